@@ -15,7 +15,7 @@ from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -53,7 +53,7 @@ def apply(
     # Show the plan and ask for confirmation; without a terminal only deletions need --yes.
     names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
     if operator.console.interactive and changes and not yes:
-        operator.console.say("\n".join(_lines(changes, text("to make"))))
+        operator.console.say(joined(_lines(changes, text("to make")), "\n"))
         make_sure(operator, "Make them?", yes=False)
     elif names:
         make_sure(operator, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)

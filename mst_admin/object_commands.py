@@ -8,7 +8,15 @@ from typing import Any, Protocol
 from mst_admin.carry_out import carry_out
 from mst_admin.change import Body, Wire
 from mst_admin.errors import NAME_TAKEN
-from mst_admin.kinds.kind import CommandKind, FileKind, Named, OptionKind, PresentNamed, Simple, Tunnel
+from mst_admin.kinds.kind import (
+    CommandKind,
+    FileDeclared,
+    FileKind,
+    FilePresent,
+    OptionDeclared,
+    OptionKind,
+    OptionPresent,
+)
 from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
 from mst_admin.objects.configuration import judge_networks
@@ -82,7 +90,7 @@ def delete(
 
 
 def create_from_options(
-    kind: OptionKind[Simple, Tunnel],
+    kind: OptionKind[OptionDeclared, OptionPresent],
     operator: Operator,
     settings: Settings,
     options: ObjectOptions,
@@ -99,7 +107,7 @@ def create_from_options(
 
 
 def update_from_options(
-    kind: OptionKind[Simple, Tunnel],
+    kind: OptionKind[OptionDeclared, OptionPresent],
     operator: Operator,
     settings: Settings,
     options: ObjectOptions,
@@ -123,8 +131,8 @@ def update_from_options(
 
 
 def _declared(
-    kind: OptionKind[Simple, Tunnel], options: ObjectOptions, values: Body
-) -> tuple[Simple, tuple[Problem, ...]]:
+    kind: OptionKind[OptionDeclared, OptionPresent], options: ObjectOptions, values: Body
+) -> tuple[OptionDeclared, tuple[Problem, ...]]:
     """The object that is wanted, and the warnings. Raises ValuesError in the words of the options."""
     names = options.names
     try:
@@ -138,14 +146,19 @@ def _declared(
     return declared, judged((*unusable, *findings), names)
 
 
-def _require_free(kind: OptionKind[Simple, Tunnel], graph: AdminGraph, name: str) -> None:
+def _require_free(kind: OptionKind[OptionDeclared, OptionPresent], graph: AdminGraph, name: str) -> None:
     """Graph allows two of one name, which no command and no declaration could tell apart."""
     if kind.named(graph, name):
         raise NAME_TAKEN(place="tenant", kind=kind.what, name=name, command=f"{kind.command} update")
 
 
 def write_from_file(
-    kind: FileKind[Named, PresentNamed], operator: Operator, settings: Settings, file: Path, *, new: bool
+    kind: FileKind[FileDeclared, FilePresent],
+    operator: Operator,
+    settings: Settings,
+    file: Path,
+    *,
+    new: bool,
 ) -> Result:
     """Create the object of a file, or make the tenant's as its file says.
 
@@ -184,7 +197,7 @@ def schema(model: type[Any]) -> Result:
     return Result(data=data, text=verbatim(json.dumps(data, indent=2)))
 
 
-def _load(kind: FileKind[Named, PresentNamed], file: Path) -> tuple[Document, Named]:
+def _load(kind: FileKind[FileDeclared, FilePresent], file: Path) -> tuple[Document, FileDeclared]:
     path = file.absolute()
     try:
         return parse_as(kind.file, read(path), str(path), kind.documents, kind.empty)

@@ -22,7 +22,7 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import WIDTH, Verbatim, plain, text
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.exchange.releases import Catalogue, Digests, published
+from mstunnel_setup.exchange.releases import Digests, ReleaseCatalogue, published
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.threads import DaemonPool
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -87,7 +87,7 @@ def missing_figures(seen: Sequence[ServerReading]) -> tuple[Problem, ...]:
     )
 
 
-def release_of(server: TunnelServer, known: Catalogue) -> str | None:
+def release_of(server: TunnelServer, known: ReleaseCatalogue) -> str | None:
     """The name of the release that a server runs; None when its images are no known release."""
     if server.server_image_digest is None or server.agent_image_digest is None:
         return None
@@ -189,7 +189,7 @@ def _read(operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bo
     return Result(data=data, warnings=missing_figures(seen), text=text)
 
 
-def _row(seen: ServerReading, known: Catalogue) -> ServerRow:
+def _row(seen: ServerReading, known: ReleaseCatalogue) -> ServerRow:
     site, server = seen.place
     return ServerRow(
         site.display_name,

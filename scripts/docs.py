@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.agent.metrics import METRICS, Metric
+from mstunnel_setup.agent.metrics import METRICS, AgentMetric
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.settings import BY_PATH
@@ -23,6 +23,7 @@ from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from scripts import command_page, coverage, error_codes, token_tables
 from scripts.command_tree import flat
 from scripts.error_codes import written_findings
+from scripts.schemas import schemas
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/reference"
@@ -53,6 +54,7 @@ def pages() -> dict[Path, str]:
     return {
         **generated,
         **with_tables,
+        **schemas(),
         CATALOGUE: error_codes.journal_catalogue(),
         AGENT_HINTS: f"{json.dumps(agent_hints(), indent=1, ensure_ascii=False)}\n",
         CHECK_FINDINGS: f"{json.dumps(check_findings(), indent=1, ensure_ascii=False)}\n",
@@ -122,7 +124,8 @@ def answers() -> str:
         "YAML in UTF-8, strict: an unknown key is an error with line and column.\n"
         "`mstunnel-setup answers new` writes a commented file, `answers check` judges one,\n"
         "`answers schema` prints its JSON Schema, and `answers show` lists every value with its origin.\n\n"
-        "Precedence: option, variable, file, earlier answers.\n\n"
+        "Precedence: option, variable, file, earlier answers. A setting without a default that the file\n"
+        "gives as `null` is withdrawn: an earlier answer to it no longer counts.\n\n"
         "Secrets are never written into the file, only a reference to them: `file:PATH`, `env:NAME` or\n"
         "`credential:NAME` (systemd).\n\n"
         "| Setting | Values, default | Option | Variable | Meaning |\n| --- | --- | --- | --- | --- |\n"
@@ -175,7 +178,7 @@ def metrics() -> str:
     return head + "".join(_metric(item) for item in METRICS)
 
 
-def _metric(item: Metric) -> str:
+def _metric(item: AgentMetric) -> str:
     name = f'{item.name}{{{item.label}="…"}}' if item.label else item.name
     return f"| `{name}` | {item.kind} | {item.unit} | {item.source} | {item.about} |\n"
 

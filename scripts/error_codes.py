@@ -287,23 +287,20 @@ def tables() -> dict[str, str]:
         for kind in ("object", "profile", "app")
         for fatal in (True, False)
     }
-    lines = {
-        f"lines-{program}": table(
-            ("Code", "Level", "Message", "`MESSAGE_ID`"),
+    lines = table(
+        ("Code", "Level", "Message", "`MESSAGE_ID`"),
+        (
             (
-                (
-                    _anchor(item.code),
-                    item.priority.name.lower(),
-                    _texts(item)[0],
-                    f"`{message_id(item.code)}`",
-                )
-                for name, item, _ in made
-                if isinstance(item, DeclaredLine) and f".{program}." in name
-            ),
-        )
-        for program in ("agent", "monitor")
-    }
-    return {**checks, "certificates": certificates, **rules, **lines}
+                _anchor(item.code),
+                item.priority.name.lower(),
+                _texts(item)[0],
+                f"`{message_id(item.code)}`",
+            )
+            for _, item, _ in made
+            if isinstance(item, DeclaredLine)
+        ),
+    )
+    return {**checks, "certificates": certificates, **rules, "lines": lines}
 
 
 def _rules_about(name: str) -> str:

@@ -36,7 +36,8 @@ _OTHERS: Final = (
     *("(dynamic)", "default: {default}", "required", "Show this message and exit."),
     *("Options", "Arguments", "Commands", "Examples", "Usage:"),
     *("error", "warning", "stopped", "waiting", "undone", "kept", "done", "next", "open", "ok"),
-    *("pass", "FAIL", "warn", "skip", "problem", "info", "none", "absent", "recommended"),
+    *("pass", "FAIL", "warn", "skip", "problem", "note", "info", "none", "absent", "recommended"),
+    *("{message}.", "{message}. {hint}", "{title}: {seen}. {hint}"),
     *("Server", "Agent", "healthy", "unhealthy", "unknown", "offline", "running"),
 )
 
@@ -47,7 +48,11 @@ def texts() -> tuple[str, ...]:
     found = chain(_OTHERS, _of_errors(), _of_checks(), _of_help(), (lines(name)[0] for name in names()))
     sources = (path for package in _PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
     code = (text for path in sources for text in called(path.read_text()))
-    return tuple(text for text in dict.fromkeys(map(str.strip, chain(found, code))) if _has_words(text))
+    return tuple(
+        text
+        for text in dict.fromkeys(map(str.strip, chain(found, code)))
+        if text in _OTHERS or _has_words(text)
+    )
 
 
 def called(source: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from mstunnel_setup.answers.document import DocumentError, parse_as, read
 from mstunnel_setup.base.errors import ExitCode, SetupError, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -164,7 +164,7 @@ def apply(
             names=", ".join(enforced),
         )
     if operator.console.interactive and not yes:
-        operator.console.say("\n".join(review.lines(review.due, text("to make"), text("has now"))))
+        operator.console.say(joined(review.lines(review.due, text("to make"), text("has now")), "\n"))
     make_sure(operator, f"Change {len(review.due)} Conditional Access policies?", yes=yes)
     return _made(graph, review)
 

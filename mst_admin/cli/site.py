@@ -102,7 +102,7 @@ class SiteOptions:
         if self.window and not dash:
             raise UsageError(
                 "window-unclear",
-                "--window {value} is no start and end",
+                "invalid --window {value}: expected HH:MM-HH:MM",
                 hint="Write both, such as 22:00-04:00.",
                 value=plain(self.window, 40),
             )

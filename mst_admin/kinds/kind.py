@@ -53,10 +53,10 @@ class HasName(HasId, Protocol):
 
 
 Found = TypeVar("Found", bound=HasId)
-Simple = TypeVar("Simple", ConfigurationObject, SiteObject)
-Tunnel = TypeVar("Tunnel", TunnelConfiguration, TunnelSite)
-Named = TypeVar("Named", bound=NamedObject | ProfileObject)
-PresentNamed = TypeVar("PresentNamed", bound=HasName)
+OptionDeclared = TypeVar("OptionDeclared", ConfigurationObject, SiteObject)
+OptionPresent = TypeVar("OptionPresent", TunnelConfiguration, TunnelSite)
+FileDeclared = TypeVar("FileDeclared", bound=NamedObject | ProfileObject)
+FilePresent = TypeVar("FilePresent", bound=HasName)
 
 
 class References:
@@ -189,52 +189,52 @@ class CommandKind(Kind[Declared, Present]):
         """What to ask before one is deleted, the changes that delete it, and its identity in the result."""
 
 
-class OptionKind(CommandKind[Simple, Tunnel]):
+class OptionKind(CommandKind[OptionDeclared, OptionPresent]):
     """A kind whose objects are created and changed by options."""
 
     @abstractmethod
-    def of(self, tenant: TenantObjects) -> Sequence[Tunnel]:
+    def of(self, tenant: TenantObjects) -> Sequence[OptionPresent]:
         """Those of a tenant."""
 
     @abstractmethod
-    def named(self, graph: AdminGraph, name: str) -> Sequence[Tunnel]:
+    def named(self, graph: AdminGraph, name: str) -> Sequence[OptionPresent]:
         """Those of this name."""
 
     @abstractmethod
-    def validated(self, values: Body) -> Simple:
+    def validated(self, values: Body) -> OptionDeclared:
         """A declared object of these values. Raises ValuesError."""
 
     @abstractmethod
-    def declared(self, present: Tunnel) -> Simple:
+    def declared(self, present: OptionPresent) -> OptionDeclared:
         """One of the tenant as it would be declared; its values are not judged."""
 
     @abstractmethod
-    def change(self, declared: Simple, present: Tunnel | None, now: datetime) -> Change | None:
+    def change(self, declared: OptionDeclared, present: OptionPresent | None, now: datetime) -> Change | None:
         """What makes `present` (None: nothing yet) as declared; None when it is so already."""
 
     @override
-    def declared_of(self, tenant: TenantObjects) -> Sequence[Simple]:
+    def declared_of(self, tenant: TenantObjects) -> Sequence[OptionDeclared]:
         return [self.declared(item) for item in self.of(tenant)]
 
     @override
-    def changes(self, declared: Simple, planning: Planning) -> Iterator[Change]:
+    def changes(self, declared: OptionDeclared, planning: Planning) -> Iterator[Change]:
         key = declared.name.casefold()
         named = [item for item in self.of(planning.tenant) if item.display_name.casefold() == key]
         change = self.change(declared, only(named, self.what, declared.name), planning.now)
         yield from (change,) if change else ()
 
     @override
-    def wire(self, present: Tunnel) -> Body:
+    def wire(self, present: OptionPresent) -> Body:
         return present.to_wire()
 
     @override
-    def removal(self, graph: AdminGraph, present: Tunnel) -> tuple[str, Sequence[Change], Body]:
+    def removal(self, graph: AdminGraph, present: OptionPresent) -> tuple[str, Sequence[Change], Body]:
         change = Change("delete", self.name, present.display_name, present.id)
         question = f"Delete the {self.what} {present.display_name} ({present.id})?"
         return question, [change], {"id": present.id}
 
 
-class FileKind(CommandKind[Named, PresentNamed]):
+class FileKind(CommandKind[FileDeclared, FilePresent]):
     """A kind whose objects have a file each.
 
     `file` is the model of a file, `empty` the paths that may be empty in it, `documents` what messages call
@@ -246,34 +246,34 @@ class FileKind(CommandKind[Named, PresentNamed]):
     documents: ClassVar[str]
 
     @abstractmethod
-    def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentNamed]:
+    def matching(self, graph: AdminGraph, wanted: str) -> Sequence[FilePresent]:
         """All objects, or those with this name, id or key."""
 
     @abstractmethod
     def surroundings(
-        self, graph: AdminGraph, declared: Named, present: Sequence[PresentNamed]
-    ) -> tuple[Named, TenantObjects]:
+        self, graph: AdminGraph, declared: FileDeclared, present: Sequence[FilePresent]
+    ) -> tuple[FileDeclared, TenantObjects]:
         """A declared object with names in place of ids, and what its rules and changes need of the tenant."""
 
     @abstractmethod
-    def declared(self, present: PresentNamed) -> Named:
+    def declared(self, present: FilePresent) -> FileDeclared:
         """One of the tenant as it would be written; its values are not judged."""
 
     @abstractmethod
-    def deleting(self, present: PresentNamed) -> Iterable[Change]:
+    def deleting(self, present: FilePresent) -> Iterable[Change]:
         """The changes that delete one."""
 
-    def search(self, declared: Named) -> str:
+    def search(self, declared: FileDeclared) -> str:
         """By what the tenant's object is found."""
         return declared.name
 
     @override
-    def all(self, graph: AdminGraph) -> Sequence[PresentNamed]:
+    def all(self, graph: AdminGraph) -> Sequence[FilePresent]:
         """All of them, by name."""
         return sorted(self.matching(graph, ""), key=lambda item: item.name.casefold())
 
     @override
-    def find(self, graph: AdminGraph, wanted: str) -> PresentNamed:
+    def find(self, graph: AdminGraph, wanted: str) -> FilePresent:
         """The one with this name or id. Raises what `find_one` raises."""
         require_name(self.what, wanted, self.command)
         found = only(self.matching(graph, wanted), self.what, wanted)
@@ -282,18 +282,18 @@ class FileKind(CommandKind[Named, PresentNamed]):
         return found
 
     @override
-    def wire(self, present: PresentNamed) -> Body:
+    def wire(self, present: FilePresent) -> Body:
         """Its properties."""
         return present.wire
 
     @override
-    def shown(self, graph: AdminGraph, present: PresentNamed) -> tuple[Body, Body]:
+    def shown(self, graph: AdminGraph, present: FilePresent) -> tuple[Body, Body]:
         """It as Graph has it and as a file would declare it."""
         declared = self.declared(present).model_dump(mode="json", exclude_defaults=True)
         return {self.result: present.wire, "declared": declared}, {**declared, "id": present.id}
 
     @override
-    def removal(self, graph: AdminGraph, present: PresentNamed) -> tuple[str, Sequence[Change], Body]:
+    def removal(self, graph: AdminGraph, present: FilePresent) -> tuple[str, Sequence[Change], Body]:
         """Deletes the object with all that belongs to it."""
         question = f"Delete the {self.what} {present.name} ({present.id})?"
         return question, list(self.deleting(present)), {"id": present.id}
@@ -312,7 +312,7 @@ class FileKind(CommandKind[Named, PresentNamed]):
             mam=tuple(map(mam_object, tenant.mam)),
         )
 
-    def made(self, graph: AdminGraph, declared: Named) -> Body:
+    def made(self, graph: AdminGraph, declared: FileDeclared) -> Body:
         """The identity of a created or changed object in the result."""
         return {"id": self.find(graph, self.search(declared)).id}
 

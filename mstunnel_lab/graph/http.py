@@ -1,4 +1,4 @@
-"""Graph's manners: who calls, JSON bodies, answers and the error envelope."""
+"""HTTP conventions of Graph: who calls, JSON bodies, answers and the error envelope."""
 
 import uuid
 from collections.abc import Callable, Sequence

@@ -158,7 +158,7 @@ class OpenMailbox(Action):
         if host.files.state(paths.MESSAGES) is None:
             return Undone(Undo.ABSENT)
         host.files.empty(paths.INBOX)
-        for message in (mailbox.ANSWER, mailbox.OFFER, mailbox.SUMMARY, paths.CONFIGURATION_VERDICT):
+        for message in (*(kind.reply for kind in mailbox.KINDS), mailbox.OFFER, mailbox.SUMMARY):
             host.files.remove(message)
         gone = [
             host.files.state(directory) is None or host.files.remove_directory(directory)

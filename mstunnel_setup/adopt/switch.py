@@ -1,44 +1,154 @@
 """`mstunnel-setup adopt switch`, `rollback` and `commit`: the journal knows the way on and the way back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from pydantic import TypeAdapter
 
 from mstunnel_setup.actions import vendor_gateway
+from mstunnel_setup.actions.files import CopyFile, MakeDirectory
 from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.actions.vendor_gateway import (
+    ADOPT,
+    ANSWER,
+    HAND_OVER,
     BackUpFiles,
     NoteRunning,
     SetAside,
     SetContainerAside,
     StopUnit,
 )
-from mstunnel_setup.adopt import adoption
-from mstunnel_setup.adopt.adoption import Adoption, Copy, Stopped
-from mstunnel_setup.adopt.assessment import carried_roots, set_aside
-from mstunnel_setup.adopt.commands import assessment, require_vendor
-from mstunnel_setup.adopt.errors import (
-    NOTHING_ADOPTED,
-)
-from mstunnel_setup.adopt.inventory import Inventory
-from mstunnel_setup.answers.merge import answered, require
+from mstunnel_setup.adopt.inventory import Inventory, beside
+from mstunnel_setup.adopt.plan import assessment, carried_roots, require_vendor, set_aside
+from mstunnel_setup.answers.merge import Answers, answered, require
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, StepError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.install import installed, steps_data
 from mstunnel_setup.install.preflight import judging, refuse_unready
 from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
 from mstunnel_setup.install.status import summary
+from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.uninstall import as_data, forget_program, kept, remove_installation
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.transaction.action import Undo
+from mstunnel_setup.readiness.facts.vendor import MONITOR_UNIT
+from mstunnel_setup.transaction.action import Action, Undo
+from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Removal
+from mstunnel_setup.transaction.step import AnyStep, Step
 
+BACKUP: Final = f"{paths.HOST_STATE}/vendor-backup.tar"
 _KINDS = frozenset(kind.kind for kind in (BackUpFiles, NoteRunning, SetAside, SetContainerAside, StopUnit))
 _STAYS = text(
     "Microsoft's gateway is stopped and kept. Watch this one, then run `mstunnel-setup adopt commit`; to go "
     "back, run `mstunnel-setup adopt rollback`."
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileToCopy:
+    """One file that is taken over: a real path of this machine once it lies aside, and the SHA-256 of it."""
+
+    path: str
+    source: str
+    digest: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningContainer:
+    """One container to stop; `for_good` where its engine would start it again."""
+
+    engine: EngineName
+    name: str
+    for_good: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adoption:
+    """The plan that was agreed to, as data: `aside` are paths to move, `answers` are by setting path."""
+
+    digest: str
+    units: tuple[str, ...] = ()
+    containers: tuple[RunningContainer, ...] = ()
+    aside: tuple[str, ...] = ()
+    copies: tuple[FileToCopy, ...] = ()
+    answers: Mapping[str, Any]
+
+    @property
+    def data(self) -> JsonObject:
+        """It as JSON data."""
+        return dict(_ADAPTER.dump_python(self, mode="json"))
+
+
+_ADAPTER = TypeAdapter(Adoption)
+
+
+def of_journal(receipt: Receipt) -> Adoption | None:
+    """The adoption that has begun here and is not committed; None without one."""
+    found = remembered(receipt, ANSWER)
+    return None if found is None else _ADAPTER.validate_python(found)
+
+
+def carried_over(agreed: Adoption, given: Answers) -> JsonObject:
+    """The answers of Microsoft's gateway, by setting path, without those that `given` has from elsewhere.
+
+    Of env.sh each variable counts for itself, whatever the case of its name.
+    """
+    found = {path: value for path, value in agreed.answers.items() if given.origins[path].kind == "default"}
+    others = {name.lower() for name in given.environment}
+    variables = agreed.answers.get("environment", {})
+    left = {name: value for name, value in variables.items() if name.lower() not in others}
+    return {**found, "environment": {**left, **given.environment}} if left else found
+
+
+def in_order(adoption: Adoption, installation: Sequence[AnyStep], done: Sequence[str]) -> list[AnyStep]:
+    """All steps of a switch; `done` are finished ones, of which those of the adoption are not run again.
+
+    Microsoft's containers stop just before ours start: until then they serve from what they have mounted.
+    """
+    names = [step.name for step in installation]
+    at = names.index("launch") if "launch" in names else len(names)
+    steps = [_adopt(adoption), *installation[:at], _hand_over(adoption), *installation[at:]]
+    return [step for step in steps if step.name not in done or step.name not in (ADOPT, HAND_OVER)]
+
+
+def _adopt(adoption: Adoption) -> AnyStep:
+    title = "Microsoft's own gateway: backup, monitor, files"
+    return Step(ADOPT, title, lambda _context: adoption, lambda facts: tuple(_before(facts)))
+
+
+def _hand_over(adoption: Adoption) -> AnyStep:
+    title = "Microsoft's own gateway: stop its containers"
+    return Step(HAND_OVER, title, lambda _context: adoption, lambda facts: tuple(_stops(facts)))
+
+
+def _before(adoption: Adoption) -> Iterator[Action]:
+    yield StoreAnswer(name=ANSWER, value=adoption.data)
+    running: list[tuple[EngineName, str]] = [(item.engine, item.name) for item in adoption.containers]
+    yield NoteRunning(units=adoption.units, containers=tuple(running))
+    yield BackUpFiles(path=BACKUP, sources=adoption.aside)
+    # First of all: it would start what is stopped, or upgrade it.
+    yield from (StopUnit(unit=unit) for unit in adoption.units if unit == MONITOR_UNIT)
+    yield from (SetAside(path=path, name=PurePosixPath(beside(path)).name) for path in adoption.aside)
+    directories = ((paths.CONFIGURATION, 0o755), *environment.DIRECTORIES) if adoption.copies else ()
+    yield from (MakeDirectory(path=path, mode=mode) for path, mode in directories)
+    yield from (CopyFile(**asdict(copy)) for copy in adoption.copies)
+
+
+def _stops(adoption: Adoption) -> Iterator[Action]:
+    yield from (StopUnit(unit=unit) for unit in adoption.units if unit != MONITOR_UNIT)
+    for item in adoption.containers:
+        yield SetContainerAside(
+            engine=item.engine, name=item.name, aside=beside(item.name), for_good=item.for_good
+        )
 
 
 def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
@@ -58,11 +168,11 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
         ignored_checks=request.ignored_checks,
         scope=Scope.ALL,
     ) as run:
-        agreed = adoption.of_journal(run.context.receipt) or _agreed(run, digest)
-        carried = adoption.carried_over(agreed, run.context.answers)
+        agreed = of_journal(run.context.receipt) or _agreed(run, digest)
+        carried = carried_over(agreed, run.context.answers)
         run.context.cache.answers = answered(run.context.answers, carried)
         installation = chosen_steps(request.skip)
-        steps = adoption.in_order(agreed, installation, run.context.receipt.steps)
+        steps = in_order(agreed, installation, run.context.receipt.steps)
         require_answers(run, installation)
         refuse_unready(run.context, [step.name for step in steps])
         try:
@@ -82,7 +192,7 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
     _refuse_account()
     with open_run(operator, settings, scope=Scope.ALL) as run:
         if vendor_gateway.KEY not in run.context.receipt.entries:
-            raise NOTHING_ADOPTED(verb=text("roll back"))
+            raise _nothing_adopted(text("roll back"))
         removals = remove_installation(run, offline=offline)
     in_use = forget_program(operator)
     moved = [removal.undone.reason for removal in removals if removal.undone.outcome is Undo.RESTORED]
@@ -96,14 +206,14 @@ def commit(operator: Operator) -> Result:
     with open_run(operator, {}, scope=Scope.ALL) as run:
         receipt = run.context.receipt
         if vendor_gateway.KEY not in receipt.entries:
-            raise NOTHING_ADOPTED(verb="commit")
+            raise _nothing_adopted("commit")
         if "verify" not in receipt.steps:
             raise CheckError(
                 "adoption-not-verified",
                 "the switch is not finished",
                 hint="Continue it: `mstunnel-setup adopt switch`.",
             )
-        agreed = adoption.of_journal(receipt)
+        agreed = of_journal(receipt)
         theirs = [entry.key for entry in receipt.entries.values() if entry.versions[-1]["kind"] in _KINDS]
         removals = run.runner.release([*theirs, vendor_gateway.KEY], "left to the administrator")
     stays = [] if agreed is None else [*agreed.aside, *(item.name for item in agreed.containers)]
@@ -112,9 +222,18 @@ def commit(operator: Operator) -> Result:
         as_data(removals),
         text=[
             text("Kept, stopped, for you to remove:"),
-            *(text("  {name}", name=adoption.beside(name)) for name in stays),
-            text("  {backup}", backup=adoption.BACKUP),
+            *(text("  {name}", name=beside(name)) for name in stays),
+            text("  {backup}", backup=BACKUP),
         ],
+    )
+
+
+def _nothing_adopted(verb: str) -> UsageError:
+    return UsageError(
+        "nothing-adopted",
+        "there is no adoption to {verb} here",
+        hint="See `mstunnel-setup status`.",
+        verb=verb,
     )
 
 
@@ -149,7 +268,7 @@ def _agreed(run: Run, digest: str) -> Adoption:
         digest=found.digest,
         units=tuple(path.rpartition("/")[2] for path in found.signs.units),
         containers=tuple(
-            Stopped(
+            RunningContainer(
                 engine=item.engine,
                 name=item.name,
                 for_good=item.engine == "docker" or found.restarts_at_boot,
@@ -162,7 +281,7 @@ def _agreed(run: Run, digest: str) -> Adoption:
     )
 
 
-def _copies(run: Run, found: Inventory) -> Iterator[Copy]:
+def _copies(run: Run, found: Inventory) -> Iterator[FileToCopy]:
     """The certificate, its key and the trusted roots, from where they lie once the directory is aside."""
     digests = {file.path: file.sha256 for file in found.files}
     wanted = {path: (path, 0o644) for path in carried_roots(found)}
@@ -173,12 +292,12 @@ def _copies(run: Run, found: Inventory) -> Iterator[Copy]:
     for source, (path, mode) in wanted.items():
         digest = digests.get(source) or run.files.digest(source)
         place = str(run.files.locate(_moved(source)))
-        yield Copy(path=path, source=place, digest=str(digest), mode=mode)
+        yield FileToCopy(path=path, source=place, digest=str(digest), mode=mode)
 
 
 def _moved(path: str) -> str:
     below = path.removeprefix(f"{paths.CONFIGURATION}/")
-    return path if below == path else f"{adoption.beside(paths.CONFIGURATION)}/{below}"
+    return path if below == path else f"{beside(paths.CONFIGURATION)}/{below}"
 
 
 def _is_between(run: Run) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 sys.modules["charset_normalizer"] = None  # type: ignore[assignment]  # an import of it fails then
 warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
 
-from mstunnel_setup.agent.build import assembled, requests_in_log  # noqa: E402
+from mstunnel_setup.agent.loop import assembled, requests_in_log  # noqa: E402
 from mstunnel_setup.base.errors import ExitCode  # noqa: E402
 from mstunnel_setup.io.own_process import keep_private  # noqa: E402
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from mstunnel_setup.agent.measure import Machine
+from mstunnel_setup.agent.measure import MachineLoad
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, GatewayReport, Probe
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.thresholds import Threshold, Thresholds
+from mstunnel_setup.exchange.health_report import HealthState, ReportedRow, Threshold, Thresholds
+from mstunnel_setup.exchange.status_file import SyncFailure
+from mstunnel_setup.tenant.wire import HealthThreshold
 
 _LATEST_CHECK_IN: Final = timedelta(minutes=5)
 _LATEST_REPORT: Final = timedelta(minutes=2)
@@ -23,247 +24,265 @@ _FEW_CORES: Final = 4
 _GIGABYTE: Final = 1024**3
 
 
-@dataclass(frozen=True)
-class Observation:
+@dataclass(frozen=True, kw_only=True)
+class SyncState:
+    """What the loop has learnt of the tenant since the start; None is what it has not.
+
+    `probe_url` has been judged; `probe_problem` is why the site's own is not used, empty when it is.
+    `releases_behind` counts releases newer than this one; `refusal` is why the tenant's configuration is not
+    in use; `last_error` is what went wrong in the last round, None when nothing did.
+    """
+
+    last_check_in: datetime | None = None
+    probe_url: str | None = None
+    probe_problem: str = ""
+    releases_behind: int | None = None
+    thresholds: tuple[HealthThreshold, ...] = ()
+    configuration_id: str | None = None
+    refusal: str | None = None
+    agent_certificate_end: datetime | None = None
+    last_error: SyncFailure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation(SyncState):
     """Everything the rows are judged by; None is what is not known.
 
-    `revocation` is the last answer and `revocation_problem` why there is none; `refusal` is why the tenant's
-    configuration is not in use; `probe_problem` why the internal address of the site cannot be tried;
-    `releases_behind` counts releases newer than this one.
+    `revocation` is the last answer and `revocation_problem` why there is none.
     """
 
     now: datetime
     started: datetime
-    last_check_in: datetime | None = None
-    machine: Machine = field(default_factory=Machine)
+    machine: MachineLoad = field(default_factory=MachineLoad)
     report: GatewayReport | None = None
-    agent_certificate_end: datetime | None = None
     certificate_end: datetime | None = None
     revocation: RevocationState | None = None
     revocation_problem: str = ""
-    probe_url: str | None = None
-    probe_problem: str = ""
     proxy: str | None = None
     registry: str | None = None
     last_registry_contact: datetime | None = None
     registry_problem: str = ""
-    releases_behind: int | None = None
-    configuration_id: str | None = None
-    refusal: str | None = None
     last_upload: datetime | None = None
 
 
 @dataclass(frozen=True)
-class Row:
-    """One verdict; `value` is the figure behind it, in the unit that the row's definition names."""
-
-    id: str
-    title: str
-    state: State
-    text: str
-    value: float | None = None
-
-
-@dataclass(frozen=True)
-class Found:
+class RowResult:
     """What a row's rule returns."""
 
-    state: State
+    state: HealthState
     text: str
     value: float | None = None
 
 
-Rule = Callable[[Observation, Thresholds], Found]
+Rule = Callable[[Observation, Thresholds], RowResult]
 
 
-def judge_rows(observation: Observation, thresholds: Thresholds) -> tuple[Row, ...]:
+def judge_rows(observation: Observation, thresholds: Thresholds) -> tuple[ReportedRow, ...]:
     """Every row, in the order of the table."""
     found = [(name, title, rule(observation, thresholds)) for name, title, rule in TABLE]
-    return tuple(Row(name, title, item.state, item.text, item.value) for name, title, item in found)
+    return tuple(
+        ReportedRow(id=name, title=title, state=item.state, text=item.text, value=item.value)
+        for name, title, item in found
+    )
 
 
-def overall(rows: Sequence[Row]) -> State:
+def overall(rows: Sequence[ReportedRow]) -> HealthState:
     """The worst row; what is not known does not count."""
     states = {row.state for row in rows}
-    worst = (State.UNHEALTHY, State.WARNING, State.HEALTHY)
-    return next((state for state in worst if state in states), State.UNKNOWN)
+    worst = (HealthState.UNHEALTHY, HealthState.WARNING, HealthState.HEALTHY)
+    return next((state for state in worst if state in states), HealthState.UNKNOWN)
 
 
-def _last_check_in(seen: Observation, _thresholds: Thresholds) -> Found:
+def _last_check_in(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.last_check_in is None:
         fresh = abs(seen.now - seen.started) <= _LATEST_CHECK_IN
         content = text("none since the agent started")
-        return Found(State.UNKNOWN if fresh else State.UNHEALTHY, content)
+        return RowResult(HealthState.UNKNOWN if fresh else HealthState.UNHEALTHY, content)
     age = abs(seen.now - seen.last_check_in)
-    state = State.HEALTHY if age <= _LATEST_CHECK_IN else State.UNHEALTHY
-    return Found(state, f"{_ago(age)} ago", age.total_seconds())
+    state = HealthState.HEALTHY if age <= _LATEST_CHECK_IN else HealthState.UNHEALTHY
+    return RowResult(state, f"{_ago(age)} ago", age.total_seconds())
 
 
-def _connections(seen: Observation, _thresholds: Thresholds) -> Found:
+def _connections(seen: Observation, _thresholds: Thresholds) -> RowResult:
     report = current_report(seen)
     if report is None or report.connections is None:
-        return Found(State.UNKNOWN, "the gateway does not report it")
-    state = State.HEALTHY if report.connections <= _MOST_CONNECTIONS else State.UNHEALTHY
-    return Found(state, f"{report.connections}", report.connections)
+        return RowResult(HealthState.UNKNOWN, "the gateway does not report it")
+    state = HealthState.HEALTHY if report.connections <= _MOST_CONNECTIONS else HealthState.UNHEALTHY
+    return RowResult(state, f"{report.connections}", report.connections)
 
 
-def _throughput(seen: Observation, _thresholds: Thresholds) -> Found:
+def _throughput(seen: Observation, _thresholds: Thresholds) -> RowResult:
     bits = seen.machine.throughput_bits
     if bits is None:
-        return Found(State.UNKNOWN, "not measured yet")
+        return RowResult(HealthState.UNKNOWN, "not measured yet")
     # The table gives this row no limits.
-    return Found(State.HEALTHY, f"{bits / 1e6:.1f} Mbit/s", bits)
+    return RowResult(HealthState.HEALTHY, f"{bits / 1e6:.1f} Mbit/s", bits)
 
 
-def _cpu(seen: Observation, thresholds: Thresholds) -> Found:
-    return _percent(seen.machine.cpu_percent, thresholds.cpu_usage)
-
-
-def _cores(seen: Observation, _thresholds: Thresholds) -> Found:
+def _cores(seen: Observation, _thresholds: Thresholds) -> RowResult:
     cores = seen.machine.cores
     if cores is None:
-        return Found(State.UNKNOWN, "the kernel does not report it")
+        return RowResult(HealthState.UNKNOWN, "the kernel does not report it")
     if cores >= _FEW_CORES:
-        return Found(State.HEALTHY, f"{cores}", cores)
-    return Found(State.WARNING if cores else State.UNHEALTHY, f"{cores}", cores)
+        return RowResult(HealthState.HEALTHY, f"{cores}", cores)
+    return RowResult(HealthState.WARNING if cores else HealthState.UNHEALTHY, f"{cores}", cores)
 
 
-def _memory(seen: Observation, thresholds: Thresholds) -> Found:
-    return _percent(seen.machine.memory_percent, thresholds.memory_usage)
-
-
-def _disk(seen: Observation, thresholds: Thresholds) -> Found:
+def _disk(seen: Observation, thresholds: Thresholds) -> RowResult:
     free = seen.machine.disk_free_bytes
     if free is None:
-        return Found(State.UNKNOWN, "the file system does not report it")
+        return RowResult(HealthState.UNKNOWN, "the file system does not report it")
     limit = thresholds.disk_space
     gigabytes = free / _GIGABYTE
     content = text("{gigabytes:.1f} GB free", gigabytes=gigabytes)
     if gigabytes > limit.healthy:
-        return Found(State.HEALTHY, content, free)
-    return Found(State.WARNING if gigabytes >= limit.unhealthy else State.UNHEALTHY, content, free)
+        return RowResult(HealthState.HEALTHY, content, free)
+    return RowResult(
+        HealthState.WARNING if gigabytes >= limit.unhealthy else HealthState.UNHEALTHY, content, free
+    )
 
 
-def _latency(seen: Observation, thresholds: Thresholds) -> Found:
+def _latency(seen: Observation, thresholds: Thresholds) -> RowResult:
     probe = _current_probe(seen)
     seconds = None if probe is None else probe.connect_seconds
     if seconds is None:
-        return Found(State.UNKNOWN, "no answer of the internal address to measure")
+        return RowResult(HealthState.UNKNOWN, "no answer of the internal address to measure")
     milliseconds = 1000 * seconds
     text = f"{milliseconds:.1f} ms"
     if milliseconds < thresholds.latency.healthy:
-        return Found(State.HEALTHY, text, seconds)
-    worse = State.UNHEALTHY if milliseconds > thresholds.latency.unhealthy else State.WARNING
-    return Found(worse, text, seconds)
+        return RowResult(HealthState.HEALTHY, text, seconds)
+    worse = HealthState.UNHEALTHY if milliseconds > thresholds.latency.unhealthy else HealthState.WARNING
+    return RowResult(worse, text, seconds)
 
 
-def _agent_certificate(seen: Observation, thresholds: Thresholds) -> Found:
-    return _days(seen.agent_certificate_end, seen.now, thresholds.certificate_days)
-
-
-def _certificate(seen: Observation, thresholds: Thresholds) -> Found:
-    return _days(seen.certificate_end, seen.now, thresholds.certificate_days)
-
-
-def _revocation(seen: Observation, _thresholds: Thresholds) -> Found:
+def _revocation(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.revocation is None:
-        return Found(State.UNKNOWN, "not asked yet")
+        return RowResult(HealthState.UNKNOWN, "not asked yet")
     if seen.revocation is RevocationState.NOT_OFFERED:
-        return Found(State.UNKNOWN, text("the certificate names no OCSP responder or CRL"))
+        return RowResult(HealthState.UNKNOWN, text("the certificate names no OCSP responder or CRL"))
     if seen.revocation is RevocationState.GOOD:
-        return Found(State.HEALTHY, "not revoked")
+        return RowResult(HealthState.HEALTHY, "not revoked")
     if seen.revocation is RevocationState.REVOKED:
-        return Found(State.UNHEALTHY, "revoked")
+        return RowResult(HealthState.UNHEALTHY, "revoked")
     why = (
         text(": {revocation_problem}", revocation_problem=seen.revocation_problem)
         if seen.revocation_problem
         else ""
     )
-    return Found(State.WARNING, f"cannot be determined{why}")
+    return RowResult(HealthState.WARNING, f"cannot be determined{why}")
 
 
-def _internal_network(seen: Observation, _thresholds: Thresholds) -> Found:
+def _internal_network(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.probe_problem:
-        return Found(State.WARNING, f"the site's internal address cannot be used: {seen.probe_problem}")
+        return RowResult(
+            HealthState.WARNING, f"the site's internal address cannot be used: {seen.probe_problem}"
+        )
     if not seen.probe_url:
-        return Found(State.UNKNOWN, "the site names no internal address")
+        return RowResult(HealthState.UNKNOWN, "the site names no internal address")
     probe = _current_probe(seen)
     if probe is None:
-        return Found(State.UNKNOWN, f"{seen.probe_url} has not been tried yet")
+        return RowResult(HealthState.UNKNOWN, f"{seen.probe_url} has not been tried yet")
     if probe.reached:
-        return Found(State.HEALTHY, text("{url} returned HTTP {status}", url=probe.url, status=probe.status))
-    return Found(State.UNHEALTHY, f"{probe.url}: {probe.words} ({_way(seen)})")
+        return RowResult(
+            HealthState.HEALTHY, text("{url} returned HTTP {status}", url=probe.url, status=probe.status)
+        )
+    return RowResult(HealthState.UNHEALTHY, f"{probe.url}: {probe.words} ({_way(seen)})")
 
 
-def _upgradeability(seen: Observation, _thresholds: Thresholds) -> Found:
+def _upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.registry is None:
-        return Found(State.UNKNOWN, "the registry of the images is unknown")
+        return RowResult(HealthState.UNKNOWN, "the registry of the images is unknown")
     if seen.last_registry_contact is None:
         fresh = abs(seen.now - seen.started) <= _LATEST_CHECK_IN
-        return Found(State.UNKNOWN if fresh else State.UNHEALTHY, f"{seen.registry}: {seen.registry_problem}")
+        return RowResult(
+            HealthState.UNKNOWN if fresh else HealthState.UNHEALTHY,
+            f"{seen.registry}: {seen.registry_problem}",
+        )
     age = abs(seen.now - seen.last_registry_contact)
     # The tries are five minutes apart, and the table allows five minutes: one minute for the try itself.
     if age <= _LATEST_CHECK_IN + timedelta(minutes=1):
-        return Found(State.HEALTHY, f"{seen.registry} answered {_ago(age)} ago", age.total_seconds())
+        return RowResult(
+            HealthState.HEALTHY, f"{seen.registry} answered {_ago(age)} ago", age.total_seconds()
+        )
     content = text(
         "{registry} answered last {age} ago: {registry_problem}",
         registry=seen.registry,
         age=_ago(age),
         registry_problem=seen.registry_problem,
     )
-    return Found(State.UNHEALTHY, content, age.total_seconds())
+    return RowResult(HealthState.UNHEALTHY, content, age.total_seconds())
 
 
-def _version(seen: Observation, _thresholds: Thresholds) -> Found:
+def _version(seen: Observation, _thresholds: Thresholds) -> RowResult:
     behind = seen.releases_behind
     if behind is None:
-        return Found(State.UNKNOWN, text("the tenant does not report it"))
+        return RowResult(HealthState.UNKNOWN, text("the tenant does not report it"))
     if behind <= 0:
-        return Found(State.HEALTHY, "the newest", 0)
+        return RowResult(HealthState.HEALTHY, "the newest", 0)
     if behind == 1:
-        return Found(State.WARNING, "a newer release exists", 1)
-    return Found(State.UNHEALTHY, f"{behind} releases behind: out of support", behind)
+        return RowResult(HealthState.WARNING, "a newer release exists", 1)
+    return RowResult(HealthState.UNHEALTHY, f"{behind} releases behind: out of support", behind)
 
 
-def _server_container(seen: Observation, _thresholds: Thresholds) -> Found:
+def _server_container(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.report is None:
         fresh = abs(seen.now - seen.started) <= _LATEST_REPORT
-        return Found(State.UNKNOWN if fresh else State.UNHEALTHY, "the gateway has not reported yet")
+        return RowResult(
+            HealthState.UNKNOWN if fresh else HealthState.UNHEALTHY, "the gateway has not reported yet"
+        )
     age = abs(seen.now - seen.report.at)
     if age > _LATEST_REPORT:
-        return Found(State.UNHEALTHY, f"the gateway has not reported for {_ago(age)}")
+        return RowResult(HealthState.UNHEALTHY, f"the gateway has not reported for {_ago(age)}")
     if seen.report.connections is None:
-        return Found(State.UNHEALTHY, "the gateway runs, but its server does not answer")
-    return Found(State.HEALTHY, "serving")
+        return RowResult(HealthState.UNHEALTHY, "the gateway runs, but its server does not answer")
+    return RowResult(HealthState.HEALTHY, "serving")
 
 
-def _configuration(seen: Observation, _thresholds: Thresholds) -> Found:
+def _configuration(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.refusal is not None:
-        return Found(State.UNHEALTHY, f"could not be applied; the earlier one stays in use: {seen.refusal}")
+        return RowResult(
+            HealthState.UNHEALTHY, f"could not be applied; the earlier one stays in use: {seen.refusal}"
+        )
     if seen.configuration_id is None:
-        return Found(State.UNKNOWN, "not pulled yet")
-    return Found(State.HEALTHY, "applied")
+        return RowResult(HealthState.UNKNOWN, "not pulled yet")
+    return RowResult(HealthState.HEALTHY, "applied")
 
 
-def _logs(seen: Observation, _thresholds: Thresholds) -> Found:
+def _logs(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.last_upload is None:
-        return Found(State.UNKNOWN, "logs stay on this server; nothing is uploaded")
+        return RowResult(HealthState.UNKNOWN, "logs stay on this server; nothing is uploaded")
     age = abs(seen.now - seen.last_upload)
-    state = State.HEALTHY if age <= _LATEST_UPLOAD else State.UNHEALTHY
-    return Found(state, f"uploaded {_ago(age)} ago", age.total_seconds())
+    state = HealthState.HEALTHY if age <= _LATEST_UPLOAD else HealthState.UNHEALTHY
+    return RowResult(state, f"uploaded {_ago(age)} ago", age.total_seconds())
 
 
 TABLE: Final[tuple[tuple[str, str, Rule], ...]] = (
     ("last-check-in", text("Last check-in"), _last_check_in),
     ("connections", text("Current connections"), _connections),
     ("throughput", text("Throughput"), _throughput),
-    ("cpu-usage", text("CPU usage"), _cpu),
+    (
+        "cpu-usage",
+        text("CPU usage"),
+        lambda seen, thresholds: _percent(seen.machine.cpu_percent, thresholds.cpu_usage),
+    ),
     ("cpu-cores", text("CPU cores"), _cores),
-    ("memory-usage", text("Memory usage"), _memory),
+    (
+        "memory-usage",
+        text("Memory usage"),
+        lambda seen, thresholds: _percent(seen.machine.memory_percent, thresholds.memory_usage),
+    ),
     ("disk-space", text("Disk space"), _disk),
     ("latency", text("Latency"), _latency),
-    ("agent-certificate", text("Management agent certificate"), _agent_certificate),
-    ("tls-certificate", text("TLS certificate"), _certificate),
+    (
+        "agent-certificate",
+        text("Management agent certificate"),
+        lambda seen, thresholds: _days(seen.agent_certificate_end, seen.now, thresholds.certificate_days),
+    ),
+    (
+        "tls-certificate",
+        text("TLS certificate"),
+        lambda seen, thresholds: _days(seen.certificate_end, seen.now, thresholds.certificate_days),
+    ),
     ("tls-revocation", text("TLS certificate revocation"), _revocation),
     ("internal-network", text("Internal network accessibility"), _internal_network),
     ("upgradeability", text("Upgradeability"), _upgradeability),
@@ -296,24 +315,24 @@ def _way(seen: Observation) -> str:
     return f"{proxy}, DNS {servers or 'unknown'}"
 
 
-def _percent(value: float | None, limit: Threshold) -> Found:
+def _percent(value: float | None, limit: Threshold) -> RowResult:
     if value is None:
-        return Found(State.UNKNOWN, "not measured yet")
+        return RowResult(HealthState.UNKNOWN, "not measured yet")
     whole = round(value)
     text = f"{whole} %"
     if whole <= limit.healthy:
-        return Found(State.HEALTHY, text, value)
-    return Found(State.UNHEALTHY if whole >= limit.unhealthy else State.WARNING, text, value)
+        return RowResult(HealthState.HEALTHY, text, value)
+    return RowResult(HealthState.UNHEALTHY if whole >= limit.unhealthy else HealthState.WARNING, text, value)
 
 
-def _days(end: datetime | None, now: datetime, limit: Threshold) -> Found:
+def _days(end: datetime | None, now: datetime, limit: Threshold) -> RowResult:
     if end is None:
-        return Found(State.UNKNOWN, "it cannot be read")
+        return RowResult(HealthState.UNKNOWN, "it cannot be read")
     days = (end - now) / timedelta(days=1)
     if days <= limit.unhealthy:
-        return Found(State.UNHEALTHY, f"ended on {end:%Y-%m-%d}", days)
-    state = State.HEALTHY if days > limit.healthy else State.WARNING
-    return Found(state, f"ends on {end:%Y-%m-%d}, in {int(days)} days", days)
+        return RowResult(HealthState.UNHEALTHY, f"ended on {end:%Y-%m-%d}", days)
+    state = HealthState.HEALTHY if days > limit.healthy else HealthState.WARNING
+    return RowResult(state, f"ends on {end:%Y-%m-%d}, in {int(days)} days", days)
 
 
 def _ago(age: timedelta) -> str:

@@ -1,35 +1,46 @@
 """The agent's loop: check in, keep the configuration in step, look at this server, wait."""
 
+import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from random import SystemRandom
 from typing import Final
 
 from mstunnel_setup.agent import upgrade
-from mstunnel_setup.agent.hand_over import HandOver
-from mstunnel_setup.agent.log_lines import (
+from mstunnel_setup.agent.configuration import ConfigurationRequests
+from mstunnel_setup.agent.health_rows import SyncState
+from mstunnel_setup.agent.metrics import Counters
+from mstunnel_setup.agent.tenant import Enrolment, Renewal, enrol
+from mstunnel_setup.agent.watch import HealthWatch, asking
+from mstunnel_setup.answers.address import web_address_problem
+from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, TenantError, declared
+from mstunnel_setup.base.log_line import LogLine, Tell, as_json, error_line
+from mstunnel_setup.exchange.agent_settings import wants_json, wants_requests
+from mstunnel_setup.exchange.health_report import HealthState
+from mstunnel_setup.exchange.log_lines import (
     CHECKED_IN,
     PROBE_URL_INVALID,
     RECOVERED,
+    REQUEST,
     THRESHOLDS_NOT_LEARNT,
     UPGRADE_WAITS,
 )
-from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.tenant import Enrolment
-from mstunnel_setup.agent.watch import Known, Watch
-from mstunnel_setup.answers.address import web_address_problem
-from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, TenantError, declared
-from mstunnel_setup.base.log_line import Tell, error_line
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.last_decision import HIDDEN_BY_GRAPH, standing, write_standing
-from mstunnel_setup.exchange.status_file import Failure, Status
-from mstunnel_setup.exchange.upgrade_decision import Verdict
-from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.exchange.releases import running_images
+from mstunnel_setup.exchange.status_file import AgentStatus, SyncFailure, write_status
+from mstunnel_setup.exchange.upgrade_decision import (
+    HIDDEN_BY_GRAPH,
+    UpgradeDecision,
+    standing,
+    write_standing,
+)
+from mstunnel_setup.io.clock import Clock, SystemClock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.request_log import log_requests
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
     HealthThreshold,
@@ -49,7 +60,7 @@ _LAB_TEXT: Final = 300
 _THRESHOLDS_SECONDS: Final = 300.0
 
 Enrol = Callable[[], Enrolment]
-Note = Callable[[Status], None]
+Note = Callable[[AgentStatus], None]
 
 
 def wait_seconds(failures: int) -> float:
@@ -71,19 +82,19 @@ class Agent:
     tell: Tell
     note: Note
     counters: Counters = field(default_factory=Counters)
-    watch: Watch | None = None
+    watch: HealthWatch | None = None
     renewal: Renewal | None = None
     _enrolment: Enrolment | None = field(default=None, init=False)
-    _status: Status = field(init=False)
-    _known: Known = field(default_factory=Known, init=False)
+    _status: AgentStatus = field(init=False)
+    _known: SyncState = field(default_factory=SyncState, init=False)
     _failures: int = field(default=0, init=False)
     _thresholds_at: float | None = field(default=None, init=False)
-    _verdict: Verdict | None = field(default=None, init=False)
+    _verdict: UpgradeDecision | None = field(default=None, init=False)
     _extensions: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self._status = Status(started=self.clock.now())
-        self._hand_over = HandOver(self.files, self.clock, self.tell, self.counters)
+        self._status = AgentStatus(started=self.clock.now())
+        self.configuration = ConfigurationRequests(self.files, self.clock, self.tell, self.counters)
 
     def run(self) -> None:
         """Work until the process is ended. A tenant that is away is waited for."""
@@ -180,11 +191,11 @@ class Agent:
         if found is None:
             raise CONFIGURATION_MISSING()
         try:
-            digest = self._hand_over.give(found.to_wire(), self._known.probe_url or "")
+            digest = self.configuration.request(found.to_wire(), self._known.probe_url or "")
         except SetupError as error:
             self._learn(refusal=error.message)
             raise
-        self._learn(refusal=self._hand_over.refusal, configuration_id=found.id)
+        self._learn(refusal=self.configuration.refusal, configuration_id=found.id)
         self._update(configuration_id=found.id, configuration_digest=digest)
 
     def _ask_for_upgrade(self, enrolment: Enrolment, site: TunnelSite) -> None:
@@ -202,7 +213,7 @@ class Agent:
             )
         except SetupError as error:
             # Devices get their configuration all the same.
-            verdict = Verdict(begin=False, code="undecided", reason=error.message)
+            verdict = UpgradeDecision(begin=False, code="undecided", reason=error.message)
         window = upgrade.window(site, self.files)
         found = standing(verdict, now, window, () if self._extensions else HIDDEN_BY_GRAPH)
         if found.waits and verdict != self._verdict:
@@ -238,7 +249,7 @@ class Agent:
 
     def _lab_health(self) -> LabHealth | None:
         """What only a lab tenant accepts; Graph has no property for it."""
-        if self.watch is None or self.watch.state is State.UNKNOWN:
+        if self.watch is None or self.watch.state is HealthState.UNKNOWN:
             return None
         rows = self.watch.rows
         figures = {
@@ -248,7 +259,7 @@ class Agent:
             LabCheck(id=row.id, status=HealthStatus(row.state.value), text=row.text[:_LAB_TEXT])
             for row in rows
         )
-        images = upgrade.running(self.files)
+        images = running_images(self.files)
         return LabHealth(
             status=upgrade.reported(self.files) or HealthStatus(self.watch.state.value),
             server_image_digest=images.server if images else None,
@@ -260,19 +271,21 @@ class Agent:
     def _failed(self, error: SetupError) -> None:
         """Remember the error; it is logged once, not once a minute."""
         before = self._status.last_error
-        failure = Failure(code=error.code, message=error.message, hint=error.hint, at=self.clock.now())
+        failure = SyncFailure(code=error.code, message=error.message, hint=error.hint, at=self.clock.now())
         if before is None or (before.code, before.message) != (failure.code, failure.message):
             self.tell(error_line(error.problem))
         self._update(last_error=failure)
         self._learn(last_error=failure)
 
-    def _update(self, **changes: datetime | Failure | str | None) -> None:
+    def _update(self, **changes: datetime | SyncFailure | str | None) -> None:
         self._status = self._status.model_copy(update=changes)
         # A status that cannot be written grows old, which is what the container's health check looks at.
         with suppress(FileError):
             self.note(self._status)
 
-    def _learn(self, **changes: datetime | str | int | tuple[HealthThreshold, ...] | Failure | None) -> None:
+    def _learn(
+        self, **changes: datetime | str | int | tuple[HealthThreshold, ...] | SyncFailure | None
+    ) -> None:
         self._known = replace(self._known, **changes)  # type: ignore[arg-type]  # the names are its own
 
 
@@ -300,3 +313,34 @@ def check_in(enrolment: Enrolment, health: LabHealth | None = None) -> bool:
         changes = TunnelServer(display_name=found.display_name, lab_health=health)
     enrolment.tenant.update_server(enrolment.site_id, enrolment.server_id, changes)
     return extended
+
+
+def assembled(root: Path, *, watching: bool) -> Agent:
+    """An agent of the host below `root`, `watching` to stay there and show its status.
+
+    One that is not only checks in and brings into step; the status of a running agent stays as it is.
+    """
+    files, clock, counters = Files(root), SystemClock(), Counters()
+    tell = log_of(files)
+    watch = HealthWatch(files, clock, tell, counters, asking(clock)) if watching else None
+    note: Note = partial(write_status, files) if watching else lambda _status: None
+    renewal = Renewal(files, clock, tell, counters) if watching else None
+    return Agent(lambda: enrol(files, clock), files, clock, tell, note, counters, watch, renewal)
+
+
+def requests_in_log(root: Path) -> AbstractContextManager[None]:
+    """Meanwhile each request to the tenant is a log line, whenever `env.sh` wants that."""
+    files = Files(root)
+    tell = log_of(files)
+    return log_requests(lambda text: tell(REQUEST(request=text)), partial(wants_requests, files))
+
+
+def log_of(files: Files) -> Tell:
+    """What writes the log: lines on standard output, as JSON for as long as `env.sh` wants that."""
+    clock = SystemClock()
+
+    def tell(line: LogLine) -> None:
+        sys.stdout.write(f"{as_json(line, clock.now()) if wants_json(files) else line}\n")
+        sys.stdout.flush()
+
+    return tell

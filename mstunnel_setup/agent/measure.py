@@ -18,7 +18,7 @@ _COUNTED: Final = slice(0, 8)
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineLoad:
     """Figures of this machine; None is what could not be read. Percentages are averages of five minutes."""
 
     cores: int | None = None
@@ -45,7 +45,7 @@ class Measure:
     _samples: deque[_Sample] = field(default_factory=lambda: deque(maxlen=30), init=False)
     _moved: tuple[float, int] | None = field(default=None, init=False)
 
-    def take(self, transferred: int | None) -> Machine:
+    def take(self, transferred: int | None) -> MachineLoad:
         """Look now; `transferred` is the gateway's count of bytes in and out, None when it is not known."""
         text = _text(self.files, "/proc/stat")
         now = self.clock.monotonic()
@@ -54,7 +54,7 @@ class Measure:
         while now - self._samples[0].at > _AVERAGED_SECONDS:
             self._samples.popleft()
         known = [sample.memory_percent for sample in self._samples if sample.memory_percent is not None]
-        return Machine(
+        return MachineLoad(
             cores=len(_CORE.findall(text)) or None,
             cpu_percent=self._cpu(),
             memory_percent=sum(known) / len(known) if known else None,

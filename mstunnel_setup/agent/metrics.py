@@ -11,13 +11,15 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from mstunnel_setup import __version__
-from mstunnel_setup.agent.health_rows import Observation, Row, current_report
-from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.agent.health_rows import Observation, current_report
+from mstunnel_setup.exchange.health_report import HealthState, ReportedRow
 
-TEXTFILE: Final = f"{paths.AGENT_STATE}/metrics.prom"
-
-_NUMBERS: Final = {State.UNKNOWN: 0, State.HEALTHY: 1, State.WARNING: 2, State.UNHEALTHY: 3}
+_NUMBERS: Final = {
+    HealthState.UNKNOWN: 0,
+    HealthState.HEALTHY: 1,
+    HealthState.WARNING: 2,
+    HealthState.UNHEALTHY: 3,
+}
 _PERCENT: Final = 100
 
 
@@ -37,7 +39,7 @@ class Round:
     """What one round of the agent saw."""
 
     observation: Observation
-    rows: Sequence[Row]
+    rows: Sequence[ReportedRow]
     counters: Counters
 
     def figure(self, row_id: str, divisor: float = 1) -> float | None:
@@ -59,7 +61,7 @@ Read: TypeAlias = Callable[[Round], float | Mapping[str, float] | None]
 
 
 @dataclass(frozen=True)
-class Metric:
+class AgentMetric:
     """One metric; `read` returns its value, None when that is unknown. With a `label`, one for each.
 
     The values of a label come from our own code, never from users, devices or the tenant: they are few and
@@ -76,7 +78,7 @@ class Metric:
 
 
 METRICS: Final = (
-    Metric(
+    AgentMetric(
         "mstunnel_health_status",
         "gauge",
         "state",
@@ -85,7 +87,7 @@ METRICS: Final = (
         Round.states,
         label="row",
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_last_check_in_timestamp_seconds",
         "gauge",
         "Unix time",
@@ -93,7 +95,7 @@ METRICS: Final = (
         "When the tenant accepted the last check-in.",
         lambda seen: _unix_time(seen.observation.last_check_in),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_connections",
         "gauge",
         "connections",
@@ -101,7 +103,7 @@ METRICS: Final = (
         "Connected clients.",
         lambda seen: seen.figure("connections"),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_transferred_bytes_total",
         "counter",
         "bytes",
@@ -109,7 +111,7 @@ METRICS: Final = (
         "Bytes in and out of the gateway's interfaces, since its start.",
         Round.transferred,
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_cpu_usage_ratio",
         "gauge",
         "ratio, 0 to 1",
@@ -117,7 +119,7 @@ METRICS: Final = (
         "Processor time in use, average of five minutes.",
         lambda seen: seen.figure("cpu-usage", _PERCENT),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_cpu_cores",
         "gauge",
         "cores",
@@ -125,7 +127,7 @@ METRICS: Final = (
         "Processor cores.",
         lambda seen: seen.figure("cpu-cores"),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_memory_usage_ratio",
         "gauge",
         "ratio, 0 to 1",
@@ -133,7 +135,7 @@ METRICS: Final = (
         "Memory that is not available, average of five minutes.",
         lambda seen: seen.figure("memory-usage", _PERCENT),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_disk_free_bytes",
         "gauge",
         "bytes",
@@ -141,7 +143,7 @@ METRICS: Final = (
         "Free bytes on the file system of the configuration.",
         lambda seen: seen.figure("disk-space"),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_latency_seconds",
         "gauge",
         "seconds",
@@ -149,7 +151,7 @@ METRICS: Final = (
         "Time to connect to the internal address of the site.",
         lambda seen: seen.figure("latency"),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_tls_certificate_expiry_timestamp_seconds",
         "gauge",
         "Unix time",
@@ -157,7 +159,7 @@ METRICS: Final = (
         "When the TLS certificate in use expires.",
         lambda seen: _unix_time(seen.observation.certificate_end),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_agent_certificate_expiry_timestamp_seconds",
         "gauge",
         "Unix time",
@@ -165,7 +167,7 @@ METRICS: Final = (
         "When the agent's credential expires.",
         lambda seen: _unix_time(seen.observation.agent_certificate_end),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_registry_contact_timestamp_seconds",
         "gauge",
         "Unix time",
@@ -173,7 +175,7 @@ METRICS: Final = (
         "When the image registry last answered.",
         lambda seen: _unix_time(seen.observation.last_registry_contact),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_releases_behind",
         "gauge",
         "releases",
@@ -181,7 +183,7 @@ METRICS: Final = (
         "Releases newer than the running one.",
         lambda seen: seen.figure("server-version"),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_check_ins_total",
         "counter",
         "check-ins",
@@ -189,7 +191,7 @@ METRICS: Final = (
         "Check-ins that the tenant accepted, since the agent's start.",
         lambda seen: seen.counters.check_ins,
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_check_in_failures_total",
         "counter",
         "check-ins",
@@ -197,7 +199,7 @@ METRICS: Final = (
         "Check-ins that failed, since the agent's start.",
         lambda seen: seen.counters.failed_check_ins,
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_configurations_applied_total",
         "counter",
         "configurations",
@@ -205,7 +207,7 @@ METRICS: Final = (
         "Server configurations that the gateway accepted, since the agent's start.",
         lambda seen: seen.counters.configurations_applied,
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_configurations_refused_total",
         "counter",
         "configurations",
@@ -213,7 +215,7 @@ METRICS: Final = (
         "Server configurations that were refused, since the agent's start.",
         lambda seen: seen.counters.configurations_refused,
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_identity_renewals_total",
         "counter",
         "renewals",
@@ -221,7 +223,7 @@ METRICS: Final = (
         "Renewals of the agent's credential, since the agent's start.",
         lambda seen: seen.counters.identity_renewals,
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_agent_start_timestamp_seconds",
         "gauge",
         "Unix time",
@@ -229,7 +231,7 @@ METRICS: Final = (
         "When the agent started.",
         lambda seen: _unix_time(seen.observation.started),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_agent_round_timestamp_seconds",
         "gauge",
         "Unix time",
@@ -237,7 +239,7 @@ METRICS: Final = (
         "When the values of this file were taken.",
         lambda seen: _unix_time(seen.observation.now),
     ),
-    Metric(
+    AgentMetric(
         "mstunnel_agent_info",
         "gauge",
         "1",
@@ -255,7 +257,7 @@ def render(seen: Round) -> str:
     return "".join(f"{line}\n" for metric in METRICS for line in _lines(metric, metric.read(seen)))
 
 
-def _lines(metric: Metric, value: float | Mapping[str, float] | None) -> Iterator[str]:
+def _lines(metric: AgentMetric, value: float | Mapping[str, float] | None) -> Iterator[str]:
     if value is None:
         return
     yield f"# HELP {metric.name} {metric.about}"

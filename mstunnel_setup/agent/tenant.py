@@ -3,13 +3,17 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
+from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CertificateError, SetupError
+from mstunnel_setup.base.errors import CertificateError, SetupError, SignInError
+from mstunnel_setup.base.log_line import Tell
+from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS, new_agent_credential
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.exchange.agent_settings import (
     AgentInfo,
@@ -17,11 +21,12 @@ from mstunnel_setup.exchange.agent_settings import (
     read_agent_settings,
     read_proxies,
 )
+from mstunnel_setup.exchange.log_lines import IDENTITY_NOT_RENEWED, IDENTITY_RENEWED
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import Credential, own_credential
+from mstunnel_setup.tenant.credential import Credential, own_credential, proof_of_possession, read_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
 from mstunnel_setup.tenant.wire import HealthThreshold, KeyCredential, TunnelServer, TunnelSite
@@ -31,7 +36,7 @@ _ROOTS: Final = f"{paths.AGENT_STATE}/roots.pem"
 _DEADLINE_SECONDS: Final = 60
 
 
-class Tenant(Protocol):
+class AgentGraph(Protocol):
     """The part of Graph that the agent needs."""
 
     def server(self, site_id: str, server_id: str) -> TunnelServer | None:
@@ -68,10 +73,9 @@ class Enrolment:
     SignInError; `close` gives the connections back.
     """
 
-    tenant: Tenant
+    tenant: AgentGraph
     site_id: str
     server_id: str
-    authentication: str
     object_id: str = ""
     credential: Credential | None = field(default=None, repr=False)
     credential_end: datetime | None = None
@@ -101,7 +105,6 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
         tenant=Graph(http, where, token_source, clock),
         site_id=settings.site_id,
         server_id=settings.server_id,
-        authentication=info.authentication,
         object_id=info.object_id or "",
         credential=certificate,
         credential_end=certificate.certificate.not_valid_after_utc if certificate else info.renewal_date,
@@ -143,3 +146,70 @@ def _cloud(info: AgentInfo) -> Cloud:
     if info.cloud == "custom":
         return cloud(info.cloud, info.authority, info.graph)
     return cloud(info.cloud)
+
+
+CANDIDATE: Final = f"{paths.AGENT_STATE}/next-agent.p12"
+# The health row warns at 30 days: by then a renewal has failed for two weeks.
+_EARLY: Final = timedelta(days=45)
+_EVERY_SECONDS: Final = 3600.0
+
+
+@dataclass
+class Renewal:
+    """Tries once an hour while the credential is near its end; not one that an administrator has prepared."""
+
+    files: Files
+    clock: Clock
+    tell: Tell
+    counters: Counters
+    _tried: float | None = field(default=None, init=False)
+
+    def renew_in_time(self, enrolment: Enrolment) -> bool:
+        """Whether another credential is in place now, so that the next sign-in takes it."""
+        credential = enrolment.credential
+        if credential is None or not enrolment.object_id or not self._due(credential):
+            return False
+        self._tried = self.clock.monotonic()
+        try:
+            if not self._adopt(enrolment):
+                self._hand_in(enrolment, credential)
+                return self._adopt(enrolment)
+        except SetupError as error:
+            self.tell(IDENTITY_NOT_RENEWED(reason=error.message))
+            return False
+        return True
+
+    def _due(self, credential: Credential) -> bool:
+        left = credential.certificate.not_valid_after_utc - self.clock.now()
+        now = self.clock.monotonic()
+        return left <= _EARLY and (self._tried is None or now - self._tried >= _EVERY_SECONDS)
+
+    def _adopt(self, enrolment: Enrolment) -> bool:
+        """Put the candidate in place once the tenant lets it sign in; False when there is none that does."""
+        content = self.files.read(CANDIDATE)
+        if content is None:
+            return False
+        try:
+            enrolment.prove(read_credential(self.files, CANDIDATE))
+        except SignInError:
+            return False
+        self.files.write(paths.AGENT_CREDENTIAL, content, 0o600)
+        self.files.remove(CANDIDATE)
+        self.counters.identity_renewals += 1
+        self.tell(IDENTITY_RENEWED())
+        return True
+
+    def _hand_in(self, enrolment: Enrolment, credential: Credential) -> None:
+        """Make a candidate, unless one lies there, and tell the tenant its certificate."""
+        if self.files.read(CANDIDATE) is None:
+            pfx, _ = new_agent_credential(_common_name(credential), self.clock.now(), CREDENTIAL_DAYS)
+            self.files.make_directories(paths.AGENT_STATE)
+            self.files.write(CANDIDATE, pfx, 0o600)
+        wanted = read_credential(self.files, CANDIDATE).key_credential(_common_name(credential))
+        proof = proof_of_possession(credential, enrolment.object_id, self.clock.now())
+        enrolment.tenant.add_key(enrolment.object_id, wanted, proof)
+
+
+def _common_name(credential: Credential) -> str:
+    names = credential.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else "mstunnel-agent"

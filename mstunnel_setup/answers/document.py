@@ -73,10 +73,14 @@ class DocumentError(Exception):
 
 @dataclass
 class Document:
-    """Plain values of a file and where each key and value stands; keys in `sections` may be empty."""
+    """Plain values of a file and where each key and value stands.
+
+    Keys in `sections` may be empty, those in `nullable` may be `null`.
+    """
 
     name: str
     sections: frozenset[KeyPath] = frozenset()
+    nullable: frozenset[KeyPath] = frozenset()
     raw: dict[str, object] = field(default_factory=dict)
     problems: list[tuple[Position, str]] = field(default_factory=list)
     keys: dict[KeyPath, Position] = field(default_factory=dict)
@@ -110,7 +114,8 @@ class Document:
                 continue
             self.keys[here] = _place(key_node)
             value = self._value(value_node, here)
-            if value is not None:
+            # Nothing at all is a key that somebody has yet to fill in.
+            if value is not None or (here in self.nullable and value_node.value):
                 result[here[-1]] = value
             elif here not in self.sections:
                 content = text("`{here}` is empty: set a value or remove the key", here=".".join(here))
@@ -152,11 +157,17 @@ def read(path: Path) -> bytes:
     return Files().read_given(str(path)) or b""
 
 
-def compose(content: bytes, name: str, kind: str, sections: frozenset[KeyPath] = frozenset()) -> "Document":
+def compose(
+    content: bytes,
+    name: str,
+    kind: str,
+    sections: frozenset[KeyPath] = frozenset(),
+    nullable: frozenset[KeyPath] = frozenset(),
+) -> "Document":
     """The keys and values in `content`; `name` is the file named in messages, `kind` what such files are.
 
-    `sections` are keys that may be empty. Raises DocumentError for what is no such file at all; what is
-    wrong with single keys is in the document's `problems`.
+    `sections` are keys that may be empty, `nullable` those that may be `null`. Raises DocumentError for what
+    is no such file at all; what is wrong with single keys is in the document's `problems`.
     """
     text = _decode(content, name, kind)
     try:
@@ -168,7 +179,7 @@ def compose(content: bytes, name: str, kind: str, sections: frozenset[KeyPath] =
         raise _fault(name, Position(1, 1), "is not valid YAML: check the last change") from error
     if not isinstance(root, MappingNode):
         raise _fault(name, Position(1, 1), "must consist of keys with values: start with `version: 1`")
-    document = Document(name, sections)
+    document = Document(name, sections, nullable)
     document.raw = document.mapping(root, ())
     return document
 

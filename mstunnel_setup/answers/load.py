@@ -32,6 +32,18 @@ _SECTIONS = frozenset(
 )
 
 
+def _is_optional(path: str) -> bool:
+    """Whether a setting has no value by default, and can lose the one of an earlier run."""
+    section, _, key = path.partition(".")
+    field = AnswerFile.model_fields[section]
+    if not key:
+        return field.default is None
+    return type(field.get_default(call_default_factory=True)).model_fields[key].default is None
+
+
+_OPTIONAL = frozenset(tuple(setting.path.split(".")) for setting in SETTINGS if _is_optional(setting.path))
+
+
 class AnswersError(ValuesError):
     """Answers that cannot be used. `problems` are lines of the form `place: what is wrong`."""
 
@@ -107,7 +119,7 @@ def parse(content: bytes, name: str) -> LoadedAnswers:
     A run asks twice: which part of it is meant, and then for that part.
     """
     try:
-        document = compose(content, name, "answer files", _SECTIONS)
+        document = compose(content, name, "answer files", _SECTIONS, _OPTIONAL)
     except DocumentError as error:
         raise AnswersError(error.problems) from error
     warnings = tuple(_rename(document))

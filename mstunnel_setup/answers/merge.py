@@ -14,7 +14,7 @@ from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, DEPRECATED, SETTINGS, Setting, deprecation, renamed
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.problem import Problem
-from mstunnel_setup.base.text import quoted, text
+from mstunnel_setup.base.text import joined, quoted, text
 from mstunnel_setup.base.values import JsonObject
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
@@ -52,7 +52,15 @@ class Answers(AnswerFile):
     def record(self) -> JsonObject:
         """What was answered (no defaults), by setting path, for the journal; secrets are references."""
         values = _flat(self.model_dump(mode="json"))
-        return {path: values[path] for path, origin in self.origins.items() if origin.kind != "default"}
+        return {
+            path: values[path]
+            for path, origin in self.origins.items()
+            if origin.kind != "default" and values[path] is not None
+        }
+
+    def withdrawn(self, path: str) -> bool:
+        """Whether the answer file gives the setting as `null`, whatever an earlier run was told."""
+        return self.value(path) is None and self.origins[path].kind != "default"
 
     def value(self, path: str) -> object:
         """The value of the setting with `path`; None when nothing was answered and there is no default."""
@@ -85,19 +93,22 @@ def merge(
     """The answers that count.
 
     `options`, `earlier` and `backup` are by setting path; an option that was not given is absent or None.
-    Empty variables count as not set. Raises AnswersError naming every value that does not fit, by its origin.
+    Empty variables count as not set; a setting that the file gives as `null` is withdrawn. Raises
+    AnswersError naming every value that does not fit, by its origin.
     """
     layers = [_implied(_from_options(options)), _implied(_from_environment(environment))]
     layers += [_from_file(file), _recorded("earlier", earlier or {}), _recorded("backup", backup or {})]
     chosen: _Layer = {}
     for layer in reversed(layers):
         chosen.update(layer)
-    chosen = _without_beaten(chosen)
+    withdrawn = {path: given for path, given in chosen.items() if given.value is None}
+    chosen = _without_beaten({path: given for path, given in chosen.items() if path not in withdrawn})
     answers, problems = judge(_nested(chosen))
     if answers is None:
         raise _refused(problems, chosen)
+    given = {**chosen, **withdrawn}
     origins = {
-        setting.path: chosen[setting.path].origin if setting.path in chosen else Origin("default")
+        setting.path: given[setting.path].origin if setting.path in given else Origin("default")
         for setting in SETTINGS
     }
     sections = {name: getattr(answers, name) for name in answers.model_fields_set}
@@ -133,7 +144,7 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
             "answers-missing",
             "required answers are missing:\n{settings}",
             hint="Add them, or run the command without --unattended to be prompted.",
-            settings="\n".join(lines),
+            settings=joined(lines, "\n"),
         )
 
 

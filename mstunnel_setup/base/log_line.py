@@ -90,7 +90,7 @@ class DeclaredLine(Declared[LogLine]):
 def declare_line(
     code: str, message: str, hint: str = "", priority: Priority = Priority.NOTICE
 ) -> DeclaredLine:
-    """Declare a kind of line, in the `log_lines` module of its package. `code` never changes its meaning."""
+    """Declare a kind of line, in `exchange/log_lines.py`. `code` never changes its meaning."""
     return DeclaredLine(LogLine, code, message, hint, LOGS_PAGE, priority)
 
 

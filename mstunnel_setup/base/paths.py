@@ -78,7 +78,9 @@ CA_TRUST = f"{CONFIGURATION}/ca-trust"
 # What the gateway serves: rendered on the host, from data that the agent hands over. The agent can read them.
 ADMIN_SETTINGS = f"{CONFIGURATION}/admin-settings.json"
 OCSERV_CONF = f"{CONFIGURATION}/ocserv.conf"
-# The balancers that speak the PROXY protocol, one a line; there while the gateway expects it.
+# The settings of this host that the gateway is rendered with (gateway/options.py).
+GATEWAY_SETTINGS = f"{CONFIGURATION}/gateway-settings.json"
+# The balancers that speak the PROXY protocol, one a line, for the traffic rules in its container.
 BALANCERS = f"{CONFIGURATION}/balancers"
 # The internal address that the gateway tries, on one line.
 PROBE_URL = f"{CONFIGURATION}/probe-url"
@@ -87,9 +89,6 @@ PROBE_URL = f"{CONFIGURATION}/probe-url"
 MESSAGES = f"{CONFIGURATION}/messages"
 INBOX = f"{MESSAGES}/in"
 OUTBOX = f"{MESSAGES}/out"
-# The server configuration as the agent got it from the tenant, and what became of it on the host.
-CONFIGURATION_HANDED = f"{INBOX}/server-configuration.json"
-CONFIGURATION_VERDICT = f"{OUTBOX}/server-configuration.json"
 
 # The agent owns the files that it changes, in a separate directory; the names of the reference are links.
 AGENT_DIRECTORY = f"{CONFIGURATION}/agent"
@@ -121,6 +120,8 @@ RESTORED = f"{STATE}/restored"
 AGENT_STATE_INSIDE = "/var/lib/mstunnel-agent"
 SERVER_STATE_INSIDE = "/var/lib/mstunnel-server"
 AGENT_STATE = _state(AGENT_STATE_INSIDE, "mstunnel-agent")
+# For the textfile collector of a node exporter.
+AGENT_METRICS = f"{AGENT_STATE}/metrics.prom"
 SERVER_DIRECTORY = _state("/var/lib/mstunnel-gateway", "mstunnel-gateway")
 SERVER_STATE = f"{SERVER_DIRECTORY}/state"
 # That of root, for every caller.

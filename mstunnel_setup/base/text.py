@@ -87,6 +87,13 @@ def joined(parts: Iterable[str], separator: str = " ") -> str:
     return Text(separator.join(f"{{{name}}}" for name in values), values)
 
 
+def with_hint(message: str, hint: str) -> str:
+    """A message and its hint as sentences of one text."""
+    return (
+        text("{message}. {hint}", message=message, hint=hint) if hint else text("{message}.", message=message)
+    )
+
+
 def sentence(template: str, values: Mapping[str, object]) -> str:
     """`template` with its parameters in braces replaced; without values it is a text as it stands."""
     if isinstance(template, Text) and not values:

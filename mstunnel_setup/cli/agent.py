@@ -37,7 +37,7 @@ def run(root: Root = _HOST) -> None:
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
     """Check in and sync the configuration once; the status of a running agent stays as it is."""
-    from mstunnel_setup.agent.build import assembled, requests_in_log
+    from mstunnel_setup.agent.loop import assembled, requests_in_log
 
     with requests_in_log(root):
         error = assembled(root, watching=False).round()
@@ -48,9 +48,9 @@ def check_in(root: Root = _HOST) -> None:
 @app.command()
 def health(root: Root = _HOST) -> None:
     """Show whether the agent is running and when it last checked in; exit code 0 or 1."""
-    from mstunnel_setup.exchange.status_file import judge, read_status
+    from mstunnel_setup.exchange.status_file import agent_condition, read_status
 
-    verdict = judge(read_status(Files(root)), SystemClock().now())
+    verdict = agent_condition(read_status(Files(root)), SystemClock().now())
     _tell(verdict.reason)
     if not verdict.healthy:
         raise typer.Exit(1)

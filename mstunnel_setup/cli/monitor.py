@@ -9,13 +9,12 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.agent import log_lines
 from mstunnel_setup.base import log_line
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.framework.render import run_command
-from mstunnel_setup.exchange import agent_settings
+from mstunnel_setup.exchange import agent_settings, log_lines
 from mstunnel_setup.io import changes, request_log, systemd
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.monitor import rounds
@@ -55,7 +54,7 @@ def _work(operator: Operator, *, once: bool) -> Result:
     environment = dict(os.environ)
     service = systemd.ServiceManager.of(os.environ)
     tell = _log_of(operator, systemd.SystemJournal.of(os.environ, sys.stderr.fileno()))
-    monitor = rounds.Monitor(operator, tell, service)
+    monitor = rounds.GatewayMonitor(operator, tell, service)
     wanted = partial(agent_settings.wants_requests, operator.files)
     with (
         closing(monitor),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup.base.text import text
+from mstunnel_setup.cli.framework.command import Work, command
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.help import ArgumentOrCommand
 from mstunnel_setup.cli.framework.options import (
@@ -180,16 +181,14 @@ def readiness(
     run_command(_PROGRAM, common, lambda operator: readiness.run(operator, request))
 
 
-@app.command()
-@with_options
+@command(app)
 def explain(
-    common: CommonOptions,
     id_: Annotated[str, typer.Argument(metavar="ID", help="The check, as the report names it.")],
-) -> None:
+) -> Work:
     """Explain a check: what it looks at, why it matters, and how to fix what it finds."""
     from mstunnel_setup.operations import readiness_report
 
-    run_command(f"{_PROGRAM} explain", common, lambda _operator: readiness_report.explain(id_))
+    return lambda _operator: readiness_report.explain(id_)
 
 
 def main() -> int:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, new_group, with_options
-from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.cli.framework.command import Work, command
+from mstunnel_setup.cli.framework.options import SignInOptions, new_group
 
 env_app = new_group()
 config_app = new_group()
@@ -15,120 +15,96 @@ site_app = new_group()
 Name = Annotated[str, typer.Argument(help="For example TRACE_SESSIONS.")]
 
 
-@env_app.command("get")
-@with_options
+@command(env_app, "get")
 def get_setting(
-    common: CommonOptions,
     name: Annotated[str | None, typer.Argument(help="The setting; all of them without a name.")] = None,
-) -> None:
+) -> Work:
     """Show a setting, or all."""
-    from mstunnel_setup.operations.settings import environment_file
+    from mstunnel_setup.operations import environment
 
-    run_command("mst-cli env get", common, lambda operator: environment_file.get(operator, name))
+    return lambda operator: environment.get(operator, name)
 
 
-@env_app.command("set")
-@with_options
-def set_setting(
-    common: CommonOptions, name: Name, value: Annotated[str, typer.Argument(help="One line of text.")]
-) -> None:
+@command(env_app, "set")
+def set_setting(name: Name, value: Annotated[str, typer.Argument(help="One line of text.")]) -> Work:
     """Set a setting; later runs of mstunnel-setup keep it."""
-    from mstunnel_setup.operations.settings import environment_file
+    from mstunnel_setup.operations import environment
 
-    run_command("mst-cli env set", common, lambda operator: environment_file.put(operator, name, value))
+    return lambda operator: environment.put(operator, name, value)
 
 
-@env_app.command("unset")
-@with_options
-def unset_setting(common: CommonOptions, name: Name) -> None:
+@command(env_app, "unset")
+def unset_setting(name: Name) -> Work:
     """Remove a setting."""
-    from mstunnel_setup.operations.settings import environment_file
+    from mstunnel_setup.operations import environment
 
-    run_command("mst-cli env unset", common, lambda operator: environment_file.put(operator, name, None))
+    return lambda operator: environment.put(operator, name, None)
 
 
-@env_app.command("check")
-@with_options
-def check_settings(common: CommonOptions) -> None:
+@command(env_app, "check")
+def check_settings() -> Work:
     """Check that the gateway can use env.sh and its proxies; every restart does this first."""
-    from mstunnel_setup.operations.settings import environment_check
+    from mstunnel_setup.operations import environment
 
-    run_command("mst-cli env check", common, environment_check.env_check)
+    return environment.env_check
 
 
-@config_app.command("show")
-@with_options
-def show_configuration(common: CommonOptions) -> None:
+@command(config_app, "show")
+def show_configuration() -> Work:
     """Show the server configuration in use."""
-    from mstunnel_setup.operations.settings import configuration
+    from mstunnel_setup.operations import configuration
 
-    run_command("mst-cli config show", common, configuration.show)
+    return configuration.show
 
 
-@config_app.command("diff")
-@with_options
+@command(config_app, "diff")
 def diff_configuration(
-    common: CommonOptions,
     sign_in: SignInOptions,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with code 20 when anything differs.")
     ] = False,
-) -> None:
+) -> Work:
     """Compare the server configuration in use with that of the tenant."""
-    from mstunnel_setup.operations.settings import configuration
+    from mstunnel_setup.operations import configuration
 
-    run_command(
-        "mst-cli config diff",
-        common,
-        lambda operator: configuration.diff(operator, sign_in.settings(), exit_code=exit_code),
-    )
+    return lambda operator: configuration.diff(operator, sign_in.settings(), exit_code=exit_code)
 
 
-@config_app.command("pull")
-@with_options
-def pull_configuration(common: CommonOptions, sign_in: SignInOptions) -> None:
+@command(config_app, "pull")
+def pull_configuration(sign_in: SignInOptions) -> Work:
     """Apply the tenant's server configuration now instead of within minutes."""
-    from mstunnel_setup.operations.settings import configuration
+    from mstunnel_setup.operations import configuration
 
-    run_command(
-        "mst-cli config pull", common, lambda operator: configuration.pull(operator, sign_in.settings())
-    )
+    return lambda operator: configuration.pull(operator, sign_in.settings())
 
 
-@log_app.command("level")
-@with_options
+@command(log_app, "level")
 def log_level(
-    common: CommonOptions,
     level: Annotated[
         str | None,
         typer.Argument(help="0 to 4; verbose: 4 for eight hours; normal: end that now. Without it: show."),
     ] = None,
-) -> None:
+) -> Work:
     """Show or set how much the server logs (DEBUG_LEVEL)."""
-    from mstunnel_setup.operations.settings import log_level
+    from mstunnel_setup.operations import environment
 
-    run_command("mst-cli log level", common, lambda operator: log_level.log_level_command(operator, level))
+    return lambda operator: environment.log_level_command(operator, level)
 
 
-@site_app.command("show")
-@with_options
-def show_site(common: CommonOptions) -> None:
+@command(site_app, "show")
+def show_site() -> Work:
     """Show the site this server belongs to."""
-    from mstunnel_setup.operations import site
+    from mstunnel_setup.operations import enrolment
 
-    run_command("mst-cli site show", common, site.show)
+    return enrolment.show
 
 
-@site_app.command("change")
-@with_options
+@command(site_app, "change")
 def change_site(
-    common: CommonOptions,
     sign_in: SignInOptions,
     site: Annotated[str, typer.Argument(metavar="ID_OR_NAME", help="The site to join.")],
-) -> None:
+) -> Work:
     """Leave the site for another one; certificate and identity stay."""
-    from mstunnel_setup.operations import site as site_work
+    from mstunnel_setup.operations import enrolment as site_work
 
-    run_command(
-        "mst-cli site change", common, lambda operator: site_work.change(operator, sign_in.settings(), site)
-    )
+    return lambda operator: site_work.change(operator, sign_in.settings(), site)

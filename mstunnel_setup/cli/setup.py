@@ -1,19 +1,29 @@
 """The command line of `mstunnel-setup`: options and names; the work is in one module per command."""
 
 import sys
-from typing import Annotated
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.cli.adopt_commands import adopt_app
-from mstunnel_setup.cli.answer_commands import answers_app
+from mstunnel_setup.cli.framework.command import Work, command
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.install_options import InstallOptions
-from mstunnel_setup.cli.framework.options import CommonOptions, new_app, refuse_before_command, with_options
+from mstunnel_setup.cli.framework.options import (
+    CommonOptions,
+    full,
+    new_app,
+    new_group,
+    refuse_before_command,
+    with_options,
+)
 from mstunnel_setup.cli.framework.render import run_command
 from mstunnel_setup.cli.framework.root import VersionOption, show_version
-from mstunnel_setup.cli.render_commands import render_app
-from mstunnel_setup.cli.self_commands import self_app
+from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mstunnel-setup"
 # Bytes, as of an answer file.
@@ -23,6 +33,9 @@ app = new_app(
     "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the "
     "last run stopped."
 )
+answers_app = new_group()
+self_app = new_group()
+render_app = new_group()
 app.add_typer(answers_app, name="answers", help="Write, check and show answer files.")
 app.add_typer(
     adopt_app, name="adopt", help="Take over a server on which Microsoft's own gateway is installed."
@@ -47,10 +60,8 @@ def install(
     run_command(_PROGRAM, common, lambda operator: run(operator, options.request()))
 
 
-@app.command()
-@with_options
+@command(app)
 def plan(
-    common: CommonOptions,
     options: InstallOptions,
     exit_code: Annotated[
         bool,
@@ -58,41 +69,49 @@ def plan(
             "--exit-code", envvar="MSTUNNEL_EXIT_CODE", help="Exit with code 20 when anything would change."
         ),
     ] = False,
-) -> None:
+) -> Work:
     """Show what would change, as a diff."""
     from mstunnel_setup.install.install import plan as run
 
-    run_command(
-        f"{_PROGRAM} plan", common, lambda operator: run(operator, options.request(), exit_code=exit_code)
-    )
+    return lambda operator: run(operator, options.request(), exit_code=exit_code)
 
 
-@app.command()
-@with_options
+@command(app)
 def step(
-    common: CommonOptions,
     options: InstallOptions,
     name: Annotated[str, typer.Argument(help="The step, as `mstunnel-setup steps` lists it.")],
-) -> None:
+) -> Work:
     """Run one step."""
     from mstunnel_setup.install.install import one_step
 
-    run_command(f"{_PROGRAM} step", common, lambda operator: one_step(operator, options.request(), name))
+    return lambda operator: one_step(operator, options.request(), name)
 
 
-@app.command()
-@with_options
-def steps(common: CommonOptions) -> None:
+@command(app)
+def steps() -> Work:
     """List the steps, in order."""
-    from mstunnel_setup.cli.step_list import step_list
+    from mstunnel_setup.actions.host import Scope
+    from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 
-    run_command(f"{_PROGRAM} steps", common, lambda _operator: step_list())
+    listed = [{"name": item.name, "title": item.title} for item in ORDER]
+    by = {Scope.HOST: "root", Scope.ACCOUNT: "account"}
+    rootless = [
+        {"name": item.name, "title": item.title, "by": by[scope]}
+        for scope, steps in ROOTLESS.items()
+        for item in steps
+    ]
+    rows = [(item["name"], item["title"]) for item in listed]
+    of_account = [(item["name"], f"{item['title']} ({item['by']})") for item in rootless]
+    lines = [
+        *(Line(f"{name:12} {title}", name, title) for name, title in rows),
+        *("", text("Without root (--rootless):")),
+        *(Line(f"{name:12} {title}", name, title) for name, title in of_account),
+    ]
+    return lambda _operator: Result(data={"steps": listed, "rootless": rootless}, text=lines)
 
 
-@app.command()
-@with_options
+@command(app)
 def host(
-    common: CommonOptions,
     options: InstallOptions,
     port: Annotated[
         int | None,
@@ -110,34 +129,157 @@ def host(
     answers_from_stdin: Annotated[
         bool, typer.Option("--answers-from-stdin", envvar="MSTUNNEL_ANSWERS_FROM_STDIN", hidden=True)
     ] = False,
-) -> None:
+) -> Work:
     """Run only the host part of a rootless installation, as root."""
     from mstunnel_setup.install.install import host as run
 
     given = sys.stdin.buffer.read(_LARGEST_ANSWERS) if answers_from_stdin else None
-    run_command(
-        f"{_PROGRAM} host",
-        common,
-        lambda operator: run(operator, options.request(), port, remove=remove, given=given),
-    )
+    return lambda operator: run(operator, options.request(), port, remove=remove, given=given)
 
 
-@app.command()
-@with_options
-def status(common: CommonOptions) -> None:
+@command(app)
+def status() -> Work:
     """Show what is done, what comes next, and why the last run stopped."""
     from mstunnel_setup.install.status import status as run
 
-    run_command(f"{_PROGRAM} status", common, run)
+    return run
 
 
-@app.command()
-@with_options
-def rollback(common: CommonOptions) -> None:
+@command(app)
+def rollback() -> Work:
     """Undo an unfinished installation."""
     from mstunnel_setup.install.uninstall import rollback as run
 
-    run_command(f"{_PROGRAM} rollback", common, run)
+    return run
+
+
+NewFile = Annotated[
+    Path | None, typer.Argument(callback=full, help="The new file; without it, standard output.")
+]
+AnswerFile = Annotated[Path | None, typer.Argument(callback=full, help="The answer file, like --answers.")]
+
+
+def _reading(operator: Operator, file: Path | None) -> Operator:
+    """The operator, with the answer file that is named after the command."""
+    return operator if file is None else replace(operator, answers=file)
+
+
+@command(answers_app, "new")
+def new_answers(file: NewFile = None) -> Work:
+    """Write a commented answer file."""
+    from mstunnel_setup.install import answer_file
+
+    return lambda operator: answer_file.new(operator, file)
+
+
+@command(answers_app, "check")
+def check_answers(file: AnswerFile = None) -> Work:
+    """Check an answer file."""
+    from mstunnel_setup.install import answer_file
+
+    return lambda operator: answer_file.check(_reading(operator, file))
+
+
+@command(answers_app, "schema")
+def answers_schema(file: NewFile = None) -> Work:
+    """Write the JSON Schema of answer files, for editors."""
+    from mstunnel_setup.install import answer_file
+
+    return lambda operator: answer_file.schema(operator, file)
+
+
+@command(answers_app, "show")
+def show_answers(options: InstallOptions, file: AnswerFile = None) -> Work:
+    """Show the merged answers and where each value came from."""
+    from mstunnel_setup.install import answer_file
+
+    return lambda operator: answer_file.show(_reading(operator, file), options.settings())
+
+
+@command(answers_app, "save")
+def save_answers(
+    file: Annotated[Path, typer.Argument(callback=full, help="The new answer file.")],
+) -> Work:
+    """Write the answers of this installation to FILE, for the next server."""
+    from mstunnel_setup.install import answer_file
+
+    return lambda operator: answer_file.save(operator, file)
+
+
+def _format(name: Literal["quadlet", "kubernetes", "helm", "compose"], about: str) -> None:
+    @command(render_app, name, about)
+    def rendered(
+        options: InstallOptions,
+        out: Annotated[
+            Path | None,
+            typer.Option(
+                "--out",
+                metavar="DIR",
+                envvar="MSTUNNEL_OUT",
+                callback=full,
+                help="Write the files to this directory instead of standard output.",
+            ),
+        ] = None,
+        port: Annotated[
+            int | None,
+            typer.Option(
+                "--port",
+                metavar="N",
+                min=1,
+                max=65535,
+                envvar="MSTUNNEL_PORT",
+                help="Port of the gateway; by default the one in use, or 443.",
+            ),
+        ] = None,
+    ) -> Work:
+        from mstunnel_setup.install import render
+
+        return lambda operator: render.render(
+            operator, options.settings(), render.RenderRequest(name, out, port)
+        )
+
+
+_format("quadlet", "Render the Quadlet files that an installation writes.")
+_format("kubernetes", "Render a manifest with both containers in one pod; secrets are placeholders.")
+_format("helm", "Render the values of the Helm chart for one gateway.")
+_format("compose", "Render a Compose file for a host that was prepared by an installation.")
+
+
+@command(self_app, "verify")
+def self_verify(
+    public_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--public-key",
+            metavar="FILE",
+            envvar="MSTUNNEL_PUBLIC_KEY",
+            callback=full,
+            help="Also verify the release's signature, with this public key of minisign.",
+        ),
+    ] = None,
+    sums: Annotated[
+        Path | None,
+        typer.Option(
+            "--sums",
+            metavar="FILE",
+            envvar="MSTUNNEL_SUMS",
+            callback=full,
+            help="The release's checksums, with their signature beside; by default beside this program.",
+        ),
+    ] = None,
+) -> Work:
+    """Verify this file and its unpacked files against the checksums of the build."""
+    from mstunnel_setup.operations import version
+
+    return lambda operator: version.self_verify(operator.files, public_key, sums)
+
+
+@command(self_app, "licences")
+def self_licenses() -> Work:
+    """Show the licences of everything that this program brings."""
+    from mstunnel_setup.operations import version
+
+    return lambda _operator: version.self_licenses()
 
 
 def main() -> int:

@@ -152,7 +152,8 @@ def _refusal(errors: Sequence[EngineError]) -> EngineError:
     present = [error for error in errors if error.code != "engine-missing"]
     if present or len(errors) == 1:
         return (present or errors)[0]
-    return ENGINE_MISSING(engine=", ".join(map(str.capitalize, _PREFERRED)))
+    missing = ENGINE_MISSING(engine="")
+    return EngineError(missing.code, text("neither Podman nor Docker is installed"), missing.hint)
 
 
 class RunMethod(StrEnum):

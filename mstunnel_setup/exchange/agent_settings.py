@@ -10,12 +10,6 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, StepError
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.log_level import is_verbose, log_level
-from mstunnel_setup.gateway.ocserv_conf import (
-    Authentication,
-    GatewayOptions,
-    expects_proxy_protocol,
-    has_revocation_list,
-)
 from mstunnel_setup.io.files import Files
 
 _GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -36,8 +30,6 @@ class AgentInfo(BaseModel):
     cloud: str = Field(default="public", alias="Cloud")
     authority: str | None = Field(default=None, alias="Authority")
     graph: str | None = Field(default=None, alias="Graph")
-    authentication: str = Field(default=Authentication.OIDC, alias="Authentication")
-    authentication_also: str = Field(default="none", alias="AuthenticationAlso")
 
 
 class AgentSettings(BaseModel):
@@ -57,20 +49,6 @@ def read_agent_info(files: Files) -> AgentInfo:
 def read_agent_settings(files: Files) -> AgentSettings:
     """Read `AgentSettings.json`; raises StepError `agent-file-missing` or `agent-file-invalid`."""
     return _read(files, paths.AGENT_SETTINGS, AgentSettings)
-
-
-def read_gateway_options(files: Files) -> GatewayOptions:
-    """How devices authenticate and arrive: from files that root writes, and the agent cannot.
-
-    Raises StepError `agent-file-missing` or `agent-file-invalid`.
-    """
-    info = read_agent_info(files)
-    return GatewayOptions(
-        Authentication(info.authentication),
-        certificate_too=info.authentication_also == Authentication.CERTIFICATE,
-        revocation_list=has_revocation_list(files),
-        proxy_protocol=expects_proxy_protocol(files),
-    )
 
 
 def read_log_level(files: Files, now: datetime) -> int:

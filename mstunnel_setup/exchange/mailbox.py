@@ -1,61 +1,232 @@
-"""The mailbox between agent and monitor: the agent requests a release, the monitor reports the result.
+"""The exchange between agent and host: requests of the agent, and the host's reply to each.
 
-It is a privilege boundary: messages are validated strictly, with known keys and digests only.
+It is a privilege boundary. The agent is exposed to the internet: it writes requests into the inbox, and no
+file that the gateway reads. The monitor reads them as data, bounded and strictly validated, and replies in
+the outbox, where only the host writes. Agent and host may be of different releases, so the content of the
+files never changes its meaning (docs/reference/files.md).
 """
 
+import hashlib
 import json
-from typing import Annotated, Final, Literal, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import field_serializer as serializer
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.errors import StepError, TenantError
 from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
 
-INBOX: Final = paths.INBOX
-OUTBOX: Final = paths.OUTBOX
-REQUEST: Final = f"{INBOX}/images_configured.upgrade"
-ANSWER: Final = f"{OUTBOX}/upgrade.json"
-OFFER: Final = f"{OUTBOX}/release.json"
+OFFER: Final = f"{paths.OUTBOX}/release.json"
 """The release that the agent may request."""
-SUMMARY: Final = f"{OUTBOX}/summary.json"
+SUMMARY: Final = f"{paths.OUTBOX}/summary.json"
 """Other data of the administrator's release list for the agent."""
-LONGEST: Final = 4096
-"""Bytes; a longer request is refused without parsing."""
-
-_Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-
-State: TypeAlias = Literal["upgrading", "done", "failed", "refused"]
 
 
-class _Request(BaseModel):
+@dataclass(frozen=True)
+class RequestKind:
+    """What the agent may request: the paths of request and reply, and the largest request in bytes."""
+
+    request: str
+    reply: str
+    largest: int
+
+
+# 500 rules take less than a tenth of its size.
+CONFIGURATION: Final = RequestKind(
+    f"{paths.INBOX}/server-configuration.json", f"{paths.OUTBOX}/server-configuration.json", 256 * 1024
+)
+UPGRADE: Final = RequestKind(f"{paths.INBOX}/images_configured.upgrade", f"{paths.OUTBOX}/upgrade.json", 4096)
+KINDS: Final = (CONFIGURATION, UPGRADE)
+
+ReplyState: TypeAlias = Literal["applying", "waiting", "accepted", "refused", "failed"]
+"""`applying`: being carried out. `waiting`: delayed after too many changes. `failed`: undone."""
+
+_STATES_OF_UPGRADE: Final[Mapping[str, str]] = {"applying": "upgrading", "accepted": "done"}
+_READ_STATES: Final = {word: state for state, word in _STATES_OF_UPGRADE.items()}
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_ImageDigest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class _ConfigurationPayload(BaseModel):
+    """`configuration` is a microsoftTunnelConfiguration in Graph's format, `probe_url` the site's page."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    version: Literal[1] = 1
+    configuration: dict[str, object]
+    probe_url: str = ""
+
+
+class _UpgradePayload(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    server: _Digest = Field(alias="serverImageDigest")
-    agent: _Digest = Field(alias="agentImageDigest")
+    server: _ImageDigest = Field(alias="serverImageDigest")
+    agent: _ImageDigest = Field(alias="agentImageDigest")
     custom: Literal[0, 1] = Field(default=0, alias="mst_use_custom_image")
 
 
-class Answer(BaseModel):
-    """The result of the last upgrade; `reason` is empty unless it failed. `at` is UTC."""
+@dataclass(frozen=True)
+class AgentRequest:
+    """A request as it is in its file, not validated. `at` is the time of the file: seconds since 1970."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    kind: RequestKind
+    payload: bytes
+    at: float = 0.0
 
-    version: Literal[1] = 1
-    state: State
-    server: _Digest
-    agent: _Digest
-    reason: str = ""
-    at: UtcTime
+    @classmethod
+    def to_configure(cls, configuration: Mapping[str, object], probe_url: str) -> Self:
+        """A request to serve a configuration. Raises TenantError `configuration-too-large`."""
+        document = {"version": 1, "configuration": configuration, "probe_url": probe_url}
+        payload = json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
+        if len(payload) > CONFIGURATION.largest:
+            raise TenantError(
+                "configuration-too-large",
+                "the server configuration has {size} bytes; the maximum is {limit}",
+                hint="Remove rules, domains or advanced settings from it.",
+                size=len(payload),
+                limit=CONFIGURATION.largest,
+            )
+        return cls(CONFIGURATION, payload)
+
+    @classmethod
+    def to_upgrade(cls, images: Digests) -> Self:
+        """A request for a release."""
+        document = {"serverImageDigest": images.server, "agentImageDigest": images.agent}
+        return cls(UPGRADE, json.dumps({**document, "mst_use_custom_image": 0}, indent=2).encode() + b"\n")
 
     @property
-    def digests(self) -> Digests:
+    def digest(self) -> str:
+        """SHA-256 of the payload in hex: its name in a reply."""
+        return hashlib.sha256(self.payload).hexdigest()
+
+    def configuration(self) -> tuple[ServerConfiguration, str]:
+        """The configuration, validated with the model of the installer, and the address to probe.
+
+        Raises FileError `message-invalid`, TenantError `configuration-invalid`.
+        """
+        found = messages.parse(self.payload, _ConfigurationPayload, self.kind.request)
+        return ServerConfiguration.from_wire(found.configuration), found.probe_url
+
+    def images(self) -> Digests:
+        """The requested release. Raises StepError `upgrade-request-invalid`."""
+        try:
+            if len(self.payload) <= self.kind.largest:
+                found = messages.parse(self.payload, _UpgradePayload, self.kind.request)
+                return Digests(found.server, found.agent)
+        except FileError:
+            pass
+        raise StepError(
+            "upgrade-request-invalid",
+            "{path} is not a valid upgrade request",
+            hint="Remove it, and request an upgrade with `mst-cli upgrade apply`.",
+            path=self.kind.request,
+        )
+
+
+class Reply(BaseModel):
+    """What became of a request: that with this `digest`, or that for the images `server` and `agent`.
+
+    `reason` and `hint` are empty on success. A reply to an upgrade has the time `at`, and two states that the
+    vendor's tools know by other words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    version: Literal[1] = 1
+    digest: _Sha256 | None = None
+    server: _ImageDigest | None = None
+    agent: _ImageDigest | None = None
+    state: Annotated[ReplyState, BeforeValidator(lambda word: _READ_STATES.get(str(word), word))]
+    reason: str = ""
+    hint: str | None = None
+    at: UtcTime | None = None
+
+    @classmethod
+    def to(cls, request: AgentRequest, state: ReplyState, reason: str = "", hint: str = "") -> Self:
+        """The reply to a request for a configuration."""
+        return cls(digest=request.digest, state=state, reason=reason, hint=hint)
+
+    @classmethod
+    def about(cls, images: Digests, state: ReplyState, reason: str, at: UtcTime) -> Self:
+        """The reply to a request for a release, whoever requested it."""
+        return cls(server=images.server, agent=images.agent, state=state, reason=reason, at=at)
+
+    @model_validator(mode="after")
+    def _names_a_request(self) -> Self:
+        if self.digest is None and None in (self.server, self.agent):
+            raise ValueError("it names no request")
+        return self
+
+    @serializer("state")
+    def _word(self, state: str) -> str:
+        return state if self.digest else _STATES_OF_UPGRADE.get(state, state)
+
+    @property
+    def kind(self) -> RequestKind:
+        """What was requested."""
+        return CONFIGURATION if self.digest else UPGRADE
+
+    @property
+    def images(self) -> Digests:
         """The release."""
-        return Digests(self.server, self.agent)
+        return Digests(self.server or "", self.agent or "")
+
+
+def send(files: Files, request: AgentRequest) -> bool:
+    """Leave a request for the host, in place of one before; whether it is another one.
+
+    Nothing happens without a mailbox, which the step `launch` makes.
+    """
+    if files.state(paths.INBOX) is None or files.read(request.kind.request) == request.payload:
+        return False
+    files.write(request.kind.request, request.payload)
+    return True
+
+
+def is_pending(files: Files, kind: RequestKind) -> bool:
+    """Whether there is a request that the host has not taken."""
+    return files.state(kind.request) is not None
+
+
+def withdraw(files: Files, kind: RequestKind) -> None:
+    """Remove a request that the host has not taken."""
+    files.remove(kind.request)
+
+
+def receive(files: Files, kind: RequestKind) -> AgentRequest | None:
+    """The request that lies in the inbox, if any. Raises FileError for anything but a file of its size."""
+    at, payload = files.modified(kind.request), files.read_untrusted(kind.request, kind.largest)
+    return None if at is None or payload is None else AgentRequest(kind, payload, at)
+
+
+def write_reply(files: Files, reply: Reply) -> None:
+    """Replace the reply, unless it is the same; nothing happens without a mailbox."""
+    content = reply.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+    if files.state(paths.OUTBOX) is not None and files.read(reply.kind.reply) != content:
+        files.write(reply.kind.reply, content)
+
+
+def last_reply(files: Files, kind: RequestKind) -> Reply | None:
+    """The last reply; None when there is no valid one."""
+    try:
+        found = messages.read(files, kind.reply, Reply)
+    except FileError:
+        return None
+    return found if found is not None and found.kind is kind else None
+
+
+def reply_to(files: Files, request: AgentRequest) -> Reply | None:
+    """The reply to this configuration; None when there is none yet."""
+    found = last_reply(files, request.kind)
+    return found if found is not None and found.digest == request.digest else None
 
 
 class Summary(BaseModel):
@@ -73,45 +244,9 @@ class Summary(BaseModel):
     held: bool = False
 
 
-def render(digests: Digests) -> bytes:
-    """A request for a release."""
-    request = {"serverImageDigest": digests.server, "agentImageDigest": digests.agent}
-    return json.dumps({**request, "mst_use_custom_image": 0}, indent=2).encode() + b"\n"
-
-
-def parse(content: bytes) -> Digests:
-    """The requested release. Raises StepError `upgrade-request-invalid`."""
-    try:
-        if len(content) <= LONGEST:
-            request = messages.parse(content, _Request, REQUEST)
-            return Digests(request.server, request.agent)
-    except FileError:
-        pass
-    raise StepError(
-        "upgrade-request-invalid",
-        "{path} is not a valid upgrade request",
-        hint="Remove it, and request an upgrade with `mst-cli upgrade apply`.",
-        path=REQUEST,
-    )
-
-
-def write_answer(files: Files, answer: Answer) -> None:
-    """Replace the answer; nothing happens without a mailbox."""
-    if files.state(OUTBOX) is not None:
-        files.write(ANSWER, answer.model_dump_json(indent=2).encode() + b"\n")
-
-
-def read_answer(content: bytes | None) -> Answer | None:
-    """The answer; None when there is no valid one."""
-    try:
-        return Answer.model_validate_json(content or b"")
-    except ValidationError:
-        return None
-
-
-def read_summary(content: bytes | None) -> Summary:
+def read_summary(files: Files) -> Summary:
     """The summary; an empty one when there is no valid one."""
     try:
-        return Summary.model_validate_json(content or b"")
+        return Summary.model_validate_json(files.read(SUMMARY) or b"")
     except ValidationError:
         return Summary()

@@ -15,12 +15,12 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import problem_of, toml_table
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.errors import FEED_SETTINGS_INVALID
-from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, parse
+from mstunnel_setup.exchange.releases import CATALOGUE, ReleaseCatalogue, parse
 from mstunnel_setup.io.files import Files
 
 SETTINGS: Final = "/etc/mstunnel-setup/release-feed.toml"
 ROOT: Final = "/etc/mstunnel-setup/release-feed-root.json"
-KNOWN: Final = f"{paths.STATE}/release-feed.json"
+FEED_RECORD: Final = f"{paths.STATE}/release-feed.json"
 WORK: Final = f"{paths.STATE}/release-feed.new"
 """A directory that is there while the feed is refreshed, and after a kill."""
 TARGET: Final = "releases.toml"
@@ -51,7 +51,7 @@ def _address_or_none(url: str) -> str:
     return feed_address(url) if url else ""
 
 
-class _Settings(BaseModel):
+class _FeedSettings(BaseModel):
     """What the administrator says of the feed: an empty address for none, and the file with its root."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -60,7 +60,7 @@ class _Settings(BaseModel):
     root: str = ROOT
 
 
-class Known(BaseModel):
+class FeedRecord(BaseModel):
     """What this server has seen of a feed.
 
     `anchor` is the SHA-256 of the root it began with, `metadata` the last verified file of each role. Since
@@ -133,9 +133,9 @@ def portable_settings(files: Files) -> dict[str, bytes]:
     return {SETTINGS: content, ROOT: root}
 
 
-def _settings(content: bytes) -> _Settings:
+def _settings(content: bytes) -> _FeedSettings:
     try:
-        return _Settings.model_validate(toml_table(content.decode(errors="replace")))
+        return _FeedSettings.model_validate(toml_table(content.decode(errors="replace")))
     except ValidationError as error:
         first = error.errors()[0]
         reason = text("{loc}: {first}", loc=".".join(map(str, first["loc"])), first=problem_of(first))
@@ -144,16 +144,16 @@ def _settings(content: bytes) -> _Settings:
         raise FEED_SETTINGS_INVALID(path=SETTINGS, reason=error) from error
 
 
-def read_known(files: Files) -> Known | None:
+def read_feed_record(files: Files) -> FeedRecord | None:
     """What was seen of the feed; None when nothing was, or the file is damaged: a refresh begins again."""
-    content = files.read(KNOWN)
+    content = files.read(FEED_RECORD)
     try:
-        return None if content is None else Known.model_validate_json(content)
+        return None if content is None else FeedRecord.model_validate_json(content)
     except ValidationError:
         return None
 
 
-def offered(files: Files, now: datetime) -> Catalogue:
+def offered(files: Files, now: datetime) -> ReleaseCatalogue:
     """The releases offered for an upgrade: /etc/mstunnel-setup/releases.toml, else those of the feed.
 
     None are offered from a feed that has expired, because newer ones may be withheld, nor from one that this
@@ -162,10 +162,10 @@ def offered(files: Files, now: datetime) -> Catalogue:
     content = files.read(CATALOGUE)
     if content is not None:
         return parse(content.decode(errors="replace"), CATALOGUE)
-    known = read_known(files)
+    known = read_feed_record(files)
     if known is None or known.seen is None or known.expired(now):
-        return Catalogue(())
+        return ReleaseCatalogue(())
     followed = read_feed(files)
     if followed is None or followed.anchor != known.anchor:
-        return Catalogue(())
-    return parse(known.catalogue, KNOWN)
+        return ReleaseCatalogue(())
+    return parse(known.catalogue, FEED_RECORD)

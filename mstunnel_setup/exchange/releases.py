@@ -12,13 +12,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.parsing import problem_of, toml_table
+from mstunnel_setup.base.parsing import json_value, problem_of, toml_table
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import LONGEST_DRAIN
+from mstunnel_setup.io.files import Files
 
 # Not below /etc/mstunnel: the agent writes there, and this list limits what it may request.
 CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
+_LARGEST_NAMES: Final = 4096
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _Digest = Annotated[str, Field(pattern=rf"^{_DIGEST.pattern}$")]
 
@@ -72,7 +75,7 @@ def _time_zone(name: str) -> str:
     return name
 
 
-class _File(BaseModel):
+class _CatalogueFile(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
@@ -81,7 +84,7 @@ class _File(BaseModel):
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class ReleaseCatalogue:
     """All releases, the newest first.
 
     The same two digests may have been published more than once under different labels, so a pair may have
@@ -120,18 +123,27 @@ class Catalogue:
         return len({release.digests for release in newer} - {digests})
 
 
-def published() -> Catalogue:
+def running_images(files: Files) -> Digests | None:
+    """The images of this server, as `images_configured` names them. Raises FileError when it is no file."""
+    try:
+        found = json_value(files.read_untrusted(paths.IMAGES_CONFIGURED, _LARGEST_NAMES) or b"")
+        return Digests(str(found["serverImageDigest"]), str(found["agentImageDigest"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def published() -> ReleaseCatalogue:
     """The vendor's releases, for names of images; they are not offered for an upgrade."""
     return parse((resources("mstunnel_setup") / "data" / "releases.toml").read_text(), "releases.toml")
 
 
-def parse(text: str, name: str) -> Catalogue:
+def parse(text: str, name: str) -> ReleaseCatalogue:
     """Read a catalogue: `time_zone`, `drain_minutes` and tables `[[release]]`. `name` is the file.
 
     What is for hosts of another architecture is left out. Raises UsageError `releases-invalid`.
     """
     try:
-        file = _File.model_validate(toml_table(text))
+        file = _CatalogueFile.model_validate(toml_table(text))
     except ValueError as error:
         raise UsageError(
             "releases-invalid",
@@ -145,7 +157,7 @@ def parse(text: str, name: str) -> Catalogue:
         ) from error
     here = [release for release in file.release if release.architecture in (None, os.uname().machine)]
     newest_first = sorted(here, key=lambda release: release.published, reverse=True)
-    return Catalogue(tuple(newest_first), file.drain_minutes, file.time_zone)
+    return ReleaseCatalogue(tuple(newest_first), file.drain_minutes, file.time_zone)
 
 
 def _reason(error: Exception) -> str:

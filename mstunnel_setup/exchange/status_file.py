@@ -20,22 +20,22 @@ STATUS: Final = f"{paths.AGENT_STATE}/status.json"
 _LATEST_ROUND: Final = timedelta(minutes=5)
 
 
-Words = Annotated[str, AfterValidator(plain)]
+PlainText = Annotated[str, AfterValidator(plain)]
 """Text for terminals: the agent wrote it, so it is one line without control characters."""
 
 
-class Failure(BaseModel):
+class SyncFailure(BaseModel):
     """What went wrong in the last round, and when. The host passes over `hint`, and has its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    code: Words
-    message: Words
-    hint: Words
+    code: PlainText
+    message: PlainText
+    hint: PlainText
     at: UtcTime
 
 
-class Status(BaseModel):
+class AgentStatus(BaseModel):
     """How the agent is doing. Times are UTC; `configuration_digest` names the files that are in place.
 
     `container` is the host name inside it, which is new for each container.
@@ -47,45 +47,45 @@ class Status(BaseModel):
     started: UtcTime
     last_round: UtcTime | None = None
     last_check_in: UtcTime | None = None
-    last_error: Failure | None = None
+    last_error: SyncFailure | None = None
     configuration_id: str | None = None
     configuration_digest: str | None = None
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AgentCondition:
     """Whether the agent is healthy, and why."""
 
     healthy: bool
     reason: str
 
 
-def write_status(files: Files, status: Status) -> None:
+def write_status(files: Files, status: AgentStatus) -> None:
     """Replace the status file; that of another container counts for nothing, so it needs no version."""
     files.make_directories(paths.AGENT_STATE)
     files.write(STATUS, status.model_dump_json(indent=2).encode() + b"\n")
 
 
-def read_status(files: Files) -> Status | None:
+def read_status(files: Files) -> AgentStatus | None:
     """The status of the agent in this container, or None when there is none that can be read."""
     try:
-        found = messages.read(files, STATUS, Status)
+        found = messages.read(files, STATUS, AgentStatus)
     except FileError:
         return None
     return found if found is not None and found.container == platform.node() else None
 
 
-def judge(status: Status | None, now: datetime) -> Verdict:
+def agent_condition(status: AgentStatus | None, now: datetime) -> AgentCondition:
     """Healthy: the agent went round less than 5 minutes ago, whether the tenant answered or not.
 
     A tenant that is away is a row of the health report; restarting this container would not bring it back.
     """
     if status is None:
-        return Verdict(healthy=False, reason=text("the agent is not running"))
+        return AgentCondition(healthy=False, reason=text("the agent is not running"))
     alive = status.last_round or status.started
     # A clock that was set back must not keep an old round fresh.
     if abs(now - alive) >= _LATEST_ROUND:
-        return Verdict(
+        return AgentCondition(
             healthy=False, reason=text("the agent has been inactive since {alive}", alive=_time(alive))
         )
     seen = (
@@ -94,7 +94,7 @@ def judge(status: Status | None, now: datetime) -> Verdict:
         else text("has not checked in yet")
     )
     cause = text(": {message}", message=status.last_error.message) if status.last_error else ""
-    return Verdict(healthy=True, reason=f"{seen}{cause}")
+    return AgentCondition(healthy=True, reason=f"{seen}{cause}")
 
 
 def _time(moment: datetime) -> str:

@@ -6,14 +6,77 @@ If Graph does not show the releases of the others, each server has fixed time sl
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from typing import Final, Literal, TypeAlias
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from typing import Annotated, Final, Literal, TypeAlias
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.maintenance_window import Window
 from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.io import messages
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.messages import UtcTime
 
-Status: TypeAlias = Literal["healthy", "warning", "unhealthy", "offline", "upgrading", "failed", "unknown"]
+_MINUTE: Final = timedelta(minutes=1)
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """From `start` to `end` in local time of `zone`; both are whole minutes.
+
+    An end that is not after the start is on the next day. A local time that occurs twice (end of daylight
+    saving time) counts twice, one that is skipped does not occur.
+    """
+
+    start: time
+    end: time
+    zone: tzinfo = UTC
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}"
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it has a fixed UTC offset, without daylight saving time."""
+        return isinstance(self.zone, timezone)
+
+    def contains(self, moment: datetime) -> bool:
+        """Whether a cycle may begin at `moment` (aware); the end is excluded."""
+        now = moment.astimezone(self.zone).time()
+        if self.start < self.end:
+            return self.start <= now < self.end
+        return now >= self.start or now < self.end
+
+    def slot(self, moment: datetime, length: timedelta) -> int | None:
+        """The number of the slot of this length that contains `moment`, counted across windows.
+
+        None outside the window, and in a remainder at its end that is shorter than a slot.
+        """
+        if not self.contains(moment):
+            return None
+        local = moment.astimezone(self.zone).replace(tzinfo=None)
+        opening = datetime.combine(local.date(), self.start)
+        opening -= _DAY * (opening > local)
+        whole = (datetime.combine(opening.date(), self.end) - opening) % _DAY or _DAY
+        slots = max(whole // length, 1)
+        place = (local - opening) // length
+        return opening.toordinal() * slots + place if place < slots else None
+
+    def opens(self, moment: datetime) -> datetime:
+        """When it opens next, in UTC; `moment` itself while it is open."""
+        opening = moment.astimezone(UTC)
+        while not self.contains(opening):
+            # Around changes of daylight saving time only checking each minute is correct.
+            opening = opening.replace(second=0, microsecond=0) + _MINUTE
+        return opening
+
+
+MemberStatus: TypeAlias = Literal[
+    "healthy", "warning", "unhealthy", "offline", "upgrading", "failed", "unknown"
+]
 
 # The service reports a server as offline after five minutes; a reboot must not cost its turn.
 _PRESENT: Final = timedelta(minutes=15)
@@ -27,7 +90,7 @@ class Member:
 
     id: str
     name: str
-    status: Status
+    status: MemberStatus
     digests: Digests | None
     seen: datetime | None
 
@@ -37,7 +100,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Site:
+class UpgradePolicy:
     """Upgrade settings of the site. `approved` is the last approval by an administrator.
 
     Without `approval_shown` the tenant has no place for it.
@@ -50,7 +113,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class UpgradeDecision:
     """Whether to begin now; `code` and `reason` explain it."""
 
     begin: bool
@@ -59,7 +122,7 @@ class Verdict:
 
 
 def decide(
-    site: Site,
+    site: UpgradePolicy,
     own: Member,
     others: Sequence[Member],
     target: Release | None,
@@ -67,7 +130,7 @@ def decide(
     failed: Collection[Digests],
     held: bool = False,
     now: datetime,
-) -> Verdict:
+) -> UpgradeDecision:
     """Whether the server `own` begins its upgrade to `target` at `now`; `failed` are those that failed here.
 
     `held`: an administrator chose another release.
@@ -83,24 +146,32 @@ def decide(
         take = "run `mst-cli upgrade apply` to install it"
         return _wait("held", f"an administrator chose another release than {target.name}; {take}")
     return (
-        _permitted(site, target, now, begun=_begun(others, target))
+        _permitted(site, others, target, now)
         or _in_turn(own, [other for other in others if other.present(now)], target)
         or _in_slot(site.window or _ALWAYS, own, others, now)
-        or Verdict(begin=True, code="begin", reason=text("release {name} is next", name=target.name))
+        or UpgradeDecision(begin=True, code="begin", reason=text("release {name} is next", name=target.name))
     )
 
 
-def _begun(others: Sequence[Member], target: Release) -> bool:
-    """Whether the site's upgrade cycle has begun: it then continues after the end of the window."""
-    return any(other.status == "upgrading" or other.digests == target.digests for other in others)
-
-
-def _permitted(site: Site, target: Release, now: datetime, *, begun: bool) -> Verdict | None:
+def _permitted(
+    site: UpgradePolicy, others: Sequence[Member], target: Release, now: datetime
+) -> UpgradeDecision | None:
     """The reason when the site's settings forbid it."""
     published = datetime.combine(target.published, time(), UTC)
     approved = site.approved is not None and site.approved >= published
     if not site.automatic and not approved:
-        return _wait("approval-missing", _unapproved(site, target))
+        if site.approval_shown:
+            reason = text("release {name} waits for approval of the site's upgrade", name=target.name)
+        else:
+            by_hand = "run `mst-cli upgrade apply`, or have the site upgrade its servers automatically"
+            reason = text(
+                "release {name} is not installed automatically at this site; {by_hand}",
+                name=target.name,
+                by_hand=by_hand,
+            )
+        return _wait("approval-missing", reason)
+    # An upgrade cycle that has begun continues after the end of the window.
+    begun = any(other.status == "upgrading" or other.digests == target.digests for other in others)
     if site.window is not None and not begun and not site.window.contains(now):
         return _wait(
             "window-closed", f"the maintenance window opens at {site.window.opens(now):%Y-%m-%d %H:%M} UTC"
@@ -108,18 +179,7 @@ def _permitted(site: Site, target: Release, now: datetime, *, begun: bool) -> Ve
     return None
 
 
-def _unapproved(site: Site, target: Release) -> str:
-    if site.approval_shown:
-        return text("release {name} waits for approval of the site's upgrade", name=target.name)
-    by_hand = "run `mst-cli upgrade apply`, or have the site upgrade its servers automatically"
-    return text(
-        "release {name} is not installed automatically at this site; {by_hand}",
-        name=target.name,
-        by_hand=by_hand,
-    )
-
-
-def _in_turn(own: Member, others: Sequence[Member], target: Release) -> Verdict | None:
+def _in_turn(own: Member, others: Sequence[Member], target: Release) -> UpgradeDecision | None:
     """The reason when another server of the site comes first."""
     for other in others:
         if other.status == "upgrading":
@@ -134,7 +194,7 @@ def _in_turn(own: Member, others: Sequence[Member], target: Release) -> Verdict 
     return None
 
 
-def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetime) -> Verdict | None:
+def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetime) -> UpgradeDecision | None:
     """The reason when it is not this server's slot and the tenant does not show the releases of all others.
 
     Digests are read-only in Graph: waiting for one to change could last forever.
@@ -151,5 +211,60 @@ def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetim
     return _wait("slot", f"the tenant does not show the release of {min(unknown)}; waiting for a time slot")
 
 
-def _wait(code: str, reason: str) -> Verdict:
-    return Verdict(begin=False, code=code, reason=reason)
+def _wait(code: str, reason: str) -> UpgradeDecision:
+    return UpgradeDecision(begin=False, code=code, reason=reason)
+
+
+STANDING: Final = f"{paths.AGENT_STATE}/upgrade.json"
+_LARGEST: Final = 4096
+_Hidden: TypeAlias = Literal["approval", "releases", "state"]
+HIDDEN_BY_GRAPH: Final[tuple[_Hidden, ...]] = ("approval", "releases", "state")
+"""What Microsoft Graph has no place for: that an upgrade was approved, which release another server runs,
+and how its upgrade stands."""
+
+_AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
+
+
+class LastDecision(BaseModel):
+    """The last decision, as of `at` (UTC). An agent of another version may add fields.
+
+    `window` is the site's maintenance window as text, if any; `fixed`: it does not follow daylight saving
+    time. `unseen` is what the tenant does not show of an upgrade.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+    version: Literal[1] = 1
+    at: UtcTime
+    code: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=40)]
+    reason: str
+    window: str = ""
+    fixed: bool = False
+    unseen: tuple[_Hidden, ...] = ()
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is a release that this server does not install yet."""
+        return self.code not in _AT_REST
+
+
+def standing(
+    verdict: "UpgradeDecision", now: datetime, window: "Window | None", unseen: Sequence[_Hidden] = ()
+) -> LastDecision:
+    """The record of a decision."""
+    found = LastDecision(at=now, code=verdict.code, reason=verdict.reason, unseen=tuple(unseen))
+    return found.model_copy(update={"window": str(window), "fixed": window.fixed}) if window else found
+
+
+def write_standing(files: Files, found: LastDecision) -> None:
+    """Replace the file. Raises FileError."""
+    files.make_directories(paths.AGENT_STATE)
+    files.write(STANDING, found.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_standing(files: Files) -> LastDecision | None:
+    """The last decision; None when there is no valid one (the file belongs to the agent)."""
+    try:
+        return messages.read(files, STANDING, LastDecision, _LARGEST)
+    except FileError:
+        return None

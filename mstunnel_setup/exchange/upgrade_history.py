@@ -15,7 +15,7 @@ HISTORY: Final = f"{paths.STATE}/upgrades.json"
 _KEPT: Final = 50
 
 
-class Phase(StrEnum):
+class UpgradePhase(StrEnum):
     """The phase of an upgrade. Each one can be restarted after a crash."""
 
     FETCH = "fetch"
@@ -25,7 +25,7 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-class Outcome(StrEnum):
+class UpgradeOutcome(StrEnum):
     """The outcome: the new release runs, the earlier one was restored, or nothing was changed."""
 
     DONE = "done"
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
     NOT_BEGUN = "not-begun"
 
 
-class Images(BaseModel):
+class ImagePair(BaseModel):
     """References (`name@sha256:…`) of the two images."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -46,11 +46,11 @@ class Images(BaseModel):
         """Their digests."""
         return Digests(self.server.rpartition("@")[2], self.agent.rpartition("@")[2])
 
-    def moved_to(self, digests: Digests) -> "Images":
+    def moved_to(self, digests: Digests) -> "ImagePair":
         """The same names with other digests."""
         names = (reference.rpartition("@")[0] for reference in (self.server, self.agent))
         server, agent = names
-        return Images(server=f"{server}@{digests.server}", agent=f"{agent}@{digests.agent}")
+        return ImagePair(server=f"{server}@{digests.server}", agent=f"{agent}@{digests.agent}")
 
 
 class Upgrade(BaseModel):
@@ -66,8 +66,8 @@ class Upgrade(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     release: str
-    source: Images
-    target: Images
+    source: ImagePair
+    target: ImagePair
     asked_by: Literal["administrator", "agent"]
     rejects_source: bool = False
     passes_over: Digests | None = None
@@ -77,9 +77,9 @@ class Upgrade(BaseModel):
     sessions_before: int | None = None
     sessions_after: int | None = None
     begun: datetime
-    phase: Phase = Phase.FETCH
+    phase: UpgradePhase = UpgradePhase.FETCH
     ended: datetime | None = None
-    outcome: Outcome | None = None
+    outcome: UpgradeOutcome | None = None
     reason: str = ""
 
     @property
@@ -95,7 +95,7 @@ class Upgrade(BaseModel):
     @property
     def unproved(self) -> bool:
         """Whether it succeeded, but no device has reconnected so far."""
-        return self.outcome is Outcome.DONE and bool(self.sessions_before) and self.sessions_after == 0
+        return self.outcome is UpgradeOutcome.DONE and bool(self.sessions_before) and self.sessions_after == 0
 
 
 class History(BaseModel):
@@ -110,26 +110,26 @@ class History(BaseModel):
     def unfinished(self) -> Upgrade | None:
         """The interrupted upgrade, if any."""
         last = self.upgrades[-1] if self.upgrades else None
-        return last if last is not None and last.phase is not Phase.ENDED else None
+        return last if last is not None and last.phase is not UpgradePhase.ENDED else None
 
     @property
     def to_roll_back(self) -> Upgrade | None:
         """The upgrade that installed the running release, unless that was a rollback itself."""
-        last = next((item for item in reversed(self.upgrades) if item.outcome is Outcome.DONE), None)
+        last = next((item for item in reversed(self.upgrades) if item.outcome is UpgradeOutcome.DONE), None)
         return None if last is None or last.rejects_source else last
 
     @property
     def failed(self) -> frozenset[Digests]:
         """Releases whose last attempt here did not succeed."""
         last = {item.target.digests: item.outcome for item in self.upgrades if item.outcome is not None}
-        return frozenset(digests for digests, outcome in last.items() if outcome is not Outcome.DONE)
+        return frozenset(digests for digests, outcome in last.items() if outcome is not UpgradeOutcome.DONE)
 
     @property
     def held(self) -> frozenset[Digests]:
         """Releases that an administrator rolled back from or passed over, until they are installed."""
         held: set[Digests] = set()
         for item in self.upgrades:
-            if item.outcome is Outcome.DONE:
+            if item.outcome is UpgradeOutcome.DONE:
                 held.discard(item.target.digests)
                 held.update([item.held_back] if item.held_back else [])
         return frozenset(held)

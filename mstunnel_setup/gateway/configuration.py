@@ -12,11 +12,10 @@ from typing import Final, Self
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
-from mstunnel_setup.gateway.advanced import read_advanced
 from mstunnel_setup.gateway.errors import (
     RULES_OF_ONE_FAMILY,
 )
-from mstunnel_setup.gateway.fields import Document, Network, invalid
+from mstunnel_setup.gateway.fields import Document, Network, invalid, read_advanced
 
 DEFAULT_PORT: Final = 443
 EVERYTHING: Final = "default"

@@ -25,7 +25,7 @@ _DOUBLE = re.compile(r'"(?P<text>(?:[^"\\$`!\x00-\x08\x0a-\x1f\x7f]|\\["\\$`])*)
 
 
 @dataclass(frozen=True)
-class _Line:
+class _EnvLine:
     text: str
     name: str = ""
     value: str = ""
@@ -127,15 +127,15 @@ def merge(current: str | None, before: Mapping[str, str], wanted: Mapping[str, s
     return "".join(f"{line}\n" for line in [*kept, *(render(name, value) for name, value in added.items())])
 
 
-def _lines(text: str, path: str) -> list[_Line]:
+def _lines(text: str, path: str) -> list[_EnvLine]:
     lines = text.removesuffix("\n").split("\n") if text else []
     return [_line(line, number, path) for number, line in enumerate(lines, 1)]
 
 
-def _line(text: str, number: int, path: str) -> _Line:
+def _line(text: str, number: int, path: str) -> _EnvLine:
     content = text.strip(" \t")
     if not content or content.startswith("#"):
-        return _Line(text)
+        return _EnvLine(text)
     match = _ASSIGNMENT.fullmatch(text)
     value = _unquote(match["value"]) if match else None
     if match is None or value is None:
@@ -151,7 +151,7 @@ def _line(text: str, number: int, path: str) -> _Line:
             number=number,
             line=f"{match['name']}=…" if match else "…",
         )
-    return _Line(text, match["name"], value)
+    return _EnvLine(text, match["name"], value)
 
 
 def _unquote(raw: str) -> str | None:

@@ -6,7 +6,6 @@ understands all that.
 """
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -142,26 +141,22 @@ _TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)',
 
 
 def _read(text: str) -> JsonValue:
+    """The value in `text`, with the commas where JSON wants them."""
+    repaired: list[str] = []
+    before = "["
+    for piece in _TOKEN.findall(text):
+        if piece == ",":
+            continue
+        if before not in ("[", "{", ":") and piece not in ("]", "}", ":"):
+            repaired.append(",")
+        repaired.append(piece)
+        before = piece
     try:
         # A repeated first key starts the next record: occtl writes several into one object.
-        value: JsonValue = json_value(_repaired(text), pairs=_records, strict=False)
+        value: JsonValue = json_value("".join(repaired), pairs=_records, strict=False)
     except ValueError as error:
         raise _not_understood(text) from error
     return value
-
-
-def _repaired(text: str) -> str:
-    """`text` with the commas where JSON wants them."""
-    return "".join(_with_commas([found for found in _TOKEN.findall(text) if found != ","]))
-
-
-def _with_commas(tokens: Sequence[str]) -> Iterable[str]:
-    before = "["
-    for token in tokens:
-        if before not in ("[", "{", ":") and token not in ("]", "}", ":"):
-            yield ","
-        yield token
-        before = token
 
 
 def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:

@@ -1,16 +1,18 @@
 """`ocserv.conf` from a server configuration, by a template. The same input always gives the same bytes."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Final, TypeAlias
 
 from mstunnel_setup.base import paths, rendering
-from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID, UsageError
+from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
+from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 
 CONFIGURATION_MODE: Final = 0o644
@@ -66,61 +68,6 @@ _DEFAULTS: Final = {
 }
 
 
-class Authentication(StrEnum):
-    """What devices present to the gateway."""
-
-    OIDC = "oidc"
-    CERTIFICATE = "certificate"
-    RADIUS = "radius"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Authentication":
-        raise UsageError(
-            "authentication-unsupported",
-            "unsupported authentication method {value}",
-            hint="Use one of: {supported}.",
-            value=value,
-            supported=", ".join(cls),
-        )
-
-
-@dataclass(frozen=True)
-class GatewayOptions:
-    """Local options of a gateway.
-
-    `debug_level` is `DEBUG_LEVEL` of `env.sh`, `certificate_too` whether a certificate is enough as well,
-    `revocation_list` whether there is a list of revoked ones, and `proxy_protocol` whether every TCP
-    connection begins with a header that names the device (PROXY protocol).
-    """
-
-    authentication: Authentication = Authentication.OIDC
-    debug_level: int = 0
-    certificate_too: bool = False
-    revocation_list: bool = False
-    proxy_protocol: bool = False
-
-    @property
-    def log_level(self) -> int:
-        """What ocserv logs: no password, whatever is wanted."""
-        highest = HIGHEST_WITH_PASSWORDS if self.authentication is Authentication.RADIUS else HIGHEST_LEVEL
-        return min(self.debug_level, highest)
-
-    @property
-    def certificates(self) -> bool:
-        """Whether a certificate lets a device in."""
-        return self.certificate_too or self.authentication is Authentication.CERTIFICATE
-
-
-def has_revocation_list(files: Files) -> bool:
-    """Whether a list of the devices' revoked certificates was placed on this host."""
-    return files.state(DEVICE_REVOCATIONS) is not None
-
-
-def expects_proxy_protocol(files: Files) -> bool:
-    """Whether balancers that speak the PROXY protocol were named on this host."""
-    return files.state(paths.BALANCERS) is not None
-
-
 def debug_level(value: str) -> int:
     """The value of `DEBUG_LEVEL`: 0 (default) to 4, capped there.
 
@@ -132,12 +79,17 @@ def debug_level(value: str) -> int:
     return min(level, HIGHEST_LEVEL)
 
 
-def ocserv_conf(configuration: ServerConfiguration, options: GatewayOptions | None = None) -> str:
-    """The text of `ocserv.conf`."""
+def ocserv_conf(
+    configuration: ServerConfiguration, options: GatewayOptions | None = None, level: int = 0
+) -> str:
+    """The text of `ocserv.conf`; at no `level` does ocserv log passwords."""
+    options = options or GatewayOptions()
+    highest = HIGHEST_WITH_PASSWORDS if options.authentication is Authentication.RADIUS else HIGHEST_LEVEL
     return rendering.render(
         "gateway/ocserv.conf",
         configuration=configuration,
-        options=options or GatewayOptions(),
+        options=options,
+        log_level=min(level, highest),
         oidc=paths.OIDC_JSON,
         radius_client=paths.RADIUS_CLIENT,
         # A link that is switched atomically, so key and chain always belong together.
@@ -182,3 +134,85 @@ def port_in_use(files: Files) -> int:
     if port is None:
         raise SETTINGS_UNREADABLE(path=paths.OCSERV_CONF, reason=text("it contains no port"))
     return port
+
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+_SETTING: Final = re.compile(r"^([a-z0-9-]+) = (.*)$", re.MULTILINE)
+_EVERYTHING: Final = "default"
+_IPV4: Final = 4
+
+
+@dataclass(frozen=True)
+class TunnelSettings:
+    """`includes` empty: all traffic goes through the tunnel. `pools` are the addresses for devices.
+
+    `session_timeout` is in seconds, 0 without one.
+    """
+
+    port: int
+    by_token: bool
+    pools: tuple[Network, ...]
+    dns_servers: tuple[str, ...] = ()
+    split_dns: tuple[str, ...] = ()
+    includes: tuple[Network, ...] = ()
+    excludes: tuple[Network, ...] = ()
+    udp: bool = True
+    session_timeout: int = 0
+
+    def route_to(self, address: Address) -> Network | None:
+        """The range by which devices send packets for `address` into the tunnel; None if they do not."""
+        if any(address in network for network in self.excludes):
+            return None
+        if not self.includes:
+            return ip_network("0.0.0.0/0" if address.version == _IPV4 else "::/0")
+        return next((network for network in self.includes if address in network), None)
+
+    def excluded_by(self, address: Address) -> Network | None:
+        """The range to exclude that contains `address`, if any."""
+        return next((network for network in self.excludes if address in network), None)
+
+    def is_of_device(self, address: Address) -> bool:
+        """Whether `address` is one that devices get."""
+        return any(address in network for network in self.pools)
+
+    def asks_for(self, name: str) -> bool:
+        """Whether devices look `name` up at the DNS servers of the tunnel."""
+        if not self.dns_servers:
+            return False
+        lower = name.lower().rstrip(".")
+        domains = [domain.lower().strip(".") for domain in self.split_dns]
+        return not domains or any(lower == domain or lower.endswith(f".{domain}") for domain in domains)
+
+
+def read_tunnel_settings(configuration: bytes) -> TunnelSettings | None:
+    """What the text of an `ocserv.conf` serves; None for one that is not ours or was damaged."""
+    settings: dict[str, list[str]] = {}
+    for name, value in _SETTING.findall(configuration.decode(errors="replace")):
+        settings.setdefault(name, []).append(value.strip('"'))
+    try:
+        return TunnelSettings(
+            port=int(settings["tcp-port"][0]),
+            by_token=settings["auth"][0].startswith("oidc"),
+            pools=tuple(_pools(settings)),
+            dns_servers=tuple(settings.get("dns", ())),
+            split_dns=tuple(settings.get("split-dns", ())),
+            includes=_networks(route for route in settings.get("route", ()) if route != _EVERYTHING),
+            excludes=_networks(iter(settings.get("no-route", ()))),
+            udp="udp-port" in settings,
+            session_timeout=int(settings.get("session-timeout", ["0"])[0]),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def _pools(settings: dict[str, list[str]]) -> Iterator[Network]:
+    yield ip_network(f"{settings['ipv4-network'][0]}/{settings['ipv4-netmask'][0]}")
+    for network in settings.get("ipv6-network", ()):
+        if network != DEAD_END_NETWORK:
+            yield ip_network(network)
+
+
+def _networks(texts: Iterator[str]) -> tuple[Network, ...]:
+    return tuple(map(ip_network, texts))

@@ -4,16 +4,19 @@ The gateway's container notices a new `ocserv.conf`, tests it with ocserv, and r
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.values import JsonObject, json_bytes
-from mstunnel_setup.gateway.admin_settings import admin_settings
-from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, GatewayOptions, ocserv_conf, served_port
+from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject, JsonValue, json_bytes
+from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
+from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, ocserv_conf, served_port
+from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.files import Files
 
 RESTART_KEYS: Final = (
@@ -49,7 +52,7 @@ class Rendered:
 
 
 def render(
-    configuration: ServerConfiguration, options: GatewayOptions, open_port: int | None = None
+    configuration: ServerConfiguration, options: GatewayOptions, open_port: int | None = None, level: int = 0
 ) -> Rendered:
     """Render a validated configuration.
 
@@ -59,7 +62,7 @@ def render(
     waiting = port_waiting(configuration.listen_port, open_port)
     served = configuration if open_port is None else replace(configuration, listen_port=open_port)
     return Rendered(
-        admin_settings(configuration), ocserv_conf(served, options), configuration.warnings, waiting
+        admin_settings(configuration), ocserv_conf(served, options, level), configuration.warnings, waiting
     )
 
 
@@ -105,3 +108,52 @@ def port_waiting(wanted: int, open_port: int | None) -> Problem | None:
         wanted=wanted,
         published=open_port,
     )
+
+
+def admin_settings(configuration: ServerConfiguration) -> JsonObject:
+    """The object of `admin-settings.json`. Source of its keys: docs/reference (env and paths, section 3)."""
+    return {
+        "PolicyName": configuration.policy_id,
+        "DisplayName": configuration.display_name,
+        "Description": configuration.description,
+        "Network": str(configuration.network),
+        "DNSServers": _strings(configuration.dns_servers),
+        "DefaultDomainSuffix": configuration.default_domain_suffix,
+        "RoutesInclude": _strings(configuration.routes_include) or [EVERYTHING],
+        "RoutesExclude": _strings(configuration.routes_exclude),
+        "ListenPort": configuration.listen_port,
+    }
+
+
+def read_admin_settings(files: Files) -> JsonObject | None:
+    """The object in `admin-settings.json`; None without a file. Raises StepError `settings-unreadable`."""
+    content = files.read(paths.ADMIN_SETTINGS)
+    if content is None:
+        return None
+    try:
+        found = json_value(content)
+    except ValueError as error:
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason=text("it is not JSON")) from error
+    if not isinstance(found, dict):
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason=text("it is not a JSON object"))
+    return found
+
+
+def listen_port(files: Files) -> int:
+    """The port that `admin-settings.json` on this host names. Raises StepError `settings-unreadable`."""
+    try:
+        port = whole_number(str(json_value(files.read(paths.ADMIN_SETTINGS) or b"")["ListenPort"]))
+    except (ValueError, KeyError, TypeError):
+        port = None
+    if port is None:
+        raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason=text("it contains no port"))
+    return port
+
+
+def _strings(values: Iterable[object]) -> list[JsonValue]:
+    return [str(value) for value in values]
+
+
+NUDGE: Final = ("sh", "-c", "kill -HUP 1")
+"""Run in its container."""
+NUDGE_SECONDS: Final = 10.0

@@ -7,7 +7,7 @@ from typing import NoReturn
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
 from mstunnel_setup.base.problem import Problem, Severity
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.load import IdentitySource
@@ -62,7 +62,9 @@ def in_use(context: Context) -> IdentitySource | None:
     if generations.in_use(context.ports.files) is None:
         return None
     if gone := missing_files(context):
-        context.note(f"Certificate: {' and '.join(gone)} cannot be found; the one in use is kept.")
+        context.note(
+            text("Certificate: {paths} cannot be found; the one in use is kept.", paths=" and ".join(gone))
+        )
     return generations.source(context.ports.files, paths.ACTIVE)
 
 
@@ -150,14 +152,14 @@ def _problem(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -
     if identity is None:
         return ""
     errors = [finding.message for finding in judge(identity) if finding.severity is Severity.ERROR]
-    return text("Not usable yet: {errors}.", errors="; ".join(errors)) if errors else None
+    return text("Not usable yet: {errors}.", errors=joined(errors, "; ")) if errors else None
 
 
 def ask_again(context: Context, error: CertificateError) -> None:
     """Ask for another certificate than the one refused with `error`, which is raised unattended."""
     if not context.prompter.interactive:
         raise error
-    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
+    context.prompter.say(text("Certificate: {problem}", problem=with_hint(error.message, error.hint)))
     ask_for_another(context, error)
 
 
@@ -182,7 +184,7 @@ def ask_for_passphrase(context: Context, source: IdentitySource, error: SetupErr
     """Whether a person can type the passphrase in place of one whose file is missing or holds another."""
     if source.passphrase is None or not context.prompter.interactive:
         return False
-    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
+    context.prompter.say(text("Certificate: {problem}", problem=with_hint(error.message, error.hint)))
     _forget_passphrase(context)
     return True
 
@@ -225,7 +227,7 @@ def _typed_file(context: Context, path: str) -> bytes | None:
     try:
         content = context.ports.files.read_given(path) if path.startswith("/") else None
     except UsageError as error:
-        context.prompter.say(f"{error.message}. {error.hint}".rstrip())
+        context.prompter.say(with_hint(error.message, error.hint))
         return None
     if content is None:
         context.prompter.say(

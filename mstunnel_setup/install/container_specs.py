@@ -17,7 +17,7 @@ from mstunnel_setup.containers.spec import (
     Tmpfs,
     Volume,
 )
-from mstunnel_setup.gateway.advanced import LONGEST_DRAIN
+from mstunnel_setup.gateway.fields import LONGEST_DRAIN
 from mstunnel_setup.install.tunnel_device import DEVICE
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)

@@ -8,6 +8,7 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.base.errors import SetupError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.io.operator import Prompter
@@ -105,7 +106,7 @@ class Context:
         """Raise the failed check, unless the administrator chose to ignore it by its code."""
         if error.code not in self.ignored_checks:
             raise error
-        self.note(f"Ignored (--ignore-check): {error.message}")
+        self.note(text("Ignored (--ignore-check): {problem}", problem=error.message))
 
     def secret(self, reference: SecretReference | None, *, may_be_empty: bool = False) -> str:
         """The secret that `reference` names; empty without one. Raises UsageError."""

@@ -215,7 +215,9 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
     data["diff"] = [*lines]
     total = data["actions"]
     lines.append(
-        f"{total} changes; apply them with `mstunnel-setup`." if total else "Nothing would be changed."
+        text("{total} changes; apply them with `mstunnel-setup`.", total=total)
+        if total
+        else text("Nothing would be changed.")
     )
     code = ExitCode.CHANGES_PENDING if total and exit_code else ExitCode.DONE
     warnings = (

@@ -6,7 +6,7 @@ from typing import Any
 
 from mstunnel_setup.actions import vendor_gateway
 from mstunnel_setup.base.errors import CheckError, ChecksFailedError, UsageError
-from mstunnel_setup.base.text import plain
+from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.readiness_input import readiness_settings
@@ -177,7 +177,7 @@ def _tell_undecided(context: Context, found: Iterable[Finding]) -> None:
     for item in undecided(found, context.ignored_checks):
         by_reason.setdefault(item.seen, []).append(item.id)
     for reason, ids in by_reason.items():
-        context.note(f"Not checked, {reason}: {', '.join(ids)}")
+        context.note(text("Not checked, {reason}: {ids}", reason=reason, ids=", ".join(ids)))
 
 
 def _tell_closed(context: Context, facts: Facts) -> None:
@@ -185,7 +185,7 @@ def _tell_closed(context: Context, facts: Facts) -> None:
     closed = [item for item in checks.judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
     for item in closed:
         if item.result is Outcome.WARNING and item.id not in context.ignored_checks:
-            context.note(f"{item.problem.message}. {item.hint}")
+            context.note(text("{problem}. {hint}", problem=item.problem.message, hint=item.hint))
 
 
 def _examine(context: Context, steps: Collection[str]) -> Facts:
@@ -237,7 +237,7 @@ def _refuse(context: Context, failed: Iterable[Finding]) -> None:
     for item in failed:
         error = CheckError(item.id, item.problem.message, item.hint)
         if item.id in context.ignored_checks:
-            context.note(f"Ignored (--ignore-check): {error.message}")
+            context.note(text("Ignored (--ignore-check): {problem}", problem=error.message))
         else:
             errors.append(error)
     if len(errors) == 1:

@@ -24,7 +24,7 @@ from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageErro
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import ACCOUNT_CANNOT_READ
@@ -201,7 +201,7 @@ def have_root_do(
     console = operator.console
     changes = [action for item in planned for action in item.actions if not isinstance(action, StoreAnswer)]
     lines = [text("  - {describe}", describe=action.describe()) for action in changes]
-    console.say("\n".join([text("This needs root privileges:"), *lines]))
+    console.say(joined([text("This needs root privileges:"), *lines], "\n"))
     if console.interactive and not console.confirm("Do it now, with sudo"):
         raise _root_needed("you did not confirm it", by_hand)
     return by_sudo(operator, (*command, FROM_ACCOUNT), by_hand, json.dumps(answers).encode())

@@ -10,7 +10,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.gateway.ocserv_conf import Authentication
+from mstunnel_setup.gateway.options import Authentication
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.transaction.receipt import Receipt

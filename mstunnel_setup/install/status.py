@@ -121,6 +121,10 @@ def summary_lines(
     ]
     return [
         text("The gateway is installed."),
-        *(Line(f"  {name + ':':13}{value}", f"{name}:", value) for name, value in rows if value),
+        *(
+            Line(f"  {name + ':':13}{value}", text("{name}:", name=name), value)
+            for name, value in rows
+            if value
+        ),
         *fold_all(next_steps),
     ]

@@ -14,7 +14,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, SignInError, StepError, UsageError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
@@ -35,7 +35,7 @@ from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Removal
 
 _REMAINS = (
-    *(revocation.LAST, CANDIDATE, record.HISTORY, feed.KNOWN),
+    *(revocation.LAST, CANDIDATE, record.HISTORY, feed.FEED_RECORD),
     *(paths.SERVED_CONFIGURATION, paths.AGENT_CHANGES),
 )
 _TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
@@ -77,7 +77,9 @@ def _uninstall(
             counted = _uncounted if operator.verbose else operator.counted
             removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
         except NetworkError as error:
-            raise NetworkError(error.code, error.message, f"{error.hint} {_WAY_OUT}".strip()) from error
+            raise NetworkError(
+                error.code, error.message, joined(filter(None, (error.hint, _WAY_OUT)))
+            ) from error
     where = text("this server and from the tenant") if everywhere else text("this server")
     return Result(
         "changed",

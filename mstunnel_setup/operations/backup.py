@@ -1,29 +1,155 @@
-"""`mst-cli backup`: what another host needs to replace this one, in one archive."""
+"""`mst-cli backup`: what another host needs to take this one's place, in one archive."""
 
+import gzip
+import io
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.errors import StepError, UsageError
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, json_bytes
+from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.values import JsonObject, as_object, json_bytes
 from mstunnel_setup.certificates import generations
+from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange.release_feed import portable_settings
-from mstunnel_setup.exchange.upgrade_history import History, Phase, read_history, render_history
-from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
+from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.exchange.upgrade_history import History, UpgradePhase, read_history, render_history
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, decompress, read_tar
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.safe_paths import refuse_present
-from mstunnel_setup.operations.backup_archive import FILES, LARGEST, MANIFEST, SCHEMA, UPGRADES, pack
 from mstunnel_setup.operations.certificate.activation import installed_run
+
+SCHEMA = "mstunnel-backup/1"
+MANIFEST = "manifest.json"
+# Where another host gets them -> where they are here: what is in use, not what lies beside it. The root is
+# not served, but without it the chain of a private authority cannot be verified again.
+FILES = {
+    paths.ENVIRONMENT: (paths.ENVIRONMENT,),
+    paths.SITE_CERTIFICATE: (f"{paths.ACTIVE}/chain.pem", f"{paths.ACTIVE}/root.pem"),
+    paths.SITE_KEY: (f"{paths.ACTIVE}/key.pem",),
+    DEVICE_AUTHORITY: (DEVICE_AUTHORITY,),
+    DEVICE_REVOCATIONS: (DEVICE_REVOCATIONS,),
+    paths.HEALTH_THRESHOLDS: (paths.HEALTH_THRESHOLDS,),
+    # What may be taken by an upgrade is root's to say, also for a rootless gateway.
+    **({} if paths.ROOTLESS else {path: (path,) for path in (CATALOGUE, feed.SETTINGS, feed.ROOT)}),
+}
+
+UPGRADES = f"{paths.HOST_STATE}/upgrades.json"
+"""The upgrades that have ended: the name of their file in an archive, wherever it lies on a host."""
+
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes of an archive as it is, and of each file in it; a real one has some ten thousand."""
+LARGEST_UNPACKED: Final = 16 * 1024 * 1024
+"""Bytes of an archive unpacked."""
+HIGHEST_RATIO: Final = 200
+"""How many times larger than the archive its content may be: that of a real one is 1 to 20."""
+MOST_FILES: Final = 500
+_LIMITS: Final = Limits(entries=MOST_FILES, file_size=LARGEST, total=LARGEST_UNPACKED)
+
+
+def pack(contents: Mapping[str, bytes]) -> bytes:
+    """A .tar.gz of files by name; all are of root, and for its eyes."""
+    packed = io.BytesIO()
+    with tarfile.TarFile(fileobj=packed, mode="w") as archive:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name.lstrip("/"))
+            member.size, member.mode = len(content), 0o600
+            archive.addfile(member, io.BytesIO(content))
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
+    """Manifest and files (by host path) of an archive of `backup`.
+
+    Raises UsageError `backup-invalid` for any other, and for one that is larger than a backup can be;
+    `backup-not-understood` for one of a version that knows more than this one.
+    """
+    refuse_large(len(packed))
+    try:
+        files = read_tar(decompress(packed, min(LARGEST_UNPACKED, HIGHEST_RATIO * len(packed))), _LIMITS)
+    except ArchiveError as error:
+        raise _no_backup(str(error)) from error
+    try:
+        manifest = json_value(files.pop(MANIFEST))
+    except (KeyError, ValueError) as error:
+        raise _no_backup(f"it has no readable {MANIFEST}") from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise _no_backup("its manifest names another kind of file")
+    _judge(manifest)
+    by_path = {f"/{name}": content for name, content in files.items()}
+    expected = {path: content for path, content in by_path.items() if _expected(path)}
+    _judge_upgrades(manifest, expected.get(UPGRADES))
+    return manifest, expected
+
+
+def refuse_large(size: int) -> None:
+    """Raise UsageError for an archive of more bytes than a backup can have."""
+    if size > LARGEST:
+        raise _no_backup(f"it has {size} bytes, and at most {LARGEST} are expected")
+
+
+def _judge(manifest: JsonObject) -> None:
+    """Raise UsageError where the manifest has other kinds of values than `backup` writes."""
+    site = manifest.get("site")
+    texts = ["server_name", "server_id", "application_object_id"]
+    right = isinstance(manifest.get("answers", {}), dict) and all(
+        isinstance(manifest.get(name), str | None) for name in texts
+    )
+    if not right or not (site is None or (isinstance(site, dict) and isinstance(site.get("id"), str))):
+        raise _no_backup("its manifest has values of another kind")
+    unknown = [name for name in as_object(manifest.get("answers")) if name not in BY_PATH]
+    if unknown:
+        raise _not_understood(manifest, f"answers ({plain(', '.join(unknown))})")
+
+
+def _judge_upgrades(manifest: JsonObject, content: bytes | None) -> None:
+    """Raise UsageError unless these are upgrades that have ended: the monitor would go on with another."""
+    if content is None:
+        return
+    try:
+        upgrades = History.model_validate_json(content).upgrades
+    except ValidationError as error:
+        raise _not_understood(manifest, "history of upgrades") from error
+    if any(upgrade.phase is not UpgradePhase.ENDED for upgrade in upgrades):
+        raise _no_backup("an upgrade in it has not ended")
+
+
+def _expected(path: str) -> bool:
+    directory, _slash, name = path.rpartition("/")
+    return path in (*FILES, UPGRADES) or (directory == paths.CA_TRUST and name not in ("", ".", ".."))
+
+
+def _not_understood(manifest: JsonObject, parts: str) -> UsageError:
+    return UsageError(
+        "backup-not-understood",
+        ("version {version} wrote this backup, and this version does not understand its {parts}"),
+        hint="Restore it with the version that wrote it.",
+        version=plain(manifest.get("version", "unknown"), 40),
+        parts=parts,
+    )
+
+
+def _no_backup(reason: str) -> UsageError:
+    return UsageError(
+        "backup-invalid",
+        "this is not a backup of a gateway: {reason}",
+        hint="Give a file that `mst-cli backup` wrote.",
+        reason=reason,
+    )
 
 
 def backup(operator: Operator, file: Path) -> Result:
@@ -35,7 +161,9 @@ def backup(operator: Operator, file: Path) -> Result:
     refuse_present(file)
     with installed_run(operator, {}, exclusively=False) as run:
         roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
-        in_use = _generation(run)
+        # An import may link another generation between two of its files.
+        linked = generations.linked(run.context.ports.files)
+        in_use = paths.ACTIVE if linked is None else generations.directory(linked)
         places = {**FILES, **{path: (path,) for path in roots}}
         contents = {
             path: b"".join(run.files.read(part.replace(paths.ACTIVE, in_use)) or b"" for part in parts)
@@ -43,7 +171,9 @@ def backup(operator: Operator, file: Path) -> Result:
         }
         if not paths.ROOTLESS:
             contents |= portable_settings(run.files)
-        contents[UPGRADES] = _upgrades(run.files)
+        # One under way is of this host; those that have ended tell what went wrong here.
+        upgrades = [item for item in read_history(run.files).upgrades if item.phase is UpgradePhase.ENDED]
+        contents[UPGRADES] = render_history(History(upgrades=tuple(upgrades))) if upgrades else b""
         present = {path: content for path, content in contents.items() if content}
         manifest = _manifest(run)
         packed = pack({MANIFEST: json_bytes(manifest), **present})
@@ -92,18 +222,6 @@ def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:
     sizes = {path: len(content) for path, content in contents.items()}
     largest = max(sizes, key=sizes.__getitem__, default="")
     return largest if largest and max(len(packed), sizes[largest]) > LARGEST else ""
-
-
-def _generation(run: Run) -> str:
-    """Where the certificate in use lies: an import may link another one between two of its files."""
-    name = generations.linked(run.context.ports.files)
-    return paths.ACTIVE if name is None else generations.directory(name)
-
-
-def _upgrades(files: Files) -> bytes:
-    """The upgrades that have ended, which tell what went wrong here; one under way is of this host."""
-    ended = [upgrade for upgrade in read_history(files).upgrades if upgrade.phase is Phase.ENDED]
-    return render_history(History(upgrades=tuple(ended))) if ended else b""
 
 
 def _answers(run: Run) -> JsonObject:

@@ -1,22 +1,38 @@
-"""`mst-cli agent|server stop|status|logs`."""
+"""`mst-cli agent|server start|stop|restart|status|logs`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
 
 from mstunnel_setup.actions import control
+from mstunnel_setup.actions.control import LOG_LINES, launch_failure, wait_until_up
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import text, verbatim
+from mstunnel_setup.base.text import joined, text, verbatim
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
+from mstunnel_setup.gateway.ocserv_conf import port_in_use
+from mstunnel_setup.gateway.options import Authentication, read_gateway_options
 from mstunnel_setup.install.installed import open_gateway, open_host
+from mstunnel_setup.install.steps import verify
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.operations.environment import check_environment
 from mstunnel_setup.operations.errors import CONTAINER_MISSING
-from mstunnel_setup.operations.since import since
+from mstunnel_setup.operations.gateway_log import since
+
+ContainerHealth: TypeAlias = Annotated[
+    str, Field(json_schema_extra={"enum": ["starting", "healthy", "unhealthy", "not reported"]})
+]
+"""Health in the engine's word, or that it reports none."""
 
 _ABSENT = "absent"
 # The journal has those of every earlier container.
 _JOURNAL_LINES = 1000
+_PATIENCE = 180.0
 
 
 def state(operator: Operator, container: str) -> Result:
@@ -29,7 +45,7 @@ def state(operator: Operator, container: str) -> Result:
     return Result("ok" if code is ExitCode.DONE else "warning", data, text=lines, exit_code=code)
 
 
-def health(found: ContainerState | None) -> str:
+def health(found: ContainerState | None) -> ContainerHealth:
     """Health in the engine's word; only a container that runs can be healthy."""
     if found is None or found.status != "running":
         return "unhealthy"
@@ -40,7 +56,11 @@ def stop(operator: Operator, container: str) -> Result:
     """Stop a container; it stays down until it is started by hand or the server reboots."""
     with existing_container(operator, container) as ports:
         control.stop(ports, container)
-    return Result("changed", {"container": container, "action": "stopped"}, text=[f"{container} stopped."])
+    return Result(
+        "changed",
+        {"container": container, "action": "stopped"},
+        text=[text("{container} stopped.", container=container)],
+    )
 
 
 def logs(operator: Operator, container: str, options: LogOptions) -> Result:
@@ -78,3 +98,83 @@ def existing_container(operator: Operator, container: str) -> Iterator[Host]:
         if not ports.systemd.known(f"{container}.service") and ports.engine.inspect(container) is None:
             raise CONTAINER_MISSING(container=container)
         yield ports
+
+
+def start(operator: Operator, container: str) -> Result:
+    """Start a container that is stopped; it is healthy, and its server answers, when this returns.
+
+    At the boot of a host this must not depend on a proxy that is up a moment later: what is wrong with
+    `env.sh` is a warning, or the reason of the EngineError, NetworkError or CertificateError for a container
+    that does not serve.
+    """
+    with existing_container(operator, container) as ports:
+        try:
+            warnings = _environment_warnings(ports, container)
+        except SetupError as error:
+            warnings = (error.problem,)
+        try:
+            _prove(ports, container, control.start)
+        except SetupError as error:
+            reasons = [item.message for item in warnings if item.code != "setting-unknown"]
+            raise type(error)(error.code, joined((*reasons, error.message), "; "), error.hint) from error
+    return _done(container, "started", warnings)
+
+
+def restart(operator: Operator, container: str) -> Result:
+    """Stop and start a container; it is healthy, and its server answers, when this returns.
+
+    Raises what is wrong with `env.sh` while the old container still runs, and EngineError, NetworkError or
+    CertificateError for a new one that does not serve.
+    """
+    with existing_container(operator, container) as ports:
+        try:
+            warnings = _environment_warnings(ports, container)
+        except SetupError as error:
+            kind = UsageError if isinstance(error, ValuesError) else type(error)
+            why = text("{container} was not restarted: {problem}", container=container, problem=error.message)
+            raise kind(error.code, why, error.hint) from error
+        _prove(ports, container, control.restart)
+    return _done(container, "restarted", warnings)
+
+
+def _done(container: str, action: str, warnings: tuple[Problem, ...]) -> Result:
+    data = {"container": container, "action": action}
+    return Result(
+        "changed",
+        data,
+        warnings,
+        text=[text("{container} {action}.", container=container, action=text(action))],
+    )
+
+
+def _environment_warnings(ports: Host, container: str) -> tuple[Problem, ...]:
+    """What `env.sh` has that the container can run without; raises the rest.
+
+    ocserv fetches the keys of the tenant when it starts, and ends without them. All else tries again.
+    """
+    found = check_environment(ports.files)
+    if found.unreachable and container == paths.SERVER:
+        fetches_keys = True
+        with suppress(SetupError):
+            fetches_keys = read_gateway_options(ports.files).authentication is Authentication.OIDC
+        if fetches_keys:
+            raise found.unreachable[0]
+    return (*found.unknown, *(error.problem for error in found.unreachable))
+
+
+def _prove(ports: Host, container: str, switch: Callable[[Host, str], None]) -> None:
+    """Start the container as `switch` does, and return once it serves. Raises SetupError."""
+    try:
+        switch(ports, container)
+    except EngineError as error:
+        log = control.last_log(ports, container, LOG_LINES)
+        raise launch_failure(container, ports.engine.inspect(container), log) from error
+    wait_until_up(
+        ports,
+        container,
+        _PATIENCE,
+        log=lambda: control.last_log(ports, container, LOG_LINES),
+        restarts=lambda: control.restarts(ports, container),
+    )
+    if container == paths.SERVER:
+        verify.serves(ports, port_in_use(ports.files))

@@ -1,36 +1,168 @@
 """`mst-cli health`: one verdict over containers, certificate and the agent's table, for monitoring."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from mstunnel_setup.actions import control
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.errors import ExitCode, TenantError
 from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.report import Moment, Report
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
-from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, read_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.containers.engine import ContainerState
+from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, read_health
+from mstunnel_setup.exchange.status_file import SyncFailure
+from mstunnel_setup.install.agent_report import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, of_settled_server, row_notice, rows_of
-from mstunnel_setup.operations.certificate.errors import (
-    CERTIFICATE_EXPIRED,
-    CERTIFICATE_NOT_IN_USE,
-    CERTIFICATE_REVOKED,
-)
 from mstunnel_setup.operations.certificate.summary import (
-    certificate_facts,
+    CertificateSummary,
     certificate_lines,
     certificate_notices,
+    certificate_summary,
 )
+from mstunnel_setup.operations.component import ContainerHealth
 from mstunnel_setup.operations.component import health as container_health
+from mstunnel_setup.operations.errors import CERTIFICATE_EXPIRED, CERTIFICATE_NOT_IN_USE, CERTIFICATE_REVOKED
 
-_CONTAINERS = (paths.SERVER, paths.AGENT)
+_SILENT_AFTER: Final = timedelta(minutes=5)
+# A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.
+_SETTLED_AFTER: Final = timedelta(seconds=90)
+_ENROL_AGAIN: Final = text("Run `mst-cli reenroll`; site and certificate stay.")
+
+# Of these errors of the agent our own hints are for an installation.
+_UNKNOWN_IDENTITY: Final = ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong")
+_ROWS: Final[Mapping[str, str]] = {
+    "last-check-in": text(
+        "Test the connection to the tenant with `mst-readiness network`; {agent_logs}", agent_logs=AGENT_LOGS
+    ),
+    "connections": text("Add a server to the site: `mstunnel-setup --site NAME` there."),
+    "cpu-usage": text("See what takes it with `top`; another server in the site shares the load."),
+    "cpu-cores": text("Give this machine at least four cores."),
+    "memory-usage": text("See what takes it with `top`; another server in the site shares the load."),
+    "disk-space": text(
+        "Free disk space where `df /etc/mstunnel` shows; `journalctl --vacuum-size=500M` removes old logs."
+    ),
+    "latency": text(
+        "Check the route to the internal network, or set a nearer page: "
+        "`mst-admin site update NAME --probe-url URL`."
+    ),
+    "agent-certificate": _ENROL_AGAIN,
+    "internal-network": text(
+        "Fix DNS, route or proxy (`mst-cli env set`), or set another page: "
+        "`mst-admin site update NAME --probe-url URL`."
+    ),
+    "upgradeability": text("Test the connection to the registry with `mst-readiness network`."),
+    "server-version": text("Run `mst-cli upgrade apply`."),
+    "server-container": text("Run `mst-cli server restart`; `mst-cli server logs --tail 20` shows why."),
+    "server-configuration": text(
+        "Correct it with `mst-admin config update NAME` or in the admin center, then run "
+        "`mst-cli config pull`."
+    ),
+}
+# Devices are not served as the site wants them, or soon will not be.
+_SERIOUS: Final = frozenset(
+    {"last-check-in", "agent-certificate", "internal-network", "server-container", "server-configuration"}
+)
+REPORTED_BY_HOST: Final = frozenset({"tls-certificate", "tls-revocation"})
+"""Rows that the commands of the host look at themselves, and report themselves."""
 # A warning that leaves the gateway working does not change the exit code.
-_SERIOUS = frozenset(item.code for item in (CERTIFICATE_NOT_IN_USE, CERTIFICATE_EXPIRED, CERTIFICATE_REVOKED))
+_SERIOUS_CERTIFICATE = frozenset(
+    item.code for item in (CERTIFICATE_NOT_IN_USE, CERTIFICATE_EXPIRED, CERTIFICATE_REVOKED)
+)
+
+
+def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ...]:
+    """The agent's rows; what it said too long ago is not known any more."""
+    if report is None:
+        return ()
+    if abs(now - report.at) <= _SILENT_AFTER:
+        return report.rows
+    content = text("not looked at since {at:%Y-%m-%d %H:%M} UTC", at=report.at)
+    return tuple(
+        row.model_copy(update={"state": HealthState.UNKNOWN, "text": content, "value": None})
+        for row in report.rows
+    )
+
+
+def of_settled_server(report: HealthReport | None, server: ContainerState | None) -> HealthReport | None:
+    """The report, without what it says of a server that had not started yet or was still starting."""
+    started = server.started_at if server else None
+    if report is None or started is None or report.at >= started + _SETTLED_AFTER:
+        return report
+    unknown = {"state": HealthState.UNKNOWN, "text": "the server was started a moment ago", "value": None}
+    rows = tuple(
+        row.model_copy(update=unknown) if row.id == "server-container" else row for row in report.rows
+    )
+    return report.model_copy(update={"rows": rows})
+
+
+def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Problem]:
+    """What the agent fails at now, and every row that is unhealthy."""
+    if report is None or rows_of(report, now) != report.rows:
+        return
+    if report.last_error is not None:
+        yield agent_problem(report.last_error)
+    for row in report.rows:
+        if row.state is HealthState.UNHEALTHY and row.id not in REPORTED_BY_HOST:
+            yield row_notice(row, report.last_error)
+
+
+def is_serious(report: HealthReport | None, now: datetime) -> bool:
+    """Whether a row is unhealthy without which the site is not served as it should be."""
+    return any(row.id in _SERIOUS and row.state is HealthState.UNHEALTHY for row in rows_of(report, now))
+
+
+def row_notice(row: ReportedRow, error: SyncFailure | None) -> Problem:
+    """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
+    hint = _ROWS.get(row.id, text("See its limits with `mst-cli help health`."))
+    if error is not None and row.id == "last-check-in":
+        hint = _fix_of(error)
+    return Problem(f"health-{row.state.value}", text("{title}: {seen}", title=row.title, seen=row.text), hint)
+
+
+def agent_problem(error: SyncFailure) -> Problem:
+    """What the agent fails at, in its words, and what to do about it in ours.
+
+    A code that we do not declare is not passed on: it is `agent-problem`.
+    """
+    found = TenantError(
+        "agent-problem",
+        "the agent cannot sync with the tenant: {reason}",
+        hint="`mst-cli agent logs --tail 20` shows why.",
+        reason=error.message,
+    )
+    code = error.code if error.code in agent_hints() else found.code
+    return Problem(code, found.message, _fix_of(error))
+
+
+def _fix_of(error: SyncFailure) -> str:
+    """How to fix an error of the agent, with a command in it."""
+    hint = _ENROL_AGAIN if error.code in _UNKNOWN_IDENTITY else agent_hints().get(error.code, "")
+    return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()
+
+
+class ContainersHealth(Report):
+    """Health of both containers."""
+
+    server: Annotated[ContainerHealth, Field(serialization_alias=paths.SERVER)]
+    agent: Annotated[ContainerHealth, Field(serialization_alias=paths.AGENT)]
+
+
+class HealthVerdict(Report):
+    """One verdict over containers and certificate, for monitoring."""
+
+    containers: ContainersHealth
+    certificate: CertificateSummary
+    reported: Annotated[Moment | None, Field(description="When the agent looked last.")]
+    rows: Annotated[tuple[ReportedRow, ...], Field(description="The agent's health table.")]
+    healthy: bool
 
 
 def health(operator: Operator) -> Result:
@@ -40,29 +172,34 @@ def health(operator: Operator) -> Result:
     Raises UsageError `not-installed`.
     """
     with open_gateway(operator) as ports:
-        facts = certificate_facts(ports, journal_of(Scope.ALL, operator).receipt)
-        containers = {name: container_health(control.state_of(ports, name)) for name in _CONTAINERS}
+        summary = certificate_summary(ports, journal_of(Scope.ALL, operator).receipt)
+        containers = ContainersHealth(
+            server=container_health(control.state_of(ports, paths.SERVER)),
+            agent=container_health(control.state_of(ports, paths.AGENT)),
+        )
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         rows = rows_of(report, ports.clock.now())
-        notices = (*_sick(containers), *certificate_notices(facts), *_of_agent(report, rows))
-    data: JsonObject = {
-        "containers": {**containers},
-        "certificate": facts,
-        "reported": None if report is None else report.at.isoformat(timespec="seconds"),
-        "rows": [row.model_dump(mode="json") for row in rows],
-        "healthy": not _code(notices),
-    }
-    lines = [(name, value) for name, value in (*containers.items(), *certificate_lines(facts))]
+        sick = (
+            CONTAINER_UNHEALTHY(container=name, state=state, component=name.removeprefix("mstunnel-"))
+            for name, state in containers.data.items()
+            if state != "healthy"
+        )
+        notices = (
+            *(error.problem for error in sick),
+            *certificate_notices(summary),
+            *_of_agent(report, rows),
+        )
+    found = HealthVerdict(
+        containers=containers,
+        certificate=summary,
+        reported=None if report is None else report.at.isoformat(timespec="seconds"),
+        rows=rows,
+        healthy=not _code(notices),
+    )
+    lines = [*containers.data.items(), *certificate_lines(summary)]
     lines += [(row.title, text("{value}: {words}", value=row.state.value, words=row.text)) for row in rows]
     shown = [Line(f"{name:30} {value}", name, value) for name, value in lines]
-    return Result("warning" if notices else "ok", data, notices, text=shown, exit_code=_code(notices))
-
-
-def _sick(containers: dict[str, str]) -> Iterator[Problem]:
-    for name, state in containers.items():
-        if state != "healthy":
-            component = name.removeprefix("mstunnel-")
-            yield CONTAINER_UNHEALTHY(container=name, state=state, component=component).problem
+    return Result("warning" if notices else "ok", found.data, notices, text=shown, exit_code=_code(notices))
 
 
 def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Problem]:
@@ -80,7 +217,7 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
             since=report.at,
         )
     for row in rows:
-        if row.id not in SAID_ELSEWHERE and row.state in (State.WARNING, State.UNHEALTHY):
+        if row.id not in REPORTED_BY_HOST and row.state in (HealthState.WARNING, HealthState.UNHEALTHY):
             yield row_notice(row, report.last_error if report else None)
 
 
@@ -88,6 +225,6 @@ def _code(notices: Sequence[Problem]) -> ExitCode:
     codes = {notice.code for notice in notices}
     if CONTAINER_UNHEALTHY.code in codes:
         return ExitCode.ENGINE
-    if codes & _SERIOUS:
+    if codes & _SERIOUS_CERTIFICATE:
         return ExitCode.CERTIFICATE
     return ExitCode.CHECK if "health-unhealthy" in codes else ExitCode.DONE

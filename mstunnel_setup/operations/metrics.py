@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mstunnel_setup.agent.metrics import TEXTFILE
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import printable, verbatim
@@ -19,7 +19,7 @@ _LARGEST: Final = 1 << 18
 
 def show(operator: Operator) -> Result:
     """The metrics as they are. Raises FileError when they are no file."""
-    content = operator.files.read_untrusted(TEXTFILE, _LARGEST)
+    content = operator.files.read_untrusted(paths.AGENT_METRICS, _LARGEST)
     if content is None:
         return Result(
             "warning",
@@ -51,6 +51,6 @@ def serve(operator: Operator, listen: str) -> Result:
 
 def _content(files: Files) -> bytes | None:
     try:
-        return files.read_untrusted(TEXTFILE, _LARGEST)
+        return files.read_untrusted(paths.AGENT_METRICS, _LARGEST)
     except FileError:
         return None

@@ -15,7 +15,7 @@ from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, Setu
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result, Status
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.run_answers import with_release_images
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
@@ -171,14 +171,15 @@ def _fix(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Map
         console.say("No fix is available for the failed checks.")
         return None
     console.say(
-        "\n".join([text("Available fixes:"), *(text("  - {says}", says=item.says) for item in proposed)])
+        joined([text("Available fixes:"), *(text("  - {says}", says=item.says) for item in proposed)], "\n")
     )
     console.say(
-        "\n".join(
+        joined(
             [
                 text("To undo them later:"),
                 *dict.fromkeys(text("  - {undo}", undo=item.undo) for item in proposed),
-            ]
+            ],
+            "\n",
         )
     )
     live = examiner.files.live

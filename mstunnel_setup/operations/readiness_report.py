@@ -184,16 +184,16 @@ def explain(name: str) -> Result:
         text(
             "{id}: {title} ({group}, {severity})",
             id=item.id,
-            title=item.title,
+            title=text(item.title),
             group=item.group,
             severity=item.severity,
         ),
         "",
         text("Passes when"),
-        text("  {passes}", passes=item.passes),
+        text("  {passes}", passes=text(item.passes)),
         text("Why it matters"),
-        text("  {why}", why=item.why),
+        text("  {why}", why=text(item.why)),
         text("How to fix it"),
-        *([text("  {fix}", fix=item.fix)] if item.fix else fixes),
+        *([text("  {fix}", fix=text(item.fix))] if item.fix else fixes),
     ]
     return Result(data=data, text=fold_all(lines))

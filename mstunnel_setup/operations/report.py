@@ -1,17 +1,18 @@
 """`mst-cli server report`: sessions, time and traffic of each user, from the records in the gateway's log."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.report import Moment, Report
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, plain, text
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
-from mstunnel_setup.operations.since import since
+from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record, since
 
 MOST_USERS: Final = 50_000
 _TABLE: Final = "{:36} {:>5} {:>7} {:>6} {:>6} {}"
@@ -23,18 +24,31 @@ _TEN: Final = 10
 
 
 @dataclass
-class Usage:
-    """What one user did; time (seconds) and bytes are those of sessions that have ended.
-
-    `open` are sessions whose end the log does not have, `client` is the address that was seen last.
-    """
+class Total:
+    """What one user or all did; time (seconds) and bytes are those of sessions that have ended."""
 
     sessions: int = 0
-    open: int = 0
-    seconds: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    client: str = ""
+    open: Annotated[int, Field(description="Those whose end the log does not have.")] = 0
+    seconds: Annotated[int, Field(description="Of the sessions that have ended, as are the bytes.")] = 0
+    bytes_in: Annotated[int, Field(description="From devices.")] = 0
+    bytes_out: Annotated[int, Field(description="To devices.")] = 0
+
+
+@dataclass
+class Usage(Total):
+    """What one user did."""
+
+    user: Annotated[str, Field(description="Object id in Microsoft Entra.")] = ""
+    client: Annotated[str, Field(description="The address outside that was seen last.")] = ""
+
+
+class UsageReport(Report):
+    """Sessions, time and traffic of each user, from the records in the server's log."""
+
+    since: Moment
+    until: Moment
+    users: Annotated[tuple[Usage, ...], Field(description="The most traffic first.")]
+    total: Total
 
 
 @dataclass
@@ -55,7 +69,7 @@ class Accounts:
             if len(self.users) >= MOST_USERS:
                 self.left_out += 1
                 return
-            usage = self.users[record.user] = Usage()
+            usage = self.users[record.user] = Usage(user=record.user)
         usage.client = record.client
         holder = self._holders.pop(record.assigned, None)
         if holder is not None:
@@ -90,14 +104,15 @@ def report(operator: Operator, age: str) -> Result:
     begin = since(age, now)
     with open_gateway(operator) as ports:
         accounts = accounts_of(log_since(ports, begin))
-    ordered = sorted(accounts.users.items(), key=lambda item: -(item[1].bytes_in + item[1].bytes_out))
-    total = _total(accounts)
-    data: JsonObject = {
-        "since": begin.isoformat(timespec="seconds"),
-        "until": now.isoformat(timespec="seconds"),
-        "users": [{"user": user, **vars(usage)} for user, usage in ordered],
-        "total": {name: value for name, value in vars(total).items() if name != "client"},
-    }
+    users = sorted(accounts.users.values(), key=lambda usage: -(usage.bytes_in + usage.bytes_out))
+    found = UsageReport(
+        since=begin.isoformat(timespec="seconds"),
+        until=now.isoformat(timespec="seconds"),
+        users=tuple(users),
+        total=Total(
+            **{item.name: sum(getattr(usage, item.name) for usage in users) for item in fields(Total)}
+        ),
+    )
     truncated = (
         (
             warning(
@@ -111,34 +126,22 @@ def report(operator: Operator, age: str) -> Result:
         if accounts.left_out
         else ()
     )
-    summary = text("Users since {begin:%Y-%m-%d %H:%M} UTC: {ordered}", begin=begin, ordered=len(ordered))
-    return Result("warning" if truncated else "ok", data, truncated, text=[*_lines(ordered, total, summary)])
+    summary = text("Users since {begin:%Y-%m-%d %H:%M} UTC: {ordered}", begin=begin, ordered=len(users))
+    return Result("warning" if truncated else "ok", found.data, truncated, text=[*_lines(found, summary)])
 
 
-def _total(accounts: Accounts) -> Usage:
-    every = accounts.users.values()
-    return Usage(
-        sessions=sum(usage.sessions for usage in every),
-        open=sum(usage.open for usage in every),
-        seconds=sum(usage.seconds for usage in every),
-        bytes_in=sum(usage.bytes_in for usage in every),
-        bytes_out=sum(usage.bytes_out for usage in every),
-    )
-
-
-def _lines(ordered: Iterable[tuple[str, Usage]], total: Usage, summary: str) -> Iterator[str]:
+def _lines(found: UsageReport, summary: str) -> Iterator[str]:
     head = (text("User"), text("Sess."), text("Time"), text("In"), text("Out"), text("Last address"))
     yield Line(_TABLE.format(*head), *head)
-    for user, usage in ordered:
-        yield from _row(plain(user, _USER_WIDTH), usage)
-    yield from _row(summary, total)
-    if total.open:
-        yield text("Time and bytes of {open} open sessions count when they end.", open=total.open)
+    for usage in found.users:
+        yield from _row(plain(usage.user, _USER_WIDTH), usage, plain(usage.client))
+    yield from _row(summary, found.total)
+    if found.total.open:
+        yield text("Time and bytes of {open} open sessions count when they end.", open=found.total.open)
 
 
-def _row(name: str, usage: Usage) -> Iterator[str]:
+def _row(name: str, usage: Total, client: str = "") -> Iterator[str]:
     """One line of at most 80 columns; an IPv6 address is on a separate line."""
-    client = plain(usage.client)
     fits = len(client) <= _CLIENT_WIDTH
     sizes = (_size(usage.bytes_in), _size(usage.bytes_out))
     cells = (name, usage.sessions, _time(usage.seconds), *sizes, client if fits else "")

@@ -25,7 +25,7 @@ from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.operations.backup_archive import UPGRADES, refuse_large, unpack
+from mstunnel_setup.operations.backup import UPGRADES, refuse_large, unpack
 from mstunnel_setup.operations.certificate.activation import apply_actions
 from mstunnel_setup.operations.errors import (
     ALREADY_INSTALLED,
@@ -52,7 +52,11 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
     installed already, for a file that is no backup, and for the backup of a rootless gateway unless root
     has prepared the host for one: then the account restores it, and root hands over to it.
     """
-    content = _content(operator, file)
+    with suppress(OSError):  # why it cannot be read is said below
+        refuse_large(file.stat().st_size)
+    content = operator.files.read_given(str(file))
+    if content is None:
+        raise FILE_MISSING(path=file)
     manifest, files = unpack(content)
     scope = _scope(operator, manifest, file)
     digest = hashlib.sha256(content).hexdigest()
@@ -65,7 +69,10 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
         _refuse_missing_roots(run, file)
         require_answers(run, steps_of(scope))
         _refuse(run)
-        done = [*_accepted(run, digest), *_installed(run, manifest, files, replace=replace)]
+        done = run.runner.run([eula.STEP], run.context)
+        # Recorded, so that the same command may continue.
+        apply_actions(run, "Backup to restore", [_begun(digest)])
+        done += _installed(run, manifest, files, replace=replace)
     return Result("changed", steps_data(done), text=[text("Restored. Look at it with `mst-cli status`.")])
 
 
@@ -129,16 +136,6 @@ def _refuse(run: Run) -> None:
         refuse_unsuited(run.context, names)
 
 
-def _content(operator: Operator, file: Path) -> bytes:
-    """The file. Raises UsageError when there is none, or one that is larger than a backup can be."""
-    with suppress(OSError):  # why it cannot be read is said below
-        refuse_large(file.stat().st_size)
-    content = operator.files.read_given(str(file))
-    if content is None:
-        raise FILE_MISSING(path=file)
-    return content
-
-
 def _refuse_installed(run: Run, digest: str) -> None:
     """Raise UsageError unless nothing is installed here, or this very backup has been restored in part."""
     receipt = run.context.receipt
@@ -148,13 +145,6 @@ def _refuse_installed(run: Run, digest: str) -> None:
     same = begun is not None and begun.versions[-1]["value"] == digest  # its record may have been cut off
     if not same or all(step.name in receipt.steps for step in steps_of(run.scope)):
         raise ALREADY_INSTALLED()
-
-
-def _accepted(run: Run, digest: str) -> list[Planned]:
-    """Accept the terms, then record which backup is restored, so that the same command may continue."""
-    done = run.runner.run([eula.STEP], run.context)
-    apply_actions(run, "Backup to restore", [_begun(digest)])
-    return done
 
 
 def _begun(digest: str) -> StoreAnswer:

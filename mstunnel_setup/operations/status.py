@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import control
@@ -10,28 +13,74 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.result import Result, Status
+from mstunnel_setup.base.report import Report
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, plain, text
-from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.base.values import as_object
 from mstunnel_setup.exchange.health_report import read_health
 from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import complete, journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.agent_findings import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.operations.certificate.summary import (
-    certificate_facts,
+    CertificateSummary,
     certificate_lines,
     certificate_notices,
+    certificate_summary,
 )
-from mstunnel_setup.operations.component import health
+from mstunnel_setup.operations.component import ContainerHealth, health
+from mstunnel_setup.operations.environment import check_environment
 from mstunnel_setup.operations.errors import CONTAINER_MISSING
-from mstunnel_setup.operations.settings.environment_check import check_environment
+from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
 # After the cause, ocserv's main process reports that the process with the keys is gone.
 _CAUSE = re.compile(r"(?i)^(?!main: ).*(fail|error|cannot|could not|unable|refused|invalid)")
+
+
+class ContainerReport(Report):
+    """One of the two containers."""
+
+    state: Annotated[
+        str,
+        Field(
+            description="In the engine's word: running, exited, created …; absent when there is no container."
+        ),
+    ]
+    health: ContainerHealth
+    image_digest: Annotated[str | None, Field(description="sha256:… of the image it was asked to run.")]
+    reason: Annotated[
+        str | None,
+        Field(description="The last line in the log of a container that ended without being stopped."),
+    ]
+
+
+class StatusReport(Report):
+    """The gateway at a glance.
+
+    Exit code 7 when a container is not healthy, 3 when the agent reports that the site is not served as it
+    should be.
+    """
+
+    version: str
+    site: str | None
+    network: Annotated[
+        str | None,
+        Field(
+            description="What connects a rootless gateway to the network.",
+            json_schema_extra={"enum": ["uplink", "pasta", "slirp4netns", None]},
+        ),
+    ] = None
+    certificate_days_left: int | None
+    certificate: CertificateSummary
+    server: Annotated[ContainerReport, Field(serialization_alias=paths.SERVER)]
+    agent: Annotated[ContainerReport, Field(serialization_alias=paths.AGENT)]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether both containers are."""
+        return self.server.health == self.agent.health == "healthy"
 
 
 def overview(operator: Operator) -> Result:
@@ -42,54 +91,50 @@ def overview(operator: Operator) -> Result:
     """
     with open_gateway(operator) as ports:
         receipt = journal_of(Scope.ALL, operator).receipt
-        facts = certificate_facts(ports, receipt)
-        data: JsonObject = {
-            "version": __version__,
-            "site": as_object(remembered(receipt, "joined-site")).get("name"),
+        summary = certificate_summary(ports, receipt)
+        site = as_object(remembered(receipt, "joined-site")).get("name")
+        found = StatusReport(
+            version=__version__,
+            site=None if site is None else str(site),
+            certificate_days_left=summary.days_left,
+            certificate=summary,
+            server=_container(ports, paths.SERVER),
+            agent=_container(ports, paths.AGENT),
             **({"network": _network(ports)} if paths.ROOTLESS else {}),
-            "certificate_days_left": facts["days_left"],
-            "certificate": facts,
-            **{name: _container(ports, name) for name in (paths.SERVER, paths.AGENT)},
-        }
+        )
         now = ports.clock.now()
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         kept_going = (
-            *_environment_troubles(ports, data),
+            *_environment_troubles(ports, found),
             *agent_troubles(report, now),
             *monitor_notices(ports),
             *upgrade_notices(ports.files),
             *waiting_notices(ports.files),
         )
-    healthy = all(as_object(data[name])["health"] == "healthy" for name in (paths.SERVER, paths.AGENT))
     code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
-    notices = (*troubles(receipt, data), *kept_going, *certificate_notices(facts))
-    status: Status = "ok" if healthy and not notices else "warning"
+    notices = (*troubles(receipt, found), *kept_going, *certificate_notices(summary))
     rows = [
-        (text("Site"), data["site"] or text("not joined yet")),
-        *([(text("Network"), data["network"])] if data.get("network") else []),
-        *certificate_lines(as_object(data["certificate"])),
-        *(
-            (key.removeprefix("mstunnel-").capitalize(), _state(as_object(data[key])))
-            for key in (paths.SERVER, paths.AGENT)
-        ),
-        (text("Version"), data["version"]),
+        (text("Site"), found.site or text("not joined yet")),
+        *([(text("Network"), found.network)] if found.network else []),
+        *certificate_lines(summary),
+        ("Server", _state(found.server)),
+        ("Agent", _state(found.agent)),
+        (text("Version"), found.version),
     ]
     return Result(
-        status,
-        data,
+        "ok" if found.healthy and not notices else "warning",
+        found.data,
         notices,
         text=[Line(f"{name:12} {value}", name, value) for name, value in rows],
-        exit_code=code if healthy else ExitCode.ENGINE,
+        exit_code=code if found.healthy else ExitCode.ENGINE,
     )
 
 
-def _state(container: JsonObject) -> str:
-    return text(
-        "{state}, {health}", state=text(str(container["state"])), health=text(str(container["health"]))
-    )
+def _state(container: ContainerReport) -> str:
+    return text("{state}, {health}", state=text(container.state), health=text(container.health))
 
 
-def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Problem]:
+def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
     """What is wrong, each with the command that fixes it."""
     if not complete(receipt):
         why = text(": {message}", message=receipt.failure.message) if receipt.failure else ""
@@ -99,34 +144,32 @@ def troubles(receipt: Receipt, data: JsonObject) -> Iterator[Problem]:
             hint="Run mstunnel-setup.",
             why=why,
         )
-    for name in (paths.SERVER, paths.AGENT):
-        short, container = name.removeprefix("mstunnel-"), data[name]
-        state, shown = (container["state"], container["health"]) if isinstance(container, dict) else ("", "")
-        if state == "absent" and not complete(receipt):
+    for name, container in ((paths.SERVER, found.server), (paths.AGENT, found.agent)):
+        short = name.removeprefix("mstunnel-")
+        if container.state == "absent" and not complete(receipt):
             yield CONTAINER_MISSING(container=name).problem
-        elif state != "running":
+        elif container.state != "running":
             # Where systemd runs the containers, one that is stopped is not there.
-            reason = as_object(container).get("reason")
             yield warning(
                 "container-down",
                 "{container} is not running{why}",
                 hint="Run `mst-cli {component} start`; `mst-cli {component} logs --tail 20` shows the log.",
                 container=name,
                 component=short,
-                why=text(": {reason}", reason=reason) if reason else "",
+                why=text(": {reason}", reason=container.reason) if container.reason else "",
             )
-        elif shown != "healthy":
-            yield CONTAINER_UNHEALTHY(container=name, state=shown, component=short).problem
+        elif container.health != "healthy":
+            yield CONTAINER_UNHEALTHY(container=name, state=container.health, component=short).problem
 
 
-def _container(ports: Host, name: str) -> JsonObject:
+def _container(ports: Host, name: str) -> ContainerReport:
     found = control.state_of(ports, name)
-    return {
-        "state": "absent" if found is None else found.status,
-        "health": health(found),
-        "image_digest": None if found is None else found.image_digest,
-        "reason": None if found is not None and found.status == "running" else _reason(ports, name),
-    }
+    return ContainerReport(
+        state="absent" if found is None else found.status,
+        health=health(found),
+        image_digest=None if found is None else found.image_digest,
+        reason=None if found is not None and found.status == "running" else _reason(ports, name),
+    )
 
 
 def _reason(ports: Host, name: str) -> str | None:
@@ -139,16 +182,14 @@ def _reason(ports: Host, name: str) -> str | None:
     return plain((causes or lines)[-1]) if lines else None
 
 
-def _environment_troubles(ports: Host, data: JsonObject) -> Iterator[Problem]:
+def _environment_troubles(ports: Host, found: StatusReport) -> Iterator[Problem]:
     """What is wrong with `env.sh`, where a container is not healthy: that may be the reason."""
-    if all(as_object(data[name])["health"] == "healthy" for name in (paths.SERVER, paths.AGENT)):
+    if found.healthy:
         return
     try:
-        found = check_environment(ports.files)
+        yield from (error.problem for error in check_environment(ports.files).unreachable)
     except SetupError as error:
         yield error.problem
-    else:
-        yield from (error.problem for error in found.unreachable)
 
 
 def _network(ports: Host) -> str | None:

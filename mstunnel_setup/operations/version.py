@@ -1,9 +1,16 @@
 """`mst-cli version`, `mstunnel-setup self …`: this program and what it brings, the engine, both images."""
 
+import binascii
 import contextlib
-from collections.abc import Mapping
+import hashlib
+from base64 import b64decode
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import Field
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions.host import Host
@@ -11,23 +18,64 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text, verbatim
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.signature import signed_digests
+from mstunnel_setup.operations.errors import SIGNATURE_WRONG
 from mstunnel_setup.operations.upgrade.releases import release_names
+
+_SUFFIX: Final = ".minisig"
+_COMMENT: Final = b"trusted comment: "
+# Two bytes before the id of the key: the signature is of the BLAKE2b of the text, not of the text.
+_HASHED: Final = b"ED"
+_ID: Final = slice(2, 10)
+_REST: Final = slice(10, None)
+
+
+class Package(Report):
+    """A package that the program brings."""
+
+    name: str
+    version: str
+    kind: Annotated[str, Field(description="`wheel`, or an architecture of Debian.")]
+
+
+class ImageDigests(Report):
+    """The images that are configured to run."""
+
+    server: str | None
+    agent: str | None
+
+
+class VersionReport(Report):
+    """Versions; `engine` is null without one, a digest is null before it is configured."""
+
+    version: str
+    engine: str | None
+    engine_name: str | None
+    release: Annotated[
+        str | None,
+        Field(description="The newest name of the images; null where no list of releases has them."),
+    ]
+    images: ImageDigests
+    packages: Annotated[
+        tuple[Package, ...],
+        Field(
+            description="With --verbose: what the program brings; empty where it came as a Python package."
+        ),
+    ] = ()
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result:
     """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
     engine, number, release = None, None, None
-    images: dict[str, str | None] = {"server": None, "agent": None}
+    images = ImageDigests(server=None, agent=None)
     warnings: tuple[Problem, ...] = ()
     try:
         with open_host(operator) as ports:
@@ -44,30 +92,30 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
                 hint="Run `sudo mst-cli version`.",
             ),
         )
-    data: JsonObject = {
-        "version": __version__,
-        "engine": number,
-        "engine_name": engine,
-        "release": release,
-        "images": {**images},
-    }
-    rows = [("mst-cli", __version__)]
-    rows += (
-        ()
-        if warnings
-        else (
-            (text("Engine"), f"{engine.capitalize()} {number}" if engine else "none"),
-            (text("Release"), release or (text("not known") if all(images.values()) else "none")),
-            *((name, digest or "none") for name, digest in images.items()),
-        )
+    packages = tuple(
+        Package(name=name, version=number, kind=kind)
+        for name, number, kind in ((bundle.packages() or ()) if verbose else ())
     )
-    inside = (bundle.packages() or ()) if verbose else ()
-    if verbose:
-        data["packages"] = [{"name": name, "version": number, "kind": kind} for name, number, kind in inside]
-        rows += [(name, text("{number} ({kind})", number=number, kind=kind)) for name, number, kind in inside]
+    found = VersionReport(
+        version=__version__,
+        engine=number,
+        engine_name=engine,
+        release=release,
+        images=images,
+        **({"packages": packages} if verbose else {}),
+    )
+    rows = [("mst-cli", __version__)]
+    if not warnings:
+        rows += [
+            (text("Engine"), f"{engine.capitalize()} {number}" if engine else "none"),
+            (text("Release"), release or (text("not known") if images.server and images.agent else "none")),
+            ("server", images.server or "none"),
+            ("agent", images.agent or "none"),
+        ]
+    rows += [(item.name, text("{number} ({kind})", number=item.version, kind=item.kind)) for item in packages]
     width = max(8, *(len(name) for name, _value in rows))
     lines = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
-    return Result("warning" if warnings else "ok", data, warnings, text=lines)
+    return Result("warning" if warnings else "ok", found.data, warnings, text=lines)
 
 
 def _engine(ports: Host) -> tuple[str, str] | tuple[None, None]:
@@ -80,24 +128,25 @@ def _engine(ports: Host) -> tuple[str, str] | tuple[None, None]:
         return None, None
 
 
-def _images(ports: Host) -> dict[str, str | None]:
+def _images(ports: Host) -> ImageDigests:
     """The digests that are configured to run."""
     try:
         found = json_value(ports.files.read(paths.IMAGES_CONFIGURED) or b"{}")
     except ValueError:
         found = None  # it was edited by hand
     configured = found if isinstance(found, dict) else {}
-    digests = {name: configured.get(f"{name}ImageDigest") for name in ("server", "agent")}
-    return {name: digest if isinstance(digest, str) else None for name, digest in digests.items()}
+    server, agent = (configured.get(f"{name}ImageDigest") for name in ("server", "agent"))
+    return ImageDigests(
+        server=server if isinstance(server, str) else None, agent=agent if isinstance(agent, str) else None
+    )
 
 
-def _release(files: Files, images: Mapping[str, str | None], now: datetime) -> str | None:
+def _release(files: Files, images: ImageDigests, now: datetime) -> str | None:
     """The newest name of these images, if they have any."""
-    server, agent = images["server"], images["agent"]
-    if server is None or agent is None:
+    if images.server is None or images.agent is None:
         return None
     with contextlib.suppress(UsageError):  # the list of releases was edited by hand
-        return next(iter(release_names(offered(files, now), Digests(server, agent))), None)
+        return next(iter(release_names(offered(files, now), Digests(images.server, images.agent))), None)
     return None
 
 
@@ -167,3 +216,56 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
         lines.append(f"The release is signed with the key in {key}.")
     data = {"file": file, "sha256": found, "folder": str(directory), "signed": key is not None}
     return Result("ok", data, text=lines)
+
+
+def signed_digests(files: Files, sums: str, key: str) -> frozenset[str]:
+    """The SHA-256 sums in the file `sums`, which the owner of the public key in the file `key` has signed.
+
+    The signature is beside `sums`. Raises UsageError `signature-missing` or `signature-unreadable`, and
+    CheckError `signature-wrong`.
+    """
+    content, signature, public = (_given(files, path) for path in (sums, sums + _SUFFIX, key))
+    owner = _decoded(public, 1, key)
+    signed, whole = (_decoded(signature, line, sums + _SUFFIX) for line in (1, 3))
+    comment = signature.splitlines()[2].removeprefix(_COMMENT)
+    message = hashlib.blake2b(content).digest() if signed.startswith(_HASHED) else content
+    try:
+        verifier = Ed25519PublicKey.from_public_bytes(owner[_REST])
+        verifier.verify(signed[_REST], message)
+        verifier.verify(whole, signed[_REST] + comment)
+    except (InvalidSignature, ValueError) as error:
+        raise SIGNATURE_WRONG(sums=sums, key=key) from error
+    if owner[_ID] != signed[_ID]:
+        raise SIGNATURE_WRONG(sums=sums, key=key)
+    return frozenset(
+        line.split()[0] for line in content.decode(errors="replace").splitlines() if line.strip()
+    )
+
+
+def _given(files: Files, path: str) -> bytes:
+    content = files.read_given(path)
+    if content is None:
+        raise UsageError(
+            "signature-missing",
+            "there is no file {path}",
+            hint=(
+                "Download SHA256SUMS and SHA256SUMS.minisig of the release, and give the path of the "
+                "first with --sums."
+            ),
+            path=path,
+        )
+    return content
+
+
+def _decoded(content: bytes, line: int, path: str) -> bytes:
+    try:
+        return b64decode(content.splitlines()[line], validate=True)
+    except (IndexError, binascii.Error) as error:
+        raise UsageError(
+            "signature-unreadable",
+            "{path} is not a minisign file",
+            hint=(
+                "Give the public key (`minisign.pub`) with --public-key; the signature is beside the sums."
+            ),
+            path=path,
+        ) from error

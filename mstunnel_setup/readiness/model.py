@@ -133,7 +133,9 @@ class Finding:
     @property
     def problem(self) -> Problem:
         """As a warning or an error of a command."""
-        return Problem(self.id, text("{title}: {seen}", title=self.check.title, seen=self.seen), self.hint)
+        return Problem(
+            self.id, text("{title}: {seen}", title=text(self.check.title), seen=self.seen), self.hint
+        )
 
 
 class Checks:

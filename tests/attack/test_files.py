@@ -20,7 +20,7 @@ from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.operations.backup_archive import unpack
+from mstunnel_setup.operations.backup import unpack
 from mstunnel_setup.operations.upgrade.releases import import_archive
 from tests.attack.record import record
 from tests.unit.exchange.publisher import Publisher, release
@@ -115,7 +115,7 @@ def test_an_archive_of_a_feed_is_judged_before_it_is_unpacked(tmp_path: Path, na
     tracemalloc.stop()
     assert caught.value.code == "feed-archive-invalid"
     assert used < _ENOUGH
-    assert feed.read_known(operator.files) is None
+    assert feed.read_feed_record(operator.files) is None
     record("file", f"release feed: {name}", "refused before anything is unpacked")
 
 

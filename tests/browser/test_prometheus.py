@@ -16,7 +16,7 @@ import pytest
 import requests
 from ruamel.yaml import YAML
 
-from mstunnel_setup.agent.metrics import METRICS, TEXTFILE, Counters, render
+from mstunnel_setup.agent.metrics import METRICS, Counters, render
 from mstunnel_setup.base import paths
 from mstunnel_setup.io.files import Files
 from tests.browser.chromium import chromium
@@ -127,7 +127,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     now, files = datetime.now(UTC), Files(directory / "host")
     files.root.mkdir()
     files.make_directories(paths.AGENT_STATE)
-    files.write(TEXTFILE, render(a_round(everything(now), Counters(check_ins=MINUTES))).encode())
+    files.write(paths.AGENT_METRICS, render(a_round(everything(now), Counters(check_ins=MINUTES))).encode())
     backfill(directory, now)
     web, served, exporter = free_port(), free_port(), free_port()
     YAML().dump(configuration((served, exporter)), directory / "prometheus.yml")

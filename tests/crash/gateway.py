@@ -14,7 +14,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.exchange.mailbox import OUTBOX
 from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
@@ -51,7 +50,7 @@ _VARIES = (
     # The places of a proxy, which a person may write into the settings.
     "/etc/profile.d",
     "/etc/systemd",
-    OUTBOX,
+    paths.OUTBOX,
 )
 _POINTS, _REMOVAL_POINTS, _RENEWAL_POINTS, _UPGRADE_POINTS = 760, 300, 170, 250
 

@@ -4,6 +4,7 @@
 imported in advance, so a run costs no more than its work.
 """
 
+import io
 import json
 import os
 import resource
@@ -35,6 +36,7 @@ import mstunnel_setup.operations.restore
 from mstunnel_setup.actions.host import Host, build_host
 from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
+from mstunnel_setup.cli.framework.translation import use
 from mstunnel_setup.containers.choice import Chosen, RunMethod
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import SERVER_NOT_LISTED
@@ -118,6 +120,9 @@ def _run(request: dict[str, Any]) -> None:
         handle = os.open(f"{request['out']}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(handle, number)
         os.close(handle)
+    if "typed" in request:
+        sys.stdin = io.StringIO(request["typed"])
+    use(request.get("language", "en"))
     warm.leave_at(request["out"])
     points = Points(request.get("kill_at"), request["engine"])
     prepare(request, points)

@@ -19,7 +19,7 @@ from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_history import HISTORY, read_history
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.backup_archive import unpack
+from mstunnel_setup.operations.backup import unpack
 from tests.crash import plugin
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import DEAD, SERVER

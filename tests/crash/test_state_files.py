@@ -16,8 +16,9 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.certificates import revocation_record
-from mstunnel_setup.exchange import health_report, mailbox
+from mstunnel_setup.exchange import health_report
 from mstunnel_setup.exchange import upgrade_history as record
+from mstunnel_setup.exchange.mailbox import UPGRADE, last_reply
 from mstunnel_setup.gateway.log_level import log_level
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor import configuration, limits
@@ -38,11 +39,11 @@ FILES = {
     "log-level": Kept(paths.LOG_LEVEL, lambda files: log_level(files, {}, _NOW).until),
     "health": Kept(health_report.REPORT, health_report.read_health),
     "configuration": Kept(paths.SERVED_CONFIGURATION, configuration.read_record),
-    "changes": Kept(paths.AGENT_CHANGES, lambda files: limits.Ledger(files).wait("port", _NOW)),
+    "changes": Kept(paths.AGENT_CHANGES, lambda files: limits.RateLimiter(files).wait("port", _NOW)),
     "revocation": Kept(
         revocation_record.ASKED_BY_COMMANDS, lambda files: revocation_record.last(files, "b" * 64, _NOW)
     ),
-    "answer": Kept(mailbox.ANSWER, lambda files: mailbox.read_answer(files.read(mailbox.ANSWER))),
+    "answer": Kept(UPGRADE.reply, lambda files: last_reply(files, UPGRADE)),
     "upgrades": Kept(record.HISTORY, lambda files: record.read_history(files).upgrades),
 }
 _UNNUMBERED = {"log-level", "health", "revocation"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_history import HISTORY
 from tests.crash import plugin
@@ -50,8 +50,8 @@ class Upgrading:
 
     def ask(self) -> None:
         """Put a request into the mailbox, as the agent does every minute until it is answered."""
-        path = self.arena.root / mailbox.REQUEST.lstrip("/")
-        path.write_bytes(mailbox.render(Digests(self.image, AGENT)))
+        path = self.arena.root / UPGRADE.request.lstrip("/")
+        path.write_bytes(AgentRequest.to_upgrade(Digests(self.image, AGENT)).payload)
 
     def asked(self, **options: Any) -> Ended:
         self.ask()
@@ -161,7 +161,7 @@ def test_a_monitor_that_is_killed_while_it_does_what_the_agent_asks(
 def at_the_request(points: Sequence[str], everything: bool) -> Sequence[int]:
     """The numbers to run, among them: the request taken and not recorded, the gateway closed to devices."""
     chosen = {*numbers(len(points), everything)}
-    for mark in (f"remove {mailbox.REQUEST.rpartition('/')[2]}", "engine nft"):
+    for mark in (f"remove {UPGRADE.request.rpartition('/')[2]}", "engine nft"):
         at = [number for number, point in enumerate(points, 1) if mark in point]
         assert at, mark
         chosen |= {at[-1], at[-1] + 1}

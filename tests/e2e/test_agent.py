@@ -168,17 +168,17 @@ def test_a_configuration_that_cannot_be_served_is_not_taken_over(installed: Inst
 def test_a_configuration_refused_by_the_gateway_is_rolled_back(installed: Installation) -> None:
     """Devices with certificates need an authority, which is not there: only ocserv itself can tell."""
     before = installed.server.read("/etc/mstunnel/ocserv.conf")
-    info = installed.server.read("/etc/mstunnel/agent-info.json")
-    changed = json.dumps({**json.loads(info), "Authentication": "certificate"})
-    installed.server.write("/etc/mstunnel/agent-info.json", changed, 0o640)
-    # What the set-up wrote is read when the agent signs in; it hears of the refusal a check-in later.
+    record = installed.server.read("/etc/mstunnel/gateway-settings.json")
+    changed = json.dumps({**json.loads(record), "authentication": "certificate"})
+    installed.server.write("/etc/mstunnel/gateway-settings.json", changed, 0o644)
+    # The agent gets the reply a check-in later.
     installed.server.run(["mst-cli", "agent", "restart"])
     assert eventually(lambda: row(installed, "server-configuration")["state"] == "unhealthy", 90)
     assert "device-ca.crt" in row(installed, "server-configuration")["text"]
     assert installed.server.read("/etc/mstunnel/ocserv.conf") == before
     installed.connect()
     assert installed.fetch_internal_page().stdout == INTRANET_PAGE
-    installed.server.write("/etc/mstunnel/agent-info.json", info, 0o640)
+    installed.server.write("/etc/mstunnel/gateway-settings.json", record, 0o644)
     installed.server.run(["mst-cli", "agent", "restart"])
     assert eventually(lambda: row(installed, "server-configuration")["state"] == "healthy", 90)
 

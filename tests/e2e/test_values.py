@@ -8,9 +8,9 @@ import pytest
 
 from mstunnel_setup.containers.quadlet import render as quadlet
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
-from mstunnel_setup.gateway.advanced import NUMBERS, SWITCHES
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.env_file import render as setting
+from mstunnel_setup.gateway.fields import NUMBERS, SWITCHES
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
 from tests.testbed.installation import Installation
 

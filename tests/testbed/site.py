@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import GatewayOptions, ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
+from mstunnel_setup.gateway.options import GatewayOptions
 from tests.testbed import vpn
 from tests.testbed.certificates import Authority
 from tests.testbed.machine import Machine
@@ -77,7 +78,7 @@ class Site:
             "routeIncludes": [f"{NETWORKS['internal']}.0/24"],
             "advancedSettings": settings,
         }
-        options = GatewayOptions(certificate_too=True, proxy_protocol=proxied)
+        options = GatewayOptions(certificate_too=True, balancers=("192.0.2.10",) if proxied else ())
         tenant = f"{self.lab['authority']}/v2.0"
         tokens = {
             "openid_configuration_url": f"{tenant}/.well-known/openid-configuration",

@@ -305,10 +305,13 @@ UPWARD = {
     "certificates to tenant": ("mstunnel_setup/certificates/judge.py", "mstunnel_setup.tenant.graph"),
     "gateway to containers": ("mstunnel_setup/gateway/oidc.py", "mstunnel_setup.containers.spec"),
     "agent to steps": ("mstunnel_setup/agent/loop.py", "mstunnel_setup.install.context"),
+    "monitor to agent": ("mstunnel_setup/operations/monitor/rounds.py", "mstunnel_setup.agent.watch"),
+    "command to agent": ("mstunnel_setup/operations/metrics.py", "mstunnel_setup.agent.metrics"),
+    "tenant tool to agent": ("mst_admin/apply.py", "mstunnel_setup.agent.upgrade"),
     "base to io": ("mstunnel_setup/base/errors.py", "mstunnel_setup.io.files"),
     "host to tenant tool": ("mstunnel_setup/operations/status.py", "mst_admin.apply"),
     "tenant tool to lab": ("mst_admin/apply.py", "mstunnel_lab.store"),
-    "installation to take-over": ("mstunnel_setup/install/uninstall.py", "mstunnel_setup.adopt.adoption"),
+    "installation to take-over": ("mstunnel_setup/install/uninstall.py", "mstunnel_setup.adopt.switch"),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import journal_fields
-from mstunnel_setup.operations.monitor.log_lines import RESTART
+from mstunnel_setup.exchange.log_lines import RESTART
 
 EXAMPLES = Path(__file__).parents[2] / "contrib/logging"
 TAGS = {paths.SERVER_TAG, f"{paths.SERVER_TAG}-access", paths.AGENT, "mstunnel_monitor"}

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.build import log_of
-from mstunnel_setup.agent.log_lines import CHECKED_IN
+from mstunnel_setup.agent.loop import log_of
 from mstunnel_setup.base import paths
 from mstunnel_setup.cli import monitor
+from mstunnel_setup.exchange.log_lines import CHECKED_IN, RESTART
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.systemd import SystemJournal
-from mstunnel_setup.operations.monitor.log_lines import RESTART
-from tests.unit.io.test_system_journal import fields_of
+from tests.unit.io.test_systemd import fields_of
 from tests.unit.operators import operator_of
 
 LINE = RESTART(container="mstunnel-agent", condition="unhealthy")

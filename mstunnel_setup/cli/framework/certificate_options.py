@@ -9,7 +9,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import whole_number
 
 if TYPE_CHECKING:
-    from mstunnel_setup.operations.certificate.import_request import ImportRequest
+    from mstunnel_setup.operations.certificate.import_certificate import ImportRequest
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ImportOptions:
 
     def request(self) -> "ImportRequest":
         """All of them as values. Raises UsageError `delay-unclear`."""
-        from mstunnel_setup.operations.certificate.import_request import ImportRequest
+        from mstunnel_setup.operations.certificate.import_certificate import ImportRequest
 
         return ImportRequest(
             delay=self._delay(),

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Final
 
+from typing_extensions import override
+
 from mstunnel_setup.base.text import Line, Text, Verbatim, fold, padded, width
 
 LANGUAGES: Final = ("ja",)
@@ -66,8 +68,18 @@ def translated(text: str) -> str:
     return filled.replace("。 ", "。")
 
 
+class _Value(str):
+    """A translated value; `{name:12}` counts columns of the terminal, not characters."""
+
+    __slots__ = ()
+
+    @override
+    def __format__(self, spec: str) -> str:
+        return padded(self, int(spec)) if spec.isdigit() else super().__format__(spec)
+
+
 def _value(value: object) -> object:
-    return translated(value) if isinstance(value, Text) else value
+    return _Value(translated(value)) if isinstance(value, Text) else value
 
 
 def translated_lines(lines: Iterable[str]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
 from mstunnel_setup.base.problem import Problem, Severity
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys, readable_keys
 from mstunnel_setup.certificates.certificate import Identity
@@ -123,7 +123,13 @@ def _renewed(
     try:
         leaf = named.load(context.ports).leaf
     except SetupError as error:  # also a passphrase that is not available
-        context.note(f"Certificate: {' and '.join(named.paths)} is not used: {error.message}.")
+        context.note(
+            text(
+                "Certificate: {paths} is not used: {problem}.",
+                paths=" and ".join(named.paths),
+                problem=error.message,
+            )
+        )
         return None
     others = [generations.leaf_in_use(context.ports.files), at_usual_place and at_usual_place.identity.leaf]
     later = all(generations.is_later(leaf, other) for other in others if other)
@@ -171,7 +177,11 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
     else:
         exists = context.ports.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=exists)
-    context.note(f"Certificate: the one in {' and '.join(found.source.paths)} {reason}.")
+    context.note(
+        text(
+            "Certificate: the one in {paths} {reason}.", paths=" and ".join(found.source.paths), reason=reason
+        )
+    )
     return Certificate(generations.source(context.ports.files, paths.ACTIVE), current)
 
 
@@ -212,7 +222,9 @@ def refuse(found: Sequence[Problem]) -> None:
     """Raise CertificateError where there are errors: it names them all, code and hint are the first one's."""
     errors = [finding for finding in found if finding.severity is Severity.ERROR]
     if errors:
-        raise CertificateError(errors[0].code, "; ".join(error.message for error in errors), errors[0].hint)
+        raise CertificateError(
+            errors[0].code, joined((error.message for error in errors), "; "), errors[0].hint
+        )
 
 
 def tell(context: Context, found: Sequence[Problem]) -> None:
@@ -220,7 +232,7 @@ def tell(context: Context, found: Sequence[Problem]) -> None:
     refuse(found)
     for finding in found:
         if finding.severity is Severity.WARNING or finding.hint:
-            context.note(f"Certificate: {finding.message}. {finding.hint}".rstrip())
+            context.note(text("Certificate: {problem}", problem=with_hint(finding.message, finding.hint)))
 
 
 def refuse_gone(context: Context) -> None:

@@ -9,19 +9,13 @@ from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.answers.model import RadiusAnswers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, UsageError
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.issuers import Issuers, TokenVersion, tenant_of
 from mstunnel_setup.gateway.log_level import log_level
-from mstunnel_setup.gateway.ocserv_conf import (
-    DEVICE_AUTHORITY,
-    DEVICE_REVOCATIONS,
-    Authentication,
-    GatewayOptions,
-    has_revocation_list,
-)
-from mstunnel_setup.gateway.oidc import TokenRules
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
+from mstunnel_setup.gateway.oidc import TokenIssuers, TokenRules, TokenVersion, tenant_of
+from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
@@ -41,10 +35,10 @@ class Configuration:
     server: ServerConfiguration
     image: str
     options: GatewayOptions
+    level: int
     oidc: JsonObject
     probe_url: str = ""
     radius: RadiusAnswers = field(default_factory=RadiusAnswers)
-    balancers: Sequence[str] = ()
 
 
 def pulled(context: Context) -> ServerConfiguration:
@@ -62,24 +56,26 @@ def _gather(context: Context) -> Configuration:
     level = log_level(ports.files, environment.settings(context), ports.clock.now()).level
     answers = context.answers
     options = GatewayOptions(
-        Authentication(answers.authentication),
-        level,
+        authentication=Authentication(answers.authentication),
         certificate_too=answers.authentication_also == "certificate",
-        revocation_list=answers.devices.crl_file is not None or has_revocation_list(ports.files),
-        proxy_protocol=bool(answers.proxy_protocol_from),
+        revocation_list=answers.devices.crl_file is not None
+        or (not answers.withdrawn("devices.crl_file") and ports.files.state(DEVICE_REVOCATIONS) is not None),
+        balancers=answers.proxy_protocol_from,
     )
     server = pulled(context)
     for warning in server.warnings:
-        context.note(f"Server configuration: {warning.message}. {warning.hint}".rstrip())
+        context.note(
+            text("Server configuration: {problem}", problem=with_hint(warning.message, warning.hint))
+        )
     address = site.choose(context).internal_network_probe_url or ""
     return Configuration(
         server,
         images.references(context)[0],
         options,
+        level,
         _token_rules(context).document(),
         address if is_probe_address(address) else "",
         answers.radius,
-        answers.proxy_protocol_from,
     )
 
 
@@ -90,7 +86,7 @@ def _token_rules(context: Context) -> TokenRules:
         context.answers.token,
         context.answers.tenant.issuer,
     )
-    issuers = Issuers(cloud.name, cloud.authority, context.ports.graph.tenant_id())
+    issuers = TokenIssuers(cloud.name, cloud.authority, context.ports.graph.tenant_id())
     if issuer and tenant_of(issuer) not in ("", issuers.tenant_id.lower()):
         raise UsageError(
             "issuer-of-another-tenant",
@@ -115,14 +111,18 @@ def _token_rules(context: Context) -> TokenRules:
 
 
 def _decide(configuration: Configuration) -> Sequence[Action]:
-    rendered = render(configuration.server, configuration.options)
+    options = configuration.options
+    rendered = render(configuration.server, options, level=configuration.level)
+    balancers = "".join(f"{address}\n" for address in options.balancers)
     return (
         WriteJson(path=paths.ADMIN_SETTINGS, value=rendered.settings, managed=True),
         WriteJson(path=paths.OIDC_JSON, value=configuration.oidc),
         WriteFile(path=paths.PROBE_URL, text=f"{configuration.probe_url}\n", managed=True),
         *_radius(configuration.radius),
-        *_balancers(configuration.balancers),
+        *((WriteFile(path=paths.BALANCERS, text=balancers),) if balancers else ()),
         WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
+        # Once ocserv has accepted them: until then the monitor goes on with the earlier ones.
+        WriteJson(path=paths.GATEWAY_SETTINGS, value=options.model_dump(mode="json")),
     )
 
 
@@ -136,12 +136,6 @@ def _radius(given: RadiusAnswers) -> Sequence[Action]:
         WriteFile(path=paths.RADIUS_CLIENT, text=text, mode=0o600),
         PlaceRadiusServers(servers=given.servers, secret=str(given.secret)),
     )
-
-
-def _balancers(addresses: Sequence[str]) -> Sequence[Action]:
-    """The action that names the balancers to the gateway; none where devices connect to it themselves."""
-    text = "".join(f"{address}\n" for address in addresses)
-    return (WriteFile(path=paths.BALANCERS, text=text),) if addresses else ()
 
 
 def refuse_radius_secret(context: Context) -> None:
@@ -170,9 +164,12 @@ def obsolete_keys(context: Context) -> list[str]:
     """What was placed for what the answers no longer name: a way to authenticate, its secret, balancers."""
     answers = context.answers
     of_certificates = (f"file:{path}" for path in (DEVICE_AUTHORITY, DEVICE_REVOCATIONS))
+    withdrawn = answers.certificates_of_devices and answers.withdrawn("devices.crl_file")
+    of_withdrawn = (f"file:{DEVICE_REVOCATIONS}",) if withdrawn else ()
     of_radius = (f"file:{paths.RADIUS_CLIENT}", f"file:{paths.RADIUS_SERVERS}", f"directory:{paths.RADIUS}")
     return [
         *(() if answers.certificates_of_devices else of_certificates),
+        *of_withdrawn,
         *(() if answers.authentication == "radius" else of_radius),
         *(() if answers.proxy_protocol_from else (f"file:{paths.BALANCERS}",)),
     ]

@@ -15,7 +15,7 @@ from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError, WaitingError
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
@@ -189,7 +189,7 @@ def _prove(context: Context, _environment: Environment) -> None:
     """A person gets the time to edit `env.sh` before anything is built on it; once is enough."""
     if not context.prompter.interactive or STEP.name in context.receipt.steps:
         return
-    context.prompter.say("\n".join(described(settings(context))))
+    context.prompter.say(joined(described(settings(context)), "\n"))
     while True:
         typed = context.prompter.ask(_EDIT, default="")
         if typed.lower() == _STOP:

@@ -88,7 +88,7 @@ def _engine(context: Context) -> Chosen:
     if installed is None and version is not None and not is_tested(chosen.name, version):
         tested = ", ".join(engine_table().engines[chosen.name].tested)
         name = f"{chosen.name.capitalize()} {chosen.version}"
-        context.note(f"{name} is not a tested version ({tested}); continuing.")
+        context.note(text("{name} is not a tested version ({tested}); continuing.", name=name, tested=tested))
     return chosen
 
 

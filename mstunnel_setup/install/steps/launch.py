@@ -23,7 +23,6 @@ from mstunnel_setup.containers.choice import RunMethod
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
-from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.install import container_specs, readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import (
@@ -226,7 +225,7 @@ def _decide(launch: Launch) -> Sequence[Action]:
         *(MakeStateDirectory(path=path) for path in (paths.SERVER_STATE, paths.AGENT_STATE)),
         *environment.given_to_agent(paths.AGENT_STATE, rootless=launch.rootless),
         OpenMailbox(),
-        *environment.given_to_agent(mailbox.INBOX, rootless=launch.rootless),
+        *environment.given_to_agent(paths.INBOX, rootless=launch.rootless),
     ]
     if launch.versions:
         actions.append(WriteJson(path=paths.VERSION_INFO, value=launch.versions))

@@ -251,6 +251,7 @@ def _decide(registration: Registration) -> Sequence[Action]:
         "Cloud": registration.cloud.name,
         "Authentication": registration.authentication,
     }
+    # Programs and agents of earlier releases read there how devices authenticate (now: gateway/options.py).
     if registration.authentication_also != "none":
         info["AuthenticationAlso"] = registration.authentication_also
     settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}

@@ -55,7 +55,7 @@ def as_registrar(context: Context) -> None:
     try:
         licensed = has_intune(graph.licences())
     except (SignInError, TenantError) as error:
-        context.note(f"Licence of Intune not checked: {error.message}")
+        context.note(text("Licence of Intune not checked: {problem}", problem=error.message))
         return
     if licensed is None:
         context.note("Licence of Intune not recognised: the account has other plans than Intune Plan 1.")

@@ -7,7 +7,7 @@ from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.actions.tenant_objects import site_deleted
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError
-from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.text import plain, text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.install import certificate_source
@@ -76,7 +76,7 @@ def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -
 
     Raises `error` when they stop, and at the end of the input.
     """
-    context.prompter.say(f"Certificate: {error.message}. {error.hint}".rstrip())
+    context.prompter.say(text("Certificate: {problem}", problem=with_hint(error.message, error.hint)))
     joined = remembered(context.receipt, "joined-site") is not None
     rows = [*(() if joined else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
     try:
@@ -148,7 +148,7 @@ def _chosen(context: Context) -> TunnelSite:
         except TenantError as error:
             if not context.prompter.interactive:
                 raise
-            context.prompter.say(f"{error.message}. {error.hint}".rstrip())
+            context.prompter.say(with_hint(error.message, error.hint))
     return _asked(context, sites)
 
 

@@ -11,7 +11,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
-from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
+from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import PATIENCE, require_installed
 from mstunnel_setup.install.session import Run, open_run

@@ -56,7 +56,14 @@ def add(operator: Operator, source: Path) -> Result:
         certificates = _authorities(run, source)
         known = set(_known_elsewhere(run.files))
         new = [certificate for certificate in certificates if certificate not in known]
-        if not apply_actions(run, "Trust the authority", [_writing(certificate) for certificate in new]):
+        writing = [
+            WriteFile(
+                path=f"{paths.CA_TRUST}/{_name(certificate)}.crt",
+                text=certificate.public_bytes(Encoding.PEM).decode(),
+            )
+            for certificate in new
+        ]
+        if not apply_actions(run, "Trust the authority", writing):
             return Result("unchanged", text=[text("Already trusted.")])
         _tell_containers(run)
         added = [_Root(_name(certificate), certificate).data(run) for certificate in new]
@@ -161,11 +168,6 @@ def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
                 ended=certificate.not_valid_after_utc,
             )
     return material.certificates
-
-
-def _writing(certificate: x509.Certificate) -> WriteFile:
-    text = certificate.public_bytes(Encoding.PEM).decode()
-    return WriteFile(path=f"{paths.CA_TRUST}/{_name(certificate)}.crt", text=text)
 
 
 def _name(certificate: x509.Certificate) -> str:

@@ -1,24 +1,25 @@
 """`mst-cli cert show|check`: what the gateway serves, and everything there is to say about it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Annotated
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
 from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.base.report import Day, Report
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line, fold_all, text
-from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.base.text import Line, fold_all, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
 from mstunnel_setup.certificates.certificate import Identity, extension, issuer_title, serial_number, title
-from mstunnel_setup.certificates.judge import days_left, finding_data
+from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.certificates.judge_leaf import shown_names
 from mstunnel_setup.install import device_certificates, revocation
-from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.verify import leaf_in_service
@@ -28,45 +29,79 @@ from mstunnel_setup.operations.certificate.findings import DEVICES_NOT_CHECKED, 
 from mstunnel_setup.operations.certificate.repair import placement_findings
 
 
+class CertificateReport(Report):
+    """The certificate in use."""
+
+    subject: str
+    names: str
+    issuer: str
+    serial: Annotated[str, Field(description="Hexadecimal.")]
+    not_before: Day
+    not_after: Day
+    days_left: int
+    sha256: str
+    chain: Annotated[tuple[str, ...], Field(description="Leaf first.")]
+    generation: str | None
+    previous: Annotated[str | None, Field(description="The generation in use before.")]
+
+
+class CertificateFinding(Report):
+    """One finding about the certificate."""
+
+    id: str
+    severity: Severity
+    message: str
+    hint: str
+
+
+class CertificateFindings(Report):
+    """Everything there is to say about the certificate in use.
+
+    Exit code 4 with an error among the findings.
+    """
+
+    findings: tuple[CertificateFinding, ...]
+
+
 def show(operator: Operator) -> Result:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
     with installed_run(operator, {}, exclusively=False) as run:
         identity = generations.read(run.context.ports.files, paths.ACTIVE)
         leaf = identity.leaf
         names = extension(leaf, x509.SubjectAlternativeName)
-        chain: Sequence[str] = _titles(identity)
-        data = {
-            "subject": title(leaf),
-            "names": shown_names(names) if names else "",
-            "issuer": issuer_title(leaf),
-            "serial": f"{serial_number(leaf):x}",
-            "not_before": f"{leaf.not_valid_before_utc:%Y-%m-%d}",
-            "not_after": f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-            "days_left": days_left(leaf, run.context.ports.clock.now()),
-            "sha256": leaf.fingerprint(hashes.SHA256()).hex(),
-            "chain": list(chain),
-            "generation": generations.linked(run.context.ports.files),
-            "previous": previous(run, str(generations.linked(run.context.ports.files))),
-        }
+        generation = generations.linked(run.context.ports.files)
+        found = CertificateReport(
+            subject=title(leaf),
+            names=shown_names(names) if names else "",
+            issuer=issuer_title(leaf),
+            serial=f"{serial_number(leaf):x}",
+            not_before=f"{leaf.not_valid_before_utc:%Y-%m-%d}",
+            not_after=f"{leaf.not_valid_after_utc:%Y-%m-%d}",
+            days_left=days_left(leaf, run.context.ports.clock.now()),
+            sha256=leaf.fingerprint(hashes.SHA256()).hex(),
+            chain=tuple(title(certificate) for certificate in identity.chain),
+            generation=generation,
+            previous=previous(run, str(generation)),
+        )
     rows = [
-        (text("Subject"), data["subject"]),
-        (text("Names"), data["names"]),
-        (text("Issuer"), data["issuer"]),
-        (text("Serial"), data["serial"]),
+        (text("Subject"), found.subject),
+        (text("Names"), found.names),
+        (text("Issuer"), found.issuer),
+        (text("Serial"), found.serial),
         (
             text("Valid"),
             text(
                 "{not_before} to {not_after}, {days_left} days left",
-                not_before=data["not_before"],
-                not_after=data["not_after"],
-                days_left=data["days_left"],
+                not_before=found.not_before,
+                not_after=found.not_after,
+                days_left=found.days_left,
             ),
         ),
-        ("SHA-256", data["sha256"]),
-        *((text("Chain") if number == 0 else "", name) for number, name in enumerate(_titles(identity))),
-        (text("Earlier"), data["previous"] or "none"),
+        ("SHA-256", found.sha256),
+        *((text("Chain") if number == 0 else "", name) for number, name in enumerate(found.chain)),
+        (text("Earlier"), found.previous or "none"),
     ]
-    return Result("ok", data, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
+    return Result("ok", found.data, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
 
 
 def check(operator: Operator) -> Result:
@@ -78,21 +113,25 @@ def check(operator: Operator) -> Result:
         found = tuple(examine(run))
     errors = any(finding.severity is Severity.ERROR for finding in found)
     warned = errors or any(finding.severity is Severity.WARNING for finding in found)
-    data: JsonObject = {"findings": [finding_data(finding) for finding in found]}
-    lines = [f"{finding.severity.value:8} {finding.message}. {finding.hint}".rstrip() for finding in found]
+    lines = [
+        text(
+            "{severity:8} {problem}",
+            severity=text(finding.severity.value),
+            problem=with_hint(finding.message, finding.hint),
+        )
+        for finding in found
+    ]
     return Result(
         "warning" if warned else "ok",
-        data,
+        CertificateFindings(
+            findings=tuple(
+                CertificateFinding(id=item.code, severity=item.severity, message=item.message, hint=item.hint)
+                for item in found
+            )
+        ).data,
         text=fold_all(lines) or [text("No problem found with the certificate.")],
         exit_code=ExitCode.CERTIFICATE if errors else ExitCode.DONE,
     )
-
-
-def _about_devices(context: Context) -> Iterator[Problem]:
-    try:
-        device_certificates.judge_placed(context.ports.files, context.ports.clock.now())
-    except CertificateError as error:
-        yield DEVICES_NOT_CHECKED(problem=error.message, remedy=error.hint)
 
 
 def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
@@ -104,7 +143,10 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
     placement = tuple(placement_findings(context.ports.files))
     yield from placement
     yield from exposed_keys(context.ports.files)
-    yield from _about_devices(context)
+    try:
+        device_certificates.judge_placed(context.ports.files, context.ports.clock.now())
+    except CertificateError as error:
+        yield DEVICES_NOT_CHECKED(problem=error.message, remedy=error.hint)
     identity = generations.in_use(context.ports.files)
     if identity is None:
         if not placement:
@@ -131,7 +173,3 @@ def _served(run: Run, identity: Identity) -> Iterator[Problem]:
         )
     except NetworkError as error:
         yield NOT_SERVED(reason=error.message, remedy=error.hint)
-
-
-def _titles(identity: Identity) -> list[str]:
-    return [title(certificate) for certificate in identity.chain]

@@ -2,21 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
 
 from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.report import Day, Moment, Report
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, as_list, as_object
 from mstunnel_setup.certificates import generations, revocation_record
 from mstunnel_setup.certificates.judge import WARN_DAYS, days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
-from mstunnel_setup.certificates.revocation_record import Record
-from mstunnel_setup.operations.certificate.errors import (
-    CERTIFICATE_EXPIRED,
-    CERTIFICATE_NOT_IN_USE,
-    CERTIFICATE_REVOKED,
-)
+from mstunnel_setup.operations.errors import CERTIFICATE_EXPIRED, CERTIFICATE_NOT_IN_USE, CERTIFICATE_REVOKED
 from mstunnel_setup.transaction.receipt import Receipt
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
@@ -24,36 +22,60 @@ _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, R
 _PATIENCE = timedelta(minutes=10)
 
 
-def certificate_facts(ports: Host, receipt: Receipt) -> JsonObject:
-    """Days left, the revocation answer kept last, and the names of delayed imports; nothing is fetched."""
+class RevocationSummary(Report):
+    """The last answer of the authority."""
+
+    state: str
+    asked: Moment
+    problems: Annotated[tuple[str, ...], Field(description="For each address that gave no answer, why.")]
+
+
+class PendingImport(Report):
+    """A delayed import."""
+
+    name: str
+    at: Moment
+    overdue: Annotated[bool, Field(description="Its time is over by more than ten minutes.")]
+
+
+class CertificateSummary(Report):
+    """The certificate in use, in a few facts."""
+
+    days_left: Annotated[int | None, Field(description="Days until the leaf in use ends.")]
+    not_after: Day | None
+    revocation: RevocationSummary | None
+    pending: Annotated[tuple[PendingImport, ...], Field(description="Delayed imports.")]
+
+
+def certificate_summary(ports: Host, receipt: Receipt) -> CertificateSummary:
+    """Days left, the revocation answer kept last, and the delayed imports; nothing is fetched."""
     leaf = generations.leaf_in_use(ports.files)
-    asked = revocation_record.last(ports.files, str(generations.linked(ports.files)), ports.clock.now())
     now = ports.clock.now()
-    pending = sorted(pending_imports(receipt), key=lambda item: item.due)
-    return {
-        "days_left": None if leaf is None else days_left(leaf, ports.clock.now()),
-        "not_after": None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-        "revocation": None if asked is None else _answer(asked),
-        "pending": [
-            {"name": item.name, "at": item.due.isoformat(), "overdue": item.due + _PATIENCE < now}
-            for item in pending
-        ],
-    }
+    asked = revocation_record.last(ports.files, str(generations.linked(ports.files)), now)
+    return CertificateSummary(
+        days_left=None if leaf is None else days_left(leaf, now),
+        not_after=None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
+        revocation=None
+        if asked is None
+        else RevocationSummary(
+            state=asked.state.value,
+            asked=asked.asked.isoformat(timespec="seconds"),
+            problems=tuple(asked.problems),
+        ),
+        pending=tuple(
+            PendingImport(name=item.name, at=item.due.isoformat(), overdue=item.due + _PATIENCE < now)
+            for item in sorted(pending_imports(receipt), key=lambda item: item.due)
+        ),
+    )
 
 
-def _answer(record: Record) -> JsonObject:
-    """What was learnt, and of each address that gave no answer why."""
-    asked = record.asked.isoformat(timespec="seconds")
-    return {"state": record.state.value, "asked": asked, "problems": [*record.problems]}
-
-
-def certificate_notices(facts: JsonObject) -> Iterator[Problem]:
+def certificate_notices(summary: CertificateSummary) -> Iterator[Problem]:
     """Warnings: 30 days before the end, of a revoked one, of one not asked about, of a failed import."""
-    days = facts["days_left"]
-    if not isinstance(days, int):
+    days, answer = summary.days_left, summary.revocation
+    if days is None:
         yield CERTIFICATE_NOT_IN_USE()
     elif days < 0:
-        yield CERTIFICATE_EXPIRED(date=facts["not_after"])
+        yield CERTIFICATE_EXPIRED(date=summary.not_after)
     elif days <= WARN_DAYS:
         yield warning(
             "certificate-expires-soon",
@@ -62,21 +84,21 @@ def certificate_notices(facts: JsonObject) -> Iterator[Problem]:
                 "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that "
                 "does both."
             ),
-            date=facts["not_after"],
+            date=summary.not_after,
             days=days,
         )
-    if _state(facts) == RevocationState.REVOKED:
+    if answer is not None and answer.state == RevocationState.REVOKED:
         yield CERTIFICATE_REVOKED()
-    elif _state(facts) in _UNANSWERED:
-        why = "; ".join(map(str, as_list(as_object(facts["revocation"])["problems"])))
+    elif answer is not None and answer.state in _UNANSWERED:
+        why = "; ".join(answer.problems)
         yield warning(
             "revocation-undetermined",
             "cannot determine whether the certificate is revoked{why}",
             hint="Run `mst-cli cert check`.",
             why=text(": {why}", why=why) if why else "",
         )
-    for item in map(as_object, as_list(facts["pending"])):
-        if item["overdue"]:
+    for item in summary.pending:
+        if item.overdue:
             yield warning(
                 "import-overdue",
                 "the delayed import {name} did not run at its time",
@@ -84,35 +106,23 @@ def certificate_notices(facts: JsonObject) -> Iterator[Problem]:
                     "The monitor retries it every hour; `journalctl -t mstunnel_monitor` shows why it "
                     "fails, `mst-cli import_cert --cancel {name}` cancels it."
                 ),
-                name=item["name"],
+                name=item.name,
             )
 
 
-def certificate_lines(facts: JsonObject) -> list[tuple[str, str]]:
+def certificate_lines(summary: CertificateSummary) -> list[tuple[str, str]]:
     """Rows for people."""
-    days, answer = facts["days_left"], as_object(facts["revocation"])
-    rows = [
-        (
-            text("Certificate"),
-            text("not installed yet") if days is None else text("{days} days left", days=days),
+    days, answer = summary.days_left, summary.revocation
+    left = text("not installed yet") if days is None else text("{days} days left", days=days)
+    rows = [(text("Certificate"), left)]
+    if answer is not None and answer.state == RevocationState.NOT_OFFERED:
+        rows.append(("Revocation", text("the certificate names no OCSP responder or CRL")))
+    elif answer is not None:
+        asked = datetime.fromisoformat(answer.asked)
+        rows.append(
+            (
+                "Revocation",
+                text("{state}, asked on {asked:%Y-%m-%d %H:%M} UTC", state=answer.state, asked=asked),
+            )
         )
-    ]
-    if answer:
-        rows.append(("Revocation", _said(answer)))
-    pending = map(as_object, as_list(facts["pending"]))
-    rows += [(text("Next"), f"{item['name']} at {item['at']}") for item in pending]
-    return rows
-
-
-def _said(answer: JsonObject) -> str:
-    if answer["state"] == RevocationState.NOT_OFFERED:
-        return text("the certificate names no OCSP responder or CRL")
-    return text(
-        "{state}, asked on {asked:%Y-%m-%d %H:%M} UTC",
-        state=answer["state"],
-        asked=datetime.fromisoformat(str(answer["asked"])),
-    )
-
-
-def _state(facts: JsonObject) -> str:
-    return str(as_object(facts["revocation"]).get("state", ""))
+    return [*rows, *((text("Next"), f"{item.name} at {item.at}") for item in summary.pending)]

@@ -26,7 +26,7 @@ _REQUIRED: Final = (Comparison.LISTED, Comparison.WORDS)
 
 
 @dataclass(frozen=True)
-class Broken:
+class TokenProblem:
     """A rule by its name, and how the token breaks it."""
 
     rule: str
@@ -36,7 +36,7 @@ class Broken:
         return f"{self.text} (rule {self.rule})"
 
 
-def header_problem(header: Mapping[str, object], rules: JsonObject) -> Broken | None:
+def header_problem(header: Mapping[str, object], rules: JsonObject) -> TokenProblem | None:
     """The first rule that the header breaks; None when it breaks none."""
     name, algorithm = header.get("kid"), rules.get("algorithm")
     if (
@@ -44,35 +44,37 @@ def header_problem(header: Mapping[str, object], rules: JsonObject) -> Broken | 
         or len(name) > _LONGEST_KEY_NAME
         or not all("!" <= one <= "~" for one in name)
     ):
-        return Broken("key-name", "kid is no name of a key")
+        return TokenProblem("key-name", "kid is no name of a key")
     if header.get("typ") != "JWT":
-        return Broken("type", f"typ is {_shown(header.get('typ'))}, required is JWT")
+        return TokenProblem("type", f"typ is {_shown(header.get('typ'))}, required is JWT")
     if algorithm is not None and header.get("alg") != algorithm:
-        return Broken("algorithm", f"alg is {_shown(header.get('alg'))}, required is {_shown(algorithm)}")
+        return TokenProblem(
+            "algorithm", f"alg is {_shown(header.get('alg'))}, required is {_shown(algorithm)}"
+        )
     return None
 
 
-def time_problem(claims: Mapping[str, object], rules: JsonObject, now: float) -> Broken | None:
+def time_problem(claims: Mapping[str, object], rules: JsonObject, now: float) -> TokenProblem | None:
     """Why the token is not valid at `now`, in Unix seconds; None when it is."""
     times = {name: claims.get(name) for name in _TIMES}
     missing = [name for name, value in times.items() if not _is_time(value)]
     if missing:
-        return Broken("validity", f"the token has no valid time in: {', '.join(missing)}")
+        return TokenProblem("validity", f"the token has no valid time in: {', '.join(missing)}")
     begin, end, issued = (int(str(times[name])) for name in _TIMES)
     if end < now:
-        return Broken("validity", f"expired at {moment(end)}, {now - end:.0f} s ago")
+        return TokenProblem("validity", f"expired at {moment(end)}, {now - end:.0f} s ago")
     if begin > now:
-        return Broken("validity", f"valid from {moment(begin)}, in {begin - now:.0f} s")
+        return TokenProblem("validity", f"valid from {moment(begin)}, in {begin - now:.0f} s")
     longest = rules.get("maximum_lifetime")
     return _lifetime_problem(begin, issued, end, now, longest) if isinstance(longest, int) else None
 
 
-def _lifetime_problem(begin: int, issued: int, end: int, now: float, longest: int) -> Broken | None:
+def _lifetime_problem(begin: int, issued: int, end: int, now: float, longest: int) -> TokenProblem | None:
     if issued > now:
-        return Broken("lifetime", f"issued at {moment(issued)}, in {issued - now:.0f} s")
+        return TokenProblem("lifetime", f"issued at {moment(issued)}, in {issued - now:.0f} s")
     lasts = max(end - min(begin, issued), int(end - now))
     if min(begin, issued) < 0 or lasts > longest:
-        return Broken("lifetime", f"valid for {lasts} s, the longest allowed is {longest} s")
+        return TokenProblem("lifetime", f"valid for {lasts} s, the longest allowed is {longest} s")
     return None
 
 
@@ -89,7 +91,7 @@ def _is_time(value: object) -> bool:
     return type(value) is int and value != 0 and value in _TIMES_OF_GATEWAY
 
 
-def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[Broken]:
+def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[TokenProblem]:
     """Every rule that a claim breaks, with its value, in the order of the gateway."""
     for name, expected in as_object(rules.get(Comparison.EQUAL)).items():
         if not _same(claims.get(name), expected):
@@ -99,7 +101,7 @@ def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[
                 name_2=_shown(claims.get(name)),
                 expected=_shown(expected),
             )
-            yield Broken(_rule(Comparison.EQUAL, name), content)
+            yield TokenProblem(_rule(Comparison.EQUAL, name), content)
     yield from chain.from_iterable(_value_problems(claims, rules, each) for each in _VALUES)
     yield from chain.from_iterable(_word_problems(claims, rules, each) for each in _WORDS)
     yield from _user_problem(claims, rules)
@@ -107,7 +109,7 @@ def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[
 
 def _value_problems(
     claims: Mapping[str, object], rules: JsonObject, comparison: Comparison
-) -> Iterator[Broken]:
+) -> Iterator[TokenProblem]:
     for name, allowed in as_object(rules.get(comparison)).items():
         judged = name in claims or comparison in _REQUIRED
         if judged and not any(_same(claims.get(name), value) for value in as_list(allowed)):
@@ -117,12 +119,12 @@ def _value_problems(
                 name_2=_shown(claims.get(name)),
                 allowed=_listed(as_list(allowed)),
             )
-            yield Broken(_rule(comparison, name), content)
+            yield TokenProblem(_rule(comparison, name), content)
 
 
 def _word_problems(
     claims: Mapping[str, object], rules: JsonObject, comparison: Comparison
-) -> Iterator[Broken]:
+) -> Iterator[TokenProblem]:
     """Words are in a text; a claim that is none breaks the rule, whatever the words."""
     for name, given in as_object(rules.get(comparison)).items():
         if name not in claims and comparison not in _REQUIRED:
@@ -132,14 +134,14 @@ def _word_problems(
         forbidden = comparison is Comparison.NO_WORDS
         if held is None or (words & held if forbidden else words - held):
             text = f"{'forbidden' if forbidden else 'required'} is {_listed(as_list(given))}"
-            yield Broken(_rule(comparison, name), f"{name} is {_shown(found)}, {text}")
+            yield TokenProblem(_rule(comparison, name), f"{name} is {_shown(found)}, {text}")
 
 
-def _user_problem(claims: Mapping[str, object], rules: JsonObject) -> Iterator[Broken]:
+def _user_problem(claims: Mapping[str, object], rules: JsonObject) -> Iterator[TokenProblem]:
     name = str(rules.get("user_name_claim", "oid"))
     found, guid = claims.get(name), "user_name_format" in rules
     if not isinstance(found, str) or (guid and not _GUID.fullmatch(found)):
-        yield Broken(
+        yield TokenProblem(
             "user",
             text(
                 "{name} is {found}, required is {words}",

@@ -1,24 +1,55 @@
-"""The server configuration that the monitor served last, and the one before it, to go back to.
+"""The server configuration on its way from agent to gateway: validated, rendered and proved by the host.
 
-Its record lies beside the journal, where the agent cannot write. It is written before the gateway's files, so
-whatever a kill leaves half done is recognised by the file that stands there.
+The record of what was written last lies beside the journal, where the agent cannot write. It is written
+before the gateway's files, so whatever a kill leaves half done is recognised by the file that stands there.
 """
 
 import hashlib
-from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import LockedError, SetupError
+from mstunnel_setup.base.log_line import Tell
+from mstunnel_setup.base.text import text
+from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.agent_settings import read_log_level
+from mstunnel_setup.exchange.gateway_report import Applied, read_report
+from mstunnel_setup.exchange.log_lines import (
+    CONFIGURATION_ACCEPTED,
+    CONFIGURATION_REFUSED,
+    CONFIGURATION_WRITTEN,
+    LOG_LEVEL_CHANGED,
+)
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, Reply
+from mstunnel_setup.gateway import rendering
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.log_level import served_level, with_level
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, served_port
+from mstunnel_setup.gateway.options import GatewayOptions, read_gateway_options
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.operations.monitor.limits import ChangeKind, RateLimiter
+from mstunnel_setup.transaction.lock import exclusive
 
-Outcome: TypeAlias = Literal["applying", "accepted", "refused"]
-Turn: TypeAlias = Literal["rest", "hear", "go-back", "again"]
+NextStep: TypeAlias = Literal["settled", "awaiting", "rollback", "retry"]
+
+# The gateway reloads at once when it gets the signal; a restart of ocserv takes a second or two.
+_PATIENCE: Final = 10.0
+_PAUSE: Final = 0.25
+# A gateway that reported so long ago does not answer within seconds either.
+_ALIVE: Final = timedelta(minutes=1)
+_HINT: Final = text("The earlier one is in use again. Correct the server configuration in the admin center.")
 
 
-class Served(BaseModel):
-    """What was made of the agent's last data.
+class ConfigurationRecord(BaseModel):
+    """What became of the agent's last request.
 
     `wanted` names what it was rendered to, whatever the port and the log level. `written` and `settings` are
     the SHA-256 of the `ocserv.conf` and of the `admin-settings.json` that were written; an earlier release
@@ -31,30 +62,26 @@ class Served(BaseModel):
     wanted: str
     written: str
     settings: str = ""
-    outcome: Outcome
+    outcome: Literal["applying", "accepted", "refused"]
     reason: str = ""
     previous: dict[str, str] = {}
 
-    def turn(self, present: Mapping[str, bytes | None]) -> Turn:
+    def next_step(self, present: Mapping[str, bytes | None]) -> NextStep:
         """What is left to do while the two files are as `present`.
 
-        `hear` what the gateway says of it, `go-back` to what was before, apply it `again` because a kill came
-        before both were written, or `rest`: also when another command has written a configuration since.
+        `awaiting` the gateway's report on it, `rollback` to what was before, `retry` because a kill came
+        before both were written, or `settled`: also when another command has written a configuration since.
         """
-        stands = digest_of(present.get(paths.OCSERV_CONF) or b"") == self.written
+        in_place = digest_of(present.get(paths.OCSERV_CONF) or b"") == self.written
         if self.outcome == "refused":
-            return "go-back" if stands and self._refused_left(present) else "rest"
+            return "rollback" if in_place and self._leaves_refused(present) else "settled"
         if self.outcome == "accepted":
-            return "rest"
-        if self._cut_off(present):
-            return "again"
-        return "hear" if stands else "rest"
+            return "settled"
+        if self._is_interrupted(present):
+            return "retry"
+        return "awaiting" if in_place else "settled"
 
-    @property
-    def _digests(self) -> Mapping[str, str]:
-        return {paths.OCSERV_CONF: self.written, paths.ADMIN_SETTINGS: self.settings}
-
-    def _refused_left(self, present: Mapping[str, bytes | None]) -> bool:
+    def _leaves_refused(self, present: Mapping[str, bytes | None]) -> bool:
         """Whether a file is still the refused one; a file that the change left alone is not."""
         for path, written in self._digests.items():
             content, before = present.get(path) or b"", self.previous.get(path)
@@ -62,7 +89,7 @@ class Served(BaseModel):
                 return True
         return False
 
-    def _cut_off(self, present: Mapping[str, bytes | None]) -> bool:
+    def _is_interrupted(self, present: Mapping[str, bytes | None]) -> bool:
         """Whether one of the files is still the one before."""
         for path, written in self._digests.items():
             content = present.get(path)
@@ -71,16 +98,16 @@ class Served(BaseModel):
                 return True
         return False
 
-    def after(self, refusal: str | None) -> "Served":
-        """The record once the gateway has spoken; `refusal` is None when it serves what was written."""
-        if refusal is None:
-            return self.model_copy(update={"outcome": "accepted", "previous": {}})
-        return self.model_copy(update={"outcome": "refused", "reason": refusal})
-
     @property
-    def files_before(self) -> Mapping[str, bytes]:
-        """The two files to go back to, in the order to write them; empty when there were none."""
-        return {path: text.encode() for path, text in self.previous.items()}
+    def _digests(self) -> Mapping[str, str]:
+        return {paths.OCSERV_CONF: self.written, paths.ADMIN_SETTINGS: self.settings}
+
+    def reply(self, request: AgentRequest) -> Reply:
+        """The reply to the request that it is about."""
+        if self.outcome == "refused":
+            reason = text("the gateway refuses the configuration: {reason}", reason=self.reason)
+            return Reply.to(request, "refused", reason, _HINT)
+        return Reply.to(request, self.outcome)
 
 
 def digest_of(configuration: bytes) -> str:
@@ -88,14 +115,206 @@ def digest_of(configuration: bytes) -> str:
     return hashlib.sha256(configuration).hexdigest()
 
 
-def read_record(files: Files) -> Served | None:
+def read_record(files: Files) -> ConfigurationRecord | None:
     """The record; one that is damaged, or of a newer version, is none: all is judged again then."""
     try:
-        return Served.model_validate_json(files.read(paths.SERVED_CONFIGURATION) or b"")
+        return ConfigurationRecord.model_validate_json(files.read(paths.SERVED_CONFIGURATION) or b"")
     except ValidationError:
         return None
 
 
-def write_record(files: Files, served: Served) -> None:
+def write_record(files: Files, record: ConfigurationRecord) -> None:
     """Replace the record; it is on the disk when this returns."""
-    files.write(paths.SERVED_CONFIGURATION, served.model_dump_json(indent=2).encode() + b"\n", 0o600)
+    files.write(paths.SERVED_CONFIGURATION, record.model_dump_json(indent=2).encode() + b"\n", 0o600)
+
+
+@dataclass(frozen=True)
+class _ValidRequest:
+    """A request that was validated for these options; `wanted` names what it is rendered to."""
+
+    request: AgentRequest
+    options: GatewayOptions
+    configuration: ServerConfiguration
+    probe_url: str
+    wanted: str
+
+
+@dataclass
+class Configurations:
+    """Serves the configurations that the agent requests.
+
+    `reload_gateway` has the gateway look at its files now instead of a few seconds later.
+    """
+
+    files: Files
+    clock: Clock
+    reload_gateway: Callable[[], None]
+    tell: Tell
+    _valid: _ValidRequest | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Use the limits that are kept on this host."""
+        self._limiter = RateLimiter(self.files)
+
+    def look(self) -> None:
+        """Complete the last change, then serve another configuration if the agent requests it.
+
+        Raises SetupError for what cannot be served; the agent gets the reason as its reply.
+        """
+        if self.files.state(paths.OUTBOX) is None:
+            return
+        self._settle()
+        request = mailbox.receive(self.files, CONFIGURATION)
+        if request is None:
+            return
+        try:
+            valid = self._validate(request)
+        except SetupError as error:
+            mailbox.write_reply(self.files, Reply.to(request, "refused", error.message, error.hint))
+            raise
+        self._show_address(valid.probe_url)
+        mailbox.write_reply(self.files, self._serve(valid))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the gateway has taken or refused what was written last."""
+        return self._next_step(read_record(self.files)) == "settled"
+
+    def keep_level(self) -> None:
+        """Have the gateway log as much as this host wants now. Raises SetupError: env.sh is wrong."""
+        present = self.files.read(paths.OCSERV_CONF) or b""
+        served = served_level(present)
+        # While the gateway has not reported, what stands there is recognised by its digest.
+        if served is None or not self.settled:
+            return
+        if (level := read_log_level(self.files, self.clock.now())) != served:
+            with self._changing():
+                self.files.write(paths.OCSERV_CONF, with_level(present, level), CONFIGURATION_MODE)
+            self.tell(LOG_LEVEL_CHANGED(level=level))
+            self.reload_gateway()
+
+    def _validate(self, request: AgentRequest) -> _ValidRequest:
+        """The request, validated and rendered once: at most looks the same bytes lie there."""
+        options = read_gateway_options(self.files)
+        valid = self._valid
+        if valid is None or (valid.request.payload, valid.options) != (request.payload, options):
+            configuration, probe_url = request.configuration()
+            wanted = rendering.render(configuration, options).digest
+            valid = self._valid = _ValidRequest(request, options, configuration, probe_url, wanted)
+        return valid
+
+    def _show_address(self, address: str) -> None:
+        """Have the gateway try the site's internal address, and none that is no address."""
+        content, now = (address if is_probe_address(address) else "").encode() + b"\n", self.clock.now()
+        if self.files.read(paths.PROBE_URL) != content and not self._limiter.wait("probe", now):
+            with self._changing():
+                self._limiter.record("probe", now)
+                self.files.write(paths.PROBE_URL, content)
+
+    def _serve(self, valid: _ValidRequest) -> Reply:
+        """Serve the configuration unless it is served, or was refused, already; returns the reply."""
+        present, record, now = rendering.current(self.files), read_record(self.files), self.clock.now()
+        if record is not None and record.wanted == valid.wanted and record.next_step(present) != "retry":
+            return record.reply(valid.request)
+        before = present.get(paths.OCSERV_CONF) or b""
+        port, level = rendering.open_port(present), served_level(before) or 0
+        files = rendering.render(valid.configuration, valid.options, port, level).files
+        changed = rendering.changes(present, files)
+        change: ChangeKind = (
+            "restart" if rendering.needs_restart(before, files[paths.OCSERV_CONF]) else "reload"
+        )
+        if changed and (wait := self._limiter.wait(change, now)):
+            reason = text(
+                "too many changes in a short time; the next one is made after {time:%H:%M} UTC",
+                time=now + wait,
+            )
+            return Reply.to(valid.request, "waiting", reason)
+        # While the gateway has not reported, the way back leads to what it served before.
+        if record is not None and record.next_step(present) in ("awaiting", "retry"):
+            previous = record.previous
+        else:
+            previous = {path: text.decode(errors="replace") for path, text in present.items() if text}
+        record = ConfigurationRecord(
+            wanted=valid.wanted,
+            written=digest_of(files[paths.OCSERV_CONF]),
+            settings=digest_of(files[paths.ADMIN_SETTINGS]),
+            outcome="applying",
+            previous=previous if changed else {},
+        )
+        with self._changing():
+            if changed:
+                self._limiter.record(change, now)
+            # An interruption between the files is recognised by what stands there.
+            write_record(self.files, record)
+            rendering.write(self.files, changed)
+        mailbox.write_reply(self.files, record.reply(valid.request))
+        if changed:
+            self.tell(CONFIGURATION_WRITTEN(paths=", ".join(changed)))
+            self.reload_gateway()
+        self._await_report()
+        return (read_record(self.files) or record).reply(valid.request)
+
+    def _await_report(self) -> None:
+        """Wait a little for the gateway's report, when there was one lately."""
+        report = read_report(self.files)
+        if report is None or abs(self.clock.now() - report.at) > _ALIVE:
+            return
+        end = self.clock.monotonic() + _PATIENCE
+        while self._settle() and self.clock.monotonic() < end:
+            self.clock.sleep(_PAUSE)
+
+    def _settle(self) -> bool:
+        """Complete the last change; whether the gateway's report on it is still to come."""
+        record = read_record(self.files)
+        if record is not None and self._next_step(record) == "awaiting":
+            record = self._with_report(record)
+        if record is not None and self._next_step(record) == "rollback":
+            before = {path: text.encode() for path, text in record.previous.items()}
+            with self._changing():
+                rendering.write(self.files, before)
+            self.reload_gateway()
+        return self._next_step(record) == "awaiting"
+
+    def _with_report(self, record: ConfigurationRecord) -> ConfigurationRecord:
+        """The record after the gateway's report on what stands there; the same while there is none."""
+        report = read_report(self.files)
+        applied = report.configuration if report is not None else None
+        if applied is None or applied.digest != record.written:
+            return record
+        if applied.refusal is None:
+            ended = record.model_copy(update={"outcome": "accepted", "previous": {}})
+            line = CONFIGURATION_ACCEPTED()
+        else:
+            ended = record.model_copy(update={"outcome": "refused", "reason": applied.refusal})
+            line = CONFIGURATION_REFUSED(reason=applied.refusal, advice=_HINT)
+        write_record(self.files, ended)
+        self.tell(line)
+        return ended
+
+    def _next_step(self, record: ConfigurationRecord | None) -> NextStep:
+        return "settled" if record is None else record.next_step(rendering.current(self.files))
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the lock of this gateway. Raises LockedError, also when it was just removed."""
+        with exclusive(self.files, self.clock, paths.LOCK):
+            if self.files.state(paths.OUTBOX) is None:
+                raise LockedError(
+                    "gateway-removed",
+                    "the gateway was removed a moment ago",
+                )
+            yield
+
+
+def wanted_port(files: Files) -> int | None:
+    """The port to move to; None when it is in use already, or the gateway has not taken what stands there.
+
+    Raises StepError `settings-unreadable`.
+    """
+    configuration, report = files.read(paths.OCSERV_CONF), read_report(files)
+    if configuration is None or report is None:
+        return None
+    if report.configuration != Applied(digest_of(configuration)):
+        return None
+    wanted = rendering.listen_port(files)
+    return None if wanted == served_port(configuration) else wanted

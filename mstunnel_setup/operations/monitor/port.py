@@ -1,4 +1,4 @@
-"""Another port for the gateway: the agent writes which one is wanted, the host re-creates the container."""
+"""Another port for the gateway: the host re-creates the container."""
 
 from typing import Final
 

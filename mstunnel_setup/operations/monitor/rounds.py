@@ -15,20 +15,7 @@ from mstunnel_setup.base.errors import LockedError, SetupError, StepError, decla
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
-from mstunnel_setup.exchange.mailbox import Answer
-from mstunnel_setup.exchange.release_feed import offered, read_feed
-from mstunnel_setup.exchange.releases import Digests
-from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
-from mstunnel_setup.gateway.reload import NUDGE, NUDGE_SECONDS
-from mstunnel_setup.install import tunnel_device
-from mstunnel_setup.install.installed import journal_of, open_host
-from mstunnel_setup.io.changes import Changes
-from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.io.systemd import ServiceManager
-from mstunnel_setup.operations.monitor import modules, request
-from mstunnel_setup.operations.monitor.agent_report import AgentReports
-from mstunnel_setup.operations.monitor.limits import Ledger, LimitedLog
-from mstunnel_setup.operations.monitor.log_lines import (
+from mstunnel_setup.exchange.log_lines import (
     ADDRESSES,
     CERTIFICATE,
     MODULES,
@@ -40,11 +27,22 @@ from mstunnel_setup.operations.monitor.log_lines import (
     UPGRADE_DONE,
     UPGRADE_ENDED,
 )
-from mstunnel_setup.operations.monitor.offer import show_offer
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
+from mstunnel_setup.exchange.release_feed import offered, read_feed
+from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
+from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
+from mstunnel_setup.install import tunnel_device
+from mstunnel_setup.install.installed import journal_of, open_host
+from mstunnel_setup.io.changes import Changes
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.systemd import ServiceManager
+from mstunnel_setup.operations.monitor import modules, upgrades
+from mstunnel_setup.operations.monitor.agent_report import AgentReports
+from mstunnel_setup.operations.monitor.configuration import Configurations, wanted_port
+from mstunnel_setup.operations.monitor.limits import LimitedLog, RateLimiter
 from mstunnel_setup.operations.monitor.own_program import OwnProgram
-from mstunnel_setup.operations.monitor.serve_configuration import Configurations
-from mstunnel_setup.operations.monitor.wanted_port import wanted_port
-from mstunnel_setup.operations.monitor.watch import Condition, Watch
+from mstunnel_setup.operations.monitor.upgrades import show_offer
+from mstunnel_setup.operations.monitor.watch import Condition, RestartWatch
 from mstunnel_setup.readiness.facts.host import own_addresses
 from mstunnel_setup.transaction.lock import exclusive
 
@@ -80,14 +78,14 @@ _UPGRADE_SECONDS: Final = 60.0 * LONGEST_DRAIN + 21600.0
 
 
 @dataclass
-class Monitor:
+class GatewayMonitor:
     """Looks after the gateway of this server."""
 
     operator: Operator
     tell: Tell
     service: ServiceManager = field(default_factory=ServiceManager)
     program: OwnProgram = field(default_factory=OwnProgram)
-    _watch: Watch = field(default_factory=Watch)
+    _watch: RestartWatch = field(default_factory=RestartWatch)
     _open: ExitStack = field(default_factory=ExitStack)
     _ports: Host | None = None
     _next_load: float = 0.0
@@ -98,16 +96,15 @@ class Monitor:
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
     _next_request: float = 0.0
-    _asked: request.Asked | None = None
+    _requested: AgentRequest | None = None
     _said: dict[str, str] = field(default_factory=dict)
     _well: bool = False
     _at_rest: bool = False
 
     def __post_init__(self) -> None:
-        """What the agent leaves can make neither the log grow nor one look cost more than the others.
+        """Limit the lines that the agent can cause, for each kind of work separately.
 
-        Each part has its own limit: a flood from one hides no line of another. Restarts, moves and
-        upgrades, which are limited themselves, are always said.
+        Restarts, moves and upgrades, which are limited themselves, are always logged.
         """
         self._files, self._clock = self.operator.files, self.operator.clock
         self._complaints = defaultdict[str, LimitedLog](self._limited)
@@ -122,7 +119,7 @@ class Monitor:
 
         Returns between two rounds, without work that is pending, once the program was replaced.
         """
-        while self._asked is not None or not self._replaced():
+        while self._requested is not None or not self._replaced():
             changes.watch(_WATCHED)
             self.round()
             self.service.alive(_REST_SECONDS)
@@ -178,14 +175,14 @@ class Monitor:
         return ()
 
     def _complain(self, work: str, error: SetupError) -> None:
-        """Say what is wrong when it is new, not at every look."""
+        """Log an error when it is new, not in every round."""
         line = error_line(error.problem)
         if self._said.get(work) != line:
             self._complaints[work].tell(line)
         self._said[work] = line
 
     def close(self) -> None:
-        """Let go of the engine; the next look opens it again."""
+        """Close the connection to the engine; the next round opens it again."""
         self._ports = None
         self._open.close()
 
@@ -195,7 +192,7 @@ class Monitor:
             self._host.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
 
     def _configuration(self) -> None:
-        """Serve the configuration that the agent hands over, or go back from one that is refused."""
+        """Serve the configuration that the agent requests, or roll back one that was refused."""
         self._configurations.look()
 
     def _level(self) -> None:
@@ -221,7 +218,7 @@ class Monitor:
                 releases.fetch(self.operator, feed)
 
     def _offer(self) -> None:
-        """Tell the agent which release it may ask for, and what else it needs of the list."""
+        """Offer the agent the release that it may request."""
         show_offer(self._files, self._clock.now())
 
     def _request(self) -> None:
@@ -229,15 +226,15 @@ class Monitor:
 
         While the gateway is stopped, the agent may withdraw it. Raises StepError: it is no request.
         """
-        now, left = self._clock.monotonic(), self._files.state(mailbox.REQUEST) is not None
-        if left and now >= self._next_request and not self._stopped():
+        now, pending = self._clock.monotonic(), mailbox.is_pending(self._files, UPGRADE)
+        if pending and now >= self._next_request and not self._stopped():
             self._next_request = now + _REQUEST_PAUSE
-            self._asked = request.take(self._files)
+            self._requested = upgrades.take(self._files)
 
     def _upgrade(self) -> None:
-        """Bring an upgrade to its end; begin what the agent asks for; drop it if the gateway is stopped."""
-        if read_history(self._files).unfinished is None and (self._asked is None or self._stopped()):
-            self._asked = None
+        """Complete an upgrade, or begin the one that the agent requests, unless the gateway is stopped."""
+        if read_history(self._files).unfinished is None and (self._requested is None or self._stopped()):
+            self._requested = None
             return
         from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
         from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
@@ -247,24 +244,22 @@ class Monitor:
             self.service.status("Upgrading the gateway")
             if (ended := upgrade_run.finish(run)) is not None:
                 self.tell(_upgrade_line(ended))
-            asked, self._asked = self._asked, None
-            if asked is not None and asked.digests != upgrade_run.running(run).digests:
-                asked.refuse_old(self._clock.now())
-                self._obey(run, asked.digests)
+            request, self._requested = self._requested, None
+            if request is not None and request.images() != upgrade_run.running(run).digests:
+                self._carry_out(run, request)
 
-    def _obey(self, run: "Run", asked: Digests) -> None:
-        """Carry out what the agent asks for, if it may. Raises StepError: it may not."""
+    def _carry_out(self, run: "Run", request: AgentRequest) -> None:
+        """Carry out the upgrade that the agent requests. Raises StepError: it is not allowed."""
         from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
         from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
 
-        catalogue = offered(run.files, self._clock.now())
-        if why := request.refusal(run.files, catalogue, asked):
-            _refuse(run, asked, why)
-        request.count_upgrade(run.files, self._clock.now())
-        name = releases.release_names(catalogue, asked)[0]
+        now, images = self._clock.now(), request.images()
+        catalogue = offered(run.files, now)
+        upgrades.admit(run.files, catalogue, request, now)
+        name = releases.release_names(catalogue, images)[0]
         self.tell(UPGRADE_BEGUN(release=name))
         drain = catalogue.drain_minutes
-        upgrade = upgrade_run.UpgradeRequest(name, asked, "agent", drain_minutes=drain)
+        upgrade = upgrade_run.UpgradeRequest(name, images, "agent", drain_minutes=drain)
         self.tell(_upgrade_line(upgrade_run.upgrade_to(run, upgrade)))
 
     def _imports(self) -> None:
@@ -276,38 +271,38 @@ class Monitor:
         receipt = journal_of(Scope.ALL, self.operator).receipt
         if not pending_imports(receipt):
             return
-        from mstunnel_setup.operations.certificate import activation, delayed_import  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.certificate import activation, import_certificate  # noqa: PLC0415 (see above)
 
         timers = self._host.systemd.running()
-        for pending in delayed_import.overdue(receipt, self._host.clock.now(), timers=timers):
+        for pending in import_certificate.overdue(receipt, self._host.clock.now(), timers=timers):
             with activation.installed_run(self.operator, {}) as run:
                 self.tell(CERTIFICATE(name=pending.name))
-                delayed_import.take(run, pending)
+                import_certificate.take(run, pending)
 
     def _port(self) -> None:
-        """Follow the port that the tenant wants, at most every ten minutes, whether it works or not.
+        """Move to the port that the tenant wants, at most every ten minutes, whether it works or not.
 
         A gateway that an administrator stopped moves once it is started again.
         """
-        now, ledger = self._clock.now(), Ledger(self._files)
-        cut_off = ledger.moving
-        wanted = cut_off or wanted_port(self._files)
-        if wanted is None or (cut_off is None and (ledger.wait("port", now) or self._stopped())):
+        now, limiter = self._clock.now(), RateLimiter(self._files)
+        interrupted = limiter.moving
+        wanted = interrupted or wanted_port(self._files)
+        if wanted is None or (interrupted is None and (limiter.wait("port", now) or self._stopped())):
             return
         from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
         from mstunnel_setup.operations.monitor import port  # noqa: PLC0415 (see above)
 
         with session.open_run(self.operator, {}) as run:
-            if cut_off is None:
-                ledger.begin_move(wanted, now)
+            if interrupted is None:
+                limiter.begin_move(wanted, now)
             self.service.status(f"Moving the gateway to port {wanted}")
             self.tell(PORT(port=wanted))
             try:
                 port.move(run, wanted)
             except Exception:
-                ledger.end_move()
+                limiter.end_move()
                 raise
-            ledger.end_move()
+            limiter.end_move()
 
     def _stopped(self) -> bool:
         """Whether an administrator stopped the gateway. Without systemd this is unknown."""
@@ -350,7 +345,7 @@ class Monitor:
             control.restart(self._host, paths.SERVER)
 
     def _addresses(self) -> None:
-        """Keep the gateway informed of this host's addresses, which devices must not reach."""
+        """Update the list of this host's addresses, which devices must not reach."""
         files, now = self._files, self._clock.monotonic()
         written = files.read(paths.HOST_ADDRESSES)
         if written is None or now < self._next_addresses:
@@ -389,22 +384,8 @@ def condition(ports: Host, container: str) -> Condition:
     return "well" if found.health is None or found.health == "healthy" else found.health
 
 
-def _refuse(run: "Run", asked: Digests, why: str) -> None:
-    """Let the agent know, so that it does not ask again every minute."""
-    answer = Answer(
-        state="refused", server=asked.server, agent=asked.agent, reason=why, at=run.context.ports.clock.now()
-    )
-    mailbox.write_answer(run.files, answer)
-    raise StepError(
-        "upgrade-refused",
-        "the agent's request for {image} is refused: {reason}",
-        image=asked.server,
-        reason=why,
-    )
-
-
 def _upgrade_line(ended: Upgrade) -> LogLine:
-    if ended.outcome is Outcome.DONE:
+    if ended.outcome is UpgradeOutcome.DONE:
         away = text(", but no device that was connected has come back yet") if ended.unproved else ""
         return UPGRADE_DONE(release=ended.release, away=away)
     return UPGRADE_ENDED(outcome=ended.outcome, release=ended.release, reason=ended.reason)

@@ -29,18 +29,18 @@ class _Memory:
 
 
 @dataclass(frozen=True)
-class Watch:
+class RestartWatch:
     """What was seen of each container so far."""
 
     memory: Mapping[str, _Memory] = field(default_factory=dict)
 
-    def look(self, seen: Mapping[str, Condition], now: float) -> tuple["Watch", tuple[str, ...]]:
+    def look(self, seen: Mapping[str, Condition], now: float) -> tuple["RestartWatch", tuple[str, ...]]:
         """The memory after one more look at `now` (monotonic seconds), and the containers to restart."""
         updated = {name: self._after(name, condition, now) for name, condition in seen.items()}
         due = tuple(
             name for name, item in updated.items() if item.bad >= _PATIENCE and now >= item.not_before
         )
-        return Watch({**updated, **{name: _restarted(updated[name], now) for name in due}}), due
+        return RestartWatch({**updated, **{name: _restarted(updated[name], now) for name in due}}), due
 
     def _after(self, name: str, condition: Condition, now: float) -> _Memory:
         known = self.memory.get(name, _Memory())

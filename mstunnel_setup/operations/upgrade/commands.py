@@ -2,22 +2,28 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.exchange.last_decision import LastDecision, read_standing
-from mstunnel_setup.exchange.release_feed import offered, read_known
-from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests, Release
-from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
+from mstunnel_setup.exchange.release_feed import offered, read_feed_record
+from mstunnel_setup.exchange.releases import CATALOGUE, Digests, Release, ReleaseCatalogue
+from mstunnel_setup.exchange.upgrade_decision import LastDecision, read_standing
+from mstunnel_setup.exchange.upgrade_history import (
+    ImagePair,
+    Upgrade,
+    UpgradeOutcome,
+    UpgradePhase,
+    read_history,
+)
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.upgrade.errors import (
-    NO_RELEASES,
-    UPGRADE_FAILED,
-)
+from mstunnel_setup.operations.errors import NO_RELEASES, UPGRADE_FAILED
 from mstunnel_setup.operations.upgrade.notices import kept
 from mstunnel_setup.operations.upgrade.releases import release_names
 from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
@@ -36,24 +42,109 @@ _INSTEAD = {
 }
 
 
+class UpgradeDecision(Report):
+    """What the agent last decided about an upgrade of this server; null before its first check-in."""
+
+    at: datetime
+    code: Annotated[str, Field(description="docs/how-to/upgrade.md lists them.")]
+    reason: str
+    window: Annotated[
+        str,
+        Field(
+            description="The site's maintenance window; empty when there is none.",
+            examples=["22:00-23:00 Europe/Berlin", "22:00-23:00 UTC+02:00"],
+        ),
+    ]
+    fixed: Annotated[
+        bool,
+        Field(description="The window does not follow the clocks of the site when they are changed."),
+    ]
+    unseen: Annotated[
+        tuple[Literal["approval", "releases", "state"], ...],
+        Field(
+            description="What the tenant does not show of an upgrade: Microsoft Graph has no place for it."
+        ),
+    ]
+
+
+class UpgradeCheck(Report):
+    """Which release runs, and which one is newest."""
+
+    running: tuple[str, ...]
+    server: str
+    agent: str
+    newest: str | None
+    behind: Annotated[int | None, Field(json_schema_extra={"minimum": 0})]
+    upgrade_available: bool
+    decision: UpgradeDecision | None
+
+
+class UpgradeReport(Report):
+    """One upgrade."""
+
+    release: str
+    source: ImagePair
+    target: ImagePair
+    asked_by: Literal["administrator", "agent"]
+    drain_minutes: Annotated[int, Field(json_schema_extra={"minimum": 0})]
+    probe_url: Annotated[
+        str,
+        Field(
+            description="The internal address that was reached before and has to be reached again; "
+            "may be empty."
+        ),
+    ]
+    sessions_before: Annotated[
+        int | None,
+        Field(
+            description="Devices connected before the switch; null when nobody could be asked, or nothing "
+            "was switched.",
+            json_schema_extra={"minimum": 0},
+        ),
+    ]
+    sessions_after: Annotated[
+        int | None,
+        Field(
+            description="Devices connected again when the release was proved; null when there was nobody "
+            "to wait for.",
+            json_schema_extra={"minimum": 0},
+        ),
+    ]
+    begun: datetime
+    phase: UpgradePhase
+    ended: datetime | None
+    outcome: UpgradeOutcome | None
+    reason: str
+    held: Annotated[
+        bool,
+        Field(description="An administrator chose this release over another, which is not taken by itself."),
+    ]
+
+
+class UpgradeHistory(Report):
+    """The upgrades of this server, the newest first."""
+
+    upgrades: tuple[UpgradeReport, ...]
+
+
 def check(operator: Operator) -> Result:
     """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
     now = operator.clock.now()
     with open_run(operator, {}, exclusively=False) as run:
         images, catalogue, found = running(run), offered(run.files, now), read_standing(run.files)
-        known = read_known(run.files)
+        known = read_feed_record(run.files)
     behind = catalogue.behind(images.digests)
     newest = catalogue.newest
     names = release_names(catalogue, images.digests)
-    data: JsonObject = {
-        "running": [*names],
-        "server": images.server,
-        "agent": images.agent,
-        "newest": newest.name if newest else None,
-        "behind": behind,
-        "upgrade_available": newest is not None and newest.digests != images.digests,
-        "decision": found.model_dump(mode="json", exclude={"version"}) if found else None,
-    }
+    report = UpgradeCheck(
+        running=tuple(names),
+        server=images.server,
+        agent=images.agent,
+        newest=newest.name if newest else None,
+        behind=behind,
+        upgrade_available=newest is not None and newest.digests != images.digests,
+        decision=UpgradeDecision(**found.model_dump(exclude={"version"})) if found else None,
+    )
     notices = tuple(_notices(catalogue, behind))
     if known is not None and known.expires is not None and known.expired(now):
         notices = (
@@ -73,10 +164,10 @@ def check(operator: Operator) -> Result:
         text("Newest:  {offer}", offer=offer),
     ]
     lines += [*_window(found), *_hidden(found)]
-    if data["upgrade_available"]:
+    if report.upgrade_available:
         lines += _waits(found)
         lines.append("Upgrade with `mst-cli upgrade apply`.")
-    return Result("warning" if notices else "ok", data, notices, text=lines)
+    return Result("warning" if notices else "ok", report.data, notices, text=lines)
 
 
 def apply(operator: Operator, name: str | None, drain_minutes: int | None = None) -> Result:
@@ -91,10 +182,10 @@ def apply(operator: Operator, name: str | None, drain_minutes: int | None = None
         minutes = catalogue.drain_minutes if drain_minutes is None else drain_minutes
         newest = catalogue.newest.digests if catalogue.newest else release.digests
         passes_over = newest if newest != release.digests else None
-        wish = UpgradeRequest(
+        request = UpgradeRequest(
             release.name, release.digests, "administrator", passes_over=passes_over, drain_minutes=minutes
         )
-        return _ended(upgrade_to(run, wish))
+        return _ended(upgrade_to(run, request))
 
 
 def rollback(operator: Operator) -> Result:
@@ -104,7 +195,7 @@ def rollback(operator: Operator) -> Result:
         finished = finish(run)
         if finished is not None and finished.rejects_source:
             return _ended(finished)
-        if finished is not None and finished.outcome is not Outcome.DONE:
+        if finished is not None and finished.outcome is not UpgradeOutcome.DONE:
             return _given_up(finished)
         last = read_history(run.files).to_roll_back
         if last is None or running(run).digests != last.target.digests:
@@ -124,11 +215,11 @@ def history(operator: Operator) -> Result:
         found = read_history(run.files)
     upgrades = found.upgrades[::-1]
     lines = [line for upgrade in upgrades for line in _lines(upgrade, found.held)]
-    data: JsonObject = {"upgrades": [_data(upgrade) for upgrade in upgrades]}
-    return Result("ok", data, text=lines or [text("No upgrade was made.")])
+    report = UpgradeHistory(upgrades=tuple(map(_report, upgrades)))
+    return Result("ok", report.data, text=lines or [text("No upgrade was made.")])
 
 
-def _chosen(catalogue: Catalogue, name: str | None) -> Release:
+def _chosen(catalogue: ReleaseCatalogue, name: str | None) -> Release:
     found = catalogue.newest if name is None else catalogue.with_name(name)
     if found is not None:
         return found
@@ -150,7 +241,7 @@ def _name(run: Run, now: datetime, digests: Digests) -> str:
     try:
         catalogue = offered(run.files, now)
     except UsageError:
-        catalogue = Catalogue(())
+        catalogue = ReleaseCatalogue(())
     return next(iter(release_names(catalogue, digests)), "earlier")
 
 
@@ -159,7 +250,7 @@ def _runs_already(release: Release, finished: Upgrade | None) -> Result:
     if finished is None:
         content = text("Release {name} runs already; nothing was changed.", name=release.name)
         return Result("unchanged", {"release": release.name}, text=[content])
-    return _ended(finished) if finished.outcome is Outcome.DONE else _given_up(finished)
+    return _ended(finished) if finished.outcome is UpgradeOutcome.DONE else _given_up(finished)
 
 
 def _given_up(upgrade: Upgrade) -> Result:
@@ -167,11 +258,11 @@ def _given_up(upgrade: Upgrade) -> Result:
         "The interrupted upgrade to {release} was given up; the earlier release is in use.",
         release=upgrade.release,
     )
-    return Result("changed", _data(upgrade), text=[content])
+    return Result("changed", _report(upgrade).data, text=[content])
 
 
 def _ended(upgrade: Upgrade) -> Result:
-    if upgrade.outcome is Outcome.DONE:
+    if upgrade.outcome is UpgradeOutcome.DONE:
         seconds = (upgrade.ended - upgrade.begun).total_seconds() if upgrade.ended else 0.0
         content = text(
             "Release {release} is in use. The upgrade took {seconds:.0f} s.",
@@ -181,7 +272,7 @@ def _ended(upgrade: Upgrade) -> Result:
         text_lines = [content, *_sessions(upgrade), *_held(upgrade)]
         return Result(
             "changed",
-            _data(upgrade),
+            _report(upgrade).data,
             (
                 warning(
                     "devices-away",
@@ -221,7 +312,7 @@ def _held(upgrade: Upgrade) -> Sequence[str]:
     return [text("Held at {release}: {ends}.", release=upgrade.release, ends=ends)]
 
 
-def _notices(catalogue: Catalogue, behind: int | None) -> Sequence[Problem]:
+def _notices(catalogue: ReleaseCatalogue, behind: int | None) -> Sequence[Problem]:
     if not catalogue.releases:
         return [NO_RELEASES(catalogue=CATALOGUE).problem]
     if behind is not None and behind > _SUPPORTED_BEHIND:
@@ -268,9 +359,11 @@ def _waits(found: LastDecision | None) -> Sequence[str]:
     ]
 
 
-def _data(upgrade: Upgrade) -> JsonObject:
-    data: JsonObject = upgrade.model_dump(mode="json", exclude={"rejects_source", "passes_over", "devices"})
-    return {**data, "held": upgrade.outcome is Outcome.DONE and upgrade.held_back is not None}
+def _report(upgrade: Upgrade) -> UpgradeReport:
+    shown = upgrade.model_dump(exclude={"rejects_source", "passes_over", "devices"})
+    return UpgradeReport(
+        **shown, held=upgrade.outcome is UpgradeOutcome.DONE and upgrade.held_back is not None
+    )
 
 
 def _lines(upgrade: Upgrade, held: Collection[Digests]) -> Sequence[str]:

@@ -29,8 +29,8 @@ from mstunnel_setup.base.errors import NetworkError, SetupError, StepError
 from mstunnel_setup.base.parsing import aware, json_value
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.errors import FEED_ARCHIVE_INVALID
-from mstunnel_setup.exchange.release_feed import KNOWN, TARGET, WORK, Feed, Known, read_known
-from mstunnel_setup.exchange.releases import Catalogue, parse
+from mstunnel_setup.exchange.release_feed import FEED_RECORD, TARGET, WORK, Feed, FeedRecord, read_feed_record
+from mstunnel_setup.exchange.releases import ReleaseCatalogue, parse
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, read_tar
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
@@ -91,7 +91,7 @@ class Archive(FetcherInterface):
         return iter([self._files[url]])
 
 
-def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -> Catalogue:
+def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -> ReleaseCatalogue:
     """Get what is new of the feed, verify and keep it; the releases that it lists.
 
     What was verified before an error is kept as well, so that nothing older is believed later. Raises
@@ -115,16 +115,18 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     catalogue = parse(text, f"{feed.url}/{TARGET}")
     ends = [json_value(role)["signed"]["expires"] for role in metadata.values()]
     expires = min(aware(datetime.fromisoformat(end)) for end in ends)
-    _keep(files, Known(anchor=known.anchor, metadata=metadata, catalogue=text, seen=now, expires=expires))
+    _keep(
+        files, FeedRecord(anchor=known.anchor, metadata=metadata, catalogue=text, seen=now, expires=expires)
+    )
     return catalogue
 
 
-def _begin(files: Files, feed: Feed) -> Known:
+def _begin(files: Files, feed: Feed) -> FeedRecord:
     """What is known of this feed: another root begins another one."""
-    known = read_known(files)
+    known = read_feed_record(files)
     if known is not None and known.anchor == feed.anchor:
         return known
-    return Known(anchor=feed.anchor, metadata={"root": feed.root})
+    return FeedRecord(anchor=feed.anchor, metadata={"root": feed.root})
 
 
 def _verified_target(directory: Path, source: FetcherInterface) -> str:
@@ -142,9 +144,9 @@ def _verified(files: Files) -> dict[str, str]:
     return {role: content.decode() for role, content in found.items() if content is not None}
 
 
-def _keep(files: Files, known: Known) -> None:
+def _keep(files: Files, known: FeedRecord) -> None:
     files.make_directories(paths.STATE)
-    files.write(KNOWN, known.model_dump_json().encode() + b"\n", 0o600)
+    files.write(FEED_RECORD, known.model_dump_json().encode() + b"\n", 0o600)
 
 
 def _failure(feed: Feed, error: RepositoryError | DownloadError | OSError) -> SetupError:

@@ -6,13 +6,11 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.exchange.last_decision import read_standing
-from mstunnel_setup.exchange.upgrade_history import Outcome, Upgrade, read_history
+from mstunnel_setup.exchange.upgrade_decision import read_standing
+from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.install.programs import MONITOR_UNIT
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.upgrade.errors import (
-    UPGRADE_FAILED,
-)
+from mstunnel_setup.operations.errors import UPGRADE_FAILED
 
 # A window or a turn comes with time; these wait for a person.
 _STUCK = frozenset({"approval-missing", "held", "other-failed"})
@@ -22,7 +20,7 @@ def kept(upgrade: Upgrade) -> str:
     """What serves after an upgrade that failed."""
     return (
         text("nothing was changed")
-        if upgrade.outcome is Outcome.NOT_BEGUN
+        if upgrade.outcome is UpgradeOutcome.NOT_BEGUN
         else text("the earlier release is in use again")
     )
 
@@ -58,7 +56,7 @@ def upgrade_notices(files: Files) -> Iterator[Problem]:
         yield error.problem
         return
     last = history.upgrades[-1] if history.upgrades else None
-    if last is None or last.outcome is Outcome.DONE:
+    if last is None or last.outcome is UpgradeOutcome.DONE:
         return
     if last.outcome is None:
         yield warning(

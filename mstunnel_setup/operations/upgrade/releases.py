@@ -11,8 +11,8 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.exchange.release_feed import SETTINGS, Feed, read_feed, read_known
-from mstunnel_setup.exchange.releases import Catalogue, Digests, published
+from mstunnel_setup.exchange.release_feed import SETTINGS, Feed, read_feed, read_feed_record
+from mstunnel_setup.exchange.releases import Digests, ReleaseCatalogue, published
 from mstunnel_setup.install.installed import run_lock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.operator import Operator
@@ -20,7 +20,7 @@ from mstunnel_setup.io.operator import Operator
 _TIMEOUT, _DEADLINE = 30, 60
 
 
-def fetch(operator: Operator, feed: Feed) -> Catalogue:
+def fetch(operator: Operator, feed: Feed) -> ReleaseCatalogue:
     """Refresh the feed from its address; the caller holds its lock. Raises as `feed_client.refresh`."""
     return _refresh(operator, feed)
 
@@ -46,7 +46,7 @@ def _alone(operator: Operator) -> Iterator[None]:
         yield
 
 
-def _refresh(operator: Operator, feed: Feed, archive: Path | None = None) -> Catalogue:
+def _refresh(operator: Operator, feed: Feed, archive: Path | None = None) -> ReleaseCatalogue:
     # The client of the feed costs more to load than all else of a command.
     from mstunnel_setup.operations.upgrade.feed_client import Archive, Remote, refresh  # noqa: PLC0415
 
@@ -70,8 +70,8 @@ def _feed(operator: Operator) -> Feed:
     return feed
 
 
-def _result(operator: Operator, catalogue: Catalogue) -> Result:
-    known = read_known(operator.files)
+def _result(operator: Operator, catalogue: ReleaseCatalogue) -> Result:
+    known = read_feed_record(operator.files)
     expires = known.expires if known else None
     newest = catalogue.newest
     name = newest.name if newest else None
@@ -90,7 +90,7 @@ def _result(operator: Operator, catalogue: Catalogue) -> Result:
     )
 
 
-def release_names(catalogue: Catalogue, digests: Digests) -> Sequence[str]:
+def release_names(catalogue: ReleaseCatalogue, digests: Digests) -> Sequence[str]:
     """What these images may be called, the newest name first: the same images can be several releases."""
     if known := catalogue.named(digests) or published().named(digests):
         return [release.name for release in known]

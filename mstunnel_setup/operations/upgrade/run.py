@@ -13,14 +13,13 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SetupError, StepError, UsageError
-from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.mailbox import Answer, State
+from mstunnel_setup.exchange.mailbox import Reply, ReplyState, write_reply
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.exchange.upgrade_history import (
-    Images,
-    Outcome,
-    Phase,
+    ImagePair,
     Upgrade,
+    UpgradeOutcome,
+    UpgradePhase,
     read_history,
     write_history,
 )
@@ -29,9 +28,14 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import images, launch, verify
-from mstunnel_setup.operations.upgrade.drain import drain, reopen
-from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
-from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
+from mstunnel_setup.operations.upgrade.proof import (
+    await_devices,
+    connected,
+    drain,
+    reached_address,
+    reaches_inside,
+    reopen,
+)
 from mstunnel_setup.transaction.step import AnyStep
 
 # A gateway that serves does so within seconds; the longer the wait, the longer users are out.
@@ -51,7 +55,7 @@ class UpgradeRequest:
     drain_minutes: int = 0
 
 
-def running(run: Run) -> Images:
+def running(run: Run) -> ImagePair:
     """The images in use. Raises UsageError where nothing is installed."""
     require_installed(run.context.receipt)
     server, agent = (remembered(run.context.receipt, f"images.{name}") for name in ("server", "agent"))
@@ -61,10 +65,10 @@ def running(run: Run) -> Images:
             "the installation has no images yet",
             hint="Run mstunnel-setup.",
         )
-    return Images(server=server, agent=agent)
+    return ImagePair(server=server, agent=agent)
 
 
-def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
+def upgrade_to(run: Run, request: UpgradeRequest) -> Upgrade:
     """Upgrade to the requested release, after completing an unfinished upgrade.
 
     Returns the record; its outcome tells whether it succeeded. Raises SetupError when not even the earlier
@@ -75,13 +79,13 @@ def upgrade_to(run: Run, wish: UpgradeRequest) -> Upgrade:
     return _carry_on(
         run,
         Upgrade(
-            release=wish.release,
+            release=request.release,
             source=source,
-            target=source.moved_to(wish.digests),
-            asked_by=wish.asked_by,
-            rejects_source=wish.rejects_source,
-            passes_over=wish.passes_over,
-            drain_minutes=wish.drain_minutes,
+            target=source.moved_to(request.digests),
+            asked_by=request.asked_by,
+            rejects_source=request.rejects_source,
+            passes_over=request.passes_over,
+            drain_minutes=request.drain_minutes,
             probe_url=reached_address(run.files, now),
             begun=now,
         ),
@@ -96,7 +100,7 @@ def finish(run: Run) -> Upgrade | None:
 
 def _carry_on(run: Run, upgrade: Upgrade) -> Upgrade:
     _note(run, upgrade)
-    while upgrade.phase is not Phase.ENDED:
+    while upgrade.phase is not UpgradePhase.ENDED:
         upgrade = _PHASES[upgrade.phase](run, upgrade)
         _note(run, upgrade)
     return upgrade
@@ -110,10 +114,10 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
         run.runner.run([images.fetch(wanted)], _answering_with(run, upgrade.target))
     except SetupError as error:
         _drop_images(run, keep=upgrade.source)
-        return _ended(run, upgrade, Outcome.NOT_BEGUN, error.message)
+        return _ended(run, upgrade, UpgradeOutcome.NOT_BEGUN, error.message)
     # A container that stays ends no session, and nothing would let devices in again.
     drains = upgrade.drain_minutes and upgrade.replaces_server
-    return upgrade.model_copy(update={"phase": Phase.DRAIN}) if drains else _ready(run, upgrade)
+    return upgrade.model_copy(update={"phase": UpgradePhase.DRAIN}) if drains else _ready(run, upgrade)
 
 
 def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
@@ -128,30 +132,24 @@ def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
         devices = connected(run.context.ports)
     except EngineError:
         # A gateway that does not answer may be why there is an upgrade.
-        return upgrade.model_copy(update={"phase": Phase.SWITCH})
+        return upgrade.model_copy(update={"phase": UpgradePhase.SWITCH})
     seen = {"devices": devices, "sessions_before": len(devices)}
-    return upgrade.model_copy(update={"phase": Phase.SWITCH, **seen})
+    return upgrade.model_copy(update={"phase": UpgradePhase.SWITCH, **seen})
 
 
 def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
     """Take the new images into use and have them prove that they serve."""
     try:
         _take(run, upgrade.target)
-        after = _prove_devices(run, upgrade) if upgrade.replaces_server else None
+        # The new server proves itself by what the earlier one did.
+        if upgrade.replaces_server and upgrade.probe_url:
+            reaches_inside(run.context, upgrade.probe_url)
+        awaited = upgrade.replaces_server and upgrade.devices
+        after = await_devices(run.context, upgrade.devices) if awaited else None
     except SetupError as error:
-        return upgrade.model_copy(update={"phase": Phase.BACK, "reason": error.message})
+        return upgrade.model_copy(update={"phase": UpgradePhase.BACK, "reason": error.message})
     _drop_images(run, keep=upgrade.target, and_keep=upgrade.source)
-    return _ended(run, upgrade.model_copy(update={"sessions_after": after}), Outcome.DONE)
-
-
-def _prove_devices(run: Run, upgrade: Upgrade) -> int | None:
-    """Have the new server prove itself by what the earlier one did. Returns how many devices are back.
-
-    Raises SetupError.
-    """
-    if upgrade.probe_url:
-        reaches_inside(run.context, upgrade.probe_url)
-    return await_devices(run.context, upgrade.devices) if upgrade.devices else None
+    return _ended(run, upgrade.model_copy(update={"sessions_after": after}), UpgradeOutcome.DONE)
 
 
 def _back(run: Run, upgrade: Upgrade) -> Upgrade:
@@ -162,18 +160,18 @@ def _back(run: Run, upgrade: Upgrade) -> Upgrade:
             reopen(run.context.ports)
     _take(run, upgrade.source)
     _drop_images(run, keep=upgrade.source)
-    return _ended(run, upgrade, Outcome.WENT_BACK, upgrade.reason)
+    return _ended(run, upgrade, UpgradeOutcome.WENT_BACK, upgrade.reason)
 
 
-_PHASES: Final[Mapping[Phase, Callable[[Run, Upgrade], Upgrade]]] = {
-    Phase.FETCH: _fetch,
-    Phase.DRAIN: _drain,
-    Phase.SWITCH: _switch,
-    Phase.BACK: _back,
+_PHASES: Final[Mapping[UpgradePhase, Callable[[Run, Upgrade], Upgrade]]] = {
+    UpgradePhase.FETCH: _fetch,
+    UpgradePhase.DRAIN: _drain,
+    UpgradePhase.SWITCH: _switch,
+    UpgradePhase.BACK: _back,
 }
 
 
-def _take(run: Run, wanted: Images) -> None:
+def _take(run: Run, wanted: ImagePair) -> None:
     run.runner.run(_switching(run), _answering_with(run, wanted))
     run.runner.take_back(launch.obsolete_keys(run.context))
     verify.serves(run.context.ports, port_in_use(run.files), _PATIENCE, _PAUSE)
@@ -185,7 +183,7 @@ def _switching(run: Run) -> Sequence[AnyStep]:
     return (images.STEP, launch.step_for_port(port_in_use(run.files)))
 
 
-def _refuse_edited(run: Run, wanted: Images) -> None:
+def _refuse_edited(run: Run, wanted: ImagePair) -> None:
     """Raise StepError when a file that would be overwritten was edited by hand: nothing is switched then."""
     for planned in run.runner.plan(_switching(run), _answering_with(run, wanted)):
         for edited in filter(None, map(run.runner.changed, planned.actions)):
@@ -200,14 +198,14 @@ def _refuse_edited(run: Run, wanted: Images) -> None:
             )
 
 
-def _answering_with(run: Run, wanted: Images) -> Context:
+def _answering_with(run: Run, wanted: ImagePair) -> Context:
     """The run with these images as answers. An archive of the installation does not hold others."""
     earlier = {key: value for key, value in run.context.answers.record().items() if key != "images.archive"}
     given = {"images.server": wanted.server, "images.agent": wanted.agent}
     return run.context.answering(merge(given, {}, earlier=earlier))
 
 
-def _drop_images(run: Run, keep: Images, and_keep: Images | None = None) -> None:
+def _drop_images(run: Run, keep: ImagePair, and_keep: ImagePair | None = None) -> None:
     """Remove the images of ours that no release needs any more, and no container of ours runs.
 
     After a run that was cut off, a container may still run the images before those of the answers.
@@ -220,26 +218,16 @@ def _drop_images(run: Run, keep: Images, and_keep: Images | None = None) -> None
     run.runner.take_back({key for key in ours if key.partition("@")[2] not in kept})
 
 
-def _ended(run: Run, upgrade: Upgrade, outcome: Outcome, reason: str = "") -> Upgrade:
-    end = {"phase": Phase.ENDED, "outcome": outcome, "reason": reason, "devices": ()}
+def _ended(run: Run, upgrade: Upgrade, outcome: UpgradeOutcome, reason: str = "") -> Upgrade:
+    end = {"phase": UpgradePhase.ENDED, "outcome": outcome, "reason": reason, "devices": ()}
     return upgrade.model_copy(update={**end, "ended": run.context.ports.clock.now()})
 
 
 def _note(run: Run, upgrade: Upgrade) -> None:
     """Put the state on the disk, and what the agent reports to the tenant into the mailbox."""
     write_history(run.files, read_history(run.files).with_last(upgrade))
-    digests = upgrade.target.digests
-    answer = Answer(
-        state=_state(upgrade),
-        server=digests.server,
-        agent=digests.agent,
-        reason=upgrade.reason,
-        at=run.context.ports.clock.now(),
-    )
-    mailbox.write_answer(run.files, answer)
-
-
-def _state(upgrade: Upgrade) -> State:
-    if upgrade.outcome is None:
-        return "upgrading"
-    return "done" if upgrade.outcome is Outcome.DONE else "failed"
+    state: ReplyState = "applying"
+    if upgrade.outcome is not None:
+        state = "accepted" if upgrade.outcome is UpgradeOutcome.DONE else "failed"
+    now = run.context.ports.clock.now()
+    write_reply(run.files, Reply.about(upgrade.target.digests, state, upgrade.reason, now))

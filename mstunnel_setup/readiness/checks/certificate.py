@@ -89,7 +89,7 @@ def _judged(name: str, title: str, fine: str, *, passes: str, why: str, fix: str
 _judged(
     "names",
     text("Names in the certificate"),
-    "the names fit",
+    text("the names fit"),
     passes="Its names match `--address`; no partial wildcards.",
     why="Devices compare the name with the public address of the site, and refuse another one.",
     fix="Request a certificate that names the public address of the site as a subject alternative name.",
@@ -97,7 +97,7 @@ _judged(
 _judged(
     "time",
     text("Times of the certificate"),
-    "valid now and for a while",
+    text("valid now and for a while"),
     passes="Valid now, with its whole chain, and its lifetime is not too long for devices.",
     why="Devices refuse a certificate that has expired, is not valid yet, or is valid for too long.",
     fix="Request a certificate that is valid now and for at most 398 days.",
@@ -105,7 +105,7 @@ _judged(
 _judged(
     "chain",
     text("Chain of the certificate"),
-    "the chain is complete",
+    text("the chain is complete"),
     passes="The chain is complete and every issuer may sign.",
     why="Devices know roots only: without every intermediate certificate they trust nothing.",
     fix="Append the intermediate certificates of your authority to the file, after the certificate itself.",
@@ -113,7 +113,7 @@ _judged(
 _judged(
     "leaf",
     "Key and purpose",
-    "key and purpose fit",
+    text("key and purpose fit"),
     passes="Key size and type, signature, purposes.",
     why="Devices refuse weak keys and signatures, and certificates that are not meant for servers.",
     fix="Request a certificate for server authentication with RSA 2048 bits or more, signed with SHA-256.",
@@ -139,7 +139,7 @@ def _days_left(certificate: CertificateFacts) -> Verdict:
     if certificate.days_left is None:
         return skipped(text("no certificate to judge"))
     if certificate.days_left > _SOON:
-        return passed(f"{certificate.days_left} days")
+        return passed(text("{days_left} days", days_left=certificate.days_left))
     return problem(
         "{days_left} days",
         hint="Renew it and import it with `mst-cli import_cert`.",

@@ -119,7 +119,9 @@ def _platform_end(system: SystemFacts) -> Verdict:
             last_listed=row.last_listed,
         )
     if row.ended is None or row.ended >= system.today:
-        return passed("supported" if row.ended is None else text("supported until {ended}", ended=row.ended))
+        return passed(
+            text("supported") if row.ended is None else text("supported until {ended}", ended=row.ended)
+        )
     return problem("support of {name} ended on {ended}", hint=_UPGRADE, name=system.name, ended=row.ended)
 
 

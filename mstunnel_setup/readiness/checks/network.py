@@ -226,7 +226,7 @@ def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Ve
             "{hosts} ({count} {tries}{by})",
             hosts=hosts,
             count=count,
-            tries="try" if count == 1 else "tries",
+            tries=text("try") if count == 1 else text("tries"),
             by=by,
         )
     )
@@ -351,7 +351,9 @@ def _clock(network: NetworkFacts) -> Verdict:
         )
     skew = sorted(skews, key=abs)[len(skews) // 2]
     seen = text(
-        "{skew:.0f} s {behind} the servers", skew=abs(skew), behind=text("ahead of") if skew > 0 else "behind"
+        "{skew:.0f} s {behind} the servers",
+        skew=abs(skew),
+        behind=text("ahead of") if skew > 0 else text("behind"),
     )
     if abs(skew) <= _SOME_SKEW:
         return passed(text("within {some_skew:.0f} s of the servers", some_skew=_SOME_SKEW))

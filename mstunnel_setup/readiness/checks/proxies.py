@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import ProxyPlace
@@ -92,7 +92,7 @@ def _same(proxies: ProxyFacts) -> Verdict:
             "Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
             "to all places."
         ),
-        differences="; ".join(differing),
+        differences=joined(differing, "; "),
     )
 
 
@@ -160,7 +160,7 @@ def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
             "`systemctl edit docker`, with [Service] and Environment={line}, then restart it", line=line
         ),
     }
-    return "; ".join(ways[place] for place in missing)
+    return joined((ways[place] for place in missing), "; ")
 
 
 @CHECKS.add(

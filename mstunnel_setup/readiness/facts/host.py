@@ -17,7 +17,7 @@ from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers import ipv6
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS
-from mstunnel_setup.gateway.served import read_served
+from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts import parse
@@ -399,7 +399,7 @@ class HostReader:
 
     def _ipv6_pool(self) -> str:
         """The vendor's settings have no name for it."""
-        served = read_served(self.files.read(paths.OCSERV_CONF) or b"")
+        served = read_tunnel_settings(self.files.read(paths.OCSERV_CONF) or b"")
         pools = served.pools if served else ()
         return next((str(pool) for pool in pools if isinstance(pool, IPv6Network)), "")
 

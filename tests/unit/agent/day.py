@@ -15,13 +15,12 @@ from typing import Any
 
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.registry import asking
-from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.tenant import enrol
-from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.agent.tenant import Renewal, enrol
+from mstunnel_setup.agent.watch import HealthWatch, asking
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.status_file import write_status
 from mstunnel_setup.io.files import Files
@@ -45,15 +44,15 @@ class Host:
     taken: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for directory in (mailbox.INBOX, mailbox.OUTBOX):
+        for directory in (paths.INBOX, paths.OUTBOX):
             self.files.make_directories(directory)
         self._run(digests(0))
 
     def look(self, hours: float) -> None:
         """Take the agent's request, if there is one; offer what has come out meanwhile."""
-        if self.files.state(mailbox.REQUEST) is not None:
-            asked = mailbox.parse(self.files.read(mailbox.REQUEST) or b"")
-            self.files.remove(mailbox.REQUEST)
+        if self.files.state(UPGRADE.request) is not None:
+            asked = AgentRequest(UPGRADE, self.files.read(UPGRADE.request) or b"").images()
+            self.files.remove(UPGRADE.request)
             self.taken.append(int(asked.server[7:], 16))
             self._run(asked)
         if int(hours + 0.5) > self.offered:
@@ -169,7 +168,7 @@ def main(root: Path, hours: float) -> None:
         # Its text alone: the parts of a line would count as objects that the agent keeps.
         log.append(str(line))
 
-    watch = Watch(files, clock, tell, counters, asking(clock))
+    watch = HealthWatch(files, clock, tell, counters, asking(clock))
     renewal = Renewal(files, clock, tell, counters)
     agent = Agent(
         lambda: enrol(files, clock, timeout=0.05),

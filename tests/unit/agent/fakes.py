@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from mstunnel_setup.agent.renewal import Renewal
-from mstunnel_setup.agent.tenant import Enrolment
-from mstunnel_setup.agent.watch import Known, Watch
+from mstunnel_setup.agent.health_rows import SyncState
+from mstunnel_setup.agent.tenant import Enrolment, Renewal
+from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import HealthState
 from mstunnel_setup.tenant.wire import (
     HealthThreshold,
     KeyCredential,
@@ -80,15 +80,15 @@ class FakeTenant:
         assert site_id == SITE
 
 
-class FakeWatch(Watch):
+class FakeWatch(HealthWatch):
     """Finds this server in the same state at every look; `seen` is what it was shown."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: HealthState) -> None:
         self.state = state
-        self.seen: list[Known] = []
+        self.seen: list[SyncState] = []
 
     @override
-    def look(self, known: Known) -> None:
+    def look(self, known: SyncState) -> None:
         self.seen.append(known)
 
 

@@ -1,17 +1,15 @@
 """The host beside an agent: its monitor looks as soon as something is handed over, its gateway takes it."""
 
-import json
 from typing import Any
 
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.configuration import Verdict
 from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.exchange.mailbox import AgentRequest, Reply
+from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.configuration import digest_of
-from mstunnel_setup.operations.monitor.serve_configuration import Configurations
-from tests.unit.agent.fakes import SITE
+from mstunnel_setup.operations.monitor.configuration import Configurations, digest_of
 
 _DIRECTORIES = (
     *(paths.INBOX, paths.OUTBOX, paths.SERVER_STATE, paths.STATE, paths.AGENT_STATE),
@@ -23,8 +21,7 @@ def host_side(files: Files, clock: Clock) -> Configurations:
     """The monitor of a host whose gateway takes everything, where an agent is installed."""
     for directory in _DIRECTORIES:
         files.make_directories(directory)
-    if files.state(paths.AGENT_INFO) is None:
-        files.write(paths.AGENT_INFO, json.dumps({"AgentId": SITE, "AADTenantId": SITE}).encode())
+    files.write(paths.GATEWAY_SETTINGS, GatewayOptions().model_dump_json().encode())
 
     def taken() -> None:
         digest = digest_of(files.read(paths.OCSERV_CONF) or b"")
@@ -36,15 +33,15 @@ def host_side(files: Files, clock: Clock) -> Configurations:
 def with_host(agent: Agent) -> Agent:
     """The agent, on a host whose monitor need not be waited for."""
     monitor = host_side(agent.files, agent.clock)
-    hand_over: Any = agent._hand_over
-    hear = hand_over._verdict
+    configuration: Any = agent.configuration
+    await_reply = configuration.await_reply
 
-    def at_once(digest: str, _patience: float) -> Verdict | None:
+    def at_once(request: AgentRequest, _patience: float) -> Reply | None:
         monitor.look()
         # The gateway first answers with its report, after the monitor's signal.
         monitor.look()
-        found: Verdict | None = hear(digest, 0)
+        found: Reply | None = await_reply(request, 0)
         return found
 
-    hand_over._verdict = at_once
+    configuration.await_reply = at_once
     return agent

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment
-from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.exchange.status_file import Status
+from mstunnel_setup.exchange.status_file import AgentStatus
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 from tests.unit.agent.fakes import SERVER, SITE, FakeTenant, MortalClock
@@ -23,7 +23,7 @@ class Scene:
     tenant: FakeTenant
     clock: MortalClock = field(default_factory=MortalClock)
     log: list[str] = field(default_factory=list)
-    statuses: list[Status] = field(default_factory=list)
+    statuses: list[AgentStatus] = field(default_factory=list)
     attempts: list[float] = field(default_factory=list)
     closed: int = 0
 
@@ -33,12 +33,12 @@ class Scene:
 
     def enrol(self) -> Enrolment:
         self.attempts.append(self.clock.elapsed)
-        return Enrolment(self.tenant, SITE, SERVER, "oidc", close=self.close)
+        return Enrolment(self.tenant, SITE, SERVER, close=self.close)
 
     def close(self) -> None:
         self.closed += 1
 
-    def agent(self, watch: Watch | None = None) -> Agent:
+    def agent(self, watch: HealthWatch | None = None) -> Agent:
         return with_host(
             Agent(
                 self.enrol, self.files, self.clock, self.log.append, self.statuses.append, Counters(), watch

@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from mstunnel_setup.agent.health_rows import Observation, judge_rows
-from mstunnel_setup.agent.measure import Machine
+from mstunnel_setup.agent.measure import MachineLoad
 from mstunnel_setup.agent.metrics import Counters, Round
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
-from mstunnel_setup.exchange.thresholds import Thresholds
+from mstunnel_setup.exchange.health_report import Thresholds
 
 URL = "http://intranet.example/"
 
@@ -20,7 +20,7 @@ def everything(now: datetime, connections: int = 1240, transferred: int = 8_000_
         now=now,
         started=now - timedelta(days=3),
         last_check_in=now - timedelta(seconds=20),
-        machine=Machine(
+        machine=MachineLoad(
             cores=4,
             cpu_percent=5 + connections / 40,
             memory_percent=41.5,

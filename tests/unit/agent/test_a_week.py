@@ -12,14 +12,13 @@ import pytest
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment
-from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.exchange.health_report import read_health
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.status_file import Status, judge
+from mstunnel_setup.exchange.health_report import HealthState, read_health
+from mstunnel_setup.exchange.status_file import AgentStatus, agent_condition
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.serve_configuration import Configurations
+from mstunnel_setup.operations.monitor.configuration import Configurations
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
 from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant
 from tests.unit.agent.host_side import host_side
@@ -39,7 +38,7 @@ class Week(FakeClock):
 
     tenant: FakeTenant = field(default_factory=lambda: FakeTenant(None, None))
     objects: list[int] = field(default_factory=list)
-    statuses: list[Status] = field(default_factory=list)
+    statuses: list[AgentStatus] = field(default_factory=list)
     monitor: Configurations | None = None
 
     def sleep(self, seconds: float) -> None:
@@ -48,7 +47,9 @@ class Week(FakeClock):
         # Without the tenant nothing is handed over, and what is counted is the agent's.
         if self.monitor is not None and self.tenant.trouble is None:
             self.monitor.look()
-        assert judge(self.statuses[-1], self.now()).healthy, "a restart would not bring the tenant back"
+        assert agent_condition(self.statuses[-1], self.now()).healthy, (
+            "a restart would not bring the tenant back"
+        )
         if self.elapsed // DAY > before // DAY:
             self.objects.append(sys.getallocatedblocks())
         if self.elapsed > 7200 + 7 * DAY:
@@ -74,15 +75,15 @@ def test_a_week_without_the_tenant(root: Path) -> None:
     tenant = FakeTenant(TunnelConfiguration.from_wire(document), TunnelServer(id=SERVER, display_name="gw1"))
     clock = Week(tenant=tenant)
     clock.monitor = host_side(files, clock)
-    watch = Watch(files, clock, log.append, counters, refuse)
+    watch = HealthWatch(files, clock, log.append, counters, refuse)
 
-    def note(status: Status) -> None:
+    def note(status: AgentStatus) -> None:
         clock.statuses[:] = [status]
 
     def enrol() -> Enrolment:
         if tenant.trouble:
             raise away()
-        return Enrolment(tenant, SITE, SERVER, "oidc")
+        return Enrolment(tenant, SITE, SERVER)
 
     with pytest.raises(Ended):
         Agent(enrol, files, clock, log.append, note, counters, watch).run()
@@ -98,4 +99,4 @@ def test_a_week_without_the_tenant(root: Path) -> None:
     report = read_health(files)
     assert report is not None
     rows = {row.id: row.state for row in report.rows}
-    assert (rows["last-check-in"], rows["server-configuration"]) == (State.HEALTHY, State.HEALTHY)
+    assert (rows["last-check-in"], rows["server-configuration"]) == (HealthState.HEALTHY, HealthState.HEALTHY)

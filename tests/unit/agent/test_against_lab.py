@@ -12,11 +12,10 @@ import pytest
 
 from mstunnel_lab import remote
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity
-from mstunnel_setup.agent.build import requests_in_log
-from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.loop import Agent, requests_in_log
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.status_file import Status
+from mstunnel_setup.exchange.status_file import AgentStatus
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
@@ -76,7 +75,7 @@ def install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
 
 def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: Installed) -> None:
     log: list[str] = []
-    statuses: list[Status] = []
+    statuses: list[AgentStatus] = []
     before = installed.graph.server(installed.site_id, installed.server_id)
     agent = with_host(
         Agent(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.certificates import CertificateWatch, Served
+from mstunnel_setup.agent.watch import CertificateWatch, GatewayCertificate
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import revocation_record
 from mstunnel_setup.certificates.revocation_answers import RevocationState
@@ -63,7 +63,7 @@ def test_it_is_asked_at_once_then_every_hour(scene: Scene) -> None:
     with scene.authority.responding():
         found = watch.look()
     end = scene.authority.read("leaf").not_valid_after_utc
-    assert found == Served(end, RevocationState.GOOD, "")
+    assert found == GatewayCertificate(end, RevocationState.GOOD, "")
 
     # No responder answers now, and for an hour none is queried.
     scene.clock.sleep(3599)
@@ -120,4 +120,4 @@ def test_what_cannot_be_read_is_not_known(scene: Scene, content: bytes | None) -
     scene.files.remove(chain)
     if content is not None:
         scene.files.write(chain, content)
-    assert scene.watch().look() == Served()
+    assert scene.watch().look() == GatewayCertificate()

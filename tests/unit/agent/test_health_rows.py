@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows, overall
-from mstunnel_setup.agent.measure import Machine
+from mstunnel_setup.agent.measure import MachineLoad
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.thresholds import Threshold, Thresholds
+from mstunnel_setup.exchange.health_report import HealthState, Threshold, Thresholds
 from tests.unit.clocks import START
 
 NOW = START + timedelta(days=1)
@@ -32,7 +31,7 @@ def report(age: float = 10, **facts: Any) -> dict[str, Any]:
 
 
 def machine(**figures: Any) -> dict[str, Any]:
-    return {"machine": Machine(**figures)}
+    return {"machine": MachineLoad(**figures)}
 
 
 def probe(account: dict[str, Any], *, age: float = 60, url: str = URL) -> dict[str, Any]:
@@ -146,7 +145,7 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
         "r is away",
     ),
     ("upgradeability", "unhealthy", {"registry": "r", "registry_problem": "r is away"}, "r: r is away"),
-    ("upgradeability", "unknown", {"registry": "r", "started": ago(minutes=1)}, "r: "),
+    ("upgradeability", "unknown", {"registry": "r", "started": ago(minutes=1)}, "r:"),
     ("upgradeability", "unknown", {}, "is unknown"),
     ("server-version", "healthy", {"releases_behind": 0}, "the newest"),
     ("server-version", "warning", {"releases_behind": 1}, "a newer release"),
@@ -191,7 +190,7 @@ def test_a_row(row: str, state: str, facts: dict[str, Any], words: str) -> None:
 
 @pytest.mark.parametrize("row", [name for name, _, _ in TABLE])
 def test_every_state_of_every_row_has_a_case(row: str) -> None:
-    assert {state for name, state, _, _ in CASES if name == row} == set(State) - WITHOUT.get(row, set())
+    assert {state for name, state, _, _ in CASES if name == row} == set(HealthState) - WITHOUT.get(row, set())
 
 
 @pytest.mark.parametrize(
@@ -220,10 +219,15 @@ def test_thresholds_may_be_set(row: str, threshold: str, facts: dict[str, Any], 
 
 def test_the_worst_row_is_the_server_s_state_and_what_is_unknown_does_not_count() -> None:
     nothing = judge_rows(Observation(now=NOW, started=NOW), Thresholds())
-    assert overall(nothing) is State.UNKNOWN
+    assert overall(nothing) is HealthState.UNKNOWN
 
     well = {"last_check_in": NOW, "registry": "r", "last_registry_contact": NOW, **report()}
-    assert overall(judge_rows(seen(**well), Thresholds())) is State.HEALTHY
-    assert overall(judge_rows(seen(**well, releases_behind=1), Thresholds())) is State.WARNING
-    assert overall(judge_rows(seen(**well, releases_behind=1, refusal="no"), Thresholds())) is State.UNHEALTHY
-    assert overall(judge_rows(seen(**well, machine=Machine(cores=0)), Thresholds())) is State.UNHEALTHY
+    assert overall(judge_rows(seen(**well), Thresholds())) is HealthState.HEALTHY
+    assert overall(judge_rows(seen(**well, releases_behind=1), Thresholds())) is HealthState.WARNING
+    assert (
+        overall(judge_rows(seen(**well, releases_behind=1, refusal="no"), Thresholds()))
+        is HealthState.UNHEALTHY
+    )
+    assert (
+        overall(judge_rows(seen(**well, machine=MachineLoad(cores=0)), Thresholds())) is HealthState.UNHEALTHY
+    )

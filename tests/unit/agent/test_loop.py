@@ -6,11 +6,11 @@ import pytest
 
 from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange import configuration as handover
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.status_file import Status
+from mstunnel_setup.exchange.health_report import HealthState
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, receive
+from mstunnel_setup.exchange.status_file import AgentStatus
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeRenewal, FakeWatch
 from tests.unit.agent.scene import AWAY, Scene
@@ -90,7 +90,7 @@ def test_a_tenant_that_is_away_is_waited_for(scene: Scene) -> None:
 
 
 def test_the_report_contains_the_error_of_the_last_round(scene: Scene) -> None:
-    watch = FakeWatch(State.UNKNOWN)
+    watch = FakeWatch(HealthState.UNKNOWN)
     agent = scene.agent(watch)
     scene.tenant.record, record = None, scene.tenant.record
 
@@ -121,7 +121,7 @@ def test_the_status_is_there_before_the_first_check_in(scene: Scene) -> None:
     with pytest.raises(Ended):
         scene.agent().run()
 
-    assert scene.statuses[0] == Status(started=START)
+    assert scene.statuses[0] == AgentStatus(started=START)
 
 
 def test_a_round_after_trouble_signs_in_again(scene: Scene) -> None:
@@ -208,16 +208,18 @@ UNUSABLE = [
 def test_an_internal_address_that_cannot_be_used_stops_nothing(scene: Scene, address: str) -> None:
     """It was the end of every agent of the site: an address of a network without its bracket."""
     scene.tenant.site_record = TunnelSite(id=SITE, internal_network_probe_url=address)
-    watch = Watch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
+    watch = HealthWatch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
     agent = scene.agent(watch)
 
     for _ in range(2):
         assert agent.round() is None
         agent._look()
 
-    handed = handover.judge(handover.read_handed(scene.files) or b"")
-    assert (str(handed.configuration.network), handed.probe_url) == ("10.20.0.0/16", "")
+    request = receive(scene.files, CONFIGURATION)
+    assert request is not None
+    configuration, probe_url = request.configuration()
+    assert (str(configuration.network), probe_url) == ("10.20.0.0/16", "")
     assert scene.codes().count("probe-url-invalid") == 1
     row = next(row for row in watch.rows if row.id == "internal-network")
-    assert (row.state, "cannot be used" in row.text) == (State.WARNING, True)
+    assert (row.state, "cannot be used" in row.text) == (HealthState.WARNING, True)
     assert "secret" not in "".join(scene.log) + row.text

@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.watch import Watch
+from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.health_report import read_health
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.last_decision import STANDING, read_standing
+from mstunnel_setup.exchange.health_report import HealthState, read_health
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Release
+from mstunnel_setup.exchange.upgrade_decision import STANDING, read_standing
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.agent.fakes import SITE, Ended
 from tests.unit.agent.scene import AWAY, Scene
@@ -21,9 +21,9 @@ from tests.unit.exchange.test_record import images
 
 def offer(scene: Scene) -> None:
     """A newer release than the one that runs, for a site with a maintenance window at night."""
-    for directory in (mailbox.INBOX, mailbox.OUTBOX):
+    for directory in (paths.INBOX, paths.OUTBOX):
         scene.files.make_directories(directory)
-    scene.files.write(paths.IMAGES_CONFIGURED, mailbox.render(images("a").digests))
+    scene.files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(images("a").digests).payload)
     new = images("b").digests
     release = Release(label="2.0", published=START.date(), server=new.server, agent=new.agent)
     scene.files.write(mailbox.OFFER, release.model_dump_json().encode())
@@ -63,7 +63,7 @@ def test_a_configuration_arrives_though_no_upgrade_can_be_decided(scene: Scene) 
     for _ in range(3):
         assert agent.round() is None
     assert "ipv4-network = 10.20.0.0\n" in scene.conf()
-    assert scene.files.state(mailbox.REQUEST) is None
+    assert scene.files.state(UPGRADE.request) is None
     assert scene.log.count(f"upgrade-waits: {AWAY.message} (undecided)") == 1
     found = read_standing(scene.files)
     assert found is not None
@@ -80,7 +80,7 @@ def test_an_upgrade_is_asked_for_though_no_configuration_can_be_served(scene: Sc
     error = scene.agent().round()
     assert error is not None
     assert error.code == "configuration-missing"
-    assert scene.files.state(mailbox.REQUEST) is not None
+    assert scene.files.state(UPGRADE.request) is not None
 
 
 def test_a_place_that_cannot_be_written_does_not_stop_the_agent(scene: Scene) -> None:
@@ -92,24 +92,24 @@ def test_a_place_that_cannot_be_written_does_not_stop_the_agent(scene: Scene) ->
 @pytest.mark.parametrize(
     ("counted", "available", "state"),
     [
-        (0, None, State.HEALTHY),
-        (0, True, State.WARNING),
-        (2, False, State.UNHEALTHY),
-        (1, None, State.WARNING),
-        (2, True, State.UNHEALTHY),
-        (None, True, State.WARNING),
-        (None, False, State.HEALTHY),
-        (None, None, State.UNKNOWN),
+        (0, None, HealthState.HEALTHY),
+        (0, True, HealthState.WARNING),
+        (2, False, HealthState.UNHEALTHY),
+        (1, None, HealthState.WARNING),
+        (2, True, HealthState.UNHEALTHY),
+        (None, True, HealthState.WARNING),
+        (None, False, HealthState.HEALTHY),
+        (None, None, HealthState.UNKNOWN),
     ],
 )
 def test_the_version_is_judged_by_the_releases_that_the_host_counts(
-    scene: Scene, counted: int | None, available: bool | None, state: State
+    scene: Scene, counted: int | None, available: bool | None, state: HealthState
 ) -> None:
     """From the host's message and the tenant's site to the row of the health report."""
-    scene.files.make_directories(mailbox.OUTBOX)
+    scene.files.make_directories(paths.OUTBOX)
     scene.files.write(mailbox.SUMMARY, mailbox.Summary(behind=counted).model_dump_json().encode())
     scene.tenant.site_record = TunnelSite(id=SITE, upgrade_available=available)
-    watch = Watch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
+    watch = HealthWatch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
     scene.clock.rounds = 1
     with pytest.raises(Ended):
         scene.agent(watch).run()

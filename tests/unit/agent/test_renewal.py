@@ -8,8 +8,7 @@ import pytest
 
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
-from mstunnel_setup.agent.renewal import CANDIDATE, Renewal
-from mstunnel_setup.agent.tenant import Enrolment, enrol
+from mstunnel_setup.agent.tenant import CANDIDATE, Enrolment, Renewal, enrol
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SignInError, TenantError
 from mstunnel_setup.certificates.agent_credential import new_agent_credential

@@ -7,15 +7,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.agent.tenant import trusted_roots
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CertificateError, StepError, UsageError
+from mstunnel_setup.base.errors import CertificateError, StepError
 from mstunnel_setup.exchange.agent_settings import (
     read_agent_info,
     read_agent_settings,
-    read_gateway_options,
     read_log_level,
     read_proxies,
 )
-from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS, Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 from tests.unit.agent.fakes import SERVER, SITE
 from tests.unit.tenant.credentials import certificate, rsa_key
@@ -49,11 +47,10 @@ def test_what_the_set_up_wrote_is_read(files: Files) -> None:
 
     info, settings = read_agent_info(files), read_agent_settings(files)
 
-    assert (info.agent_id, info.tenant_id, info.cloud, info.authentication) == (
+    assert (info.agent_id, info.tenant_id, info.cloud) == (
         SITE,
         SERVER,
         "custom",
-        "oidc",
     )
     assert (settings.site_id, settings.server_id) == (SITE, SERVER)
 
@@ -76,25 +73,6 @@ def test_a_broken_file_is_named_with_the_place(files: Files, value: object, plac
         read_agent_info(files)
 
     assert caught.value.code == "agent-file-invalid"
-
-
-def test_how_devices_authenticate_is_what_the_installer_wrote(files: Files) -> None:
-    put(files, paths.AGENT_INFO, INFO)
-    assert read_gateway_options(files) == GatewayOptions(Authentication.OIDC)
-    put(files, paths.AGENT_INFO, {**INFO, "Authentication": "certificate"})
-    assert read_gateway_options(files) == GatewayOptions(Authentication.CERTIFICATE)
-    files.make_directories(paths.CERTIFICATES)
-    files.write(DEVICE_REVOCATIONS, b"a list")
-    put(files, paths.AGENT_INFO, {**INFO, "Authentication": "oidc", "AuthenticationAlso": "certificate"})
-    assert read_gateway_options(files) == GatewayOptions(certificate_too=True, revocation_list=True)
-
-    files.write(paths.BALANCERS, b"192.0.2.10\n")
-    put(files, paths.AGENT_INFO, INFO)
-    assert read_gateway_options(files) == GatewayOptions(revocation_list=True, proxy_protocol=True)
-
-    put(files, paths.AGENT_INFO, {**INFO, "Authentication": "pam"})
-    with pytest.raises(UsageError):
-        read_gateway_options(files)
 
 
 def test_how_much_the_gateway_logs_is_in_env_sh(files: Files) -> None:

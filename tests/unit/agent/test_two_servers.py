@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,10 +13,10 @@ from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.last_decision import read_standing
-from mstunnel_setup.exchange.mailbox import Answer
+from mstunnel_setup.exchange.health_report import HealthState
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, ReplyState
 from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer, TunnelSite
@@ -42,7 +41,7 @@ class Server:
 
     def __post_init__(self) -> None:
         clock = SystemClock()
-        for directory in (mailbox.INBOX, mailbox.OUTBOX):
+        for directory in (paths.INBOX, paths.OUTBOX):
             self.files.make_directories(directory)
         self.runs(OLD)
         offer = Release(label="2.0", published=clock.now().date(), server=NEW.server, agent=NEW.agent)
@@ -50,28 +49,27 @@ class Server:
         self.agent = Agent(
             lambda: enrol(self.files, clock), self.files, clock, self.log.append, lambda _status: None
         )
-        self.agent.watch = FakeWatch(State.HEALTHY)
+        self.agent.watch = FakeWatch(HealthState.HEALTHY)
         with_host(self.agent)
 
     def runs(self, digests: Digests) -> None:
-        self.files.write(paths.IMAGES_CONFIGURED, mailbox.render(digests))
+        self.files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(digests).payload)
 
     def goes_round(self) -> str:
         """One round of the agent; what it waits for, or `asked` when it asks the monitor."""
         assert self.agent.round() is None
-        if self.files.state(mailbox.REQUEST) is not None:
+        if self.files.state(UPGRADE.request) is not None:
             return "asked"
         found = read_standing(self.files)
         assert found is not None
         return found.code
 
-    def obeyed(self, state: Any) -> None:
-        """The monitor has begun (`upgrading`), or is through (`done`)."""
-        self.files.remove(mailbox.REQUEST)
-        if state == "done":
+    def obeyed(self, state: ReplyState) -> None:
+        """The monitor has begun (`applying`), or is through (`accepted`)."""
+        self.files.remove(UPGRADE.request)
+        if state == "accepted":
             self.runs(NEW)
-        answer = Answer(state=state, server=NEW.server, agent=NEW.agent, at=datetime.now(UTC))
-        mailbox.write_answer(self.files, answer)
+        mailbox.write_reply(self.files, Reply.about(NEW, state, "", datetime.now(UTC)))
 
 
 @pytest.fixture
@@ -121,18 +119,18 @@ def test_the_servers_of_a_site_take_turns_inside_its_window(
 
     open_window(installed, timedelta(hours=-1), timedelta(hours=2))
     assert both() == ["asked", "turn"]
-    first.obeyed("upgrading")
+    first.obeyed("applying")
     assert both() == ["upgrading", "turn"]
     assert both() == ["upgrading", "other-upgrading"]
 
     # Begun inside the window, the cycle goes on past its end.
     open_window(installed, timedelta(hours=3), timedelta(hours=5))
-    first.obeyed("done")
+    first.obeyed("accepted")
     assert first.goes_round() == "up-to-date"
     assert both() == ["up-to-date", "asked"]
-    second.obeyed("upgrading")
+    second.obeyed("applying")
     assert both() == ["up-to-date", "upgrading"]
-    second.obeyed("done")
+    second.obeyed("accepted")
     assert both() == ["up-to-date", "up-to-date"]
     asked = [line for server in servers for line in server.log if line.startswith("upgrade-requested")]
     assert len(asked) == 2

@@ -11,8 +11,8 @@ import pytest
 from mstunnel_setup.agent import upgrade
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.mailbox import Answer
-from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, ReplyState
+from mstunnel_setup.exchange.releases import Digests, Release, running_images
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
 
@@ -38,9 +38,9 @@ class Site:
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     found = Files(tmp_path)
-    for directory in (mailbox.INBOX, mailbox.OUTBOX):
+    for directory in (paths.INBOX, paths.OUTBOX):
         found.make_directories(directory)
-    found.write(paths.IMAGES_CONFIGURED, mailbox.render(OLD))
+    found.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(OLD).payload)
     found.write(mailbox.OFFER, OFFER.model_dump_json().encode())
     return found
 
@@ -49,26 +49,26 @@ def ask(files: Files, *others: TunnelServer, **settings: Any) -> str:
     """The code of the verdict."""
     wire = TunnelSite.model_validate({"id": "site", "upgrade_automatically": True, **settings})
     said: list[str] = []
-    verdict = upgrade.ask(Site(*others), wire, "b", files, now=NOW, tell=said.append)
+    tenant: Any = Site(*others)
+    verdict = upgrade.ask(tenant, wire, "b", files, now=NOW, tell=said.append)
     assert bool(said) == verdict.begin
     return verdict.code
 
 
-def answer(files: Files, state: Any, digests: Digests = NEW) -> None:
-    found = Answer(state=state, server=digests.server, agent=digests.agent, at=NOW)
-    mailbox.write_answer(files, found)
+def answer(files: Files, state: ReplyState, digests: Digests = NEW) -> None:
+    mailbox.write_reply(files, Reply.about(digests, state, "", NOW))
 
 
 def test_it_requests_in_the_format_that_the_monitor_reads(files: Files) -> None:
     assert ask(files) == "begin"
-    assert mailbox.parse(files.read(mailbox.REQUEST) or b"") == NEW
+    assert AgentRequest(UPGRADE, files.read(UPGRADE.request) or b"").images() == NEW
 
 
 def test_it_does_not_ask_twice(files: Files) -> None:
     assert ask(files) == "begin"
     assert ask(files) == "requested"
-    files.remove(mailbox.REQUEST)
-    answer(files, "upgrading")
+    files.remove(UPGRADE.request)
+    answer(files, "applying")
     assert ask(files) == "upgrading"
 
 
@@ -78,29 +78,29 @@ def test_a_request_that_the_monitor_has_not_taken_is_withdrawn_when_the_window_c
     assert ask(files, **hours) == "begin"
     assert ask(files, **hours) == "requested"
     assert ask(files, **hours, upgrade_window_utc_offset_in_minutes=600) == "window-closed"
-    assert files.state(mailbox.REQUEST) is None
+    assert files.state(UPGRADE.request) is None
     assert ask(files, **hours) == "begin"
 
 
-@pytest.mark.parametrize("state", ["upgrading", "failed", "refused"])
-def test_a_request_is_withdrawn_once_it_is_answered(files: Files, state: str) -> None:
+@pytest.mark.parametrize("state", ["applying", "failed", "refused"])
+def test_a_request_is_withdrawn_once_it_is_answered(files: Files, state: ReplyState) -> None:
     assert ask(files) == "begin"
     answer(files, state)
     assert ask(files) in ("upgrading", "failed-before")
-    assert files.state(mailbox.REQUEST) is None
+    assert files.state(UPGRADE.request) is None
 
 
 @pytest.mark.parametrize("state", ["failed", "refused"])
-def test_a_release_that_did_not_work_is_not_asked_for_again(files: Files, state: str) -> None:
+def test_a_release_that_did_not_work_is_not_asked_for_again(files: Files, state: ReplyState) -> None:
     answer(files, state)
     assert ask(files) == "failed-before"
-    assert files.state(mailbox.REQUEST) is None
+    assert files.state(UPGRADE.request) is None
 
 
 def test_a_release_that_an_administrator_passed_over_is_not_asked_for(files: Files) -> None:
     files.write(mailbox.SUMMARY, mailbox.Summary(held=True).model_dump_json().encode())
     assert ask(files) == "held"
-    assert files.state(mailbox.REQUEST) is None
+    assert files.state(UPGRADE.request) is None
     files.remove(mailbox.SUMMARY)
     assert ask(files) == "begin"
 
@@ -112,8 +112,8 @@ def test_without_an_offer_or_a_mailbox_nothing_is_asked(files: Files, tmp_path: 
 
 
 def test_a_server_that_is_up_to_date_does_not_look_at_the_others(files: Files) -> None:
-    files.write(paths.IMAGES_CONFIGURED, mailbox.render(NEW))
-    site = Site()
+    files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(NEW).payload)
+    site: Any = Site()
     wire = TunnelSite(id="site", upgrade_automatically=True)
     verdict = upgrade.ask(site, wire, "b", files, now=NOW, tell=lambda _line: None)
     assert verdict.code == "up-to-date"
@@ -181,16 +181,16 @@ def test_another_server_comes_first(files: Files, status: str, expected: str) ->
 
 @pytest.mark.parametrize(
     ("state", "expected"),
-    [("upgrading", "upgradeInProgress"), ("failed", "upgradeFailed"), ("done", None), ("refused", None)],
+    [("applying", "upgradeInProgress"), ("failed", "upgradeFailed"), ("accepted", None), ("refused", None)],
 )
-def test_an_upgrade_is_reported_to_the_tenant(files: Files, state: str, expected: str | None) -> None:
+def test_an_upgrade_is_reported_to_the_tenant(files: Files, state: ReplyState, expected: str | None) -> None:
     answer(files, state)
     assert upgrade.reported(files) == expected
 
 
 @pytest.mark.parametrize("content", ["[" * 4_000, "[]", json.dumps({"serverImageDigest": "x"})])
 def test_files_that_cannot_be_read_are_no_upgrade(files: Files, content: str) -> None:
-    files.write(mailbox.ANSWER, b"{")
+    files.write(UPGRADE.reply, b"{")
     files.write(paths.IMAGES_CONFIGURED, content.encode())
     assert upgrade.reported(files) is None
-    assert upgrade.running(files) is None
+    assert running_images(files) is None

@@ -1,22 +1,42 @@
 """What the agent writes once a minute: the health report, the metrics, the address for the gateway to try."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import TABLE
-from mstunnel_setup.agent.metrics import TEXTFILE, Counters
-from mstunnel_setup.agent.watch import Known, Watch
+from mstunnel_setup.agent.health_rows import TABLE, SyncState
+from mstunnel_setup.agent.metrics import Counters
+from mstunnel_setup.agent.watch import HealthWatch, RegistryWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN
-from mstunnel_setup.exchange.health_report import read_health
-from mstunnel_setup.exchange.health_state import State
+from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 from tests.unit.clocks import START, FakeClock
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("localhost/mstunnel-gateway", None),
+        ("localhost:5000/gateway", "localhost:5000"),
+        ("registry.example/gateway", "registry.example"),
+        ("", None),
+    ],
+)
+def test_images_of_an_archive_came_from_no_registry(tmp_path: Path, name: str, host: str | None) -> None:
+    """An offline installation has images called `localhost/…`: no server has that name."""
+    files = Files(tmp_path)
+    files.make_directories(paths.CONFIGURATION)
+    files.write(paths.IMAGES_CONFIGURED, json.dumps({"serverImageName": name}).encode())
+    asked: list[str] = []
+    assert RegistryWatch(files, FakeClock(), asked.append).look() == host
+    assert asked == ([] if host is None else [f"https://{host}/v2/"])
+
 
 URL = "http://intranet.example/"
 
@@ -29,8 +49,8 @@ class Scene:
     asked: list[str] = field(default_factory=list)
     away: NetworkError | None = None
 
-    def watch(self) -> Watch:
-        return Watch(self.files, self.clock, self.log.append, Counters(check_ins=7), self.ask)
+    def watch(self) -> HealthWatch:
+        return HealthWatch(self.files, self.clock, self.log.append, Counters(check_ins=7), self.ask)
 
     def ask(self, address: str) -> None:
         self.asked.append(address)
@@ -43,7 +63,7 @@ class Scene:
         self.files.write(REPORT_SHOWN, text.encode())
 
     def metrics(self) -> str:
-        return (self.files.read(TEXTFILE) or b"").decode()
+        return (self.files.read(paths.AGENT_METRICS) or b"").decode()
 
     def state(self, row: str) -> str:
         report = read_health(self.files)
@@ -65,19 +85,19 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def test_report_and_metrics_are_written(scene: Scene) -> None:
-    scene.watch().look(Known(last_check_in=START, probe_url=URL, configuration_id="c1"))
+    scene.watch().look(SyncState(last_check_in=START, probe_url=URL, configuration_id="c1"))
 
     report = read_health(scene.files)
     assert report is not None
     assert [row.id for row in report.rows] == [name for name, _, _ in TABLE]
-    assert report.state is State.WARNING, "one core, and memory at 97 %"
+    assert report.state is HealthState.WARNING, "one core, and memory at 97 %"
     assert scene.asked == ["https://registry.example:5000/v2/"]
     (line,) = scene.log
     assert line.startswith("health-changed: this server is warning: CPU cores: 1; Memory usage: 97 %. ")
 
 
 def test_the_metrics_show_what_was_judged(scene: Scene) -> None:
-    scene.watch().look(Known(last_check_in=START))
+    scene.watch().look(SyncState(last_check_in=START))
     text = scene.metrics()
 
     assert 'mstunnel_health_status{row="connections"} 1\n' in text
@@ -91,11 +111,11 @@ def test_the_metrics_show_what_was_judged(scene: Scene) -> None:
 def test_the_tenant_s_limits_win_over_the_server_s(scene: Scene) -> None:
     scene.files.write(paths.HEALTH_THRESHOLDS, b'{"memory_usage": {"healthy": 98, "unhealthy": 99}}')
     watch = scene.watch()
-    watch.look(Known())
+    watch.look(SyncState())
     assert scene.state("memory-usage") == "healthy"
 
     limit = HealthThreshold(id="memoryUsage", healthy_threshold=50, unhealthy_threshold=75)
-    watch.look(Known(thresholds=(limit,)))
+    watch.look(SyncState(thresholds=(limit,)))
     assert scene.state("memory-usage") == "unhealthy"
 
 
@@ -103,7 +123,7 @@ def test_an_invalid_file_of_limits_is_reported_once_and_the_defaults_apply(scene
     scene.files.write(paths.HEALTH_THRESHOLDS, b"{")
     watch = scene.watch()
     for _ in range(3):
-        watch.look(Known())
+        watch.look(SyncState())
 
     assert [line.partition(":")[0] for line in scene.log] == ["thresholds-invalid", "health-changed"]
     assert scene.state("memory-usage") == "warning"
@@ -113,21 +133,21 @@ def test_the_registry_is_asked_every_five_minutes(scene: Scene) -> None:
     watch = scene.watch()
     for _ in range(11):
         scene.gateway_says()
-        watch.look(Known())
+        watch.look(SyncState())
         scene.clock.sleep(60)
     assert len(scene.asked) == 3
     assert scene.state("upgradeability") == "healthy"
 
     scene.away = NetworkError("network-unreachable", "registry.example:5000 cannot be reached: refused")
     for _ in range(12):
-        watch.look(Known())
+        watch.look(SyncState())
         scene.clock.sleep(60)
     assert scene.state("upgradeability") == "unhealthy"
 
 
 def test_whom_the_engine_trusts_is_not_the_agent_s_to_judge(scene: Scene) -> None:
     scene.away = NetworkError("tls-untrusted", "not trusted")
-    scene.watch().look(Known())
+    scene.watch().look(SyncState())
 
     assert scene.state("upgradeability") == "healthy"
 
@@ -135,7 +155,7 @@ def test_whom_the_engine_trusts_is_not_the_agent_s_to_judge(scene: Scene) -> Non
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"serverImageDigest": "sha256:00"}'])
 def test_without_a_known_registry_none_is_contacted(scene: Scene, content: bytes) -> None:
     scene.files.write(paths.IMAGES_CONFIGURED, content)
-    scene.watch().look(Known())
+    scene.watch().look(SyncState())
 
     assert (scene.asked, scene.state("upgradeability")) == ([], "unknown")
 
@@ -143,9 +163,9 @@ def test_without_a_known_registry_none_is_contacted(scene: Scene, content: bytes
 def test_health_is_logged_when_it_changes(scene: Scene) -> None:
     watch = scene.watch()
     for _ in range(3):
-        watch.look(Known(last_check_in=scene.clock.now()))
+        watch.look(SyncState(last_check_in=scene.clock.now()))
     for _ in range(3):
-        watch.look(Known(last_check_in=scene.clock.now(), refusal="bad pool"))
+        watch.look(SyncState(last_check_in=scene.clock.now(), refusal="bad pool"))
 
     assert [line.split(":")[1].strip() for line in scene.log] == [
         "this server is warning",
@@ -158,8 +178,8 @@ def test_health_is_logged_when_it_changes(scene: Scene) -> None:
 def test_a_disk_error_is_reported_and_nothing_else(scene: Scene) -> None:
     scene.files.make_directories(f"{paths.AGENT_STATE}/health.json")
     watch = scene.watch()
-    watch.look(Known())
-    watch.look(Known())
+    watch.look(SyncState())
+    watch.look(SyncState())
 
     assert [line.partition(":")[0] for line in scene.log] == ["health-changed", "path-not-regular"]
 
@@ -167,6 +187,6 @@ def test_a_disk_error_is_reported_and_nothing_else(scene: Scene) -> None:
 def test_an_old_report_of_the_gateway_says_nothing_about_now(scene: Scene) -> None:
     watch = scene.watch()
     scene.clock.elapsed += timedelta(minutes=3).total_seconds()
-    watch.look(Known())
+    watch.look(SyncState())
 
     assert (scene.state("connections"), scene.state("server-container")) == ("unknown", "unhealthy")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.answers.describe import lines, new_file, schema, show
-from mstunnel_setup.answers.load import LoadedAnswers, parse
+from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, parse
 from mstunnel_setup.answers.merge import Answers, Origin, answered, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
@@ -279,15 +279,41 @@ def test_a_commented_entry_is_right_once_its_mark_is_gone(key: str) -> None:
     assert parse(text.encode(), "new.yaml").answers.model_fields_set == {"version", key}
 
 
-def test_the_schema_has_titles_and_no_null() -> None:
+def test_an_optional_setting_is_withdrawn_by_null() -> None:
+    file = parse(b"version: 1\ndevices:\n  crl_file: null\n", "x")
+    earlier = {"devices.crl_file": "/root/ca.crl", "authentication": "certificate", "site": "Berlin"}
+
+    found = merge({}, {}, file, earlier=earlier)
+
+    assert found.devices.crl_file is None
+    assert found.withdrawn("devices.crl_file")
+    assert found.record() == {"authentication": "certificate", "site": "Berlin"}
+    assert not merge({}, {}, earlier=found.record()).withdrawn("devices.crl_file")
+    assert not found.withdrawn("devices.ca_file")
+
+
+def test_what_is_withdrawn_replaces_nothing_else() -> None:
+    file = parse(b"version: 1\ncertificate:\n  pfx: null\n", "x")
+    earlier = {"certificate.chain": ["/root/a.pem"], "certificate.key": "/root/k.pem"}
+    assert merge({}, {}, file, earlier=earlier).record() == earlier
+
+
+@pytest.mark.parametrize("text", ["mode: null", "client_to_client: ~", "site:"])
+def test_a_setting_with_a_default_cannot_be_null_and_none_can_be_empty(text: str) -> None:
+    with pytest.raises(AnswersError, match="is empty: set a value or remove the key"):
+        parse(f"version: 1\n{text}\n".encode(), "x")
+
+
+def test_the_schema_has_titles_and_null_for_what_can_be_withdrawn() -> None:
     found = schema()
     assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert found["title"] == "Answer file of mstunnel-setup"
     assert found["additionalProperties"] is False
-    assert '"null"' not in str(found).replace("'", '"')
     properties = found["properties"]
     assert isinstance(properties, dict)
     assert list(properties) == list(parse(b"version: 1", "x").answers.model_dump())
+    nullable = {name for name, value in properties.items() if "{'type': 'null'}" in str(value)}
+    assert nullable == {"eula", "bridge", "server_name", "site"}
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,8 @@ from hypothesis import strategies as st
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.exchange.upgrade_history import render_history
-from mstunnel_setup.operations import backup_archive
-from mstunnel_setup.operations.backup_archive import (
-    LARGEST,
-    MANIFEST,
-    MOST_FILES,
-    SCHEMA,
-    UPGRADES,
-    pack,
-    unpack,
-)
+from mstunnel_setup.operations import backup
+from mstunnel_setup.operations.backup import LARGEST, MANIFEST, MOST_FILES, SCHEMA, UPGRADES, pack, unpack
 from mstunnel_setup.operations.restore import restore
 from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.operators import operator_of
@@ -90,7 +82,7 @@ def test_a_hostile_archive_is_refused_and_takes_no_memory(name: str) -> None:
     used = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert caught.value.code == "backup-invalid"
-    assert used < 5 * backup_archive.LARGEST_UNPACKED
+    assert used < 5 * backup.LARGEST_UNPACKED
 
 
 @given(st.binary(max_size=300), st.integers(0, 400))

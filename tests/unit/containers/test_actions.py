@@ -1,24 +1,26 @@
-"""The actions against an engine and a systemd in memory."""
+"""The actions against an engine and a systemd in memory; retries of pulls within one deadline."""
 
 import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from mstunnel_setup.actions.containers import RunContainer
-from mstunnel_setup.actions.images import LoadImage, PullImage
+from mstunnel_setup.actions.images import LoadImage, PullImage, pull_patiently
 from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.engine import ContainerState, Health, Image
+from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Health, Image
+from mstunnel_setup.containers.pull import pull_failure
 from mstunnel_setup.containers.quadlet import render
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck
+from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Progress, no_progress
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Codec, Undo, UndoRecord
+from tests.unit.clocks import FakeClock
 from tests.unit.containers.memory import DIGEST, Ports, undo
 
 _IMAGE = f"registry.example/server@{DIGEST}"
@@ -245,3 +247,71 @@ def test_what_systemd_refuses_is_an_engine_error(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(EngineError, match="daemon-reload") as caught:
         Systemd(processes).daemon_reload()
     assert caught.value.code == "systemd-failed"
+
+
+IMAGE = "registry.example/server@sha256:" + "ab" * 32
+FOUND = Image(IMAGE, "sha256:" + "ab" * 32, "id")
+
+
+class Registry:
+    """Each attempt takes `seconds` and ends with the next of `reasons`; with none left it succeeds."""
+
+    def __init__(self, clock: FakeClock, *reasons: str, seconds: float = 1.0) -> None:
+        self.clock = clock
+        self.reasons = list(reasons)
+        self.seconds = seconds
+        self.deadlines: list[float] = []
+
+    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
+        self.deadlines.append(deadline)
+        self.clock.sleep(self.seconds)
+        if self.reasons:
+            raise pull_failure(reference, self.reasons.pop(0))
+        return FOUND
+
+
+def _pull(registry: Registry, deadline: float = 100.0) -> Image:
+    return pull_patiently(cast("ContainerEngine", registry), registry.clock, IMAGE, deadline, no_progress)
+
+
+def test_a_failure_that_may_pass_is_tried_again_within_the_deadline() -> None:
+    registry = Registry(FakeClock(), "connection reset by peer", "i/o timeout")
+    assert _pull(registry) is FOUND
+    assert registry.deadlines == [100.0, 98.0, 93.0]
+
+
+def test_the_third_failure_is_reported() -> None:
+    registry = Registry(FakeClock(), *["connection refused"] * 9)
+    with pytest.raises(EngineError, match="connection refused"):
+        _pull(registry)
+    assert len(registry.deadlines) == 3
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["manifest unknown", "unauthorized: no", "denied", "no space left on device", "x509: unknown authority"],
+)
+def test_a_permanent_failure_is_reported_at_once(reason: str) -> None:
+    registry = Registry(FakeClock(), reason)
+    with pytest.raises(EngineError):
+        _pull(registry)
+    assert len(registry.deadlines) == 1
+
+
+def test_no_attempt_begins_after_the_deadline() -> None:
+    registry = Registry(FakeClock(), *["connection reset"] * 9, seconds=6.0)
+    with pytest.raises(EngineError, match="connection reset"):
+        _pull(registry, 10.0)
+    assert registry.deadlines == [10.0, 3.0]
+
+
+def test_an_error_of_another_kind_is_not_tried_again() -> None:
+    class Lying(Registry):
+        def pull(self, *_: Any) -> Image:  # pyright: ignore[reportIncompatibleMethodOverride]
+            self.deadlines.append(0.0)
+            raise EngineError("image-digest-mismatch", "something else came")
+
+    registry = Lying(FakeClock())
+    with pytest.raises(EngineError, match="something else"):
+        _pull(registry)
+    assert len(registry.deadlines) == 1

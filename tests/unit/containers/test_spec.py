@@ -1,4 +1,4 @@
-"""Values that an engine or systemd could misread never get into a specification."""
+"""Values that an engine or systemd could misread never get into a specification; its options."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.containers.run_arguments import tmpfs_arguments, volume_arguments
 from mstunnel_setup.containers.spec import (
     ContainerSpec,
     HealthCheck,
@@ -100,3 +101,18 @@ def test_a_reference_has_a_name_and_a_digest() -> None:
     assert split_reference(_IMAGE) == ("registry.example:5000/tunnel/server", _DIGEST)
     with pytest.raises(EngineError):
         check_reference("registry.example/server")
+
+
+def test_docker_gets_no_option_of_a_directory_that_it_does_not_know() -> None:
+    volume = Volume(host="/a", container="/b", options=("ro", "noexec", "nosuid", "nodev", "z"))
+    assert [*volume_arguments([volume], "docker")] == ["--volume=/a:/b:ro,z"]
+    assert [*volume_arguments([volume])] == ["--volume=/a:/b:ro,noexec,nosuid,nodev,z"]
+    only = Volume(host="/a", container="/b", options=("noexec",))
+    assert [*volume_arguments([only], "docker")] == ["--volume=/a:/b:rw"]
+
+
+def test_docker_gets_no_option_of_a_tmpfs_that_it_does_not_know() -> None:
+    mount = Tmpfs(path="/a", options=("ro", "notmpcopyup"))
+    assert [*tmpfs_arguments([mount], "docker")] == ["--tmpfs=/a:ro"]
+    assert [*tmpfs_arguments([mount])] == ["--tmpfs=/a:ro,notmpcopyup"]
+    assert [*tmpfs_arguments([Tmpfs(path="/a")])] == ["--tmpfs=/a:rw"]

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mstunnel_setup.exchange.maintenance_window import Window
 from mstunnel_setup.exchange.releases import Digests, Release
-from mstunnel_setup.exchange.upgrade_decision import Member, Site, decide
+from mstunnel_setup.exchange.upgrade_decision import Member, UpgradePolicy, Window, decide
 
 CASES = sorted(Path(__file__).with_name("decisions").glob("*.json"))
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -40,7 +39,7 @@ def member(data: dict[str, Any]) -> Member:
     return Member(data["id"], f"server {data['id']}", data["status"], runs(data["runs"]), seen)
 
 
-def site(data: dict[str, Any]) -> Site:
+def site(data: dict[str, Any]) -> UpgradePolicy:
     approved = data.get("approved") and datetime.fromisoformat(data["approved"])
     window = data.get("window")
     hours = window and Window(
@@ -48,7 +47,7 @@ def site(data: dict[str, Any]) -> Site:
         time.fromisoformat(window["end"]),
         timezone(timedelta(minutes=window["offset"])),
     )
-    return Site(data["automatic"], approved, hours)
+    return UpgradePolicy(data["automatic"], approved, hours)
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
@@ -83,7 +82,7 @@ class Blind:
             own = Member(name, name, "unknown", digests("ab"), now)
             others = [Member(other, other, "unknown", None, now) for other in self.names if other != name]
             if decide(
-                Site(automatic=True, window=self.window), own, others, target, failed=(), now=now
+                UpgradePolicy(automatic=True, window=self.window), own, others, target, failed=(), now=now
             ).begin:
                 self.begun[name] = now
 
@@ -137,7 +136,7 @@ def test_of_servers_that_see_the_same_at_most_one_begins(servers: list[Member]) 
         own.id
         for own in servers
         if decide(
-            Site(automatic=True),
+            UpgradePolicy(automatic=True),
             own,
             [other for other in servers if other is not own],
             release("2026-11-01"),
@@ -155,6 +154,6 @@ def test_a_healthy_site_is_upgraded_to_its_last_server(servers: list[Member]) ->
     for _ in servers:
         for place, own in enumerate(servers):
             others = servers[:place] + servers[place + 1 :]
-            if decide(Site(automatic=True), own, others, target, failed=(), now=NOW).begin:
+            if decide(UpgradePolicy(automatic=True), own, others, target, failed=(), now=NOW).begin:
                 servers[place] = Member(own.id, own.name, "healthy", target.digests, own.seen)
     assert all(own.digests == target.digests for own in servers)

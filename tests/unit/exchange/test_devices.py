@@ -2,7 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.operations.upgrade.reconnect import judge, refused_addresses
+from mstunnel_setup.operations.upgrade.proof import judge, refused_addresses
 
 PHONE, LAPTOP, STRANGER = "192.0.2.7", "2001:db8::7", "198.51.100.9"
 

@@ -350,7 +350,7 @@ def test_without_settings_nothing_is_taken_to_another_host(server: Server) -> No
 
 def test_a_damaged_record_begins_again(server: Server) -> None:
     server.refresh()
-    server.files.write(feed.KNOWN, json.dumps({"anchor": 7}).encode())
+    server.files.write(feed.FEED_RECORD, json.dumps({"anchor": 7}).encode())
     assert server.offered() == []
     assert server.refresh() == ["2026-01-01"]
 

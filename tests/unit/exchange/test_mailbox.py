@@ -1,22 +1,70 @@
-"""The mailbox is read strictly: what is not a request for two digests is refused."""
+"""The mailbox is read strictly; agent and host of different releases understand each other."""
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.exchange.mailbox import LONGEST, Answer, parse, read_answer, render
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError, StepError
+from mstunnel_setup.exchange.mailbox import (
+    CONFIGURATION,
+    KINDS,
+    UPGRADE,
+    AgentRequest,
+    Reply,
+    ReplyState,
+    RequestKind,
+    is_pending,
+    last_reply,
+    receive,
+    reply_to,
+    send,
+    withdraw,
+    write_reply,
+)
 from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.io.files import Files
 
-ASKED = Digests(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
-GOOD = json.loads(render(ASKED))
+IMAGES = Digests(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+GOOD = json.loads(AgentRequest.to_upgrade(IMAGES).payload)
+CONFIGURE = AgentRequest.to_configure({"id": "c1", "network": "10.0.0.0/8"}, "https://intranet.test/")
 
 
-def test_what_the_agent_writes_the_monitor_reads() -> None:
-    assert parse(render(ASKED)) == ASKED
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    files = Files(tmp_path)
+    for directory in (paths.INBOX, paths.OUTBOX):
+        files.make_directories(directory)
+    return files
+
+
+def test_what_the_agent_requests_the_monitor_reads(files: Files) -> None:
+    for request in (AgentRequest.to_upgrade(IMAGES), CONFIGURE):
+        assert send(files, request)
+        assert not send(files, request), "it lies there already"
+        found = receive(files, request.kind)
+        assert found is not None
+        assert (found.kind, found.payload, found.digest) == (request.kind, request.payload, request.digest)
+        assert found.at == files.locate(request.kind.request).stat().st_mtime
+        withdraw(files, request.kind)
+        assert not is_pending(files, request.kind)
+        assert receive(files, request.kind) is None
+    assert AgentRequest.to_upgrade(IMAGES).images() == IMAGES
+    configuration, probe_url = CONFIGURE.configuration()
+    assert (str(configuration.network), probe_url) == ("10.0.0.0/8", "https://intranet.test/")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_monitor_reads_no_more_than_the_limit(files: Files, kind: RequestKind) -> None:
+    files.write(kind.request, b" " * (kind.largest + 1))
+    with pytest.raises(SetupError):
+        receive(files, kind)
 
 
 @pytest.mark.parametrize(
@@ -32,24 +80,95 @@ def test_what_the_agent_writes_the_monitor_reads() -> None:
         json.dumps({**GOOD, "agentImageDigest": GOOD["agentImageDigest"] + "\n"}).encode(),
         json.dumps({**GOOD, "mst_use_custom_image": 2}).encode(),
         json.dumps({"serverImageDigest": GOOD["serverImageDigest"]}).encode(),
-        render(ASKED) + b" " * LONGEST,
+        AgentRequest.to_upgrade(IMAGES).payload + b" " * UPGRADE.largest,
     ],
 )
 def test_anything_else_is_refused(content: bytes) -> None:
     with pytest.raises(StepError) as refused:
-        parse(content)
+        AgentRequest(UPGRADE, content).images()
     assert refused.value.code == "upgrade-request-invalid"
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_bring_more_than_a_refusal(content: bytes) -> None:
     with pytest.raises(StepError):
-        parse(content)
+        AgentRequest(UPGRADE, content).images()
+    with pytest.raises(SetupError):
+        AgentRequest(CONFIGURATION, content).configuration()
 
 
-def test_an_answer_that_cannot_be_read_is_none() -> None:
-    moment = datetime(2026, 1, 1, tzinfo=UTC)
-    answer = Answer(state="done", server=ASKED.server, agent=ASKED.agent, at=moment)
-    assert read_answer(answer.model_dump_json().encode()) == answer
-    assert read_answer(None) is None
-    assert read_answer(b'{"version": 2}') is None
+STATES: list[tuple[ReplyState, str]] = [
+    ("applying", "upgrading"),
+    ("accepted", "done"),
+    ("failed", "failed"),
+    ("refused", "refused"),
+]
+REPLIES = [
+    (
+        Reply.to(CONFIGURE, "accepted"),
+        {"version": 1, "digest": CONFIGURE.digest, "state": "accepted", "reason": "", "hint": ""},
+    ),
+    (
+        Reply.to(CONFIGURE, "refused", "line 3: bad", "Correct it."),
+        {
+            "version": 1,
+            "digest": CONFIGURE.digest,
+            "state": "refused",
+            "reason": "line 3: bad",
+            "hint": "Correct it.",
+        },
+    ),
+    *(
+        (
+            Reply.about(IMAGES, state, "", NOW),
+            {
+                "version": 1,
+                "state": word,
+                "server": IMAGES.server,
+                "agent": IMAGES.agent,
+                "reason": "",
+                "at": "2026-01-01T00:00:00Z",
+            },
+        )
+        for state, word in STATES
+    ),
+]
+"""Replies, and how the files of every release so far have them."""
+
+
+@pytest.mark.parametrize(("reply", "written"), REPLIES)
+def test_a_reply_is_written_as_earlier_releases_read_it(
+    files: Files, reply: Reply, written: dict[str, Any]
+) -> None:
+    write_reply(files, reply)
+    assert json.loads(files.read(reply.kind.reply) or b"") == written
+
+
+@pytest.mark.parametrize(("reply", "written"), REPLIES)
+def test_a_reply_of_an_earlier_release_is_read(files: Files, reply: Reply, written: dict[str, Any]) -> None:
+    files.write(reply.kind.reply, json.dumps(written).encode())
+    assert last_reply(files, reply.kind) == reply
+
+
+def test_a_reply_to_another_request_is_none(files: Files) -> None:
+    write_reply(files, Reply.to(CONFIGURE, "accepted"))
+    assert reply_to(files, CONFIGURE) is not None
+    assert reply_to(files, AgentRequest.to_configure({"id": "c2"}, "")) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "content",
+    [None, b"{", b"[" * 4000, b'{"version": 2}', b'{"version": 1, "state": "accepted"}', b'{"state": []}'],
+)
+def test_a_reply_that_cannot_be_read_is_none(files: Files, kind: RequestKind, content: bytes | None) -> None:
+    if content is not None:
+        files.write(kind.reply, content)
+    assert last_reply(files, kind) is None
+
+
+def test_without_a_mailbox_nothing_is_written(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    assert not send(files, CONFIGURE)
+    write_reply(files, Reply.to(CONFIGURE, "accepted"))
+    assert files.state(paths.MESSAGES) is None

@@ -11,23 +11,25 @@ from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.exchange.upgrade_history import (
     HISTORY,
     History,
-    Images,
-    Outcome,
-    Phase,
+    ImagePair,
     Upgrade,
+    UpgradeOutcome,
+    UpgradePhase,
     read_history,
     write_history,
 )
 from mstunnel_setup.io.files import Files
 
 
-def images(letter: str) -> Images:
+def images(letter: str) -> ImagePair:
     reference = f"registry.test/{{}}@sha256:{letter * 64}"
-    return Images(server=reference.format("server"), agent=reference.format("agent"))
+    return ImagePair(server=reference.format("server"), agent=reference.format("agent"))
 
 
-def upgrade(source: str, target: str, outcome: Outcome | None = Outcome.DONE, **changes: Any) -> Upgrade:
-    phase = Phase.ENDED if outcome else Phase.SWITCH
+def upgrade(
+    source: str, target: str, outcome: UpgradeOutcome | None = UpgradeOutcome.DONE, **changes: Any
+) -> Upgrade:
+    phase = UpgradePhase.ENDED if outcome else UpgradePhase.SWITCH
     begun = datetime(2026, 1, 1, tzinfo=UTC)
     fields = {"release": target, "asked_by": "agent", "begun": begun, "phase": phase, "outcome": outcome}
     return Upgrade(**{**fields, "source": images(source), "target": images(target), **changes})
@@ -47,16 +49,16 @@ def test_a_change_of_the_unfinished_upgrade_replaces_it_and_a_new_one_is_added()
     begun = history().with_last(upgrade("a", "b", None))
     assert begun.unfinished is not None
     ended = begun.with_last(upgrade("a", "b"))
-    assert [item.outcome for item in ended.upgrades] == [Outcome.DONE]
+    assert [item.outcome for item in ended.upgrades] == [UpgradeOutcome.DONE]
     assert ended.unfinished is None
     assert len(ended.with_last(upgrade("b", "c", None)).upgrades) == 2
 
 
 def test_failed_is_what_did_not_succeed_last() -> None:
-    went_back = upgrade("a", "b", Outcome.WENT_BACK)
+    went_back = upgrade("a", "b", UpgradeOutcome.WENT_BACK)
     assert history(went_back).failed == {images("b").digests}
     assert history(went_back, upgrade("a", "b")).failed == frozenset()
-    assert history(upgrade("a", "b", Outcome.NOT_BEGUN)).failed == {images("b").digests}
+    assert history(upgrade("a", "b", UpgradeOutcome.NOT_BEGUN)).failed == {images("b").digests}
 
 
 LEFT = upgrade("b", "a", rejects_source=True)
@@ -71,8 +73,8 @@ PASSED_OVER = upgrade("b", "a", passes_over=images("c").digests)
         ([LEFT, upgrade("a", "b")], ""),
         ([PASSED_OVER, upgrade("a", "c")], ""),
         # Only what was done counts, and only the release itself ends it.
-        ([upgrade("b", "a", Outcome.WENT_BACK, rejects_source=True)], ""),
-        ([PASSED_OVER, upgrade("a", "c", Outcome.WENT_BACK)], "c"),
+        ([upgrade("b", "a", UpgradeOutcome.WENT_BACK, rejects_source=True)], ""),
+        ([PASSED_OVER, upgrade("a", "c", UpgradeOutcome.WENT_BACK)], "c"),
         ([PASSED_OVER, upgrade("a", "d")], "c"),
     ],
 )
@@ -86,7 +88,7 @@ def test_a_rollback_is_not_rolled_back() -> None:
     """It would install what an administrator has just abandoned."""
     new = upgrade("a", "b")
     assert history(new).to_roll_back == new
-    assert history(new, upgrade("b", "c", Outcome.WENT_BACK)).to_roll_back == new
+    assert history(new, upgrade("b", "c", UpgradeOutcome.WENT_BACK)).to_roll_back == new
     assert history(new, LEFT).to_roll_back is None
     assert history().to_roll_back is None
 

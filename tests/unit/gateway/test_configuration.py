@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base.errors import ExitCode, TenantError
-from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, debug_level, ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import debug_level, ocserv_conf
+from mstunnel_setup.gateway.options import Authentication, GatewayOptions
+from mstunnel_setup.gateway.rendering import admin_settings
 
 CASES = {
     path.stem: json.loads(path.read_text()) for path in Path(__file__).parent.glob("configurations/*.json")
@@ -24,8 +25,7 @@ REFUSED = {name: case for name, case in CASES.items() if "error" in case}
 
 def options(case: dict[str, Any]) -> GatewayOptions:
     return GatewayOptions(
-        Authentication(case.get("authentication", "oidc")),
-        debug_level(case.get("debug_level", "")),
+        authentication=Authentication(case.get("authentication", "oidc")),
         certificate_too=case.get("certificate_too", False),
         revocation_list=case.get("revocation_list", False),
     )
@@ -34,7 +34,7 @@ def options(case: dict[str, Any]) -> GatewayOptions:
 @pytest.mark.parametrize("case", SERVED.values(), ids=SERVED)
 def test_a_configuration_that_can_be_served(case: dict[str, Any]) -> None:
     configuration = ServerConfiguration.from_wire(case["wire"])
-    lines = ocserv_conf(configuration, options(case)).splitlines()
+    lines = ocserv_conf(configuration, options(case), debug_level(case.get("debug_level", ""))).splitlines()
 
     assert set(case.get("has", [])) <= set(lines)
     assert not [line for line in lines if line.startswith(tuple(case.get("lacks", [])))]

@@ -5,10 +5,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mstunnel_setup.base.errors import TenantError, UsageError
-from mstunnel_setup.gateway.admin_settings import admin_settings
-from mstunnel_setup.gateway.advanced import NUMBERS, SWITCHES
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, Authentication, debug_level, ocserv_conf
+from mstunnel_setup.gateway.fields import NUMBERS, SWITCHES
+from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, debug_level, ocserv_conf
+from mstunnel_setup.gateway.options import Authentication
+from mstunnel_setup.gateway.rendering import admin_settings
 
 LONGEST_LINE = 2047
 """Bytes that ocserv reads as one line; the rest would be another line."""

@@ -2,8 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.gateway.issuers import ISSUERS, Issuers, TokenVersion
-from mstunnel_setup.gateway.oidc import TokenRules
+from mstunnel_setup.gateway.oidc import ISSUERS, TokenIssuers, TokenRules, TokenVersion
 
 TENANT = "0b5e1c6e-30f6-4c5e-9d6f-2f4a4d8f6a10"
 V1 = f"https://sts.windows.net/{TENANT}/"
@@ -37,7 +36,7 @@ RULES = TokenRules(
 def test_the_issuer_of_a_cloud_and_version(
     cloud: str, authority: str, version: TokenVersion, issuer: str
 ) -> None:
-    assert Issuers(cloud, authority, TENANT).issuer(version) == issuer
+    assert TokenIssuers(cloud, authority, TENANT).issuer(version) == issuer
 
 
 @pytest.mark.parametrize(
@@ -51,11 +50,11 @@ def test_the_issuer_of_a_cloud_and_version(
     ],
 )
 def test_the_version_unless_it_is_set(cloud: str, issuer: str | None, version: TokenVersion) -> None:
-    assert Issuers(cloud, "https://login", TENANT).version(issuer) == version
+    assert TokenIssuers(cloud, "https://login", TENANT).version(issuer) == version
 
 
 def test_each_version_has_its_openid_document() -> None:
-    issuers = Issuers("public", "https://login.microsoftonline.com", TENANT)
+    issuers = TokenIssuers("public", "https://login.microsoftonline.com", TENANT)
     base = f"https://login.microsoftonline.com/{TENANT}"
     assert issuers.metadata(1) == f"{base}/.well-known/openid-configuration"
     assert issuers.metadata(2) == f"{base}/v2.0/.well-known/openid-configuration"

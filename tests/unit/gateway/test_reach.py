@@ -7,10 +7,11 @@ from typing import Any, Final
 import pytest
 
 from mstunnel_setup.base.errors import SetupError
-from mstunnel_setup.exchange.configuration import judge
-from mstunnel_setup.gateway.advanced import NUMBERS, SWITCHES
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import GatewayOptions, ocserv_conf
+from mstunnel_setup.gateway.fields import NUMBERS, SWITCHES
+from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
+from mstunnel_setup.gateway.options import GatewayOptions
 
 # ocserv(8), 1.3.0: every key that it documents or takes, but for those that a tenant may set.
 _DOCUMENTED: Final = """
@@ -85,7 +86,7 @@ def rendered(document: dict[str, Any]) -> str | None:
     """What the host makes of data from the agent; None when it refuses it."""
     content = json.dumps({"version": 1, "configuration": document}).encode()
     try:
-        return ocserv_conf(judge(content).configuration, GatewayOptions())
+        return ocserv_conf(AgentRequest(CONFIGURATION, content).configuration()[0], GatewayOptions())
     except SetupError:
         return None
 
@@ -160,7 +161,7 @@ def test_a_configuration_has_bounds(document: dict[str, Any]) -> None:
 def test_beside_the_configuration_nothing_can_be_handed_over(extra: dict[str, Any]) -> None:
     content = json.dumps({"version": 1, "configuration": BASE, **extra}).encode()
     with pytest.raises(SetupError) as caught:
-        judge(content)
+        AgentRequest(CONFIGURATION, content).configuration()
     assert caught.value.code == "message-invalid"
 
 

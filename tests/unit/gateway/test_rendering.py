@@ -10,7 +10,7 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import GatewayOptions
+from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.gateway.rendering import RESTART_KEYS, Rendered, changes, needs_restart, open_port, render
 
 ENTRYPOINT = Path(__file__).parents[3] / "images" / "gateway" / "entrypoint"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base.errors import TenantError
-from mstunnel_setup.gateway.advanced import LONGEST_DRAIN
 from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.fields import LONGEST_DRAIN
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
 from mstunnel_setup.install import container_specs
 

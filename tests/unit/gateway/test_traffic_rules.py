@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS, ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, GatewayOptions, ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, ocserv_conf
+from mstunnel_setup.gateway.options import GatewayOptions
 
 RULES = Path(__file__).parents[3] / "images/gateway/traffic-rules"
 DOCUMENT: Mapping[str, object] = {
@@ -120,7 +121,7 @@ class Network:
         balancers: str | None = None,
     ) -> None:
         """None: devices connect to the gateway themselves."""
-        options = GatewayOptions(proxy_protocol=balancers is not None)
+        options = GatewayOptions(balancers=() if balancers is None else ("192.0.2.10",))
         rules = printed(
             self._directory,
             ocserv_conf(ServerConfiguration.from_wire(document), options),

@@ -6,9 +6,11 @@ import pytest
 
 from mstunnel_setup.actions.files import WriteFile, WriteJson
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
+from mstunnel_setup.answers.merge import Origin
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, TenantError, UsageError
 from mstunnel_setup.containers.engine import Finished
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.install.steps import configure, environment
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
 
@@ -29,9 +31,14 @@ def _files(scene: Scene, **answers: Any) -> dict[str, Any]:
     return {**found, **{action.path: action.text for action in texts}}
 
 
-def test_three_files_of_one_configuration(scene: Scene) -> None:
+def test_the_files_of_one_configuration(scene: Scene) -> None:
     found = _files(scene)
-    assert list(found) == [paths.ADMIN_SETTINGS, paths.OIDC_JSON, paths.OCSERV_CONF]
+    assert list(found) == [
+        paths.ADMIN_SETTINGS,
+        paths.OIDC_JSON,
+        paths.GATEWAY_SETTINGS,
+        paths.OCSERV_CONF,
+    ]
     assert found[paths.ADMIN_SETTINGS]["ListenPort"] == 8443
     assert "tcp-port = 8443" in found[paths.OCSERV_CONF]
 
@@ -106,7 +113,7 @@ def test_the_log_level_comes_from_env_sh(scene: Scene) -> None:
 def test_env_sh_counts_as_this_run_will_write_it(scene: Scene) -> None:
     context = scene.context(**_ANSWERS, environment={"DEBUG_LEVEL": "3"})
     environment.STEP.gather(context)
-    assert configure.STEP.gather(context).options.debug_level == 3
+    assert configure.STEP.gather(context).level == 3
 
 
 def test_a_log_level_that_is_none(scene: Scene) -> None:
@@ -193,3 +200,16 @@ def test_balancers_are_taken_where_it_does_not(
 ) -> None:
     _ipv6(scene, disabled)
     assert _files(scene, engine=engine, proxy_protocol_from=balancers)
+
+
+def test_a_list_of_revoked_certificates_stays_until_it_is_withdrawn(scene: Scene) -> None:
+    given = {**_ANSWERS, "authentication": "certificate"}
+    scene.files.make_directories(paths.CERTIFICATES)
+    scene.files.write(DEVICE_REVOCATIONS, b"a list")
+    assert configure.STEP.gather(scene.context(**given)).options.revocation_list
+
+    context = scene.context(**given)
+    context.answers.origins["devices.crl_file"] = Origin("file", "answers.yaml:3:3")
+
+    assert not configure.STEP.gather(context).options.revocation_list
+    assert configure.obsolete_keys(context).count(f"file:{DEVICE_REVOCATIONS}") == 1

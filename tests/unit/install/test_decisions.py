@@ -19,7 +19,7 @@ from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.containers.choice import Chosen, RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions
+from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.step_list import CODEC, steps_of
 from mstunnel_setup.install.steps import (
@@ -166,8 +166,8 @@ def _configuration(draw: st.DrawFn) -> configure.Configuration:
         "splitDNS": draw(st.lists(st.just("corp.example.com"), max_size=1)),
     }
     server = ServerConfiguration.from_wire(wire)
-    options = GatewayOptions(draw(st.sampled_from(Authentication)), draw(st.integers(0, 4)))
-    return configure.Configuration(server, draw(REFERENCES), options, draw(OBJECTS))
+    options = GatewayOptions(authentication=draw(st.sampled_from(Authentication)))
+    return configure.Configuration(server, draw(REFERENCES), options, draw(st.integers(0, 4)), draw(OBJECTS))
 
 
 MODULES = st.sets(st.sampled_from(["tun", "ip_tables"])).map(frozenset)

@@ -11,7 +11,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.radius import PlaceRadiusServers
 from mstunnel_setup.install.steps import configure
-from mstunnel_setup.operations.diagnose.collect import known_secrets
+from mstunnel_setup.operations.diagnose import known_secrets
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
 
 SECRET = "Radius#,Key;with=signs$"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.actions.files import WriteFile
-from mstunnel_setup.adopt import adoption
+from mstunnel_setup.adopt import switch
+from mstunnel_setup.adopt.inventory import beside
 from mstunnel_setup.adopt.switch import commit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, SignInError
@@ -83,12 +84,12 @@ def adopted(scene: Scene) -> Scene:
     for path in TAKEN_OVER:
         below = path.removeprefix(paths.CONFIGURATION)
         scene.write(path, path)
-        source = str(scene.files.locate(f"{adoption.beside(paths.CONFIGURATION)}{below}"))
-        copies.append(adoption.Copy(path=path, source=source, digest=str(scene.files.digest(path))))
-    agreed = adoption.Adoption(
+        source = str(scene.files.locate(f"{beside(paths.CONFIGURATION)}{below}"))
+        copies.append(switch.FileToCopy(path=path, source=source, digest=str(scene.files.digest(path))))
+    agreed = switch.Adoption(
         digest="", aside=(paths.CONFIGURATION,), copies=tuple(copies), answers={"site": "Berlin"}
     )
-    scene.run(adoption.in_order(agreed, [], [])[0], scene.context())
+    scene.run(switch.in_order(agreed, [], [])[0], scene.context())
     scene.journal.append("step", step="verify")
     return scene
 
@@ -114,7 +115,7 @@ def test_until_the_commit_the_other_directory_comes_back(adopted: Scene) -> None
 
     assert files_below(adopted, paths.CONFIGURATION) == set(TAKEN_OVER)
     assert files_below(adopted, f"{paths.CONFIGURATION}.left") == set(TAKEN_OVER)
-    assert not adopted.files.locate(adoption.beside(paths.CONFIGURATION)).exists()
+    assert not adopted.files.locate(beside(paths.CONFIGURATION)).exists()
 
 
 _SERVER = "22222222-0000-0000-0000-000000000001"

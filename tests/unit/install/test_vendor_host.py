@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.adopt.adoption import Adoption, carried_over
-from mstunnel_setup.adopt.assessment import assess
 from mstunnel_setup.adopt.inventory import take_inventory
+from mstunnel_setup.adopt.plan import assess
+from mstunnel_setup.adopt.switch import Adoption, carried_over
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app

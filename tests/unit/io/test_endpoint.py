@@ -1,19 +1,24 @@
-"""The HTTP of the endpoint probe, over real sockets: any answer, and limits of its size and its time."""
+"""The HTTP of the endpoint probe, over real sockets, and the certificate that no server can know."""
 
 import itertools
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_setup.io.clock import SystemClock
-from mstunnel_setup.io.endpoint import Limited, exchange
+from mstunnel_setup.io.endpoint import Limited, exchange, show_unknown_certificate
 
 
 def answered(head: bytes) -> tuple[int, datetime | None]:
@@ -88,3 +93,44 @@ def test_a_server_that_sends_a_byte_at_a_time_gets_no_more_time() -> None:
     with sending(itertools.repeat(b"x", 100), pause=0.1) as (connection, _sent), pytest.raises(TimeoutError):
         exchange(Limited(connection, clock, began + 1), "GET", "/", {"Host": "h"})
     assert clock.monotonic() - began < 3
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[int]:
+    """Asks for a certificate, takes any, and serves a page about the connection."""
+    openssl = shutil.which("openssl")
+    assert openssl is not None
+    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    command = [openssl, "s_server", "-accept", "127.0.0.1:0", "-cert", "server.pem", "-verify", "1", "-www"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if line.startswith("ACCEPT"))
+        yield int(line.rpartition(":")[2])
+        process.terminate()
+
+
+def page(port: int, *, shown: bool, version: ssl.TLSVersion) -> str:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = version
+    if shown:
+        show_unknown_certificate(context)
+    with (
+        socket.create_connection(("127.0.0.1", port), 5) as plain,
+        context.wrap_socket(plain) as secure,
+    ):
+        secure.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        chunks = iter(lambda: secure.recv(4096), b"")
+        return b"".join(chunks).decode()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_the_server_sees_it(server: int, version: ssl.TLSVersion) -> None:
+    assert "mst-readiness" in page(server, shown=True, version=version)
+
+
+def test_without_it_the_server_sees_none(server: int) -> None:
+    assert "mst-readiness" not in page(server, shown=False, version=ssl.TLSVersion.TLSv1_3)

@@ -1,6 +1,8 @@
-"""The service manager, and hosts that have none."""
+"""The service manager, what a service reports to it, and hosts that have none; entries of the journal."""
 
-from collections.abc import Sequence
+import os
+import socket
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.io.systemd import Systemd
+from mstunnel_setup.io.systemd import ServiceManager, Systemd, SystemJournal
 
 
 class Host(Processes):
@@ -82,3 +84,71 @@ def test_a_unit_that_was_stopped_leaves_no_failure() -> None:
         ("systemctl", "stop", "--", "x.service"),
         ("systemctl", "reset-failed", "--", "x.service"),
     ]
+
+
+@pytest.fixture(params=["path", "abstract"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / "notify") if request.param == "path" else f"@{tmp_path}/notify"
+
+
+@pytest.fixture
+def systemd(address: str) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(address.replace("@", "\0", 1) if address.startswith("@") else address)
+        receiver.settimeout(5)
+        yield receiver
+
+
+def test_it_is_told_what_the_service_does(address: str, systemd: socket.socket) -> None:
+    environment = {"NOTIFY_SOCKET": address, "PATH": "/bin"}
+    service = ServiceManager.of(environment)
+    service.ready()
+    service.alive(1.5)
+    service.status("first\nMAINPID=1")
+    received = [systemd.recv(200).decode() for _ in range(3)]
+    assert received == ["READY=1", "WATCHDOG_USEC=1500000\nWATCHDOG=1", "STATUS=first MAINPID=1"]
+    assert environment == {"PATH": "/bin"}, "a program that is started later would report, too"
+
+
+@pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": "/nonexistent/notify"}])
+def test_without_anyone_who_listens_nothing_happens(environment: dict[str, str]) -> None:
+    service = ServiceManager.of(environment)
+    service.ready()
+    service.alive(60)
+    service.status("well")
+    assert "NOTIFY_SOCKET" not in environment
+
+
+def fields_of(datagram: bytes) -> dict[str, str]:
+    """The fields of an entry; each has its length before its value."""
+    found = {}
+    while datagram:
+        name, _, rest = datagram.partition(b"\n")
+        size = int.from_bytes(rest[:8], "little")
+        found[name.decode()] = rest[8 : 8 + size].decode()
+        assert rest[8 + size : 9 + size] == b"\n"
+        datagram = rest[9 + size :]
+    return found
+
+
+def test_an_entry_has_its_fields_and_no_value_adds_one(tmp_path: Path) -> None:
+    fields = {"MESSAGE": "first\nMESSAGE_ID=1", "PRIORITY": "4", "MSTUNNEL_CODE": "ä"}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "socket"))
+        receiver.settimeout(5)
+        assert SystemJournal(str(tmp_path / "socket")).send(fields)
+        assert fields_of(receiver.recv(4096)) == fields
+
+
+def test_a_journal_that_is_away_takes_nothing(tmp_path: Path) -> None:
+    assert not SystemJournal(str(tmp_path / "socket")).send({"MESSAGE": "x"})
+
+
+def test_the_journal_is_used_where_the_stream_leads_to_it(tmp_path: Path) -> None:
+    with (tmp_path / "stream").open("w") as stream:
+        state = os.fstat(stream.fileno())
+        here = {"JOURNAL_STREAM": f"{state.st_dev}:{state.st_ino}"}
+        assert SystemJournal.of(here, stream.fileno()) is not None
+        # A shell or a file in between: what it gets is what a person wants to see there.
+        for elsewhere in ({}, {"JOURNAL_STREAM": f"{state.st_dev}:{state.st_ino + 1}"}):
+            assert SystemJournal.of(elsewhere, stream.fileno()) is None

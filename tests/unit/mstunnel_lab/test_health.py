@@ -14,9 +14,9 @@ from mstunnel_lab.admin_center import health
 from mstunnel_lab.admin_center.health import HEIGHT, WIDTH, chart
 from mstunnel_lab.store import Point, Store
 from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
-from mstunnel_setup.agent.measure import Machine
+from mstunnel_setup.agent.measure import MachineLoad
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
-from mstunnel_setup.exchange.thresholds import Threshold, Thresholds
+from mstunnel_setup.exchange.health_report import Threshold, Thresholds
 from mstunnel_setup.tenant.wire import HealthThreshold, LabHealth
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -62,10 +62,10 @@ def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, oth
         "latency": ("latency", "latency"),
     }[word]
     own = Thresholds().model_copy(update={field: Threshold(healthy=better, unhealthy=worse)})
-    machine = Machine(cpu_percent=value, memory_percent=value, disk_free_bytes=value * 1024**3)
+    machine = MachineLoad(cpu_percent=value, memory_percent=value, disk_free_bytes=value * 1024**3)
     probe = Probe(NOW, "http://x/", {"http_code": 200, "time_connect": value / 1000})
     report = GatewayReport(at=NOW, connections=1, probe=probe)
-    seen = Observation(NOW, NOW, machine=machine, report=report, probe_url="http://x/")
+    seen = Observation(now=NOW, started=NOW, machine=machine, report=report, probe_url="http://x/")
     rows = {row.id: row.state.value for row in judge_rows(seen, own)}
     bounds = HealthThreshold(id=name, healthy_threshold=better, unhealthy_threshold=worse)
     row = next(metric.name for metric in METRICS if metric.graph_name == name)

@@ -2,7 +2,6 @@
 
 import json
 from contextlib import nullcontext
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,17 @@ from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow, write_health
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.exchange.thresholds import Thresholds
+from mstunnel_setup.exchange.health_report import (
+    HealthReport,
+    HealthState,
+    Thresholds,
+    write_health,
+)
+from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import status
-from mstunnel_setup.operations.agent_findings import SAID_ELSEWHERE, agent_troubles, is_serious, row_notice
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
+from mstunnel_setup.operations.health import REPORTED_BY_HOST, agent_troubles, is_serious, row_notice
 from tests.unit.clocks import START
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
@@ -29,15 +32,21 @@ WELL = Observation(now=START, started=START - 2 * WEEK, last_check_in=START, con
 
 
 def report(seen: Observation = WELL, code: str = "") -> HealthReport:
-    rows = tuple(ReportedRow(**asdict(row)) for row in judge_rows(seen, Thresholds()))
+    rows = judge_rows(seen, Thresholds())
     # What these tests do not look at is not known.
     told = ("last-check-in", "server-configuration")
-    rows = tuple(row if row.id in told else row.model_copy(update={"state": State.UNKNOWN}) for row in rows)
-    error = Failure(code=code, message="it failed", hint="Check the firewall.", at=START) if code else None
-    return HealthReport(at=START, state=State.HEALTHY, rows=rows, thresholds=Thresholds(), last_error=error)
+    rows = tuple(
+        row if row.id in told else row.model_copy(update={"state": HealthState.UNKNOWN}) for row in rows
+    )
+    error = (
+        SyncFailure(code=code, message="it failed", hint="Check the firewall.", at=START) if code else None
+    )
+    return HealthReport(
+        at=START, state=HealthState.HEALTHY, rows=rows, thresholds=Thresholds(), last_error=error
+    )
 
 
-def with_row(name: str, state: State) -> HealthReport:
+def with_row(name: str, state: HealthState) -> HealthReport:
     rows = tuple(
         row.model_copy(update={"state": state, "text": "down"}) if row.id == name else row
         for row in report().rows
@@ -61,13 +70,17 @@ CASES = {
         True,
     ),
     "the internal network is down": (
-        with_row("internal-network", State.UNHEALTHY),
+        with_row("internal-network", HealthState.UNHEALTHY),
         ["mst-admin site update"],
         True,
     ),
-    "the registry is away": (with_row("upgradeability", State.UNHEALTHY), ["mst-readiness network"], False),
-    "few cores": (with_row("cpu-cores", State.WARNING), [], False),
-    "the certificate has ended": (with_row("tls-certificate", State.UNHEALTHY), [], False),
+    "the registry is away": (
+        with_row("upgradeability", HealthState.UNHEALTHY),
+        ["mst-readiness network"],
+        False,
+    ),
+    "few cores": (with_row("cpu-cores", HealthState.WARNING), [], False),
+    "the certificate has ended": (with_row("tls-certificate", HealthState.UNHEALTHY), [], False),
 }
 
 
@@ -102,15 +115,15 @@ def test_the_agent_is_quoted_and_its_advice_is_not_passed_on(code: str, shown: s
 
 
 def test_an_old_report_is_not_shown_as_current() -> None:
-    old = with_row("internal-network", State.UNHEALTHY)
+    old = with_row("internal-network", HealthState.UNHEALTHY)
     later = START + timedelta(minutes=6)
     assert (list(agent_troubles(old, later)), is_serious(old, later)) == ([], False)
     assert (list(agent_troubles(None, later)), is_serious(None, later)) == ([], False)
 
 
-@pytest.mark.parametrize("name", [name for name, _, _ in TABLE if name not in SAID_ELSEWHERE])
+@pytest.mark.parametrize("name", [name for name, _, _ in TABLE if name not in REPORTED_BY_HOST])
 def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
-    row = next(row for row in with_row(name, State.UNHEALTHY).rows if row.id == name)
+    row = next(row for row in with_row(name, HealthState.UNHEALTHY).rows if row.id == name)
     hint = row_notice(row, None).hint
     assert hint
     # These two are never unhealthy here: one has no limits, of the other nothing is uploaded.
@@ -121,8 +134,8 @@ def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
     ("health", "found", "code"),
     [
         ("healthy", report(), ExitCode.DONE),
-        ("healthy", with_row("internal-network", State.UNHEALTHY), ExitCode.CHECK),
-        ("unhealthy", with_row("internal-network", State.UNHEALTHY), ExitCode.ENGINE),
+        ("healthy", with_row("internal-network", HealthState.UNHEALTHY), ExitCode.CHECK),
+        ("unhealthy", with_row("internal-network", HealthState.UNHEALTHY), ExitCode.ENGINE),
     ],
 )
 def test_status_ends_with_what_the_agent_reports(
@@ -134,8 +147,8 @@ def test_status_ends_with_what_the_agent_reports(
     ports = ports_of(tmp_path, engine=engine)
     monkeypatch.setattr(status, "open_gateway", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(status, "complete", lambda _receipt: True)
-    certificate = {"days_left": 90, "not_after": "2027-01-01", "revocation": None, "pending": []}
-    monkeypatch.setattr(status, "certificate_facts", lambda *_: certificate)
+    certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
+    monkeypatch.setattr(status, "certificate_summary", lambda *_: certificate)
     monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
     result = status.overview(operator_of(Path("/nowhere")))
     assert result.exit_code is code

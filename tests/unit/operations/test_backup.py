@@ -13,8 +13,7 @@ from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.certificates.load import load_identity
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.backup import backup
-from mstunnel_setup.operations.backup_archive import LARGEST, unpack
+from mstunnel_setup.operations.backup import LARGEST, backup, unpack
 from tests.unit.operations.conftest import Command
 from tests.unit.operators import operator_of
 

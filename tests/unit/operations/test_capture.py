@@ -10,7 +10,7 @@ import pytest
 
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations import capture
+from mstunnel_setup.operations import sessions
 from tests.unit.fakes import ports_of
 from tests.unit.install.scenes import FakePrompter
 from tests.unit.operators import operator_of
@@ -22,10 +22,10 @@ OPERATOR = operator_of(Path("/"), FakePrompter())
 @pytest.fixture
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A server with an interface, and files below a directory of our own."""
-    monkeypatch.setattr(capture, "open_gateway", lambda _operator: nullcontext(ports_of(tmp_path)))
-    monkeypatch.setattr(capture, "server_process", lambda _ports: 1)
-    monkeypatch.setattr(capture, "enter_network_of", lambda _process: None)
-    monkeypatch.setattr(capture, "interfaces", lambda: ["tun0"])
+    monkeypatch.setattr(sessions, "open_gateway", lambda _operator: nullcontext(ports_of(tmp_path)))
+    monkeypatch.setattr(sessions, "server_process", lambda _ports: 1)
+    monkeypatch.setattr(sessions, "enter_network_of", lambda _process: None)
+    monkeypatch.setattr(sessions, "interfaces", lambda: ["tun0"])
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     return tmp_path
 
@@ -37,7 +37,7 @@ def recording(monkeypatch: pytest.MonkeyPatch, *pieces: bytes | BaseException) -
                 raise piece
             yield piece
 
-    monkeypatch.setattr(capture, "record", record)
+    monkeypatch.setattr(sessions, "record", record)
 
 
 def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(
@@ -50,8 +50,8 @@ def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(
             yield piece
             seen.append({path.name: path.stat().st_size for path in disk.iterdir()})
 
-    monkeypatch.setattr(capture, "record", record)
-    result = capture.capture(OPERATOR, "tun0", "/c.pcap", capture.Bounds(1, 10_000))
+    monkeypatch.setattr(sessions, "record", record)
+    result = sessions.capture(OPERATOR, "tun0", "/c.pcap", sessions.CaptureBounds(1, 10_000))
     assert [list(sizes.values()) for sizes in seen] == [[24], [1024], [2024]], "it grows on the disk"
     assert not any("c.pcap" in sizes for sizes in seen), "under another name until it is whole"
     assert (result.data["packets"], result.data["bytes"]) == (2, 2024)
@@ -63,7 +63,7 @@ def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(
 def test_a_large_one_is_not_in_memory(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording(monkeypatch, HEADER, *[bytes(1_000_000)] * 50)
     tracemalloc.start()
-    capture.capture(OPERATOR, "tun0", "/c.pcap", capture.Bounds(1, 100_000_000))
+    sessions.capture(OPERATOR, "tun0", "/c.pcap", sessions.CaptureBounds(1, 100_000_000))
     _now, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (disk / "c.pcap").stat().st_size == 50_000_024
@@ -72,7 +72,9 @@ def test_a_large_one_is_not_in_memory(disk: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_an_interruption_keeps_what_there_is(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording(monkeypatch, HEADER, PACKET, KeyboardInterrupt())
-    assert capture.capture(OPERATOR, "tun0", "/c.pcap", capture.Bounds(1, 10_000)).data["packets"] == 1
+    assert (
+        sessions.capture(OPERATOR, "tun0", "/c.pcap", sessions.CaptureBounds(1, 10_000)).data["packets"] == 1
+    )
     assert (disk / "c.pcap").read_bytes() == HEADER + PACKET
 
 
@@ -85,5 +87,5 @@ def test_without_a_packet_or_after_a_failure_there_is_no_file(
     before = () if isinstance(failure, KeyboardInterrupt) else (HEADER, PACKET)
     recording(monkeypatch, *before, failure)
     with pytest.raises(type(failure)):
-        capture.capture(OPERATOR, "tun0", "/c.pcap", capture.Bounds(1, 10_000))
+        sessions.capture(OPERATOR, "tun0", "/c.pcap", sessions.CaptureBounds(1, 10_000))
     assert list(disk.iterdir()) == []

@@ -16,17 +16,17 @@ import pytest
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
-from mstunnel_setup.base.values import JsonValue
 from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.exchange.releases import CATALOGUE, Catalogue, Digests
+from mstunnel_setup.exchange.releases import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.gateway.occtl import NOT_FOUND
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.operations import backup_archive, component, sessions, status, version
-from mstunnel_setup.operations.backup_archive import pack, unpack
-from mstunnel_setup.operations.diagnose.collect import known_secrets
+from mstunnel_setup.operations import backup, component, sessions, status, version
+from mstunnel_setup.operations.backup import pack, unpack
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
+from mstunnel_setup.operations.diagnose import known_secrets
 from mstunnel_setup.operations.upgrade import releases
 from mstunnel_setup.transaction.receipt import Receipt
 from tests.unit.fakes import FakeEngine, ports_of
@@ -112,9 +112,19 @@ def test_what_occtl_would_take_apart_is_refused(answers: Callable[..., Control],
     assert control.asked == []
 
 
-def state(server: tuple[str, str], agent: tuple[str, str]) -> dict[str, JsonValue]:
-    found = {paths.SERVER: server, paths.AGENT: agent}
-    return {name: {"state": each[0], "health": each[1]} for name, each in found.items()}
+def state(server: tuple[str, str], agent: tuple[str, str]) -> status.StatusReport:
+    containers = [
+        status.ContainerReport(state=each[0], health=each[1], image_digest=None, reason=None)
+        for each in (server, agent)
+    ]
+    return status.StatusReport(
+        version="1",
+        site=None,
+        certificate_days_left=None,
+        certificate=CertificateSummary(days_left=None, not_after=None, revocation=None, pending=()),
+        server=containers[0],
+        agent=containers[1],
+    )
 
 
 GOOD = ("running", "healthy")
@@ -144,12 +154,12 @@ def test_an_unfinished_installation_is_reported() -> None:
     ]
 
 
-MANIFEST = {"schema": backup_archive.SCHEMA, "server_name": "gw1"}
+MANIFEST = {"schema": backup.SCHEMA, "server_name": "gw1"}
 FILES = {paths.SITE_KEY: b"key", f"{paths.CA_TRUST}/one.crt": b"root"}
 
 
 def test_a_backup_is_read_back() -> None:
-    packed = pack({backup_archive.MANIFEST: json.dumps(MANIFEST).encode(), **FILES})
+    packed = pack({backup.MANIFEST: json.dumps(MANIFEST).encode(), **FILES})
     assert unpack(packed) == (MANIFEST, FILES)
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         assert {member.mode for member in archive} == {0o600}
@@ -158,7 +168,7 @@ def test_a_backup_is_read_back() -> None:
 
 @pytest.mark.parametrize("name", ["etc/passwd", "../etc/passwd", "etc/mstunnel/ca-trust/../../passwd"])
 def test_a_backup_places_nothing_but_what_belongs_to_a_gateway(name: str) -> None:
-    packed = pack({backup_archive.MANIFEST: json.dumps(MANIFEST).encode(), name: b"root::0:0"})
+    packed = pack({backup.MANIFEST: json.dumps(MANIFEST).encode(), name: b"root::0:0"})
     assert unpack(packed) == (MANIFEST, {})
 
 
@@ -168,8 +178,8 @@ def test_a_backup_places_nothing_but_what_belongs_to_a_gateway(name: str) -> Non
         b"",
         b"no archive",
         pack({"other": b""}),
-        pack({backup_archive.MANIFEST: b"not JSON"}),
-        pack({backup_archive.MANIFEST: b'{"schema": "mstunnel-backup/2"}'}),
+        pack({backup.MANIFEST: b"not JSON"}),
+        pack({backup.MANIFEST: b'{"schema": "mstunnel-backup/2"}'}),
     ],
 )
 def test_what_is_no_backup_is_refused(packed: bytes) -> None:
@@ -248,8 +258,8 @@ def test_the_images_that_the_program_brings_are_named_after_it(
 ) -> None:
     own = ReleaseImages(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}", "images.tar", "")
     monkeypatch.setattr(releases, "release_images", lambda: own)
-    assert releases.release_names(Catalogue(()), Digests(own.gateway, own.agent)) == [__version__]
-    assert releases.release_names(Catalogue(()), Digests(own.agent, own.gateway)) == []
+    assert releases.release_names(ReleaseCatalogue(()), Digests(own.gateway, own.agent)) == [__version__]
+    assert releases.release_names(ReleaseCatalogue(()), Digests(own.agent, own.gateway)) == []
 
 
 def test_a_version_names_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

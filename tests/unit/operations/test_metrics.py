@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from mstunnel_setup.agent.metrics import TEXTFILE
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import metrics
@@ -24,8 +24,8 @@ PROGRAM = str(Path(sys.executable).with_name("mst-cli"))
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     files = Files(tmp_path)
-    files.make_directories(str(Path(TEXTFILE).parent))
-    files.write(TEXTFILE, TEXT.encode())
+    files.make_directories(str(Path(paths.AGENT_METRICS).parent))
+    files.write(paths.AGENT_METRICS, TEXT.encode())
     return tmp_path
 
 
@@ -36,20 +36,20 @@ def test_they_are_shown_as_they_are(root: Path) -> None:
 
 
 def test_until_the_agent_has_written_some_there_are_none(root: Path) -> None:
-    (root / TEXTFILE.lstrip("/")).unlink()
+    (root / paths.AGENT_METRICS.lstrip("/")).unlink()
     result = metrics.show(operator_of(root))
     assert (result.status, result.data, result.exit_code) == ("warning", {"metrics": None}, ExitCode.DONE)
     assert [notice.code for notice in result.warnings] == ["metrics-missing"]
 
 
 def test_an_agent_that_misbehaves_does_not_reach_the_terminal(root: Path) -> None:
-    Files(root).write(TEXTFILE, b"mstunnel_connections 4\n\x1b]0;owned\x07\n")
+    Files(root).write(paths.AGENT_METRICS, b"mstunnel_connections 4\n\x1b]0;owned\x07\n")
     assert lines_of(metrics.show(operator_of(root))) == ["mstunnel_connections 4", "]0;owned"]
 
 
 def test_a_link_in_place_of_the_file_is_not_followed(root: Path) -> None:
     """The agent owns the directory: its link must not show a file that it cannot read."""
-    path = root / TEXTFILE.lstrip("/")
+    path = root / paths.AGENT_METRICS.lstrip("/")
     path.unlink()
     path.symlink_to("/etc/hostname")
     with pytest.raises(SetupError, match="not a regular file"):
@@ -65,10 +65,10 @@ def test_they_are_served_as_they_are_now_until_a_signal(root: Path) -> None:
         assert served.stderr.readline() == f"Serving /metrics on 127.0.0.1:{port}.\n"
         url = f"http://127.0.0.1:{port}/metrics"
         first = requests.get(url, timeout=10)
-        Files(root).write(TEXTFILE, b"mstunnel_connections 5\n")
+        Files(root).write(paths.AGENT_METRICS, b"mstunnel_connections 5\n")
         second = requests.get(url, timeout=10)
-        (root / TEXTFILE.lstrip("/")).unlink()
-        (root / TEXTFILE.lstrip("/")).symlink_to("/etc/hostname")
+        (root / paths.AGENT_METRICS.lstrip("/")).unlink()
+        (root / paths.AGENT_METRICS.lstrip("/")).symlink_to("/etc/hostname")
         third = requests.get(url, timeout=10)
         served.send_signal(signal.SIGTERM)
         assert served.wait(timeout=20) == ExitCode.INTERRUPTED

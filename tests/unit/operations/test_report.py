@@ -12,8 +12,8 @@ import pytest
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.operations import report
+from mstunnel_setup.operations.gateway_log import since
 from mstunnel_setup.operations.report import Usage, accounts_of
-from mstunnel_setup.operations.since import since
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import ports_of
 from tests.unit.operators import operator_of
@@ -53,7 +53,7 @@ def ended(
     ],
 )
 def test_sessions_and_what_they_carried_add_up(lines: list[str], usage: Usage) -> None:
-    usage.client = "192.0.2.7"
+    usage.user, usage.client = ADA, "192.0.2.7"
     assert accounts_of(lines).users[ADA] == usage
 
 

@@ -13,13 +13,12 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
-from mstunnel_setup.exchange.health_report import HealthReport, ReportedRow
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.thresholds import Thresholds
+from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, Thresholds
+from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install.steps import verify
-from mstunnel_setup.operations import component, restart, status
-from mstunnel_setup.operations.agent_findings import agent_troubles, of_settled_server
-from mstunnel_setup.operations.settings import environment_check
+from mstunnel_setup.operations import component, environment, status
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
+from mstunnel_setup.operations.health import agent_troubles, of_settled_server
 from tests.serving import free_port
 from tests.unit.clocks import START
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
@@ -60,14 +59,14 @@ class Service(FakeSystemd):
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Host]:
     """A host with that `env.sh`, whose server runs, and ends with `words` once it is restarted."""
 
-    def prepare(environment: str = "", words: str = "") -> Host:
+    def prepare(content: str = "", words: str = "") -> Host:
         engine = FakeEngine({paths.SERVER: WELL, paths.AGENT: WELL})
         units = {UNIT, f"{paths.AGENT}.service"}
         ports = ports_of(tmp_path, engine=engine, systemd=Service(units=units, engine=engine, words=words))
         ports.files.make_directories(paths.CONFIGURATION)
-        ports.files.write(paths.ENVIRONMENT, environment.encode())
+        ports.files.write(paths.ENVIRONMENT, content.encode())
         ports.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
-        for module in (component, environment_check, status):
+        for module in (component, environment, status):
             monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
         monkeypatch.setattr(verify, "serves", lambda _ports, port: served.append(port))
         served.clear()
@@ -85,7 +84,7 @@ def switched(ports: Host) -> Sequence[str]:
 
 
 def restarted(container: str = paths.SERVER) -> Result:
-    return restart.restart(operator_of(Path("/nowhere")), container)
+    return component.restart(operator_of(Path("/nowhere")), container)
 
 
 REFUSED = [
@@ -120,7 +119,7 @@ def test_what_is_stopped_is_started_all_the_same(
 ) -> None:
     """At the boot of a host its proxy may answer a moment later, and nothing serves that could be kept."""
     host(environment)
-    result = restart.start(operator_of(Path("/nowhere")), paths.SERVER)
+    result = component.start(operator_of(Path("/nowhere")), paths.SERVER)
     assert (result.data["action"], [notice.code for notice in result.warnings]) == ("started", [code])
     assert words in result.warnings[0].message
 
@@ -128,7 +127,7 @@ def test_what_is_stopped_is_started_all_the_same(
 def test_a_start_that_fails_names_the_proxy(host: Callable[..., Host]) -> None:
     host("TRACE_SESIONS=1\nhttps_proxy=http://proxy.invalid:3128\n", words="cannot fetch the keys")
     with pytest.raises(EngineError) as caught:
-        restart.start(operator_of(Path("/nowhere")), paths.SERVER)
+        component.start(operator_of(Path("/nowhere")), paths.SERVER)
     assert caught.value.code == "container-failed"
     assert caught.value.message.startswith("https_proxy in /etc/mstunnel/env.sh is http://proxy.invalid:3128")
     assert "cannot fetch the keys" in caught.value.message
@@ -155,9 +154,9 @@ def test_what_waits_for_its_proxy_is_restarted_with_a_warning(host: Callable[...
     """The agent tries again until the proxy answers; so does a server that admits by certificate."""
     ports = host("https_proxy=http://127.0.0.1:1\n")
     assert [notice.code for notice in restarted(paths.AGENT).warnings] == ["proxy-unreachable"]
-    who = '{"AgentId": "%s", "AADTenantId": "%s", "Authentication": "certificate"}'
-    ports.files.make_directories(str(Path(paths.AGENT_INFO).parent))
-    ports.files.write(paths.AGENT_INFO, (who % (("0" * 8 + "-0000" * 3 + "-" + "0" * 12,) * 2)).encode())
+    options = GatewayOptions(authentication=Authentication.CERTIFICATE)
+    ports.files.make_directories(paths.CONFIGURATION)
+    ports.files.write(paths.GATEWAY_SETTINGS, options.model_dump_json().encode())
     assert [notice.code for notice in restarted().warnings] == ["proxy-unreachable"]
 
 
@@ -166,7 +165,7 @@ def test_the_check_connects_to_every_proxy_once(host: Callable[..., Host]) -> No
     proxy = f"http://user:secret@127.0.0.1:{port}"
     host(f"http_proxy={proxy}\nhttps_proxy={proxy}\nno_proxy=localhost\nNOTE=mine\n")
     with socket.create_server(("127.0.0.1", port)) as listener:
-        result = environment_check.env_check(operator_of(Path("/nowhere")))
+        result = environment.env_check(operator_of(Path("/nowhere")))
         listener.accept()[0].close()
         listener.settimeout(0.1)
         with pytest.raises(TimeoutError):
@@ -178,7 +177,7 @@ def test_the_check_connects_to_every_proxy_once(host: Callable[..., Host]) -> No
 
 def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Host]) -> None:
     host("https_proxy=http://127.0.0.1:1\nTRACE_SESIONS=1\n")
-    result = environment_check.env_check(operator_of(Path("/nowhere")))
+    result = environment.env_check(operator_of(Path("/nowhere")))
     assert (result.status, result.exit_code) == ("error", 8)
     assert "https_proxy in /etc/mstunnel/env.sh is http://127.0.0.1:1" in result.errors[0].message
     assert [notice.code for notice in result.warnings] == ["setting-unknown"]
@@ -186,8 +185,8 @@ def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Host
 
 def shown_status(monkeypatch: pytest.MonkeyPatch) -> Result:
     monkeypatch.setattr(status, "complete", lambda _receipt: True)
-    certificate = {"days_left": 90, "not_after": "2027-01-01", "revocation": None, "pending": []}
-    monkeypatch.setattr(status, "certificate_facts", lambda *_: certificate)
+    certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
+    monkeypatch.setattr(status, "certificate_summary", lambda *_: certificate)
     monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
     return status.overview(operator_of(Path("/nowhere")))
 
@@ -235,10 +234,10 @@ def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
     row = ReportedRow(
         id="server-container",
         title="Server",
-        state=State.UNHEALTHY,
+        state=HealthState.UNHEALTHY,
         text="the gateway runs, but its server does not answer",
     )
-    starting = HealthReport(at=START, state=State.UNHEALTHY, rows=(row,), thresholds=Thresholds())
+    starting = HealthReport(at=START, state=HealthState.UNHEALTHY, rows=(row,), thresholds=Thresholds())
     assert list(agent_troubles(of_settled_server(starting, WELL), START)) == []
     # It has run for longer, or is not there at all: then that is news.
     earlier = replace(WELL, started_at=START.replace(year=START.year - 1))

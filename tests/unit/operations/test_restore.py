@@ -20,7 +20,7 @@ from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations import restore as work
-from mstunnel_setup.operations.backup_archive import MANIFEST, SCHEMA, pack
+from mstunnel_setup.operations.backup import MANIFEST, SCHEMA, pack
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Runner

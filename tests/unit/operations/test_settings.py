@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.gateway.admin_settings import admin_settings
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
+from mstunnel_setup.gateway.rendering import admin_settings
 from tests.unit.operations.conftest import Command
 
 LATIN_1 = "DEBUG_LEVEL=1\n# Schlüssel\n".encode("latin-1")

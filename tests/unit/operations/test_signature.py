@@ -9,8 +9,7 @@ import pytest
 from mstunnel_setup.base.errors import CheckError, UsageError
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.signature import signed_digests
-from mstunnel_setup.operations.version import self_verify
+from mstunnel_setup.operations.version import self_verify, signed_digests
 from tests.unit.results import lines_of
 
 

@@ -23,7 +23,7 @@ def imported(module: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_agent_imports_nothing_that_its_image_lacks() -> None:
-    for module in ("mstunnel_setup.agent.__main__", "mstunnel_setup.agent.build", "mstunnel_setup.cli.agent"):
+    for module in ("mstunnel_setup.agent.__main__", "mstunnel_setup.agent.loop", "mstunnel_setup.cli.agent"):
         assert imported(module).stderr == ""
 
 

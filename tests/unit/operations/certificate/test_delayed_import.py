@@ -16,7 +16,7 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run
-from mstunnel_setup.operations.certificate.delayed_import import schedule, take_pending
+from mstunnel_setup.operations.certificate.import_certificate import schedule, take_pending
 from tests.unit.operators import operator_of
 
 

@@ -13,8 +13,7 @@ from mstunnel_setup.base.text import WIDTH
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.io.clock import SystemClock
-from mstunnel_setup.operations.certificate.import_certificate import import_certificate
-from mstunnel_setup.operations.certificate.import_request import ImportRequest
+from mstunnel_setup.operations.certificate.import_certificate import ImportRequest, import_certificate
 from mstunnel_setup.transaction.lock import exclusive
 from tests.unit.certificates.authority import Authority
 from tests.unit.certificates.pki import openssl

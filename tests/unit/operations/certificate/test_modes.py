@@ -8,7 +8,7 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.certificate.modes import mend_modes, mode_findings
+from mstunnel_setup.operations.certificate.repair import fix_permissions, mode_findings
 
 _DIRECTORY = generations.directory("one")
 _FILES = {
@@ -61,7 +61,7 @@ def test_a_mode_that_is_too_open_is_found_and_fixed(files: Files, path: str, mod
     (finding,) = mode_findings(files)
     assert finding.code == found
     assert f"{path} has mode {mode:04o}, not" in finding.message
-    mend_modes(files)
+    fix_permissions(files)
     assert ids(files) == []
     assert all(files.read(name) == name.encode() for name in _FILES), "no content is lost"
 
@@ -72,7 +72,7 @@ def test_a_foreign_owner_is_found_and_fixed(files: Files, path: str) -> None:
     os.chown(files.locate(path), 12345, 0)
     (finding,) = mode_findings(files)
     assert (finding.code, "12345" in finding.message) == ("key-owner", True)
-    mend_modes(files)
+    fix_permissions(files)
     assert ids(files) == []
 
 

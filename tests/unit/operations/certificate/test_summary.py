@@ -3,19 +3,19 @@
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mstunnel_setup.actions.certificate_schedule import ScheduleImport
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.revocation_record import ASKED_BY_AGENT
 from mstunnel_setup.operations.certificate.summary import (
-    certificate_facts,
+    CertificateSummary,
+    RevocationSummary,
     certificate_lines,
     certificate_notices,
+    certificate_summary,
 )
 from mstunnel_setup.transaction.action import Codec
 from mstunnel_setup.transaction.receipt import Entry, Receipt
@@ -24,6 +24,11 @@ from tests.unit.clocks import StoppedClock
 from tests.unit.fakes import ports_of
 
 _ASKED = "2026-11-25T09:41:27+00:00"
+
+
+def summary(days: int | None, state: str | None, *problems: str) -> CertificateSummary:
+    answer = RevocationSummary(state=state, asked=_ASKED, problems=problems) if state else None
+    return CertificateSummary(days_left=days, not_after="2026-12-31", revocation=answer, pending=())
 
 
 @pytest.mark.parametrize(
@@ -35,9 +40,7 @@ _ASKED = "2026-11-25T09:41:27+00:00"
     ],
 )
 def test_the_last_revocation_status(state: str, said: str) -> None:
-    answer: JsonObject = {"state": state, "asked": _ASKED, "problems": []}
-    lines = certificate_lines({"days_left": 89, "revocation": answer, "pending": []})
-    assert lines == [("Certificate", "89 days left"), ("Revocation", said)]
+    assert certificate_lines(summary(89, state)) == [("Certificate", "89 days left"), ("Revocation", said)]
 
 
 @pytest.mark.parametrize(
@@ -59,14 +62,7 @@ def test_the_last_revocation_status(state: str, said: str) -> None:
 )
 def test_who_is_warned_of_what(days: int | None, state: str | None, warned: list[str]) -> None:
     problems = ["http://ocsp.example.net: it did not answer"]
-    answer = state and {"state": state, "asked": _ASKED, "problems": problems}
-    facts: dict[str, Any] = {
-        "days_left": days,
-        "not_after": "2026-12-31",
-        "revocation": answer,
-        "pending": [],
-    }
-    notices = list(certificate_notices(facts))
+    notices = list(certificate_notices(summary(days, state, *problems)))
     assert [notice.code for notice in notices] == warned
     assert all(notice.hint for notice in notices)
     unanswered = [notice for notice in notices if notice.code == "revocation-undetermined"]
@@ -80,8 +76,10 @@ def test_an_import_that_failed_at_its_time_is_warned_of(
     due = NOW - timedelta(minutes=minutes)
     pending = ScheduleImport(name="0123456789ab", at=due.isoformat(), fingerprint="f", program="/bin/true")
     entry = Entry(pending.key, "import", {}, (Codec([ScheduleImport]).dump(pending),), finished=True)
-    facts = certificate_facts(ports_of(tmp_path, clock=StoppedClock(NOW)), Receipt({pending.key: entry}))
-    found = [notice for notice in certificate_notices(facts) if notice.code != "certificate-not-in-use"]
+    found_here = certificate_summary(
+        ports_of(tmp_path, clock=StoppedClock(NOW)), Receipt({pending.key: entry})
+    )
+    found = [notice for notice in certificate_notices(found_here) if notice.code != "certificate-not-in-use"]
     assert [notice.code for notice in found] == warned
     assert all("--cancel 0123456789ab" in notice.hint for notice in found)
 
@@ -93,4 +91,4 @@ def test_a_time_of_the_agent_that_cannot_be_computed_with_is_no_answer(tmp_path:
     name = str(generations.linked(ports.files))
     record = {"fingerprint": name, "asked": asked, "state": "good", "certificates": []}
     ports.files.write(ASKED_BY_AGENT, json.dumps(record).encode())
-    assert certificate_facts(ports, Receipt({}))["revocation"] is None
+    assert certificate_summary(ports, Receipt({})).revocation is None

@@ -11,7 +11,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.operations.diagnose import collect
+from mstunnel_setup.operations import diagnose
 from tests.unit.fakes import FakeSystemd, ports_of
 from tests.unit.operators import operator_of
 
@@ -37,8 +37,8 @@ def test_the_access_log_stays_out_wherever_it_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for command in ("_readiness", "health", "overview", "check", "version"):
-        monkeypatch.setattr(collect, command, lambda _operator: Result())
-    found = collect.collect(operator_of(tmp_path), ports_of(tmp_path, processes=Programs()))
+        monkeypatch.setattr(diagnose, command, lambda _operator: Result())
+    found = diagnose.collect(operator_of(tmp_path), ports_of(tmp_path, processes=Programs()))
     logs = {name: text for name, text in found.items() if name.startswith("logs/")}
     assert logs.keys() == {f"logs/{paths.SERVER}.log", f"logs/{paths.AGENT}.log", "logs/journal.log"}
     assert logs[f"logs/{paths.SERVER}.log"] == "2026-11-25T10:00:00Z ready\n"
@@ -53,13 +53,13 @@ def test_a_part_that_fails_unforeseen_is_replaced_by_where_and_not_by_what_it_qu
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for command in ("_readiness", "overview", "check", "version"):
-        monkeypatch.setattr(collect, command, lambda _operator: Result())
+        monkeypatch.setattr(diagnose, command, lambda _operator: Result())
 
     def fail(_operator: Operator) -> Result:
         raise KeyError("a password")
 
-    monkeypatch.setattr(collect, "health", fail)
-    found = collect.collect(operator_of(tmp_path), ports_of(tmp_path, processes=Programs()))
+    monkeypatch.setattr(diagnose, "health", fail)
+    found = diagnose.collect(operator_of(tmp_path), ports_of(tmp_path, processes=Programs()))
     assert re.fullmatch(
         rf"not collected: internal-error: unexpected error: KeyError in {__name__}:\d+\n",
         found["checks/health.json"],
@@ -70,7 +70,7 @@ def test_a_part_that_fails_unforeseen_is_replaced_by_where_and_not_by_what_it_qu
 
 def test_what_a_host_does_not_have_is_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for command in ("_readiness", "health", "overview", "check", "version"):
-        monkeypatch.setattr(collect, command, lambda _operator: Result())
+        monkeypatch.setattr(diagnose, command, lambda _operator: Result())
     ports = ports_of(tmp_path, processes=Programs(), systemd=FakeSystemd(runs=False))
-    names = collect.collect(operator_of(tmp_path), ports).keys()
+    names = diagnose.collect(operator_of(tmp_path), ports).keys()
     assert not [name for name in names if name.startswith("files") or name == "logs/journal.log"]

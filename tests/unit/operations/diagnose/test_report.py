@@ -16,7 +16,7 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.diagnose import collect, report
+from mstunnel_setup.operations import diagnose
 from mstunnel_setup.transaction.journal import Journal
 from tests.testbed.canary import LOGGED, SETTINGS, forms, leaks
 from tests.unit.clocks import FakeClock
@@ -46,8 +46,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     files.write(paths.SETUP_LOG, logged.encode())
     ports = ports_of(tmp_path, processes=Printing(logged))
     for command in ("_readiness", "health", "overview", "check", "version"):
-        monkeypatch.setattr(collect, command, lambda _session: Result(data={"said": logged}))
-    monkeypatch.setattr(report, "open_host", lambda _operator: nullcontext(ports))
+        monkeypatch.setattr(diagnose, command, lambda _session: Result(data={"said": logged}))
+    monkeypatch.setattr(diagnose, "open_host", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     return files
 
@@ -64,7 +64,7 @@ def bundle(host: Files) -> dict[str, bytes]:
 
 
 def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
-    result = report.diagnose(operator(), Path("/bundle.tar.gz"))
+    result = diagnose.diagnose(operator(), Path("/bundle.tar.gz"))
     files = bundle(host)
     assert leaks(SECRETS, files) == []
     assert b"radiusclient" in files["logs/journal.log"]
@@ -81,7 +81,7 @@ def test_a_link_in_place_of_what_the_agent_owns_stops_nothing(host: Files, path:
     host.make_directories(paths.AGENT_DIRECTORY)
     host.locate(path).symlink_to("/etc/shadow")
     os.chown(host.locate(paths.AGENT_DIRECTORY), paths.AGENT_USER, paths.AGENT_USER)
-    report.diagnose(operator(), Path("/bundle.tar.gz"))
+    diagnose.diagnose(operator(), Path("/bundle.tar.gz"))
     assert "manifest.json" in bundle(host)
 
 
@@ -90,7 +90,7 @@ def test_without_our_own_secrets_nothing_is_written(host: Files, path: str) -> N
     host.remove(path)
     host.make_directories(path)
     with pytest.raises(FileError):
-        report.diagnose(operator(), Path("/bundle.tar.gz"))
+        diagnose.diagnose(operator(), Path("/bundle.tar.gz"))
     assert host.read("/bundle.tar.gz") is None
 
 
@@ -116,11 +116,11 @@ def test_a_damaged_journal_stops_nothing(
         files.make_directories(directory)
     files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=2\n")
     files.write(f"{paths.STATE}/journal.jsonl", content)
-    monkeypatch.setattr(collect, "_readiness", lambda _operator: Result())
+    monkeypatch.setattr(diagnose, "_readiness", lambda _operator: Result())
     monkeypatch.setattr(host_module, "open_engine", lambda *_arguments: (FakeEngine(), PODMAN))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     damaged = operator_of(tmp_path, FakePrompter(interactive=False), processes=Printing("said"))
-    report.diagnose(damaged, Path("/bundle.tar.gz"))
+    diagnose.diagnose(damaged, Path("/bundle.tar.gz"))
     found = bundle(files)
     assert found[f"files{paths.ENVIRONMENT}"] == b"DEBUG_LEVEL=2\n"
     assert found[f"files{paths.STATE}/journal.jsonl"] == content
@@ -133,14 +133,14 @@ def test_an_account_without_a_gateway_is_still_refused(monkeypatch: pytest.Monke
     def refused(_operator: Operator) -> AbstractContextManager[Host]:
         raise NOT_ROOT(what="this command")
 
-    monkeypatch.setattr(report, "open_host", refused)
+    monkeypatch.setattr(diagnose, "open_host", refused)
     with pytest.raises(CheckError):
-        report.diagnose(operator(), None)
+        diagnose.diagnose(operator(), None)
 
 
 @pytest.mark.usefixtures("host")
 def test_the_preview_counts_redactions_and_lists_everything() -> None:
-    result = report.diagnose(operator(), None)
+    result = diagnose.diagnose(operator(), None)
     lines = lines_of(result)
     rows = {line.split()[2]: line.split()[:2] for line in lines[1:-1]}
     assert lines[0].split() == ["Bytes", "Redacted", "File"]
@@ -152,6 +152,6 @@ def test_the_preview_counts_redactions_and_lists_everything() -> None:
 def test_a_declined_confirmation_shows_the_preview_and_writes_no_file(host: Files) -> None:
     prompter = FakePrompter(["no"])
     with pytest.raises(UsageError):
-        report.diagnose(operator_of(Path("/"), prompter), Path("/bundle.tar.gz"))
+        diagnose.diagnose(operator_of(Path("/"), prompter), Path("/bundle.tar.gz"))
     assert "manifest.json" in prompter.said[0]
     assert host.read("/bundle.tar.gz") is None

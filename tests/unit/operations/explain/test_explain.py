@@ -16,8 +16,8 @@ from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, Finished
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import Authentication, GatewayOptions, ocserv_conf
-from mstunnel_setup.gateway.served import Served, read_served
+from mstunnel_setup.gateway.ocserv_conf import TunnelSettings, ocserv_conf, read_tunnel_settings
+from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.explain import report
@@ -196,7 +196,7 @@ def test_a_user_principal_name_alone_is_refused_with_how_to_get_the_object_id(
 
 
 def test_where_devices_present_no_token_users_have_any_name(host: Scene) -> None:
-    by_certificate = GatewayOptions(Authentication.CERTIFICATE)
+    by_certificate = GatewayOptions(authentication=Authentication.CERTIFICATE)
     host.write(paths.OCSERV_CONF, ocserv_conf(CONFIGURATION, by_certificate))
     assert outcome(explain(host, "ada@contoso.com"), "session") == "problem"
 
@@ -237,16 +237,16 @@ def test_without_an_engine_the_files_still_tell_of_routes(host: Scene) -> None:
     ]
 
 
-def served(**changes: Any) -> Served:
+def served(**changes: Any) -> TunnelSettings:
     fields = {**vars(CONFIGURATION), **changes}
-    found = read_served(ocserv_conf(ServerConfiguration(**fields)).encode())
+    found = read_tunnel_settings(ocserv_conf(ServerConfiguration(**fields)).encode())
     assert found is not None
     return found
 
 
 def test_what_is_served_is_read_back_from_the_configuration_of_the_gateway() -> None:
     found = served(ipv6_network=ip_network("fd00:1::/64"), routes_exclude=(ip_network("10.99.7.0/24"),))
-    assert found == Served(
+    assert found == TunnelSettings(
         port=443,
         by_token=True,
         pools=(ip_network("10.8.0.0/24"), ip_network("fd00:1::/64")),
@@ -269,9 +269,9 @@ def test_without_ranges_all_traffic_goes_into_the_tunnel_but_what_is_excluded() 
 
 
 def test_certificates_instead_of_tokens_are_noticed_and_a_damaged_file_is_none() -> None:
-    options = GatewayOptions(Authentication.CERTIFICATE)
-    found = read_served(ocserv_conf(CONFIGURATION, options).encode())
+    options = GatewayOptions(authentication=Authentication.CERTIFICATE)
+    found = read_tunnel_settings(ocserv_conf(CONFIGURATION, options).encode())
     assert found is not None
     assert not found.by_token
     for damaged in (b"", b"tcp-port = 443\n", b"\xff", ocserv_conf(CONFIGURATION).encode()[:200]):
-        assert read_served(damaged) is None
+        assert read_tunnel_settings(damaged) is None

@@ -8,15 +8,14 @@ import pytest
 
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.gateway.served import Served
-from mstunnel_setup.operations.explain.model import Facts, Row, Subject, Token
-from mstunnel_setup.operations.explain.refusals import LogFindings
+from mstunnel_setup.gateway.ocserv_conf import TunnelSettings
+from mstunnel_setup.operations.explain.facts import Facts, LogFindings, Row, Subject, Token
 from mstunnel_setup.operations.explain.report import rows
 from mstunnel_setup.operations.gateway_log import SessionRecord
 
 USER, PHONE, TUNNEL, INTRANET = "5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11", "192.0.2.7", "10.8.0.5", "10.99.0.10"
 NOW = 1_800_000_000
-SERVED = Served(
+SERVED = TunnelSettings(
     port=443,
     by_token=True,
     pools=(ip_network("10.8.0.0/24"),),

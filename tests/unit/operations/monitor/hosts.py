@@ -6,18 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange import configuration as handover
-from mstunnel_setup.exchange.configuration import Verdict
 from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, Reply, reply_to
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.ocserv_conf import GatewayOptions
+from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.configuration import digest_of
-from mstunnel_setup.operations.monitor.serve_configuration import Configurations
+from mstunnel_setup.operations.monitor.configuration import Configurations, digest_of
 from tests.unit.clocks import FakeClock
 
-_SITE = "11111111-1111-1111-1111-111111111111"
 DIRECTORIES = (
     *(paths.INBOX, paths.OUTBOX, paths.AGENT_DIRECTORY, paths.SERVER_STATE, paths.AGENT_STATE, paths.STATE),
     paths.LOCK.rpartition("/")[0],
@@ -44,18 +41,16 @@ class Host(FakeClock):
         self.files.root.mkdir(parents=True, exist_ok=True)
         for directory in DIRECTORIES:
             self.files.make_directories(directory)
-        self.inform("oidc")
+        self.inform(GatewayOptions())
         first = rendering.render(ServerConfiguration.from_wire(document()), GatewayOptions())
         rendering.write(self.files, first.files)
         self.gateway_looks()
         self.looks.clear()
         self.restart()
 
-    def inform(self, authentication: str, also: str = "none") -> None:
-        """What the installer wrote of the agent and its devices."""
-        info = {"AgentId": _SITE, "AADTenantId": _SITE, "Authentication": authentication}
-        info["AuthenticationAlso"] = also
-        self.files.write(paths.AGENT_INFO, json.dumps(info).encode())
+    def inform(self, options: GatewayOptions) -> None:
+        """What the installer recorded of this host."""
+        self.files.write(paths.GATEWAY_SETTINGS, options.model_dump_json().encode())
 
     def restart(self) -> None:
         """Start the monitor again; what it knew in memory is gone."""
@@ -73,14 +68,14 @@ class Host(FakeClock):
             self.files.write(REPORT, report.encode())
 
     def hand(self, content: bytes) -> None:
-        self.files.write(paths.CONFIGURATION_HANDED, content)
+        self.files.write(CONFIGURATION.request, content)
 
-    def give(self, probe_url: str = "", **properties: Any) -> Verdict | None:
-        """Hand a configuration over and have the monitor look; what it answers."""
-        content = handover.encode(document(**properties), probe_url)
-        self.hand(content)
+    def give(self, probe_url: str = "", **properties: Any) -> Reply | None:
+        """Hand a configuration over and have the monitor look; what it replies."""
+        request = AgentRequest.to_configure(document(**properties), probe_url)
+        self.hand(request.payload)
         self.monitor.look()
-        return handover.read_verdict(self.files, handover.name_of(content))
+        return reply_to(self.files, request)
 
     def conf(self) -> bytes:
         return self.files.read(paths.OCSERV_CONF) or b""

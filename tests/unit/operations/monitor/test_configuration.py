@@ -9,9 +9,10 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
-from mstunnel_setup.exchange import configuration as handover
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, reply_to
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
+from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import read_record
 from tests.unit.operations.monitor.hosts import Host, document
@@ -129,7 +130,7 @@ def test_a_monitor_that_is_killed_at_any_write_ends_where_one_that_was_not_does(
     kill_at = 0
     for kill_at in itertools.count(1):
         host = Host(files=Files(tmp_path / str(kill_at)))
-        host.hand(handover.encode(document(**change), ""))
+        host.hand(AgentRequest.to_configure(document(**change), "").payload)
         left = [kill_at]
 
         def killed(self: Files, *arguments: object, left: list[int] = left, **more: object) -> None:
@@ -167,7 +168,7 @@ def test_what_is_no_configuration_is_refused_with_a_reason(host: Host, content: 
     host.hand(content)
     with pytest.raises(SetupError):
         host.monitor.look()
-    verdict = handover.read_verdict(host.files, handover.name_of(content))
+    verdict = reply_to(host.files, AgentRequest(CONFIGURATION, content))
     assert verdict is not None
     assert verdict.state == "refused"
     assert verdict.reason
@@ -175,7 +176,7 @@ def test_what_is_no_configuration_is_refused_with_a_reason(host: Host, content: 
 
 
 def test_what_is_no_file_is_one_declared_error(host: Host) -> None:
-    os.mkfifo(host.files.locate(paths.CONFIGURATION_HANDED))
+    os.mkfifo(host.files.locate(CONFIGURATION.request))
     with pytest.raises(SetupError) as caught:
         host.monitor.look()
     assert caught.value.code == "file-irregular"
@@ -186,19 +187,18 @@ def test_the_host_decides_how_devices_authenticate_and_how_much_is_logged(host: 
     host.monitor.keep_level()
     host.give(network="10.2.0.0/16")
     assert b"log-level = 3\n" in host.conf()
-    host.inform("certificate")
+    host.inform(GatewayOptions(authentication=Authentication.CERTIFICATE))
     host.monitor.look()
     assert b'auth = "certificate"\n' in host.conf()
 
 
 def test_a_certificate_as_well_and_its_revocation_list_are_what_the_installer_placed(host: Host) -> None:
     host.give(network="10.2.0.0/16")
-    host.inform("oidc", also="certificate")
+    host.inform(GatewayOptions(certificate_too=True))
     host.monitor.look()
     assert b'\nenable-auth = "certificate"\n' in host.conf()
     assert b"\ncrl = " not in host.conf()
-    host.files.make_directories(paths.CERTIFICATES)
-    host.files.write(DEVICE_REVOCATIONS, b"a list")
+    host.inform(GatewayOptions(certificate_too=True, revocation_list=True))
     host.monitor.look()
     assert f"\ncrl = {DEVICE_REVOCATIONS}\n".encode() in host.conf()
 
@@ -208,7 +208,7 @@ def test_whose_word_on_the_address_of_a_device_counts_is_what_the_installer_plac
     host.give(network="10.2.0.0/16", advancedSettings=[wanted])
     host.monitor.look()
     assert b"proxy-proto" not in host.conf()
-    host.files.write(paths.BALANCERS, b"192.0.2.10\n")
+    host.inform(GatewayOptions(balancers=("192.0.2.10",)))
     host.monitor.look()
     assert b"\nlisten-proxy-proto = true\n" in host.conf()
     host.give(network="10.3.0.0/16", advancedSettings=[{**wanted, "value": "false"}])
@@ -283,7 +283,7 @@ def test_what_another_command_wrote_meanwhile_stays(host: Host) -> None:
 
 
 def test_without_a_mailbox_nothing_is_done(host: Host) -> None:
-    host.hand(handover.encode(document(network="10.2.0.0/16"), ""))
+    host.hand(AgentRequest.to_configure(document(network="10.2.0.0/16"), "").payload)
     host.files.remove_tree(paths.OUTBOX)
     before = host.conf()
     host.monitor.look()

@@ -8,21 +8,19 @@ import pytest
 from mstunnel_setup.actions import control
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange.health_report import HealthReport, write_health
-from mstunnel_setup.exchange.health_state import State
-from mstunnel_setup.exchange.status_file import Failure
-from mstunnel_setup.exchange.thresholds import Thresholds
+from mstunnel_setup.exchange.health_report import HealthReport, HealthState, Thresholds, write_health
+from mstunnel_setup.exchange.mailbox import CONFIGURATION
+from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.install.scenes import container
 from tests.unit.operators import operator_of
 
 
-def report_health(files: Files, state: State, now: datetime, number: int) -> None:
-    error = Failure(code="network-unreachable", message=f"try {number}", hint="", at=now)
+def report_health(files: Files, state: HealthState, now: datetime, number: int) -> None:
+    error = SyncFailure(code="network-unreachable", message=f"try {number}", hint="", at=now)
     write_health(files, HealthReport(at=now, state=state, rows=(), thresholds=Thresholds(), last_error=error))
 
 
@@ -33,21 +31,26 @@ def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
     restarted: list[str] = []
     clock = FakeClock(elapsed=1000.0)
 
-    def broken(_self: Monitor) -> None:
+    def broken(_self: GatewayMonitor) -> None:
         if clock.elapsed > 2000:
             raise EngineError("engine-unreachable", "the engine does not answer", "")
 
     sick = {paths.SERVER: container(health="unhealthy"), paths.AGENT: container()}
-    monkeypatch.setattr(Monitor, "_host", ports_of(tmp_path, engine=FakeEngine(sick), clock=clock))
-    monkeypatch.setattr(Monitor, "_modules", broken)
+    monkeypatch.setattr(GatewayMonitor, "_host", ports_of(tmp_path, engine=FakeEngine(sick), clock=clock))
+    monkeypatch.setattr(GatewayMonitor, "_modules", broken)
     monkeypatch.setattr(control, "restart", lambda _ports, name: restarted.append(name))
-    monitor = Monitor(operator_of(tmp_path, clock=clock), said.append)
-    for directory in (paths.AGENT_STATE, mailbox.INBOX, mailbox.OUTBOX):
+    monitor = GatewayMonitor(operator_of(tmp_path, clock=clock), said.append)
+    for directory in (paths.AGENT_STATE, paths.INBOX, paths.OUTBOX):
         monitor.operator.files.make_directories(directory)
     for number in range(150):
         clock.elapsed += 8
-        report_health(monitor.operator.files, [State.HEALTHY, State.WARNING][number % 2], clock.now(), number)
-        monitor.operator.files.write(paths.CONFIGURATION_HANDED, b"{" * (number % 3))
+        report_health(
+            monitor.operator.files,
+            [HealthState.HEALTHY, HealthState.WARNING][number % 2],
+            clock.now(),
+            number,
+        )
+        monitor.operator.files.write(CONFIGURATION.request, b"{" * (number % 3))
         monitor.round()
     codes = [line.partition(":")[0] for line in said]
     assert len(restarted) > 3

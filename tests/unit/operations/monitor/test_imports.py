@@ -12,7 +12,7 @@ from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.operations.certificate.activation import apply_actions
-from mstunnel_setup.operations.certificate.delayed_import import cancel_pending, overdue, take
+from mstunnel_setup.operations.certificate.import_certificate import cancel_pending, overdue, take
 from tests.unit.operators import operator_of
 
 

@@ -8,18 +8,18 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.limits import LIMITS, Ledger, Limit, LimitedLog
+from mstunnel_setup.operations.monitor.limits import LIMITS, Limit, LimitedLog, RateLimiter
 from tests.unit.clocks import START, FakeClock
 
 MINUTE = timedelta(minutes=1)
 
 
-def done(limit: Limit, step: timedelta, whole: timedelta, debt: datetime | None = None) -> int:
+def done(limit: Limit, step: timedelta, whole: timedelta, end: datetime | None = None) -> int:
     """How many changes are made when one is asked for at every step."""
     count, now = 0, START
     while now < START + whole:
-        if not limit.wait(debt, now):
-            debt = limit.taken(debt, now)
+        if not limit.wait(end, now):
+            end = limit.after_one_more(end, now)
             count += 1
         now += step
     return count
@@ -35,10 +35,10 @@ def test_at_most_a_burst_and_one_for_each_interval(burst: int) -> None:
 
 def test_after_a_quiet_time_a_whole_burst_is_allowed_again() -> None:
     limit = Limit(MINUTE, 2)
-    debt = limit.taken(limit.taken(None, START), START)
-    assert limit.wait(debt, START) == MINUTE
-    assert not limit.wait(debt, START + 2 * MINUTE)
-    assert not limit.wait(limit.taken(debt, START + 2 * MINUTE), START + 2 * MINUTE)
+    end = limit.after_one_more(limit.after_one_more(None, START), START)
+    assert limit.wait(end, START) == MINUTE
+    assert not limit.wait(end, START + 2 * MINUTE)
+    assert not limit.wait(limit.after_one_more(end, START + 2 * MINUTE), START + 2 * MINUTE)
 
 
 @pytest.mark.parametrize("burst", [1, 2, 10])
@@ -47,16 +47,16 @@ def test_after_a_clock_was_set_back_one_change_is_allowed_at_once_and_one_for_ea
     burst: int, back: timedelta
 ) -> None:
     limit = Limit(10 * MINUTE, burst)
-    debt = START + back + burst * limit.interval
-    assert done(limit, timedelta(seconds=8), timedelta(hours=2), debt) in (12, 13)
+    end = START + back + burst * limit.interval
+    assert done(limit, timedelta(seconds=8), timedelta(hours=2), end) in (12, 13)
 
 
 def test_what_was_done_outlives_the_process(tmp_path: Path) -> None:
     files = Files(tmp_path)
     files.make_directories(paths.STATE)
-    Ledger(files).take("port", START)
-    assert Ledger(files).wait("port", START + MINUTE) == 9 * MINUTE
-    assert not Ledger(files).wait("upgrade", START)
+    RateLimiter(files).record("port", START)
+    assert RateLimiter(files).wait("port", START + MINUTE) == 9 * MINUTE
+    assert not RateLimiter(files).wait("upgrade", START)
     state = files.state(paths.AGENT_CHANGES)
     assert state is not None
     assert state.mode == 0o600
@@ -65,13 +65,13 @@ def test_what_was_done_outlives_the_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"version": 2}', b'{"debts": {"port": "2026-01-01T00:00:00"}}']
 )
-def test_a_damaged_ledger_counts_as_none(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_file_counts_as_none(tmp_path: Path, content: bytes) -> None:
     files = Files(tmp_path)
     files.make_directories(paths.STATE)
     files.write(paths.AGENT_CHANGES, content)
-    assert not Ledger(files).wait("port", START)
-    Ledger(files).take("port", START)
-    assert Ledger(files).wait("port", START)
+    assert not RateLimiter(files).wait("port", START)
+    RateLimiter(files).record("port", START)
+    assert RateLimiter(files).wait("port", START)
 
 
 def test_a_flood_of_lines_is_cut_and_counted() -> None:
@@ -102,9 +102,9 @@ def test_after_a_clock_was_set_back_lines_are_written_and_still_cut() -> None:
 def test_a_move_that_was_cut_off_is_known_and_one_that_ended_is_not(tmp_path: Path) -> None:
     files = Files(tmp_path)
     files.make_directories(paths.STATE)
-    Ledger(files).begin_move(8443, START)
-    assert Ledger(files).moving == 8443
-    assert Ledger(files).wait("port", START) == 10 * MINUTE
-    Ledger(files).end_move()
-    assert Ledger(files).moving is None
-    assert Ledger(files).wait("port", START) == 10 * MINUTE
+    RateLimiter(files).begin_move(8443, START)
+    assert RateLimiter(files).moving == 8443
+    assert RateLimiter(files).wait("port", START) == 10 * MINUTE
+    RateLimiter(files).end_move()
+    assert RateLimiter(files).moving is None
+    assert RateLimiter(files).wait("port", START) == 10 * MINUTE

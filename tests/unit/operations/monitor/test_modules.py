@@ -12,7 +12,7 @@ from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations.monitor import modules as monitor_modules
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
 from tests.unit.operators import operator_of
@@ -68,14 +68,14 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def monitor(kernel: Kernel, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Monitor:
+def monitor(kernel: Kernel, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> GatewayMonitor:
     monkeypatch.setattr(monitor_modules, "TUN", str(kernel.root / "dev/net/tun"))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(kernel.root)))
     for work in ("_offer", "_upgrade", "_port", "_tunnel", "_containers"):
-        monkeypatch.setattr(Monitor, work, lambda _self: None)
+        monkeypatch.setattr(GatewayMonitor, work, lambda _self: None)
     host = ports_of(kernel.root, engine=kernel.engine, processes=kernel, systemd=kernel.systemd)
-    monkeypatch.setattr(Monitor, "_host", host)
-    return Monitor(operator_of(Path("/"), clock=clock), kernel.said.append)
+    monkeypatch.setattr(GatewayMonitor, "_host", host)
+    return GatewayMonitor(operator_of(Path("/"), clock=clock), kernel.said.append)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def monitor(kernel: Kernel, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_what_is_lost_is_loaded_and_the_server_restarted_once(
-    monitor: Monitor,
+    monitor: GatewayMonitor,
     kernel: Kernel,
     left: tuple[str, ...],
     device: bool,
@@ -103,7 +103,7 @@ def test_what_is_lost_is_loaded_and_the_server_restarted_once(
 
 
 def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(
-    monitor: Monitor, kernel: Kernel
+    monitor: GatewayMonitor, kernel: Kernel
 ) -> None:
     kernel.has("tun")
     kernel.systemd.units.add(f"{paths.SERVER}.service")
@@ -113,12 +113,12 @@ def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(
     assert kernel.said == ["modules: ip_tables was missing, and is loaded"]
 
 
-def test_with_all_modules_nothing_is_done(monitor: Monitor, kernel: Kernel) -> None:
+def test_with_all_modules_nothing_is_done(monitor: GatewayMonitor, kernel: Kernel) -> None:
     monitor.round()
     assert (kernel.loads, kernel.engine.restarts, kernel.said) == ([], [], [])
 
 
-def test_a_module_that_this_kernel_does_not_have_is_not_lost(monitor: Monitor, kernel: Kernel) -> None:
+def test_a_module_that_this_kernel_does_not_have_is_not_lost(monitor: GatewayMonitor, kernel: Kernel) -> None:
     kernel.write(f"lib/modules/{RELEASE}/modules.dep", "kernel/drivers/net/tun.ko.xz:\n")
     kernel.has("tun")
     monitor.round()
@@ -126,7 +126,7 @@ def test_a_module_that_this_kernel_does_not_have_is_not_lost(monitor: Monitor, k
 
 
 def test_a_device_that_stays_away_restarts_nothing(
-    monitor: Monitor, kernel: Kernel, clock: FakeClock
+    monitor: GatewayMonitor, kernel: Kernel, clock: FakeClock
 ) -> None:
     kernel.has("tun", "ip_tables", device=False)
     kernel.helps = False
@@ -138,7 +138,9 @@ def test_a_device_that_stays_away_restarts_nothing(
     assert line.startswith("module-lost: kernel module missing: tun: loading it did not help. ")
 
 
-def test_a_module_that_cannot_be_loaded_is_complained_of_once(monitor: Monitor, kernel: Kernel) -> None:
+def test_a_module_that_cannot_be_loaded_is_complained_of_once(
+    monitor: GatewayMonitor, kernel: Kernel
+) -> None:
     kernel.has("tun")
     kernel.refuses = True
     for _ in range(5):
@@ -149,7 +151,7 @@ def test_a_module_that_cannot_be_loaded_is_complained_of_once(monitor: Monitor, 
 
 
 def test_an_account_says_what_root_has_to_do_and_restarts_when_it_is_done(
-    monitor: Monitor, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paths, "ROOTLESS", True)
     kernel.has(device=False)

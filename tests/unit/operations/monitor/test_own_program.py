@@ -10,6 +10,7 @@ from typing import NoReturn
 import pytest
 
 from mstunnel_setup.cli import monitor as command
+from mstunnel_setup.exchange.mailbox import AgentRequest
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.changes import Changes
@@ -18,8 +19,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.own_program import OwnProgram
-from mstunnel_setup.operations.monitor.request import Asked
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.operators import operator_of
 
@@ -167,45 +167,47 @@ class Recorded(Processes):
 
 
 @pytest.fixture
-def rounds_done(monkeypatch: pytest.MonkeyPatch) -> list[Monitor]:
+def rounds_done(monkeypatch: pytest.MonkeyPatch) -> list[GatewayMonitor]:
     """The monitors that did a round, which does nothing here."""
-    done: list[Monitor] = []
+    done: list[GatewayMonitor] = []
 
-    def round_of(monitor: Monitor) -> None:
+    def round_of(monitor: GatewayMonitor) -> None:
         done.append(monitor)
 
-    monkeypatch.setattr(Monitor, "round", round_of)
+    monkeypatch.setattr(GatewayMonitor, "round", round_of)
     return done
 
 
-def run(monitor: Monitor, root: Path) -> None:
+def run(monitor: GatewayMonitor, root: Path) -> None:
     with Changes(Files(root)) as changes:
         monitor.run(changes)
 
 
 def test_the_monitor_ends_between_two_rounds_and_says_why(
-    tmp_path: Path, rounds_done: list[Monitor], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, rounds_done: list[GatewayMonitor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rounds, "__version__", "1.2.3")
     said: list[str] = []
-    run(Monitor(operator_of(tmp_path, clock=FakeClock()), said.append, program=Replaced()), tmp_path)
+    run(GatewayMonitor(operator_of(tmp_path, clock=FakeClock()), said.append, program=Replaced()), tmp_path)
     assert len(rounds_done) == 2
     assert said == ["program-replaced: the monitor starts again with the program that replaced version 1.2.3"]
 
 
-def test_a_request_that_was_taken_is_carried_out_first(tmp_path: Path, rounds_done: list[Monitor]) -> None:
+def test_a_request_that_was_taken_is_carried_out_first(
+    tmp_path: Path, rounds_done: list[GatewayMonitor]
+) -> None:
     def carry_out() -> None:
-        monitor._asked = None
+        monitor._requested = None
 
     clock = FakeClock(during=[*[lambda: None] * 4, carry_out])
-    monitor = Monitor(operator_of(tmp_path, clock=clock), lambda _line: None, program=Replaced())
-    monitor._asked = Asked(Digests("sha256:1", "sha256:2"), 0.0)
+    monitor = GatewayMonitor(operator_of(tmp_path, clock=clock), lambda _line: None, program=Replaced())
+    monitor._requested = AgentRequest.to_upgrade(Digests("sha256:1", "sha256:2"))
     run(monitor, tmp_path)
     assert len(rounds_done) == 5 + 2
 
 
 def test_the_program_starts_again_as_it_was_started(
-    tmp_path: Path, rounds_done: list[Monitor], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, rounds_done: list[GatewayMonitor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also with the address of the service manager, which is kept from all other programs."""
 

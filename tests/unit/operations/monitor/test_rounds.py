@@ -13,12 +13,13 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, LockedError
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.exchange.mailbox import CONFIGURATION, UPGRADE, AgentRequest, last_reply
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.exchange.upgrade_history import Outcome, write_history
+from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, write_history
 from mstunnel_setup.install import session
 from mstunnel_setup.operations.monitor import port, rounds
-from mstunnel_setup.operations.monitor.limits import Ledger
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.limits import RateLimiter
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.fakes import FakeSystemd, Forgetful, ports_of
@@ -33,7 +34,9 @@ def spoil(root: Path, text: str) -> None:
     path.write_text(text)
 
 
-def test_a_persistent_problem_is_reported_once(monitor: Monitor, said: list[str], tmp_path: Path) -> None:
+def test_a_persistent_problem_is_reported_once(
+    monitor: GatewayMonitor, said: list[str], tmp_path: Path
+) -> None:
     spoil(tmp_path, "[[release]\n")
     for _ in range(10):
         monitor.round()
@@ -44,7 +47,9 @@ def test_a_persistent_problem_is_reported_once(monitor: Monitor, said: list[str]
     assert len(said) == 2
 
 
-def test_a_recurring_problem_is_reported_again(monitor: Monitor, said: list[str], tmp_path: Path) -> None:
+def test_a_recurring_problem_is_reported_again(
+    monitor: GatewayMonitor, said: list[str], tmp_path: Path
+) -> None:
     for text in ("[[release]\n", "", "[[release]\n"):
         spoil(tmp_path, text)
         monitor.round()
@@ -52,31 +57,31 @@ def test_a_recurring_problem_is_reported_again(monitor: Monitor, said: list[str]
 
 
 def test_one_part_that_fails_does_not_stop_the_others(
-    monitor: Monitor, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_self: Monitor) -> None:
+    def away(_self: GatewayMonitor) -> None:
         raise EngineError("engine-unreachable", "the engine does not answer", "")
 
-    monkeypatch.setattr(Monitor, "_containers", away)
+    monkeypatch.setattr(GatewayMonitor, "_containers", away)
     spoil(tmp_path, "[[release]\n")
     monitor.round()
     assert [line.partition(":")[0] for line in said] == ["releases-invalid", "engine-unreachable"]
 
 
 def test_nothing_is_changed_while_another_run_is_active(
-    monitor: Monitor, said: list[str], monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def locked(_self: Monitor) -> None:
+    def locked(_self: GatewayMonitor) -> None:
         raise LockedError("locked", "another run is at work", "")
 
-    monkeypatch.setattr(Monitor, "_upgrade", locked)
-    monkeypatch.setattr(Monitor, "_containers", lambda _self: said.append("looked"))
+    monkeypatch.setattr(GatewayMonitor, "_upgrade", locked)
+    monkeypatch.setattr(GatewayMonitor, "_containers", lambda _self: said.append("looked"))
     monitor.round()
     assert said == []
 
 
 def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
-    monitor: Monitor, said: list[str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, said: list[str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moves: list[int] = []
     monitor._files.make_directories(paths.STATE)
@@ -95,7 +100,7 @@ def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
 
 
 def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
-    monitor: Monitor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent that wants another port at every look, of a monitor that starts again at every look."""
     moves: list[int] = []
@@ -104,7 +109,7 @@ def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
     monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
     monkeypatch.setattr(port, "move", lambda _run, port: moves.append(port))
     for clock.elapsed in range(0, 3600, 8):
-        Monitor(monitor.operator, lambda _text: None).round()
+        GatewayMonitor(monitor.operator, lambda _text: None).round()
     assert len(moves) == 6
 
 
@@ -115,14 +120,14 @@ def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
     """A move that was begun before is brought to its end."""
     moves: list[int] = []
     systemd = FakeSystemd(units={f"{paths.SERVER}.service"})
-    monkeypatch.setattr(Monitor, "_host", ports_of(tmp_path, systemd=systemd))
+    monkeypatch.setattr(GatewayMonitor, "_host", ports_of(tmp_path, systemd=systemd))
     monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
     monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
     monkeypatch.setattr(port, "move", lambda _run, port: moves.append(port))
-    stopped = Monitor(operator_of(tmp_path, clock=clock), list[str]().append)
+    stopped = GatewayMonitor(operator_of(tmp_path, clock=clock), list[str]().append)
     stopped._files.make_directories(paths.STATE)
     if cut_off:
-        Ledger(stopped._files).begin_move(8443, clock.now())
+        RateLimiter(stopped._files).begin_move(8443, clock.now())
     stopped._port()
     assert moves == ([8443] if cut_off else [])
     systemd.start(f"{paths.SERVER}.service")
@@ -131,15 +136,15 @@ def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
 
 
 def test_an_unexpected_error_in_one_part_is_reported_once_and_stops_nothing(
-    monitor: Monitor, said: list[str], monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str] = []
 
-    def surprised(_self: Monitor) -> None:
+    def surprised(_self: GatewayMonitor) -> None:
         raise TypeError("can't compare offset-naive and offset-aware datetimes")
 
-    monkeypatch.setattr(Monitor, "_upgrade", surprised)
-    monkeypatch.setattr(Monitor, "_containers", lambda _self: looked.append("looked"))
+    monkeypatch.setattr(GatewayMonitor, "_upgrade", surprised)
+    monkeypatch.setattr(GatewayMonitor, "_containers", lambda _self: looked.append("looked"))
     for _ in range(3):
         monitor.round()
     assert len(looked) == 3
@@ -169,12 +174,12 @@ def long(place: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [directory, pipe, link, deep, long])
-@pytest.mark.parametrize("path", [mailbox.REQUEST, paths.CONFIGURATION_HANDED, REPORT])
+@pytest.mark.parametrize("path", [UPGRADE.request, CONFIGURATION.request, REPORT])
 def test_whatever_lies_in_a_directory_of_a_container_ends_no_round(
     asking: Asking, said: list[str], monkeypatch: pytest.MonkeyPatch, put: Any, path: str
 ) -> None:
     looked: list[str] = []
-    monkeypatch.setattr(Monitor, "_containers", lambda _self: looked.append("looked"))
+    monkeypatch.setattr(GatewayMonitor, "_containers", lambda _self: looked.append("looked"))
     asking.files.make_directories(paths.SERVER_STATE)
     asking.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
     asking.files.write(paths.ADMIN_SETTINGS, b'{"ListenPort": 1e999}')
@@ -194,7 +199,7 @@ def test_upgrades_requested_by_the_agent_are_rate_limited(asking: Asking, said: 
         asking.ask("c")
     assert len(asking.upgraded) == 2
     assert said[-1].startswith("upgrade-limited: ")
-    assert mailbox.read_answer(asking.files.read(mailbox.ANSWER)) is None, "it may ask again"
+    assert last_reply(asking.files, UPGRADE) is None, "it may ask again"
 
 
 def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
@@ -204,16 +209,16 @@ def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
 
 @pytest.mark.parametrize(("runs", "behind"), [("a", 2), ("b", 1), ("c", 0), ("d", None)])
 def test_the_agent_finds_how_many_releases_are_newer(asking: Asking, runs: str, behind: int | None) -> None:
-    asking.files.write(paths.IMAGES_CONFIGURED, mailbox.render(images(runs).digests))
+    asking.files.write(paths.IMAGES_CONFIGURED, AgentRequest.to_upgrade(images(runs).digests).payload)
     asking.monitor.round()
-    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).behind == behind
+    assert mailbox.read_summary(asking.files).behind == behind
 
 
 def test_without_a_list_nothing_appears_that_no_run_has_made(asking: Asking) -> None:
     asking.files.remove(CATALOGUE)
-    before = asking.files.names(mailbox.OUTBOX)
+    before = asking.files.names(paths.OUTBOX)
     asking.monitor.round()
-    assert asking.files.names(mailbox.OUTBOX) == before
+    assert asking.files.names(paths.OUTBOX) == before
 
 
 def test_a_pipe_in_place_of_a_file_of_the_agent_blocks_nothing(asking: Asking, said: list[str]) -> None:
@@ -228,10 +233,10 @@ def test_the_agent_finds_the_time_zone_of_the_list(asking: Asking) -> None:
     listed = asking.files.read(CATALOGUE) or b""
     asking.files.write(CATALOGUE, b'time_zone = "Europe/Berlin"\n' + listed)
     asking.monitor.round()
-    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).time_zone == "Europe/Berlin"
+    assert mailbox.read_summary(asking.files).time_zone == "Europe/Berlin"
     asking.files.write(CATALOGUE, listed)
     asking.monitor.round()
-    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).time_zone is None
+    assert mailbox.read_summary(asking.files).time_zone is None
 
 
 def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(
@@ -244,7 +249,7 @@ def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(
 
 def test_the_agent_gets_neither_other_images_nor_a_release_that_failed(asking: Asking) -> None:
     assert asking.ask("d") == "no release that is offered to this server has these images"
-    write_history(asking.files, history(upgrade("b", "c", Outcome.WENT_BACK)))
+    write_history(asking.files, history(upgrade("b", "c", UpgradeOutcome.WENT_BACK)))
     assert asking.ask("c") == "it failed on this host before"
     assert asking.upgraded == []
 
@@ -253,14 +258,14 @@ def test_the_agent_gets_neither_other_images_nor_a_release_that_failed(asking: A
 def test_a_release_that_an_administrator_did_not_want_is_neither_offered_nor_given(
     asking: Asking, chosen: dict[str, Any]
 ) -> None:
-    write_history(asking.files, history(upgrade("c", "b", Outcome.DONE, **chosen)))
+    write_history(asking.files, history(upgrade("c", "b", UpgradeOutcome.DONE, **chosen)))
     assert asking.ask("c") == "an administrator chose another release"
     assert asking.upgraded == []
-    assert mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).held
-    write_history(asking.files, history(upgrade("a", "b", Outcome.DONE)))
+    assert mailbox.read_summary(asking.files).held
+    write_history(asking.files, history(upgrade("a", "b", UpgradeOutcome.DONE)))
     asking.ask("c")
     assert asking.upgraded == [images("c").digests]
-    assert not mailbox.read_summary(asking.files.read(mailbox.SUMMARY)).held
+    assert not mailbox.read_summary(asking.files).held
 
 
 def test_an_agent_that_asks_all_the_time_is_heard_once_a_minute(asking: Asking, said: list[str]) -> None:
@@ -268,7 +273,7 @@ def test_an_agent_that_asks_all_the_time_is_heard_once_a_minute(asking: Asking, 
         asking.clock.elapsed -= 52
         asking.ask("a")
     assert len(said) == 8
-    assert asking.files.state(mailbox.REQUEST) is not None
+    assert asking.files.state(UPGRADE.request) is not None
 
 
 @pytest.mark.parametrize("put", [directory, pipe, link, deep, long])
@@ -277,9 +282,9 @@ def test_what_is_no_request_is_removed_without_the_lock(
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr(session, "open_run", lambda *_arguments: opened.append("opened"))
-    put(asking.files.locate(mailbox.REQUEST))
+    put(asking.files.locate(UPGRADE.request))
     asking.monitor.round()
-    assert (asking.files.state(mailbox.REQUEST), opened, len(said)) == (None, [], 1)
+    assert (asking.files.state(UPGRADE.request), opened, len(said)) == (None, [], 1)
 
 
 def test_a_request_waits_until_another_run_has_ended(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,7 +311,7 @@ def test_without_systemd_the_health_is_checked_at_every_look(
 
 
 def test_the_gateway_learns_new_addresses_of_the_host(
-    monitor: Monitor, said: list[str], tmp_path: Path
+    monitor: GatewayMonitor, said: list[str], tmp_path: Path
 ) -> None:
     table = tmp_path / "proc/net/fib_trie"
     table.parent.mkdir(parents=True)

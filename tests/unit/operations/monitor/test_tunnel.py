@@ -11,7 +11,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.install import tunnel_device
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.install.scenes import container
@@ -48,21 +48,21 @@ def said() -> list[str]:
 @pytest.fixture
 def monitor(
     tmp_path: Path, engine: FakeEngine, clock: FakeClock, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> Monitor:
+) -> GatewayMonitor:
     for work in ("_offer", "_upgrade", "_port", "_modules", "_containers"):
-        monkeypatch.setattr(Monitor, work, lambda _self: None)
-    monkeypatch.setattr(Monitor, "_host", ports_of(tmp_path, engine=engine))
-    return Monitor(operator_of(Path("/"), clock=clock), said.append)
+        monkeypatch.setattr(GatewayMonitor, work, lambda _self: None)
+    monkeypatch.setattr(GatewayMonitor, "_host", ports_of(tmp_path, engine=engine))
+    return GatewayMonitor(operator_of(Path("/"), clock=clock), said.append)
 
 
-def rounds(monitor: Monitor, clock: FakeClock, *times: float) -> None:
+def rounds(monitor: GatewayMonitor, clock: FakeClock, *times: float) -> None:
     for clock.elapsed in times:
         monitor.round()
 
 
 @pytest.mark.usefixtures("device")
 def test_a_gateway_that_started_too_early_is_restarted_and_it_is_said(
-    monitor: Monitor, clock: FakeClock, engine: FakeEngine, said: list[str]
+    monitor: GatewayMonitor, clock: FakeClock, engine: FakeEngine, said: list[str]
 ) -> None:
     engine.answer = lambda _command: OPENED if engine.restarts else DENIED
     rounds(monitor, clock, 1000, 1008, 1060, 1700)
@@ -74,7 +74,7 @@ def test_a_gateway_that_started_too_early_is_restarted_and_it_is_said(
 
 @pytest.mark.usefixtures("device")
 def test_what_a_restart_does_not_help_is_tried_again_after_ten_minutes(
-    monitor: Monitor, clock: FakeClock, engine: FakeEngine
+    monitor: GatewayMonitor, clock: FakeClock, engine: FakeEngine
 ) -> None:
     rounds(monitor, clock, 1000, 1008, 1100, 1599)
     assert engine.restarts == [paths.SERVER]
@@ -83,7 +83,7 @@ def test_what_a_restart_does_not_help_is_tried_again_after_ten_minutes(
 
 
 def test_nothing_is_restarted_before_the_host_has_the_device(
-    monitor: Monitor, clock: FakeClock, engine: FakeEngine, device: Path
+    monitor: GatewayMonitor, clock: FakeClock, engine: FakeEngine, device: Path
 ) -> None:
     device.unlink()
     rounds(monitor, clock, 1000, 1060, 1120)
@@ -106,7 +106,7 @@ def test_nothing_is_restarted_before_the_host_has_the_device(
 def test_what_the_gateway_has_opened_since_its_start_is_not_tried(
     *,
     tmp_path: Path,
-    monitor: Monitor,
+    monitor: GatewayMonitor,
     clock: FakeClock,
     engine: FakeEngine,
     seconds: int,
@@ -131,7 +131,7 @@ def test_what_the_gateway_has_opened_since_its_start_is_not_tried(
 
 @pytest.mark.usefixtures("device")
 def test_a_gateway_that_is_stopped_stays_stopped(
-    monitor: Monitor, clock: FakeClock, engine: FakeEngine
+    monitor: GatewayMonitor, clock: FakeClock, engine: FakeEngine
 ) -> None:
     engine.containers[paths.SERVER] = container("exited", None)
     rounds(monitor, clock, 1000, 1060)

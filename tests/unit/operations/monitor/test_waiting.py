@@ -10,7 +10,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
 from tests.unit.install.scenes import container
@@ -51,11 +51,11 @@ def test_only_what_is_well_is_left_alone_until_something_changes(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Monitor, "_modules", lambda _self: None)
+    monkeypatch.setattr(GatewayMonitor, "_modules", lambda _self: None)
     clock = FakeClock(elapsed=1000.0, during=[lambda: None, lambda: None, interrupted])
     ports = ports_of(tmp_path, engine=FakeEngine(states), systemd=FakeSystemd(runs=systemd), clock=clock)
-    monkeypatch.setattr(Monitor, "_host", ports)
-    monitor = Monitor(operator_of(tmp_path, clock=clock), lambda _text: None)
+    monkeypatch.setattr(GatewayMonitor, "_host", ports)
+    monitor = GatewayMonitor(operator_of(tmp_path, clock=clock), lambda _text: None)
     with Recorded(Files(tmp_path)) as changes, pytest.raises((PausedError, KeyboardInterrupt)) as ended:
         monitor.run(changes)
     assert clock.naps == [8.0] * naps

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.operations.monitor.watch import Condition, Watch
+from mstunnel_setup.operations.monitor.watch import Condition, RestartWatch
 
 NAME = "mstunnel-server"
 MINUTE = 60.0
@@ -13,7 +13,7 @@ MINUTE = 60.0
 
 def restarts(conditions: list[Condition], *, every: float = MINUTE) -> list[int]:
     """Numbers of the looks after which the container is restarted."""
-    watch, found = Watch(), []
+    watch, found = RestartWatch(), []
     for number, condition in enumerate(conditions):
         watch, due = watch.look({NAME: condition}, number * every)
         found += [number] if due else []
@@ -75,7 +75,7 @@ def test_nothing_is_restarted_that_is_well_or_stopped(seen: list[Condition]) -> 
 
 
 def test_containers_are_watched_apart() -> None:
-    watch, due = Watch().look({"mstunnel-server": "failed", "mstunnel-agent": "well"}, 0.0)
+    watch, due = RestartWatch().look({"mstunnel-server": "failed", "mstunnel-agent": "well"}, 0.0)
     assert due == ("mstunnel-server",)
     _watch, due = watch.look({"mstunnel-server": "failed", "mstunnel-agent": "failed"}, 1.0)
     assert due == ("mstunnel-agent",)

@@ -10,10 +10,14 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.exchange.last_decision import HIDDEN_BY_GRAPH, standing, write_standing
-from mstunnel_setup.exchange.maintenance_window import Window
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.exchange.upgrade_decision import Verdict
+from mstunnel_setup.exchange.upgrade_decision import (
+    HIDDEN_BY_GRAPH,
+    UpgradeDecision,
+    Window,
+    standing,
+    write_standing,
+)
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade import commands
@@ -69,7 +73,7 @@ def lines(result: Result) -> list[str]:
 
 
 def decided(files: Files, code: str, reason: str, window: Window | None = None) -> None:
-    write_standing(files, standing(Verdict(begin=False, code=code, reason=reason), START, window))
+    write_standing(files, standing(UpgradeDecision(begin=False, code=code, reason=reason), START, window))
 
 
 def test_it_says_what_the_upgrade_waits_for_and_since_when_that_is_known(
@@ -114,7 +118,7 @@ def test_a_window_that_does_not_follow_the_clocks_says_so(
 def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict = Verdict(begin=False, code="up-to-date", reason="release 2.0 is running")
+    verdict = UpgradeDecision(begin=False, code="up-to-date", reason="release 2.0 is running")
     write_standing(files, standing(verdict, START, None, HIDDEN_BY_GRAPH))
     result = check(files, monkeypatch)
     assert object_of(result, "decision")["unseen"] == ["approval", "releases", "state"]

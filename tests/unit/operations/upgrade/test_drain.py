@@ -9,8 +9,7 @@ import pytest
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.operations.upgrade.drain import drain, reopen
-from mstunnel_setup.operations.upgrade.reconnect import connected
+from mstunnel_setup.operations.upgrade.proof import connected, drain, reopen
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.install.scenes import FakePrompter, context_of

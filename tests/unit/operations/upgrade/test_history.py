@@ -9,7 +9,7 @@ import pytest
 
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.exchange.releases import CATALOGUE, Release
-from mstunnel_setup.exchange.upgrade_history import HISTORY, Outcome, Upgrade, write_history
+from mstunnel_setup.exchange.upgrade_history import HISTORY, Upgrade, UpgradeOutcome, write_history
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade import commands
@@ -52,7 +52,7 @@ def choose(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 def test_it_says_how_many_devices_were_there_and_are_back(files: Files) -> None:
     first = upgrade("a", "b", sessions_before=3, sessions_after=2)
-    second = upgrade("b", "c", Outcome.WENT_BACK, reason="it refuses them", sessions_before=2)
+    second = upgrade("b", "c", UpgradeOutcome.WENT_BACK, reason="it refuses them", sessions_before=2)
     assert shown(files, first, second)[1:3] == ["it refuses them", "Sessions: 2 before."]
     assert shown(files, first)[1] == "Sessions: 3 before, 2 back when it was proved."
 
@@ -121,7 +121,7 @@ def test_a_rollback_of_an_interrupted_upgrade_goes_back_no_further(
     """It goes back by itself when it is finished; the upgrade before it was a good one."""
     write_history(files, history(upgrade("a", "b")))
     monkeypatch.setattr(commands, "running", lambda _run: images("b"))
-    monkeypatch.setattr(commands, "finish", lambda _run: upgrade("b", "c", Outcome.WENT_BACK))
+    monkeypatch.setattr(commands, "finish", lambda _run: upgrade("b", "c", UpgradeOutcome.WENT_BACK))
     result = commands.rollback(operator_of(Path("/nowhere")))
     assert result.status == "changed"
     assert "was given up; the earlier release is in use." in lines_of(result)[0]
@@ -139,9 +139,9 @@ def test_an_interrupted_rollback_that_is_repeated_and_finished_is_reported_as_do
     assert "Release a is in use." in lines_of(result)[0]
 
 
-@pytest.mark.parametrize("outcome", [Outcome.NOT_BEGUN, Outcome.WENT_BACK])
+@pytest.mark.parametrize("outcome", [UpgradeOutcome.NOT_BEGUN, UpgradeOutcome.WENT_BACK])
 def test_an_interrupted_rollback_that_is_repeated_and_fails_is_reported_as_failed(
-    files: Files, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+    files: Files, monkeypatch: pytest.MonkeyPatch, outcome: UpgradeOutcome
 ) -> None:
     finished = upgrade("b", "a", outcome, rejects_source=True, reason="it cannot be fetched")
     write_history(files, history(upgrade("a", "b"), finished))
@@ -157,7 +157,7 @@ def test_an_interrupted_rollback_that_is_repeated_and_fails_is_reported_as_faile
     [
         (upgrade("a", "b", sessions_before=2, sessions_after=0), "Release b is in use.", ["devices-away"]),
         (
-            upgrade("b", "c", Outcome.WENT_BACK),
+            upgrade("b", "c", UpgradeOutcome.WENT_BACK),
             "upgrade to c was given up; the earlier release is in use",
             [],
         ),

@@ -12,7 +12,7 @@ from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.upgrade.internal_probe import reached_address, reaches_inside
+from mstunnel_setup.operations.upgrade.proof import reached_address, reaches_inside
 from tests.unit.clocks import START, FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.install.scenes import context_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base.problem import Problem
-from mstunnel_setup.exchange.upgrade_history import HISTORY, Outcome, write_history
+from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, write_history
 from mstunnel_setup.install.programs import MONITOR_UNIT
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices
@@ -33,13 +33,15 @@ def test_a_monitor_that_is_down_is_reported(
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [
-        (Outcome.DONE, []),
-        (Outcome.WENT_BACK, ["upgrade-failed"]),
-        (Outcome.NOT_BEGUN, ["upgrade-failed"]),
+        (UpgradeOutcome.DONE, []),
+        (UpgradeOutcome.WENT_BACK, ["upgrade-failed"]),
+        (UpgradeOutcome.NOT_BEGUN, ["upgrade-failed"]),
         (None, ["upgrade-unfinished"]),
     ],
 )
-def test_an_unhealthy_upgrade_is_reported(tmp_path: Path, outcome: Outcome | None, said: list[str]) -> None:
+def test_an_unhealthy_upgrade_is_reported(
+    tmp_path: Path, outcome: UpgradeOutcome | None, said: list[str]
+) -> None:
     files = Files(tmp_path)
     files.make_directories(HISTORY.rpartition("/")[0])
     write_history(files, history(upgrade("a", "b", outcome, reason="no TLS")))

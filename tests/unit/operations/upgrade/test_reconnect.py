@@ -13,7 +13,7 @@ from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.operations.upgrade.reconnect import await_devices, connected
+from mstunnel_setup.operations.upgrade.proof import await_devices, connected
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.install.scenes import FakePrompter, context_of

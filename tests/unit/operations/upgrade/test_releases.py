@@ -13,7 +13,7 @@ from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.monitor.rounds import Monitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from mstunnel_setup.operations.upgrade import releases
 from mstunnel_setup.operations.upgrade.releases import fetch_now, import_archive
 from mstunnel_setup.transaction.lock import exclusive
@@ -36,7 +36,7 @@ def root(publisher: Publisher, tmp_path: Path) -> Iterator[Path]:
     with served(publisher) as url:
         (tmp_path / "host").mkdir()
         files = Files(tmp_path / "host")
-        for directory in ("/etc/mstunnel-setup", "/run", mailbox.OUTBOX):
+        for directory in ("/etc/mstunnel-setup", "/run", paths.OUTBOX):
             files.make_directories(directory)
         files.write(feed.SETTINGS, f'url = "{url}"\n'.encode())
         files.write("/etc/mstunnel-setup/release-feed-root.json", publisher.root)
@@ -65,7 +65,7 @@ def test_without_a_feed_the_file_to_write_is_named(tmp_path: Path) -> None:
 
 def test_the_monitor_follows_the_feed_and_offers_the_agent_no_held_release(root: Path) -> None:
     said: list[str] = []
-    monitor = Monitor(operator_of(root), said.append)
+    monitor = GatewayMonitor(operator_of(root), said.append)
     monitor._feed()
     monitor._offer()
     offer = Files(root).read(mailbox.OFFER)
@@ -76,12 +76,12 @@ def test_the_monitor_follows_the_feed_and_offers_the_agent_no_held_release(root:
 
 def test_the_monitor_leaves_the_feed_alone_while_a_command_refreshes_it(root: Path) -> None:
     files, clock = Files(root), FakeClock(elapsed=1000.0)
-    monitor = Monitor(operator_of(root, clock=clock), list[str]().append)
+    monitor = GatewayMonitor(operator_of(root, clock=clock), list[str]().append)
     with exclusive(files, clock, paths.FEED_LOCK), pytest.raises(LockedError):
         monitor._feed()
-    assert files.read(feed.KNOWN) is None
+    assert files.read(feed.FEED_RECORD) is None
     monitor._feed()
-    assert files.read(feed.KNOWN) is not None, "the next round does it, not the one in an hour"
+    assert files.read(feed.FEED_RECORD) is not None, "the next round does it, not the one in an hour"
 
 
 def test_other_commands_do_not_wait_for_the_monitor_to_fetch(
@@ -95,7 +95,7 @@ def test_other_commands_do_not_wait_for_the_monitor_to_fetch(
             ran.append("import_cert")
 
     monkeypatch.setattr(releases, "fetch", fetch)
-    Monitor(operator, list[str]().append)._feed()
+    GatewayMonitor(operator, list[str]().append)._feed()
     assert ran == ["import_cert"]
 
 
@@ -113,7 +113,7 @@ def test_a_command_waits_for_the_monitor_and_for_other_commands_to_end(
 
 
 def test_a_feed_that_is_refused_is_asked_again_after_an_hour_only(root: Path, publisher: Publisher) -> None:
-    monitor = Monitor(operator_of(root), list[str]().append)
+    monitor = GatewayMonitor(operator_of(root), list[str]().append)
     publisher.publish(release(3), keys="keys of an attacker")
     with pytest.raises(SetupError):
         monitor._feed()

@@ -9,7 +9,13 @@ from mstunnel_setup.actions.containers import MakeStateDirectory
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError
 from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.exchange.upgrade_history import HISTORY, Images, Outcome, Phase, write_history
+from mstunnel_setup.exchange.upgrade_history import (
+    HISTORY,
+    ImagePair,
+    UpgradeOutcome,
+    UpgradePhase,
+    write_history,
+)
 from mstunnel_setup.install.steps import images as images_step
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.operations.upgrade import run as upgrade_run
@@ -41,14 +47,14 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
     monkeypatch.setattr(upgrade_run, "drain", lambda _context, _port, minutes: seen.append(minutes))
     run = Scene(tmp_path).opened()
     run.files.make_directories(HISTORY.rpartition("/")[0])
-    target = Images(server=images(server).server, agent=images("b").agent)
-    begun = upgrade("a", "b", None, phase=Phase.FETCH, drain_minutes=30)
+    target = ImagePair(server=images(server).server, agent=images("b").agent)
+    begun = upgrade("a", "b", None, phase=UpgradePhase.FETCH, drain_minutes=30)
     write_history(run.files, history(begun.model_copy(update={"target": target})))
 
     ended = upgrade_run.finish(run)
 
     assert ended is not None
-    assert (ended.outcome, seen) == (Outcome.DONE, drained)
+    assert (ended.outcome, seen) == (UpgradeOutcome.DONE, drained)
 
 
 def test_state_that_earlier_releases_had_elsewhere_goes_with_them(
@@ -86,7 +92,7 @@ def test_a_drained_gateway_accepts_connections_before_it_has_to_prove_itself_aga
         rules.remove(arguments[-1])
         return Finished(0, "", "")
 
-    def prove(_run: object, _wanted: Images) -> None:
+    def prove(_run: object, _wanted: ImagePair) -> None:
         if rules:
             raise NetworkError("connection-refused", "the connection was refused", "")
 
@@ -94,9 +100,9 @@ def test_a_drained_gateway_accepts_connections_before_it_has_to_prove_itself_aga
     monkeypatch.setattr(upgrade_run, "_drop_images", nothing)
     run = Scene(tmp_path, engine=FakeEngine(answer=execute)).opened()
     run.files.make_directories(HISTORY.rpartition("/")[0])
-    write_history(run.files, history(upgrade("a", "b", None, phase=Phase.BACK, drain_minutes=30)))
+    write_history(run.files, history(upgrade("a", "b", None, phase=UpgradePhase.BACK, drain_minutes=30)))
 
     ended = upgrade_run.finish(run)
 
     assert ended is not None
-    assert ended.outcome is Outcome.WENT_BACK
+    assert ended.outcome is UpgradeOutcome.WENT_BACK

@@ -1,0 +1,345 @@
+"""`mstunnel-setup adopt inventory` and `adopt plan`: what is here, and what would become of it."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.actions.vendor_gateway import KEY
+from mstunnel_setup.adopt.inventory import Inventory, beside, take_inventory
+from mstunnel_setup.answers.variables import PROXIES
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError
+from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.redaction import STARS
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import fold_all, text
+from mstunnel_setup.base.values import JsonObject, JsonValue
+from mstunnel_setup.containers.vendor import NAMES, vendor_containers
+from mstunnel_setup.install.request import InstallRequest, with_lab
+from mstunnel_setup.install.session import Run, open_run
+from mstunnel_setup.io.operator import Operator
+
+Fate: TypeAlias = Literal["carried", "changed", "lost"]
+
+# Names in env.sh that mean the same to both gateways.
+_VARIABLES: Final = (*PROXIES, "TRACE_SESSIONS", "DEBUG_LEVEL")
+# Settings of ocserv.conf that follow from the site's server configuration here, or are fixed.
+_OWN_OF_OCSERV: Final = ("session-timeout", "max-clients", "mtu", "dpd", "mobile-dpd", "tls-priorities")
+_ALWAYS_LOST: Final = (
+    (
+        text("record in the tenant"),
+        text("the record of Microsoft's server stays, and nothing reports to it any more"),
+    ),
+    (
+        text("health, trends and logs"),
+        text("the admin center shows none for this server: `mst-cli health` does"),
+    ),
+    (text("agent's identity"), text("agent.p12 is not used: the new server registers with its own identity")),
+    ("sessions", text("all end at the switch; devices connect again")),
+)
+_HEADINGS: dict[Fate, str] = {
+    "carried": text("Carried over"),
+    "changed": text("Changed"),
+    "lost": text("Lost"),
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One part of the gateway and what becomes of it."""
+
+    fate: Fate
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """All parts, the answers that follow from them (by setting path), and what blocks or should be known."""
+
+    items: tuple[Item, ...]
+    answers: JsonObject
+    blockers: tuple[CheckError, ...]
+    notices: tuple[Problem, ...]
+
+
+def assess(inventory: Inventory, given: Mapping[str, Any], occupied: tuple[str, ...] = ()) -> Assessment:
+    """Judge an inventory.
+
+    `given` are the answers that were given by setting path: they count before what is carried over.
+    `occupied` are paths where something lies already that the switch would set aside to.
+    """
+    has_certificate = bool(given.get("certificate.chain") or given.get("certificate.pfx"))
+    replaced = {name.lower() for name in given.get("environment", {})}
+    return Assessment(
+        items=(
+            *_carried(inventory, replaced, has_certificate=has_certificate),
+            *_changed(inventory, replaced, has_certificate=has_certificate),
+            *_lost(inventory),
+        ),
+        answers=dict(_answers(inventory)),
+        blockers=tuple(_blockers(inventory, occupied, has_certificate=has_certificate)),
+        notices=tuple(_notices(inventory)),
+    )
+
+
+def set_aside(inventory: Inventory) -> tuple[str, ...]:
+    """What the switch moves aside: the directory, and the programs and units with the names of ours."""
+    directory = (paths.CONFIGURATION,) if inventory.files else ()
+    units = tuple(path for path in inventory.signs.units if path.startswith("/etc/"))
+    return (*directory, *inventory.signs.programs, *units)
+
+
+def carried_roots(inventory: Inventory) -> tuple[str, ...]:
+    """The files of trusted roots that the switch copies: nothing reads one with another name."""
+    return tuple(path for path in inventory.roots if path.endswith(".crt"))
+
+
+def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
+    certificate = inventory.certificate
+    if certificate.fingerprint and not has_certificate:
+        detail = f"{certificate.subject}, valid until {certificate.not_after}, from {certificate.chain}"
+        yield Item("carried", "certificate", detail)
+    if site := inventory.tenant.get("SiteId"):
+        yield Item("carried", "site", site)
+    if network := inventory.configuration.get("Network"):
+        port = inventory.configuration.get("ListenPort")
+        yield Item(
+            "carried", text("server configuration"), f"clients in {network}, port {port}; read from the site"
+        )
+    for name in _carried_variables(inventory):
+        if name.lower() not in replaced:
+            yield Item("carried", f"{name} in env.sh", inventory.environment[name])
+    for path in carried_roots(inventory):
+        yield Item("carried", text("trusted root"), path)
+
+
+def _changed(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
+    if has_certificate:
+        yield Item("changed", "certificate", "the one in the answers is served")
+    for name in _carried_variables(inventory):
+        if name.lower() in replaced:
+            yield Item("changed", f"{name} in env.sh", "the value in the answers counts")
+    for name in (name for name in _OWN_OF_OCSERV if name in inventory.gateway):
+        detail = f"{inventory.gateway[name]} today; the site's server configuration decides"
+        yield Item("changed", f"{name} in ocserv.conf", detail)
+    for path, line in inventory.cron:
+        yield Item("changed", f"cron job in {path}", f"calls the mst-cli of this program: {line}")
+    for container in inventory.containers:
+        detail = (
+            f"stopped and kept as {beside(container.name)}; restart policy today: {container.restart_policy}"
+        )
+        yield Item("changed", f"{container.engine} container {container.name}", detail)
+    for path in set_aside(inventory):
+        yield Item("changed", path, f"moved to {beside(path)}")
+
+
+def _lost(inventory: Inventory) -> Iterator[Item]:
+    for name, value in inventory.environment.items():
+        if name not in _carried_variables(inventory):
+            reason = text("it holds a password") if STARS in value else text("unknown to this gateway")
+            yield Item("lost", f"{name} in env.sh", reason)
+    for path in inventory.roots:
+        if path not in carried_roots(inventory):
+            reason = text("not copied: its name does not end in .crt")
+            yield Item("lost", path, reason)
+    for subject, detail in _ALWAYS_LOST:
+        yield Item("lost", subject, detail)
+
+
+def _carried_variables(inventory: Inventory) -> list[str]:
+    return [name for name in _VARIABLES if STARS not in inventory.environment.get(name, STARS)]
+
+
+def _answers(inventory: Inventory) -> Iterator[tuple[str, JsonValue]]:
+    if site := inventory.tenant.get("SiteId"):
+        yield "site", site
+    if tenant := inventory.tenant.get("AADTenantId"):
+        yield "tenant.id", tenant
+    variables: JsonObject = {name: inventory.environment[name] for name in _carried_variables(inventory)}
+    if variables:
+        yield "environment", variables
+
+
+def _blockers(
+    inventory: Inventory, occupied: tuple[str, ...], *, has_certificate: bool
+) -> Iterator[CheckError]:
+    certificate = inventory.certificate
+    if not has_certificate:
+        if not certificate.chain:
+            yield CheckError(
+                "vendor-certificate-missing",
+                "the certificate that Microsoft's gateway serves was not found as PEM files",
+                hint="Name it with --cert and --key, or with --pfx and --passphrase-file.",
+            )
+        for problem, hint in zip(certificate.problems, certificate.hints, strict=True):
+            yield CheckError(
+                "vendor-certificate-unusable",
+                "the certificate {chain}: {problem}",
+                hint="{advice} Or name another one with --cert and --key.",
+                chain=certificate.chain,
+                problem=problem,
+                advice=hint,
+            )
+    if inventory.owner is not None:
+        yield CheckError(
+            "vendor-rootless",
+            ("the account with uid {owner} owns /etc/mstunnel: Microsoft's gateway runs without root"),
+            hint=(
+                "A gateway without root cannot be taken over. Remove it with its own `mst-cli "
+                "uninstall`, then install this one with `mstunnel-setup --rootless`."
+            ),
+            owner=inventory.owner,
+        )
+    kind = next((file.kind for file in inventory.files), "directory")
+    if kind != "directory":
+        yield CheckError(
+            "vendor-directory-irregular",
+            "{path} is a {kind}, so it cannot be moved aside",
+            hint="Replace it with a directory on the same file system as /etc.",
+            path=paths.CONFIGURATION,
+            kind=kind,
+        )
+    if occupied:
+        yield CheckError(
+            "vendor-aside-occupied",
+            "{paths} already exist; an earlier adoption left them",
+            hint="Move them to another place.",
+            paths=", ".join(occupied),
+        )
+
+
+def _notices(inventory: Inventory) -> Iterator[Problem]:
+    if inventory.waiting:
+        yield warning(
+            "vendor-messages-waiting",
+            "{count} messages wait in /etc/mstunnel/messages/in; an upgrade may be in progress",
+            hint="Check the version in the admin center, and start the switch when no upgrade is due.",
+            count=len(inventory.waiting),
+        )
+    missing = [name for name in NAMES if name not in [item.name for item in inventory.containers]]
+    if missing:
+        yield warning(
+            "vendor-containers-unseen",
+            "neither Podman nor Docker shows {missing}",
+            hint=(
+                "Check `podman ps --all` and `docker ps --all` as root, and for an account that runs them."
+            ),
+            missing=" and ".join(missing),
+        )
+
+
+def inventory(operator: Operator) -> Result:
+    """What Microsoft's own gateway left here; nothing is changed. Raises UsageError where it is not."""
+    with open_run(operator, {}, exclusively=False, scope=Scope.ALL) as run:
+        found = require_vendor(run, lab=False)
+    return Result(data=found.data, text=fold_all(_inventory_lines(found)))
+
+
+def plan(operator: Operator, request: InstallRequest) -> Result:
+    """What would become of each part, and what prevents it (exit code 3); nothing is changed."""
+    request = with_lab(operator.clock, request)
+    with open_run(operator, request.settings, exclusively=False, scope=Scope.ALL) as run:
+        found = require_vendor(run, lab=run.context.answers.tenant.cloud == "custom")
+        assessed = assessment(run, found)
+    blocked = bool(assessed.blockers)
+    data: JsonObject = {
+        "digest": found.digest,
+        "items": [
+            {"fate": item.fate, "subject": item.subject, "detail": item.detail} for item in assessed.items
+        ],
+        "answers": assessed.answers,
+        "blocked": blocked,
+    }
+    return Result(
+        "error" if blocked else "warning" if assessed.notices else "ok",
+        data,
+        assessed.notices,
+        tuple(error.problem for error in assessed.blockers),
+        text=fold_all(_plan_lines(found, assessed)),
+        exit_code=ExitCode.CHECK if blocked else ExitCode.DONE,
+    )
+
+
+def require_vendor(run: Run, *, lab: bool) -> Inventory:
+    """The inventory. Raises UsageError without the vendor's gateway, and where an installation has begun."""
+    if paths.ROOTLESS and run.files.live:
+        raise NOT_ROOT(what=text("this command"))
+    if set(run.context.receipt.entries) - {KEY}:
+        raise UsageError(
+            "installation-begun",
+            "the gateway of this program is installed here, or its installation has begun",
+            hint="See `mstunnel-setup status`.",
+        )
+    found = take_inventory(run.context.ports, lab=lab)
+    if not found.signs.signs:
+        raise UsageError(
+            "vendor-missing",
+            "Microsoft's own gateway is not installed here",
+            hint="Install this gateway with `mstunnel-setup`, or correct --root.",
+        )
+    return found
+
+
+def assessment(run: Run, found: Inventory) -> Assessment:
+    """The judgement of `found` with the answers of this run."""
+    occupied = [beside(path) for path in set_aside(found) if run.files.state(beside(path)) is not None]
+    if run.files.live:
+        left = vendor_containers(run.context.ports.processes, [beside(name) for name in NAMES])
+        occupied += [f"{item.engine} container {item.name}" for item in left]
+    return assess(found, run.context.answers.record(), tuple(occupied))
+
+
+def _inventory_lines(found: Inventory) -> Iterator[str]:
+    yield text("Microsoft's own gateway is installed here:")
+    yield from (text("  {sign}", sign=sign) for sign in found.signs.signs)
+    for item in found.containers:
+        state = "running" if item.running else "stopped"
+        ports = text(", ports {ports}", ports=", ".join(item.ports)) if item.ports else ""
+        yield text(
+            "Container {name} ({engine}): {state}, restart policy {restart_policy}{ports}",
+            name=item.name,
+            engine=item.engine,
+            state=state,
+            restart_policy=item.restart_policy,
+            ports=ports,
+        )
+        yield text("  image {image}", image=item.image)
+    certificate = found.certificate
+    if certificate.chain:
+        end = (
+            text(", valid until {not_after}", not_after=certificate.not_after)
+            if certificate.not_after
+            else ""
+        )
+        yield text(
+            "Certificate in {chain}: {subject}{end}",
+            chain=certificate.chain,
+            subject=certificate.subject,
+            end=end,
+        )
+    yield from (text("  {problem}", problem=problem) for problem in certificate.problems)
+    for title, values in (
+        (text("Server configuration"), found.configuration),
+        ("env.sh", found.environment),
+        (text("Tenant"), found.tenant),
+    ):
+        if values:
+            yield f"{title}:"
+            yield from (text("  {name}: {value}", name=name, value=value) for name, value in values.items())
+    yield from (text("Cron job in {path}: {line}", path=path, line=line) for path, line in found.cron)
+    yield text(
+        "{files} files and directories; --output json lists them with their SHA-256.", files=len(found.files)
+    )
+
+
+def _plan_lines(found: Inventory, assessed: Assessment) -> Iterator[str]:
+    for fate, heading in _HEADINGS.items():
+        yield f"{heading}:"
+        yield from (
+            text("  {subject}: {detail}", subject=item.subject, detail=item.detail)
+            for item in assessed.items
+            if item.fate == fate
+        )
+    yield text("Plan {digest}", digest=found.digest)

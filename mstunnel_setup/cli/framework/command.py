@@ -1,0 +1,60 @@
+"""How a command is declared: its name, its options, and the function that does the work."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeAlias, get_type_hints
+
+import typer
+
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.cli.framework.options import App, CommonOptions, with_options
+from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.io.operator import Operator
+
+Work: TypeAlias = Callable[[Operator], Result]
+Command: TypeAlias = Callable[..., Work]
+
+
+def command(group: App, name: str | None = None, about: str | None = None) -> Callable[[Command], Command]:
+    """Declare a command of `group`: a function that takes its options and returns what does the work.
+
+    The function is called when the command is, so that it imports the work itself:
+
+        @command(app)
+        def status() -> Work:
+            \"\"\"Show site, certificate and containers.\"\"\"
+            from mstunnel_setup.operations import status
+
+            return status.overview
+
+    Its name is the command's unless there is a `name`, its docstring the help unless there is `about`. The
+    options of every command are added.
+    """
+
+    def declare(function: Command) -> Command:
+        def run(*, context: typer.Context, common: CommonOptions, **given: Any) -> None:
+            run_command(_name_of(context), common, function(**given))
+
+        added = list(inspect.signature(run).parameters.values())[:2]
+        own = inspect.signature(function).parameters.values()
+        keyword_only = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own]
+        run.__signature__ = inspect.Signature([*added, *keyword_only])  # type: ignore[attr-defined]
+        run.__annotations__ = {
+            "context": typer.Context,
+            "common": CommonOptions,
+            **get_type_hints(function, include_extras=True),
+        }
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        group.command(name, help=about)(with_options(run))
+        return function
+
+    return declare
+
+
+def _name_of(context: Any) -> str:
+    """The command as the documentation spells it, whichever spelling was typed."""
+    names: list[str] = []
+    while context.parent is not None:
+        names.insert(0, context.command.name)
+        context = context.parent
+    return " ".join([context.info_name, *names])

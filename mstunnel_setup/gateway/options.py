@@ -1,0 +1,84 @@
+"""The settings of this host that its gateway is rendered with, in one file: the record.
+
+Step `configure` writes it from the answers; the monitor and `mst-cli config` read it, so all of them render
+the same `ocserv.conf`. Only root can write it: neither the tenant nor the agent decides how devices
+authenticate.
+"""
+
+import re
+from enum import StrEnum
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import text
+from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
+from mstunnel_setup.io.files import Files
+
+
+class Authentication(StrEnum):
+    """What devices present to the gateway."""
+
+    OIDC = "oidc"
+    CERTIFICATE = "certificate"
+    RADIUS = "radius"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Authentication":
+        raise UsageError(
+            "authentication-unsupported",
+            "unsupported authentication method {value}",
+            hint="Use one of: {supported}.",
+            value=value,
+            supported=", ".join(cls),
+        )
+
+
+class GatewayOptions(BaseModel):
+    """The record; a new setting is one more field with a default.
+
+    `certificate_too`: a certificate is enough as well. `revocation_list`: there is a list of revoked ones.
+    `balancers`: who may begin a TCP connection with a header that names the device (PROXY protocol).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[1] = 1
+    authentication: Authentication = Authentication.OIDC
+    certificate_too: bool = False
+    revocation_list: bool = False
+    balancers: tuple[str, ...] = ()
+
+    @property
+    def certificates(self) -> bool:
+        """Whether a certificate lets a device in."""
+        return self.certificate_too or self.authentication is Authentication.CERTIFICATE
+
+
+_SETTING: Final = re.compile(r"^(auth|enable-auth|crl|listen-proxy-proto) = (.*)$", re.MULTILINE)
+
+
+def read_gateway_options(files: Files) -> GatewayOptions:
+    """The record. Raises StepError `settings-unreadable` on a host without a gateway.
+
+    A host that an earlier release installed has none until the next run of `configure`, nor can one of a
+    newer release be read: then the options are those that `ocserv.conf` was rendered with.
+    """
+    try:
+        return GatewayOptions.model_validate_json(files.read(paths.GATEWAY_SETTINGS) or b"")
+    except (ValidationError, UsageError):
+        served = (files.read(paths.OCSERV_CONF) or b"").decode(errors="replace")
+    rendered = {name: value.strip('"') for name, value in _SETTING.findall(served)}
+    if "auth" not in rendered:
+        raise SETTINGS_UNREADABLE(
+            path=paths.GATEWAY_SETTINGS, reason=text("nor does ocserv.conf show the settings")
+        )
+    balancers = (files.read(paths.BALANCERS) or b"").decode().split()
+    return GatewayOptions(
+        authentication=Authentication(rendered["auth"].partition("[")[0]),
+        certificate_too=rendered.get("enable-auth") == Authentication.CERTIFICATE,
+        revocation_list="crl" in rendered,
+        balancers=tuple(balancers) if rendered.get("listen-proxy-proto") == "true" else (),
+    )

@@ -1,0 +1,268 @@
+"""`mst-cli diagnose`: what explains a problem, in one file, without secrets; shown before it is written."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote
+
+from pydantic import Field
+
+from mstunnel_setup import __version__
+from mstunnel_setup.actions import forwarding, uplink
+from mstunnel_setup.actions.host import Host, Scope, build_host
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CheckError, UsageError, declared
+from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.redaction import Scrubber
+from mstunnel_setup.base.report import Report
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import json_bytes
+from mstunnel_setup.containers.choice import EnginePreference
+from mstunnel_setup.containers.engine import LogOptions
+from mstunnel_setup.install.installed import open_host
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.safe_paths import refuse_present
+from mstunnel_setup.operations.backup import pack
+from mstunnel_setup.operations.certificate.check import check
+from mstunnel_setup.operations.health import health
+from mstunnel_setup.operations.readiness import ReadinessRequest
+from mstunnel_setup.operations.readiness import run as readiness
+from mstunnel_setup.operations.status import overview
+from mstunnel_setup.operations.version import version
+from mstunnel_setup.transaction.errors import JournalError
+
+_CONFIGURATION = (
+    *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),
+    *(paths.IMAGES_CONFIGURED, paths.OCSERV_CONF, paths.OIDC_JSON, paths.LOG_LEVEL, paths.PROBE_URL),
+    *(f"{paths.STATE}/receipt.json", f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, "/etc/os-release"),
+    *(uplink.HOOK, uplink.RULES, forwarding.RULES),
+)
+_TAGS = ("mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink", "ocserv")
+_UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor.service")
+_SINCE = text("24 hours ago")
+_SECONDS = 60.0
+_LOG_LINES = 20_000
+# Who went where, and what else is under the tag of the access log: the journal shows the tag before the text.
+_ACCESS_LOG = re.compile(r"^.*(?:\bACCESS_LOG,| ocserv-access(?:\[\d+\])?: ).*\n?", re.MULTILINE)
+_ACCOUNT = re.compile(r"(?:://|_proxy=(?!['\"]?\w+://)['\"]?)(.+)@", re.IGNORECASE)
+# A setting of another program that is called a secret, and is not the path of one.
+_SETTING = re.compile(
+    r"^\s*(?:export\s+)?\w*(?:key|secret|pass|token|credential)\w*=(['\"]?)(?!/[\w./-]+\1\s*$)(.+)\1\s*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+SCHEMA = "mstunnel-diagnostic/1"
+_MANIFEST = "manifest.json"
+_REDACTIONS = "redactions.json"
+# Of each file, how many secrets of each kind were taken out of it.
+
+
+class DiagnosticFile(Report):
+    """One file of the archive."""
+
+    name: str
+    bytes: int
+    redactions: Annotated[int, Field(description="How many secrets were taken out.")]
+
+
+class DiagnosticReport(Report):
+    """Where the archive is (null for a preview), and what is in it.
+
+    `redactions` says how many secrets of which kind were taken out of which part.
+    """
+
+    file: str | None
+    redactions: dict[str, dict[str, int]]
+    contents: tuple[DiagnosticFile, ...]
+
+
+def collect(operator: Operator, ports: Host) -> dict[str, str]:
+    """Contents by name in the archive, secrets still in them."""
+    found: dict[str, str | None] = {}
+    for name, read in _parts(operator, ports):
+        try:
+            found[name] = read()
+        except Exception as error:  # noqa: BLE001 (whatever is wrong here, the other parts may explain it)
+            # Of an unforeseen error only kind and place: its text may quote anything.
+            known = declared(error)
+            found[name] = text("not collected: {code}: {message}\n", code=known.code, message=known.message)
+    return {name: content for name, content in found.items() if content is not None}
+
+
+def known_secrets(ports: Host) -> list[bytes]:
+    """Every secret that lies on this host where ours are kept: keys, RADIUS servers, env.sh.
+
+    Raises FileError for what cannot be read, except what the agent owns.
+    """
+    found = [ports.files.read(path) for path in (paths.SITE_KEY, paths.SITE_PFX)]
+    for path in (paths.AGENT_CREDENTIAL, paths.AGENT_SECRET):
+        # The agent can put anything there; no part holds what cannot be read.
+        with suppress(FileError):
+            found.append(ports.files.read(path))
+    names = ports.files.names(paths.GENERATIONS)
+    found += [ports.files.read(f"{paths.GENERATIONS}/{name}/key.pem") for name in names]
+    servers = (ports.files.read(paths.RADIUS_SERVERS) or b"").splitlines()
+    found += [line.partition(b" ")[2] for line in servers if not line.startswith(b"#")]
+    settings = (ports.files.read(paths.ENVIRONMENT) or b"").decode("utf-8", errors="replace")
+    # Up to the last @ of the line: a password in an address is seldom encoded.
+    for account in _ACCOUNT.findall(settings):
+        _user, _colon, password = account.partition(":")
+        found += [part.encode() for part in (account, password, unquote(password)) if part]
+    found += [value.encode() for _quote, value in _SETTING.findall(settings)]
+    return [secret for secret in found if secret]
+
+
+def _parts(operator: Operator, ports: Host) -> Iterator[tuple[str, Callable[[], str | None]]]:
+    """What reads each part; None is what this host does not have."""
+    commands: dict[str, Callable[[Operator], Result]] = {
+        "readiness": _readiness,
+        "health": health,
+        "status": overview,
+        "certificate": check,
+        "version": version,
+    }
+    for name, command in commands.items():
+        yield f"checks/{name}.json", partial(_command, command, operator)
+    for path in _CONFIGURATION:
+        yield f"files{path}", partial(_file, ports, path)
+    for name in (paths.SERVER, paths.AGENT):
+        yield f"containers/{name}.json", partial(_inspected, ports, name)
+        yield f"logs/{name}.log", partial(_container_log, ports, name)
+    yield "logs/journal.log", partial(_journal, ports)
+
+
+def _readiness(operator: Operator) -> Result:
+    return readiness(operator, ReadinessRequest())
+
+
+def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
+    result = command(operator)
+    problems = {"warnings": [notice.data for notice in result.warnings]}
+    return json.dumps({"status": result.status, "data": dict(result.data), **problems}, indent=2) + "\n"
+
+
+def _inspected(ports: Host, name: str) -> str:
+    found = ports.engine.inspect(name)
+    return json.dumps(None if found is None else vars(found), indent=2, default=str) + "\n"
+
+
+def _container_log(ports: Host, name: str) -> str:
+    command = ports.engine.logs_command(name, LogOptions(lines=_LOG_LINES, since="24h", timestamps=True))
+    finished = ports.processes.run(command, timeout=_SECONDS, check=False)
+    return _ACCESS_LOG.sub("", f"{finished.output}{finished.error}")
+
+
+def _journal(ports: Host) -> str | None:
+    if not ports.systemd.running():
+        return None
+    which = [f"--identifier={tag}" for tag in _TAGS]
+    fixed = ("journalctl", "--no-pager", "--utc", f"--since={_SINCE}", f"--lines={_LOG_LINES}")
+    option = "--user-unit" if paths.ROOTLESS else "--unit"
+    units = [f"{option}={unit}" for unit in _UNITS]
+    tagged = ports.processes.run([*fixed, *which], timeout=_SECONDS, check=False)
+    of_units = ports.processes.run([*fixed, *units], timeout=_SECONDS, check=False)
+    return _ACCESS_LOG.sub("", f"{tagged.output}{of_units.output}{of_units.error}")
+
+
+def _file(ports: Host, path: str) -> str | None:
+    content = ports.files.read(path)
+    return None if content is None else content.decode("utf-8", errors="replace")
+
+
+def diagnose(operator: Operator, file: Path | None) -> Result:
+    """Collect, redact secrets, show the preview; write it to `file` unless a person declines.
+
+    A part that fails is replaced by its error, and a journal that cannot be read stops nothing.
+    Raises UsageError when the file is there already, CheckError when a secret would have gone into it.
+    """
+    if file is not None:
+        refuse_present(file)
+    with _host(operator) as ports:
+        now = ports.clock.now().isoformat(timespec="seconds")
+        secrets = known_secrets(ports)
+        collected = collect(operator, ports)
+    scrubber, redactions = Scrubber(secrets), dict[str, dict[str, int]]()
+    files: dict[str, bytes] = {}
+    for name, content in collected.items():
+        scrubber.counts.clear()
+        files[name] = scrubber.clean(content).encode()
+        redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
+    files = {_REDACTIONS: json_bytes({name: {**counts} for name, counts in redactions.items()}), **files}
+    about = _listed(file, files, redactions)
+    manifest = {"schema": SCHEMA, "version": __version__, "created": now, **about.data}
+    files = {_MANIFEST: json_bytes(manifest), **files}
+    found = _listed(file, files, redactions)
+    rows = [(str(row.bytes), str(row.redactions), row.name) for row in found.contents]
+    preview = [
+        f"{size:>9} {redacted:>9} {name}" for size, redacted, name in [("Bytes", "Redacted", "File"), *rows]
+    ]
+    if file is None:
+        lines = [*preview, text("Write it with `mst-cli diagnose FILE.tar.gz`.")]
+        return Result("ok", found.data, text=lines)
+    _agree(operator, preview)
+    scrubber = Scrubber(secrets)
+    if leaked := [name for name, content in files.items() if scrubber.holds(content.decode())]:
+        raise CheckError(
+            "secret-in-bundle",
+            "nothing was written: the file would contain a secret: {found}",
+            hint="This is an error in the program. Report it.",
+            found=json.dumps(leaked),
+        )
+    operator.files.given.write(str(file), pack(files), 0o600)
+    return Result(
+        "changed",
+        found.data,
+        (
+            warning(
+                "look-before-sending",
+                "the file contains no known secret, but it contains names and addresses",
+                hint="Review it before you send it.",
+            ),
+        ),
+        text=[text("Written: {file}.", file=file)],
+    )
+
+
+@contextmanager
+def _host(operator: Operator) -> Iterator[Host]:
+    """The ports of this host; where its journal cannot be read, with the first engine that is here."""
+    with ExitStack() as opened:
+        try:
+            ports = opened.enter_context(open_host(operator))
+        except (JournalError, FileError):
+            # A part of the report names what is wrong with it.
+            scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
+            ports = opened.enter_context(build_host(operator, scope, EnginePreference()))
+        yield ports
+
+
+def _listed(
+    file: Path | None, files: Mapping[str, bytes], redactions: Mapping[str, dict[str, int]]
+) -> DiagnosticReport:
+    """Every file with its size, and how many secrets were taken out of it."""
+    return DiagnosticReport(
+        file=None if file is None else str(file),
+        redactions={**redactions},
+        contents=tuple(
+            DiagnosticFile(name=name, bytes=len(content), redactions=sum(redactions.get(name, {}).values()))
+            for name, content in files.items()
+        ),
+    )
+
+
+def _agree(operator: Operator, preview: list[str]) -> None:
+    console = operator.console
+    if not console.interactive:
+        return
+    console.say("\n".join(preview))
+    if not console.confirm("Write these files into one archive?"):
+        raise UsageError(
+            "diagnose-declined",
+            "nothing was written",
+            hint="Run the command again and answer yes.",
+        )

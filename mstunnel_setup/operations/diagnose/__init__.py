@@ -1,1 +1,0 @@
-"""What explains a problem, in one file without secrets."""

@@ -1,0 +1,119 @@
+"""`mst-cli reenroll|site`: the identity of this server, and the site it belongs to."""
+
+from collections.abc import Collection
+
+from mstunnel_setup.actions import control
+from mstunnel_setup.actions.agent_identity import CreateAgentSecret
+from mstunnel_setup.actions.certificates import CreateAgentCredential
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer, require_free_name
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import Line, text
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.install.session import Run, step_named
+from mstunnel_setup.install.steps import sign_in, site
+from mstunnel_setup.install.uninstall import as_data, kept
+from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.transaction.runner import Removal
+
+_AFTERWARDS = ("register", "configure", "launch", "verify")
+
+
+_IDENTITY = frozenset(
+    {CreateAgentCredential.kind, CreateAgentSecret.kind, CreateAppIdentity.kind, RegisterServer.kind}
+)
+_JOINED = "joined-site"
+
+
+def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
+    """Undo the objects of these kinds of actions, newest first; the rest of the installation stays."""
+    entries = run.context.receipt.entries.values()
+    return run.runner.take_back([entry.key for entry in entries if entry.versions[-1]["kind"] in kinds])
+
+
+def enrol(run: Run, *, first: Collection[str] = ()) -> bool:
+    """Run the steps `first`, then those from the registration on; the agent starts with what is new then.
+
+    Returns whether there was anything to do.
+    """
+    steps = [step_named(name) for name in ("sign-in", *first, *_AFTERWARDS[:-1])]
+    done = run.runner.run(steps, run.context)
+    control.restart(run.context.ports, paths.AGENT)
+    run.runner.run([step_named(_AFTERWARDS[-1])], run.context)
+    return any(planned.actions for planned in done)
+
+
+def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result:
+    """Remove what the tenant knows of this server, wherever it still does, and register it again.
+
+    An administrator signs in first, so that a refused sign-in leaves everything as it is.
+    """
+    with installed_run(operator, settings) as run:
+        prompter = run.context.prompter
+        ask = prompter.interactive and not yes
+        if ask and not prompter.confirm("Give this server a new identity in the tenant?"):
+            raise UsageError(
+                "reenroll-declined",
+                "nothing was changed",
+                hint="Run the command again and answer yes.",
+            )
+        sign_in.as_registrar(run.context)
+        site.chosen_id(run.context)
+        removals = take_back(run, _IDENTITY)
+        enrol(run)
+    lines = [text("Registered again, in the same site and with the same certificate.")]
+    return Result("changed", as_data(removals), kept(removals), text=lines)
+
+
+def show(operator: Operator) -> Result:
+    """Id, name and public address of the site. Raises UsageError before one is joined."""
+    with installed_run(operator, {}, exclusively=False) as run:
+        joined = _joined(run)
+    rows = ((text("Site"), "name"), (text("Id"), "id"), (text("Address"), "public_address"))
+    values = ((label, joined.get(key) or "none") for label, key in rows)
+    lines = [Line(f"{label:8} {value}", label, value) for label, value in values]
+    return Result("ok", {"site": joined}, text=lines)
+
+
+def change(operator: Operator, settings: Settings, wanted: str) -> Result:
+    """Move this server to another site: a record there first has to be possible, then the old one goes.
+
+    Raises TenantError when there is no such site, or it has a server of this name already, and
+    CertificateError when the certificate does not name its address; nothing is changed then. Given once more,
+    it finishes a change that was cut off.
+    """
+    with installed_run(operator, {**settings, "site": wanted}) as run:
+        receipt = run.context.receipt
+        # A change may have been cut off when the server had left its site and joined none.
+        left = site.STEP.name in receipt.steps and remembered(receipt, _JOINED) is None
+        before = {} if left else _joined(run)
+        sign_in.STEP.gather(run.context)
+        chosen = site.choose(run.context)
+        if chosen.id != before.get("id"):
+            site.require_named(run.context, chosen)
+            removable = run.context.answers.existing_record == "replace"
+            graph, name = run.context.ports.graph, run.context.server_name
+            require_free_name(graph, chosen.id, name, removable=removable)
+            take_back(run, {RegisterServer.kind})
+            run.runner.take_back([f"answer:{_JOINED}"])
+        changed = enrol(run, first=("site",))
+        after = _joined(run)
+    if not changed:
+        return Result(
+            "unchanged", {"site": after}, text=[text("It belongs to {name} already.", name=after["name"])]
+        )
+    return Result("changed", {"site": after}, text=[text("It belongs to {name} now.", name=after["name"])])
+
+
+def _joined(run: Run) -> JsonObject:
+    joined = remembered(run.context.receipt, _JOINED)
+    if not isinstance(joined, dict):
+        raise UsageError(
+            "site-not-joined",
+            "this server has not joined a site yet",
+            hint="Run mstunnel-setup.",
+        )
+    return joined

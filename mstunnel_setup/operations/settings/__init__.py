@@ -1,1 +1,0 @@
-"""Settings of an installed gateway: env.sh, log level, server configuration."""

@@ -1,0 +1,206 @@
+"""The drain before an upgrade, and what proves a release after it.
+
+Tokens are for devices, so the host cannot sign in to its own gateway. Devices that were connected come back
+by themselves within seconds, unless they sleep; and the gateway reports whether it reaches the internal
+address of its site.
+
+A balancer in front of the site sees the port of a drained gateway refused and sends devices to another
+server. ocserv notifies the devices still connected at the end that the server shuts down, as always when it
+stops.
+"""
+
+import re
+from collections.abc import Collection
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
+from mstunnel_setup.base.text import printable, text
+from mstunnel_setup.containers.engine import LogOptions
+from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, Probe, read_report
+from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import verify
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.operations.sessions import ask
+
+Verdict: TypeAlias = Literal["let-in", "refused", "away"]
+
+# ocserv 1.3.0, worker-log.c and worker-auth.c; an error, so it is logged at every level, with its source.
+_REFUSAL: Final = re.compile(
+    r"worker(?:\[[^\]]*\])?: ([0-9a-fA-F.:]+) (?:[\w.-]+:\d+: )?failed authentication for "
+)
+
+
+_USERS: Final = next(command for command in SHOW_COMMANDS if command.words == ("users",))
+_PATIENCE: Final = 60.0
+_PAUSE: Final = 2.0
+_SECONDS: Final = 20.0
+# It tries within five seconds of its start, gives up after twenty, and reports every fifteen.
+_PROBE_PATIENCE: Final = 60.0
+_DRAIN_PAUSE: Final = 5.0
+# A separate table: the gateway rewrites its other one whenever it starts.
+_TABLE: Final = ("inet", "mstunnel_drain")
+_CHAIN: Final = (*_TABLE, "input")
+
+
+def refused_addresses(log: str) -> frozenset[str]:
+    """The addresses of devices whose sign-in the gateway refused, from its log."""
+    return frozenset(_REFUSAL.findall(log))
+
+
+def judge(connected: int, before: Collection[str], refused: Collection[str]) -> Verdict:
+    """Judge a new release by its sessions and the addresses that it refused.
+
+    `before` are the addresses that were connected. Other refused addresses prove nothing, the earlier release
+    may have refused them too; nor does a device that has not reconnected, it may sleep.
+    """
+    if connected:
+        return "let-in"
+    return "refused" if set(before) & set(refused) else "away"
+
+
+def connected(ports: Host) -> tuple[str, ...]:
+    """The address of each device that is connected. Raises EngineError when the gateway cannot be asked."""
+    rows = [row for row in ask(ports, _USERS) if isinstance(row, dict)]
+    # occtl lists every open connection, also before and after a sign-in that is refused.
+    return tuple(str(row.get("Remote IP", "")) for row in rows if row.get("State") == "connected")
+
+
+def await_devices(context: Context, before: tuple[str, ...]) -> int:
+    """How many devices are connected as soon as one is, or none after a minute; `before` were the addresses.
+
+    Raises NetworkError `devices-refused` when none is let in and one of those from before was turned away.
+    """
+    clock = context.ports.clock
+    end = clock.monotonic() + _PATIENCE
+    if not (found := _count(context.ports)):
+        context.prompter.say(
+            text("Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE)
+        )
+    while not found and clock.monotonic() < end:
+        clock.sleep(_PAUSE)
+        found = _count(context.ports)
+    if judge(found, before, refused_addresses("" if found else _log(context.ports))) == "refused":
+        raise NetworkError(
+            "devices-refused",
+            "devices that were connected before are refused now, and none is accepted",
+            hint="Search `mst-cli server logs` for `failed authentication`.",
+        )
+    return found
+
+
+def _count(ports: Host) -> int:
+    """How many devices are connected; a gateway that does not answer just now has none yet."""
+    try:
+        return len(connected(ports))
+    except EngineError:
+        return 0
+
+
+def _log(ports: Host) -> str:
+    """The log of the container that runs now; empty when the engine does not keep one."""
+    command = ports.engine.logs_command(paths.SERVER, LogOptions())
+    try:
+        done = ports.processes.run(command, timeout=_SECONDS, check=False)
+    except SetupError:
+        return ""
+    return done.output + done.error
+
+
+def reached_address(files: Files, now: datetime) -> str:
+    """The address that the host has the gateway try, if it reached it lately; else empty.
+
+    Neither another address of the report nor something else in its place counts: a gateway that was taken
+    over could prevent with it that a release is installed.
+    """
+    try:
+        probe = _probe(files)
+    except FileError:
+        return ""
+    if probe is None or not probe.reached or abs(now - probe.at) > LATEST_PROBE:
+        return ""
+    return probe.url if files.read(paths.PROBE_URL) == f"{probe.url}\n".encode() else ""
+
+
+def reaches_inside(context: Context, url: str) -> None:
+    """Return once the gateway that runs now has reached `url`. Raises NetworkError `inside-unreachable`."""
+    verify.within_patience(context.ports.clock, lambda: _reached(context, url), _PROBE_PATIENCE)
+
+
+def _reached(context: Context, url: str) -> None:
+    probe, state = _probe(context.ports.files), context.ports.engine.inspect(paths.SERVER)
+    started = state.started_at if state is not None else None
+    tried = probe is not None and started is not None and probe.at >= started.replace(microsecond=0)
+    if probe is None or not tried:
+        raise _unreachable(url, "it has not tried")
+    # Another address is another question: the site was changed meanwhile.
+    if probe.url == url and not probe.reached:
+        raise _unreachable(url, probe.words)
+
+
+def _probe(files: Files) -> Probe | None:
+    report = read_report(files)
+    return None if report is None else report.probe
+
+
+def _unreachable(url: str, why: str) -> NetworkError:
+    return NetworkError(
+        "inside-unreachable",
+        "the gateway cannot reach {url} any more: {why}",
+        hint="Test it from this server; see the row internal-network of `mst-cli health`.",
+        url=url,
+        why=why,
+    )
+
+
+def drain(context: Context, port: int, minutes: int) -> None:
+    """Refuse new connections to `port` and wait for the last session to end, at most so many minutes.
+
+    A gateway that does not answer has no sessions to wait for. The container that comes next lets devices in.
+    """
+    clock = context.ports.clock
+    end = clock.monotonic() + 60 * minutes
+    try:
+        _close(context.ports, port)
+        left = len(connected(context.ports))
+        if left:
+            context.prompter.say(
+                text(
+                    "Waiting for {left} sessions to end, at most {minutes} minutes.",
+                    left=left,
+                    minutes=minutes,
+                )
+            )
+        while left and clock.monotonic() < end:
+            clock.sleep(_DRAIN_PAUSE)
+            left = len(connected(context.ports))
+    except SetupError as error:
+        context.prompter.say(text("Not waiting for sessions: {message}.", message=error.message))
+
+
+def reopen(ports: Host) -> None:
+    """Let devices in again, where the container was not replaced after all."""
+    ports.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)
+
+
+def _close(ports: Host, port: int) -> None:
+    """The health check, which comes by the loopback, is let in; UDP belongs to sessions that there are."""
+    _add(ports, "table", *_TABLE)
+    _add(ports, "chain", *_CHAIN, "{ type filter hook input priority filter; }")
+    match = ("iifname", "!=", "lo", "tcp", "dport", str(port), "ct", "state", "new")
+    _add(ports, "rule", *_CHAIN, *match, "reject", "with", "tcp", "reset")
+
+
+def _add(ports: Host, *words: str) -> None:
+    finished = ports.engine.execute(paths.SERVER, ["nft", "add", *words], _SECONDS)
+    if finished.code != 0:
+        reason = printable(finished.error or finished.output).strip()
+        raise EngineError(
+            "drain-failed",
+            "the gateway cannot refuse new connections: {reason}",
+            reason=reason,
+        )

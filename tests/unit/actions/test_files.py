@@ -1,0 +1,183 @@
+"""Actions on files: copies of what an administrator named, and links in place of files."""
+
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.actions.files import CopyFile, Link, LinkInPlace
+from mstunnel_setup.base.errors import WaitingError
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.transaction.action import Codec, Undo, UndoRecord
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.runner import Runner
+from mstunnel_setup.transaction.step import Step
+from tests.unit.transaction.ports import Ports
+
+OF_SOMETHING_ELSE = "0" * 64
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    source = tmp_path / "program"
+    source.write_text("program")
+    source.chmod(0o755)
+    return source
+
+
+def satisfied(root: Path, source: str, mode: int = 0o755) -> bool:
+    action = CopyFile(path="/program", source=source, digest=OF_SOMETHING_ELSE, mode=mode)
+    return action.satisfied(Ports(Files(root)), {})
+
+
+def test_a_file_that_is_its_own_source_is_not_read_again(source: Path) -> None:
+    assert satisfied(source.parent, str(source))
+
+
+def test_its_mode_counts_all_the_same(source: Path) -> None:
+    assert not satisfied(source.parent, str(source), 0o700)
+
+
+def test_the_same_path_of_another_root_is_another_file(source: Path) -> None:
+    assert not satisfied(source.parent, "/program")
+
+
+PLACE = "/etc/mstunnel/ocserv.conf"
+ACTION = LinkInPlace(path=PLACE, target="agent/ocserv.conf")
+
+
+@pytest.fixture
+def ports(tmp_path: Path) -> Ports:
+    files = Files(tmp_path)
+    files.make_directories("/etc/mstunnel")
+    return Ports(files)
+
+
+def undone(ports: Ports, before: JsonObject) -> Undo:
+    record: UndoRecord = UndoRecord(before, [ACTION])
+    return ACTION.undo(ports, record).outcome
+
+
+def test_where_nothing_stood_nothing_is_left(ports: Ports) -> None:
+    before = ACTION.capture(ports)
+    ACTION.apply(ports, {})
+
+    assert ACTION.satisfied(ports, {})
+    assert undone(ports, before) is Undo.REMOVED
+    assert ports.files.names("/etc/mstunnel") == []
+
+
+@pytest.mark.parametrize("cut_off", ["before", "between", "after"])
+def test_the_file_comes_back(ports: Ports, cut_off: str) -> None:
+    ports.files.write(PLACE, b"theirs\n", 0o640)
+    before = ACTION.capture(ports)
+    if cut_off == "between":
+        ports.files.remove(PLACE)
+    if cut_off == "after":
+        ACTION.apply(ports, {})
+
+    assert undone(ports, before) is Undo.RESTORED
+    state = ports.files.state(PLACE)
+    assert state is not None
+    assert (state.kind, state.mode) == ("file", 0o640)
+    assert ports.files.read(PLACE) == b"theirs\n"
+
+
+def test_the_file_comes_back_though_the_link_led_to_its_like(ports: Ports) -> None:
+    ports.files.write(PLACE, b"theirs\n")
+    before = ACTION.capture(ports)
+    ACTION.apply(ports, {})
+    ports.files.make_directories("/etc/mstunnel/agent")
+    ports.files.write("/etc/mstunnel/agent/ocserv.conf", b"theirs\n")
+
+    assert undone(ports, before) is Undo.RESTORED
+    state = ports.files.state(PLACE)
+    assert state is not None
+    assert state.kind == "file"
+
+
+def test_a_foreign_link_is_restored(ports: Ports) -> None:
+    ports.files.link(PLACE, "/srv/theirs")
+    before = ACTION.capture(ports)
+    ACTION.apply(ports, {})
+
+    assert undone(ports, before) is Undo.RESTORED
+    state = ports.files.state(PLACE)
+    assert state is not None
+    assert state.target == "/srv/theirs"
+
+
+def test_files_added_later_are_kept(ports: Ports) -> None:
+    before = ACTION.capture(ports)
+    ACTION.apply(ports, {})
+    ports.files.remove(PLACE)
+    ports.files.write(PLACE, b"edited\n")
+
+    assert undone(ports, before) is Undo.KEPT
+    assert ports.files.read(PLACE) == b"edited\n"
+
+
+LINKS = (Link(path=PLACE, target="agent/ocserv.conf"), ACTION)
+
+
+def run(ports: Ports, link: Link, *, agreed: bool) -> None:
+    """One run of an installation that makes `link`; `agreed` says whether edits may be replaced."""
+    journal = Journal(ports.files, SystemClock(), ports.state_directory)
+    runner = Runner(
+        ports,
+        journal,
+        Codec([Link, LinkInPlace]),
+        SystemClock(),
+        lambda _event: None,
+        may_replace=lambda _changed: agreed,
+    )
+    try:
+        runner.run([Step("link", "Link", lambda _context: None, lambda _facts: [link])], None)
+    finally:
+        journal.close()
+
+
+def edited_in_place(ports: Ports) -> None:
+    """What `sed -i` does: a regular file with the edited content stands where the link was."""
+    ports.files.remove(PLACE)
+    ports.files.write(PLACE, b"edited\n")
+
+
+@pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
+def test_an_edited_file_in_the_place_of_a_link_is_not_replaced_unasked(ports: Ports, link: Link) -> None:
+    run(ports, link, agreed=False)
+    edited_in_place(ports)
+    with pytest.raises(WaitingError) as caught:
+        run(ports, link, agreed=False)
+    assert (caught.value.code, PLACE in caught.value.message) == ("changed-by-others", True)
+    assert ports.files.read(PLACE) == b"edited\n"
+
+
+@pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
+def test_an_edited_file_that_may_be_replaced_is_backed_up(ports: Ports, link: Link) -> None:
+    run(ports, link, agreed=False)
+    edited_in_place(ports)
+    run(ports, link, agreed=True)
+    state = ports.files.state(PLACE)
+    assert state is not None
+    assert state.target == link.target
+    (saved,) = ports.files.names("/state/saved")
+    assert ports.files.read(f"/state/saved/{saved}") == b"edited\n"
+
+
+@pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
+def test_a_directory_in_the_place_of_a_link_is_found_too(ports: Ports, link: Link) -> None:
+    run(ports, link, agreed=False)
+    ports.files.remove(PLACE)
+    ports.files.make_directory(PLACE)
+    with pytest.raises(WaitingError):
+        run(ports, link, agreed=False)
+
+
+def test_a_file_without_a_saved_copy_is_not_replaced(ports: Ports) -> None:
+    ports.files.write(PLACE, b"theirs\n")
+    with pytest.raises(FileError):
+        ACTION.apply(ports, {})
+    assert ports.files.read(PLACE) == b"theirs\n"

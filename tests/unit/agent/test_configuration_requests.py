@@ -1,0 +1,142 @@
+"""The agent hands data over and hears what becomes of it; it writes no file that the gateway reads."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.agent.configuration import ConfigurationRequests
+from mstunnel_setup.agent.metrics import Counters
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.exchange.mailbox import CONFIGURATION
+from mstunnel_setup.io.files import Files
+from tests.unit.operations.monitor.hosts import Host, document
+
+
+@dataclass
+class Beside(Host):
+    """A host whose monitor looks every eight seconds while the agent waits, if it runs."""
+
+    runs: bool = True
+
+    def sleep(self, seconds: float) -> None:
+        before = self.elapsed
+        super().sleep(seconds)
+        if self.runs and self.elapsed // 8 > before // 8:
+            self.monitor.look()
+
+
+@dataclass
+class Scene:
+    host: Beside
+    log: list[str] = field(default_factory=list)
+    counters: Counters = field(default_factory=Counters)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self.agent = ConfigurationRequests(self.host.files, self.host, self.log.append, self.counters)
+
+    def give(self, **properties: Any) -> str | None:
+        """Give a configuration; why it is not in use, None when it is."""
+        self.agent.request(document(**properties), "")
+        return self.agent.refusal
+
+    def codes(self) -> list[str]:
+        return [line.partition(":")[0] for line in self.log]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(Beside(files=Files(tmp_path)))
+
+
+def test_a_configuration_is_applied_within_seconds_and_reported_once(scene: Scene) -> None:
+    assert scene.give(network="10.2.0.0/16") is None
+    assert scene.host.elapsed <= 9
+    assert scene.give(network="10.2.0.0/16") is None
+    assert b"10.2.0.0" in scene.host.conf()
+    assert scene.codes() == ["configuration-handed-over", "configuration-applied"]
+    assert (scene.counters.configurations_applied, scene.counters.configurations_refused) == (1, 0)
+
+
+def test_the_agent_writes_nothing_but_its_data(scene: Scene) -> None:
+    scene.host.runs = False
+    before = scene.host.conf()
+    scene.give(network="10.2.0.0/16")
+    assert scene.host.conf() == before
+    handed = json.loads(scene.host.files.read(CONFIGURATION.request) or b"")
+    assert handed == {"version": 1, "configuration": document(network="10.2.0.0/16"), "probe_url": ""}
+
+
+def test_a_refused_one_is_reported_once_and_again_after_a_start(scene: Scene) -> None:
+    for _ in range(3):
+        assert "line 3: bad" in str(scene.give(network="10.66.0.0/16"))
+    assert scene.codes() == ["configuration-handed-over", "configuration-refused"]
+    assert scene.counters.configurations_refused == 1
+    scene.restart()
+    assert "line 3: bad" in str(scene.give(network="10.66.0.0/16"))
+    assert scene.codes().count("configuration-refused") == 2
+    assert scene.give(network="10.3.0.0/16") is None
+
+
+def test_a_monitor_that_does_not_run_is_not_waited_for_every_minute_and_named(scene: Scene) -> None:
+    scene.host.runs = False
+    assert scene.give(network="10.2.0.0/16") is None
+    assert scene.host.elapsed == 30
+    refusals = []
+    for _ in range(6):
+        scene.host.elapsed += 60
+        refusals.append(scene.give(network="10.2.0.0/16"))
+    assert scene.host.elapsed == 390
+    assert "mstunnel_monitor" in str(refusals[-1])
+    scene.host.monitor.look()
+    assert scene.give(network="10.2.0.0/16") is None
+
+
+def test_a_configuration_is_applied_while_the_gateway_is_down(scene: Scene) -> None:
+    scene.host.alive = False
+    scene.host.later(minutes=5)
+    assert scene.give(network="10.2.0.0/16") is None
+    assert b"10.2.0.0" in scene.host.conf()
+
+
+def test_what_cannot_be_served_is_not_handed_over(scene: Scene) -> None:
+    refused = {
+        "configuration-invalid": {"network": "1.2.3.4"},
+        "configuration-too-large": {"description": "x" * CONFIGURATION.largest},
+    }
+    for code, properties in refused.items():
+        with pytest.raises(TenantError) as caught:
+            scene.give(**properties)
+        assert caught.value.code == code
+    assert scene.host.files.state(CONFIGURATION.request) is None
+
+
+def test_too_many_changes_are_a_configuration_not_in_use(scene: Scene) -> None:
+    refusals = [scene.give(network=f"10.{number}.0.0/16") for number in range(2, 7)]
+    assert "too many changes" in str(refusals[-1])
+    assert scene.codes()[-1] == "configuration-waits"
+
+
+def test_a_port_that_waits_for_the_host_is_a_configuration_not_in_use(scene: Scene) -> None:
+    for _ in range(2):
+        assert "is configured for port 8443" in str(scene.give(listenPort=8443))
+    assert scene.codes().count("listen-port-changed") == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"[", b'{"version": 1, "digest": "x", "state": "accepted"}'])
+def test_a_reply_that_cannot_be_read_is_none(scene: Scene, content: bytes) -> None:
+    scene.host.runs = False
+    scene.host.files.write(CONFIGURATION.reply, content)
+    assert scene.give(network="10.2.0.0/16") is None
+
+
+def test_before_there_is_a_mailbox_nothing_is_written(scene: Scene) -> None:
+    scene.host.files.remove_tree(paths.MESSAGES)
+    scene.give(network="10.2.0.0/16")
+    assert scene.host.files.state(paths.MESSAGES) is None

@@ -1,0 +1,186 @@
+"""What the agent reports of itself: status, health and the limits it judges by."""
+
+import platform
+import subprocess
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mstunnel_lab.graph.tunnel import DEFAULT_THRESHOLDS, default_threshold
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.exchange.health_report import Threshold, Thresholds, read_thresholds, with_tenant
+from mstunnel_setup.exchange.status_file import (
+    STATUS,
+    AgentStatus,
+    SyncFailure,
+    agent_condition,
+    read_status,
+    write_status,
+)
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.tenant.wire import HealthThreshold
+from tests.unit.clocks import START
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    files = Files(tmp_path)
+    files.make_directories(paths.CONFIGURATION)
+    return files
+
+
+def test_the_documentation_s_numbers_are_the_defaults(files: Files) -> None:
+    found = read_thresholds(files)
+
+    assert (found.cpu_usage, found.memory_usage) == (Threshold(healthy=95, unhealthy=100),) * 2
+    assert found.disk_space == Threshold(healthy=5, unhealthy=3)
+    assert found.latency == Threshold(healthy=10, unhealthy=20)
+    assert found.certificate_days == Threshold(healthy=30, unhealthy=0)
+
+
+def test_a_file_on_the_server_sets_some_and_the_tenant_wins(files: Files) -> None:
+    files.write(
+        paths.HEALTH_THRESHOLDS,
+        b'{"cpu_usage": {"healthy": 60, "unhealthy": 70}, "disk_space": {"healthy": 20, "unhealthy": 9}}',
+    )
+    local = read_thresholds(files)
+    assert local.cpu_usage == Threshold(healthy=60, unhealthy=70)
+    assert local.latency == Threshold(healthy=10, unhealthy=20)
+
+    tenant = HealthThreshold(id="cpuUsage", healthy_threshold=50, unhealthy_threshold=75)
+    found = with_tenant(local, [tenant])
+
+    assert found.cpu_usage == Threshold(healthy=50, unhealthy=75)
+    assert found.disk_space == Threshold(healthy=20, unhealthy=9)
+
+
+def test_every_metric_of_the_lab_tenant_is_known() -> None:
+    tenant = [default_threshold(*row) for row in DEFAULT_THRESHOLDS]
+    found = with_tenant(Thresholds(), tenant)
+
+    assert found.cpu_usage == found.memory_usage == Threshold(healthy=50, unhealthy=75)
+    assert found.disk_space == Threshold(healthy=5, unhealthy=3)
+
+
+@pytest.mark.parametrize("unusable", [{"id": "somethingNew"}, {"id": "cpuUsage", "healthy_threshold": None}])
+def test_properties_missing_in_the_tenant_stay(unusable: dict[str, str | None]) -> None:
+    assert with_tenant(Thresholds(), [HealthThreshold.model_validate(unusable)]) == Thresholds()
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [(b"{", ""), (b'{"cpu": {}}', "cpu"), (b'{"latency": {"healthy": "fast"}}', "latency.healthy")],
+)
+def test_a_wrong_file_is_named_with_the_place(files: Files, content: bytes, place: str) -> None:
+    files.write(paths.HEALTH_THRESHOLDS, content)
+    with pytest.raises(StepError, match=place or "cannot be read") as caught:
+        read_thresholds(files)
+    assert caught.value.code == "thresholds-invalid"
+
+
+CHECK = Path(__file__).parents[3] / "images/agent/healthcheck"
+
+
+def at(seconds: float | None) -> datetime | None:
+    return None if seconds is None else START + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("last_round", "checked_in", "now", "healthy", "reason"),
+    [
+        (None, None, 0, True, "has not checked in yet"),
+        (None, None, 299, True, "has not checked in yet"),
+        (None, None, 300, False, "has been inactive since 2026-01-01T00:00:00+00:00"),
+        (60, None, 359, True, "has not checked in yet"),
+        (600, 10, 700, True, "checked in at 2026-01-01T00:00:10+00:00"),
+        (600, 10, 900, False, "has been inactive since 2026-01-01T00:10:00+00:00"),
+        (10_000, 10_000, 200, False, "has been inactive since"),
+    ],
+)
+def test_it_is_healthy_while_it_goes_round(
+    last_round: float | None, checked_in: float | None, now: float, healthy: bool, reason: str
+) -> None:
+    status = AgentStatus(started=START, last_round=at(last_round), last_check_in=at(checked_in))
+    verdict = agent_condition(status, START + timedelta(seconds=now))
+
+    assert verdict.healthy is healthy
+    assert reason in verdict.reason
+
+
+def test_the_reason_names_the_last_error() -> None:
+    failure = SyncFailure(code="network-unreachable", message="graph.example is away", hint="", at=START)
+    verdict = agent_condition(AgentStatus(started=START, last_error=failure), START)
+
+    assert verdict.reason.endswith(": graph.example is away")
+
+
+def test_the_status_survives_its_file(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    status = AgentStatus(started=START, last_check_in=START, configuration_digest="00")
+    assert read_status(files) is None
+
+    write_status(files, status)
+
+    assert read_status(files) == status
+
+
+def test_the_status_of_the_container_before_says_nothing_of_this_one(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+
+    write_status(files, AgentStatus(started=START, container="another"))
+
+    assert read_status(files) is None
+
+
+@pytest.mark.parametrize(
+    ("container", "minutes", "healthy"),
+    [(platform.node(), 1, True), ("another", 1, False), (platform.node(), 6, False)],
+)
+def test_the_container_is_judged_alike(tmp_path: Path, container: str, minutes: int, healthy: bool) -> None:
+    """By the script of the image, which knows nothing of the program."""
+    files = Files(tmp_path)
+    write_status(files, AgentStatus(started=START, container=container))
+    files.set_modified(STATUS, time.time() - 60 * minutes)
+    script = CHECK.read_text().replace(STATUS, str(files.locate(STATUS)))
+
+    assert (subprocess.run(["sh", "-c", script], check=False).returncode == 0) is healthy
+
+
+def test_without_a_status_the_container_is_not_healthy(tmp_path: Path) -> None:
+    script = CHECK.read_text().replace(STATUS, str(tmp_path / "status.json"))
+
+    assert subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode != 0
+
+
+@pytest.mark.parametrize(("minutes", "healthy"), [(0, True), (2, False)])
+def test_a_check_in_the_first_minute_of_a_container_waits_for_its_first_round(
+    tmp_path: Path, minutes: int, healthy: bool
+) -> None:
+    """Podman checks together with the start, and leaves a failed unit on the host when that fails."""
+    files = Files(tmp_path)
+    files.make_directories(paths.AGENT_STATE)
+    now = float(Path("/proc/uptime").read_text().split()[0])
+    process = tmp_path / "stat"
+    process.write_text(f"1 (a) b) S {'0 ' * 18}{now * 100 - 6000 * minutes:.0f} 0\n")
+    script = (
+        CHECK.read_text().replace(STATUS, str(files.locate(STATUS))).replace("/proc/1/stat", str(process))
+    )
+
+    with subprocess.Popen(["sh", "-c", script], stderr=subprocess.DEVNULL) as check:
+        time.sleep(0.5)
+        write_status(files, AgentStatus(started=START, container=platform.node()))
+
+    assert (check.returncode == 0) is healthy
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"started": "yesterday"}'])
+def test_a_broken_status_is_none(tmp_path: Path, content: bytes) -> None:
+    files = Files(tmp_path)
+    files.make_directories(paths.AGENT_STATE)
+    files.write(STATUS, content)
+
+    assert read_status(files) is None
+    assert not agent_condition(None, START).healthy

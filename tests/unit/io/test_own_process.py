@@ -1,0 +1,77 @@
+"""What protects this process: from code that others can change, and from readers of its memory."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.cli.dispatch import MODULES
+from mstunnel_setup.io.own_process import changeable_below
+
+
+def test_what_is_gone_when_looked_at_is_ignored(tmp_path: Path) -> None:
+    """Another process that compiles a module makes and renames files there at any moment."""
+    files = {tmp_path / f"module.cpython-313.pyc.{number}" for number in range(3)}
+    for path in files:
+        path.touch()
+        path.chmod(0o666)
+    found = changeable_below(tmp_path)
+    first = next(found)
+    for path in files - {first}:
+        path.unlink()
+    assert not list(found)
+
+
+def test_a_directory_that_is_gone_when_looked_at_is_ignored(tmp_path: Path) -> None:
+    cache = tmp_path / "__pycache__"
+    cache.mkdir()
+    cache.chmod(0o777)
+    found = changeable_below(tmp_path)
+    assert next(found) == cache
+    shutil.rmtree(cache)
+    assert not list(found)
+
+
+_LOOK = """
+import ctypes, json, resource, sys
+def look(*_given, **_more):
+    dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)  # PR_GET_DUMPABLE
+    print(json.dumps([dumpable, resource.getrlimit(resource.RLIMIT_CORE)]), flush=True)
+    sys.exit(0)
+"""
+_PROGRAMS = {
+    **{
+        name: f"from mstunnel_setup.cli.framework import entry\nimport {module} as program\n"
+        "entry.run_app = look\nprogram.main()"
+        for name, module in MODULES.items()
+        if name not in {"mstunnel-agent", "mstunnel_uplink"}
+    },
+    "agent (command line)": "from mstunnel_setup.cli import agent\nagent.app = look\nagent.main()",
+    "agent": "from mstunnel_setup.agent import __main__ as agent\nagent.assembled = look\nagent.main(None)",
+}
+
+
+@pytest.mark.parametrize("program", _PROGRAMS.values(), ids=_PROGRAMS)
+def test_every_program_is_private_before_it_does_anything(program: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _LOOK + program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [0, [0, 0]]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_an_account_that_owns_nothing_in_its_proc_directory_still_reads_its_own_descriptors() -> None:
+    """As a client certificate is handed to OpenSSL."""
+    script = (
+        "import os\n"
+        "from mstunnel_setup.io.own_process import keep_private\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "keep_private()\n"
+        "handle = os.memfd_create('certificate')\n"
+        "os.write(handle, b'content')\n"
+        "print(open(f'/proc/self/fd/{handle}').read())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "content\n"
