@@ -10,9 +10,8 @@ from mst_admin.kinds.kind import Kind
 from mst_admin.kinds.tenant import Declarations
 from mst_admin.objects.configuration import judge_networks
 from mst_admin.objects.site import Resolve
-from mstunnel_setup.answers.document import Document, DocumentError, KeyProblem, read
+from mstunnel_setup.answers.document import Document, DocumentError, KeyProblem, parse_as, read
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import CertificateError, UsageError
 from mstunnel_setup.base.text import text
 

@@ -23,9 +23,8 @@ from mst_admin.objects.configuration import judge_networks
 from mst_admin.results import details, judged, linted, placed, renamed, result_of, table, written
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.document import Document, DocumentError, read
+from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.problems import parse_as
 from mstunnel_setup.base.errors import ValuesError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result

@@ -22,11 +22,13 @@ from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from scripts import command_page, coverage, error_codes, token_tables
 from scripts.command_tree import flat
+from scripts.error_codes import written_findings
 from scripts.schemas import schemas
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/reference"
 CATALOGUE = ROOT / "mstunnel_setup/data/mstunnel.catalog"
+CHECK_FINDINGS = ROOT / "mstunnel_setup/data/check-findings.json"
 AGENT_HINTS = ROOT / "mstunnel_setup/data/agent-hints.json"
 # The packages whose errors an agent can report.
 _OF_AGENT = ("agent", "base", "certificates", "exchange", "gateway", "io", "tenant")
@@ -55,6 +57,7 @@ def pages() -> dict[Path, str]:
         **schemas(),
         CATALOGUE: error_codes.journal_catalogue(),
         AGENT_HINTS: f"{json.dumps(agent_hints(), indent=1, ensure_ascii=False)}\n",
+        CHECK_FINDINGS: f"{json.dumps(check_findings(), indent=1, ensure_ascii=False)}\n",
     }
 
 
@@ -68,6 +71,15 @@ def agent_hints() -> dict[str, str]:
         if name.startswith(prefixes) and item.kind is not LogLine and "*" not in item.code
     }
     return {code: "" if "{" in hint else hint for code, hint in sorted(found.items())}
+
+
+def check_findings() -> dict[str, list[dict[str, str]]]:
+    """What each check may find, with hints that say enough without the values of a host."""
+    made = {name: [item.example() for item in found] for name, found in written_findings().items()}
+    return {
+        name: [{"seen": item.seen, "hint": item.hint} for item in found if "…" not in item.hint]
+        for name, found in made.items()
+    }
 
 
 def steps() -> str:

@@ -9,9 +9,10 @@ are only known at run time are those of another error, which is found where it i
 """
 
 import ast
+import inspect
 import pkgutil
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import groupby
@@ -24,20 +25,22 @@ import mstunnel_setup
 from mstunnel_setup.answers.finding import PAGE as RULES_PAGE
 from mstunnel_setup.answers.finding import Finding as Rule
 from mstunnel_setup.base import rendering
-from mstunnel_setup.base.errors import ERRORS_PAGE, Declared, ExitCode, SetupError
+from mstunnel_setup.base.errors import ERRORS_PAGE, Declared, ExitCode, SetupError, declare
 from mstunnel_setup.base.log_line import DeclaredLine, LogLine, message_id
-from mstunnel_setup.base.problem import Problem
-from mstunnel_setup.base.problem import Severity as ProblemSeverity
-from mstunnel_setup.certificates.model import Finding, Severity
+from mstunnel_setup.base.problem import Problem, Severity, error, note, warning
+from mstunnel_setup.certificates.errors import PAGE as CERTIFICATES_PAGE
 from mstunnel_setup.readiness.checks import CHECKS
-from mstunnel_setup.readiness.data import explanations
-from mstunnel_setup.readiness.model import Group
+from mstunnel_setup.readiness.model import DOCUMENTATION, Group, Verdict, problem
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("mstunnel_setup", "mst_admin", "mstunnel_lab")
 Item: TypeAlias = Declared[object]
 _WARNINGS = max(ExitCode) + 1
 _TEXTS = 2
+_CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+|[a-z]+")
+_FINDINGS = ("error", "warning", "note")
+_CERTIFICATES = "mstunnel_setup.certificates."
+_VERDICTS = ("problem", "warning", "unknown")
 _FINDING = "finding"
 # What only commands of an administrator's own computer report, which nothing writes into a journal.
 _NOT_IN_JOURNAL = ("mst_admin.", "mstunnel_lab.", "mstunnel_setup.cli.")
@@ -67,13 +70,19 @@ def declarations() -> dict[str, Item]:
             elif isinstance(value, Mapping):
                 items = (item for item in value.values() if isinstance(item, Declared))
                 found |= {f"{module}.{name}.{item.code}": item for item in items}
-    return found | written_errors()
+    findings = {
+        f"readiness.{name}.{number}": item
+        for name, items in written_findings().items()
+        for number, item in enumerate(items)
+    }
+    return found | written_errors() | findings
 
 
 @cache
 def written_errors() -> dict[str, Declared[Any]]:
     """Each by `MODULE.CODE:LINE`. The modules that define error classes must be imported."""
-    kinds: dict[str, Any] = {kind.__name__: kind for kind in _kinds(SetupError)} | {"warning": Problem}
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in _kinds(SetupError)}
+    kinds |= {"error": error, "warning": warning, "note": note}
     found: dict[str, Declared[Any]] = {}
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -82,15 +91,60 @@ def written_errors() -> dict[str, Declared[Any]]:
             not_fatal = _lines_of_warnings(source)
             for line, name, code, message, hint in calls(source):
                 kind = _finding(fatal=line not in not_fatal) if name == _FINDING else kinds.get(name)
-                if kind is not None:
-                    page = RULES_PAGE if name == _FINDING else ERRORS_PAGE
+                if kind is not None and _CODE.fullmatch(code):
+                    about = name in _FINDINGS and module.startswith(_CERTIFICATES)
+                    page = RULES_PAGE if name == _FINDING else CERTIFICATES_PAGE if about else ERRORS_PAGE
                     found[f"{module}.{code}:{line}"] = Declared(kind, code, message, hint, page)
     return found
 
 
+@cache
+def written_findings() -> dict[str, list[Declared[Verdict]]]:
+    """What each check of `mst-readiness` may find, by its id: in its function and in those that it calls."""
+    return {check.id: list(_verdicts(check.id, check.judge)) for check in CHECKS}
+
+
+def _verdicts(identifier: str, judge: Callable[..., Verdict]) -> Iterator[Declared[Verdict]]:
+    path = inspect.getsourcefile(judge)
+    tree = ast.parse(Path(path or "").read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    constants = _constants(tree)
+    code = judge.__code__
+    waiting = [
+        item for item in functions if item.name == code.co_name and _begins(item) == code.co_firstlineno
+    ]
+    seen: set[str] = set()
+    while waiting:
+        function = waiting.pop(0)
+        seen.add(function.name)
+        nodes = [item for part in function.body for item in ast.walk(part) if isinstance(item, ast.Call)]
+        for node in sorted(nodes, key=lambda item: (item.lineno, item.col_offset)):
+            name = ast.unparse(node.func)
+            if name in _VERDICTS:
+                hint = next(keyword.value for keyword in node.keywords if keyword.arg == "hint")
+                seen_text, hint_text = (_text(part, constants) for part in (node.args[0], hint))
+                yield declare(_verdict, identifier, seen_text, hint_text, DOCUMENTATION)
+            elif name not in seen:
+                waiting += [item for item in functions if item.name == name]
+
+
+def _verdict(_code: str, seen: str, hint: str) -> Verdict:
+    return problem(seen, hint)
+
+
+def _begins(function: ast.FunctionDef) -> int:
+    return min([function.lineno, *(item.lineno for item in function.decorator_list)])
+
+
+def _text(node: ast.expr, constants: Mapping[str, object]) -> str:
+    """A template; of what is only known at run time a parameter alone."""
+    found = constants.get(node.id) if isinstance(node, ast.Name) else getattr(node, "value", None)
+    return found if isinstance(found, str) else "{text}"
+
+
 def _finding(*, fatal: bool) -> Any:
     def finding(code: str, message: str, hint: str) -> Rule:
-        return Rule(code, message, hint, ProblemSeverity.ERROR if fatal else ProblemSeverity.WARNING)
+        return Rule(code, message, hint, Severity.ERROR if fatal else Severity.WARNING)
 
     return finding
 
@@ -108,8 +162,18 @@ def _kinds(kind: type[SetupError]) -> Iterator[type[SetupError]]:
 
 
 def calls(source: str) -> Iterator[tuple[int, str, str, str, str]]:
-    """Calls with a code and texts: line, name of what is called, code, message and hint as templates."""
-    for node in ast.walk(ast.parse(source)):
+    """Calls with a code and texts: line, name of what is called, code, message and hint as templates.
+
+    `about(what, …)` gives a problem of a certificate another code where it is about one above the leaf.
+    """
+    tree = ast.parse(source)
+    constants = _constants(tree)
+    of_chains = {
+        id(node.args[1])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "about" and len(node.args) == _TEXTS
+    }
+    for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name = ast.unparse(node.func).rpartition(".")[2]
@@ -118,14 +182,31 @@ def calls(source: str) -> Iterator[tuple[int, str, str, str, str]]:
             continue
         given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg != "fatal"}
         hint = given.pop("hint", args[_TEXTS] if len(args) > _TEXTS else ast.Constant(""))
-        texts = [part.value for part in (*args[:_TEXTS], hint) if isinstance(part, ast.Constant)]
-        if len(texts) == _TEXTS + 1 and all(isinstance(text, str) for text in texts):
+        parts = (*args[:_TEXTS], hint)
+        texts = [
+            constants.get(part.id) if isinstance(part, ast.Name) else getattr(part, "value", None)
+            for part in parts
+        ]
+        if all(isinstance(text, str) for text in texts):
             code, *words = map(str, texts)
             # Without values a text is shown as it stands.
             message, hint_text = (
                 words if given else [text.replace("{", "{{").replace("}", "}}") for text in words]
             )
             yield node.lineno, name, code, message, hint_text
+            if id(node) in of_chains:
+                yield node.lineno, name, f"chain-{code}", message, hint_text
+
+
+def _constants(tree: ast.Module) -> dict[str, object]:
+    """The texts that a module names at its top, such as hints of several errors."""
+    return {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
 
 def errors_page() -> str:
@@ -158,7 +239,7 @@ def _exit_code(item: Item) -> int:
     made = item.example()
     if isinstance(made, SetupError):
         return made.exit_code
-    if isinstance(made, Finding):
+    if isinstance(made, Problem) and item.page == CERTIFICATES_PAGE:
         return ExitCode.CERTIFICATE if made.severity is Severity.ERROR else 0
     return _WARNINGS if item.page == ERRORS_PAGE else 0
 
@@ -178,7 +259,7 @@ def tables() -> dict[str, str]:
         f"checks-{group}": table(
             ("Id", "Severity", "Passes when", "Why it matters"),
             (
-                (_anchor(item.id), item.severity, item.passes, explanations()[item.id].why)
+                (_anchor(item.id), item.severity, item.passes, item.why)
                 for item in CHECKS
                 if item.group is group
             ),
@@ -190,8 +271,8 @@ def tables() -> dict[str, str]:
         ("Id", "Severity", "Message", "What to do"),
         (
             (_anchor(item.code), found.severity, *_texts(item))
-            for _, item, found in made
-            if isinstance(found, Finding)
+            for _, item, found in sorted(made, key=lambda row: row[1].code)
+            if isinstance(found, Problem) and item.page == CERTIFICATES_PAGE
         ),
     )
     rules = {

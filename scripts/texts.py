@@ -23,7 +23,6 @@ from mstunnel_setup.cli.framework import help as help_pages
 from mstunnel_setup.cli.framework.translation import DOMAIN, LANGUAGES, LOCALE
 from mstunnel_setup.operations.help_topics import lines, names
 from mstunnel_setup.readiness.checks import CHECKS
-from mstunnel_setup.readiness.data import explanations
 from scripts.command_tree import PROGRAMS, program
 from scripts.error_codes import ROOT, declarations
 
@@ -89,8 +88,7 @@ def _of_errors() -> Iterator[str]:
 
 def _of_checks() -> Iterator[str]:
     for check in CHECKS:
-        explained = explanations()[check.id]
-        yield from (check.title, check.passes, explained.why, explained.fix or "")
+        yield from (check.title, check.passes, check.why, check.fix)
 
 
 def _of_help() -> Iterator[str]:

@@ -10,8 +10,7 @@ from mst_admin.access.objects import PolicyFile
 from mst_admin.access.plan import PlannedPolicy, plan_policies
 from mst_admin.change import Body
 from mst_admin.session import make_sure, open_tenant
-from mstunnel_setup.answers.document import DocumentError, read
-from mstunnel_setup.answers.problems import parse_as
+from mstunnel_setup.answers.document import DocumentError, parse_as, read
 from mstunnel_setup.base.errors import ExitCode, SetupError, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result

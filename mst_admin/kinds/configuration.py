@@ -18,8 +18,8 @@ from mst_admin.objects.configuration import (
 )
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import Resolve
+from mstunnel_setup.answers.document import validated
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import TunnelConfiguration

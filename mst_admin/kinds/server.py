@@ -12,7 +12,7 @@ from mst_admin.kinds.site import find_site
 from mst_admin.objects.parts import Trimmed
 from mst_admin.results import details, result_of, table
 from mst_admin.session import make_sure, open_tenant
-from mstunnel_setup.answers.problems import validated
+from mstunnel_setup.answers.document import validated
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result

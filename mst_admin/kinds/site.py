@@ -13,8 +13,8 @@ from mst_admin.objects.configuration import changed
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import Resolve, SiteObject, judge_site, site_body, site_object
 from mst_admin.session import make_sure, open_tenant
+from mstunnel_setup.answers.document import validated
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings

@@ -13,8 +13,8 @@ from mst_admin.objects.site import Resolve
 from mst_admin.objects.threshold import ThresholdObject, judge_threshold, threshold_body, threshold_object
 from mst_admin.results import judged, result_of
 from mst_admin.session import open_tenant
+from mstunnel_setup.answers.document import validated
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.answers.problems import validated
 from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text

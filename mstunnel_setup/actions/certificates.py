@@ -20,8 +20,15 @@ from mstunnel_setup.certificates.agent_credential import (
 )
 from mstunnel_setup.certificates.device_authority import lists_pem, read_lists
 from mstunnel_setup.certificates.errors import CERTIFICATE_SOURCE_CHANGED
-from mstunnel_setup.certificates.identity_source import IdentitySource, given_content
-from mstunnel_setup.certificates.load import chain_pem, fingerprint, key_pem, load_identity, root_pem
+from mstunnel_setup.certificates.load import (
+    IdentitySource,
+    chain_pem,
+    fingerprint,
+    given_content,
+    key_pem,
+    load_identity,
+    root_pem,
+)
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 _PRIVATE = 0o600

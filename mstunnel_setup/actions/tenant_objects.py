@@ -307,8 +307,8 @@ def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool 
         "server-record-left",
         "the site has {record}",
         hint=(
-            "If that server is gone, run the command again with `left_record: remove` in the "
-            "answers (or MSTUNNEL_LEFT_RECORD=remove), or after `mst-admin server delete {name} "
+            "If that server is gone, run the command again with `existing_record: replace` in the "
+            "answers (or MSTUNNEL_EXISTING_RECORD=replace), or after `mst-admin server delete {name} "
             "--site {site_id}`; otherwise set another server_name."
         ),
         record=record_left(found),

@@ -1,21 +1,26 @@
 """Actions on the parts of Microsoft's own gateway: none removes anything, and each can be undone exactly."""
 
+import hashlib
+import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, RawIOBase
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base.errors import EngineError, StepError
+from mstunnel_setup.base.errors import CheckError, EngineError, StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs, as_list
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.vendor import VendorContainer, inspect
-from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.appender import Appender
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 ADOPT = "adopt"
@@ -25,6 +30,9 @@ ANSWER = "adoption"
 KEY = f"answer:{ANSWER}"
 """The first object in the journal of an adoption; gone once that is committed."""
 _ENGINE_SECONDS = 180.0
+# What a gateway has is far below: some hundred files of a few MiB.
+MOST_FILES, DEEPEST, LARGEST_FILE, LARGEST_TREE = 20_000, 40, 64 << 20, 1 << 30
+_LONGEST_SHOWN = 120
 _KINDS = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
 
 
@@ -56,12 +64,12 @@ class BackUpFiles(Action):
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Write and read it. Raises StepError `adoption-backup-unreadable`."""
-        packed = BytesIO()
-        with tarfile.TarFile(fileobj=packed, mode="w") as archive:
-            names = [name for source in self.sources for name in _pack(archive, host.files, source)]
         host.files.make_directories(str(PurePosixPath(self.path).parent), 0o700)
-        host.files.write(self.path, packed.getvalue(), 0o600)
-        with tarfile.TarFile(fileobj=BytesIO(host.files.read(self.path) or b"")) as archive:
+        with host.files.growing(self.path) as file:
+            target = _HashedFile(file)
+            with tarfile.open(fileobj=target, mode="w|") as archive:
+                names = [name for source in self.sources for name in _pack(archive, host.files, source)]
+        with tarfile.open(host.files.locate(self.path), "r:") as archive:
             if archive.getnames() != names:
                 raise StepError(
                     "adoption-backup-unreadable",
@@ -69,7 +77,7 @@ class BackUpFiles(Action):
                     hint="Check the disk, then run the same command again.",
                     path=self.path,
                 )
-        return {"sha256": host.files.digest(self.path)}
+        return {"sha256": target.digest.hexdigest()}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -81,20 +89,73 @@ class BackUpFiles(Action):
         return Undone(Undo.REMOVED if there else Undo.ABSENT)
 
 
-def _pack(archive: tarfile.TarFile, files: Files, path: str) -> Iterator[str]:
-    """Add the path and all below it; sockets and the like are left out."""
-    state = files.state(path)
-    if state is None or state.kind not in _KINDS:
-        return
-    member = tarfile.TarInfo(path.lstrip("/"))
-    member.type, member.mode, member.uid, member.gid = _KINDS[state.kind], state.mode, state.uid, state.gid
-    member.linkname = state.target or ""
-    content = (files.read(path) or b"") if state.kind == "file" else b""
-    member.size = len(content)
-    archive.addfile(member, BytesIO(content))
-    yield member.name
-    for name in files.names(path) if state.kind == "directory" else ():
-        yield from _pack(archive, files, f"{path}/{name}")
+class _HashedFile(RawIOBase):
+    """Writes to a growing file and computes the digest of it."""
+
+    def __init__(self, file: Appender) -> None:
+        super().__init__()
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    @override
+    def write(self, content: Any, /) -> int:
+        self._file.append(content)
+        self.digest.update(content)
+        return len(content)
+
+
+def _pack(archive: tarfile.TarFile, files: Files, source: str) -> Iterator[str]:
+    """Add the source and all below it; sockets and the like are left out."""
+    for path, state in vendor_tree(files, source):
+        if state.kind not in _KINDS:
+            continue
+        member = tarfile.TarInfo(path.lstrip("/"))
+        member.type, member.mode = _KINDS[state.kind], state.mode
+        member.uid, member.gid = state.uid, state.gid
+        member.linkname = state.target or ""
+        content = (files.read(path) or b"") if state.kind == "file" else b""
+        member.size = len(content)
+        archive.addfile(member, BytesIO(content))
+        yield member.name
+
+
+def vendor_tree(files: Files, top: str, left_out: Collection[str] = ()) -> Iterator[tuple[str, FileState]]:
+    """The path `top` and all below it but for `left_out`, each directory before what is in it.
+
+    They may be another account's: raises CheckError `vendor-files-unbounded` for more than any gateway has.
+    """
+    waiting, total, found = [top], 0, 0
+    while waiting:
+        path = waiting.pop()
+        state = None if path in left_out else files.state(path)
+        if state is None:
+            continue
+        found += 1
+        size = os.lstat(files.locate(path)).st_size if state.kind == "file" else 0
+        total += size
+        if found > MOST_FILES:
+            raise _unbounded(top, path, text("there are more than {most} files", most=MOST_FILES))
+        if path.count("/") - top.count("/") > DEEPEST:
+            raise _unbounded(top, path, text("it is below more than {most} directories", most=DEEPEST))
+        if size > LARGEST_FILE or total > LARGEST_TREE:
+            most = (LARGEST_FILE if size > LARGEST_FILE else LARGEST_TREE) >> 20
+            raise _unbounded(top, path, text("with it there are more than {most} MiB", most=most))
+        yield path, state
+        if state.kind == "directory":
+            with suppress(FileError):
+                waiting += [f"{path}/{name}" for name in reversed(files.names(path))]
+
+
+def _unbounded(top: str, path: str, reason: str) -> CheckError:
+    shown = path if len(path) <= _LONGEST_SHOWN else f"{path[:_LONGEST_SHOWN]}…"
+    return CheckError(
+        "vendor-files-unbounded",
+        "{path} cannot be taken over: {reason}",
+        hint="Move what does not belong to the gateway out of {top}, then run the command again.",
+        path=shown,
+        reason=reason,
+        top=top,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What Microsoft's own gateway left on this host: read only, with fingerprints in place of secrets.
 
-Its files are documented in parts. What is missing or cannot be read is left out here, and never an error.
+Its files are documented in parts. What is missing or cannot be read is left out here, and no error; more than
+any gateway has is one.
 """
 
 import hashlib
@@ -12,24 +13,24 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mstunnel_setup.actions.host import Host
+from mstunnel_setup.actions.vendor_gateway import vendor_tree
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.redaction import without_likely
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.certificates.certificate import title
+from mstunnel_setup.certificates.certificate import Identity, title
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import fingerprint, load_identity
-from mstunnel_setup.certificates.model import Finding, Identity, Severity
 from mstunnel_setup.containers.vendor import VendorContainer, vendor_containers
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files, FileState
-from mstunnel_setup.readiness.facts import VendorFacts
-from mstunnel_setup.readiness.read import text_of
-from mstunnel_setup.readiness.read.vendor import vendor
+from mstunnel_setup.readiness.facts.section import text_of
+from mstunnel_setup.readiness.facts.vendor import VendorFacts, vendor
 
 _NAMES_OF_OCSERV = ("server-cert", "server-key")
 # What is served comes before what was given: a later import may have failed.
@@ -95,7 +96,7 @@ def vendor_certificate(ports: Host, gateway: Mapping[str, str], *, lab: bool) ->
     )
 
 
-def _judged(ports: Host, identity: Identity, *, lab: bool) -> Sequence[Finding]:
+def _judged(ports: Host, identity: Identity, *, lab: bool) -> Sequence[Problem]:
     return judge(
         identity,
         public_address=None,
@@ -182,13 +183,18 @@ def beside(path: str) -> str:
 
 
 def take_inventory(ports: Host, *, lab: bool = False) -> Inventory:
-    """Read everything; `lab` says that the tenant is one that takes a self-signed certificate."""
+    """Read everything; `lab` says that the tenant is one that takes a self-signed certificate.
+
+    Raises CheckError `vendor-files-unbounded`.
+    """
     files = ports.files
+    # First, as it refuses files that are too large to read.
+    found = tuple(_files(files))
     gateway = _gateway(text_of(files, paths.OCSERV_CONF))
     return Inventory(
         signs=vendor(files, ports.processes),
         containers=vendor_containers(ports.processes) if files.live else (),
-        files=tuple(_files(files, paths.CONFIGURATION)),
+        files=found,
         certificate=vendor_certificate(ports, gateway, lab=lab),
         configuration=_object(files, paths.ADMIN_SETTINGS),
         gateway=gateway,
@@ -201,23 +207,18 @@ def take_inventory(ports: Host, *, lab: bool = False) -> Inventory:
     )
 
 
-def _files(files: Files, path: str) -> Iterator[VendorFile]:
-    """The path and all below it, without what changes at any time."""
-    state = files.state(path)
-    if state is None or path in _CHANGING:
-        return
-    yield VendorFile(
-        path=path,
-        kind=state.kind,
-        mode=f"{state.mode:04o}",
-        uid=state.uid,
-        gid=state.gid,
-        sha256=_sha256(files, path, state),
-        target=state.target or "",
-    )
-    if state.kind == "directory":
-        for name in _names(files, path):
-            yield from _files(files, f"{path}/{name}")
+def _files(files: Files) -> Iterator[VendorFile]:
+    """What is below /etc/mstunnel, without what changes at any time."""
+    for path, state in vendor_tree(files, paths.CONFIGURATION, _CHANGING):
+        yield VendorFile(
+            path=path,
+            kind=state.kind,
+            mode=f"{state.mode:04o}",
+            uid=state.uid,
+            gid=state.gid,
+            sha256=_sha256(files, path, state),
+            target=state.target or "",
+        )
 
 
 def _sha256(files: Files, path: str, state: FileState) -> str:

@@ -38,7 +38,7 @@ from mstunnel_setup.install.status import summary
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.install.uninstall import as_data, forget_program, kept, remove_installation
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.readiness.vendor_programs import MONITOR_UNIT
+from mstunnel_setup.readiness.facts.vendor import MONITOR_UNIT
 from mstunnel_setup.transaction.action import Action, Undo
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Removal

@@ -20,8 +20,8 @@ from mstunnel_setup.certificates import generations, revocation, revocation_reco
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.certificates.certificate import is_issued_by, is_self_signed
 from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.certificates.revocation import fetching
 from mstunnel_setup.certificates.revocation_answers import RevocationState
-from mstunnel_setup.certificates.revocation_fetch import fetching
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN, read_report
 from mstunnel_setup.exchange.health_report import (
     HealthReport,

@@ -1,19 +1,28 @@
 """The answer file: read, judged, and kept with the place of every value."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from mstunnel_setup.answers.document import DocumentError, KeyPath, KeyProblem, Position, compose, read
+from mstunnel_setup.answers.document import (
+    Document,
+    DocumentError,
+    KeyPath,
+    KeyProblem,
+    Position,
+    compose,
+    problems,
+    read,
+)
 from mstunnel_setup.answers.errors import ANSWERS_INVALID
 from mstunnel_setup.answers.model import AnswerFile
-from mstunnel_setup.answers.problems import problems
 from mstunnel_setup.answers.rules import findings_of_rules
-from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.answers.settings import DEPRECATED, SETTINGS, deprecation, renamed
 from mstunnel_setup.base.errors import CheckError, UsageError, ValuesError
+from mstunnel_setup.base.problem import Problem
 
 _SECTIONS = frozenset(
     {
@@ -65,11 +74,12 @@ def _given(section: Mapping[str, object]) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class LoadedAnswers:
-    """A valid answer file: its name, its values, and the position of every value by path."""
+    """A valid answer file: its name, its values, the position of every value by path, and warnings."""
 
     name: str
     answers: AnswerFile
     positions: Mapping[KeyPath, Position]
+    warnings: tuple[Problem, ...] = ()
 
 
 def load(path: Path) -> LoadedAnswers:
@@ -112,8 +122,21 @@ def parse(content: bytes, name: str) -> LoadedAnswers:
         document = compose(content, name, "answer files", _SECTIONS, _OPTIONAL)
     except DocumentError as error:
         raise AnswersError(error.problems) from error
+    warnings = tuple(_rename(document))
     answers, problems = judge(document.raw)
     lines = document.lines(problems)
     if answers is None or lines:
         raise AnswersError(lines)
-    return LoadedAnswers(name, answers, document.values)
+    return LoadedAnswers(name, answers, document.values, warnings)
+
+
+def _rename(document: Document) -> Iterator[Problem]:
+    """Give settings with a former name their present one."""
+    for old in [name for name in DEPRECATED if name in document.raw]:
+        new, value = renamed(old, document.raw.pop(old))
+        place = document.values.pop((old,))
+        if new in document.raw:
+            document.problems.append((place, f"`{old}` is the former name of `{new}`: remove it"))
+            continue
+        document.raw[new], document.values[(new,)] = value, place
+        yield deprecation(old, f"`{old}`")

@@ -11,8 +11,9 @@ from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
-from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
+from mstunnel_setup.answers.settings import BY_PATH, DEPRECATED, SETTINGS, Setting, deprecation, renamed
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import joined, quoted, text
 from mstunnel_setup.base.values import JsonObject
 
@@ -46,6 +47,7 @@ class Answers(AnswerFile):
     """The merged answers. `origins` tells, by setting path (`tenant.cloud`), where each value came from."""
 
     origins: dict[str, Origin] = Field(default_factory=dict, exclude=True)
+    warnings: tuple[Problem, ...] = Field(default=(), exclude=True)
 
     def record(self) -> JsonObject:
         """What was answered (no defaults), by setting path, for the journal; secrets are references."""
@@ -110,7 +112,8 @@ def merge(
         for setting in SETTINGS
     }
     sections = {name: getattr(answers, name) for name in answers.model_fields_set}
-    return Answers(**sections, origins=origins)
+    warnings = (*_deprecations(environment), *(file.warnings if file else ()))
+    return Answers(**sections, origins=origins, warnings=warnings)
 
 
 def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
@@ -152,12 +155,28 @@ def _from_options(options: Mapping[str, object]) -> _Layer:
 
 def _from_environment(environment: Mapping[str, str]) -> _Layer:
     layer = dict(_vendor_variables(environment))
+    for old in _former_variables(environment):
+        path, value = renamed(old, environment[_former(old)])
+        layer[path] = _Given(value, Origin("environment", _former(old)))
     for setting in SETTINGS:
         text = environment.get(setting.variable, "")
         if text and not setting.section and (not setting.flag or _truth(setting.variable, text)):
             value = setting.flag or (f"file:{text}" if setting.secret_file else text)
             layer[setting.path] = _Given(value, Origin("environment", setting.variable))
     return layer
+
+
+def _former(old: str) -> str:
+    """The variable of a setting by its former name."""
+    return f"MSTUNNEL_{old.upper()}"
+
+
+def _former_variables(environment: Mapping[str, str]) -> list[str]:
+    return [old for old in DEPRECATED if environment.get(_former(old))]
+
+
+def _deprecations(environment: Mapping[str, str]) -> Iterator[Problem]:
+    return (deprecation(old, _former(old)) for old in _former_variables(environment))
 
 
 def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
@@ -206,7 +225,9 @@ def _from_file(file: LoadedAnswers | None) -> _Layer:
 
 def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
     """The recorded answers; a setting that this version no longer knows is passed over."""
-    return {path: _Given(value, Origin(kind)) for path, value in answers.items() if path in BY_PATH}
+    present = dict(renamed(path, value) for path, value in answers.items() if path in DEPRECATED)
+    present |= {path: value for path, value in answers.items() if path in BY_PATH}
+    return {path: _Given(value, Origin(kind)) for path, value in present.items()}
 
 
 def _flat(answers: JsonObject) -> JsonObject:

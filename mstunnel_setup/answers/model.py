@@ -1,16 +1,27 @@
-"""The answer file as models. Descriptions here become `answers new`, the JSON Schema and the help."""
+"""The answer file as models: each setting once.
 
-from typing import Literal
+Its description, default and option (`Option`) become `answers new`, the JSON Schema, the variables and the
+reference page.
+"""
 
-from pydantic import ConfigDict, Field, model_validator
+import re
+from typing import Annotated, Final, Literal, TypeAlias
 
-from mstunnel_setup.answers.balancer import Balancers
-from mstunnel_setup.answers.radius import RadiusAnswers
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+
 from mstunnel_setup.answers.rules import findings_of_rules
-from mstunnel_setup.answers.token import Issuer, TokenAnswers
 from mstunnel_setup.answers.values import (
     GRAPH_COMMAND_LINE_TOOLS,
     AccountName,
+    Balancers,
     Certificates,
     ClientId,
     FilePath,
@@ -20,14 +31,27 @@ from mstunnel_setup.answers.values import (
     ImageRegistry,
     Ipv4Range,
     Line,
+    Option,
     Part,
     SecretPlace,
     TenantId,
     Url,
     Variables,
+    matching,
 )
+from mstunnel_setup.base.parsing import whole_number
 
 VERSION = 1
+
+
+Issuer: TypeAlias = Annotated[
+    str,
+    matching(
+        r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?",
+        "must be an https address as in the claim `iss`, such as `https://sts.windows.net/TENANT/`: "
+        "correct it",
+    ),
+]
 
 
 class TenantAnswers(Part):
@@ -46,7 +70,7 @@ class TenantAnswers(Part):
         description="Microsoft Graph address; cloud custom only",
         examples=["https://graph.example.com"],
     )
-    ca_file: FilePath | None = Field(
+    ca_file: Annotated[FilePath | None, Option("--ca-file")] = Field(
         default=None,
         description="Further trusted roots (PEM), for a TLS-inspecting proxy or a private CA",
         examples=["/etc/ssl/private-root.pem"],
@@ -100,7 +124,7 @@ class SignInAnswers(Part):
         description="Location of the passphrase of the PFX",
         examples=["file:/root/app-passphrase"],
     )
-    token_file: FilePath | None = Field(
+    token_file: Annotated[FilePath | None, Option("--token-file")] = Field(
         default=None,
         description="token-file: a file with an access token for Graph",
         examples=["/root/token"],
@@ -143,19 +167,19 @@ class IdentityAnswers(Part):
 class CertificateAnswers(Part):
     """The TLS certificate of the site: chain and key, or a PFX."""
 
-    chain: FilePaths = Field(
+    chain: Annotated[FilePaths, Option("--cert")] = Field(
         default=(),
         description="Certificate with its chain (PEM), or a list of files that hold them",
         examples=["/root/chain.pem"],
         json_schema_extra={"type": ["string", "array"]},
     )
-    key: FilePath | None = Field(
+    key: Annotated[FilePath | None, Option("--key")] = Field(
         default=None, description="Private key, not encrypted (PEM)", examples=["/root/key.pem"]
     )
-    pfx: FilePath | None = Field(
+    pfx: Annotated[FilePath | None, Option("--pfx")] = Field(
         default=None, description="Instead of chain and key: a PFX with both", examples=["/root/site.pfx"]
     )
-    passphrase: SecretPlace | None = Field(
+    passphrase: Annotated[SecretPlace | None, Option("--passphrase-file", secret_file=True)] = Field(
         default=None,
         description="Location of the passphrase of the PFX",
         examples=["file:/root/site-passphrase"],
@@ -195,11 +219,142 @@ class ImageAnswers(Part):
         description="Registry with the images of this release, instead of the one it was built for",
         examples=["registry.example.com/mstunnel"],
     )
-    archive: FilePaths = Field(
+    archive: Annotated[FilePaths, Option("--offline")] = Field(
         default=(),
         description="Offline: archive with both images, or a list of archives",
         examples=["/root/images.tar"],
         json_schema_extra={"type": ["string", "array"]},
+    )
+
+
+MOST_SERVERS: Final = 8
+"""As many as radcli, the library of ocserv, takes."""
+_HIGHEST_PORT: Final = 65535
+_PORT: Final = re.compile(r":(\d+)$")
+
+
+def _port(server: str) -> str:
+    port = _PORT.search(server)
+    if port and not 0 < (whole_number(port[1]) or 0) <= _HIGHEST_PORT:
+        raise ValueError(f"must have a port from 1 to {_HIGHEST_PORT}: correct it")
+    return server
+
+
+def _few(servers: tuple[str, ...]) -> tuple[str, ...]:
+    if len(servers) > MOST_SERVERS:
+        raise ValueError(f"must have at most {MOST_SERVERS} servers: remove some")
+    return servers
+
+
+# radcli keeps 63 characters of a name.
+_Server: TypeAlias = Annotated[
+    str,
+    matching(
+        r"((?=[^:]{1,63}(:|$))[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]{2,45}\])(:[0-9]{1,5})?",
+        "must be a server such as `radius.example.com`, `192.0.2.7:1645` or `[2001:db8::7]:1812`: correct it",
+    ),
+    AfterValidator(_port),
+]
+_Servers: TypeAlias = Annotated[
+    tuple[_Server, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    AfterValidator(_few),
+]
+_Identifier: TypeAlias = Annotated[
+    str,
+    matching(r"[A-Za-z0-9._-]{1,63}", "must be 1 to 63 letters, digits, `.`, `_` or `-`: correct it"),
+]
+
+
+class RadiusAnswers(Part):
+    """The servers that verify names and passwords, with `authentication: radius`."""
+
+    servers: _Servers = Field(
+        default=(),
+        description="RADIUS server, or a list in the order to ask them: host or host:port; default port 1812",
+        examples=["radius.example.com"],
+        json_schema_extra={"type": ["string", "array"]},
+    )
+    secret: SecretPlace | None = Field(
+        default=None,
+        description="Location of the secret that these servers share with the gateway",
+        examples=["file:/root/radius-secret"],
+    )
+    nas_identifier: _Identifier | None = Field(
+        default=None, description="Name of this gateway for these servers (NAS-Identifier)", examples=["gw1"]
+    )
+
+
+_SHORTEST, _LONGEST = 300, 7 * 24 * 3600
+_DEFAULT_LIFETIME: Final = 30 * 3600
+
+
+def _lifetime(seconds: int) -> int:
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise ValueError(f"must be from {_SHORTEST} to {_LONGEST} seconds: correct it")
+    return seconds
+
+
+def _claim_value(value: object) -> str | int | bool:
+    """The value as it is: the gateway compares types as well."""
+    if not isinstance(value, str | int) or (isinstance(value, str) and not value.isprintable()):
+        raise ValueError("must be one line of text, a number or true/false: correct it")
+    return value
+
+
+# RFC 6749, section 3.3: printable, without space, `"` and `\`.
+_Scope: TypeAlias = Annotated[
+    str,
+    matching(
+        r"[!#-\[\]-~]{1,200}", "must be one permission as in the claim `scp`, without spaces: correct it"
+    ),
+]
+_Clients: TypeAlias = Annotated[
+    tuple[Guid, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
+]
+Claims: TypeAlias = dict[
+    Annotated[
+        str,
+        matching(
+            r"[A-Za-z_][A-Za-z0-9_.:/-]{0,63}", "must be the name of a claim, such as `azp`: correct it"
+        ),
+    ],
+    Annotated[
+        str | int | bool,
+        PlainValidator(_claim_value),
+        WithJsonSchema({"type": ["string", "integer", "boolean"]}),
+    ],
+]
+
+
+class TokenAnswers(Part):
+    """The access tokens that let a device in, with `authentication: oidc`."""
+
+    version: Annotated[Literal["1", "2"], BeforeValidator(str)] | None = Field(
+        default=None,
+        description="Version of the tokens, their claim ver: 1 or 2; default: 1, in the cloud custom 2",
+        examples=["1"],
+    )
+    scope: _Scope | None = Field(
+        default=None,
+        description="Delegated permission that the claim scp must contain; default: Tunnel_Allow",
+        examples=["Tunnel_Allow"],
+    )
+    clients: _Clients = Field(
+        default=(),
+        description="Ids of the only apps whose tokens are accepted, one or a list (claim azp, in version 1 "
+        "appid); default: any app",
+        examples=["11111111-2222-3333-4444-555555555555"],
+        json_schema_extra={"type": ["string", "array"]},
+    )
+    maximum_lifetime: Annotated[int, AfterValidator(_lifetime)] = Field(
+        default=_DEFAULT_LIFETIME,
+        description=f"Seconds that a token may be valid for, {_SHORTEST} to {_LONGEST}; default: 30 hours",
+    )
+    required_claims: Claims = Field(
+        default_factory=dict,
+        description="Further claims that a token must have, each with exactly this value",
+        examples=[{"azp": "11111111-2222-3333-4444-555555555555", "acct": 0}],
     )
 
 
@@ -209,17 +364,19 @@ class AnswerFile(Part):
     model_config = ConfigDict(title="Answer file of mstunnel-setup")
 
     version: Literal[1] = Field(description="Version of this format")
-    eula: Literal["accept"] | None = Field(
+    eula: Annotated[Literal["accept"] | None, Option("--accept-eula", flag="accept")] = Field(
         default=None,
         description="accept: you have read the licence terms and accept them",
         examples=["accept"],
     )
-    mode: Literal["rootful", "rootless"] = Field(default="rootful", description="rootful, or rootless Podman")
-    account: AccountName = Field(
+    mode: Annotated[Literal["rootful", "rootless"], Option("--rootless", flag="rootless")] = Field(
+        default="rootful", description="rootful, or rootless Podman"
+    )
+    account: Annotated[AccountName, Option("--account")] = Field(
         default="mstunnel",
         description="Account that a rootless gateway runs as; created if it does not exist",
     )
-    engine: Literal["auto", "podman", "docker"] = Field(
+    engine: Annotated[Literal["auto", "podman", "docker"], Option("--engine")] = Field(
         default="auto", description="Container engine; auto uses Podman, else Docker"
     )
     bridge: Ipv4Range | None = Field(
@@ -237,7 +394,7 @@ class AnswerFile(Part):
     identity: IdentityAnswers = Field(
         default=IdentityAnswers(), description="This server's own identity in the tenant"
     )
-    site: Line | None = Field(
+    site: Annotated[Line | None, Option("--site")] = Field(
         default=None, description="Site to join: its id (GUID) or its name", examples=["Berlin"]
     )
     deployment: Literal["standalone", "pod"] = Field(
@@ -245,9 +402,9 @@ class AnswerFile(Part):
         description="How the tenant lists this server: standalone, or pod (see `render kubernetes`); "
         "it stays as it was registered",
     )
-    left_record: Literal["refuse", "remove"] = Field(
-        default="refuse",
-        description="If the site has the record of an offline server of this name: refuse, or remove it",
+    existing_record: Literal["fail", "replace"] = Field(
+        default="fail",
+        description="If the site has the record of an offline server of this name: fail, or replace it",
     )
     certificate: CertificateAnswers = Field(
         default=CertificateAnswers(), description="TLS certificate of the site"

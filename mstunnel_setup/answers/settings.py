@@ -1,8 +1,14 @@
-"""Every setting once: its place in the answer file, its option, and its environment variables."""
+"""The settings of the answer file, as the models have them: place, option and environment variable."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import get_origin
 
+from pydantic import BaseModel
+
+from mstunnel_setup.answers.model import AnswerFile
+from mstunnel_setup.answers.values import Option
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import text
 
 
@@ -38,60 +44,39 @@ class Setting:
         )
 
 
-SETTINGS = (
-    Setting("eula", "--accept-eula", flag="accept"),
-    Setting("mode", "--rootless", flag="rootless"),
-    Setting("account", "--account"),
-    Setting("engine", "--engine"),
-    Setting("bridge"),
-    Setting("server_name"),
-    Setting("tenant.cloud"),
-    Setting("tenant.authority"),
-    Setting("tenant.graph"),
-    Setting("tenant.ca_file", "--ca-file"),
-    Setting("tenant.ca_pem"),
-    Setting("tenant.id"),
-    Setting("tenant.issuer"),
-    Setting("sign_in.method"),
-    Setting("sign_in.client_id"),
-    Setting("sign_in.client_secret"),
-    Setting("sign_in.certificate"),
-    Setting("sign_in.key"),
-    Setting("sign_in.pfx"),
-    Setting("sign_in.passphrase"),
-    Setting("sign_in.token_file", "--token-file"),
-    Setting("identity.credential"),
-    Setting("identity.client_id"),
-    Setting("identity.certificate"),
-    Setting("identity.key"),
-    Setting("identity.pfx"),
-    Setting("identity.passphrase"),
-    Setting("identity.client_secret"),
-    Setting("site", "--site"),
-    Setting("deployment"),
-    Setting("left_record"),
-    Setting("certificate.chain", "--cert"),
-    Setting("certificate.key", "--key"),
-    Setting("certificate.pfx", "--pfx"),
-    Setting("certificate.passphrase", "--passphrase-file", secret_file=True),
-    Setting("environment", section=True),
-    Setting("images.server"),
-    Setting("images.agent"),
-    Setting("images.registry"),
-    Setting("images.archive", "--offline"),
-    Setting("authentication"),
-    Setting("authentication_also"),
-    Setting("devices.ca_file"),
-    Setting("devices.crl_file"),
-    Setting("radius.servers"),
-    Setting("radius.secret"),
-    Setting("radius.nas_identifier"),
-    Setting("client_to_client"),
-    Setting("proxy_protocol_from"),
-    Setting("token.version"),
-    Setting("token.scope"),
-    Setting("token.clients"),
-    Setting("token.maximum_lifetime"),
-    Setting("token.required_claims", section=True),
-)
+def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _settings(kind, f"{name}.")
+        elif name != "version" or prefix:
+            option = next((item for item in info.metadata if isinstance(item, Option)), Option())
+            section = get_origin(kind) is dict
+            yield Setting(f"{prefix}{name}", option.name, option.flag, option.secret_file, section)
+
+
+SETTINGS = tuple(_settings(AnswerFile))
 BY_PATH: Mapping[str, Setting] = {setting.path: setting for setting in SETTINGS}
+
+DEPRECATED = {"left_record": ("existing_record", {"refuse": "fail", "remove": "replace"})}
+"""Former names of settings, with the present one and what their values are called now; for one release."""
+
+
+def renamed(old: str, value: object) -> tuple[str, object]:
+    """The present name and value of a setting that was given by its former name."""
+    new, values = DEPRECATED[old]
+    return new, values.get(str(value), value)
+
+
+def deprecation(old: str, given: str) -> Problem:
+    """The warning about a former name; `given` is what was written."""
+    new, values = DEPRECATED[old]
+    return warning(
+        "setting-renamed",
+        "{given} is now called {new}; the next release does not know the old name",
+        hint="Write `{new}: {values}` instead, or the variable {variable}.",
+        given=given,
+        new=new,
+        values="|".join(values.values()),
+        variable=BY_PATH[new].variable,
+    )

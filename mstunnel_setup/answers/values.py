@@ -1,8 +1,9 @@
 """The kinds of values in an answer file: what each accepts, and the sentence that refuses anything else."""
 
 import re
-from ipaddress import IPv4Network
-from typing import Annotated, TypeAlias
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Final, TypeAlias, get_args
 
 from pydantic import (
     AfterValidator,
@@ -11,8 +12,11 @@ from pydantic import (
     ConfigDict,
     PlainSerializer,
     PlainValidator,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from mstunnel_setup.answers.secret import SecretReference
 
@@ -22,9 +26,23 @@ GRAPH_COMMAND_LINE_TOOLS = "graph-command-line-tools"
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _DOMAIN = r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n")
+_WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_NAME = 200
 _SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
+
+
+@dataclass(frozen=True)
+class Option:
+    """The option of a setting; without one it has a variable only.
+
+    `flag` is the value that the option stands for when it takes none, `secret_file` whether it takes the path
+    of a file that holds a secret.
+    """
+
+    name: str = ""
+    flag: str = ""
+    secret_file: bool = False
 
 
 class Part(BaseModel):
@@ -32,6 +50,16 @@ class Part(BaseModel):
 
     # The schema of the answer file has those of its sections in it: few sections need their own.
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, defer_build=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole_numbers(cls, value: object, info: ValidationInfo) -> object:
+        """A text for a whole number, such as that of a variable, has digits only: not `1_00` or `60.0`."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        wanted = int in (kind, *get_args(kind)) and str not in get_args(kind)
+        if wanted and isinstance(value, str) and not _WHOLE.fullmatch(value):
+            raise PydanticCustomError("int_parsing", "must be a whole number")
+        return value
 
     def given(self) -> dict[str, object]:
         """The keys that were answered, with their values."""
@@ -180,4 +208,45 @@ Variables: TypeAlias = dict[
         PlainValidator(_variable_value),
         WithJsonSchema({"type": ["string", "integer", "boolean"]}),
     ],
+]
+
+
+_MOST: Final = 64
+# Anyone with an address of such a range can forge those of devices, in the log and for bans.
+_SHORTEST: Final = {4: 16, 6: 48}
+
+
+def _balancer(text: str) -> str:
+    try:
+        # A zone after % has no meaning on another machine.
+        network = None if "%" in text else ip_network(text)
+    except ValueError:
+        network = None
+    if network is None:
+        raise ValueError(
+            "must be an address or a network such as `192.0.2.10` or `2001:db8:7::/64`: correct it"
+        )
+    if network.prefixlen < _SHORTEST[network.version]:
+        raise ValueError(
+            f"must not be wider than /{_SHORTEST[network.version]}, as all of it can claim to be any device: "
+            "name the balancers"
+        )
+    return _shown(network)
+
+
+def _shown(network: IPv4Network | IPv6Network) -> str:
+    single = network.prefixlen == network.max_prefixlen
+    return str(network.network_address if single else network)
+
+
+def _few(balancers: tuple[str, ...]) -> tuple[str, ...]:
+    if len(balancers) > _MOST:
+        raise ValueError(f"must have at most {_MOST} entries: name a network instead")
+    return balancers
+
+
+Balancers: TypeAlias = Annotated[
+    tuple[Annotated[str, AfterValidator(_balancer)], ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    AfterValidator(_few),
 ]

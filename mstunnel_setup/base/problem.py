@@ -1,14 +1,19 @@
-"""A problem: what went wrong or may go wrong, and what to do about it."""
+"""The one type for what is wrong and is a value: errors and warnings of results, findings.
+
+    found.append(warning("expires-soon", "it expires in {days} days", "Renew it.", days=days))
+
+The texts are written where the problem is found; docs/reference and translations are extracted from there.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from mstunnel_setup.base.text import sentence
+from mstunnel_setup.base.values import JsonObject
 
 
 class Severity(StrEnum):
-    """How much a problem matters: an error ends or refuses something, the others do not."""
+    """How much a problem matters: an error refuses, the others do not."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -17,7 +22,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """An error, a warning or a note: a stable kebab-case code, what is wrong, what to do."""
+    """A stable kebab-case code, what is wrong, and what to do."""
 
     code: str
     message: str
@@ -25,11 +30,21 @@ class Problem:
     severity: Severity = Severity.WARNING
 
     @property
-    def data(self) -> dict[str, Any]:
-        """What JSON output shows."""
+    def data(self) -> JsonObject:
+        """As JSON data in the list of warnings or errors of a result."""
         return {"code": self.code, "message": self.message, "hint": self.hint}
 
 
+def error(code: str, message: str, /, hint: str = "", **values: object) -> Problem:
+    """A problem that refuses what it is about; the texts may have parameters in braces."""
+    return Problem(code, sentence(message, values), sentence(hint, values), Severity.ERROR)
+
+
 def warning(code: str, message: str, /, hint: str = "", **values: object) -> Problem:
-    """A warning, written where it is found; its texts have parameters in braces as those of errors."""
-    return Problem(code, sentence(message, values), sentence(hint, values))
+    """A problem that refuses nothing."""
+    return Problem(code, sentence(message, values), sentence(hint, values), Severity.WARNING)
+
+
+def note(code: str, message: str, /, hint: str = "", **values: object) -> Problem:
+    """Good to know, and no problem yet."""
+    return Problem(code, sentence(message, values), sentence(hint, values), Severity.NOTE)

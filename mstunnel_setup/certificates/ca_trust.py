@@ -7,10 +7,10 @@ from cryptography.x509 import Certificate
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.base.problem import Problem, error, warning
 from mstunnel_setup.base.text import text
-from mstunnel_setup.certificates import findings
 from mstunnel_setup.certificates.certificate import is_ca, title
-from mstunnel_setup.certificates.model import Finding
+from mstunnel_setup.certificates.errors import KEY_MODE
 from mstunnel_setup.certificates.read import read_material, read_roots
 from mstunnel_setup.io.files import Files
 
@@ -45,7 +45,7 @@ def is_for_gateway(content: bytes) -> bool:
     return _PEM in content
 
 
-def root_findings(files: Files) -> Iterator[Finding]:
+def root_findings(files: Files) -> Iterator[Problem]:
     """What is wrong with the files below ca-trust that were put there by hand."""
     for name in files.names(paths.CA_TRUST):
         if name.endswith(".crt"):
@@ -53,20 +53,37 @@ def root_findings(files: Files) -> Iterator[Finding]:
             yield from _about_file(path, files.read(path) or b"")
 
 
-def _about_file(path: str, content: bytes) -> Iterator[Finding]:
+def _about_file(path: str, content: bytes) -> Iterator[Problem]:
     try:
         certificates = read_material(content).certificates
         problem = "" if certificates else text("it contains no certificate")
     except CertificateError as error:
         certificates, problem = (), error.message
     if problem:
-        yield findings.ROOT_UNREADABLE(path=path, problem=problem)
+        yield warning(
+            "root-unreadable",
+            "{path} cannot be read: {problem}",
+            hint="Remove it, or give the authority as PEM.",
+            path=path,
+            problem=problem,
+        )
         return
     if not is_for_gateway(content):
-        yield findings.ROOT_NOT_PEM(path=path)
+        yield warning(
+            "root-not-pem",
+            "{path} is not PEM: the commands trust it, but the gateway does not",
+            hint="Run `mst-cli ca-trust add {path}`.",
+            path=path,
+        )
     for certificate in certificates:
         if not is_ca(certificate):
-            yield findings.ROOT_NOT_CA(path=path, subject=title(certificate))
+            yield warning(
+                "root-not-ca",
+                "{path} holds the certificate of {subject}, which is not an authority (CA)",
+                hint="Give the certificate of the authority instead.",
+                path=path,
+                subject=title(certificate),
+            )
 
 
 def added_roots_pem(files: Files) -> str:
@@ -74,21 +91,27 @@ def added_roots_pem(files: Files) -> str:
     return "".join(root.public_bytes(Encoding.PEM).decode() for _, root in added_roots(files))
 
 
-def exposed_keys(files: Files) -> Iterator[Finding]:
+def exposed_keys(files: Files) -> Iterator[Problem]:
     """A finding for each certificate file with a key that others can read; links are not followed."""
     roots = (f"{paths.CA_TRUST}/{name}" for name in files.names(paths.CA_TRUST))
     for path in (paths.SITE_CERTIFICATE, *roots):
         state = files.state(path)
         if state is not None and state.kind == "file" and state.mode & _FOR_OTHERS and _has_key(files, path):
-            yield findings.KEY_EXPOSED(path=path, mode=state.mode)
+            yield error(
+                "key-exposed",
+                "{path} holds a private key and has mode {mode:04o}, so other accounts can read it",
+                hint="Leave only certificates in that file, and replace the key: others may have copied it.",
+                path=path,
+                mode=state.mode,
+            )
 
 
-def readable_keys(files: Files, used: Collection[str]) -> Iterator[Finding]:
+def readable_keys(files: Files, used: Collection[str]) -> Iterator[Problem]:
     """A finding for key or PFX at its usual place that others can read, where `used` (real paths) has it."""
     for path in (paths.SITE_KEY, paths.SITE_PFX):
         state = files.state(path) if str(files.locate(path)) in used else None
         if state is not None and state.kind == "file" and state.mode & _OF_OTHERS:
-            yield findings.KEY_MODE(path=path, mode=state.mode, wanted=0o600)
+            yield KEY_MODE(path=path, mode=state.mode, wanted=0o600)
 
 
 def _has_key(files: Files, path: str) -> bool:

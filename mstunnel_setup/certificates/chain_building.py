@@ -10,12 +10,12 @@ from functools import cached_property
 from cryptography import x509
 
 from mstunnel_setup.certificates.certificate import (
+    Identity,
     identifiers_fit,
     is_issued_by,
     is_self_signed,
     public_bytes,
 )
-from mstunnel_setup.certificates.model import Identity
 
 # Public chains have two to four certificates; more than this is a file made to waste time.
 _MAX_LENGTH = 10

@@ -30,8 +30,7 @@ from mstunnel_setup.certificates.errors import (
     DEVICE_REVOCATIONS_UNUSABLE,
     INPUT_TOO_LARGE,
 )
-from mstunnel_setup.certificates.read import read_material
-from mstunnel_setup.certificates.read_pem import PemError, looks_like_pem, pem_blocks
+from mstunnel_setup.certificates.read import PemError, looks_like_pem, pem_blocks, read_material
 from mstunnel_setup.certificates.revocation_answers import not_understood, signs_list
 
 _LIST_LABEL = "X509 CRL"

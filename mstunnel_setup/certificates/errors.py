@@ -1,6 +1,9 @@
-"""Errors of `certificates` that several places raise."""
+"""Errors and findings of `certificates` that several places raise."""
 
 from mstunnel_setup.base.errors import CertificateError, NetworkError, declare
+from mstunnel_setup.base.problem import error
+
+PAGE = "docs/reference/certificates.md"
 
 DEVICE_AUTHORITY_UNUSABLE = declare(
     CertificateError,
@@ -74,6 +77,13 @@ OCSP_UNUSABLE = declare(
     "ocsp-unusable",
     "{reason}",
     "Ask the certificate authority; the certificate may still be valid.",
+)
+KEY_MODE = declare(
+    error,
+    "key-mode",
+    "{path} has mode {mode:04o}, not {wanted:04o}",
+    "Repair it with `mst-cli cert repair`; before the installation: `chmod {wanted:04o} {path}`.",
+    PAGE,
 )
 PFX_LEGACY_ALGORITHM = declare(
     CertificateError,

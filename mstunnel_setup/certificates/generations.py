@@ -7,9 +7,8 @@ from cryptography import x509
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
-from mstunnel_setup.certificates.identity_source import IdentitySource
-from mstunnel_setup.certificates.load import load_identity
-from mstunnel_setup.certificates.model import Identity
+from mstunnel_setup.certificates.certificate import Identity
+from mstunnel_setup.certificates.load import IdentitySource, load_identity
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files

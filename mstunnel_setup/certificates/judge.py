@@ -4,18 +4,39 @@ Everything here is pure. Limits come from `docs/reference` (TLS certificate): 20
 authorities and 730 days for private ones, names as whole labels.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+import itertools
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID
 
-from mstunnel_setup.certificates.chain_building import best_path
-from mstunnel_setup.certificates.judge_chain import chain_findings, input_findings
-from mstunnel_setup.certificates.judge_leaf import leaf_findings
-from mstunnel_setup.certificates.judge_names import name_findings
-from mstunnel_setup.certificates.judge_path import path_findings
-from mstunnel_setup.certificates.judge_time import time_findings
-from mstunnel_setup.certificates.model import Finding, Identity, Severity
+from mstunnel_setup.base.problem import Problem, Severity, error, note, warning
+from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates.certificate import (
+    LONGEST_NAME,
+    Identity,
+    extension,
+    identifiers_fit,
+    is_ca,
+    is_self_signed,
+    issuer_title,
+    title,
+)
+from mstunnel_setup.certificates.chain_building import Path, best_path, paths
+from mstunnel_setup.certificates.judge_leaf import (
+    LEAF,
+    about,
+    key_findings,
+    leaf_findings,
+    name_findings,
+    signature_findings,
+    stapling_findings,
+)
+from mstunnel_setup.certificates.name_constraints import forbidden_name
+from mstunnel_setup.certificates.read import MOST_RSA_BITS
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
@@ -28,7 +49,7 @@ def judge(
     trusted_roots: Sequence[x509.Certificate] = (),
     private_roots: Sequence[x509.Certificate] = (),
     allow_self_signed: bool = False,
-) -> tuple[Finding, ...]:
+) -> tuple[Problem, ...]:
     """Return every finding, errors first; no error means the certificate may be used.
 
     `public_address` is the name or IP address that devices connect to (None: not known, not judged); `now` is
@@ -48,3 +69,308 @@ def judge(
         *input_findings(identity, path, roots),
     ]
     return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
+
+
+def finding_data(found: Problem) -> JsonObject:
+    """A finding about a certificate as JSON data."""
+    return {"id": found.code, "severity": found.severity.value, "message": found.message, "hint": found.hint}
+
+
+_FRESH_CHAIN = "Get the intermediate certificates from the authority and give the whole chain again."
+
+
+def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[Problem]:
+    """Where the path ends, and each certificate above the leaf; `private`: the end is of ca-trust."""
+    if len(path.certificates) == 1 and is_self_signed(path.end):
+        return
+    if not path.complete:
+        yield _incomplete(path, roots_known=roots_known)
+    elif private:
+        yield note(
+            "private-ca",
+            "the chain ends in {end}, which is not a public authority known to this server",
+            hint=(
+                "Give devices the whole chain with a trusted certificate profile, or they refuse the gateway."
+            ),
+            end=title(path.end),
+        )
+    elif not path.trusted:
+        yield warning(
+            "root-not-trusted",
+            (
+                "the chain ends in {end}, which is neither a public authority known to this server nor one "
+                "of `mst-cli ca-trust list`"
+            ),
+            hint=(
+                "Give devices the whole chain with a trusted certificate profile, or they refuse the "
+                "gateway. If the authority is yours, compare the fingerprint of its root and add it with "
+                "`mst-cli ca-trust add`."
+            ),
+            end=title(path.end),
+        )
+    for depth, issuer in enumerate(path.certificates[1:]):
+        yield from _issuer_findings(issuer, depth)
+
+
+def _incomplete(path: Path, *, roots_known: bool) -> Problem:
+    end, issuer = title(path.end), issuer_title(path.end)
+    if len(path.certificates) > 1 and not roots_known:
+        return warning(
+            "root-unknown",
+            (
+                "the chain stops at {end}: its issuer {issuer} is missing; cannot verify whether {issuer} "
+                "is a root: no trust store"
+            ),
+            hint="Add the root certificate to the chain to have it checked.",
+            end=end,
+            issuer=issuer,
+        )
+    access = extension(path.end, x509.AuthorityInformationAccess)
+    addresses = [
+        plain(description.access_location.value)
+        for description in access or ()
+        if description.access_method == AuthorityInformationAccessOID.CA_ISSUERS
+        and isinstance(description.access_location, x509.UniformResourceIdentifier)
+    ]
+    where = text(" The authority offers it at {addresses}.", addresses=addresses[0]) if addresses else ""
+    return error(
+        "chain-incomplete",
+        "the chain stops at {end}: its issuer {issuer} is missing",
+        hint="Add the certificate of {issuer} to the chain.{where}",
+        end=end,
+        issuer=issuer,
+        where=where,
+    )
+
+
+def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Problem]:
+    """`depth` is the number of intermediates below this issuer."""
+    what = text("{issuer} in the chain", issuer=title(issuer))
+    if not is_ca(issuer):
+        yield error("chain-not-ca", "{what} is not an authority (CA)", hint=_FRESH_CHAIN, what=what)
+    if not is_self_signed(issuer):
+        yield from signature_findings(issuer, what)
+    yield from key_findings(issuer, what)
+    key = issuer.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size > MOST_RSA_BITS:
+        yield error(
+            "chain-key-too-large",
+            "{what} has an RSA key of {bits} bits, more than {most}: Android, iOS and browsers refuse it",
+            hint="Use a certificate of an authority with a smaller key.",
+            what=what,
+            bits=key.key_size,
+            most=MOST_RSA_BITS,
+        )
+    yield from stapling_findings(issuer, what)
+    constraints = extension(issuer, x509.BasicConstraints)
+    if constraints and constraints.path_length is not None and constraints.path_length < depth:
+        yield error(
+            "chain-path-length",
+            "{what} allows {allowed} authorities below it, the chain has {found}",
+            hint=_FRESH_CHAIN,
+            what=what,
+            allowed=constraints.path_length,
+            found=depth,
+        )
+    usage = extension(issuer, x509.KeyUsage)
+    if usage is not None and not usage.key_cert_sign:
+        yield error(
+            "chain-key-usage", "{what} may not sign certificates (key usage)", hint=_FRESH_CHAIN, what=what
+        )
+    purposes = extension(issuer, x509.ExtendedKeyUsage)
+    allowed = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    if purposes is not None and not is_self_signed(issuer) and not allowed & set(purposes):
+        yield error(
+            "chain-eku",
+            "{what} may not issue server certificates (extended key usage)",
+            hint=_FRESH_CHAIN,
+            what=what,
+        )
+
+
+def input_findings(identity: Identity, path: Path, roots: Sequence[x509.Certificate]) -> Iterator[Problem]:
+    """Notes on what else the input had, and on what is done about it."""
+    used = [certificate for certificate in path.certificates if certificate in identity.given]
+    in_input_order = [certificate for certificate in identity.given if certificate in used]
+    if used != in_input_order:
+        yield note("chain-reordered", "the certificates were not in order; they are served leaf first")
+    choices = paths(identity.leaf, identity.given, roots)
+    if len(choices) > 1:
+        yield note(
+            "chain-cross-signed",
+            "the chain has {count} possible paths; the one to {end} is used",
+            count=len(choices),
+            end=title(path.end),
+        )
+    if len(used) > 1 and is_self_signed(used[-1]):
+        yield note(
+            "root-included",
+            "the root {root} is in the input; it is not sent to devices",
+            root=title(used[-1]),
+        )
+    reachable = {certificate for choice in choices for certificate in choice.certificates}
+    names = [title(certificate) for certificate in identity.given if certificate not in reachable]
+    if names:
+        yield note(
+            "certificate-unused",
+            "certificates that do not belong to this chain are left out: {names}",
+            names=", ".join(names[:5]),
+        )
+
+
+# What both OpenSSL 3.5 and GnuTLS 3.8 process or let pass; tests ask them.
+_PROCESSED = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.CERTIFICATE_POLICIES,
+        ExtensionOID.CRL_DISTRIBUTION_POINTS,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.INHIBIT_ANY_POLICY,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.NAME_CONSTRAINTS,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+    }
+)
+_NAMES = {
+    ExtensionOID.AUTHORITY_INFORMATION_ACCESS: text("authority information access"),
+    ExtensionOID.AUTHORITY_KEY_IDENTIFIER: text("authority key identifier"),
+    ExtensionOID.SUBJECT_KEY_IDENTIFIER: text("subject key identifier"),
+}
+
+
+def path_findings(path: Path) -> Iterator[Problem]:
+    """What makes a client refuse this path although each signature is right."""
+    for certificate in path.certificates:
+        yield from _critical_extensions(certificate, is_leaf=certificate is path.certificates[0])
+    root_over_itself = [path.end] if is_self_signed(path.end) else []
+    for certificate, issuer in itertools.pairwise([*path.certificates, *root_over_itself]):
+        if not identifiers_fit(certificate, issuer):
+            yield error(
+                "chain-key-identifier",
+                (
+                    "{name} names another certificate as its issuer than {issuer} (authority key "
+                    "identifier): same name, other key or serial number"
+                ),
+                hint=_FRESH_CHAIN,
+                name=title(certificate),
+                issuer=title(issuer),
+            )
+    for position, authority in enumerate(path.certificates[1:], start=1):
+        name = forbidden_name(authority, path.certificates[:position])
+        if name is not None:
+            yield error(
+                "chain-name-constraints",
+                "{issuer} in the chain may not issue certificates for {name} (name constraints)",
+                hint=(
+                    "Request a certificate for a name that the authority may issue for, or use another "
+                    "authority."
+                ),
+                issuer=title(authority),
+                name=plain(name, LONGEST_NAME),
+            )
+
+
+def _critical_extensions(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[Problem]:
+    """RFC 5280, 4.2: a client refuses a certificate with a critical extension that it does not process."""
+    critical = [item.oid for item in certificate.extensions if item.critical and item.oid not in _PROCESSED]
+    names = ", ".join(_NAMES.get(oid) or oid.dotted_string for oid in critical)
+    what = LEAF if is_leaf else text("{certificate} in the chain", certificate=title(certificate))
+    if names:
+        yield about(
+            what,
+            error(
+                "critical-extension",
+                "{what} has a critical extension that clients do not process, so they refuse it: {names}",
+                hint="Ask the authority for a certificate without it, or with it not marked critical.",
+                what=what,
+                names=names,
+            ),
+        )
+
+
+WARN_DAYS = 30
+_PUBLIC_DAYS = 398
+_PRIVATE_DAYS = 730
+
+
+def days_left(certificate: x509.Certificate, now: datetime) -> int:
+    """Whole days until the end; negative when it is over."""
+    return (certificate.not_valid_after_utc - now).days
+
+
+def time_findings(path: Path, now: datetime, *, public: bool) -> Iterator[Problem]:
+    """Validity of the leaf, of what is above it, and the length of the leaf's life."""
+    leaf = path.certificates[0]
+    if now < leaf.not_valid_before_utc:
+        yield error(
+            "not-yet-valid",
+            "the certificate is valid only from {start:%Y-%m-%d %H:%M} UTC",
+            hint="Check the clock of this server, or import the certificate later.",
+            start=leaf.not_valid_before_utc,
+        )
+    elif now > leaf.not_valid_after_utc:
+        yield error(
+            "expired",
+            "the certificate expired on {end:%Y-%m-%d}",
+            hint="Renew the certificate and import the new one.",
+            end=leaf.not_valid_after_utc,
+        )
+    elif days_left(leaf, now) <= WARN_DAYS:
+        yield warning(
+            "expires-soon",
+            "the certificate expires on {end:%Y-%m-%d}, in {days} days",
+            hint="Renew the certificate and import the new one.",
+            end=leaf.not_valid_after_utc,
+            days=days_left(leaf, now),
+        )
+    for certificate in path.certificates[1:]:
+        yield from _issuer_validity(certificate, now)
+    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc + timedelta(seconds=1)
+    if public and life > timedelta(days=_PUBLIC_DAYS):
+        yield warning(
+            "lifetime-public",
+            (
+                "the certificate is issued for {days} days, more than {limit}: iOS refuses it, Android "
+                "advises against it"
+            ),
+            hint="Request a certificate of at most {limit} days.",
+            days=life.days,
+            limit=_PUBLIC_DAYS,
+        )
+    if not public and life > timedelta(days=_PRIVATE_DAYS):
+        yield warning(
+            "lifetime-private",
+            "the certificate is issued for {days} days, more than {limit}: iOS refuses it",
+            hint="Request a certificate of at most {limit} days.",
+            days=life.days,
+            limit=_PRIVATE_DAYS,
+        )
+
+
+def _issuer_validity(certificate: x509.Certificate, now: datetime) -> Iterator[Problem]:
+    name, end = title(certificate), certificate.not_valid_after_utc
+    if now < certificate.not_valid_before_utc:
+        yield error(
+            "chain-not-yet-valid",
+            "{name} in the chain is valid only from {start:%Y-%m-%d}",
+            hint="Check the clock of this server, or use the authority's current chain.",
+            name=name,
+            start=certificate.not_valid_before_utc,
+        )
+    elif now > end:
+        yield error(
+            "chain-expired",
+            "{name} in the chain expired on {end:%Y-%m-%d}",
+            hint="Get the authority's current intermediate certificates and give the whole chain again.",
+            name=name,
+            end=end,
+        )
+    elif days_left(certificate, now) <= WARN_DAYS:
+        yield warning(
+            "chain-expires-soon",
+            "{name} in the chain expires on {end:%Y-%m-%d}, in {days} days",
+            hint="Get the authority's new chain before that day.",
+            name=name,
+            end=end,
+            days=days_left(certificate, now),
+        )

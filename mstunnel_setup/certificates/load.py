@@ -1,23 +1,35 @@
 """From the bytes of files to an identity, and back to the bytes that the gateway reads."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.x509 import Certificate
 
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.certificates.certificate import is_ca, is_self_signed, public_bytes, title
-from mstunnel_setup.certificates.chain_building import best_path
+from mstunnel_setup.certificates.certificate import (
+    Identity,
+    Material,
+    is_ca,
+    is_self_signed,
+    public_bytes,
+    title,
+)
+from mstunnel_setup.certificates.chain_building import best_path, prefer_trusted
 from mstunnel_setup.certificates.errors import (
+    CERTIFICATE_FILE_MISSING,
+    INPUT_EMPTY,
     LEAF_AMBIGUOUS,
 )
-from mstunnel_setup.certificates.model import Identity, Material
 from mstunnel_setup.certificates.pfx.read import read_pfx
 from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 
 _Pair = tuple[x509.Certificate, PrivateKeyTypes]
 
@@ -146,3 +158,83 @@ def fingerprint(identity: Identity) -> str:
     """
     leaf = hashlib.sha256(identity.leaf.public_bytes(Encoding.DER)).hexdigest()
     return f"{leaf}-{hashlib.sha256(chain_pem(identity)).hexdigest()[:16]}"
+
+
+class IdentityHost(Protocol):
+    """What reading an identity needs of the host, which belongs to a layer above."""
+
+    @property
+    def files(self) -> Files:
+        """The file writer."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+    @property
+    def trusted_roots(self) -> Sequence[Certificate]:
+        """Roots of the system and those an administrator added."""
+        ...
+
+    def passphrase(self, reference: str | None) -> bytes | None:
+        """The passphrase that `reference` names; None: the one typed in this run, if any."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentitySource:
+    """Where an identity is read from: certificate files and a key file, or a PFX file and its passphrase.
+
+    The paths are real ones of this machine. Without `key`, a certificate file holds the key too; `further`
+    are the other files of a chain in several files; `passphrase` is a reference. `root` is an optional file:
+    the end of the chain, needed for the checks but not sent to devices.
+    """
+
+    chain: str = ""
+    further: tuple[str, ...] = ()
+    key: str = ""
+    root: str = ""
+    pfx: str = ""
+    passphrase: str | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files it needs."""
+        if self.pfx:
+            return (self.pfx,)
+        return (*self.certificates, self.key) if self.key else self.certificates
+
+    @property
+    def certificates(self) -> tuple[str, ...]:
+        """The certificate files, unless it is a PFX."""
+        return (self.chain, *self.further)
+
+    def load(self, host: IdentityHost) -> Identity:
+        """Read it, preferring a chain that ends in a trusted root.
+
+        Raises CertificateError when a file is missing or unusable.
+        """
+        contents = {path: given_content(host.files, path) for path in self.paths}
+        if self.pfx:
+            identity = load_identity_pfx(contents[self.pfx], host.passphrase(self.passphrase))
+        else:
+            chain = {path: contents[path] for path in self.certificates}
+            if self.root:
+                chain[self.root] = host.files.read_given(self.root) or b""
+            identity = load_identity_files(chain, contents.get(self.key, b""))
+        return prefer_trusted(identity, host.trusted_roots, host.clock.now())
+
+
+def given_content(files: Files, path: str) -> bytes:
+    """What an administrator's file holds.
+
+    Raises CertificateError `certificate-file-missing` or `input-empty`.
+    """
+    content = files.read_given(path)
+    if content is None:
+        raise CERTIFICATE_FILE_MISSING(path=path)
+    if not content.strip():
+        raise INPUT_EMPTY(where=path)
+    return content

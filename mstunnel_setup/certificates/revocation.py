@@ -8,15 +8,15 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.base.problem import Problem, error, warning
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.certificates import findings
 from mstunnel_setup.certificates.certificate import extension, is_self_signed, title
-from mstunnel_setup.certificates.model import Finding
 from mstunnel_setup.certificates.revocation_answers import (
     Answer,
     RevocationState,
@@ -24,6 +24,7 @@ from mstunnel_setup.certificates.revocation_answers import (
     read_crl,
     read_ocsp,
 )
+from mstunnel_setup.io.http import HttpSession
 
 Fetch = Callable[[str, bytes | None], bytes]
 """POST the bytes to the address, or GET it without any; the body of the answer. Raises NetworkError."""
@@ -92,21 +93,45 @@ def ask(certificates: Sequence[x509.Certificate], fetch: Fetch, now: datetime) -
     return tuple(_ask_about(leaf, issuer, fetch, now) for leaf, issuer in pairs if not is_self_signed(leaf))
 
 
-def revocation_findings(verdicts: Sequence[Verdict]) -> Iterator[Finding]:
+def revocation_findings(verdicts: Sequence[Verdict]) -> Iterator[Problem]:
     """Revoked is an error; an answer that could not be had is a warning that names every address."""
     for verdict in verdicts:
         if verdict.state is RevocationState.REVOKED:
             yield _revoked(verdict)
         elif verdict.state is RevocationState.UNKNOWN:
-            yield findings.REVOCATION_UNKNOWN(subject=verdict.subject, addresses=_addresses(verdict))
+            yield warning(
+                "revocation-unknown",
+                "the authority's responder does not know the certificate of {subject} ({addresses})",
+                hint="A certificate issued minutes ago may not be known yet; ask the authority if this "
+                "stays.",
+                subject=verdict.subject,
+                addresses=_addresses(verdict),
+            )
         elif verdict.state is RevocationState.UNREACHABLE:
             tried = "; ".join(
                 text("{address}: {problem}", address=attempt.address, problem=attempt.problem)
                 for attempt in verdict.attempts
             )
-            yield findings.REVOCATION_UNREACHABLE(subject=verdict.subject, tried=tried)
+            yield warning(
+                "revocation-unreachable",
+                "cannot find out whether the certificate of {subject} is revoked: {tried}",
+                hint="Let this server reach these addresses, directly or through the proxy in env.sh.",
+                subject=verdict.subject,
+                tried=tried,
+            )
         elif verdict.state is RevocationState.NOT_ASKED:
-            yield findings.REVOCATION_NOT_ASKED(subject=verdict.subject, addresses=_addresses(verdict))
+            yield warning(
+                "revocation-not-asked",
+                (
+                    "the certificate of {subject} names its revocation list only by addresses that devices "
+                    "do not use ({addresses})"
+                ),
+                hint=(
+                    "Have the authority put an http address into its certificates: for OCSP, or for the list."
+                ),
+                subject=verdict.subject,
+                addresses=_addresses(verdict),
+            )
 
 
 def _ask_about(
@@ -150,14 +175,40 @@ def _state(attempts: Sequence[Attempt]) -> RevocationState:
     return answers[-1] if answers else RevocationState.UNREACHABLE
 
 
-def _revoked(verdict: Verdict) -> Finding:
+def _revoked(verdict: Verdict) -> Problem:
     attempt = verdict.decisive
     answer = attempt.answer if attempt else None
     since = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer and answer.since else ""
     reason = text(" ({detail})", detail=answer.detail) if answer and answer.detail else ""
     where = f", says {attempt.address}" if attempt else ""
-    return findings.REVOKED(subject=verdict.subject, details=f"{since}{reason}{where}")
+    return error(
+        "revoked",
+        "the certificate of {subject} is revoked{details}",
+        hint="Request a new certificate with a new key from the authority.",
+        subject=verdict.subject,
+        details=f"{since}{reason}{where}",
+    )
 
 
 def _addresses(verdict: Verdict) -> str:
     return ", ".join(attempt.address for attempt in verdict.attempts)
+
+
+def fetching(http: HttpSession) -> Fetch:
+    """How `tls.revocation` fetches: any other status than 200 is no answer. Raises NetworkError."""
+
+    def fetch(address: str, body: bytes | None) -> bytes:
+        if body is None:
+            response = http.get(address)
+        else:
+            headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
+            response = http.post(address, data=body, headers=headers)
+        if response.status_code != HTTPStatus.OK:
+            raise NetworkError(
+                "revocation-refused",
+                "the answer has HTTP status {status}",
+                status=response.status_code,
+            )
+        return response.content
+
+    return fetch

@@ -28,11 +28,11 @@ from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.safe_paths import refuse_present
-from mstunnel_setup.readiness.parse import proxy_places
+from mstunnel_setup.readiness.facts.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt
 
 # What is true of one server only.
-_OF_THIS_SERVER = frozenset({"server_name", "left_record"})
+_OF_THIS_SERVER = frozenset({"server_name", "existing_record", "left_record"})
 
 
 def new(operator: Operator, file: Path | None) -> Result:
@@ -72,12 +72,18 @@ def check(operator: Operator) -> Result:
             "there is no answer file to check",
             hint="Give FILE or --answers FILE.",
         )
-    given = load(path).answers
+    loaded = load(path)
+    given = loaded.answers
     device_certificates.refuse_unusable(given, operator.files, operator.clock.now())
     reference = given.radius.secret
     if reference and reference.place == "file" and operator.files.read_given(reference.name) is not None:
         refuse_secret(reveal(reference, operator.files, operator.secrets.register), str(reference))
-    return Result(data={"file": str(path)}, text=[text("{path} is a valid answer file.", path=path)])
+    return Result(
+        "warning" if loaded.warnings else "ok",
+        {"file": str(path)},
+        loaded.warnings,
+        text=[text("{path} is a valid answer file.", path=path)],
+    )
 
 
 def show(operator: Operator, settings: Settings) -> Result:

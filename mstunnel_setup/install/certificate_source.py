@@ -6,10 +6,11 @@ from typing import NoReturn
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
+from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import joined, text, with_hint
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.identity_source import IdentitySource
-from mstunnel_setup.certificates.model import Finding, Identity, Severity
+from mstunnel_setup.certificates.certificate import Identity
+from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
@@ -103,7 +104,7 @@ def load(context: Context, source: IdentitySource) -> Identity:
         )
 
 
-def wait(context: Context, judge: Callable[[Identity], Sequence[Finding]]) -> IdentitySource:
+def wait(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -> IdentitySource:
     """Ask for the certificate; it is used as soon as it is complete and `judge` finds no error in it.
 
     Unattended this raises WaitingError, which names the places.
@@ -131,7 +132,7 @@ def _awaited(context: Context) -> NoReturn:
     raise CERTIFICATE_AWAITED(places=_places(context))
 
 
-def _problem(context: Context, judge: Callable[[Identity], Sequence[Finding]]) -> str | None:
+def _problem(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -> str | None:
     """Why the files cannot be used as they are now, perhaps half copied; empty when there are none yet.
 
     None when they can be used.

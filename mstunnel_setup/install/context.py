@@ -10,9 +10,9 @@ from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
-from mstunnel_setup.certificates.model import Identity
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.io.operator import Prompter
-from mstunnel_setup.readiness.facts import Facts
+from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.transaction.receipt import Receipt

@@ -11,27 +11,24 @@ from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.readiness_input import readiness_settings
 from mstunnel_setup.install.steps import (
-    account,
     bridge,
     certificate,
     configure,
     environment,
     images,
-    kernel,
-    proxy,
     register,
     sign_in,
     site,
-    uplink,
 )
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.readiness import checks
-from mstunnel_setup.readiness.checks.ipv6 import without_ipv6
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts import EngineFacts, Facts, Section, TunnelFacts, VendorFacts
+from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.facts.host import TunnelFacts
+from mstunnel_setup.readiness.facts.section import Section
+from mstunnel_setup.readiness.facts.vendor import vendor
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
-from mstunnel_setup.readiness.read.vendor import vendor
 from mstunnel_setup.transaction.step import AnyStep
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
@@ -156,20 +153,22 @@ def _judge(context: Context, facts: Facts, steps: Collection[str], ids: Collecti
         found = refusals(facts.model_copy(update={"settings": settings}), steps)
         return [item for item in found if item.id in ids]
 
-    _tell_undecided(context, [item for item in _expected(facts, steps) if item.id in ids])
+    _tell_undecided(context, [item for item in _remaining(facts, steps) if item.id in ids])
     found = failed()
     movable = "bridge" in steps and any(item.id in bridge.CHECKS for item in found)
     _refuse(context, failed() if movable and bridge.offer(context, facts) else found)
 
 
 def refusals(facts: Facts, steps: Collection[str]) -> list[Finding]:
-    """The required checks that would still fail after the steps, in the order of the report."""
-    return [item for item in _expected(facts, steps) if item.result is Outcome.FAIL]
+    """The required checks that fail and that none of the steps repairs, in the order of the report."""
+    return [item for item in _remaining(facts, steps) if item.result is Outcome.FAIL]
 
 
-def _expected(facts: Facts, steps: Collection[str]) -> tuple[Finding, ...]:
-    """What the checks will find after the steps."""
-    return checks.judge(checks.of(_GROUPS), planned(facts, steps))
+def _remaining(facts: Facts, steps: Collection[str]) -> list[Finding]:
+    """What the checks find, but for what the steps repair."""
+    if bridge.STEP.name not in steps:
+        facts = facts.model_copy(update={"settings": facts.settings.model_copy(update={"bridge": ""})})
+    return [item for item in checks.judge(checks.of(_GROUPS), facts) if item.fixed_by not in steps]
 
 
 def _tell_undecided(context: Context, found: Iterable[Finding]) -> None:
@@ -186,41 +185,7 @@ def _tell_closed(context: Context, facts: Facts) -> None:
     closed = [item for item in checks.judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
     for item in closed:
         if item.result is Outcome.WARNING and item.id not in context.ignored_checks:
-            context.note(
-                text("{title}: {seen}. {hint}", title=text(item.title), seen=item.seen, hint=item.hint)
-            )
-
-
-def planned(facts: Facts, steps: Collection[str]) -> Facts:
-    """The facts as the steps will leave them: what the steps fix is no reason to refuse."""
-    changes: dict[str, Section] = {}
-    if vendor_gateway.ADOPT in steps:
-        changes["vendor"] = VendorFacts()
-    connected = "uplink" in steps and facts.rootless is not None and not facts.rootless.uplink_obstacle
-    if "kernel" in steps and facts.kernel is not None:
-        port = facts.settings.port if facts.settings.mode == "rootless" else None
-        forwards_ipv6 = (
-            facts.addresses is not None
-            and facts.engine is not None
-            and not without_ipv6(facts.settings, facts.addresses, facts.engine)
-        )
-        changes["kernel"] = kernel.expected(facts.kernel, port, forwards_ipv6=forwards_ipv6, uplink=connected)
-    if "account" in steps and facts.rootless is not None:
-        rootless = account.expected(facts.rootless)
-        changes["rootless"] = uplink.expected(rootless, facts.settings.port) if connected else rootless
-        if facts.engine is not None:
-            changes["engine"] = _answering(facts.engine)
-    if "proxy" in steps and facts.security is not None and facts.proxies is not None:
-        changes["security"] = proxy.expected(facts.security, facts.proxies)
-    if "bridge" in steps and facts.addresses is not None and facts.settings.bridge:
-        changes["addresses"] = bridge.expected(facts.addresses, facts.settings.bridge)
-    return facts.model_copy(update=changes)
-
-
-def _answering(engine: EngineFacts) -> EngineFacts:
-    """The engines once the account has what they need: subordinate ids and a directory to run in."""
-    engines = (item.model_copy(update={"running": True}) for item in engine.engines)
-    return engine.model_copy(update={"engines": tuple(engines)})
+            context.note(text("{problem}. {hint}", problem=item.problem.message, hint=item.hint))
 
 
 def _examine(context: Context, steps: Collection[str]) -> Facts:
@@ -270,9 +235,7 @@ def _with_tenant(context: Context, facts: Facts) -> Facts:
 def _refuse(context: Context, failed: Iterable[Finding]) -> None:
     errors: list[CheckError] = []
     for item in failed:
-        error = CheckError(
-            item.id, text("{title}: {seen}", title=text(item.title), seen=item.seen), item.hint
-        )
+        error = CheckError(item.id, item.problem.message, item.hint)
         if item.id in context.ignored_checks:
             context.note(text("Ignored (--ignore-check): {problem}", problem=error.message))
         else:

@@ -3,9 +3,9 @@
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.containers.choice import engine_of
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.readiness.checks.ipv6 import obstacle
-from mstunnel_setup.readiness.facts import EngineName, Settings
-from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.checks.addresses import obstacle
+from mstunnel_setup.readiness.facts.host import HostReader
+from mstunnel_setup.readiness.facts.section import EngineName, Settings
 
 
 def readiness_settings(answers: AnswerFile, port: int = 443) -> Settings:

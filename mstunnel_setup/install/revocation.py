@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates import revocation_record
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import best_path
 from mstunnel_setup.certificates.load import fingerprint
-from mstunnel_setup.certificates.model import Finding, Identity
-from mstunnel_setup.certificates.revocation import Verdict, revocation_findings
+from mstunnel_setup.certificates.revocation import Verdict, fetching, revocation_findings
 from mstunnel_setup.certificates.revocation import ask as ask_authorities
-from mstunnel_setup.certificates.revocation_fetch import fetching
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.tenant_access import http_session
 
@@ -24,7 +24,7 @@ class Revocation:
     verdicts: tuple[Verdict, ...]
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[Problem, ...]:
         """Errors and warnings."""
         return tuple(revocation_findings(self.verdicts))
 

@@ -43,7 +43,7 @@ from mstunnel_setup.io.files import OPENED_BY_CALLER, Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.own_process import changeable
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.readiness.parse import proxy_places
+from mstunnel_setup.readiness.facts.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Planned
 from mstunnel_setup.transaction.step import AnyStep

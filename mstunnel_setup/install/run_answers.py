@@ -28,7 +28,10 @@ def answers(
     file = None if operator.answers is None else load(operator.answers)
     own = {"account": own_name()} if paths.ROOTLESS else {}
     known = {**own, **earlier_answers(receipt)}
-    return with_release_images(merge(settings, os.environ, file, known, backup))
+    merged = merge(settings, os.environ, file, known, backup)
+    for item in merged.warnings:
+        operator.console.say(text("warning[{code}]: {message}. {hint}", **item.data))
+    return with_release_images(merged)
 
 
 def earlier_answers(receipt: Receipt) -> JsonObject:

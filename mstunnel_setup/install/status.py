@@ -10,7 +10,7 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, fold_all, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.judge_time import days_left
+from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
 from mstunnel_setup.gateway.ocserv_conf import served_port
 from mstunnel_setup.install.context import Context

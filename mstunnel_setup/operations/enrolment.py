@@ -94,7 +94,7 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result:
         chosen = site.choose(run.context)
         if chosen.id != before.get("id"):
             site.require_named(run.context, chosen)
-            removable = run.context.answers.left_record == "remove"
+            removable = run.context.answers.existing_record == "replace"
             graph, name = run.context.ports.graph, run.context.server_name
             require_free_name(graph, chosen.id, name, removable=removable)
             take_back(run, {RegisterServer.kind})

@@ -13,7 +13,7 @@ from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result, Status
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.install.installed import rootless_account
@@ -24,15 +24,17 @@ from mstunnel_setup.io.errors import CA_FILE_UNREADABLE
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter
 from mstunnel_setup.operations import readiness_report as report
-from mstunnel_setup.readiness import checks, inbound
+from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts import AccountFacts, InboundFacts, Settings
+from mstunnel_setup.readiness.facts import inbound
+from mstunnel_setup.readiness.facts.account import AccountFacts, AccountReader
+from mstunnel_setup.readiness.facts.certificate import CertificatePlace
+from mstunnel_setup.readiness.facts.inbound import InboundFacts
+from mstunnel_setup.readiness.facts.parse import json_object
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
 from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
-from mstunnel_setup.readiness.parse import json_object
-from mstunnel_setup.readiness.read.account import AccountReader
-from mstunnel_setup.readiness.read.certificate import CertificatePlace
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
 
@@ -147,20 +149,16 @@ def _result(
         )
         for item, why in not_fixed.items()
     ]
-    warnings += map(_notice, doubtful)
+    warnings += [item.problem for item in doubtful]
     status: Status = "error" if failed else "warning" if warnings else "changed" if tried else "ok"
     return Result(
         status,
         data,
         warnings=tuple(warnings),
-        errors=tuple(map(_notice, failed)),
+        errors=tuple(item.problem for item in failed),
         text=lambda: report.lines(found, ignored, table, verbose=operator.verbose),
         exit_code=ExitCode.CHECK if failed else ExitCode.DONE,
     )
-
-
-def _notice(item: Finding) -> Problem:
-    return Problem(item.id, text("{title}: {seen}", title=text(item.title), seen=item.seen), item.hint)
 
 
 def _fix(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:

@@ -1,11 +1,13 @@
-"""How findings look: a table by group for people, and JSON data."""
+"""How findings look: a table by group for people, and JSON data; and what `explain` shows of one check."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from mstunnel_setup.base.text import fold, folded, text
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import fold, fold_all, folded, text
 from mstunnel_setup.base.values import JsonObject, JsonValue
-from mstunnel_setup.readiness.data import Platform, Platforms
+from mstunnel_setup.readiness import checks
+from mstunnel_setup.readiness.data import Platform, Platforms, remedies
 from mstunnel_setup.readiness.model import (
     Finding,
     Group,
@@ -38,7 +40,7 @@ def lines(
 ) -> Iterator[str]:
     """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
     for group in Group:
-        rows = [item for item in findings if item.group is group]
+        rows = [item for item in findings if item.check.group is group]
         shown = [item for item in rows if verbose or item.result is not Outcome.SKIPPED]
         if shown:
             yield group.value
@@ -138,13 +140,13 @@ def data(findings: Sequence[Finding], ignored: Collection[str] = ()) -> JsonObje
     rows: list[JsonValue] = [
         {
             "id": item.id,
-            "group": item.group.value,
-            "title": item.title,
-            "severity": item.severity.value,
+            "group": item.check.group.value,
+            "title": item.check.title,
+            "severity": item.check.severity.value,
             "result": item.result.value,
             "seen": item.seen,
             "hint": item.hint,
-            "docs": item.docs,
+            "docs": item.check.docs,
         }
         for item in findings
     ]
@@ -154,3 +156,44 @@ def data(findings: Sequence[Finding], ignored: Collection[str] = ()) -> JsonObje
         "summary": {**summary(findings)},
         "ignored": [*sorted(ignored)],
     }
+
+
+def explain(name: str) -> Result:
+    """The explanation of one check. Raises UsageError for a name that no check has."""
+    checks.refuse_unknown([name])
+    item = next(each for each in checks.CHECKS if each.id == name)
+    found = remedies().get(name, [])
+    data = {
+        "id": item.id,
+        "group": item.group.value,
+        "title": item.title,
+        "severity": item.severity.value,
+        "passes": item.passes,
+        "why": item.why,
+        "fix": item.fix,
+        "findings": found,
+    }
+    # What is only known at run time is left out.
+    fixes = [
+        text("  {hint}", hint=each["hint"])
+        if "…" in each["seen"]
+        else text("  {seen}: {hint}", seen=each["seen"], hint=each["hint"])
+        for each in found
+    ]
+    lines = [
+        text(
+            "{id}: {title} ({group}, {severity})",
+            id=item.id,
+            title=text(item.title),
+            group=item.group,
+            severity=item.severity,
+        ),
+        "",
+        text("Passes when"),
+        text("  {passes}", passes=text(item.passes)),
+        text("Why it matters"),
+        text("  {why}", why=text(item.why)),
+        text("How to fix it"),
+        *([text("  {fix}", fix=text(item.fix))] if item.fix else fixes),
+    ]
+    return Result(data=data, text=fold_all(lines))

@@ -1,5 +1,6 @@
-"""The tables `data/platforms.toml` and `data/endpoints.toml`, which are dated, and `data/checks.toml`."""
+"""The tables `data/platforms.toml` and `data/endpoints.toml`, which are dated, and what checks may find."""
 
+import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,7 @@ from packaging.version import Version
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.versions import BadVersions, EngineRange
-from mstunnel_setup.readiness.facts import EngineName, Section
+from mstunnel_setup.readiness.facts.section import EngineName, Section
 
 CUSTOM = "custom"
 REGISTRY = "registry"
@@ -109,17 +110,13 @@ class Endpoints(Section):
     clouds: dict[Literal["public", "gcc-high", "dod"], tuple[Endpoint, ...]]
 
 
-class Explanation(Section):
-    """Why a check matters; and how to fix what it finds, where its findings do not tell enough."""
-
-    why: str
-    fix: str = ""
-
-
 @cache
-def explanations() -> Mapping[str, Explanation]:
-    """What is explained of each check, by its id."""
-    return {name: Explanation.model_validate(item) for name, item in _table("checks.toml").items()}
+def remedies() -> Mapping[str, list[dict[str, str]]]:
+    """What each check may find, and what to do about it, by its id; `make docs` writes it from the checks."""
+    found: dict[str, list[dict[str, str]]] = json.loads(
+        (files("mstunnel_setup") / "data/check-findings.json").read_text("utf-8")
+    )
+    return found
 
 
 @cache

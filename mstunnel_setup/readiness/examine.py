@@ -17,25 +17,22 @@ from mstunnel_setup.io.process import Processes
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import Endpoint
-from mstunnel_setup.readiness.facts import (
-    AccountFacts,
-    Facts,
-    InboundFacts,
+from mstunnel_setup.readiness.facts.account import AccountFacts
+from mstunnel_setup.readiness.facts.all_facts import Facts, Unread
+from mstunnel_setup.readiness.facts.certificate import CertificatePlace, CertificateReader
+from mstunnel_setup.readiness.facts.cloud import CloudReader, Way
+from mstunnel_setup.readiness.facts.host import (
+    HostReader,
     KernelFacts,
     ProxyFacts,
     RootlessFacts,
-    Section,
-    Settings,
     TunnelFacts,
-    Unread,
 )
+from mstunnel_setup.readiness.facts.inbound import InboundFacts
+from mstunnel_setup.readiness.facts.programs import ProgramReader, obstacle
+from mstunnel_setup.readiness.facts.section import Section, Settings
+from mstunnel_setup.readiness.facts.vendor import vendor
 from mstunnel_setup.readiness.model import Finding, Group
-from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader
-from mstunnel_setup.readiness.read.cloud import CloudReader, Way
-from mstunnel_setup.readiness.read.host import HostReader
-from mstunnel_setup.readiness.read.programs import ProgramReader
-from mstunnel_setup.readiness.read.uplink import obstacle
-from mstunnel_setup.readiness.read.vendor import vendor
 
 Reader: TypeAlias = Callable[[], Section]
 

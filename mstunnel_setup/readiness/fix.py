@@ -11,9 +11,12 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness import proxies
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts import Facts, Firewall, KernelFacts, RootlessFacts, Settings
+from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.facts.firewall import Firewall
+from mstunnel_setup.readiness.facts.host import KernelFacts, RootlessFacts
+from mstunnel_setup.readiness.facts.parse import sysctl_lines
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import Finding, Outcome
-from mstunnel_setup.readiness.parse import sysctl_lines
 from mstunnel_setup.readiness.sysctls import (
     CONNTRACK_MODULE_FILES,
     FORWARD,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from mstunnel_setup.base.errors import Declared, declare
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.text import sentence, text
 
 DOCUMENTATION = "docs/reference/readiness.md"
 
@@ -23,7 +24,7 @@ class Group(StrEnum):
     INBOUND = "inbound"
 
 
-class Severity(StrEnum):
+class Requirement(StrEnum):
     """What a problem means: no installation without it, better with it, good to know."""
 
     REQUIRED = "required"
@@ -45,17 +46,39 @@ class Outcome(StrEnum):
 class Verdict:
     """The judgement of one check: outcome, what was seen, and what to do about it.
 
-    Without `outcome` it is a problem: a failure or a warning, by the severity of the check.
+    Without `outcome` it is a problem: a failure or a warning, by the requirement of the check. `fixed_by` is
+    the step of an installation that repairs it.
     """
 
     outcome: Outcome | None
     seen: str
     hint: str = ""
+    fixed_by: str = ""
 
 
-def declare_verdict(outcome: Outcome | None, check: str, seen: str, hint: str) -> Declared[Verdict]:
-    """Declare something that the check of this id may find; what `seen` and `hint` name is given later."""
-    return declare(lambda _, seen, hint: Verdict(outcome, seen, hint), check, seen, hint, DOCUMENTATION)
+def passed(seen: str) -> Verdict:
+    """The host has what the check wants."""
+    return Verdict(Outcome.PASS, seen)
+
+
+def skipped(reason: str, hint: str = "") -> Verdict:
+    """The check does not apply here."""
+    return Verdict(Outcome.SKIPPED, reason, hint)
+
+
+def problem(seen: str, /, hint: str, fixed_by: str = "", **values: object) -> Verdict:
+    """Something is wrong; how bad that is depends on the check. The texts may have parameters in braces."""
+    return Verdict(None, sentence(seen, values), sentence(hint, values), fixed_by)
+
+
+def warning(seen: str, /, hint: str, fixed_by: str = "", **values: object) -> Verdict:
+    """Something is doubtful, whatever the check requires."""
+    return Verdict(Outcome.WARNING, sentence(seen, values), sentence(hint, values), fixed_by)
+
+
+def unknown(seen: str, /, hint: str, fixed_by: str = "", **values: object) -> Verdict:
+    """What the check needs could not be found out."""
+    return Verdict(Outcome.UNKNOWN, sentence(seen, values), sentence(hint, values), fixed_by)
 
 
 class Readiness(StrEnum):
@@ -66,45 +89,52 @@ class Readiness(StrEnum):
     NOT_READY = "not-ready"
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One row of the report; `docs` is the place in the documentation that explains the check."""
-
-    id: str
-    group: Group
-    severity: Severity
-    result: Outcome
-    seen: str
-    hint: str
-    docs: str
-    title: str
-
-
 Judge: TypeAlias = Callable[..., Verdict]
 
 
 @dataclass(frozen=True)
 class Check:
-    """A pure judgement. `needs` names the sections of `Facts` that `judge` takes, in order.
+    """A pure judgement, and its words (Markdown): when it passes, why it matters, how to fix what it finds.
 
-    `passes` says when it passes, for the documentation (Markdown).
+    `needs` names the sections of `Facts` that `judge` takes, in order. Without `fix` the findings say enough.
     """
 
     id: str
     group: Group
-    severity: Severity
+    severity: Requirement
     title: str
     passes: str
+    why: str
+    fix: str
     needs: tuple[str, ...]
     judge: Judge = field(repr=False)
 
-    def finding(self, verdict: Verdict) -> Finding:
-        """The row of the report for this verdict."""
-        problem = Outcome.FAIL if self.severity is Severity.REQUIRED else Outcome.WARNING
-        docs = f"{DOCUMENTATION}#{self.id}"
-        result = verdict.outcome or problem
-        return Finding(
-            self.id, self.group, self.severity, result, verdict.seen, verdict.hint, docs, self.title
+    @property
+    def docs(self) -> str:
+        """The place in the documentation that explains the check."""
+        return f"{DOCUMENTATION}#{self.id}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of the report: how a check ended, as in its `Verdict`."""
+
+    check: Check
+    result: Outcome
+    seen: str
+    hint: str = ""
+    fixed_by: str = ""
+
+    @property
+    def id(self) -> str:
+        """The id of the check."""
+        return self.check.id
+
+    @property
+    def problem(self) -> Problem:
+        """As a warning or an error of a command."""
+        return Problem(
+            self.id, text("{title}: {seen}", title=text(self.check.title), seen=self.seen), self.hint
         )
 
 
@@ -119,26 +149,25 @@ class Checks:
         return iter(self._checks)
 
     def add(
-        self, identifier: str, title: str, severity: Severity = Severity.REQUIRED, *, passes: str
+        self,
+        identifier: str,
+        title: str,
+        severity: Requirement = Requirement.REQUIRED,
+        *,
+        passes: str,
+        why: str,
+        fix: str = "",
     ) -> Callable[[Judge], Judge]:
         """Make a check of a function; its parameters are named after the sections of `Facts` it needs."""
 
         def added(judge: Judge) -> Judge:
             needs = tuple(inspect.signature(judge).parameters)
-            self._checks.append(Check(identifier, self._group, severity, title, passes, needs, judge))
+            self._checks.append(
+                Check(identifier, self._group, severity, title, passes, why, fix, needs, judge)
+            )
             return judge
 
         return added
-
-
-def passed(seen: str) -> Verdict:
-    """The host has what the check wants."""
-    return Verdict(Outcome.PASS, seen)
-
-
-def skipped(reason: str, hint: str = "") -> Verdict:
-    """The check does not apply here."""
-    return Verdict(Outcome.SKIPPED, reason, hint)
 
 
 def undecided(findings: Iterable[Finding], ignored: Collection[str] = ()) -> tuple[Finding, ...]:
@@ -146,7 +175,9 @@ def undecided(findings: Iterable[Finding], ignored: Collection[str] = ()) -> tup
     return tuple(
         item
         for item in findings
-        if item.result is Outcome.UNKNOWN and item.severity is Severity.REQUIRED and item.id not in ignored
+        if item.result is Outcome.UNKNOWN
+        and item.check.severity is Requirement.REQUIRED
+        and item.id not in ignored
     )
 
 

@@ -2,7 +2,8 @@
 
 from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base.parsing import whole_number
-from mstunnel_setup.readiness.facts import ProxyFacts, SecurityFacts
+from mstunnel_setup.readiness.facts.host import ProxyFacts
+from mstunnel_setup.readiness.facts.programs import SecurityFacts
 
 
 def bypassed(host: str, no_proxy: str) -> bool:

@@ -1,17 +1,25 @@
-"""Someone gives an administrator a file to import: its bytes are judged before they take memory or time."""
+"""Someone gives an administrator files to import or take over: judged before they take memory or time."""
 
 import io
+import os
 import subprocess
 import tarfile
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.actions.vendor_gateway import MOST_FILES, BackUpFiles
+from mstunnel_setup.adopt.inventory import take_inventory
+from mstunnel_setup.base.errors import CheckError, SetupError
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.backup import unpack
 from mstunnel_setup.operations.upgrade.releases import import_archive
 from tests.attack.record import record
@@ -135,3 +143,85 @@ def test_an_archive_of_images_without_an_index_is_refused(tmp_path: Path, name: 
         archived_images(str(archive))
     assert caught.value.code == "image-archive-unusable"
     record("file", f"image archive: {name}", "refused")
+
+
+def _nested(top: Path) -> None:
+    """1,500 directories in each other; the path is longer than the system takes at once."""
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("nested", dir_fd=here)
+        below = os.open("nested", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+def _sparse_file(top: Path) -> None:
+    with (top / "ocserv.conf").open("wb") as file:
+        file.truncate(8 << 30)
+
+
+def _many_files(top: Path) -> None:
+    for number in range(MOST_FILES + 1):
+        (top / str(number)).touch()
+
+
+def _many_large_files(top: Path) -> None:
+    for number in range(20):
+        with (top / str(number)).open("wb") as file:
+            file.truncate(60 << 20)
+
+
+OF_VENDOR = {
+    "1,500 nested directories": _nested,
+    "a sparse file of 8 GiB": _sparse_file,
+    "more files than any gateway has": _many_files,
+}
+
+
+def _vendor_host(root: Path, attack: Callable[[Path], None]) -> Files:
+    top = root / "etc/mstunnel"
+    top.mkdir(parents=True)
+    attack(top)
+    return Files(root)
+
+
+@pytest.mark.parametrize("name", OF_VENDOR)
+def test_a_gateway_to_take_over_is_judged_before_its_files_are_read(tmp_path: Path, name: str) -> None:
+    """Its directory may belong to the account of a gateway without root."""
+    ports = SimpleNamespace(files=_vendor_host(tmp_path, OF_VENDOR[name]), processes=Processes())
+    tracemalloc.start()
+    with pytest.raises(CheckError) as caught:
+        take_inventory(cast("Host", ports))
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.code == "vendor-files-unbounded"
+    assert len(caught.value.message) < 400
+    assert used < _ENOUGH
+    record("file", f"adopt inventory: {name}", "refused before it is read")
+
+
+@pytest.mark.parametrize("name", [*OF_VENDOR, "1.2 GiB in 20 files"])
+def test_the_backup_of_a_gateway_to_take_over_is_bounded(tmp_path: Path, name: str) -> None:
+    files = _vendor_host(tmp_path, {**OF_VENDOR, "1.2 GiB in 20 files": _many_large_files}[name])
+    ports = cast("Host", SimpleNamespace(files=files))
+    with pytest.raises(CheckError) as caught:
+        BackUpFiles(path="/var/lib/mstunnel/backup.tar", sources=("/etc/mstunnel",)).apply(ports, {})
+    assert caught.value.code == "vendor-files-unbounded"
+    assert files.names("/var/lib/mstunnel") == []
+    record("file", f"adopt backup: {name}", "refused, and nothing is left of it")
+
+
+def test_the_backup_of_a_gateway_to_take_over_is_not_packed_in_memory(tmp_path: Path) -> None:
+    def large(top: Path) -> None:
+        for number in range(12):
+            (top / str(number)).write_bytes(bytes(8 * _MEGABYTE))
+
+    files = _vendor_host(tmp_path, large)
+    ports = cast("Host", SimpleNamespace(files=files))
+    tracemalloc.start()
+    made = BackUpFiles(path="/var/lib/mstunnel/backup.tar", sources=("/etc/mstunnel",)).apply(ports, {})
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert used < _ENOUGH
+    assert made["sha256"] == files.digest("/var/lib/mstunnel/backup.tar")

@@ -23,7 +23,7 @@ from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.engine import ContainerState, Finished, Health, Image, LogOptions
 from mstunnel_setup.containers.spec import ContainerSpec, Progress, Volume, digest_tag
-from mstunnel_setup.readiness.parse import unit_environment
+from mstunnel_setup.readiness.facts.parse import unit_environment
 from tests.crash import kernel, vendor_podman
 from tests.crash.listener import Listener
 

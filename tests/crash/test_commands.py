@@ -54,7 +54,7 @@ def returned(arena: Arena) -> Sequence[str]:
 def left_record(arena: Arena) -> Sequence[str]:
     """An earlier server of this name has left its record in the site to come, and it may be removed."""
     arena.tenant.leave_a_record("Elsewhere")
-    (arena.directory / "left.yaml").write_text(f"{arena.answers.read_text()}left_record: remove\n")
+    (arena.directory / "left.yaml").write_text(f"{arena.answers.read_text()}existing_record: replace\n")
     return ("env", "get")
 
 

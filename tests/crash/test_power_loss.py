@@ -15,8 +15,7 @@ from cryptography import x509
 from mstunnel_setup.actions.certificates import PlaceIdentity
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.certificates.identity_source import IdentitySource
-from mstunnel_setup.certificates.load import fingerprint, load_identity
+from mstunnel_setup.certificates.load import IdentitySource, fingerprint, load_identity
 from mstunnel_setup.io import appender
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files

@@ -129,8 +129,8 @@ ALLOWED = (
     "mstunnel_setup/cli/framework/progress.py: os.write() is effect of the operating system",
     "mstunnel_setup/cli/dispatch.py: os.write() is effect of the operating system",
     # Probes from outside are about sockets alone.
-    "mstunnel_setup/readiness/inbound.py: socket.socket() is network",
-    "mstunnel_setup/readiness/inbound.py: socket.create_connection() is network",
+    "mstunnel_setup/readiness/facts/inbound.py: socket.socket() is network",
+    "mstunnel_setup/readiness/facts/inbound.py: socket.create_connection() is network",
 )
 
 

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.readiness.parse import unit_environment
+from mstunnel_setup.readiness.facts.parse import unit_environment
 from tests.unit.base.test_rendering import sh
 from tests.unit.containers.systemd_words import words
 from tests.unit.hostile import HOSTILE

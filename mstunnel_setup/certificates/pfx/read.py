@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.certificates.certificate import MALFORMED, examined, lenient_library
+from mstunnel_setup.certificates.certificate import MALFORMED, Material, examined, lenient_library
 from mstunnel_setup.certificates.der import DerError
 from mstunnel_setup.certificates.errors import (
     CERTIFICATE_UNREADABLE,
@@ -21,12 +21,25 @@ from mstunnel_setup.certificates.errors import (
     PFX_DAMAGED,
     PFX_LEGACY_ALGORITHM,
 )
-from mstunnel_setup.certificates.model import Material
-from mstunnel_setup.certificates.pfx import mac as pfx_mac
-from mstunnel_setup.certificates.pfx.opened import opened_pfx
-from mstunnel_setup.certificates.pfx.outline import MAX_ROUNDS, PfxOutline, TooManyRoundsError, outline
-from mstunnel_setup.certificates.read import check_key_size, check_size, kind_of_der, refuse_keystore
-from mstunnel_setup.certificates.read_pem import PemError, base64_der, looks_like_pem, pem_blocks
+from mstunnel_setup.certificates.pfx.outline import (
+    MAX_ROUNDS,
+    PfxOutline,
+    TooManyRoundsError,
+    mac_is_known,
+    opened_pfx,
+    opens_mac,
+    outline,
+)
+from mstunnel_setup.certificates.read import (
+    PemError,
+    base64_der,
+    check_key_size,
+    check_size,
+    kind_of_der,
+    looks_like_pem,
+    pem_blocks,
+    refuse_keystore,
+)
 
 _WHERE = text("the PFX file")
 _LABELS = (["PKCS12"], ["PFX"])  # GnuTLS writes the first one
@@ -136,7 +149,7 @@ def _refuse_algorithms(found: PfxOutline) -> None:
     refused |= {_OLD[name].name for name in used if name in _OLD and not _is_available(_OLD[name])}
     if refused:
         raise PFX_LEGACY_ALGORITHM(algorithms=", ".join(sorted(refused)))
-    if found.mac and not pfx_mac.is_known(found.mac):
+    if found.mac and not mac_is_known(found.mac):
         raise PFX_LEGACY_ALGORITHM(
             algorithms=text("MAC {digest_algorithm}", digest_algorithm=plain(found.mac.digest_algorithm))
         )
@@ -152,7 +165,7 @@ def _is_available(algorithm: BlockCipherAlgorithm) -> bool:
 
 def _check_mac(found: PfxOutline, passphrase: bytes | None) -> None:
     if found.mac is None or any(
-        pfx_mac.opens(found.mac, found.content, candidate) for candidate in _candidates(passphrase)
+        opens_mac(found.mac, found.content, candidate) for candidate in _candidates(passphrase)
     ):
         return
     if _opens_a_key(found, passphrase):
@@ -196,7 +209,7 @@ def _wrong_passphrase(found: PfxOutline, passphrase: bytes | None) -> Certificat
             "the PFX file is protected by a passphrase, but none was given",
             hint="Give the passphrase (`passphrase: file:PATH`, or `--passphrase-file PATH`).",
         )
-    if found.mac and any(pfx_mac.opens(found.mac, found.content, empty) for empty in _candidates(None)):
+    if found.mac and any(opens_mac(found.mac, found.content, empty) for empty in _candidates(None)):
         return CertificateError(
             "pfx-passphrase-unneeded",
             "the PFX file has no passphrase, but one was given",

@@ -12,8 +12,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.io import accounts as known_accounts
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.readiness.facts import RootlessFacts, Settings
-from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.facts.host import HostReader, RootlessFacts
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.step import Step
@@ -80,20 +80,6 @@ def _identity(account: ServiceAccount) -> Sequence[Action]:
     if facts.subgids < accounts.IDS:
         actions.append(accounts.GiveIds(name=facts.account, ids="subgid", first=facts.free_subgid))
     return actions
-
-
-def expected(facts: RootlessFacts) -> RootlessFacts:
-    """The account as this step leaves it; of one that is still to be made the number is not known."""
-    uid = -1 if facts.uid is None else facts.uid
-    return facts.model_copy(
-        update={
-            "uid": uid,
-            "subuids": max(facts.subuids, accounts.IDS),
-            "subgids": max(facts.subgids, accounts.IDS),
-            "linger": True,
-            "directory_owner": uid,
-        }
-    )
 
 
 STEP = Step("account", text("Service account"), _gather, _decide)

@@ -12,16 +12,15 @@ from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.readiness.checks.addresses import free_range
-from mstunnel_setup.readiness.facts import AddressFacts, Bridge, EngineName, Facts, Settings, TunnelFacts
-from mstunnel_setup.readiness.parse import cni_bridges, json_object
-from mstunnel_setup.readiness.read import text_of, texts_below
-from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.facts.host import HostReader, TunnelFacts
+from mstunnel_setup.readiness.facts.parse import cni_bridges, json_object
+from mstunnel_setup.readiness.facts.section import EngineName, Settings, text_of, texts_below
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
 CHECKS = frozenset({"bridge-route", "bridge-dns", "bridge-rules", "pool-bridge"})
 """The readiness checks that moving the bridge can fix."""
-DEVICES = ("docker0", "podman0", "cni-podman0")
 DAEMON = "/etc/docker/daemon.json"
 NETAVARK = "/etc/containers/networks/podman.json"
 DROP_IN = "/etc/containers/containers.conf.d/90-mstunnel-bridge.conf"
@@ -99,16 +98,6 @@ def _range(network: IPv4Network) -> JsonValue:
 
 def _json(document: JsonObject, present: str) -> str:
     return present if json_object(present) == document else json_bytes(document).decode()
-
-
-def expected(addresses: AddressFacts, network: str) -> AddressFacts:
-    """The networks as this step leaves them."""
-    others = tuple(item for item in addresses.bridges if item.name not in DEVICES)
-    known = {item.network for item in addresses.bridges} - {item.network for item in others}
-    name = next((item.name for item in addresses.bridges if item.name in DEVICES), "bridge")
-    routes = tuple(item for item in addresses.routes if item.network not in known)
-    moved = Bridge(network=network, name=name, source="to be")
-    return addresses.model_copy(update={"bridges": (*others, moved), "routes": routes})
 
 
 def offer(context: Context, facts: Facts) -> bool:

@@ -14,22 +14,21 @@ from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFil
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
+from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import joined, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys, readable_keys
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
-from mstunnel_setup.certificates.findings import PRIVATE_CA, ROOT_NOT_TRUSTED
-from mstunnel_setup.certificates.identity_source import IdentitySource
 from mstunnel_setup.certificates.judge import judge
-from mstunnel_setup.certificates.load import fingerprint, given_pem, key_pem
-from mstunnel_setup.certificates.model import Finding, Identity, Severity
+from mstunnel_setup.certificates.load import IdentitySource, fingerprint, given_pem, key_pem
 from mstunnel_setup.install import certificate_source, device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
-_SHOWN_ONCE = (PRIVATE_CA.code, ROOT_NOT_TRUSTED.code)
+_SHOWN_ONCE = ("private-ca", "root-not-trusted")
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,7 @@ def address(context: Context) -> str | None:
 
 def findings(
     context: Context, identity: Identity, public_address: str | None, now: datetime | None = None
-) -> tuple[Finding, ...]:
+) -> tuple[Problem, ...]:
     """The findings about the identity, as of `now`. A self-signed one is for lab tenants only."""
     return judge(
         identity,
@@ -215,20 +214,20 @@ def examine(
     """
     found = findings(context, identity, public_address, now)
     if fingerprint(identity) == generations.linked(context.ports.files):
-        found = tuple(finding for finding in found if finding.id not in _SHOWN_ONCE)
+        found = tuple(finding for finding in found if finding.code not in _SHOWN_ONCE)
     tell(context, found)
 
 
-def refuse(found: Sequence[Finding]) -> None:
+def refuse(found: Sequence[Problem]) -> None:
     """Raise CertificateError where there are errors: it names them all, code and hint are the first one's."""
     errors = [finding for finding in found if finding.severity is Severity.ERROR]
     if errors:
         raise CertificateError(
-            errors[0].id, joined((error.message for error in errors), "; "), errors[0].hint
+            errors[0].code, joined((error.message for error in errors), "; "), errors[0].hint
         )
 
 
-def tell(context: Context, found: Sequence[Finding]) -> None:
+def tell(context: Context, found: Sequence[Problem]) -> None:
     """Show the warnings, and everything else that needs action; raises as `refuse` does."""
     refuse(found)
     for finding in found:

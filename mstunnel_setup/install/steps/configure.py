@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile, WriteJson
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.answers.address import is_probe_address
-from mstunnel_setup.answers.radius import RadiusAnswers
+from mstunnel_setup.answers.model import RadiusAnswers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, UsageError
 from mstunnel_setup.base.text import text, with_hint

@@ -20,7 +20,7 @@ from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.errors import EnvironmentFileError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.readiness.read import text_of
+from mstunnel_setup.readiness.facts.section import text_of
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 

@@ -16,8 +16,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps.uplink import obstacle_here
-from mstunnel_setup.readiness.facts import KernelFacts, Settings
-from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.facts.host import HostReader, KernelFacts
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.sysctls import (
     CONNTRACK_MODULE_FILES,
     FORWARD,
@@ -177,28 +177,6 @@ def _settings(kernel: Kernel) -> list[Action]:
         if not suffices(name, kernel.facts.sysctls.get(name), value):
             actions.append(SetSysctl(name=name, value=value))
     return actions
-
-
-def expected(
-    facts: KernelFacts, rootless_port: int | None = None, *, forwards_ipv6: bool = False, uplink: bool = False
-) -> KernelFacts:
-    """The kernel as this step leaves it."""
-    known = [name for name in _MODULE_FILES if name in facts.loadable]
-    files = {name: facts.module_files.get(name, _MODULE_FILES[name]) for name in known}
-    bounds = _wanted(facts, rootless_port, forwards_ipv6=forwards_ipv6, uplink=uplink)
-    to_be = {
-        name: facts.sysctls.get(name, value) if suffices(name, facts.sysctls.get(name), value) else value
-        for name, value in bounds.items()
-    }
-    return facts.model_copy(
-        update={
-            "modules": facts.modules | set(known),
-            "module_files": {**facts.module_files, **files},
-            "sysctls": {**facts.sysctls, **to_be},
-            "sysctl_files": {**{name: (SYSCTL_FILE, bounds[name]) for name in to_be}, **facts.sysctl_files},
-            "tun_device": facts.tun_device or "tun" in known,
-        }
-    )
 
 
 STEP = Step("kernel", text("Kernel modules and settings"), _gather, _decide)

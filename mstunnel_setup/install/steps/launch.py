@@ -33,8 +33,8 @@ from mstunnel_setup.install.steps import configure, environment, images
 from mstunnel_setup.install.tunnel_device import DEVICE
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.readiness.read.host import own_addresses
-from mstunnel_setup.readiness.read.uplink import resolver
+from mstunnel_setup.readiness.facts.host import own_addresses
+from mstunnel_setup.readiness.facts.programs import resolver
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 

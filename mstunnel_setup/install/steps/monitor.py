@@ -12,7 +12,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.programs import MONITOR, MONITOR_UNIT, path_of
 from mstunnel_setup.install.readiness_input import engine_name
-from mstunnel_setup.readiness.facts import EngineName
+from mstunnel_setup.readiness.facts.section import EngineName
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 

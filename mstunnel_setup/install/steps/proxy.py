@@ -19,11 +19,11 @@ from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment
-from mstunnel_setup.readiness.facts import EngineName, ProxyFacts, SecurityFacts
-from mstunnel_setup.readiness.parse import assignments, proxy_places, unit_environment
+from mstunnel_setup.readiness.facts.host import ProxyFacts
+from mstunnel_setup.readiness.facts.parse import assignments, proxy_places, unit_environment
+from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
+from mstunnel_setup.readiness.facts.section import EngineName, text_of, texts_below
 from mstunnel_setup.readiness.proxies import unlabelled
-from mstunnel_setup.readiness.read import text_of, texts_below
-from mstunnel_setup.readiness.read.programs import ProgramReader
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.receipt import Entry
 from mstunnel_setup.transaction.step import Step
@@ -188,14 +188,6 @@ def _holds_password(entry: Entry) -> bool:
         for variables in (as_object(data.get("value")), assignments(str(data.get("text", ""))))
         for place in proxy_places("", {name: str(value) for name, value in variables.items()})
     )
-
-
-def expected(security: SecurityFacts, proxies: ProxyFacts) -> SecurityFacts:
-    """Security as this step leaves it."""
-    if security.proxy_ports is None:
-        return security
-    more = tuple(map(str, unlabelled(security, proxies)))
-    return security.model_copy(update={"proxy_ports": (*security.proxy_ports, *more)})
 
 
 def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action]:

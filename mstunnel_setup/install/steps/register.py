@@ -159,7 +159,7 @@ def _left_record(context: Context, registration: Registration) -> str:
         "The site has {found}. Remove this record (only if that server no longer exists)?",
         found=record_left(found),
     )
-    wanted = context.answers.left_record == "remove"
+    wanted = context.answers.existing_record == "replace"
     return found.id if wanted or (context.prompter.interactive and context.prompter.confirm(question)) else ""
 
 

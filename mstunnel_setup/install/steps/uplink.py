@@ -13,8 +13,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.programs import path_of
-from mstunnel_setup.readiness.facts import RootlessFacts
-from mstunnel_setup.readiness.read.uplink import obstacle
+from mstunnel_setup.readiness.facts.programs import obstacle
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -70,11 +69,6 @@ def _decide(wanted: Uplink) -> Sequence[Action]:
         Link(path=f"{_RULES_LOADED}/{uplink.RULES_UNIT}", target=f"{uplink.UNITS}/{uplink.RULES_UNIT}"),
         uplink.InstallUplink(unit=uplink.SOCKET_UNIT, text=_unit(uplink.SOCKET_UNIT, wanted)),
     )
-
-
-def expected(facts: RootlessFacts, port: int) -> RootlessFacts:
-    """The account as this step leaves it, where nothing stands against an uplink."""
-    return facts.model_copy(update={"uplinks": (port,)})
 
 
 def _unit(name: str, wanted: Uplink) -> str:

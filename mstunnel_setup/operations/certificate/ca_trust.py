@@ -13,13 +13,12 @@ from mstunnel_setup.actions import control
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, CertificateError, UsageError
-from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result, Status
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.ca_trust import added_roots, is_for_gateway, root_findings
 from mstunnel_setup.certificates.certificate import extension, is_ca, title
-from mstunnel_setup.certificates.judge_time import days_left
+from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
@@ -96,7 +95,7 @@ def show(operator: Operator) -> Result:
     """The roots trusted besides those of the system, and the files that are not what they should be."""
     with installed_run(operator, {}, exclusively=False) as run:
         rows = [root.data(run) for root in _roots(run.files)]
-        found = [Problem(item.id, item.message, item.hint) for item in root_findings(run.files)]
+        found = [*root_findings(run.files)]
     lines = [
         text(
             "{name}  {subject}, {days_left} days left",

@@ -10,15 +10,15 @@ from pydantic import Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
+from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.report import Day, Report
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, fold_all, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
-from mstunnel_setup.certificates.certificate import extension, issuer_title, serial_number, title
-from mstunnel_setup.certificates.judge_names import shown_names
-from mstunnel_setup.certificates.judge_time import days_left
-from mstunnel_setup.certificates.model import Finding, Identity, Severity
+from mstunnel_setup.certificates.certificate import Identity, extension, issuer_title, serial_number, title
+from mstunnel_setup.certificates.judge import days_left
+from mstunnel_setup.certificates.judge_leaf import shown_names
 from mstunnel_setup.install import device_certificates, revocation
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
@@ -45,13 +45,22 @@ class CertificateReport(Report):
     previous: Annotated[str | None, Field(description="The generation in use before.")]
 
 
+class CertificateFinding(Report):
+    """One finding about the certificate."""
+
+    id: str
+    severity: Severity
+    message: str
+    hint: str
+
+
 class CertificateFindings(Report):
     """Everything there is to say about the certificate in use.
 
     Exit code 4 with an error among the findings.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[CertificateFinding, ...]
 
 
 def show(operator: Operator) -> Result:
@@ -114,13 +123,18 @@ def check(operator: Operator) -> Result:
     ]
     return Result(
         "warning" if warned else "ok",
-        CertificateFindings(findings=found).data,
+        CertificateFindings(
+            findings=tuple(
+                CertificateFinding(id=item.code, severity=item.severity, message=item.message, hint=item.hint)
+                for item in found
+            )
+        ).data,
         text=fold_all(lines) or [text("No problem found with the certificate.")],
         exit_code=ExitCode.CERTIFICATE if errors else ExitCode.DONE,
     )
 
 
-def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Finding]:
+def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
     """The findings about placement, certificate and what is served.
 
     With `ask_authority` its answer is kept, for which the run has to hold the lock.
@@ -146,7 +160,7 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Finding]:
     yield from _served(run, identity)
 
 
-def _served(run: Run, identity: Identity) -> Iterator[Finding]:
+def _served(run: Run, identity: Identity) -> Iterator[Problem]:
     try:
         port = serving_port(run.context)
         if port is None:

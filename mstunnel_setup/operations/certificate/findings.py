@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from mstunnel_setup.certificates.findings import declare_finding
-from mstunnel_setup.certificates.model import Severity
+from mstunnel_setup.base.errors import declare
+from mstunnel_setup.base.problem import error
+from mstunnel_setup.certificates.errors import PAGE
 
-_error = partial(declare_finding, Severity.ERROR)
+_error = partial(declare, error, page=PAGE)
 _REPAIR = "Repair it with `mst-cli cert repair`."
 
 LINK_MISSING = _error("link-missing", "the link {path} is missing", _REPAIR)

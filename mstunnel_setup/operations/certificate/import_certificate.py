@@ -19,7 +19,7 @@ from mstunnel_setup.base.text import fold_all, text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
-from mstunnel_setup.certificates.judge_time import days_left
+from mstunnel_setup.certificates.judge import days_left, finding_data
 from mstunnel_setup.install import readiness_input, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import PATIENCE
@@ -365,7 +365,7 @@ def _would_import(context: Context, found: Certificate, due: datetime | None, *,
         "days_left": days_left(leaf, now),
         "in_use": in_use,
         "due": None if due is None else due.isoformat(),
-        "findings": [finding.data for finding in judged],
+        "findings": [finding_data(finding) for finding in judged],
     }
     verdict = "it is in use already" if in_use else "it may be imported"
     lines = [

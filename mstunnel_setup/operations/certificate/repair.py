@@ -8,15 +8,14 @@ from pathlib import PurePosixPath
 from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.certificate import title
-from mstunnel_setup.certificates.findings import KEY_MODE
-from mstunnel_setup.certificates.identity_source import IdentitySource
-from mstunnel_setup.certificates.load import fingerprint
-from mstunnel_setup.certificates.model import Finding, Identity
+from mstunnel_setup.certificates.certificate import Identity, title
+from mstunnel_setup.certificates.errors import KEY_MODE
+from mstunnel_setup.certificates.load import IdentitySource, fingerprint
 from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
@@ -50,7 +49,7 @@ class _Place:
     refused: int = _BY_OTHERS
 
 
-def mode_findings(files: Files) -> Iterator[Finding]:
+def mode_findings(files: Files) -> Iterator[Problem]:
     """What others may read or change, or own; the target of a link is the administrator's."""
     for place, state in _present(files):
         if state.mode & place.refused:
@@ -138,7 +137,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     return Result("changed", data, text=fold_all(lines))
 
 
-def placement_findings(files: Files) -> Iterator[Finding]:
+def placement_findings(files: Files) -> Iterator[Problem]:
     """What is wrong with the link, the generation it names, and who may read the keys."""
     state = files.state(paths.ACTIVE)
     name = generations.linked(files)
@@ -151,7 +150,7 @@ def placement_findings(files: Files) -> Iterator[Finding]:
     yield from mode_findings(files)
 
 
-def _generation_findings(files: Files, name: str) -> Iterator[Finding]:
+def _generation_findings(files: Files, name: str) -> Iterator[Problem]:
     directory = generations.directory(name)
     try:
         if fingerprint(generations.read(files, directory)) != name:

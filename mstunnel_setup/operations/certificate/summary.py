@@ -12,7 +12,7 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.report import Day, Moment, Report
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations, revocation_record
-from mstunnel_setup.certificates.judge_time import WARN_DAYS, days_left
+from mstunnel_setup.certificates.judge import WARN_DAYS, days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.operations.errors import CERTIFICATE_EXPIRED, CERTIFICATE_NOT_IN_USE, CERTIFICATE_REVOKED
 from mstunnel_setup.transaction.receipt import Receipt

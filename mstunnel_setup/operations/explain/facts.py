@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -16,17 +16,15 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
 from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.certificates.findings import KEY_EXPOSED, KEY_MODE
-from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.gateway.ocserv_conf import Address, TunnelSettings, read_tunnel_settings
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
-from mstunnel_setup.operations.certificate.findings import CHAIN_MODE, KEY_OWNER
 from mstunnel_setup.operations.certificate.summary import (
     CertificateSummary,
     certificate_notices,
@@ -49,7 +47,7 @@ _REASON: Final = re.compile(r"ocserv-oidc: (?!fetched new JWK)(.*)")
 """What is logged of a token; the keys that the gateway downloads are logged under the same name."""
 _LONGEST: Final = 120
 # Who may read the files concerns this host; no device can see it.
-_OF_THE_HOST: Final = frozenset(finding.code for finding in (KEY_MODE, KEY_OWNER, CHAIN_MODE, KEY_EXPOSED))
+_OF_THE_HOST: Final = frozenset({"key-mode", "key-owner", "chain-mode", "key-exposed"})
 _WINDOW: Final = timedelta(hours=24)
 _SECONDS: Final = 10.0
 _LARGEST_TOKEN: Final = 1 << 20
@@ -147,7 +145,7 @@ class Facts:
     dns: Mapping[str, bool] = field(default_factory=dict)
     protected: tuple[Address, ...] = ()
     unroutable: tuple[Address, ...] = ()
-    certificate: tuple[Finding, ...] = ()
+    certificate: tuple[Problem, ...] = ()
     certificate_days: int | None = None
 
     @property
@@ -313,12 +311,12 @@ def _log(ports: Host, subject: Subject) -> LogFindings | None:
         return None
 
 
-def _certificate(run: Run, summary: CertificateSummary) -> Sequence[Finding]:
+def _certificate(run: Run, summary: CertificateSummary) -> Sequence[Problem]:
     """What devices see of the certificate, with what the authority answered last; it is not asked again."""
     try:
         examined = check.examine(run, ask_authority=False)
-        found = [finding for finding in examined if finding.id not in _OF_THE_HOST]
+        found = [finding for finding in examined if finding.code not in _OF_THE_HOST]
     except SetupError as error:
-        found = [Finding(error.code, Severity.ERROR, error.message, error.hint)]
+        found = [Problem(error.code, error.message, error.hint, Severity.ERROR)]
     notices = [notice for notice in certificate_notices(summary) if notice.code == CERTIFICATE_REVOKED.code]
-    return [*(Finding(each.code, Severity.ERROR, each.message, each.hint) for each in notices), *found]
+    return [*(replace(each, severity=Severity.ERROR) for each in notices), *found]

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, UsageError
+from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.report import Report
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold, folded, joined, plain, text
-from mstunnel_setup.certificates.model import Severity
 from mstunnel_setup.gateway.fixed_rules import rule_of
 from mstunnel_setup.gateway.occtl import judge_word
 from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings

@@ -12,8 +12,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.install.tunnel_device import DEVICE
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.readiness.facts import Settings
-from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.facts.host import HostReader
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.sysctls import MODULE_FILES
 
 TUN: Final = DEVICE

@@ -43,7 +43,7 @@ from mstunnel_setup.operations.monitor.limits import LimitedLog, RateLimiter
 from mstunnel_setup.operations.monitor.own_program import OwnProgram
 from mstunnel_setup.operations.monitor.upgrades import show_offer
 from mstunnel_setup.operations.monitor.watch import Condition, RestartWatch
-from mstunnel_setup.readiness.read.host import own_addresses
+from mstunnel_setup.readiness.facts.host import own_addresses
 from mstunnel_setup.transaction.lock import exclusive
 
 # The installer is imported when there is work for it: it doubles what a monitor at rest holds in memory.

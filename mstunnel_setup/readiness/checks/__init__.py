@@ -5,21 +5,28 @@ from collections.abc import Iterable
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.checks import (
     account,
     addresses,
     certificate,
     host,
     inbound,
-    ipv6,
     network,
     proxies,
     rootless,
     utils,
 )
-from mstunnel_setup.readiness.facts import Facts, Unread
-from mstunnel_setup.readiness.model import Check, Finding, Group, Verdict, skipped
+from mstunnel_setup.readiness.facts.all_facts import Facts, Unread
+from mstunnel_setup.readiness.model import (
+    Check,
+    Finding,
+    Group,
+    Outcome,
+    Requirement,
+    Verdict,
+    skipped,
+    unknown,
+)
 
 _LATE = Unread(reason=text("this was not found out in time"))
 
@@ -27,7 +34,6 @@ CHECKS: tuple[Check, ...] = (
     *utils.CHECKS,
     *host.CHECKS,
     *addresses.CHECKS,
-    *ipv6.CHECKS,
     *network.CHECKS,
     *proxies.CHECKS,
     *certificate.CHECKS,
@@ -44,7 +50,12 @@ def of(groups: frozenset[Group]) -> tuple[Check, ...]:
 
 def judge(checks: Iterable[Check], facts: Facts) -> tuple[Finding, ...]:
     """The findings of the checks; a section of `facts` that is missing makes its checks unknown."""
-    return tuple(item.finding(_verdict(item, facts)) for item in checks)
+    return tuple(_finding(item, _verdict(item, facts)) for item in checks)
+
+
+def _finding(item: Check, verdict: Verdict) -> Finding:
+    problem = Outcome.FAIL if item.severity is Requirement.REQUIRED else Outcome.WARNING
+    return Finding(item, verdict.outcome or problem, verdict.seen, verdict.hint, verdict.fixed_by)
 
 
 def _verdict(item: Check, facts: Facts) -> Verdict:
@@ -52,11 +63,7 @@ def _verdict(item: Check, facts: Facts) -> Verdict:
     for name, section in sections.items():
         if section is None:
             why = facts.unread.get(name, _LATE)
-            return (
-                findings.NOT_FOUND_OUT(reason=why.reason, hint=why.hint)
-                if why.hint
-                else findings.NOT_IN_TIME(reason=why.reason)
-            )
+            return unknown(why.reason, hint=why.hint or "Run it again; give it more time with --timeout.")
     if item.group is Group.ROOTLESS and facts.settings.mode != "rootless":
         return skipped(text("not rootless"))
     return item.judge(*sections.values())

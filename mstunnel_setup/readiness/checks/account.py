@@ -1,9 +1,17 @@
 """Group `account`: may this account register a server? Role and licence, never the token."""
 
 from mstunnel_setup.base.text import text
-from mstunnel_setup.readiness import findings
-from mstunnel_setup.readiness.facts import AccountFacts
-from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
+from mstunnel_setup.readiness.facts.account import AccountFacts
+from mstunnel_setup.readiness.model import (
+    Checks,
+    Group,
+    Requirement,
+    Verdict,
+    passed,
+    problem,
+    skipped,
+    unknown,
+)
 from mstunnel_setup.tenant.sign_in import GLOBAL_ADMINISTRATOR, INTUNE_ADMINISTRATOR
 
 CHECKS = Checks(Group.ACCOUNT)
@@ -19,12 +27,14 @@ _AWAY = text("not signed in")
     "account-sign-in",
     "Sign-in",
     passes="Sign-in works, by the method of the answer file; a device code unless it says otherwise.",
+    why="Without a sign-in neither role nor sites can be read, and no server can be registered.",
+    fix="Run `mst-readiness account` again and complete the sign-in; `mst-cli help sign-in` has the methods.",
 )
 def _sign_in(account: AccountFacts) -> Verdict:
     if not account.tried:
         return skipped(text("not signed in: sign-in is interactive"), text("Run `mst-readiness account`."))
     if account.error:
-        return findings.SIGN_IN_FAILED(error=account.error, hint=account.hint)
+        return problem(account.error, hint=account.hint)
     return passed(account.name or text("signed in"))
 
 
@@ -39,16 +49,23 @@ def _unusable(account: AccountFacts) -> Verdict | None:
         "The token contains Intune Administrator or Global Administrator. No other claim is "
         "shown, and never the token."
     ),
+    why="Only these roles may register a server; the installation would be refused.",
 )
 def _role(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.roles is None:
-        return findings.ROLE_UNKNOWN()
+        return unknown(
+            "the token names no roles",
+            hint="Check in Entra that the account has the active role Intune Administrator.",
+        )
     held = [name for role, name in _ROLES.items() if role in account.roles]
     if held:
         return passed(", ".join(held))
-    return findings.ROLE_MISSING()
+    return problem(
+        "neither Intune Administrator nor Global Administrator",
+        hint="Assign or activate one of these roles in Entra, then sign in again.",
+    )
 
 
 @CHECKS.add(
@@ -58,42 +75,66 @@ def _role(account: AccountFacts) -> Verdict:
         "Intune Plan 1 is among the account's licences. Unknown for applications, and for an account with "
         "other plans of Intune only."
     ),
+    why="Intune refuses an account without a licence, whatever its role.",
 )
 def _licence(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.licensed is None:
-        return findings.LICENCE_UNKNOWN()
+        return unknown(
+            "the tenant does not report it",
+            hint="Check in the admin center that the account has an Intune licence.",
+        )
     if account.licensed:
         return passed(text("the account has an Intune licence"))
-    return findings.LICENCE_MISSING()
+    return problem("the account has no Intune licence", hint="Assign one: registering a server requires it.")
 
 
-@CHECKS.add("account-sites", "Sites", passes="The tenant has a site.")
+@CHECKS.add(
+    "account-sites",
+    "Sites",
+    passes="The tenant has a site.",
+    why="A server joins a site, which holds its public address and its server configuration.",
+)
 def _sites(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.sites is None:
-        return findings.SITES_UNKNOWN()
+        return unknown(
+            "the sites cannot be read", hint="Check in the admin center that there is a site to join."
+        )
     if account.sites:
         return passed(", ".join(account.sites))
-    return findings.SITES_MISSING()
+    return problem(
+        "the tenant has no site",
+        hint=(
+            "Create a server configuration, then a site: in the admin center, or with `mst-admin config "
+            "create` and `mst-admin site create`."
+        ),
+    )
 
 
 @CHECKS.add(
     "account-gateway-app",
     "Gateway app for Conditional Access",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes=(
         'The service principal "Microsoft Tunnel Gateway", which Conditional Access needs, exists'
         " in the tenant."
     ),
+    why="Conditional Access policies for the tunnel are assigned to this application.",
 )
 def _gateway_app(account: AccountFacts) -> Verdict:
     if away := _unusable(account):
         return away
     if account.gateway_application is None:
-        return findings.GATEWAY_APP_UNKNOWN()
+        return unknown(
+            "the applications of the tenant cannot be read",
+            hint="Check with `mst-admin conditional-access status`.",
+        )
     if account.gateway_application:
         return passed(text("Microsoft Tunnel Gateway is in the tenant"))
-    return findings.GATEWAY_APP_MISSING()
+    return problem(
+        "Microsoft Tunnel Gateway is not in the tenant",
+        hint="Conditional Access policies need it: run `mst-admin conditional-access provision`.",
+    )

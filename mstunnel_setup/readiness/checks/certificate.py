@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import text
-from mstunnel_setup.readiness import findings
-from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
-from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
+from mstunnel_setup.readiness.facts.certificate import CertificateFacts, RevocationFacts
+from mstunnel_setup.readiness.model import (
+    Checks,
+    Group,
+    Requirement,
+    Verdict,
+    passed,
+    problem,
+    skipped,
+    warning,
+)
 
 CHECKS = Checks(Group.CERTIFICATE)
 
@@ -28,37 +37,51 @@ def subject(finding: str) -> str:
 @CHECKS.add(
     "certificate-present",
     "Certificate is there",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes="The certificate is at its usual path, or where `--cert`, `--pfx` or the answer file specify.",
+    why="Without a certificate the gateway does not start; the installation waits for it.",
+    fix=(
+        "Copy chain and key to /etc/mstunnel/certs/site.crt and /etc/mstunnel/private/site.key, or name the "
+        "files with --cert and --key, or with --pfx."
+    ),
 )
 def _present(certificate: CertificateFacts) -> Verdict:
     if certificate.problem:
         return skipped(text("{place}: see certificate-readable", place=certificate.place))
     if certificate.place:
         return passed(certificate.place)
-    return findings.CERTIFICATE_MISSING(certificate=paths.SITE_CERTIFICATE, key=paths.SITE_KEY)
+    return problem(
+        "no certificate yet",
+        hint="Put it at {certificate} and {key}, or name it with --cert and --key or with --pfx.",
+        certificate=paths.SITE_CERTIFICATE,
+        key=paths.SITE_KEY,
+    )
 
 
 @CHECKS.add(
     "certificate-readable",
     "Certificate and key",
     passes="Certificate and key can be read and match.",
+    why="A key that does not belong to the certificate, or cannot be read, cannot be served.",
+    fix="Export certificate and key again, together; give a PFX with `--pfx` and its passphrase file.",
 )
 def _readable(certificate: CertificateFacts) -> Verdict:
     if not certificate.place:
         return skipped(text("no certificate yet"))
     if certificate.problem:
-        return findings.CERTIFICATE_UNUSABLE(problem=certificate.problem, hint=certificate.hint)
+        return problem(certificate.problem, hint=certificate.hint)
     return passed(text("the key belongs to the certificate"))
 
 
-def _judged(name: str, title: str, fine: str, passes: str) -> None:
-    @CHECKS.add(f"certificate-{name}", title, passes=passes)
+def _judged(name: str, title: str, fine: str, *, passes: str, why: str, fix: str) -> None:
+    @CHECKS.add(f"certificate-{name}", title, passes=passes, why=why, fix=fix)
     def certificate_judged(certificate: CertificateFacts) -> Verdict:
         if not certificate.place or certificate.problem:
             return skipped(text("no certificate to judge"))
         found = [
-            item for item in certificate.findings if subject(item.id) == name and item.severity != "note"
+            item
+            for item in certificate.findings
+            if subject(item.code) == name and item.severity is not Severity.NOTE
         ]
         return _worst(found) if found else passed(fine)
 
@@ -67,43 +90,61 @@ _judged(
     "names",
     text("Names in the certificate"),
     text("the names fit"),
-    text("Its names match `--address`; no partial wildcards."),
+    passes="Its names match `--address`; no partial wildcards.",
+    why="Devices compare the name with the public address of the site, and refuse another one.",
+    fix="Request a certificate that names the public address of the site as a subject alternative name.",
 )
 _judged(
     "time",
     text("Times of the certificate"),
     text("valid now and for a while"),
-    text("Valid now, with its whole chain, and its lifetime is not too long for devices."),
+    passes="Valid now, with its whole chain, and its lifetime is not too long for devices.",
+    why="Devices refuse a certificate that has expired, is not valid yet, or is valid for too long.",
+    fix="Request a certificate that is valid now and for at most 398 days.",
 )
 _judged(
     "chain",
     text("Chain of the certificate"),
     text("the chain is complete"),
-    text("The chain is complete and every issuer may sign."),
+    passes="The chain is complete and every issuer may sign.",
+    why="Devices know roots only: without every intermediate certificate they trust nothing.",
+    fix="Append the intermediate certificates of your authority to the file, after the certificate itself.",
 )
 _judged(
     "leaf",
-    text("Key and purpose"),
+    "Key and purpose",
     text("key and purpose fit"),
-    text("Key size and type, signature, purposes."),
+    passes="Key size and type, signature, purposes.",
+    why="Devices refuse weak keys and signatures, and certificates that are not meant for servers.",
+    fix="Request a certificate for server authentication with RSA 2048 bits or more, signed with SHA-256.",
 )
 
 
-def _worst(found: Sequence[CertificateFinding]) -> Verdict:
+def _worst(found: Sequence[Problem]) -> Verdict:
     """What the errors say, and without any the warnings; the first one's hint."""
-    errors = [item for item in found if item.severity == "error"]
+    errors = [item for item in found if item.severity is Severity.ERROR]
     said = errors or found
-    finding = findings.CERTIFICATE_REFUSED if errors else findings.CERTIFICATE_DOUBTFUL
-    return finding(findings="; ".join(item.message for item in said), hint=said[0].hint)
+    return (problem if errors else warning)("; ".join(item.message for item in said), hint=said[0].hint)
 
 
-@CHECKS.add("certificate-days-left", "Days left", Severity.RECOMMENDED, passes="More than 30 days are left.")
+@CHECKS.add(
+    "certificate-days-left",
+    "Days left",
+    Requirement.RECOMMENDED,
+    passes="More than 30 days are left.",
+    why="After its last day no device connects.",
+    fix="Renew it and run `mst-cli import_cert`; `mst-cli help certificates` shows how to automate that.",
+)
 def _days_left(certificate: CertificateFacts) -> Verdict:
     if certificate.days_left is None:
         return skipped(text("no certificate to judge"))
     if certificate.days_left > _SOON:
         return passed(text("{days_left} days", days_left=certificate.days_left))
-    return findings.CERTIFICATE_EXPIRES(days_left=certificate.days_left)
+    return problem(
+        "{days_left} days",
+        hint="Renew it and import it with `mst-cli import_cert`.",
+        days_left=certificate.days_left,
+    )
 
 
 @CHECKS.add(
@@ -112,6 +153,8 @@ def _days_left(certificate: CertificateFacts) -> Verdict:
     passes=(
         "OCSP or CRL, queried now, do not report it as revoked. An address that does not answer is a warning."
     ),
+    why="Devices refuse a certificate that its authority has revoked.",
+    fix="Request a new certificate. Where an address does not answer, allow it in firewall and proxy.",
 )
 def _revocation(revocation: RevocationFacts) -> Verdict:
     if not revocation.asked:

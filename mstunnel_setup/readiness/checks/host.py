@@ -3,23 +3,30 @@
 from collections.abc import Sequence
 
 from mstunnel_setup.base.text import sentence, text
-from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import Size, platforms
-from mstunnel_setup.readiness.facts import (
-    CGROUP_V2,
-    PortFacts,
-    ProxyFacts,
-    SecurityFacts,
-    Settings,
-    SystemFacts,
-    VendorFacts,
+from mstunnel_setup.readiness.facts.host import CGROUP_V2, PortFacts, ProxyFacts, SystemFacts
+from mstunnel_setup.readiness.facts.programs import SecurityFacts
+from mstunnel_setup.readiness.facts.section import Settings
+from mstunnel_setup.readiness.facts.vendor import VendorFacts
+from mstunnel_setup.readiness.model import (
+    Checks,
+    Group,
+    Requirement,
+    Verdict,
+    passed,
+    problem,
+    skipped,
+    unknown,
+    warning,
 )
-from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
 from mstunnel_setup.readiness.proxies import ports, unlabelled
 
 CHECKS = Checks(Group.HOST)
 
-_RECOMMENDED = Severity.RECOMMENDED
+# Hints of several findings.
+_UPGRADE = "Upgrade to a version that `mst-readiness host` lists."
+
+_RECOMMENDED = Requirement.RECOMMENDED
 # A machine sold as "4 GB" shows less to its kernel, which keeps some for itself.
 _NEARLY = 0.92
 _ARCHITECTURES = ("x86_64", "amd64")
@@ -31,18 +38,36 @@ def gigabytes(size: int) -> str:
     return f"{size / 10**9:.1f} GB"
 
 
-@CHECKS.add("root", "Rights", _RECOMMENDED, passes="Run as root; otherwise several facts are not available.")
+@CHECKS.add(
+    "root",
+    "Rights",
+    _RECOMMENDED,
+    passes="Run as root; otherwise several facts are not available.",
+    why="Firewall, audit and storage can be examined by root only; the other checks are not affected.",
+)
 def _root(system: SystemFacts) -> Verdict:
     if system.root:
         return passed(text("running as root"))
-    return findings.NOT_RUN_AS_ROOT()
+    return problem(
+        "not running as root: firewall, SELinux ports and other programs are not visible",
+        hint="Run it with sudo.",
+    )
 
 
-@CHECKS.add("architecture", "Processor", passes="64-bit AMD or Intel.")
+@CHECKS.add(
+    "architecture",
+    "Processor",
+    passes="64-bit AMD or Intel.",
+    why="The vendor's images are built for this processor only.",
+)
 def _architecture(system: SystemFacts) -> Verdict:
     if system.architecture in _ARCHITECTURES:
         return passed(system.architecture)
-    return findings.ARCHITECTURE_UNSUPPORTED(architecture=system.architecture)
+    return problem(
+        "the processor is {architecture}",
+        hint="Use a 64-bit AMD or Intel machine.",
+        architecture=system.architecture,
+    )
 
 
 @CHECKS.add(
@@ -50,6 +75,7 @@ def _architecture(system: SystemFacts) -> Verdict:
     "Supported platform",
     _RECOMMENDED,
     passes="Distribution and version are on the vendor's list. Shows the date of the table.",
+    why="Microsoft supports the gateway on the listed distributions only; others may work.",
 )
 def _platform(system: SystemFacts) -> Verdict:
     table = platforms()
@@ -62,7 +88,13 @@ def _platform(system: SystemFacts) -> Verdict:
             "{not_} on the vendor's list",
             not_=text("no longer") if row.vendor else text("tested by this project, but not"),
         )
-    return findings.PLATFORM_NOT_LISTED(name=system.name, listed=listed, date=table.date)
+    return problem(
+        "{name} is {listed} of {date}",
+        hint="Expect no support from the vendor; `mst-readiness host` shows the list.",
+        name=system.name,
+        listed=listed,
+        date=table.date,
+    )
 
 
 @CHECKS.add(
@@ -73,18 +105,24 @@ def _platform(system: SystemFacts) -> Verdict:
         "Support has not ended. A platform that is only in earlier editions of the vendor's list "
         "counts as ended, with the date of the last one."
     ),
+    why="A distribution without support gets no security updates, and this host faces the internet.",
 )
 def _platform_end(system: SystemFacts) -> Verdict:
     row = platforms().of(system.distribution, system.version)
     if row is None:
         return skipped(text("{name} is not in the table", name=system.name))
     if row.last_listed is not None:
-        return findings.PLATFORM_NO_LONGER_LISTED(name=system.name, last_listed=row.last_listed)
+        return problem(
+            "support of {name} has ended: last listed on {last_listed}",
+            hint=_UPGRADE,
+            name=system.name,
+            last_listed=row.last_listed,
+        )
     if row.ended is None or row.ended >= system.today:
         return passed(
             text("supported") if row.ended is None else text("supported until {ended}", ended=row.ended)
         )
-    return findings.PLATFORM_ENDED(name=system.name, ended=row.ended)
+    return problem("support of {name} ended on {ended}", hint=_UPGRADE, name=system.name, ended=row.ended)
 
 
 @CHECKS.add(
@@ -95,18 +133,30 @@ def _platform_end(system: SystemFacts) -> Verdict:
         "One server is enough for `--devices`: at most 5,000 by the table, where 40,000 take "
         "eight. Otherwise it reports how many servers are needed."
     ),
+    why="One server can serve only that many devices; beyond that, sessions become slow or are refused.",
 )
 def _devices(settings: Settings) -> Verdict:
     table = platforms()
     size, servers = table.size_for(settings.devices), table.servers_for(settings.devices)
     if servers == 1:
         return passed(text("one server is enough for {devices} devices", devices=settings.devices))
-    return findings.DEVICES_TOO_MANY(
-        devices=settings.devices, servers=servers, cpus=size.cpus, memory_gb=size.memory_gb
+    return problem(
+        "{devices} devices need {servers} servers with {cpus} CPUs and {memory_gb} GB each",
+        hint="Install that many servers in the site; --devices is the share of one server.",
+        devices=settings.devices,
+        servers=servers,
+        cpus=size.cpus,
+        memory_gb=size.memory_gb,
     )
 
 
-@CHECKS.add("cpus", "Processors", _RECOMMENDED, passes="Enough processors for `--devices`.")
+@CHECKS.add(
+    "cpus",
+    "Processors",
+    _RECOMMENDED,
+    passes="Enough processors for `--devices`.",
+    why="Encryption takes processor time; with too few processors sessions become slow.",
+)
 def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
     seen = text(
@@ -117,7 +167,7 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     )
     if system.cpus >= size.cpus:
         return passed(seen)
-    return findings.CPUS_TOO_FEW(seen=seen)
+    return problem(seen, hint="Add CPUs to the machine.")
 
 
 @CHECKS.add(
@@ -125,6 +175,7 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     "Memory",
     _RECOMMENDED,
     passes="Enough memory for `--devices` (8 % less is accepted: the kernel reserves some).",
+    why="Each session takes memory; without enough of it the kernel ends the gateway.",
 )
 def _memory(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
@@ -136,7 +187,7 @@ def _memory(settings: Settings, system: SystemFacts) -> Verdict:
     )
     if system.memory >= size.memory_gb * 2**30 * _NEARLY:
         return passed(seen)
-    return findings.MEMORY_TOO_SMALL(seen=seen)
+    return problem(seen, hint="Add memory to the machine.")
 
 
 def _served(settings: Settings, size: Size) -> int:
@@ -144,7 +195,14 @@ def _served(settings: Settings, size: Size) -> int:
     return min(settings.devices, size.share)
 
 
-@CHECKS.add("disk", "Disk", _RECOMMENDED, passes="The file system of the containers is large enough.")
+@CHECKS.add(
+    "disk",
+    "Disk",
+    _RECOMMENDED,
+    passes="The file system of the containers is large enough.",
+    why="Images, logs and two releases during an upgrade share this file system.",
+    fix="Enlarge the file system that the finding names; `df -h` shows its size.",
+)
 def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     size = platforms().size_for(settings.devices)
     seen = text(
@@ -155,50 +213,91 @@ def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     )
     if system.disk >= size.disk_gb * 10**9 * _NEARLY:
         return passed(seen)
-    return findings.DISK_TOO_SMALL(seen=seen, store=system.store)
+    return problem("{seen}", hint="Enlarge the file system: `df -h {store}`.", seen=seen, store=system.store)
 
 
-@CHECKS.add("disk-free", "Free space", passes="5 GB are free there.")
+@CHECKS.add(
+    "disk-free",
+    "Free space",
+    passes="5 GB are free there.",
+    why="The images could not be unpacked, and the installation would stop halfway.",
+)
 def _disk_free(system: SystemFacts) -> Verdict:
     seen = text("{disk_free} free for {store}", disk_free=gigabytes(system.disk_free), store=system.store)
     if system.disk_free >= 5 * 10**9:
         return passed(seen)
-    return findings.DISK_FULL(seen=seen)
+    return problem(seen, hint="Free 5 GB there: the images and their next version need it.")
 
 
-@CHECKS.add("cgroup", "Control groups", _RECOMMENDED, passes="Control groups version 2.")
+@CHECKS.add(
+    "cgroup",
+    "Control groups",
+    _RECOMMENDED,
+    passes="Control groups version 2.",
+    why="With version 1 the containers run as plain units, not as Quadlet files.",
+)
 def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == CGROUP_V2:
         return passed(text("version 2"))
     if system.cgroup == 0:
-        return findings.CGROUP_MISSING()
-    return findings.CGROUP_OLD()
+        return problem("there are none", hint="Mount /sys/fs/cgroup. In a container, pass it through.")
+    return problem(
+        "version 1, which Quadlet does not support",
+        hint=(
+            "The installation writes plain units instead. For Quadlet boot with "
+            "`systemd.unified_cgroup_hierarchy=1` on the kernel command line."
+        ),
+    )
 
 
-@CHECKS.add("systemd", "systemd", _RECOMMENDED, passes="systemd is process 1.")
+@CHECKS.add(
+    "systemd",
+    "systemd",
+    _RECOMMENDED,
+    passes="systemd is process 1.",
+    why="systemd starts the containers after a reboot and runs the monitor. Without it you have to.",
+)
 def _systemd(system: SystemFacts) -> Verdict:
     if system.systemd:
         return passed(text("systemd runs this host"))
-    return findings.SYSTEMD_MISSING()
+    return problem(
+        "systemd does not run this host",
+        hint="Do what the engine does not do at boot: `mst-cli help without-systemd` lists it.",
+    )
 
 
 @CHECKS.add(
     "selinux",
     "SELinux",
-    Severity.INFO,
+    Requirement.INFO,
     passes="SELinux enforces, or is not used. Where it enforces, its booleans `virt_sandbox_use_netlink` "
     "and, without root, `container_use_devices` are on.",
+    why="SELinux confines a container that was taken over. Permissive mode only logs.",
 )
 def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "permissive":
-        return findings.SELINUX_PERMISSIVE()
+        return problem(
+            "permissive: violations are only logged",
+            hint=(
+                "When no violations are logged: `setenforce 1`, and SELINUX=enforcing in /etc/selinux/config."
+            ),
+        )
     # With root the engine makes a device node of the container's own; without, it shows that of the host.
     kept = settings.mode == "rootless" and security.container_devices is False
     if security.selinux == "enforcing" and kept:
-        return findings.SELINUX_DEVICES()
+        return problem(
+            "enforcing: a rootless container cannot open /dev/net/tun",
+            hint="Run `setsebool -P container_use_devices on`; it applies to all containers on this host.",
+        )
     # ocserv asks for the queue of its security module after each connection (sockdiag.c, rate-limit-ms).
     if security.selinux == "enforcing" and security.container_netlink is False:
-        return findings.SELINUX_NETLINK()
+        return problem(
+            "enforcing: the gateway cannot see how busy it is, and accepts ten connections a second at most",
+            hint=(
+                "Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this "
+                "host, and have the module unix_diag loaded at boot (modules-load.d)."
+            ),
+        )
     return passed({"enforcing": "enforcing", "absent": text("not used here")}[security.selinux])
 
 
@@ -206,6 +305,7 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     "selinux-proxy-port",
     "SELinux and the proxy's port",
     passes="With SELinux and a proxy: the proxy's port is of type `http_port_t`.",
+    why="SELinux lets containers connect to ports of this type only, so the agent could not use the proxy.",
 )
 def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict:
     named = ports(proxies)
@@ -214,24 +314,34 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
             text("no proxy") if security.selinux == "enforcing" else text("SELinux does not enforce")
         )
     if security.proxy_ports is None:
-        return findings.PORT_TYPES_UNKNOWN()
+        return unknown(
+            "the port types cannot be read",
+            hint="Install semanage (`dnf install policycoreutils-python-utils`), and run this as root.",
+        )
     missing = unlabelled(security, proxies)
     if not missing:
         return passed(text("{named} is of type http_port_t", named=_list(named)))
     commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)
-    return findings.PROXY_PORT_UNLABELLED(missing=_list(missing), commands=commands)
+    return problem(
+        "{missing} is not of type http_port_t",
+        fixed_by="proxy",
+        hint="Run {commands} (-m in place of -a if it has a type), or run with --fix.",
+        missing=_list(missing),
+        commands=commands,
+    )
 
 
 def _list(ports: Sequence[int]) -> str:
     return "port " + ", ".join(map(str, ports))
 
 
-def _port_free(protocol: str) -> None:
+def _port_free(protocol: str, why: str) -> None:
     @CHECKS.add(
         f"port-{protocol}",
         f"{protocol.upper()} port of the gateway",
         passes=f"No other program listens on the gateway's {protocol.upper()} port. A container's "
         "forwarder is accepted.",
+        why=why,
     )
     def port_free(settings: Settings, ports: PortFacts) -> Verdict:
         held = [item for item in ports.holders if item.protocol == protocol]
@@ -248,27 +358,45 @@ def _port_free(protocol: str) -> None:
                 )
             )
         name = others[0].program or text("a program visible only to root")
-        return findings.PORT_IN_USE(
-            protocol=protocol.upper(), port=settings.port, name=name, address=others[0].address
+        return problem(
+            "{protocol} {port} is in use by {name} ({address})",
+            hint="Stop that program (`ss -lptun` shows it), or give the server configuration another port.",
+            protocol=protocol.upper(),
+            port=settings.port,
+            name=name,
+            address=others[0].address,
         )
 
 
-_port_free("tcp")
-_port_free("udp")
+_port_free("tcp", "Two programs cannot listen on one port: the gateway would not start.")
+_port_free(
+    "udp", "Without UDP the data channel falls back to TCP, which is slower; a port in use stops the gateway."
+)
 
 
 @CHECKS.add(
     "vendor-gateway",
     "Microsoft's own gateway",
     passes="No programs, units or containers of Microsoft's own Tunnel Gateway are installed.",
+    why=(
+        "Both gateways use the same names, the same port and /etc/mstunnel: an installation beside it would "
+        "break both."
+    ),
 )
 def _vendor_gateway(vendor: VendorFacts) -> Verdict:
     if not vendor.signs:
         return passed(text("not installed"))
-    return findings.VENDOR_PRESENT(signs=", ".join(vendor.signs))
+    return problem(
+        "{signs}",
+        hint="Take it over: `mstunnel-setup adopt plan`.",
+        fixed_by="adopt",
+        signs=", ".join(vendor.signs),
+    )
 
 
-def _firewall(protocol: str) -> None:
+def _firewall(protocol: str, why: str) -> None:
+    opened = f"--add-port=443/{protocol}"
+
     @CHECKS.add(
         f"firewall-{protocol}",
         f"Firewall of the host, {protocol.upper()}",
@@ -276,6 +404,9 @@ def _firewall(protocol: str) -> None:
         passes=f"firewalld (all active zones), ufw or nftables allows the {protocol.upper()} port; where the "
         "host forwards it to the gateway (any with root, and one with an uplink), no rule of nftables drops "
         'that. Rules that are too complex, or cannot be read, give "unknown".',
+        why=why,
+        fix=f"Run `mst-readiness --fix`; with firewalld `firewall-cmd --permanent {opened}`, then "
+        f"`firewall-cmd {opened}`; with ufw `ufw allow 443/{protocol}`.",
     )
     def firewall_open(settings: Settings, security: SecurityFacts) -> Verdict:
         wall = security.firewall
@@ -290,16 +421,22 @@ def _firewall(protocol: str) -> None:
             )
             return passed(said)
         if is_open is None:
-            return findings.FIREWALL_UNKNOWN(where=where, protocol=protocol.upper(), port=settings.port)
+            return unknown(
+                "{where}: the rules cannot be evaluated",
+                hint="Make sure {protocol} {port} is allowed.",
+                where=where,
+                protocol=protocol.upper(),
+                port=settings.port,
+            )
         if is_open:
             return passed(text("{where}: allowed", where=where))
         remedies = _LET_THROUGH if wall.forwarded else _OPEN
         remedy = sentence(remedies[wall.kind], {"port": settings.port, "protocol": protocol})
-        return findings.FIREWALL_CLOSED(where=where, remedy=remedy)
+        return warning("{where}: not allowed", hint="{remedy}", where=where, remedy=remedy)
 
 
-_firewall("tcp")
-_firewall("udp")
+_firewall("tcp", "Devices cannot connect through a closed port. No step opens the firewall of the host.")
+_firewall("udp", "Without UDP the data channel falls back to TCP, which is slower.")
 
 
 _OPEN = {

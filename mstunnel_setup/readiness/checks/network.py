@@ -5,12 +5,26 @@ from collections.abc import Sequence
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.endpoint import REFUSED
-from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import REGISTRY, endpoints
-from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts
-from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
+from mstunnel_setup.readiness.facts.cloud import Attempt, EndpointFacts, NetworkFacts
+from mstunnel_setup.readiness.model import (
+    Checks,
+    Group,
+    Requirement,
+    Verdict,
+    passed,
+    problem,
+    skipped,
+    unknown,
+    warning,
+)
 
 CHECKS = Checks(Group.NETWORK)
+
+# Hints of several findings.
+_ALLOW = "Allow TCP 443 to it in firewall and proxy; test with `curl -v https://{host}`."
+_ENDPOINTS = "Fix the failed checks `endpoint-…` first."
+_EXEMPT = "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS."
 
 # Entra refuses tokens and assertions whose times differ by more than five minutes.
 _MOST_SKEW = 300.0
@@ -62,6 +76,7 @@ def _no_way(network: NetworkFacts) -> Verdict | None:
     "dns",
     "Names resolve",
     passes="Every name resolves. Behind a proxy that resolves them this is a warning.",
+    why="A name that does not resolve cannot be reached: sign-in, images or check-in would fail.",
 )
 def _dns(network: NetworkFacts) -> Verdict:
     failed = [item for item in network.endpoints if item.unresolved]
@@ -76,11 +91,28 @@ def _dns(network: NetworkFacts) -> Verdict:
         unresolved=failed[0].unresolved,
     )
     if all(any(map(_reached, _deciding(item))) for item in failed):
-        return findings.DNS_BEHIND_PROXY(seen=seen)
-    return findings.DNS_FAILS(seen=seen, host=failed[0].host)
+        return warning(seen, hint="Check that this is intended: the proxy resolves them.")
+    return problem(
+        "{seen}",
+        hint=(
+            "Check the DNS servers in /etc/resolv.conf (`getent ahosts {host}`); if only a proxy resolves "
+            "them, set https_proxy."
+        ),
+        seen=seen,
+        host=failed[0].host,
+    )
 
 
-@CHECKS.add("proxy-connects", "Proxy connects", passes="The proxy connects to at least one endpoint.")
+@CHECKS.add(
+    "proxy-connects",
+    "Proxy connects",
+    passes="The proxy connects to at least one endpoint.",
+    why="The proxy is the only way to the cloud; nothing works while it refuses every address.",
+    fix=(
+        "Check https_proxy, and that the proxy allows the host: `curl -v --proxy http://PROXY:PORT "
+        "https://HOST`."
+    ),
+)
 def _proxy_connects(network: NetworkFacts) -> Verdict:
     attempts = _proxied(network)
     if not attempts:
@@ -88,14 +120,52 @@ def _proxy_connects(network: NetworkFacts) -> Verdict:
     if any(map(_reached, attempts)):
         return passed(attempts[0].through)
     through = attempts[0].through
-    return findings.PROXY_UNREACHABLE(through=through, error=attempts[0].error, target=attempts[0].target)
+    return problem(
+        "{through}: {error}",
+        hint=(
+            "Check https_proxy, and that the proxy allows this host: `curl -v --proxy http://{through} "
+            "https://{target}`."
+        ),
+        through=through,
+        error=attempts[0].error,
+        target=attempts[0].target,
+    )
+
+
+_WHY = {
+    "sign-in": "Neither you nor the gateway can sign in to the tenant without it.",
+    "token-service": "Tokens of devices are verified with keys from there.",
+    "graph": "Sites, server configurations and this server's registration are kept in Microsoft Graph.",
+    "intune": "The agent reports the health of this server to Intune.",
+    "registry": "Images are pulled from there, also for every upgrade. An image archive needs none.",
+    "registry-data": "The registry refers to these hosts for the content of the images.",
+    "storage": "Logs that support asks for are uploaded there.",
+}
 
 
 def _endpoint(purpose: str, title: str) -> None:
-    @CHECKS.add(f"endpoint-{purpose}", title, passes=f"{title}: {_PASSES.get(purpose, _REACHED)}")
+    fix = (
+        "Allow the names that `allowed-names` lists in firewall and proxy."
+        if purpose == "storage"
+        else "Allow TCP 443 to the host that the finding names in firewall and proxy; test with "
+        "`curl -v https://HOST`."
+    )
+
+    @CHECKS.add(
+        f"endpoint-{purpose}",
+        title,
+        passes=f"{title}: {_PASSES.get(purpose, _REACHED)}",
+        why=_WHY[purpose],
+        fix=fix,
+    )
     def endpoint_reachable(network: NetworkFacts) -> Verdict:
         if purpose == REGISTRY and network.missing_archive:
-            return findings.ARCHIVE_MISSING(archive=network.missing_archive, place=paths.IMAGE_ARCHIVES)
+            return problem(
+                "the images come from an archive, and {archive} is neither beside the program nor in {place}",
+                hint="Copy the archive of this release there, or use --offline FILE or `images.registry`.",
+                archive=network.missing_archive,
+                place=paths.IMAGE_ARCHIVES,
+            )
         found = [item for item in network.endpoints if item.purpose == purpose]
         if not found:
             patterns = [name for name, of in network.patterns.items() if of == purpose]
@@ -118,16 +188,27 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
     attempts = _deciding(endpoint)
     bad = [item for item in attempts if not _reached(item)]
     if not attempts:
-        return findings.ENDPOINT_UNRESOLVED(
-            host=endpoint.host, reason=endpoint.unresolved or text("no address")
+        return problem(
+            "{host}: {reason}",
+            hint="Check DNS (`getent ahosts {host}`), or set a proxy in https_proxy.",
+            host=endpoint.host,
+            reason=endpoint.unresolved or text("no address"),
         )
     if len(bad) == len(attempts):
         through = text(" through {through}", through=bad[0].through) if bad[0].through else ""
-        return findings.ENDPOINT_UNREACHABLE(host=endpoint.host, through=through, error=bad[0].error)
+        return problem(
+            "{host}{through}: {error}", hint=_ALLOW, host=endpoint.host, through=through, error=bad[0].error
+        )
     if bad:
         names = ", ".join(item.target for item in bad[:_SHOWN])
-        return findings.ENDPOINT_PARTLY_REACHABLE(
-            host=endpoint.host, bad=len(bad), attempts=len(attempts), names=names, error=bad[0].error
+        return warning(
+            "{host}: {bad} of {attempts} addresses fail ({names}: {error})",
+            hint=_ALLOW,
+            host=endpoint.host,
+            bad=len(bad),
+            attempts=len(attempts),
+            names=names,
+            error=bad[0].error,
         )
     return passed(endpoint.host)
 
@@ -154,21 +235,32 @@ def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Ve
 @CHECKS.add(
     "http-answers",
     "HTTP answers as expected",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes="Every answer has the HTTP status that the endpoint table expects, or any below 500 where it "
     "expects none.",
+    why="An unexpected status usually means that a proxy or a captive portal answers instead of the service.",
+    fix=(
+        "Run `curl -v https://HOST` with the host that the finding names: the answer shows which server it "
+        "comes from."
+    ),
 )
 def _http_answers(network: NetworkFacts) -> Verdict:
     tried = [
         (item, one) for item in network.endpoints for one in _deciding(item) if not one.error and one.status
     ]
     if not tried:
-        return _no_way(network) or findings.HTTP_UNKNOWN()
+        return _no_way(network) or unknown("no server answered HTTP", hint=_ENDPOINTS)
     odd = [(item, one) for item, one in tried if not _expected(one.status, item.expect)]
     if not odd:
         return passed(text("{tried} responses are those of the service", tried=len(tried)))
     item, one = odd[0]
-    return findings.HTTP_UNEXPECTED(host=item.host, status=one.status, expected=_statuses(item.expect))
+    return problem(
+        "{host} returned HTTP {status}, expected {expected}",
+        hint="Check which server responds: `curl -v https://{host}`.",
+        host=item.host,
+        status=one.status,
+        expected=_statuses(item.expect),
+    )
 
 
 def _expected(status: int, wanted: Sequence[int]) -> bool:
@@ -182,11 +274,12 @@ def _statuses(wanted: Sequence[int]) -> str:
 @CHECKS.add(
     "client-certificate",
     "Client certificates pass",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes=(
         "The Intune service refuses a certificate that is not enrolled (403, where it answers 400"
         " without one): client certificates reach it."
     ),
+    why="The agent identifies itself with a client certificate; a device that inspects TLS removes it.",
 )
 def _client_certificate(network: NetworkFacts) -> Verdict:
     shown = [(item, item.with_certificate) for item in network.endpoints if item.with_certificate]
@@ -195,10 +288,14 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
     for item, one in shown:
         if one.error:
             seen = text("{host}, with a client certificate: {error}", host=item.host, error=one.error)
-            return _no_way(network) or findings.CLIENT_CERTIFICATE_FAILS(seen=seen)
+            return _no_way(network) or problem("{seen}", hint=_EXEMPT, seen=seen)
         if one.status not in item.expect_certificate:
-            return findings.CLIENT_CERTIFICATE_LOST(
-                host=item.host, status=one.status, expected=_statuses(item.expect_certificate)
+            return problem(
+                "{host}, with a client certificate, returned HTTP {status}, expected {expected}",
+                hint=_EXEMPT,
+                host=item.host,
+                status=one.status,
+                expected=_statuses(item.expect_certificate),
             )
     return passed(
         text("{shown} received the client certificate", shown=", ".join(item.host for item, _ in shown))
@@ -212,19 +309,29 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
         "Every certificate chains to a public root (Mozilla's list). One that chains only to this"
         " host's own roots means that a proxy inspects TLS; the check names the issuer."
     ),
+    why="A proxy that inspects TLS breaks mutual TLS, so the agent cannot check in.",
 )
 def _inspection(network: NetworkFacts) -> Verdict:
     if network.private:
         return skipped(text("a custom cloud may have a private CA"))
     tried = [(item.host, one) for item in network.endpoints for one in item.attempts if one.trust]
     foreign = [(host, one) for host, one in tried if one.trust == "host"]
-    unknown = [(host, one) for host, one in tried if one.trust == "none"]
+    untrusted = [(host, one) for host, one in tried if one.trust == "none"]
     if not tried:
-        return _no_way(network) or findings.INSPECTION_UNKNOWN()
-    if foreign or unknown:
-        host, one = (foreign or unknown)[0]
+        return _no_way(network) or unknown("no certificate was seen", hint=_ENDPOINTS)
+    if foreign or untrusted:
+        host, one = (foreign or untrusted)[0]
         known = text("trusted by this host only") if foreign else text("which no trust store has")
-        return findings.TLS_INSPECTED(host=host, issuer=one.issuer or text("a CA"), known=known)
+        return problem(
+            "{host} presents a certificate of {issuer}, {known}",
+            hint=(
+                "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS. To continue "
+                "regardless, put its root below /etc/mstunnel/ca-trust and use --ignore-check inspection."
+            ),
+            host=host,
+            issuer=one.issuer or text("a CA"),
+            known=known,
+        )
     return passed(text("{tried} certificates chain to public roots", tried=len(tried)))
 
 
@@ -233,50 +340,59 @@ def _inspection(network: NetworkFacts) -> Verdict:
     "Clock",
     passes="This host's clock differs from the servers' (`Date`) by at most 30 s (warning) or 300 s "
     "(failure).",
+    why="Tokens and certificates are valid for a time: with a wrong clock the tenant refuses both.",
+    fix="Synchronise the clock: `timedatectl set-ntp true`, or set up chrony; `timedatectl` shows the state.",
 )
 def _clock(network: NetworkFacts) -> Verdict:
     skews = [one.skew for item in network.endpoints for one in item.attempts if one.skew is not None]
     if not skews:
-        return _no_way(network) or findings.CLOCK_UNKNOWN()
+        return _no_way(network) or unknown(
+            "no server reported its time", hint="Compare `date --utc` with another clock."
+        )
     skew = sorted(skews, key=abs)[len(skews) // 2]
     seen = text(
         "{skew:.0f} s {behind} the servers",
         skew=abs(skew),
         behind=text("ahead of") if skew > 0 else text("behind"),
     )
-    hint = text("Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`.")
-    if abs(skew) > _MOST_SKEW:
-        return findings.CLOCK_WRONG(seen=seen, hint=hint)
-    return (
-        findings.CLOCK_DRIFTS(seen=seen, hint=hint)
-        if abs(skew) > _SOME_SKEW
-        else passed(text("within {some_skew:.0f} s of the servers", some_skew=_SOME_SKEW))
-    )
+    if abs(skew) <= _SOME_SKEW:
+        return passed(text("within {some_skew:.0f} s of the servers", some_skew=_SOME_SKEW))
+    found = problem if abs(skew) > _MOST_SKEW else warning
+    return found(seen, hint="Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`.")
 
 
 @CHECKS.add(
     "path-mtu",
     "MTU to the cloud",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes=(
         "The path to the cloud carries packets of 1280 bytes: read after a request of several "
         "full packets, when the kernel has discovered a smaller path MTU."
     ),
+    why="Large packets are dropped on the way: downloads of images stall.",
+    fix="Run `tracepath HOST` to find the link with an MTU below 1280, and raise it there.",
 )
 def _path_mtu(network: NetworkFacts) -> Verdict:
     known = [one.mtu for item in network.endpoints for one in item.attempts if one.mtu]
     if not known:
-        return _no_way(network) or findings.PATH_MTU_UNKNOWN()
+        return _no_way(network) or unknown("no connection was made", hint=_ENDPOINTS)
     if min(known) >= _LEAST_MTU:
         return passed(text("{known} bytes or more", known=min(known)))
-    return findings.PATH_MTU_TOO_SMALL(least=min(known), host=network.endpoints[0].host)
+    return problem(
+        "{least} bytes",
+        hint="Find the link with an MTU below 1280: `tracepath {host}`.",
+        least=min(known),
+        host=network.endpoints[0].host,
+    )
 
 
 @CHECKS.add(
     "allowed-names",
     "Names to allow",
-    Severity.INFO,
+    Requirement.INFO,
     passes="Lists the name patterns that firewall and proxy must allow but that cannot be tested.",
+    why="These names are assigned by the cloud later, so only you can check that they are allowed.",
+    fix="Allow each of them, TCP 443, in firewall and proxy.",
 )
 def _allowed_names(network: NetworkFacts) -> Verdict:
     if not network.patterns:

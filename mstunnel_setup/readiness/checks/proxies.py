@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 from mstunnel_setup.base.text import joined, text
-from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts import EngineFacts, ProxyFacts, ProxyPlace, Settings
-from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
+from mstunnel_setup.readiness.facts.host import ProxyFacts
+from mstunnel_setup.readiness.facts.parse import ProxyPlace
+from mstunnel_setup.readiness.facts.programs import EngineFacts
+from mstunnel_setup.readiness.facts.section import Settings
+from mstunnel_setup.readiness.model import Checks, Group, Requirement, Verdict, passed, problem, skipped
 
 CHECKS = Checks(Group.NETWORK)
 
@@ -25,6 +27,7 @@ def _urls(proxies: ProxyFacts) -> list[ProxyPlace]:
     "proxy-credentials",
     "Proxy without a password",
     passes="No proxy address contains a user name or password.",
+    why="The gateway does not sign in to a proxy, and the password would be readable in several files.",
 )
 def _credentials(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
@@ -32,13 +35,18 @@ def _credentials(proxies: ProxyFacts) -> Verdict:
     found = sorted({item.place for item in proxies.places if item.credentials})
     if not found:
         return passed(text("no user name or password in any place"))
-    return findings.PROXY_WITH_PASSWORD(places=_list(found))
+    return problem(
+        "user name or password in {places}",
+        hint="Write only http://host:port there; the proxy must allow this host without a password.",
+        places=_list(found),
+    )
 
 
 @CHECKS.add(
     "proxy-address",
     "Form of the proxy's address",
     passes="Every proxy address begins with `http://`.",
+    why="The connection to the proxy itself is plain HTTP; other forms are not understood by every program.",
 )
 def _address(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
@@ -50,18 +58,23 @@ def _address(proxies: ProxyFacts) -> Verdict:
     ]
     if not bad:
         return passed(text("all start with http://"))
-    return findings.PROXY_NOT_HTTP(addresses=_list(dict.fromkeys(bad)))
+    return problem(
+        "{addresses}",
+        hint="Write http://host:port, also for https_proxy.",
+        addresses=_list(dict.fromkeys(bad)),
+    )
 
 
 @CHECKS.add(
     "proxy-same",
     "Proxy the same everywhere",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes=(
         "All files contain the same proxy: environment, `/etc/environment`, "
         "`/etc/profile.d/http_proxy.sh`, `env.sh`, drop-ins of `docker`, `podman` and "
         "`mstunnel_monitor`."
     ),
+    why="Programs that read different files would use different proxies; some would fail.",
 )
 def _same(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
@@ -73,7 +86,14 @@ def _same(proxies: ProxyFacts) -> Verdict:
         return passed(
             text("the same in {proxies}", proxies=_list(sorted({item.place for item in _urls(proxies)})))
         )
-    return findings.PROXIES_DIFFER(differences=joined(differing, "; "))
+    return problem(
+        "{differences}",
+        hint=(
+            "Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
+            "to all places."
+        ),
+        differences=joined(differing, "; "),
+    )
 
 
 def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
@@ -97,11 +117,13 @@ def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
 @CHECKS.add(
     "proxy-places",
     "Proxy in all places",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes=(
         "The files that the engine reads contain it: Docker `/etc/environment` and its drop-in, "
         "Podman `/etc/profile.d/http_proxy.sh`."
     ),
+    why="The engine reads its own file. Without the proxy there it cannot pull images.",
+    fix="Write the same proxy into each file that is named, or set `environment.https_proxy` in the answers.",
 )
 def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
@@ -113,13 +135,19 @@ def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Ver
     if not missing:
         return passed(text("named in {needed}", needed=_list(needed)))
     one = _urls(proxies)[0]
-    hint = (
+    remedy = (
         text("Run `mst-cli install`, which writes it there.")
         if ENV_SH in named
         else text("The installation writes it there. Without one: {one}.", one=_by_hand(missing, one))
     )
-    return findings.PROXY_NOT_EVERYWHERE(
-        name=one.name, value=one.value, place=one.place, missing=_list(missing), hint=hint
+    return problem(
+        "{name} is {value} in {place}, but not named in {missing}",
+        hint="{remedy}",
+        name=one.name,
+        value=one.value,
+        place=one.place,
+        missing=_list(missing),
+        remedy=remedy,
     )
 
 
@@ -135,14 +163,23 @@ def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
     return joined((ways[place] for place in missing), "; ")
 
 
-@CHECKS.add("proxy-no-proxy", "Addresses without proxy", Severity.INFO, passes="`no_proxy` is set.")
+@CHECKS.add(
+    "proxy-no-proxy",
+    "Addresses without proxy",
+    Requirement.INFO,
+    passes="`no_proxy` is set.",
+    why="Without it, traffic to your internal hosts goes to the proxy as well.",
+)
 def _no_proxy(proxies: ProxyFacts) -> Verdict:
     if not _urls(proxies):
         return skipped(text("no proxy"))
     values = sorted({item.value for item in proxies.places if item.name == "no_proxy" and item.value})
     if values:
         return passed(text("no_proxy is {values}", values=_list(values)))
-    return findings.NO_PROXY_MISSING()
+    return problem(
+        "no_proxy is not set",
+        hint="Name what is reached without it, such as no_proxy=localhost,127.0.0.1,.contoso.com.",
+    )
 
 
 def _list(items: Iterable[str]) -> str:

@@ -7,59 +7,95 @@ from packaging.version import Version
 from mstunnel_setup.actions import accounts
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import release
-from mstunnel_setup.readiness import findings_rootless
 from mstunnel_setup.readiness.checks.host import gigabytes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.data import platforms
-from mstunnel_setup.readiness.facts import (
-    CGROUP_V2,
-    EngineFacts,
-    KernelFacts,
-    RootlessFacts,
-    Settings,
-    SystemFacts,
+from mstunnel_setup.readiness.facts.host import CGROUP_V2, KernelFacts, RootlessFacts, SystemFacts
+from mstunnel_setup.readiness.facts.programs import EngineFacts
+from mstunnel_setup.readiness.facts.section import Settings
+from mstunnel_setup.readiness.model import (
+    Checks,
+    Group,
+    Requirement,
+    Verdict,
+    passed,
+    problem,
+    skipped,
+    unknown,
 )
-from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
-from mstunnel_setup.readiness.sysctls import NAMESPACES, PORT_START, ROOTLESS, suffices
+from mstunnel_setup.readiness.sysctls import (
+    CONNTRACK_MODULE_FILES,
+    NAMESPACES,
+    PORT_START,
+    ROOTLESS,
+    suffices,
+)
 
 CHECKS = Checks(Group.ROOTLESS)
 
 _HOME = 10 * 10**9
 
 
-@CHECKS.add("rootless-engine", "Engine without root", passes="Podman 4.9 or later; Docker is refused.")
+@CHECKS.add(
+    "rootless-engine",
+    "Engine without root",
+    passes="Podman 4.9 or later; Docker is refused.",
+    why="Docker without root has no tunnel device, and older Podman cannot run the containers as units.",
+)
 def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     least = platforms().engines["podman"].least_rootless
     if found is None or found.name == "docker":
-        return findings_rootless.PODMAN_MISSING(least=least)
+        return problem("rootless requires Podman", hint="Install Podman {least} or later.", least=least)
     number, bound = release(found.version), release(least)
     if number is None or bound is None:
-        return findings_rootless.PODMAN_VERSION_UNKNOWN()
+        return unknown("podman does not report its version", hint="Check `podman --version`.")
     if number < bound:
-        return findings_rootless.PODMAN_OLD(version=found.version, least=least)
+        return problem(
+            "podman {version} is older than {least}",
+            hint="Update Podman to {least} or later.",
+            version=found.version,
+            least=least,
+        )
     return passed(text("podman {version}", version=found.version))
 
 
 @CHECKS.add(
     "rootless-platform",
     "Platform without root",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes="Red Hat Enterprise Linux is 8.8 or later; the vendor names no minimum for others.",
+    why="The vendor supports gateways without root from that version on.",
+    fix="Install the gateway as root, or on a newer version of the distribution.",
 )
 def _platform(system: SystemFacts) -> Verdict:
     least = platforms().least_rootless.get(system.distribution, "0")
     if (known := release(system.version)) is None or known >= Version(least):
         return passed(system.name)
-    return findings_rootless.ROOTLESS_PLATFORM_OLD(name=system.name, least=least)
+    return problem(
+        "{name} is older than {least}, the vendor's minimum without root",
+        hint="Use {least} or later, or install the gateway as root.",
+        name=system.name,
+        least=least,
+    )
 
 
-@CHECKS.add("rootless-account", "Service account", passes="The service account `mstunnel` exists.")
+@CHECKS.add(
+    "rootless-account",
+    "Service account",
+    passes="The service account `mstunnel` exists.",
+    why="The containers run as this account instead of root.",
+    fix="Run `mst-readiness rootless --fix` as root. The installation creates the account as well.",
+)
 def _account(rootless: RootlessFacts) -> Verdict:
     if rootless.uid is not None:
         return passed(f"{rootless.account}, uid {rootless.uid}")
-    return findings_rootless.ACCOUNT_MISSING(
-        account=rootless.account, command=" ".join(accounts.creation(rootless.account))
+    return problem(
+        "there is no account {account}",
+        hint="Create it: `{command}`, or run with --fix.",
+        fixed_by="account",
+        account=rootless.account,
+        command=" ".join(accounts.creation(rootless.account)),
     )
 
 
@@ -68,12 +104,17 @@ def _subordinate(name: accounts.IdKind, kind: str, known: Callable[[RootlessFact
         f"rootless-{name}",
         f"Subordinate ids, {name}",
         passes=f"{accounts.IDS:,} subordinate {kind} ids.",
+        why=f"{kind.capitalize()}s inside the containers are mapped to these ids.",
+        fix=f"Run `mst-readiness rootless --fix` as root, or `usermod --add-{name}s 100000-165535 mstunnel`.",
     )
     def subordinate_ids(rootless: RootlessFacts) -> Verdict:
         found, free = known(rootless)
         if found >= accounts.IDS:
             return passed(text("{found} in /etc/{name}", found=found, name=name))
-        return findings_rootless.SUBORDINATE_IDS_MISSING(
+        return problem(
+            "{found} of {wanted} for {account} in /etc/{name}",
+            hint="Run `{command}`, or run with --fix.",
+            fixed_by="account",
             found=found,
             wanted=accounts.IDS,
             account=rootless.account,
@@ -86,43 +127,85 @@ _subordinate("subuid", "user", lambda facts: (facts.subuids, facts.free_subuid))
 _subordinate("subgid", "group", lambda facts: (facts.subgids, facts.free_subgid))
 
 
-@CHECKS.add("rootless-linger", "Linger", passes="Its containers run without a login.")
+@CHECKS.add(
+    "rootless-linger",
+    "Linger",
+    passes="Its containers run without a login.",
+    why="Without it the containers end when the account logs out, and do not start after a reboot.",
+    fix="Run `loginctl enable-linger mstunnel`, or `mst-readiness rootless --fix` as root.",
+)
 def _linger(rootless: RootlessFacts) -> Verdict:
     if rootless.linger:
         return passed(text("containers keep running after logout"))
-    return findings_rootless.LINGER_OFF(command=" ".join(accounts.lingering(rootless.account)))
+    return problem(
+        "containers end at logout and do not start at boot",
+        hint="Run `{command}`, or run with --fix.",
+        fixed_by="account",
+        command=" ".join(accounts.lingering(rootless.account)),
+    )
 
 
 @CHECKS.add(
     "rootless-home",
     "Place of the home",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes="The home of the account is below `/home`.",
+    why="The vendor supports containers of an account below `/home` only; elsewhere SELinux may refuse them.",
+    fix="Give the account a home below `/home`: `usermod --home /home/mstunnel --move-home mstunnel`.",
 )
 def _home(rootless: RootlessFacts) -> Verdict:
     if f"{rootless.home}/".startswith("/home/"):
         return passed(rootless.home)
-    return findings_rootless.HOME_ELSEWHERE(account=rootless.account, home=rootless.home)
+    return problem(
+        "the home of {account} is {home}, not below /home",
+        hint="Move it: `usermod --home /home/{account} --move-home {account}`.",
+        account=rootless.account,
+        home=rootless.home,
+    )
 
 
-@CHECKS.add("rootless-home-space", "Space for containers", passes="10 GB are free in its home.")
+@CHECKS.add(
+    "rootless-home-space",
+    "Space for containers",
+    passes="10 GB are free in its home.",
+    why="Images and containers of the account are stored in its home.",
+    fix="Free 10 GB in the home of the account; `df -h` shows what is left.",
+)
 def _home_space(rootless: RootlessFacts) -> Verdict:
     seen = text("{home_free} free at {home}", home_free=gigabytes(rootless.home_free), home=rootless.home)
     if rootless.home_free >= _HOME:
         return passed(seen)
-    return findings_rootless.HOME_FULL(seen=seen, home=rootless.home)
+    return problem("{seen}", hint="Free 10 GB there: `df -h {home}`.", seen=seen, home=rootless.home)
 
 
-@CHECKS.add("rootless-folder", "Owner of /etc/mstunnel", passes="It owns `/etc/mstunnel`.")
+@CHECKS.add(
+    "rootless-folder",
+    "Owner of /etc/mstunnel",
+    passes="It owns `/etc/mstunnel`.",
+    why="The account keeps the settings of the gateway there.",
+    fix="Run `chown -R mstunnel /etc/mstunnel`, with the name of the account.",
+)
 def _directory(rootless: RootlessFacts) -> Verdict:
     if rootless.directory_owner is None:
         return skipped(text("/etc/mstunnel does not exist yet"))
     if rootless.directory_owner == rootless.uid:
         return passed(text("{account} owns it", account=rootless.account))
-    return findings_rootless.DIRECTORY_OWNER(uid=rootless.directory_owner, account=rootless.account)
+    return problem(
+        "uid {uid} owns it",
+        hint="Run `chown -R {account} /etc/mstunnel`.",
+        fixed_by="account",
+        uid=rootless.directory_owner,
+        account=rootless.account,
+    )
 
 
-@CHECKS.add("rootless-port", "Port below 1024", passes="The gateway's port needs no root, or has an uplink.")
+@CHECKS.add(
+    "rootless-port",
+    "Port below 1024",
+    passes="The gateway's port needs no root, or has an uplink.",
+    why="An account may not listen on low ports unless the kernel allows it.",
+    fix="Run `sysctl -w net.ipv4.ip_unprivileged_port_start=443`, or `mst-readiness rootless --fix` as root.",
+)
 def _port(settings: Settings, system: SystemFacts, kernel: KernelFacts, rootless: RootlessFacts) -> Verdict:
     if settings.port in rootless.uplinks:
         return passed(text("the kernel forwards port {port} to the uplink", port=settings.port))
@@ -132,19 +215,28 @@ def _port(settings: Settings, system: SystemFacts, kernel: KernelFacts, rootless
     start = kernel.sysctls.get(PORT_START, "1024")
     if suffices(PORT_START, start, str(settings.port)):
         return passed(text("ports from {start} need no root", start=start))
-    return findings_rootless.PORT_NEEDS_ROOT(start=start, port=settings.port)
+    return problem(
+        "ports below {start} need root",
+        hint="Set it: `sysctl -w net.ipv4.ip_unprivileged_port_start={port}`, or run with --fix.",
+        fixed_by="kernel",
+        start=start,
+        port=settings.port,
+    )
 
 
-def _sysctl(name: str, least: str) -> None:
+def _sysctl(name: str, least: str, why: str) -> None:
     parameter = name.rpartition(".")[2]
 
     @CHECKS.add(
         f"rootless-{parameter.replace('_', '-').removeprefix('nf-')}",
         f"sysctl {parameter}",
         passes=f"`{name}` is {least}{'' if least == '1' else ' or more'}.",
+        why=why,
+        fix=f"Run `sysctl -w {name}={least}`, or `mst-readiness rootless --fix` as root.",
     )
     def sysctl_large_enough(kernel: KernelFacts) -> Verdict:
         value = kernel.sysctls.get(name)
+        tracks = not (kernel.loadable | kernel.built_in).isdisjoint(CONNTRACK_MODULE_FILES)
         if suffices(name, value, least):
             return passed(f"{name} is {value}")
         seen = (
@@ -152,51 +244,104 @@ def _sysctl(name: str, least: str) -> None:
             if value is not None
             else text("{name} does not exist (module nf_conntrack)", name=name)
         )
-        return findings_rootless.SYSCTL_TOO_SMALL(seen=seen, name=name, least=least)
+        return problem(
+            "{seen}",
+            hint="Set it: `sysctl -w {name}={least}`, or run with --fix.",
+            # The settings of a module that is not to be had stay as they are.
+            fixed_by="kernel" if value is not None or "conntrack" not in name or tracks else "",
+            seen=seen,
+            name=name,
+            least=least,
+        )
 
 
-for _name, _least in ROOTLESS.items():
-    _sysctl(_name, _least)
+for _name, _why in (
+    ("net.core.somaxconn", "With a short queue, connections are lost when many devices connect at once."),
+    (
+        "net.netfilter.nf_conntrack_acct",
+        "The gateway counts the traffic of connections; an account cannot switch that on.",
+    ),
+    (
+        "net.netfilter.nf_conntrack_timestamp",
+        "The gateway reads how long connections last; an account cannot switch that on.",
+    ),
+):
+    _sysctl(_name, ROOTLESS[_name], _why)
 
 
-@CHECKS.add("rootless-namespaces", "User namespaces", passes="User namespaces are allowed.")
+@CHECKS.add(
+    "rootless-namespaces",
+    "User namespaces",
+    passes="User namespaces are allowed.",
+    why="Containers without root are user namespaces.",
+)
 def _namespaces(kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(NAMESPACES, "")
     if value not in ("", "0"):
         return passed(f"{NAMESPACES} is {value}")
-    return findings_rootless.NAMESPACES_OFF(value=value or text("not set"))
+    return problem(
+        "user.max_user_namespaces is {value}",
+        hint="Allow some: `sysctl -w user.max_user_namespaces=15076`.",
+        value=value or text("not set"),
+    )
 
 
 @CHECKS.add(
     "rootless-uplink",
     "Network through the kernel",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes="The gateway's port has an [uplink](../how-to/rootless.md#the-network) that works on this host.",
+    why="Without it a program copies each packet between the network and the gateway, which is slower.",
+    fix=(
+        "Remove what the check names, then run `sudo mstunnel-setup host` and mstunnel-setup. Hosts that "
+        "drop forwarded packets have no uplink."
+    ),
 )
 def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if rootless.uplink_obstacle:
-        return findings_rootless.UPLINK_OBSTRUCTED(port=settings.port, obstacle=rootless.uplink_obstacle)
+        return problem(
+            "no uplink works for port {port}: {obstacle}",
+            hint=(
+                "Without one the gateway uses pasta or slirp4netns, which is slower. For one, remove the "
+                "obstacle, then run `sudo mstunnel-setup host --port {port}` and mstunnel-setup."
+            ),
+            port=settings.port,
+            obstacle=rootless.uplink_obstacle,
+        )
     if settings.port in rootless.uplinks:
         return passed(text("port {port} has an uplink", port=settings.port))
-    return findings_rootless.UPLINK_MISSING(port=settings.port)
+    return problem(
+        "no uplink for port {port}: a program handles each packet, and may upload 2 Mbit/s",
+        hint="Run `sudo mstunnel-setup host --port {port}`, then mstunnel-setup.",
+        port=settings.port,
+    )
 
 
 @CHECKS.add(
     "rootless-network",
     "User-mode networking",
-    Severity.RECOMMENDED,
+    Requirement.RECOMMENDED,
     passes="pasta or slirp4netns is installed.",
+    why="It connects the agent, and a gateway without an uplink.",
 )
 def _network(engine: EngineFacts) -> Verdict:
     if engine.pasta:
         return passed(text("pasta is installed"))
     if engine.slirp4netns:
         return passed(text("slirp4netns is installed"))
-    return findings_rootless.USER_NETWORK_MISSING()
+    return problem("neither pasta nor slirp4netns is installed", hint="Install passt, which provides pasta.")
 
 
-@CHECKS.add("rootless-cgroup", "Control groups without root", passes="Control groups version 2.")
+@CHECKS.add(
+    "rootless-cgroup",
+    "Control groups without root",
+    passes="Control groups version 2.",
+    why="With version 1 an account cannot limit or restart its containers.",
+)
 def _cgroup(system: SystemFacts) -> Verdict:
     if system.cgroup == CGROUP_V2:
         return passed(text("version 2"))
-    return findings_rootless.CGROUP_ROOTLESS()
+    return problem(
+        "rootless containers need version 2 for limits",
+        hint="Boot with `systemd.unified_cgroup_hierarchy=1` on the kernel command line.",
+    )

@@ -3,24 +3,27 @@
 from mstunnel_setup.actions.forwarding import RULES
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import bad_range, is_tested, release
-from mstunnel_setup.readiness import findings
 from mstunnel_setup.readiness.data import platforms
-from mstunnel_setup.readiness.facts import (
-    Engine,
-    EngineFacts,
-    KernelFacts,
-    SecurityFacts,
-    Settings,
-    SystemFacts,
+from mstunnel_setup.readiness.facts.host import KernelFacts, SystemFacts
+from mstunnel_setup.readiness.facts.programs import Engine, EngineFacts, SecurityFacts
+from mstunnel_setup.readiness.facts.section import Settings
+from mstunnel_setup.readiness.model import (
+    Checks,
+    Group,
+    Requirement,
+    Verdict,
+    passed,
+    problem,
+    skipped,
+    unknown,
 )
-from mstunnel_setup.readiness.model import Checks, Group, Severity, Verdict, passed, skipped
 from mstunnel_setup.readiness.sysctls import FORWARD, MODULE_FILES
 
 CHECKS = Checks(Group.UTILS)
 
 # By the ID of os-release; all others that are supported have dnf.
 _INSTALLERS = {"debian": "apt install", "ubuntu": "apt install", "sles": "zypper install"}
-_RECOMMENDED = Severity.RECOMMENDED
+_RECOMMENDED = Requirement.RECOMMENDED
 
 
 def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
@@ -29,30 +32,35 @@ def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
     return next((item for name in wanted for item in engine.engines if item.name == name), None)
 
 
-def _slug(module: str) -> str:
-    return module.replace("_", "-")
+def _module(module: str, severity: Requirement, why: str, why_boot: str, more: str = "") -> None:
+    name = f"module-{module.replace('_', '-')}"
 
-
-def _loaded(module: str, severity: Severity, more: str = "") -> None:
     @CHECKS.add(
-        f"module-{_slug(module)}",
+        name,
         f"Kernel module {module}",
         severity,
         passes=f"The module `{module}` is available: loaded, built in, or seen in `/proc/misc`.{more}",
+        why=why,
+        fix=f"Run `modprobe {module}`, or `mst-readiness --fix`. In a container, load it on the host.",
     )
     def module_loaded(kernel: KernelFacts) -> Verdict:
         if module in kernel.modules:
             return passed(text("{module} is loaded or built in", module=module))
-        return findings.MODULE_NOT_LOADED(module=module)
+        return problem(
+            "{module} is not loaded",
+            hint="Load it: `modprobe {module}`, or run with --fix.",
+            fixed_by="kernel" if module in kernel.loadable else "",
+            module=module,
+        )
 
-
-def _persisted(module: str) -> None:
     @CHECKS.add(
-        f"module-{_slug(module)}-boot",
+        f"{name}-boot",
         f"Module {module} at boot",
         _RECOMMENDED,
         passes="A file of `modules-load.d` (any name, any of its directories) or `/etc/modules` loads it at "
         "boot, or it is built in.",
+        why=why_boot,
+        fix=f"Run `echo {module} >{MODULE_FILES[module]}`, or `mst-readiness --fix`.",
     )
     def module_at_boot(kernel: KernelFacts) -> Verdict:
         if module in kernel.module_files:
@@ -61,35 +69,68 @@ def _persisted(module: str) -> None:
             )
         if module in kernel.built_in:
             return passed(text("{module} is built into the kernel", module=module))
-        return findings.MODULE_NOT_AT_BOOT(module=module, file=MODULE_FILES[module])
+        return problem(
+            "no file loads {module} at boot",
+            hint="Write one: `echo {module} >{file}`, or run with --fix.",
+            module=module,
+            file=MODULE_FILES[module],
+        )
 
 
-_loaded("tun", Severity.REQUIRED)
-_persisted("tun")
-_loaded(
+_module(
+    "tun",
+    Requirement.REQUIRED,
+    "Traffic of devices reaches the gateway through a tunnel device; without this module there is none.",
+    "After a reboot the module would be missing and no device could connect.",
+)
+_module(
     "ip_tables",
     _RECOMMENDED,
+    "Older container engines and the vendor's images translate addresses with it.",
+    "After a reboot the module would be missing for the engines and images that need it.",
     " The gateway translates addresses with nftables and runs without it; engines with the old backend "
     "and the vendor's images need it.",
 )
-_persisted("ip_tables")
 
 
-@CHECKS.add("tun-device", "Device /dev/net/tun", passes="`/dev/net/tun` exists.")
+@CHECKS.add(
+    "tun-device",
+    "Device /dev/net/tun",
+    passes="`/dev/net/tun` exists.",
+    why="The gateway opens this device for each session; without it no device can connect.",
+)
 def _tun_device(kernel: KernelFacts) -> Verdict:
     if kernel.tun_device:
         return passed(text("/dev/net/tun exists"))
-    return findings.TUN_MISSING()
+    return problem(
+        "/dev/net/tun is missing",
+        hint="Load its module: `modprobe tun`. In a container, pass the device through.",
+        fixed_by="kernel" if "tun" in kernel.loadable else "",
+    )
 
 
-@CHECKS.add("ip-forward", "IP forwarding", passes="`net.ipv4.ip_forward` is 1 now.")
+@CHECKS.add(
+    "ip-forward",
+    "IP forwarding",
+    passes="`net.ipv4.ip_forward` is 1 now.",
+    why="The host forwards the packets of devices to your network. Without forwarding it drops them.",
+)
 def _ip_forward(kernel: KernelFacts) -> Verdict:
     value = kernel.sysctls.get(FORWARD)
     if value is None:
-        return findings.IP_FORWARD_UNKNOWN()
+        return unknown(
+            "net.ipv4.ip_forward cannot be read",
+            hint="It must be 1: `sysctl net.ipv4.ip_forward` shows it.",
+            fixed_by="kernel",
+        )
     if value == "1":
         return passed(f"{FORWARD} is 1")
-    return findings.IP_FORWARD_OFF(value=value)
+    return problem(
+        "net.ipv4.ip_forward is {value}",
+        hint="Set it: `sysctl -w net.ipv4.ip_forward=1`, or run with --fix.",
+        fixed_by="kernel",
+        value=value,
+    )
 
 
 @CHECKS.add(
@@ -99,6 +140,7 @@ def _ip_forward(kernel: KernelFacts) -> Verdict:
     passes="The last file of `sysctl.d` that sets it sets it to 1; `/etc/sysctl.conf` counts where a "
     "link there leads to it (Debian 13 has none), or systemd is not installed. With root it may also be on "
     "without a file: the container engine switches it on.",
+    why="After a reboot devices would connect, and reach nothing.",
 )
 def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
     file, value = kernel.sysctl_files.get(FORWARD, ("", ""))
@@ -111,7 +153,11 @@ def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
         if file
         else text("no file sets {forward} at boot", forward=FORWARD)
     )
-    return findings.IP_FORWARD_NOT_AT_BOOT(seen=seen)
+    return problem(
+        seen,
+        hint="Set it there: `echo net.ipv4.ip_forward=1 >>/etc/sysctl.d/90-mstunnel.conf`, or run "
+        "with --fix.",
+    )
 
 
 @CHECKS.add(
@@ -120,6 +166,8 @@ def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
     _RECOMMENDED,
     passes="The rules with which the host forwards for the gateway only are loaded. Where the host forwarded "
     "before the installation there are none, and the check says so.",
+    why="A machine that uses this host as its router would reach every network that the host reaches.",
+    fix=f"Load the rules: `nft --file {RULES}`.",
 )
 def _forwarding(kernel: KernelFacts) -> Verdict:
     if kernel.forwarding_rules == "loaded":
@@ -127,7 +175,11 @@ def _forwarding(kernel: KernelFacts) -> Verdict:
     if kernel.forwarding_rules == "unknown":
         return skipped(text("only root can read the rules of nftables"))
     if kernel.forwarding_rules == "unloaded":
-        return findings.FORWARDING_UNLIMITED(rules=RULES)
+        return problem(
+            "the host forwards packets for others: the rules that limit it to the gateway are not loaded",
+            hint="Load them: `nft --file {rules}`.",
+            rules=RULES,
+        )
     if kernel.sysctls.get(FORWARD) == "1":
         return passed(
             text(
@@ -141,6 +193,8 @@ def _forwarding(kernel: KernelFacts) -> Verdict:
     "engine-present",
     "Container engine",
     passes="The requested engine, else Podman, else Docker, is installed.",
+    why="The gateway and its agent run in containers.",
+    fix="Install Podman (`dnf install podman` or `apt install podman`), or Docker CE.",
 )
 def _present(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     found = chosen_engine(settings, engine)
@@ -148,8 +202,8 @@ def _present(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
         return passed(f"{found.name} {found.version}".strip())
     remedy = _how_to_install(settings, system)
     if settings.engine == "auto":
-        return findings.ENGINES_MISSING(remedy=remedy)
-    return findings.ENGINE_MISSING(engine=settings.engine, remedy=remedy)
+        return problem("neither Podman nor Docker is installed", hint="{remedy}", remedy=remedy)
+    return problem("{engine} is not installed", hint="{remedy}", engine=settings.engine, remedy=remedy)
 
 
 def _how_to_install(settings: Settings, system: SystemFacts) -> str:
@@ -163,7 +217,13 @@ def _how_to_install(settings: Settings, system: SystemFacts) -> str:
     )
 
 
-@CHECKS.add("engine-running", "Engine answers", passes="`podman info` or `docker info` answers.")
+@CHECKS.add(
+    "engine-running",
+    "Engine answers",
+    passes="`podman info` or `docker info` answers.",
+    why="An engine that does not answer cannot start the containers.",
+    fix="Start it: `systemctl start docker` for Docker; `podman info` shows why Podman fails.",
+)
 def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None:
@@ -172,7 +232,9 @@ def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
         return passed(text("{name} answers", name=found.name))
     if found.running is None:
         seen = text("{name} did not respond in time", name=found.name)
-        return findings.ENGINE_SLOW(seen=seen, name=found.name)
+        return unknown(
+            "{seen}", hint="Measure it: `time {name} info`.", fixed_by="account", seen=seen, name=found.name
+        )
     hints = {
         "docker": text("Start it: `systemctl start docker.service`, or run with --fix."),
         "podman": text("Check the output of `podman info`."),
@@ -182,13 +244,22 @@ def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
             hints, text("Run mst-readiness with sudo: the gateway uses the engine of root.")
         )
     why = text(": {reason}", reason=found.reason) if found.reason else ""
-    return findings.ENGINE_DOWN(name=found.name, why=why, remedy=hints[found.name])
+    return problem(
+        "{name} does not answer{why}",
+        hint="{remedy}",
+        fixed_by="account",
+        name=found.name,
+        why=why,
+        remedy=hints[found.name],
+    )
 
 
 @CHECKS.add(
     "engine-version",
     "Engine version",
     passes="It is not older than the minimum version of the table.",
+    why="Older engines lack what the containers need, or restart them wrongly after a reboot.",
+    fix="Update the engine; `mst-readiness host` lists the versions that are supported.",
 )
 def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
@@ -197,9 +268,17 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     number, known = release(found.version), platforms().engines[found.name]
     least = release(known.least)
     if number is None or least is None:
-        return findings.ENGINE_VERSION_UNKNOWN(name=found.name)
+        return unknown(
+            "{name} does not report its version", hint="Check `{name} --version`.", name=found.name
+        )
     if number < least:
-        return findings.ENGINE_OLD(name=found.name, version=found.version, least=known.least)
+        return problem(
+            "{name} {version} is older than {least}",
+            hint="Update {name} to {least} or later.",
+            name=found.name,
+            version=found.version,
+            least=known.least,
+        )
     return passed(
         text(
             "{name} {version} is {least} or later", name=found.name, version=found.version, least=known.least
@@ -211,6 +290,8 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     "engine-known-bad",
     "Known bad engine version",
     passes="It is in no refused range of versions; the table has the reasons.",
+    why="This version has a fault that breaks the gateway; the finding names it.",
+    fix="Update the engine to the version that the finding names.",
 )
 def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
@@ -219,15 +300,23 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
         return skipped(text("no engine version is known"))
     bad = bad_range(found.name, number)
     if bad is not None:
-        return findings.ENGINE_BAD(name=found.name, version=found.version, why=bad.why, below=bad.below)
+        return problem(
+            "{name} {version}: {why}",
+            hint="Update {name} to {below} or later.",
+            name=found.name,
+            version=found.version,
+            why=bad.why,
+            below=bad.below,
+        )
     return passed(text("{name} {version} has no known problem", name=found.name, version=found.version))
 
 
 @CHECKS.add(
     "engine-tested",
     "Engine version tested",
-    Severity.INFO,
+    Requirement.INFO,
     passes="A run of its release line is recorded, with date and kernel (`mst-readiness host` shows them).",
+    why="The installation was not tried with this version. It may work differently from what is described.",
 )
 def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
@@ -244,21 +333,34 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
                 lines=", ".join(lines),
             )
         )
-    return findings.ENGINE_UNTESTED(name=found.name, version=found.version, tested=", ".join(lines))
+    return problem(
+        "{name} {version} is not among the tested ones ({tested})",
+        hint="Expect it to work, and report it if it does not.",
+        name=found.name,
+        version=found.version,
+        tested=", ".join(lines),
+    )
 
 
 @CHECKS.add(
     "engine-shipped",
     "Engine of the distribution",
-    Severity.INFO,
+    Requirement.INFO,
     passes="It is the distribution's supported engine, and not older than the version shipped.",
+    why="Microsoft supports the gateway on the engine of the distribution only.",
 )
 def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     row, found = platforms().of(system.distribution, system.version), chosen_engine(settings, engine)
     if row is None or found is None:
         return skipped(text("no platform entry or no engine to compare with"))
     if found.name != row.engine:
-        return findings.ENGINE_UNSUPPORTED(name=found.name, system=system.name, engine=row.engine)
+        return problem(
+            "{name}; {system} supports {engine}",
+            hint="Install {engine}, or expect no support from the vendor.",
+            name=found.name,
+            system=system.name,
+            engine=row.engine,
+        )
     if not row.shipped:
         return passed(text("{name}, as supported on {name_2}", name=found.name, name_2=system.name))
     number, shipped = release(found.version), release(row.shipped)
@@ -274,13 +376,20 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
                 shipped=row.shipped,
             )
         )
-    return findings.ENGINE_NOT_UPDATED(name=found.name, version=found.version, shipped=row.shipped)
+    return problem(
+        "{name} {version} is older than {shipped}",
+        hint="Install the distribution's updates.",
+        name=found.name,
+        version=found.version,
+        shipped=row.shipped,
+    )
 
 
 @CHECKS.add(
     "userns-remap",
     "Docker user namespaces",
     passes="Docker does not remap user namespaces: the certificate's key could not be read.",
+    why="With remapped ids the container cannot read the key of the certificate, so it does not start.",
 )
 def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
@@ -288,7 +397,14 @@ def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
         return skipped(text("Docker is not used"))
     if not engine.userns_remap:
         return passed(text("userns-remap is not set"))
-    return findings.USERNS_REMAPPED(userns_remap=engine.userns_remap)
+    return problem(
+        "userns-remap is {userns_remap}: containers cannot read the certificate's key",
+        hint=(
+            "Remove userns-remap from /etc/docker/daemon.json (or from the options of dockerd), then "
+            "`systemctl restart docker`."
+        ),
+        userns_remap=engine.userns_remap,
+    )
 
 
 @CHECKS.add(
@@ -299,10 +415,23 @@ def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
         "`auditd` is active. The installation then adds rules for the gateway's files "
         "([step `audit`](steps.md)); `ausearch -k mst` shows who changed them."
     ),
+    why="An audit shows who changed the settings, the certificate or the key of the gateway.",
 )
 def _auditd(security: SecurityFacts) -> Verdict:
     if security.auditd == "active":
         return passed(text("auditd is active"))
     if security.auditd == "inactive":
-        return findings.AUDITD_INACTIVE()
-    return findings.AUDITD_MISSING()
+        return problem(
+            "auditd is installed but not active",
+            hint=(
+                "Start it: `systemctl enable --now auditd`, or run with --fix. An installation then adds "
+                "rules for the gateway's files; run it again where one was made before."
+            ),
+        )
+    return problem(
+        "auditd is not installed",
+        hint=(
+            "Install the package auditd (RHEL: audit). An installation then adds rules for the gateway's "
+            "files; run it again where one was made before."
+        ),
+    )

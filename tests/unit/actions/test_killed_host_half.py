@@ -16,8 +16,8 @@ from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import account, audit, boot, logs, uplink
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.process import Completed
-from mstunnel_setup.readiness.facts import Settings
-from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.facts.host import HostReader
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step

@@ -29,7 +29,7 @@ from mstunnel_setup.gateway.log_level import log_level, served_level
 from mstunnel_setup.gateway.ocserv_conf import debug_level, served_port
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import _retry_after
-from mstunnel_setup.readiness import parse, parse_security
+from mstunnel_setup.readiness.facts import firewall, parse
 from mstunnel_setup.readiness.sysctls import FORWARD, suffices
 from mstunnel_setup.tenant.token_sources import claims
 from mstunnel_setup.tenant.wire import TunnelServer
@@ -103,10 +103,10 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "subuid": lambda text: parse.free_subordinate_id(f"a:{text}:{text}"),
     "ids": lambda text: parse.subordinate_ids(f"a:{text}:{text}", "a", 1),
     "passwd": lambda text: parse.account_line(f"a:x:{text}:1:a:/home/a:/bin/sh", "a"),
-    "nftables": lambda text: parse_security.nftables(text, 443),
-    "firewalld": lambda text: parse_security.firewalld(f"public (active)\n  ports: {text}/tcp\n", 443),
-    "ufw": lambda text: parse_security.ufw(f"Status: active\n{text}/tcp ALLOW Anywhere\n", 443),
-    "ports of SELinux": lambda text: parse_security.proxy_port_ranges(f"http_cache_port_t tcp {text}"),
+    "nftables": lambda text: firewall.nftables(text, 443),
+    "firewalld": lambda text: firewall.firewalld(f"public (active)\n  ports: {text}/tcp\n", 443),
+    "ufw": lambda text: firewall.ufw(f"Status: active\n{text}/tcp ALLOW Anywhere\n", 443),
+    "ports of SELinux": lambda text: firewall.proxy_port_ranges(f"http_cache_port_t tcp {text}"),
     "setting of the kernel": lambda text: suffices("net.core.somaxconn", text, "8192"),
     "forwarding": lambda text: suffices(FORWARD, text, "1"),
     "exclusions": exclusions.read_csv,

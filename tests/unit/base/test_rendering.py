@@ -29,7 +29,7 @@ from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
 from mstunnel_setup.install.steps import proxy
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.readiness.parse import assignments, unit_environment
+from mstunnel_setup.readiness.facts.parse import assignments, unit_environment
 from tests.unit.containers.systemd_words import words
 from tests.unit.hostile import BREAKS, HOSTILE, SPEC
 from tests.unit.log_files import check_logrotate, check_message_catalogue

@@ -24,7 +24,7 @@ from cryptography.x509.oid import (
 
 from mstunnel_setup.certificates import der
 from mstunnel_setup.certificates.certificate import lenient_library
-from mstunnel_setup.certificates.read_pem import pem_blocks
+from mstunnel_setup.certificates.read import pem_blocks
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates import der, load
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import prefer_trusted
 from mstunnel_setup.certificates.judge import judge
-from mstunnel_setup.certificates.model import Finding, Identity
 from mstunnel_setup.certificates.pfx.outline import outline
 from tests.unit.certificates.pki import NOW, Pki, key_bytes, openssl, private_key
 
@@ -110,7 +111,7 @@ def tweaked(data: bytes, names: list[str]) -> bytes:
 class Outcome:
     identity: Identity
     settled: Identity
-    findings: tuple[Finding, ...]
+    findings: tuple[Problem, ...]
 
 
 def run(recipe: Recipe) -> Outcome:

@@ -44,7 +44,7 @@ def test_files_that_do_not_do_what_they_are_there_for_are_named(tmp_path: Path) 
         ("words.crt", b"no certificate"),
     ):
         files.write(f"{paths.CA_TRUST}/{name}", content)
-    found = [(item.id, item.message) for item in root_findings(files)]
+    found = [(item.code, item.message) for item in root_findings(files)]
     assert [code for code, _ in found] == [
         "root-not-pem",
         "root-unreadable",

@@ -7,20 +7,15 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.base.errors import CertificateError, Declared
-from mstunnel_setup.certificates import findings
+from mstunnel_setup.base.errors import CertificateError
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.certificate import title
-from mstunnel_setup.certificates.model import Finding
+from mstunnel_setup.certificates.errors import PAGE
+from scripts.error_codes import declarations
 from tests.unit.certificates.recipes import run
 
 CORPUS = Path(__file__).parents[2] / "corpora" / "tls" / "cases.jsonl"
-OF_FILES = (
-    findings.KEY_EXPOSED,
-    findings.KEY_MODE,
-    findings.ROOT_UNREADABLE,
-    findings.ROOT_NOT_PEM,
-    findings.ROOT_NOT_CA,
-)
+OTHERS = ("key-exposed", "key-mode", "root-unreadable", "root-not-pem", "root-not-ca", "revo")
 CASES: list[dict[str, Any]] = [json.loads(line) for line in CORPUS.read_text().splitlines() if line.strip()]
 
 
@@ -35,7 +30,7 @@ def test_case(case: dict[str, Any]) -> None:
         assert caught.value.hint
         return
     outcome = run(case["recipe"])
-    found = [f"{finding.id}:{finding.severity}" for finding in outcome.findings]
+    found = [f"{finding.code}:{finding.severity}" for finding in outcome.findings]
     assert sorted(found) == sorted(expected["findings"])
     assert all(finding.hint for finding in outcome.findings if finding.severity != "note")
     # In our words: nothing of the library's inner names.
@@ -46,9 +41,13 @@ def test_case(case: dict[str, Any]) -> None:
 
 def _declared() -> dict[str, str]:
     """The severity of each finding about a certificate alone; others have their own tests."""
-    every = [*vars(findings).values(), *findings.CHAIN.values()]
-    made = [item.example() for item in every if isinstance(item, Declared) and item not in OF_FILES]
-    return {item.id: item.severity for item in made if isinstance(item, Finding) and item.id[:4] != "revo"}
+    written = (
+        item.example()
+        for name, item in declarations().items()
+        if item.page == PAGE and name.startswith("mstunnel_setup.certificates.")
+    )
+    made = [item for item in written if isinstance(item, Problem) and not item.code.startswith(OTHERS)]
+    return {item.code: item.severity for item in made}
 
 
 def test_the_corpus_has_every_finding_with_its_severity() -> None:

@@ -26,7 +26,7 @@ from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.actions.certificates import CreateAgentCredential, PlaceIdentity
-from mstunnel_setup.certificates.identity_source import IdentitySource
+from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install.steps.certificate import copies
 from mstunnel_setup.certificates.load import fingerprint
 

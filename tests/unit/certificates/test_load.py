@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mstunnel_setup.base.errors import CertificateError, ExitCode
+from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.certificates.chain_building import prefer_trusted
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import (
@@ -31,7 +32,6 @@ from mstunnel_setup.certificates.load import (
     load_identity_pfx,
     root_pem,
 )
-from mstunnel_setup.certificates.model import Severity
 from mstunnel_setup.certificates.read import read_material
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.certificates.recipes import chain_bytes, pfx_bytes
@@ -93,7 +93,7 @@ def test_neither_the_order_nor_the_file_of_a_certificate_matters(order: list[str
     assert set(identity.given) == set(map(PKI.certificate, PARTS))
     assert fingerprint(identity) == fingerprint(load_identity(ALL, KEY))
     findings = judge(identity, public_address=None, now=NOW, trusted_roots=[PKI.certificate("root")])
-    ids = {finding.id for finding in findings} - {"chain-reordered"}
+    ids = {finding.code for finding in findings} - {"chain-reordered"}
     assert ids == {"chain-cross-signed", "root-included", "certificate-unused"}
 
 
@@ -151,7 +151,7 @@ def test_control_characters_of_a_certificate_are_not_shown() -> None:
     pki = Pki({"stranger": {"subject": "evil\x1b[2J\nname"}})
     identity = load_identity(pki.pem("leaf") + pki.pem("inter") + pki.pem("stranger"), KEY)
     findings = judge(identity, public_address=None, now=NOW, trusted_roots=[pki.certificate("root")])
-    assert [finding.id for finding in findings] == ["certificate-unused"]
+    assert [finding.code for finding in findings] == ["certificate-unused"]
     assert findings[0].message.isprintable()
 
 
@@ -167,7 +167,7 @@ def test_errors_come_first() -> None:
 def test_missing_issuer_hint_names_where_the_authority_offers_it() -> None:
     pki = Pki({"leaf": {"issuer_url": "http://ca.example.org/inter.cer"}})
     (finding,) = judge(load_identity(pki.pem("leaf"), KEY), public_address=None, now=NOW)
-    assert finding.id == "chain-incomplete"
+    assert finding.code == "chain-incomplete"
     assert "http://ca.example.org/inter.cer" in finding.hint
 
 

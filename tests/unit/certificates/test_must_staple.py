@@ -56,7 +56,7 @@ def test_openconnect_refuses_what_is_warned_of(
     root.write_bytes(pki.pem("root"))
     identity = load_identity(chain.read_bytes(), key.read_bytes())
     findings = judge(identity, public_address=ADDRESS, now=NOW, trusted_roots=[pki.certificate("root")])
-    assert {finding.id for finding in findings} - {"lifetime-public"} == found
+    assert {finding.code for finding in findings} - {"lifetime-public"} == found
     options = ("--no-system-trust", "--cafile", str(root), "--non-inter", "--authenticate")
     with answering(chain, key) as port:
         command = ["openconnect", *options, f"https://{ADDRESS}:{port}"]

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.certificates import der
 from mstunnel_setup.certificates.agent_credential import read_agent_credential
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import chain_pem, fingerprint, key_pem, load_identity, load_identity_pfx
-from mstunnel_setup.certificates.model import Identity
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.certificates.revocation_answers import RevocationState, read_crl, read_ocsp
 from tests.unit.certificates.pki import NOW, Pki, key_bytes, private_key
@@ -131,7 +131,7 @@ def test_any_agent_credential(pfx: bytes) -> None:
 def test_any_public_address(address: str) -> None:
     identity = load_identity(SAMPLES[0], SAMPLES[3])
     findings = judge(identity, public_address=address, now=NOW)
-    assert {finding.id for finding in findings} & {"name-mismatch", "public-address-invalid"}
+    assert {finding.code for finding in findings} & {"name-mismatch", "public-address-invalid"}
 
 
 @tried("answer")

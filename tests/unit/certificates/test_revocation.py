@@ -13,16 +13,16 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.certificates.model import Finding, Severity
+from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.certificates.revocation import (
     Verdict,
     ask,
     crl_addresses,
+    fetching,
     ocsp_addresses,
     revocation_findings,
 )
 from mstunnel_setup.certificates.revocation_answers import RevocationState, read_crl, read_ocsp
-from mstunnel_setup.certificates.revocation_fetch import fetching
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession
 from tests.unit.certificates.authority import Authority, forward_proxy, free_port
@@ -65,7 +65,7 @@ def verdict(authority: Authority, name: str) -> Verdict:
     return found
 
 
-def findings(found: Verdict) -> list[Finding]:
+def findings(found: Verdict) -> list[Problem]:
     return list(revocation_findings([found]))
 
 
@@ -93,7 +93,7 @@ def test_the_responder_says_revoked_with_time_and_reason(authority: Authority) -
     with authority.responding():
         found = verdict(authority, "revoked")
     (finding,) = findings(found)
-    assert (finding.id, finding.severity) == ("revoked", Severity.ERROR)
+    assert (finding.code, finding.severity) == ("revoked", Severity.ERROR)
     assert "key compromise" in finding.message
     assert f"http://127.0.0.1:{authority.ocsp_port}" in finding.message
     assert datetime.now(UTC).strftime("since %Y-%m-%d") in finding.message
@@ -110,7 +110,7 @@ def test_unknown_to_the_responder_and_no_list_is_a_warning(authority: Authority)
     with authority.responding():
         found = verdict(authority, "unknown")
     (finding,) = findings(found)
-    assert (finding.id, finding.severity) == ("revocation-unknown", Severity.WARNING)
+    assert (finding.code, finding.severity) == ("revocation-unknown", Severity.WARNING)
 
 
 @pytest.mark.parametrize(("name", "state"), [("good", "good"), ("revoked", "revoked")])
@@ -167,7 +167,7 @@ def test_a_list_signed_with_pss_answers(rsa_authority: Authority, name: str) -> 
 def test_all_down_is_a_warning_that_names_every_address(authority: Authority) -> None:
     found = verdict(authority, "good")
     (finding,) = findings(found)
-    assert (finding.id, finding.severity) == ("revocation-unreachable", Severity.WARNING)
+    assert (finding.code, finding.severity) == ("revocation-unreachable", Severity.WARNING)
     for address in (f"http://127.0.0.1:{authority.ocsp_port}", f"127.0.0.1:{authority.crl_port}/ca.crl"):
         assert address in finding.message
 
@@ -204,7 +204,7 @@ def test_a_crl_only_in_a_directory_has_a_separate_verdict() -> None:
     (found,) = ask([pointing("ldap:///CN=CA,DC=corp?certificateRevocationList"), ISSUER], _nobody, NOW)
     (finding,) = revocation_findings([found])
     assert found.state is RevocationState.NOT_ASKED
-    assert (finding.id, finding.severity) == ("revocation-not-asked", Severity.WARNING)
+    assert (finding.code, finding.severity) == ("revocation-not-asked", Severity.WARNING)
     assert "ldap:///CN=CA,DC=corp" in finding.message
 
 

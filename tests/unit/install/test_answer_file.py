@@ -70,7 +70,7 @@ def test_a_file_that_is_there_is_left_alone(
 
 TOLD: dict[str, Any] = {
     "server_name": "gw1",
-    "left_record": "remove",
+    "existing_record": "replace",
     "tenant.ca_file": "/root/ca.pem",
     "sign_in.client_id": "44444444-0000-0000-0000-000000000000",
     "certificate.pfx": "/root/site.pfx",
@@ -117,7 +117,7 @@ def test_everything_that_was_told_comes_back(installed: Scene, private: Path) ->
 
 def test_what_is_true_of_this_server_only_is_left_out(installed: Scene, private: Path) -> None:
     answers, _ = saved(installed, private / "next.yaml")
-    assert (answers.server_name, answers.left_record) == (None, "refuse")
+    assert (answers.server_name, answers.existing_record) == (None, "fail")
 
 
 def test_the_roots_of_the_tenant_come_along(installed: Scene, private: Path) -> None:

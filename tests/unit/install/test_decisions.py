@@ -43,7 +43,7 @@ from mstunnel_setup.install.steps import (
     uplink,
     verify,
 )
-from mstunnel_setup.readiness.facts import KernelFacts, RootlessFacts
+from mstunnel_setup.readiness.facts.host import KernelFacts, RootlessFacts
 from mstunnel_setup.readiness.sysctls import FORWARD
 from mstunnel_setup.tenant.clouds import CLOUDS
 from mstunnel_setup.tenant.wire import DeploymentMode

@@ -7,7 +7,7 @@ import pytest
 from mstunnel_setup.actions import forwarding
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import kernel
-from mstunnel_setup.readiness.parse_security import forwarded
+from mstunnel_setup.readiness.facts.firewall import forwarded
 from mstunnel_setup.transaction.runner import Runner
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine

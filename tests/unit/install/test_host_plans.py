@@ -20,7 +20,9 @@ from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, proxy, uplink
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts import Engine, Facts, KernelFacts
+from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.facts.host import KernelFacts
+from mstunnel_setup.readiness.facts.programs import Engine
 from mstunnel_setup.readiness.proxies import unlabelled
 from mstunnel_setup.readiness.sysctls import FORWARD
 from mstunnel_setup.transaction.action import Action

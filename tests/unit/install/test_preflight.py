@@ -16,7 +16,7 @@ from mstunnel_setup.base.errors import (
     SetupError,
     SignInError,
 )
-from mstunnel_setup.certificates.identity_source import IdentitySource
+from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install import preflight, tenant_access
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import ORDER
@@ -24,8 +24,9 @@ from mstunnel_setup.install.steps import environment, eula, sign_in, site
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.data import REGISTRY
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts import Facts, Firewall, SecurityFacts
-from mstunnel_setup.readiness.read.programs import ProgramReader
+from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.facts.firewall import Firewall
+from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, FakeGraph, Scene, configuration
 

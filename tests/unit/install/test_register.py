@@ -131,9 +131,9 @@ AT_WORK = LEFT.model_copy(
     [
         (LEFT, {}, ["yes"], LEFT.id),
         (LEFT, {}, ["no"], ""),
-        (LEFT, {"left_record": "remove"}, [], LEFT.id),
-        (AT_WORK, {"left_record": "remove"}, [], ""),
-        (LEFT.model_copy(update={"display_name": "gw2"}), {"left_record": "remove"}, [], ""),
+        (LEFT, {"existing_record": "replace"}, [], LEFT.id),
+        (AT_WORK, {"existing_record": "replace"}, [], ""),
+        (LEFT.model_copy(update={"display_name": "gw2"}), {"existing_record": "replace"}, [], ""),
     ],
     ids=["yes", "no", "answered", "at work", "another name"],
 )
@@ -155,15 +155,15 @@ def test_a_record_left_behind_stays_when_unattended(scene: Scene) -> None:
 def test_our_own_record_is_not_taken_for_one_left_behind(scene: Scene) -> None:
     """Not even when the run was cut off before the tenant's answer came."""
     scene.graph.listed = [LEFT]
-    server = register.STEP.gather(scene.context(left_record="remove")).server
+    server = register.STEP.gather(scene.context(existing_record="replace")).server
     action = CODEC.dump(server)
     scene.journal.append("begin", step="register", key=server.key, action=action, before={})
-    assert register.STEP.gather(scene.context(left_record="remove")).left_record == ""
+    assert register.STEP.gather(scene.context(existing_record="replace")).left_record == ""
 
 
 def test_a_server_that_has_come_back_keeps_its_record(scene: Scene) -> None:
     scene.graph.listed = [LEFT]
-    facts = register.STEP.gather(scene.context(left_record="remove"))
+    facts = register.STEP.gather(scene.context(existing_record="replace"))
     removal = next(item for item in register.STEP.decide(facts) if isinstance(item, RemoveServerRecord))
     scene.graph.listed = [AT_WORK]
     with pytest.raises(TenantError) as caught:

@@ -7,7 +7,7 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, TenantError, UsageError
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.identity_source import IdentitySource
+from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import certificate, site
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite

@@ -11,7 +11,7 @@ import pytest
 from mst_admin.servers import at_once
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness.examine import gather
-from mstunnel_setup.readiness.facts import Settings
+from mstunnel_setup.readiness.facts.section import Settings
 from tests.unit.clocks import FakeClock
 
 

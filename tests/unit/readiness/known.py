@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.readiness.facts import Facts
+from mstunnel_setup.readiness.facts.all_facts import Facts
 
 HERE = Path(__file__).parent
 GOOD: dict[str, Any] = json.loads((HERE / "good.json").read_text())

@@ -16,9 +16,10 @@ from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.examine import known_tunnel
-from mstunnel_setup.readiness.facts import AccountFacts, Facts, TunnelFacts
+from mstunnel_setup.readiness.facts.account import AccountFacts, AccountReader
+from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.model import Group
-from mstunnel_setup.readiness.read.account import AccountReader
 from mstunnel_setup.tenant.clouds import CLOUDS, cloud
 from mstunnel_setup.tenant.sign_in import INTUNE_ADMINISTRATOR, SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.readiness.checks import CHECKS, judge
-from mstunnel_setup.readiness.facts import Facts, Unread
+from mstunnel_setup.readiness.facts.all_facts import Facts, Unread
 from mstunnel_setup.readiness.model import Finding, Outcome
 from tests.unit.readiness.known import BROKEN, facts
 

@@ -12,9 +12,11 @@ from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.endpoint import Trust
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.data import Endpoint, endpoints, endpoints_of
-from mstunnel_setup.readiness.facts import Facts, NetworkFacts, ProxyFacts, ProxyPlace
+from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts, Way
+from mstunnel_setup.readiness.facts.host import ProxyFacts
+from mstunnel_setup.readiness.facts.parse import ProxyPlace
 from mstunnel_setup.readiness.model import Group, Outcome
-from mstunnel_setup.readiness.read.cloud import CloudReader, Way
 from mstunnel_setup.tenant.clouds import CLOUDS
 from tests.unit.readiness.servers import proxy, serving, silent, tls
 

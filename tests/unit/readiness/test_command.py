@@ -13,8 +13,8 @@ from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.readiness import app
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.checks import CHECKS, of
+from mstunnel_setup.readiness.facts.cloud import CloudReader
 from mstunnel_setup.readiness.model import Group
-from mstunnel_setup.readiness.read.cloud import CloudReader
 from tests.unit.readiness.servers import proxy, serving, silent
 
 WITHOUT_ENGINE = ("--ignore-check=engine-present", "--ignore-check=engine-running")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.readiness.checks import judge, of
-from mstunnel_setup.readiness.facts import Facts
+from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.model import Group, Outcome
 
 CASES = sorted((Path(__file__).parent / "hosts").glob("*.json"))
@@ -18,6 +18,8 @@ GROUPS = frozenset({Group.UTILS, Group.HOST, Group.ROOTLESS})
 def test_a_host_gets_its_findings(path: Path) -> None:
     case: dict[str, Any] = json.loads(path.read_text())
 
+    # `mst-readiness` judges the bridge where it is, an installation where it will be (test_host_plans).
+    case["facts"].setdefault("settings", {}).pop("bridge", None)
     found = judge(of(GROUPS), Facts.model_validate(case["facts"]))
 
     quiet = (Outcome.PASS, Outcome.SKIPPED)
@@ -25,7 +27,7 @@ def test_a_host_gets_its_findings(path: Path) -> None:
         "findings"
     ]
     skipped = [
-        item.id for item in found if item.result is Outcome.SKIPPED and item.group is not Group.ROOTLESS
+        item.id for item in found if item.result is Outcome.SKIPPED and item.check.group is not Group.ROOTLESS
     ]
     assert sorted(skipped) == case["skipped"]
 

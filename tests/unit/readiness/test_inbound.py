@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_setup.io.clock import SystemClock
-from mstunnel_setup.readiness import inbound
-from mstunnel_setup.readiness.facts import InboundFacts
+from mstunnel_setup.readiness.facts import inbound
+from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from tests.unit.readiness.servers import serving, tls
 
 CLOCK = SystemClock()

@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.containers import ipv6
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.readiness.read.host import own_addresses
+from mstunnel_setup.readiness.facts.host import own_addresses
 from tests.unit.clocks import FakeClock
 
 _FIB = """\

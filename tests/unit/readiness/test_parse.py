@@ -12,8 +12,9 @@ from packaging.version import Version
 
 from mstunnel_setup.answers import variables
 from mstunnel_setup.containers.versions import release
-from mstunnel_setup.readiness import parse, proxies
-from mstunnel_setup.readiness.facts import Bridge, Route
+from mstunnel_setup.readiness import proxies
+from mstunnel_setup.readiness.facts import parse
+from mstunnel_setup.readiness.facts.parse import Bridge, Route
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 NETWORKS = st.builds(

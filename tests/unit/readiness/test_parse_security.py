@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.readiness import parse_security
-from mstunnel_setup.readiness.facts import Firewall
+from mstunnel_setup.readiness.facts import firewall
+from mstunnel_setup.readiness.facts.firewall import Firewall
 
 ZONES = """\
 block
@@ -42,9 +42,9 @@ PORTS = st.integers(min_value=1, max_value=65535)
 @given(st.text(), PORTS)
 def test_no_text_makes_a_reader_crash(data: str, port: int) -> None:
     for body in (data, ZONES.format(services=data, ports=data), UFW.format(rules=data)):
-        for ends in parse_security.proxy_port_ranges(body):
+        for ends in firewall.proxy_port_ranges(body):
             assert all(map(str.isdecimal, ends.split("-")))
-        for reader in (parse_security.firewalld, parse_security.ufw, parse_security.nftables):
+        for reader in (firewall.firewalld, firewall.ufw, firewall.nftables):
             found = reader(body, port)
             assert found is None or found.kind == reader.__name__
 
@@ -81,9 +81,9 @@ JSON = st.recursive(
 @given(st.lists(JSON, max_size=4))
 def test_no_ruleset_makes_the_reader_crash(objects: list[Any]) -> None:
     ruleset = json.dumps({"nftables": objects})
-    found = parse_security.nftables(ruleset, 443)
+    found = firewall.nftables(ruleset, 443)
     assert found is None or found.kind == "nftables"
-    assert parse_security.forwarded(ruleset, "", 443).forwarded
+    assert firewall.forwarded(ruleset, "", 443).forwarded
 
 
 def test_ports_of_the_selinux_type() -> None:
@@ -93,7 +93,7 @@ def test_ports_of_the_selinux_type() -> None:
         "http_port_t                    udp      80\n"
     )
 
-    assert parse_security.proxy_port_ranges(output) == ("80", "81", "443", "8008-8010")
+    assert firewall.proxy_port_ranges(output) == ("80", "81", "443", "8008-8010")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_ports_of_the_selinux_type() -> None:
 def test_firewalld_opens_a_port_by_service_and_by_number(
     services: str, ports: str, tcp: bool, udp: bool
 ) -> None:
-    found = parse_security.firewalld(ZONES.format(services=services, ports=ports), 443)
+    found = firewall.firewalld(ZONES.format(services=services, ports=ports), 443)
 
     assert found == Firewall(kind="firewalld", tcp=tcp, udp=udp)
 
@@ -118,7 +118,7 @@ def test_firewalld_opens_a_port_by_service_and_by_number(
 def test_the_default_zone_has_the_interfaces_that_no_zone_names(header: str, tcp: bool | None) -> None:
     containers = "trusted (active)\n  target: ACCEPT\n  interfaces: docker0\n  sources: 10.88.0.0/16\n"
     zones = f"{header}\n  target: default\n  interfaces: \n  services: ssh\n  ports: \n\n{containers}"
-    assert parse_security.firewalld(zones, 443).tcp is tcp
+    assert firewall.firewalld(zones, 443).tcp is tcp
 
 
 def test_firewalld_must_open_it_in_every_active_zone() -> None:
@@ -126,11 +126,11 @@ def test_firewalld_must_open_it_in_every_active_zone() -> None:
         ZONES.format(services="https", ports="") + "inside (active)\n  interfaces: eth1\n  services: ssh\n"
     )
 
-    assert parse_security.firewalld(zones, 443).tcp is False
+    assert firewall.firewalld(zones, 443).tcp is False
 
 
 def test_the_service_https_is_not_about_other_ports() -> None:
-    assert parse_security.firewalld(ZONES.format(services="https", ports=""), 8443).tcp is False
+    assert firewall.firewalld(ZONES.format(services="https", ports=""), 8443).tcp is False
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,11 @@ def test_the_service_https_is_not_about_other_ports() -> None:
     ],
 )
 def test_ufw(rules: str, tcp: bool | None, udp: bool | None) -> None:
-    assert parse_security.ufw(UFW.format(rules=rules), 443) == Firewall(kind="ufw", tcp=tcp, udp=udp)
+    assert firewall.ufw(UFW.format(rules=rules), 443) == Firewall(kind="ufw", tcp=tcp, udp=udp)
 
 
 def test_an_inactive_ufw_is_no_firewall() -> None:
-    assert parse_security.ufw("Status: inactive\n", 443) is None
+    assert firewall.ufw("Status: inactive\n", 443) is None
 
 
 def _ruleset(*rules: list[dict[str, Any]], policy: str = "drop", hook: str = "input") -> str:
@@ -196,20 +196,20 @@ ACCEPT: dict[str, Any] = {"accept": None}
     ],
 )
 def test_nftables(rules: list[list[dict[str, Any]]], tcp: bool | None) -> None:
-    found = parse_security.nftables(_ruleset(*rules), 443)
+    found = firewall.nftables(_ruleset(*rules), 443)
 
     assert found is not None
     assert found.tcp is tcp
 
 
 def test_a_chain_that_accepts_what_it_does_not_know_is_no_firewall() -> None:
-    assert parse_security.nftables(_ruleset([_port(80), ACCEPT], policy="accept"), 443) is None
+    assert firewall.nftables(_ruleset([_port(80), ACCEPT], policy="accept"), 443) is None
 
 
 def test_a_last_rule_that_rejects_closes_a_chain_as_a_policy_does() -> None:
     ruleset = _ruleset([_port(443), ACCEPT], [{"reject": None}], policy="accept")
 
-    assert parse_security.nftables(ruleset, 443) == Firewall(kind="nftables", tcp=True, udp=False)
+    assert firewall.nftables(ruleset, 443) == Firewall(kind="nftables", tcp=True, udp=False)
 
 
 def _redirected(status: str) -> dict[str, Any]:
@@ -231,14 +231,14 @@ def _redirected(status: str) -> dict[str, Any]:
 def test_a_forwarded_port_passes_where_what_was_redirected_does(
     rules: list[list[dict[str, Any]]], is_open: bool | None
 ) -> None:
-    found = parse_security.forwarded(_ruleset(*rules, hook="forward"), "", 443)
+    found = firewall.forwarded(_ruleset(*rules, hook="forward"), "", 443)
 
     assert found == Firewall(kind="nftables", forwarded=True, tcp=is_open, udp=is_open)
 
 
 def test_a_forwarded_port_does_not_meet_the_rules_for_what_comes_in() -> None:
-    assert parse_security.forwarded(_ruleset(), "", 443) == Firewall(forwarded=True)
-    assert parse_security.forwarded("no JSON", "", 443) == Firewall(forwarded=True)
+    assert firewall.forwarded(_ruleset(), "", 443) == Firewall(forwarded=True)
+    assert firewall.forwarded("no JSON", "", 443) == Firewall(forwarded=True)
 
 
 @pytest.mark.parametrize(
@@ -257,6 +257,6 @@ def test_in_the_chain_of_ufw_its_rules_for_what_is_routed_decide(
     for target in ("ufw-before-forward", "ufw6-before-forward"):
         of_ufw = _ruleset([{"jump": {"target": target}}], hook="forward")
 
-        found = parse_security.forwarded(of_ufw, f"Status: active\n{status}\n", 443)
+        found = firewall.forwarded(of_ufw, f"Status: active\n{status}\n", 443)
 
         assert found == Firewall(kind="ufw", forwarded=True, tcp=tcp, udp=udp)

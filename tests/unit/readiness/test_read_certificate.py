@@ -11,8 +11,12 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.readiness.facts import CertificateFacts, RevocationFacts
-from mstunnel_setup.readiness.read.certificate import CertificatePlace, CertificateReader
+from mstunnel_setup.readiness.facts.certificate import (
+    CertificateFacts,
+    CertificatePlace,
+    CertificateReader,
+    RevocationFacts,
+)
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.certificates.recipes import pfx_bytes
 from tests.unit.clocks import StoppedClock
@@ -77,7 +81,7 @@ def test_the_usual_place(root: Path) -> None:
     found = reader(root).certificate()
 
     assert found.place == str(root / "etc/mstunnel/certs/site.crt")
-    assert (found.problem, [item.id for item in found.findings if item.severity == "error"]) == ("", [])
+    assert (found.problem, [item.code for item in found.findings if item.severity == "error"]) == ("", [])
     assert found.days_left is not None
     assert found.days_left > 0
 
@@ -85,7 +89,7 @@ def test_the_usual_place(root: Path) -> None:
 def test_the_address_is_compared(root: Path) -> None:
     found = reader(root, address="other.example.net").certificate()
 
-    assert "name-mismatch" in {item.id for item in found.findings}
+    assert "name-mismatch" in {item.code for item in found.findings}
 
 
 def test_a_place_that_was_named(root: Path, tmp_path: Path, pki: Pki) -> None:
@@ -109,7 +113,7 @@ def test_a_chain_in_several_files(root: Path, tmp_path: Path, pki: Pki) -> None:
     found = reader(root, CertificatePlace((inter, leaf), key)).certificate()
 
     assert (found.place, found.problem) == (f"{inter} and {leaf}", "")
-    assert [item.id for item in found.findings if item.severity == "error"] == []
+    assert [item.code for item in found.findings if item.severity == "error"] == []
 
 
 def test_a_file_that_is_not_there(root: Path) -> None:
@@ -129,7 +133,7 @@ def test_authorities_that_cannot_be_reached(tmp_path: Path) -> None:
 
     assert session.asked == ["http://ocsp.example.net/", "closed"]
     assert len(found.asked) == 1
-    assert [item.id for item in found.findings] == ["revocation-unreachable"]
+    assert [item.code for item in found.findings] == ["revocation-unreachable"]
     assert "http://ocsp.example.net/: " in found.findings[0].message
 
 

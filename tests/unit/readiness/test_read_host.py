@@ -9,8 +9,9 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.readiness.facts import Bridge, ProxyPlace, Settings, TunnelFacts
-from mstunnel_setup.readiness.read.host import HostReader
+from mstunnel_setup.readiness.facts.host import HostReader, TunnelFacts
+from mstunnel_setup.readiness.facts.parse import Bridge, ProxyPlace
+from mstunnel_setup.readiness.facts.section import Settings
 from tests.unit.clocks import StoppedClock
 
 ROUTES = (

@@ -12,9 +12,11 @@ from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.readiness import checks
-from mstunnel_setup.readiness.facts import Engine, Facts, Firewall, Settings
+from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.facts.firewall import Firewall
+from mstunnel_setup.readiness.facts.programs import Engine, ProgramReader
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import Group, Outcome
-from mstunnel_setup.readiness.read.programs import ProgramReader
 
 Answer = Completed | None
 ROOTFUL = Settings()

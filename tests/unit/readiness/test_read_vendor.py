@@ -10,7 +10,7 @@ from mstunnel_setup.containers.spec import MANAGED_LABEL
 from mstunnel_setup.containers.vendor import inspect, vendor_containers
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed
-from mstunnel_setup.readiness.read.vendor import vendor
+from mstunnel_setup.readiness.facts.vendor import vendor
 from tests.unit.readiness.test_read_programs import FakeProcesses
 from tests.unit.vendor import VendorEngine, described, engine, lay_down
 

@@ -9,8 +9,9 @@ import pytest
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.readiness.checks.rootless import CHECKS
-from mstunnel_setup.readiness.facts import RootlessFacts, Settings
-from mstunnel_setup.readiness.read.uplink import obstacle, resolver
+from mstunnel_setup.readiness.facts.host import RootlessFacts
+from mstunnel_setup.readiness.facts.programs import obstacle, resolver
+from mstunnel_setup.readiness.facts.section import Settings
 
 _UFW = "table ip filter {\n\tchain F {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n"
 _DROPPED = "a rule of this host, such as one of ufw or Docker, drops forwarded packets"

@@ -315,7 +315,7 @@ def test_names_that_are_taken_are_refused_before_anything_is_done(
         require_free_name(ports.graph, site_id, "TAKEN")
     assert caught.value.code == "server-record-left"
     assert "mst-admin server delete TAKEN" in caught.value.hint
-    assert "left_record: remove" in caught.value.hint
+    assert "existing_record: replace" in caught.value.hint
     checked_in = TunnelServer(lab_health=LabHealth(status=HealthStatus.HEALTHY))
     _agent(lab, ports, outputs[0]).update_server(site_id, str(outputs[1]["server_id"]), checked_in)
     with pytest.raises(TenantError) as caught:

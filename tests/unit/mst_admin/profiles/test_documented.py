@@ -8,8 +8,8 @@ import pytest
 from mst_admin.declarations import parse_declarations
 from mst_admin.objects.profile import ProfileFile
 from mst_admin.objects.profile_rules import judge_profile
+from mstunnel_setup.answers.document import parse_as
 from mstunnel_setup.answers.load import parse
-from mstunnel_setup.answers.problems import parse_as
 
 PAGES = Path(__file__).parents[4] / "docs/how-to"
 

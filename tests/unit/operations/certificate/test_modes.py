@@ -38,7 +38,7 @@ def files(tmp_path: Path) -> Files:
 
 
 def ids(files: Files) -> list[str]:
-    return [finding.id for finding in mode_findings(files)]
+    return [finding.code for finding in mode_findings(files)]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_mode_that_is_too_open_is_found_and_fixed(files: Files, path: str, mod
     assert ids(files) == []
     files.locate(path).chmod(mode)
     (finding,) = mode_findings(files)
-    assert finding.id == found
+    assert finding.code == found
     assert f"{path} has mode {mode:04o}, not" in finding.message
     fix_permissions(files)
     assert ids(files) == []
@@ -71,7 +71,7 @@ def test_a_mode_that_is_too_open_is_found_and_fixed(files: Files, path: str, mod
 def test_a_foreign_owner_is_found_and_fixed(files: Files, path: str) -> None:
     os.chown(files.locate(path), 12345, 0)
     (finding,) = mode_findings(files)
-    assert (finding.id, "12345" in finding.message) == ("key-owner", True)
+    assert (finding.code, "12345" in finding.message) == ("key-owner", True)
     fix_permissions(files)
     assert ids(files) == []
 

@@ -6,8 +6,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.certificates.model import Finding, Severity
 from mstunnel_setup.gateway.ocserv_conf import TunnelSettings
 from mstunnel_setup.operations.explain.facts import Facts, LogFindings, Row, Subject, Token
 from mstunnel_setup.operations.explain.report import rows
@@ -231,7 +231,7 @@ def test_dns_servers_have_to_answer(servers: tuple[str, ...], answers: dict[str,
     [(Severity.ERROR, "problem"), (Severity.WARNING, "warning"), (Severity.NOTE, "ok")],
 )
 def test_the_worst_finding_decides_about_the_certificate(severity: Severity, result: str) -> None:
-    given = (Finding("a", Severity.NOTE, "fine"), Finding("b", severity, "of it", "Do this."))
+    given = (Problem("a", "fine", severity=Severity.NOTE), Problem("b", "of it", "Do this.", severity))
     row = found(facts(USER, certificate=given))["certificate"]
     assert row.result == result
     assert result == "ok" or ("of it" in row.seen and row.hint.startswith("Do this."))

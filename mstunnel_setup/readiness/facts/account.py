@@ -4,15 +4,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pydantic import Field
+
 from mstunnel_setup.base.errors import NetworkError, SignInError, TenantError, WaitingError
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import HttpPort
-from mstunnel_setup.readiness.facts import AccountFacts, TunnelFacts
+from mstunnel_setup.readiness.facts.host import TunnelFacts
+from mstunnel_setup.readiness.facts.section import Section
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.graph import Graph, has_intune
 from mstunnel_setup.tenant.token_sources import AccessToken, claims
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
+
+
+class AccountFacts(Section):
+    """What the tenant says about the signed-in account; None where it did not say. Never a token."""
+
+    tried: bool = True
+    error: str = ""
+    hint: str = ""
+    name: str = ""
+    roles: tuple[str, ...] | None = None
+    licensed: bool | None = None
+    sites: tuple[str, ...] | None = None
+    gateway_application: bool | None = None
+    tunnels: dict[str, TunnelFacts] = Field(default_factory=dict)
+
 
 Answer = TypeVar("Answer")
 

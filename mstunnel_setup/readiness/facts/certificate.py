@@ -1,6 +1,6 @@
 """The certificate: read and judged with the house judge, and asked about at its authorities."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -9,19 +9,35 @@ from cryptography.x509 import Certificate
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, UsageError
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.ca_trust import added_roots, system_roots
+from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import best_path
-from mstunnel_setup.certificates.identity_source import given_content
 from mstunnel_setup.certificates.judge import judge
-from mstunnel_setup.certificates.load import load_identity_files, load_identity_pfx
-from mstunnel_setup.certificates.model import Finding, Identity
-from mstunnel_setup.certificates.revocation import ask, revocation_findings
+from mstunnel_setup.certificates.load import given_content, load_identity_files, load_identity_pfx
+from mstunnel_setup.certificates.revocation import ask, fetching, revocation_findings
 from mstunnel_setup.certificates.revocation_answers import RevocationState
-from mstunnel_setup.certificates.revocation_fetch import fetching
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.readiness.facts import CertificateFacts, CertificateFinding, RevocationFacts
+from mstunnel_setup.readiness.facts.section import Section
+
+
+class CertificateFacts(Section):
+    """The certificate at its usual place or as given. `problem` says why it could not be read."""
+
+    place: str = ""
+    problem: str = ""
+    hint: str = ""
+    findings: tuple[Problem, ...] = ()
+    days_left: int | None = None
+
+
+class RevocationFacts(Section):
+    """What the authorities say: `asked` are the certificates of the chain that name a responder or a list."""
+
+    asked: tuple[str, ...] = ()
+    findings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +98,7 @@ class CertificateReader:
         finally:
             http.close()
         asked = tuple(item.subject for item in verdicts if item.state is not RevocationState.NOT_OFFERED)
-        return RevocationFacts(asked=asked, findings=_as_facts(revocation_findings(verdicts)))
+        return RevocationFacts(asked=asked, findings=tuple(revocation_findings(verdicts)))
 
     @cached_property
     def roots(self) -> tuple[Certificate, ...]:
@@ -133,8 +149,8 @@ class CertificateReader:
         except UsageError as error:
             raise CertificateError(error.code, error.message, error.hint) from error
 
-    def _findings(self, identity: Identity) -> tuple[CertificateFinding, ...]:
-        found = judge(
+    def _findings(self, identity: Identity) -> tuple[Problem, ...]:
+        return judge(
             identity,
             public_address=self.address or None,
             now=self.clock.now(),
@@ -142,11 +158,6 @@ class CertificateReader:
             private_roots=self.private_roots,
             allow_self_signed=self.lab,
         )
-        return _as_facts(found)
 
     def _days(self, identity: Identity) -> int:
         return (identity.leaf.not_valid_after_utc - self.clock.now()).days
-
-
-def _as_facts(found: Iterable[Finding]) -> tuple[CertificateFinding, ...]:
-    return tuple(CertificateFinding.model_validate(item.data) for item in found)

@@ -11,18 +11,38 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
+from typing import Literal
 
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import resolve
 from mstunnel_setup.io.network import served_leaf
-from mstunnel_setup.readiness.facts import InboundFacts
+from mstunnel_setup.readiness.facts.section import Section
+
+
+class InboundFacts(Section):
+    """Probes of the port. As listener: whom they came from (`expected`: who should); as prober: who answered.
+
+    `gateway` tells a prober that TLS, not a listener of ours, answered. `error` says why none was awaited.
+    """
+
+    role: Literal["none", "listen", "probe"] = "none"
+    error: str = ""
+    expected: str = ""
+    gateway: bool = False
+    tcp: tuple[str, ...] = ()
+    udp: tuple[str, ...] = ()
+
 
 _PROBE = re.compile(rb"mst-readiness probe ([0-9a-f]{32})\n")
+
 _LONGEST = 64
+
 _TICK = 0.2
+
 _ANSWER_SECONDS = 2.0
+
 _UDP_TRIES = 3
 
 

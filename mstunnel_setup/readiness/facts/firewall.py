@@ -5,21 +5,39 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.readiness.facts import Firewall
+from mstunnel_setup.readiness.facts.section import Section
+
+
+class Firewall(Section):
+    """The firewall of the host. Whether the gateway's port is let in; None when unknown.
+
+    `forwarded`: the host forwards the port to the gateway, so only rules for forwarded packets apply.
+    """
+
+    kind: Literal["firewalld", "ufw", "nftables", "none"] = "none"
+    forwarded: bool = False
+    tcp: bool | None = None
+    udp: bool | None = None
+
 
 Protocol: TypeAlias = Literal["tcp", "udp"]
 
 NftObject: TypeAlias = dict[str, Any]
+
 """An object in the output of `nft --json` (libnftables-json(5))."""
 
 _SERVICES = {("https", 443, "tcp"), ("http3", 443, "udp")}
+
 _UFW_RULE = re.compile(
     r"(?P<to>\S.*?)\s+(?P<verb>ALLOW|LIMIT|DENY|REJECT)(?: (?P<way>IN|OUT|FWD))?\s+(?P<source>.+)"
 )
+
 # How engines name the interfaces of their networks.
 _OF_CONTAINERS = re.compile(r"docker|podman|cni|br-|veth")
+
 # Where ufw's chains of hook forward lead, for IPv4 and IPv6.
 _OF_UFW = ("ufw-before-forward", "ufw6-before-forward")
+
 # Behind the ports: `(v6)`, or the name of an application that has them.
 _UFW_NOTE = re.compile(r" \(.*\)")
 

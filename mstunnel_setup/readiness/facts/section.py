@@ -1,7 +1,35 @@
-"""Readers: each finds out one section of the facts through the ports and decides nothing."""
+"""Sections of the facts: their base, the planned gateway, and how files are read."""
+
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
 
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
+
+EngineName: TypeAlias = Literal["podman", "docker"]
+
+
+class Section(BaseModel):
+    """A part of the facts."""
+
+    # An installation uses few of them.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Settings(Section):
+    """The planned gateway. `devices` is how many are expected, `port` serves TCP and UDP.
+
+    `bridge` is the range that the engine's bridge will move to, empty to keep it.
+    """
+
+    mode: Literal["rootful", "rootless"] = "rootful"
+    engine: Literal["auto", "podman", "docker"] = "auto"
+    cloud: str = "public"
+    port: int = 443
+    devices: int = 1000
+    account: str = "mstunnel"
+    bridge: str = ""
 
 
 def text_of(files: Files, path: str) -> str:

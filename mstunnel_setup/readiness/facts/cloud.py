@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from typing import Literal
 from urllib.parse import urlsplit
+
+from pydantic import Field
 
 from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base.errors import NetworkError
@@ -12,14 +15,66 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.endpoint import Destination, Trust, reach, resolve
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
-from mstunnel_setup.readiness.facts import Attempt, EndpointFacts, NetworkFacts, ProxyFacts
+from mstunnel_setup.readiness.facts.host import ProxyFacts
+from mstunnel_setup.readiness.facts.section import Section
 from mstunnel_setup.readiness.proxies import bypassed
 
+
+class Attempt(Section):
+    """One try of an endpoint. `target` is an address, or the host itself when a proxy resolves it.
+
+    `trust` is what the certificate chains to: a public root, only this host's roots, or none.
+    `skew` is this host's clock minus the server's, in seconds.
+    """
+
+    target: str
+    through: str = ""
+    error: str = ""
+    trust: Literal["public", "host", "none", ""] = ""
+    issuer: str = ""
+    status: int = 0
+    skew: float | None = None
+    mtu: int = 0
+    seconds: float = 0.0
+
+
+class EndpointFacts(Section):
+    """What came of one name: its addresses as resolved here (with the reason if not) and all attempts.
+
+    `expect` and `expect_certificate` are the statuses of the endpoint table; `with_certificate` is the try
+    that showed a client certificate.
+    """
+
+    purpose: str
+    host: str
+    addresses: tuple[str, ...] = ()
+    unresolved: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    expect: tuple[int, ...] = ()
+    expect_certificate: tuple[int, ...] = ()
+    with_certificate: Attempt | None = None
+
+
+class NetworkFacts(Section):
+    """All endpoints of the cloud. `patterns` are names that must be allowed but cannot be tried.
+
+    `missing_archive` is the archive that the images come from, where it was not found.
+    """
+
+    endpoints: tuple[EndpointFacts, ...] = ()
+    patterns: dict[str, str] = Field(default_factory=dict)
+    private: bool = False
+    missing_archive: str = ""
+
+
 _HTTPS = 443
+
 # Names get this part of the time, so that connections have the rest even when DNS is dead.
 _FOR_NAMES = 0.4
+
 # What was not answered is reported this long before the deadline, so that it can still be reported.
 _TO_TELL = 0.3
+
 _LATE = text("no answer in time")
 
 

@@ -1,18 +1,44 @@
-"""The programs and units of Microsoft's own gateway: some have the names of ours."""
+"""Microsoft's own gateway: its programs and units, some with the names of ours, and its containers."""
 
 from pathlib import PurePosixPath
 from typing import Final
 
+from mstunnel_setup.containers.vendor import vendor_containers
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.readiness.facts.section import Section
+
+
+class VendorFacts(Section):
+    """Signs of Microsoft's own gateway: programs and units (paths), and containers by engine and name.
+
+    The directory /etc/mstunnel is none: auditing scripts create it before any installation.
+    """
+
+    programs: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+
+    @property
+    def signs(self) -> tuple[str, ...]:
+        """All of them, for people; empty where the gateway is not installed."""
+        return (*self.programs, *self.units, *(f"container {name}" for name in self.containers))
+
 
 PROGRAMS: Final = ("mst-cli", "mstunnel_monitor")
+
 MONITOR_UNIT: Final = "mstunnel_monitor.service"
+
 # The monitor's messages speak of services of these names; their unit files are not documented.
 UNITS: Final = (MONITOR_UNIT, "mstunnel-server.service", "mstunnel-agent.service")
+
 _UNIT_DIRECTORIES = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+
 _OUR_FILE = "mstunnel-setup"
+
 # What is in every start script of ours: of a Python package, and of the packages for Debian and RPM.
 _OUR_SCRIPTS = (b"mstunnel_setup", b"/usr/libexec/mstunnel-setup")
+
 # What is in every unit of ours: the description of the monitor, or our label of the container.
 _OUR_UNITS = (b"Description=Monitor of the Microsoft Tunnel gateway", b"org.mstunnel.managed")
 
@@ -46,3 +72,13 @@ def _is_ours(files: Files, path: str) -> bool:
 def _holds(files: Files, path: str, marks: tuple[bytes, ...]) -> bool:
     content = files.read(path) or b""
     return any(mark in content for mark in marks)
+
+
+def vendor(files: Files, processes: Processes) -> VendorFacts:
+    """What of it is here. Only the engines of the running host are asked; elsewhere files alone count."""
+    containers = vendor_containers(processes) if files.live else ()
+    return VendorFacts(
+        programs=vendor_programs(files),
+        units=vendor_units(files),
+        containers=tuple(f"{item.engine} {item.name}" for item in containers),
+    )

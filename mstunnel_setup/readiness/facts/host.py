@@ -4,8 +4,11 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
 
 from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.kernel import place
@@ -17,21 +20,9 @@ from mstunnel_setup.gateway.configuration import OWN_NETWORKS
 from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.readiness import parse
-from mstunnel_setup.readiness.facts import (
-    AddressFacts,
-    Bridge,
-    KernelFacts,
-    PortFacts,
-    PortHolder,
-    ProxyFacts,
-    ProxyPlace,
-    RootlessFacts,
-    Settings,
-    SystemFacts,
-    TunnelFacts,
-)
-from mstunnel_setup.readiness.read import text_of, texts_below
+from mstunnel_setup.readiness.facts import parse
+from mstunnel_setup.readiness.facts.parse import Bridge, ProxyPlace, Route
+from mstunnel_setup.readiness.facts.section import Section, Settings, text_of, texts_below
 from mstunnel_setup.readiness.sysctls import (
     CONNTRACK_MODULE_FILES,
     FORWARD,
@@ -44,22 +35,165 @@ from mstunnel_setup.readiness.sysctls import (
     accepting,
 )
 
+CGROUP_V2 = 2
+"""`SystemFacts.cgroup` with the unified hierarchy of control groups."""
+
+
+class SystemFacts(Section):
+    """The machine. Sizes in bytes; `cgroup` is 1, 2 or 0 (none).
+
+    `store` is where containers are kept, or will be; `disk` and `disk_free` are of its file system.
+    """
+
+    distribution: str
+    version: str
+    name: str
+    architecture: str = "x86_64"
+    cpus: int
+    memory: int
+    disk: int
+    disk_free: int
+    store: str = "/var/lib"
+    cgroup: int = 2
+    systemd: bool = True
+    root: bool = True
+    today: date
+
+
+class KernelFacts(Section):
+    """Modules that work now (loaded or built in), the files that load modules at boot, and sysctls.
+
+    `built_in` are those of `modules` that need no loading, `loadable` those that modprobe(8) finds on the
+    disk, `sysctls` the values now, `sysctl_files` the file that sets each at boot, and to what, `advertised`
+    the devices whose default route of IPv6 the kernel has from a router. `forwarding_rules` is the state of
+    the rules that keep the host from forwarding for others (`unknown`: only root can see what is loaded).
+    """
+
+    modules: frozenset[str] = frozenset()
+    built_in: frozenset[str] = frozenset()
+    loadable: frozenset[str] = frozenset()
+    module_files: dict[str, str] = Field(default_factory=dict)
+    sysctls: dict[str, str] = Field(default_factory=dict)
+    sysctl_files: dict[str, tuple[str, str]] = Field(default_factory=dict)
+    forwarding_rules: Literal["absent", "unloaded", "loaded", "unknown"] = "absent"
+    tun_device: bool = True
+    advertised: tuple[str, ...] = ()
+
+
+class AddressFacts(Section):
+    """Networks around the host: routes (without the default), bridges, resolvers; `mtu` of the default route.
+
+    `ipv6` says whether the kernel has IPv6 at all, `ipv6_disabled` whether a setting keeps it off, and
+    `ipv6_addresses` are those of the host that lead beyond its links.
+    """
+
+    routes: tuple[Route, ...] = ()
+    bridges: tuple[Bridge, ...] = ()
+    resolvers: tuple[str, ...] = ()
+    device: str = ""
+    mtu: int = 0
+    ipv6: bool = True
+    ipv6_disabled: bool = False
+    ipv6_addresses: tuple[str, ...] = ()
+
+
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(filter(_network, texts))
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return ""
+    return text
+
+
+class TunnelFacts(Section):
+    """The server configuration of the site as far as it is known; `source` is empty when it is not.
+
+    `pool` and `ipv6_pool` are the networks for devices, the latter empty where they get no IPv6. What is no
+    address and no network is left out: the gateway judges it, and refuses the configuration.
+    """
+
+    source: str = ""
+    pool: Annotated[str, AfterValidator(_network)] = ""
+    ipv6_pool: Annotated[str, AfterValidator(_network)] = ""
+    dns_servers: Annotated[tuple[str, ...], AfterValidator(_networks)] = ()
+    includes: Annotated[tuple[str, ...], AfterValidator(_networks)] = ()
+
+
+class ProxyFacts(Section):
+    """Every place that names a proxy."""
+
+    places: tuple[ProxyPlace, ...] = ()
+
+
+class PortHolder(Section):
+    """A program that listens on the gateway's port."""
+
+    protocol: Literal["tcp", "udp"]
+    address: str
+    program: str = ""
+
+
+class PortFacts(Section):
+    """Who listens on the gateway's port."""
+
+    holders: tuple[PortHolder, ...] = ()
+
+
+class RootlessFacts(Section):
+    """The service account of a rootless gateway; counts of subordinate ids; free bytes of its home.
+
+    `directory_owner` is the uid of /etc/mstunnel, None without it; `free_subuid` and `free_subgid` are
+    where a free range of ids may begin; `uplinks` are the ports for which root has prepared an uplink,
+    `uplink_obstacle` is why none works, as far as this user can see (empty: nothing).
+    """
+
+    account: str
+    uid: int | None = None
+    subuids: int = 0
+    subgids: int = 0
+    linger: bool = False
+    home: str = "/home"
+    home_free: int = 0
+    directory_owner: int | None = None
+    free_subuid: int = 100000
+    free_subgid: int = 100000
+    uplinks: tuple[int, ...] = ()
+    uplink_obstacle: str = ""
+
+
 _MODULE_DIRECTORIES = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
+
 _SYSCTL_DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
+
 _SYSCTLS = (FORWARD, FORWARD_6, PORT_START, NAMESPACES, UNANSWERED, *ROOTLESS)
+
 _DISABLED = "/proc/sys/net/ipv6/conf/all/disable_ipv6"
+
 _SYSTEMD_SYSCTL = "/usr/lib/systemd/systemd-sysctl"
+
 _STORES = ("/var/lib/containers", "/var/lib/docker", "/var/lib", "/var", "/")
+
 _RESOLVED = "/run/systemd/resolve/resolv.conf"
+
 _UNIT_DIRECTORIES = ("docker.service.d", "podman.service.d", "mstunnel_monitor.service.d")
+
 _DEFAULT_BRIDGES = {"podman": "10.88.0.0/16", "docker": "172.17.0.0/16"}
+
 _CONTAINERS_CONF = ("/usr/share/containers/containers.conf", "/etc/containers/containers.conf")
+
 _CHOSEN_BACKEND = "/var/lib/containers/storage/defaultNetworkBackend"
+
 _NETAVARK_PROGRAMS = tuple(
     f"{directory}/netavark"
     for directory in ("/usr/libexec/podman", "/usr/lib/podman", "/usr/local/libexec/podman")
 )
+
 _LOCAL_ADDRESS = re.compile(r"\|-- ([0-9.]+)\s+/32 host LOCAL")
+
 _BRIDGE_DEVICES = ("docker", "podman", "cni-podman", "br-")
 
 

@@ -4,18 +4,47 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
-from typing import Any
+from typing import Any, Literal
 
 from mstunnel_setup.answers.variables import PROXIES, without_login
 from mstunnel_setup.base.parsing import json_value, toml_table, whole_number
-from mstunnel_setup.readiness.facts import Bridge, ProxyPlace, Route
+from mstunnel_setup.readiness.facts.section import Section
+
+
+class Route(Section):
+    """A network the host reaches through `device`."""
+
+    network: str
+    device: str
+
+
+class Bridge(Section):
+    """A network of the container engine; `source` is the file or device that says so."""
+
+    network: str
+    name: str
+    source: str
+
+
+class ProxyPlace(Section):
+    """A proxy variable in one place. `value` is without user name and password."""
+
+    place: str
+    name: Literal["http_proxy", "https_proxy", "no_proxy"]
+    value: str
+    credentials: bool = False
+
 
 _ASSIGNMENT = re.compile(r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)""")
+
 # include/uapi/linux/route.h: the route is usable.
 _ROUTE_UP = 1
+
 _IPV4_WORD = 8
+
 # include/uapi/linux/ipv6_route.h: the default route, learned from a router.
 _ROUTE_ADVERTISED = 0x00010000
+
 _DEFAULT_ROUTE_6 = re.compile(r"^0{32} 00 (?:[0-9a-f]+ ){6}([0-9a-f]{8}) +(\S+)$", re.MULTILINE)
 
 
