@@ -160,21 +160,7 @@ def backup(operator: Operator, file: Path) -> Result:
     """
     refuse_present(file)
     with installed_run(operator, {}, exclusively=False) as run:
-        roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
-        # An import may link another generation between two of its files.
-        linked = generations.linked(run.context.ports.files)
-        in_use = paths.ACTIVE if linked is None else generations.directory(linked)
-        places = {**FILES, **{path: (path,) for path in roots}}
-        contents = {
-            path: b"".join(run.files.read(part.replace(paths.ACTIVE, in_use)) or b"" for part in parts)
-            for path, parts in places.items()
-        }
-        if not paths.ROOTLESS:
-            contents |= portable_settings(run.files)
-        # One under way is of this host; those that have ended tell what went wrong here.
-        upgrades = [item for item in read_history(run.files).upgrades if item.phase is UpgradePhase.ENDED]
-        contents[UPGRADES] = render_history(History(upgrades=tuple(upgrades))) if upgrades else b""
-        present = {path: content for path, content in contents.items() if content}
+        present = _contents(run)
         manifest = _manifest(run)
         packed = pack({MANIFEST: json_bytes(manifest), **present})
         warnings = [
@@ -215,6 +201,25 @@ def backup(operator: Operator, file: Path) -> Result:
         operator.files.given.write(str(file), packed, 0o600)
     data: JsonObject = {"file": str(file), "contents": [*present]}
     return Result("changed", data, tuple(warnings), text=[text("Written: {file}.", file=file)])
+
+
+def _contents(run: Run) -> dict[str, bytes]:
+    """What goes into the archive beside its manifest, by the path where another host gets it."""
+    roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
+    # An import may link another generation between two of its files.
+    linked = generations.linked(run.context.ports.files)
+    in_use = paths.ACTIVE if linked is None else generations.directory(linked)
+    places = {**FILES, **{path: (path,) for path in roots}}
+    contents = {
+        path: b"".join(run.files.read(part.replace(paths.ACTIVE, in_use)) or b"" for part in parts)
+        for path, parts in places.items()
+    }
+    if not paths.ROOTLESS:
+        contents |= portable_settings(run.files)
+    # One under way is of this host; those that have ended tell what went wrong here.
+    upgrades = [item for item in read_history(run.files).upgrades if item.phase is UpgradePhase.ENDED]
+    contents[UPGRADES] = render_history(History(upgrades=tuple(upgrades))) if upgrades else b""
+    return {path: content for path, content in contents.items() if content}
 
 
 def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:

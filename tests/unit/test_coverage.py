@@ -39,7 +39,7 @@ def test_what_a_row_names_exists(behaviour: Behaviour) -> None:
             {"test": "tests/unit/exchange/decisions/gone.json"},
             ["no test tests/unit/exchange/decisions/gone.json"],
         ),
-        ({"command": "mst-cli sever show"}, ["mst-cli sever show: No such command 'sever'."]),
+        ({"command": "mst-cli sever show"}, ["mst-cli sever show: no such command 'sever'."]),
         ({"command": "mst-readiness --fixx"}, ["mst-readiness --fixx: No such option: --fixx"]),
         ({"command": "mst-cli backup"}, ["mst-cli backup: Missing parameter: file"]),
         ({"command": "mst_rootless_mode=1 ./mstunnel-setup"}, []),
