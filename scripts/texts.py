@@ -9,6 +9,7 @@ import ast
 import io
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -117,7 +118,10 @@ def updated(present: Mapping[str, str], wanted: Iterable[str], language: str) ->
     write_po(source, catalog, width=0, omit_header=True, no_location=True)
     header = 'msgid ""\nmsgstr ""\n"Language: {}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
     content = header.format(language).encode() + source.getvalue()
-    write_mo(compiled, read_po(io.BytesIO(content)))
+    catalog = read_po(io.BytesIO(content))
+    # What is not in the file would be the time of this call.
+    catalog.creation_date = catalog.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
+    write_mo(compiled, catalog)
     return content, compiled.getvalue()
 
 

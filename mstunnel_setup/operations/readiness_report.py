@@ -175,9 +175,9 @@ def explain(name: str) -> Result:
     }
     # What is only known at run time is left out.
     fixes = [
-        text("  {hint}", hint=each["hint"])
+        text("  {hint}", hint=text(each["hint"]))
         if "…" in each["seen"]
-        else text("  {seen}: {hint}", seen=each["seen"], hint=each["hint"])
+        else text("  {seen}: {hint}", seen=text(each["seen"]), hint=text(each["hint"]))
         for each in found
     ]
     lines = [

@@ -169,7 +169,7 @@ def test_few_blocks_are_a_synopsis() -> None:
         ("```\nsudo mst-cli server restart --fast\n```", "No such option: --fast"),
         ("```sh\nmst-cli import_cert \\\n  --pxf site.pfx\n```", "No such option: --pxf"),
         ("    mst-admin config update --network 10.0.0.0/16", "Missing argument 'NAME_OR_ID'"),
-        ('```mermaid\nflowchart TB\n  a --> b["See it<br>mst-cli explian USER"]\n```', "No such command"),
+        ('```mermaid\nflowchart TB\n  a --> b["See it<br>mst-cli explian USER"]\n```', "no such command"),
         (
             "1. Install:\n\n   ```\n   mst_no_prompt=1 ./mstunnel-setup --prot 1\n   ```",
             "No such option: --prot",

@@ -358,7 +358,7 @@ def _clock(network: NetworkFacts) -> Verdict:
     if abs(skew) <= _SOME_SKEW:
         return passed(text("within {some_skew:.0f} s of the servers", some_skew=_SOME_SKEW))
     found = problem if abs(skew) > _MOST_SKEW else warning
-    return found(seen, hint="Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`.")
+    return found(seen, hint=text("Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`."))
 
 
 @CHECKS.add(

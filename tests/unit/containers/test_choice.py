@@ -127,7 +127,7 @@ def test_the_engine_and_the_reason(
 @pytest.mark.parametrize(
     ("versions", "wish", "code", "said"),
     [
-        ({}, EnginePreference(), "engine-missing", "not installed: Podman, Docker"),
+        ({}, EnginePreference(), "engine-missing", "neither Podman nor Docker is installed"),
         ({"podman": "5.4.2"}, EnginePreference("docker"), "engine-missing", "Docker is not installed"),
         ({"podman": "3.4.4"}, EnginePreference(), "engine-version", "Podman 3.4.4 cannot run the gateway"),
         ({"podman": DEAD}, EnginePreference(), "engine-not-running", "does not start"),
