@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import Composite, WriteFile
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base import rendering
+from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
@@ -86,8 +86,8 @@ class LimitForwarding(Composite):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the file matches and the kernel has the table."""
-        return super().satisfied(host, outputs) and loaded(host.processes) is True
+        """Whether the file matches and the kernel has the table, which only root may list."""
+        return super().satisfied(host, outputs) and (paths.ROOTLESS or loaded(host.processes) is True)
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from mstunnel_setup.actions import forwarding
+from mstunnel_setup.base import paths
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import kernel
 from mstunnel_setup.readiness.facts.firewall import forwarded
@@ -39,6 +40,16 @@ def test_a_host_limits_what_it_forwards_before_it_forwards(machine: Machine) -> 
     assert asked.index(f"nft delete table inet {forwarding.TABLE}") > forgotten
     assert machine.host.tables == set()
     assert machine.tree() == before
+
+
+def test_an_account_that_cannot_list_the_rules_relies_on_their_file(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its plan would ask for root at every run."""
+    machine.run(kernel.STEP)
+    machine.host.tables.clear()
+    monkeypatch.setattr(paths, "ROOTLESS", True)
+    assert machine.run(kernel.STEP) == []
 
 
 def test_what_an_earlier_release_switched_on_is_limited_now(
