@@ -73,10 +73,14 @@ def _holders(place: Path) -> Iterator[int]:
 
 
 def _running_from(place: Path) -> Iterator[int]:
-    """Those whose program is in it, also before they hold a lock."""
+    """Those whose program is in it, also before they hold a lock.
+
+    In a container or another root the same path is another file, so the file itself is compared.
+    """
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if (process / "exe").readlink().is_relative_to(place.resolve()):
+            program = (process / "exe").readlink()
+            if program.is_relative_to(place.resolve()) and program.samefile(process / "exe"):
                 yield int(process.name)
 
 

@@ -35,8 +35,11 @@ from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_n
 from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
-# After the cause, ocserv's main process reports that the process with the keys is gone.
-_CAUSE = re.compile(r"(?i)^(?!main: ).*(fail|error|cannot|could not|unable|refused|invalid)")
+# After the cause, ocserv's main process reports that the process with the keys is gone, and so do others.
+_CAUSE = re.compile(
+    r"(?i)^(?!main: |conmon |\S+\.service: |failed to start )"
+    r".*(fail|error|cannot|could not|unable|refused|invalid)"
+)
 
 
 class ContainerReport(Report):

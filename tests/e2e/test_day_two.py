@@ -141,7 +141,9 @@ def test_a_wrong_env_sh_is_refused_before_the_gateway_stops_and_named_where_it_f
         gateway.server.run(["systemctl", "restart", "mstunnel-server"], check=False)
         assert succeeds(gateway, "mst-cli status 2>&1 | grep -q 'http://proxy.invalid:3128'")
         why = "failed to download JSON document"
-        assert succeeds(gateway, f"mst-cli status 2>&1 | tr -s '\\n ' ' ' | grep -q 'not running: .*{why}'")
+        named = "mst-cli status 2>&1 | tr -s '\\n ' ' ' | grep -q 'not running: ocserv-oidc: failed to'"
+        seen = "mst-cli status 2>&1; journalctl --unit=mstunnel-server --lines=30 --output=cat"
+        assert succeeds(gateway, named), gateway.server.shell(seen, check=False).stdout
         gone = "! podman container exists mstunnel-server"
         assert succeeds(gateway, f"{gone} && mst-cli server logs --tail 20 | grep -q '{why}'")
     finally:
@@ -207,7 +209,7 @@ def test_the_configuration_is_compared_and_pulled(gateway: Installation) -> None
     assert "+route = 10.77.5.0/24" in "".join(difference).replace("/255.255.255.0", "/24")
     stopped = cli(gateway, "status", code=7)
     assert [item["hint"] for item in stopped["warnings"] if item["code"].startswith("container-")] == [
-        "Run `mst-cli agent start`."
+        "Run `mst-cli agent start`; `mst-cli agent logs --tail 20` shows the log."
     ]
     cli(gateway, "agent", "start")
     cli(gateway, "config", "pull")
