@@ -165,6 +165,11 @@ def main() -> None:
                 "Add a package source that has them, or build images and program again with those of today."
                 " INCOMPLETE=yes writes an archive without them, which is none for a release."
             )
+        # From a mirror on this machine apt makes links.
+        for link in [path for path in (work / "debian").rglob("*") if path.is_symlink()]:
+            target = link.resolve()
+            link.unlink()
+            shutil.copyfile(target, link)
         (work / "MISSING").write_text(missing)
         (work / "wheels").mkdir()
         for wheel in _copyleft(parts):
