@@ -17,7 +17,7 @@ from mstunnel_setup.transaction.action import Action
 
 @dataclass(frozen=True, kw_only=True)
 class WriteGatewayConfiguration(Composite):
-    """Write `ocserv.conf`. The agent changes it later, so undo removes it whatever its content.
+    """Write `ocserv.conf`. The monitor changes it later, so undo removes it whatever its content.
 
     `image` is the gateway image by digest; it may be a reference to the result of an earlier action.
     """
