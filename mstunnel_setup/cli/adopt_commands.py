@@ -5,8 +5,7 @@ from typing import Annotated
 import typer
 
 from mstunnel_setup.cli.framework.command import Work, command
-from mstunnel_setup.cli.framework.install_options import InstallOptions
-from mstunnel_setup.cli.framework.options import SignInOptions, new_group
+from mstunnel_setup.cli.framework.options import InstallOptions, SignInOptions, new_group
 
 _GROUP = "mstunnel-setup adopt"
 

@@ -12,9 +12,9 @@ from mstunnel_setup.cli.component_commands import agent_app, server_app
 from mstunnel_setup.cli.framework.certificate_options import ImportOptions
 from mstunnel_setup.cli.framework.command import Work, command
 from mstunnel_setup.cli.framework.entry import run_program
-from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CertificateOptions,
+    InstallOptions,
     SignInOptions,
     Yes,
     full,

@@ -12,9 +12,9 @@ from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.cli.adopt_commands import adopt_app
 from mstunnel_setup.cli.framework.command import Work, command
 from mstunnel_setup.cli.framework.entry import run_program
-from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
+    InstallOptions,
     full,
     new_app,
     new_group,
