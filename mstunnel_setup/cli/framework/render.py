@@ -38,9 +38,14 @@ from mstunnel_setup.base.text import Text, fold, joined, text
 from mstunnel_setup.cli.framework.arguments import refuse_undecodable
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.framework.help import AnyContext, Word
-from mstunnel_setup.cli.framework.log import SetupLog
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat
-from mstunnel_setup.cli.framework.progress import ProgressLines, ProgressStream, count_bar, transfer_bar
+from mstunnel_setup.cli.framework.progress import (
+    ProgressLines,
+    ProgressStream,
+    SetupLog,
+    count_bar,
+    transfer_bar,
+)
 from mstunnel_setup.cli.framework.streams import interruptible, is_broken_pipe, write_error
 from mstunnel_setup.cli.framework.translation import translated, translated_lines
 from mstunnel_setup.io.clock import SystemClock
