@@ -143,8 +143,9 @@ class NoPrompts:
             self._stderr.flush()
 
     def _rich(self) -> Console:
-        system = "auto" if self._color else None
-        return Console(file=self._stderr, color_system=system, highlight=False, emoji=False)
+        return Console(
+            file=self._stderr, color_system="auto" if self._color else None, highlight=False, emoji=False
+        )
 
 
 class TerminalConsole(NoPrompts):
