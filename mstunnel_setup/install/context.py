@@ -12,7 +12,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.io.operator import Prompter
-from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.transaction.receipt import Receipt
@@ -35,7 +35,7 @@ class RunCache:
     administrator: bool = False
     """Whether `graph` is signed in as an administrator, not as this server."""
     site: TunnelSite | None = None
-    host: Facts | None = None
+    host: ReadinessFacts | None = None
     """What the checks before the first change have found."""
     noted: set[str] = field(default_factory=set)
 
