@@ -60,7 +60,7 @@ def refuse_vendor(context: Context) -> None:
         )
     if receipt.entries:
         return
-    found = vendor(context.ports.files, context.ports.processes)
+    found = vendor(context.host.files, context.host.processes)
     if found.signs:
         raise CheckError(
             "vendor-installed",
@@ -89,12 +89,12 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
     if "configure" in steps:
         configure.refuse_radius_secret(context)
         configure.refuse_forgeable(context)
-    device_certificates.refuse_unusable(context.answers, context.ports.files, context.ports.clock.now())
-    if not context.ports.files.live:
+    device_certificates.refuse_unusable(context.answers, context.host.files, context.host.clock.now())
+    if not context.host.files.live:
         return
     environment.STEP.gather(context)
     environment.adopt_proxies(context)
-    context.cache.host = facts = _examine(context, (*steps, *later))
+    context.cache.facts = facts = _examine(context, (*steps, *later))
     _judge(context, facts, steps, _ALL - _PORTS)
     if site.STEP.name not in steps:
         _tell_closed(context, facts)
@@ -127,9 +127,9 @@ def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
 
     Until this server is registered: all that these checks could stop is still to come.
     """
-    if not context.ports.files.live or register.STEP.name in context.receipt.steps:
+    if not context.host.files.live or register.STEP.name in context.receipt.steps:
         return
-    facts = _with_tenant(context, context.cache.host or _examine(context, steps))
+    facts = _with_tenant(context, context.cache.facts or _examine(context, steps))
     _judge(context, facts, steps, _OF_THE_SITE)
     _tell_closed(context, facts)
 
@@ -201,7 +201,7 @@ def _examine(context: Context, steps: Collection[str]) -> ReadinessFacts:
         ca_pem=ca_pem(context),
         deadline=_PATIENCE,
     )
-    return Examiner(context.ports.files, context.ports.processes, context.ports.clock).facts(wanted)
+    return Examiner(context.host.files, context.host.processes, context.host.clock).facts(wanted)
 
 
 def ca_pem(context: Context) -> str:
@@ -209,7 +209,7 @@ def ca_pem(context: Context) -> str:
     if context.answers.tenant.ca_pem:
         return context.answers.tenant.ca_pem
     path = context.answers.tenant.ca_file
-    content = None if path is None else context.ports.files.read_given(path)
+    content = None if path is None else context.host.files.read_given(path)
     return (content or b"").decode("ascii", errors="ignore")
 
 
@@ -224,7 +224,7 @@ def _with_tenant(context: Context, facts: ReadinessFacts) -> ReadinessFacts:
         includes=tuple(map(str, server.routes_include)),
     )
     settings = readiness_settings(context.answers, server.listen_port)
-    reader = Examiner(context.ports.files, context.ports.processes, context.ports.clock)
+    reader = Examiner(context.host.files, context.host.processes, context.host.clock)
     changes: dict[str, Section] = {"ports": reader.host_reader(settings).ports()}
     if settings.port != facts.settings.port:
         changes["security"] = reader.program_reader(settings).security()

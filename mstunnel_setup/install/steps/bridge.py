@@ -44,9 +44,9 @@ def _gather(context: Context) -> Move:
     network, engine = context.answers.bridge or "", readiness_input.engine_name(context)
     if not network or context.answers.mode == "rootless":
         return Move("", engine)
-    files = context.ports.files
+    files = context.host.files
     texts = {path: text_of(files, path) for path in (DAEMON, NETAVARK)}
-    if HostReader(files, context.ports.clock, Settings(), {}).network_backend() == "cni":
+    if HostReader(files, context.host.clock, Settings(), {}).network_backend() == "cni":
         texts |= texts_below(files, (_CNI,), ".conflist")
     states = {path: files.state(path) for path in texts}
     modes = {path: state.mode for path, state in states.items() if state is not None}

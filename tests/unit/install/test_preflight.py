@@ -183,7 +183,7 @@ def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def administrator(one: Context, *_further: object) -> Any:
         entered.append("once")
-        return one.ports.graph
+        return one.host.graph
 
     monkeypatch.setattr(tenant_access, "administrator", administrator)
     scene.secrets = entered
@@ -265,7 +265,7 @@ def identity(scene: Scene) -> Any:
     pki = Pki({"leaf": {"names": ["vpn.example.org"]}})
     scene.trusted = (pki.certificate("root"),)
     chain, key = scene.place_certificate(pki=pki)
-    return IdentitySource(chain=chain, key=key).load(scene.context().ports)
+    return IdentitySource(chain=chain, key=key).load(scene.context().host)
 
 
 def test_an_installation_that_has_begun_was_checked_before(
