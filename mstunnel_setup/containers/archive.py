@@ -29,10 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
-from mstunnel_setup.containers.errors import (
-    IMAGE_ARCHIVE_DAMAGED,
-    IMAGE_ARCHIVE_UNUSABLE,
-)
+from mstunnel_setup.containers.errors import IMAGE_ARCHIVE_DAMAGED, IMAGE_ARCHIVE_UNUSABLE
 from mstunnel_setup.containers.spec import Progress
 
 # Annotations with the name of an image: `docker save` (25 or later, which also writes OCI) puts the full name

@@ -159,10 +159,6 @@ class ClaimRule:
     answer: str = ""
 
 
-def _members(rules: TokenRules) -> Sequence[str]:
-    return sorted({rules.issuer, *rules.home_issuers})
-
-
 CLAIM_RULES: Final = (
     ClaimRule(
         "audience",
@@ -226,7 +222,7 @@ CLAIM_RULES: Final = (
         "home-account",
         "idp",
         Comparison.LISTED_IF_PRESENT,
-        _members,
+        lambda rules: sorted({rules.issuer, *rules.home_issuers}),
         "is an issuer of this tenant, if present",
         "another one verified the account of a guest",
         "claims; the rule is inferred",
