@@ -8,10 +8,10 @@ import typer
 
 from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.cli.framework.help import row
+from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CertificateOptions,
     CommonOptions,
-    InstallOptions,
     SignInOptions,
     option_names,
 )

@@ -14,10 +14,10 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import verbatim
 from mstunnel_setup.cli.framework.command import Work, command, simple_command
 from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     App,
     CertificateOptions,
-    InstallOptions,
     SignInOptions,
     Yes,
     full,

@@ -11,9 +11,9 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.cli.framework.command import Work, command, simple_command
 from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
-    InstallOptions,
     SignInOptions,
     full,
     new_app,

@@ -14,7 +14,7 @@ from copy import copy
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -26,16 +26,12 @@ from mstunnel_setup.cli.framework.help import (
     CERTIFICATE,
     COMMON,
     IMAGES,
-    RECOVERY,
     SIGN_IN,
     Command,
     CommandGroup,
     Word,
 )
 from mstunnel_setup.io.operator import Settings
-
-if TYPE_CHECKING:
-    from mstunnel_setup.install.request import InstallRequest
 
 _CONTEXT = "context_"
 STYLE: Mapping[str, Any] = {
@@ -148,66 +144,6 @@ class SignInOptions(SettingOptions):
     """How to reach the tenant and sign in."""
 
     SETTINGS = (BY_PATH["tenant.ca_file"], BY_PATH["sign_in.token_file"])
-
-
-@dataclass(frozen=True)
-class InstallOptions(SettingOptions):
-    """The options of commands that install or plan; `answers.merge` reads the variables of settings."""
-
-    SECTION: ClassVar[str] = RECOVERY
-    SETTINGS = tuple(each for each in SETTINGS if each.option)
-
-    lab: Annotated[
-        str,
-        typer.Option(
-            "--lab",
-            metavar="URL#FINGERPRINT",
-            envvar="MSTUNNEL_LAB",
-            rich_help_panel=SIGN_IN,
-            help="Lab tenant, as `mstunnel-lab serve` prints it.",
-        ),
-    ] = ""
-    skip: Annotated[
-        list[str] | None,
-        typer.Option("--skip", metavar="STEP", envvar="MSTUNNEL_SKIP", help="Skip a step."),
-    ] = None
-    ignore_check: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ignore-check", metavar="ID", envvar="MSTUNNEL_IGNORE_CHECK", help="Ignore a failed check."
-        ),
-    ] = None
-    rollback_on_failure: Annotated[
-        bool,
-        typer.Option(
-            "--rollback-on-failure",
-            envvar="MSTUNNEL_ROLLBACK_ON_FAILURE",
-            help="Roll back everything when a step of an unfinished installation fails.",
-        ),
-    ] = False
-    progress_fd: Annotated[
-        int | None,
-        typer.Option(
-            "--progress-fd",
-            metavar="N",
-            min=1,
-            envvar="MSTUNNEL_PROGRESS_FD",
-            help="Write events (JSON lines) to N.",
-        ),
-    ] = None
-
-    def request(self) -> "InstallRequest":
-        """All of them as values."""
-        from mstunnel_setup.install.request import InstallRequest
-
-        return InstallRequest(
-            settings=self.settings(),
-            skip=tuple(self.skip or ()),
-            ignored_checks=tuple(self.ignore_check or ()),
-            rollback_on_failure=self.rollback_on_failure,
-            progress_fd=self.progress_fd,
-            lab=self.lab,
-        )
 
 
 class App(typer.Typer):

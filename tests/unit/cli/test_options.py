@@ -13,9 +13,9 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.cli import mst_cli, readiness, setup
+from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
-    InstallOptions,
     OutputFormat,
     new_app,
     with_options,
