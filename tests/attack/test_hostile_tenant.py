@@ -36,7 +36,6 @@ SECRET = "hush-hush-hush"
 
 
 @dataclass
-@dataclass
 class Answer:
     status: int = 200
     body: bytes = b"{}"
