@@ -31,8 +31,8 @@ class Revocation:
 
 def ask(context: Context, identity: Identity) -> Revocation:
     """Ask responders and lists about every certificate of the path to its root. Raises nothing."""
-    roots = context.ports.trusted_roots
-    now = context.ports.clock.now()
+    roots = context.host.trusted_roots
+    now = context.host.clock.now()
     path = best_path(identity.leaf, identity.given or identity.chain, roots, now)
     http = http_session(context, timeout=_TIMEOUT, deadline=_DEADLINE)
     try:
@@ -43,5 +43,5 @@ def ask(context: Context, identity: Identity) -> Revocation:
 
 def keep(context: Context, identity: Identity, found: Revocation) -> None:
     """Keep the answer for commands that must not wait for the network."""
-    now = context.ports.clock.now()
-    revocation_record.keep(context.ports.files, LAST, fingerprint(identity), found.verdicts, now)
+    now = context.host.clock.now()
+    revocation_record.keep(context.host.files, LAST, fingerprint(identity), found.verdicts, now)

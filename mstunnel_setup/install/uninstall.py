@@ -177,7 +177,7 @@ def remove_installation(
         run.files.remove(paths.LOG_LEVEL)
     removals = run.runner.undo(counted=counted)
     if run.scope is not Scope.ACCOUNT:
-        removals += opened_ports.close(run.files, run.context.ports.processes)
+        removals += opened_ports.close(run.files, run.context.host.processes)
     forget(run.files, run.journal)
     return [*left, *removals]
 
@@ -192,7 +192,7 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
         return []
     sign_in.as_administrator(context)
     application_id = (result(context.receipt, CreateAppIdentity.kind) or {}).get("application_object_id")
-    graph = context.ports.graph
+    graph = context.host.graph
     try:
         # The record is removed first: whether the application may be removed is tried before.
         application = graph.application(str(application_id)) if application_id else None

@@ -18,7 +18,6 @@ from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import Endpoint
 from mstunnel_setup.readiness.facts.account import AccountFacts
-from mstunnel_setup.readiness.facts.all_facts import Facts, Unread
 from mstunnel_setup.readiness.facts.certificate import CertificatePlace, CertificateReader
 from mstunnel_setup.readiness.facts.cloud import CloudReader, Way
 from mstunnel_setup.readiness.facts.host import (
@@ -32,7 +31,7 @@ from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.programs import ProgramReader, obstacle
 from mstunnel_setup.readiness.facts.section import Section, Settings
 from mstunnel_setup.readiness.facts.vendor import vendor
-from mstunnel_setup.readiness.model import Finding, Group
+from mstunnel_setup.readiness.model import CheckFinding, Group, ReadinessFacts, Unread
 
 Reader: TypeAlias = Callable[[], Section]
 
@@ -78,11 +77,11 @@ class Examiner:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     answered: Mapping[str, str] = field(default_factory=dict)
 
-    def findings(self, wanted: Wanted) -> tuple[Finding, ...]:
+    def findings(self, wanted: Wanted) -> tuple[CheckFinding, ...]:
         """The findings of all checks of the wanted groups."""
         return checks.judge(checks.of(wanted.groups), self.facts(wanted))
 
-    def facts(self, wanted: Wanted) -> Facts:
+    def facts(self, wanted: Wanted) -> ReadinessFacts:
         """Everything that the wanted groups need, found out within the deadline."""
         chosen = checks.of(wanted.groups)
         needed = {name for check in chosen for name in check.needs}
@@ -175,7 +174,9 @@ def known_tunnel(installed: TunnelFacts | None, account: AccountFacts, site: str
     return only[0] if len(only) == 1 else installed
 
 
-def gather(readers: Mapping[str, Reader], settings: Settings, clock: Clock, deadline: float) -> Facts:
+def gather(
+    readers: Mapping[str, Reader], settings: Settings, clock: Clock, deadline: float
+) -> ReadinessFacts:
     """Run all readers, each the maker of the section it is named after, for at most `deadline` seconds.
 
     A reader that fails or is late leaves its section out, with the reason in `unread`.
@@ -195,4 +196,4 @@ def gather(readers: Mapping[str, Reader], settings: Settings, clock: Clock, dead
                 unread[name] = Unread(reason=error.message, hint=error.hint)
             except OSError as error:
                 unread[name] = Unread(reason=error.strerror or str(error), hint=_AFTER_FAILURE)
-    return Facts.model_validate({"settings": settings, "unread": unread, **sections})
+    return ReadinessFacts.model_validate({"settings": settings, "unread": unread, **sections})

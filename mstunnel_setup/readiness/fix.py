@@ -11,12 +11,11 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness import proxies
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.host import KernelFacts, RootlessFacts
 from mstunnel_setup.readiness.facts.parse import sysctl_lines
 from mstunnel_setup.readiness.facts.section import Settings
-from mstunnel_setup.readiness.model import Finding, Outcome
+from mstunnel_setup.readiness.model import CheckFinding, Outcome, ReadinessFacts
 from mstunnel_setup.readiness.sysctls import (
     CONNTRACK_MODULE_FILES,
     FORWARD,
@@ -48,7 +47,7 @@ class Fix:
     opened: OpenedPort | None = None
 
 
-def fixes(findings: Iterable[Finding], facts: Facts) -> tuple[Fix, ...]:
+def fixes(findings: Iterable[CheckFinding], facts: ReadinessFacts) -> tuple[Fix, ...]:
     """The fixes for the findings that have one."""
     broken = {item.id for item in findings if item.result in _PROBLEMS}
     return (
@@ -125,7 +124,7 @@ def _sysctl_fixes(broken: set[str], settings: Settings) -> Iterable[Fix]:
         yield Fix(fixed, says, undo, SYSCTL_FILE, lines, commands=(("sysctl", f"--load={SYSCTL_FILE}"),))
 
 
-def _selinux_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
+def _selinux_fixes(broken: set[str], facts: ReadinessFacts) -> Iterable[Fix]:
     """A port without a type takes -a only, one that has a type -m only; -m also takes what -a has made."""
     if "selinux-proxy-port" not in broken or facts.security is None or facts.proxies is None:
         return
@@ -137,7 +136,7 @@ def _selinux_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
         yield Fix(("selinux-proxy-port",), says, undo, may_fail=add, commands=(modify,))
 
 
-def _firewall_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
+def _firewall_fixes(broken: set[str], facts: ReadinessFacts) -> Iterable[Fix]:
     """The frontends only: rules of nftables depend on an order that only their author knows."""
     for protocol in ("tcp", "udp"):
         wall = Firewall() if facts.security is None else facts.security.firewall
@@ -149,7 +148,7 @@ def _firewall_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
         yield Fix((f"firewall-{protocol}",), says, undo, commands=opened.opening, opened=opened)
 
 
-def _service_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
+def _service_fixes(broken: set[str], facts: ReadinessFacts) -> Iterable[Fix]:
     chosen = None if facts.engine is None else chosen_engine(facts.settings, facts.engine)
     # Podman has no daemon to start.
     if "engine-running" in broken and chosen is not None and chosen.name == "docker":

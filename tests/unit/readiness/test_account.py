@@ -17,9 +17,8 @@ from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.examine import known_tunnel
 from mstunnel_setup.readiness.facts.account import AccountFacts, AccountReader
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.host import TunnelFacts
-from mstunnel_setup.readiness.model import Group
+from mstunnel_setup.readiness.model import Group, ReadinessFacts
 from mstunnel_setup.tenant.clouds import CLOUDS, cloud
 from mstunnel_setup.tenant.sign_in import INTUNE_ADMINISTRATOR, SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
@@ -147,7 +146,7 @@ def test_people_of_a_lab_tenant(lab: Path, person: str, expected: dict[str, str]
     finally:
         http.close()
 
-    found = judge(of(frozenset({Group.ACCOUNT})), Facts(account=facts))
+    found = judge(of(frozenset({Group.ACCOUNT})), ReadinessFacts(account=facts))
     results = {item.id: item.result.value for item in found}
     assert results["account-sign-in"] == "pass"
     assert {name: results[name] for name in expected} == expected
