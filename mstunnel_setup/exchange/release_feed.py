@@ -12,10 +12,9 @@ from packaging.version import Version
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.parsing import problem_of, toml_table
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.errors import FEED_SETTINGS_INVALID
 from mstunnel_setup.exchange.releases import CATALOGUE, ReleaseCatalogue, parse
 from mstunnel_setup.io.files import Files
 
@@ -28,6 +27,19 @@ LARGEST_PROGRAM: Final = 128 << 20
 TARGET: Final = "releases.toml"
 PROGRAM_TARGETS: Final = {machine: f"mstunnel-setup-{machine}" for machine in ("x86_64", "aarch64")}
 """The newest program for each kind of machine, by the kernel's word for it."""
+
+FEED_SETTINGS_INVALID = declare(
+    UsageError,
+    "feed-settings-invalid",
+    "{path}: {reason}",
+    'Write url = "https://…", the address of the release feed, and root = "FILE", its trusted root.',
+)
+FEED_ARCHIVE_INVALID = declare(
+    UsageError,
+    "feed-archive-invalid",
+    "{path} is not an archive of a release feed: {reason}",
+    "Copy the archive again from the publisher, and compare its checksum.",
+)
 
 
 def feed_address(url: str) -> str:
@@ -51,16 +63,12 @@ class Feed:
         return hashlib.sha256(self.root.encode()).hexdigest()
 
 
-def _address_or_none(url: str) -> str:
-    return feed_address(url) if url else ""
-
-
 class _FeedSettings(BaseModel):
     """What the administrator says of the feed: an empty address for none, and the file with its root."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    url: Annotated[str, AfterValidator(_address_or_none)]
+    url: Annotated[str, AfterValidator(lambda url: url and feed_address(url))]
     root: str = ROOT
 
 

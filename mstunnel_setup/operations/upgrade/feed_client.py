@@ -30,8 +30,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError, SetupError, StepError
 from mstunnel_setup.base.parsing import aware, json_value, problem_of
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.errors import FEED_ARCHIVE_INVALID
 from mstunnel_setup.exchange.release_feed import (
+    FEED_ARCHIVE_INVALID,
     FEED_RECORD,
     PROGRAM_TARGETS,
     TARGET,
