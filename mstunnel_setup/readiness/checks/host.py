@@ -19,7 +19,6 @@ from mstunnel_setup.readiness.model import (
     unknown,
     warning,
 )
-from mstunnel_setup.readiness.proxies import ports, unlabelled
 
 CHECKS = Checks(Group.HOST)
 
@@ -282,7 +281,7 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
 
     SELinux lets containers connect to ports of this type only, so the agent could not use the proxy.
     """
-    named = ports(proxies)
+    named = proxies.ports
     if security.selinux != "enforcing" or not named:
         return skipped(
             text("no proxy") if security.selinux == "enforcing" else text("SELinux does not enforce")
@@ -292,7 +291,7 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
             "the port types cannot be read",
             hint="Install semanage (`dnf install policycoreutils-python-utils`), and run this as root.",
         )
-    missing = unlabelled(security, proxies)
+    missing = security.unlabelled(named)
     if not missing:
         return passed("{named} is of type http_port_t", named=_list(named))
     commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)

@@ -6,7 +6,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.endpoint import REFUSED
 from mstunnel_setup.readiness.data import REGISTRY, endpoints
-from mstunnel_setup.readiness.facts.cloud import Attempt, EndpointFacts, NetworkFacts
+from mstunnel_setup.readiness.facts.cloud import EndpointAttempt, EndpointFacts, NetworkFacts
 from mstunnel_setup.readiness.model import (
     Checks,
     Group,
@@ -35,17 +35,17 @@ _SHOWN = 3
 _SERVER_ERROR = 500
 
 
-def _reached(attempt: Attempt) -> bool:
+def _reached(attempt: EndpointAttempt) -> bool:
     return not attempt.error
 
 
-def _deciding(endpoint: EndpointFacts) -> list[Attempt]:
+def _deciding(endpoint: EndpointFacts) -> list[EndpointAttempt]:
     """Behind a proxy the try by name counts: many proxies refuse bare addresses."""
     by_name = [item for item in endpoint.attempts if item.through and item.target == endpoint.host]
     return by_name or list(endpoint.attempts)
 
 
-def _proxied(network: NetworkFacts) -> list[Attempt]:
+def _proxied(network: NetworkFacts) -> list[EndpointAttempt]:
     return [item for endpoint in network.endpoints for item in endpoint.attempts if item.through]
 
 
