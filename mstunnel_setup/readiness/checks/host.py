@@ -221,10 +221,8 @@ def _cgroup(system: SystemFacts) -> Verdict:
         return problem("there are none", hint="Mount /sys/fs/cgroup. In a container, pass it through.")
     return problem(
         "version 1, which Quadlet does not support",
-        hint=(
-            "The installation writes plain units instead. For Quadlet boot with "
-            "`systemd.unified_cgroup_hierarchy=1` on the kernel command line."
-        ),
+        hint="The installation writes plain units instead. For Quadlet boot with "
+        "`systemd.unified_cgroup_hierarchy=1` on the kernel command line.",
     )
 
 
@@ -252,9 +250,8 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "permissive":
         return problem(
             "permissive: violations are only logged",
-            hint=(
-                "When no violations are logged: `setenforce 1`, and SELINUX=enforcing in /etc/selinux/config."
-            ),
+            hint="When no violations are logged: `setenforce 1`, and SELINUX=enforcing in "
+            "/etc/selinux/config.",
         )
     # With root the engine makes a device node of the container's own; without, it shows that of the host.
     kept = settings.mode == "rootless" and security.container_devices is False
@@ -267,10 +264,8 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "enforcing" and security.container_netlink is False:
         return problem(
             "enforcing: the gateway cannot see how busy it is, and accepts ten connections a second at most",
-            hint=(
-                "Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this "
-                "host, and have the module unix_diag loaded at boot (modules-load.d)."
-            ),
+            hint="Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this "
+            "host, and have the module unix_diag loaded at boot (modules-load.d).",
         )
     return passed({"enforcing": "enforcing", "absent": text("not used here")}[security.selinux])
 

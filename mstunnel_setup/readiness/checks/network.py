@@ -89,10 +89,8 @@ def _dns(network: NetworkFacts) -> Verdict:
         return warning(seen, hint="Check that this is intended: the proxy resolves them.")
     return problem(
         "{seen}",
-        hint=(
-            "Check the DNS servers in /etc/resolv.conf (`getent ahosts {host}`); if only a proxy resolves "
-            "them, set https_proxy."
-        ),
+        hint="Check the DNS servers in /etc/resolv.conf (`getent ahosts {host}`); if only a proxy resolves "
+        "them, set https_proxy.",
         seen=seen,
         host=failed[0].host,
     )
@@ -114,10 +112,8 @@ def _proxy_connects(network: NetworkFacts) -> Verdict:
     through = attempts[0].through
     return problem(
         "{through}: {error}",
-        hint=(
-            "Check https_proxy, and that the proxy allows this host: `curl -v --proxy http://{through} "
-            "https://{target}`."
-        ),
+        hint="Check https_proxy, and that the proxy allows this host: `curl -v --proxy http://{through} "
+        "https://{target}`.",
         through=through,
         error=attempts[0].error,
         target=attempts[0].target,
@@ -304,10 +300,8 @@ def _inspection(network: NetworkFacts) -> Verdict:
         known = text("trusted by this host only") if foreign else text("which no trust store has")
         return problem(
             "{host} presents a certificate of {issuer}, {known}",
-            hint=(
-                "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS. To continue "
-                "regardless, put its root below /etc/mstunnel/ca-trust and use --ignore-check inspection."
-            ),
+            hint="Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS. To continue "
+            "regardless, put its root below /etc/mstunnel/ca-trust and use --ignore-check inspection.",
             host=host,
             issuer=one.issuer or text("a CA"),
             known=known,
