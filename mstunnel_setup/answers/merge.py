@@ -161,7 +161,7 @@ def _from_environment(environment: Mapping[str, str]) -> _Layer:
     for setting in SETTINGS:
         text = environment.get(setting.variable, "")
         if text and not setting.section and (not setting.flag or _truth(setting.variable, text)):
-            value = setting.flag or (f"file:{text}" if setting.secret_file else text)
+            value = setting.flag or (f"file:{text}" if setting.secret else text)
             layer[setting.path] = _Given(value, Origin("environment", setting.variable))
     return layer
 

@@ -37,10 +37,10 @@ def run(root: Root = _HOST) -> None:
 @app.command("check-in")
 def check_in(root: Root = _HOST) -> None:
     """Check in and sync the configuration once; the status of a running agent stays as it is."""
-    from mstunnel_setup.agent.loop import assembled, requests_in_log
+    from mstunnel_setup.agent.loop import build_agent, requests_in_log
 
     with requests_in_log(root):
-        error = assembled(root, watching=False).round()
+        error = build_agent(root, watching=False).round()
     if error:
         raise typer.Exit(error.exit_code)
 

@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.parsing import problem_of, toml_table
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.errors import FEED_SETTINGS_INVALID
 from mstunnel_setup.exchange.releases import CATALOGUE, ReleaseCatalogue, parse
 from mstunnel_setup.io.files import Files
 
@@ -24,6 +23,19 @@ FEED_RECORD: Final = f"{paths.STATE}/release-feed.json"
 WORK: Final = f"{paths.STATE}/release-feed.new"
 """A directory that is there while the feed is refreshed, and after a kill."""
 TARGET: Final = "releases.toml"
+
+FEED_SETTINGS_INVALID = declare(
+    UsageError,
+    "feed-settings-invalid",
+    "{path}: {reason}",
+    'Write url = "https://…", the address of the release feed, and root = "FILE", its trusted root.',
+)
+FEED_ARCHIVE_INVALID = declare(
+    UsageError,
+    "feed-archive-invalid",
+    "{path} is not an archive of a release feed: {reason}",
+    "Copy the archive again from the publisher, and compare its checksum.",
+)
 
 
 def feed_address(url: str) -> str:
@@ -47,16 +59,12 @@ class Feed:
         return hashlib.sha256(self.root.encode()).hexdigest()
 
 
-def _address_or_none(url: str) -> str:
-    return feed_address(url) if url else ""
-
-
 class _FeedSettings(BaseModel):
     """What the administrator says of the feed: an empty address for none, and the file with its root."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    url: Annotated[str, AfterValidator(_address_or_none)]
+    url: Annotated[str, AfterValidator(lambda url: url and feed_address(url))]
     root: str = ROOT
 
 

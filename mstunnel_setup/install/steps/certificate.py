@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mstunnel_setup.actions.certificate_schedule import pending_imports
-from mstunnel_setup.actions.certificates import FreshenIdentity, PlaceIdentity, PlaceKey
+from mstunnel_setup.actions.certificates import FreshenIdentity, JudgeIdentity, PlaceIdentity, PlaceKey
 from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFile
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
@@ -25,6 +25,7 @@ from mstunnel_setup.certificates.load import IdentitySource, fingerprint, given_
 from mstunnel_setup.install import certificate_source, device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
+from mstunnel_setup.install.steps import images
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -35,7 +36,8 @@ _SHOWN_ONCE = ("private-ca", "root-not-trusted")
 class Certificate:
     """A certificate that was read: where from, its name, and the copies for the usual places.
 
-    `returning` is whether its generation exists here already while another is in use; `of_devices` are the
+    `returning` is whether its generation exists here already while another is in use; `judged_by` is the
+    gateway's image where it has to load the certificate before that replaces another; `of_devices` are the
     actions that place what certificates of devices are checked with.
     """
 
@@ -43,6 +45,7 @@ class Certificate:
     identity: Identity = field(repr=False)
     copies: tuple[Action, ...] = ()
     returning: bool = False
+    judged_by: str = ""
     of_devices: tuple[Action, ...] = ()
 
     @property
@@ -54,7 +57,12 @@ class Certificate:
 def _gather(context: Context) -> Certificate:
     refuse_gone(context)
     found = suitable(context, address(context))
-    return replace(found, of_devices=tuple(device_certificates.placing(context)))
+    replaces = generations.linked(context.host.files) not in (None, found.fingerprint)
+    return replace(
+        found,
+        judged_by=images.for_judgement(context) if replaces else "",
+        of_devices=tuple(device_certificates.placing(context)),
+    )
 
 
 def suitable(context: Context, public_address: str | None) -> Certificate:
@@ -289,8 +297,10 @@ def switching(name: str) -> Link:
 
 def _decide(certificate: Certificate) -> Sequence[Action]:
     name = certificate.fingerprint
+    judged = (JudgeIdentity(name=name, image=certificate.judged_by),) if certificate.judged_by else ()
     fresh = (FreshenIdentity(name=name),) if certificate.returning else ()
-    return (*certificate.copies, *placing(certificate), *fresh, switching(name), *certificate.of_devices)
+    placed = placing(certificate)
+    return (*certificate.copies, *placed, *judged, *fresh, switching(name), *certificate.of_devices)
 
 
 STEP = Step("certificate", text("TLS certificate"), _gather, _decide, missing=device_certificates.missing)

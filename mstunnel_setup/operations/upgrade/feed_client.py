@@ -28,8 +28,15 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError, SetupError, StepError
 from mstunnel_setup.base.parsing import aware, json_value
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.errors import FEED_ARCHIVE_INVALID
-from mstunnel_setup.exchange.release_feed import FEED_RECORD, TARGET, WORK, Feed, FeedRecord, read_feed_record
+from mstunnel_setup.exchange.release_feed import (
+    FEED_ARCHIVE_INVALID,
+    FEED_RECORD,
+    TARGET,
+    WORK,
+    Feed,
+    FeedRecord,
+    read_feed_record,
+)
 from mstunnel_setup.exchange.releases import ReleaseCatalogue, parse
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, read_tar
 from mstunnel_setup.io.files import Files
