@@ -321,10 +321,8 @@ def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
     return NetworkError(
         "tls-untrusted",
         "the TLS certificate of {host}, issued by {issuer}, is not trusted: {cause}",
-        hint=(
-            "If the issuer is your private authority or a proxy that inspects TLS, give its root "
-            "with --ca-file, or exempt {host} from inspection."
-        ),
+        hint="If the issuer is your private authority or a proxy that inspects TLS, give its root "
+        "with --ca-file, or exempt {host} from inspection.",
         host=host,
         issuer=issuer or text("an unknown authority"),
         cause=cause,
