@@ -27,9 +27,6 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
 
-# The lab tenant's extension: Graph shows nowhere that an upgrade was approved.
-_APPROVED: Final = "labUpgradeRequestedDateTime"
-
 _STATUS: Final[Mapping[HealthStatus | None, MemberStatus]] = {
     HealthStatus.HEALTHY: "healthy",
     HealthStatus.WARNING: "warning",
@@ -69,10 +66,11 @@ def ask(
         settled = target is None or present == target.digests
         servers = [] if settled else tenant.servers(site.id)
         others = [_member(server) for server in servers if server.id != server_id]
-        # A time that cannot be read, or names no zone, approves nothing.
+        # The lab tenant's extension: Graph shows nowhere that an upgrade was approved. A time that cannot be
+        # read, or names no zone, approves nothing.
         approved = None
         with suppress(ValueError):
-            moment = datetime.fromisoformat(str((site.model_extra or {}).get(_APPROVED)))
+            moment = datetime.fromisoformat(str((site.model_extra or {}).get("labUpgradeRequestedDateTime")))
             approved = moment if moment.tzinfo else None
         automatic = bool(site.upgrade_automatically)
         policy = UpgradePolicy(automatic, approved, window(site, files), approval_shown)
@@ -80,7 +78,7 @@ def ask(
         failed = {reply.images} if reply is not None and reply.state in ("failed", "refused") else ()
         held = mailbox.read_summary(files).held
         decision = decide(policy, own, others, target, failed=failed, held=held, now=now)
-    pending = mailbox.is_pending(files, UPGRADE)
+    pending = files.state(UPGRADE.request) is not None
     if decision.begin and pending:
         reason = text("the monitor of the host has not taken the agent's request yet")
         return UpgradeDecision(begin=False, code="requested", reason=reason)
@@ -88,7 +86,7 @@ def ask(
         mailbox.send(files, AgentRequest.to_upgrade(target.digests))
         tell(UPGRADE_REQUESTED(reason=decision.reason))
     elif pending:
-        mailbox.withdraw(files, UPGRADE)
+        files.remove(UPGRADE.request)
     return decision
 
 

@@ -23,9 +23,6 @@ OWN_NETWORKS: Final = IPv6Network("fdb3:7c1e:94a2::/48")
 
 _INCLUDES: Final = ("routeIncludes", "routesInclude")
 _MOST_RULES: Final = 500
-# A generous limit; ocserv keeps each in memory for every session.
-_MOST_SERVERS: Final = 32
-_MOST_DOMAINS: Final = 500
 _MOST_SETTINGS: Final = 100
 # The gateway uses one address of the pool, so two are the minimum.
 _LONGEST_PREFIX: Final = 30
@@ -79,7 +76,8 @@ class ServerConfiguration:
                 f"together with the rules to exclude, more than {_MOST_RULES} are not allowed",
                 text("join neighbouring ranges."),
             )
-        servers = fields.items(document, ("dnsServers",), fields.address, _MOST_SERVERS)
+        # Generous limits; ocserv keeps each server in memory for every session.
+        servers = fields.items(document, ("dnsServers",), fields.address, most=32)
         advanced, ignored = read_advanced(_pairs(document))
         network, ipv6_network = _network(document), _ipv6_network(document)
         return cls(
@@ -90,7 +88,7 @@ class ServerConfiguration:
             ipv6_network=ipv6_network,
             dns_servers=servers,
             default_domain_suffix=_suffix(document),
-            split_dns=fields.items(document, ("splitDNS",), fields.domain, _MOST_DOMAINS),
+            split_dns=fields.items(document, ("splitDNS",), fields.domain, most=500),
             routes_include=includes,
             routes_exclude=excludes,
             listen_port=fields.port(document, "listenPort", DEFAULT_PORT),

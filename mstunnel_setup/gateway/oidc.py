@@ -86,8 +86,6 @@ class TokenIssuers:
 
 ClaimValue: TypeAlias = str | int | bool
 
-_KEY_REFRESH_SECONDS: Final = 900
-
 
 @dataclass(frozen=True, kw_only=True)
 class TokenRules:
@@ -113,7 +111,7 @@ class TokenRules:
         """The object of `oidc.json`. The user of a session is the object id (`mst-cli server show user`)."""
         return {
             "openid_configuration_url": self.metadata,
-            "minimum_jwk_refresh_time": _KEY_REFRESH_SECONDS,
+            "minimum_jwk_refresh_time": 900,
             "algorithm": "RS256",
             "user_name_claim": "oid",
             "user_name_format": "guid",
