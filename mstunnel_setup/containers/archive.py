@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.parsing import json_value
@@ -47,18 +47,14 @@ _NO_ARCHIVE = text("is not an image archive in OCI format")
 _UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, RecursionError)
 
 
-class _Descriptor(BaseModel):
+class _Descriptor(BaseModel, extra="allow", defer_build=True):
     """What an index or a manifest refers to; other properties are kept."""
-
-    model_config = ConfigDict(extra="allow", defer_build=True)
 
     digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
     annotations: dict[str, str] | None = None
 
 
-class _Index(BaseModel):
-    model_config = ConfigDict(extra="allow", defer_build=True)
-
+class _Index(BaseModel, extra="allow", defer_build=True):
     manifests: tuple[_Descriptor, ...]
 
 

@@ -8,7 +8,7 @@ from importlib.resources import files as resources
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError, declare
@@ -59,23 +59,19 @@ class Feed:
         return hashlib.sha256(self.root.encode()).hexdigest()
 
 
-class _FeedSettings(BaseModel):
+class _FeedSettings(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """What the administrator says of the feed: an empty address for none, and the file with its root."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     url: Annotated[str, AfterValidator(lambda url: url and feed_address(url))]
     root: str = ROOT
 
 
-class FeedRecord(BaseModel):
+class FeedRecord(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """What this server has seen of a feed.
 
     `anchor` is the SHA-256 of the root it began with, `metadata` the last verified file of each role. Since
     `seen` the `catalogue` is the last verified list; it is not offered after `expires`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     anchor: str
     metadata: dict[str, str]

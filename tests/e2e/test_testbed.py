@@ -13,7 +13,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.testbed import archive, vpn
+from tests.testbed import vpn
 from tests.testbed.machine import Machine
 from tests.testbed.process import Completed, TestbedError
 from tests.testbed.testbed import INTRANET_PAGE, INTRANET_URL, Testbed
@@ -168,18 +168,6 @@ def test_the_page_is_out_of_reach_without_the_tunnel(testbed: Testbed) -> None:
             28,
         }
     assert testbed.server.run(["curl", "--silent", "--max-time", "3", INTRANET_URL]).stdout == INTRANET_PAGE
-
-
-def test_the_archive_loads_under_the_digests_it_names(testbed: Testbed) -> None:
-    images = archive.prepare(testbed.images)
-    testbed.server.write("/root/images.tar", images.path.read_bytes())
-    testbed.server.run(["podman", "load", "--quiet", "--input=/root/images.tar"], timeout=120)
-    for reference in images.references.values():
-        # `sh` is the one program that both have.
-        command = ["podman", "run", "--rm", "--pull=never", "--network=none", "--entrypoint=sh", reference]
-        ran = testbed.server.run([*command, "-c", ":"], check=False)
-        assert ran.code == 0, ran.describe()
-    testbed.server.run(["podman", "rmi", "--all", "--force"])
 
 
 def test_the_first_token_of_a_new_signing_key_is_accepted(gateway: Gateway) -> None:
