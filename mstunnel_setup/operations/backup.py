@@ -207,7 +207,7 @@ def _contents(run: Run) -> dict[str, bytes]:
     """What goes into the archive beside its manifest, by the path where another host gets it."""
     roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
     # An import may link another generation between two of its files.
-    linked = generations.linked(run.context.ports.files)
+    linked = generations.linked(run.context.host.files)
     in_use = paths.ACTIVE if linked is None else generations.directory(linked)
     places = {**FILES, **{path: (path,) for path in roots}}
     contents = {
@@ -251,7 +251,7 @@ def _manifest(run: Run) -> JsonObject:
     return {
         "schema": SCHEMA,
         "version": __version__,
-        "created": run.context.ports.clock.now().isoformat(timespec="seconds"),
+        "created": run.context.host.clock.now().isoformat(timespec="seconds"),
         "answers": _answers(run),
         "site": remembered(receipt, "joined-site"),
         "server_name": run.context.server_name,

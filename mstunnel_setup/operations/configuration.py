@@ -75,7 +75,7 @@ def pull(operator: Operator, settings: Settings) -> Result:
         rendered = _wanted(run.context)
         changes = rendering.changes(rendering.current(run.files), rendered.files)
         if changes:
-            run.context.ports.check_gateway_configuration(images.references(run.context)[0], rendered.text)
+            run.context.host.check_gateway_configuration(images.references(run.context)[0], rendered.text)
             rendering.write(run.files, changes)
     warnings = _notices(rendered)
     data: JsonObject = {"written": [*changes]}
@@ -88,11 +88,11 @@ def pull(operator: Operator, settings: Settings) -> Result:
 
 def _wanted(context: Context) -> Rendered:
     sign_in.STEP.gather(context)
-    found = context.ports.graph.configuration_of(site.chosen_id(context))
+    found = context.host.graph.configuration_of(site.chosen_id(context))
     if found is None:
         raise CONFIGURATION_MISSING()
-    files = context.ports.files
-    level = read_log_level(files, context.ports.clock.now())
+    files = context.host.files
+    level = read_log_level(files, context.host.clock.now())
     port = rendering.open_port(rendering.current(files))
     return rendering.render(
         ServerConfiguration.from_wire(found.to_wire()), read_gateway_options(files), port, level

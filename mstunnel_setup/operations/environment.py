@@ -226,12 +226,12 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
         if wanted is None:
             return Result("ok", _report(before).data, text=_lines(before))
         if wanted == "verbose":
-            log_level.begin_verbose(run.files, run.context.ports.clock.now() + timedelta(hours=VERBOSE_HOURS))
+            log_level.begin_verbose(run.files, run.context.host.clock.now() + timedelta(hours=VERBOSE_HOURS))
         else:
             if wanted != "normal":
                 changed = env_file.assign(environment_text(run), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
                 run.files.write(paths.ENVIRONMENT, changed.encode(), _MODE)
-            log_level.end_verbose(run.files)
+            run.files.remove(paths.LOG_LEVEL)
         after = _now(run)
         if after == before:
             return Result("unchanged", _report(after).data, text=_lines(after))
@@ -245,7 +245,7 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
 
 def _now(run: Run) -> LogLevel:
     settings = env_file.parse(environment_text(run), paths.ENVIRONMENT)
-    return log_level.log_level(run.files, settings, run.context.ports.clock.now())
+    return log_level.log_level(run.files, settings, run.context.host.clock.now())
 
 
 def _report(level: LogLevel) -> LogLevelReport:

@@ -130,7 +130,7 @@ def _refuse(run: Run) -> None:
     names = [step.name for step in steps_of(run.scope)]
     refuse_vendor(run.context)
     refuse_unready(run.context, names)
-    if run.context.ports.files.live and not run.context.receipt.entries:
+    if run.context.host.files.live and not run.context.receipt.entries:
         eula.STEP.gather(run.context)
         sign_in.STEP.gather(run.context)
         refuse_unsuited(run.context, names)
@@ -213,7 +213,7 @@ def _staged(run: Run, files: Mapping[str, bytes]) -> list[CopyFile]:
 def _remove_old(run: Run, manifest: JsonObject) -> None:
     """Remove from the tenant what the old host had there; absent is fine."""
     sign_in.as_registrar(run.context)
-    graph, site = run.context.ports.graph, manifest.get("site")
+    graph, site = run.context.host.graph, manifest.get("site")
     if isinstance(site, dict) and manifest.get("server_id"):
         graph.delete_server(str(site["id"]), str(manifest["server_id"]))
     if manifest.get("application_object_id"):

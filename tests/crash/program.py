@@ -176,7 +176,7 @@ def _recorded(ports: Host, request: dict[str, Any], points: Points) -> Host:
 
 def _is_listed(context: Context, expected: verify.ExpectedGateway) -> None:
     """No agent runs here, so its record is all that can be proved."""
-    if context.ports.graph.server(expected.site_id, expected.server_id) is None:
+    if context.host.graph.server(expected.site_id, expected.server_id) is None:
         raise SERVER_NOT_LISTED()
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.certificates import refuse_unloadable
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError
 from mstunnel_setup.base.text import text
@@ -78,7 +79,7 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
     `import-taken-back` when the gateway does not serve it; the earlier one is then in use again. Generations
     before the earlier one are removed.
     """
-    state = run.context.ports.files.state(paths.ACTIVE)
+    state = run.context.host.files.state(paths.ACTIVE)
     if state is not None and state.kind != "link":
         raise CertificateError(
             "link-flattened",
@@ -90,41 +91,22 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
     before = previous(run, name)
     # Asked first: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
-    _refuse_unloadable(run, name)
-    started = run.context.ports.clock.monotonic()
+    if image := images.for_judgement(run.context):
+        try:
+            refuse_unloadable(run.context.host, image, name)
+        except CertificateError:
+            if name not in _waiting(run):
+                drop(run, name)
+            raise
+    started = run.context.host.clock.monotonic()
     apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
     try:
         serving = prove(run.context, port)
     except SetupError as error:
         raise _taken_back(run, name, before, error) from error
-    seconds = run.context.ports.clock.monotonic() - started
+    seconds = run.context.host.clock.monotonic() - started
     finish_switch(run, name, copies)
     return Activation(serving, seconds)
-
-
-def _refuse_unloadable(run: Run, name: str) -> None:
-    """Have ocserv and GnuTLS of the gateway's image load the generation `name`, in its configuration.
-
-    What our own checks let pass they may refuse, such as a curve that GnuTLS does not have.
-    """
-    context = run.context
-    text = (run.files.read(paths.OCSERV_CONF) or b"").decode()
-    if not run.files.live or paths.ACTIVE not in text:
-        return
-    image = images.references(context)[0]
-    if context.ports.engine.image(image) is None:
-        return
-    reason = context.ports.gateway_refusal(image, text.replace(paths.ACTIVE, generations.directory(name)))
-    if reason:
-        if name not in _waiting(run):
-            drop(run, name)
-        raise CertificateError(
-            "import-refused",
-            "the gateway cannot load the certificate, so the one in use stays: {reason}",
-            hint="Request a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or "
-            "P-384.",
-            reason=reason,
-        )
 
 
 def finish_switch(run: Run, name: str, copies: Sequence[Action]) -> None:
@@ -146,7 +128,7 @@ def _drop_earlier_copies(run: Run, copied: Collection[str]) -> None:
 
 def previous(run: Run, name: str) -> str | None:
     """The generation in use before `name`: what is linked now, else what the journal says."""
-    linked = generations.linked(run.context.ports.files)
+    linked = generations.linked(run.context.host.files)
     if linked is not None and linked != name:
         return linked
     entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
@@ -162,13 +144,13 @@ def prove(context: Context, port: int | None) -> bool:
     """
     if port is None:
         return False
-    name = generations.linked(context.ports.files)
+    name = generations.linked(context.host.files)
     for left in reversed(range(_ATTEMPTS)):
         if name is not None:
-            generations.freshen(context.ports.files, context.ports.clock, name)
+            generations.freshen(context.host.files, context.host.clock, name)
         reload_gateway(context)
         try:
-            verify.serves(context.ports, port, _PATIENCE, _PAUSE)
+            verify.serves(context.host, port, _PATIENCE, _PAUSE)
         except NetworkError:
             if not left:
                 raise
@@ -179,18 +161,18 @@ def prove(context: Context, port: int | None) -> bool:
 
 def serving_port(context: Context) -> int | None:
     """The port of the running gateway; None when none runs, or when the paths are below another root."""
-    if not context.ports.files.live:
+    if not context.host.files.live:
         return None
-    state = context.ports.engine.inspect(paths.SERVER)
+    state = context.host.engine.inspect(paths.SERVER)
     if state is None or state.status != "running":
         return None
-    return port_in_use(context.ports.files)
+    return port_in_use(context.host.files)
 
 
 def reload_gateway(context: Context) -> None:
     """Reload the gateway's files now; without this it does so a few seconds later."""
     try:
-        context.ports.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
+        context.host.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
     except SetupError as error:
         context.prompter.say(
             text(
@@ -203,7 +185,7 @@ def reload_gateway(context: Context) -> None:
 def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> CertificateError:
     """Link the earlier generation again and drop the refused one; the error to raise."""
     why = text("the gateway does not serve the new certificate: {message}", message=cause.message)
-    if before is None or run.context.ports.files.state(generations.directory(before)) is None:
+    if before is None or run.context.host.files.state(generations.directory(before)) is None:
         return CertificateError(
             "import-unproven",
             "{reason}; there is no earlier certificate to restore",
@@ -248,7 +230,7 @@ def _waiting(run: Run) -> set[str | None]:
 
 def drop(run: Run, name: str) -> None:
     """Remove a generation, unless it is the one in use."""
-    if name != generations.linked(run.context.ports.files):
+    if name != generations.linked(run.context.host.files):
         directory = generations.directory(name)
         keys = [generations.freshness(name), f"identity:{directory}", f"directory:{directory}"]
         run.runner.take_back(keys)

@@ -46,7 +46,7 @@ class _Root:
             "name": self.file,
             "subject": title(self.certificate),
             "sha256": self.certificate.fingerprint(hashes.SHA256()).hex(),
-            "days_left": days_left(self.certificate, run.context.ports.clock.now()),
+            "days_left": days_left(self.certificate, run.context.host.clock.now()),
         }
 
 
@@ -159,7 +159,7 @@ def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
                 hint="Give the certificate of the authority, not one that it issued.",
                 certificate=title(certificate),
             )
-        if days_left(certificate, run.context.ports.clock.now()) < 0:
+        if days_left(certificate, run.context.host.clock.now()) < 0:
             raise CertificateError(
                 "root-expired",
                 "the certificate of {certificate} expired on {ended:%Y-%m-%d}",
@@ -187,4 +187,4 @@ def _tell_containers(run: Run) -> None:
     if serving_port(run.context) is None:
         return
     reload_gateway(run.context)
-    control.restart(run.context.ports, paths.AGENT)
+    control.restart(run.context.host, paths.AGENT)

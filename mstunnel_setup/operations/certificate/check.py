@@ -66,10 +66,10 @@ class CertificateFindings(Report):
 def show(operator: Operator) -> Result:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
     with installed_run(operator, {}, exclusively=False) as run:
-        identity = generations.read(run.context.ports.files, paths.ACTIVE)
+        identity = generations.read(run.context.host.files, paths.ACTIVE)
         leaf = identity.leaf
         names = extension(leaf, x509.SubjectAlternativeName)
-        generation = generations.linked(run.context.ports.files)
+        generation = generations.linked(run.context.host.files)
         found = CertificateReport(
             subject=title(leaf),
             names=shown_names(names) if names else "",
@@ -77,7 +77,7 @@ def show(operator: Operator) -> Result:
             serial=f"{serial_number(leaf):x}",
             not_before=f"{leaf.not_valid_before_utc:%Y-%m-%d}",
             not_after=f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-            days_left=days_left(leaf, run.context.ports.clock.now()),
+            days_left=days_left(leaf, run.context.host.clock.now()),
             sha256=leaf.fingerprint(hashes.SHA256()).hex(),
             chain=tuple(title(certificate) for certificate in identity.chain),
             generation=generation,
@@ -140,14 +140,14 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
     With `ask_authority` its answer is kept, for which the run has to hold the lock.
     """
     context = run.context
-    placement = tuple(placement_findings(context.ports.files))
+    placement = tuple(placement_findings(context.host.files))
     yield from placement
-    yield from exposed_keys(context.ports.files)
+    yield from exposed_keys(context.host.files)
     try:
-        device_certificates.judge_placed(context.ports.files, context.ports.clock.now())
+        device_certificates.judge_placed(context.host.files, context.host.clock.now())
     except CertificateError as error:
         yield DEVICES_NOT_CHECKED(problem=error.message, remedy=error.hint)
-    identity = generations.in_use(context.ports.files)
+    identity = generations.in_use(context.host.files)
     if identity is None:
         if not placement:
             yield NONE_IN_USE()

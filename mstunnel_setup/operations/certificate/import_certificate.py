@@ -127,7 +127,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
             "a delayed import cannot be combined with --root",
             hint="Run `mst-cli import_cert` on the host itself.",
         )
-    timer = run.context.ports.systemd.running()
+    timer = run.context.host.systemd.running()
     pending = ScheduleImport(
         name=found.fingerprint[:_NAME_DIGITS],
         at=due.isoformat(),
@@ -164,7 +164,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
 
 def list_pending(run: Run) -> Result:
     """The delayed imports, the earliest first."""
-    now = run.context.ports.clock.now()
+    now = run.context.host.clock.now()
     found = sorted(pending_imports(run.context.receipt), key=lambda pending: pending.due)
     lines = [
         text(
@@ -192,7 +192,7 @@ def take_pending(run: Run, name: str) -> Result:
     """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
     pending = _named(run, name)
     directory = generations.directory(pending.fingerprint)
-    identity = generations.read(run.context.ports.files, directory)
+    identity = generations.read(run.context.host.files, directory)
     if _newer_in_use(run, identity.leaf) not in ("", pending.instead_of):
         raise CertificateError(
             "import-older",
@@ -204,7 +204,7 @@ def take_pending(run: Run, name: str) -> Result:
     asked = revocation.ask(run.context, identity)
     certificate.tell(run.context, asked.findings)
     # What came from elsewhere goes to the usual places as PEM.
-    source = generations.source(run.context.ports.files, directory)
+    source = generations.source(run.context.host.files, directory)
     copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
     done = activate(run, pending.fingerprint, copies)
     revocation.keep(run.context, identity, asked)
@@ -218,9 +218,9 @@ def take_pending(run: Run, name: str) -> Result:
 
 def _newer_in_use(run: Run, leaf: x509.Certificate) -> str:
     """The generation in use where `leaf` would be a step back from it; else empty."""
-    current = generations.leaf_in_use(run.context.ports.files)
+    current = generations.leaf_in_use(run.context.host.files)
     older = current is not None and generations.is_older(leaf, current)
-    return str(generations.linked(run.context.ports.files)) if older else ""
+    return str(generations.linked(run.context.host.files)) if older else ""
 
 
 def pending_of(run: Run, fingerprint: str) -> Sequence[ScheduleImport]:
@@ -261,7 +261,7 @@ def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[Schedu
 
 def take(run: Run, pending: ScheduleImport) -> Result:
     """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
-    now = run.context.ports.clock.now().isoformat()
+    now = run.context.host.clock.now().isoformat()
     tried = {**_tried(run.context.receipt), pending.name: now}
     apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
     return take_pending(run, pending.name)
@@ -294,7 +294,7 @@ def import_certificate(operator: Operator, settings: Settings, how: ImportReques
 
 
 def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | None) -> Result:
-    in_use = found.fingerprint == generations.linked(run.context.ports.files)
+    in_use = found.fingerprint == generations.linked(run.context.host.files)
     if in_use and not how.dry_run:
         return _in_use_already(run, found, how)
     _refuse_step_back(run.context, found, agreed=how.yes or how.dry_run)
@@ -334,7 +334,7 @@ def _in_use_already(run: Run, found: Certificate, how: ImportRequest) -> Result:
 
 def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> None:
     """Never to an older certificate without asking; an unattended run is asked by `--yes`."""
-    current = generations.leaf_in_use(context.ports.files)
+    current = generations.leaf_in_use(context.host.files)
     if agreed or current is None or not generations.is_older(found.identity.leaf, current):
         return
     ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
@@ -357,7 +357,7 @@ def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> 
 
 def _would_import(context: Context, found: Certificate, due: datetime | None, *, in_use: bool) -> Result:
     leaf = found.identity.leaf
-    now = context.ports.clock.now()
+    now = context.host.clock.now()
     judged = certificate.findings(context, found.identity, certificate.address(context), due)
     data: JsonObject = {
         "would_import": found.fingerprint,

@@ -120,7 +120,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
     Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
     """
     with installed_run(operator, {}) as run:
-        problems = tuple(placement_findings(run.context.ports.files))
+        problems = tuple(placement_findings(run.context.host.files))
         if not problems:
             return Result("unchanged", text=[text("The link and the certificate in use are intact.")])
         fix_permissions(run.files)
@@ -161,7 +161,7 @@ def _generation_findings(files: Files, name: str) -> Iterator[Problem]:
 
 def _wanted(run: Run) -> str | None:
     """The generation in use: what is linked, else what was linked last according to the journal."""
-    linked = generations.linked(run.context.ports.files)
+    linked = generations.linked(run.context.host.files)
     entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
     return linked or (PurePosixPath(str(entry.versions[-1]["target"])).name if entry else None)
 
@@ -214,13 +214,13 @@ def _require_agreement(context: Context, best: _Candidate, *, agreed: bool) -> N
 def _candidates(context: Context) -> Iterator[_Candidate]:
     """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
     waiting = {pending.fingerprint for pending in pending_imports(context.receipt)}
-    names = context.ports.files.names(paths.GENERATIONS)
+    names = context.host.files.names(paths.GENERATIONS)
     directories = (paths.ACTIVE, *(generations.directory(name) for name in names))
-    places = [(place, generations.source(context.ports.files, place)) for place in directories]
+    places = [(place, generations.source(context.host.files, place)) for place in directories]
     usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate_source.usual(context), strict=True)
     for place, source in (*places, *usual):
         try:
-            identity = source.load(context.ports)
+            identity = source.load(context.host)
         except SetupError:  # also a passphrase that the answers name and that is not to be had
             continue
         if fingerprint(identity) not in waiting:
@@ -229,9 +229,9 @@ def _candidates(context: Context) -> Iterator[_Candidate]:
 
 def _clear_way(context: Context) -> None:
     """Remove what stands in the place of the link: a file, or a directory with nothing but chain and key."""
-    files = context.ports.files
+    files = context.host.files
     state = files.state(paths.ACTIVE)
-    if state is None or generations.linked(context.ports.files) is not None:
+    if state is None or generations.linked(context.host.files) is not None:
         return
     if state.kind != "directory":
         files.remove(paths.ACTIVE)

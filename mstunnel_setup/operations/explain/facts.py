@@ -204,7 +204,7 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
 
 def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> Facts:
     """What is known now; what the gateway does not report is left out. Nothing is changed."""
-    ports = run.context.ports
+    ports = run.context.host
     served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
     state = _health(ports)
     inside = _GatewayContainer(ports) if state == "healthy" else None

@@ -394,7 +394,7 @@ def _known_user(run: Run, subject: Subject, token: Token | None) -> Subject:
     Raises UsageError `user-name-unresolved`. A guest never has a session, so a guest needs no id; without
     tokens, user names are what RADIUS or the certificates say.
     """
-    files = run.context.ports.files
+    files = run.context.host.files
     served = read_tunnel_settings(files.read(paths.OCSERV_CONF) or b"")
     if "@" not in subject.text or subject.is_guest or (served is not None and not served.by_token):
         return subject

@@ -37,14 +37,14 @@ def move(run: Run, port: int) -> None:
     configuration = run.files.read(paths.OCSERV_CONF) or b""
     run.files.write(paths.OCSERV_CONF, with_port(configuration, port), CONFIGURATION_MODE)
     reload_gateway(run.context)
-    verify.serves(run.context.ports, port, _PATIENCE, _PAUSE)
+    verify.serves(run.context.host, port, _PATIENCE, _PAUSE)
     run.write_receipt()
 
 
 def _published(run: Run, port: int) -> bool:
     """Whether an interrupted move has made the container already; it then holds the port itself."""
     made_for = launch.step_for_port(port).gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
-    found = run.context.ports.engine.inspect(paths.SERVER)
+    found = run.context.host.engine.inspect(paths.SERVER)
     return found is not None and found.labels.get(CONFIGURATION_LABEL) == made_for
 
 

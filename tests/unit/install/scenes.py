@@ -194,7 +194,7 @@ def configuration(port: int = 443, **more: Any) -> TunnelConfiguration:
 def context_of(ports: Host, prompter: FakePrompter | None = None) -> Context:
     """What a step sees on these ports, without answers and before the first run."""
     return Context(
-        ports=ports,
+        host=ports,
         cache=RunCache(merge({}, {})),
         prompter=prompter or FakePrompter(),
         read_receipt=Receipt,
@@ -256,7 +256,7 @@ class Scene:
             trusted=self.trusted,
         )
         context = Context(
-            ports=ports,
+            host=ports,
             cache=cache,
             prompter=self.prompter,
             read_receipt=lambda: fold(self.journal.records),
@@ -268,17 +268,17 @@ class Scene:
     def opened(self) -> Run:
         """What a command works with that has opened this host."""
         context, journal = self.context(), self.journal
-        runner = Runner(context.ports, journal, CODEC, self.clock, lambda _event: None)
+        runner = Runner(context.host, journal, CODEC, self.clock, lambda _event: None)
         return Run(context, runner, journal)
 
     def run(self, step: Step[Context, Any], context: Context) -> tuple[Action, ...]:
         """Run one step to its end, journal and all; returns what was done."""
-        runner = Runner(context.ports, self.journal, CODEC, self.clock, lambda _event: None)
+        runner = Runner(context.host, self.journal, CODEC, self.clock, lambda _event: None)
         return runner.run([step], context)[0].actions
 
     def undo(self) -> None:
         """Take everything back, as an uninstallation does."""
-        Runner(self.context().ports, self.journal, CODEC, self.clock, lambda _event: None).undo()
+        Runner(self.context().host, self.journal, CODEC, self.clock, lambda _event: None).undo()
 
     def remember(self, name: str, value: Any) -> None:
         """A finished `Remember` of an earlier run."""

@@ -71,7 +71,7 @@ def test_new_connections_are_refused_before_anybody_is_counted_and_the_health_ch
     gateway = Gateway(left=[0])
     drain(gateway.context, 8443, minutes=1)
     assert gateway.rules[-1].endswith("input iifname != lo tcp dport 8443 ct state new reject with tcp reset")
-    reopen(gateway.context.ports)
+    reopen(gateway.context.host)
     assert gateway.rules[-1] == "delete table inet mstunnel_drain"
 
 
@@ -81,7 +81,7 @@ def test_a_gateway_that_does_not_answer_has_no_sessions_to_wait_for() -> None:
     assert gateway.clock.naps == []
     assert gateway.said == ["Not waiting for sessions: it does not run."]
     with pytest.raises(EngineError):
-        connected(gateway.context.ports)
+        connected(gateway.context.host)
 
 
 def test_without_refusing_new_connections_there_is_no_drain() -> None:

@@ -101,4 +101,4 @@ def test_a_gateway_that_cannot_be_queried_has_no_sessions_yet() -> None:
 
 
 def test_who_is_connected_is_known_by_address() -> None:
-    assert connected(Gateway(connected=[[PHONE, STRANGER]]).context.ports) == (PHONE, STRANGER)
+    assert connected(Gateway(connected=[[PHONE, STRANGER]]).context.host) == (PHONE, STRANGER)
