@@ -48,16 +48,9 @@ class CreateAccount(Action):
     """Create the account with its home and subordinate ids. Undo removes it, unless others use its home."""
 
     kind: ClassVar[str] = "create-account"
+    key_template: ClassVar[str] = "account:{name}"
+    description: ClassVar[str] = text("create service account {name} (no login)")
     name: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"account:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text("create service account {name} (no login)", name=self.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -95,14 +88,10 @@ class GiveIds(Action):
     """Give an existing account a range of subordinate ids, from `first` on."""
 
     kind: ClassVar[str] = "give-ids"
+    key_template: ClassVar[str] = "{ids}:{name}"
     name: str
     ids: IdKind
     first: int
-
-    @property
-    def key(self) -> str:
-        """The account and the kind of ids."""
-        return f"{self.ids}:{self.name}"
 
     @override
     def describe(self) -> str:
@@ -135,17 +124,10 @@ class JoinGroup(Action):
     """Make the account a member of a group."""
 
     kind: ClassVar[str] = "join-group"
+    key_template: ClassVar[str] = "member:{group}:{name}"
+    description: ClassVar[str] = text("make {name} a member of {group}")
     name: str
     group: str
-
-    @property
-    def key(self) -> str:
-        """The group and the account."""
-        return f"member:{self.group}:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text("make {name} a member of {group}", name=self.name, group=self.group)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -169,16 +151,9 @@ class EnableLinger(Action):
     """Let the services of the account run from boot on, without a login."""
 
     kind: ClassVar[str] = "enable-linger"
+    key_template: ClassVar[str] = "linger:{name}"
+    description: ClassVar[str] = text("let the services of {name} run without a login")
     name: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"linger:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text("let the services of {name} run without a login", name=self.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

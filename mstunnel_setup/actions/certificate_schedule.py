@@ -33,6 +33,7 @@ class ScheduleImport(Composite):
     """
 
     kind: ClassVar[str] = "schedule-import"
+    key_template: ClassVar[str] = "import:{name}"
     name: str
     at: str
     fingerprint: str
@@ -41,11 +42,6 @@ class ScheduleImport(Composite):
     instead_of: str = ""
     engine: str = "podman"
     timer: bool = True
-
-    @property
-    def key(self) -> str:
-        """The name of the pending import."""
-        return f"import:{self.name}"
 
     @property
     def due(self) -> datetime:
@@ -81,8 +77,8 @@ class ScheduleImport(Composite):
         link = Link(path=f"{WANTED}/{self.unit}.timer", target=f"{UNITS}/{self.unit}.timer")
         return {"": link} if self.timer else {}
 
+    @override
     def describe(self) -> str:
-        """What will be done."""
         return text(
             "activate the certificate {name} at {due:%Y-%m-%d %H:%M} UTC", name=self.name, due=self.due
         )

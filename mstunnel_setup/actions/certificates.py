@@ -42,19 +42,13 @@ class PlaceIdentity(Action):
     """Write chain.pem and key.pem of a checked identity, and root.pem if it has one, into `directory`."""
 
     kind: ClassVar[str] = "place-identity"
+    key_template: ClassVar[str] = "identity:{directory}"
     directory: str
     source: IdentitySource
     fingerprint: str
 
-    @property
-    @override
-    def key(self) -> str:
-        """The directory."""
-        return f"identity:{self.directory}"
-
     @override
     def describe(self) -> str:
-        """What will be done."""
         return text("place certificate and key from {paths}", paths=" and ".join(self.source.paths))
 
     @override
@@ -85,7 +79,6 @@ class PlaceIdentity(Action):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove the files."""
         for name in ("key.pem", "root.pem", "chain.pem"):
             if host.files.state(self.directory) is not None:
                 host.files.remove(f"{self.directory}/{name}")
@@ -137,7 +130,6 @@ class PlaceKey(PlacedFile):
 
     @override
     def describe(self) -> str:
-        """What will be done."""
         return text(
             "copy the key in {paths} to {path}",
             paths=" or ".join(dict.fromkeys(self.source.paths)),
@@ -166,13 +158,9 @@ class PlaceRevocations(PlacedFile):
     """
 
     kind: ClassVar[str] = "place-revocations"
+    description: ClassVar[str] = text("place the revocation list from {source}")
     source: str
     digest: str
-
-    @override
-    def describe(self) -> str:
-        """What will be done."""
-        return text("place the revocation list from {source}", source=self.source)
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
@@ -193,12 +181,8 @@ class CreateAgentCredential(FileAction):
     """Create the key and certificate for the agent's sign-in to the tenant (PFX, empty passphrase)."""
 
     kind: ClassVar[str] = "create-agent-credential"
+    description: ClassVar[str] = text("create the agent's certificate {path}")
     common_name: str
-
-    @override
-    def describe(self) -> str:
-        """What will be done."""
-        return text("create the agent's certificate {path}", path=self.path)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

@@ -23,10 +23,7 @@ class MakeStateDirectory(MakeDirectory):
     """Create a directory for a container's state; undo removes it with its content."""
 
     kind: ClassVar[str] = "make-state-directory"
-
-    def describe(self) -> str:
-        """What will be done."""
-        return text("create directory {path} for the state of the container", path=self.path)
+    description: ClassVar[str] = text("create directory {path} for the state of the container")
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the directory with its content; links are not followed."""
@@ -39,20 +36,13 @@ class StartService(Action):
     """Start the service `unit` and wait until its `container` is up with the configuration `label_digest`."""
 
     kind: ClassVar[str] = "start-service"
+    key_template: ClassVar[str] = "service:{unit}"
+    description: ClassVar[str] = text("start service {unit}")
     depends_on_newer: ClassVar[bool] = True  # on unit and image
     unit: str
     container: str
     label_digest: str
     timeout: float = 600.0
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"service:{self.unit}"
-
-    @override
-    def describe(self) -> str:
-        return text("start service {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -158,14 +148,10 @@ class RunContainer(Action):
     """Run a container without systemd; the engine restarts it when it ends."""
 
     kind: ClassVar[str] = "run-container"
+    key_template: ClassVar[str] = "container:{spec.name}"
     depends_on_newer: ClassVar[bool] = True  # on its image
     spec: ContainerSpec
     timeout: float = 600.0
-
-    @property
-    def key(self) -> str:
-        """The name of the container."""
-        return f"container:{self.spec.name}"
 
     @override
     def describe(self) -> str:

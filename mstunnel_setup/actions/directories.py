@@ -26,12 +26,8 @@ class GivenDirectory(Action):
     Only for directories of settings: the storage of containers belongs to many users.
     """
 
+    key_template: ClassVar[str] = "folder:{path}"
     path: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"folder:{self.path}"
 
     @abstractmethod
     def owner(self) -> tuple[int, int]:
@@ -73,11 +69,8 @@ class GiveDirectory(GivenDirectory):
     """Give a directory to the service account `account`."""
 
     kind: ClassVar[str] = "give-folder"
+    description: ClassVar[str] = text("give the directory {path} to {account}")
     account: str
-
-    @override
-    def describe(self) -> str:
-        return text("give the directory {path} to {account}", path=self.path, account=self.account)
 
     def owner(self) -> tuple[int, int]:
         """The ids of the account. Raises StepError `account-missing`."""
@@ -105,10 +98,7 @@ class GiveToAgent(GivenDirectory):
     """Give a directory to the agent, whose user id no account of this host has."""
 
     kind: ClassVar[str] = "give-to-agent"
-
-    def describe(self) -> str:
-        """What will be done."""
-        return text("let the agent write to {path}", path=self.path)
+    description: ClassVar[str] = text("let the agent write to {path}")
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the content, links not followed, then the directory, or restore its owner."""
@@ -128,11 +118,7 @@ class OpenMailbox(Action):
     """Create the directories for messages between agent and monitor."""
 
     kind: ClassVar[str] = "open-mailbox"
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"mailbox:{paths.MESSAGES}"
+    key_template: ClassVar[str] = f"mailbox:{paths.MESSAGES}"
 
     @override
     def describe(self) -> str:

@@ -25,17 +25,10 @@ class MakeDirectory(Action):
     """Create a directory. Undo removes it if it is empty."""
 
     kind: ClassVar[str] = "make-directory"
+    key_template: ClassVar[str] = "directory:{path}"
+    description: ClassVar[str] = text("create directory {path}")
     path: str
     mode: int = 0o755
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"directory:{self.path}"
-
-    @override
-    def describe(self) -> str:
-        return text("create directory {path}", path=self.path)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -68,12 +61,8 @@ def directories(path: str) -> list[MakeDirectory]:
 class FileAction(Action):
     """Makes one file. An earlier file is saved, and restored by undo."""
 
+    key_template: ClassVar[str] = "file:{path}"
     path: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"file:{self.path}"
 
     @override
     def capture(self, host: Host) -> JsonObject:
@@ -137,11 +126,8 @@ class WriteFile(PlacedFile):
     """Write a text file."""
 
     kind: ClassVar[str] = "write-file"
+    description: ClassVar[str] = text("write {path}")
     text: str
-
-    @override
-    def describe(self) -> str:
-        return text("write {path}", path=self.path)
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
@@ -169,11 +155,8 @@ class WriteJson(PlacedFile):
     """Write a JSON file; `value` may refer to results of earlier actions."""
 
     kind: ClassVar[str] = "write-json"
+    description: ClassVar[str] = text("write {path}")
     value: JsonValue
-
-    @override
-    def describe(self) -> str:
-        return text("write {path}", path=self.path)
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
@@ -193,12 +176,9 @@ class CopyFile(PlacedFile):
     """Copy a file that an administrator named. The journal gets only its digest, so it may be secret."""
 
     kind: ClassVar[str] = "copy-file"
+    description: ClassVar[str] = text("copy {source} to {path}")
     source: str
     digest: str
-
-    @override
-    def describe(self) -> str:
-        return text("copy {source} to {path}", source=self.source, path=self.path)
 
     @override
     def _has_content(self, host: Host, outputs: Outputs) -> bool:
@@ -232,18 +212,11 @@ class Link(Action):
     """
 
     kind: ClassVar[str] = "link"
+    key_template: ClassVar[str] = "link:{path}"
+    description: ClassVar[str] = text("link {path} to {target}")
     depends_on_newer: ClassVar[bool] = True  # on its target
     path: str
     target: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"link:{self.path}"
-
-    @override
-    def describe(self) -> str:
-        return text("link {path} to {target}", path=self.path, target=self.target)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

@@ -61,12 +61,8 @@ class LimitForwarding(Composite):
     """Write the rules to `RULES` and load them; undo removes them from the kernel, too."""
 
     kind: ClassVar[str] = "limit-forwarding"
+    key_template: ClassVar[str] = f"forwarding:{RULES}"
     text: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"forwarding:{RULES}"
 
     @property
     def file(self) -> WriteFile:

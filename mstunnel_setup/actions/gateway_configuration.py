@@ -23,6 +23,8 @@ class WriteGatewayConfiguration(Composite):
     """
 
     kind: ClassVar[str] = "write-gateway-configuration"
+    key_template: ClassVar[str] = "file:{path}"
+    description: ClassVar[str] = text("test the gateway's configuration and write {path}")
     text: str
     image: JsonValue
     path: str = OCSERV_CONF
@@ -30,17 +32,8 @@ class WriteGatewayConfiguration(Composite):
 
     @property
     @override
-    def key(self) -> str:
-        return f"file:{self.path}"
-
-    @property
-    @override
     def parts(self) -> Mapping[str, Action]:
         return {"": WriteFile(path=self.path, text=self.text, mode=self.mode, managed=True)}
-
-    @override
-    def describe(self) -> str:
-        return text("test the gateway's configuration and write {path}", path=self.path)
 
     @override
     def prepare(self, host: Host, outputs: Outputs) -> None:

@@ -24,12 +24,8 @@ _PAUSES = (1.0, 4.0)
 class _BringImage(Action):
     """Make the image `reference` (`name@sha256:...`) available on this host."""
 
+    key_template: ClassVar[str] = "image:{reference}"
     reference: str
-
-    @property
-    def key(self) -> str:
-        """The reference: a pulled and a loaded image are the same object."""
-        return f"image:{self.reference}"
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

@@ -59,14 +59,10 @@ class EnableInitScript(Action):
     """
 
     kind: ClassVar[str] = "enable-init-script"
+    key_template: ClassVar[str] = "init-script:{name}"
     init: Init
     name: Name = "mstunnel"
     now: bool = False
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"init-script:{self.name}"
 
     @override
     def describe(self) -> str:

@@ -21,16 +21,9 @@ class LoadModule(Action):
     """Load a kernel module. Undo unloads it, unless it is in use."""
 
     kind: ClassVar[str] = "load-module"
+    key_template: ClassVar[str] = "module:{name}"
+    description: ClassVar[str] = text("load kernel module {name}")
     name: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"module:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text("load kernel module {name}", name=self.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -82,17 +75,10 @@ class SetSysctl(Action):
     """Set the kernel parameter `name` (with dots). Undo restores its earlier value."""
 
     kind: ClassVar[str] = "set-sysctl"
+    key_template: ClassVar[str] = "sysctl:{name}"
+    description: ClassVar[str] = text("set {name} to {value}")
     name: str
     value: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"sysctl:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text("set {name} to {value}", name=self.name, value=self.value)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -147,12 +133,8 @@ class LabelPort(Action):
     """Set the SELinux type of a TCP port to that of web servers; undo restores it (semanage-port(8))."""
 
     kind: ClassVar[str] = "label-port"
+    key_template: ClassVar[str] = "selinux-port:{port}"
     port: int
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"selinux-port:{self.port}"
 
     @override
     def describe(self) -> str:

@@ -42,6 +42,8 @@ class WriteAuditRules(LoadedFile):
     """
 
     kind: ClassVar[str] = "write-audit-rules"
+    key_template: ClassVar[str] = "audit:{path}"
+    description: ClassVar[str] = text("write the audit rules {path} and load them")
     loader: ClassVar[tuple[str, ...]] = (AUDIT_LOADER, "--load")
     text: str
 
@@ -50,21 +52,14 @@ class WriteAuditRules(LoadedFile):
     def parts(self) -> Mapping[str, Action]:
         return {"": WriteFile(path=self.path, text=self.text, mode=0o640)}
 
-    @property
-    @override
-    def key(self) -> str:
-        return f"audit:{self.path}"
-
-    @override
-    def describe(self) -> str:
-        return text("write the audit rules {path} and load them", path=self.path)
-
 
 @dataclass(frozen=True, kw_only=True)
 class WriteMessageCatalogue(LoadedFile):
     """Copy the file `source` to `path` and bring the database of the catalogue up to date."""
 
     kind: ClassVar[str] = "write-message-catalogue"
+    key_template: ClassVar[str] = "catalogue:{path}"
+    description: ClassVar[str] = text("copy {source} to {path} and update the journal's catalogue")
     loader: ClassVar[tuple[str, ...]] = ("journalctl", "--update-catalog")
     source: str
     digest: str
@@ -73,14 +68,3 @@ class WriteMessageCatalogue(LoadedFile):
     @override
     def parts(self) -> Mapping[str, Action]:
         return {"": CopyFile(path=self.path, source=self.source, digest=self.digest)}
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"catalogue:{self.path}"
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "copy {source} to {path} and update the journal's catalogue", source=self.source, path=self.path
-        )

@@ -37,13 +37,9 @@ class CreateAppIdentity(Action):
     """
 
     kind: ClassVar[str] = "create-app-identity"
+    key_template: ClassVar[str] = "application:{display_name}"
     display_name: str
     credential_path: str
-
-    @property
-    def key(self) -> str:
-        """The name of the application."""
-        return f"application:{self.display_name}"
 
     @override
     def describe(self) -> str:
@@ -149,20 +145,12 @@ class RemoveApplication(Action):
     """Remove the application that an earlier installation left, so that its name is free for a new one."""
 
     kind: ClassVar[str] = "remove-application"
+    key_template: ClassVar[str] = "left-application:{object_id}"
+    description: ClassVar[str] = text(
+        "remove the application {display_name} that an earlier installation left in the tenant"
+    )
     object_id: str
     display_name: str
-
-    @property
-    def key(self) -> str:
-        """The application by its object id."""
-        return f"left-application:{self.object_id}"
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "remove the application {display_name} that an earlier installation left in the tenant",
-            display_name=self.display_name,
-        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -191,22 +179,11 @@ class RegisterServer(Action):
     """Register this server in its site. Results: `server_id`."""
 
     kind: ClassVar[str] = "register-server"
+    key_template: ClassVar[str] = "server:{site_id}/{server_name}"
+    description: ClassVar[str] = text("register server {server_name} in site {site_id}")
     site_id: str
     server_name: str
     deployment_mode: DeploymentMode
-
-    @property
-    def key(self) -> str:
-        """Site and name."""
-        return f"server:{self.site_id}/{self.server_name}"
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "register server {server_name} in site {site_id}",
-            server_name=self.server_name,
-            site_id=self.site_id,
-        )
 
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the record made before is still there."""
@@ -245,22 +222,13 @@ class RemoveServerRecord(Action):
     """Remove the record that a server of this name, which is gone, left in the site."""
 
     kind: ClassVar[str] = "remove-server-record"
+    key_template: ClassVar[str] = "left-record:{server_id}"
+    description: ClassVar[str] = text(
+        "remove the record that an earlier server {server_name} left in site {site_id}"
+    )
     site_id: str
     server_id: str
     server_name: str
-
-    @property
-    def key(self) -> str:
-        """The record by its id."""
-        return f"left-record:{self.server_id}"
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "remove the record that an earlier server {server_name} left in site {site_id}",
-            server_name=self.server_name,
-            site_id=self.site_id,
-        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

@@ -26,15 +26,12 @@ class ConfigureUnit(Composite):
     """
 
     kind: ClassVar[str] = "configure-unit"
+    key_template: ClassVar[str] = "unit-file:{path}"
+    description: ClassVar[str] = text("write {path} and apply it to {unit}")
     unit: str
     path: str
     text: str
     mode: int = 0o644
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"unit-file:{self.path}"
 
     @property
     def file(self) -> WriteFile:
@@ -45,10 +42,6 @@ class ConfigureUnit(Composite):
     @override
     def parts(self) -> Mapping[str, Action]:
         return {"": self.file}
-
-    @override
-    def describe(self) -> str:
-        return text("write {path} and apply it to {unit}", path=self.path, unit=self.unit)
 
     @override
     def take_up(self, host: Host) -> None:
@@ -64,22 +57,15 @@ class InstallUnit(Composite):
     """Write a unit file; reload systemd."""
 
     kind: ClassVar[str] = "install-unit"
+    key_template: ClassVar[str] = "unit:{path}"
+    description: ClassVar[str] = text("install unit {path}")
     path: str
     text: str
 
     @property
     @override
-    def key(self) -> str:
-        return f"unit:{self.path}"
-
-    @property
-    @override
     def parts(self) -> Mapping[str, Action]:
         return {"": WriteFile(path=self.path, text=self.text)}
-
-    @override
-    def describe(self) -> str:
-        return text("install unit {path}", path=self.path)
 
     @override
     def take_up(self, host: Host) -> None:
@@ -91,11 +77,7 @@ class InstallQuadlet(InstallUnit):
     """Write a Quadlet file that Podman's generator accepts; reload systemd."""
 
     kind: ClassVar[str] = "install-quadlet"
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"quadlet:{self.path}"
+    key_template: ClassVar[str] = "quadlet:{path}"
 
     @override
     def prepare(self, host: Host, outputs: Outputs) -> None:
@@ -113,13 +95,10 @@ class InstallService(Composite):
     """Install, enable and start the service `unit` (`NAME.service`); `text` is its unit file."""
 
     kind: ClassVar[str] = "install-service"
+    key_template: ClassVar[str] = "service:{unit}"
+    description: ClassVar[str] = text("install and start the service {unit}")
     unit: str
     text: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"service:{self.unit}"
 
     @property
     @override
@@ -130,10 +109,6 @@ class InstallService(Composite):
             "file": WriteFile(path=file, text=self.text),
             "link": Link(path=f"{TARGET_DIRECTORY}/{self.unit}", target=file),
         }
-
-    @override
-    def describe(self) -> str:
-        return text("install and start the service {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -164,16 +139,9 @@ class ReachTarget(Action):
     """Start a target that other units wait for. It stays active until the next boot, which is harmless."""
 
     kind: ClassVar[str] = "reach-target"
+    key_template: ClassVar[str] = "target:{unit}"
+    description: ClassVar[str] = text("start {unit}")
     unit: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"target:{self.unit}"
-
-    @override
-    def describe(self) -> str:
-        return text("start {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

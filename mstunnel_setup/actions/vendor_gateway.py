@@ -45,13 +45,9 @@ class BackUpFiles(Action):
     """
 
     kind: ClassVar[str] = "back-up-files"
+    key_template: ClassVar[str] = "backup:{path}"
     path: str
     sources: tuple[str, ...]
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"backup:{self.path}"
 
     @override
     def describe(self) -> str:
@@ -167,13 +163,9 @@ class NoteRunning(Action):
     """
 
     kind: ClassVar[str] = "note-running"
+    key_template: ClassVar[str] = "running:vendor"
     units: tuple[str, ...]
     containers: tuple[tuple[EngineName, str], ...]
-
-    @property
-    @override
-    def key(self) -> str:
-        return "running:vendor"
 
     @override
     def describe(self) -> str:
@@ -220,16 +212,9 @@ class StopUnit(Action):
     """Stop a unit that is not ours; what undoes `NoteRunning` starts it again."""
 
     kind: ClassVar[str] = "stop-unit"
+    key_template: ClassVar[str] = "stopped:{unit}"
+    description: ClassVar[str] = text("stop {unit}")
     unit: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"stopped:{self.unit}"
-
-    @override
-    def describe(self) -> str:
-        return text("stop {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -255,13 +240,9 @@ class SetAside(Action):
     """
 
     kind: ClassVar[str] = "set-aside"
+    key_template: ClassVar[str] = "aside:{path}"
     path: str
     name: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"aside:{self.path}"
 
     @property
     def aside(self) -> str:
@@ -307,24 +288,12 @@ class SetContainerAside(Action):
     """
 
     kind: ClassVar[str] = "set-container-aside"
+    key_template: ClassVar[str] = "container-aside:{engine}:{name}"
+    description: ClassVar[str] = text("stop the {engine} container {name} and keep it as {aside}")
     engine: EngineName
     name: str
     aside: str
     for_good: bool = True
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"container-aside:{self.engine}:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "stop the {engine} container {name} and keep it as {aside}",
-            engine=self.engine,
-            name=self.name,
-            aside=self.aside,
-        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

@@ -56,13 +56,10 @@ class PlaceRadiusServers(FileAction):
     """Write the servers with their secret. `secret` says where it is; the journal never gets the secret."""
 
     kind: ClassVar[str] = "place-radius-servers"
+    description: ClassVar[str] = text("write {path} with the secret in {secret}")
     path: str = paths.RADIUS_SERVERS
     servers: Sequence[str]
     secret: str
-
-    @override
-    def describe(self) -> str:
-        return text("write {path} with the secret in {secret}", path=self.path, secret=self.secret)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

@@ -64,12 +64,8 @@ class RenewTunnelDevice(Action):
     """
 
     kind: ClassVar[str] = "renew-tunnel-device"
+    key_template: ClassVar[str] = "tunnel-device"
     reason: str = ""
-
-    @property
-    @override
-    def key(self) -> str:
-        return "tunnel-device"
 
     @override
     def describe(self) -> str:
