@@ -125,7 +125,6 @@ class SetSysctl(Action):
 
 PROXY_TYPE = "http_port_t"
 _SEMANAGE_SECONDS = 600.0
-_CELLS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,23 +191,20 @@ class LabelPort(Action):
         return ["semanage", "port", *options, "-p", "tcp", str(self.port)]
 
     def _local_type(self, host: Host) -> str | None:
-        """The type of the local rule for exactly this port; None without one."""
-        return next((kind for kind, *port in _local_rows(host) if port == ["tcp", str(self.port)]), None)
+        """The type of the local rule for exactly this port; None without one.
 
-
-def _local_rows(host: Host) -> list[list[str]]:
-    """Every local rule: type, protocol, ports; below the head of the table, where there are any.
-
-    Raises StepError `selinux-unreadable`.
-    """
-    try:
-        listed = host.processes.run(["semanage", "port", "-l", "-C"], timeout=_SEMANAGE_SECONDS)
-    except ProcessError as error:
-        raise _unreadable(error.message) from error
-    rows = [line.split(None, _CELLS - 1) for line in listed.output.splitlines() if line.strip()]
-    if any(len(row) != _CELLS for row in rows):
-        raise _unreadable(text("`semanage port -l -C` printed an unknown format"))
-    return [[cell.strip() for cell in row] for row in rows]
+        Raises StepError `selinux-unreadable`.
+        """
+        try:
+            listed = host.processes.run(["semanage", "port", "-l", "-C"], timeout=_SEMANAGE_SECONDS)
+        except ProcessError as error:
+            raise _unreadable(error.message) from error
+        # Type, protocol, ports; below the head of the table, where there are any.
+        rows = [line.split(None, 2) for line in listed.output.splitlines() if line.strip()]
+        if any(len(row) != 3 for row in rows):  # noqa: PLR2004 (the columns)
+            raise _unreadable(text("`semanage port -l -C` printed an unknown format"))
+        ours = ["tcp", str(self.port)]
+        return next((kind for kind, protocol, ports in rows if [protocol, ports.strip()] == ours), None)
 
 
 def _unreadable(reason: str) -> StepError:

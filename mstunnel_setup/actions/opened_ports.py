@@ -16,7 +16,6 @@ Frontend: TypeAlias = Literal["firewalld", "ufw"]
 
 # Beside the state of an installation, which may belong to an account and comes later.
 RECORD: Final = "/var/lib/mstunnel-opened-ports.json"
-_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -74,16 +73,11 @@ def close(files: Files, processes: Processes) -> Iterator[Removal]:
         return
     for opened in every:
         port = f"{opened.port}/{opened.protocol}"
-        yield Removal(f"opened-port:{port}", f"close {port} at {opened.frontend}", _closed(processes, opened))
+        undone = Undone(Undo.REMOVED)
+        try:
+            for command in opened.closing:
+                processes.run(command, timeout=60)
+        except ProcessError as error:
+            undone = Undone(Undo.KEPT, f"{port} open at {opened.frontend}: {error.message}")
+        yield Removal(f"opened-port:{port}", f"close {port} at {opened.frontend}", undone)
     files.remove(RECORD)
-
-
-def _closed(processes: Processes, opened: OpenedPort) -> Undone:
-    try:
-        for command in opened.closing:
-            processes.run(command, timeout=_SECONDS)
-    except ProcessError as error:
-        return Undone(
-            Undo.KEPT, f"{opened.port}/{opened.protocol} open at {opened.frontend}: {error.message}"
-        )
-    return Undone(Undo.REMOVED)

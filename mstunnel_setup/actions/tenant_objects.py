@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError
+from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError, declare
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.tenant.credential import read_credential
@@ -22,9 +22,14 @@ from mstunnel_setup.tenant.wire import (
 )
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
+SERVER_NAME_TAKEN = declare(
+    TenantError,
+    "server-name-taken",
+    "the site already has a running server called {name}",
+    "Set another server_name.",
+)
 # Entra ID answers from several replicas, which learn of a deletion within seconds.
 _REPLICATION_SECONDS: Final = 60.0
-_REPLICATION_PAUSE: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +93,12 @@ class CreateAppIdentity(Action):
 
         Raises WaitingError `admin-consent-needed` when only the grant is beyond the account's rights.
         """
-        graph = host.graph
-        application = self._application(graph, self._key(host), outputs)
+        graph, key = host.graph, self._key(host)
+        application = self._existing(graph, outputs)
+        if application is None:
+            application = graph.create_application(self.display_name, key)
+        elif key is not None and not _knows(application, key):
+            graph.set_credential(application.id, key)
         principal = graph.service_principal(application.app_id)
         principal = principal or graph.create_service_principal(application.app_id)
         _grant(graph, application, principal)
@@ -111,14 +120,6 @@ class CreateAppIdentity(Action):
             return None
         credential = read_credential(host.files, self.credential_path, unencrypted=True)
         return credential.key_credential(self.display_name)
-
-    def _application(self, graph: Graph, key: KeyCredential | None, outputs: Outputs) -> Application:
-        found = self._existing(graph, outputs)
-        if found is None:
-            return graph.create_application(self.display_name, key)
-        if key is not None and not _knows(found, key):
-            graph.set_credential(found.id, key)
-        return found
 
     def _existing(self, graph: Graph, outputs: Outputs) -> Application | None:
         """The application by the id of an earlier result, else by its name."""
@@ -161,17 +162,16 @@ class RemoveApplication(Action):
         """Delete it, and wait until searches no longer find it: the next action looks for its name."""
         host.graph.delete_application(self.object_id)
         end = host.clock.monotonic() + _REPLICATION_SECONDS
-        while host.clock.monotonic() < end and self._is_found(host.graph):
-            host.clock.sleep(_REPLICATION_PAUSE)
+        while host.clock.monotonic() < end and any(
+            item.id == self.object_id for item in host.graph.find_applications(self.display_name)
+        ):
+            host.clock.sleep(2)
         return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Nothing to undo. Entra ID keeps a deleted application for 30 days, so it can be restored there."""
         return Undone(Undo.ABSENT)
-
-    def _is_found(self, graph: Graph) -> bool:
-        return any(item.id == self.object_id for item in graph.find_applications(self.display_name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +238,7 @@ class RemoveServerRecord(Action):
         """Nothing, or TenantError `server-name-taken`: that server has checked in since it was read."""
         found = host.graph.server(self.site_id, self.server_id)
         if found is not None and not is_silent(found):
-            raise _at_work(self.server_name)
+            raise SERVER_NAME_TAKEN(name=self.server_name)
         return {}
 
     @override
@@ -268,7 +268,7 @@ def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool 
     if found is None:
         return
     if not is_silent(found):
-        raise _at_work(name)
+        raise SERVER_NAME_TAKEN(name=name)
     if removable:
         return
     raise TenantError(
@@ -298,15 +298,6 @@ def record_left(server: TunnelServer) -> str:
         "the record of a server called {display_name}, last check-in: {when}",
         display_name=plain(server.display_name),
         when=when,
-    )
-
-
-def _at_work(name: str) -> TenantError:
-    return TenantError(
-        "server-name-taken",
-        "the site already has a running server called {name}",
-        hint="Set another server_name.",
-        name=name,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from difflib import unified_diff
 from typing import Any
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.actions.host import Scope
@@ -33,7 +34,6 @@ from mstunnel_setup.install.rootless import (
 from mstunnel_setup.install.scope import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
 from mstunnel_setup.install.status import summary
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import configure, kernel, launch, proxy
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.io import accounts

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.host import Scope, build_host, no_tenant
 from mstunnel_setup.answers.merge import require
 from mstunnel_setup.answers.secret import SecretReference
@@ -19,7 +20,7 @@ from mstunnel_setup.install.context import Context, RunCache
 from mstunnel_setup.install.installed import PATIENCE, journal_of, own_scope, run_lock
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
-from mstunnel_setup.install.step_list import CODEC, steps_of
+from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter, Settings
 from mstunnel_setup.readiness.checks import refuse_unknown

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions.containers import state_of
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, TenantError
@@ -176,8 +176,8 @@ def health(operator: Operator) -> Result:
     with open_gateway(operator) as ports:
         summary = certificate_summary(ports, journal_of(Scope.ALL, operator).receipt)
         containers = ContainersHealth(
-            server=container_health(control.state_of(ports, paths.SERVER)),
-            agent=container_health(control.state_of(ports, paths.AGENT)),
+            server=container_health(state_of(ports, paths.SERVER)),
+            agent=container_health(state_of(ports, paths.AGENT)),
         )
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         rows = rows_of(report, ports.clock.now())

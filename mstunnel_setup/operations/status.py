@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
@@ -166,7 +166,7 @@ def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
 
 
 def _container(ports: Host, name: str) -> ContainerReport:
-    found = control.state_of(ports, name)
+    found = containers.state_of(ports, name)
     return ContainerReport(
         state="absent" if found is None else found.status,
         health=health(found),

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.install import revocation
-from mstunnel_setup.install.step_list import CODEC, ORDER
+from mstunnel_setup.install.step_list import ORDER
 from tests.crash import plugin
 from tests.crash.arena import Arena, Ended, Kept, differences
 from tests.crash.kill import KILLED, Scene

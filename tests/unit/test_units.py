@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.actions import forwarding
-from mstunnel_setup.actions.certificate_schedule import ScheduleImport
+from mstunnel_setup.actions.certificates import ScheduleImport
 from mstunnel_setup.actions.units import ConfigureUnit, InstallService
 from mstunnel_setup.containers import engine_unit
 from mstunnel_setup.containers.run_arguments import EngineName

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mstunnel_setup.actions import accounts
-from mstunnel_setup.actions.directories import GiveDirectory
+from mstunnel_setup.actions.accounts import GiveDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError

@@ -6,7 +6,7 @@ Newer kernels refuse rules for paths that do not exist, so this comes when they 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup.actions.loaded_files import AUDIT_LOADER, WriteAuditRules
+from mstunnel_setup.actions.units import AUDIT_LOADER, WriteAuditRules
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context

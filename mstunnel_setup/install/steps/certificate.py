@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mstunnel_setup.actions.certificate_schedule import pending_imports
-from mstunnel_setup.actions.certificates import FreshenIdentity, PlaceIdentity, PlaceKey
+from mstunnel_setup.actions.certificates import FreshenIdentity, PlaceIdentity, PlaceKey, pending_imports
 from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFile
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths

@@ -4,7 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile, WriteJson
-from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
+from mstunnel_setup.actions.gateway_configuration import (
+    PlaceRadiusServers,
+    WriteGatewayConfiguration,
+    client_conf,
+    refuse_secret,
+)
 from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.answers.model import RadiusAnswers
 from mstunnel_setup.base import paths
@@ -19,7 +24,6 @@ from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.gateway.rendering import render
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.install.steps import environment, images, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.transaction.action import Action

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+from mstunnel_setup.actions.accounts import GiveToAgent
 from mstunnel_setup.actions.containers import MakeStateDirectory
-from mstunnel_setup.actions.directories import GiveToAgent
 from mstunnel_setup.actions.files import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login

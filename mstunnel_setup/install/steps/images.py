@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mstunnel_setup.actions.containers import LoadImage, PullImage
 from mstunnel_setup.actions.files import WriteJson
-from mstunnel_setup.actions.images import LoadImage, PullImage
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError

@@ -5,14 +5,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import init_script, uplink
-from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartService, StartServices
-from mstunnel_setup.actions.directories import OpenMailbox
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.accounts import OpenMailbox
+from mstunnel_setup.actions.containers import (
+    MakeStateDirectory,
+    PullImage,
+    RunContainer,
+    StartService,
+    StartServices,
+)
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.actions.images import PullImage
-from mstunnel_setup.actions.init_script import Init
-from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
+from mstunnel_setup.actions.tunnel_device import DEVICE
+from mstunnel_setup.actions.units import Init, InstallQuadlet, InstallUnit, init_script, init_system
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, EngineError
 from mstunnel_setup.base.text import text
@@ -30,7 +35,6 @@ from mstunnel_setup.install.errors import (
 )
 from mstunnel_setup.install.programs import path_of
 from mstunnel_setup.install.steps import configure, environment, images
-from mstunnel_setup.install.tunnel_device import DEVICE
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.facts.host import own_addresses
@@ -168,7 +172,7 @@ def _init(context: Context) -> Init | None:
     """The init that can start Podman's containers; Docker's are started by its daemon."""
     if context.host.chosen.name == "docker" or not context.host.files.live:
         return None
-    return init_script.running(context.host.files, context.host.processes)
+    return init_system(context.host.files, context.host.processes)
 
 
 def network(files: Files, processes: Processes) -> Network:
@@ -253,7 +257,7 @@ def _starting(launch: Launch) -> Iterator[Action]:
     if launch.run_method is RunMethod.ENGINE:
         yield from (RunContainer(spec=specification) for specification in launch.specifications)
         if launch.init:
-            yield from init_script.at_boot(launch.init, "mstunnel", launch.program)
+            yield from init_script(launch.init, "mstunnel", launch.program)
         return
     services: list[StartService] = []
     for specification in launch.specifications:

@@ -7,7 +7,7 @@ from pathlib import Path
 import mstunnel_setup
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.loaded_files import CATALOGUES, WriteMessageCatalogue
+from mstunnel_setup.actions.units import CATALOGUES, WriteMessageCatalogue
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup.actions import init_script
 from mstunnel_setup.actions.files import directories
-from mstunnel_setup.actions.init_script import Init
-from mstunnel_setup.actions.units import TARGET_DIRECTORY, InstallService
+from mstunnel_setup.actions.units import TARGET_DIRECTORY, Init, InstallService, init_script, init_system
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.install.context import Context
@@ -34,7 +32,7 @@ class MonitorService:
 def _gather(context: Context) -> MonitorService:
     host = context.host
     systemd = host.systemd.running()
-    init = init_script.running(host.files, host.processes) if host.files.live and not systemd else None
+    init = init_system(host.files, host.processes) if host.files.live and not systemd else None
     if not systemd and init is None:
         context.prompter.say(
             text(
@@ -49,7 +47,7 @@ def _gather(context: Context) -> MonitorService:
 
 def _decide(monitor: MonitorService) -> Sequence[Action]:
     if not monitor.systemd:
-        return init_script.at_boot(monitor.init, MONITOR, monitor.program, now=True) if monitor.init else ()
+        return init_script(monitor.init, MONITOR, monitor.program, now=True) if monitor.init else ()
     text = rendering.render(
         f"systemd/{MONITOR_UNIT}", program=monitor.program, engine=monitor.engine, rootless=monitor.rootless
     )

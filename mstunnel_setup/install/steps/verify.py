@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers, tunnel_device
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.tenant_objects import RegisterServer
+from mstunnel_setup.actions.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.actions.uplink import gateway_address
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, TenantError
@@ -19,7 +20,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.gateway.ocserv_conf import served_proxy_protocol
-from mstunnel_setup.install import tenant_access, tunnel_device
+from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.agent_report import (
     AGENT_LOGS,
     AgentReport,
@@ -35,7 +36,6 @@ from mstunnel_setup.install.errors import (
     SERVER_NOT_LISTED,
 )
 from mstunnel_setup.install.steps import configure, site
-from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.network import served_leaf
@@ -144,7 +144,7 @@ def _serves(host: Host, port: int, leaf: bytes) -> None:
 
 def _containers_are_healthy(context: Context) -> None:
     for name in (paths.SERVER, paths.AGENT):
-        state = control.state_of(context.host, name)
+        state = containers.state_of(context.host, name)
         # The engine keeps the last health of a container that has ended.
         if state is None or state.status != "running" or state.health != "healthy":
             seen = (
@@ -186,7 +186,7 @@ def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
 def _report(context: Context) -> AgentReport | None:
     """What the agent that runs has reported; what one before it did tells nothing."""
     report = read_report(context.host.files)
-    state = control.state_of(context.host, paths.AGENT)
+    state = containers.state_of(context.host, paths.AGENT)
     started = state.started_at if state else None
     return report if report and (started is None or report.at >= started) else None
 

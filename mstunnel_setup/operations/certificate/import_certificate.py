@@ -9,7 +9,7 @@ from typing import Final
 
 from cryptography import x509
 
-from mstunnel_setup.actions.certificate_schedule import WANTED, ScheduleImport, pending_imports
+from mstunnel_setup.actions.certificates import WANTED, ScheduleImport, pending_imports
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.loaded_files import CATALOGUES, WriteMessageCatalogue
-from mstunnel_setup.actions.units import ReachTarget
-from mstunnel_setup.install.step_list import CODEC
+from mstunnel_setup.actions.codec import CODEC
+from mstunnel_setup.actions.units import CATALOGUES, ReachTarget, WriteMessageCatalogue
 from mstunnel_setup.install.steps import account, audit, boot, logs, uplink
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.process import Completed

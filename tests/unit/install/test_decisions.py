@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.containers import StartServices
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.containers.choice import Chosen, RunMethod
@@ -21,7 +22,7 @@ from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install import container_specs
-from mstunnel_setup.install.step_list import CODEC, steps_of
+from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import (
     account,
     audit,

@@ -5,8 +5,8 @@ import subprocess
 import pytest
 
 from mstunnel_setup.actions import forwarding
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.base import paths
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import kernel
 from mstunnel_setup.readiness.facts.firewall import forwarded
 from mstunnel_setup.transaction.runner import Runner

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.actions.loaded_files import CATALOGUES
+from mstunnel_setup.actions.units import CATALOGUES
 from mstunnel_setup.install.steps import logs
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine

@@ -12,6 +12,7 @@ from mstunnel_setup.actions.agent_identity import (
     UseAppIdentity,
 )
 from mstunnel_setup.actions.certificates import CreateAgentCredential
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import LinkInPlace, WriteJson
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
@@ -24,7 +25,6 @@ from mstunnel_setup.base.errors import ExitCode, SignInError, TenantError, Waiti
 from mstunnel_setup.base.values import JsonObject, resolve
 from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import register
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.wire import Application, DeploymentMode, HealthStatus, TunnelServer

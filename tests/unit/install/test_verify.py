@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions import tunnel_device
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, EngineError, NetworkError, TenantError
 from mstunnel_setup.base.values import JsonObject
@@ -25,7 +26,6 @@ from mstunnel_setup.exchange.health_report import (
     write_health,
 )
 from mstunnel_setup.exchange.status_file import SyncFailure
-from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.tenant.wire import TunnelServer
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
