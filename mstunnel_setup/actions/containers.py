@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs, as_list
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Image, LogOptions
@@ -25,6 +25,12 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
+CONTAINER_UNHEALTHY = declare(
+    EngineError,
+    "container-unhealthy",
+    "container {container} is {state}",
+    "See why with `mst-cli {component} logs --tail 20`, then run `mst-cli {component} restart`.",
+)
 LOG_LINES = 10
 _POLL_SECONDS = 0.5
 _PROBE_SECONDS = 1.0

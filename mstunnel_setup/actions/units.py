@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Literal, TypeAlias
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import Composite, CopyFile, Link, WriteFile
-from mstunnel_setup.actions.forwarding import RULES
+from mstunnel_setup.actions.firewall import RULES
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError

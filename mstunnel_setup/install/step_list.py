@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.install.steps import (
     account,
-    audit,
-    boot,
     bridge,
     certificate,
     configure,
@@ -19,14 +17,11 @@ from mstunnel_setup.install.steps import (
     images,
     kernel,
     launch,
-    logs,
-    monitor,
     program,
     proxy,
     register,
     sign_in,
     site,
-    uplink,
     verify,
 )
 from mstunnel_setup.transaction.step import AnyStep
@@ -38,30 +33,30 @@ ORDER: tuple[AnyStep, ...] = (
     sign_in.STEP,
     site.STEP,
     register.STEP,
-    program.STEP,
+    program.PROGRAM,
     kernel.STEP,
     proxy.STEP,
     bridge.STEP,
     images.STEP,
     configure.STEP,
     launch.STEP,
-    monitor.STEP,
-    audit.STEP,
-    logs.STEP,
+    program.MONITORING,
+    program.AUDIT,
+    program.LOGS,
     verify.STEP,
 )
 
 ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
     Scope.HOST: (
         eula.BY_ROOT,
-        account.STEP,
-        program.STEP,
+        account.ACCOUNT,
+        program.PROGRAM,
         kernel.STEP,
-        uplink.STEP,
+        account.UPLINK,
         proxy.SYSTEM,
-        boot.STEP,
-        audit.STEP,
-        logs.STEP,
+        account.BOOT,
+        program.AUDIT,
+        program.LOGS,
     ),
     Scope.ACCOUNT: (
         eula.STEP,
@@ -74,7 +69,7 @@ ROOTLESS: Mapping[Scope, tuple[AnyStep, ...]] = {
         images.STEP,
         configure.STEP,
         launch.STEP,
-        monitor.STEP,
+        program.MONITORING,
         verify.STEP,
     ),
 }

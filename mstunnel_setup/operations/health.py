@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from mstunnel_setup.actions.containers import state_of
+from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY, state_of
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, TenantError
@@ -18,7 +18,6 @@ from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, read_health
 from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.install.agent_report import AGENT_LOGS, agent_hints
-from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import (

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import containers
+from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY
 from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
@@ -18,7 +19,6 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.exchange.health_report import read_health
-from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import complete, journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import (

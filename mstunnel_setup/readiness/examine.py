@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from mstunnel_setup.actions import forwarding
+from mstunnel_setup.actions import firewall
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
@@ -133,9 +133,9 @@ class Examiner:
         }
 
     def _kernel(self, host: HostReader) -> KernelFacts:
-        if self.files.state(forwarding.RULES) is None:
+        if self.files.state(firewall.RULES) is None:
             return host.kernel()
-        rules = {True: "loaded", False: "unloaded", None: "unknown"}[forwarding.loaded(self.processes)]
+        rules = {True: "loaded", False: "unloaded", None: "unknown"}[firewall.loaded(self.processes)]
         return host.kernel().model_copy(update={"forwarding_rules": rules})
 
     def _rootless(self, host: HostReader) -> RootlessFacts:
