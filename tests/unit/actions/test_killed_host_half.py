@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.actions.codec import CODEC
-from mstunnel_setup.actions.units import CATALOGUES, ReachTarget, WriteMessageCatalogue
+from mstunnel_setup.actions.units import CATALOGUES, ReachTarget, WriteAuditRules, WriteMessageCatalogue
 from mstunnel_setup.install.steps import account, program
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.process import Completed
@@ -199,6 +199,7 @@ def test_a_killed_part_is_completed_and_undone(host_of: Callable[[str, bool], Mo
 
 
 def test_these_are_the_kinds_that_only_root_has() -> None:
-    modules = ("accounts", "units", "uplink")
+    modules = ("accounts", "uplink")
     kinds = {kind.kind for kind in CODEC._kinds.values() if kind.__module__.endswith(modules)}
-    assert kinds - {"give-to-agent", "open-mailbox"} | {ReachTarget.kind} == OF_ROOT
+    further = {ReachTarget.kind, WriteAuditRules.kind, WriteMessageCatalogue.kind}
+    assert kinds - {"give-to-agent", "open-mailbox"} | further == OF_ROOT
