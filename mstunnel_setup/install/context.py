@@ -14,9 +14,9 @@ from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.containers.choice import engine_of
 from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.readiness.checks.addresses import obstacle
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.host import HostReader
 from mstunnel_setup.readiness.facts.section import EngineName, Settings
+from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.transaction.receipt import Receipt
@@ -39,7 +39,7 @@ class RunCache:
     administrator: bool = False
     """Whether `graph` is signed in as an administrator, not as this server."""
     site: TunnelSite | None = None
-    facts: Facts | None = None
+    facts: ReadinessFacts | None = None
     """What the checks before the first change have found."""
     noted: set[str] = field(default_factory=set)
 

@@ -36,6 +36,8 @@ LAST_STEP: Mapping[Scope, str] = {Scope.ALL: "verify", Scope.HOST: "boot", Scope
 FILE = "mstunnel-setup"
 MONITOR: Final = "mstunnel_monitor"
 MONITOR_UNIT = f"{MONITOR}.service"
+PROGRAM_UPDATES: Final = f"{paths.STATE}/program"
+"""Where `mstunnel-setup self update` keeps the program before, and the new one until it is installed."""
 LINKS = ("mst-cli", "mst-readiness", "mst-admin", MONITOR, "mstunnel_uplink")
 """The other names of the one file, each a program of ours."""
 

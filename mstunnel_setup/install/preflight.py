@@ -23,11 +23,10 @@ from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.facts.section import Section
 from mstunnel_setup.readiness.facts.vendor import vendor
-from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
+from mstunnel_setup.readiness.model import CheckFinding, Group, Outcome, ReadinessFacts, undecided
 from mstunnel_setup.transaction.step import AnyStep
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
@@ -159,10 +158,10 @@ def judging(steps: Sequence[AnyStep]) -> list[AnyStep]:
     return [replace(step, gather=gather) if step is site.STEP else step for step in steps]
 
 
-def _judge(context: Context, facts: Facts, steps: Collection[str], ids: Collection[str]) -> None:
+def _judge(context: Context, facts: ReadinessFacts, steps: Collection[str], ids: Collection[str]) -> None:
     """Judge the checks `ids`; when the bridge conflicts, a person may agree to move it."""
 
-    def failed() -> list[Finding]:
+    def failed() -> list[CheckFinding]:
         settings = facts.settings.model_copy(update={"bridge": context.answers.bridge or ""})
         found = refusals(facts.model_copy(update={"settings": settings}), steps)
         return [item for item in found if item.id in ids]
@@ -180,7 +179,7 @@ def _judge(context: Context, facts: Facts, steps: Collection[str], ids: Collecti
     _refuse(context, found)
 
 
-def _refuse(context: Context, failed: Iterable[Finding]) -> None:
+def _refuse(context: Context, failed: Iterable[CheckFinding]) -> None:
     errors: list[CheckError] = []
     for item in failed:
         error = CheckError(item.id, item.problem.message, item.hint)
@@ -194,19 +193,19 @@ def _refuse(context: Context, failed: Iterable[Finding]) -> None:
         raise ChecksFailedError(errors)
 
 
-def refusals(facts: Facts, steps: Collection[str]) -> list[Finding]:
+def refusals(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFinding]:
     """The required checks that fail and that none of the steps repairs, in the order of the report."""
     return [item for item in _remaining(facts, steps) if item.result is Outcome.FAIL]
 
 
-def _remaining(facts: Facts, steps: Collection[str]) -> list[Finding]:
+def _remaining(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFinding]:
     """What the checks find, but for what the steps repair."""
     if bridge.STEP.name not in steps:
         facts = facts.model_copy(update={"settings": facts.settings.model_copy(update={"bridge": ""})})
     return [item for item in checks.judge(checks.of(_GROUPS), facts) if item.fixed_by not in steps]
 
 
-def _tell_closed(context: Context, facts: Facts) -> None:
+def _tell_closed(context: Context, facts: ReadinessFacts) -> None:
     """Say what keeps devices out at the firewall of the host: no step opens it."""
     closed = [item for item in checks.judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
     for item in closed:
@@ -214,7 +213,7 @@ def _tell_closed(context: Context, facts: Facts) -> None:
             context.note(text("{problem}. {hint}", problem=item.problem.message, hint=item.hint))
 
 
-def _examine(context: Context, steps: Collection[str]) -> Facts:
+def _examine(context: Context, steps: Collection[str]) -> ReadinessFacts:
     where, given = cloud_of(context.answers), context.answers.images
     wanted = Wanted(
         settings=context.readiness_settings(context.port),

@@ -16,10 +16,16 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.certificates.revocation_record import ASKED_BY_COMMANDS
+from mstunnel_setup.certificates.revocation import ASKED_BY_COMMANDS
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
-from mstunnel_setup.install.installed import complete, have_done, journal_of, rootless_account
+from mstunnel_setup.install.installed import (
+    PROGRAM_UPDATES,
+    complete,
+    have_done,
+    journal_of,
+    rootless_account,
+)
 from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
@@ -269,6 +275,7 @@ def forget(files: Files, journal: Journal) -> None:
         files.remove_directory(f"{state}/saved")
     if files.state(state) is not None:
         files.remove_tree(feed.WORK)
+        files.remove_tree(PROGRAM_UPDATES)
         for path in (f"{state}/receipt.json", *_REMAINS):
             files.remove(path)
     # The monitor was stopped, maybe while it held the lock.

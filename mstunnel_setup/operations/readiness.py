@@ -34,7 +34,7 @@ from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.parse import json_object
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
-from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
+from mstunnel_setup.readiness.model import CheckFinding, Group, Outcome, undecided
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
 
@@ -111,7 +111,7 @@ def _refuse_misplaced(request: ReadinessRequest) -> None:
 def _result(
     operator: Operator,
     request: ReadinessRequest,
-    found: tuple[Finding, ...],
+    found: tuple[CheckFinding, ...],
     proposed: Sequence[Fix] = (),
     failed_fixes: Mapping[Fix, SetupError] | None = None,
 ) -> Result:

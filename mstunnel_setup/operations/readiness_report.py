@@ -9,7 +9,7 @@ from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import Platform, Platforms, remedies
 from mstunnel_setup.readiness.model import (
-    Finding,
+    CheckFinding,
     Group,
     Outcome,
     Readiness,
@@ -36,7 +36,11 @@ _VERDICTS = {
 
 
 def lines(
-    findings: Sequence[Finding], ignored: Collection[str] = (), more: Iterable[str] = (), *, verbose: bool
+    findings: Sequence[CheckFinding],
+    ignored: Collection[str] = (),
+    more: Iterable[str] = (),
+    *,
+    verbose: bool,
 ) -> Iterator[str]:
     """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
     for group in Group:
@@ -60,20 +64,20 @@ def lines(
     yield summary_line(findings, ignored)
 
 
-def _row(item: Finding) -> list[str]:
+def _row(item: CheckFinding) -> list[str]:
     word = _WORDS[item.result]
     head = f"  {word:4}  {item.id:{_ID_WIDTH}} "
     parts = fold((head + item.seen).rstrip(), len(head))
     return folded(parts, word, item.id, item.seen)
 
 
-def summary(findings: Sequence[Finding]) -> dict[str, int]:
+def summary(findings: Sequence[CheckFinding]) -> dict[str, int]:
     """How many findings there are of each result."""
     counted = Counter(item.result for item in findings)
     return {outcome.value: counted[outcome] for outcome in Outcome}
 
 
-def summary_line(findings: Sequence[Finding], ignored: Collection[str] = ()) -> str:
+def summary_line(findings: Sequence[CheckFinding], ignored: Collection[str] = ()) -> str:
     """The verdict in one line."""
     counts = summary(findings)
     plural = "" if counts["warning"] == 1 else "s"
@@ -135,7 +139,7 @@ def platform_data(table: Platforms) -> JsonObject:
     return data
 
 
-def data(findings: Sequence[Finding], ignored: Collection[str] = ()) -> JsonObject:
+def data(findings: Sequence[CheckFinding], ignored: Collection[str] = ()) -> JsonObject:
     """The findings as JSON data (docs/reference/readiness.md)."""
     rows: list[JsonValue] = [
         {

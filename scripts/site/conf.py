@@ -29,6 +29,8 @@ myst_heading_anchors = 6
 # An option is copied as it is typed.
 smartquotes = False
 highlight_language = "bash"
+# Of a console, only the commands are copied.
+copybutton_prompt_text = "$ "
 # Pages of directories of the tests are reached from the page for contributors.
 suppress_warnings = ["toc.not_included"]
 

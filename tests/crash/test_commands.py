@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.actions.codec import CODEC
-from mstunnel_setup.certificates.revocation_record import ASKED_BY_COMMANDS
+from mstunnel_setup.certificates.revocation import ASKED_BY_COMMANDS
 from mstunnel_setup.install.step_list import ORDER
 from tests.crash import plugin
 from tests.crash.arena import Arena, Ended, Kept, differences

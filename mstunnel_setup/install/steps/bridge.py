@@ -11,10 +11,10 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.readiness.checks.addresses import free_range
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.facts.parse import cni_bridges, json_object
 from mstunnel_setup.readiness.facts.section import EngineName, text_of, texts_below
+from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -99,7 +99,7 @@ def _json(document: JsonObject, present: str) -> str:
     return present if json_object(present) == document else json_bytes(document).decode()
 
 
-def offer(context: Context, facts: Facts) -> bool:
+def offer(context: Context, facts: ReadinessFacts) -> bool:
     """Offer a person to move the bridge to a free range; whether that was agreed to."""
     if context.answers.bridge or facts.addresses is None or not context.prompter.interactive:
         return False

@@ -8,25 +8,32 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mstunnel_setup.actions.certificates import FreshenIdentity, PlaceIdentity, PlaceKey, pending_imports
+from mstunnel_setup.actions.certificates import (
+    FreshenIdentity,
+    JudgeIdentity,
+    PlaceIdentity,
+    PlaceKey,
+    pending_imports,
+)
 from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFile
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import joined, text, with_hint
-from mstunnel_setup.certificates import generations, revocation_record
+from mstunnel_setup.certificates import generations, revocation
 from mstunnel_setup.certificates.ca_trust import exposed_keys, readable_keys
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import best_path
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint, given_pem, key_pem
-from mstunnel_setup.certificates.revocation import Verdict, fetching, revocation_findings
+from mstunnel_setup.certificates.revocation import RevocationStatus, fetching, revocation_findings
 from mstunnel_setup.certificates.revocation import ask as ask_responders
 from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.certificate_source import CERTIFICATE_AWAITED
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.steps import images
 from mstunnel_setup.install.steps.sign_in import http_session
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -38,7 +45,8 @@ _SHOWN_ONCE = ("private-ca", "root-not-trusted")
 class Certificate:
     """A certificate that was read: where from, its name, and the copies for the usual places.
 
-    `returning` is whether its generation exists here already while another is in use; `of_devices` are the
+    `returning` is whether its generation exists here already while another is in use; `judged_by` is the
+    gateway's image where it has to load the certificate before that replaces another; `of_devices` are the
     actions that place what certificates of devices are checked with.
     """
 
@@ -46,6 +54,7 @@ class Certificate:
     identity: Identity = field(repr=False)
     copies: tuple[Action, ...] = ()
     returning: bool = False
+    judged_by: str = ""
     of_devices: tuple[Action, ...] = ()
 
     @property
@@ -57,7 +66,12 @@ class Certificate:
 def _gather(context: Context) -> Certificate:
     refuse_gone(context)
     found = suitable(context, address(context))
-    return replace(found, of_devices=tuple(device_certificates.placing(context)))
+    replaces = generations.linked(context.host.files) not in (None, found.fingerprint)
+    return replace(
+        found,
+        judged_by=images.for_judgement(context) if replaces else "",
+        of_devices=tuple(device_certificates.placing(context)),
+    )
 
 
 def suitable(context: Context, public_address: str | None) -> Certificate:
@@ -234,7 +248,7 @@ def tell(context: Context, found: Sequence[Problem]) -> None:
 class Revocation:
     """What was learnt about a chain, the leaf first."""
 
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[RevocationStatus, ...]
 
     @property
     def findings(self) -> tuple[Problem, ...]:
@@ -256,7 +270,7 @@ def ask_authorities(context: Context, identity: Identity) -> Revocation:
 def keep_revocation(context: Context, identity: Identity, found: Revocation) -> None:
     """Keep the answer for commands that must not wait for the network."""
     now, name = context.host.clock.now(), fingerprint(identity)
-    revocation_record.keep(context.host.files, revocation_record.ASKED_BY_COMMANDS, name, found.verdicts, now)
+    revocation.keep(context.host.files, revocation.ASKED_BY_COMMANDS, name, found.verdicts, now)
 
 
 def refuse_gone(context: Context) -> None:
@@ -313,8 +327,10 @@ def switching(name: str) -> Link:
 
 def _decide(certificate: Certificate) -> Sequence[Action]:
     name = certificate.fingerprint
+    judged = (JudgeIdentity(name=name, image=certificate.judged_by),) if certificate.judged_by else ()
     fresh = (FreshenIdentity(name=name),) if certificate.returning else ()
-    return (*certificate.copies, *placing(certificate), *fresh, switching(name), *certificate.of_devices)
+    placed = placing(certificate)
+    return (*certificate.copies, *placed, *judged, *fresh, switching(name), *certificate.of_devices)
 
 
 STEP = Step("certificate", text("TLS certificate"), _gather, _decide, missing=device_certificates.missing)

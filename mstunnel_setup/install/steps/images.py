@@ -66,6 +66,16 @@ def loaded_names(context: Context) -> Mapping[str, str]:
     }
 
 
+def for_judgement(context: Context) -> str:
+    """The gateway's image, where this host has it and a configuration that it could judge; else empty."""
+    files = context.host.files
+    if not files.live or paths.ACTIVE not in (files.read(paths.OCSERV_CONF) or b"").decode():
+        return ""
+    reference = references(context)[0]
+    name = loaded_names(context).get(reference, reference)
+    return name if context.host.engine.image(name) else ""
+
+
 def _gather(context: Context) -> GatewayImages:
     # An installation stays with its engine.
     installed, wanted = engine_of(context.receipt), context.answers.engine

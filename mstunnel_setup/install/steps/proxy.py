@@ -22,7 +22,6 @@ from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import assignments, proxy_places, unit_environment
 from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
 from mstunnel_setup.readiness.facts.section import EngineName, text_of, texts_below
-from mstunnel_setup.readiness.proxies import unlabelled
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.receipt import Entry
 from mstunnel_setup.transaction.step import Step
@@ -119,7 +118,7 @@ def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
         return ()
     reader = ProgramReader(host.files, host.processes, context.readiness_settings())
     security = SecurityFacts(selinux="enforcing", proxy_ports=reader.proxy_ports())
-    found = unlabelled(security, ProxyFacts(places=proxy_places("env.sh", wanted)))
+    found = security.unlabelled(ProxyFacts(places=proxy_places("env.sh", wanted)).ports)
     question = text(
         "SELinux has no proxy on port {found}. Allow it (type http_port_t)?", found=", ".join(map(str, found))
     )

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mstunnel_setup.actions.certificates import pending_imports
+from mstunnel_setup.actions.certificates import pending_imports, refuse_unloadable
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError
 from mstunnel_setup.base.text import text
@@ -90,7 +90,13 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
     before = previous(run, name)
     # Asked first: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
-    _refuse_unloadable(run, name)
+    if image := images.for_judgement(run.context):
+        try:
+            refuse_unloadable(run.context.host, image, name)
+        except CertificateError:
+            if name not in _waiting(run):
+                drop(run, name)
+            raise
     started = run.context.host.clock.monotonic()
     apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
     try:
@@ -100,31 +106,6 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
     seconds = run.context.host.clock.monotonic() - started
     finish_switch(run, name, copies)
     return Activation(serving, seconds)
-
-
-def _refuse_unloadable(run: Run, name: str) -> None:
-    """Have ocserv and GnuTLS of the gateway's image load the generation `name`, in its configuration.
-
-    What our own checks let pass they may refuse, such as a curve that GnuTLS does not have.
-    """
-    context = run.context
-    text = (run.files.read(paths.OCSERV_CONF) or b"").decode()
-    if not run.files.live or paths.ACTIVE not in text:
-        return
-    image = images.references(context)[0]
-    if context.host.engine.image(image) is None:
-        return
-    reason = context.host.gateway_refusal(image, text.replace(paths.ACTIVE, generations.directory(name)))
-    if reason:
-        if name not in _waiting(run):
-            drop(run, name)
-        raise CertificateError(
-            "import-refused",
-            "the gateway cannot load the certificate, so the one in use stays: {reason}",
-            hint="Request a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or "
-            "P-384.",
-            reason=reason,
-        )
 
 
 def finish_switch(run: Run, name: str, copies: Sequence[Action]) -> None:

@@ -12,15 +12,16 @@ _LET_IN = "Allow it at the firewall, load balancer and NAT in front of that host
 
 
 def _arrives(protocol: str, why: str) -> None:
-    @CHECKS.add(
-        f"inbound-{protocol}",
-        f"{protocol.upper()} arrives",
-        passes=f"A {protocol.upper()} probe from a second machine arrived (with `--probe`: was answered).",
-        why=why,
-    )
+    upper = protocol.upper()
+
+    @CHECKS.add(f"inbound-{protocol}", f"{upper} arrives", upper=upper, why=why)
     def arrives(settings: Settings, inbound: InboundFacts) -> Verdict:
+        """A {upper} probe from a second machine arrived (with `--probe`: was answered).
+
+        {why}
+        """
         if inbound.role == "none":
-            return skipped(text("not probed"), text("Run `mst-readiness inbound --from HOST`."))
+            return skipped("not probed", "Run `mst-readiness inbound --from HOST`.")
         if inbound.error:
             return unknown(
                 "{error}",
@@ -31,12 +32,10 @@ def _arrives(protocol: str, why: str) -> None:
         if inbound.role == "probe":
             return _probed(inbound, protocol, sources)
         if sources:
-            other = (
-                text(", not {expected} (NAT?)", expected=inbound.expected)
-                if inbound.expected and inbound.expected not in sources
-                else ""
-            )
-            return passed(text("a probe came from {sources}{other}", sources=", ".join(sources), other=other))
+            other = ""
+            if inbound.expected and inbound.expected not in sources:
+                other = text(", not {expected} (NAT?)", expected=inbound.expected)
+            return passed("a probe came from {sources}{other}", sources=", ".join(sources), other=other)
         return problem(
             "no probe arrived at {protocol} {port}",
             hint=_LET_IN,
@@ -52,7 +51,7 @@ _arrives("udp", "Without UDP the data channel falls back to TCP, which is slower
 def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> Verdict:
     if sources:
         kind = text("a TLS server") if inbound.gateway and protocol == "tcp" else text("the listener")
-        return passed(text("{kind} at {sources} answered", kind=kind, sources=", ".join(sources)))
+        return passed("{kind} at {sources} answered", kind=kind, sources=", ".join(sources))
     if inbound.gateway:
         return unknown(
             "a running gateway does not answer UDP probes",

@@ -36,6 +36,14 @@ def test_what_a_newer_agent_adds_is_passed_over(files: Files) -> None:
     assert read_standing(files) == WAITS
 
 
+def test_without_a_window_nothing_is_said_about_daylight_saving_time(files: Files) -> None:
+    """An older agent does not write these fields."""
+    files.write(STANDING, WAITS.model_dump_json(exclude={"window", "fixed", "unseen"}).encode())
+    found = read_standing(files)
+    assert found is not None
+    assert (found.window, found.fixed, found.unseen) == ("", False, ())
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"version": 2}', WAITS.model_dump_json().replace("turn", "\\u001b[2J").encode()]
 )

@@ -12,11 +12,10 @@ from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.readiness import checks
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.programs import Engine, ProgramReader
 from mstunnel_setup.readiness.facts.section import Settings
-from mstunnel_setup.readiness.model import Group, Outcome
+from mstunnel_setup.readiness.model import Group, Outcome, ReadinessFacts
 
 Answer = Completed | None
 ROOTFUL = Settings()
@@ -212,7 +211,7 @@ def test_an_engine_that_is_slow_is_not_one_that_is_down(tmp_path: Path) -> None:
     answers = {"podman --version": said("podman version 5.4.0\n"), "podman info": None}
 
     found = reader(tmp_path, answers).engine()
-    facts = Facts(settings=Settings(), engine=found)
+    facts = ReadinessFacts(settings=Settings(), engine=found)
     results = {item.id: item.result for item in checks.judge(checks.of(frozenset({Group.UTILS})), facts)}
 
     assert found.engines[0].running is None

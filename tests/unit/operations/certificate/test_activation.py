@@ -19,7 +19,7 @@ from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.fakes import FakeEngine
 from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE, Scene
 
-PKI = Pki()
+PKI = Pki({"other": {"days": 200}})
 
 
 @dataclass
@@ -96,3 +96,25 @@ def test_without_the_image_on_this_host_the_switch_is_made(scene: Scene, engine:
     activate(run, name)
     assert engine.seen == []
     assert generations.linked(run.context.host.files) == name
+
+
+def test_a_later_run_replaces_the_certificate_only_by_one_that_the_image_loads(
+    scene: Scene, engine: Gateway
+) -> None:
+    def install(name: str) -> None:
+        chain = scene.write("/root/chain.pem", PKI.pem(name) + PKI.pem("inter"))
+        key = scene.write("/root/key.pem", key_bytes(PKI.key_name(name)))
+        given = {"certificate__chain": [str(chain)], "certificate__key": str(key)}
+        scene.run(certificate.STEP, scene.context(**given))
+
+    install("leaf")
+    assert engine.seen == []  # nothing is replaced
+    first = generations.linked(scene.files)
+    engine.verdict = Finished(1, "", "GnuTLS error (at tlslib.c:855): The curve is unsupported")
+    with pytest.raises(CertificateError, match="The curve is unsupported") as caught:
+        install("other")
+    assert (caught.value.code, generations.linked(scene.files)) == ("import-refused", first)
+    engine.verdict = Finished(0, "", "")
+    install("other")
+    assert generations.linked(scene.files) != first
+    assert [linked for _, linked in engine.seen] == [generations.target(str(first))] * 2
