@@ -11,7 +11,7 @@ from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.archive import archived_images
-from mstunnel_setup.containers.choice import ChooseEngine, Chosen, engine_of
+from mstunnel_setup.containers.choice import ChooseEngine, EngineChoice, engine_of
 from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
@@ -24,7 +24,7 @@ from mstunnel_setup.transaction.step import Step
 class GatewayImages:
     """The engine, references (`name@sha256:…`) of the two images, and for those in an archive, which one."""
 
-    engine: Chosen
+    engine: EngineChoice
     server: str
     agent: str
     archives: Mapping[str, str]
