@@ -35,3 +35,8 @@ def test_declarations(example: str) -> None:
 @pytest.mark.parametrize("example", _examples("sign-in.md"))
 def test_answers(example: str) -> None:
     assert "identity" in parse(f"version: 1\n{example}".encode(), "answers.yaml").answers.model_fields_set
+
+
+@pytest.mark.parametrize("example", _examples("unattended.md"))
+def test_a_whole_answer_file(example: str) -> None:
+    assert parse(example.encode(), "answers.yaml").answers.site == "Berlin"
