@@ -199,15 +199,10 @@ def _kinds(kind: type[SetupError]) -> Iterator[type[SetupError]]:
 def calls(source: str) -> Iterator[tuple[int, str, str, str, str]]:
     """Calls with a code and texts: line, name of what is called, code, message and hint as templates.
 
-    `about(what, …)` gives a problem of a certificate another code where it is about one above the leaf.
+    A problem of a certificate, which it calls `what`, has another code where it is about one above the leaf.
     """
     tree = ast.parse(source)
     constants = _constants(tree)
-    of_chains = {
-        id(node.args[1])
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "about" and len(node.args) == _TEXTS
-    }
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
@@ -229,7 +224,8 @@ def calls(source: str) -> Iterator[tuple[int, str, str, str, str]]:
                 words if given else [text.replace("{", "{{").replace("}", "}}") for text in words]
             )
             yield node.lineno, name, code, message, hint_text
-            if id(node) in of_chains:
+            of_chain = name in _FINDINGS and "what" in given and not code.startswith("chain-")
+            if of_chain:
                 yield node.lineno, name, f"chain-{code}", message, hint_text
 
 

@@ -33,7 +33,7 @@ from mstunnel_setup.certificates.errors import (
     INPUT_TOO_LARGE,
     KEY_UNREADABLE,
 )
-from mstunnel_setup.certificates.pfx.outline import is_pfx
+from mstunnel_setup.certificates.pfx_outline import is_pfx
 
 _BEGIN = "-----BEGIN "
 _DASHES = "-----"

@@ -29,10 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
-from mstunnel_setup.containers.errors import (
-    IMAGE_ARCHIVE_DAMAGED,
-    IMAGE_ARCHIVE_UNUSABLE,
-)
+from mstunnel_setup.containers.errors import IMAGE_ARCHIVE_DAMAGED, IMAGE_ARCHIVE_UNUSABLE
 from mstunnel_setup.containers.spec import Progress
 
 # Annotations with the name of an image: `docker save` (25 or later, which also writes OCI) puts the full name
@@ -60,10 +57,6 @@ class _Descriptor(BaseModel):
     digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
     annotations: dict[str, str] | None = None
 
-    @property
-    def path(self) -> str:
-        return f"blobs/{self.digest.replace(':', '/', 1)}"
-
 
 class _Index(BaseModel):
     model_config = ConfigDict(extra="allow", defer_build=True)
@@ -86,13 +79,11 @@ class Archived:
 
 @dataclass(frozen=True)
 class Loadable:
-    """An image of an archive: its manifest digest, that of its configuration, and paths in the archive."""
+    """An image of an archive: the digests of its manifest, its configuration and its layers."""
 
     digest: str
     configuration: str
-    manifest_path: str
-    configuration_path: str
-    layer_paths: tuple[str, ...]
+    layers: tuple[str, ...]
 
 
 class _Layout:
@@ -114,7 +105,7 @@ class _Layout:
 
     def verified(self, part: _Descriptor) -> bytes:
         """A manifest or a configuration. Raises EngineError `image-archive-damaged` when it is another's."""
-        content = self.file(part.path).read(_LONGEST)
+        content = self.file(_path(part.digest)).read(_LONGEST)
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != part.digest:
             raise IMAGE_ARCHIVE_DAMAGED(
                 problem=text("the content of {digest} has another digest", digest=part.digest)
@@ -145,7 +136,11 @@ def archived_images(archive: str) -> tuple[Archived, ...]:
                     "{no_archive} but in Docker's, which does not contain the digest", no_archive=_NO_ARCHIVE
                 )
                 raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=problem)
-            return tuple(Archived(found.digest, _name(found)) for found in layout.index().manifests)
+            found = []
+            for image in layout.index().manifests:
+                names = image.annotations or {}
+                found.append(Archived(image.digest, names.get(_CONTAINERD_NAME) or names.get(_NAME, "")))
+            return tuple(found)
     except FileNotFoundError as error:
         raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=text("does not exist")) from error
     except (*_UNREADABLE, KeyError) as error:
@@ -173,15 +168,15 @@ def loadable(archive: str, digest: str) -> Loadable:
         manifest = layout.manifest(image)
         # It names the unpacked layers: Docker's classic image store checks these against it, but not itself.
         layout.verified(manifest.config)
-    layers = tuple(layer.path for layer in manifest.layers)
-    return Loadable(digest, manifest.config.digest, image.path, manifest.config.path, layers)
+    return Loadable(digest, manifest.config.digest, tuple(layer.digest for layer in manifest.layers))
 
 
 def for_docker(archive: str, image: Loadable, name: str) -> Iterator[bytes]:
     """An archive of this image alone, called `name` (`host/path:tag`), that Docker loads; piece by piece."""
     annotations = {_CONTAINERD_NAME: name, _NAME: name.rpartition(":")[2]}
     yield from _alone(archive, image, annotations)
-    entry = {"Config": image.configuration_path, "RepoTags": [name], "Layers": image.layer_paths}
+    layers = [*map(_path, image.layers)]
+    entry = {"Config": _path(image.configuration), "RepoTags": [name], "Layers": layers}
     yield from _member("manifest.json", io.BytesIO(json.dumps([entry]).encode()))
     yield _END
 
@@ -200,7 +195,7 @@ def _alone(archive: str, image: Loadable, annotations: Mapping[str, str]) -> Ite
         written = index.model_copy(update={"manifests": (descriptor,)}).model_dump_json()
         yield from _member(_INDEX, io.BytesIO(written.encode()))
         yield from _member("oci-layout", io.BytesIO(b'{"imageLayoutVersion": "1.0.0"}'))
-        for path in sorted({image.manifest_path, image.configuration_path, *image.layer_paths}):
+        for path in sorted(map(_path, {image.digest, image.configuration, *image.layers})):
             yield from _member(path, layout.file(path))
 
 
@@ -220,9 +215,8 @@ def _opened(archive: str) -> Iterator[_Layout]:
         raise IMAGE_ARCHIVE_DAMAGED(problem=text("it cannot be read to its end")) from error
 
 
-def _name(image: _Descriptor) -> str:
-    annotations = image.annotations or {}
-    return annotations.get(_CONTAINERD_NAME) or annotations.get(_NAME, "")
+def _path(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/', 1)}"
 
 
 def _member(name: str, content: IO[bytes]) -> Iterator[bytes]:

@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
+from pydantic import BaseModel, Field, ValidationError
+
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import Declared, EngineError
 from mstunnel_setup.base.parsing import json_value, moment, whole_number
-from mstunnel_setup.base.text import printable, text
+from mstunnel_setup.base.text import plain, printable, sentence, text
 from mstunnel_setup.containers import archive as archives
-from mstunnel_setup.containers import pull as pulls
-from mstunnel_setup.containers.errors import ENGINE_FAILED, ENGINE_MISSING, IMAGE_LOAD_FAILED
-from mstunnel_setup.containers.run_arguments import EngineName, volume_arguments
+from mstunnel_setup.containers.errors import ENGINE_FAILED, ENGINE_MISSING, IMAGE_LOAD_FAILED, PullError
+from mstunnel_setup.containers.release_images import release_images
+from mstunnel_setup.containers.run_arguments import EngineName, mount_words
 from mstunnel_setup.containers.spec import (
     MANAGED_LABEL,
     ContainerSpec,
@@ -35,6 +38,20 @@ LOAD_SECONDS = 3600
 
 # podman-run(1), `docker run`: the engine itself failed.
 _ENGINE_FAILED = 125
+
+_ADVICE = {
+    "manifest unknown": text("Check name and digest of the image."),
+    "unauthorized": text("Sign in to the registry with `{engine} login`."),
+    "denied": text("Sign in to the registry with `{engine} login`."),
+    "no space left": text("Free space below /var/lib/{directory} and run the command again."),
+    "x509": text("Add the authority of the registry (or of the proxy) to the trust store of the system."),
+    "no such host": text("Check name resolution and the proxy settings."),
+    "connection refused": text("Check the network, firewall and proxy settings."),
+    "timeout": text("Check the network, firewall and proxy settings."),
+}
+# Reasons for which a retry is pointless.
+_PERMANENT = ("manifest unknown", "unauthorized", "denied", "no space left", "x509", "time allowed")
+
 
 Health: TypeAlias = Literal["starting", "healthy", "unhealthy"]
 
@@ -185,15 +202,15 @@ class ContainerEngine(ABC):
         """
         split_reference(reference)
         until = self._clock.monotonic() + deadline
-        late = pulls.pull_failure(reference, "timeout: the time allowed for it is over", self.name)
+        late = pull_failure(reference, "timeout: the time allowed for it is over", self.name)
 
         def follow() -> None:
-            counter = pulls.Counter(progress)
+            reports = PullProgress(progress)
             for report in self._pull_reports(reference, deadline):
                 if self._clock.monotonic() >= until:
                     raise late
-                if reason := counter.add(report):
-                    raise pulls.pull_failure(reference, reason, self.name)
+                if reason := reports.add(report):
+                    raise pull_failure(reference, reason, self.name)
 
         try:
             # The libraries limit the time between two reports, not that of all: a thread that is left does.
@@ -202,7 +219,7 @@ class ContainerEngine(ABC):
         except LateError as error:
             raise late from error
         except self.failures as error:
-            raise pulls.pull_failure(reference, reason_of(error), self.name) from error
+            raise pull_failure(reference, reason_of(error), self.name) from error
         # Engines leave content to the kernel, which writes it half a minute later.
         os.sync()
         image = self.image(reference)
@@ -264,7 +281,7 @@ class ContainerEngine(ABC):
         command = (
             *("run", "--rm", "--network=none", f"--name={name}", f"--label={MANAGED_LABEL}=1", *options),
             *("--stop-timeout=0", f"--entrypoint={arguments[0]}"),
-            *volume_arguments(volumes),
+            *(f"--volume={mount_words(volume, 'podman')}" for volume in volumes),
             *(image, *arguments[1:]),
         )
         try:
@@ -346,3 +363,71 @@ def state_of(inspected: Mapping[str, Any], image_digest: str) -> ContainerState:
         process_id=whole_number(str(state.get("Pid"))) or None,
         restarts=whole_number(str(inspected.get("RestartCount"))) or 0,
     )
+
+
+Bytes = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Detail(BaseModel):
+    current: Bytes = 0
+    total: Bytes | None = None
+
+
+class _Report(BaseModel):
+    """One report of an engine."""
+
+    id: str | None = None
+    status: str | None = None
+    progress: _Detail | None = Field(default=None, alias="progressDetail")
+    error: object = None
+    detail: object = Field(default=None, alias="errorDetail")
+    message: object = None
+
+
+class PullProgress:
+    """Adds up the reports of one pull for a progress listener."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._layers: dict[str, tuple[int, int]] = {}
+
+    def add(self, report: object) -> str:
+        """Take one report; why the pull failed, if it says so or is unreadable."""
+        try:
+            read = _Report.model_validate(report)
+        except ValidationError:
+            return f"unreadable progress report: {plain(str(report), 80)}"
+        if read.error or read.detail or read.message:
+            return str(read.error or read.detail or read.message)
+        layer, detail = read.id or "", read.progress
+        # Docker counts a second time while it extracts.
+        if detail is not None and detail.total is not None and read.status != "Extracting":
+            self._layers[layer] = (detail.current, detail.total)
+        elif read.status == "Download complete" and layer in self._layers:
+            total = self._layers[layer][1]
+            self._layers[layer] = (total, total)
+        else:
+            return ""
+        done, known = (sum(numbers) for numbers in zip(*self._layers.values(), strict=True))
+        self._progress(done, known)
+        return ""
+
+
+def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> PullError:
+    """The error for a pull that failed for `reason` (the engine's error text)."""
+    lowered = reason.lower()
+    hint = next((hint for word, hint in _ADVICE.items() if word in lowered), text("Run the command again."))
+    advice = sentence(hint, {"engine": engine, "directory": "containers" if engine == "podman" else "docker"})
+    own = release_images()
+    if own is not None and reference.endswith((own.gateway, own.agent)):
+        advice += f" Or copy {own.archive} to {paths.IMAGE_ARCHIVES}, then run the command again."
+    failure = PullError(
+        "image-pull-failed",
+        "cannot pull {image}: {reason}",
+        hint="{advice}",
+        image=reference,
+        reason=printable(reason).strip(),
+        advice=advice,
+    )
+    failure.permanent = any(word in lowered for word in _PERMANENT)
+    return failure

@@ -111,23 +111,18 @@ def is_tested(engine: EngineName, version: Version) -> bool:
 
 def refuse_unfit(engine: EngineName, text: str) -> None:
     """Raise EngineError `engine-version` for a version that cannot run the gateway; unknown formats pass."""
-    version, least = release(text), Version(engine_table().engines[engine].least)
+    version, least = release(text), engine_table().engines[engine].least
     if version is None:
         return
     bad = bad_range(engine, version)
-    if bad is not None:
-        raise _unfit(engine, text, bad.why, bad.below)
-    if version < least:
-        raise _unfit(engine, text, f"it is older than {least}", str(least))
-
-
-def _unfit(engine: EngineName, version: str, why: str, least: str) -> EngineError:
-    return EngineError(
+    if bad is None and version >= Version(least):
+        return
+    raise EngineError(
         "engine-version",
         "{engine} {version} cannot run the gateway: {reason}",
         hint="Update {engine} to {least} or later.",
         engine=engine.capitalize(),
-        version=version,
-        reason=why,
-        least=least,
+        version=text,
+        reason=bad.why if bad else f"it is older than {least}",
+        least=bad.below if bad else least,
     )

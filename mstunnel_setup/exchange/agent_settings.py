@@ -1,5 +1,6 @@
 """What the set-up left for the agent: who it is, where its tenant answers, which server it looks after."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -58,18 +59,16 @@ def read_log_level(files: Files, now: datetime) -> int:
 
 def wants_requests(files: Files) -> bool:
     """Whether `env.sh` wants every request in the log; a file that is wrong is reported elsewhere."""
-    try:
+    with suppress(SetupError):
         return is_verbose(_environment(files))
-    except SetupError:
-        return False
+    return False
 
 
 def wants_json(files: Files) -> bool:
     """Whether `env.sh` wants log lines as JSON; a file that is wrong is reported elsewhere."""
-    try:
+    with suppress(SetupError):
         return _environment(files).get(LOG_FORMAT) == "json"
-    except SetupError:
-        return False
+    return False
 
 
 def read_proxies(files: Files) -> dict[str, str]:

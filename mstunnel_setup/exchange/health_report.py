@@ -1,6 +1,6 @@
 """The health report: a file that `mst-cli health` shows, beside the metrics for other programs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -68,7 +68,7 @@ def read_thresholds(files: Files) -> Thresholds:
         ) from error
 
 
-def with_tenant(local: Thresholds, tenant: "Iterable[HealthThreshold]") -> Thresholds:
+def with_tenant(local: Thresholds, tenant: Iterable[HealthThreshold]) -> Thresholds:
     """The thresholds of the tenant over those of the server; metrics it does not name stay as they are."""
     found: dict[str, Threshold] = {}
     for item in tenant:
@@ -76,11 +76,6 @@ def with_tenant(local: Thresholds, tenant: "Iterable[HealthThreshold]") -> Thres
         if name and item.healthy_threshold is not None and item.unhealthy_threshold is not None:
             found[name] = Threshold(healthy=item.healthy_threshold, unhealthy=item.unhealthy_threshold)
     return local.model_copy(update=found)
-
-
-def as_data(thresholds: Thresholds) -> Mapping[str, Mapping[str, float]]:
-    """The thresholds as JSON data."""
-    return {name: dict(value) for name, value in thresholds.model_dump().items()}
 
 
 REPORT: Final = f"{paths.AGENT_STATE}/health.json"

@@ -191,16 +191,6 @@ def send(files: Files, request: AgentRequest) -> bool:
     return True
 
 
-def is_pending(files: Files, kind: RequestKind) -> bool:
-    """Whether there is a request that the host has not taken."""
-    return files.state(kind.request) is not None
-
-
-def withdraw(files: Files, kind: RequestKind) -> None:
-    """Remove a request that the host has not taken."""
-    files.remove(kind.request)
-
-
 def receive(files: Files, kind: RequestKind) -> AgentRequest | None:
     """The request that lies in the inbox, if any. Raises FileError for anything but a file of its size."""
     at, payload = files.modified(kind.request), files.read_untrusted(kind.request, kind.largest)

@@ -137,14 +137,19 @@ def published() -> ReleaseCatalogue:
     return parse((resources("mstunnel_setup") / "data" / "releases.toml").read_text(), "releases.toml")
 
 
-def parse(text: str, name: str) -> ReleaseCatalogue:
+def parse(content: str, name: str) -> ReleaseCatalogue:
     """Read a catalogue: `time_zone`, `drain_minutes` and tables `[[release]]`. `name` is the file.
 
     What is for hosts of another architecture is left out. Raises UsageError `releases-invalid`.
     """
     try:
-        file = _CatalogueFile.model_validate(toml_table(text))
+        file = _CatalogueFile.model_validate(toml_table(content))
     except ValueError as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "a release"
+            reason = text("{place}: {first}", place=place, first=problem_of(first))
         raise UsageError(
             "releases-invalid",
             "{path}: {reason}",
@@ -153,16 +158,8 @@ def parse(text: str, name: str) -> ReleaseCatalogue:
                 '2026-05-01, server = "sha256:…" and agent = "sha256:…".'
             ),
             path=name,
-            reason=_reason(error),
+            reason=reason,
         ) from error
     here = [release for release in file.release if release.architecture in (None, os.uname().machine)]
     newest_first = sorted(here, key=lambda release: release.published, reverse=True)
     return ReleaseCatalogue(tuple(newest_first), file.drain_minutes, file.time_zone)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "a release"
-        return text("{place}: {first}", place=place, first=problem_of(first))
-    return str(error)

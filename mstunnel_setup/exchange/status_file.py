@@ -85,17 +85,12 @@ def agent_condition(status: AgentStatus | None, now: datetime) -> AgentCondition
     alive = status.last_round or status.started
     # A clock that was set back must not keep an old round fresh.
     if abs(now - alive) >= _LATEST_ROUND:
-        return AgentCondition(
-            healthy=False, reason=text("the agent has been inactive since {alive}", alive=_time(alive))
-        )
-    seen = (
-        text("checked in at {last_check_in}", last_check_in=_time(status.last_check_in))
-        if status.last_check_in
-        else text("has not checked in yet")
-    )
+        since = alive.isoformat(timespec="seconds")
+        reason = text("the agent has been inactive since {alive}", alive=since)
+        return AgentCondition(healthy=False, reason=reason)
+    seen = text("has not checked in yet")
+    if status.last_check_in:
+        at = status.last_check_in.isoformat(timespec="seconds")
+        seen = text("checked in at {last_check_in}", last_check_in=at)
     cause = text(": {message}", message=status.last_error.message) if status.last_error else ""
     return AgentCondition(healthy=True, reason=f"{seen}{cause}")
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")

@@ -19,7 +19,6 @@ from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
 
-_MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
 
 
@@ -70,7 +69,7 @@ class Window:
         opening = moment.astimezone(UTC)
         while not self.contains(opening):
             # Around changes of daylight saving time only checking each minute is correct.
-            opening = opening.replace(second=0, microsecond=0) + _MINUTE
+            opening = opening.replace(second=0, microsecond=0) + timedelta(minutes=1)
         return opening
 
 
@@ -249,7 +248,7 @@ class LastDecision(BaseModel):
 
 
 def standing(
-    verdict: "UpgradeDecision", now: datetime, window: "Window | None", unseen: Sequence[_Hidden] = ()
+    verdict: UpgradeDecision, now: datetime, window: Window | None, unseen: Sequence[_Hidden] = ()
 ) -> LastDecision:
     """The record of a decision."""
     found = LastDecision(at=now, code=verdict.code, reason=verdict.reason, unseen=tuple(unseen))

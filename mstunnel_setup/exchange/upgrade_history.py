@@ -48,8 +48,7 @@ class ImagePair(BaseModel):
 
     def moved_to(self, digests: Digests) -> "ImagePair":
         """The same names with other digests."""
-        names = (reference.rpartition("@")[0] for reference in (self.server, self.agent))
-        server, agent = names
+        server, agent = (reference.rpartition("@")[0] for reference in (self.server, self.agent))
         return ImagePair(server=f"{server}@{digests.server}", agent=f"{agent}@{digests.agent}")
 
 

@@ -80,11 +80,6 @@ def begin_verbose(files: Files, until: datetime) -> None:
     files.write(paths.LOG_LEVEL, f"{content}\n".encode(), 0o644)
 
 
-def end_verbose(files: Files) -> None:
-    """Go back to the usual level."""
-    files.remove(paths.LOG_LEVEL)
-
-
 def _verbose(files: Files) -> _Verbose | None:
     content = files.read(paths.LOG_LEVEL)
     try:

@@ -89,12 +89,12 @@ def open_port(present: Mapping[str, bytes | None]) -> int | None:
 
 def needs_restart(before: bytes, after: bytes) -> bool:
     """Whether ocserv has to be restarted, which ends the sessions, to serve `after` in place of `before`."""
-    return _restarting(before) != _restarting(after)
-
-
-def _restarting(text: bytes) -> list[bytes]:
     keys = {key.encode() for key in RESTART_KEYS}
-    return sorted(line for line in text.splitlines() if line.partition(b"=")[0].strip() in keys)
+    old, new = (
+        sorted(line for line in text.splitlines() if line.partition(b"=")[0].strip() in keys)
+        for text in (before, after)
+    )
+    return old != new
 
 
 def port_waiting(wanted: int, open_port: int | None) -> Problem | None:
@@ -103,8 +103,8 @@ def port_waiting(wanted: int, open_port: int | None) -> Problem | None:
         return None
     return warning(
         "listen-port-changed",
-        ("the site is configured for port {wanted}, but the container still publishes port {published}"),
-        hint=("Wait a minute: the monitor of the host re-creates the container. This ends the sessions."),
+        "the site is configured for port {wanted}, but the container still publishes port {published}",
+        hint="Wait a minute: the monitor of the host re-creates the container. This ends the sessions.",
         wanted=wanted,
         published=open_port,
     )

@@ -231,7 +231,7 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
             if wanted != "normal":
                 changed = env_file.assign(environment_text(run), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
                 run.files.write(paths.ENVIRONMENT, changed.encode(), _MODE)
-            log_level.end_verbose(run.files)
+            run.files.remove(paths.LOG_LEVEL)
         after = _now(run)
         if after == before:
             return Result("unchanged", _report(after).data, text=_lines(after))

@@ -17,7 +17,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, EngineError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, output
-from mstunnel_setup.containers import choice, engine_unit, quadlet
+from mstunnel_setup.containers import choice, quadlet, run_arguments
 from mstunnel_setup.containers import ipv6 as engine_ipv6
 from mstunnel_setup.containers.choice import RunMethod
 from mstunnel_setup.containers.listeners import listening
@@ -244,7 +244,7 @@ def _directories(launch: Launch) -> Iterable[MakeDirectory]:
     if launch.run_method is RunMethod.QUADLET:
         found += directories(paths.QUADLETS)
     elif launch.run_method is RunMethod.UNIT:
-        found += [MakeDirectory(path=_wants(target)) for target in engine_unit.WANTED_BY[launch.engine]]
+        found += [MakeDirectory(path=_wants(target)) for target in run_arguments.WANTED_BY[launch.engine]]
     return dict.fromkeys(found)
 
 
@@ -264,9 +264,9 @@ def _starting(launch: Launch) -> Iterator[Action]:
         else:
             # The links are what `systemctl enable` would make; systemd reloads its units once, at the end.
             path = f"{paths.UNITS}/{name}.service"
-            for target in engine_unit.WANTED_BY[launch.engine]:
+            for target in run_arguments.WANTED_BY[launch.engine]:
                 yield Link(path=f"{_wants(target)}/{name}.service", target=path)
-            yield InstallUnit(path=path, text=engine_unit.render(specification, launch.engine))
+            yield InstallUnit(path=path, text=run_arguments.unit_file(specification, launch.engine))
         digest = specification.labels[CONFIGURATION_LABEL]
         services.append(StartService(unit=f"{name}.service", container=name, label_digest=digest))
     yield StartServices(services=tuple(services))

@@ -23,7 +23,6 @@ from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import assignments, proxy_places, unit_environment
 from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
 from mstunnel_setup.readiness.facts.section import EngineName, text_of, texts_below
-from mstunnel_setup.readiness.proxies import unlabelled
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.receipt import Entry
 from mstunnel_setup.transaction.step import Step
@@ -125,7 +124,7 @@ def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
         return ()
     reader = ProgramReader(host.files, host.processes, readiness_input.readiness_settings(context.answers))
     security = SecurityFacts(selinux="enforcing", proxy_ports=reader.proxy_ports())
-    found = unlabelled(security, ProxyFacts(places=proxy_places("env.sh", wanted)))
+    found = security.unlabelled(ProxyFacts(places=proxy_places("env.sh", wanted)).ports)
     question = text(
         "SELinux has no proxy on port {found}. Allow it (type http_port_t)?", found=", ".join(map(str, found))
     )

@@ -19,7 +19,6 @@ from mstunnel_setup.readiness.model import (
     unknown,
     warning,
 )
-from mstunnel_setup.readiness.proxies import ports, unlabelled
 
 CHECKS = Checks(Group.HOST)
 
@@ -222,10 +221,8 @@ def _cgroup(system: SystemFacts) -> Verdict:
         return problem("there are none", hint="Mount /sys/fs/cgroup. In a container, pass it through.")
     return problem(
         "version 1, which Quadlet does not support",
-        hint=(
-            "The installation writes plain units instead. For Quadlet boot with "
-            "`systemd.unified_cgroup_hierarchy=1` on the kernel command line."
-        ),
+        hint="The installation writes plain units instead. For Quadlet boot with "
+        "`systemd.unified_cgroup_hierarchy=1` on the kernel command line.",
     )
 
 
@@ -253,9 +250,8 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "permissive":
         return problem(
             "permissive: violations are only logged",
-            hint=(
-                "When no violations are logged: `setenforce 1`, and SELINUX=enforcing in /etc/selinux/config."
-            ),
+            hint="When no violations are logged: `setenforce 1`, and SELINUX=enforcing in "
+            "/etc/selinux/config.",
         )
     # With root the engine makes a device node of the container's own; without, it shows that of the host.
     kept = settings.mode == "rootless" and security.container_devices is False
@@ -268,10 +264,8 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "enforcing" and security.container_netlink is False:
         return problem(
             "enforcing: the gateway cannot see how busy it is, and accepts ten connections a second at most",
-            hint=(
-                "Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this "
-                "host, and have the module unix_diag loaded at boot (modules-load.d)."
-            ),
+            hint="Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this "
+            "host, and have the module unix_diag loaded at boot (modules-load.d).",
         )
     return passed({"enforcing": "enforcing", "absent": text("not used here")}[security.selinux])
 
@@ -282,7 +276,7 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
 
     SELinux lets containers connect to ports of this type only, so the agent could not use the proxy.
     """
-    named = ports(proxies)
+    named = proxies.ports
     if security.selinux != "enforcing" or not named:
         return skipped(
             text("no proxy") if security.selinux == "enforcing" else text("SELinux does not enforce")
@@ -292,7 +286,7 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
             "the port types cannot be read",
             hint="Install semanage (`dnf install policycoreutils-python-utils`), and run this as root.",
         )
-    missing = unlabelled(security, proxies)
+    missing = security.unlabelled(named)
     if not missing:
         return passed("{named} is of type http_port_t", named=_list(named))
     commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)

@@ -6,7 +6,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.endpoint import REFUSED
 from mstunnel_setup.readiness.data import REGISTRY, endpoints
-from mstunnel_setup.readiness.facts.cloud import Attempt, EndpointFacts, NetworkFacts
+from mstunnel_setup.readiness.facts.cloud import EndpointAttempt, EndpointFacts, NetworkFacts
 from mstunnel_setup.readiness.model import (
     Checks,
     Group,
@@ -35,17 +35,17 @@ _SHOWN = 3
 _SERVER_ERROR = 500
 
 
-def _reached(attempt: Attempt) -> bool:
+def _reached(attempt: EndpointAttempt) -> bool:
     return not attempt.error
 
 
-def _deciding(endpoint: EndpointFacts) -> list[Attempt]:
+def _deciding(endpoint: EndpointFacts) -> list[EndpointAttempt]:
     """Behind a proxy the try by name counts: many proxies refuse bare addresses."""
     by_name = [item for item in endpoint.attempts if item.through and item.target == endpoint.host]
     return by_name or list(endpoint.attempts)
 
 
-def _proxied(network: NetworkFacts) -> list[Attempt]:
+def _proxied(network: NetworkFacts) -> list[EndpointAttempt]:
     return [item for endpoint in network.endpoints for item in endpoint.attempts if item.through]
 
 
@@ -89,10 +89,8 @@ def _dns(network: NetworkFacts) -> Verdict:
         return warning(seen, hint="Check that this is intended: the proxy resolves them.")
     return problem(
         "{seen}",
-        hint=(
-            "Check the DNS servers in /etc/resolv.conf (`getent ahosts {host}`); if only a proxy resolves "
-            "them, set https_proxy."
-        ),
+        hint="Check the DNS servers in /etc/resolv.conf (`getent ahosts {host}`); if only a proxy resolves "
+        "them, set https_proxy.",
         seen=seen,
         host=failed[0].host,
     )
@@ -114,10 +112,8 @@ def _proxy_connects(network: NetworkFacts) -> Verdict:
     through = attempts[0].through
     return problem(
         "{through}: {error}",
-        hint=(
-            "Check https_proxy, and that the proxy allows this host: `curl -v --proxy http://{through} "
-            "https://{target}`."
-        ),
+        hint="Check https_proxy, and that the proxy allows this host: `curl -v --proxy http://{through} "
+        "https://{target}`.",
         through=through,
         error=attempts[0].error,
         target=attempts[0].target,
@@ -304,10 +300,8 @@ def _inspection(network: NetworkFacts) -> Verdict:
         known = text("trusted by this host only") if foreign else text("which no trust store has")
         return problem(
             "{host} presents a certificate of {issuer}, {known}",
-            hint=(
-                "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS. To continue "
-                "regardless, put its root below /etc/mstunnel/ca-trust and use --ignore-check inspection."
-            ),
+            hint="Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS. To continue "
+            "regardless, put its root below /etc/mstunnel/ca-trust and use --ignore-check inspection.",
             host=host,
             issuer=one.issuer or text("a CA"),
             known=known,

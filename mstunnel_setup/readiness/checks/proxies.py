@@ -79,10 +79,8 @@ def _same(proxies: ProxyFacts) -> Verdict:
         return passed("the same in {proxies}", proxies=_list(sorted({item.place for item in _urls(proxies)})))
     return problem(
         "{differences}",
-        hint=(
-            "Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
-            "to all places."
-        ),
+        hint="Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
+        "to all places.",
         differences=joined(differing, "; "),
     )
 

@@ -10,6 +10,7 @@ from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.health_report import HealthState
+from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
     HealthThreshold,
     KeyCredential,
@@ -40,7 +41,7 @@ class MortalClock(FakeClock):
 
 
 @dataclass
-class FakeTenant:
+class FakeTenant(Graph):
     """One site with one server. `trouble` is raised by every call while it is set, or by those `troubled`."""
 
     configuration: TunnelConfiguration | None
@@ -51,25 +52,31 @@ class FakeTenant:
     limits: tuple[HealthThreshold, ...] = ()
     troubled: tuple[str, ...] = ()
 
+    @override
     def server(self, site_id: str, server_id: str) -> TunnelServer | None:
         self._be(site_id)
         return self.record if server_id == SERVER else None
 
+    @override
     def update_server(self, site_id: str, server_id: str, changes: TunnelServer) -> None:
         self._be(site_id)
         self.check_ins.append(changes.to_wire())
 
+    @override
     def site(self, site_id: str) -> TunnelSite | None:
         self._be(site_id)
         return self.site_record.model_copy(update={"microsoft_tunnel_configuration": self.configuration})
 
+    @override
     def add_key(self, object_id: str, credential: KeyCredential, proof: str) -> None:
         raise AssertionError(object_id, credential, proof)
 
+    @override
     def servers(self, site_id: str) -> list[TunnelServer]:
         self._be(site_id, "servers")
         return [self.record] if self.record else []
 
+    @override
     def thresholds(self) -> list[HealthThreshold]:
         self._be(SITE)
         return list(self.limits)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.agent.configuration import ConfigurationRequests
+from mstunnel_setup.agent.loop import ConfigurationRequests
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError

@@ -211,10 +211,11 @@ def test_an_internal_address_that_cannot_be_used_stops_nothing(scene: Scene, add
     watch = HealthWatch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
     agent = scene.agent(watch)
 
-    for _ in range(2):
-        assert agent.round() is None
-        agent._look()
+    scene.clock.rounds = 4
+    with pytest.raises(Ended):
+        agent.run()
 
+    assert scene.statuses[-1].last_error is None
     request = receive(scene.files, CONFIGURATION)
     assert request is not None
     configuration, probe_url = request.configuration()

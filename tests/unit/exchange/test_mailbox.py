@@ -19,12 +19,10 @@ from mstunnel_setup.exchange.mailbox import (
     Reply,
     ReplyState,
     RequestKind,
-    is_pending,
     last_reply,
     receive,
     reply_to,
     send,
-    withdraw,
     write_reply,
 )
 from mstunnel_setup.exchange.releases import Digests
@@ -52,8 +50,8 @@ def test_what_the_agent_requests_the_monitor_reads(files: Files) -> None:
         assert found is not None
         assert (found.kind, found.payload, found.digest) == (request.kind, request.payload, request.digest)
         assert found.at == files.locate(request.kind.request).stat().st_mtime
-        withdraw(files, request.kind)
-        assert not is_pending(files, request.kind)
+        files.remove(request.kind.request)
+        assert files.state(request.kind.request) is None
         assert receive(files, request.kind) is None
     assert AgentRequest.to_upgrade(IMAGES).images() == IMAGES
     configuration, probe_url = CONFIGURE.configuration()

@@ -23,7 +23,6 @@ from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts.host import KernelFacts
 from mstunnel_setup.readiness.facts.programs import Engine
 from mstunnel_setup.readiness.model import ReadinessFacts
-from mstunnel_setup.readiness.proxies import unlabelled
 from mstunnel_setup.readiness.sysctls import FORWARD
 from mstunnel_setup.transaction.action import Action
 from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE
@@ -136,7 +135,7 @@ def plan(facts: ReadinessFacts, files: dict[str, str]) -> list[str]:
     chosen = chosen_engine(facts.settings, facts.engine)
     assert chosen is not None
     wanted: dict[str, str] = {item.name: item.value for item in reversed(facts.proxies.places)}
-    ports = unlabelled(facts.security, facts.proxies)
+    ports = facts.security.unlabelled(facts.proxies.ports)
     move = bridge.Move(facts.settings.bridge, chosen.name, files)
     actions = [
         *_of_root(facts),

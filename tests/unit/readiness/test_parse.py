@@ -12,8 +12,8 @@ from packaging.version import Version
 
 from mstunnel_setup.answers import variables
 from mstunnel_setup.containers.versions import release
-from mstunnel_setup.readiness import proxies
 from mstunnel_setup.readiness.facts import parse
+from mstunnel_setup.readiness.facts.cloud import bypassed
 from mstunnel_setup.readiness.facts.parse import Bridge, Route
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
@@ -44,7 +44,7 @@ READERS: list[tuple[Any, Callable[[str], object]]] = [
     (tuple, lambda data: parse.cni_bridges(data, "here")),
     (Version | None, release),
     (tuple | None, variables.proxy_place),
-    (bool, lambda data: proxies.bypassed("host", data)),
+    (bool, lambda data: bypassed("host", data)),
 ]
 
 
@@ -260,4 +260,4 @@ def test_the_place_of_a_proxy(url: str, place: tuple[str, int] | None) -> None:
     ],
 )
 def test_names_that_go_without_the_proxy(host: str, no_proxy: str, direct: bool) -> None:
-    assert proxies.bypassed(host, no_proxy) is direct
+    assert bypassed(host, no_proxy) is direct

@@ -4,6 +4,8 @@ The library has one error for a wrong passphrase, a damaged file and an unknown 
 structure is parsed first, then the algorithms are checked, then the passphrase by the MAC.
 """
 
+from contextlib import suppress
+
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import RC2, TripleDES
 from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher
@@ -21,7 +23,7 @@ from mstunnel_setup.certificates.errors import (
     PFX_DAMAGED,
     PFX_LEGACY_ALGORITHM,
 )
-from mstunnel_setup.certificates.pfx.outline import (
+from mstunnel_setup.certificates.pfx_outline import (
     MAX_ROUNDS,
     PfxOutline,
     TooManyRoundsError,
@@ -88,15 +90,21 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
         raise LEAF_AMBIGUOUS(found=text("{keys} in the PFX file", keys=keys))
     try:
         with lenient_library():
-            pfx = found.encoded
-            bundle = opened_pfx(pfx, passphrase or None)
+            bundle = opened_pfx(found.encoded, passphrase or None)
             certificates = [bundle.cert, *bundle.additional_certs]
             return Material(
                 certificates=tuple(examined(entry.certificate) for entry in certificates if entry),
                 keys=(bundle.key,) if bundle.key else (),
             )
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise _refused_by_library(found, passphrase) from error
+        # The MAC was right, or there is none.
+        if found.mac is None and found.parts and not _opens_a_key(found, passphrase):
+            raise _wrong_passphrase(found, passphrase) from error
+        if found.mac is None:
+            raise PFX_DAMAGED(reason="its content is not a valid key with certificates") from error
+        raise CERTIFICATE_UNREADABLE(
+            problem=text("the PFX file opens, but the certificates or the key in it are not valid")
+        ) from error
 
 
 def _outlined(data: bytes) -> PfxOutline:
@@ -124,7 +132,7 @@ def _outlined(data: bytes) -> PfxOutline:
             most=MAX_ROUNDS,
         ) from error
     except (DerError, PemError) as error:
-        raise _damaged(str(error)) from error
+        raise PFX_DAMAGED(reason=str(error)) from error
 
 
 def _without_armour(data: bytes) -> bytes:
@@ -142,34 +150,28 @@ def _without_armour(data: bytes) -> bytes:
 
 
 def _refuse_algorithms(found: PfxOutline) -> None:
-    used = [name for part in found.parts for name in part.algorithms]
+    used = {name for part in found.parts for name in part.algorithms}
     if found.mac:
-        used.append(found.mac.digest_algorithm)
+        used.add(found.mac.digest_algorithm)
     refused = {_REFUSED[name] for name in used if name in _REFUSED}
-    refused |= {_OLD[name].name for name in used if name in _OLD and not _is_available(_OLD[name])}
+    for algorithm in (_OLD[name] for name in used if name in _OLD):
+        try:
+            Cipher(algorithm, CBC(bytes(algorithm.block_size // 8))).decryptor()
+        except UnsupportedAlgorithm:
+            refused.add(algorithm.name)
     if refused:
         raise PFX_LEGACY_ALGORITHM(algorithms=", ".join(sorted(refused)))
     if found.mac and not mac_is_known(found.mac):
-        raise PFX_LEGACY_ALGORITHM(
-            algorithms=text("MAC {digest_algorithm}", digest_algorithm=plain(found.mac.digest_algorithm))
-        )
-
-
-def _is_available(algorithm: BlockCipherAlgorithm) -> bool:
-    try:
-        Cipher(algorithm, CBC(bytes(algorithm.block_size // 8))).decryptor()
-    except UnsupportedAlgorithm:
-        return False
-    return True
+        shown = plain(found.mac.digest_algorithm)
+        raise PFX_LEGACY_ALGORITHM(algorithms=text("MAC {digest_algorithm}", digest_algorithm=shown))
 
 
 def _check_mac(found: PfxOutline, passphrase: bytes | None) -> None:
-    if found.mac is None or any(
-        opens_mac(found.mac, found.content, candidate) for candidate in _candidates(passphrase)
-    ):
+    tried = _candidates(passphrase)
+    if found.mac is None or any(opens_mac(found.mac, found.content, one) for one in tried):
         return
     if _opens_a_key(found, passphrase):
-        raise _damaged("the passphrase fits, but the content was changed after it was written")
+        raise PFX_DAMAGED(reason="the passphrase fits, but the content was changed after it was written")
     raise _wrong_passphrase(found, passphrase)
 
 
@@ -179,27 +181,13 @@ def _candidates(passphrase: bytes | None) -> tuple[bytes | None, ...]:
 
 
 def _opens_a_key(found: PfxOutline, passphrase: bytes | None) -> bool:
-    return any(part.encrypted_key and _opens(part.encrypted_key, passphrase or b"") for part in found.parts)
-
-
-def _opens(encrypted_key: bytes, passphrase: bytes) -> bool:
-    try:
-        with lenient_library():
-            load_der_private_key(encrypted_key, passphrase)
-    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm):
-        return False
-    return True
-
-
-def _refused_by_library(found: PfxOutline, passphrase: bytes | None) -> CertificateError:
-    """Explain a refusal after the MAC was right, or when there is none."""
-    if found.mac is None and found.parts and not _opens_a_key(found, passphrase):
-        return _wrong_passphrase(found, passphrase)
-    if found.mac is None:
-        return _damaged("its content is not a valid key with certificates")
-    return CERTIFICATE_UNREADABLE(
-        problem=text("the PFX file opens, but the certificates or the key in it are not valid")
-    )
+    for part in found.parts:
+        # Any error means that this one stays closed.
+        with suppress(ValueError, TypeError, OverflowError, UnsupportedAlgorithm), lenient_library():
+            if part.encrypted_key:
+                load_der_private_key(part.encrypted_key, passphrase or b"")
+                return True
+    return False
 
 
 def _wrong_passphrase(found: PfxOutline, passphrase: bytes | None) -> CertificateError:
@@ -220,7 +208,3 @@ def _wrong_passphrase(found: PfxOutline, passphrase: bytes | None) -> Certificat
         "the passphrase does not open the PFX file",
         hint="Check the passphrase: upper case, a line end in its file, characters outside ASCII.",
     )
-
-
-def _damaged(reason: str) -> CertificateError:
-    return PFX_DAMAGED(reason=reason)

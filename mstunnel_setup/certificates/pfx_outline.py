@@ -129,23 +129,25 @@ def _encrypted_parts(content: bytes) -> Iterator[EncryptedPart]:
         if identifier(kind) == ENCRYPTED_DATA:
             algorithm = sequence(sequence(inside(value), at_least=2)[1], at_least=2)[1]
             yield EncryptedPart(*_protection(algorithm))
-        elif identifier(kind) == DATA:
-            yield from _keys(octets(inside(value)))
-        else:
-            raise DerError(f"content of type {identifier(kind)}")
+            continue
+        for bag, held in _bags(kind, value):
+            if bag == SHROUDED_KEY_BAG:
+                wrapped = inside(held)
+                algorithm = sequence(wrapped, at_least=2)[0]
+                yield EncryptedPart(*_protection(algorithm), is_key=True, encrypted_key=wrapped.raw)
+            elif bag == KEY_BAG:
+                yield EncryptedPart(is_key=True)
+            elif bag == NESTED_BAGS:
+                raise DerError("bags inside a bag")
 
 
-def _keys(safe_contents: bytes) -> Iterator[EncryptedPart]:
-    for bag in sequence(first_element(safe_contents)):
-        kind, value = sequence(bag, at_least=2)[:2]
-        if identifier(kind) == SHROUDED_KEY_BAG:
-            wrapped = inside(value)
-            algorithm = sequence(wrapped, at_least=2)[0]
-            yield EncryptedPart(*_protection(algorithm), is_key=True, encrypted_key=wrapped.raw)
-        elif identifier(kind) == KEY_BAG:
-            yield EncryptedPart(is_key=True)
-        elif identifier(kind) == NESTED_BAGS:
-            raise DerError("bags inside a bag")
+def _bags(kind: Node, value: Node) -> Iterator[tuple[str, Node]]:
+    """The bags of a part that is not encrypted: their types, and what they hold."""
+    if identifier(kind) != DATA:
+        raise DerError(f"content of type {identifier(kind)}")
+    for bag in sequence(first_element(octets(inside(value)))):
+        name, held = sequence(bag, at_least=2)[:2]
+        yield identifier(name), held
 
 
 def _protection(algorithm: Node) -> tuple[tuple[str, ...], int]:
@@ -177,25 +179,22 @@ def _mac(node: Node) -> Mac:
     digest_info, salt, *rest = sequence(node, at_least=2)
     algorithm, digest = sequence(digest_info, at_least=2)[:2]
     name = identifier(sequence(algorithm, at_least=1)[0])
-    if name == PBMAC1:
-        return _pbmac1(sequence(algorithm, at_least=2)[1], octets(digest))
-    rounds = _rounds(rest[0]) if rest else 1  # RFC 7292: DEFAULT 1
-    return Mac(name, octets(digest), octets(salt), rounds)
-
-
-def _pbmac1(parameters: Node, expected: bytes) -> Mac:
-    derivation, scheme = sequence(parameters, at_least=2)[:2]
+    expected = octets(digest)
+    if name != PBMAC1:
+        rounds = _rounds(rest[0]) if rest else 1  # RFC 7292: DEFAULT 1
+        return Mac(name, expected, octets(salt), rounds)
+    derivation, scheme = sequence(sequence(algorithm, at_least=2)[1], at_least=2)[:2]
     kind, details = sequence(derivation, at_least=2)[:2]
     if identifier(kind) != PBKDF2:
         raise DerError(f"key derivation {identifier(kind)}")
-    salt, rounds, *rest = sequence(details, at_least=2)
+    salt, count, *rest = sequence(details, at_least=2)
     prf = next((sequence(node, at_least=1)[0] for node in rest if node.tag == SEQUENCE), None)
     length = next((integer(node) for node in rest if node.tag != SEQUENCE), 0)
     return Mac(
         digest_algorithm=identifier(expect(sequence(scheme, at_least=1)[0], OBJECT_IDENTIFIER)),
         expected=expected,
         salt=octets(salt),
-        rounds=_rounds(rounds),
+        rounds=_rounds(count),
         pbmac1_prf=identifier(prf) if prf else HMAC_SHA1,
         pbmac1_key_length=length,
     )
@@ -233,24 +232,18 @@ def mac_is_known(mac: Mac) -> bool:
 def opens_mac(mac: Mac, content: bytes, passphrase: bytes | None) -> bool:
     """Whether the passphrase (None: no passphrase at all, which is not the empty one) produces the MAC."""
     digest = DIGESTS[mac.digest_algorithm]
-    key = _pbmac1_key(mac, passphrase or b"") if mac.pbmac1_prf else _pkcs12_key(mac, digest, passphrase)
+    if mac.pbmac1_prf:
+        length, prf = mac.pbmac1_key_length, DIGESTS[mac.pbmac1_prf]
+        if not 1 <= length <= _LONGEST_KEY:
+            length = hashlib.new(digest).digest_size
+        key = hashlib.pbkdf2_hmac(prf, passphrase or b"", mac.salt, mac.rounds, length)
+    else:
+        # RFC 7292 appendix B.2; one block is enough, the key is one digest long.
+        size = hashlib.new(digest).block_size
+        key = bytes([_MAC_KEY]) * size + _filled(mac.salt, size) + _filled(wide(passphrase), size)
+        for _ in range(mac.rounds):
+            key = hashlib.new(digest, key).digest()
     return hmac.compare_digest(hmac.digest(key, content, digest), mac.expected)
-
-
-def _pbmac1_key(mac: Mac, passphrase: bytes) -> bytes:
-    length = mac.pbmac1_key_length
-    if not 1 <= length <= _LONGEST_KEY:
-        length = hashlib.new(DIGESTS[mac.digest_algorithm]).digest_size
-    return hashlib.pbkdf2_hmac(DIGESTS[mac.pbmac1_prf], passphrase, mac.salt, mac.rounds, length)
-
-
-def _pkcs12_key(mac: Mac, digest: str, passphrase: bytes | None) -> bytes:
-    """Derive the MAC key (RFC 7292 appendix B.2); one block is enough, the key is one digest long."""
-    size = hashlib.new(digest).block_size
-    state = bytes([_MAC_KEY]) * size + _filled(mac.salt, size) + _filled(wide(passphrase), size)
-    for _ in range(mac.rounds):
-        state = hashlib.new(digest, state).digest()
-    return state
 
 
 def wide(passphrase: bytes | None) -> bytes:
@@ -275,25 +268,19 @@ _CERTIFICATE_BAG = "1.2.840.113549.1.12.10.1.3"
 
 def plain_parts(pfx: bytes) -> tuple[bytes, bytes]:
     """The key (PKCS#8, DER) and the certificate (DER). Raises DerError unless there is one of each."""
-    bags = list(_bags(pfx))
-    keys = [value.raw for kind, value in bags if kind == KEY_BAG]
+    content = octets(inside(sequence(sequence(first_element(pfx), at_least=2)[1], at_least=2)[1]))
+    bags = [
+        (name, inside(held))
+        for part in sequence(first_element(content))
+        for name, held in _bags(*sequence(part, at_least=2)[:2])
+    ]
+    keys = [value.raw for name, value in bags if name == KEY_BAG]
     certificates = [
-        octets(inside(sequence(value, at_least=2)[1])) for kind, value in bags if kind == _CERTIFICATE_BAG
+        octets(inside(sequence(value, at_least=2)[1])) for name, value in bags if name == _CERTIFICATE_BAG
     ]
     if (len(keys), len(certificates), len(bags)) != (1, 1, 2):
         raise DerError("not one key and one certificate")
     return keys[0], certificates[0]
-
-
-def _bags(pfx: bytes) -> Iterator[tuple[str, Node]]:
-    content = octets(inside(sequence(sequence(first_element(pfx), at_least=2)[1], at_least=2)[1]))
-    for content_info in sequence(first_element(content)):
-        kind, value = sequence(content_info, at_least=2)[:2]
-        if identifier(kind) != DATA:
-            raise DerError(f"content of type {identifier(kind)}")
-        for bag in sequence(first_element(octets(inside(value)))):
-            name, held = sequence(bag, at_least=2)[:2]
-            yield identifier(name), inside(held)
 
 
 @lru_cache(maxsize=2)
