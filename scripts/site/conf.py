@@ -20,8 +20,8 @@ project = "mstunnel-setup"
 author = copyright = "The authors of mstunnel-setup"  # noqa: A001 (Sphinx names it so)
 version = release = __version__
 root_doc = "docs/index"
-# Pages for people: what the repository has at its root, the documentation, and the page of a directory. Those of
-# the tests are for people who have the tests before them.
+# Pages for people: what the repository has at its root, the documentation, and the page of a directory.
+# Those of the tests are for people who have the tests before them.
 include_patterns = ["*.md", "docs/**.md", "**/README.md"]
 exclude_patterns = [".*", "build", "dist", "**/node_modules", "changelog.d", "docs/images", "tests"]
 
