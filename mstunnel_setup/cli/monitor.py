@@ -15,7 +15,7 @@ from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.options import CommonOptions, new_app, with_options
 from mstunnel_setup.cli.framework.render import run_command
 from mstunnel_setup.exchange import agent_settings, log_lines
-from mstunnel_setup.io import changes, request_log, systemd
+from mstunnel_setup.io import changes, http_port, systemd
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.monitor import rounds
 
@@ -58,7 +58,7 @@ def _work(operator: Operator, *, once: bool) -> Result:
     wanted = partial(agent_settings.wants_requests, operator.files)
     with (
         closing(monitor),
-        request_log.log_requests(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
+        http_port.log_requests(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
     ):
         service.ready()
         if once:
