@@ -7,14 +7,14 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from mstunnel_setup.answers.document import KeyProblem
-from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID
+from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID, Key
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, DEPRECATED, SETTINGS, Setting, deprecation, renamed
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.problem import Problem
-from mstunnel_setup.base.text import joined, quoted, text
+from mstunnel_setup.base.text import Text, joined, quoted, text
 from mstunnel_setup.base.values import JsonObject
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
@@ -320,36 +320,22 @@ def _alternatives_of_identity(chosen: _Layer) -> Iterator[tuple[int, tuple[str, 
 
 
 def _refused(problems: Sequence[KeyProblem], chosen: _Layer) -> AnswersError:
-    """All problems, each in the words of the place where its value was given."""
-    found = [(_origin(problem, chosen), problem) for problem in problems]
-    lines = tuple(
-        sorted(
-            {
-                text("{origin}: {problem}", origin=origin, problem=_in_words_of(origin, problem))
-                for origin, problem in found
-            }
-        )
-    )
-    return AnswersError(lines)
-
-
-def _origin(problem: KeyProblem, chosen: _Layer) -> Origin:
-    """Where the value came from, or the first value of its section."""
-    path = ".".join(problem.path)
-    near = [key for key in chosen if path == key or path.startswith(f"{key}.")] or [
-        key for key in chosen if key.startswith(f"{problem.path[0]}.")
-    ]
-    return chosen[near[0]].origin if near else Origin("default")
-
-
-def _in_words_of(origin: Origin, problem: KeyProblem) -> str:
-    """The problem in terms of the option or variable that was given, instead of keys of the answer file."""
-    # What follows are values, which may be spelled like keys.
-    text, must_be, values = problem.text.partition(" must be ")
-    section = problem.path[0]
-    for setting in SETTINGS if origin.kind in _NAMES else ():
-        name = _NAMES[origin.kind](setting)
-        if name and setting.path.partition(".")[0] == section:
-            for key in (setting.path, setting.path.rpartition(".")[2]):
-                text = text.replace(f"`{key}`", f"`{name}`")
-    return text + must_be + values
+    """All problems, each in terms of the option or variable by which its value was given, if any."""
+    lines = set()
+    for problem in problems:
+        # Where the value came from, or the first value of its section.
+        path, section = ".".join(problem.path), problem.path[0]
+        near = [key for key in chosen if path == key or path.startswith(f"{key}.")] or [
+            key for key in chosen if key.startswith(f"{section}.")
+        ]
+        origin = chosen[near[0]].origin if near else Origin("default")
+        message = problem.text
+        if origin.kind in _NAMES and isinstance(message, Text) and message.values:
+            values = dict(message.values)
+            for name, value in values.items():
+                setting = BY_PATH.get(f"{section}.{value}") or BY_PATH.get(str(value))
+                if isinstance(value, Key) and setting and setting.path.partition(".")[0] == section:
+                    values[name] = _NAMES[origin.kind](setting) or value
+            message = Text(message.template, values)
+        lines.add(text("{origin}: {problem}", origin=origin, problem=message))
+    return AnswersError(tuple(sorted(lines)))

@@ -327,6 +327,33 @@ def self_verify(
     return lambda operator: version.self_verify(operator.files, public_key, sums)
 
 
+@command(self_app, "update")
+def self_update(
+    check: Annotated[
+        bool, typer.Option("--check", envvar="MSTUNNEL_CHECK", help="Only show whether there is a newer one.")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", envvar="MSTUNNEL_ROLLBACK", help="Return to the version before.")
+    ] = False,
+) -> Work:
+    """Install the newest version of this program from the release feed; the gateway keeps running."""
+    from mstunnel_setup.operations.self_update import self_update
+
+    return lambda operator: self_update(operator, check=check, rollback=rollback)
+
+
+@command(self_app, "install")
+def self_install(
+    older: Annotated[
+        bool, typer.Option("--older", envvar="MSTUNNEL_OLDER", help="Also in place of a newer version.")
+    ] = False,
+) -> Work:
+    """Put this file in place of the installed program; the gateway keeps running."""
+    from mstunnel_setup.operations.self_update import install_program
+
+    return lambda operator: install_program(operator, older=older)
+
+
 @command(self_app, "licences")
 def self_licenses() -> Work:
     """Show the licences of everything that this program brings."""

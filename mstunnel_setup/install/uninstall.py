@@ -20,6 +20,7 @@ from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
+from mstunnel_setup.install.programs import PROGRAM_UPDATES
 from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
 from mstunnel_setup.install.scope import have_done
 from mstunnel_setup.install.session import Run, open_run
@@ -275,6 +276,7 @@ def forget(files: Files, journal: Journal) -> None:
         files.remove_directory(f"{state}/saved")
     if files.state(state) is not None:
         files.remove_tree(feed.WORK)
+        files.remove_tree(PROGRAM_UPDATES)
         for path in (f"{state}/receipt.json", *_REMAINS):
             files.remove(path)
     # The monitor was stopped, maybe while it held the lock.

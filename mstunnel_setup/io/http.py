@@ -47,11 +47,12 @@ _PIECE: Final = 64 * 1024
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Limits a body to `seconds` and 32 MiB: the timeout of requests restarts with every byte."""
+    """Limits a body to `seconds` and `largest` bytes: the timeout of requests restarts with every byte."""
 
-    def __init__(self, clock: Clock, seconds: float) -> None:
+    def __init__(self, clock: Clock, seconds: float, largest: int) -> None:
         self._clock = clock
         self._seconds = seconds
+        self._largest = largest
         super().__init__()
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
@@ -68,13 +69,13 @@ class BoundedAdapter(HTTPAdapter):
                     size += len(piece)
                     if self._clock.monotonic() > end:
                         raise requests.ReadTimeout(f"the answer was not complete after {size} bytes")
-                    if size > LARGEST:
+                    if size > self._largest:
                         raise NetworkError(
                             "answer-too-large",
                             "{host} sent more than {limit} MiB",
                             hint="Check the address, and any proxy in between.",
                             host=urlsplit(str(request.url)).netloc,
-                            limit=LARGEST >> 20,
+                            limit=self._largest >> 20,
                         )
                     yield piece
             except ReadTimeoutError as error:
@@ -89,9 +90,9 @@ class BoundedAdapter(HTTPAdapter):
 class ContextAdapter(BoundedAdapter):
     """Uses our TLS context and nothing from the environment."""
 
-    def __init__(self, clock: Clock, seconds: float, context: ssl.SSLContext) -> None:
+    def __init__(self, clock: Clock, seconds: float, largest: int, context: ssl.SSLContext) -> None:
         self._context = context
-        super().__init__(clock, seconds)
+        super().__init__(clock, seconds, largest)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Part of HTTPAdapter's contract."""
@@ -154,6 +155,7 @@ class HttpSession:
         roots: str = "",
         timeout: float = 30,
         deadline: float = 120,
+        largest: int = LARGEST,
     ) -> None:
         self._clock = clock
         self._timeout = timeout
@@ -162,8 +164,9 @@ class HttpSession:
         self._session = requests.Session()
         self._session.trust_env = False
         patience = max(timeout, deadline)
-        self._session.mount("http://", BoundedAdapter(clock, patience))
-        self._session.mount("https://", ContextAdapter(clock, patience, _tls_context(ca_file, roots)))
+        self._session.mount("http://", BoundedAdapter(clock, patience, largest))
+        tls = _tls_context(ca_file, roots)
+        self._session.mount("https://", ContextAdapter(clock, patience, largest, tls))
 
     def get(self, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
         """GET; see `request`."""

@@ -35,7 +35,6 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Text, fold, joined, text
-from mstunnel_setup.cli.framework.arguments import refuse_undecodable
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.framework.help import AnyContext, Word
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat
@@ -46,7 +45,12 @@ from mstunnel_setup.cli.framework.progress import (
     count_bar,
     transfer_bar,
 )
-from mstunnel_setup.cli.framework.streams import interruptible, is_broken_pipe, write_error
+from mstunnel_setup.cli.framework.streams import (
+    interruptible,
+    is_broken_pipe,
+    refuse_undecodable,
+    write_error,
+)
 from mstunnel_setup.cli.framework.translation import translated, translated_lines
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
