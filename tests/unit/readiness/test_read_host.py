@@ -241,16 +241,17 @@ def test_proxies_of_every_place(files: Files) -> None:
     found = reader(files, {"HTTP_PROXY": "http://u:secret@shell:9", "PATH": "/bin"}).proxies()
 
     units = "/etc/systemd/system"
+    rows: list[tuple[str, Any, str]] = [
+        ("the environment", "http_proxy", "http://shell:9"),
+        ("/etc/environment", "http_proxy", "http://env:1"),
+        ("/etc/profile.d/http_proxy.sh", "https_proxy", "http://profile:2"),
+        ("/etc/mstunnel/env.sh", "no_proxy", "localhost"),
+        (f"{units}/docker.service.d/http-proxy.conf", "http_proxy", "http://d:3"),
+        (f"{units}/mstunnel_monitor.service.d/override.conf", "https_proxy", "http://m:4"),
+    ]
     assert found.places == tuple(
         ProxyPlace(place=place, name=name, value=value, credentials=place == "the environment")
-        for place, name, value in (
-            ("the environment", "http_proxy", "http://shell:9"),
-            ("/etc/environment", "http_proxy", "http://env:1"),
-            ("/etc/profile.d/http_proxy.sh", "https_proxy", "http://profile:2"),
-            ("/etc/mstunnel/env.sh", "no_proxy", "localhost"),
-            (f"{units}/docker.service.d/http-proxy.conf", "http_proxy", "http://d:3"),
-            (f"{units}/mstunnel_monitor.service.d/override.conf", "https_proxy", "http://m:4"),
-        )
+        for place, name, value in rows
     )
 
 
