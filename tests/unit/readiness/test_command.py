@@ -124,7 +124,7 @@ def test_a_section_that_is_late_leaves_all_its_checks_open(run: Any, monkeypatch
     assert warned["dns"] == "Names resolve: no answer within 1 s"
 
 
-WRONG_USAGE = {
+WRONG_USAGE: dict[tuple[str, ...], str] = {
     ("utils", "--ignore-check", "ip-foward"): "there is no check called ip-foward; did you mean ip-forward?",
     ("everything",): "invalid value for 'SCOPE': 'everything' is not one of 'utils',",
     **{("utils", option, f"1{'0' * 300}"): "or less" for option in ("--timeout", "--wait", "--devices")},
