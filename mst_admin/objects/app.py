@@ -362,7 +362,7 @@ def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
         )
 
 
-def _vpn_profiles(declared: StoreAppObject, profiles: dict[str, ProfileObject]) -> Iterator[Finding]:
+def _vpn_profiles(declared: StoreAppObject, profiles: Mapping[str, ProfileObject]) -> Iterator[Finding]:
     for item in declared.assignments:
         profile = profiles.get((item.vpn_profile or "").casefold())
         if profile is not None and not (profile.is_ios and profile.per_app):

@@ -25,7 +25,6 @@ from mst_admin.objects.app_configuration import (
     app_configuration_object,
 )
 from mst_admin.objects.parts import (
-    Assignable,
     ExcludedGroups,
     Groups,
     NamedObject,
@@ -312,11 +311,9 @@ def judge_mam(
     """
     return (
         *_apps(declared),
-        *(judge_proxy(declared.proxy) if declared.proxy else ()),
         *_ios(declared, split_rules=split_rules),
         *judge_assignment(declared, text("tunnel for MAM")),
-        *_others(declared, others),
-        *_profiles(declared, profiles),
+        *_beside(declared, others, profiles),
     )
 
 
@@ -339,14 +336,13 @@ def _apps(declared: MamObject) -> Iterator[Finding]:
     for name in declared.apps:
         if not PACKAGE.fullmatch(name):
             yield APP_CONFIG_APP_ID(name=name[:80])
+    yield from judge_proxy(declared.proxy) if declared.proxy else ()
 
 
 def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
-    if not declared.is_ios:
-        if declared.bypassed_urls:
-            yield APP_KEY(key="bypassed_urls", other="iOS").at("bypassed_urls")
-        return
-    for host in declared.bypassed_urls:
+    if not declared.is_ios and declared.bypassed_urls:
+        yield APP_KEY(key="bypassed_urls", other="iOS").at("bypassed_urls")
+    for host in declared.bypassed_urls if declared.is_ios else ():
         if not is_host(host):
             yield finding(
                 "bypassed_urls",
@@ -355,7 +351,7 @@ def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
                 hint="Write the host alone.",
                 host=host[:80],
             )
-    if declared.proxy and declared.proxy.address and split_rules is not False:
+    if declared.is_ios and declared.proxy and declared.proxy.address and split_rules is not False:
         yield finding(
             "proxy",
             "mam-proxy-without-pac",
@@ -366,11 +362,14 @@ def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
         )
 
 
-def _others(declared: MamObject, others: Iterable[MamObject]) -> Iterator[Finding]:
+def _beside(
+    declared: MamObject, others: Iterable[MamObject], profiles: Iterable[ProfileObject]
+) -> Iterator[Finding]:
     """A device takes one policy with tunnel settings, and so one site."""
+    groups = set(declared.groups)
     for other in others:
         is_same = other.name.casefold() == declared.name.casefold()
-        if not is_same and other.platform is declared.platform and _share(declared, other):
+        if not is_same and other.platform is declared.platform and groups.intersection(other.groups):
             yield finding(
                 "groups",
                 "mam-twice",
@@ -378,11 +377,8 @@ def _others(declared: MamObject, others: Iterable[MamObject]) -> Iterator[Findin
                 hint="Remove the group from one of them.",
                 other=other.name,
             )
-
-
-def _profiles(declared: MamObject, profiles: Iterable[ProfileObject]) -> Iterator[Finding]:
     for profile in profiles:
-        if profile.is_ios is declared.is_ios and _share(declared, profile):
+        if profile.is_ios is declared.is_ios and groups.intersection(profile.groups):
             yield finding(
                 "groups",
                 "mam-beside-profile",
@@ -394,7 +390,3 @@ def _profiles(declared: MamObject, profiles: Iterable[ProfileObject]) -> Iterato
                 fatal=False,
                 profile=profile.name,
             )
-
-
-def _share(first: Assignable, second: Assignable) -> bool:
-    return not set(first.groups).isdisjoint(second.groups)

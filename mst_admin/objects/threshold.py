@@ -1,11 +1,9 @@
 """The thresholds of a health metric: as they are declared, as Graph has them, and their rules."""
 
-from collections.abc import Iterator
-
 from pydantic import Field, StrictInt
 
 from mst_admin.change import Body
-from mst_admin.metrics import KINDS, MetricKind, kind_of
+from mst_admin.metrics import KINDS, kind_of
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Line, Part
 from mstunnel_setup.base.text import quoted
@@ -57,34 +55,33 @@ def judge_threshold(declared: ThresholdObject) -> tuple[Finding, ...]:
                 words=words,
             ),
         )
-    return (*_range(declared, kind), *_direction(declared, kind))
-
-
-def _range(declared: ThresholdObject, kind: MetricKind) -> Iterator[Finding]:
+    found = []
     for key, value in (("healthy", declared.healthy), ("unhealthy", declared.unhealthy)):
         if kind.highest is not None and value > kind.highest:
-            yield finding(
-                key,
-                "threshold-out-of-range",
-                "{key} is {value}: {metric} never exceeds {highest}",
-                hint="Write 0 to {highest}.",
-                key=key,
-                value=value,
-                metric=declared.metric,
-                highest=kind.highest,
+            found.append(
+                finding(
+                    key,
+                    "threshold-out-of-range",
+                    "{key} is {value}: {metric} never exceeds {highest}",
+                    hint="Write 0 to {highest}.",
+                    key=key,
+                    value=value,
+                    metric=declared.metric,
+                    highest=kind.highest,
+                )
             )
-
-
-def _direction(declared: ThresholdObject, kind: MetricKind) -> Iterator[Finding]:
     if (declared.healthy > declared.unhealthy) is not kind.more_is_better:
         better, order = ("more", "above") if kind.more_is_better else ("less", "below")
-        yield finding(
-            "unhealthy",
-            "thresholds-reversed",
-            "healthy is {healthy}, unhealthy {unhealthy}: {better} is better",
-            hint="Write a value for healthy that is {order} the one for unhealthy.",
-            healthy=declared.healthy,
-            unhealthy=declared.unhealthy,
-            better=better,
-            order=order,
+        found.append(
+            finding(
+                "unhealthy",
+                "thresholds-reversed",
+                "healthy is {healthy}, unhealthy {unhealthy}: {better} is better",
+                hint="Write a value for healthy that is {order} the one for unhealthy.",
+                healthy=declared.healthy,
+                unhealthy=declared.unhealthy,
+                better=better,
+                order=order,
+            )
         )
+    return tuple(found)
