@@ -83,10 +83,8 @@ def configuration_body(declared: ConfigurationObject) -> Body:
         settings[SESSION_TIMEOUT] = str(declared.session_timeout)
     return {
         **properties(declared, _NAMES),
-        "description": declared.description or None,
         "network": _network(declared.network),
         "ipv6Network": _network(declared.ipv6_network) or None,
-        "defaultDomainSuffix": declared.default_domain_suffix or None,
         "routeIncludes": [_network(text) for text in declared.route_includes],
         "routeExcludes": [_network(text) for text in declared.route_excludes],
         _SETTINGS: [{"name": name, "value": value} for name, value in settings.items()],

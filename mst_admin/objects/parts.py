@@ -37,9 +37,15 @@ def without_empty(body: Wire) -> Body:
 
 
 def properties(declared: Part, names: Mapping[str, str]) -> Body:
-    """Fields of a declared object as properties in Graph; `names` are those of the properties, by field."""
+    """Fields of a declared object as properties in Graph; `names` are those of the properties, by field.
+
+    An empty text is null there.
+    """
     values = {name: getattr(declared, field) for field, name in names.items()}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else None if value == "" else value
+        for name, value in values.items()
+    }
 
 
 def fields_from(wire: Wire, model: type[BaseModel], names: Mapping[str, str]) -> Body:

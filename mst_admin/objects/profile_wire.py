@@ -286,7 +286,7 @@ def extra(found: DeviceConfiguration) -> Body:
 def _present_apps(wire: Wire) -> Iterator[AppObject]:
     listed = {str(item.get("appId")): item for item in wire.get("targetedMobileApps") or ()}
     for package in dict.fromkeys([*map(str, wire.get("targetedPackageIds") or ()), *listed]):
-        known = {"appId": package, **listed.get(package, {})}
+        known = {**listed.get(package, {}), "appId": package}
         known["name"] = str(known.get("name") or package)
         yield AppObject.model_construct(**{field: known.get(name) for field, name in _APP.items()})
 

@@ -69,8 +69,6 @@ def site_body(declared: SiteObject, now: datetime) -> Body:
     window = declared.upgrade_window
     return {
         **properties(declared, _NAMES),
-        "description": declared.description or None,
-        "internalNetworkProbeUrl": declared.internal_network_probe_url or None,
         "upgradeWindowStartTime": window and _clock(window.start),
         "upgradeWindowEndTime": window and _clock(window.end),
         "upgradeWindowUtcOffsetInMinutes": window and utc_offset(window, now),

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from typing_extensions import override
 
+from mst_admin.metrics import ThresholdObject, judge_threshold
 from mst_admin.objects.configuration import SESSION_TIMEOUT, configuration_object, judge_configuration
 from mst_admin.objects.site import judge_site, site_object
-from mst_admin.objects.threshold import ThresholdObject, judge_threshold
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, GraphError
 from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge
