@@ -27,9 +27,9 @@ from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant, result
 from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.bundle import remove_unpacked
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.io.unpacked import remove_unpacked
 from mstunnel_setup.transaction.action import Undo
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt

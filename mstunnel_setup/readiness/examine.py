@@ -10,9 +10,9 @@ from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.endpoint import Trust
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.network import Trust
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness import checks
