@@ -18,7 +18,7 @@ from mstunnel_setup.base.log_line import Tell, error_line
 from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
-from mstunnel_setup.certificates import generations, revocation, revocation_record
+from mstunnel_setup.certificates import generations, revocation
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.certificates.certificate import is_issued_by, is_self_signed
 from mstunnel_setup.certificates.read import read_material
@@ -74,7 +74,7 @@ class CertificateWatch:
             self._asked = (name, now)
             self._ask(name, chain)
         # Of ours: whatever the commands have asked is not the container's to read.
-        asked = revocation_record.last(self.files, name, self.clock.now())
+        asked = revocation.last(self.files, name, self.clock.now())
         if asked is None:
             return GatewayCertificate(chain[0].not_valid_after_utc)
         return GatewayCertificate(chain[0].not_valid_after_utc, asked.state, "; ".join(asked.problems))
@@ -85,7 +85,7 @@ class CertificateWatch:
         now = self.clock.now()
         with closing(http):
             verdicts = revocation.ask((*chain, *self._issuer_of(chain[-1])), fetching(http), now)
-        revocation_record.keep(self.files, revocation_record.ASKED_BY_AGENT, name, verdicts, self.clock.now())
+        revocation.keep(self.files, revocation.ASKED_BY_AGENT, name, verdicts, self.clock.now())
 
     def _issuer_of(self, last: x509.Certificate) -> tuple[x509.Certificate, ...]:
         """The issuer of the last certificate that is served, if this server knows it."""
@@ -128,15 +128,15 @@ class RegistryWatch:
         now = self.clock.monotonic()
         if self._tried is None or now - self._tried >= _REGISTRY_SECONDS:
             self._tried = now
-            self.problem = ""
             try:
                 self.ask(f"https://{host}/v2/")
             except NetworkError as error:
                 # Whom the engine trusts is set on the host; here any answer counts.
                 if error.code != "tls-untrusted":
                     self.problem = error.message
-            if not self.problem:
-                self.last_contact = self.clock.now()
+                    return host
+            self.problem = ""
+            self.last_contact = self.clock.now()
         return host
 
 

@@ -9,8 +9,14 @@ import typer
 
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
-from mstunnel_setup.cli.framework.command import Work, command, simple_command
-from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.command import (
+    VersionOption,
+    Work,
+    command,
+    run_program,
+    show_version,
+    simple_command,
+)
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
@@ -22,7 +28,6 @@ from mstunnel_setup.cli.framework.options import (
     with_options,
 )
 from mstunnel_setup.cli.framework.render import run_command
-from mstunnel_setup.cli.framework.root import VersionOption, show_version
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mstunnel-setup"
@@ -325,6 +330,33 @@ def self_verify(
     from mstunnel_setup.operations import version
 
     return lambda operator: version.self_verify(operator.files, public_key, sums)
+
+
+@command(self_app, "update")
+def self_update(
+    check: Annotated[
+        bool, typer.Option("--check", envvar="MSTUNNEL_CHECK", help="Only show whether there is a newer one.")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", envvar="MSTUNNEL_ROLLBACK", help="Return to the version before.")
+    ] = False,
+) -> Work:
+    """Install the newest version of this program from the release feed; the gateway keeps running."""
+    from mstunnel_setup.operations.self_update import self_update
+
+    return lambda operator: self_update(operator, check=check, rollback=rollback)
+
+
+@command(self_app, "install")
+def self_install(
+    older: Annotated[
+        bool, typer.Option("--older", envvar="MSTUNNEL_OLDER", help="Also in place of a newer version.")
+    ] = False,
+) -> Work:
+    """Put this file in place of the installed program; the gateway keeps running."""
+    from mstunnel_setup.operations.self_update import install_program
+
+    return lambda operator: install_program(operator, older=older)
 
 
 @command(self_app, "licences")

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.certificates import pending_imports
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Day, Moment, Report
+from mstunnel_setup.base.result import Day, Moment, Report
 from mstunnel_setup.base.text import text
-from mstunnel_setup.certificates import generations, revocation_record
+from mstunnel_setup.certificates import generations, revocation
 from mstunnel_setup.certificates.judge import WARN_DAYS, days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.operations.errors import CERTIFICATE_EXPIRED, CERTIFICATE_NOT_IN_USE, CERTIFICATE_REVOKED
@@ -51,7 +51,7 @@ def certificate_summary(ports: Host, receipt: Receipt) -> CertificateSummary:
     """Days left, the revocation answer kept last, and the delayed imports; nothing is fetched."""
     leaf = generations.leaf_in_use(ports.files)
     now = ports.clock.now()
-    asked = revocation_record.last(ports.files, str(generations.linked(ports.files)), now)
+    asked = revocation.last(ports.files, str(generations.linked(ports.files)), now)
     return CertificateSummary(
         days_left=None if leaf is None else days_left(leaf, now),
         not_after=None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",

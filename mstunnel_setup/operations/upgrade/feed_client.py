@@ -5,11 +5,13 @@ Its reference client refuses what is signed by other keys, expired, older than w
 mixed from several versions. What is known of the feed is one file here, replaced at once.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
 from tuf.api.exceptions import (
     BadVersionNumberError,
     DownloadError,
@@ -26,15 +28,17 @@ from typing_extensions import override
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError, SetupError, StepError
-from mstunnel_setup.base.parsing import aware, json_value
+from mstunnel_setup.base.parsing import aware, json_value, problem_of
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.release_feed import (
     FEED_ARCHIVE_INVALID,
     FEED_RECORD,
+    PROGRAM_TARGETS,
     TARGET,
     WORK,
     Feed,
     FeedRecord,
+    OfferedProgram,
     read_feed_record,
 )
 from mstunnel_setup.exchange.releases import ReleaseCatalogue, parse
@@ -110,7 +114,7 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     try:
         for role, text in known.metadata.items():
             files.write(f"{WORK}/{role}.json", text.encode(), 0o600)
-        text = _verified_target(files.locate(WORK), source)
+        text, program = _verified_targets(files.locate(WORK), source)
         metadata = _verified(files)
     except (RepositoryError, DownloadError, OSError) as error:
         # What its client has not written is as it was.
@@ -123,7 +127,15 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     ends = [json_value(role)["signed"]["expires"] for role in metadata.values()]
     expires = min(aware(datetime.fromisoformat(end)) for end in ends)
     _keep(
-        files, FeedRecord(anchor=known.anchor, metadata=metadata, catalogue=text, seen=now, expires=expires)
+        files,
+        FeedRecord(
+            anchor=known.anchor,
+            metadata=metadata,
+            catalogue=text,
+            program=program,
+            seen=now,
+            expires=expires,
+        ),
     )
     return catalogue
 
@@ -136,13 +148,23 @@ def _begin(files: Files, feed: Feed) -> FeedRecord:
     return FeedRecord(anchor=feed.anchor, metadata={"root": feed.root})
 
 
-def _verified_target(directory: Path, source: FetcherInterface) -> str:
+def _verified_targets(directory: Path, source: FetcherInterface) -> tuple[str, OfferedProgram | None]:
+    """The list of releases, and what the feed says of the newest program for this machine."""
     updater = Updater(str(directory), "metadata", str(directory), "targets", source, bootstrap=None)
     updater.refresh()
     info = updater.get_targetinfo(TARGET)
     if info is None:
         raise RepositoryError(f"it has no {TARGET}")
-    return Path(updater.download_target(info)).read_text(errors="replace")
+    catalogue = Path(updater.download_target(info)).read_text(errors="replace")
+    name = PROGRAM_TARGETS.get(os.uname().machine)
+    offer = updater.get_targetinfo(name) if name else None
+    if offer is None:
+        return catalogue, None
+    described = {"version": (offer.custom or {}).get("version"), "sha256": offer.hashes.get("sha256")}
+    try:
+        return catalogue, OfferedProgram.model_validate({**described, "size": offer.length})
+    except ValidationError as error:
+        raise RepositoryError(f"{name}: {problem_of(error.errors()[0])}") from error
 
 
 def _verified(files: Files) -> dict[str, str]:

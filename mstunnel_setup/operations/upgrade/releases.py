@@ -27,20 +27,20 @@ def fetch(operator: Operator, feed: Feed) -> ReleaseCatalogue:
 
 def fetch_now(operator: Operator) -> Result:
     """Refresh the feed; the releases that it offers."""
-    feed = _feed(operator)
-    with _alone(operator):
+    feed = require_feed(operator)
+    with alone(operator):
         return _result(operator, fetch(operator, feed))
 
 
 def import_archive(operator: Operator, archive: Path) -> Result:
     """Take the feed from a tar file of its publisher, verified like a fetched one."""
-    feed = _feed(operator)
-    with _alone(operator):
+    feed = require_feed(operator)
+    with alone(operator):
         return _result(operator, _refresh(operator, feed, archive))
 
 
 @contextmanager
-def _alone(operator: Operator) -> Iterator[None]:
+def alone(operator: Operator) -> Iterator[None]:
     """Neither beside the monitor's refresh nor beside an uninstallation, which removes the files."""
     with run_lock(operator, paths.FEED_LOCK), run_lock(operator):
         yield
@@ -58,7 +58,8 @@ def _refresh(operator: Operator, feed: Feed, archive: Path | None = None) -> Rel
     return refresh(operator.files, feed, Remote(feed, http), operator.clock.now())
 
 
-def _feed(operator: Operator) -> Feed:
+def require_feed(operator: Operator) -> Feed:
+    """The feed of this server. Raises UsageError `feed-missing`."""
     feed = read_feed(operator.files)
     if feed is None:
         raise UsageError(

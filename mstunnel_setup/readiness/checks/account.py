@@ -100,10 +100,8 @@ def _sites(account: AccountFacts) -> Verdict:
         return passed(", ".join(account.sites))
     return problem(
         "the tenant has no site",
-        hint=(
-            "Create a server configuration, then a site: in the admin center, or with `mst-admin config "
-            "create` and `mst-admin site create`."
-        ),
+        hint="Create a server configuration, then a site: in the admin center, or with `mst-admin config "
+        "create` and `mst-admin site create`.",
     )
 
 

@@ -19,7 +19,6 @@ from mstunnel_setup.readiness.model import (
     unknown,
     warning,
 )
-from mstunnel_setup.readiness.proxies import ports, unlabelled
 
 CHECKS = Checks(Group.HOST)
 
@@ -110,9 +109,8 @@ def _platform_end(system: SystemFacts) -> Verdict:
             last_listed=row.last_listed,
         )
     if row.ended is None or row.ended >= system.today:
-        return passed(
-            text("supported") if row.ended is None else text("supported until {ended}", ended=row.ended)
-        )
+        until = text("supported until {ended}", ended=row.ended)
+        return passed(text("supported") if row.ended is None else until)
     return problem("support of {name} ended on {ended}", hint=_UPGRADE, name=system.name, ended=row.ended)
 
 
@@ -222,10 +220,8 @@ def _cgroup(system: SystemFacts) -> Verdict:
         return problem("there are none", hint="Mount /sys/fs/cgroup. In a container, pass it through.")
     return problem(
         "version 1, which Quadlet does not support",
-        hint=(
-            "The installation writes plain units instead. For Quadlet boot with "
-            "`systemd.unified_cgroup_hierarchy=1` on the kernel command line."
-        ),
+        hint="The installation writes plain units instead. For Quadlet boot with "
+        "`systemd.unified_cgroup_hierarchy=1` on the kernel command line.",
     )
 
 
@@ -253,9 +249,8 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "permissive":
         return problem(
             "permissive: violations are only logged",
-            hint=(
-                "When no violations are logged: `setenforce 1`, and SELINUX=enforcing in /etc/selinux/config."
-            ),
+            hint="When no violations are logged: `setenforce 1`, and SELINUX=enforcing in "
+            "/etc/selinux/config.",
         )
     # With root the engine makes a device node of the container's own; without, it shows that of the host.
     kept = settings.mode == "rootless" and security.container_devices is False
@@ -268,10 +263,8 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "enforcing" and security.container_netlink is False:
         return problem(
             "enforcing: the gateway cannot see how busy it is, and accepts ten connections a second at most",
-            hint=(
-                "Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this "
-                "host, and have the module unix_diag loaded at boot (modules-load.d)."
-            ),
+            hint="Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this "
+            "host, and have the module unix_diag loaded at boot (modules-load.d).",
         )
     return passed({"enforcing": "enforcing", "absent": text("not used here")}[security.selinux])
 
@@ -282,7 +275,7 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
 
     SELinux lets containers connect to ports of this type only, so the agent could not use the proxy.
     """
-    named = ports(proxies)
+    named = proxies.ports
     if security.selinux != "enforcing" or not named:
         return skipped(
             text("no proxy") if security.selinux == "enforcing" else text("SELinux does not enforce")
@@ -292,7 +285,7 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
             "the port types cannot be read",
             hint="Install semanage (`dnf install policycoreutils-python-utils`), and run this as root.",
         )
-    missing = unlabelled(security, proxies)
+    missing = security.unlabelled(named)
     if not missing:
         return passed("{named} is of type http_port_t", named=_list(named))
     commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)
@@ -321,11 +314,11 @@ def _port_free(protocol: str, why: str) -> None:
         held = [item for item in ports.holders if item.protocol == protocol]
         others = [item for item in held if item.program not in _OURS]
         if not held:
-            return passed("{upper} {port} is free", upper=protocol.upper(), port=settings.port)
+            return passed("{upper} {port} is free", upper=upper, port=settings.port)
         if not others:
             return passed(
                 "{upper} {port} is used by {program}, part of a container",
-                upper=protocol.upper(),
+                upper=upper,
                 port=settings.port,
                 program=held[0].program,
             )
@@ -333,7 +326,7 @@ def _port_free(protocol: str, why: str) -> None:
         return problem(
             "{protocol} {port} is in use by {name} ({address})",
             hint="Stop that program (`ss -lptun` shows it), or give the server configuration another port.",
-            protocol=protocol.upper(),
+            protocol=upper,
             port=settings.port,
             name=name,
             address=others[0].address,
@@ -390,18 +383,15 @@ def _firewall(protocol: str, why: str) -> None:
         if wall.forwarded:
             where += text(", forwarded to the gateway")
         if wall.kind == "none":
-            said = (
-                text("no rule of nftables drops what is forwarded to the gateway")
-                if wall.forwarded
-                else text("no firewall is active")
-            )
-            return passed(said)
+            if wall.forwarded:
+                return passed("no rule of nftables drops what is forwarded to the gateway")
+            return passed("no firewall is active")
         if is_open is None:
             return unknown(
                 "{where}: the rules cannot be evaluated",
                 hint="Make sure {protocol} {port} is allowed.",
                 where=where,
-                protocol=protocol.upper(),
+                protocol=upper,
                 port=settings.port,
             )
         if is_open:

@@ -49,11 +49,8 @@ def _address(proxies: ProxyFacts) -> Verdict:
     """
     if not _urls(proxies):
         return skipped("no proxy")
-    bad = [
-        f"{item.value} in {item.place}"
-        for item in _urls(proxies)
-        if not item.value.lower().startswith("http://")
-    ]
+    wrong = (item for item in _urls(proxies) if not item.value.lower().startswith("http://"))
+    bad = [f"{item.value} in {item.place}" for item in wrong]
     if not bad:
         return passed("all start with http://")
     return problem(
@@ -79,10 +76,8 @@ def _same(proxies: ProxyFacts) -> Verdict:
         return passed("the same in {proxies}", proxies=_list(sorted({item.place for item in _urls(proxies)})))
     return problem(
         "{differences}",
-        hint=(
-            "Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
-            "to all places."
-        ),
+        hint="Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
+        "to all places.",
         differences=joined(differing, "; "),
     )
 

@@ -303,10 +303,8 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if rootless.uplink_obstacle:
         return problem(
             "no uplink works for port {port}: {obstacle}",
-            hint=(
-                "Without one the gateway uses pasta or slirp4netns, which is slower. For one, remove the "
-                "obstacle, then run `sudo mstunnel-setup host --port {port}` and mstunnel-setup."
-            ),
+            hint="Without one the gateway uses pasta or slirp4netns, which is slower. For one, remove the "
+            "obstacle, then run `sudo mstunnel-setup host --port {port}` and mstunnel-setup.",
             port=settings.port,
             obstacle=rootless.uplink_obstacle,
         )

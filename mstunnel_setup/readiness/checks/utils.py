@@ -1,6 +1,6 @@
 """Group `utils`: kernel, container engine and auditing, as the vendor's tool of that name checks them."""
 
-from mstunnel_setup.actions.forwarding import RULES
+from mstunnel_setup.actions.firewall import RULES
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import bad_range, is_tested, release
 from mstunnel_setup.readiness.data import platforms
@@ -378,10 +378,8 @@ def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
         return passed("userns-remap is not set")
     return problem(
         "userns-remap is {userns_remap}: containers cannot read the certificate's key",
-        hint=(
-            "Remove userns-remap from /etc/docker/daemon.json (or from the options of dockerd), then "
-            "`systemctl restart docker`."
-        ),
+        hint="Remove userns-remap from /etc/docker/daemon.json (or from the options of dockerd), then "
+        "`systemctl restart docker`.",
         userns_remap=engine.userns_remap,
     )
 
@@ -398,15 +396,11 @@ def _auditd(security: SecurityFacts) -> Verdict:
     if security.auditd == "inactive":
         return problem(
             "auditd is installed but not active",
-            hint=(
-                "Start it: `systemctl enable --now auditd`, or run with --fix. An installation then adds "
-                "rules for the gateway's files; run it again where one was made before."
-            ),
+            hint="Start it: `systemctl enable --now auditd`, or run with --fix. An installation then adds "
+            "rules for the gateway's files; run it again where one was made before.",
         )
     return problem(
         "auditd is not installed",
-        hint=(
-            "Install the package auditd (RHEL: audit). An installation then adds rules for the gateway's "
-            "files; run it again where one was made before."
-        ),
+        hint="Install the package auditd (RHEL: audit). An installation then adds rules for the gateway's "
+        "files; run it again where one was made before.",
     )
