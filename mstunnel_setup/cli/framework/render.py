@@ -29,11 +29,10 @@ from mstunnel_setup.base.errors import (
     UsageError,
     ValuesError,
 )
-from mstunnel_setup.base.events import Event, Listener
 from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Event, Listener, Result
 from mstunnel_setup.base.text import Text, fold, joined, text
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.framework.help import AnyContext, Word

@@ -11,7 +11,7 @@ from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.archive import archived_images
-from mstunnel_setup.containers.choice import ChooseEngine, Chosen, engine_of
+from mstunnel_setup.containers.choice import ChooseEngine, EngineChoice, engine_of
 from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
@@ -24,7 +24,7 @@ from mstunnel_setup.transaction.step import Step
 class GatewayImages:
     """The engine, references (`name@sha256:…`) of the two images, and for those in an archive, which one."""
 
-    engine: Chosen
+    engine: EngineChoice
     server: str
     agent: str
     archives: Mapping[str, str]
@@ -82,7 +82,7 @@ def _gather(context: Context) -> GatewayImages:
     return GatewayImages(engine, server, agent, _archives(context, (server, agent)))
 
 
-def _engine(context: Context) -> Chosen:
+def _engine(context: Context) -> EngineChoice:
     """The engine in use; an installation stays with its own. Raises UsageError when another is asked for."""
     installed, wanted = engine_of(context.receipt), context.answers.engine
     if installed is not None and wanted not in ("auto", installed):

@@ -11,8 +11,7 @@ from pydantic import Field
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
 from mstunnel_setup.base.problem import Problem, Severity
-from mstunnel_setup.base.report import Day, Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Day, Report, Result
 from mstunnel_setup.base.text import Line, fold_all, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
