@@ -38,7 +38,7 @@ from mstunnel_setup.gateway.fields import Document
 from mstunnel_setup.io.clock import Clock, SystemClock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.request_log import log_requests
+from mstunnel_setup.io.http_port import log_requests
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
     HealthThreshold,

@@ -15,7 +15,7 @@ from mstunnel_setup.cli.framework.command import Work, command
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.options import new_app
 from mstunnel_setup.exchange import agent_settings, log_lines
-from mstunnel_setup.io import changes, request_log, systemd
+from mstunnel_setup.io import changes, http_port, systemd
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.monitor import rounds
 
@@ -56,7 +56,7 @@ def _work(operator: Operator, *, once: bool) -> Result:
     wanted = partial(agent_settings.wants_requests, operator.files)
     with (
         closing(monitor),
-        request_log.log_requests(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
+        http_port.log_requests(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
     ):
         service.ready()
         if once:

@@ -21,7 +21,7 @@ from mstunnel_setup.gateway.occtl import (
 )
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.appender import Appender
-from mstunnel_setup.io.capture import enter_network_of, interfaces, record
+from mstunnel_setup.io.namespaces import enter_network_of, interfaces, record
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.io.safe_paths import kind_at, refuse_present

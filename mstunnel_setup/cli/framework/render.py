@@ -53,9 +53,9 @@ from mstunnel_setup.cli.framework.streams import (
 from mstunnel_setup.cli.framework.translation import translated, translated_lines
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http_port import log_requests
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.own_process import refuse_code_of_others
-from mstunnel_setup.io.request_log import log_requests
 from mstunnel_setup.io.safe_paths import explain
 
 SCHEMA = "mstunnel/1"

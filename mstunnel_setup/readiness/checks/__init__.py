@@ -10,7 +10,6 @@ from mstunnel_setup.readiness.checks import (
     addresses,
     certificate,
     host,
-    inbound,
     network,
     proxies,
     rootless,
@@ -40,7 +39,7 @@ CHECKS: tuple[Check, ...] = (
     *certificate.CHECKS,
     *rootless.CHECKS,
     *account.CHECKS,
-    *inbound.CHECKS,
+    *network.INBOUND_CHECKS,
 )
 
 

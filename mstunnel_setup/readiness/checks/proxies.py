@@ -49,11 +49,8 @@ def _address(proxies: ProxyFacts) -> Verdict:
     """
     if not _urls(proxies):
         return skipped("no proxy")
-    bad = [
-        f"{item.value} in {item.place}"
-        for item in _urls(proxies)
-        if not item.value.lower().startswith("http://")
-    ]
+    wrong = (item for item in _urls(proxies) if not item.value.lower().startswith("http://"))
+    bad = [f"{item.value} in {item.place}" for item in wrong]
     if not bad:
         return passed("all start with http://")
     return problem(

@@ -8,7 +8,7 @@ import pytest
 from podman_fixtures import Archives, Ports, podman, record  # type: ignore[import-not-found]
 from registry import Registry  # type: ignore[import-not-found]
 
-from mstunnel_setup.actions.images import LoadImage, PullImage
+from mstunnel_setup.actions.containers import LoadImage, PullImage
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.spec import digest_tag, no_progress
 from mstunnel_setup.io.process import Processes

@@ -8,8 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from mstunnel_setup.actions.containers import RunContainer
-from mstunnel_setup.actions.images import LoadImage, PullImage, pull_patiently
+from mstunnel_setup.actions.containers import LoadImage, PullImage, RunContainer, pull_patiently
 from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Health, Image, pull_failure

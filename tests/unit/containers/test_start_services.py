@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.containers import StartService, StartServices
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerState, Health
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.transaction.action import Action, Codec, Undo
 from tests.unit.containers.memory import UNIT, Ports, undo
 
