@@ -13,11 +13,13 @@ END = "<!-- machines: end -->"
 _HEAD = """\
 ## Whole machines
 
-Machines with their own kernel: in QEMU with that of the distribution, in user mode with one of the same source as a
-process. A power cut kills it: what was not written to the disk is lost. It counts as survived when the machine boots,
-the same command then ends as an undisturbed one does (in one of five trials: an uninstallation leaves nothing), and
-the file system checker finds nothing; any other trial when a device gets a page through the tunnel, in the time given;
-a year when also memory, open files and disk have not grown in its second half.
+Machines with their own kernel: in QEMU with that of the distribution, in user mode with one
+of the same source as a process. A power cut kills it: what was not written to the disk is
+lost. It counts as survived when the machine boots, the same command then ends as an
+undisturbed one does (in one of five trials: an uninstallation leaves nothing), and the file
+system checker finds nothing; any other trial when a device gets a page through the tunnel,
+in the time given; a year when also memory, open files and disk have not grown in its second
+half.
 """
 _CUTS = """
 ### Power cuts: {survived} of {tried} survived
