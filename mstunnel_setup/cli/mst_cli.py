@@ -231,9 +231,9 @@ def repair_certificate(
     ] = False,
 ) -> Work:
     """Repair the link and the files, for example after a copy that followed links."""
-    from mstunnel_setup.operations.certificate import repair
+    from mstunnel_setup.operations.certificate import check
 
-    return lambda operator: repair.repair(operator, agreed=yes)
+    return lambda operator: check.repair(operator, agreed=yes)
 
 
 @command(ca_trust_app, "add")
