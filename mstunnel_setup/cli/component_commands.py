@@ -82,9 +82,9 @@ def report(
     ] = "24h",
 ) -> Work:
     """Show sessions, time, traffic and last address of each user."""
-    from mstunnel_setup.operations import report
+    from mstunnel_setup.operations import gateway_log
 
-    return lambda operator: report.report(operator, since)
+    return lambda operator: gateway_log.report(operator, since)
 
 
 @command(disconnect_app, "user")

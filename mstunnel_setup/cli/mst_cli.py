@@ -110,9 +110,9 @@ def explain(
     ] = None,
 ) -> Work:
     """Explain why a device cannot connect, or cannot reach an address."""
-    from mstunnel_setup.operations.explain import report
+    from mstunnel_setup.operations import explain
 
-    return lambda operator: report.explain(operator, who, token_file)
+    return lambda operator: explain.explain(operator, who, token_file)
 
 
 @command(app)
@@ -203,9 +203,9 @@ def restore(
     ] = False,
 ) -> Work:
     """Install a backup of another host on this one."""
-    from mstunnel_setup.operations import restore
+    from mstunnel_setup.operations import backup
 
-    return lambda operator: restore.restore(operator, options.settings(), file.absolute(), replace=replace)
+    return lambda operator: backup.restore(operator, options.settings(), file.absolute(), replace=replace)
 
 
 @command(cert_app, "show")
@@ -306,7 +306,7 @@ def import_releases(
     """Import the list of releases from a file, on a server that cannot reach the feed."""
     from mstunnel_setup.operations.upgrade import releases
 
-    return lambda operator: releases.import_archive(operator, archive)
+    return lambda operator: releases.fetch_now(operator, archive)
 
 
 @command(upgrade_app, "rollback")

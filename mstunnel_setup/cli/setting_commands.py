@@ -20,41 +20,41 @@ def get_setting(
     name: Annotated[str | None, typer.Argument(help="The setting; all of them without a name.")] = None,
 ) -> Work:
     """Show a setting, or all."""
-    from mstunnel_setup.operations import environment
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: environment.get(operator, name)
+    return lambda operator: settings.get(operator, name)
 
 
 @command(env_app, "set")
 def set_setting(name: Name, value: Annotated[str, typer.Argument(help="One line of text.")]) -> Work:
     """Set a setting; later runs of mstunnel-setup keep it."""
-    from mstunnel_setup.operations import environment
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: environment.put(operator, name, value)
+    return lambda operator: settings.put(operator, name, value)
 
 
 @command(env_app, "unset")
 def unset_setting(name: Name) -> Work:
     """Remove a setting."""
-    from mstunnel_setup.operations import environment
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: environment.put(operator, name, None)
+    return lambda operator: settings.put(operator, name, None)
 
 
 @command(env_app, "check")
 def check_settings() -> Work:
     """Check that the gateway can use env.sh and its proxies; every restart does this first."""
-    from mstunnel_setup.operations import environment
+    from mstunnel_setup.operations import settings
 
-    return environment.env_check
+    return settings.env_check
 
 
 @command(config_app, "show")
 def show_configuration() -> Work:
     """Show the server configuration in use."""
-    from mstunnel_setup.operations import configuration
+    from mstunnel_setup.operations import settings
 
-    return configuration.show
+    return settings.show
 
 
 @command(config_app, "diff")
@@ -65,17 +65,17 @@ def diff_configuration(
     ] = False,
 ) -> Work:
     """Compare the server configuration in use with that of the tenant."""
-    from mstunnel_setup.operations import configuration
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: configuration.diff(operator, sign_in.settings(), exit_code=exit_code)
+    return lambda operator: settings.diff(operator, sign_in.settings(), exit_code=exit_code)
 
 
 @command(config_app, "pull")
 def pull_configuration(sign_in: SignInOptions) -> Work:
     """Apply the tenant's server configuration now instead of within minutes."""
-    from mstunnel_setup.operations import configuration
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: configuration.pull(operator, sign_in.settings())
+    return lambda operator: settings.pull(operator, sign_in.settings())
 
 
 @command(log_app, "level")
@@ -86,9 +86,9 @@ def log_level(
     ] = None,
 ) -> Work:
     """Show or set how much the server logs (DEBUG_LEVEL)."""
-    from mstunnel_setup.operations import environment
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: environment.log_level_command(operator, level)
+    return lambda operator: settings.log_level_command(operator, level)
 
 
 @command(site_app, "show")

@@ -6,6 +6,7 @@ mixed from several versions. What is known of the feed is one file here, replace
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -50,16 +51,16 @@ _REASONS: Final[Mapping[type[Exception], str]] = {
 }
 
 
+@dataclass
 class Remote(FetcherInterface):
     """The feed at its address, through our HTTP session: proxies, trust, bounds on time and size."""
 
-    def __init__(self, feed: Feed, http: HttpSession) -> None:
-        self._url = feed.url
-        self._http = http
+    feed: Feed
+    http: HttpSession
 
     @override
     def _fetch(self, url: str) -> Iterator[bytes]:
-        response = self._http.get(f"{self._url}/{url}")
+        response = self.http.get(f"{self.feed.url}/{url}")
         if response.status_code != _OK:
             raise DownloadHTTPError(f"HTTP status {response.status_code} for {url}", response.status_code)
         return iter([response.content])
@@ -97,13 +98,22 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     What was verified before an error is kept as well, so that nothing older is believed later. Raises
     UsageError `releases-invalid`, NetworkError, StepError `feed-refused`, FileError such as `disk-full`.
     """
-    known = _begin(files, feed)
+    known = read_feed_record(files)
+    if known is None or known.anchor != feed.anchor:
+        # Another root begins another feed.
+        known = FeedRecord(anchor=feed.anchor, metadata={"root": feed.root})
     files.remove_tree(WORK)
     files.make_directories(WORK, 0o700)
+    directory = str(files.locate(WORK))
     try:
         for role, text in known.metadata.items():
             files.write(f"{WORK}/{role}.json", text.encode(), 0o600)
-        text = _verified_target(files.locate(WORK), source)
+        updater = Updater(directory, "metadata", directory, "targets", source, bootstrap=None)
+        updater.refresh()
+        info = updater.get_targetinfo(TARGET)
+        if info is None:
+            raise RepositoryError(f"it has no {TARGET}")  # noqa: TRY301 (as the client's own)
+        text = Path(updater.download_target(info)).read_text(errors="replace")
         metadata = _verified(files)
     except (RepositoryError, DownloadError, OSError) as error:
         # What its client has not written is as it was.
@@ -119,23 +129,6 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
         files, FeedRecord(anchor=known.anchor, metadata=metadata, catalogue=text, seen=now, expires=expires)
     )
     return catalogue
-
-
-def _begin(files: Files, feed: Feed) -> FeedRecord:
-    """What is known of this feed: another root begins another one."""
-    known = read_feed_record(files)
-    if known is not None and known.anchor == feed.anchor:
-        return known
-    return FeedRecord(anchor=feed.anchor, metadata={"root": feed.root})
-
-
-def _verified_target(directory: Path, source: FetcherInterface) -> str:
-    updater = Updater(str(directory), "metadata", str(directory), "targets", source, bootstrap=None)
-    updater.refresh()
-    info = updater.get_targetinfo(TARGET)
-    if info is None:
-        raise RepositoryError(f"it has no {TARGET}")
-    return Path(updater.download_target(info)).read_text(errors="replace")
 
 
 def _verified(files: Files) -> dict[str, str]:
@@ -158,7 +151,7 @@ def _failure(feed: Feed, error: RepositoryError | DownloadError | OSError) -> Se
     return StepError(
         "feed-refused",
         "the release feed {url} is refused: {reason}",
-        hint=("Nothing was changed. Check the clock of this server, then ask the publisher of the feed."),
+        hint="Nothing was changed. Check the clock of this server, then ask the publisher of the feed.",
         url=feed.url,
         reason=next(known, error),
     )

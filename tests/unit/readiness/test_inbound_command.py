@@ -51,7 +51,7 @@ def test_probes_come_from_a_host(run: Any, host: str) -> None:
 
 @pytest.mark.parametrize("host", ["[::1]", "[fe80::1%lo]", "gw.example.com.", "bücher.example"])
 def test_a_probe_takes_every_way_to_write_a_host(host: str) -> None:
-    assert readiness._target(f"{host}:443") == (host.strip("[]"), 443)
+    assert readiness.target(f"{host}:443") == (host.strip("[]"), 443)
 
 
 def test_a_probe_of_nothing_fails(run: Any) -> None:
