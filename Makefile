@@ -30,7 +30,7 @@ e2e-short: setup
 	@$(BIN)/pytest -m "e2e and not long and not core" -n 2 --dist loadfile --no-loadscope-reorder
 
 # Most of it waits for servers, so there are more of them than cores. Writes the outcomes of all attacks into
-# docs/explanation/security.md.
+# docs/reference/attacks.md.
 e2e: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@rm -rf build/attack

@@ -2,33 +2,27 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from mst_admin.carry_out import carry_out
 from mst_admin.change import Body, Wire
 from mst_admin.errors import NAME_TAKEN
-from mst_admin.kinds.kind import (
-    CommandKind,
-    FileDeclared,
-    FileKind,
-    FilePresent,
-    OptionDeclared,
-    OptionKind,
-    OptionPresent,
-)
+from mst_admin.kinds.kind import CommandKind, FileKind, OptionKind
 from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
 from mst_admin.objects.configuration import judge_networks
 from mst_admin.results import details, judged, linted, placed, renamed, result_of, table, written
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read
+from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read, validated
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import ValuesError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text, verbatim
+from mstunnel_setup.cli.framework.options import option_names
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -36,31 +30,34 @@ from mstunnel_setup.tenant.graph_admin import AdminGraph
 _NOTHING = Declarations.model_construct()
 
 
-class ObjectOptions(Protocol):
-    """The properties of one object as options; what only one kind has is empty for the others."""
+@dataclass(frozen=True)
+class ObjectOptions:
+    """The properties of one object as typer options, by the keys of a declaration.
 
-    @property
-    def names(self) -> Mapping[str, str]:
-        """The option of each key of a declaration."""
-        ...
+    `NAMES` are options by keys that are not fields, `APART` the fields that are not keys.
+    """
 
-    @property
-    def corporate_networks(self) -> list[str]:
+    NAMES: ClassVar[Mapping[str, str]] = {}
+    APART: ClassVar[frozenset[str]] = frozenset()
+    resolve = False
+    """Whether to look up public addresses."""
+
+    def networks(self) -> list[str]:
         """Networks of the administrator, to check for overlap."""
-        ...
+        return []
 
-    @property
-    def resolve(self) -> bool:
-        """Whether to look up public addresses."""
-        ...
-
-    def given(self, present: Wire, /) -> Body:
+    def given(self, present: Wire) -> Body:  # noqa: ARG002 (of some objects, parts are given)
         """What was given, by the keys of a declaration; `present` is what the object has now."""
-        ...
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in self.APART}
+        return {
+            name: tuple(filter(None, value)) if isinstance(value, list) else value
+            for name, value in values.items()
+            if value is not None
+        }
 
     def malformed(self) -> Iterable[Finding]:
         """What cannot be read at all."""
-        ...
+        return ()
 
 
 def list_objects(kind: CommandKind[Any, Any], operator: Operator, settings: Settings) -> Result:
@@ -90,11 +87,7 @@ def delete(
 
 
 def create_from_options(
-    kind: OptionKind[OptionDeclared, OptionPresent],
-    operator: Operator,
-    settings: Settings,
-    options: ObjectOptions,
-    name: str,
+    kind: OptionKind[Any, Any], operator: Operator, settings: Settings, options: ObjectOptions, name: str
 ) -> Result:
     """A new object. Raises ValuesError for its values, TenantError `name-taken`."""
     declared, warnings = _declared(kind, options, {**options.given({}), "name": name})
@@ -103,11 +96,11 @@ def create_from_options(
     change = kind.change(declared, None, operator.clock.now())
     carry_out([change] if change else [], graph)
     found = kind.find(graph, name)
-    return result_of(change, {kind.result: found.model_dump(mode="json", by_alias=True)}, warnings)
+    return result_of(change, {kind.result: found.document()}, warnings)
 
 
 def update_from_options(
-    kind: OptionKind[OptionDeclared, OptionPresent],
+    kind: OptionKind[Any, Any],
     operator: Operator,
     settings: Settings,
     options: ObjectOptions,
@@ -131,42 +124,37 @@ def update_from_options(
 
 
 def _declared(
-    kind: OptionKind[OptionDeclared, OptionPresent], options: ObjectOptions, values: Body
-) -> tuple[OptionDeclared, tuple[Problem, ...]]:
+    kind: OptionKind[Any, Any], options: ObjectOptions, values: Body
+) -> tuple[Any, tuple[Problem, ...]]:
     """The object that is wanted, and the warnings. Raises ValuesError in the words of the options."""
-    names = options.names
+    names = {**option_names(type(options)), **options.NAMES}
     try:
-        declared = kind.validated(values)
+        declared = validated(kind.model, {**kind.required, **values})
     except ValuesError as error:
         raise renamed(error, names) from error
-    networks: list[str] = options.corporate_networks
-    unusable: list[Finding] = [*options.malformed(), *judge_networks(networks)]
+    networks = options.networks()
+    unusable = [*options.malformed(), *judge_networks(networks)]
     beside = Declarations.model_construct(corporate_networks=() if unusable else tuple(networks))
-    findings: Iterable[Finding] = kind.judge(declared, beside, addresses_of if options.resolve else None)
+    findings = kind.judge(declared, beside, addresses_of if options.resolve else None)
     return declared, judged((*unusable, *findings), names)
 
 
-def _require_free(kind: OptionKind[OptionDeclared, OptionPresent], graph: AdminGraph, name: str) -> None:
+def _require_free(kind: OptionKind[Any, Any], graph: AdminGraph, name: str) -> None:
     """Graph allows two of one name, which no command and no declaration could tell apart."""
     if kind.named(graph, name):
         raise NAME_TAKEN(place="tenant", kind=kind.what, name=name, command=f"{kind.command} update")
 
 
 def write_from_file(
-    kind: FileKind[FileDeclared, FilePresent],
-    operator: Operator,
-    settings: Settings,
-    file: Path,
-    *,
-    new: bool,
+    kind: FileKind[Any, Any], operator: Operator, settings: Settings, file: Path, *, new: bool
 ) -> Result:
     """Create the object of a file, or make the tenant's as its file says.
 
     Raises ValuesError with everything that is wrong, TenantError `name-taken`, or that there is none yet.
     """
-    document, written_down = _load(kind, file)
-    judged(placed(kind.judge(written_down, _NOTHING), document))
-    declared = kind.completed(written_down)
+    document, declared = _load(kind, file)
+    judged(placed(kind.judge(declared, _NOTHING), document))
+    declared = kind.completed(declared)
     graph = open_tenant(operator, settings)
     present = kind.matching(graph, kind.search(declared))
     if new and present:
@@ -197,7 +185,7 @@ def schema(model: type[Any]) -> Result:
     return Result(data=data, text=verbatim(json.dumps(data, indent=2)))
 
 
-def _load(kind: FileKind[FileDeclared, FilePresent], file: Path) -> tuple[Document, FileDeclared]:
+def _load(kind: FileKind[Any, Any], file: Path) -> tuple[Document, Any]:
     path = file.absolute()
     try:
         return parse_as(kind.file, read(path), str(path), kind.documents, kind.empty)

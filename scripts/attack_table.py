@@ -1,11 +1,11 @@
-"""Writes the attacks that were run to the security page: `python -m scripts.attack_table`."""
+"""Writes the attacks that were run to docs/reference/attacks.md: `python -m scripts.attack_table`."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from tests.attack.record import Attack, recorded
 
-PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "security.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "attacks.md"
 BEGIN = "<!-- attacks: begin -->"
 END = "<!-- attacks: end -->"
 

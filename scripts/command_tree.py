@@ -89,11 +89,11 @@ def _command(path: str, declared: Any) -> Command:
 
 def _parameter(declared: Any) -> Parameter:
     types = list(flat(declared.type_descriptor.annotation))
-    choices = tuple(
-        str(member.value)
-        for kind in types
-        if isinstance(kind, type) and issubclass(kind, Enum)
-        for member in kind
+    enums = [kind for kind in types if isinstance(kind, type) and issubclass(kind, Enum)]
+    # What is inside of a Literal is text.
+    choices = (
+        *(str(member.value) for kind in enums for member in kind),
+        *(kind for kind in types if isinstance(kind, str)),
     )
     is_option = declared.param_type_name == "option"
     variables = declared.envvar or ()

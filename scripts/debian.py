@@ -33,6 +33,11 @@ class Architecture:
     machine: str
     loader: str
 
+    @property
+    def suffix(self) -> str:
+        """What the files of a release for it end with."""
+        return "" if self.debian == "amd64" else f"-{self.debian}"
+
 
 ARCHITECTURES = {
     "amd64": Architecture("amd64", "x86_64", "ld-linux-x86-64.so.2"),

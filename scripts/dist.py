@@ -146,8 +146,7 @@ def _packed(folder: Path) -> bytes:
 
 def release_file(architecture: Architecture, name: str = NAME) -> Path:
     """Where the one file of a program is in a release."""
-    suffix = "" if architecture.debian == "amd64" else f"-{architecture.debian}"
-    return DIST / f"{name}{suffix}"
+    return DIST / f"{name}{architecture.suffix}"
 
 
 def contents(file: Path, name: str) -> str:

@@ -1,6 +1,7 @@
 """Publishes the release feed: `python -m scripts.feed FOLDER --catalogue releases.toml --keys KEYS`.
 
-With `--add DIST` the release whose images `make images` wrote into DIST is listed first. FOLDER is what a web
+With `--add DIST` the release whose images `make images` wrote into DIST is listed first, and its programs are
+those that `mstunnel-setup self update` installs. FOLDER is what a web
 server serves, and `FOLDER.tar` what servers without a way to it import. KEYS has two private keys (PEM) from
 the first run: `root.pem`, kept offline afterwards, signs who may sign; `release.pem` signs the list. Hand
 FOLDER/metadata/1.root.json to administrators as the trusted root. `--renew-root` adds the next root, which
@@ -11,12 +12,14 @@ servers follow: it ends later, and names the `release.pem` that is there now.
 
 import argparse
 import json
+import shutil
 import sys
 import tarfile
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,9 +33,9 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
-from mstunnel_setup.exchange.release_feed import TARGET
+from mstunnel_setup.exchange.release_feed import PROGRAM_TARGETS, TARGET
 from mstunnel_setup.exchange.releases import parse
-from scripts.debian import ARCHITECTURES
+from scripts.debian import ARCHITECTURES, Architecture
 
 _DAYS_OF_ROOT = 365 * 2
 _NOTICE_OF_ROOT = 180
@@ -68,12 +71,12 @@ def add_release(catalogue: Path, dist: Path, day: date) -> None:
 
 
 def _table(images: Mapping[str, str], day: date) -> str:
-    label, _, architecture = Path(images["archive"]).stem.removeprefix("mstunnel-images-").rpartition("-")
+    version, architecture = _release_of(images)
     return f"""\
 [[release]]
-label = "{label}"
+label = "{version}"
 published = {day}
-architecture = "{ARCHITECTURES[architecture].machine}"
+architecture = "{architecture.machine}"
 server = "{images["gateway"]}"
 agent = "{images["agent"]}"
 percent = 0
@@ -81,8 +84,36 @@ percent = 0
 """
 
 
-def publish(folder: Path, catalogue: Path, keys: Path, days: int = 14, now: datetime | None = None) -> None:
-    """Put the catalogue, signed for so many days, into `folder`. Raises UsageError `releases-invalid`."""
+def _release_of(images: Mapping[str, str]) -> tuple[str, Architecture]:
+    """Version and architecture of the images that `make images` wrote."""
+    version, _, name = Path(images["archive"]).stem.removeprefix("mstunnel-images-").rpartition("-")
+    return version, ARCHITECTURES[name]
+
+
+def programs(dist: Path) -> dict[str, tuple[Path, str]]:
+    """File and version of the programs in `dist` that have images there, by their names in a feed."""
+    found = {}
+    for images in (json.loads(path.read_text()) for path in sorted(dist.glob("images-*.json"))):
+        version, architecture = _release_of(images)
+        file = dist / f"mstunnel-setup{architecture.suffix}"
+        if file.is_file():
+            found[PROGRAM_TARGETS[architecture.machine]] = (file, version)
+    return found
+
+
+def publish(
+    folder: Path,
+    catalogue: Path,
+    keys: Path,
+    days: int = 14,
+    now: datetime | None = None,
+    *,
+    offered: Mapping[str, tuple[Path, str]] = MappingProxyType({}),
+) -> None:
+    """Put the catalogue, signed for so many days, into `folder`. Raises UsageError `releases-invalid`.
+
+    The programs in `offered`, each with its version, replace those that the feed has had for the machine.
+    """
     parse(catalogue.read_text(), str(catalogue))
     now = now or datetime.now(UTC)
     expires = now.replace(microsecond=0) + timedelta(days=days)
@@ -91,25 +122,30 @@ def publish(folder: Path, catalogue: Path, keys: Path, days: int = 14, now: date
     release = signer(keys / "release.pem")
     if not (metadata / "1.root.json").exists():
         _write_root(metadata, 1, signer(keys / "root.pem"), release, now)
-    version = _version(metadata) + 1
-
-    listed = TargetFile.from_file(TARGET, str(catalogue))
-    digest = listed.hashes["sha256"]
-    (folder / "targets").mkdir(exist_ok=True)
-    (folder / "targets" / f"{digest}.{TARGET}").write_bytes(catalogue.read_bytes())
-    targets = Metadata(Targets(version, expires=expires, targets={TARGET: listed}))
-    snapshot = Metadata(Snapshot(version, expires=expires, meta={"targets.json": MetaFile(version)}))
-    timestamp = Metadata(Timestamp(version, expires=expires, snapshot_meta=MetaFile(version)))
+    last = _version(metadata)
+    number = last + 1
+    listed = Metadata[Targets].from_file(f"{metadata}/{last}.targets.json").signed.targets if last else {}
+    for name, (path, release_version) in {TARGET: (catalogue, ""), **offered}.items():
+        target = TargetFile.from_file(name, str(path))
+        if release_version:
+            target.unrecognized_fields["custom"] = {"version": release_version}
+        (folder / "targets").mkdir(exist_ok=True)
+        shutil.copyfile(path, folder / "targets" / f"{target.hashes['sha256']}.{name}")
+        listed[name] = target
+    targets = Metadata(Targets(number, expires=expires, targets=listed))
+    snapshot = Metadata(Snapshot(number, expires=expires, meta={"targets.json": MetaFile(number)}))
+    timestamp = Metadata(Timestamp(number, expires=expires, snapshot_meta=MetaFile(number)))
     for signed, name in (
-        (targets, f"{version}.targets.json"),
-        (snapshot, f"{version}.snapshot.json"),
+        (targets, f"{number}.targets.json"),
+        (snapshot, f"{number}.snapshot.json"),
         (timestamp, "timestamp.json"),
     ):
         signed.sign(release)
         signed.to_file(str(metadata / name))
     with tarfile.open(f"{folder}.tar", "w:") as archive:
         archive.add(metadata, "metadata")
-        archive.add(folder / "targets", "targets")
+        for path in sorted((folder / "targets").glob(f"*.{TARGET}")):
+            archive.add(path, f"targets/{path.name}")
 
 
 def renew_root(folder: Path, keys: Path, now: datetime) -> None:
@@ -193,7 +229,8 @@ def main() -> None:
     refuse_another_key(given.folder, given.keys, now)
     if given.add:
         add_release(given.catalogue, given.add, now.date())
-    publish(given.folder, given.catalogue, given.keys, given.days)
+    offered = programs(given.add) if given.add else {}
+    publish(given.folder, given.catalogue, given.keys, given.days, offered=offered)
 
 
 if __name__ == "__main__":

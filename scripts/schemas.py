@@ -8,12 +8,13 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import override
 
-from mstunnel_setup.base.report import Report
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.operations.certificate.check import CertificateFindings, CertificateReport
 from mstunnel_setup.operations.diagnose import DiagnosticReport
 from mstunnel_setup.operations.explain import ExplainReport
 from mstunnel_setup.operations.gateway_log import UsageReport
 from mstunnel_setup.operations.health import HealthVerdict
+from mstunnel_setup.operations.self_update import SelfInstallReport, SelfUpdateReport
 from mstunnel_setup.operations.settings import LogLevelReport
 from mstunnel_setup.operations.status import StatusReport
 from mstunnel_setup.operations.upgrade.commands import UpgradeCheck, UpgradeHistory
@@ -23,6 +24,8 @@ _SCHEMAS: Final = Path(__file__).parents[1] / "docs/reference/schemas"
 _ENVELOPE: Final = "envelope.json"
 _LEFT_OUT: Final = frozenset({"title", "$ref", "$defs", "default", "properties"})
 REPORTS: Final[Mapping[str, type[Report]]] = {
+    "mstunnel-setup self install": SelfInstallReport,
+    "mstunnel-setup self update": SelfUpdateReport,
     "mst-cli cert check": CertificateFindings,
     "mst-cli cert show": CertificateReport,
     "mst-cli diagnose": DiagnosticReport,

@@ -22,6 +22,7 @@ from mstunnel_setup import __version__
 from scripts import archive, debian, dist, release, sbom, wheels
 
 _COPYLEFT = re.compile(r"GPL|MPL|Mozilla|EPL|CDDL")
+_PERMISSIVE = re.compile(r"MIT|X11|BSD-[\w.-]+|ISC|Zlib|Apache-2\.0|public-domain|CC0-1\.0")
 # Where apt has the package sources of this machine.
 APT = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 _SIGNATURES = (".dsc", ".asc")
@@ -31,7 +32,7 @@ The source of mstunnel-setup {version}, of its images, and of what they bring.
 
 debian/          source packages of Debian, one directory for each version. NAME.Sources is the entry
                  in Debian's signed index, with the sums of the files.
-MISSING          what could not be had; empty in a release.
+MISSING          what could not be had: in a release, at most packages whose licences ask for no source.
 wheels/          Python packages under a copyleft licence, which contain their source.
 mstunnel-setup/  the program, the patches of ocserv (images/gateway/patches), the recipes of the images
                  (images), and what builds a release: `make images packages`, see docs/how-to/release.md.
@@ -47,29 +48,36 @@ def components(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def wanted(parts: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
-    """Name and version of the source packages that packages of Debian were built from."""
-    return {
-        (name, version)
-        for part in parts
-        for each in part.get("properties", ())
-        if each["name"] == sbom.SOURCE
-        for name, version in [each["value"].split()]
-    }
+def wanted(parts: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], bool]:
+    """Name and version of the source packages that packages of Debian were built from.
+
+    With each, whether the source is owed: that is so unless all its licences are known to be permissive.
+    """
+    found: dict[tuple[str, str], bool] = {}
+    for part in parts:
+        names = [each.get("license", {}).values() for each in part["licenses"]]
+        owed = not names or not all(_PERMISSIVE.fullmatch(name) for values in names for name in values)
+        for each in part.get("properties", ()):
+            if each["name"] == sbom.SOURCE:
+                name, version = each["value"].split()
+                found[name, version] = found.get((name, version), False) or owed
+    return found
 
 
-def fetch(packages: Iterable[tuple[str, str]], folder: Path, lists: Iterable[Path]) -> list[str]:
+def fetch(
+    packages: Iterable[tuple[str, str]], folder: Path, lists: Iterable[Path]
+) -> list[tuple[tuple[str, str], str]]:
     """Download source packages, each into a directory below `folder`; return what could not be had, and why.
 
     `lists` are apt's files of package sources.
     """
-    missing: list[str] = []
+    missing: list[tuple[tuple[str, str], str]] = []
     with tempfile.TemporaryDirectory() as place:
         apt = _Apt(Path(place), lists)
         for name, version in sorted(packages):
             stanza = apt.stanza(name, version)
             if stanza is None:
-                missing.append(f"{name} {version}: not in the package sources of this machine")
+                missing.append(((name, version), "not in the package sources of this machine"))
                 continue
             target = folder / f"{name}_{version.replace(':', '%3a')}"
             target.mkdir(parents=True)
@@ -80,9 +88,9 @@ def fetch(packages: Iterable[tuple[str, str]], folder: Path, lists: Iterable[Pat
                 path = target / file
                 if not path.is_file():
                     if not file.endswith(_SIGNATURES):
-                        missing.append(f"{name} {version}: the mirror has no {file}")
+                        missing.append(((name, version), f"the mirror has no {file}"))
                 elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-                    missing.append(f"{name} {version}: {file} does not have the sum of its index")
+                    missing.append(((name, version), f"{file} does not have the sum of its index"))
                     path.unlink()
     return missing
 
@@ -158,10 +166,15 @@ def main() -> None:
     work = dist.DIST / "sources.work"
     shutil.rmtree(work, ignore_errors=True)
     try:
-        missing = "".join(f"{each}\n" for each in fetch(wanted(parts), work / "debian", APT))
-        if missing and not os.environ.get("INCOMPLETE"):
+        packages = wanted(parts)
+        missing = [
+            (package, f"{' '.join(package)}: {reason}")
+            for package, reason in fetch(packages, work / "debian", APT)
+        ]
+        owed = "".join(f"{line}\n" for package, line in missing if packages[package])
+        if owed and not os.environ.get("INCOMPLETE"):
             sys.exit(
-                f"sources: these are missing:\n{missing}"
+                f"sources: these are missing:\n{owed}"
                 "Add a package source that has them, or build images and program again with those of today."
                 " INCOMPLETE=yes writes an archive without them, which is none for a release."
             )
@@ -170,7 +183,7 @@ def main() -> None:
             target = link.resolve()
             link.unlink()
             shutil.copyfile(target, link)
-        (work / "MISSING").write_text(missing)
+        (work / "MISSING").write_text("".join(f"{line}\n" for _, line in missing))
         (work / "wheels").mkdir()
         for wheel in _copyleft(parts):
             shutil.copy(wheel, work / "wheels")

@@ -30,7 +30,7 @@ from scripts.error_codes import ROOT, declarations
 # The lab has its own languages, in its pages.
 _PACKAGES: Final = ("mstunnel_setup", "mst_admin")
 # Calls whose texts a person reads: `text`, questions and announcements, and what is translated at once.
-_FUNCTIONS: Final = frozenset({"text", "translated"})
+_FUNCTIONS: Final = frozenset({"text", "translated", "passed", "skipped"})
 _METHODS: Final = frozenset({"say", "note", "ask", "ask_until", "confirm", "choose"})
 # What typer adds to the help of an option, and words that are data as well: states, and results of checks.
 _OTHERS: Final = (

@@ -7,28 +7,27 @@ from typing import Annotated
 
 import typer
 
-from mst_admin.cli.conditional_access import access_app
-from mst_admin.cli.config import config_app
-from mst_admin.cli.objects import ObjectCommands, file_help
-from mst_admin.cli.proxy_exclusions import exclusions_app
-from mst_admin.cli.server import server_app
-from mst_admin.cli.site import site_app
-from mst_admin.cli.threshold import threshold_app
+from mst_admin import object_commands
+from mst_admin.cli.objects import file_group
+from mst_admin.cli.tunnel import OneSite, config_app, server_app, site_app, threshold_app
 from mst_admin.kinds.app import APP
 from mst_admin.kinds.app_configuration import APP_CONFIGURATION
 from mst_admin.kinds.mam import MAM
 from mst_admin.kinds.profile import PROFILE
+from mst_admin.kinds.tenant import Declarations
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.cli.framework.command import Work, command
 from mstunnel_setup.cli.framework.entry import run_program
-from mstunnel_setup.cli.framework.options import CommonOptions, SignInOptions, Yes, new_app, with_options
-from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.cli.framework.options import SignInOptions, Yes, new_app, new_group
 from mstunnel_setup.cli.framework.root import add_root
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mst-admin"
 
-profile_app = ObjectCommands(
+profile_app = file_group(
     PROFILE,
+    "profiles",
+    "profile",
     {
         "list": "List the VPN profiles for Microsoft Tunnel.",
         "show": "Show a profile of the tenant, and to whom it is assigned.",
@@ -38,56 +37,52 @@ profile_app = ObjectCommands(
         "lint": "Show the problems of a profile: a file (without sign-in), or one of the tenant.",
         "schema": "Print the JSON Schema of profile files, for editors.",
     },
-    wanted="The profile in the tenant.",
-    file="The profile, in YAML.",
-    either="A file, or a profile of the tenant by name or id.",
-).app()
-app_app = ObjectCommands(APP, file_help("apps", "app")).app()
-app_configuration_app = ObjectCommands(
-    APP_CONFIGURATION, file_help("app configurations", "app configuration")
-).app()
-mam_app = ObjectCommands(MAM, file_help("tunnels for MAM", "tunnel for MAM")).app()
+    (
+        "The profile in the tenant.",
+        "The profile, in YAML.",
+        "A file, or a profile of the tenant by name or id.",
+    ),
+)
+exclusions_app = new_group()
+access_app = new_group()
 
 app = new_app("Manage Microsoft Tunnel in the tenant: server configurations, sites, servers, VPN profiles.")
 add_root(app, _PROGRAM)
-app.add_typer(
-    config_app, name="config", help="Server configurations: the settings that the servers of a site share."
-)
-app.add_typer(
-    site_app, name="site", help="Sites: servers with one public address and one server configuration."
-)
-app.add_typer(
-    server_app, name="server", help="Servers of a site. `mstunnel-setup` creates them, on the server itself."
-)
-app.add_typer(
-    threshold_app, name="threshold", help="Health thresholds: where a metric turns healthy and unhealthy."
-)
-app.add_typer(profile_app, name="profile", help="VPN profiles for Android Enterprise and iOS.")
-app.add_typer(
-    app_app,
-    name="app",
-    help="Apps from the App Store and managed Google Play: to whom they are assigned, by which VPN.",
-)
-app.add_typer(
-    app_configuration_app,
-    name="app-config",
-    help="App configurations: settings that Defender and other apps receive.",
-)
-app.add_typer(
-    mam_app, name="mam", help="Tunnel for MAM: the tunnel for apps on devices that are not enrolled."
-)
-app.add_typer(exclusions_app, name="proxy-exclusions", help="Proxy exclusion lists of Android profiles.")
-app.add_typer(
-    access_app,
-    name="conditional-access",
-    help="The cloud app Microsoft Tunnel Gateway, and Conditional Access policies for it.",
-)
+for _group, _name, _about in (
+    (config_app, "config", "Server configurations: the settings that the servers of a site share."),
+    (site_app, "site", "Sites: servers with one public address and one server configuration."),
+    (server_app, "server", "Servers of a site. `mstunnel-setup` creates them, on the server itself."),
+    (threshold_app, "threshold", "Health thresholds: where a metric turns healthy and unhealthy."),
+    (profile_app, "profile", "VPN profiles for Android Enterprise and iOS."),
+    (
+        file_group(APP, "apps", "app"),
+        "app",
+        "Apps from the App Store and managed Google Play: to whom they are assigned, by which VPN.",
+    ),
+    (
+        file_group(APP_CONFIGURATION, "app configurations", "app configuration"),
+        "app-config",
+        "App configurations: settings that Defender and other apps receive.",
+    ),
+    (
+        file_group(MAM, "tunnels for MAM", "tunnel for MAM"),
+        "mam",
+        "Tunnel for MAM: the tunnel for apps on devices that are not enrolled.",
+    ),
+    (exclusions_app, "proxy-exclusions", "Proxy exclusion lists of Android profiles."),
+    (
+        access_app,
+        "conditional-access",
+        "The cloud app Microsoft Tunnel Gateway, and Conditional Access policies for it.",
+    ),
+):
+    app.add_typer(_group, name=_name, help=_about)
 
-OneSite = Annotated[
-    str | None, typer.Option("--site", metavar="NAME_OR_ID", help="Only the servers of this site.")
-]
-Declarations = Annotated[
+Directory = Annotated[
     Path, typer.Argument(metavar="DIR", help="Directory with YAML files, or one such file.")
+]
+ExitCodeOption = Annotated[
+    bool, typer.Option("--exit-code", help="Exit with code 20 when anything would change.")
 ]
 
 
@@ -114,126 +109,182 @@ class ApplyOptions:
     ] = True
 
 
-@app.command()
-@with_options
-def apply(
-    common: CommonOptions,
-    sign_in: SignInOptions,
-    how: ApplyOptions,
-    directory: Declarations,
-    yes: Yes = False,
-) -> None:
+@command(app)
+def apply(sign_in: SignInOptions, how: ApplyOptions, directory: Directory, yes: Yes = False) -> Work:
     """Show the plan, ask, and change the tenant to match the declarations."""
-    from mst_admin import apply
+    from mst_admin import apply as work
 
-    run_command(
-        f"{_PROGRAM} apply",
-        common,
-        lambda operator: apply.apply(
-            operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, yes=yes
-        ),
+    return lambda operator: work.apply(
+        operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, yes=yes
     )
 
 
-@app.command()
-@with_options
+@command(app)
 def diff(
-    common: CommonOptions,
-    sign_in: SignInOptions,
-    how: ApplyOptions,
-    directory: Declarations,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with code 20 when anything would change.")
-    ] = False,
-) -> None:
+    sign_in: SignInOptions, how: ApplyOptions, directory: Directory, exit_code: ExitCodeOption = False
+) -> Work:
     """Show what `apply` would change."""
-    from mst_admin import apply
+    from mst_admin import apply as work
 
-    run_command(
-        f"{_PROGRAM} diff",
-        common,
-        lambda operator: apply.diff(
-            operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, exit_code=exit_code
-        ),
+    return lambda operator: work.diff(
+        operator, sign_in.settings(), directory, prune=how.prune, resolve=how.resolve, exit_code=exit_code
     )
 
 
-@app.command()
-@with_options
+@command(app)
 def export(
-    common: CommonOptions,
     sign_in: SignInOptions,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write to.")],
     _wanted: Annotated[
         ExportFormat, typer.Option("--format", help="Declarations for `apply`.")
     ] = ExportFormat.YAML,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
-) -> None:
+) -> Work:
     """Write the tenant as files, with a JSON Schema for editors."""
-    from mst_admin import apply
+    from mst_admin import apply as work
 
-    run_command(
-        f"{_PROGRAM} export",
-        common,
-        lambda operator: apply.export(operator, sign_in.settings(), directory, force=force),
-    )
+    return lambda operator: work.export(operator, sign_in.settings(), directory, force=force)
 
 
-@app.command()
-@with_options
-def schema(common: CommonOptions) -> None:
+@command(app)
+def schema() -> Work:
     """Print the JSON Schema of declarations, for editors."""
-    from mst_admin import object_commands
-    from mst_admin.kinds.tenant import Declarations
-
-    run_command(f"{_PROGRAM} schema", common, lambda _operator: object_commands.schema(Declarations))
+    return lambda _operator: object_commands.schema(Declarations)
 
 
-@dataclass(frozen=True)
-class FleetOptions:
-    """Which servers to show, and how."""
-
-    site: OneSite = None
-    watch: Annotated[bool, typer.Option("--watch", help="Read and show again, until Ctrl-C.")] = False
+@command(app)
+def servers(
+    sign_in: SignInOptions,
+    site: OneSite = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Read and show again, until Ctrl-C.")] = False,
     interval: Annotated[
         int, typer.Option("--interval", metavar="SECONDS", min=5, max=3600, help="Time between two readings.")
-    ] = 30
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False
-
-
-@app.command()
-@with_options
-def servers(common: CommonOptions, sign_in: SignInOptions, how: FleetOptions) -> None:
+    ] = 30,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+) -> Work:
     """Show health, check-in, version, certificate and sessions of all servers."""
+    from mst_admin import servers as work
 
-    def work_on(operator: Operator) -> Result:
-        from mst_admin import servers as work
+    def run(operator: Operator) -> Result:
+        if watch:
+            return work.watch(operator, sign_in.settings(), site, interval, as_csv=csv)
+        return work.servers(operator, sign_in.settings(), site, as_csv=csv)
 
-        if how.watch:
-            return work.watch(operator, sign_in.settings(), how.site, how.interval, as_csv=how.csv)
-        return work.servers(operator, sign_in.settings(), how.site, as_csv=how.csv)
-
-    run_command(f"{_PROGRAM} servers", common, work_on)
+    return run
 
 
-@app.command()
-@with_options
+@command(app)
 def health(
-    common: CommonOptions,
     sign_in: SignInOptions,
     server: Annotated[str, typer.Argument(metavar="SERVER", help="Name or id of the server.")],
     site: OneSite = None,
     days: Annotated[
         int, typer.Option("--days", metavar="DAYS", min=1, max=30, help="How far back the trends go.")
     ] = 3,
-) -> None:
+) -> Work:
     """Show one server row by row, and its trends; exit code 3 when it is unhealthy or offline."""
     from mst_admin import health as work
 
-    run_command(
-        f"{_PROGRAM} health",
-        common,
-        lambda operator: work.health(operator, sign_in.settings(), site, server, days),
+    return lambda operator: work.health(operator, sign_in.settings(), site, server, days)
+
+
+Profile = Annotated[str, typer.Option("--profile", metavar="NAME_OR_ID", help="The profile in the tenant.")]
+
+
+@command(exclusions_app)
+def check(
+    entries: Annotated[
+        list[str], typer.Argument(metavar="FILE_OR_ENTRY...", help="CSV files, or single entries.")
+    ],
+) -> Work:
+    """Show which entries Android accepts."""
+    from mst_admin import proxy_exclusions as work
+
+    return lambda operator: work.check(operator, entries)
+
+
+@command(exclusions_app, "import")
+def import_exclusions(
+    sign_in: SignInOptions,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The list, in CSV.")],
+    profile: Profile,
+) -> Work:
+    """Replace the list of a profile with that of a CSV file."""
+    from mst_admin import proxy_exclusions as work
+
+    return lambda operator: work.import_list(operator, sign_in.settings(), file, profile)
+
+
+@command(exclusions_app, "export")
+def export_exclusions(
+    sign_in: SignInOptions,
+    profile: Profile,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="CSV file to write; without it, standard output.")
+    ] = None,
+) -> Work:
+    """Write the list of a profile as CSV."""
+    from mst_admin import proxy_exclusions as work
+
+    return lambda operator: work.export_list(operator, sign_in.settings(), profile, file)
+
+
+PolicyFile = Annotated[Path, typer.Argument(metavar="FILE", help="The policies, in YAML.")]
+
+
+@dataclass(frozen=True)
+class PolicyOptions:
+    """How policies are evaluated, and whether they may take effect."""
+
+    user: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--user",
+            metavar="USER",
+            help="Evaluate sign-ins of this user (object id or user name); may be repeated.",
+        ),
+    ] = None
+    enable: Annotated[
+        bool,
+        typer.Option("--enable", help="Enforce policies that are declared enabled and were report-only."),
+    ] = False
+
+
+@command(access_app)
+def status(sign_in: SignInOptions) -> Work:
+    """Show whether the tenant has the cloud app, so that policies can name it."""
+    from mst_admin import conditional_access as work
+
+    return lambda operator: work.status(operator, sign_in.settings())
+
+
+@command(access_app)
+def provision(sign_in: SignInOptions) -> Work:
+    """Add the cloud app to the tenant if it is missing."""
+    from mst_admin import conditional_access as work
+
+    return lambda operator: work.provision(operator, sign_in.settings())
+
+
+@command(access_app)
+def plan(
+    sign_in: SignInOptions, how: PolicyOptions, file: PolicyFile, exit_code: ExitCodeOption = False
+) -> Work:
+    """Show what `apply` would change, what breaks the tunnel, and who would get in."""
+    from mst_admin import conditional_access as work
+
+    return lambda operator: work.plan(
+        operator, sign_in.settings(), file, how.user or [], enable=how.enable, exit_code=exit_code
+    )
+
+
+@command(access_app, "apply")
+def apply_policies(sign_in: SignInOptions, how: PolicyOptions, file: PolicyFile, yes: Yes = False) -> Work:
+    """Show the plan, ask, and create or change policies, in report-only mode first."""
+    from mst_admin import conditional_access as work
+
+    return lambda operator: work.apply(
+        operator, sign_in.settings(), file, how.user or [], enable=how.enable, yes=yes
     )
 
 

@@ -7,12 +7,11 @@ from mst_admin.kinds.app import APP, read_apps
 from mst_admin.kinds.app_configuration import APP_CONFIGURATION, read_app_configurations
 from mst_admin.kinds.configuration import CONFIGURATION
 from mst_admin.kinds.kind import Kind
-from mst_admin.kinds.mam import MAM, protection_names, read_protections
-from mst_admin.kinds.profile import PROFILE, read_profiles
+from mst_admin.kinds.mam import MAM, read_protections
+from mst_admin.kinds.profile import PROFILE, TRUSTED_ROOT, read_profiles
 from mst_admin.kinds.site import SITE
 from mst_admin.kinds.tenant import Declarations, TenantObjects
 from mst_admin.kinds.threshold import THRESHOLD
-from mst_admin.kinds.trusted_root import TRUSTED_ROOT
 from mst_admin.objects.app import PresentApp
 from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, AdminGraph
 
@@ -41,20 +40,19 @@ def read_tenant(
     the names of Tunnel for MAM whose app protection is read also where the tenant has nothing else of it.
     """
     wanted = frozenset(sections)
-    with_profiles = bool({"profiles", "trusted_roots", "apps", "mam"} & wanted)
+    with_profiles = {"profiles", "trusted_roots", "apps", "mam"} & wanted
     profiles = tuple(read_profiles(graph)) if with_profiles else ()
     every = tuple(graph.app_objects(MOBILE_APPS)) if {"apps", "app_configurations"} & wanted else ()
-    with_configurations = bool({"app_configurations", "mam"} & wanted)
+    with_configurations = {"app_configurations", "mam"} & wanted
     configurations = tuple(read_app_configurations(graph, every)) if with_configurations else ()
     some = [app for app in every if apps is None or PresentApp(app).key in apps]
-    names = TenantObjects(profiles=profiles).profile_names
     return TenantObjects(
         tuple(graph.configurations()),
         tuple(graph.site_list()),
         tuple(graph.thresholds()),
         profiles,
         every,
-        tuple(read_apps(graph, some, names)) if "apps" in wanted else (),
+        tuple(read_apps(graph, some, profiles)) if "apps" in wanted else (),
         configurations,
-        tuple(read_protections(graph, protection_names(configurations, mam))) if "mam" in wanted else (),
+        tuple(read_protections(graph, configurations, mam)) if "mam" in wanted else (),
     )

@@ -5,7 +5,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire, differences, update
+from mst_admin.change import ASSIGNMENTS, TYPE, Change, differences, update
 from mst_admin.errors import PROFILE_UNKNOWN
 from mst_admin.kinds.kind import FileKind, References, only
 from mst_admin.kinds.profile import read_profiles
@@ -29,14 +29,13 @@ from mst_admin.objects.app import (
     wanted_assignments,
 )
 from mst_admin.objects.parts import without_empty
-from mst_admin.objects.profile_wire import is_for_ios, is_tunnel_profile
+from mst_admin.objects.profile_wire import PresentProfile, is_for_ios, is_tunnel_profile
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, AdminGraph
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, MobileApp
 
 _PACKAGE: Final = "packageId"
-_ASSIGNMENT: Final = "#microsoft.graph.mobileAppAssignment"
 _SETTINGS: Final = {
     IOS_APP: "#microsoft.graph.iosStoreAppAssignmentSettings",
     "#microsoft.graph.iosVppApp": "#microsoft.graph.iosVppAppAssignmentSettings",
@@ -65,24 +64,55 @@ class AppKind(FileKind[StoreAppObject, PresentApp]):
         return judge_app(declared, beside.profiles)
 
     @override
-    def declared_of(self, tenant: TenantObjects) -> Sequence[StoreAppObject]:
-        return [app_object(item) for item in tenant.apps if is_tunnel_app(item)]
+    def present(self, tenant: TenantObjects) -> Sequence[PresentApp]:
+        return list(filter(is_tunnel_app, tenant.apps))
+
+    @override
+    def declared(self, present: PresentApp) -> StoreAppObject:
+        return app_object(present)
 
     @override
     def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
-        for item in filter(is_tunnel_app, tenant.apps):
+        for item in self.present(tenant):
             yield from app_not_declared(item)
 
     @override
     def changes(self, declared: StoreAppObject, planning: Planning) -> Iterator[Change]:
-        """Raises TenantError `profile-unknown` unless each VPN profile that is named will be there."""
+        """Settings of assignments that a file cannot say stay.
+
+        Raises TenantError `profile-unknown` unless each VPN profile that is named will be there, and
+        `name-ambiguous`.
+        """
         staying = [item for item in planning.tenant.tunnel_profiles if item.id not in planning.deleted]
         profiles = [item.name for item in staying if is_for_ios(item.found)]
         known = {name.casefold() for name in (*profiles, *(item.name for item in planning.declared.profiles))}
         for item in declared.assignments:
             if item.vpn_profile and item.vpn_profile.casefold() not in known:
                 raise PROFILE_UNKNOWN(name=item.vpn_profile)
-        yield from app_changes(declared, planning.tenant.apps)
+        there = only(
+            [item for item in planning.tenant.apps if item.key == declared.key], self.what, declared.id
+        )
+        if there is None:
+            own = app_body(declared) if declared.is_ios else {_PACKAGE: declared.id}
+            body = {**own, ASSIGNMENTS: list(assignment_bodies(declared))}
+            yield Change("create", self.name, declared.name, after=without_empty(body))
+            return
+        before = {**app_body(app_object(there)), TYPE: there.found.odata_type}
+        differs = differences(before, app_body(declared)) if there.has_properties else {}
+        assigned, wanted = present_assignments(there), wanted_assignments(declared, there)
+        if not same_assignments(assigned, wanted):
+            before, differs = {**before, ASSIGNMENTS: assigned}, {**differs, ASSIGNMENTS: wanted}
+        yield from update(self.name, there.name, there.id, before, differs)
+
+    @override
+    def deleting(self, present: PresentApp, tenant: TenantObjects) -> Iterator[Change]:
+        """An app goes with its assignments."""
+        yield Change("delete", self.name, present.name, present.id)
+
+    @override
+    def deletions(self, planning: Planning) -> Iterator[Change]:
+        """Other uses of an app are not known, so `--prune` leaves it."""
+        yield from ()
 
     @override
     def create(self, change: Change, references: References) -> None:
@@ -93,7 +123,7 @@ class AppKind(FileKind[StoreAppObject, PresentApp]):
         else:
             body = {name: value for name, value in change.after.items() if name != ASSIGNMENTS}
             kind, identifier = IOS_APP, graph.create_app_object(MOBILE_APPS, body).id
-        _assign(identifier, kind, change.after, graph)
+        _assign(change, identifier, kind, graph)
 
     @override
     def update(self, change: Change, references: References) -> None:
@@ -101,7 +131,7 @@ class AppKind(FileKind[StoreAppObject, PresentApp]):
         if body := {name: value for name, value in change.after.items() if name != ASSIGNMENTS}:
             graph.update_app_object(MOBILE_APPS, change.identifier, {**body, TYPE: kind})
         if ASSIGNMENTS in change.after:
-            _assign(change.identifier, kind, change.after, graph)
+            _assign(change, change.identifier, kind, graph)
 
     @override
     def delete(self, change: Change, references: References) -> None:
@@ -113,10 +143,9 @@ class AppKind(FileKind[StoreAppObject, PresentApp]):
         key, found = wanted.casefold(), []
         for app in graph.app_objects(MOBILE_APPS):
             names = {app.id, app.display_name.casefold(), app.identifier.casefold(), PresentApp(app).key}
-            if is_store_app(app) and (not wanted or key in names):
+            if not wanted or key in names:
                 found.append(app)
-        profiles = TenantObjects(profiles=tuple(read_profiles(graph))).profile_names
-        return list(read_apps(graph, found, profiles))
+        return list(read_apps(graph, found, read_profiles(graph)))
 
     @override
     def search(self, declared: StoreAppObject) -> str:
@@ -126,15 +155,6 @@ class AppKind(FileKind[StoreAppObject, PresentApp]):
     def row(self, present: PresentApp) -> tuple[str, ...]:
         platform = "ios" if present.is_ios else "android"
         return present.name, platform, present.found.identifier, present.id
-
-    @override
-    def declared(self, present: PresentApp) -> StoreAppObject:
-        return app_object(present)
-
-    @override
-    def deleting(self, present: PresentApp) -> Iterable[Change]:
-        """An app goes with its assignments."""
-        yield Change("delete", self.name, present.name, present.id)
 
     @override
     def surroundings(
@@ -147,52 +167,28 @@ APP = AppKind()
 
 
 def read_apps(
-    graph: AdminGraph, apps: Iterable[MobileApp], profiles: Mapping[str, str]
+    graph: AdminGraph, apps: Iterable[MobileApp], profiles: Iterable[PresentProfile]
 ) -> Iterator[PresentApp]:
-    """Those of the apps that declarations can speak about, each with its assignments.
-
-    `profiles` are the names of VPN profiles by their ids.
-    """
+    """Those of the apps that declarations can speak about, each with its assignments."""
+    names: Mapping[str, str] = {item.id: item.name for item in profiles if item.is_tunnel}
     for found in apps:
         if is_store_app(found):
-            yield PresentApp(found, tuple(graph.app_assignments(MOBILE_APPS, found.id)), profiles)
+            yield PresentApp(found, tuple(graph.app_assignments(MOBILE_APPS, found.id)), names)
 
 
-def app_changes(declared: StoreAppObject, present: Sequence[PresentApp]) -> Iterator[Change]:
-    """What makes the tenant's app as declared; settings of assignments that a file cannot say stay.
-
-    Raises TenantError `name-ambiguous`.
-    """
-    there = only([item for item in present if item.key == declared.key], "app", declared.id)
-    if there is None:
-        own = app_body(declared) if declared.is_ios else {_PACKAGE: declared.id}
-        body = {**own, ASSIGNMENTS: list(assignment_bodies(declared))}
-        yield Change("create", "app", declared.name, after=without_empty(body))
-        return
-    before = {**app_body(app_object(there)), TYPE: there.found.odata_type}
-    differs = differences(before, app_body(declared)) if there.has_properties else {}
-    assigned, wanted = present_assignments(there), wanted_assignments(declared, there)
-    if not same_assignments(assigned, wanted):
-        before, differs = {**before, ASSIGNMENTS: assigned}, {**differs, ASSIGNMENTS: wanted}
-    yield from update("app", there.name, there.id, before, differs)
-
-
-def _assign(identifier: str, kind: str, after: Wire, graph: AdminGraph) -> None:
-    assigned = [
-        {**item, TYPE: _ASSIGNMENT, "settings": {TYPE: _SETTINGS[kind], **_by_id(item["settings"], graph)}}
-        for item in after[ASSIGNMENTS]
-    ]
-    graph.assign_app_object(MOBILE_APPS, identifier, assigned)
-
-
-def _by_id(settings: Wire, graph: AdminGraph) -> Body:
-    """Settings with the id of the VPN profile that they name, which may be a moment old."""
-    body = {name: value for name, value in settings.items() if name != VPN}
-    wanted = settings.get(VPN)
-    if wanted is None:
-        return body
-    named = [item for item in graph.profiles(wanted) if is_tunnel_profile(item) and is_for_ios(item)]
-    profile = only(named, "profile", wanted)
-    if profile is None:
-        raise PROFILE_UNKNOWN(name=wanted)
-    return {**body, VPN_ID: profile.id}
+def _assign(change: Change, identifier: str, kind: str, graph: AdminGraph) -> None:
+    """Assign an app; VPN profiles are looked up by their names, which may be a moment old."""
+    assignments = []
+    for item in change.after[ASSIGNMENTS]:
+        settings = {TYPE: _SETTINGS[kind], **item["settings"]}
+        wanted = settings.pop(VPN, None)
+        if wanted is not None:
+            named = [
+                found for found in graph.profiles(wanted) if is_tunnel_profile(found) and is_for_ios(found)
+            ]
+            profile = only(named, "profile", wanted)
+            if profile is None:
+                raise PROFILE_UNKNOWN(name=wanted)
+            settings[VPN_ID] = profile.id
+        assignments.append({**item, TYPE: "#microsoft.graph.mobileAppAssignment", "settings": settings})
+    graph.assign_app_object(MOBILE_APPS, identifier, assignments)

@@ -7,9 +7,9 @@ from typing_extensions import override
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire, differences, update
 from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
-from mst_admin.kinds.kind import FileKind, References, only
+from mst_admin.kinds.kind import FileDeclared, FileKind, FilePresent, References, called
 from mst_admin.kinds.profile import read_profiles
-from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.objects.app import AppPlatform, app_ids
 from mst_admin.objects.app_configuration import (
     ANDROID,
@@ -33,28 +33,41 @@ from mst_admin.objects.app_configuration import (
     payload,
 )
 from mst_admin.objects.app_configuration_rules import judge_app_configuration
-from mst_admin.objects.mam import EDGE, ROOTS_KEY, SITE_KEY, TUNNEL, root_entries, root_names
+from mst_admin.objects.mam import (
+    ANDROID_PROTECTION,
+    EDGE,
+    IOS_PROTECTION,
+    ROOTS_KEY,
+    SITE_KEY,
+    TUNNEL,
+    root_entries,
+    root_names,
+)
 from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
-from mst_admin.objects.profile_wire import ROOT_TYPES
+from mst_admin.objects.profile_wire import ROOT_PLATFORMS
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import (
+    ANDROID_PROTECTIONS,
     DEVICE_APP_CONFIGURATIONS,
+    IOS_PROTECTIONS,
     MANAGED_APP_CONFIGURATIONS,
     MOBILE_APPS,
     AdminGraph,
     AppCollection,
 )
 from mstunnel_setup.tenant.wire import IntuneObject
-from mstunnel_setup.tenant.wire_apps import MobileApp, MobileAppConfiguration
+from mstunnel_setup.tenant.wire_apps import MobileApp
 
 _COLLECTIONS: Final[Mapping[str, AppCollection[IntuneObject]]] = {
     IOS_TYPE: DEVICE_APP_CONFIGURATIONS,
     ANDROID_TYPE: DEVICE_APP_CONFIGURATIONS,
     MANAGED_TYPE: MANAGED_APP_CONFIGURATIONS,
+    ANDROID_PROTECTION: ANDROID_PROTECTIONS,
+    IOS_PROTECTION: IOS_PROTECTIONS,
 }
 _IDENTIFIERS: Final = {
     PACKAGES: ("#microsoft.graph.androidMobileAppIdentifier", "packageId"),
@@ -62,7 +75,46 @@ _IDENTIFIERS: Final = {
 }
 
 
-class AppConfigurationKind(FileKind[AppConfigurationObject, PresentAppConfiguration]):
+class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
+    """How app configurations and app protection policies are written: apps and assignments separately."""
+
+    def properties(self, change: Change, kind: str, references: References) -> Body:  # noqa: ARG002 (for those with references)
+        """The properties to write; `kind` is the type of the policy."""
+        apart = {ASSIGNMENTS, PACKAGES, BUNDLES}
+        return {name: value for name, value in change.after.items() if name not in apart}
+
+    @override
+    def create(self, change: Change, references: References) -> None:
+        kind = change.after[TYPE]
+        body = self.properties(change, kind, references)
+        created = references.graph.create_app_object(_COLLECTIONS[kind], body)
+        self._complete(change, created.id, kind, references.graph)
+
+    @override
+    def update(self, change: Change, references: References) -> None:
+        kind = change.before[TYPE]
+        if body := self.properties(change, kind, references):
+            changed = {**body, TYPE: kind}
+            references.graph.update_app_object(_COLLECTIONS[kind], change.identifier, changed)
+        self._complete(change, change.identifier, kind, references.graph)
+
+    @override
+    def delete(self, change: Change, references: References) -> None:
+        references.graph.delete_app_object(_COLLECTIONS[change.before[TYPE]], change.identifier)
+
+    def _complete(self, change: Change, identifier: str, kind: str, graph: AdminGraph) -> None:
+        """Write what Graph changes through separate actions."""
+        of = _COLLECTIONS[kind]
+        # A new app configuration was created with its apps.
+        apart = of is DEVICE_APP_CONFIGURATIONS or (kind == MANAGED_TYPE and change.verb == "create")
+        if not apart and (apps := _managed_apps(change.after)):
+            graph.target_apps(of, identifier, apps)
+        if ASSIGNMENTS in change.after:
+            assigned = [{"target": dict(item)} for item in change.after[ASSIGNMENTS]]
+            graph.assign_app_object(of, identifier, assigned)
+
+
+class AppConfigurationKind(AppPolicyKind[AppConfigurationObject, PresentAppConfiguration]):
     """App configurations: settings that Defender and other apps receive."""
 
     name = "app configuration"
@@ -82,8 +134,12 @@ class AppConfigurationKind(FileKind[AppConfigurationObject, PresentAppConfigurat
         return judge_app_configuration(declared, beside.profiles)
 
     @override
-    def declared_of(self, tenant: TenantObjects) -> Sequence[AppConfigurationObject]:
-        return [app_configuration_object(item) for item in tenant.tunnel_configurations]
+    def present(self, tenant: TenantObjects) -> Sequence[PresentAppConfiguration]:
+        return tenant.tunnel_configurations
+
+    @override
+    def declared(self, present: PresentAppConfiguration) -> AppConfigurationObject:
+        return app_configuration_object(present)
 
     @override
     def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
@@ -111,39 +167,34 @@ class AppConfigurationKind(FileKind[AppConfigurationObject, PresentAppConfigurat
         yield from app_configuration_changes(declared, planning.tenant.app_configurations)
 
     @override
-    def deletions(self, planning: Planning) -> Iterator[Change]:
+    def deleting(self, present: PresentAppConfiguration, tenant: TenantObjects) -> Iterator[Change]:
+        yield app_configuration_deletion(present)
+
+    @override
+    def kept(self, planning: Planning) -> set[str]:
         """Those of Tunnel for MAM that is declared stay, too."""
-        kept = names_of(planning.declared.app_configurations)
-        kept |= {
-            f"{mam.name}{ending}".casefold() for mam in planning.declared.mam for ending in (TUNNEL, EDGE)
-        }
-        for item in planning.tenant.tunnel_configurations:
-            if item.name.casefold() not in kept:
-                yield app_configuration_deletion(item)
+        of_mam = (f"{mam.name}{ending}" for mam in planning.declared.mam for ending in (TUNNEL, EDGE))
+        return super().kept(planning) | set(map(str.casefold, of_mam))
 
     @override
-    def create(self, change: Change, references: References) -> None:
-        graph, of = references.graph, _COLLECTIONS[change.after[TYPE]]
-        body = _body(change, change.after[TYPE], references)
-        if of is MANAGED_APP_CONFIGURATIONS:
-            body |= {"targetedAppManagementLevels": "unspecified", "appGroupType": "selectedPublicApps"}
-            body["apps"] = managed_apps(change.after)
-        graph.assign_app_object(of, graph.create_app_object(of, body).id, assigned(change))
-
-    @override
-    def update(self, change: Change, references: References) -> None:
-        graph, of = references.graph, _COLLECTIONS[change.before[TYPE]]
-        body = _body(change, change.before[TYPE], references)
-        if of is MANAGED_APP_CONFIGURATIONS and (apps := managed_apps(change.after)):
-            graph.target_apps(of, change.identifier, apps)
-        if body.keys() - {TYPE}:
-            graph.update_app_object(of, change.identifier, body)
-        if ASSIGNMENTS in change.after:
-            graph.assign_app_object(of, change.identifier, assigned(change))
-
-    @override
-    def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_app_object(_COLLECTIONS[change.before[TYPE]], change.identifier)
+    def properties(self, change: Change, kind: str, references: References) -> Body:
+        """Apps by their ids in the tenant, the settings of Android encoded."""
+        body = super().properties(change, kind, references)
+        if ANDROID in body:
+            packages = change.after.get(PACKAGES) or change.before[PACKAGES]
+            body[PAYLOAD] = payload(packages[0], body.pop(ANDROID))
+        names = [*change.after.get(PACKAGES, ()), *change.after.get(BUNDLES, ())]
+        if kind == MANAGED_TYPE:
+            if MANAGED in body:
+                body[MANAGED] = [_looked_up(item, references) for item in body[MANAGED]]
+            if change.verb == "create":
+                body |= {"targetedAppManagementLevels": "unspecified", "appGroupType": "selectedPublicApps"}
+                body["apps"] = _managed_apps(change.after)
+        elif names:
+            apps, is_ios = references.graph.app_objects(MOBILE_APPS), BUNDLES in change.after
+            ids = [identifier for name in names for identifier in app_ids(apps, name, is_ios=is_ios)]
+            body |= {"targetedMobileApps": ids} | ({} if is_ios else {"packageId": f"app:{names[0]}"})
+        return body
 
     @override
     def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentAppConfiguration]:
@@ -153,14 +204,6 @@ class AppConfigurationKind(FileKind[AppConfigurationObject, PresentAppConfigurat
     @override
     def row(self, present: PresentAppConfiguration) -> tuple[str, ...]:
         return present.name, present.channel, present.declared.platform, present.id
-
-    @override
-    def declared(self, present: PresentAppConfiguration) -> AppConfigurationObject:
-        return app_configuration_object(present)
-
-    @override
-    def deleting(self, present: PresentAppConfiguration) -> Iterable[Change]:
-        yield app_configuration_deletion(present)
 
     @override
     def surroundings(
@@ -187,28 +230,32 @@ def read_app_configurations(
     def is_wanted(found: IntuneObject) -> bool:
         return not wanted or wanted.casefold() in {found.id.casefold(), found.display_name.casefold()}
 
+    known = {app.id: app.identifier for app in apps}
     for found in graph.app_objects(DEVICE_APP_CONFIGURATIONS):
         if found.odata_type in {IOS_TYPE, ANDROID_TYPE} and is_wanted(found):
             assignments = graph.app_assignments(DEVICE_APP_CONFIGURATIONS, found.id)
-            names = tuple(sorted(set(_configured_apps(found, apps))))
-            yield PresentAppConfiguration(found, found.odata_type == IOS_TYPE, names, tuple(assignments))
+            package = str((found.model_extra or {}).get("packageId") or "").removeprefix("app:")
+            names = {package} if package else {known.get(item) or item for item in found.targeted_mobile_apps}
+            yield PresentAppConfiguration(
+                found, found.odata_type == IOS_TYPE, tuple(sorted(names)), tuple(assignments)
+            )
     for policy in graph.app_objects(MANAGED_APP_CONFIGURATIONS):
         if is_wanted(policy):
             targeted = graph.targeted_apps(MANAGED_APP_CONFIGURATIONS, policy.id)
             assignments = graph.app_assignments(MANAGED_APP_CONFIGURATIONS, policy.id)
             is_ios = any("bundleId" in item.mobile_app_identifier for item in targeted)
-            names = tuple(sorted(item.identifier for item in targeted))
-            yield PresentAppConfiguration(policy, is_ios, names, tuple(assignments))
+            identifiers = tuple(sorted(item.identifier for item in targeted))
+            yield PresentAppConfiguration(policy, is_ios, identifiers, tuple(assignments))
 
 
 def app_configuration_changes(
-    declared: AppConfigurationObject, present: Sequence[PresentAppConfiguration]
+    declared: AppConfigurationObject, present: Iterable[PresentAppConfiguration]
 ) -> Iterator[Change]:
     """What makes the tenant's app configuration as declared; what a file cannot say of it stays.
 
     Raises TenantError: `name-ambiguous`, `app-configuration-fixed`.
     """
-    found = named_configuration(declared.name, present)
+    found = called(declared.name, present, "app configuration")
     if found is None:
         body = {**app_configuration_body(declared), ASSIGNMENTS: list(targets(declared))}
         yield Change("create", "app configuration", declared.name, after=without_empty(body))
@@ -230,10 +277,8 @@ def app_configuration_changes(
     if ENCODED in before:
         before[ENCODED] = found.wire.get(ENCODED)
     before[ASSIGNMENTS] = [target_of(item) for item in found.assignments]
-    body = {
-        **app_configuration_body(declared, others),
-        ASSIGNMENTS: wanted_targets(declared, found.assignments),
-    }
+    body = app_configuration_body(declared, others)
+    body[ASSIGNMENTS] = wanted_targets(declared, found.assignments)
     differs = differences(before, body)
     # Unlike elsewhere, in settings false and 0 are not the same as nothing.
     differs |= {name: body[name] for name in LISTS if name in body and body[name] != before[name]}
@@ -246,45 +291,13 @@ def app_configuration_deletion(present: PresentAppConfiguration) -> Change:
     return Change("delete", "app configuration", present.name, present.id, before={TYPE: kind})
 
 
-def named_configuration(
-    name: str, present: Sequence[PresentAppConfiguration]
-) -> PresentAppConfiguration | None:
-    """The one app configuration of that name. Raises TenantError `name-ambiguous`."""
-    found = [item for item in present if item.name.casefold() == name.casefold()]
-    return only(found, "app configuration", name)
-
-
-def managed_apps(after: Wire) -> list[Body]:
+def _managed_apps(after: Wire) -> list[Body]:
     """The apps that a policy for managed apps is about."""
     return [
         {"mobileAppIdentifier": {TYPE: kind, key: name}}
         for names, (kind, key) in _IDENTIFIERS.items()
         for name in after.get(names, ())
     ]
-
-
-def assigned(change: Change) -> list[Body]:
-    """The assignments that a change makes."""
-    return [{"target": dict(item)} for item in change.after[ASSIGNMENTS]]
-
-
-def _body(change: Change, kind: str, references: References) -> Body:
-    """The properties to write: apps by their ids in the tenant, the settings of Android encoded."""
-    apart = {ASSIGNMENTS, PACKAGES, BUNDLES, ANDROID}
-    body = {name: value for name, value in change.after.items() if name not in apart}
-    if ANDROID in change.after:
-        packages = change.after.get(PACKAGES) or change.before[PACKAGES]
-        body[PAYLOAD] = payload(packages[0], change.after[ANDROID])
-    names = [*change.after.get(PACKAGES, ()), *change.after.get(BUNDLES, ())]
-    if kind != MANAGED_TYPE and names:
-        apps, is_ios = references.graph.app_objects(MOBILE_APPS), BUNDLES in change.after
-        body["targetedMobileApps"] = [
-            identifier for name in names for identifier in app_ids(apps, name, is_ios=is_ios)
-        ]
-        body |= {} if is_ios else {"packageId": f"app:{names[0]}"}
-    elif kind == MANAGED_TYPE and MANAGED in body:
-        body[MANAGED] = [_looked_up(item, references) for item in body[MANAGED]]
-    return {TYPE: kind, **body}
 
 
 def _looked_up(entry: Wire, references: References) -> Body:
@@ -294,19 +307,9 @@ def _looked_up(entry: Wire, references: References) -> Body:
     if entry["name"] == ROOTS_KEY and (names := root_names(entry["value"])):
         roots = []
         for name in names:
-            found = [item for item in references.graph.profiles(name) if item.odata_type in ROOT_TYPES]
+            found = [item for item in references.graph.profiles(name) if item.odata_type in ROOT_PLATFORMS]
             if not found:
                 raise TRUSTED_ROOT_UNKNOWN(name=name)
             roots.append(found[0])
         return {**entry, "value": root_entries(roots)}
     return dict(entry)
-
-
-def _configured_apps(found: MobileAppConfiguration, apps: Sequence[MobileApp]) -> Iterator[str]:
-    """The ids in the store of the apps that a configuration for enrolled devices is for."""
-    package = str((found.model_extra or {}).get("packageId") or "")
-    if package:
-        yield package.removeprefix("app:")
-        return
-    known = {app.id: app.identifier for app in apps}
-    yield from (known.get(identifier) or identifier for identifier in found.targeted_mobile_apps)

@@ -18,7 +18,6 @@ from mst_admin.objects.configuration import (
 )
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import Resolve
-from mstunnel_setup.answers.document import validated
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -34,6 +33,8 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
     command = "config"
     result = "configuration"
     head = ("NAME", "NETWORK", "PORT", "ID")
+    model = ConfigurationObject
+    required = {"network": ""}  # noqa: RUF012 (never changed)
 
     @override
     def judge(
@@ -42,13 +43,27 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
         return judge_configuration(declared, beside.corporate_networks)
 
     @override
-    def of(self, tenant: TenantObjects) -> Sequence[TunnelConfiguration]:
+    def present(self, tenant: TenantObjects) -> Sequence[TunnelConfiguration]:
         return tenant.configurations
+
+    @override
+    def declared(self, present: TunnelConfiguration) -> ConfigurationObject:
+        return configuration_object(present)
+
+    @override
+    def change(
+        self, declared: ConfigurationObject, present: TunnelConfiguration | None, now: datetime
+    ) -> Change | None:
+        body = configuration_body(declared)
+        if present is None:
+            return Change("create", self.name, declared.name, after=without_empty(body))
+        before = configuration_body(configuration_object(present))
+        return update_of(self.name, declared.name, present.id, before, changed(before, body))
 
     @override
     def deletions(self, planning: Planning) -> Iterator[Change]:
         """A configuration does not go while a site that stays uses it."""
-        kept, declared_sites = names_of(planning.declared.configurations), names_of(planning.declared.sites)
+        declared_sites = names_of(planning.declared.sites)
         used = {
             site.microsoft_tunnel_configuration.id
             for site in planning.tenant.sites
@@ -56,9 +71,7 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
             and site.id not in planning.deleted
             and site.display_name.casefold() not in declared_sites
         }
-        for item in planning.tenant.configurations:
-            if item.display_name.casefold() not in kept and item.id not in used:
-                yield Change("delete", self.name, item.display_name, item.id)
+        yield from (change for change in super().deletions(planning) if change.identifier not in used)
 
     @override
     def create(self, change: Change, references: References) -> None:
@@ -94,25 +107,7 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
         lines = configuration_object(present).model_dump(mode="json")
         if lines["session_timeout"] is None:
             lines["session_timeout"] = f"{DEFAULT_SESSION_SECONDS} (default)"
-        return {self.result: present.model_dump(mode="json", by_alias=True)}, lines
-
-    @override
-    def validated(self, values: Body) -> ConfigurationObject:
-        return validated(ConfigurationObject, {"network": "", **values})
-
-    @override
-    def declared(self, present: TunnelConfiguration) -> ConfigurationObject:
-        return configuration_object(present)
-
-    @override
-    def change(
-        self, declared: ConfigurationObject, present: TunnelConfiguration | None, now: datetime
-    ) -> Change | None:
-        body = configuration_body(declared)
-        if present is None:
-            return Change("create", self.name, declared.name, after=without_empty(body))
-        before = configuration_body(configuration_object(present))
-        return update_of(self.name, declared.name, present.id, before, changed(before, body))
+        return {self.result: present.document()}, lines
 
 
 CONFIGURATION = ConfigurationKind()

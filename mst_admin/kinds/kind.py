@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from mst_admin.change import Body, Change, KindName
 from mst_admin.errors import NAME_UNKNOWN
-from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, ambiguous
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, ambiguous, names_of
 from mst_admin.objects.configuration import ConfigurationObject, configuration_object
 from mst_admin.objects.mam import mam_object
 from mst_admin.objects.parts import NamedObject
@@ -25,9 +25,6 @@ from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelSite
 
-Declared = TypeVar("Declared", bound=BaseModel)
-Present = TypeVar("Present")
-
 
 class HasId(Protocol):
     """An object of the tenant."""
@@ -35,7 +32,6 @@ class HasId(Protocol):
     @property
     def id(self) -> str:
         """Its id."""
-        ...
 
 
 class HasName(HasId, Protocol):
@@ -44,14 +40,14 @@ class HasName(HasId, Protocol):
     @property
     def name(self) -> str:
         """Its name."""
-        ...
 
     @property
     def wire(self) -> Body:
         """Its properties."""
-        ...
 
 
+Declared = TypeVar("Declared", bound=BaseModel)
+Present = TypeVar("Present")
 Found = TypeVar("Found", bound=HasId)
 OptionDeclared = TypeVar("OptionDeclared", ConfigurationObject, SiteObject)
 OptionPresent = TypeVar("OptionPresent", TunnelConfiguration, TunnelSite)
@@ -69,25 +65,26 @@ class References:
 
     def configuration_id(self, wanted: str) -> str:
         """The id of the server configuration with this name or id. Raises TenantError."""
-        with self._lock:
-            if ("configuration", wanted) not in self._ids:
-                named = only(self.graph.configurations(wanted), "server configuration", wanted)
-                everything = iter(() if named else self.graph.configurations())
-                found = named or next((item for item in everything if item.id == wanted.lower()), None)
-                if found is None:
-                    raise _unknown("server configuration", wanted, "config")
-                self._ids["configuration", wanted] = found.id
-            return self._ids["configuration", wanted]
+
+        def find() -> TunnelConfiguration | None:
+            named = only(self.graph.configurations(wanted), "server configuration", wanted)
+            everything = iter(() if named else self.graph.configurations())
+            return named or next((item for item in everything if item.id == wanted.lower()), None)
+
+        return self._id("server configuration", "config", wanted, find)
 
     def site_id(self, wanted: str) -> str:
         """The id of the site with this name. Raises TenantError."""
+        return self._id("site", "site", wanted, lambda: only(self.graph.site_list(wanted), "site", wanted))
+
+    def _id(self, what: str, command: str, wanted: str, find: Callable[[], HasId | None]) -> str:
         with self._lock:
-            if ("site", wanted) not in self._ids:
-                found = only(self.graph.site_list(wanted), "site", wanted)
+            if (what, wanted) not in self._ids:
+                found = find()
                 if found is None:
-                    raise _unknown("site", wanted, "site")
-                self._ids["site", wanted] = found.id
-            return self._ids["site", wanted]
+                    raise NAME_UNKNOWN(place="tenant", kind=what, name=wanted, command=command)
+                self._ids[what, wanted] = found.id
+            return self._ids[what, wanted]
 
 
 class Kind(ABC, Generic[Declared, Present]):
@@ -116,8 +113,16 @@ class Kind(ABC, Generic[Declared, Present]):
         return declared
 
     @abstractmethod
+    def present(self, tenant: TenantObjects) -> Sequence[Present]:
+        """Those of a tenant that declarations can speak about."""
+
+    @abstractmethod
+    def declared(self, present: Present) -> Declared:
+        """One of the tenant as it would be declared; its values are not judged."""
+
     def declared_of(self, tenant: TenantObjects) -> Sequence[Declared]:
         """What declarations can say of a tenant; values are not judged."""
+        return [self.declared(item) for item in self.present(tenant)]
 
     def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:  # noqa: ARG002 (some kinds have none)
         """What the objects of a tenant have beside what declarations can say."""
@@ -190,38 +195,35 @@ class CommandKind(Kind[Declared, Present]):
 
 
 class OptionKind(CommandKind[OptionDeclared, OptionPresent]):
-    """A kind whose objects are created and changed by options."""
+    """A kind whose objects are created and changed by options.
 
-    @abstractmethod
-    def of(self, tenant: TenantObjects) -> Sequence[OptionPresent]:
-        """Those of a tenant."""
+    `model` is that of a declared object, `required` its keys that options need not give, with their values.
+    """
+
+    model: ClassVar[type[Any]]
+    required: ClassVar[Body] = {}
 
     @abstractmethod
     def named(self, graph: AdminGraph, name: str) -> Sequence[OptionPresent]:
         """Those of this name."""
 
     @abstractmethod
-    def validated(self, values: Body) -> OptionDeclared:
-        """A declared object of these values. Raises ValuesError."""
-
-    @abstractmethod
-    def declared(self, present: OptionPresent) -> OptionDeclared:
-        """One of the tenant as it would be declared; its values are not judged."""
-
-    @abstractmethod
     def change(self, declared: OptionDeclared, present: OptionPresent | None, now: datetime) -> Change | None:
         """What makes `present` (None: nothing yet) as declared; None when it is so already."""
 
     @override
-    def declared_of(self, tenant: TenantObjects) -> Sequence[OptionDeclared]:
-        return [self.declared(item) for item in self.of(tenant)]
-
-    @override
     def changes(self, declared: OptionDeclared, planning: Planning) -> Iterator[Change]:
         key = declared.name.casefold()
-        named = [item for item in self.of(planning.tenant) if item.display_name.casefold() == key]
+        named = [item for item in self.present(planning.tenant) if item.display_name.casefold() == key]
         change = self.change(declared, only(named, self.what, declared.name), planning.now)
         yield from (change,) if change else ()
+
+    @override
+    def deletions(self, planning: Planning) -> Iterator[Change]:
+        kept = names_of(getattr(planning.declared, self.section))
+        for item in self.present(planning.tenant):
+            if item.display_name.casefold() not in kept:
+                yield Change("delete", self.name, item.display_name, item.id)
 
     @override
     def wire(self, present: OptionPresent) -> Body:
@@ -229,8 +231,8 @@ class OptionKind(CommandKind[OptionDeclared, OptionPresent]):
 
     @override
     def removal(self, graph: AdminGraph, present: OptionPresent) -> tuple[str, Sequence[Change], Body]:
-        change = Change("delete", self.name, present.display_name, present.id)
         question = f"Delete the {self.what} {present.display_name} ({present.id})?"
+        change = Change("delete", self.name, present.display_name, present.id)
         return question, [change], {"id": present.id}
 
 
@@ -255,35 +257,37 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
     ) -> tuple[FileDeclared, TenantObjects]:
         """A declared object with names in place of ids, and what its rules and changes need of the tenant."""
 
-    @abstractmethod
-    def declared(self, present: FilePresent) -> FileDeclared:
-        """One of the tenant as it would be written; its values are not judged."""
-
-    @abstractmethod
-    def deleting(self, present: FilePresent) -> Iterable[Change]:
-        """The changes that delete one."""
-
     def search(self, declared: FileDeclared) -> str:
         """By what the tenant's object is found."""
         return declared.name
 
+    @abstractmethod
+    def deleting(self, present: FilePresent, tenant: TenantObjects) -> Iterator[Change]:
+        """The changes that delete one, with what `tenant` has that belongs to it."""
+
+    def kept(self, planning: Planning) -> set[str]:
+        """The names of the objects that `--prune` does not delete."""
+        return names_of(getattr(planning.declared, self.section))
+
+    @override
+    def deletions(self, planning: Planning) -> Iterator[Change]:
+        kept = self.kept(planning)
+        for item in self.present(planning.tenant):
+            if item.name.casefold() not in kept:
+                yield from self.deleting(item, planning.tenant)
+
     @override
     def all(self, graph: AdminGraph) -> Sequence[FilePresent]:
-        """All of them, by name."""
         return sorted(self.matching(graph, ""), key=lambda item: item.name.casefold())
 
     @override
     def find(self, graph: AdminGraph, wanted: str) -> FilePresent:
-        """The one with this name or id. Raises what `find_one` raises."""
-        require_name(self.what, wanted, self.command)
-        found = only(self.matching(graph, wanted), self.what, wanted)
-        if found is None:
-            raise _unknown(self.what, wanted, self.command)
-        return found
+        return find_one(
+            self.what, self.command, wanted, lambda _id: None, lambda name: self.matching(graph, name)
+        )
 
     @override
     def wire(self, present: FilePresent) -> Body:
-        """Its properties."""
         return present.wire
 
     @override
@@ -294,9 +298,8 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
 
     @override
     def removal(self, graph: AdminGraph, present: FilePresent) -> tuple[str, Sequence[Change], Body]:
-        """Deletes the object with all that belongs to it."""
         question = f"Delete the {self.what} {present.name} ({present.id})?"
-        return question, list(self.deleting(present)), {"id": present.id}
+        return question, list(self.deleting(present, TenantObjects())), {"id": present.id}
 
     def lint(self, graph: AdminGraph, wanted: str) -> Iterable[Finding]:
         """What is wrong with one that is in the tenant already."""
@@ -382,7 +385,7 @@ def find_one(
     found = by_id(wanted) if is_guid(wanted) else None
     found = found or only(by_name(wanted), what, wanted)
     if found is None:
-        raise _unknown(what, wanted, command, place)
+        raise NAME_UNKNOWN(place=place, kind=what, name=wanted, command=command)
     return found
 
 
@@ -393,5 +396,6 @@ def only(found: Sequence[Found], what: str, name: str) -> Found | None:
     return found[0] if found else None
 
 
-def _unknown(what: str, wanted: str, command: str, place: str = "tenant") -> TenantError:
-    return NAME_UNKNOWN(place=place, kind=what, name=wanted, command=command)
+def called(name: str, objects: Iterable[FilePresent], what: str) -> FilePresent | None:
+    """The one object of this name, compared as Graph does. Raises TenantError `name-ambiguous`."""
+    return only([item for item in objects if item.name.casefold() == name.casefold()], what, name)

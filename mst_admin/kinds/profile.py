@@ -1,26 +1,35 @@
-"""VPN profiles, each with the trusted root that goes with it."""
+"""VPN profiles, each with the trusted root that goes with it, and trusted roots that stand alone."""
 
+from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from ssl import DER_cert_to_PEM_cert
 
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import BasicConstraints, load_pem_x509_certificate
 from typing_extensions import override
 
-from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire, differences, update
+from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
 from mst_admin.errors import NAME_UNKNOWN, PROFILE_PLATFORM_FIXED, PROFILE_UNKNOWN
-from mst_admin.kinds.kind import FileKind, References, find_one, only
+from mst_admin.kinds.kind import Declared, FileKind, Kind, References, called, find_one
 from mst_admin.kinds.site import find_site
-from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, TenantObjects, names_of
-from mst_admin.kinds.trusted_root import certificate_in, pem_of, root_changes, root_deletion, roots_of_mam
+from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, TenantObjects
 from mst_admin.objects.app import judge_per_app
-from mst_admin.objects.parts import targets, wanted_targets, without_empty
-from mst_admin.objects.profile import ConnectionType, ProfileFile, ProfileObject, TrustedRootObject
-from mst_admin.objects.profile_rules import RETIRED_CLIENT, judge_profile
+from mst_admin.objects.mam import mam_object
+from mst_admin.objects.parts import assignees, targets, wanted_targets, without_empty
+from mst_admin.objects.profile import (
+    PEM_START,
+    ConnectionType,
+    ProfileFile,
+    ProfileObject,
+    TrustedRootObject,
+)
+from mst_admin.objects.profile_rules import RETIRED_CLIENT, judge_profile, judge_root
 from mst_admin.objects.profile_wire import (
     CLIENT_KEYS,
     PROFILE_NOT_DECLARABLE,
-    ROOT_TYPES,
+    ROOT_PLATFORMS,
     TYPES,
     PresentProfile,
     addresses_of,
@@ -31,25 +40,88 @@ from mst_admin.objects.profile_wire import (
     present_body,
     profile_body,
     profile_object,
+    root_body,
     root_name,
     server_address,
 )
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.base.errors import TenantError, UsageError
+from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError
 from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
-_SITE: Final = "site"
+_SITE = "site"
 """Name under which a profile's site stands among its properties."""
-_SITE_ID: Final = "microsoftTunnelSiteId"
+_SITE_ID = "microsoftTunnelSiteId"
 
 
-class ProfileKind(FileKind[ProfileObject, PresentProfile]):
+class DeviceConfigurationKind(Kind[Declared, PresentProfile]):
+    """What VPN profiles and trusted roots have in common: both are device configurations."""
+
+    @override
+    def create(self, change: Change, references: References) -> None:
+        created = references.graph.create_profile(_properties(change, references))
+        references.graph.assign(created.id, change.after[ASSIGNMENTS])
+
+    @override
+    def update(self, change: Change, references: References) -> None:
+        graph = references.graph
+        if body := _properties(change, references):
+            graph.update_profile(change.identifier, {**body, TYPE: change.before[TYPE]})
+        if ASSIGNMENTS in change.after:
+            graph.assign(change.identifier, change.after[ASSIGNMENTS])
+
+    @override
+    def delete(self, change: Change, references: References) -> None:
+        references.graph.delete_profile(change.identifier)
+
+
+class TrustedRootKind(DeviceConfigurationKind[TrustedRootObject]):
+    """Certificates of private authorities that devices and apps trust. They have no commands of their own."""
+
+    name = "trusted root"
+    what = "trusted root"
+    section = "trusted_roots"
+    certificate_key = "certificate"
+
+    @override
+    def judge(
+        self, declared: TrustedRootObject, beside: Declarations, resolve: Resolve | None = None
+    ) -> Iterable[Finding]:
+        return judge_root(declared)
+
+    @override
+    def completed(self, declared: TrustedRootObject) -> TrustedRootObject:
+        certificate = _certificate_in(declared.certificate, self.certificate_key)
+        return declared.model_copy(update={"certificate": certificate})
+
+    @override
+    def present(self, tenant: TenantObjects) -> Sequence[PresentProfile]:
+        """Those that Tunnel for MAM names and that do not go with a VPN profile."""
+        return [item for item in _roots_of_mam(tenant) if _pem_of(item) and not is_root_name(item.name)]
+
+    @override
+    def declared(self, present: PresentProfile) -> TrustedRootObject:
+        return TrustedRootObject.model_construct(
+            name=present.name,
+            platform=ROOT_PLATFORMS[present.found.odata_type],
+            certificate=_pem_of(present) or "",
+            role_scope_tag_ids=present.found.role_scope_tag_ids,
+            **assignees(present.assignments),
+        )
+
+    @override
+    def changes(self, declared: TrustedRootObject, planning: Planning) -> Iterator[Change]:
+        yield from _root_changes(declared, planning.tenant.profiles)
+
+
+class ProfileKind(DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject, PresentProfile]):
     """VPN profiles for Microsoft Tunnel. One of the tenant is read without its assignments at first."""
 
     name = "profile"
@@ -77,8 +149,16 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
     def completed(self, declared: ProfileObject) -> ProfileObject:
         if declared.trusted_root is None:
             return declared
-        certificate = certificate_in(declared.trusted_root, self.certificate_key)
+        certificate = _certificate_in(declared.trusted_root, self.certificate_key)
         return declared.model_copy(update={"trusted_root": certificate})
+
+    @override
+    def present(self, tenant: TenantObjects) -> Sequence[PresentProfile]:
+        return tenant.tunnel_profiles
+
+    @override
+    def declared(self, present: PresentProfile) -> ProfileObject:
+        return profile_object(present.found, present.assignments)
 
     @override
     def declared_of(self, tenant: TenantObjects) -> Sequence[ProfileObject]:
@@ -86,10 +166,9 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
         sites = {site.id: site.display_name for site in tenant.sites}
         roots = {item.name.casefold(): item for item in tenant.profiles if not item.is_tunnel}
         found = []
-        for item in tenant.tunnel_profiles:
-            profile = self.declared(item)
+        for profile in super().declared_of(tenant):
             root = roots.get(root_name(profile.name).casefold())
-            known = {"site": sites.get(profile.site, profile.site), "trusted_root": root and pem_of(root)}
+            known = {"site": sites.get(profile.site, profile.site), "trusted_root": root and _pem_of(root)}
             found.append(profile.model_copy(update=known))
         return found
 
@@ -98,7 +177,7 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
         for item in tenant.tunnel_profiles:
             yield from not_declared(item.found, item.assignments)
         of_profiles = {root_name(item.name).casefold() for item in tenant.tunnel_profiles}
-        for root in roots_of_mam(tenant):
+        for root in _roots_of_mam(tenant):
             if is_root_name(root.name) and root.name.casefold() not in of_profiles:
                 what = text("a trusted root of that name, as no VPN profile has it")
                 yield PROFILE_NOT_DECLARABLE(profile=plain(root.name), what=what)
@@ -115,33 +194,65 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
         What a file cannot say of a profile stays, as do assignments of other kinds and their filters. Raises
         TenantError: `name-ambiguous`, `profile-platform-fixed`, `connection-type-fixed`.
         """
-        site = planning.site(declared.site)
-        if site is not None:
-            yield from profile_changes(declared, site, planning.tenant.profiles)
+        site, present = planning.site(declared.site), planning.tenant.profiles
+        if site is None:
+            return
+        if declared.trusted_root is None:
+            yield from _root_deletion(declared.name, present)
+        else:
+            root = TrustedRootObject.model_construct(
+                name=root_name(declared.name),
+                platform=declared.platform,
+                certificate=declared.trusted_root,
+                all_users=declared.all_users,
+                all_devices=declared.all_devices,
+                groups=declared.groups,
+                excluded_groups=declared.excluded_groups,
+                role_scope_tag_ids=declared.role_scope_tag_ids,
+            )
+            yield from _root_changes(root, present)
+        found = called(declared.name, filter(_is_tunnel, present), "profile")
+        if found is None:
+            yield Change("create", self.name, declared.name, after=without_empty(_body(declared, site)))
+        else:
+            yield from self._updates(declared, site, found)
+
+    def _updates(self, declared: ProfileObject, site: SiteAddress, found: PresentProfile) -> Iterator[Change]:
+        """What changes a profile of the tenant."""
+        if found.found.odata_type != TYPES[declared.platform]:
+            raise PROFILE_PLATFORM_FIXED(profile=found.name, platform=declared.platform)
+        there = self.declared(found)
+        if declared.connection_type and declared.connection_type is not there.connection:
+            raise TenantError(
+                "connection-type-fixed",
+                "the profile {name} in the tenant has the connection type {connection}",
+                hint="Remove connection_type, or use another name: the type of a profile cannot be changed.",
+                name=declared.name,
+                connection=there.connection,
+            )
+        body = _body(declared.model_copy(update={"connection_type": there.connection_type}), site)
+        body[ASSIGNMENTS] = wanted_targets(declared, found.assignments)
+        wire = extra(found.found)
+        site_id = wire.get(_SITE_ID)
+        own = {_SITE: site.name if site.site_id and site_id == site.site_id else site_id}
+        before = {**found.properties, **own}
+        said = {**present_body(there, found.found, site.address), **own, ASSIGNMENTS: before[ASSIGNMENTS]}
+        differs = differences(said, body)
+        if "customData" in differs:
+            # Declared settings in the one list, the other one empty; what chooses the client stays.
+            client = [item for item in wire.get("customData") or () if item.get("key") in CLIENT_KEYS]
+            settings = [item for item in body["customData"] if item["key"] not in CLIENT_KEYS]
+            differs["customData"] = [*client, *settings]
+            if wire.get("customKeyValueData"):
+                differs["customKeyValueData"] = []
+        yield from update(self.name, found.name, found.id, before, differs)
 
     @override
-    def deletions(self, planning: Planning) -> Iterator[Change]:
-        kept = names_of(planning.declared.profiles)
-        for item in planning.tenant.tunnel_profiles:
-            if item.name.casefold() not in kept:
-                yield from profile_deletions(item.name, planning.tenant.profiles)
-
-    @override
-    def create(self, change: Change, references: References) -> None:
-        created = references.graph.create_profile(_with_site_id(change, references))
-        references.graph.assign(created.id, change.after[ASSIGNMENTS])
-
-    @override
-    def update(self, change: Change, references: References) -> None:
-        graph = references.graph
-        if body := _with_site_id(change, references):
-            graph.update_profile(change.identifier, {**body, TYPE: change.before[TYPE]})
-        if ASSIGNMENTS in change.after:
-            graph.assign(change.identifier, change.after[ASSIGNMENTS])
-
-    @override
-    def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_profile(change.identifier)
+    def deleting(self, present: PresentProfile, tenant: TenantObjects) -> Iterator[Change]:
+        """With the trusted root that goes with it."""
+        found = called(present.name, filter(_is_tunnel, tenant.profiles), "profile") or present
+        yield Change("delete", self.name, found.name, found.id)
+        yield from _root_deletion(found.name, tenant.profiles)
 
     @override
     def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentProfile]:
@@ -160,15 +271,11 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
         return present.name, present.found.odata_type.rpartition(".")[2], present.id
 
     @override
-    def declared(self, present: PresentProfile) -> ProfileObject:
-        return profile_object(present.found, present.assignments)
-
-    @override
     def shown(self, graph: AdminGraph, present: PresentProfile) -> tuple[Body, Body]:
         assigned = graph.assignments(present.id)
         site = str(extra(present.found).get(_SITE_ID) or "")
         names = {item.id: item.display_name for item in graph.sites()}
-        assignments = [item.model_dump(mode="json", by_alias=True) for item in assigned]
+        assignments = [item.document() for item in assigned]
         lines: Body = {**present.wire, "assignments": [item["target"] for item in assignments]}
         if present.is_tunnel:
             declared = profile_object(present.found, assigned).model_dump(mode="json", exclude_defaults=True)
@@ -180,13 +287,9 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
         """An id may be any profile's: one that is not for the tunnel is a TenantError `name-unknown`."""
         if not present.is_tunnel:
             raise NAME_UNKNOWN(place="tenant", kind=self.what, name=present.id, command=self.command)
-        name = root_name(present.name)
-        changes = [*self.deleting(present), *root_deletion(name, [*read_profiles(graph, name)])]
+        roots = tuple(read_profiles(graph, root_name(present.name)))
+        changes = list(self.deleting(present, TenantObjects(profiles=roots)))
         return f"Delete the profile {present.name} ({present.id})?", changes, {"profile": present.id}
-
-    @override
-    def deleting(self, present: PresentProfile) -> Iterable[Change]:
-        yield Change("delete", self.name, present.name, present.id)
 
     @override
     def surroundings(
@@ -240,84 +343,28 @@ class ProfileKind(FileKind[ProfileObject, PresentProfile]):
         )
 
 
+TRUSTED_ROOT = TrustedRootKind()
 PROFILE = ProfileKind()
+
+
+def _is_tunnel(found: PresentProfile) -> bool:
+    return found.is_tunnel
 
 
 def read_profiles(graph: AdminGraph, name: str | None = None) -> Iterator[PresentProfile]:
     """The VPN profiles for Microsoft Tunnel and the trusted roots, or those called `name`."""
     for found in graph.profiles(name):
-        if is_tunnel_profile(found) or found.odata_type in ROOT_TYPES:
+        if is_tunnel_profile(found) or found.odata_type in ROOT_PLATFORMS:
             yield PresentProfile(found, tuple(graph.assignments(found.id)))
 
 
 def find_profile(graph: AdminGraph, wanted: str) -> DeviceConfiguration:
     """The VPN profile with this name, or any with this id. Raises what `find_one` raises."""
 
-    def called(name: str) -> list[DeviceConfiguration]:
+    def named(name: str) -> list[DeviceConfiguration]:
         return [item for item in graph.profiles(name) if is_tunnel_profile(item)]
 
-    return find_one("profile", "profile", wanted, graph.profile, called)
-
-
-def profile_changes(
-    profile: ProfileObject, site: SiteAddress, present: Sequence[PresentProfile]
-) -> Iterator[Change]:
-    """What makes the tenant's profile, and its trusted root, as declared."""
-    if profile.trusted_root is None:
-        yield from root_deletion(root_name(profile.name), present)
-    else:
-        root = TrustedRootObject.model_construct(
-            name=root_name(profile.name),
-            platform=profile.platform,
-            certificate=profile.trusted_root,
-            all_users=profile.all_users,
-            all_devices=profile.all_devices,
-            groups=profile.groups,
-            excluded_groups=profile.excluded_groups,
-            role_scope_tag_ids=profile.role_scope_tag_ids,
-        )
-        yield from root_changes(root, present)
-    found = _named(profile.name, present)
-    if found is None:
-        yield Change("create", "profile", profile.name, after=without_empty(_body(profile, site)))
-        return
-    if found.found.odata_type != TYPES[profile.platform]:
-        raise PROFILE_PLATFORM_FIXED(profile=found.name, platform=profile.platform)
-    there = profile_object(found.found, found.assignments)
-    if profile.connection_type and profile.connection_type is not there.connection:
-        raise TenantError(
-            "connection-type-fixed",
-            "the profile {name} in the tenant has the connection type {connection}",
-            hint="Remove connection_type, or use another name: the type of a profile cannot be changed.",
-            name=profile.name,
-            connection=there.connection,
-        )
-    body = _body(profile.model_copy(update={"connection_type": there.connection_type}), site)
-    body[ASSIGNMENTS] = wanted_targets(profile, found.assignments)
-    site_id = extra(found.found).get(_SITE_ID)
-    known_site = site.name if site.site_id and site_id == site.site_id else site_id
-    said = {
-        **present_body(there, found.found, site.address),
-        _SITE: known_site,
-        ASSIGNMENTS: found.properties[ASSIGNMENTS],
-    }
-    differs = differences(said, body)
-    if "customData" in differs:
-        differs |= _custom_settings(body, found.found)
-    yield from update("profile", found.name, found.id, {**found.properties, _SITE: known_site}, differs)
-
-
-def profile_deletions(name: str, present: Sequence[PresentProfile]) -> Iterator[Change]:
-    """What deletes a profile and the trusted root that goes with it."""
-    profile = _named(name, present)
-    if profile is not None:
-        yield Change("delete", "profile", profile.name, profile.id)
-    yield from root_deletion(root_name(name), present)
-
-
-def _named(name: str, present: Sequence[PresentProfile]) -> PresentProfile | None:
-    found = [item for item in present if item.is_tunnel and item.name.casefold() == name.casefold()]
-    return only(found, "profile", name)
+    return find_one("profile", "profile", wanted, graph.profile, named)
 
 
 def _body(profile: ProfileObject, site: SiteAddress) -> Body:
@@ -326,21 +373,73 @@ def _body(profile: ProfileObject, site: SiteAddress) -> Body:
     return {**body, _SITE: site.name}
 
 
-def _custom_settings(body: Wire, found: DeviceConfiguration) -> Body:
-    """Declared settings in the one list, the other one empty; the entries that choose the client stay."""
-    wire = extra(found)
-    client = [item for item in wire.get("customData") or () if item.get("key") in CLIENT_KEYS]
-    settings = [item for item in body["customData"] if item["key"] not in CLIENT_KEYS]
-    other: Body = {"customKeyValueData": []} if wire.get("customKeyValueData") else {}
-    return {"customData": [*client, *settings], **other}
-
-
-def _with_site_id(change: Change, references: References) -> Body:
+def _properties(change: Change, references: References) -> Body:
     """The properties to write; the site by its id, which it may have been given a moment ago."""
     body = {name: value for name, value in change.after.items() if name not in {ASSIGNMENTS, _SITE}}
     if _SITE in change.after:
         body[_SITE_ID] = references.site_id(str(change.after[_SITE]))
     return body
+
+
+def _roots_of_mam(tenant: TenantObjects) -> list[PresentProfile]:
+    """The trusted roots that Tunnel for MAM names, compared as Graph does: without regard to case."""
+    wanted = {name.casefold() for mam in tenant.mam for name in mam_object(mam).trusted_roots}
+    return [item for item in tenant.profiles if not item.is_tunnel and item.name.casefold() in wanted]
+
+
+def _pem_of(root: PresentProfile) -> str | None:
+    """The certificate of a trusted root of the tenant, as PEM."""
+    der = extra(root.found).get("trustedRootCertificate")
+    return DER_cert_to_PEM_cert(b64decode(der)) if der else None
+
+
+def _certificate_in(given: str, key: str) -> str:
+    """The one certificate at a path, or in a text, as PEM. Raises CertificateError."""
+    inline = given.lstrip().startswith(PEM_START)
+    content = given.encode() if inline else Files().read(given)
+    if content is None:
+        raise CertificateError(
+            "trusted-root-missing", "there is no certificate at {path}", hint="Check the path.", path=given
+        )
+    (root, *others) = read_material(content).certificates or (None,)
+    authority = (
+        [item.value.ca for item in root.extensions if isinstance(item.value, BasicConstraints)]
+        if root
+        else []
+    )
+    if root is None or others or not any(authority):
+        raise CertificateError(
+            "trusted-root-unsuitable",
+            "{path} does not hold exactly one CA certificate",
+            hint="Use only the root certificate of the CA that issued the gateway's certificate.",
+            path=key if inline else given,
+        )
+    return root.public_bytes(Encoding.PEM).decode()
+
+
+def _root_changes(declared: TrustedRootObject, present: Sequence[PresentProfile]) -> Iterator[Change]:
+    """What makes the tenant's trusted root as declared; its certificate is in PEM.
+
+    Raises TenantError: `name-ambiguous`, `profile-platform-fixed`.
+    """
+    body = root_body(declared, load_pem_x509_certificate(declared.certificate.encode()))
+    found = called(declared.name, (item for item in present if not item.is_tunnel), "profile")
+    if found is None:
+        after = {**body, ASSIGNMENTS: list(targets(declared))}
+        yield Change("create", "trusted root", declared.name, after=after)
+        return
+    if found.found.odata_type != body[TYPE]:
+        raise PROFILE_PLATFORM_FIXED(profile=found.name, platform=declared.platform)
+    body[ASSIGNMENTS] = wanted_targets(declared, found.assignments)
+    before = found.properties
+    yield from update("trusted root", found.name, found.id, before, differences(before, body))
+
+
+def _root_deletion(profile: str, present: Sequence[PresentProfile]) -> Iterator[Change]:
+    """What deletes the trusted root that goes with the profile of that name, if there is one."""
+    found = called(root_name(profile), (item for item in present if not item.is_tunnel), "profile")
+    if found is not None:
+        yield Change("delete", "trusted root", found.name, found.id)
 
 
 def lint(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
 
 from typing_extensions import override
 
@@ -13,15 +12,12 @@ from mst_admin.objects.configuration import changed
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import Resolve, SiteObject, judge_site, site_body, site_object
 from mst_admin.session import make_sure, open_tenant
-from mstunnel_setup.answers.document import validated
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import TunnelSite
-
-_LISTED: Final = ("id", "displayName", "publicAddress", "upgradeAvailable")
 
 
 class SiteKind(OptionKind[SiteObject, TunnelSite]):
@@ -33,6 +29,7 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
     command = "site"
     result = "site"
     head = ("NAME", "PUBLIC ADDRESS", "ID")
+    model = SiteObject
 
     @override
     def judge(
@@ -41,39 +38,46 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
         return judge_site(declared, resolve)
 
     @override
-    def of(self, tenant: TenantObjects) -> Sequence[TunnelSite]:
+    def present(self, tenant: TenantObjects) -> Sequence[TunnelSite]:
         return tenant.sites
+
+    @override
+    def declared(self, present: TunnelSite) -> SiteObject:
+        return site_object(present)
 
     @override
     def missing(self, declared: SiteObject, planning: Planning) -> Iterator[tuple[str, str]]:
         staying = [item for item in planning.tenant.configurations if item.id not in planning.deleted]
         known = {name.casefold() for item in staying for name in (item.display_name, item.id)}
-        if declared.configuration.casefold() not in known | names_of(planning.declared.configurations):
-            yield (
-                "configuration",
-                text(
-                    "no server configuration is called `{configuration}`",
-                    configuration=declared.configuration,
-                ),
-            )
+        wanted = declared.configuration
+        if wanted.casefold() not in known | names_of(planning.declared.configurations):
+            message = text("no server configuration is called `{configuration}`", configuration=wanted)
+            yield "configuration", message
 
     @override
-    def deletions(self, planning: Planning) -> Iterator[Change]:
-        kept = names_of(planning.declared.sites)
-        for item in planning.tenant.sites:
-            if item.display_name.casefold() not in kept:
-                yield Change("delete", self.name, item.display_name, item.id)
+    def change(self, declared: SiteObject, present: TunnelSite | None, now: datetime) -> Change | None:
+        body = {**site_body(declared, now), CONFIGURATION: declared.configuration}
+        if present is None:
+            return Change("create", self.name, declared.name, after=without_empty(body))
+        found = site_object(present)
+        before = {**site_body(found, now), CONFIGURATION: found.configuration}
+        used = present.microsoft_tunnel_configuration
+        if used and declared.configuration.casefold() in {used.id.casefold(), used.display_name.casefold()}:
+            body[CONFIGURATION] = found.configuration
+        return update_of(self.name, declared.name, present.id, before, changed(before, body))
 
     @override
     def create(self, change: Change, references: References) -> None:
-        configuration = references.configuration_id(str(change.after[CONFIGURATION]))
-        references.graph.create_site(_without_reference(change), configuration)
+        body = dict(change.after)
+        configuration = references.configuration_id(str(body.pop(CONFIGURATION)))
+        references.graph.create_site(body, configuration)
 
     @override
     def update(self, change: Change, references: References) -> None:
-        wanted = change.after.get(CONFIGURATION)
+        body = dict(change.after)
+        wanted = body.pop(CONFIGURATION, "")
         reference = references.configuration_id(str(wanted)) if wanted else ""
-        references.graph.update_site(change.identifier, _without_reference(change), reference)
+        references.graph.update_site(change.identifier, body, reference)
 
     @override
     def delete(self, change: Change, references: References) -> None:
@@ -81,7 +85,7 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
 
     @override
     def all(self, graph: AdminGraph) -> Sequence[TunnelSite]:
-        found = graph.site_list(properties=_LISTED)
+        found = graph.site_list(properties=("id", "displayName", "publicAddress", "upgradeAvailable"))
         return sorted(found, key=lambda item: item.display_name.casefold())
 
     @override
@@ -100,32 +104,9 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
     def shown(self, graph: AdminGraph, present: TunnelSite) -> tuple[Body, Body]:
         """With the names of its servers, and whether they can be upgraded."""
         servers = [server.display_name for server in graph.servers(present.id)]
-        lines = {
-            **site_object(present).model_dump(mode="json"),
-            "upgrade_available": present.upgrade_available,
-            "servers": servers,
-        }
-        return {self.result: present.model_dump(mode="json", by_alias=True), "servers": servers}, lines
-
-    @override
-    def validated(self, values: Body) -> SiteObject:
-        return validated(SiteObject, values)
-
-    @override
-    def declared(self, present: TunnelSite) -> SiteObject:
-        return site_object(present)
-
-    @override
-    def change(self, declared: SiteObject, present: TunnelSite | None, now: datetime) -> Change | None:
-        body = {**site_body(declared, now), CONFIGURATION: declared.configuration}
-        if present is None:
-            return Change("create", self.name, declared.name, after=without_empty(body))
-        found = site_object(present)
-        before = {**site_body(found, now), CONFIGURATION: found.configuration}
-        used = present.microsoft_tunnel_configuration
-        if used and declared.configuration.casefold() in {used.id.casefold(), used.display_name.casefold()}:
-            body[CONFIGURATION] = found.configuration
-        return update_of(self.name, declared.name, present.id, before, changed(before, body))
+        lines = site_object(present).model_dump(mode="json")
+        lines |= {"upgrade_available": present.upgrade_available, "servers": servers}
+        return {self.result: present.document(), "servers": servers}, lines
 
 
 SITE = SiteKind()
@@ -151,7 +132,3 @@ def request_upgrade(operator: Operator, settings: Settings, wanted: str, *, yes:
     graph.request_upgrade(found.id)
     line = text("The upgrade of the site {name} is approved.", name=found.display_name)
     return Result("changed", {"id": found.id}, text=[line])
-
-
-def _without_reference(change: Change) -> Body:
-    return {name: value for name, value in change.after.items() if name != CONFIGURATION}

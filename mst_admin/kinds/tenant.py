@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -86,11 +86,6 @@ class TenantObjects:
         return [item for item in self.profiles if item.is_tunnel]
 
     @property
-    def profile_names(self) -> dict[str, str]:
-        """The names of these profiles by their ids."""
-        return {item.id: item.name for item in self.tunnel_profiles}
-
-    @property
     def tunnel_configurations(self) -> list[PresentAppConfiguration]:
         """The app configurations about the tunnel that are not a part of Tunnel for MAM."""
         of_mam = {item.id for mam in self.mam for item in (mam.tunnel, mam.edge) if item is not None}
@@ -139,8 +134,9 @@ class Planning:
             return None
         configuration = present.microsoft_tunnel_configuration
         port = (configuration.listen_port if configuration else None) or DEFAULT_PORT
-        address = server_address(present.public_address or "", port)
-        return SiteAddress(present.display_name, present.id, address)
+        return SiteAddress(
+            present.display_name, present.id, server_address(present.public_address or "", port)
+        )
 
     def _port(self, configuration: str) -> int:
         """The port of a server configuration by its name or id, as it will be."""
@@ -159,11 +155,8 @@ def ambiguous(what: str, name: str, ids: Sequence[str]) -> TenantError:
     return NAME_AMBIGUOUS(count=len(ids), kind=what, name=name, ids=", ".join(ids))
 
 
-NamedDeclaration: TypeAlias = (
-    ConfigurationObject | SiteObject | ProfileObject | AppConfigurationObject | MamObject
-)
-
-
-def names_of(objects: Iterable[NamedDeclaration]) -> set[str]:
+def names_of(
+    objects: Iterable[ConfigurationObject | SiteObject | ProfileObject | AppConfigurationObject | MamObject],
+) -> set[str]:
     """The names of declared objects, compared as Graph does: without regard to case."""
     return {item.name.casefold() for item in objects}

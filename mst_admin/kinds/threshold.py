@@ -42,15 +42,27 @@ class ThresholdKind(CommandKind[ThresholdObject, HealthThreshold]):
         return judge_threshold(declared)
 
     @override
-    def declared_of(self, tenant: TenantObjects) -> Sequence[ThresholdObject]:
-        return [threshold_object(item) for item in tenant.thresholds]
+    def present(self, tenant: TenantObjects) -> Sequence[HealthThreshold]:
+        return tenant.thresholds
+
+    @override
+    def declared(self, present: HealthThreshold) -> ThresholdObject:
+        return threshold_object(present)
 
     @override
     def changes(self, declared: ThresholdObject, planning: Planning) -> Iterator[Change]:
         key = declared.metric.casefold()
         present = next((item for item in planning.tenant.thresholds if item.id.casefold() == key), None)
-        change = _change(declared, present)
+        change = self.change(declared, present)
         yield from (change,) if change else ()
+
+    def change(self, declared: ThresholdObject, present: HealthThreshold | None) -> Change | None:
+        """What makes `present` (None: nothing yet) as declared; None when it is so already."""
+        body = threshold_body(declared)
+        if present is None:
+            return Change("create", self.name, declared.metric, after=body)
+        before = threshold_body(threshold_object(present))
+        return update_of(self.name, declared.metric, present.id, before, changed(before, body))
 
     @override
     def create(self, change: Change, references: References) -> None:
@@ -90,12 +102,11 @@ class ThresholdKind(CommandKind[ThresholdObject, HealthThreshold]):
 
     @override
     def wire(self, present: HealthThreshold) -> Body:
-        return present.model_dump(mode="json", by_alias=True)
+        return present.document()
 
     @override
     def shown(self, graph: AdminGraph, present: HealthThreshold) -> tuple[Body, Body]:
-        document = self.wire(present)
-        return {self.result: document}, document
+        return {self.result: present.document()}, present.document()
 
     @override
     def removal(self, graph: AdminGraph, present: HealthThreshold) -> tuple[str, Sequence[Change], Body]:
@@ -134,16 +145,7 @@ def set_threshold(
     healthy, unhealthy = (old if value is None else value for value, old in zip(values, known, strict=True))
     declared = validated(ThresholdObject, {"metric": metric, "healthy": healthy, "unhealthy": unhealthy})
     warnings = judged(judge_threshold(declared))
-    change = _change(declared, present)
+    change = THRESHOLD.change(declared, present)
     if change is not None:
         (THRESHOLD.create if new else THRESHOLD.update)(change, References(graph))
     return result_of(change, {"metric": metric}, warnings)
-
-
-def _change(declared: ThresholdObject, present: HealthThreshold | None) -> Change | None:
-    """What makes `present` (None: nothing yet) as declared; None when it is so already."""
-    body = threshold_body(declared)
-    if present is None:
-        return Change("create", "threshold", declared.metric, after=body)
-    before = threshold_body(threshold_object(present))
-    return update_of("threshold", declared.metric, present.id, before, changed(before, body))

@@ -21,6 +21,7 @@ from mst_admin.objects.parts import (
     ExcludedGroups,
     Groups,
     NamedObject,
+    PresentObject,
     assignees,
     is_declarable,
     judge_assignment,
@@ -130,27 +131,12 @@ _SAID: Final = frozenset({VPN, _UPDATES})
 
 
 @dataclass(frozen=True)
-class PresentApp:
+class PresentApp(PresentObject):
     """An app of the tenant, its assignments, and the names of VPN profiles by their ids."""
 
     found: MobileApp
     assignments: tuple[AppAssignment, ...] = ()
     profiles: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.found.display_name
-
-    @property
-    def id(self) -> str:
-        """Its id in the tenant."""
-        return self.found.id
-
-    @property
-    def wire(self) -> Body:
-        """All properties."""
-        return self.found.model_dump(mode="json", by_alias=True)
 
     @property
     def is_ios(self) -> bool:

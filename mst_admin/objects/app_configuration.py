@@ -22,6 +22,7 @@ from mst_admin.objects.parts import (
     ExcludedGroups,
     Groups,
     NamedObject,
+    PresentObject,
     assignees,
     undeclarable_targets,
 )
@@ -299,7 +300,7 @@ AVAILABLE_KEY: Final = f"{_EDGE_KEYS}TunnelAvailable.IntuneMAMOnly"
 
 
 @dataclass(frozen=True)
-class PresentAppConfiguration:
+class PresentAppConfiguration(PresentObject):
     """An app configuration of the tenant, its apps by their ids in the store, and its assignments."""
 
     found: MobileAppConfiguration | TargetedManagedAppConfiguration
@@ -308,24 +309,9 @@ class PresentAppConfiguration:
     assignments: tuple[AppAssignment, ...] = ()
 
     @property
-    def name(self) -> str:
-        """Its name."""
-        return self.found.display_name
-
-    @property
-    def id(self) -> str:
-        """Its id in the tenant."""
-        return self.found.id
-
-    @property
     def channel(self) -> Channel:
         """How it reaches its apps."""
         return Channel.DEVICES if isinstance(self.found, MobileAppConfiguration) else Channel.APPS
-
-    @property
-    def wire(self) -> Body:
-        """All properties."""
-        return self.found.model_dump(mode="json", by_alias=True)
 
     @property
     def entries(self) -> list[Body]:

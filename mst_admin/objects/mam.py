@@ -24,7 +24,14 @@ from mst_admin.objects.app_configuration import (
     PresentAppConfiguration,
     app_configuration_object,
 )
-from mst_admin.objects.parts import Assignable, ExcludedGroups, Groups, NamedObject, judge_assignment
+from mst_admin.objects.parts import (
+    Assignable,
+    ExcludedGroups,
+    Groups,
+    NamedObject,
+    PresentObject,
+    judge_assignment,
+)
 from mst_admin.objects.profile import ProfileObject, ProxyObject
 from mst_admin.objects.profile_rules import PACKAGE, judge_proxy
 from mstunnel_setup.answers.address import is_host
@@ -92,6 +99,9 @@ EDGE: Final = " (Edge)"
 PROTECTION: Final = " (protection)"
 """What follows the name of the object in the names of its policies."""
 
+ANDROID_PROTECTION: Final = "#microsoft.graph.androidManagedAppProtection"
+IOS_PROTECTION: Final = "#microsoft.graph.iosManagedAppProtection"
+
 SITE_KEY: Final = f"{TUNNEL_KEYS}site_id"
 ROOTS_KEY: Final = f"{TUNNEL_KEYS}trusted_root_certificates"
 _TYPE_KEY: Final = f"{TUNNEL_KEYS}connection_type"
@@ -106,23 +116,13 @@ _BYPASSED: Final = "bypassedUrls"
 
 
 @dataclass(frozen=True)
-class PresentProtection:
+class PresentProtection(PresentObject):
     """An app protection policy of the tenant, its apps by their ids in the store, and its assignments."""
 
     found: IntuneObject
     is_ios: bool
     apps: tuple[str, ...] = ()
     assignments: tuple[AppAssignment, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.found.display_name
-
-    @property
-    def id(self) -> str:
-        """Its id in the tenant."""
-        return self.found.id
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class PresentMam:
     def wire(self) -> Body:
         """The policies, below the name and id of the whole."""
         others = [self.edge.wire] if self.edge else []
-        others += [self.protection.found.model_dump(mode="json", by_alias=True)] if self.protection else []
+        others += [self.protection.wire] if self.protection else []
         return {"id": self.id, "displayName": self.name, "policies": [self.tunnel.wire, *others]}
 
 
@@ -164,17 +164,12 @@ def configurations_of(
     yield _configuration(declared, TUNNEL, apps, tunnel)
     if has_edge(declared):
         strict = {STRICT_KEY: "True"} if declared.strict_tunnel else {}
-        yield _configuration(declared, EDGE, (edge_of(declared),), {**strict, AVAILABLE_KEY: "True"})
-
-
-def protected_apps(declared: MamObject) -> tuple[str, ...]:
-    """The apps that the app protection policy is for."""
-    return declared.apps if declared.is_ios else (EDGE_ANDROID,)
-
-
-def edge_of(declared: MamObject) -> str:
-    """The id of Edge in the store."""
-    return EDGE_IOS if declared.is_ios else EDGE_ANDROID
+        yield _configuration(
+            declared,
+            EDGE,
+            (EDGE_IOS if declared.is_ios else EDGE_ANDROID,),
+            {**strict, AVAILABLE_KEY: "True"},
+        )
 
 
 def has_edge(declared: MamObject) -> bool:

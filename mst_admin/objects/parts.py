@@ -1,6 +1,7 @@
 """What declared objects have in common: names, texts, and to whom they are assigned."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Annotated, Final, Protocol
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool
@@ -9,17 +10,15 @@ from mst_admin.change import TYPE, Body, Wire, identity
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Guid, Line, Part
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.wire import AssignmentTarget
+from mstunnel_setup.tenant.wire import AssignmentTarget, IntuneObject
 
 DEFAULT_SCOPE_TAGS = ("0",)
 """The default scope tag (docs/reference/mst-admin.md)."""
 
-_LONGEST_TEXT = 1500
-
 
 def _prose(text: str) -> str:
-    if len(text) > _LONGEST_TEXT:
-        raise ValueError(f"must be at most {_LONGEST_TEXT} characters long: shorten it")
+    if len(text) > 1500:  # noqa: PLR2004 (Intune's limit)
+        raise ValueError("must be at most 1500 characters long: shorten it")
     return text
 
 
@@ -48,7 +47,6 @@ _ALL_DEVICES: Final = "#microsoft.graph.allDevicesAssignmentTarget"
 _GROUP: Final = "#microsoft.graph.groupAssignmentTarget"
 _EXCLUDED_GROUP: Final = "#microsoft.graph.exclusionGroupAssignmentTarget"
 _DECLARABLE: Final = frozenset({_ALL_USERS, _ALL_DEVICES, _GROUP, _EXCLUDED_GROUP})
-_FILTER: Final = "deviceAndAppManagementAssignmentFilterId"
 
 AllUsers = Annotated[StrictBool, Field(description="Assign it to all licensed users")]
 AllDevices = Annotated[StrictBool, Field(description="Assign it to all devices")]
@@ -62,22 +60,18 @@ class Assignable(Protocol):
     @property
     def all_users(self) -> bool:
         """Whether all licensed users get it."""
-        ...
 
     @property
     def all_devices(self) -> bool:
         """Whether all devices get it."""
-        ...
 
     @property
     def groups(self) -> tuple[str, ...]:
         """Ids of the groups that get it."""
-        ...
 
     @property
     def excluded_groups(self) -> tuple[str, ...]:
         """Ids of the groups that do not get it."""
-        ...
 
 
 class Assignment(Protocol):
@@ -86,7 +80,28 @@ class Assignment(Protocol):
     @property
     def target(self) -> AssignmentTarget:
         """To whom."""
-        ...
+
+
+@dataclass(frozen=True)
+class PresentObject:
+    """An object of the tenant."""
+
+    found: IntuneObject
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.found.display_name
+
+    @property
+    def id(self) -> str:
+        """Its id in the tenant."""
+        return self.found.id
+
+    @property
+    def wire(self) -> Body:
+        """All properties."""
+        return self.found.document()
 
 
 def targets(declared: Assignable) -> Iterator[Body]:
@@ -104,11 +119,15 @@ def targets(declared: Assignable) -> Iterator[Body]:
 def assignees(assignments: Iterable[Assignment]) -> Body:
     """The keys of a declared object that say the same as the assignments of the tenant."""
     there = [item.target for item in assignments]
+
+    def groups_of(kind: str) -> tuple[str, ...]:
+        return tuple(item.group_id for item in there if item.odata_type == kind and item.group_id)
+
     return {
         "all_users": any(item.odata_type == _ALL_USERS for item in there),
         "all_devices": any(item.odata_type == _ALL_DEVICES for item in there),
-        "groups": tuple(_groups(there, _GROUP)),
-        "excluded_groups": tuple(_groups(there, _EXCLUDED_GROUP)),
+        "groups": groups_of(_GROUP),
+        "excluded_groups": groups_of(_EXCLUDED_GROUP),
     }
 
 
@@ -136,15 +155,9 @@ def undeclarable_targets(assignments: Iterable[Assignment]) -> Iterator[str]:
         target = item.target
         if target.odata_type not in _DECLARABLE:
             yield text("the assignment {kind}", kind=target.odata_type.rpartition(".")[2])
-        elif (target.model_extra or {}).get(_FILTER):
+        elif (target.model_extra or {}).get("deviceAndAppManagementAssignmentFilterId"):
             whom = target.group_id or target.odata_type.rpartition(".")[2]
             yield text("the filter of the assignment to {whom}", whom=whom)
-
-
-def _groups(there: Iterable[AssignmentTarget], kind: str) -> Iterator[str]:
-    for item in there:
-        if item.odata_type == kind and item.group_id:
-            yield item.group_id
 
 
 def judge_assignment(declared: Assignable, what: str) -> Iterator[Finding]:

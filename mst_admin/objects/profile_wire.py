@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
 from mst_admin.change import ASSIGNMENTS, Body, Wire, canonical
-from mst_admin.objects.parts import assignees, target_of, undeclarable_targets
+from mst_admin.objects.parts import PresentObject, assignees, target_of, undeclarable_targets
 from mst_admin.objects.profile import (
     AppObject,
     ConnectionType,
@@ -48,7 +48,6 @@ _ROOTS: Final = {
     ProfilePlatform.ANDROID_DEVICE_OWNER: "#microsoft.graph.androidDeviceOwnerTrustedRootCertificate",
     ProfilePlatform.IOS: "#microsoft.graph.iosTrustedRootCertificate",
 }
-ROOT_TYPES: Final = frozenset(_ROOTS.values())
 ROOT_PLATFORMS: Final = {name: platform for platform, name in _ROOTS.items()}
 _ANDROID_CLIENT: Final = {"key": "MicrosoftDefenderAppSettings", "value": None}
 _IOS_CLIENT: Final = {"key": "MSTunnelProtectMode", "value": "1"}
@@ -328,26 +327,11 @@ def _present_rule(wire: Wire) -> RuleObject:
 
 
 @dataclass(frozen=True)
-class PresentProfile:
+class PresentProfile(PresentObject):
     """A device configuration of the tenant, VPN profile or trusted root, and to whom it is assigned."""
 
     found: DeviceConfiguration
     assignments: tuple[DeviceConfigurationAssignment, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.found.display_name
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return self.found.id
-
-    @property
-    def wire(self) -> Body:
-        """Its properties."""
-        return self.found.model_dump(mode="json", by_alias=True)
 
     @property
     def is_tunnel(self) -> bool:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -31,7 +31,7 @@ from mstunnel_lab.store import Point, Rows
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, LabHealth, LogCollection
+from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabHealth, LogCollection
 
 _ALL: Final = "/admin/health"
 _TAB: Final = "health"
@@ -45,8 +45,7 @@ _STEPS: Final = 4
 _TIMES: Final = 3
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A label at a place of an axis."""
 
     at: float
@@ -61,64 +60,55 @@ class Chart:
     title: str
     unit: str
     summary: str
-    line: str
     dots: tuple[tuple[float, float], ...]
     values: tuple[Mark, ...]
     times: tuple[Mark, ...]
     rows: tuple[tuple[str, str], ...]
 
+    @property
+    def line(self) -> str:
+        """The points of the line."""
+        return " ".join(f"{x},{y}" for x, y in self.dots)
+
 
 def chart(metric: HealthMetric, points: Sequence[Point], start: float, end: float) -> Chart:
     """Draw the points of a metric over [start, end] (Unix times)."""
-    top = _ceiling(max((point.value for point in points), default=0))
-    dots = tuple((_x(point.at, start, end), _y(point.value, top)) for point in points)
-    steps = (top * step / _STEPS for step in range(_STEPS + 1))
-    moments = (start + (end - start) * step / _TIMES for step in range(_TIMES + 1))
+    # The axis ends at a round number that is not below any value: 1, 2, 4, 5 or 8 with zeros, at least 4.
+    highest, size = max([_STEPS, *(point.value for point in points)]), 1
+    while 8 * size < highest:
+        size *= 10
+    top = next(digit * size for digit in (1, 2, 4, 5, 8) if digit * size >= highest)
+
+    def x(at: float) -> float:
+        return round(_LEFT + (at - start) / (end - start) * (WIDTH - _LEFT - _RIGHT), 1)
+
+    def y(value: float) -> float:
+        return round(HEIGHT - _BOTTOM - value / top * (HEIGHT - _TOP - _BOTTOM), 1)
+
+    def moment(at: float) -> str:
+        return datetime.fromtimestamp(at, UTC).strftime("%m-%d %H:%M")
+
+    summary = "Nothing was reported in this time."
+    if values := [point.value for point in points]:
+        low, high, last = (
+            f"{number:.0f} {metric.unit}".strip() for number in (min(values), max(values), values[-1])
+        )
+        summary = text("Lowest {low}, highest {high}, last {last}.", low=low, high=high, last=last)
+    steps = [top * step / _STEPS for step in range(_STEPS + 1)]
+    moments = [start + (end - start) * step / _TIMES for step in range(_TIMES + 1)]
     return Chart(
         metric.name,
         metric.title,
         metric.unit,
-        _summary(points, metric.unit),
-        " ".join(f"{x},{y}" for x, y in dots),
-        dots,
-        tuple(Mark(_y(value, top), f"{value:g}") for value in steps),
-        tuple(Mark(_x(moment, start, end), _time(moment)) for moment in moments),
-        tuple((_time(point.at), f"{point.value:.1f}") for point in points),
+        summary,
+        dots=tuple((x(point.at), y(point.value)) for point in points),
+        values=tuple(Mark(y(value), f"{value:g}") for value in steps),
+        times=tuple(Mark(x(at), moment(at)) for at in moments),
+        rows=tuple((moment(point.at), f"{point.value:.1f}") for point in points),
     )
 
 
-def _ceiling(value: float) -> float:
-    """Return a round number that is not below the value: 1, 2 or 5 with zeros, and at least 4."""
-    size = 1.0
-    while True:
-        for digit in (1, 2, 4, 5, 8):
-            if digit * size >= max(value, _STEPS):
-                return digit * size
-        size *= 10
-
-
-def _x(at: float, start: float, end: float) -> float:
-    return round(_LEFT + (at - start) / (end - start) * (WIDTH - _LEFT - _RIGHT), 1)
-
-
-def _y(value: float, top: float) -> float:
-    return round(HEIGHT - _BOTTOM - value / top * (HEIGHT - _TOP - _BOTTOM), 1)
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%m-%d %H:%M")
-
-
-def _summary(points: Sequence[Point], unit: str) -> str:
-    if not points:
-        return "Nothing was reported in this time."
-    values = [point.value for point in points]
-    low, high, last = (f"{number:.0f} {unit}".strip() for number in (min(values), max(values), values[-1]))
-    return text("Lowest {low}, highest {high}, last {last}.", low=low, high=high, last=last)
-
-
-@dataclass(frozen=True)
-class HealthLine:
+class HealthLine(NamedTuple):
     """One line of the health check."""
 
     title: str
@@ -134,27 +124,21 @@ def health_checks(
 ) -> tuple[HealthLine, ...]:
     """Judge what a server reported: figures by the tenant's thresholds, the rest as the server does."""
     fresh = last_checkin is not None and now - last_checkin <= _CHECKIN
-    status = HealthStatus.HEALTHY if fresh else HealthStatus.UNHEALTHY
     seen = last_checkin.strftime("%Y-%m-%d %H:%M:%S UTC") if last_checkin else "never"
+    rows = [HealthLine("Last check-in", seen, HealthStatus.HEALTHY if fresh else HealthStatus.UNHEALTHY)]
     reported = health or LabHealth()
     said = {item.id: item for item in reported.checks}
-    rows = (
-        _check(item, said.get(item.name), reported.metrics.get(item.name), thresholds) for item in METRICS
-    )
-    return (HealthLine("Last check-in", seen, status), *rows)
-
-
-def _check(
-    metric: HealthMetric, said: LabCheck | None, figure: int | None, thresholds: Mapping[str, HealthThreshold]
-) -> HealthLine:
-    status = (said.status if said else None) or HealthStatus.UNKNOWN
-    text = said.text if said else "not reported"
-    if figure is None:
-        return HealthLine(metric.title, text, status)
-    value = figure / metric.scale
-    own = threshold_status(value, thresholds.get(metric.graph_name))
-    shown = f"{value:.0f} {metric.unit}".strip() if said is None or metric.unit else text
-    return HealthLine(metric.title, shown, own or status)
+    for metric in METRICS:
+        own, figure = said.get(metric.name), reported.metrics.get(metric.name)
+        status = (own.status if own else None) or HealthStatus.UNKNOWN
+        shown = own.text if own else "not reported"
+        if figure is not None:
+            value = figure / metric.scale
+            status = threshold_status(value, thresholds.get(metric.graph_name)) or status
+            if own is None or metric.unit:
+                shown = f"{value:.0f} {metric.unit}".strip()
+        rows.append(HealthLine(metric.title, shown, status))
+    return tuple(rows)
 
 
 def threshold_status(value: float, threshold: HealthThreshold | None) -> HealthStatus | None:
@@ -175,15 +159,12 @@ async def overview(request: Request, lab: Lab) -> Response:
     return page(request, "health.html", tab=_TAB, found=found, counts=counts)
 
 
-def _thresholds(lab: Lab) -> dict[str, HealthThreshold]:
-    return {item.id: item for item in lab.store.each(HealthThreshold)}
-
-
 @signed_in
 async def check(request: Request, lab: Lab) -> Response:
     """Show what one server reported, judged."""
     found = server_called(lab, request.path_params["id"])
-    lines = health_checks(found.lab_health, found.last_checkin_date_time, _thresholds(lab), datetime.now(UTC))
+    present = {item.id: item for item in lab.store.each(HealthThreshold)}
+    lines = health_checks(found.lab_health, found.last_checkin_date_time, present, datetime.now(UTC))
     return _server_page(request, lab, found, "health_check.html", checks=lines, view="check")
 
 
@@ -191,30 +172,20 @@ async def check(request: Request, lab: Lab) -> Response:
 async def trend(request: Request, lab: Lab) -> Response:
     """Show what one server reported over time."""
     found = server_called(lab, request.path_params["id"])
-    span = request.query_params.get("span", "day")
-    seconds = _SPANS.get(span, _SPANS["day"])
+    span = request.query_params.get("span", "")
+    span = span if span in _SPANS else "day"
     end = time.time()
-    charts = [_chart(lab, found, name, end - seconds, end) for name in TRENDS]
+    start = end - _SPANS[span]
+    by_name = {metric.name: metric for metric in METRICS}
+    charts = []
+    for metric in (by_name[name] for name in TRENDS):
+        reported = lab.store.trend(found.id, metric.name, start, end)
+        points = [Point(point.at, point.value / metric.scale) for point in reported]
+        charts.append(chart(metric, points, start, end))
+    shown = {"charts": charts, "span": span, "spans": tuple(_SPANS), "block": lab.tenant.trend_block}
     return _server_page(
-        request,
-        lab,
-        found,
-        "health_trends.html",
-        charts=charts,
-        view="trends",
-        span=span if span in _SPANS else "day",
-        spans=tuple(_SPANS),
-        width=WIDTH,
-        height=HEIGHT,
-        block=lab.tenant.trend_block,
+        request, lab, found, "health_trends.html", view="trends", width=WIDTH, height=HEIGHT, **shown
     )
-
-
-def _chart(lab: Lab, found: ServerRecord, name: str, start: float, end: float) -> Chart:
-    metric = next(item for item in METRICS if item.name == name)
-    reported = lab.store.trend(found.id, name, start, end)
-    points = [Point(point.at, point.value / metric.scale) for point in reported]
-    return chart(metric, points, start, end)
 
 
 @signed_in
@@ -242,17 +213,23 @@ def _server_page(
 
 @signed_in
 async def thresholds(request: Request, lab: Lab) -> Response:
-    """Show or change the thresholds of all metrics."""
-    present = _thresholds(lab)
+    """Show or change the thresholds of all metrics, or return to the defaults."""
+    present = [item for item in lab.store.each(HealthThreshold) if metric_in_graph(item.id)]
     typed: dict[str, str] = {}
     problems: Problems = {}
     if request.method == "POST":
         form = await request.form()
         if field(form, "decision") == "revert":
-            _revert(lab, present)
-            return go_to(f"{_ALL}/thresholds?saved")
-        names = [f"{name}-{kind}" for name in present for kind in ("healthy", "unhealthy")]
-        typed, problems = {name: field(form, name) for name in names}, _change(lab, form, present)
+            with lab.store.transaction():
+                for item in lab.store.each(HealthThreshold):
+                    update = {
+                        "healthy_threshold": item.default_healthy_threshold,
+                        "unhealthy_threshold": item.default_unhealthy_threshold,
+                    }
+                    lab.store.replace(item.model_copy(update=update))
+        else:
+            names = [f"{item.id}-{kind}" for item in present for kind in ("healthy", "unhealthy")]
+            typed, problems = {name: field(form, name) for name in names}, _change(lab, form, present)
         if not problems:
             return go_to(f"{_ALL}/thresholds?saved")
     return page(
@@ -260,30 +237,18 @@ async def thresholds(request: Request, lab: Lab) -> Response:
         "thresholds.html",
         400 if problems else 200,
         tab=_TAB,
-        lines=[(item, metric) for item in present.values() if (metric := metric_in_graph(item.id))],
+        lines=[(item, metric_in_graph(item.id)) for item in present],
         typed=typed,
         problems=problems,
         saved="saved" in request.query_params,
     )
 
 
-def _revert(lab: Lab, present: dict[str, HealthThreshold]) -> None:
-    with lab.store.transaction():
-        for item in present.values():
-            update = {
-                "healthy_threshold": item.default_healthy_threshold,
-                "unhealthy_threshold": item.default_unhealthy_threshold,
-            }
-            lab.store.replace(item.model_copy(update=update))
-
-
-def _change(lab: Lab, form: FormData, present: dict[str, HealthThreshold]) -> Problems:
+def _change(lab: Lab, form: FormData, present: Sequence[HealthThreshold]) -> Problems:
     """Store all thresholds or none; returns what is wrong by metric."""
     wanted: list[tuple[HealthThreshold, JsonObject]] = []
     problems: Problems = {}
-    for item in present.values():
-        if metric_in_graph(item.id) is None:
-            continue
+    for item in present:
         healthy, unhealthy = (
             whole_number(field(form, f"{item.id}-{kind}").strip()) for kind in ("healthy", "unhealthy")
         )
@@ -301,11 +266,10 @@ def _change(lab: Lab, form: FormData, present: dict[str, HealthThreshold]) -> Pr
     return problems
 
 
-_FORM = ["GET", "POST"]
 ROUTES = [
     Route(_ALL, overview),
-    Route(f"{_ALL}/thresholds", thresholds, methods=_FORM),
+    Route(f"{_ALL}/thresholds", thresholds, methods=["GET", "POST"]),
     Route(f"{_ALL}/{{id}}", check),
     Route(f"{_ALL}/{{id}}/trends", trend),
-    Route(f"{_ALL}/{{id}}/logs", logs, methods=_FORM),
+    Route(f"{_ALL}/{{id}}/logs", logs, methods=["GET", "POST"]),
 ]

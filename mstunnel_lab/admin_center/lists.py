@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from mstunnel_lab.admin_center.language import PageLanguage
-from mstunnel_lab.admin_center.render import words
+from mstunnel_lab.admin_center.render import PageLanguage, words
 from mstunnel_setup.base.parsing import whole_number
 
 _SIZE: Final = 50

@@ -6,8 +6,7 @@ keeps it from that goes back to the form, to its field.
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic
 
@@ -48,13 +47,12 @@ class Submission:
     assignments: list[JsonObject] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
 class ObjectForm(ABC, Generic[Found]):
-    """The form of an object: a new one of a kind, or one that is there (`found`)."""
+    """The form of an object: a new one of a kind, or one that is there (`found`).
 
-    lab: Lab
-    kind: str = ""
-    found: Found | None = None
+    `present` is the object as mst-admin declares it, `begin` what the form begins with: its values, or those
+    of a new one. `details` is what the page of the object shows besides; `facts` are labels and texts.
+    """
 
     entities: ClassVar[Entities[Any]]
     """The collection of Graph that the object belongs to."""
@@ -63,40 +61,18 @@ class ObjectForm(ABC, Generic[Found]):
     reviewed: ClassVar[bool] = True
     """Whether values are shown again before they are stored."""
 
-    @property
-    @abstractmethod
-    def groups(self) -> tuple[FieldGroup, ...]:
-        """The fields."""
+    groups: tuple[FieldGroup, ...]
+    present: Any = None
+    begin: Values
+    advice: tuple[Finding, ...] = ()
+    details: Mapping[str, object] = {}
+    hidden: Mapping[str, str] = {}
+    suggestions: Mapping[str, Sequence[str]] = {}
 
-    @property
-    @abstractmethod
-    def present(self) -> Any | None:
-        """The present object as mst-admin declares it."""
-
-    @property
-    @abstractmethod
-    def begin(self) -> Values:
-        """What the form begins with: the values of the present object, or those of a new one."""
-
-    @property
-    def hidden(self) -> Mapping[str, str]:
-        """Values that go with the form."""
-        return {}
-
-    @property
-    def suggestions(self) -> Mapping[str, Sequence[str]]:
-        """Values for fields that may have others."""
-        return {}
-
-    @property
-    def details(self) -> Mapping[str, object]:
-        """What the page of the object shows besides its values; `facts` are labels and texts."""
-        return {}
-
-    @property
-    def advice(self) -> tuple[Finding, ...]:
-        """Findings about the present object."""
-        return () if self.present is None else self.judge(self.present)
+    def __init__(self, lab: Lab, kind: str = "", found: Found | None = None) -> None:
+        self.lab = lab
+        self.kind = kind
+        self.found = found
 
     @abstractmethod
     def declared(self, values: Values) -> Any:
@@ -157,15 +133,14 @@ class AdminSection(Generic[Item]):
     @property
     def routes(self) -> list[Route]:
         """The pages of the section."""
-        new = [Route(f"{self._place}/new", signed_in(self._new), methods=_FORM)]
-        if self.kinds:
-            new = [
-                Route(f"{self._place}/new", signed_in(self._choose)),
-                Route(f"{self._place}/new/{{kind}}", signed_in(self._new), methods=_FORM),
-            ]
+        new = Route(f"{self._place}/new", signed_in(self._new), methods=_FORM)
+        kinds = [
+            Route(f"{self._place}/new", signed_in(self._choose)),
+            Route(f"{self._place}/new/{{kind}}", signed_in(self._new), methods=_FORM),
+        ]
         return [
             Route(self._place, signed_in(self._list)),
-            *new,
+            *(kinds if self.kinds else [new]),
             Route(f"{self._place}/{{id}}", signed_in(self._details)),
             Route(f"{self._place}/{{id}}/edit", signed_in(self._edit), methods=_FORM),
             Route(f"{self._place}/{{id}}/delete", signed_in(self._delete), methods=_FORM),
@@ -221,10 +196,7 @@ class AdminSection(Generic[Item]):
         return go_to(self._place)
 
     async def _answer(self, request: Request, edited: ObjectForm[Any]) -> Response:
-        """Show a form, or answer it when it was sent: review it, store it, or show it again.
-
-        The review judges and stores as well, and keeps nothing.
-        """
+        """Show a form, or answer it when it was sent: review it, store it, or show it again."""
         edited.require_editable()
         if request.method == "GET":
             return self.form_page(request, edited, edited.begin)
@@ -233,26 +205,33 @@ class AdminSection(Generic[Item]):
         values, decision = read(form, edited.groups), render.field(form, "decision")
         if (own := await edited.decide(request, decision, values)) is not None:
             return own
-        is_stale = edited.found and render.field(form, "version") != _version(edited.found)
-        if decision == "edit" or is_stale:
-            problems: Problems = {"": [(_STALE,)]} if is_stale and decision != "edit" else {}
-            return self.form_page(request, edited, values, problems)
+        if decision == "edit":
+            return self.form_page(request, edited, values)
+        if edited.found and render.field(form, "version") != _version(edited.found):
+            return self.form_page(request, edited, values, {"": [(_STALE,)]})
         try:
-            with _refusals():
-                declared = edited.declared(values)
-                advice = edited.judge(declared)
-                _refuse(problems_of(advice))
-                submission = edited.submission(declared)
-                if decision == "review":
-                    with edited.lab.store.rehearsal():
-                        edited.store(submission)
-                    context = self._context(edited)
-                    reviewed = Form(edited.groups, values)
-                    return page(request, "review.html", 200, form=reviewed, advice=advice, **context)
-                stored = edited.store(submission)
+            return self._keep(request, edited, values, decision)
         except RefusedError as refusal:
-            return self.form_page(request, edited, values, refusal.problems)
-        return go_to(f"{self._place}/{stored.id}?saved")
+            problems = refusal.problems
+        except ValidationError as error:
+            problems = problems_in(error)
+        except GraphError as error:
+            problems = {"": [(error.message,)]}
+        return self.form_page(request, edited, values, problems)
+
+    def _keep(self, request: Request, edited: ObjectForm[Any], values: Values, decision: str) -> Response:
+        """Store what was typed; the review does the same, and keeps nothing."""
+        declared = edited.declared(values)
+        advice = edited.judge(declared)
+        if problems := problems_of(advice):
+            raise RefusedError(problems)
+        submission = edited.submission(declared)
+        if decision != "review":
+            return go_to(f"{self._place}/{edited.store(submission).id}?saved")
+        with edited.lab.store.rehearsal():
+            edited.store(submission)
+        form, context = Form(edited.groups, values), self._context(edited)
+        return page(request, "review.html", 200, form=form, advice=advice, **context)
 
     def form_page(
         self,
@@ -295,19 +274,3 @@ def delete_page(
 def _version(found: BaseModel) -> str:
     """Return a digest of an entity, which a form carries to notice other changes."""
     return hashlib.sha256(found.model_dump_json().encode()).hexdigest()
-
-
-def _refuse(problems: Problems) -> None:
-    if problems:
-        raise RefusedError(problems)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn what is said about types and by Graph's rules into `RefusedError`."""
-    try:
-        yield
-    except ValidationError as error:
-        raise RefusedError(problems_in(error)) from error
-    except GraphError as error:
-        raise RefusedError({"": [(error.message,)]}) from error

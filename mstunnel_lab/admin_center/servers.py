@@ -53,37 +53,25 @@ async def servers(request: Request, lab: Lab) -> Response:
 
 @signed_in
 async def create(request: Request, lab: Lab) -> Response:
-    """Show how a server is added: with the installer."""
-    answers = _answers(request, lab)
-    return page(request, "server_new.html", tab=_TAB, answers=answers, has_script=_is_home(request, lab))
+    """Show how a server is added, or download the answers about this tenant or the installation script.
 
-
-@signed_in
-async def script(request: Request, lab: Lab) -> Response:
-    """The installation script, which joins the home tenant."""
-    if not _is_home(request, lab):
-        raise not_found("script", lab.tenant.id)
-    text = rendering.render("lab/mstunnel-setup", lab_option=labs_of(request).setup_option)
-    return attachment("mstunnel-setup", text, "application/x-sh")
-
-
-@signed_in
-async def answers(request: Request, lab: Lab) -> Response:
-    """The answers about this tenant, as a file."""
-    return attachment("answers.yaml", _answers(request, lab), "application/yaml")
-
-
-def _is_home(request: Request, lab: Lab) -> bool:
-    """Return whether `--lab` leads to the tenant."""
-    return lab.tenant.id == labs_of(request).home.tenant.id
-
-
-def _answers(request: Request, lab: Lab) -> str:
-    authority = labs_of(request).authority.certificate_path.read_text()
+    The script joins the home tenant, as `--lab` leads there.
+    """
+    labs = labs_of(request)
+    is_home = lab.tenant.id == labs.home.tenant.id
+    if request.url.path.endswith("/mstunnel-setup"):
+        if not is_home:
+            raise not_found("script", lab.tenant.id)
+        script = rendering.render("lab/mstunnel-setup", lab_option=labs.setup_option)
+        return attachment("mstunnel-setup", script, "application/x-sh")
+    certificate = labs.authority.certificate_path.read_text().splitlines()
     client_id = lab.application_for("setup")
-    return rendering.render(
-        "lab/answers.yaml", urls=lab.urls, client_id=client_id, certificate=authority.splitlines()
+    answers = rendering.render(
+        "lab/answers.yaml", urls=lab.urls, client_id=client_id, certificate=certificate
     )
+    if request.url.path.endswith("/answers.yaml"):
+        return attachment("answers.yaml", answers, "application/yaml")
+    return page(request, "server_new.html", tab=_TAB, answers=answers, has_script=is_home)
 
 
 @signed_in
@@ -122,12 +110,9 @@ async def delete(request: Request, lab: Lab) -> Response:
     return go_to(_ALL)
 
 
-_FORM = ["GET", "POST"]
 ROUTES = [
     Route(_ALL, servers),
-    Route(f"{_ALL}/new", create),
-    Route(f"{_ALL}/new/mstunnel-setup", script),
-    Route(f"{_ALL}/new/answers.yaml", answers),
-    Route(f"{_ALL}/{{id}}", server, methods=_FORM),
-    Route(f"{_ALL}/{{id}}/delete", delete, methods=_FORM),
+    *(Route(f"{_ALL}/new{path}", create) for path in ("", "/mstunnel-setup", "/answers.yaml")),
+    Route(f"{_ALL}/{{id}}", server, methods=["GET", "POST"]),
+    Route(f"{_ALL}/{{id}}/delete", delete, methods=["GET", "POST"]),
 ]

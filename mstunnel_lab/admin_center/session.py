@@ -11,24 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_lab.admin_center.render import (
-    EXPIRED_FORM,
-    SESSION_COOKIE,
-    field,
-    go_to,
-    is_own_form,
-    message,
-    own_path,
-    page,
-)
-from mstunnel_lab.entra import permissions
-from mstunnel_lab.entra.authentication import (
-    CodeRequest,
-    SignInRefusal,
-    UserSignIn,
-    WrongCredentials,
-    authenticate,
-)
+from mstunnel_lab.admin_center import render
+from mstunnel_lab.admin_center.render import EXPIRED_FORM, SESSION_COOKIE, field, go_to, message, own_path
+from mstunnel_lab.entra import authentication, permissions
+from mstunnel_lab.entra.authentication import CodeRequest, SignInRefusal, UserSignIn, WrongCredentials
 from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.records import BrowserSession, UserRecord, digest
@@ -37,7 +23,6 @@ from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
 
 _SESSION_SECONDS: Final = 8 * 3600
 _SIGN_IN: Final = "/admin/sign-in"
-_ADMIN_CENTER: Final = "admin-center"
 _FORBIDDEN: Final = "You do not have access: it takes the role Intune Administrator."
 
 Handler = Callable[[Request, Lab], Awaitable[Response]]
@@ -57,7 +42,7 @@ def current(request: Request) -> tuple[Lab, UserRecord] | None:
 def caller(request: Request) -> Caller:
     """Return the signed-in user as a caller of Graph through the admin center."""
     user = request.state.user
-    return Caller(_ADMIN_CENTER, user.id, frozenset({CONFIGURATION_READ_WRITE}), user)
+    return Caller("admin-center", user.id, frozenset({CONFIGURATION_READ_WRITE}), user)
 
 
 def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -72,7 +57,7 @@ def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         request.state.lab = lab
         if not permissions.may_administer(request.state.user):
             return message(request, "No access", _FORBIDDEN, 403)
-        if request.method == "POST" and not is_own_form(request, await request.form()):
+        if request.method == "POST" and not render.is_own_form(request, await request.form()):
             return message(request, "Try again", EXPIRED_FORM, 403)
         try:
             return await handler(request, lab)
@@ -90,44 +75,38 @@ def to_sign_in(request: Request) -> Response:
 
 async def sign_in(request: Request) -> Response:
     """Take account and password of an administrator."""
+
+    def form_page(status: int = 200, asked: WrongCredentials | CodeRequest | None = None) -> Response:
+        hidden = {"next": own_path(request.query_params.get("next", ""))}
+        action = f"{_SIGN_IN}?{urlencode(hidden)}"
+        return render.page(request, "admin_sign_in.html", status, action=action, hidden=hidden, asked=asked)
+
     if request.method == "GET":
-        return _form(request)
+        return form_page()
     form = await request.form()
-    if not is_own_form(request, form):
-        return _form(request, 403, WrongCredentials(field(form, "upn"), EXPIRED_FORM))
-    match authenticate(request, form):
+    if not render.is_own_form(request, form):
+        return form_page(403, WrongCredentials(field(form, "upn"), EXPIRED_FORM))
+    match authentication.authenticate(request, form):
         case WrongCredentials() as wrong:
-            return _form(request, 401, wrong)
+            return form_page(401, wrong)
         case CodeRequest() as needed:
-            return _form(request, 401 if needed.problem else 200, needed)
+            return form_page(401 if needed.problem else 200, needed)
         case SignInRefusal() as refusal:
             return message(request, "You cannot sign in", refusal.text, 403)
-        case UserSignIn() as signed:
-            return _begin(signed, own_path(field(form, "next")))
-
-
-def _form(
-    request: Request, status: int = 200, asked: WrongCredentials | CodeRequest | None = None
-) -> Response:
-    hidden = {"next": own_path(request.query_params.get("next", ""))}
-    action = f"{_SIGN_IN}?{urlencode(hidden)}"
-    return page(request, "admin_sign_in.html", status, action=action, hidden=hidden, asked=asked)
-
-
-def _begin(signed: UserSignIn, following: str) -> Response:
-    secret, expires_at = secrets.token_urlsafe(32), time.time() + _SESSION_SECONDS
-    record = BrowserSession(id=digest(secret), user_id=signed.user.id, expires_at=expires_at)
-    signed.lab.store.forget_expired(time.time())
-    signed.lab.store.add(record, parent=signed.user.id, expires=expires_at)
-    response = go_to(following)
-    response.set_cookie(SESSION_COOKIE, secret, secure=True, httponly=True, samesite="strict")
-    return response
+        case UserSignIn(lab, user):
+            secret, expires_at = secrets.token_urlsafe(32), time.time() + _SESSION_SECONDS
+            lab.store.forget_expired(time.time())
+            record = BrowserSession(id=digest(secret), user_id=user.id, expires_at=expires_at)
+            lab.store.add(record, parent=user.id, expires=expires_at)
+            response = go_to(own_path(field(form, "next")))
+            response.set_cookie(SESSION_COOKIE, secret, secure=True, httponly=True, samesite="strict")
+            return response
 
 
 async def sign_out(request: Request) -> Response:
     """End the session."""
     found = current(request)
-    if not is_own_form(request, await request.form()):
+    if not render.is_own_form(request, await request.form()):
         return message(request, "Try again", EXPIRED_FORM, 403)
     if found:
         found[0].store.remove(BrowserSession, digest(request.cookies[SESSION_COOKIE]))

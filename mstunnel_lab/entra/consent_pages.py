@@ -9,13 +9,8 @@ from starlette.routing import Route
 
 from mstunnel_lab.admin_center.render import EXPIRED_FORM, field, is_own_form, message, page
 from mstunnel_lab.admin_center.session import current, to_sign_in
-from mstunnel_lab.entra import permissions
-from mstunnel_lab.entra.permissions import APP_ROLE_IDS
-from mstunnel_lab.graph.directory import (
-    RequiredResourceAccessBody,
-    new_assignment,
-    new_principal,
-)
+from mstunnel_lab.entra.permissions import APP_ROLE_IDS, may_consent
+from mstunnel_lab.graph.directory import RequiredResourceAccessBody, new_assignment, new_principal
 from mstunnel_lab.records import ApplicationRecord
 from mstunnel_lab.state import Lab
 from mstunnel_setup.base.text import text
@@ -70,27 +65,24 @@ async def consent(request: Request) -> Response:
             tenant=lab.tenant.name,
         )
         return message(request, "Nothing to consent to", problem, 400)
-    if not permissions.may_consent(request.state.user):
+    if not may_consent(request.state.user):
         return message(request, "You need an administrator", _NEEDS_ADMINISTRATOR, 403)
-    if request.method == "POST":
-        return await _decided(request, lab, application)
-    names = [_NAMES[identifier] for identifier in wanted_roles(application)]
-    return page(request, "consent.html", application=application.display_name, permissions=names)
+    name = application.display_name
+    if request.method == "GET":
+        names = [_NAMES[identifier] for identifier in wanted_roles(application)]
+        return page(request, "consent.html", application=name, permissions=names)
 
-
-async def _decided(request: Request, lab: Lab, application: ApplicationRecord) -> Response:
     form = await request.form()
     if not is_own_form(request, form):
         return message(request, "Try again", EXPIRED_FORM, 403)
-    if field(form, "decision") != "accept":
-        refused = text("{name} was given no permission.", name=application.display_name)
-        return message(request, "Cancelled", refused)
-    grant(lab, application)
-    granted = text("{name} has its permissions. You may close this page.", name=application.display_name)
-    return message(request, "Consent given", granted)
+    title, outcome = "Cancelled", text("{name} was given no permission.", name=name)
+    if field(form, "decision") == "accept":
+        grant(lab, application)
+        title = "Consent given"
+        outcome = text("{name} has its permissions. You may close this page.", name=name)
+    return message(request, title, outcome)
 
 
 ROUTES = [
-    Route("/{tenant}/adminconsent", consent, methods=["GET", "POST"]),
-    Route("/{tenant}/v2.0/adminconsent", consent, methods=["GET", "POST"]),
+    Route(f"/{{tenant}}{version}/adminconsent", consent, methods=["GET", "POST"]) for version in ("", "/v2.0")
 ]

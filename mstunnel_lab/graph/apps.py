@@ -24,19 +24,18 @@ from mstunnel_lab.graph.bodies import (
     AssignmentBody,
     Body,
     BodyPart,
+    FilledText,
     Guid,
     KeyValuePairBody,
-    Name,
-    Text,
+    NamedBody,
+    Texts,
     TypedPart,
     judge,
 )
 from mstunnel_lab.graph.entities import AssignedEntities, Typed
-from mstunnel_lab.graph.http import caller_of, collection, read_body
-from mstunnel_lab.graph.odata import entity_type
-from mstunnel_lab.state import Lab, lab_of
+from mstunnel_lab.graph.http import NO_CONTENT, admitted, collection, entity_type, read_body
+from mstunnel_lab.state import Lab
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 from mstunnel_setup.tenant.wire_apps import (
     PLAY_APP,
@@ -49,7 +48,7 @@ from mstunnel_setup.tenant.wire_apps import (
 )
 
 _KIND: Final = "androidenterprise#managedConfiguration"
-Texts = tuple[StrictStr, ...]
+_ROOT: Final = "deviceAppManagement"
 AppId = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")]
 PackageId = Annotated[StrictStr, Field(pattern=r"^app:[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")]
 
@@ -57,7 +56,7 @@ PackageId = Annotated[StrictStr, Field(pattern=r"^app:[A-Za-z0-9_-]+(\.[A-Za-z0-
 class SettingItemBody(TypedPart):
     """appConfigurationSettingItem."""
 
-    app_config_key: Annotated[StrictStr, Field(min_length=1)]
+    app_config_key: FilledText
     app_config_key_type: Literal["stringType", "integerType", "realType", "booleanType", "tokenType"]
     app_config_key_value: StrictStr
 
@@ -65,16 +64,13 @@ class SettingItemBody(TypedPart):
 class PermissionBody(TypedPart):
     """androidPermissionAction."""
 
-    permission: Annotated[StrictStr, Field(min_length=1)]
+    permission: FilledText
     action: Literal["prompt", "autoGrant", "autoDeny"]
 
 
-class _AppConfigurationBody(Body):
+class _AppConfigurationBody(NamedBody):
     entity = MobileAppConfiguration
 
-    display_name: Name
-    description: Text | None = None
-    role_scope_tag_ids: Texts = ("0",)
     targeted_mobile_apps: Annotated[tuple[Guid, ...], Field(min_length=1)]
 
 
@@ -155,15 +151,12 @@ class TargetAppsBody(Body):
     app_group_type: AppGroup = "selectedPublicApps"
 
 
-class ManagedAppConfigurationBody(Body):
+class ManagedAppConfigurationBody(NamedBody):
     """targetedManagedAppConfiguration, without its apps and assignments, which have their own actions."""
 
     entity = TargetedManagedAppConfiguration
     type_name = f"{GRAPH}targetedManagedAppConfiguration"
 
-    display_name: Name
-    description: Text | None = None
-    role_scope_tag_ids: Texts = ("0",)
     app_group_type: AppGroup = "selectedPublicApps"
     targeted_app_management_levels: Literal["unspecified", "unmanaged", "mdm", "androidEnterprise"] = (
         "unspecified"
@@ -171,27 +164,23 @@ class ManagedAppConfigurationBody(Body):
     custom_settings: tuple[KeyValuePairBody, ...] = ()
 
 
-class _ProtectionBody(Body):
-    display_name: Name
-    description: Text | None = None
-    role_scope_tag_ids: Texts = ("0",)
-    app_group_type: AppGroup = "selectedPublicApps"
-
-
-class AndroidProtectionBody(_ProtectionBody):
+class AndroidProtectionBody(NamedBody):
     """androidManagedAppProtection, as far as the tunnel needs it."""
 
     entity = AndroidManagedAppProtection
     type_name = f"{GRAPH}androidManagedAppProtection"
 
+    app_group_type: AppGroup = "selectedPublicApps"
     connect_to_vpn_on_launch: StrictBool = False
 
 
-class IosProtectionBody(_ProtectionBody):
+class IosProtectionBody(NamedBody):
     """iosManagedAppProtection, as far as the tunnel needs it."""
 
     entity = IosManagedAppProtection
     type_name = f"{GRAPH}iosManagedAppProtection"
+
+    app_group_type: AppGroup = "selectedPublicApps"
 
 
 class DeviceTypeBody(TypedPart):
@@ -201,16 +190,13 @@ class DeviceTypeBody(TypedPart):
     i_phone_and_i_pod: Annotated[StrictBool, Field(alias="iPhoneAndIPod")] = False
 
 
-class IosStoreAppBody(Body):
+class IosStoreAppBody(NamedBody):
     """iosStoreApp."""
 
     entity = MobileApp
     type_name = f"{GRAPH}iosStoreApp"
 
-    display_name: Name
-    description: Text | None = None
-    publisher: Annotated[StrictStr, Field(min_length=1)]
-    role_scope_tag_ids: Texts = ("0",)
+    publisher: FilledText
     bundle_id: AppId | None = None
     app_store_url: Annotated[StrictStr, Field(pattern=r"^https://")]
     applicable_device_type: DeviceTypeBody
@@ -264,12 +250,6 @@ class ApproveBody(Body):
     approve_all_permissions: StrictBool = False
 
 
-_ROOT: Final = "deviceAppManagement"
-_APP: Final = entity_type("microsoft.graph.managedMobileApp", ManagedMobileApp)
-_STORE: Final = "/androidManagedStoreAccountEnterpriseSettings"
-_NO_CONTENT: Final = 204
-
-
 class ApprovedApp(MobileApp):
     """An app that was approved in managed Google Play; the next synchronisation makes it an app."""
 
@@ -278,13 +258,15 @@ class ApprovedApp(MobileApp):
 class ManagedAppPolicies(AssignedEntities[Typed]):
     """Policies for managed apps: each has a list of apps, and can be created with apps and assignments."""
 
+    root: str = _ROOT
+
     @property
     def routes(self) -> tuple[Route, ...]:
         """The routes of the entities, and of their apps."""
         return (
             *super().routes,
-            Route(f"/{self.segment}/{{id}}/apps", self.answer_apps),
-            Route(f"/{self.segment}/{{id}}/targetApps", self.answer_target_apps, methods=["POST"]),
+            Route(f"/{self.segment}/{{id}}/apps", self._answer_apps),
+            Route(f"/{self.segment}/{{id}}/targetApps", self._answer_target_apps, methods=["POST"]),
         )
 
     def create(self, lab: Lab, document: object) -> Typed:
@@ -304,23 +286,24 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         self._forget_apps(lab, found.id)
         super().remove(lab, found)
 
-    async def answer_apps(self, request: Request) -> Response:
+    async def _answer_apps(self, request: Request) -> Response:
         """List the apps that a policy is about."""
-        lab, identifier = lab_of(request), request.path_params["id"]
-        may_read_tunnel(caller_of(request))
-        found = lab.store.each(ManagedMobileApp, parent=self.find(lab, identifier).id)
-        context = f"{self.context}('{identifier}')/apps"
-        return collection(request, found, ManagedMobileApp.document, _APP, context)
+        lab, _ = admitted(request, may_read_tunnel)
+        identifier = self.find(lab, request.path_params["id"]).id
+        found = lab.store.each(ManagedMobileApp, parent=identifier)
+        kind = entity_type(f"{GRAPH}managedMobileApp", ManagedMobileApp)
+        return collection(
+            request, found, ManagedMobileApp.document, kind, f"{self.context}('{identifier}')/apps"
+        )
 
-    async def answer_target_apps(self, request: Request) -> Response:
+    async def _answer_target_apps(self, request: Request) -> Response:
         """Replace the apps that a policy is about."""
-        lab = lab_of(request)
-        may_write_tunnel(caller_of(request))
+        lab, _ = admitted(request, may_write_tunnel)
         found = self.find(lab, request.path_params["id"])
         body = await read_body(request, TargetAppsBody)
         with lab.store.transaction():
             self.target(lab, found.id, body)
-        return Response(status_code=_NO_CONTENT)
+        return Response(status_code=NO_CONTENT)
 
     def target(self, lab: Lab, identifier: str, body: TargetAppsBody) -> None:
         """Replace the apps that a policy is about by those of a body."""
@@ -358,12 +341,12 @@ class DeviceAppConfigurations(AssignedEntities[MobileAppConfiguration]):
     """App configurations of enrolled devices: each is for apps that the tenant has."""
 
     def create(self, lab: Lab, document: object) -> MobileAppConfiguration:
-        """Make one."""
+        """Make one; raises `GraphError` 400 for an app that is not there."""
         _require_apps(lab, document)
         return super().create(lab, document)
 
     def change(self, lab: Lab, found: MobileAppConfiguration, document: object) -> MobileAppConfiguration:
-        """Change one."""
+        """Change one; raises `GraphError` 400 for an app that is not there."""
         _require_apps(lab, document)
         return super().change(lab, found, document)
 
@@ -377,54 +360,42 @@ def _require_apps(lab: Lab, document: object) -> None:
 
 async def approve(request: Request) -> Response:
     """Approve apps of managed Google Play."""
-    lab = lab_of(request)
-    may_write_tunnel(caller_of(request))
+    lab, _ = admitted(request, may_write_tunnel)
     for package in (await read_body(request, ApproveBody)).package_ids:
         if lab.store.get(ApprovedApp, package) is None:
             lab.store.add(ApprovedApp(id=package))
-    return Response(status_code=_NO_CONTENT)
+    return Response(status_code=NO_CONTENT)
 
 
 async def synchronise(request: Request) -> Response:
     """Make apps of those that were approved since the last synchronisation."""
-    lab = lab_of(request)
-    may_write_tunnel(caller_of(request))
+    lab, _ = admitted(request, may_write_tunnel)
     for approved in lab.store.each(ApprovedApp):
         add_play_app(lab, approved.id.removeprefix("app:"))
-    return Response(status_code=_NO_CONTENT)
+    return Response(status_code=NO_CONTENT)
 
 
 def add_play_app(lab: Lab, package: str) -> MobileApp:
     """Return the app of managed Google Play with this package id, made unless it is there."""
-    apps = (app for app in lab.store.each(MobileApp) if app.odata_type == PLAY_APP)
-    found = next((app for app in apps if app.identifier == package), None)
-    if found is None:
-        found = MobileApp.from_wire(_play_app(package))
-        lab.store.add(found)
-    return found
+    for app in lab.store.each(MobileApp):
+        if app.odata_type == PLAY_APP and app.identifier == package:
+            return app
+    made = MobileApp.from_wire(
+        {
+            "@odata.type": PLAY_APP,
+            "id": str(uuid.uuid4()),
+            "displayName": package,
+            "publisher": "Google Play",
+            "packageId": package,
+            "appStoreUrl": f"https://play.google.com/store/apps/details?id={package}",
+            "roleScopeTagIds": ["0"],
+        }
+    )
+    lab.store.add(made)
+    return made
 
 
-def _play_app(package: str) -> JsonObject:
-    """An app as managed Google Play brings it."""
-    return {
-        "@odata.type": PLAY_APP,
-        "id": str(uuid.uuid4()),
-        "displayName": package,
-        "publisher": "Google Play",
-        "packageId": package,
-        "appStoreUrl": f"https://play.google.com/store/apps/details?id={package}",
-        "roleScopeTagIds": ["0"],
-    }
-
-
-APPS: Final = Apps(
-    "mobileApps",
-    "mobileApp",
-    MobileApp,
-    (IosStoreAppBody,),
-    _ROOT,
-    assign=AssignAppBody,
-)
+APPS: Final = Apps("mobileApps", "mobileApp", MobileApp, (IosStoreAppBody,), _ROOT, assign=AssignAppBody)
 DEVICE_CONFIGURATIONS: Final = DeviceAppConfigurations(
     "mobileAppConfigurations",
     "managedDeviceMobileAppConfiguration",
@@ -437,34 +408,28 @@ MANAGED_CONFIGURATIONS: Final = ManagedAppPolicies(
     "targetedManagedAppConfiguration",
     TargetedManagedAppConfiguration,
     (ManagedAppConfigurationBody,),
-    _ROOT,
-    "A_",
+    prefix="A_",
 )
-_PROTECTIONS: Final = (
-    ManagedAppPolicies(
-        "androidManagedAppProtections",
-        "androidManagedAppProtection",
-        AndroidManagedAppProtection,
-        (AndroidProtectionBody,),
-        _ROOT,
-        "T_",
-    ),
-    ManagedAppPolicies(
-        "iosManagedAppProtections",
-        "iosManagedAppProtection",
-        IosManagedAppProtection,
-        (IosProtectionBody,),
-        _ROOT,
-        "T_",
-    ),
-)
-
 ROUTES = [
     *APPS.routes,
     *DEVICE_CONFIGURATIONS.routes,
     *MANAGED_CONFIGURATIONS.routes,
-    *(route for policies in _PROTECTIONS for route in policies.routes),
+    *ManagedAppPolicies(
+        "androidManagedAppProtections",
+        "androidManagedAppProtection",
+        AndroidManagedAppProtection,
+        (AndroidProtectionBody,),
+        prefix="T_",
+    ).routes,
+    *ManagedAppPolicies(
+        "iosManagedAppProtections",
+        "iosManagedAppProtection",
+        IosManagedAppProtection,
+        (IosProtectionBody,),
+        prefix="T_",
+    ).routes,
 ]
+_STORE: Final = "/androidManagedStoreAccountEnterpriseSettings"
 STORE_ROUTES = [
     Route(f"{_STORE}/approveApps", approve, methods=["POST"]),
     Route(f"{_STORE}/syncApps", synchronise, methods=["POST"]),

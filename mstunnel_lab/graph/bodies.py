@@ -13,7 +13,11 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import DeviceConfiguration, WireModel, wire_name
 
+GRAPH: Final = "microsoft.graph."
+OWN_TYPE: Final = "@odata.type"
 Text = Annotated[StrictStr, Field(max_length=1500)]
+Texts = tuple[StrictStr, ...]
+FilledText = Annotated[StrictStr, Field(min_length=1)]
 Name = Annotated[Line, Field(strict=True)]
 Guid = Annotated[StrictStr, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 
@@ -49,6 +53,14 @@ class Body(BodyPart):
         return ()
 
 
+class NamedBody(Body):
+    """What all objects have that an administrator names."""
+
+    display_name: Name
+    description: Text | None = None
+    role_scope_tag_ids: Texts = ("0",)
+
+
 B = TypeVar("B", bound=Body)
 
 
@@ -70,7 +82,22 @@ def judge(kind: type[B], document: object, stored: Mapping[str, object] | None =
     try:
         body = kind.model_validate(kept | changes)
     except ValidationError as error:
-        raise GraphError(BAD_REQUEST, kind.code, _explain(kind, error)) from error
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            message = f"A value is required for property '{path}' of resource '{kind.type_name}'."
+        elif first["type"] != "extra_forbidden":
+            message = text(
+                "Invalid value specified for property '{property}' of resource '{kind}': {reason}",
+                property=path,
+                kind=kind.type_name,
+                reason=problem_of(first),
+            )
+        elif path in {wire_name(name) for name in kind.entity.model_fields}:
+            message = f"The property '{path}' is read-only and cannot be set."
+        else:
+            message = unknown_property(kind, path)
+        raise GraphError(BAD_REQUEST, kind.code, message) from error
     for finding in body.findings():
         message = f"Invalid value specified for resource '{kind.type_name}': {finding.message}"
         raise GraphError(BAD_REQUEST, kind.code, message, finding.code)
@@ -82,27 +109,6 @@ def unknown_property(kind: type[Body], name: str) -> str:
     return f"Invalid property '{name}': it does not exist on type '{kind.type_name}'."
 
 
-def _explain(kind: type[Body], error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        if path in {wire_name(name) for name in kind.entity.model_fields}:
-            return f"The property '{path}' is read-only and cannot be set."
-        return unknown_property(kind, path)
-    if first["type"] == "missing":
-        return f"A value is required for property '{path}' of resource '{kind.type_name}'."
-    return text(
-        "Invalid value specified for property '{property}' of resource '{kind}': {reason}",
-        property=path,
-        kind=kind.type_name,
-        reason=problem_of(first),
-    )
-
-
-GRAPH: Final = "microsoft.graph."
-OWN_TYPE: Final = "@odata.type"
-
-
 class TypedPart(BodyPart):
     """A part that may say of which type it is, as client libraries do."""
 
@@ -112,7 +118,7 @@ class TypedPart(BodyPart):
 class KeyValuePairBody(TypedPart):
     """keyValuePair, an entry of customKeyValueData and customSettings."""
 
-    name: Annotated[StrictStr, Field(min_length=1)]
+    name: FilledText
     value: StrictStr | None = None
 
 

@@ -4,10 +4,10 @@ The lab evaluates users, groups, guests, applications, platforms, client apps an
 enforces none of it: a sign-in to the lab is refused by `refused_with` of a user only.
 """
 
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal, Self, TypeVar
+from typing import Annotated, Final, Literal, Self, TypeVar, cast
 
 from pydantic import Field, IPvAnyAddress, StrictBool, StrictInt, StrictStr, model_validator
 from starlette.requests import Request
@@ -16,12 +16,11 @@ from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import BAD_REQUEST, GraphError, directory_not_found
-from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, judge
-from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one, read_body, read_json
-from mstunnel_lab.graph.odata import entity_type
+from mstunnel_lab.graph.bodies import OWN_TYPE, Body, BodyPart, Guid, Name
+from mstunnel_lab.graph.entities import Entities
+from mstunnel_lab.graph.http import admitted, entity, read_body
 from mstunnel_lab.records import ROLE_TEMPLATES, UserRecord
-from mstunnel_lab.state import Lab, lab_of
-from mstunnel_lab.store import Rows
+from mstunnel_lab.state import Lab
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.tenant.wire import ServicePrincipal, WireModel
 from mstunnel_setup.tenant.wire_access import ENABLED, REPORT_ONLY, ConditionalAccessPolicy
@@ -48,16 +47,10 @@ Control = Literal[
 ]
 Risk = Literal["low", "medium", "high", "hidden", "none"]
 TransferMethod = Literal["none", "deviceCodeFlow", "authenticationTransfer"]
-_GUESTS: Final = frozenset(
-    {
-        "internalGuest",
-        "b2bCollaborationGuest",
-        "b2bCollaborationMember",
-        "b2bDirectConnectUser",
-        "otherExternalUser",
-        "serviceProvider",
-    }
-)
+_GUESTS: Final = {
+    *("internalGuest", "b2bCollaborationGuest", "b2bCollaborationMember"),
+    *("b2bDirectConnectUser", "otherExternalUser", "serviceProvider"),
+}
 Item = TypeVar("Item")
 Many = Annotated[tuple[Item, ...], Field(max_length=1000)]
 
@@ -90,7 +83,7 @@ class TenantsPart(BodyPart):
             "#microsoft.graph.conditionalAccessAllExternalTenants",
             "#microsoft.graph.conditionalAccessEnumeratedExternalTenants",
         ],
-        Field(alias="@odata.type"),
+        Field(alias=OWN_TYPE),
     ]
     membership_kind: Literal["all", "enumerated"]
     members: Many[Guid] | None = None
@@ -255,14 +248,14 @@ class PolicyBody(Body):
 class IdentityPart(BodyPart):
     """userSignIn."""
 
-    odata_type: Annotated[Literal["#microsoft.graph.userSignIn"], Field(alias="@odata.type")]
+    odata_type: Annotated[Literal["#microsoft.graph.userSignIn"], Field(alias=OWN_TYPE)]
     user_id: Guid
 
 
 class ContextPart(BodyPart):
     """applicationContext."""
 
-    odata_type: Annotated[Literal["#microsoft.graph.applicationContext"], Field(alias="@odata.type")]
+    odata_type: Annotated[Literal["#microsoft.graph.applicationContext"], Field(alias=OWN_TYPE)]
     include_applications: Annotated[tuple[Guid, ...], Field(min_length=1)]
 
 
@@ -304,9 +297,8 @@ class EvaluateBody(Body):
     applied_policies_only: StrictBool = False
 
 
-def _alone(words: Iterable[str], single: set[str]) -> None:
+def _alone(given: Sequence[str], single: set[str]) -> None:
     """Refuse a word for all or none that stands beside others."""
-    given = [*words]
     both = single.intersection(given)
     if both and len(given) > 1:
         raise ValueError(f"{min(both)!r} cannot be combined with other entries")
@@ -316,52 +308,38 @@ _APPLIES: Final = "notSet"
 _WORDS: Final = frozenset({"All", "Office365", "MicrosoftAdminPortals", "none", "None"})
 
 
-def create_policy(lab: Lab, document: object) -> ConditionalAccessPolicy:
-    """Make a policy."""
-    body = _judged(lab, document)
-    now = datetime.now(UTC).isoformat()
-    facts = {"id": str(uuid.uuid4()), "createdDateTime": now, "modifiedDateTime": None}
-    created = ConditionalAccessPolicy.from_wire(facts | body.document())
-    lab.store.add(created)
-    return created
+@dataclass(frozen=True)
+class _Policies(Entities[ConditionalAccessPolicy]):
+    def missing(self, identifier: str) -> GraphError:
+        return directory_not_found(identifier)
 
+    def change(self, lab: Lab, found: ConditionalAccessPolicy, document: object) -> ConditionalAccessPolicy:
+        """Change a policy; what is not sent stays, inside of conditions and controls too."""
+        if isinstance(document, dict):
+            stored = found.document()
+            document = {name: _merged(stored.get(name), value) for name, value in document.items()}
+        return super().change(lab, found, document)
 
-def change_policy(lab: Lab, found: ConditionalAccessPolicy, document: object) -> None:
-    """Change a policy; what is not sent stays, inside of conditions and controls too."""
-    if not isinstance(document, dict):
-        raise GraphError(BAD_REQUEST, PolicyBody.code, "The request body must be a JSON object.")
-    stored = found.document()
-    changes = {name: _merged(stored.get(name), value) for name, value in document.items()}
-    body = _judged(lab, changes, stored)
-    facts = {"modifiedDateTime": datetime.now(UTC).isoformat()}
-    lab.store.replace(ConditionalAccessPolicy.from_wire(stored | body.document() | facts))
+    def state(self, lab: Lab, body: Body, known: JsonObject) -> ConditionalAccessPolicy:
+        """Note when a policy was created or changed; raises `GraphError` 400 for an unknown application."""
+        applications = cast("PolicyBody", body).conditions.applications
+        for name in (*applications.include_applications, *applications.exclude_applications):
+            if name not in _WORDS and lab.store.with_app_id(ServicePrincipal, name) is None:
+                message = f"1008: Application '{name}' was not found in the tenant."
+                raise GraphError(BAD_REQUEST, PolicyBody.code, message)
+        now = datetime.now(UTC).isoformat()
+        facts: JsonObject = (
+            {"modifiedDateTime": now}
+            if "createdDateTime" in known
+            else {"createdDateTime": now, "modifiedDateTime": None}
+        )
+        return ConditionalAccessPolicy.from_wire(known | body.document() | facts)
 
 
 def _merged(stored: JsonValue, change: JsonValue) -> JsonValue:
     if not isinstance(stored, dict) or not isinstance(change, dict):
         return change
     return stored | {name: _merged(stored.get(name), value) for name, value in change.items()}
-
-
-def _judged(lab: Lab, document: object, stored: JsonObject | None = None) -> PolicyBody:
-    body = judge(PolicyBody, document, stored)
-    applications = body.conditions.applications
-    for name in (*applications.include_applications, *applications.exclude_applications):
-        if name not in _WORDS and lab.store.with_app_id(ServicePrincipal, name) is None:
-            message = f"1008: Application '{name}' was not found in the tenant."
-            raise GraphError(BAD_REQUEST, PolicyBody.code, message)
-    return body
-
-
-def evaluations(lab: Lab, body: EvaluateBody) -> Iterator[JsonObject]:
-    """Yield the policies with what the evaluation of a sign-in says of each; raises `GraphError` 404."""
-    user = lab.store.get(UserRecord, body.sign_in_identity.user_id)
-    if user is None:
-        raise directory_not_found(body.sign_in_identity.user_id)
-    for policy in lab.store.each(ConditionalAccessPolicy):
-        reason = _reason(policy, user, body)
-        if reason == _APPLIES or not body.applied_policies_only:
-            yield policy.document() | {"policyApplies": reason == _APPLIES, "analysisReasons": reason}
 
 
 def _reason(policy: ConditionalAccessPolicy, user: UserRecord, body: EvaluateBody) -> str:
@@ -372,13 +350,33 @@ def _reason(policy: ConditionalAccessPolicy, user: UserRecord, body: EvaluateBod
     conditions = ConditionsPart.model_validate(
         {name: value for name, value in stored.items() if value is not None}
     )
-    if not _names_user(conditions.users, user):
+    users = conditions.users
+    is_included = _names_user(
+        user,
+        users.include_users,
+        {*users.include_groups, *users.include_roles},
+        guests=users.include_guests_or_external_users is not None,
+    )
+    is_excluded = _names_user(
+        user,
+        users.exclude_users,
+        {*users.exclude_groups, *users.exclude_roles},
+        guests=users.exclude_guests_or_external_users is not None,
+    )
+    if is_excluded or not is_included:
         return "users"
     applications, wanted = conditions.applications, body.sign_in_context.include_applications
     included = {"All", *wanted}.intersection(applications.include_applications)
     if not included or set(wanted) & set(applications.exclude_applications):
         return "application"
     return _condition(conditions, body.sign_in_conditions)
+
+
+def _names_user(user: UserRecord, words: Sequence[str], groups: set[str], *, guests: bool) -> bool:
+    """Whether a user is named by id or word, as member of a group or holder of a role, or as a guest."""
+    memberships = {*user.groups, *(ROLE_TEMPLATES[name] for name in user.roles)}
+    by_word = user.id in words or "All" in words or (user.guest and "GuestsOrExternalUsers" in words)
+    return by_word or bool(groups & memberships) or (guests and user.guest)
 
 
 def _condition(conditions: ConditionsPart, sign_in: SignInPart) -> str:
@@ -389,89 +387,40 @@ def _condition(conditions: ConditionsPart, sign_in: SignInPart) -> str:
         included = {sign_in.device_platform, "all"}.intersection(conditions.platforms.include_platforms)
         if not included or sign_in.device_platform in conditions.platforms.exclude_platforms:
             return "devicePlatform"
-    if (
-        "all" not in conditions.client_app_types
-        and sign_in.client_app_type not in conditions.client_app_types
-    ):
+    if not {sign_in.client_app_type, "all"}.intersection(conditions.client_app_types):
         return "clientApps" if sign_in.client_app_type else "notEnoughInformation"
     if conditions.authentication_flows is not None:
         methods = conditions.authentication_flows.transfer_methods.split(",")
         used = sign_in.authentication_flow
         if used is None or used.transfer_method not in methods:
             return "authenticationFlow" if used else "notEnoughInformation"
-    if conditions.locations or conditions.devices:
-        return "notEnoughInformation"
-    return _APPLIES
-
-
-def _names_user(users: UsersPart, user: UserRecord) -> bool:
-    roles = {ROLE_TEMPLATES[name] for name in user.roles}
-
-    def named(words: Sequence[str], groups: Sequence[str], role_ids: Sequence[str], guests: bool) -> bool:
-        by_word = user.id in words or "All" in words or (user.guest and "GuestsOrExternalUsers" in words)
-        return bool(
-            by_word or set(groups) & set(user.groups) or set(role_ids) & roles or (guests and user.guest)
-        )
-
-    included = named(
-        users.include_users,
-        users.include_groups,
-        users.include_roles,
-        users.include_guests_or_external_users is not None,
-    )
-    excluded = named(
-        users.exclude_users,
-        users.exclude_groups,
-        users.exclude_roles,
-        users.exclude_guests_or_external_users is not None,
-    )
-    return included and not excluded
-
-
-_CONTEXT: Final = "identity/conditionalAccess/policies"
-_POLICY: Final = entity_type(
-    "microsoft.graph.conditionalAccessPolicy", ConditionalAccessPolicy, filterable=("state",)
-)
-
-
-async def policies(request: Request) -> Response:
-    """List or create policies."""
-    lab, caller = lab_of(request), caller_of(request)
-    if request.method == "POST":
-        permissions.may_write_policies(caller)
-        created = create_policy(lab, await read_json(request))
-        return entity(request, created.document(), f"{_CONTEXT}/$entity", CREATED)
-    permissions.may_read_policies(caller)
-    found = Rows(lab.store, ConditionalAccessPolicy)
-    return collection(request, found, ConditionalAccessPolicy.document, _POLICY, _CONTEXT)
-
-
-async def policy(request: Request) -> Response:
-    """Read, change or delete one policy."""
-    lab, caller = lab_of(request), caller_of(request)
-    allowed = permissions.may_read_policies if request.method == "GET" else permissions.may_write_policies
-    allowed(caller)
-    found = lab.store.get(ConditionalAccessPolicy, request.path_params["id"])
-    if found is None:
-        raise directory_not_found(request.path_params["id"])
-    if request.method == "GET":
-        return one(request, found.document(), _POLICY, f"{_CONTEXT}/$entity")
-    if request.method == "DELETE":
-        lab.store.remove(ConditionalAccessPolicy, found.id)
-    else:
-        change_policy(lab, found, await read_json(request))
-    return Response(status_code=204)
+    return "notEnoughInformation" if conditions.locations or conditions.devices else _APPLIES
 
 
 async def evaluate(request: Request) -> Response:
-    """Return which policies would apply to a sign-in."""
-    permissions.may_evaluate_policies(caller_of(request))
-    found = evaluations(lab_of(request), await read_body(request, EvaluateBody))
-    return entity(request, {"value": [*found]}, "Collection(microsoft.graph.whatIfAnalysisResult)")
+    """Return what the evaluation of a sign-in says of each policy, or those that would apply."""
+    lab, _ = admitted(request, permissions.may_evaluate_policies)
+    body = await read_body(request, EvaluateBody)
+    user = lab.store.get(UserRecord, body.sign_in_identity.user_id)
+    if user is None:
+        raise directory_not_found(body.sign_in_identity.user_id)
+    found: list[JsonValue] = []
+    for policy in lab.store.each(ConditionalAccessPolicy):
+        reason = _reason(policy, user, body)
+        if reason == _APPLIES or not body.applied_policies_only:
+            found.append(policy.document() | {"policyApplies": reason == _APPLIES, "analysisReasons": reason})
+    return entity(request, {"value": found}, "Collection(microsoft.graph.whatIfAnalysisResult)")
 
 
-ROUTES = [
-    Route("/identity/conditionalAccess/policies", policies, methods=["GET", "POST"]),
-    Route("/identity/conditionalAccess/policies/{id}", policy, methods=["GET", "PATCH", "DELETE"]),
-    Route("/identity/conditionalAccess/evaluate", evaluate, methods=["POST"]),
-]
+POLICIES: Final = _Policies(
+    "policies",
+    "conditionalAccessPolicy",
+    ConditionalAccessPolicy,
+    (PolicyBody,),
+    "identity/conditionalAccess",
+    filterable=("state",),
+    may_read=permissions.may_read_policies,
+    may_write=permissions.may_write_policies,
+    quiet=True,
+)
+ROUTES = [*POLICIES.routes, Route("/evaluate", evaluate, methods=["POST"])]

@@ -11,7 +11,17 @@ from typing import Annotated, Final, Literal
 from cryptography import x509
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
-from mstunnel_lab.graph.bodies import GRAPH, Body, Guid, KeyValuePairBody, Name, Text, TypedPart
+from mstunnel_lab.graph.bodies import (
+    GRAPH,
+    FilledText,
+    Guid,
+    KeyValuePairBody,
+    Name,
+    NamedBody,
+    Text,
+    Texts,
+    TypedPart,
+)
 from mstunnel_lab.graph.entities import AssignedEntities
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
@@ -30,13 +40,12 @@ AndroidConnection = Literal[
 ]
 AppleConnection = Literal["ciscoAnyConnect", "customVpn", "ikEv2", "microsoftTunnel", "microsoftProtect"]
 Port = Annotated[StrictInt, Field(ge=0, le=65535)]
-Texts = tuple[StrictStr, ...]
 
 
 class VpnServerBody(TypedPart):
     """vpnServer."""
 
-    address: Annotated[StrictStr, Field(min_length=1)]
+    address: FilledText
     description: Text | None = None
     is_default_server: StrictBool = False
 
@@ -52,14 +61,14 @@ class ProxyBody(TypedPart):
 class KeyValueBody(TypedPart):
     """keyValue, an entry of customData."""
 
-    key: Annotated[StrictStr, Field(min_length=1)]
+    key: FilledText
     value: StrictStr | None = None
 
 
 class AppBody(TypedPart):
     """appListItem."""
 
-    name: Annotated[StrictStr, Field(min_length=1)]
+    name: FilledText
     publisher: StrictStr | None = None
     app_store_url: StrictStr | None = None
     app_id: StrictStr | None = None
@@ -79,18 +88,9 @@ class OnDemandRuleBody(TypedPart):
     interface_type_match: Literal["notConfigured", "ethernet", "wiFi", "cellular"] = "notConfigured"
 
 
-class ProfileBody(Body):
-    """What all device configurations have."""
-
+class _VpnBody(NamedBody):
     entity = DeviceConfiguration
-    type_name = f"{GRAPH}deviceConfiguration"
 
-    display_name: Name
-    description: Text | None = None
-    role_scope_tag_ids: Texts = ("0",)
-
-
-class _VpnBody(ProfileBody):
     connection_name: Name
     authentication_method: Authentication
     microsoft_tunnel_site_id: Guid | None = None
@@ -155,9 +155,11 @@ def _certificate(value: str) -> str:
     return value
 
 
-class _RootBody(ProfileBody):
+class _RootBody(NamedBody):
+    entity = DeviceConfiguration
+
     trusted_root_certificate: Annotated[StrictStr, AfterValidator(_certificate)]
-    cert_file_name: Annotated[StrictStr, Field(min_length=1)]
+    cert_file_name: FilledText
 
 
 class AndroidWorkProfileRootBody(_RootBody):

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import FileAction, PlacedFile
 from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
@@ -123,6 +124,57 @@ class FreshenIdentity(Action):
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Nothing to do: a modification time is harmless."""
+        return Undone(Undo.ABSENT)
+
+
+def refuse_unloadable(host: Host, image: str, name: str) -> None:
+    """Have ocserv and GnuTLS of the gateway's image load the generation `name`, in its configuration.
+
+    What our own checks let pass they may refuse, such as a curve that GnuTLS does not have. Raises
+    CertificateError `import-refused`.
+    """
+    configuration = (host.files.read(paths.OCSERV_CONF) or b"").decode()
+    reason = host.gateway_refusal(image, configuration.replace(paths.ACTIVE, generations.directory(name)))
+    if reason:
+        raise CertificateError(
+            "import-refused",
+            "the gateway cannot load the certificate, so the one in use stays: {reason}",
+            hint="Request a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or "
+            "P-384.",
+            reason=reason,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeIdentity(Action):
+    """Have the gateway's image load the generation `name` before it replaces the one in use."""
+
+    kind: ClassVar[str] = "judge-identity"
+    name: str
+    image: str
+
+    @property
+    @override
+    def key(self) -> str:
+        return f"judged:{self.name}"
+
+    @override
+    def describe(self) -> str:
+        return text("have the gateway's image load {name}", name=generations.directory(self.name))
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return generations.linked(host.files) == self.name
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Raises as `refuse_unloadable` does."""
+        refuse_unloadable(host, self.image, self.name)
+        return {}
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Nothing to do: nothing was changed."""
         return Undone(Undo.ABSENT)
 
 

@@ -20,7 +20,7 @@ from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.redaction import without_likely
-from mstunnel_setup.base.report import Report
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.certificate import title

@@ -261,7 +261,7 @@ def require_vendor(run: Run, *, lab: bool) -> Inventory:
             "the gateway of this program is installed here, or its installation has begun",
             hint="See `mstunnel-setup status`.",
         )
-    found = take_inventory(run.context.ports, lab=lab)
+    found = take_inventory(run.context.host, lab=lab)
     if not found.signs.signs:
         raise UsageError(
             "vendor-missing",
@@ -275,7 +275,7 @@ def assessment(run: Run, found: Inventory) -> Assessment:
     """The judgement of `found` with the answers of this run."""
     occupied = [beside(path) for path in set_aside(found) if run.files.state(beside(path)) is not None]
     if run.files.live:
-        left = vendor_containers(run.context.ports.processes, [beside(name) for name in NAMES])
+        left = vendor_containers(run.context.host.processes, [beside(name) for name in NAMES])
         occupied += [f"{item.engine} container {item.name}" for item in left]
     return assess(found, run.context.answers.record(), tuple(occupied))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 sys.modules["charset_normalizer"] = None  # type: ignore[assignment]  # an import of it fails then
 warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")
 
-from mstunnel_setup.agent.loop import assembled, requests_in_log  # noqa: E402
+from mstunnel_setup.agent.loop import build_agent, requests_in_log  # noqa: E402
 from mstunnel_setup.base.errors import ExitCode  # noqa: E402
 from mstunnel_setup.io.own_process import keep_private  # noqa: E402
 
@@ -23,7 +23,7 @@ def main(root: Path) -> None:
     # At once, wherever the program is; half-written files are removed before that.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.DONE))
     with requests_in_log(root):
-        assembled(root, watching=True).run()
+        build_agent(root, watching=True).run()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from mstunnel_setup.agent.measure import MachineLoad
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, GatewayReport, Probe
@@ -21,7 +20,17 @@ _LATEST_REPORT: Final = timedelta(minutes=2)
 _LATEST_UPLOAD: Final = timedelta(minutes=60)
 _MOST_CONNECTIONS: Final = 4990
 _FEW_CORES: Final = 4
-_GIGABYTE: Final = 1024**3
+
+
+@dataclass(frozen=True)
+class MachineLoad:
+    """Figures of this machine; None is what could not be read. Percentages are averages of five minutes."""
+
+    cores: int | None = None
+    cpu_percent: float | None = None
+    memory_percent: float | None = None
+    disk_free_bytes: int | None = None
+    throughput_bits: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +83,6 @@ class RowResult:
     value: float | None = None
 
 
-Rule = Callable[[Observation, Thresholds], RowResult]
-
-
 def judge_rows(observation: Observation, thresholds: Thresholds) -> tuple[ReportedRow, ...]:
     """Every row, in the order of the table."""
     found = [(name, title, rule(observation, thresholds)) for name, title, rule in TABLE]
@@ -95,9 +101,7 @@ def overall(rows: Sequence[ReportedRow]) -> HealthState:
 
 def _last_check_in(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.last_check_in is None:
-        fresh = abs(seen.now - seen.started) <= _LATEST_CHECK_IN
-        content = text("none since the agent started")
-        return RowResult(HealthState.UNKNOWN if fresh else HealthState.UNHEALTHY, content)
+        return RowResult(_missing(seen, _LATEST_CHECK_IN), text("none since the agent started"))
     age = abs(seen.now - seen.last_check_in)
     state = HealthState.HEALTHY if age <= _LATEST_CHECK_IN else HealthState.UNHEALTHY
     return RowResult(state, f"{_ago(age)} ago", age.total_seconds())
@@ -133,13 +137,12 @@ def _disk(seen: Observation, thresholds: Thresholds) -> RowResult:
     if free is None:
         return RowResult(HealthState.UNKNOWN, "the file system does not report it")
     limit = thresholds.disk_space
-    gigabytes = free / _GIGABYTE
+    gigabytes = free / 1024**3
     content = text("{gigabytes:.1f} GB free", gigabytes=gigabytes)
     if gigabytes > limit.healthy:
         return RowResult(HealthState.HEALTHY, content, free)
-    return RowResult(
-        HealthState.WARNING if gigabytes >= limit.unhealthy else HealthState.UNHEALTHY, content, free
-    )
+    worse = HealthState.WARNING if gigabytes >= limit.unhealthy else HealthState.UNHEALTHY
+    return RowResult(worse, content, free)
 
 
 def _latency(seen: Observation, thresholds: Thresholds) -> RowResult:
@@ -164,11 +167,8 @@ def _revocation(seen: Observation, _thresholds: Thresholds) -> RowResult:
         return RowResult(HealthState.HEALTHY, "not revoked")
     if seen.revocation is RevocationState.REVOKED:
         return RowResult(HealthState.UNHEALTHY, "revoked")
-    why = (
-        text(": {revocation_problem}", revocation_problem=seen.revocation_problem)
-        if seen.revocation_problem
-        else ""
-    )
+    problem = seen.revocation_problem
+    why = text(": {revocation_problem}", revocation_problem=problem) if problem else ""
     return RowResult(HealthState.WARNING, f"cannot be determined{why}")
 
 
@@ -186,18 +186,18 @@ def _internal_network(seen: Observation, _thresholds: Thresholds) -> RowResult:
         return RowResult(
             HealthState.HEALTHY, text("{url} returned HTTP {status}", url=probe.url, status=probe.status)
         )
-    return RowResult(HealthState.UNHEALTHY, f"{probe.url}: {probe.words} ({_way(seen)})")
+    # How the gateway went: what a person needs to try the same.
+    servers = ", ".join(seen.report.nameservers) if seen.report else ""
+    proxy = f"proxy {seen.proxy}" if seen.proxy else text("no proxy")
+    way = f"{proxy}, DNS {servers or 'unknown'}"
+    return RowResult(HealthState.UNHEALTHY, f"{probe.url}: {probe.words} ({way})")
 
 
 def _upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.registry is None:
         return RowResult(HealthState.UNKNOWN, "the registry of the images is unknown")
     if seen.last_registry_contact is None:
-        fresh = abs(seen.now - seen.started) <= _LATEST_CHECK_IN
-        return RowResult(
-            HealthState.UNKNOWN if fresh else HealthState.UNHEALTHY,
-            f"{seen.registry}: {seen.registry_problem}",
-        )
+        return RowResult(_missing(seen, _LATEST_CHECK_IN), f"{seen.registry}: {seen.registry_problem}")
     age = abs(seen.now - seen.last_registry_contact)
     # The tries are five minutes apart, and the table allows five minutes: one minute for the try itself.
     if age <= _LATEST_CHECK_IN + timedelta(minutes=1):
@@ -226,10 +226,7 @@ def _version(seen: Observation, _thresholds: Thresholds) -> RowResult:
 
 def _server_container(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.report is None:
-        fresh = abs(seen.now - seen.started) <= _LATEST_REPORT
-        return RowResult(
-            HealthState.UNKNOWN if fresh else HealthState.UNHEALTHY, "the gateway has not reported yet"
-        )
+        return RowResult(_missing(seen, _LATEST_REPORT), "the gateway has not reported yet")
     age = abs(seen.now - seen.report.at)
     if age > _LATEST_REPORT:
         return RowResult(HealthState.UNHEALTHY, f"the gateway has not reported for {_ago(age)}")
@@ -256,7 +253,7 @@ def _logs(seen: Observation, _thresholds: Thresholds) -> RowResult:
     return RowResult(state, f"uploaded {_ago(age)} ago", age.total_seconds())
 
 
-TABLE: Final[tuple[tuple[str, str, Rule], ...]] = (
+TABLE: Final[tuple[tuple[str, str, Callable[[Observation, Thresholds], RowResult]], ...]] = (
     ("last-check-in", text("Last check-in"), _last_check_in),
     ("connections", text("Current connections"), _connections),
     ("throughput", text("Throughput"), _throughput),
@@ -308,11 +305,9 @@ def _current_probe(seen: Observation) -> Probe | None:
     return probe
 
 
-def _way(seen: Observation) -> str:
-    """How the gateway went: what a person needs to try the same."""
-    servers = ", ".join(seen.report.nameservers) if seen.report else ""
-    proxy = f"proxy {seen.proxy}" if seen.proxy else text("no proxy")
-    return f"{proxy}, DNS {servers or 'unknown'}"
+def _missing(seen: Observation, limit: timedelta) -> HealthState:
+    """What something that never happened means: nothing, so soon after the start."""
+    return HealthState.UNKNOWN if abs(seen.now - seen.started) <= limit else HealthState.UNHEALTHY
 
 
 def _percent(value: float | None, limit: Threshold) -> RowResult:

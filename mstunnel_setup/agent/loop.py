@@ -11,24 +11,19 @@ from random import SystemRandom
 from typing import Final
 
 from mstunnel_setup.agent import upgrade
-from mstunnel_setup.agent.configuration import ConfigurationRequests
 from mstunnel_setup.agent.health_rows import SyncState
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment, Renewal, enrol
-from mstunnel_setup.agent.watch import HealthWatch, asking
+from mstunnel_setup.agent.watch import HealthWatch, ask_registry
 from mstunnel_setup.answers.address import web_address_problem
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, TenantError, declared
-from mstunnel_setup.base.log_line import LogLine, Tell, as_json, error_line
+from mstunnel_setup.base.log_line import LogLine, Priority, Tell, as_json, error_line
+from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.text import text
+from mstunnel_setup.exchange import log_lines
 from mstunnel_setup.exchange.agent_settings import wants_json, wants_requests
 from mstunnel_setup.exchange.health_report import HealthState
-from mstunnel_setup.exchange.log_lines import (
-    CHECKED_IN,
-    PROBE_URL_INVALID,
-    RECOVERED,
-    REQUEST,
-    THRESHOLDS_NOT_LEARNT,
-    UPGRADE_WAITS,
-)
+from mstunnel_setup.exchange.mailbox import AgentRequest, Reply, reply_to, send
 from mstunnel_setup.exchange.releases import running_images
 from mstunnel_setup.exchange.status_file import AgentStatus, SyncFailure, write_status
 from mstunnel_setup.exchange.upgrade_decision import (
@@ -37,10 +32,13 @@ from mstunnel_setup.exchange.upgrade_decision import (
     standing,
     write_standing,
 )
+from mstunnel_setup.gateway import rendering
+from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.fields import Document
 from mstunnel_setup.io.clock import Clock, SystemClock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.request_log import log_requests
+from mstunnel_setup.io.http_port import log_requests
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
     HealthThreshold,
@@ -54,13 +52,16 @@ _INTERVAL_SECONDS: Final = 60.0
 # With jitter still less than the five minutes after which a change must have arrived.
 _LONGEST_WAIT_SECONDS: Final = 240.0
 _JITTER: Final = 0.1
-# The lab takes whole numbers, and a latency of whole seconds would say nothing.
-_LAB_SCALES: Final = {"latency": 1000}
-_LAB_TEXT: Final = 300
 _THRESHOLDS_SECONDS: Final = 300.0
 
-Enrol = Callable[[], Enrolment]
-Note = Callable[[AgentStatus], None]
+# The monitor looks within eight seconds; the gateway tests a configuration, and may restart ocserv, in a few.
+_REPLY_SECONDS: Final = 30.0
+# Longer than any work of the monitor but an upgrade, during which nothing else is changed.
+_SILENT_SECONDS: Final = 300.0
+_SILENT: Final = text(
+    "the monitor of the host has not taken it: run `systemctl start mstunnel_monitor` on the host, or have "
+    "its init run mstunnel_monitor"
+)
 
 
 def wait_seconds(failures: int) -> float:
@@ -76,11 +77,11 @@ class Agent:
     `watch` and `renewal` are left out where the agent does only one round.
     """
 
-    enrol: Enrol
+    enrol: Callable[[], Enrolment]
     files: Files
     clock: Clock
     tell: Tell
-    note: Note
+    note: Callable[[AgentStatus], None]
     counters: Counters = field(default_factory=Counters)
     watch: HealthWatch | None = None
     renewal: Renewal | None = None
@@ -107,18 +108,15 @@ class Agent:
     def _wait(self, seconds: float) -> None:
         """Wait, and look at this server every minute meanwhile, whether there is a tenant or not."""
         while True:
-            self._look()
+            # The container counts as healthy while this goes on, whatever becomes of the tenant.
+            self._update(last_round=self.clock.now())
+            if self.watch is not None:
+                self.watch.look(self._known)
             nap = min(seconds, _INTERVAL_SECONDS * (1 + _JITTER))
             self.clock.sleep(nap)
             seconds -= nap
             if seconds <= 0:
                 return
-
-    def _look(self) -> None:
-        # The container counts as healthy while this goes on, whatever becomes of the tenant.
-        self._update(last_round=self.clock.now())
-        if self.watch is not None:
-            self.watch.look(self._known)
 
     def round(self) -> SetupError | None:
         """Check in once and hand over what the tenant wants. Returns what went wrong; what is served stays.
@@ -126,7 +124,12 @@ class Agent:
         Also what was not foreseen: the next round may find another answer of the tenant.
         """
         try:
-            self._synchronise(self._check_in())
+            enrolment = self._check_in()
+            site = enrolment.tenant.site(enrolment.site_id) or TunnelSite()
+            self._learn_site(site)
+            self._learn_thresholds(enrolment)
+            self._ask_for_upgrade(enrolment, site)
+            self._configure(site)
         except Exception as error:  # noqa: BLE001 (the agent is what keeps this server in step)
             # No name for it: its traceback leads to this frame, so both would stay in memory for a while.
             self._failed(declared(error))
@@ -135,7 +138,7 @@ class Agent:
             return declared(error)
         if self._renew():
             if self._status.last_error is not None:
-                self.tell(RECOVERED())
+                self.tell(log_lines.RECOVERED())
             self._update(last_error=None)
             self._learn(last_error=None)
         return None
@@ -154,12 +157,31 @@ class Agent:
         return True
 
     def _check_in(self) -> Enrolment:
-        """Tell the tenant that this server is alive, by writing its own name into its own record."""
+        """Tell the tenant that this server is alive, by writing its own name into its own record.
+
+        What an administrator changed there stays. Raises TenantError `server-unknown` without a record.
+        """
         try:
             enrolment = self._enrolment or self.enrol()
             # Kept at once, so that a failure finds something to close.
             self._enrolment = enrolment
-            self._extensions = check_in(enrolment, self._lab_health())
+            record = enrolment.tenant.server(enrolment.site_id, enrolment.server_id)
+            if record is None:
+                raise TenantError(
+                    "server-unknown",
+                    "the site has no record of this server any more",
+                    hint=(
+                        "Register it again with `mst-cli reenroll` on the host, or remove it there: `mst-cli "
+                        "uninstall`."
+                    ),
+                )
+            changes = TunnelServer(display_name=record.display_name)
+            # Only a lab tenant has a place for the health, which its records show.
+            self._extensions = "lab_health" in record.model_fields_set
+            health = self._lab_health()
+            if self._extensions and health is not None:
+                changes = TunnelServer(display_name=record.display_name, lab_health=health)
+            enrolment.tenant.update_server(enrolment.site_id, enrolment.server_id, changes)
         except SetupError:
             self._leave()
             self._failures += 1
@@ -168,7 +190,7 @@ class Agent:
         self._failures = 0
         self.counters.check_ins += 1
         if self._status.last_check_in is None:
-            self.tell(CHECKED_IN())
+            self.tell(log_lines.CHECKED_IN())
         now = self.clock.now()
         self._update(last_check_in=now)
         self._learn(last_check_in=now, agent_certificate_end=enrolment.credential_end)
@@ -178,13 +200,6 @@ class Agent:
         if self._enrolment is not None:
             self._enrolment.close()
         self._enrolment = None
-
-    def _synchronise(self, enrolment: Enrolment) -> None:
-        site = enrolment.tenant.site(enrolment.site_id) or TunnelSite()
-        self._learn_site(site)
-        self._learn_thresholds(enrolment)
-        self._ask_for_upgrade(enrolment, site)
-        self._configure(site)
 
     def _configure(self, site: TunnelSite) -> None:
         found = site.microsoft_tunnel_configuration
@@ -217,7 +232,7 @@ class Agent:
         window = upgrade.window(site, self.files)
         found = standing(verdict, now, window, () if self._extensions else HIDDEN_BY_GRAPH)
         if found.waits and verdict != self._verdict:
-            self.tell(UPGRADE_WAITS(reason=found.reason, decision=found.code))
+            self.tell(log_lines.UPGRADE_WAITS(reason=found.reason, decision=found.code))
         self._verdict = verdict
         # That the disk is full is said by the look at this server, and must not stop the rest.
         with suppress(FileError):
@@ -229,7 +244,7 @@ class Agent:
         why = web_address_problem(address) if address else ""
         if why and why != self._known.probe_problem:
             # Not the address: it may hold a password.
-            self.tell(PROBE_URL_INVALID(reason=why))
+            self.tell(log_lines.PROBE_URL_INVALID(reason=why))
         self._learn(
             probe_url=None if why else address or None,
             probe_problem=why,
@@ -245,21 +260,22 @@ class Agent:
         try:
             self._learn(thresholds=tuple(enrolment.tenant.thresholds()))
         except SetupError as error:
-            self.tell(THRESHOLDS_NOT_LEARNT(reason=error.message))
+            self.tell(log_lines.THRESHOLDS_NOT_LEARNT(reason=error.message))
 
     def _lab_health(self) -> LabHealth | None:
         """What only a lab tenant accepts; Graph has no property for it."""
         if self.watch is None or self.watch.state is HealthState.UNKNOWN:
             return None
-        rows = self.watch.rows
+        rows, images = self.watch.rows, running_images(self.files)
+        # The lab takes whole numbers, and a latency of whole seconds would say nothing.
         figures = {
-            row.id: round(row.value * _LAB_SCALES.get(row.id, 1)) for row in rows if row.value is not None
+            row.id: round(row.value * (1000 if row.id == "latency" else 1))
+            for row in rows
+            if row.value is not None
         }
         checks = tuple(
-            LabCheck(id=row.id, status=HealthStatus(row.state.value), text=row.text[:_LAB_TEXT])
-            for row in rows
+            LabCheck(id=row.id, status=HealthStatus(row.state.value), text=row.text[:300]) for row in rows
         )
-        images = running_images(self.files)
         return LabHealth(
             status=upgrade.reported(self.files) or HealthStatus(self.watch.state.value),
             server_image_digest=images.server if images else None,
@@ -289,50 +305,101 @@ class Agent:
         self._known = replace(self._known, **changes)  # type: ignore[arg-type]  # the names are its own
 
 
-def check_in(enrolment: Enrolment, health: LabHealth | None = None) -> bool:
-    """Write this server's own name into its record; what an administrator changed there stays.
+@dataclass
+class ConfigurationRequests:
+    """Requests that the host serves the configuration of the site, and follows the replies.
 
-    Returns whether the tenant has the extensions of a lab, which its record of a server shows; only such a
-    tenant gets the health.
-
-    Raises TenantError `server-unknown` when the record is gone, and whatever Graph raises.
+    The agent writes data, once for each change; the monitor of the host validates, renders and serves it.
+    `refusal` is why that is not in use, None when it is.
     """
-    found = enrolment.tenant.server(enrolment.site_id, enrolment.server_id)
-    if found is None:
-        raise TenantError(
-            "server-unknown",
-            "the site has no record of this server any more",
-            hint=(
-                "Register it again with `mst-cli reenroll` on the host, or remove it there: `mst-cli "
-                "uninstall`."
-            ),
-        )
-    extended = "lab_health" in found.model_fields_set
-    changes = TunnelServer(display_name=found.display_name)
-    if extended and health is not None:
-        changes = TunnelServer(display_name=found.display_name, lab_health=health)
-    enrolment.tenant.update_server(enrolment.site_id, enrolment.server_id, changes)
-    return extended
+
+    files: Files
+    clock: Clock
+    tell: Tell
+    counters: Counters
+    refusal: str | None = field(default=None, init=False)
+    _warnings: tuple[Problem, ...] = field(default=(), init=False)
+    _reply: Reply | None = field(default=None, init=False)
+    _silent_since: float | None = field(default=None, init=False)
+
+    def request(self, document: Document, probe_url: str) -> str:
+        """Request the configuration where it is another one, and follow what becomes of it.
+
+        Returns the digest of the request. Raises FileError, and TenantError `configuration-invalid` for what
+        cannot be served.
+        """
+        configuration = ServerConfiguration.from_wire(document)
+        request = AgentRequest.to_configure(document, probe_url)
+        changed = send(self.files, request)
+        if changed:
+            self.tell(log_lines.CONFIGURATION_HANDED_OVER())
+        reply = self.await_reply(request, _REPLY_SECONDS if changed else 0)
+        if reply is None:
+            now = self.clock.monotonic()
+            if self._silent_since is None:
+                self._silent_since = now
+            self.refusal = _SILENT if now - self._silent_since >= _SILENT_SECONDS else None
+        else:
+            self._silent_since = None
+            self._follow(reply)
+
+        # Warnings are logged when they are new, not every minute; a port that is not served yet is one.
+        port = rendering.open_port(rendering.current(self.files))
+        waiting = rendering.port_waiting(configuration.listen_port, port)
+        warnings = (*configuration.warnings, *((waiting,) if waiting else ()))
+        for warning in warnings:
+            if warning not in self._warnings:
+                self.tell(error_line(warning, Priority.WARNING))
+        self._warnings = warnings
+        if waiting and self.refusal is None:
+            self.refusal = waiting.message
+        return request.digest
+
+    def await_reply(self, request: AgentRequest, patience: float) -> Reply | None:
+        """The host's reply; waits so many seconds while there is none, or it is still being carried out."""
+        end = self.clock.monotonic() + patience
+        while True:
+            reply = reply_to(self.files, request)
+            if (reply and reply.state != "applying") or self.clock.monotonic() >= end:
+                return reply
+            self.clock.sleep(0.5)
+
+    def _follow(self, reply: Reply) -> None:
+        """Set `refusal`; log and count a new reply."""
+        self.refusal = reply.reason if reply.state in ("refused", "waiting") else None
+        if reply == self._reply:
+            return
+        self._reply = reply
+        if reply.state == "accepted":
+            self.counters.configurations_applied += 1
+            self.tell(log_lines.CONFIGURATION_APPLIED())
+        elif reply.state == "refused":
+            self.counters.configurations_refused += 1
+            self.tell(log_lines.CONFIGURATION_REFUSED(reason=reply.reason, advice=reply.hint or ""))
+        elif reply.state == "waiting":
+            self.tell(log_lines.CONFIGURATION_WAITS(reason=reply.reason))
 
 
-def assembled(root: Path, *, watching: bool) -> Agent:
+def build_agent(root: Path, *, watching: bool) -> Agent:
     """An agent of the host below `root`, `watching` to stay there and show its status.
 
     One that is not only checks in and brings into step; the status of a running agent stays as it is.
     """
     files, clock, counters = Files(root), SystemClock(), Counters()
     tell = log_of(files)
-    watch = HealthWatch(files, clock, tell, counters, asking(clock)) if watching else None
-    note: Note = partial(write_status, files) if watching else lambda _status: None
-    renewal = Renewal(files, clock, tell, counters) if watching else None
-    return Agent(lambda: enrol(files, clock), files, clock, tell, note, counters, watch, renewal)
+    agent = Agent(partial(enrol, files, clock), files, clock, tell, lambda _status: None, counters)
+    if watching:
+        agent.note = partial(write_status, files)
+        agent.watch = HealthWatch(files, clock, tell, counters, partial(ask_registry, clock))
+        agent.renewal = Renewal(files, clock, tell, counters)
+    return agent
 
 
 def requests_in_log(root: Path) -> AbstractContextManager[None]:
     """Meanwhile each request to the tenant is a log line, whenever `env.sh` wants that."""
     files = Files(root)
     tell = log_of(files)
-    return log_requests(lambda text: tell(REQUEST(request=text)), partial(wants_requests, files))
+    return log_requests(lambda text: tell(log_lines.REQUEST(request=text)), partial(wants_requests, files))
 
 
 def log_of(files: Files) -> Tell:

@@ -5,10 +5,10 @@ Names follow https://prometheus.io/docs/practices/naming/: base units, times as 
 The format is plain enough to write here: the library for it takes 3.4 of the 60 MiB that the agent has.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from mstunnel_setup import __version__
 from mstunnel_setup.agent.health_rows import Observation, current_report
@@ -20,7 +20,6 @@ _NUMBERS: Final = {
     HealthState.WARNING: 2,
     HealthState.UNHEALTHY: 3,
 }
-_PERCENT: Final = 100
 
 
 @dataclass
@@ -57,30 +56,32 @@ class Round:
         return None if report is None else report.transferred
 
 
-Read: TypeAlias = Callable[[Round], float | Mapping[str, float] | None]
-
-
 @dataclass(frozen=True)
 class AgentMetric:
-    """One metric; `read` returns its value, None when that is unknown. With a `label`, one for each.
+    """One metric: `read` is the row of the health table that has its value, or returns it.
+
+    None is an unknown value. With a `label`, `read` returns one value for each.
 
     The values of a label come from our own code, never from users, devices or the tenant: they are few and
     need no quoting.
     """
 
     name: str
-    kind: Literal["gauge", "counter"]
     unit: str
     source: str
     about: str
-    read: Read
+    read: str | Callable[[Round], float | Mapping[str, float] | None]
     label: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Its type in Prometheus, which the name tells."""
+        return "counter" if self.name.endswith("_total") else "gauge"
 
 
 METRICS: Final = (
     AgentMetric(
         "mstunnel_health_status",
-        "gauge",
         "state",
         "health row",
         "Health of a row: 0 unknown, 1 healthy, 2 warning, 3 unhealthy.",
@@ -89,23 +90,14 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_last_check_in_timestamp_seconds",
-        "gauge",
         "Unix time",
         "tenant",
         "When the tenant accepted the last check-in.",
         lambda seen: _unix_time(seen.observation.last_check_in),
     ),
-    AgentMetric(
-        "mstunnel_connections",
-        "gauge",
-        "connections",
-        "gateway",
-        "Connected clients.",
-        lambda seen: seen.figure("connections"),
-    ),
+    AgentMetric("mstunnel_connections", "connections", "gateway", "Connected clients.", "connections"),
     AgentMetric(
         "mstunnel_transferred_bytes_total",
-        "counter",
         "bytes",
         "gateway",
         "Bytes in and out of the gateway's interfaces, since its start.",
@@ -113,47 +105,35 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_cpu_usage_ratio",
-        "gauge",
         "ratio, 0 to 1",
         "kernel",
         "Processor time in use, average of five minutes.",
-        lambda seen: seen.figure("cpu-usage", _PERCENT),
+        lambda seen: seen.figure("cpu-usage", 100),
     ),
-    AgentMetric(
-        "mstunnel_cpu_cores",
-        "gauge",
-        "cores",
-        "kernel",
-        "Processor cores.",
-        lambda seen: seen.figure("cpu-cores"),
-    ),
+    AgentMetric("mstunnel_cpu_cores", "cores", "kernel", "Processor cores.", "cpu-cores"),
     AgentMetric(
         "mstunnel_memory_usage_ratio",
-        "gauge",
         "ratio, 0 to 1",
         "kernel",
         "Memory that is not available, average of five minutes.",
-        lambda seen: seen.figure("memory-usage", _PERCENT),
+        lambda seen: seen.figure("memory-usage", 100),
     ),
     AgentMetric(
         "mstunnel_disk_free_bytes",
-        "gauge",
         "bytes",
         "file system",
         "Free bytes on the file system of the configuration.",
-        lambda seen: seen.figure("disk-space"),
+        "disk-space",
     ),
     AgentMetric(
         "mstunnel_latency_seconds",
-        "gauge",
         "seconds",
         "gateway",
         "Time to connect to the internal address of the site.",
-        lambda seen: seen.figure("latency"),
+        "latency",
     ),
     AgentMetric(
         "mstunnel_tls_certificate_expiry_timestamp_seconds",
-        "gauge",
         "Unix time",
         "certificate",
         "When the TLS certificate in use expires.",
@@ -161,7 +141,6 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_agent_certificate_expiry_timestamp_seconds",
-        "gauge",
         "Unix time",
         "certificate",
         "When the agent's credential expires.",
@@ -169,7 +148,6 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_registry_contact_timestamp_seconds",
-        "gauge",
         "Unix time",
         "registry",
         "When the image registry last answered.",
@@ -177,15 +155,13 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_releases_behind",
-        "gauge",
         "releases",
         "host, tenant",
         "Releases newer than the running one.",
-        lambda seen: seen.figure("server-version"),
+        "server-version",
     ),
     AgentMetric(
         "mstunnel_check_ins_total",
-        "counter",
         "check-ins",
         "agent",
         "Check-ins that the tenant accepted, since the agent's start.",
@@ -193,7 +169,6 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_check_in_failures_total",
-        "counter",
         "check-ins",
         "agent",
         "Check-ins that failed, since the agent's start.",
@@ -201,7 +176,6 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_configurations_applied_total",
-        "counter",
         "configurations",
         "agent",
         "Server configurations that the gateway accepted, since the agent's start.",
@@ -209,7 +183,6 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_configurations_refused_total",
-        "counter",
         "configurations",
         "agent",
         "Server configurations that were refused, since the agent's start.",
@@ -217,7 +190,6 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_identity_renewals_total",
-        "counter",
         "renewals",
         "agent",
         "Renewals of the agent's credential, since the agent's start.",
@@ -225,7 +197,6 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_agent_start_timestamp_seconds",
-        "gauge",
         "Unix time",
         "agent",
         "When the agent started.",
@@ -233,7 +204,6 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_agent_round_timestamp_seconds",
-        "gauge",
         "Unix time",
         "agent",
         "When the values of this file were taken.",
@@ -241,7 +211,6 @@ METRICS: Final = (
     ),
     AgentMetric(
         "mstunnel_agent_info",
-        "gauge",
         "1",
         "agent",
         "Version of the agent.",
@@ -254,18 +223,17 @@ METRICS: Final = (
 
 def render(seen: Round) -> str:
     """The whole file. An unknown value is omitted: it is not zero."""
-    return "".join(f"{line}\n" for metric in METRICS for line in _lines(metric, metric.read(seen)))
-
-
-def _lines(metric: AgentMetric, value: float | Mapping[str, float] | None) -> Iterator[str]:
-    if value is None:
-        return
-    yield f"# HELP {metric.name} {metric.about}"
-    yield f"# TYPE {metric.name} {metric.kind}"
-    if isinstance(value, Mapping):
-        yield from (f'{metric.name}{{{metric.label}="{key}"}} {_number(one)}' for key, one in value.items())
-    else:
-        yield f"{metric.name} {_number(value)}"
+    lines = []
+    for metric in METRICS:
+        value = seen.figure(metric.read) if isinstance(metric.read, str) else metric.read(seen)
+        if value is None:
+            continue
+        lines += [f"# HELP {metric.name} {metric.about}", f"# TYPE {metric.name} {metric.kind}"]
+        if isinstance(value, Mapping):
+            lines += [f'{metric.name}{{{metric.label}="{key}"}} {_number(one)}' for key, one in value.items()]
+        else:
+            lines.append(f"{metric.name} {_number(value)}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _unix_time(moment: datetime | None) -> float | None:

@@ -1,10 +1,10 @@
 """What the agent asks of the tenant, signed in with the agent's own certificate."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -15,53 +15,19 @@ from mstunnel_setup.base.errors import CertificateError, SetupError, SignInError
 from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS, new_agent_credential
 from mstunnel_setup.certificates.read import read_material
-from mstunnel_setup.exchange.agent_settings import (
-    AgentInfo,
-    read_agent_info,
-    read_agent_settings,
-    read_proxies,
-)
+from mstunnel_setup.exchange.agent_settings import read_agent_info, read_agent_settings, read_proxies
 from mstunnel_setup.exchange.log_lines import IDENTITY_NOT_RENEWED, IDENTITY_RENEWED
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.tenant.clouds import Cloud, cloud
+from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.credential import Credential, own_credential, proof_of_possession, read_credential
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
-from mstunnel_setup.tenant.wire import HealthThreshold, KeyCredential, TunnelServer, TunnelSite
 
 _ROOTS: Final = f"{paths.AGENT_STATE}/roots.pem"
 # The next check-in is a better time to try again than the end of a long wait.
 _DEADLINE_SECONDS: Final = 60
-
-
-class AgentGraph(Protocol):
-    """The part of Graph that the agent needs."""
-
-    def server(self, site_id: str, server_id: str) -> TunnelServer | None:
-        """Return one server of a site."""
-        ...
-
-    def update_server(self, site_id: str, server_id: str, changes: TunnelServer) -> None:
-        """Change what is set in `changes`; this is a check-in."""
-        ...
-
-    def site(self, site_id: str) -> TunnelSite | None:
-        """Return one site with its server configuration."""
-        ...
-
-    def add_key(self, object_id: str, credential: KeyCredential, proof: str) -> None:
-        """Give this server's application one more certificate."""
-        ...
-
-    def servers(self, site_id: str) -> Sequence[TunnelServer]:
-        """Return all servers of a site."""
-        ...
-
-    def thresholds(self) -> Sequence[HealthThreshold]:
-        """Return the tenant's health thresholds."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -73,7 +39,7 @@ class Enrolment:
     SignInError; `close` gives the connections back.
     """
 
-    tenant: AgentGraph
+    tenant: Graph
     site_id: str
     server_id: str
     object_id: str = ""
@@ -90,7 +56,9 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
     """
     info = read_agent_info(files)
     settings = read_agent_settings(files)
-    where = _cloud(info)
+    # The clouds of Microsoft have fixed addresses, so only those of a custom one are taken from the file.
+    custom = (info.authority, info.graph) if info.cloud == "custom" else ()
+    where = cloud(info.cloud, *custom)
     os.environ.update(read_proxies(files))
     credential = own_credential(files)
     certificate = credential if isinstance(credential, Credential) else None
@@ -118,34 +86,26 @@ def trusted_roots(files: Files) -> str | None:
 
     Raises CertificateError, which names the file that is none.
     """
-    names = [name for name in files.names(paths.CA_TRUST) if name.endswith(".crt")]
-    roots = b"".join(_certificates(files, f"{paths.CA_TRUST}/{name}") for name in names)
+    roots = b""
+    for name in files.names(paths.CA_TRUST):
+        if name.endswith(".crt"):
+            path = f"{paths.CA_TRUST}/{name}"
+            try:
+                found = read_material(files.read(path) or b"").certificates
+            except CertificateError as error:
+                raise CertificateError(
+                    "trusted-root-unreadable",
+                    "{path}: {reason}",
+                    hint="Replace it with a certificate in PEM or DER, or remove the file.",
+                    path=path,
+                    reason=error.message,
+                ) from error
+            roots += b"".join(certificate.public_bytes(Encoding.PEM) for certificate in found)
     if not roots:
         return None
     files.make_directories(paths.AGENT_STATE)
     files.write(_ROOTS, roots)
     return str(files.locate(_ROOTS))
-
-
-def _certificates(files: Files, path: str) -> bytes:
-    try:
-        found = read_material(files.read(path) or b"").certificates
-    except CertificateError as error:
-        raise CertificateError(
-            "trusted-root-unreadable",
-            "{path}: {reason}",
-            hint="Replace it with a certificate in PEM or DER, or remove the file.",
-            path=path,
-            reason=error.message,
-        ) from error
-    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in found)
-
-
-def _cloud(info: AgentInfo) -> Cloud:
-    """The clouds of Microsoft have fixed addresses, so only those of a custom one are taken from the file."""
-    if info.cloud == "custom":
-        return cloud(info.cloud, info.authority, info.graph)
-    return cloud(info.cloud)
 
 
 CANDIDATE: Final = f"{paths.AGENT_STATE}/next-agent.p12"
@@ -166,10 +126,13 @@ class Renewal:
 
     def renew_in_time(self, enrolment: Enrolment) -> bool:
         """Whether another credential is in place now, so that the next sign-in takes it."""
-        credential = enrolment.credential
-        if credential is None or not enrolment.object_id or not self._due(credential):
+        credential, now = enrolment.credential, self.clock.monotonic()
+        if credential is None or not enrolment.object_id:
             return False
-        self._tried = self.clock.monotonic()
+        left = credential.certificate.not_valid_after_utc - self.clock.now()
+        if left > _EARLY or (self._tried is not None and now - self._tried < _EVERY_SECONDS):
+            return False
+        self._tried = now
         try:
             if not self._adopt(enrolment):
                 self._hand_in(enrolment, credential)
@@ -178,11 +141,6 @@ class Renewal:
             self.tell(IDENTITY_NOT_RENEWED(reason=error.message))
             return False
         return True
-
-    def _due(self, credential: Credential) -> bool:
-        left = credential.certificate.not_valid_after_utc - self.clock.now()
-        now = self.clock.monotonic()
-        return left <= _EARLY and (self._tried is None or now - self._tried >= _EVERY_SECONDS)
 
     def _adopt(self, enrolment: Enrolment) -> bool:
         """Put the candidate in place once the tenant lets it sign in; False when there is none that does."""
@@ -201,15 +159,12 @@ class Renewal:
 
     def _hand_in(self, enrolment: Enrolment, credential: Credential) -> None:
         """Make a candidate, unless one lies there, and tell the tenant its certificate."""
+        names = credential.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        name = str(names[0].value) if names else "mstunnel-agent"
         if self.files.read(CANDIDATE) is None:
-            pfx, _ = new_agent_credential(_common_name(credential), self.clock.now(), CREDENTIAL_DAYS)
+            pfx, _ = new_agent_credential(name, self.clock.now(), CREDENTIAL_DAYS)
             self.files.make_directories(paths.AGENT_STATE)
             self.files.write(CANDIDATE, pfx, 0o600)
-        wanted = read_credential(self.files, CANDIDATE).key_credential(_common_name(credential))
+        wanted = read_credential(self.files, CANDIDATE).key_credential(name)
         proof = proof_of_possession(credential, enrolment.object_id, self.clock.now())
         enrolment.tenant.add_key(enrolment.object_id, wanted, proof)
-
-
-def _common_name(credential: Credential) -> str:
-    names = credential.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else "mstunnel-agent"

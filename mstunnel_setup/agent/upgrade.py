@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, time, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
-from mstunnel_setup.agent.tenant import AgentGraph
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.base.text import text
@@ -25,10 +24,8 @@ from mstunnel_setup.exchange.upgrade_decision import (
     decide,
 )
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
-
-# The lab tenant's extension: Graph shows nowhere that an upgrade was approved.
-_APPROVED: Final = "labUpgradeRequestedDateTime"
 
 _STATUS: Final[Mapping[HealthStatus | None, MemberStatus]] = {
     HealthStatus.HEALTHY: "healthy",
@@ -41,7 +38,7 @@ _STATUS: Final[Mapping[HealthStatus | None, MemberStatus]] = {
 
 
 def ask(
-    tenant: AgentGraph,
+    tenant: Graph,
     site: TunnelSite,
     server_id: str,
     files: Files,
@@ -56,23 +53,32 @@ def ask(
 
     Raises SetupError as Graph does.
     """
-    target, present, reply = _offered(files), running_images(files), mailbox.last_reply(files, UPGRADE)
-    own = Member(server_id, text("this server"), "unknown", present, now)
-    upgrading = reply is not None and reply.state == "applying"
-    if upgrading:
+    # Without a valid offer there is nothing to ask for; without an inbox, no monitor to ask.
+    target = None
+    if files.state(paths.INBOX) is not None:
+        with suppress(ValidationError):
+            target = Release.model_validate_json(files.read(mailbox.OFFER) or b"")
+    present, reply = running_images(files), mailbox.last_reply(files, UPGRADE)
+    if reply is not None and reply.state == "applying":
         decision = UpgradeDecision(begin=False, code="upgrading", reason=text("the upgrade is under way"))
     else:
         # A server whose images are the wanted ones need not look at the others.
         settled = target is None or present == target.digests
         servers = [] if settled else tenant.servers(site.id)
         others = [_member(server) for server in servers if server.id != server_id]
-        policy = UpgradePolicy(
-            bool(site.upgrade_automatically), _approved(site), window(site, files), approval_shown
-        )
+        # The lab tenant's extension: Graph shows nowhere that an upgrade was approved. A time that cannot be
+        # read, or names no zone, approves nothing.
+        approved = None
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(str((site.model_extra or {}).get("labUpgradeRequestedDateTime")))
+            approved = moment if moment.tzinfo else None
+        automatic = bool(site.upgrade_automatically)
+        policy = UpgradePolicy(automatic, approved, window(site, files), approval_shown)
+        own = Member(server_id, text("this server"), "unknown", present, now)
         failed = {reply.images} if reply is not None and reply.state in ("failed", "refused") else ()
         held = mailbox.read_summary(files).held
         decision = decide(policy, own, others, target, failed=failed, held=held, now=now)
-    pending = mailbox.is_pending(files, UPGRADE)
+    pending = files.state(UPGRADE.request) is not None
     if decision.begin and pending:
         reason = text("the monitor of the host has not taken the agent's request yet")
         return UpgradeDecision(begin=False, code="requested", reason=reason)
@@ -80,7 +86,7 @@ def ask(
         mailbox.send(files, AgentRequest.to_upgrade(target.digests))
         tell(UPGRADE_REQUESTED(reason=decision.reason))
     elif pending:
-        mailbox.withdraw(files, UPGRADE)
+        files.remove(UPGRADE.request)
     return decision
 
 
@@ -101,43 +107,19 @@ def behind(site: TunnelSite, files: Files) -> int | None:
     return max(known, default=None)
 
 
-def _approved(site: TunnelSite) -> datetime | None:
-    """When the upgrade was approved; a time that cannot be read, or names no zone, approves nothing."""
-    with suppress(ValueError):
-        found = datetime.fromisoformat(str((site.model_extra or {}).get(_APPROVED)))
-        return found if found.tzinfo else None
-    return None
-
-
 def window(site: TunnelSite, files: Files) -> Window | None:
     """The site's maintenance window, if any, with the time zone that the host's list names."""
     start, end = site.upgrade_window_start_time, site.upgrade_window_end_time
     if start is None or end is None:
         return None
-    return Window(_minute(start), _minute(end), _zone(site, files))
-
-
-def _minute(moment: time) -> time:
-    return moment.replace(second=0, microsecond=0, tzinfo=None)
-
-
-def _zone(site: TunnelSite, files: Files) -> tzinfo:
-    """The zone of the list; without one, or one that this system does not know, the tenant's fixed offset."""
+    # Without a zone in the list, or with one that this system does not know, the tenant's fixed offset.
+    zone: tzinfo = timezone(timedelta(minutes=site.upgrade_window_utc_offset_in_minutes or 0))
     name = mailbox.read_summary(files).time_zone
     with suppress(ValueError, OSError, ZoneInfoNotFoundError):
         if name is not None:
-            return ZoneInfo(name)
-    return timezone(timedelta(minutes=site.upgrade_window_utc_offset_in_minutes or 0))
-
-
-def _offered(files: Files) -> Release | None:
-    """The release to ask for; None when there is none, or no monitor to ask."""
-    if files.state(paths.INBOX) is None:
-        return None
-    try:
-        return Release.model_validate_json(files.read(mailbox.OFFER) or b"")
-    except ValidationError:
-        return None
+            zone = ZoneInfo(name)
+    start, end = (moment.replace(second=0, microsecond=0, tzinfo=None) for moment in (start, end))
+    return Window(start, end, zone)
 
 
 def _member(server: TunnelServer) -> Member:

@@ -1,22 +1,24 @@
 """Looks at everything once a minute, judges it, and writes report and metrics."""
 
+import re
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from cryptography import x509
 
-from mstunnel_setup.agent.health_rows import Observation, SyncState, judge_rows, overall
-from mstunnel_setup.agent.measure import Measure
+from mstunnel_setup.agent.health_rows import MachineLoad, Observation, SyncState, judge_rows, overall
 from mstunnel_setup.agent.metrics import Counters, Round, render
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError, StepError, declared
 from mstunnel_setup.base.log_line import Tell, error_line
-from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
-from mstunnel_setup.certificates import generations, revocation, revocation_record
+from mstunnel_setup.certificates import generations, revocation
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.certificates.certificate import is_issued_by, is_self_signed
 from mstunnel_setup.certificates.read import read_material
@@ -39,7 +41,6 @@ from mstunnel_setup.io.http import HttpSession, proxy_for
 
 _REVOCATION_SECONDS: Final = 3600.0
 _REVOCATION_TIMEOUT: Final = 5.0
-_SYSTEM_ROOTS: Final = "/etc/ssl/certs/ca-certificates.crt"
 
 
 @dataclass(frozen=True)
@@ -68,107 +69,81 @@ class CertificateWatch:
         if not chain:
             return GatewayCertificate()
         name = generations.linked(self.files) or ""
-        self._ask_in_time(name, chain)
+        now = self.clock.monotonic()
+        if self._asked is None or self._asked[0] != name or now - self._asked[1] >= _REVOCATION_SECONDS:
+            self._asked = (name, now)
+            self._ask(name, chain)
         # Of ours: whatever the commands have asked is not the container's to read.
-        asked = revocation_record.last(self.files, name, self.clock.now())
+        asked = revocation.last(self.files, name, self.clock.now())
         if asked is None:
             return GatewayCertificate(chain[0].not_valid_after_utc)
         return GatewayCertificate(chain[0].not_valid_after_utc, asked.state, "; ".join(asked.problems))
 
-    def _ask_in_time(self, name: str, chain: Sequence[x509.Certificate]) -> None:
-        now = self.clock.monotonic()
-        if self._asked is not None and self._asked[0] == name and now - self._asked[1] < _REVOCATION_SECONDS:
-            return
-        self._asked = (name, now)
+    def _ask(self, name: str, chain: Sequence[x509.Certificate]) -> None:
         roots = added_roots_pem(self.files)
         http = HttpSession(self.clock, roots=roots, timeout=_REVOCATION_TIMEOUT, deadline=_REVOCATION_TIMEOUT)
-        try:
-            path = (*chain, *self._root_of(chain[-1]))
-            verdicts = revocation.ask(path, fetching(http), self.clock.now())
-        finally:
-            http.close()
-        revocation_record.keep(self.files, revocation_record.ASKED_BY_AGENT, name, verdicts, self.clock.now())
+        now = self.clock.now()
+        with closing(http):
+            verdicts = revocation.ask((*chain, *self._issuer_of(chain[-1])), fetching(http), now)
+        revocation.keep(self.files, revocation.ASKED_BY_AGENT, name, verdicts, self.clock.now())
 
-    def _root_of(self, last: x509.Certificate) -> tuple[x509.Certificate, ...]:
+    def _issuer_of(self, last: x509.Certificate) -> tuple[x509.Certificate, ...]:
         """The issuer of the last certificate that is served, if this server knows it."""
         if is_self_signed(last):
             return ()
         added = [f"{paths.CA_TRUST}/{name}" for name in self.files.names(paths.CA_TRUST)]
-        for place in (f"{paths.ACTIVE}/root.pem", *added, _SYSTEM_ROOTS):
-            for candidate in _certificates(self.files.read(place)):
-                if is_issued_by(last, candidate):
-                    return (candidate,)
-        return ()
-
-
-def _certificates(content: bytes | None) -> tuple[x509.Certificate, ...]:
-    try:
-        return read_material(content or b"").certificates
-    except CertificateError:
+        for place in (f"{paths.ACTIVE}/root.pem", *added, "/etc/ssl/certs/ca-certificates.crt"):
+            with suppress(CertificateError):
+                for candidate in read_material(self.files.read(place) or b"").certificates:
+                    if is_issued_by(last, candidate):
+                        return (candidate,)
         return ()
 
 
 _REGISTRY_SECONDS: Final = 300.0
 _REGISTRY_TIMEOUT: Final = 10.0
 
-AskRegistry = Callable[[str], None]
-"""Get an answer, whichever, from an address. Raises NetworkError."""
-
 
 @dataclass
 class RegistryWatch:
-    """Asks the registry every five minutes for an answer of any kind."""
+    """Asks the registry every five minutes for an answer of any kind; `ask` raises NetworkError for none."""
 
     files: Files
     clock: Clock
-    ask: AskRegistry
+    ask: Callable[[str], None]
     problem: str = field(default="not tried yet", init=False)
     last_contact: datetime | None = field(default=None, init=False)
     _tried: float | None = field(default=None, init=False)
 
     def look(self) -> str | None:
         """The registry's host, None when the images came from none that is known; tried when it is time."""
-        host = _host(self.files)
+        try:
+            images = as_object(json_value(self.files.read(paths.IMAGES_CONFIGURED) or b"{}"))
+        except ValueError:
+            return None
+        host = str(images.get("serverImageName") or "").partition("/")[0]
+        # What podman calls images that were loaded from an archive, or built here.
+        if host in ("", "localhost"):
+            return None
         now = self.clock.monotonic()
-        if host is not None and (self._tried is None or now - self._tried >= _REGISTRY_SECONDS):
+        if self._tried is None or now - self._tried >= _REGISTRY_SECONDS:
             self._tried = now
-            self._try(host)
+            try:
+                self.ask(f"https://{host}/v2/")
+            except NetworkError as error:
+                # Whom the engine trusts is set on the host; here any answer counts.
+                if error.code != "tls-untrusted":
+                    self.problem = error.message
+                    return host
+            self.problem = ""
+            self.last_contact = self.clock.now()
         return host
 
-    def _try(self, host: str) -> None:
-        try:
-            self.ask(f"https://{host}/v2/")
-        except NetworkError as error:
-            # Whom the engine trusts is set on the host; here any answer counts.
-            if error.code != "tls-untrusted":
-                self.problem = error.message
-                return
-        self.problem = ""
-        self.last_contact = self.clock.now()
 
-
-def asking(clock: Clock) -> AskRegistry:
-    """How a registry is asked: a separate session, closed at once."""
-
-    def ask(address: str) -> None:
-        http = HttpSession(clock, timeout=_REGISTRY_TIMEOUT, deadline=_REGISTRY_TIMEOUT)
-        try:
-            http.get(address, allow_redirects=False)
-        finally:
-            http.close()
-
-    return ask
-
-
-def _host(files: Files) -> str | None:
-    content = files.read(paths.IMAGES_CONFIGURED)
-    try:
-        found = as_object(json_value(content or b"{}"))
-    except ValueError:
-        return None
-    host = str(found.get("serverImageName") or "").partition("/")[0]
-    # What podman calls images that were loaded from an archive, or built here.
-    return None if host in ("", "localhost") else host
+def ask_registry(clock: Clock, address: str) -> None:
+    """Get an answer in a session of its own, closed at once. Raises NetworkError."""
+    with closing(HttpSession(clock, timeout=_REGISTRY_TIMEOUT, deadline=_REGISTRY_TIMEOUT)) as http:
+        http.get(address, allow_redirects=False)
 
 
 @dataclass
@@ -179,7 +154,7 @@ class HealthWatch:
     clock: Clock
     tell: Tell
     counters: Counters
-    ask_registry: AskRegistry
+    ask_registry: Callable[[str], None]
     state: HealthState = field(default=HealthState.UNKNOWN, init=False)
     rows: tuple[ReportedRow, ...] = field(default=(), init=False)
     _complaint: str = field(default="", init=False)
@@ -194,10 +169,15 @@ class HealthWatch:
     def look(self, known: SyncState) -> None:
         """Observe, judge, write. What fails is said; neither a full disk nor a bug stops the agent."""
         try:
-            thresholds = with_tenant(self._thresholds(), known.thresholds)
+            try:
+                local = read_thresholds(self.files)
+            except StepError as error:
+                self._complain(error)
+                local = Thresholds()
+            thresholds = with_tenant(local, known.thresholds)
             observation = self._observe(known)
             self.rows = judge_rows(observation, thresholds)
-            self._say_changes(overall(self.rows))
+            self._judge_server()
             report = HealthReport(
                 at=observation.now,
                 state=self.state,
@@ -236,24 +216,91 @@ class HealthWatch:
             registry_problem=self._registry.problem,
         )
 
-    def _thresholds(self) -> Thresholds:
-        """The limits of this server; a wrong file is said and leaves the defaults."""
-        try:
-            return read_thresholds(self.files)
-        except StepError as error:
-            self._complain(error)
-            return Thresholds()
-
-    def _say_changes(self, state: HealthState) -> None:
+    def _judge_server(self) -> None:
+        """Set `state` from the rows; a change is logged with the rows that cause it."""
+        state = overall(self.rows)
         if state is not self.state:
             worst = "; ".join(
                 text("{title}: {words}", title=row.title, words=row.text)
                 for row in self.rows
                 if row.state is state
             )
-            self.tell(
-                HEALTH_CHANGED(
-                    state=state, why="" if state is HealthState.HEALTHY else text(": {worst}", worst=worst)
-                )
-            )
+            why = "" if state is HealthState.HEALTHY else text(": {worst}", worst=worst)
+            self.tell(HEALTH_CHANGED(state=state, why=why))
         self.state = state
+
+
+_AVERAGED_SECONDS: Final = 300.0
+_CORE: Final = re.compile(r"^cpu\d+ ", re.MULTILINE)
+_IDLE: Final = slice(3, 5)
+# proc_stat(5): guest time is counted in user time already.
+_COUNTED: Final = slice(0, 8)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    at: float
+    busy: int
+    total: int
+    memory_percent: float | None
+
+
+@dataclass
+class Measure:
+    """What the kernel says about this machine: processor, memory, disk; in a container the host's figures.
+
+    Takes samples; bounded, whatever the time between two of them.
+    """
+
+    files: Files
+    clock: Clock
+    _samples: deque[_Sample] = field(default_factory=lambda: deque(maxlen=30), init=False)
+    _moved: tuple[float, int] | None = field(default=None, init=False)
+
+    def take(self, transferred: int | None) -> MachineLoad:
+        """Look now; `transferred` is the gateway's count of bytes in and out, None when it is not known."""
+        stat = self._text("/proc/stat")
+        now = self.clock.monotonic()
+        busy, total = _processor(stat)
+        self._samples.append(_Sample(now, busy, total, _memory(self._text("/proc/meminfo"))))
+        while now - self._samples[0].at > _AVERAGED_SECONDS:
+            self._samples.popleft()
+        known = [sample.memory_percent for sample in self._samples if sample.memory_percent is not None]
+        first = self._samples[0]
+        ticks = total - first.total
+
+        # The rate is unknown after a restart of the gateway, which starts at zero.
+        rate = None
+        before, self._moved = self._moved, None if transferred is None else (now, transferred)
+        if before is not None and transferred is not None and transferred >= before[1] and now > before[0]:
+            rate = 8.0 * (transferred - before[1]) / (now - before[0])
+        return MachineLoad(
+            cores=len(_CORE.findall(stat)) or None,
+            cpu_percent=100.0 * (busy - first.busy) / ticks if ticks > 0 else None,
+            memory_percent=sum(known) / len(known) if known else None,
+            disk_free_bytes=self.files.free_bytes(paths.CONFIGURATION),
+            throughput_bits=rate,
+        )
+
+    def _text(self, path: str) -> str:
+        return (self.files.read(path) or b"").decode(errors="replace")
+
+
+def _processor(stat: str) -> tuple[int, int]:
+    """Ticks of all cores since boot: busy and all."""
+    line = stat.partition("\n")[0].split()
+    if not line or line[0] != "cpu":
+        return 0, 0
+    ticks = [whole_number(word, 20) or 0 for word in line[1:]][_COUNTED]
+    return sum(ticks) - sum(ticks[_IDLE]), sum(ticks)
+
+
+def _memory(meminfo: str) -> float | None:
+    """Percent of the memory that is not available to programs."""
+    sizes = {
+        line.partition(":")[0]: line.split()[1] for line in meminfo.splitlines() if len(line.split()) > 1
+    }
+    total, available = (whole_number(sizes.get(name, ""), 20) for name in ("MemTotal", "MemAvailable"))
+    if total is None or available is None:
+        return None
+    return 100.0 * (total - available) / total if total else None

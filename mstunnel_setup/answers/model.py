@@ -70,7 +70,9 @@ class TenantAnswers(Part):
         description="Microsoft Graph address; cloud custom only",
         examples=["https://graph.example.com"],
     )
-    ca_file: Annotated[FilePath | None, Option("--ca-file")] = Field(
+    ca_file: Annotated[
+        FilePath | None, Option("--ca-file", "Further trusted roots (PEM).", "PATH", file=True)
+    ] = Field(
         default=None,
         description="Further trusted roots (PEM), for a TLS-inspecting proxy or a private CA",
         examples=["/etc/ssl/private-root.pem"],
@@ -124,7 +126,10 @@ class SignInAnswers(Part):
         description="Location of the passphrase of the PFX",
         examples=["file:/root/app-passphrase"],
     )
-    token_file: Annotated[FilePath | None, Option("--token-file")] = Field(
+    token_file: Annotated[
+        FilePath | None,
+        Option("--token-file", "Access token, instead of a device code.", "PATH", file=True),
+    ] = Field(
         default=None,
         description="token-file: a file with an access token for Graph",
         examples=["/root/token"],
@@ -167,19 +172,27 @@ class IdentityAnswers(Part):
 class CertificateAnswers(Part):
     """The TLS certificate of the site: chain and key, or a PFX."""
 
-    chain: Annotated[FilePaths, Option("--cert")] = Field(
+    chain: Annotated[
+        FilePaths,
+        Option("--cert", "Certificate with its chain (PEM); may be repeated.", "PATH", file=True),
+    ] = Field(
         default=(),
         description="Certificate with its chain (PEM), or a list of files that hold them",
         examples=["/root/chain.pem"],
         json_schema_extra={"type": ["string", "array"]},
     )
-    key: Annotated[FilePath | None, Option("--key")] = Field(
+    key: Annotated[FilePath | None, Option("--key", "Private key (PEM).", "PATH", file=True)] = Field(
         default=None, description="Private key, not encrypted (PEM)", examples=["/root/key.pem"]
     )
-    pfx: Annotated[FilePath | None, Option("--pfx")] = Field(
+    pfx: Annotated[
+        FilePath | None, Option("--pfx", "PFX, instead of --cert and --key.", "PATH", file=True)
+    ] = Field(
         default=None, description="Instead of chain and key: a PFX with both", examples=["/root/site.pfx"]
     )
-    passphrase: Annotated[SecretPlace | None, Option("--passphrase-file", secret_file=True)] = Field(
+    passphrase: Annotated[
+        SecretPlace | None,
+        Option("--passphrase-file", "File with the PFX passphrase.", "PATH", file=True, secret=True),
+    ] = Field(
         default=None,
         description="Location of the passphrase of the PFX",
         examples=["file:/root/site-passphrase"],
@@ -219,7 +232,9 @@ class ImageAnswers(Part):
         description="Registry with the images of this release, instead of the one it was built for",
         examples=["registry.example.com/mstunnel"],
     )
-    archive: Annotated[FilePaths, Option("--offline")] = Field(
+    archive: Annotated[
+        FilePaths, Option("--offline", "Load the images from this archive.", "ARCHIVE", file=True)
+    ] = Field(
         default=(),
         description="Offline: archive with both images, or a list of archives",
         examples=["/root/images.tar"],
@@ -364,19 +379,22 @@ class AnswerFile(Part):
     model_config = ConfigDict(title="Answer file of mstunnel-setup")
 
     version: Literal[1] = Field(description="Version of this format")
-    eula: Annotated[Literal["accept"] | None, Option("--accept-eula", flag="accept")] = Field(
+    eula: Annotated[
+        Literal["accept"] | None,
+        Option("--accept-eula", "I have read the licence terms and accept them.", flag="accept"),
+    ] = Field(
         default=None,
         description="accept: you have read the licence terms and accept them",
         examples=["accept"],
     )
-    mode: Annotated[Literal["rootful", "rootless"], Option("--rootless", flag="rootless")] = Field(
-        default="rootful", description="rootful, or rootless Podman"
-    )
-    account: Annotated[AccountName, Option("--account")] = Field(
+    mode: Annotated[
+        Literal["rootful", "rootless"], Option("--rootless", "Install into rootless Podman.", flag="rootless")
+    ] = Field(default="rootful", description="rootful, or rootless Podman")
+    account: Annotated[AccountName, Option("--account", "Account of a rootless gateway.", "NAME")] = Field(
         default="mstunnel",
         description="Account that a rootless gateway runs as; created if it does not exist",
     )
-    engine: Annotated[Literal["auto", "podman", "docker"], Option("--engine")] = Field(
+    engine: Annotated[Literal["auto", "podman", "docker"], Option("--engine", "Container engine.")] = Field(
         default="auto", description="Container engine; auto uses Podman, else Docker"
     )
     bridge: Ipv4Range | None = Field(
@@ -394,7 +412,7 @@ class AnswerFile(Part):
     identity: IdentityAnswers = Field(
         default=IdentityAnswers(), description="This server's own identity in the tenant"
     )
-    site: Annotated[Line | None, Option("--site")] = Field(
+    site: Annotated[Line | None, Option("--site", "Site to join.", "ID_OR_NAME")] = Field(
         default=None, description="Site to join: its id (GUID) or its name", examples=["Berlin"]
     )
     deployment: Literal["standalone", "pod"] = Field(

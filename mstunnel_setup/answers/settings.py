@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import get_origin
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 
@@ -13,19 +13,20 @@ from mstunnel_setup.base.text import text
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One setting.
+class Setting(Option):
+    """One setting and its option: `path` is its place in the answer file, such as `tenant.ca_file`.
 
-    `path` is its place in the answer file (`tenant.ca_file`), `option` the option that sets it or empty,
-    `flag` the value that the option stands for when it takes none, `secret_file` whether the option takes
-    the path of a file that holds a secret, `section` whether its keys are free, which no variable can hold.
+    `kind` is the type of its value; an `optional` one has none by default.
     """
 
-    path: str
-    option: str = ""
-    flag: str = ""
-    secret_file: bool = False
-    section: bool = False
+    path: str = ""
+    kind: Any = str
+    optional: bool = False
+
+    @property
+    def section(self) -> bool:
+        """Whether its keys are free, which no variable can hold."""
+        return get_origin(self.kind) is dict
 
     @property
     def variable(self) -> str:
@@ -51,8 +52,7 @@ def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
             yield from _settings(kind, f"{name}.")
         elif name != "version" or prefix:
             option = next((item for item in info.metadata if isinstance(item, Option)), Option())
-            section = get_origin(kind) is dict
-            yield Setting(f"{prefix}{name}", option.name, option.flag, option.secret_file, section)
+            yield Setting(**vars(option), path=f"{prefix}{name}", kind=kind, optional=info.default is None)
 
 
 SETTINGS = tuple(_settings(AnswerFile))

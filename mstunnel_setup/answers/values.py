@@ -34,15 +34,18 @@ _SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
 
 @dataclass(frozen=True)
 class Option:
-    """The option of a setting; without one it has a variable only.
+    """The option of a setting and its help; without one the setting has a variable only.
 
-    `flag` is the value that the option stands for when it takes none, `secret_file` whether it takes the path
-    of a file that holds a secret.
+    `metavar` stands for its value in the help; `flag` is the value that the option stands for when it takes
+    none. With `file` it takes the path of a file, with `secret` of one that holds a secret.
     """
 
-    name: str = ""
+    option: str = ""
+    help: str = ""
+    metavar: str | None = None
     flag: str = ""
-    secret_file: bool = False
+    file: bool = False
+    secret: bool = False
 
 
 class Part(BaseModel):

@@ -57,20 +57,16 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
             where=where,
         ) from error
     except MALFORMED as error:
-        raise CERTIFICATE_UNREADABLE(
-            problem=text("{where} is not a valid certificate: {der}", where=where, der=_fault(der))
-        ) from error
-
-
-def _fault(der: bytes) -> str:
-    """What cannot be read in an invalid certificate; the library's texts name its own types."""
-    part = "structure"
-    with lenient_library(), suppress(*MALFORMED):
-        certificate = x509.load_der_x509_certificate(der)
-        for name, read in _PARTS.items():
-            part = name
-            read(certificate)
-    return text("its {part} cannot be read", part=part)
+        # What cannot be read; the library's texts name its own types.
+        part = "structure"
+        with lenient_library(), suppress(*MALFORMED):
+            certificate = x509.load_der_x509_certificate(der)
+            for name, read in _PARTS.items():
+                part = name
+                read(certificate)
+        fault = text("its {part} cannot be read", part=part)
+        problem = text("{where} is not a valid certificate: {der}", where=where, der=fault)
+        raise CERTIFICATE_UNREADABLE(problem=problem) from error
 
 
 def examined(certificate: x509.Certificate) -> x509.Certificate:
@@ -88,16 +84,18 @@ def serial_number(certificate: x509.Certificate) -> int:
 
 def title(certificate: x509.Certificate) -> str:
     """A name for people: common name, else the whole subject, else the serial number."""
-    common_names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    content = str(common_names[0].value) if common_names else certificate.subject.rfc4514_string()
-    return plain(content, LONGEST_NAME) or text("serial number {number:x}", number=serial_number(certificate))
+    name = _name_title(certificate.subject)
+    return name or text("serial number {number:x}", number=serial_number(certificate))
 
 
 def issuer_title(certificate: x509.Certificate) -> str:
     """The issuer's name for people."""
-    common_names = certificate.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    text = str(common_names[0].value) if common_names else certificate.issuer.rfc4514_string()
-    return plain(text, LONGEST_NAME)
+    return _name_title(certificate.issuer)
+
+
+def _name_title(name: x509.Name) -> str:
+    common_names = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return plain(str(common_names[0].value) if common_names else name.rfc4514_string(), LONGEST_NAME)
 
 
 def extension(
@@ -166,10 +164,7 @@ _PARTS: Final[dict[str, Callable[[x509.Certificate], object]]] = {
     "issuer": lambda certificate: certificate.issuer,
     "public key": lambda certificate: certificate.public_key(),
     "extension list": lambda certificate: certificate.extensions,
-    "period of validity": lambda certificate: (
-        certificate.not_valid_before_utc,
-        certificate.not_valid_after_utc,
-    ),
+    "period of validity": lambda item: (item.not_valid_before_utc, item.not_valid_after_utc),
     "serial number": serial_number,
     "signature algorithm": has_weak_signature,
 }

@@ -1,21 +1,31 @@
-"""Paths from a leaf to a root, where cross-signed certificates offer more than one (RFC 4158)."""
+"""Paths from a leaf to a root, and the names that an authority on a path may issue for.
 
+Cross-signed certificates offer more than one path (RFC 4158). Name constraints (RFC 5280, 4.2.1.10) are read
+as OpenSSL reads them.
+"""
+
+import ipaddress
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from mstunnel_setup.certificates.certificate import (
     Identity,
+    extension,
     identifiers_fit,
     is_issued_by,
     is_self_signed,
     public_bytes,
 )
+from mstunnel_setup.certificates.der import IA5_STRING, Node, first_element, identifier, sequence
 
 # Public chains have two to four certificates; more than this is a file made to waste time.
 _MAX_LENGTH = 10
@@ -39,48 +49,6 @@ class Path:
         """Whether it ends in a root."""
         return self.trusted or is_self_signed(self.end)
 
-    @cached_property
-    def fits(self) -> bool:
-        """Whether every key identifier is that of the certificate above."""
-        return all(itertools.starmap(identifiers_fit, itertools.pairwise(self.certificates)))
-
-    def is_valid_at(self, now: datetime) -> bool:
-        """Whether every certificate above the leaf is within its time."""
-        return all(
-            certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
-            for certificate in self.certificates[1:]
-        )
-
-
-class _Issuers:
-    """Finds the certificates that may have issued another one, those given before the trusted ones."""
-
-    def __init__(self, given: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]) -> None:
-        self._by_subject: dict[x509.Name, list[x509.Certificate]] = defaultdict(list)
-        self._anchors: set[tuple[x509.Name, bytes]] = set()
-        wanted = {certificate.issuer for certificate in given}
-        relevant = [root for root in roots if root.subject in wanted]
-        for certificate in dict.fromkeys([*given, *relevant]):
-            self._by_subject[certificate.subject].append(certificate)
-        for root in relevant:
-            self._anchors.add((root.subject, public_bytes(root)))
-        self._roots = frozenset(relevant)
-
-    def of(self, certificate: x509.Certificate) -> list[x509.Certificate]:
-        return [
-            candidate
-            for candidate in self._by_subject.get(certificate.issuer, ())
-            if candidate != certificate and is_issued_by(certificate, candidate)
-        ]
-
-    def is_anchor(self, certificate: x509.Certificate) -> bool:
-        """A cross-signed twin of a trusted root is not an anchor itself: the root must be reached."""
-        if certificate in self._roots:
-            return True
-        return (
-            is_self_signed(certificate) and (certificate.subject, public_bytes(certificate)) in self._anchors
-        )
-
 
 def paths(
     leaf: x509.Certificate, given: Sequence[x509.Certificate], roots: Sequence[x509.Certificate] = ()
@@ -90,7 +58,7 @@ def paths(
     return list(itertools.islice(_walk((leaf,), issuers), _MAX_PATHS))
 
 
-def _walk(taken: tuple[x509.Certificate, ...], issuers: _Issuers) -> Iterator[Path]:
+def _walk(taken: tuple[x509.Certificate, ...], issuers: "_Issuers") -> Iterator[Path]:
     if issuers.is_anchor(taken[-1]):
         yield Path(taken, trusted=True)
         return
@@ -102,6 +70,31 @@ def _walk(taken: tuple[x509.Certificate, ...], issuers: _Issuers) -> Iterator[Pa
         yield from _walk((*taken, issuer), issuers)
 
 
+class _Issuers:
+    """Finds the certificates that may have issued another one, those given before the trusted ones."""
+
+    def __init__(self, given: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]) -> None:
+        wanted = {certificate.issuer for certificate in given}
+        relevant = [root for root in roots if root.subject in wanted]
+        self._roots = frozenset(relevant)
+        self._anchors = {(root.subject, public_bytes(root)) for root in relevant}
+        self._by_subject: dict[x509.Name, list[x509.Certificate]] = defaultdict(list)
+        for certificate in dict.fromkeys([*given, *relevant]):
+            self._by_subject[certificate.subject].append(certificate)
+
+    def of(self, certificate: x509.Certificate) -> list[x509.Certificate]:
+        return [
+            candidate
+            for candidate in self._by_subject.get(certificate.issuer, ())
+            if candidate != certificate and is_issued_by(certificate, candidate)
+        ]
+
+    def is_anchor(self, certificate: x509.Certificate) -> bool:
+        """A cross-signed twin of a trusted root is not an anchor itself: the root must be reached."""
+        twin = (certificate.subject, public_bytes(certificate)) in self._anchors
+        return certificate in self._roots or (twin and is_self_signed(certificate))
+
+
 def best_path(
     leaf: x509.Certificate,
     given: Sequence[x509.Certificate],
@@ -111,8 +104,12 @@ def best_path(
     """The path to serve: trusted, then with the right key identifiers, valid at `now`, complete, short."""
 
     def rank(path: Path) -> tuple[bool, bool, bool, bool, int]:
-        valid = now is None or path.is_valid_at(now)
-        return (not path.trusted, not path.fits, not valid, not path.complete, len(path.certificates))
+        fits = all(itertools.starmap(identifiers_fit, itertools.pairwise(path.certificates)))
+        valid = now is None or all(
+            issuer.not_valid_before_utc <= now <= issuer.not_valid_after_utc
+            for issuer in path.certificates[1:]
+        )
+        return (not path.trusted, not fits, not valid, not path.complete, len(path.certificates))
 
     return min(paths(leaf, given, roots), key=rank)
 
@@ -124,5 +121,126 @@ def prefer_trusted(identity: Identity, trusted_roots: Sequence[x509.Certificate]
     """
     path = best_path(identity.leaf, identity.given, trusted_roots, now)
     given = {identity.leaf, *identity.given}
-    chain = tuple(certificate for certificate in path.certificates if certificate in given)
-    return replace(identity, chain=chain)
+    return replace(identity, chain=tuple(item for item in path.certificates if item in given))
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A name as the certificate has it: the library makes no mail address of just any text in a subject.
+
+    Other names are of one kind when they have the same type.
+    """
+
+    kind: object
+    value: Any
+    # OpenSSL refuses a mail address in any other type of string, whatever the constraints are about.
+    is_readable: bool = True
+
+
+def forbidden_name(issuer: x509.Certificate, below: Sequence[x509.Certificate]) -> str | None:
+    """The first name in the certificates below `issuer`, leaf first, that it may not issue for, if any."""
+    constraints = extension(issuer, x509.NameConstraints)
+    if constraints is None:
+        return None
+    # A self-issued authority, such as one with a new key, is not constrained; a leaf always is.
+    constrained = [below[0], *(item for item in below[1:] if item.issuer != item.subject)]
+    for certificate in constrained:
+        for name in _names(certificate, is_leaf=certificate is below[0]):
+            if _violates(name, constraints):
+                return name.value.rfc4514_string() if isinstance(name.value, x509.Name) else str(name.value)
+    return None
+
+
+def _names(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[_Name]:
+    """Subject, its mail addresses and the alternative names; the common name where there is no DNS name."""
+    subject = certificate.subject
+    if subject.rdns:
+        yield _Name(x509.DirectoryName, subject)
+    for mail in _mail_addresses(subject):
+        text = mail.content.decode(errors="replace")
+        yield _Name(x509.RFC822Name, text, is_readable=mail.tag == IA5_STRING)
+    alternatives = list(extension(certificate, x509.SubjectAlternativeName) or ())
+    yield from map(_named, alternatives)
+    if is_leaf and not any(isinstance(name, x509.DNSName) for name in alternatives):
+        for common in map(str, (item.value for item in subject.get_attributes_for_oid(NameOID.COMMON_NAME))):
+            # Where it looks like a host.
+            if common.isascii() and "." in common and not set(common) & set(" @/:"):
+                yield _Name(x509.DNSName, common)
+
+
+def _mail_addresses(subject: x509.Name) -> Iterator[Node]:
+    """Mail addresses with their type of string, which the library does not return."""
+    for rdn in first_element(subject.public_bytes()).children():
+        for attribute in rdn.children():
+            kind, value = sequence(attribute, at_least=2)[:2]
+            if identifier(kind) == NameOID.EMAIL_ADDRESS.dotted_string:
+                yield value
+
+
+def _named(name: x509.GeneralName) -> _Name:
+    return _Name(name.type_id if isinstance(name, x509.OtherName) else type(name), name.value)
+
+
+def _violates(name: _Name, constraints: x509.NameConstraints) -> bool:
+    if not name.is_readable:
+        return True
+    permitted, excluded = (
+        [subtree.value for subtree in map(_named, subtrees or ()) if subtree.kind == name.kind]
+        for subtrees in (constraints.permitted_subtrees, constraints.excluded_subtrees)
+    )
+    matches = _MATCHERS.get(name.kind)
+    if matches is None or (name.kind is x509.RFC822Name and "@" not in name.value):
+        return bool(permitted or excluded)
+    inside = any(matches(name.value, subtree) for subtree in permitted)
+    return bool(permitted and not inside) or any(matches(name.value, subtree) for subtree in excluded)
+
+
+def _matches_dns(name: str, subtree: str) -> bool:
+    """With a leading dot the subtree is only what is below it."""
+    name, subtree = name.lower(), subtree.lower()
+    return not subtree or name == subtree or name.endswith(f".{subtree.removeprefix('.')}")
+
+
+def _matches_host(name: str, subtree: str) -> bool:
+    """In addresses of mail and web a subtree without a leading dot is one host."""
+    name, subtree = name.lower(), subtree.lower()
+    return name.endswith(subtree) if subtree.startswith(".") or not subtree else name == subtree
+
+
+def _matches_mail(name: str, subtree: str) -> bool:
+    local, _, host = name.rpartition("@")
+    mailbox, at, domain = subtree.rpartition("@")
+    return local == mailbox and _matches_host(host, domain) if at else _matches_host(host, subtree)
+
+
+def _matches_uri(name: str, subtree: str) -> bool:
+    try:
+        return _matches_host(urlsplit(name).hostname or "", subtree)
+    except ValueError:
+        return False
+
+
+def _matches_ip(name: object, subtree: object) -> bool:
+    address = isinstance(name, ipaddress.IPv4Address | ipaddress.IPv6Address)
+    return address and isinstance(subtree, ipaddress.IPv4Network | ipaddress.IPv6Network) and name in subtree
+
+
+def _matches_directory(name: x509.Name, subtree: x509.Name) -> bool:
+    """Compared without regard to case and blanks (RFC 5280, 7.1)."""
+    folded, below = (
+        [
+            frozenset((item.oid.dotted_string, " ".join(str(item.value).casefold().split())) for item in rdn)
+            for rdn in one.rdns
+        ]
+        for one in (name, subtree)
+    )
+    return folded[: len(below)] == below
+
+
+_MATCHERS: dict[object, Callable[[Any, Any], bool]] = {
+    x509.DNSName: _matches_dns,
+    x509.DirectoryName: _matches_directory,
+    x509.IPAddress: _matches_ip,
+    x509.RFC822Name: _matches_mail,
+    x509.UniformResourceIdentifier: _matches_uri,
+}

@@ -4,7 +4,6 @@ Only what X.509, PKCS#8 and PKCS#12 need (ITU-T X.690): low tag numbers, definit
 octet strings in pieces.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 SEQUENCE = 0x30
@@ -41,7 +40,12 @@ class Node:
         """Elements inside a constructed element; raises DerError when there are none to find."""
         if not self.tag & _CONSTRUCTED:
             raise DerError(f"element {self.tag:#04x} has no parts")
-        return tuple(_elements(self.content))
+        found = []
+        position = 0
+        while position < len(self.content):
+            node, position = _element(self.content, position, 0)
+            found.append(node)
+        return tuple(found)
 
     def tags(self) -> tuple[int, ...]:
         """Identifier bytes of the children."""
@@ -100,13 +104,6 @@ def sequence(node: Node, at_least: int = 0) -> tuple[Node, ...]:
     return parts
 
 
-def _elements(data: bytes) -> Iterator[Node]:
-    position = 0
-    while position < len(data):
-        node, position = _element(data, position, 0)
-        yield node
-
-
 def _element(data: bytes, start: int, depth: int) -> tuple[Node, int]:
     if depth > _MAX_DEPTH:
         raise DerError("nested too deeply")
@@ -115,25 +112,19 @@ def _element(data: bytes, start: int, depth: int) -> tuple[Node, int]:
     tag = data[start]
     if tag & _HIGH_TAG == _HIGH_TAG:
         raise DerError("unexpected tag number")
-    if data[start + 1] == _LONG_FORM:
+    length, body = data[start + 1], start + 2
+    if length == _LONG_FORM:
         return _indefinite(data, start, depth)
-    body, length = _length(data, start + 1)
+    if length > _LONG_FORM:
+        count = length & 0x7F
+        body += count
+        if count > _MAX_LENGTH_BYTES or body > len(data):
+            raise DerError("impossible length")
+        length = int.from_bytes(data[start + 2 : body], "big")
     end = body + length
     if end > len(data):
         raise DerError(f"cut off: {length} bytes announced, {len(data) - body} there")
     return Node(tag, data[body:end], data[start:end]), end
-
-
-def _length(data: bytes, position: int) -> tuple[int, int]:
-    """Return where the content starts and how long it is."""
-    first = data[position]
-    if first < _LONG_FORM:
-        return position + 1, first
-    count = first & 0x7F
-    body = position + 1 + count
-    if count > _MAX_LENGTH_BYTES or body > len(data):
-        raise DerError("impossible length")
-    return body, int.from_bytes(data[position + 1 : body], "big")
 
 
 def _indefinite(data: bytes, start: int, depth: int) -> tuple[Node, int]:

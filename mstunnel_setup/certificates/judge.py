@@ -6,6 +6,7 @@ authorities and 730 days for private ones, names as whole labels.
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -25,17 +26,15 @@ from mstunnel_setup.certificates.certificate import (
     issuer_title,
     title,
 )
-from mstunnel_setup.certificates.chain_building import Path, best_path, paths
+from mstunnel_setup.certificates.chain_building import Path, best_path, forbidden_name, paths
 from mstunnel_setup.certificates.judge_leaf import (
     LEAF,
-    about,
     key_findings,
     leaf_findings,
     name_findings,
     signature_findings,
     stapling_findings,
 )
-from mstunnel_setup.certificates.name_constraints import forbidden_name
 from mstunnel_setup.certificates.read import MOST_RSA_BITS
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
@@ -89,9 +88,8 @@ def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[
         yield note(
             "private-ca",
             "the chain ends in {end}, which is not a public authority known to this server",
-            hint=(
-                "Give devices the whole chain with a trusted certificate profile, or they refuse the gateway."
-            ),
+            hint="Give devices the whole chain with a trusted certificate profile, or they refuse the "
+            "gateway.",
             end=title(path.end),
         )
     elif not path.trusted:
@@ -101,15 +99,18 @@ def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[
                 "the chain ends in {end}, which is neither a public authority known to this server nor one "
                 "of `mst-cli ca-trust list`"
             ),
-            hint=(
-                "Give devices the whole chain with a trusted certificate profile, or they refuse the "
-                "gateway. If the authority is yours, compare the fingerprint of its root and add it with "
-                "`mst-cli ca-trust add`."
-            ),
+            hint="Give devices the whole chain with a trusted certificate profile, or they refuse the "
+            "gateway. If the authority is yours, compare the fingerprint of its root and add it with "
+            "`mst-cli ca-trust add`.",
             end=title(path.end),
         )
     for depth, issuer in enumerate(path.certificates[1:]):
-        yield from _issuer_findings(issuer, depth)
+        yield from map(_of_chain, _issuer_findings(issuer, depth))
+
+
+def _of_chain(found: Problem) -> Problem:
+    """The problem with the code that it has above the leaf."""
+    return found if found.code.startswith("chain-") else replace(found, code=f"chain-{found.code}")
 
 
 def _incomplete(path: Path, *, roots_known: bool) -> Problem:
@@ -240,8 +241,10 @@ _NAMES = {
 
 def path_findings(path: Path) -> Iterator[Problem]:
     """What makes a client refuse this path although each signature is right."""
-    for certificate in path.certificates:
-        yield from _critical_extensions(certificate, is_leaf=certificate is path.certificates[0])
+    yield from _critical_extensions(path.certificates[0], LEAF)
+    for certificate in path.certificates[1:]:
+        what = text("{certificate} in the chain", certificate=title(certificate))
+        yield from map(_of_chain, _critical_extensions(certificate, what))
     root_over_itself = [path.end] if is_self_signed(path.end) else []
     for certificate, issuer in itertools.pairwise([*path.certificates, *root_over_itself]):
         if not identifiers_fit(certificate, issuer):
@@ -261,30 +264,24 @@ def path_findings(path: Path) -> Iterator[Problem]:
             yield error(
                 "chain-name-constraints",
                 "{issuer} in the chain may not issue certificates for {name} (name constraints)",
-                hint=(
-                    "Request a certificate for a name that the authority may issue for, or use another "
-                    "authority."
-                ),
+                hint="Request a certificate for a name that the authority may issue for, or use another "
+                "authority.",
                 issuer=title(authority),
                 name=plain(name, LONGEST_NAME),
             )
 
 
-def _critical_extensions(certificate: x509.Certificate, *, is_leaf: bool) -> Iterator[Problem]:
+def _critical_extensions(certificate: x509.Certificate, what: str) -> Iterator[Problem]:
     """RFC 5280, 4.2: a client refuses a certificate with a critical extension that it does not process."""
     critical = [item.oid for item in certificate.extensions if item.critical and item.oid not in _PROCESSED]
     names = ", ".join(_NAMES.get(oid) or oid.dotted_string for oid in critical)
-    what = LEAF if is_leaf else text("{certificate} in the chain", certificate=title(certificate))
     if names:
-        yield about(
-            what,
-            error(
-                "critical-extension",
-                "{what} has a critical extension that clients do not process, so they refuse it: {names}",
-                hint="Ask the authority for a certificate without it, or with it not marked critical.",
-                what=what,
-                names=names,
-            ),
+        yield error(
+            "critical-extension",
+            "{what} has a critical extension that clients do not process, so they refuse it: {names}",
+            hint="Ask the authority for a certificate without it, or with it not marked critical.",
+            what=what,
+            names=names,
         )
 
 

@@ -39,10 +39,8 @@ def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterato
             error(
                 "self-signed",
                 "the certificate is self-signed: devices do not trust it",
-                hint=(
-                    "Use a certificate of a public authority or of your own. In a lab, give devices the "
-                    "certificate with a trusted certificate profile."
-                ),
+                hint="Use a certificate of a public authority or of your own. In a lab, give devices the "
+                "certificate with a trusted certificate profile.",
             ),
             severity=Severity.NOTE if allowed else Severity.ERROR,
         )
@@ -72,37 +70,22 @@ def leaf_findings(leaf: x509.Certificate, *, allow_self_signed: bool) -> Iterato
 def signature_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
     """Findings about the signature on a certificate, which messages call `what`."""
     weak = has_weak_signature(certificate)
-    if weak is None or not (weak or _has_usual_digest(certificate)):
-        yield about(
-            what,
-            error(
-                "signature-unknown",
-                "{what} is signed with an algorithm that devices do not support",
-                hint="Ask the authority for a signature with SHA-256 and RSA or ECDSA.",
-                what=what,
-            ),
+    # EdDSA, which phones do not take, names no digest.
+    digest = None if weak is None else certificate.signature_hash_algorithm
+    if digest is None or not (weak or digest.name in _DIGESTS):
+        yield error(
+            "signature-unknown",
+            "{what} is signed with an algorithm that devices do not support",
+            hint="Ask the authority for a signature with SHA-256 and RSA or ECDSA.",
+            what=what,
         )
     elif weak:
-        yield about(
-            what,
-            error(
-                "signature-weak",
-                "{what} is signed with SHA-1 or MD5, which can be forged",
-                hint="Ask the authority for a signature with SHA-256 or better.",
-                what=what,
-            ),
+        yield error(
+            "signature-weak",
+            "{what} is signed with SHA-1 or MD5, which can be forged",
+            hint="Ask the authority for a signature with SHA-256 or better.",
+            what=what,
         )
-
-
-def about(what: str, found: Problem) -> Problem:
-    """The problem; of a certificate above the leaf with its own code."""
-    return found if what == LEAF else replace(found, code=f"chain-{found.code}")
-
-
-def _has_usual_digest(certificate: x509.Certificate) -> bool:
-    """Whether phones take it; EdDSA, which they do not, names no digest."""
-    digest = certificate.signature_hash_algorithm
-    return digest is not None and digest.name in _DIGESTS
 
 
 def key_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Problem]:
@@ -110,81 +93,59 @@ def key_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Pr
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
-            yield about(
-                what,
-                warning(
-                    "key-pss",
-                    (
-                        "{what} has an RSA key that is restricted to PSS (RSASSA-PSS); Android and browsers "
-                        "refuse it"
-                    ),
-                    hint=(
-                        "Request a certificate for an ordinary RSA key (rsaEncryption) of 2048 to 8192 "
-                        "bits, or for an EC key on P-256 or P-384."
-                    ),
-                    what=what,
+            yield warning(
+                "key-pss",
+                (
+                    "{what} has an RSA key that is restricted to PSS (RSASSA-PSS); Android and browsers "
+                    "refuse it"
                 ),
+                hint="Request a certificate for an ordinary RSA key (rsaEncryption) of 2048 to 8192 "
+                "bits, or for an EC key on P-256 or P-384.",
+                what=what,
             )
         if key.key_size < _RSA_BITS:
-            yield about(
-                what,
-                error(
-                    "key-too-small",
-                    "{what} has an RSA key of {bits} bits, fewer than {least}",
-                    hint=_NEW_KEY,
-                    what=what,
-                    bits=key.key_size,
-                    least=_RSA_BITS,
-                ),
+            yield error(
+                "key-too-small",
+                "{what} has an RSA key of {bits} bits, fewer than {least}",
+                hint=_NEW_KEY,
+                what=what,
+                bits=key.key_size,
+                least=_RSA_BITS,
             )
     elif isinstance(key, ec.EllipticCurvePublicKey):
         yield from _curve_findings(certificate, key.curve, what)
     elif isinstance(key, ed25519.Ed25519PublicKey):
-        yield about(
-            what,
-            warning(
-                "key-ed25519",
-                "{what} has an Ed25519 key; phones do not accept it in TLS",
-                hint=_NEW_KEY,
-                what=what,
-            ),
+        yield warning(
+            "key-ed25519",
+            "{what} has an Ed25519 key; phones do not accept it in TLS",
+            hint=_NEW_KEY,
+            what=what,
         )
     else:
-        yield about(
-            what,
-            error(
-                "key-type", "{what} has a key of a type that TLS servers do not use", hint=_NEW_KEY, what=what
-            ),
+        yield error(
+            "key-type", "{what} has a key of a type that TLS servers do not use", hint=_NEW_KEY, what=what
         )
 
 
 def _curve_findings(certificate: x509.Certificate, curve: ec.EllipticCurve, what: str) -> Iterator[Problem]:
     if not isinstance(curve, _CURVES):
-        yield about(
-            what,
-            error(
-                "key-curve",
-                "{what} has a key on the curve {curve}, which devices do not accept",
-                hint=_NEW_KEY,
-                what=what,
-                curve=curve.name,
-            ),
+        yield error(
+            "key-curve",
+            "{what} has a key on the curve {curve}, which devices do not accept",
+            hint=_NEW_KEY,
+            what=what,
+            curve=curve.name,
         )
     elif has_explicit_curve(certificate):
-        yield about(
-            what,
-            error(
-                "key-explicit-curve",
-                (
-                    "{what} has an EC key with explicit parameters instead of a named curve; the gateway "
-                    "cannot load it"
-                ),
-                hint=(
-                    "Make a new key with a named curve (`openssl ecparam -name prime256v1 -genkey -noout`), "
-                    "and request a certificate for it."
-                ),
-                what=what,
+        yield error(
+            "key-explicit-curve",
+            (
+                "{what} has an EC key with explicit parameters instead of a named curve; the gateway "
+                "cannot load it"
             ),
+            hint="Make a new key with a named curve (`openssl ecparam -name prime256v1 -genkey -noout`), "
+            "and request a certificate for it.",
+            what=what,
         )
     elif isinstance(curve, ec.SECP521R1) and what == LEAF:
         # Clients accept it as an authority's key, but offer no signature with it for the handshake.
@@ -202,17 +163,14 @@ def stapling_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterat
     """
     features = extension(certificate, x509.TLSFeature)
     if features is not None and x509.TLSFeatureType.status_request in features:
-        yield about(
-            what,
-            warning(
-                "must-staple",
-                (
-                    "{what} requires OCSP stapling (Must-Staple), which the gateway does not do: "
-                    "OpenConnect and other clients that use GnuTLS refuse it"
-                ),
-                hint="Request a certificate without OCSP Must-Staple (certbot: without `--must-staple`).",
-                what=what,
+        yield warning(
+            "must-staple",
+            (
+                "{what} requires OCSP stapling (Must-Staple), which the gateway does not do: "
+                "OpenConnect and other clients that use GnuTLS refuse it"
             ),
+            hint="Request a certificate without OCSP Must-Staple (certbot: without `--must-staple`).",
+            what=what,
         )
 
 
@@ -330,19 +288,12 @@ def covers(names: x509.SubjectAlternativeName, wanted: str | IpAddress) -> bool:
     """Whether one of the names is the address; IP addresses count only as IP entries."""
     if not isinstance(wanted, str):
         return wanted in names.get_values_for_type(x509.IPAddress)
-    return any(_matches(name, wanted) for name in names.get_values_for_type(x509.DNSName))
-
-
-def _matches(name: str, wanted: str) -> bool:
-    """OpenSSL, and what is built on it, matches no wildcard with a label that has an underscore.
-
-    A final dot in a certificate stays: the libraries of clients match no such name (RFC 5280, 4.2.1.6).
-    """
-    name = name.lower()
-    if not _is_wildcard(name):
-        return name == wanted
+    # A final dot in a certificate stays: the libraries of clients match no such name (RFC 5280, 4.2.1.6).
+    known = {name.lower() for name in names.get_values_for_type(x509.DNSName)}
+    # OpenSSL, and what is built on it, matches no wildcard with a label that has an underscore.
     first, _, rest = wanted.partition(".")
-    return rest == name.removeprefix("*.") and "_" not in first
+    wildcard = f"*.{rest}" in known and _is_wildcard(f"*.{rest}") and "_" not in first
+    return wildcard or wanted in {name for name in known if not _is_wildcard(name)}
 
 
 def shown_names(names: x509.SubjectAlternativeName) -> str:

@@ -1,11 +1,10 @@
 """From the bytes of files to an identity, and back to the bytes that the gateway reads."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509 import Certificate
@@ -26,12 +25,10 @@ from mstunnel_setup.certificates.errors import (
     INPUT_EMPTY,
     LEAF_AMBIGUOUS,
 )
-from mstunnel_setup.certificates.pfx.read import read_pfx
+from mstunnel_setup.certificates.pfx import read_pfx
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-
-_Pair = tuple[x509.Certificate, PrivateKeyTypes]
 
 
 def load_identity(chain: bytes, key: bytes = b"") -> Identity:
@@ -75,9 +72,8 @@ def match(material: Material) -> Identity:
         raise CertificateError(
             "input-without-certificate",
             "the input contains no certificate",
-            hint=(
-                "Use the certificate that the authority issued; a request (CSR) or a key alone is not enough."
-            ),
+            hint="Use the certificate that the authority issued; a request (CSR) or a key alone is not "
+            "enough.",
         )
     if not material.keys and material.encrypted_keys:
         raise CertificateError(
@@ -89,61 +85,55 @@ def match(material: Material) -> Identity:
         raise CertificateError(
             "key-missing",
             "the input contains no private key",
-            hint=(
-                "Give the key that the certificate was requested with (`key`, or `--key PATH`); export a PFX "
-                "together with its key."
-            ),
+            hint="Give the key that the certificate was requested with (`key`, or `--key PATH`); export a "
+            "PFX together with its key.",
         )
-    leaf, key = _only_pair(_pairs(material), material)
+    leaf = _leaf(material)
+    key = next(item for item in material.keys if _public_bytes(item) == public_bytes(leaf))
     path = best_path(leaf, material.certificates)
     return Identity(leaf=leaf, chain=path.certificates, key=key, given=material.certificates)
 
 
-def _pairs(material: Material) -> list[_Pair]:
-    keys = {
-        key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo): key
-        for key in material.keys
-    }
-    found = [
-        (certificate, keys[public])
-        for certificate in material.certificates
-        if (public := public_bytes(certificate)) in keys
-    ]
-    return [pair for pair in found if not is_ca(pair[0])] or found
-
-
-def _only_pair(pairs: list[_Pair], material: Material) -> _Pair:
-    if not pairs:
+def _leaf(material: Material) -> Certificate:
+    """The certificate that one of the keys belongs to; of an authority only where there is no other."""
+    keys = set(map(_public_bytes, material.keys))
+    found = [item for item in material.certificates if public_bytes(item) in keys]
+    leaves = [item for item in found if not is_ca(item)] or found
+    if not leaves:
         first = next((item for item in material.certificates if not is_ca(item)), material.certificates[0])
         raise CertificateError(
             "key-mismatch",
             "the private key does not belong to the certificate of {subject}",
-            hint=(
-                "Give the key that this certificate was requested with, or request a new certificate for it."
-            ),
+            hint="Give the key that this certificate was requested with, or request a new certificate for "
+            "it.",
             subject=title(first),
         )
-    if len({public_bytes(certificate) for certificate, _ in pairs}) > 1:
-        names = ", ".join(title(certificate) for certificate, _ in pairs)
-        raise LEAF_AMBIGUOUS(found=names)
-    return max(pairs, key=lambda pair: (pair[0].not_valid_after_utc, pair[0].not_valid_before_utc))
+    if len(set(map(public_bytes, leaves))) > 1:
+        raise LEAF_AMBIGUOUS(found=", ".join(map(title, leaves)))
+    return max(leaves, key=lambda item: (item.not_valid_after_utc, item.not_valid_before_utc))
+
+
+def _public_bytes(key: PrivateKeyTypes) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def chain_pem(identity: Identity) -> bytes:
     """The certificates to serve as PEM: leaf first, without the root, which is of no use to devices."""
-    served = [identity.leaf, *(item for item in identity.chain[1:] if not is_self_signed(item))]
-    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in served)
+    return _pem([identity.leaf, *(item for item in identity.chain[1:] if not is_self_signed(item))])
 
 
 def given_pem(identity: Identity) -> bytes:
     """The whole chain as PEM, leaf first, with the root when the input had it; nothing but certificates."""
-    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in identity.chain)
+    return _pem(identity.chain)
 
 
 def root_pem(identity: Identity) -> bytes:
     """The root above a chain as PEM; empty when the input did not have it."""
-    roots = [item for item in identity.chain[1:] if is_self_signed(item)]
-    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in roots)
+    return _pem([item for item in identity.chain[1:] if is_self_signed(item)])
+
+
+def _pem(certificates: Iterable[Certificate]) -> bytes:
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
 
 
 def key_pem(identity: Identity) -> bytes:

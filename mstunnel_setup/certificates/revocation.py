@@ -1,21 +1,27 @@
 """Revocation: what OCSP (RFC 6960) and CRLs (RFC 5280, section 5) say about the certificates of a chain.
 
 The order is that of browsers: OCSP first, and the CRL when no responder gave a usable answer.
-Answers are judged in `revocation_answers`; fetching is the caller's.
+Answers are judged in `revocation_answers`; fetching is the caller's. The last ones are kept as a file for
+commands that must not wait for the network. A damaged file, or one of a newer release, is ignored: the
+authorities are asked again.
 """
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
+from typing import Final, Literal
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
+from pydantic import BaseModel, ConfigDict, Field
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.problem import Problem, error, warning
 from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.values import json_bytes
 from mstunnel_setup.certificates.certificate import extension, is_self_signed, title
 from mstunnel_setup.certificates.revocation_answers import (
     Answer,
@@ -24,37 +30,73 @@ from mstunnel_setup.certificates.revocation_answers import (
     read_crl,
     read_ocsp,
 )
+from mstunnel_setup.io import messages
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.messages import UtcTime
 
 Fetch = Callable[[str, bytes | None], bytes]
 """POST the bytes to the address, or GET it without any; the body of the answer. Raises NetworkError."""
 
+ASKED_BY_COMMANDS: Final = f"{paths.STATE}/revocation.json"
+ASKED_BY_AGENT: Final = f"{paths.AGENT_STATE}/revocation.json"
+_LARGEST_RECORD: Final = 256 * 1024
+_LONGEST_PROBLEM: Final = 420
 _HTTP = ("http://", "https://")
-_NOT_HTTP = text("only http and https addresses are asked")
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One address that was asked: `method` is `ocsp` or `crl`; `problem` says why there is no answer."""
+class RevocationSource(BaseModel):
+    """One address that was asked: `method` is `ocsp` or `crl`; `problem` says why there is no answer.
+
+    `details` are since when the certificate is revoked, and why, where the authority says that; not kept.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     method: str
     address: str
-    answer: Answer | None = None
-    problem: str = ""
+    answer: RevocationState | None
+    problem: str
+    details: str = Field(default="", exclude=True)
 
 
-@dataclass(frozen=True)
-class Verdict:
+class RevocationStatus(BaseModel):
     """What is known about one certificate after asking; `subject` names it for people."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     subject: str
     state: RevocationState
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[RevocationSource, ...]
 
     @property
-    def decisive(self) -> Attempt | None:
-        """The attempt that settled it."""
-        return next((attempt for attempt in self.attempts if _settles(attempt)), None)
+    def addresses(self) -> str:
+        """All that were asked, for people."""
+        return ", ".join(attempt.address for attempt in self.attempts)
+
+
+class Record(BaseModel):
+    """What the file holds: what was said about the generation `fingerprint`, leaf first, and when."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    # The first release to write one gave it no version.
+    version: Literal[1] = 1
+    fingerprint: str
+    asked: UtcTime
+    state: RevocationState
+    certificates: tuple[RevocationStatus, ...]
+
+    @property
+    def problems(self) -> list[str]:
+        """Of each address that gave no answer why, fit for a terminal."""
+        attempts = (attempt for certificate in self.certificates for attempt in certificate.attempts)
+        return [
+            plain(text("{address}: {problem}", address=one.address, problem=one.problem), _LONGEST_PROBLEM)
+            for one in attempts
+            if one.problem
+        ]
 
 
 def ocsp_addresses(certificate: x509.Certificate) -> tuple[str, ...]:
@@ -81,121 +123,106 @@ def _list_addresses(certificate: x509.Certificate) -> Iterator[str]:
                 yield name.value
 
 
-def _directory_attempts(certificate: x509.Certificate) -> tuple[Attempt, ...]:
-    """The addresses of a certificate that names only directories; those cannot be queried from outside."""
-    addresses = (plain(address, 200) for address in _list_addresses(certificate))
-    return tuple(Attempt("crl", address, problem=_NOT_HTTP) for address in addresses)
-
-
-def ask(certificates: Sequence[x509.Certificate], fetch: Fetch, now: datetime) -> tuple[Verdict, ...]:
+def ask(
+    certificates: Sequence[x509.Certificate], fetch: Fetch, now: datetime
+) -> tuple[RevocationStatus, ...]:
     """Ask about every certificate that has its issuer behind it in `certificates` (leaf first)."""
     pairs = itertools.pairwise(certificates)
     return tuple(_ask_about(leaf, issuer, fetch, now) for leaf, issuer in pairs if not is_self_signed(leaf))
 
 
-def revocation_findings(verdicts: Sequence[Verdict]) -> Iterator[Problem]:
+def _ask_about(
+    certificate: x509.Certificate, issuer: x509.Certificate, fetch: Fetch, now: datetime
+) -> RevocationStatus:
+    attempts = list(_attempts(certificate, issuer, fetch, now))
+    answers = [attempt.answer for attempt in attempts if attempt.answer is not None]
+    state = answers[-1] if answers else RevocationState.UNREACHABLE
+    if not attempts:
+        # Those of directories cannot be queried from outside.
+        problem = text("only http and https addresses are asked")
+        attempts = [
+            RevocationSource(method="crl", address=plain(address, 200), answer=None, problem=problem)
+            for address in _list_addresses(certificate)
+        ]
+        state = RevocationState.NOT_ASKED if attempts else RevocationState.NOT_OFFERED
+    return RevocationStatus(subject=title(certificate), state=state, attempts=tuple(attempts))
+
+
+def _attempts(
+    certificate: x509.Certificate, issuer: x509.Certificate, fetch: Fetch, now: datetime
+) -> Iterator[RevocationSource]:
+    """One address after the other, until one says that the certificate is good or revoked."""
+    request = ocsp_request(certificate, issuer)
+    responders = (("ocsp", address) for address in ocsp_addresses(certificate))
+    lists = (("crl", address) for address in crl_addresses(certificate))
+    for method, address in (*responders, *lists):
+        shown = plain(address, 200)
+        try:
+            if method == "ocsp":
+                answer = read_ocsp(fetch(address, request), certificate, issuer, now)
+            else:
+                answer = read_crl(fetch(address, None), certificate, issuer, now)
+        except NetworkError as failure:
+            problem = plain(failure.message, 200)
+            yield RevocationSource(method=method, address=shown, answer=None, problem=problem)
+            continue
+        details = _details(answer)
+        yield RevocationSource(method=method, address=shown, answer=answer.state, problem="", details=details)
+        if answer.state is not RevocationState.UNKNOWN:
+            return
+
+
+def _details(answer: Answer) -> str:
+    since = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer.since else ""
+    return since + (text(" ({detail})", detail=answer.detail) if answer.detail else "")
+
+
+def revocation_findings(found: Sequence[RevocationStatus]) -> Iterator[Problem]:
     """Revoked is an error; an answer that could not be had is a warning that names every address."""
-    for verdict in verdicts:
-        if verdict.state is RevocationState.REVOKED:
-            yield _revoked(verdict)
-        elif verdict.state is RevocationState.UNKNOWN:
+    for status in found:
+        if status.state is RevocationState.REVOKED:
+            source = next(item for item in status.attempts if item.answer is RevocationState.REVOKED)
+            yield error(
+                "revoked",
+                "the certificate of {subject} is revoked{details}",
+                hint="Request a new certificate with a new key from the authority.",
+                subject=status.subject,
+                details=f"{source.details}, says {source.address}",
+            )
+        elif status.state is RevocationState.UNKNOWN:
             yield warning(
                 "revocation-unknown",
                 "the authority's responder does not know the certificate of {subject} ({addresses})",
                 hint="A certificate issued minutes ago may not be known yet; ask the authority if this "
                 "stays.",
-                subject=verdict.subject,
-                addresses=_addresses(verdict),
+                subject=status.subject,
+                addresses=status.addresses,
             )
-        elif verdict.state is RevocationState.UNREACHABLE:
-            tried = "; ".join(
-                text("{address}: {problem}", address=attempt.address, problem=attempt.problem)
-                for attempt in verdict.attempts
-            )
+        elif status.state is RevocationState.UNREACHABLE:
             yield warning(
                 "revocation-unreachable",
                 "cannot find out whether the certificate of {subject} is revoked: {tried}",
                 hint="Let this server reach these addresses, directly or through the proxy in env.sh.",
-                subject=verdict.subject,
-                tried=tried,
+                subject=status.subject,
+                tried="; ".join(
+                    text("{address}: {problem}", address=item.address, problem=item.problem)
+                    for item in status.attempts
+                ),
             )
-        elif verdict.state is RevocationState.NOT_ASKED:
+        elif status.state is RevocationState.NOT_ASKED:
             yield warning(
                 "revocation-not-asked",
-                (
-                    "the certificate of {subject} names its revocation list only by addresses that devices "
-                    "do not use ({addresses})"
-                ),
-                hint=(
-                    "Have the authority put an http address into its certificates: for OCSP, or for the list."
-                ),
-                subject=verdict.subject,
-                addresses=_addresses(verdict),
+                "the certificate of {subject} names its revocation list only by addresses that devices do "
+                "not use ({addresses})",
+                hint="Have the authority put an http address into its certificates: for OCSP, or for the "
+                "list.",
+                subject=status.subject,
+                addresses=status.addresses,
             )
-
-
-def _ask_about(
-    certificate: x509.Certificate, issuer: x509.Certificate, fetch: Fetch, now: datetime
-) -> Verdict:
-    attempts: list[Attempt] = []
-    for attempt in _attempts(certificate, issuer, fetch, now):
-        attempts.append(attempt)
-        if _settles(attempt):
-            break
-    if not attempts and (directories := _directory_attempts(certificate)):
-        return Verdict(title(certificate), RevocationState.NOT_ASKED, directories)
-    return Verdict(title(certificate), _state(attempts), tuple(attempts))
-
-
-def _attempts(
-    certificate: x509.Certificate, issuer: x509.Certificate, fetch: Fetch, now: datetime
-) -> Iterator[Attempt]:
-    request = ocsp_request(certificate, issuer)
-    for address in ocsp_addresses(certificate):
-        yield _attempt("ocsp", address, lambda url: read_ocsp(fetch(url, request), certificate, issuer, now))
-    for address in crl_addresses(certificate):
-        yield _attempt("crl", address, lambda url: read_crl(fetch(url, None), certificate, issuer, now))
-
-
-def _attempt(method: str, address: str, question: Callable[[str], Answer]) -> Attempt:
-    try:
-        return Attempt(method, plain(address, 200), question(address))
-    except NetworkError as error:
-        return Attempt(method, plain(address, 200), problem=plain(error.message, 200))
-
-
-def _settles(attempt: Attempt) -> bool:
-    return attempt.answer is not None and attempt.answer.state is not RevocationState.UNKNOWN
-
-
-def _state(attempts: Sequence[Attempt]) -> RevocationState:
-    if not attempts:
-        return RevocationState.NOT_OFFERED
-    answers = [attempt.answer.state for attempt in attempts if attempt.answer is not None]
-    return answers[-1] if answers else RevocationState.UNREACHABLE
-
-
-def _revoked(verdict: Verdict) -> Problem:
-    attempt = verdict.decisive
-    answer = attempt.answer if attempt else None
-    since = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer and answer.since else ""
-    reason = text(" ({detail})", detail=answer.detail) if answer and answer.detail else ""
-    where = f", says {attempt.address}" if attempt else ""
-    return error(
-        "revoked",
-        "the certificate of {subject} is revoked{details}",
-        hint="Request a new certificate with a new key from the authority.",
-        subject=verdict.subject,
-        details=f"{since}{reason}{where}",
-    )
-
-
-def _addresses(verdict: Verdict) -> str:
-    return ", ".join(attempt.address for attempt in verdict.attempts)
 
 
 def fetching(http: HttpSession) -> Fetch:
-    """How `tls.revocation` fetches: any other status than 200 is no answer. Raises NetworkError."""
+    """How `ask` fetches: any other status than 200 is no answer. Raises NetworkError."""
 
     def fetch(address: str, body: bytes | None) -> bytes:
         if body is None:
@@ -205,10 +232,33 @@ def fetching(http: HttpSession) -> Fetch:
             response = http.post(address, data=body, headers=headers)
         if response.status_code != HTTPStatus.OK:
             raise NetworkError(
-                "revocation-refused",
-                "the answer has HTTP status {status}",
-                status=response.status_code,
+                "revocation-refused", "the answer has HTTP status {status}", status=response.status_code
             )
         return response.content
 
     return fetch
+
+
+def keep(files: Files, path: str, name: str, found: Sequence[RevocationStatus], now: datetime) -> None:
+    """Keep at `path` what was said about the generation `name`.
+
+    The state of a chain is that of its leaf, unless an authority above it is revoked.
+    """
+    state = found[0].state if found else RevocationState.NOT_OFFERED
+    if any(status.state is RevocationState.REVOKED for status in found):
+        state = RevocationState.REVOKED
+    asked = now.replace(microsecond=0)
+    record = Record(fingerprint=name, asked=asked, state=state, certificates=tuple(found))
+    files.write(path, json_bytes(record.model_dump(mode="json")), 0o600)
+
+
+def last(files: Files, name: str, now: datetime) -> Record | None:
+    """The newest answer kept about the generation `name`, by either program; none from the future."""
+    about: list[Record] = []
+    for path in (ASKED_BY_COMMANDS, ASKED_BY_AGENT):
+        # One of the files is written by a less privileged container.
+        with suppress(FileError):
+            found = messages.read(files, path, Record, _LARGEST_RECORD)
+            if found and found.fingerprint == name and found.asked <= now:
+                about.append(found)
+    return max(about, key=lambda record: record.asked, default=None)

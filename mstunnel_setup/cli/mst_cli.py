@@ -1,19 +1,22 @@
 """The command line of `mst-cli`: options and names; the work is in one module per command."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import verbatim
-from mstunnel_setup.cli.component_commands import agent_app, server_app
-from mstunnel_setup.cli.framework.certificate_options import ImportOptions
-from mstunnel_setup.cli.framework.command import Work, command
+from mstunnel_setup.cli.framework.command import Work, command, simple_command
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
+    App,
     CertificateOptions,
     SignInOptions,
     Yes,
@@ -22,37 +25,38 @@ from mstunnel_setup.cli.framework.options import (
     new_group,
 )
 from mstunnel_setup.cli.framework.root import add_root
-from mstunnel_setup.cli.setting_commands import config_app, env_app, log_app, site_app
 from mstunnel_setup.exchange import LONGEST_DRAIN
+from mstunnel_setup.io.operator import Operator
+
+if TYPE_CHECKING:
+    from mstunnel_setup.operations.certificate.import_certificate import ImportRequest
 
 _PROGRAM = "mst-cli"
 
 app = new_app("Run, watch and remove the Microsoft Tunnel gateway on this server.")
 add_root(app, _PROGRAM)
-cert_app = new_group()
-ca_trust_app = new_group()
-upgrade_app = new_group()
-app.add_typer(cert_app, name="cert", help="The TLS certificate in use.")
-app.add_typer(
-    ca_trust_app,
-    name="ca-trust",
-    help="Additional trusted roots: for both containers and every connection to the tenant.",
+
+
+def _group(name: str, about: str) -> App:
+    group = new_group()
+    app.add_typer(group, name=name, help=about)
+    return group
+
+
+cert_app = _group("cert", "The TLS certificate in use.")
+ca_trust_app = _group(
+    "ca-trust", "Additional trusted roots: for both containers and every connection to the tenant."
 )
-app.add_typer(upgrade_app, name="upgrade", help="Upgrade the two images, with rollback.")
-app.add_typer(agent_app, name="agent", help=f"The agent container: {paths.AGENT}.")
-app.add_typer(server_app, name="server", help=f"The server container: {paths.SERVER}.")
-app.add_typer(env_app, name="env", help="The settings in env.sh.")
-app.add_typer(config_app, name="config", help="The server configuration of the site, here and in the tenant.")
-app.add_typer(log_app, name="log", help="How much the gateway logs.")
-app.add_typer(site_app, name="site", help="The site this server belongs to.")
+upgrade_app = _group("upgrade", "Upgrade the two images, with rollback.")
+agent_app = _group("agent", f"The agent container: {paths.AGENT}.")
+server_app = _group("server", f"The server container: {paths.SERVER}.")
+env_app = _group("env", "The settings in env.sh.")
+config_app = _group("config", "The server configuration of the site, here and in the tenant.")
+log_app = _group("log", "How much the gateway logs.")
+site_app = _group("site", "The site this server belongs to.")
 
 
-@command(app)
-def status() -> Work:
-    """Show site, certificate and containers."""
-    from mstunnel_setup.operations import status
-
-    return status.overview
+simple_command(app, "status", "Show site, certificate and containers.", "operations.status:overview")
 
 
 @command(app, "help")
@@ -65,12 +69,12 @@ def show_help(
     return lambda _operator: help_topics.topic(topic) if topic else help_topics.topics()
 
 
-@command(app, "health")
-def show_health() -> Work:
-    """Check containers, certificate and health rows, for monitoring systems."""
-    from mstunnel_setup.operations import health
-
-    return health.health
+simple_command(
+    app,
+    "health",
+    "Check containers, certificate and health rows, for monitoring systems.",
+    "operations.health:health",
+)
 
 
 @command(app)
@@ -129,6 +133,65 @@ def install(options: InstallOptions) -> Work:
     from mstunnel_setup.install import install
 
     return lambda operator: install.install(operator, options.request())
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What `import_cert` does with the certificate, and when."""
+
+    word: Annotated[
+        str | None, typer.Argument(metavar="delay", help="The word `delay`: as --delay MINUTES.")
+    ] = None
+    minutes: Annotated[
+        str | None, typer.Argument(metavar="MINUTES", help="Minutes after the word `delay`.")
+    ] = None
+    delay: Annotated[
+        int | None,
+        typer.Option("--delay", metavar="MINUTES", min=0, help="Use it after this delay."),
+    ] = None
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="Use it from this time on (ISO 8601; local time)."),
+    ] = None
+    if_changed: Annotated[
+        bool,
+        typer.Option("--if-changed", help="Print nothing when it is in use already; for renewal hooks."),
+    ] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the certificate, change nothing.")] = False
+    list_pending: Annotated[bool, typer.Option("--list", help="Show delayed imports.")] = False
+    cancel: Annotated[
+        str | None, typer.Option("--cancel", metavar="NAME", help="Cancel a delayed import.")
+    ] = None
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Allow a certificate older than the one in use.")
+    ] = False
+    activate: Annotated[str | None, typer.Option("--activate", metavar="NAME", hidden=True)] = None
+
+    def request(self) -> "ImportRequest":
+        """All of them as values. Raises UsageError `delay-unclear`."""
+        from mstunnel_setup.operations.certificate.import_certificate import ImportRequest
+
+        delay = self.delay
+        if self.word is not None:
+            # The vendor's `delay N`.
+            delay = whole_number(self.minutes or "") if self.word == "delay" else None
+            if delay is None:
+                raise UsageError(
+                    "delay-unclear",
+                    "`{words}` is not a delay",
+                    hint="Write `delay` and a number of minutes, as in `mst-cli import_cert delay 10080`.",
+                    words=" ".join(filter(None, (self.word, self.minutes))),
+                )
+        return ImportRequest(
+            delay=delay,
+            at=self.at,
+            if_changed=self.if_changed,
+            dry_run=self.dry_run,
+            list_pending=self.list_pending,
+            cancel=self.cancel,
+            yes=self.yes,
+            activate=self.activate,
+        )
 
 
 @command(app, "import_cert")
@@ -208,20 +271,13 @@ def restore(
     return lambda operator: backup.restore(operator, options.settings(), file.absolute(), replace=replace)
 
 
-@command(cert_app, "show")
-def show_certificate() -> Work:
-    """Show the certificate in use."""
-    from mstunnel_setup.operations.certificate import check
-
-    return check.show
-
-
-@command(cert_app, "check")
-def check_certificate() -> Work:
-    """Check the certificate, its revocation and what the gateway serves."""
-    from mstunnel_setup.operations.certificate import check
-
-    return check.check
+simple_command(cert_app, "show", "Show the certificate in use.", "operations.certificate.check:show")
+simple_command(
+    cert_app,
+    "check",
+    "Check the certificate, its revocation and what the gateway serves.",
+    "operations.certificate.check:check",
+)
 
 
 @command(cert_app, "repair")
@@ -254,20 +310,15 @@ def distrust_root(name: Annotated[str, typer.Argument(help="As `ca-trust list` s
     return lambda operator: ca_trust.remove(operator, name)
 
 
-@command(ca_trust_app, "list")
-def list_roots() -> Work:
-    """Show the additional trusted roots."""
-    from mstunnel_setup.operations.certificate import ca_trust
-
-    return ca_trust.show
-
-
-@command(upgrade_app, "check")
-def check_releases() -> Work:
-    """Show which release runs and which one is newest."""
-    from mstunnel_setup.operations.upgrade import commands
-
-    return commands.check
+simple_command(
+    ca_trust_app, "list", "Show the additional trusted roots.", "operations.certificate.ca_trust:show"
+)
+simple_command(
+    upgrade_app,
+    "check",
+    "Show which release runs and which one is newest.",
+    "operations.upgrade.commands:check",
+)
 
 
 @command(upgrade_app, "apply")
@@ -291,12 +342,12 @@ def upgrade(
     return lambda operator: commands.apply(operator, release, drain)
 
 
-@command(upgrade_app, "refresh")
-def refresh_releases() -> Work:
-    """Fetch the list of releases from the release feed."""
-    from mstunnel_setup.operations.upgrade import releases
-
-    return releases.fetch_now
+simple_command(
+    upgrade_app,
+    "refresh",
+    "Fetch the list of releases from the release feed.",
+    "operations.upgrade.releases:fetch_now",
+)
 
 
 @command(upgrade_app, "import")
@@ -309,20 +360,217 @@ def import_releases(
     return lambda operator: releases.fetch_now(operator, archive)
 
 
-@command(upgrade_app, "rollback")
-def roll_back() -> Work:
-    """Return to the release before the last upgrade."""
-    from mstunnel_setup.operations.upgrade import commands
+simple_command(
+    upgrade_app,
+    "rollback",
+    "Return to the release before the last upgrade.",
+    "operations.upgrade.commands:rollback",
+)
+simple_command(
+    upgrade_app, "history", "Show the upgrades of this server.", "operations.upgrade.commands:history"
+)
 
-    return commands.rollback
+
+def _component(group: App, name: str, container: str) -> None:
+    """The commands that agent and server have in common."""
+
+    def switch(verb: Literal["state", "start", "stop", "restart"], about: str) -> None:
+        @command(group, "status" if verb == "state" else verb, about)
+        def switched() -> Work:
+            from mstunnel_setup.operations import component
+
+            work: Callable[[Operator, str], Result] = getattr(component, verb)
+            return lambda operator: work(operator, container)
+
+    switch("state", f"Show state and health of the {name}.")
+    switch("start", f"Start the {name} if it is stopped.")
+    switch("stop", f"Stop the {name}; it stays down until you start it or the host boots.")
+    switch("restart", f"Restart the {name}.")
+
+    @command(group)
+    def logs(
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log.")] = False,
+        since: Annotated[
+            str | None, typer.Option("--since", metavar="TIME", help="Only lines since this time.")
+        ] = None,
+        tail: Annotated[int, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")] = 0,
+        timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Print timestamps.")] = False,
+    ) -> Work:
+        """Show the log."""
+        from mstunnel_setup.containers import engine
+        from mstunnel_setup.operations import component
+
+        options = engine.LogOptions(follow=follow, lines=tail or None, since=since, timestamps=timestamps)
+        return lambda operator: component.logs(operator, container, options)
 
 
-@command(upgrade_app, "history")
-def show_upgrades() -> Work:
-    """Show the upgrades of this server."""
-    from mstunnel_setup.operations.upgrade import commands
+_component(agent_app, "agent", paths.AGENT)
+_component(server_app, "server", paths.SERVER)
+disconnect_app = new_group("End sessions of devices.")
+unban_app = new_group("Unban addresses.")
+server_app.add_typer(disconnect_app, name="disconnect")
+server_app.add_typer(unban_app, name="unban")
 
-    return commands.history
+
+@command(server_app)
+def show(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="status, users, user NAME, id ID, sessions all|valid, session SID, cookies all|valid, "
+            "ip bans, ip ban points, iroutes or events."
+        ),
+    ] = None,
+) -> Work:
+    """Show status, users, sessions and bans, like occtl."""
+    from mstunnel_setup.operations import sessions
+
+    return lambda operator: sessions.show(operator, what or [])
+
+
+@command(server_app)
+def report(
+    since: Annotated[
+        str,
+        typer.Option("--since", metavar="TIME", help="From this time on: 90m, 24h, 7d, 2026-11-26T19:00."),
+    ] = "24h",
+) -> Work:
+    """Show sessions, time, traffic and last address of each user."""
+    from mstunnel_setup.operations import gateway_log
+
+    return lambda operator: gateway_log.report(operator, since)
+
+
+@command(disconnect_app, "user")
+def disconnect_user(
+    name: Annotated[str, typer.Argument(help="The user, as `server show users` names it (object id).")],
+) -> Work:
+    """End all sessions of a user; its devices may connect again at once."""
+    from mstunnel_setup.operations import sessions
+
+    return lambda operator: sessions.disconnect(operator, "user", name)
+
+
+@command(disconnect_app, "id")
+def disconnect_id(
+    connection: Annotated[
+        int, typer.Argument(min=1, help="The connection, as `server show users` numbers it.")
+    ],
+) -> Work:
+    """End one session; its device may connect again at once."""
+    from mstunnel_setup.operations import sessions
+
+    return lambda operator: sessions.disconnect(operator, "id", str(connection))
+
+
+@command(unban_app, "ip")
+def unban_address(
+    address: Annotated[str, typer.Argument(help="The address, as `server show ip bans` lists it.")],
+) -> Work:
+    """Unban an address."""
+    from mstunnel_setup.operations import sessions
+
+    return lambda operator: sessions.unban(operator, address)
+
+
+@command(server_app)
+def capture(
+    what: Annotated[str, typer.Argument(help="A network interface, or the tunnel address of a client.")],
+    file: Annotated[str, typer.Argument(help="The new file (pcap).")],
+    seconds: Annotated[int, typer.Option("--seconds", min=1, max=3600, help="Stop after this time.")] = 60,
+    megabytes: Annotated[int, typer.Option("--megabytes", min=1, max=1000, help="Stop at this size.")] = 50,
+) -> Work:
+    """Record the traffic of a client or an interface, bounded in time and size."""
+    from mstunnel_setup.operations import sessions
+
+    bounds = sessions.CaptureBounds(seconds, megabytes * 1_000_000)
+    return lambda operator: sessions.capture(operator, what, file, bounds)
+
+
+SettingName = Annotated[str, typer.Argument(help="For example TRACE_SESSIONS.")]
+
+
+@command(env_app, "get")
+def get_setting(
+    name: Annotated[str | None, typer.Argument(help="The setting; all of them without a name.")] = None,
+) -> Work:
+    """Show a setting, or all."""
+    from mstunnel_setup.operations import settings
+
+    return lambda operator: settings.get(operator, name)
+
+
+@command(env_app, "set")
+def set_setting(name: SettingName, value: Annotated[str, typer.Argument(help="One line of text.")]) -> Work:
+    """Set a setting; later runs of mstunnel-setup keep it."""
+    from mstunnel_setup.operations import settings
+
+    return lambda operator: settings.put(operator, name, value)
+
+
+@command(env_app, "unset")
+def unset_setting(name: SettingName) -> Work:
+    """Remove a setting."""
+    from mstunnel_setup.operations import settings
+
+    return lambda operator: settings.put(operator, name, None)
+
+
+simple_command(
+    env_app,
+    "check",
+    "Check that the gateway can use env.sh and its proxies; every restart does this first.",
+    "operations.settings:env_check",
+)
+simple_command(config_app, "show", "Show the server configuration in use.", "operations.settings:show")
+
+
+@command(config_app, "diff")
+def diff_configuration(
+    sign_in: SignInOptions,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with code 20 when anything differs.")
+    ] = False,
+) -> Work:
+    """Compare the server configuration in use with that of the tenant."""
+    from mstunnel_setup.operations import settings
+
+    return lambda operator: settings.diff(operator, sign_in.settings(), exit_code=exit_code)
+
+
+@command(config_app, "pull")
+def pull_configuration(sign_in: SignInOptions) -> Work:
+    """Apply the tenant's server configuration now instead of within minutes."""
+    from mstunnel_setup.operations import settings
+
+    return lambda operator: settings.pull(operator, sign_in.settings())
+
+
+@command(log_app, "level")
+def log_level(
+    level: Annotated[
+        str | None,
+        typer.Argument(help="0 to 4; verbose: 4 for eight hours; normal: end that now. Without it: show."),
+    ] = None,
+) -> Work:
+    """Show or set how much the server logs (DEBUG_LEVEL)."""
+    from mstunnel_setup.operations import settings
+
+    return lambda operator: settings.log_level_command(operator, level)
+
+
+simple_command(site_app, "show", "Show the site this server belongs to.", "operations.enrolment:show")
+
+
+@command(site_app, "change")
+def change_site(
+    sign_in: SignInOptions,
+    site: Annotated[str, typer.Argument(metavar="ID_OR_NAME", help="The site to join.")],
+) -> Work:
+    """Leave the site for another one; certificate and identity stay."""
+    from mstunnel_setup.operations import enrolment as site_work
+
+    return lambda operator: site_work.change(operator, sign_in.settings(), site)
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,9 +15,7 @@ from mstunnel_setup.cli.framework.options import (
     App,
     CertificateOptions,
     CommonOptions,
-    EngineChoice,
     SignInOptions,
-    given,
     refuse_before_command,
     with_options,
 )
@@ -75,7 +73,7 @@ class ReadinessOptions:
         False
     )
     engine: Annotated[
-        EngineChoice | None,
+        Literal["auto", "podman", "docker"] | None,
         typer.Option("--engine", envvar="MSTUNNEL_ENGINE", help="Container engine."),
     ] = None
     port: Annotated[
@@ -160,14 +158,14 @@ def readiness(
     if context.invoked_subcommand is not None:
         refuse_before_command(context, ReadinessOptions, CertificateOptions, SignInOptions)
         return
-    own = {
-        "mode": "rootless" if options.rootless else None,
-        "engine": options.engine and options.engine.value,
-        "site": options.site or None,
-    }
+    own = {"mode": options.rootless and "rootless", "engine": options.engine, "site": options.site}
     request = readiness.ReadinessRequest(
         scope=scope.value,
-        settings={**certificate.settings(), **sign_in.settings(), **given(own)},
+        settings={
+            **certificate.settings(),
+            **sign_in.settings(),
+            **{path: value for path, value in own.items() if value},
+        },
         ignored_checks=tuple(options.ignore_check or ()),
         fix=options.fix,
         timeout=options.timeout,

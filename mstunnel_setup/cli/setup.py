@@ -9,12 +9,12 @@ import typer
 
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
-from mstunnel_setup.cli.adopt_commands import adopt_app
-from mstunnel_setup.cli.framework.command import Work, command
+from mstunnel_setup.cli.framework.command import Work, command, simple_command
 from mstunnel_setup.cli.framework.entry import run_program
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
+    SignInOptions,
     full,
     new_app,
     new_group,
@@ -34,6 +34,7 @@ app = new_app(
     "last run stopped."
 )
 answers_app = new_group()
+adopt_app = new_group()
 self_app = new_group()
 render_app = new_group()
 app.add_typer(answers_app, name="answers", help="Write, check and show answer files.")
@@ -137,22 +138,13 @@ def host(
     return lambda operator: run(operator, options.request(), port, remove=remove, given=given)
 
 
-@command(app)
-def status() -> Work:
-    """Show what is done, what comes next, and why the last run stopped."""
-    from mstunnel_setup.install.status import status as run
-
-    return run
-
-
-@command(app)
-def rollback() -> Work:
-    """Undo an unfinished installation."""
-    from mstunnel_setup.install.uninstall import rollback as run
-
-    return run
-
-
+simple_command(
+    app,
+    "status",
+    "Show what is done, what comes next, and why the last run stopped.",
+    "install.status:status",
+)
+simple_command(app, "rollback", "Undo an unfinished installation.", "install.uninstall:rollback")
 NewFile = Annotated[
     Path | None, typer.Argument(callback=full, help="The new file; without it, standard output.")
 ]
@@ -245,6 +237,67 @@ _format("helm", "Render the values of the Helm chart for one gateway.")
 _format("compose", "Render a Compose file for a host that was prepared by an installation.")
 
 
+simple_command(
+    adopt_app,
+    "inventory",
+    "Show what Microsoft's own gateway left on this server; secrets appear as fingerprints.",
+    "adopt.plan:inventory",
+)
+
+
+@command(adopt_app, "plan")
+def adopt_plan(options: InstallOptions) -> Work:
+    """Show what would be carried over, changed and lost, and what prevents it."""
+    from mstunnel_setup.adopt import plan
+
+    return lambda operator: plan.plan(operator, options.request())
+
+
+@command(adopt_app)
+def switch(
+    options: InstallOptions,
+    plan: Annotated[
+        str,
+        typer.Option(
+            "--plan",
+            metavar="DIGEST",
+            envvar="MSTUNNEL_PLAN",
+            help="Digest of the plan (its last line); required to begin.",
+        ),
+    ] = "",
+) -> Work:
+    """Install this gateway in place of Microsoft's; a failure brings that back."""
+    from mstunnel_setup.adopt import switch
+
+    return lambda operator: switch.switch(operator, options.request(), plan)
+
+
+@command(adopt_app, "rollback")
+def adopt_rollback(
+    options: SignInOptions,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline",
+            envvar="MSTUNNEL_ROLLBACK_OFFLINE",
+            help="Do not change the tenant; list what remains there. Variable: MSTUNNEL_ROLLBACK_OFFLINE=1.",
+        ),
+    ] = False,
+) -> Work:
+    """Remove this gateway and bring Microsoft's back as it was."""
+    from mstunnel_setup.adopt import switch
+
+    return lambda operator: switch.rollback(operator, options.settings(), offline=offline)
+
+
+simple_command(
+    adopt_app,
+    "commit",
+    "End the adoption: Microsoft's gateway stays stopped, and no rollback brings it back.",
+    "adopt.switch:commit",
+)
+
+
 @command(self_app, "verify")
 def self_verify(
     public_key: Annotated[
@@ -272,6 +325,33 @@ def self_verify(
     from mstunnel_setup.operations import version
 
     return lambda operator: version.self_verify(operator.files, public_key, sums)
+
+
+@command(self_app, "update")
+def self_update(
+    check: Annotated[
+        bool, typer.Option("--check", envvar="MSTUNNEL_CHECK", help="Only show whether there is a newer one.")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", envvar="MSTUNNEL_ROLLBACK", help="Return to the version before.")
+    ] = False,
+) -> Work:
+    """Install the newest version of this program from the release feed; the gateway keeps running."""
+    from mstunnel_setup.operations.self_update import self_update
+
+    return lambda operator: self_update(operator, check=check, rollback=rollback)
+
+
+@command(self_app, "install")
+def self_install(
+    older: Annotated[
+        bool, typer.Option("--older", envvar="MSTUNNEL_OLDER", help="Also in place of a newer version.")
+    ] = False,
+) -> Work:
+    """Put this file in place of the installed program; the gateway keeps running."""
+    from mstunnel_setup.operations.self_update import install_program
+
+    return lambda operator: install_program(operator, older=older)
 
 
 @command(self_app, "licences")

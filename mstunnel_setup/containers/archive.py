@@ -18,22 +18,17 @@ import io
 import json
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
-from mstunnel_setup.containers.errors import (
-    IMAGE_ARCHIVE_DAMAGED,
-    IMAGE_ARCHIVE_UNUSABLE,
-)
-from mstunnel_setup.containers.spec import Progress
+from mstunnel_setup.containers.errors import IMAGE_ARCHIVE_DAMAGED, IMAGE_ARCHIVE_UNUSABLE
 
 # Annotations with the name of an image: `docker save` (25 or later, which also writes OCI) puts the full name
 # into the first and only the tag into the second, which is that of the OCI image specification 1.1.
@@ -52,22 +47,14 @@ _NO_ARCHIVE = text("is not an image archive in OCI format")
 _UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, RecursionError)
 
 
-class _Descriptor(BaseModel):
+class _Descriptor(BaseModel, extra="allow", defer_build=True):
     """What an index or a manifest refers to; other properties are kept."""
-
-    model_config = ConfigDict(extra="allow", defer_build=True)
 
     digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
     annotations: dict[str, str] | None = None
 
-    @property
-    def path(self) -> str:
-        return f"blobs/{self.digest.replace(':', '/', 1)}"
 
-
-class _Index(BaseModel):
-    model_config = ConfigDict(extra="allow", defer_build=True)
-
+class _Index(BaseModel, extra="allow", defer_build=True):
     manifests: tuple[_Descriptor, ...]
 
 
@@ -77,7 +64,7 @@ class _Manifest(BaseModel):
 
 
 @dataclass(frozen=True)
-class Archived:
+class ArchivedImage:
     """An image in an archive: its manifest digest (`sha256:...`) and its name, which may be empty."""
 
     digest: str
@@ -85,14 +72,12 @@ class Archived:
 
 
 @dataclass(frozen=True)
-class Loadable:
-    """An image of an archive: its manifest digest, that of its configuration, and paths in the archive."""
+class LoadableImage:
+    """An image of an archive: the digests of its manifest, its configuration and its layers."""
 
     digest: str
     configuration: str
-    manifest_path: str
-    configuration_path: str
-    layer_paths: tuple[str, ...]
+    layers: tuple[str, ...]
 
 
 class _Layout:
@@ -114,7 +99,7 @@ class _Layout:
 
     def verified(self, part: _Descriptor) -> bytes:
         """A manifest or a configuration. Raises EngineError `image-archive-damaged` when it is another's."""
-        content = self.file(part.path).read(_LONGEST)
+        content = self.file(_path(part.digest)).read(_LONGEST)
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != part.digest:
             raise IMAGE_ARCHIVE_DAMAGED(
                 problem=text("the content of {digest} has another digest", digest=part.digest)
@@ -132,7 +117,7 @@ class _Layout:
             ) from error
 
 
-def archived_images(archive: str) -> tuple[Archived, ...]:
+def archived_images(archive: str) -> tuple[ArchivedImage, ...]:
     """The images in an OCI archive.
 
     Raises EngineError `image-archive-unusable` when it is missing, damaged or of another format.
@@ -145,14 +130,18 @@ def archived_images(archive: str) -> tuple[Archived, ...]:
                     "{no_archive} but in Docker's, which does not contain the digest", no_archive=_NO_ARCHIVE
                 )
                 raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=problem)
-            return tuple(Archived(found.digest, _name(found)) for found in layout.index().manifests)
+            found = []
+            for image in layout.index().manifests:
+                names = image.annotations or {}
+                found.append(ArchivedImage(image.digest, names.get(_CONTAINERD_NAME) or names.get(_NAME, "")))
+            return tuple(found)
     except FileNotFoundError as error:
         raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=text("does not exist")) from error
     except (*_UNREADABLE, KeyError) as error:
         raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=_NO_ARCHIVE) from error
 
 
-def loadable(archive: str, digest: str) -> Loadable:
+def loadable(archive: str, digest: str) -> LoadableImage:
     """The image with this manifest digest in an OCI archive, verified by it.
 
     Raises EngineError `image-archive-unusable`, `image-archive-damaged` or `image-digest-mismatch`.
@@ -173,26 +162,26 @@ def loadable(archive: str, digest: str) -> Loadable:
         manifest = layout.manifest(image)
         # It names the unpacked layers: Docker's classic image store checks these against it, but not itself.
         layout.verified(manifest.config)
-    layers = tuple(layer.path for layer in manifest.layers)
-    return Loadable(digest, manifest.config.digest, image.path, manifest.config.path, layers)
+    return LoadableImage(digest, manifest.config.digest, tuple(layer.digest for layer in manifest.layers))
 
 
-def for_docker(archive: str, image: Loadable, name: str) -> Iterator[bytes]:
+def for_docker(archive: str, image: LoadableImage, name: str) -> Iterator[bytes]:
     """An archive of this image alone, called `name` (`host/path:tag`), that Docker loads; piece by piece."""
     annotations = {_CONTAINERD_NAME: name, _NAME: name.rpartition(":")[2]}
     yield from _alone(archive, image, annotations)
-    entry = {"Config": image.configuration_path, "RepoTags": [name], "Layers": image.layer_paths}
+    layers = [*map(_path, image.layers)]
+    entry = {"Config": _path(image.configuration), "RepoTags": [name], "Layers": layers}
     yield from _member("manifest.json", io.BytesIO(json.dumps([entry]).encode()))
     yield _END
 
 
-def for_podman(archive: str, image: Loadable, name: str) -> Iterator[bytes]:
+def for_podman(archive: str, image: LoadableImage, name: str) -> Iterator[bytes]:
     """An archive of this image alone, called `name` (`host/path:tag`), that Podman loads; piece by piece."""
     yield from _alone(archive, image, {_NAME: name})
     yield _END
 
 
-def _alone(archive: str, image: Loadable, annotations: Mapping[str, str]) -> Iterator[bytes]:
+def _alone(archive: str, image: LoadableImage, annotations: Mapping[str, str]) -> Iterator[bytes]:
     """The members of an OCI archive of one image."""
     with _opened(archive) as layout:
         index = layout.index()
@@ -200,7 +189,7 @@ def _alone(archive: str, image: Loadable, annotations: Mapping[str, str]) -> Ite
         written = index.model_copy(update={"manifests": (descriptor,)}).model_dump_json()
         yield from _member(_INDEX, io.BytesIO(written.encode()))
         yield from _member("oci-layout", io.BytesIO(b'{"imageLayoutVersion": "1.0.0"}'))
-        for path in sorted({image.manifest_path, image.configuration_path, *image.layer_paths}):
+        for path in sorted(map(_path, {image.digest, image.configuration, *image.layers})):
             yield from _member(path, layout.file(path))
 
 
@@ -220,9 +209,8 @@ def _opened(archive: str) -> Iterator[_Layout]:
         raise IMAGE_ARCHIVE_DAMAGED(problem=text("it cannot be read to its end")) from error
 
 
-def _name(image: _Descriptor) -> str:
-    annotations = image.annotations or {}
-    return annotations.get(_CONTAINERD_NAME) or annotations.get(_NAME, "")
+def _path(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/', 1)}"
 
 
 def _member(name: str, content: IO[bytes]) -> Iterator[bytes]:
@@ -233,24 +221,3 @@ def _member(name: str, content: IO[bytes]) -> Iterator[bytes]:
     while piece := content.read(_CHUNK):
         yield piece
     yield bytes(-header.size % _BLOCK)
-
-
-class Upload:
-    """What is sent of one archive file; `progress` gets the bytes sent and the size of the file."""
-
-    def __init__(self, archive: str, progress: Progress) -> None:
-        self._progress = progress
-        self._size = Path(archive).stat().st_size
-        self._sent = 0
-
-    def counted(self, content: Iterable[bytes]) -> Iterator[bytes]:
-        """The same content, piece by piece."""
-        for piece in content:
-            yield piece
-            # The headers of the members are counted too.
-            self._sent = min(self._size, self._sent + len(piece))
-            self._progress(self._sent, self._size)
-
-    def end(self) -> None:
-        """Report that all is there: what an engine does not need is not sent."""
-        self._progress(self._size, self._size)

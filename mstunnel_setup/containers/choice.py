@@ -1,10 +1,10 @@
 """Which engine runs the gateway, decided once and stored in the journal, and how its containers are run."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal
 
 from typing_extensions import override
 
@@ -21,9 +21,7 @@ from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.receipt import Receipt
 
-_KEY = "engine"
 _PREFERRED: Sequence[EngineName] = ("podman", "docker")
-_Opener: TypeAlias = Callable[[], AbstractContextManager[ContainerEngine]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class EnginePreference:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class EngineChoice:
     """The engine in use, its version, and why it was chosen."""
 
     name: EngineName
@@ -61,7 +59,7 @@ class ChooseEngine(Action):
     @property
     def key(self) -> str:
         """There is one engine."""
-        return _KEY
+        return "engine"
 
     @override
     def describe(self) -> str:
@@ -83,77 +81,60 @@ class ChooseEngine(Action):
 
 def engine_of(receipt: Receipt) -> EngineName | None:
     """The engine of the existing installation."""
-    chosen = receipt.outputs.get(_KEY, {}).get("engine")
+    chosen = receipt.outputs.get("engine", {}).get("engine")
     return next((name for name in _PREFERRED if name == chosen), None)
 
 
 def open_engine(
-    wish: EnginePreference, files: Files, processes: Processes, clock: Clock, stack: ExitStack
-) -> tuple[ContainerEngine, Chosen]:
+    preference: EnginePreference, files: Files, processes: Processes, clock: Clock, stack: ExitStack
+) -> tuple[ContainerEngine, EngineChoice]:
     """The first candidate that can run the gateway, open until `stack` is closed.
 
     The engine of an existing installation is used whatever its version.
     Raises EngineError with the reason of the first installed engine; `engine-missing` when there is none.
     """
-    strict = wish.installed is None
-
-    def podman() -> AbstractContextManager[ContainerEngine]:
-        from mstunnel_setup.containers.podman import podman_engine  # noqa: PLC0415 (160 ms)
-
-        return podman_engine(files, processes, clock)
-
-    def docker() -> AbstractContextManager[ContainerEngine]:
-        from mstunnel_setup.containers.docker import docker_engine  # noqa: PLC0415 (160 ms)
-
-        return docker_engine(processes, clock, strict=strict)
-
-    openers: Mapping[EngineName, _Opener] = {"podman": podman, "docker": docker}
+    strict = preference.installed is None
     errors: list[EngineError] = []
-    for name in wish.candidates:
+    for name in preference.candidates:
         try:
-            engine, version = _opened(name, openers[name], stack, strict=strict)
+            with ExitStack() as attempt:
+                engine: ContainerEngine
+                if name == "podman":
+                    from mstunnel_setup.containers.podman import podman_engine  # noqa: PLC0415 (160 ms)
+
+                    engine = attempt.enter_context(podman_engine(files, processes, clock))
+                else:
+                    from mstunnel_setup.containers.docker import docker_engine  # noqa: PLC0415 (160 ms)
+
+                    engine = attempt.enter_context(docker_engine(processes, clock, strict=strict))
+                version = engine.version()
+                if strict:
+                    versions.refuse_unfit(name, version)
+                stack.enter_context(attempt.pop_all())
         except EngineError as error:
             errors.append(error)
         else:
-            return engine, Chosen(name, version, _reason(wish, name, errors, processes))
-    raise _refusal(errors)
-
-
-def _opened(
-    name: EngineName, opener: _Opener, stack: ExitStack, *, strict: bool
-) -> tuple[ContainerEngine, str]:
-    with ExitStack() as attempt:
-        engine = attempt.enter_context(opener())
-        version = engine.version()
-        if strict:
-            versions.refuse_unfit(name, version)
-        stack.enter_context(attempt.pop_all())
-    return engine, version
+            return engine, EngineChoice(name, version, _reason(preference, name, errors, processes))
+    present = [error for error in errors if error.code != ENGINE_MISSING.code]
+    if present or len(errors) == 1:
+        raise (present or errors)[0]
+    missing = ENGINE_MISSING(engine="")
+    raise EngineError(missing.code, text("neither Podman nor Docker is installed"), missing.hint)
 
 
 def _reason(
-    wish: EnginePreference, name: EngineName, errors: Sequence[EngineError], processes: Processes
+    preference: EnginePreference, name: EngineName, errors: Sequence[EngineError], processes: Processes
 ) -> str:
-    if wish.installed is not None:
+    if preference.installed is not None:
         return text("the existing gateway runs on it")
-    if wish.engine != "auto":
+    if preference.engine != "auto":
         return text("as requested")
     if errors:
         return errors[0].message
     others = [other.capitalize() for other in _PREFERRED if other != name and processes.find(other)]
-    return (
-        text("preferred over {others}, which is also installed", others=others[0])
-        if others
-        else text("the only engine installed")
-    )
-
-
-def _refusal(errors: Sequence[EngineError]) -> EngineError:
-    present = [error for error in errors if error.code != "engine-missing"]
-    if present or len(errors) == 1:
-        return (present or errors)[0]
-    missing = ENGINE_MISSING(engine="")
-    return EngineError(missing.code, text("neither Podman nor Docker is installed"), missing.hint)
+    if others:
+        return text("preferred over {others}, which is also installed", others=others[0])
+    return text("the only engine installed")
 
 
 class RunMethod(StrEnum):

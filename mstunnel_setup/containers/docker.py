@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -16,7 +16,6 @@ from mstunnel_setup.containers.engine import (
     LOAD_SECONDS,
     ContainerEngine,
     ContainerState,
-    Finished,
     Image,
     engine_time,
     state_of,
@@ -33,20 +32,12 @@ from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
 from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Volume, digest_tag, split_reference
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import READ_FAILURES
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
 
 _SYSTEM_SOCKET = "unix:///run/docker.sock"
 _FIRST_TIMEOUT = 120
 # A call that takes longer than stopping a container (90 s at most) has hung.
 _CALL_TIMEOUT = 600
-_CREATE_TIMEOUT = 600.0
-_PROBE_TIMEOUT = 120.0
-_SHELL = "CMD-SHELL"
-# Without a stop timeout of its own a container has so many seconds (docker-run(1)).
-_STOP_SECONDS = 10
-# dockerd(8): security options in `info` of a daemon with userns-remap, or without root.
-_REMAPPED = "name=userns"
-_ROOTLESS = "name=rootless"
 
 
 class DockerEngine(ContainerEngine):
@@ -100,7 +91,7 @@ class DockerEngine(ContainerEngine):
         if self.image(spec.image) is None:
             # Docker would go and fetch it.
             raise IMAGE_MISSING(image=spec.image)
-        self._run(create_arguments(spec, "docker"), _CREATE_TIMEOUT)
+        self._run(create_arguments(spec, "docker"), _CALL_TIMEOUT)
 
     @override
     def start(self, name: str) -> None:
@@ -115,8 +106,8 @@ class DockerEngine(ContainerEngine):
     @override
     def restart(self, name: str) -> None:
         with self._explained(ENGINE_FAILED, operation=f"restart the container {name}"):
-            # The SDK would give it ten seconds, whatever it was created with.
-            seconds = self._client.inspect_container(name)["Config"].get("StopTimeout", _STOP_SECONDS)
+            # The SDK would give it ten seconds, whatever it was created with; ten is Docker's default.
+            seconds = self._client.inspect_container(name)["Config"].get("StopTimeout", 10)
             self._client.restart(name, seconds)
 
     @override
@@ -139,13 +130,13 @@ class DockerEngine(ContainerEngine):
         """Run the health check of a running container now, before Docker does."""
         found = self._container(name) or {}
         test = (found.get("Config", {}).get("Healthcheck") or {}).get("Test") or [""]
-        command = ("sh", "-c", *test[1:]) if test[0] == _SHELL else tuple(test[1:])
-        return bool(command) and self.execute(name, command, _PROBE_TIMEOUT).code == 0
+        command = ("sh", "-c", *test[1:]) if test[0] == "CMD-SHELL" else tuple(test[1:])
+        return bool(command) and self.execute(name, command, 120.0).code == 0
 
     @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         found = self.image(image)
         if found is None:
             raise IMAGE_MISSING(image=image)
@@ -166,7 +157,7 @@ class DockerEngine(ContainerEngine):
         return " ".join(str(value) for report in reports for value in report.values())
 
     @override
-    def _loaded(self, image: archives.Loadable, name: str) -> Image | None:
+    def _loaded(self, image: archives.LoadableImage, name: str) -> Image | None:
         found = self._inspected(name)
         # Docker's newer image store names images by the digest of the manifest.
         if found is None or found["Id"] not in (image.configuration, image.digest):
@@ -174,20 +165,16 @@ class DockerEngine(ContainerEngine):
         return Image(name, image.digest, str(found["Id"]))
 
     def _container(self, name: str) -> Mapping[str, Any] | None:
-        with self._explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
-            try:
-                found: Mapping[str, Any] = self._client.inspect_container(name)
-            except NotFound:
-                return None
+        with self._explained(ENGINE_FAILED, operation=f"inspect the container {name}"), suppress(NotFound):
+            found: Mapping[str, Any] = self._client.inspect_container(name)
             return found
+        return None
 
     def _inspected(self, name: str) -> Mapping[str, Any] | None:
-        with self._explained(ENGINE_FAILED, operation=f"inspect the image {name}"):
-            try:
-                found: Mapping[str, Any] = self._client.inspect_image(name)
-            except NotFound:
-                return None
+        with self._explained(ENGINE_FAILED, operation=f"inspect the image {name}"), suppress(NotFound):
+            found: Mapping[str, Any] = self._client.inspect_image(name)
             return found
+        return None
 
 
 def container_state(inspected: Mapping[str, Any]) -> ContainerState:
@@ -199,11 +186,7 @@ def container_state(inspected: Mapping[str, Any]) -> ContainerState:
 
 @contextmanager
 def docker_engine(
-    processes: Processes,
-    clock: Clock,
-    environment: Mapping[str, str] = os.environ,
-    *,
-    strict: bool = True,
+    processes: Processes, clock: Clock, environment: Mapping[str, str] = os.environ, *, strict: bool = True
 ) -> Iterator[DockerEngine]:
     """Docker for the duration of a `with` block: the daemon in `DOCKER_HOST`, else the system's.
 
@@ -236,9 +219,10 @@ def _unfit(client: APIClient) -> str:
     about, info = client.version(), client.info()
     if "Podman Engine" in {str(part.get("Name")) for part in about.get("Components") or ()}:
         return text("it is Podman's emulation (package podman-docker)")
+    # dockerd(8): security options of a daemon without root, or with userns-remap.
     options = {option for listed in info.get("SecurityOptions") or () for option in str(listed).split(",")}
-    if _ROOTLESS in options:
+    if "name=rootless" in options:
         return text("it runs without root")
-    if _REMAPPED in options:
+    if "name=userns" in options:
         return text("with userns-remap its containers cannot read /etc/mstunnel/private")
     return ""

@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Literal, TypeAlias
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
+from pydantic import BaseModel, Field, ValidationError
+
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import Declared, EngineError
 from mstunnel_setup.base.parsing import json_value, moment, whole_number
-from mstunnel_setup.base.text import printable, text
+from mstunnel_setup.base.text import plain, printable, sentence, text
 from mstunnel_setup.containers import archive as archives
-from mstunnel_setup.containers import pull as pulls
-from mstunnel_setup.containers.errors import ENGINE_FAILED, ENGINE_MISSING, IMAGE_LOAD_FAILED
-from mstunnel_setup.containers.run_arguments import EngineName, volume_arguments
+from mstunnel_setup.containers.errors import ENGINE_FAILED, ENGINE_MISSING, IMAGE_LOAD_FAILED, PullError
+from mstunnel_setup.containers.release_images import release_images
+from mstunnel_setup.containers.run_arguments import EngineName, mount_words
 from mstunnel_setup.containers.spec import (
     MANAGED_LABEL,
     ContainerSpec,
@@ -35,6 +39,20 @@ LOAD_SECONDS = 3600
 
 # podman-run(1), `docker run`: the engine itself failed.
 _ENGINE_FAILED = 125
+
+_ADVICE = {
+    "manifest unknown": text("Check name and digest of the image."),
+    "unauthorized": text("Sign in to the registry with `{engine} login`."),
+    "denied": text("Sign in to the registry with `{engine} login`."),
+    "no space left": text("Free space below /var/lib/{directory} and run the command again."),
+    "x509": text("Add the authority of the registry (or of the proxy) to the trust store of the system."),
+    "no such host": text("Check name resolution and the proxy settings."),
+    "connection refused": text("Check the network, firewall and proxy settings."),
+    "timeout": text("Check the network, firewall and proxy settings."),
+}
+# Reasons for which a retry is pointless.
+_PERMANENT = ("manifest unknown", "unauthorized", "denied", "no space left", "x509", "time allowed")
+
 
 Health: TypeAlias = Literal["starting", "healthy", "unhealthy"]
 
@@ -72,15 +90,6 @@ class ContainerState:
         return self.labels.get(MANAGED_LABEL) == "1"
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A finished command in a container: exit code and output."""
-
-    code: int
-    output: str
-    error: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class LogOptions:
     """Which part of a log to show: `lines` None is all of it, `since` is a time as the engine reads it."""
@@ -102,7 +111,7 @@ class ContainerEngine(ABC):
     name: ClassVar[EngineName]
     failures: ClassVar[tuple[type[Exception], ...]]
     """What the library raises."""
-    packed: ClassVar[Callable[[str, archives.Loadable, str], Iterator[bytes]]]
+    packed: ClassVar[Callable[[str, archives.LoadableImage, str], Iterator[bytes]]]
     """Makes the archive that the engine loads, of an archive, an image in it, and the name it gets."""
 
     def __init__(self, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
@@ -160,7 +169,7 @@ class ContainerEngine(ABC):
     @abstractmethod
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         """Run a program of an image in a container without network that is removed afterwards.
 
         `arguments` replaces entry point and command. Raises `container-timeout` after `timeout` seconds.
@@ -175,7 +184,7 @@ class ContainerEngine(ABC):
         """Have an archive loaded; what the engine reports."""
 
     @abstractmethod
-    def _loaded(self, image: archives.Loadable, name: str) -> Image | None:
+    def _loaded(self, image: archives.LoadableImage, name: str) -> Image | None:
         """The image called `name`, if it is that of the archive."""
 
     def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
@@ -185,15 +194,15 @@ class ContainerEngine(ABC):
         """
         split_reference(reference)
         until = self._clock.monotonic() + deadline
-        late = pulls.pull_failure(reference, "timeout: the time allowed for it is over", self.name)
+        late = pull_failure(reference, "timeout: the time allowed for it is over", self.name)
 
         def follow() -> None:
-            counter = pulls.Counter(progress)
+            reports = PullProgress(progress)
             for report in self._pull_reports(reference, deadline):
                 if self._clock.monotonic() >= until:
                     raise late
-                if reason := counter.add(report):
-                    raise pulls.pull_failure(reference, reason, self.name)
+                if reason := reports.add(report):
+                    raise pull_failure(reference, reason, self.name)
 
         try:
             # The libraries limit the time between two reports, not that of all: a thread that is left does.
@@ -202,7 +211,7 @@ class ContainerEngine(ABC):
         except LateError as error:
             raise late from error
         except self.failures as error:
-            raise pulls.pull_failure(reference, reason_of(error), self.name) from error
+            raise pull_failure(reference, reason_of(error), self.name) from error
         # Engines leave content to the kernel, which writes it half a minute later.
         os.sync()
         image = self.image(reference)
@@ -223,10 +232,20 @@ class ContainerEngine(ABC):
         """
         name = digest_tag(reference)
         image = archives.loadable(archive, split_reference(reference)[1])
-        upload = archives.Upload(archive, progress)
+        size = Path(archive).stat().st_size
+
+        def counted() -> Iterator[bytes]:
+            sent = 0
+            for piece in type(self).packed(archive, image, name):
+                yield piece
+                # The headers of the members are counted too.
+                sent = min(size, sent + len(piece))
+                progress(sent, size)
+
         with self._explained(IMAGE_LOAD_FAILED, archive=archive):
-            report = self._send(upload.counted(type(self).packed(archive, image, name)))
-        upload.end()
+            report = self._send(counted())
+        # What an engine does not need is not sent.
+        progress(size, size)
         os.sync()
         found = self._loaded(image, name)
         if found is None:
@@ -235,7 +254,7 @@ class ContainerEngine(ABC):
             raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(report).strip())
         return found
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         """Run a program in a running container.
 
         Raises `container-timeout` after `timeout` seconds; the program goes on running there.
@@ -248,23 +267,23 @@ class ContainerEngine(ABC):
 
     def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
         """The command that shows the log of a container."""
-        flags = (
-            *(["--follow"] if options.follow else []),
-            *([f"--tail={options.lines}"] if options.lines is not None else []),
-            *([f"--since={options.since}"] if options.since is not None else []),
-            *(["--timestamps"] if options.timestamps else []),
-        )
-        return (*self._command, "logs", *flags, name)
+        flags = {
+            "--follow": options.follow,
+            f"--tail={options.lines}": options.lines is not None,
+            f"--since={options.since}": options.since is not None,
+            "--timestamps": options.timestamps,
+        }
+        return (*self._command, "logs", *(flag for flag, given in flags.items() if given), name)
 
     def _run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float, *options: str
-    ) -> Finished:
+    ) -> Completed:
         """Run one program of an image, without network, in a container that is removed afterwards."""
         name = f"mstunnel-once-{os.getpid()}-{secrets.token_hex(4)}"
         command = (
             *("run", "--rm", "--network=none", f"--name={name}", f"--label={MANAGED_LABEL}=1", *options),
             *("--stop-timeout=0", f"--entrypoint={arguments[0]}"),
-            *volume_arguments(volumes),
+            *(f"--volume={mount_words(volume, 'podman')}" for volume in volumes),
             *(image, *arguments[1:]),
         )
         try:
@@ -273,7 +292,7 @@ class ContainerEngine(ABC):
             self.remove(name)
             raise
 
-    def _finish(self, arguments: Sequence[str], timeout: float) -> Finished:
+    def _finish(self, arguments: Sequence[str], timeout: float) -> Completed:
         """Run a program in a container; any exit code is accepted."""
         done = self._run(arguments, timeout, accept_failure=True)
         if done.code == _ENGINE_FAILED:
@@ -281,14 +300,13 @@ class ContainerEngine(ABC):
                 operation=text("run {command}", command=self._command[0]),
                 reason=printable(done.error).strip(),
             )
-        return Finished(done.code, done.output, done.error)
+        return done
 
     def _run(self, arguments: Sequence[str], timeout: float, *, accept_failure: bool = False) -> Completed:
         """Run a command of the engine. Raises EngineError `engine-failed` or `container-timeout`."""
         try:
-            return self._processes.run(
-                (*self._command, *arguments), timeout=timeout, check=not accept_failure
-            )
+            command = (*self._command, *arguments)
+            return self._processes.run(command, timeout=timeout, check=not accept_failure)
         except ProcessError as error:
             if error.code == "program-timeout":
                 raise EngineError(
@@ -346,3 +364,71 @@ def state_of(inspected: Mapping[str, Any], image_digest: str) -> ContainerState:
         process_id=whole_number(str(state.get("Pid"))) or None,
         restarts=whole_number(str(inspected.get("RestartCount"))) or 0,
     )
+
+
+Bytes = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Detail(BaseModel):
+    current: Bytes = 0
+    total: Bytes | None = None
+
+
+class _Report(BaseModel):
+    """One report of an engine."""
+
+    id: str | None = None
+    status: str | None = None
+    progress: _Detail | None = Field(default=None, alias="progressDetail")
+    error: object = None
+    detail: object = Field(default=None, alias="errorDetail")
+    message: object = None
+
+
+class PullProgress:
+    """Adds up the reports of one pull for a progress listener."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._layers: dict[str, tuple[int, int]] = {}
+
+    def add(self, report: object) -> str:
+        """Take one report; why the pull failed, if it says so or is unreadable."""
+        try:
+            read = _Report.model_validate(report)
+        except ValidationError:
+            return f"unreadable progress report: {plain(str(report), 80)}"
+        if read.error or read.detail or read.message:
+            return str(read.error or read.detail or read.message)
+        layer, detail = read.id or "", read.progress
+        # Docker counts a second time while it extracts.
+        if detail is not None and detail.total is not None and read.status != "Extracting":
+            self._layers[layer] = (detail.current, detail.total)
+        elif read.status == "Download complete" and layer in self._layers:
+            total = self._layers[layer][1]
+            self._layers[layer] = (total, total)
+        else:
+            return ""
+        done, known = (sum(numbers) for numbers in zip(*self._layers.values(), strict=True))
+        self._progress(done, known)
+        return ""
+
+
+def pull_failure(reference: str, reason: str, engine: EngineName = "podman") -> PullError:
+    """The error for a pull that failed for `reason` (the engine's error text)."""
+    lowered = reason.lower()
+    hint = next((hint for word, hint in _ADVICE.items() if word in lowered), text("Run the command again."))
+    advice = sentence(hint, {"engine": engine, "directory": "containers" if engine == "podman" else "docker"})
+    own = release_images()
+    if own is not None and reference.endswith((own.gateway, own.agent)):
+        advice += f" Or copy {own.archive} to {paths.IMAGE_ARCHIVES}, then run the command again."
+    failure = PullError(
+        "image-pull-failed",
+        "cannot pull {image}: {reason}",
+        hint="{advice}",
+        image=reference,
+        reason=printable(reason).strip(),
+        advice=advice,
+    )
+    failure.permanent = any(word in lowered for word in _PERMANENT)
+    return failure

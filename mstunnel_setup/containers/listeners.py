@@ -1,9 +1,8 @@
 """Listeners on a port: the socket tables of the kernel, and the programs that hold the sockets."""
 
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
-from pathlib import PurePosixPath
+from ipaddress import ip_address
 
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers.spec import Protocol
@@ -13,7 +12,6 @@ from mstunnel_setup.io.files import Files
 # Columns of the tables.
 _STATE, _INODE = 3, 9
 _WAITING = {"tcp": "0A", "udp": "07"}
-_IPV4_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,16 @@ class Socket:
 
 def listening(files: Files, port: int) -> tuple[Listener, ...]:
     """All TCP and UDP listeners on `port` in our network namespace."""
+    found = []
     protocols: tuple[Protocol, ...] = ("tcp", "udp")
-    return tuple(listener for protocol in protocols for listener in _listeners(files, protocol, port))
+    for protocol in protocols:
+        for table in (f"/proc/net/{protocol}", f"/proc/net/{protocol}6"):
+            content = (files.read(table) or b"").decode("ascii", errors="replace")
+            for row in parse(content, protocol):
+                if row.port == port:
+                    program, pid = _holder(files, f"socket:[{row.inode}]")
+                    found.append(Listener(protocol, row.address, port, program, pid))
+    return tuple(found)
 
 
 def parse(table: str, protocol: Protocol) -> tuple[Socket, ...]:
@@ -53,37 +59,20 @@ def parse(table: str, protocol: Protocol) -> tuple[Socket, ...]:
     )
 
 
-def _listeners(files: Files, protocol: Protocol, port: int) -> Iterator[Listener]:
-    for table in (f"/proc/net/{protocol}", f"/proc/net/{protocol}6"):
-        content = (files.read(table) or b"").decode("ascii", errors="replace")
-        for found in parse(content, protocol):
-            if found.port == port:
-                program, pid = _holder(files, found.inode)
-                yield Listener(protocol, found.address, port, program, pid)
-
-
 def _address(digits: str) -> str:
     """The kernel prints 32-bit words in the byte order of the machine: little-endian on our platforms."""
-    words = [bytes.fromhex(digits[start : start + 8])[::-1] for start in range(0, len(digits), 8)]
-    packed = b"".join(words)
-    return str(IPv4Address(packed) if len(digits) == _IPV4_DIGITS else IPv6Address(packed))
+    words = (bytes.fromhex(digits[start : start + 8])[::-1] for start in range(0, len(digits), 8))
+    return str(ip_address(b"".join(words)))
 
 
-def _holder(files: Files, inode: int) -> tuple[str | None, int | None]:
+def _holder(files: Files, socket: str) -> tuple[str | None, int | None]:
     """Name and id of the first process that holds the socket."""
     for name in files.names("/proc"):
-        number = whole_number(name)
-        if number is not None and _holds(files, name, f"socket:[{inode}]"):
-            command = (files.read(f"/proc/{name}/comm") or b"").decode(errors="replace").strip()
-            return command or None, number
-    return None, None
-
-
-def _holds(files: Files, pid: str, socket: str) -> bool:
-    directory = PurePosixPath("/proc") / pid / "fd"
-    try:
-        states = (files.state(str(directory / descriptor)) for descriptor in files.names(str(directory)))
-        return any(state is not None and state.target == socket for state in states)
-    except OSError:
+        number, directory = whole_number(name), f"/proc/{name}/fd"
         # Processes of other users are not readable, and processes may end meanwhile.
-        return False
+        with suppress(OSError):
+            states = (files.state(f"{directory}/{descriptor}") for descriptor in files.names(directory))
+            if number is not None and any(state is not None and state.target == socket for state in states):
+                command = (files.read(f"/proc/{name}/comm") or b"").decode(errors="replace").strip()
+                return command or None, number
+    return None, None

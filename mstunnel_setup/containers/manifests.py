@@ -15,12 +15,6 @@ from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.containers.run_arguments import mount_words
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, DIGEST_LABEL, ContainerSpec, split_reference
 
-_CONFIGURATION: Final = "mstunnel-configuration"
-_CERTIFICATE: Final = "mstunnel-certificate"
-_ENVIRONMENT: Final = "mstunnel-environment"
-_IDENTITY: Final = "mstunnel-identity"
-_RADIUS: Final = "mstunnel-radius"
-_CLAIM: Final = "mstunnel-agent"
 CHAIN: Final = f"{paths.ACTIVE}/chain.pem"
 KEY: Final = f"{paths.ACTIVE}/key.pem"
 SECRET_FILES: Final = (CHAIN, KEY, paths.ENVIRONMENT, paths.AGENT_CREDENTIAL)
@@ -42,7 +36,6 @@ _OF_AGENT: Final = {
 # All users can write to a new volume, or its owner depends on the engine: in these an init container makes a
 # directory, as the user who writes there.
 _OWNED: Final = frozenset({"server-state", "agent-state", "inbox", "agent"})
-_OWN: Final = "own"
 
 
 @dataclass(frozen=True)
@@ -72,7 +65,7 @@ class _Mount:
     @property
     def directory(self) -> str:
         """The directory of the volume that is mounted; empty for the whole volume."""
-        return _OWN if self.volume in _OWNED else ""
+        return "own" if self.volume in _OWNED else ""
 
 
 def placeholder(path: str) -> str:
@@ -90,16 +83,33 @@ def manifest(
     """
     devices = {path: path.removeprefix("/").replace("/", "-") for path in server.devices}
     mounts = {
-        server.name: [*_of_server(server, devices)],
+        server.name: [
+            *_volumes(server, _OF_SERVER),
+            # The directory of the Secret itself, so that a renewed certificate is served without a restart.
+            _Mount("certificate", paths.ACTIVE, read_only=True),
+            # There without RADIUS, too: the Secret is optional.
+            _Mount("radius", paths.RADIUS, read_only=True),
+            *_memory(server),
+            *(_Mount(name, path) for path, name in devices.items()),
+        ],
         agent.name: [*_volumes(agent, _OF_AGENT), *_memory(agent)],
     }
     claimed = {"agent", "certificate", "radius", *devices.values()}
     temporary = dict.fromkeys(
         mount.volume for each in mounts.values() for mount in each if mount.volume not in claimed
     )
-    modes = [*_modes(server)]
+    # Mode and path of each temporary directory that is not writable by all users, as new volumes are.
+    modes = [
+        (option.removeprefix("mode="), place.path)
+        for place in server.tmpfs
+        for option in place.options
+        if option.startswith("mode=") and "ro" not in place.options
+    ]
     prepared = {*_OWNED, _OF_SERVER[paths.CONFIGURATION], _OF_AGENT[paths.CONFIGURATION]}
     prepared |= {_volume_of(server, path) for _mode, path in modes}
+    # What the pod has to be started again for.
+    labels = (*server.labels.values(), *agent.labels.values())
+    parts = [*labels, *(line for each in files for line in each.lines)]
     return rendering.render(
         "kubernetes/mstunnel.yaml",
         server=server,
@@ -108,25 +118,16 @@ def manifest(
         mounts=mounts,
         prepared=[name for name in temporary if name in prepared],
         memory=[name for name in temporary if name not in prepared],
-        own=_OWN,
         device_names=devices,
         modes=modes,
         below=_below(paths.ACTIVE, paths.RADIUS, paths.CA_TRUST, paths.CERTIFICATES),
         below_agent=_below(paths.AGENT_DIRECTORY, paths.INBOX),
-        digest=_digest(server, agent, files),
+        digest=hashlib.sha256("\0".join(parts).encode()).hexdigest(),
         configuration_label=CONFIGURATION_LABEL,
-        configuration=_CONFIGURATION,
-        certificate=_CERTIFICATE,
-        environment=_ENVIRONMENT,
-        identity=_IDENTITY,
-        radius=_RADIUS,
         radius_files=[(PurePosixPath(path).name, path) for path in RADIUS_FILES] if radius else (),
-        claim=_CLAIM,
         placeholder=placeholder,
         chain=CHAIN,
         key=KEY,
-        chain_name=PurePosixPath(CHAIN).name,
-        key_name=PurePosixPath(KEY).name,
         environment_file=paths.ENVIRONMENT,
         identity_file=paths.AGENT_CREDENTIAL,
         identity_key=PurePosixPath(paths.AGENT_CREDENTIAL).name,
@@ -154,16 +155,6 @@ def helm_values(
     )
 
 
-def _of_server(server: ContainerSpec, devices: Mapping[str, str]) -> Iterator[_Mount]:
-    yield from _volumes(server, _OF_SERVER)
-    # The directory of the Secret itself, so that a renewed certificate is served without a restart.
-    yield _Mount("certificate", paths.ACTIVE, read_only=True)
-    # There without RADIUS, too: the Secret is optional.
-    yield _Mount("radius", paths.RADIUS, read_only=True)
-    yield from _memory(server)
-    yield from (_Mount(name, path) for path, name in devices.items())
-
-
 def _volumes(spec: ContainerSpec, names: Mapping[str, str]) -> Iterator[_Mount]:
     for volume in spec.volumes:
         yield _Mount(names[volume.container], volume.container, read_only="ro" in volume.options)
@@ -184,24 +175,6 @@ def _volume_of(spec: ContainerSpec, path: str) -> str:
 def _below(*names: str) -> Sequence[str]:
     """Directories by their path below that of the configuration."""
     return [path.removeprefix(f"{paths.CONFIGURATION}/") for path in names]
-
-
-def _modes(spec: ContainerSpec) -> Iterator[tuple[str, str]]:
-    """Mode and path of each temporary directory that is not writable by all users, as new volumes are."""
-    for place in spec.tmpfs:
-        for option in place.options:
-            if option.startswith("mode=") and "ro" not in place.options:
-                yield option.removeprefix("mode="), place.path
-
-
-def _digest(server: ContainerSpec, agent: ContainerSpec, files: Sequence[ConfigurationFile]) -> str:
-    """SHA-256 in hex of what the pod has to be started again for."""
-    parts = [
-        *server.labels.values(),
-        *agent.labels.values(),
-        *(line for each in files for line in each.lines),
-    ]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def compose_file(specs: Sequence[ContainerSpec]) -> str:

@@ -19,7 +19,6 @@ from mstunnel_setup.containers.engine import (
     LOAD_SECONDS,
     ContainerEngine,
     ContainerState,
-    Finished,
     Image,
     engine_time,
     state_of,
@@ -35,31 +34,10 @@ from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_referenc
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import READ_FAILURES
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
 
-_STANDING_SOCKET = f"unix://{paths.PODMAN_SOCKET}"
-# Every Podman from 4.0 on has this version of the interface.
-_INTERFACE = "4.0.0"
-_VERSION_HEADER = "Libpod-API-Version"
 # A call that takes longer than stopping a container (90 s at most) has hung.
 _CALL_TIMEOUT = 600.0
-_PING_TIMEOUT = 60.0
-_START_TIMEOUT = 180.0
-_END_TIMEOUT = 60.0
-# Idle seconds after which our own service ends, in case we are killed before stopping it.
-_IDLE_SECONDS = 3600
-_CREATE_TIMEOUT = 600.0
-# What a power failure left of an image: a layer without the name of the one below it.
-_DAMAGED = re.compile(r"readlink \S+/overlay: invalid argument")
-# libpod's error when systemd replaces a container between the look-up of its name and that of its id.
-_GONE = "no container with id"
-_MOST_REPLACED = 20
-_REPLACED_PAUSE = 0.5
-# libpod waits five seconds for a killed process and five more for conmon to record its exit:
-# not enough on a busy machine. Both errors contain this text.
-_DYING = "could not be stopped"
-_REMOVE_PATIENCE = 300.0
-_REMOVE_PAUSE = 1.0
 
 
 class PodmanEngine(ContainerEngine):
@@ -116,7 +94,7 @@ class PodmanEngine(ContainerEngine):
 
     @override
     def create(self, spec: ContainerSpec) -> None:
-        self._run(create_arguments(spec), _CREATE_TIMEOUT)
+        self._run(create_arguments(spec), _CALL_TIMEOUT)
 
     @override
     def start(self, name: str) -> None:
@@ -137,7 +115,7 @@ class PodmanEngine(ContainerEngine):
     @override
     def remove(self, name: str) -> None:
         """Stop and remove a container; retried while its process has not ended."""
-        until = self._clock.monotonic() + _REMOVE_PATIENCE
+        until = self._clock.monotonic() + 300.0
         with self._explained(ENGINE_FAILED, operation=f"remove the container {name}"):
             while True:
                 try:
@@ -145,25 +123,28 @@ class PodmanEngine(ContainerEngine):
                 except NotFound:
                     return
                 except APIError as error:
-                    if _DYING not in str(error) or self._clock.monotonic() >= until:
+                    # libpod waits five seconds for a killed process and five more for conmon to record its
+                    # exit: not enough on a busy machine. Both errors contain this text.
+                    if "could not be stopped" not in str(error) or self._clock.monotonic() >= until:
                         raise
                 else:
                     return
-                self._clock.sleep(_REMOVE_PAUSE)
+                self._clock.sleep(1.0)
 
     @override
     def inspect(self, name: str) -> ContainerState | None:
         """The state of a container; retried when systemd replaces it meanwhile."""
         with self._explained(ENGINE_FAILED, operation=f"inspect the container {name}"):
-            for _ in range(_MOST_REPLACED):
+            for _ in range(20):
                 try:
                     return container_state(self._client.containers.get(name).attrs)
                 except NotFound:
                     return None
                 except APIError as error:
-                    if _GONE not in str(error).lower():
+                    # systemd replaced the container between the look-up of its name and that of its id.
+                    if "no container with id" not in str(error).lower():
                         raise
-                self._clock.sleep(_REPLACED_PAUSE)
+                self._clock.sleep(0.5)
         return None
 
     @override
@@ -176,7 +157,7 @@ class PodmanEngine(ContainerEngine):
     @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         # Podman ends the container if we are killed.
         options = ("--pull=never", f"--timeout={int(timeout) + 5}")
         return self._run_once(image, arguments, volumes, timeout, *options)
@@ -201,7 +182,7 @@ class PodmanEngine(ContainerEngine):
         return "Podman reported success, but the image has another digest"
 
     @override
-    def _loaded(self, image: archives.Loadable, name: str) -> Image | None:
+    def _loaded(self, image: archives.LoadableImage, name: str) -> Image | None:
         found = self._image(name)
         return found if found is not None and found.digest == image.digest else None
 
@@ -212,7 +193,8 @@ class PodmanEngine(ContainerEngine):
             except ImageNotFound:
                 return None
             except APIError as error:
-                if _DAMAGED.search(str(error)):
+                # What a power failure left: a layer without the name of the one below it.
+                if re.search(r"readlink \S+/overlay: invalid argument", str(error)):
                     return None
                 raise
 
@@ -246,7 +228,7 @@ def podman_engine(
     `engine-address-invalid`.
     """
     chosen = environment.get("CONTAINER_HOST")
-    address = chosen or _STANDING_SOCKET
+    address = chosen or f"unix://{paths.PODMAN_SOCKET}"
     command = ("podman", "--url", chosen) if chosen else ("podman",)
     with ExitStack() as stack:
         version = _version(address)
@@ -268,9 +250,10 @@ def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[t
     files.make_directories(paths.RUN, 0o755)
     path = f"{paths.RUN}/podman-{os.getpid()}.sock"
     address = f"unix://{files.locate(path)}"
-    service = processes.start(["podman", "system", "service", f"--time={_IDLE_SECONDS}", address])
+    # Idle for an hour it ends by itself, in case we are killed before stopping it.
+    service = processes.start(["podman", "system", "service", "--time=3600", address])
     try:
-        until = clock.monotonic() + _START_TIMEOUT
+        until = clock.monotonic() + 180.0
         while (version := _version(address)) is None:
             if service.poll() is not None or clock.monotonic() >= until:
                 raise EngineError(
@@ -282,7 +265,7 @@ def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[t
         yield address, version
     finally:
         service.terminate()
-        until = clock.monotonic() + _END_TIMEOUT
+        until = clock.monotonic() + 60.0
         while service.poll() is None and clock.monotonic() < until:
             clock.sleep(0.05)
         if service.poll() is None:
@@ -298,12 +281,12 @@ def _version(address: str) -> str | None:
     Every answer names it (Podman: version/version.go). `version()` takes a third of a second: for it Podman
     has the package manager look for the package of each of its programs.
     """
-    with _client(address, _PING_TIMEOUT) as client:
+    with _client(address, 60.0) as client:
         try:
             answer = client.api.get("/_ping")
         except APIError:
             return None
-        return str(answer.headers.get(_VERSION_HEADER, "")) if answer.ok else None
+        return str(answer.headers.get("Libpod-API-Version", "")) if answer.ok else None
 
 
 def _client(address: str, timeout: float) -> PodmanClient:
@@ -319,7 +302,8 @@ def _client(address: str, timeout: float) -> PodmanClient:
             hint="Set CONTAINER_HOST to unix:///path or tcp://host:port.",
             address=address,
         )
-    client = PodmanClient(base_url=address, version=_INTERFACE, timeout=timeout)
+    # Every Podman from 4.0 on has this version of the interface.
+    client = PodmanClient(base_url=address, version="4.0.0", timeout=timeout)
     # The proxies of the environment are for the internet.
     client.api.trust_env = False
     return client

@@ -29,12 +29,11 @@ _OLDEST = Version("4.9")
 
 def render(spec: ContainerSpec, *, rootless: bool = False) -> str:
     """The text of `NAME.container` for `spec`; `rootless` is for the service manager of an account."""
-    command = json.dumps(spec.health.command) if spec.health else ""
     return rendering.render(
         "quadlet/mstunnel.container",
         spec=spec,
         rootless=rootless,
-        health_command=command,
+        health_command=json.dumps(spec.health.command) if spec.health else "",
         resolver_copy=paths.RESOLVER,
     )
 
@@ -65,9 +64,26 @@ def check(files: Files, processes: Processes, name: str, text: str) -> str:
     files.make_directories(paths.QUADLET_DRAFTS, 0o755)
     try:
         files.write(f"{paths.QUADLET_DRAFTS}/{name}", text.encode())
-        return _judge(processes, generator, str(files.locate(paths.QUADLET_DRAFTS)), name)
+        directory = str(files.locate(paths.QUADLET_DRAFTS))
+        done = processes.run(
+            [generator, "-dryrun", "-no-kmsg-log", *(["-user"] if paths.ROOTLESS else [])],
+            timeout=180,
+            check=False,
+            environment={"QUADLET_UNIT_DIRS": directory},
+        )
     finally:
         discard(files, name)
+    # Older generators exit with 0 although they rejected a file: check for the service itself.
+    marker = f"---{PurePosixPath(name).stem}.service---"
+    if done.code != 0 or marker not in done.output:
+        raise EngineError(
+            "quadlet-refused",
+            "Podman rejects the unit file {name}: {reason}",
+            hint="Podman is probably older than 4.9; update it.",
+            name=name,
+            reason=printable(done.error).strip().replace(directory, ""),
+        )
+    return done.output.partition(marker)[2].lstrip("\n")
 
 
 def discard(files: Files, name: str) -> None:
@@ -75,24 +91,3 @@ def discard(files: Files, name: str) -> None:
     if files.state(paths.QUADLET_DRAFTS) is not None:
         files.remove(f"{paths.QUADLET_DRAFTS}/{name}")
         files.remove_directory(paths.QUADLET_DRAFTS)
-
-
-def _judge(processes: Processes, generator: str, directory: str, name: str) -> str:
-    done = processes.run(
-        [generator, "-dryrun", "-no-kmsg-log", *(["-user"] if paths.ROOTLESS else [])],
-        timeout=180,
-        check=False,
-        environment={"QUADLET_UNIT_DIRS": directory},
-    )
-    # Older generators exit with 0 although they rejected a file: check for the service itself.
-    marker = f"---{PurePosixPath(name).stem}.service---"
-    if done.code != 0 or marker not in done.output:
-        reason = printable(done.error).strip().replace(directory, "")
-        raise EngineError(
-            "quadlet-refused",
-            "Podman rejects the unit file {name}: {reason}",
-            hint="Podman is probably older than 4.9; update it.",
-            name=name,
-            reason=reason,
-        )
-    return done.output.partition(marker)[2].lstrip("\n")

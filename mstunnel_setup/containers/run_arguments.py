@@ -1,11 +1,15 @@
-"""The options of `podman` and `docker` for a specification; a Quadlet file leads to the same ones."""
+"""The options of `podman` and `docker` for a specification, and the systemd unit that calls them.
+
+A Quadlet file leads to the same options.
+"""
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
-from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, HealthCheck, Tmpfs, Volume
+from mstunnel_setup.base import rendering
+from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Tmpfs, Volume
 
 EngineName: TypeAlias = Literal["podman", "docker"]
 
@@ -20,16 +24,6 @@ def create_arguments(spec: ContainerSpec, engine: EngineName = "podman") -> tupl
 # capabilities and the device cgroup make programs and devices there harmless. Podman alone fills a tmpfs with
 # what lies below it, unless the last is given (podman-run(1)).
 _PODMAN_ONLY = frozenset({"noexec", "nosuid", "nodev", "notmpcopyup"})
-
-
-def volume_arguments(volumes: Sequence[Volume], engine: EngineName = "podman") -> Iterator[str]:
-    """The options that mount `volumes`."""
-    yield from (f"--volume={mount_words(volume, engine)}" for volume in volumes)
-
-
-def tmpfs_arguments(mounts: Sequence[Tmpfs], engine: EngineName = "podman") -> Iterator[str]:
-    """The options that mount a tmpfs at each place."""
-    yield from (f"--tmpfs={mount_words(mount, engine)}" for mount in mounts)
 
 
 def mount_words(mount: Volume | Tmpfs, engine: EngineName) -> str:
@@ -54,8 +48,8 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
     yield from (f"--cap-add={name}" for name in spec.capabilities)
     yield from (f"--device={path}" for path in spec.devices)
     yield from (f"--env-file={path}" for path in spec.environment_files)
-    yield from volume_arguments(spec.volumes, engine)
-    yield from tmpfs_arguments(spec.tmpfs, engine)
+    yield from (f"--volume={mount_words(volume, engine)}" for volume in spec.volumes)
+    yield from (f"--tmpfs={mount_words(mount, engine)}" for mount in spec.tmpfs)
     yield from (f"--network={name}" for name in spec.networks)
     yield from (f"--publish={port.host}:{port.container}/{port.protocol}" for port in spec.ports)
     yield from (f"--sysctl={name}={value}" for name, value in spec.sysctls.items())
@@ -66,17 +60,43 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
     if spec.pids_limit is not None:
         yield f"--pids-limit={spec.pids_limit}"
     yield f"--stop-timeout={spec.stop_timeout}"
-    if spec.health is not None:
-        yield from _health(spec.health, engine)
+    if (health := spec.health) is not None:
+        # Docker accepts a shell command only, Podman also a list of words.
+        command = shlex.join(health.command) if engine == "docker" else json.dumps(health.command)
+        yield f"--health-cmd={command}"
+        yield f"--health-interval={health.interval}s"
+        yield f"--health-timeout={health.timeout}s"
+        yield f"--health-retries={health.retries}"
+        yield f"--health-start-period={health.start_period}s"
+        if health.kill and engine == "podman":
+            yield "--health-on-failure=kill"
 
 
-def _health(health: HealthCheck, engine: EngineName) -> Iterator[str]:
-    # Docker accepts a shell command only, Podman also a list of words.
-    command = shlex.join(health.command) if engine == "docker" else json.dumps(health.command)
-    yield f"--health-cmd={command}"
-    yield f"--health-interval={health.interval}s"
-    yield f"--health-timeout={health.timeout}s"
-    yield f"--health-retries={health.retries}"
-    yield f"--health-start-period={health.start_period}s"
-    if health.kill and engine == "podman":
-        yield "--health-on-failure=kill"
+WANTED_BY: Mapping[EngineName, tuple[str, ...]] = {
+    # A unit that was stopped with the daemon starts with it again.
+    "docker": ("multi-user.target", "docker.service"),
+    "podman": ("multi-user.target",),
+}
+
+
+def unit_file(spec: ContainerSpec, engine: EngineName) -> str:
+    """The text of `NAME.service`: for Docker, and for Podman where Quadlet is not possible (cgroup v1).
+
+    Its processes are only clients of the engine: one creates the container, one waits for its end. So it has
+    a strict sandbox, while the container gets what its specification says.
+    """
+    command = "/usr/bin/docker"
+    words = ["--log-driver=journald", f"--log-opt=tag={spec.log_tag or spec.name}"]
+    if engine == "podman":
+        command = "/usr/bin/podman --url unix:///run/podman/podman.sock"
+        words.insert(0, "--pull=never")
+    return rendering.render(
+        "systemd/mstunnel.service",
+        spec=spec,
+        command=command,
+        service="docker.service" if engine == "docker" else "podman.socket",
+        # A stop or restart of the daemon stops us first, so that devices are disconnected properly.
+        part_of=engine == "docker",
+        words=(*words, *container_options(spec, engine), spec.local_image),
+        wanted_by=WANTED_BY[engine],
+    )

@@ -25,7 +25,6 @@ DIGEST_LABEL = "org.mstunnel.digest"
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _REFERENCE = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}")
-_TAG_DIGITS = 12
 _DEVICE = re.compile(r"/dev/[\w./-]+")
 _CAPABILITY = re.compile(r"[A-Z][A-Z_]*")
 _SYSCTL = re.compile(r"[a-z0-9_.-]+")
@@ -36,8 +35,6 @@ _OPTION = re.compile(r"[\w=.-]+")
 _LONGEST_STOP = 90
 _HIGHEST_PORT = 65535
 _HIGHEST_ID = 65535
-# Podman's own network, as its documentation and containers.conf(5) name it.
-_BRIDGE = "podman"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,20 +154,35 @@ class ContainerSpec:
         _matching("network", _NAME, filter(None, [self.ipv6_network]))
         _matching("log tag", _NAME, [self.log_tag or self.name])
         _matching("SELinux level", _LEVEL, filter(None, [self.selinux_level]))
-        self._check_description()
+        _visible("description", self.description)
+        # A backslash at the end of a line continues it in unit files.
+        _require("description", self.description, ok="\\" not in self.description)
+        _require("description", self.description, ok=self.description.strip() == self.description != "")
         for path in self.environment_files:
             _absolute("environment file", path)
         for path in filter(None, (self.hooks, self.resolver)):
             _absolute("path", path)
-        self._check_rights()
-        self._check_labels()
+        for number in (self.user, self.group):
+            _require("user or group", str(number), ok=0 <= number <= _HIGHEST_ID)
+        _matching("device", _DEVICE, self.devices)
+        _matching("capability", _CAPABILITY, self.capabilities)
+        _matching("sysctl", _SYSCTL, self.sysctls)
+        for value in self.sysctls.values():
+            _visible("sysctl value", value)
+            # Podman's generator mishandles these: it drops the line, or doubles them.
+            _require("sysctl value", value, ok=not {'"', "\\"} & set(value))
+        _matching("label", _LABEL, self.labels)
+        for value in self.labels.values():
+            _visible("label value", value)
+        _require("label", MANAGED_LABEL, ok=MANAGED_LABEL not in self.labels)
         _require("process limit", str(self.pids_limit), ok=self.pids_limit is None or self.pids_limit > 0)
         _require("stop timeout", str(self.stop_timeout), ok=0 <= self.stop_timeout <= _LONGEST_STOP)
 
     @property
     def networks(self) -> tuple[str, ...]:
         """The networks to name to the engine; none is its bridge, which one that is named would replace."""
-        bridge = _BRIDGE if self.ipv6_network else ""
+        # Podman's own network, as its documentation and containers.conf(5) name it.
+        bridge = "podman" if self.ipv6_network else ""
         return tuple(filter(None, (self.network or bridge, self.ipv6_network)))
 
     @property
@@ -182,29 +194,6 @@ class ContainerSpec:
     def local_image(self) -> str:
         """The name of the image in this engine."""
         return self.local_name or self.image
-
-    def _check_description(self) -> None:
-        _visible("description", self.description)
-        # A backslash at the end of a line continues it in unit files.
-        _require("description", self.description, ok="\\" not in self.description)
-        _require("description", self.description, ok=self.description.strip() == self.description != "")
-
-    def _check_rights(self) -> None:
-        for number in (self.user, self.group):
-            _require("user or group", str(number), ok=0 <= number <= _HIGHEST_ID)
-        _matching("device", _DEVICE, self.devices)
-        _matching("capability", _CAPABILITY, self.capabilities)
-        _matching("sysctl", _SYSCTL, self.sysctls)
-        for value in self.sysctls.values():
-            _visible("sysctl value", value)
-            # Podman's generator mishandles these: it drops the line, or doubles them.
-            _require("sysctl value", value, ok=not {'"', "\\"} & set(value))
-
-    def _check_labels(self) -> None:
-        _matching("label", _LABEL, self.labels)
-        for value in self.labels.values():
-            _visible("label value", value)
-        _require("label", MANAGED_LABEL, ok=MANAGED_LABEL not in self.labels)
 
 
 def check_reference(reference: str) -> None:
@@ -225,7 +214,7 @@ def split_reference(reference: str) -> tuple[str, str]:
 def digest_tag(reference: str) -> str:
     """The tag for an image whose archive has another name: the start of its digest."""
     name, digest = split_reference(reference)
-    return f"{name}:sha256-{digest.removeprefix('sha256:')[:_TAG_DIGITS]}"
+    return f"{name}:sha256-{digest.removeprefix('sha256:')[:12]}"
 
 
 def _absolute(what: str, path: str) -> None:

@@ -1,6 +1,6 @@
 """The containers of Microsoft's own gateway: they have the names of ours, and not our label."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +9,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, as_list, as_object
+from mstunnel_setup.base.values import as_list, as_object
 from mstunnel_setup.containers.errors import ENGINE_FAILED
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import MANAGED_LABEL
@@ -17,10 +17,7 @@ from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Processes
 
 NAMES: Final = (paths.SERVER, paths.AGENT)
-_ENGINES: Final[tuple[EngineName, ...]] = ("podman", "docker")
 _QUERY_TIMEOUT = 60.0
-# How both engines say it, in lower case.
-_ABSENT = text("no such container")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,16 +44,13 @@ def vendor_containers(processes: Processes, names: Sequence[str] = NAMES) -> tup
 
     Those of another account's rootless Podman are not visible.
     """
-    return tuple(_found(processes, names))
-
-
-def _found(processes: Processes, names: Sequence[str]) -> Iterator[VendorContainer]:
-    for engine in _ENGINES:
+    engines: tuple[EngineName, ...] = ("podman", "docker")
+    found = []
+    for engine in engines:
         for name in names:
             with suppress(EngineError):
-                found = inspect(processes, engine, name)
-                if found is not None:
-                    yield found
+                found.append(inspect(processes, engine, name))
+    return tuple(filter(None, found))
 
 
 def inspect(processes: Processes, engine: EngineName, name: str) -> VendorContainer | None:
@@ -66,43 +60,34 @@ def inspect(processes: Processes, engine: EngineName, name: str) -> VendorContai
     """
     if processes.find(engine) is None:
         return None
-    described = _described(processes, engine, name)
-    labels = as_object(as_object(described.get("Config")).get("Labels"))
-    return _container(engine, name, described) if described and labels.get(MANAGED_LABEL) != "1" else None
-
-
-def _described(processes: Processes, engine: EngineName, name: str) -> JsonObject:
-    """What the engine says of a container; empty when there is none."""
     try:
-        told = processes.run((engine, "container", "inspect", name), timeout=_QUERY_TIMEOUT, check=False)
-        if told.code and _ABSENT in told.error.lower():
-            return {}
-        (described,) = json_value(told.output)
+        answer = processes.run((engine, "container", "inspect", name), timeout=_QUERY_TIMEOUT, check=False)
+        # How both engines say it.
+        if answer.code and "no such container" in answer.error.lower():
+            return None
+        (described,) = map(as_object, json_value(answer.output))
     except (ProcessError, ValueError, TypeError) as error:
         raise ENGINE_FAILED(
             operation=text("inspect the container {name} with {engine}", name=name, engine=engine),
             reason=error,
         ) from error
-    return as_object(described)
-
-
-def _container(engine: EngineName, name: str, described: JsonObject) -> VendorContainer:
-    settings = as_object(described.get("HostConfig"))
+    configuration, settings = as_object(described.get("Config")), as_object(described.get("HostConfig"))
+    if not described or as_object(configuration.get("Labels")).get(MANAGED_LABEL) == "1":
+        return None
     mounts = map(as_object, as_list(described.get("Mounts")))
+    bindings = sorted(as_object(settings.get("PortBindings")).items())
     return VendorContainer(
         engine=engine,
         name=name,
-        image=str(described.get("ImageName") or as_object(described.get("Config")).get("Image") or ""),
+        image=str(described.get("ImageName") or configuration.get("Image") or ""),
         image_id=str(described.get("Image") or ""),
         running=bool(as_object(described.get("State")).get("Running")),
         restart_policy=str(as_object(settings.get("RestartPolicy")).get("Name") or "no"),
         network=str(settings.get("NetworkMode") or ""),
-        ports=tuple(_ports(as_object(settings.get("PortBindings")))),
+        ports=tuple(
+            f"{place.get('HostPort')}/{inside.partition('/')[2]} to {inside.partition('/')[0]}"
+            for inside, places in bindings
+            for place in map(as_object, as_list(places))
+        ),
         mounts=tuple(f"{item.get('Source')} at {item.get('Destination')}" for item in mounts),
     )
-
-
-def _ports(bindings: JsonObject) -> Iterator[str]:
-    for inside, places in sorted(bindings.items()):
-        for place in map(as_object, as_list(places)):
-            yield f"{place.get('HostPort')}/{inside.partition('/')[2]} to {inside.partition('/')[0]}"

@@ -6,20 +6,16 @@ from functools import cache
 from importlib.resources import files
 
 from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, Field, computed_field
 from typing_extensions import override
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.run_arguments import EngineName
 
-_STRICT = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-
-class EngineRun(BaseModel):
+class EngineRun(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """An end-to-end run that ended well: the engine's version, and where and when it was."""
-
-    model_config = _STRICT
 
     version: str
     distribution: str
@@ -42,10 +38,8 @@ class EngineRun(BaseModel):
         )
 
 
-class EngineRange(BaseModel):
+class EngineRange(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """Versions of an engine: the minimum, the minimum without root, and the runs that prove others."""
-
-    model_config = _STRICT
 
     least: str
     least_rootless: str = ""
@@ -58,10 +52,8 @@ class EngineRange(BaseModel):
         return tuple(dict.fromkeys(run.line for run in self.runs))
 
 
-class BadVersions(BaseModel):
+class BadVersions(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """A range of versions (`from` included, `below` excluded) that is refused, and why."""
-
-    model_config = _STRICT
 
     engine: EngineName
     start: str = Field(alias="from")
@@ -111,23 +103,18 @@ def is_tested(engine: EngineName, version: Version) -> bool:
 
 def refuse_unfit(engine: EngineName, text: str) -> None:
     """Raise EngineError `engine-version` for a version that cannot run the gateway; unknown formats pass."""
-    version, least = release(text), Version(engine_table().engines[engine].least)
+    version, least = release(text), engine_table().engines[engine].least
     if version is None:
         return
     bad = bad_range(engine, version)
-    if bad is not None:
-        raise _unfit(engine, text, bad.why, bad.below)
-    if version < least:
-        raise _unfit(engine, text, f"it is older than {least}", str(least))
-
-
-def _unfit(engine: EngineName, version: str, why: str, least: str) -> EngineError:
-    return EngineError(
+    if bad is None and version >= Version(least):
+        return
+    raise EngineError(
         "engine-version",
         "{engine} {version} cannot run the gateway: {reason}",
         hint="Update {engine} to {least} or later.",
         engine=engine.capitalize(),
-        version=version,
-        reason=why,
-        least=least,
+        version=text,
+        reason=bad.why if bad else f"it is older than {least}",
+        least=bad.below if bad else least,
     )

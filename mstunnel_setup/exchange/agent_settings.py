@@ -1,9 +1,10 @@
 """What the set-up left for the agent: who it is, where its tenant answers, which server it looks after."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from mstunnel_setup.answers.variables import LOG_FORMAT, PROXIES
 from mstunnel_setup.base import paths
@@ -17,10 +18,8 @@ _GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class AgentInfo(BaseModel):
+class AgentInfo(BaseModel, frozen=True, extra="ignore"):
     """`agent-info.json`. Keys of a newer set-up are of no concern to an older agent."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     agent_id: str = Field(alias="AgentId", pattern=_GUID)
     tenant_id: str = Field(alias="AADTenantId", pattern=_GUID)
@@ -32,10 +31,8 @@ class AgentInfo(BaseModel):
     graph: str | None = Field(default=None, alias="Graph")
 
 
-class AgentSettings(BaseModel):
+class AgentSettings(BaseModel, frozen=True, extra="ignore"):
     """`AgentSettings.json`, which other tools add to."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     site_id: str = Field(alias="SiteId", pattern=_GUID)
     server_id: str = Field(alias="ServerId", pattern=_GUID)
@@ -58,18 +55,16 @@ def read_log_level(files: Files, now: datetime) -> int:
 
 def wants_requests(files: Files) -> bool:
     """Whether `env.sh` wants every request in the log; a file that is wrong is reported elsewhere."""
-    try:
+    with suppress(SetupError):
         return is_verbose(_environment(files))
-    except SetupError:
-        return False
+    return False
 
 
 def wants_json(files: Files) -> bool:
     """Whether `env.sh` wants log lines as JSON; a file that is wrong is reported elsewhere."""
-    try:
+    with suppress(SetupError):
         return _environment(files).get(LOG_FORMAT) == "json"
-    except SetupError:
-        return False
+    return False
 
 
 def read_proxies(files: Files) -> dict[str, str]:

@@ -5,6 +5,7 @@ Written by `images/gateway/report`. The agent can ask the gateway nothing and te
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Final
 
 from mstunnel_setup.base import paths
@@ -19,8 +20,6 @@ REPORT_SHOWN: Final = f"{paths.SERVER_STATE_INSIDE}/report"
 LATEST_PROBE: Final = timedelta(minutes=11)
 """It tries every five minutes, so a probe that is older than two tries is no answer any more."""
 _LONGEST: Final = 500
-_REFUSED_BY_PROXY: Final = 407
-_SERVER_ERROR: Final = 500
 # Beyond every status and every wait in seconds; JSON as Python reads it knows infinity too.
 _MEASURABLE: Final = 1_000_000
 # The monitor, which is privileged, reads it too.
@@ -28,7 +27,7 @@ _LARGEST: Final = 1 << 20
 
 
 @dataclass(frozen=True)
-class Applied:
+class ConfigurationOutcome:
     """What became of a configuration: the SHA-256 of its file in hex, and the refusal if it was refused."""
 
     digest: str
@@ -54,7 +53,8 @@ class Probe:
     @property
     def reached(self) -> bool:
         """Whether the site answered: not the proxy on the way, and no error of a gateway in between."""
-        return 0 < self.status < _SERVER_ERROR and self.status != _REFUSED_BY_PROXY
+        proxy = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        return 0 < self.status < HTTPStatus.INTERNAL_SERVER_ERROR and self.status != proxy
 
     @property
     def words(self) -> str:
@@ -83,7 +83,7 @@ class GatewayReport:
     """
 
     at: datetime
-    configuration: Applied | None = None
+    configuration: ConfigurationOutcome | None = None
     connections: int | None = None
     transferred: int | None = None
     nameservers: tuple[str, ...] = ()
@@ -103,45 +103,40 @@ def parse_report(text: str) -> GatewayReport | None:
     for line in text.splitlines():
         name, _, value = line.partition(" ")
         words.setdefault(name, []).append(value)
-    at = _time(_first(words, "time"))
+    first = {name: values[0] for name, values in words.items()}
+    at = _time(first.get("time", ""))
     if at is None:
         return None
-    found = _object(_first(words, "status")).get("Active sessions")
+    found = _object(first.get("status", "")).get("Active sessions")
     # The kernel counts in 64 bits.
     counts = [whole_number(count, 20) for line in words.get("interface", []) for count in line.split()[1:]]
+    digest, outcome, reason = _three_words(first.get("configuration", ""))
+    refusal = plain(reason, _LONGEST) or "no reason given"
+    tried, url, account = _three_words(first.get("probe", ""))
+    probed = _time(tried)
     return GatewayReport(
         at=at,
-        configuration=_applied(_first(words, "configuration")),
+        configuration=ConfigurationOutcome(digest, refusal if outcome == "refused" else None)
+        if outcome in ("applied", "refused")
+        else None,
         connections=found if isinstance(found, int) and 0 <= found < _MEASURABLE else None,
         transferred=sum(filter(None, counts)) if counts and None not in counts else None,
         nameservers=tuple(plain(value, 60) for value in words.get("nameserver", [])),
-        probe=_probe(_first(words, "probe")),
-        opens_tunnel=_first(words, "tunnel-device") == "open",
+        probe=Probe(probed, url, _object(account)) if probed and url else None,
+        opens_tunnel=first.get("tunnel-device") == "open",
     )
 
 
-def _first(words: dict[str, list[str]], name: str) -> str:
-    return words.get(name, [""])[0]
+def _three_words(text: str) -> tuple[str, str, str]:
+    """The first two words and the rest; empty where there is none."""
+    first, _, rest = text.partition(" ")
+    second, _, rest = rest.partition(" ")
+    return first, second, rest
 
 
 def _time(text: str) -> datetime | None:
     seconds = whole_number(text, 11)
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _applied(text: str) -> Applied | None:
-    digest, _, rest = text.partition(" ")
-    outcome, _, reason = rest.partition(" ")
-    if outcome == "applied":
-        return Applied(digest)
-    return Applied(digest, plain(reason, _LONGEST) or "no reason given") if outcome == "refused" else None
-
-
-def _probe(text: str) -> Probe | None:
-    when, _, rest = text.partition(" ")
-    url, _, account = rest.partition(" ")
-    at = _time(when)
-    return None if at is None or not url else Probe(at, url, _object(account))
 
 
 def _object(text: str) -> JsonObject:

@@ -1,10 +1,10 @@
 """The health report: a file that `mst-cli health` shows, beside the metrics for other programs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
@@ -25,19 +25,15 @@ class HealthState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Threshold(BaseModel):
+class Threshold(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """`healthy` up to here, `unhealthy` from there on, a warning between them; in the metric's own unit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     healthy: float
     unhealthy: float
 
 
-class Thresholds(BaseModel):
+class Thresholds(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """One threshold for each metric that has one: percent, percent, gigabytes free, milliseconds, days."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     cpu_usage: Threshold = Threshold(healthy=95, unhealthy=100)
     memory_usage: Threshold = Threshold(healthy=95, unhealthy=100)
@@ -68,7 +64,7 @@ def read_thresholds(files: Files) -> Thresholds:
         ) from error
 
 
-def with_tenant(local: Thresholds, tenant: "Iterable[HealthThreshold]") -> Thresholds:
+def with_tenant(local: Thresholds, tenant: Iterable[HealthThreshold]) -> Thresholds:
     """The thresholds of the tenant over those of the server; metrics it does not name stay as they are."""
     found: dict[str, Threshold] = {}
     for item in tenant:
@@ -78,18 +74,11 @@ def with_tenant(local: Thresholds, tenant: "Iterable[HealthThreshold]") -> Thres
     return local.model_copy(update=found)
 
 
-def as_data(thresholds: Thresholds) -> Mapping[str, Mapping[str, float]]:
-    """The thresholds as JSON data."""
-    return {name: dict(value) for name, value in thresholds.model_dump().items()}
-
-
 REPORT: Final = f"{paths.AGENT_STATE}/health.json"
 
 
-class ReportedRow(BaseModel):
+class ReportedRow(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False):
     """One row of the table."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     id: PlainText
     title: PlainText
@@ -98,13 +87,11 @@ class ReportedRow(BaseModel):
     value: float | None = None
 
 
-class HealthReport(BaseModel):
+class HealthReport(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False):
     """All rows as of `at` (UTC), the limits they were judged by, and what the last round failed at.
 
     The report of a newer release is ignored: the next round, a minute later, writes another.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     version: Literal[1] = 1
     at: UtcTime

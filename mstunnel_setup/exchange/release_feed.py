@@ -8,13 +8,13 @@ from importlib.resources import files as resources
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+from packaging.version import Version
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.parsing import problem_of, toml_table
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.errors import FEED_SETTINGS_INVALID
 from mstunnel_setup.exchange.releases import CATALOGUE, ReleaseCatalogue, parse
 from mstunnel_setup.io.files import Files
 
@@ -23,7 +23,23 @@ ROOT: Final = "/etc/mstunnel-setup/release-feed-root.json"
 FEED_RECORD: Final = f"{paths.STATE}/release-feed.json"
 WORK: Final = f"{paths.STATE}/release-feed.new"
 """A directory that is there while the feed is refreshed, and after a kill."""
+LARGEST_PROGRAM: Final = 128 << 20
 TARGET: Final = "releases.toml"
+PROGRAM_TARGETS: Final = {machine: f"mstunnel-setup-{machine}" for machine in ("x86_64", "aarch64")}
+"""The newest program for each kind of machine, by the kernel's word for it."""
+
+FEED_SETTINGS_INVALID = declare(
+    UsageError,
+    "feed-settings-invalid",
+    "{path}: {reason}",
+    'Write url = "https://…", the address of the release feed, and root = "FILE", its trusted root.',
+)
+FEED_ARCHIVE_INVALID = declare(
+    UsageError,
+    "feed-archive-invalid",
+    "{path} is not an archive of a release feed: {reason}",
+    "Copy the archive again from the publisher, and compare its checksum.",
+)
 
 
 def feed_address(url: str) -> str:
@@ -47,31 +63,33 @@ class Feed:
         return hashlib.sha256(self.root.encode()).hexdigest()
 
 
-def _address_or_none(url: str) -> str:
-    return feed_address(url) if url else ""
-
-
-class _FeedSettings(BaseModel):
+class _FeedSettings(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """What the administrator says of the feed: an empty address for none, and the file with its root."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    url: Annotated[str, AfterValidator(_address_or_none)]
+    url: Annotated[str, AfterValidator(lambda url: url and feed_address(url))]
     root: str = ROOT
 
 
-class FeedRecord(BaseModel):
+class OfferedProgram(BaseModel, frozen=True, extra="ignore"):
+    """The newest program for this machine, as the feed describes it; `size` in bytes."""
+
+    version: Annotated[str, AfterValidator(lambda value: str(Version(value)))]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=1, le=LARGEST_PROGRAM)]
+
+
+class FeedRecord(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """What this server has seen of a feed.
 
     `anchor` is the SHA-256 of the root it began with, `metadata` the last verified file of each role. Since
-    `seen` the `catalogue` is the last verified list; it is not offered after `expires`.
+    `seen` the `catalogue` is the last verified list, and `program` what it offers beside it, if anything;
+    they are not offered after `expires`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     anchor: str
     metadata: dict[str, str]
     catalogue: str = ""
+    program: OfferedProgram | None = None
     seen: AwareDatetime | None = None
     expires: AwareDatetime | None = None
 

@@ -10,7 +10,7 @@ from importlib.resources import files as resources
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
@@ -34,14 +34,12 @@ class Digests:
     agent: str
 
 
-class Release(BaseModel):
+class Release(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """One release. `label` is the version number; releases before September 2025 have none.
 
     Agents may request it at `percent` of all sites, at none of them while it is 0. It is for hosts of one
     `architecture` (the kernel's word for it), or for all of them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     label: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,40}$")] = ""
     published: date
@@ -75,9 +73,7 @@ def _time_zone(name: str) -> str:
     return name
 
 
-class _CatalogueFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
+class _CatalogueFile(BaseModel, extra="forbid", defer_build=True):
     time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
     drain_minutes: Annotated[int, Field(ge=0, le=LONGEST_DRAIN)] = 0
     release: list[Release] = []
@@ -137,14 +133,19 @@ def published() -> ReleaseCatalogue:
     return parse((resources("mstunnel_setup") / "data" / "releases.toml").read_text(), "releases.toml")
 
 
-def parse(text: str, name: str) -> ReleaseCatalogue:
+def parse(content: str, name: str) -> ReleaseCatalogue:
     """Read a catalogue: `time_zone`, `drain_minutes` and tables `[[release]]`. `name` is the file.
 
     What is for hosts of another architecture is left out. Raises UsageError `releases-invalid`.
     """
     try:
-        file = _CatalogueFile.model_validate(toml_table(text))
+        file = _CatalogueFile.model_validate(toml_table(content))
     except ValueError as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "a release"
+            reason = text("{place}: {first}", place=place, first=problem_of(first))
         raise UsageError(
             "releases-invalid",
             "{path}: {reason}",
@@ -153,16 +154,8 @@ def parse(text: str, name: str) -> ReleaseCatalogue:
                 '2026-05-01, server = "sha256:…" and agent = "sha256:…".'
             ),
             path=name,
-            reason=_reason(error),
+            reason=reason,
         ) from error
     here = [release for release in file.release if release.architecture in (None, os.uname().machine)]
     newest_first = sorted(here, key=lambda release: release.published, reverse=True)
     return ReleaseCatalogue(tuple(newest_first), file.drain_minutes, file.time_zone)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "a release"
-        return text("{place}: {first}", place=place, first=problem_of(first))
-    return str(error)

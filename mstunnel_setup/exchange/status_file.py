@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import plain, text
@@ -24,10 +24,8 @@ PlainText = Annotated[str, AfterValidator(plain)]
 """Text for terminals: the agent wrote it, so it is one line without control characters."""
 
 
-class SyncFailure(BaseModel):
+class SyncFailure(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """What went wrong in the last round, and when. The host passes over `hint`, and has its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     code: PlainText
     message: PlainText
@@ -35,13 +33,11 @@ class SyncFailure(BaseModel):
     at: UtcTime
 
 
-class AgentStatus(BaseModel):
+class AgentStatus(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """How the agent is doing. Times are UTC; `configuration_digest` names the files that are in place.
 
     `container` is the host name inside it, which is new for each container.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     container: str = Field(default_factory=platform.node)
     started: UtcTime
@@ -85,17 +81,12 @@ def agent_condition(status: AgentStatus | None, now: datetime) -> AgentCondition
     alive = status.last_round or status.started
     # A clock that was set back must not keep an old round fresh.
     if abs(now - alive) >= _LATEST_ROUND:
-        return AgentCondition(
-            healthy=False, reason=text("the agent has been inactive since {alive}", alive=_time(alive))
-        )
-    seen = (
-        text("checked in at {last_check_in}", last_check_in=_time(status.last_check_in))
-        if status.last_check_in
-        else text("has not checked in yet")
-    )
+        since = alive.isoformat(timespec="seconds")
+        reason = text("the agent has been inactive since {alive}", alive=since)
+        return AgentCondition(healthy=False, reason=reason)
+    seen = text("has not checked in yet")
+    if status.last_check_in:
+        at = status.last_check_in.isoformat(timespec="seconds")
+        seen = text("checked in at {last_check_in}", last_check_in=at)
     cause = text(": {message}", message=status.last_error.message) if status.last_error else ""
     return AgentCondition(healthy=True, reason=f"{seen}{cause}")
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")

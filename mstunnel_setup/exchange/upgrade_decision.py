@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
@@ -19,7 +19,6 @@ from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
 
-_MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
 
 
@@ -70,7 +69,7 @@ class Window:
         opening = moment.astimezone(UTC)
         while not self.contains(opening):
             # Around changes of daylight saving time only checking each minute is correct.
-            opening = opening.replace(second=0, microsecond=0) + _MINUTE
+            opening = opening.replace(second=0, microsecond=0) + timedelta(minutes=1)
         return opening
 
 
@@ -225,14 +224,12 @@ and how its upgrade stands."""
 _AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
 
 
-class LastDecision(BaseModel):
+class LastDecision(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """The last decision, as of `at` (UTC). An agent of another version may add fields.
 
     `window` is the site's maintenance window as text, if any; `fixed`: it does not follow daylight saving
     time. `unseen` is what the tenant does not show of an upgrade.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     version: Literal[1] = 1
     at: UtcTime
@@ -249,7 +246,7 @@ class LastDecision(BaseModel):
 
 
 def standing(
-    verdict: "UpgradeDecision", now: datetime, window: "Window | None", unseen: Sequence[_Hidden] = ()
+    verdict: UpgradeDecision, now: datetime, window: Window | None, unseen: Sequence[_Hidden] = ()
 ) -> LastDecision:
     """The record of a decision."""
     found = LastDecision(at=now, code=verdict.code, reason=verdict.reason, unseen=tuple(unseen))

@@ -12,9 +12,7 @@ from typing import Final, Self
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
-from mstunnel_setup.gateway.errors import (
-    RULES_OF_ONE_FAMILY,
-)
+from mstunnel_setup.gateway.errors import RULES_OF_ONE_FAMILY
 from mstunnel_setup.gateway.fields import Document, Network, invalid, read_advanced
 
 DEFAULT_PORT: Final = 443
@@ -24,11 +22,7 @@ OWN_NETWORKS: Final = IPv6Network("fdb3:7c1e:94a2::/48")
 """What gateways use of IPv6 for themselves: a unique local prefix (RFC 4193), drawn once."""
 
 _INCLUDES: Final = ("routeIncludes", "routesInclude")
-_EXCLUDES: Final = ("routeExcludes", "routesExclude")
 _MOST_RULES: Final = 500
-# A generous limit; ocserv keeps each in memory for every session.
-_MOST_SERVERS: Final = 32
-_MOST_DOMAINS: Final = 500
 _MOST_SETTINGS: Final = 100
 # The gateway uses one address of the pool, so two are the minimum.
 _LONGEST_PREFIX: Final = 30
@@ -65,7 +59,7 @@ class ServerConfiguration:
     @property
     def tunnels_ipv6(self) -> bool:
         """Whether IPv6 belongs into the tunnel: all traffic does, or a rule includes some of it."""
-        return not self.routes_include or any(map(_is_ipv6, self.routes_include))
+        return not self.routes_include or any(isinstance(rule, IPv6Network) for rule in self.routes_include)
 
     @classmethod
     def from_wire(cls, document: Document) -> Self:
@@ -74,9 +68,16 @@ class ServerConfiguration:
         Raises PropertyError `configuration-invalid` with the property, its value and what to do.
         """
         includes = _includes(document)
-        excludes = fields.items(document, _EXCLUDES, fields.route)
-        _limit_rules(len(includes) + len(excludes))
-        servers = fields.items(document, ("dnsServers",), fields.address, _MOST_SERVERS)
+        excludes = fields.items(document, ("routeExcludes", "routesExclude"), fields.route)
+        if (count := len(includes) + len(excludes)) > _MOST_RULES:
+            raise invalid(
+                _INCLUDES[0],
+                f"{count} rules",
+                f"together with the rules to exclude, more than {_MOST_RULES} are not allowed",
+                text("join neighbouring ranges."),
+            )
+        # Generous limits; ocserv keeps each server in memory for every session.
+        servers = fields.items(document, ("dnsServers",), fields.address, most=32)
         advanced, ignored = read_advanced(_pairs(document))
         network, ipv6_network = _network(document), _ipv6_network(document)
         return cls(
@@ -87,7 +88,7 @@ class ServerConfiguration:
             ipv6_network=ipv6_network,
             dns_servers=servers,
             default_domain_suffix=_suffix(document),
-            split_dns=fields.items(document, ("splitDNS",), fields.domain, _MOST_DOMAINS),
+            split_dns=fields.items(document, ("splitDNS",), fields.domain, most=500),
             routes_include=includes,
             routes_exclude=excludes,
             listen_port=fields.port(document, "listenPort", DEFAULT_PORT),
@@ -145,16 +146,6 @@ def _includes(document: Document) -> tuple[Network, ...]:
             everything = isinstance(value, list | tuple) and list(value) == [EVERYTHING]
             return () if everything else fields.items(document, (field,), fields.route)
     return ()
-
-
-def _limit_rules(count: int) -> None:
-    if count > _MOST_RULES:
-        raise invalid(
-            _INCLUDES[0],
-            f"{count} rules",
-            f"together with the rules to exclude, more than {_MOST_RULES} are not allowed",
-            text("join neighbouring ranges."),
-        )
 
 
 def _suffix(document: Document) -> str:
@@ -226,10 +217,8 @@ def _of_one_family(
         yield from (
             warning(
                 "dns-server-without-ipv6",
-                (
-                    "devices do not reach the DNS server {server}: the server configuration gives them no"
-                    " IPv6 network"
-                ),
+                "devices do not reach the DNS server {server}: the server configuration gives them no"
+                " IPv6 network",
                 hint="Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or use the IPv4"
                 " address of the DNS server.",
                 server=quoted(server),
@@ -240,25 +229,19 @@ def _of_one_family(
         yield from (
             warning(
                 "rule-without-ipv6",
-                (
-                    "the gateway refuses what devices send to {rule}: the server configuration gives them"
-                    " no IPv6 network"
-                ),
+                "the gateway refuses what devices send to {rule}: the server configuration gives them"
+                " no IPv6 network",
                 hint="Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or remove"
                 " the rule.",
                 rule=quoted(rule),
             )
             for rule in includes
-            if _is_ipv6(rule)
+            if isinstance(rule, IPv6Network)
         )
     elif families == {4}:
         yield RULES_OF_ONE_FAMILY(family="IPv6")
     if families == {6}:
         yield RULES_OF_ONE_FAMILY(family="IPv4")
-
-
-def _is_ipv6(network: Network) -> bool:
-    return isinstance(network, IPv6Network)
 
 
 def _within(server: str, networks: Iterable[Network]) -> bool:

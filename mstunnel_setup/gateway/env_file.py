@@ -11,10 +11,7 @@ from dataclasses import dataclass
 
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.text import text
-from mstunnel_setup.gateway.errors import (
-    ENVIRONMENT_VALUE_INVALID,
-    EnvironmentFileError,
-)
+from mstunnel_setup.gateway.errors import ENVIRONMENT_VALUE_INVALID, EnvironmentFileError
 
 # Blanks, line ends and control characters as in a shell; Python's definitions are wider.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -137,7 +134,13 @@ def _line(text: str, number: int, path: str) -> _EnvLine:
     if not content or content.startswith("#"):
         return _EnvLine(text)
     match = _ASSIGNMENT.fullmatch(text)
-    value = _unquote(match["value"]) if match else None
+    value, raw = None, match["value"] if match else "$"
+    if _BARE.fullmatch(raw):
+        value = raw
+    elif single := _SINGLE.fullmatch(raw):
+        value = single["text"]
+    elif double := _DOUBLE.fullmatch(raw):
+        value = re.sub(r'\\(["\\$`])', r"\1", double["text"])
     if match is None or value is None:
         # What follows the name may be the password of a proxy, and messages are logged.
         raise EnvironmentFileError(
@@ -152,13 +155,3 @@ def _line(text: str, number: int, path: str) -> _EnvLine:
             line=f"{match['name']}=…" if match else "…",
         )
     return _EnvLine(text, match["name"], value)
-
-
-def _unquote(raw: str) -> str | None:
-    if _BARE.fullmatch(raw):
-        return raw
-    if single := _SINGLE.fullmatch(raw):
-        return single["text"]
-    if double := _DOUBLE.fullmatch(raw):
-        return re.sub(r'\\(["\\$`])', r"\1", double["text"])
-    return None

@@ -66,9 +66,7 @@ def invalid(field: str, value: object, reason: str, advice: str) -> PropertyErro
 def text_of(document: Document, field: str) -> str:
     """A string property without control characters, stripped; empty when it is not set."""
     value = document.get(field)
-    if value is None:
-        return ""
-    return _line(field, value)
+    return "" if value is None else _line(field, value)
 
 
 def prose(document: Document, field: str) -> str:
@@ -186,7 +184,6 @@ def _line(field: str, value: object) -> str:
     return value.strip()
 
 
-_FIELD: Final = "advancedSettings"
 _LARGEST: Final = 2**31 - 1
 _SECONDS: Final = range(_LARGEST)
 _COUNT: Final = range(_LARGEST)
@@ -238,9 +235,7 @@ SWITCHES: Final = frozenset(
 """Settings that are true or false."""
 
 
-def read_advanced(
-    pairs: tuple[tuple[str, str], ...],
-) -> tuple[dict[str, str], tuple[Problem, ...]]:
+def read_advanced(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], tuple[Problem, ...]]:
     """The settings that are passed on, by name, and a warning for each that is not.
 
     The last value of a name is used. Raises PropertyError for an invalid value.
@@ -264,33 +259,25 @@ def read_advanced(
             warnings.append(
                 warning(
                     "advanced-setting-repeated",
-                    (
-                        "the server configuration has the advanced setting {name} more than once; the last "
-                        "value is used"
-                    ),
+                    "the server configuration has the advanced setting {name} more than once; the last "
+                    "value is used",
                     hint="Remove the others with Microsoft Graph.",
                     name=name,
                 )
             )
-        settings[name] = _switch(name, value) if name in SWITCHES else _number(name, value)
+        settings[name] = _advanced(name, value)
     return dict(sorted(settings.items())), tuple(warnings)
 
 
-def _number(name: str, value: str) -> str:
-    allowed = NUMBERS[name]
-    number = whole_number(value, len(str(_LARGEST)))
+def _advanced(name: str, value: str) -> str:
+    field = f"advancedSettings {name}"
+    if name in SWITCHES:
+        words = {"true": "true", "yes": "true", "false": "false", "no": "false"}
+        if value.lower() in words:
+            return words[value.lower()]
+        raise invalid(field, value, "it is neither true nor false", "write true or false.")
+    allowed, number = NUMBERS[name], whole_number(value, len(str(_LARGEST)))
     if number is not None and number in allowed:
         return str(number)
-    raise invalid(
-        f"{_FIELD} {name}",
-        value,
-        "it is not a number in the allowed range",
-        f"write a whole number from {allowed.start} to {allowed.stop - 1}.",
-    )
-
-
-def _switch(name: str, value: str) -> str:
-    words = {"true": "true", "yes": "true", "false": "false", "no": "false"}
-    if value.lower() in words:
-        return words[value.lower()]
-    raise invalid(f"{_FIELD} {name}", value, "it is neither true nor false", "write true or false.")
+    advice = f"write a whole number from {allowed.start} to {allowed.stop - 1}."
+    raise invalid(field, value, "it is not a number in the allowed range", advice)

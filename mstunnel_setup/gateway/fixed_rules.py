@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from mstunnel_setup.gateway.oidc import CLAIM_RULES, ClaimRule, Comparison
+from mstunnel_setup.gateway.oidc import CLAIM_RULES, Comparison
 
 FURTHER_CLAIMS: Final = "required-claims"
 """The rule of the claims that the answers add."""
@@ -112,12 +112,10 @@ _LOGGED: Final = {
 def rule_of(reason: str) -> str:
     """The name of the rule that a reason in the gateway's log is about; empty for none that is known."""
     for rule in (*CLAIM_RULES, *FIXED_RULES):
-        if re.search(_logged(rule), reason):
+        if isinstance(rule, FixedRule):
+            logged = rule.logged
+        else:
+            logged = _LOGGED[rule.comparison].format(re.escape(rule.claim))
+        if re.search(logged, reason):
             return rule.name
     return ""
-
-
-def _logged(rule: ClaimRule | FixedRule) -> str:
-    if isinstance(rule, FixedRule):
-        return rule.logged
-    return _LOGGED[rule.comparison].format(re.escape(rule.claim))

@@ -13,9 +13,7 @@ from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, JsonValue
-from mstunnel_setup.gateway.errors import (
-    ARGUMENT_INVALID,
-)
+from mstunnel_setup.gateway.errors import ARGUMENT_INVALID
 
 NOT_FOUND: Final = 2
 """Exit code of `show user` and `show id` for an unknown user or connection."""

@@ -1,17 +1,17 @@
 """`ocserv.conf` from a server configuration, by a template. The same input always gives the same bytes."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, TypeAlias
 
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
-from mstunnel_setup.gateway.configuration import ServerConfiguration
+from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
+from mstunnel_setup.gateway.fields import Network
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 
@@ -32,16 +32,6 @@ nothing of it.
 """
 
 _PORT: Final = re.compile(rb"^((?:tcp|udp)-port) = (\d{1,5})$", re.MULTILINE)
-_SOCKET: Final = "/run/ocserv.socket"
-_CONTROL_SOCKET: Final = "/run/occtl.socket"
-# In the image: a record in the log for every session that begins or ends.
-_SESSION_LOG: Final = "/usr/libexec/mstunnel/session-log"
-
-# Defined by the image: the account of the workers, which parse untrusted input.
-RUN_AS_USER: Final = "ocserv"
-RUN_AS_GROUP: Final = "ocserv"
-ISOLATE_WORKERS: Final = True
-
 HIGHEST_LEVEL: Final = 4
 """Higher levels of ocserv log what users do (8 and 9)."""
 
@@ -97,14 +87,8 @@ def ocserv_conf(
         balancers=paths.BALANCERS,
         device_authority=DEVICE_AUTHORITY,
         device_revocations=DEVICE_REVOCATIONS,
-        socket=_SOCKET,
-        session_log=_SESSION_LOG,
-        control_socket=_CONTROL_SOCKET,
         dead_end_network=DEAD_END_NETWORK,
         settings=sorted({**_DEFAULTS, **dict(configuration.advanced_settings)}.items()),
-        run_as_user=RUN_AS_USER,
-        run_as_group=RUN_AS_GROUP,
-        isolate_workers=ISOLATE_WORKERS,
     )
 
 
@@ -137,11 +121,7 @@ def port_in_use(files: Files) -> int:
 
 
 Address: TypeAlias = IPv4Address | IPv6Address
-Network: TypeAlias = IPv4Network | IPv6Network
-
 _SETTING: Final = re.compile(r"^([a-z0-9-]+) = (.*)$", re.MULTILINE)
-_EVERYTHING: Final = "default"
-_IPV4: Final = 4
 
 
 @dataclass(frozen=True)
@@ -163,10 +143,10 @@ class TunnelSettings:
 
     def route_to(self, address: Address) -> Network | None:
         """The range by which devices send packets for `address` into the tunnel; None if they do not."""
-        if any(address in network for network in self.excludes):
+        if self.excluded_by(address):
             return None
         if not self.includes:
-            return ip_network("0.0.0.0/0" if address.version == _IPV4 else "::/0")
+            return ip_network("0.0.0.0/0" if isinstance(address, IPv4Address) else "::/0")
         return next((network for network in self.includes if address in network), None)
 
     def excluded_by(self, address: Address) -> Network | None:
@@ -192,27 +172,18 @@ def read_tunnel_settings(configuration: bytes) -> TunnelSettings | None:
     for name, value in _SETTING.findall(configuration.decode(errors="replace")):
         settings.setdefault(name, []).append(value.strip('"'))
     try:
+        devices = f"{settings['ipv4-network'][0]}/{settings['ipv4-netmask'][0]}"
+        devices_6 = (network for network in settings.get("ipv6-network", ()) if network != DEAD_END_NETWORK)
         return TunnelSettings(
             port=int(settings["tcp-port"][0]),
             by_token=settings["auth"][0].startswith("oidc"),
-            pools=tuple(_pools(settings)),
+            pools=tuple(map(ip_network, (devices, *devices_6))),
             dns_servers=tuple(settings.get("dns", ())),
             split_dns=tuple(settings.get("split-dns", ())),
-            includes=_networks(route for route in settings.get("route", ()) if route != _EVERYTHING),
-            excludes=_networks(iter(settings.get("no-route", ()))),
+            includes=tuple(ip_network(route) for route in settings.get("route", ()) if route != EVERYTHING),
+            excludes=tuple(map(ip_network, settings.get("no-route", ()))),
             udp="udp-port" in settings,
             session_timeout=int(settings.get("session-timeout", ["0"])[0]),
         )
     except (KeyError, ValueError):
         return None
-
-
-def _pools(settings: dict[str, list[str]]) -> Iterator[Network]:
-    yield ip_network(f"{settings['ipv4-network'][0]}/{settings['ipv4-netmask'][0]}")
-    for network in settings.get("ipv6-network", ()):
-        if network != DEAD_END_NETWORK:
-            yield ip_network(network)
-
-
-def _networks(texts: Iterator[str]) -> tuple[Network, ...]:
-    return tuple(map(ip_network, texts))

@@ -86,8 +86,6 @@ class TokenIssuers:
 
 ClaimValue: TypeAlias = str | int | bool
 
-_KEY_REFRESH_SECONDS: Final = 900
-
 
 @dataclass(frozen=True, kw_only=True)
 class TokenRules:
@@ -113,7 +111,7 @@ class TokenRules:
         """The object of `oidc.json`. The user of a session is the object id (`mst-cli server show user`)."""
         return {
             "openid_configuration_url": self.metadata,
-            "minimum_jwk_refresh_time": _KEY_REFRESH_SECONDS,
+            "minimum_jwk_refresh_time": 900,
             "algorithm": "RS256",
             "user_name_claim": "oid",
             "user_name_format": "guid",
@@ -157,10 +155,6 @@ class ClaimRule:
     reason: str
     source: str
     answer: str = ""
-
-
-def _members(rules: TokenRules) -> Sequence[str]:
-    return sorted({rules.issuer, *rules.home_issuers})
 
 
 CLAIM_RULES: Final = (
@@ -226,7 +220,7 @@ CLAIM_RULES: Final = (
         "home-account",
         "idp",
         Comparison.LISTED_IF_PRESENT,
-        _members,
+        lambda rules: sorted({rules.issuer, *rules.home_issuers}),
         "is an issuer of this tenant, if present",
         "another one verified the account of a guest",
         "claims; the rule is inferred",

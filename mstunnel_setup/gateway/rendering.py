@@ -29,7 +29,7 @@ RESTART_KEYS: Final = (
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedConfiguration:
     """A rendered server configuration: the content of `admin-settings.json` and of `ocserv.conf`.
 
     `port_waiting` is set while the port in use differs from the wanted one, which is in `settings`.
@@ -53,7 +53,7 @@ class Rendered:
 
 def render(
     configuration: ServerConfiguration, options: GatewayOptions, open_port: int | None = None, level: int = 0
-) -> Rendered:
+) -> RenderedConfiguration:
     """Render a validated configuration.
 
     The container publishes only the port it was created with: while that is another one (`open_port`), the
@@ -61,7 +61,7 @@ def render(
     """
     waiting = port_waiting(configuration.listen_port, open_port)
     served = configuration if open_port is None else replace(configuration, listen_port=open_port)
-    return Rendered(
+    return RenderedConfiguration(
         admin_settings(configuration), ocserv_conf(served, options, level), configuration.warnings, waiting
     )
 
@@ -89,12 +89,12 @@ def open_port(present: Mapping[str, bytes | None]) -> int | None:
 
 def needs_restart(before: bytes, after: bytes) -> bool:
     """Whether ocserv has to be restarted, which ends the sessions, to serve `after` in place of `before`."""
-    return _restarting(before) != _restarting(after)
-
-
-def _restarting(text: bytes) -> list[bytes]:
     keys = {key.encode() for key in RESTART_KEYS}
-    return sorted(line for line in text.splitlines() if line.partition(b"=")[0].strip() in keys)
+    old, new = (
+        sorted(line for line in text.splitlines() if line.partition(b"=")[0].strip() in keys)
+        for text in (before, after)
+    )
+    return old != new
 
 
 def port_waiting(wanted: int, open_port: int | None) -> Problem | None:
@@ -103,8 +103,8 @@ def port_waiting(wanted: int, open_port: int | None) -> Problem | None:
         return None
     return warning(
         "listen-port-changed",
-        ("the site is configured for port {wanted}, but the container still publishes port {published}"),
-        hint=("Wait a minute: the monitor of the host re-creates the container. This ends the sessions."),
+        "the site is configured for port {wanted}, but the container still publishes port {published}",
+        hint="Wait a minute: the monitor of the host re-creates the container. This ends the sessions.",
         wanted=wanted,
         published=open_port,
     )

@@ -43,7 +43,7 @@ def named(context: Context) -> IdentitySource:
 
 def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
     """The usual places: PEM, and PFX with the passphrase that the answers name."""
-    locate = context.ports.files.locate
+    locate = context.host.files.locate
     return (
         IdentitySource(chain=str(locate(paths.SITE_CERTIFICATE)), key=str(locate(paths.SITE_KEY))),
         IdentitySource(pfx=str(locate(paths.SITE_PFX)), passphrase=named(context).passphrase),
@@ -59,23 +59,23 @@ def present(context: Context) -> IdentitySource | None:
 
 def in_use(context: Context) -> IdentitySource | None:
     """What an earlier run has placed, when the files it came from are gone."""
-    if generations.in_use(context.ports.files) is None:
+    if generations.in_use(context.host.files) is None:
         return None
     if gone := missing_files(context):
         context.note(
             text("Certificate: {paths} cannot be found; the one in use is kept.", paths=" and ".join(gone))
         )
-    return generations.source(context.ports.files, paths.ACTIVE)
+    return generations.source(context.host.files, paths.ACTIVE)
 
 
 def is_whole(context: Context, source: IdentitySource) -> bool:
     """Whether all files of `source` exist."""
-    return all(context.ports.files.read_given(path) is not None for path in source.paths)
+    return all(context.host.files.read_given(path) is not None for path in source.paths)
 
 
 def missing_files(context: Context) -> list[str]:
     """The files that the answers name and that do not exist."""
-    read = context.ports.files.read_given
+    read = context.host.files.read_given
     return [path for path in named(context).paths if path and read(path) is None]
 
 
@@ -92,7 +92,7 @@ def load(context: Context, source: IdentitySource) -> Identity:
     asks = _PASSPHRASE_ASKS if source.passphrase is None and context.prompter.interactive else 0
     while True:
         try:
-            return source.load(context.ports)
+            return source.load(context.host)
         except CertificateError as error:
             if not (asks and error.code.startswith("pfx-passphrase")):
                 raise
@@ -139,7 +139,7 @@ def _problem(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -
     """
     try:
         source = present(context)
-        identity = None if source is None else source.load(context.ports)
+        identity = None if source is None else source.load(context.host)
     except CertificateError as error:
         # The passphrase is asked for once the files are used.
         return (
@@ -225,7 +225,7 @@ def _holds_key(content: bytes) -> bool:
 def _typed_file(context: Context, path: str) -> bytes | None:
     """The content of the file whose path was typed; None, with the reason shown, when it cannot be read."""
     try:
-        content = context.ports.files.read_given(path) if path.startswith("/") else None
+        content = context.host.files.read_given(path) if path.startswith("/") else None
     except UsageError as error:
         context.prompter.say(with_hint(error.message, error.hint))
         return None

@@ -12,7 +12,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.io.operator import Prompter
-from mstunnel_setup.readiness.facts.all_facts import Facts
+from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.transaction.receipt import Receipt
@@ -35,7 +35,7 @@ class RunCache:
     administrator: bool = False
     """Whether `graph` is signed in as an administrator, not as this server."""
     site: TunnelSite | None = None
-    host: Facts | None = None
+    facts: ReadinessFacts | None = None
     """What the checks before the first change have found."""
     noted: set[str] = field(default_factory=set)
 
@@ -48,7 +48,7 @@ class Context:
     listen on, where that matters before the tenant was asked.
     """
 
-    ports: Host
+    host: Host
     cache: RunCache
     prompter: Prompter
     read_receipt: Callable[[], Receipt]
@@ -110,4 +110,4 @@ class Context:
 
     def secret(self, reference: SecretReference | None, *, may_be_empty: bool = False) -> str:
         """The secret that `reference` names; empty without one. Raises UsageError."""
-        return reveal(reference, self.ports.files, self.protect, may_be_empty=may_be_empty)
+        return reveal(reference, self.host.files, self.protect, may_be_empty=may_be_empty)

@@ -32,7 +32,7 @@ _QUESTION = text("Path of the certificate of the CA that issues the devices' cer
 
 def missing(context: Context) -> Sequence[str]:
     """The setting that an unattended run lacks, unless an earlier run has placed what it names."""
-    placed = context.ports.files.state(DEVICE_AUTHORITY) is not None
+    placed = context.host.files.state(DEVICE_AUTHORITY) is not None
     return (_CA_FILE,) if context.answers.certificates_of_devices and not placed else ()
 
 
@@ -46,7 +46,7 @@ def refuse_gone(context: Context) -> None:
 
     Devices would be checked with the one placed earlier without a word.
     """
-    files = context.ports.files
+    files = context.host.files
     for setting, placed in _PLACED.items():
         named = context.answers.value(setting)
         if named is None or files.read_given(str(named)) is not None:
@@ -86,7 +86,7 @@ def _placing_lists(context: Context, authorities: Sequence[Certificate]) -> Sequ
         return ()
     source = _given(context, "devices.crl_file")
     lists = read_lists(_read(context, source), source)
-    judge_lists(lists, source, authorities, context.ports.clock.now())
+    judge_lists(lists, source, authorities, context.host.clock.now())
     digest = hashlib.sha256(lists_pem(lists)).hexdigest()
     return (PlaceRevocations(path=DEVICE_REVOCATIONS, source=source, digest=digest),)
 
@@ -104,7 +104,7 @@ def _ask(context: Context) -> None:
 
 def _given(context: Context, setting: str) -> str:
     """The file that the answers name, or what an earlier run made of it; a real path of this machine."""
-    files, named, placed = context.ports.files, context.answers.value(setting), _PLACED[setting]
+    files, named, placed = context.host.files, context.answers.value(setting), _PLACED[setting]
     if files.state(placed) is None or (named is not None and files.read_given(str(named)) is not None):
         return str(named or placed)
     if named is not None:
@@ -113,11 +113,11 @@ def _given(context: Context, setting: str) -> str:
 
 
 def _authorities(context: Context, path: str) -> tuple[Certificate, ...]:
-    return device_authorities(_read(context, path), path, context.ports.clock.now())
+    return device_authorities(_read(context, path), path, context.host.clock.now())
 
 
 def _read(context: Context, path: str) -> bytes:
-    content = context.ports.files.read_given(path)
+    content = context.host.files.read_given(path)
     if content is None:
         raise CERTIFICATE_FILE_MISSING(path=path)
     return content

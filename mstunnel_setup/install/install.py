@@ -1,7 +1,7 @@
 """`mstunnel-setup`, `mstunnel-setup plan`, `mstunnel-setup step NAME` and `mstunnel-setup host`.
 
 The path of an installation: `install` chooses the part that this user does (`rootless`), `run_steps` opens a
-run (`session`: answers, ports, journal), makes the checks before the first change (`preflight`) and has the
+run (`session`: answers, host, journal), makes the checks before the first change (`preflight`) and has the
 runner (`transaction.runner`) gather, decide and apply each step of `step_list`.
 """
 

@@ -28,16 +28,16 @@ def open_host(operator: Operator) -> Iterator[Host]:
     """This host, for commands that look at it or drive its containers."""
     scope = own_scope(operator)
     preference = EnginePreference(installed=engine_of(journal_of(scope, operator).receipt))
-    with build_host(operator, scope, preference) as ports:
-        yield ports
+    with build_host(operator, scope, preference) as host:
+        yield host
 
 
 @contextmanager
 def open_gateway(operator: Operator) -> Iterator[Host]:
     """This host, for commands that need a gateway here. Raises UsageError `not-installed`."""
-    with open_host(operator) as ports:
+    with open_host(operator) as host:
         require_installed(journal_of(Scope.ALL, operator).receipt)
-        yield ports
+        yield host
 
 
 def require_installed(receipt: Receipt) -> None:

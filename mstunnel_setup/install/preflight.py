@@ -24,11 +24,10 @@ from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import endpoints_of, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.facts.section import Section
 from mstunnel_setup.readiness.facts.vendor import vendor
-from mstunnel_setup.readiness.model import Finding, Group, Outcome, undecided
+from mstunnel_setup.readiness.model import CheckFinding, Group, Outcome, ReadinessFacts, undecided
 from mstunnel_setup.transaction.step import AnyStep
 
 _GROUPS = frozenset({Group.UTILS, Group.HOST, Group.NETWORK, Group.ROOTLESS})
@@ -61,7 +60,7 @@ def refuse_vendor(context: Context) -> None:
         )
     if receipt.entries:
         return
-    found = vendor(context.ports.files, context.ports.processes)
+    found = vendor(context.host.files, context.host.processes)
     if found.signs:
         raise CheckError(
             "vendor-installed",
@@ -90,12 +89,12 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
     if "configure" in steps:
         configure.refuse_radius_secret(context)
         configure.refuse_forgeable(context)
-    device_certificates.refuse_unusable(context.answers, context.ports.files, context.ports.clock.now())
-    if not context.ports.files.live:
+    device_certificates.refuse_unusable(context.answers, context.host.files, context.host.clock.now())
+    if not context.host.files.live:
         return
     environment.STEP.gather(context)
     environment.adopt_proxies(context)
-    context.cache.host = facts = _examine(context, (*steps, *later))
+    context.cache.facts = facts = _examine(context, (*steps, *later))
     _judge(context, facts, steps, _ALL - _PORTS)
     if site.STEP.name not in steps:
         _tell_closed(context, facts)
@@ -128,9 +127,9 @@ def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
 
     Until this server is registered: all that these checks could stop is still to come.
     """
-    if not context.ports.files.live or register.STEP.name in context.receipt.steps:
+    if not context.host.files.live or register.STEP.name in context.receipt.steps:
         return
-    facts = _with_tenant(context, context.cache.host or _examine(context, steps))
+    facts = _with_tenant(context, context.cache.facts or _examine(context, steps))
     _judge(context, facts, steps, _OF_THE_SITE)
     _tell_closed(context, facts)
 
@@ -145,10 +144,10 @@ def judging(steps: Sequence[AnyStep]) -> list[AnyStep]:
     return [replace(step, gather=gather) if step is site.STEP else step for step in steps]
 
 
-def _judge(context: Context, facts: Facts, steps: Collection[str], ids: Collection[str]) -> None:
+def _judge(context: Context, facts: ReadinessFacts, steps: Collection[str], ids: Collection[str]) -> None:
     """Judge the checks `ids`; when the bridge conflicts, a person may agree to move it."""
 
-    def failed() -> list[Finding]:
+    def failed() -> list[CheckFinding]:
         settings = facts.settings.model_copy(update={"bridge": context.answers.bridge or ""})
         found = refusals(facts.model_copy(update={"settings": settings}), steps)
         return [item for item in found if item.id in ids]
@@ -159,19 +158,19 @@ def _judge(context: Context, facts: Facts, steps: Collection[str], ids: Collecti
     _refuse(context, failed() if movable and bridge.offer(context, facts) else found)
 
 
-def refusals(facts: Facts, steps: Collection[str]) -> list[Finding]:
+def refusals(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFinding]:
     """The required checks that fail and that none of the steps repairs, in the order of the report."""
     return [item for item in _remaining(facts, steps) if item.result is Outcome.FAIL]
 
 
-def _remaining(facts: Facts, steps: Collection[str]) -> list[Finding]:
+def _remaining(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFinding]:
     """What the checks find, but for what the steps repair."""
     if bridge.STEP.name not in steps:
         facts = facts.model_copy(update={"settings": facts.settings.model_copy(update={"bridge": ""})})
     return [item for item in checks.judge(checks.of(_GROUPS), facts) if item.fixed_by not in steps]
 
 
-def _tell_undecided(context: Context, found: Iterable[Finding]) -> None:
+def _tell_undecided(context: Context, found: Iterable[CheckFinding]) -> None:
     """Say which required checks could not be made, by reason: a section that is missing has many of them."""
     by_reason: dict[str, list[str]] = {}
     for item in undecided(found, context.ignored_checks):
@@ -180,7 +179,7 @@ def _tell_undecided(context: Context, found: Iterable[Finding]) -> None:
         context.note(text("Not checked, {reason}: {ids}", reason=reason, ids=", ".join(ids)))
 
 
-def _tell_closed(context: Context, facts: Facts) -> None:
+def _tell_closed(context: Context, facts: ReadinessFacts) -> None:
     """Say what keeps devices out at the firewall of the host: no step opens it."""
     closed = [item for item in checks.judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
     for item in closed:
@@ -188,7 +187,7 @@ def _tell_closed(context: Context, facts: Facts) -> None:
             context.note(text("{problem}. {hint}", problem=item.problem.message, hint=item.hint))
 
 
-def _examine(context: Context, steps: Collection[str]) -> Facts:
+def _examine(context: Context, steps: Collection[str]) -> ReadinessFacts:
     where, given = cloud_of(context.answers), context.answers.images
     wanted = Wanted(
         settings=readiness_settings(context.answers, context.port),
@@ -202,7 +201,7 @@ def _examine(context: Context, steps: Collection[str]) -> Facts:
         ca_pem=ca_pem(context),
         deadline=_PATIENCE,
     )
-    return Examiner(context.ports.files, context.ports.processes, context.ports.clock).facts(wanted)
+    return Examiner(context.host.files, context.host.processes, context.host.clock).facts(wanted)
 
 
 def ca_pem(context: Context) -> str:
@@ -210,11 +209,11 @@ def ca_pem(context: Context) -> str:
     if context.answers.tenant.ca_pem:
         return context.answers.tenant.ca_pem
     path = context.answers.tenant.ca_file
-    content = None if path is None else context.ports.files.read_given(path)
+    content = None if path is None else context.host.files.read_given(path)
     return (content or b"").decode("ascii", errors="ignore")
 
 
-def _with_tenant(context: Context, facts: Facts) -> Facts:
+def _with_tenant(context: Context, facts: ReadinessFacts) -> ReadinessFacts:
     """The facts with the server configuration of the site, and who holds its port."""
     chosen, server = site.choose(context), configure.pulled(context)
     tunnel = TunnelFacts(
@@ -225,14 +224,14 @@ def _with_tenant(context: Context, facts: Facts) -> Facts:
         includes=tuple(map(str, server.routes_include)),
     )
     settings = readiness_settings(context.answers, server.listen_port)
-    reader = Examiner(context.ports.files, context.ports.processes, context.ports.clock)
+    reader = Examiner(context.host.files, context.host.processes, context.host.clock)
     changes: dict[str, Section] = {"ports": reader.host_reader(settings).ports()}
     if settings.port != facts.settings.port:
         changes["security"] = reader.program_reader(settings).security()
     return facts.model_copy(update={"tunnel": tunnel, "settings": settings, **changes})
 
 
-def _refuse(context: Context, failed: Iterable[Finding]) -> None:
+def _refuse(context: Context, failed: Iterable[CheckFinding]) -> None:
     errors: list[CheckError] = []
     for item in failed:
         error = CheckError(item.id, item.problem.message, item.hint)

@@ -11,6 +11,8 @@ from mstunnel_setup.io.files import Files
 FILE = "mstunnel-setup"
 MONITOR: Final = "mstunnel_monitor"
 MONITOR_UNIT = f"{MONITOR}.service"
+PROGRAM_UPDATES: Final = f"{paths.STATE}/program"
+"""Where `mstunnel-setup self update` keeps the program before, and the new one until it is installed."""
 LINKS = ("mst-cli", "mst-readiness", "mst-admin", MONITOR, "mstunnel_uplink")
 
 

@@ -30,13 +30,13 @@ def engine_name(context: Context) -> EngineName:
         return installed
     if wanted != "auto":
         return wanted
-    find = context.ports.processes.find
+    find = context.host.processes.find
     return "docker" if find("podman") is None and find("docker") is not None else "podman"
 
 
 def reaches_gateway(context: Context) -> bool:
     """Whether the host has IPv6, and its container engine can give it to the gateway."""
-    reader = HostReader(context.ports.files, context.ports.clock, Settings(), {})
+    reader = HostReader(context.host.files, context.host.clock, Settings(), {})
     engine = engine_name(context)
     return not obstacle(reader.addresses(), context.answers.mode, engine, reader.network_backend())
 
@@ -46,5 +46,5 @@ def hides_senders(context: Context) -> bool:
 
     A link-local address is enough, so a host without other ones is no exception.
     """
-    found = HostReader(context.ports.files, context.ports.clock, Settings(), {}).addresses()
+    found = HostReader(context.host.files, context.host.clock, Settings(), {}).addresses()
     return engine_name(context) == "docker" and found.ipv6 and not found.ipv6_disabled

@@ -76,7 +76,7 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
 
 def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:
     """The placeholders left, and the texts by name of the file."""
-    port = request.port or served_port(context.ports.files.read(paths.OCSERV_CONF) or b"") or context.port
+    port = request.port or served_port(context.host.files.read(paths.OCSERV_CONF) or b"") or context.port
     server_image, agent_image = images.references(context)
     host = launch.container_host(context, port)
     if request.format != "quadlet":
@@ -109,7 +109,7 @@ def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Map
 
 def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:
     """The files for the ConfigMap, for a gateway on this port; none of them holds a secret."""
-    files, answers = context.ports.files, context.answers
+    files, answers = context.host.files, context.answers
     # By these the gateway judges what devices present.
     judged = {
         paths.OIDC_JSON: answers.authentication == "oidc",

@@ -317,7 +317,7 @@ def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
 
     Nothing is copied for the account: the user who writes the answers would choose what root reads for it.
     """
-    files, name = context.ports.files, context.answers.account
+    files, name = context.host.files, context.answers.account
     account = accounts.find(name)
     # An account that does not exist yet has no more rights than an unused uid.
     reader = None if paths.ROOTLESS else account or Account(name, paths.AGENT_USER, paths.AGENT_USER, "/")
@@ -325,7 +325,7 @@ def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
     unreadable = [
         path
         for path in _left_to_try(files, named, account)
-        if _exists(files, path) and not _can_read(context.ports.processes, path, reader)
+        if _exists(files, path) and not _can_read(context.host.processes, path, reader)
     ]
     if unreadable:
         commands = [] if account else [f"mstunnel-setup host --account {name}"]

@@ -1,4 +1,4 @@
-"""One run: answers, ports, journal and runner put together from what the command line says."""
+"""One run: answers, host, journal and runner put together from what the command line says."""
 
 import socket
 from collections.abc import Iterator, Sequence
@@ -41,12 +41,12 @@ class Run:
     @property
     def files(self) -> Files:
         """The files of the host."""
-        return self.context.ports.files
+        return self.context.host.files
 
     @property
     def scope(self) -> Scope:
         """The part that this run does."""
-        return self.context.ports.scope
+        return self.context.host.scope
 
     def write_receipt(self) -> None:
         """Put the receipt, as people may read it, beside the journal; only when it has changed."""
@@ -109,7 +109,7 @@ def open_run(
         )
         listener = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
         runner = Runner(
-            context.ports,
+            context.host,
             journal,
             CODEC,
             operator.clock,
@@ -151,9 +151,9 @@ def _context(
     preference = EnginePreference(cache.answers.engine, engine_of(journal.receipt))
     with build_host(
         operator, scope, preference, tenant=lambda: cache.graph or no_tenant(), passphrases=passphrase
-    ) as ports:
+    ) as host:
         context = Context(
-            ports=ports,
+            host=host,
             cache=cache,
             prompter=operator.console,
             read_receipt=lambda: journal.receipt,

@@ -72,23 +72,23 @@ def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObje
 
 def summary(context: Context) -> list[str]:
     """The lines about the gateway that this run has left here."""
-    ports = context.ports
+    host = context.host
     joined = as_object(remembered(context.receipt, "joined-site"))
-    leaf = generations.leaf_in_use(ports.files)
+    leaf = generations.leaf_in_use(host.files)
     return summary_lines(
         address=str(joined.get("public_address") or "") or None,
-        port=served_port(ports.files.read(paths.OCSERV_CONF) or b""),
+        port=served_port(host.files.read(paths.OCSERV_CONF) or b""),
         site=str(joined.get("name") or "") or None,
-        days=None if leaf is None else days_left(leaf, ports.clock.now()),
-        sessions=_sessions(ports) if context.prompter.interactive else None,
+        days=None if leaf is None else days_left(leaf, host.clock.now()),
+        sessions=_sessions(host) if context.prompter.interactive else None,
     )
 
 
-def _sessions(ports: Host) -> int | None:
+def _sessions(host: Host) -> int | None:
     """How many devices are connected; None when the gateway does not answer."""
     status = next(command for command in SHOW_COMMANDS if command.words == ("status",))
     try:
-        finished = ports.engine.execute(paths.SERVER, occtl_arguments(status, as_json=True), _SECONDS)
+        finished = host.engine.execute(paths.SERVER, occtl_arguments(status, as_json=True), _SECONDS)
         answer = read_answer(status, finished.output)
     except SetupError:
         return None

@@ -17,6 +17,7 @@ from mstunnel_setup.actions.certificate_schedule import ScheduleImport
 from mstunnel_setup.actions.certificates import (
     CreateAgentCredential,
     FreshenIdentity,
+    JudgeIdentity,
     PlaceIdentity,
     PlaceKey,
     PlaceRevocations,
@@ -159,6 +160,7 @@ CODEC = Codec(
         EnableInitScript,
         EnableLinger,
         FreshenIdentity,
+        JudgeIdentity,
         GiveDirectory,
         GiveToAgent,
         GiveIds,

@@ -36,8 +36,8 @@ def http_session(context: Context, *, timeout: float = 30, deadline: float = 120
     """
     environment.adopt_proxies(context)
     tenant = context.answers.tenant
-    roots = roots_of(context.ports.files, tenant.ca_pem)
-    return HttpSession(context.ports.clock, tenant.ca_file, roots=roots, timeout=timeout, deadline=deadline)
+    roots = roots_of(context.host.files, tenant.ca_pem)
+    return HttpSession(context.host.clock, tenant.ca_file, roots=roots, timeout=timeout, deadline=deadline)
 
 
 def registered(receipt: Receipt) -> bool:
@@ -63,21 +63,21 @@ def administrator(context: Context, further: Sequence[str] = ()) -> Graph:
     a person without the role.
     """
     http = http_session(context)
-    ports = context.ports
+    host = context.host
     usual = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
     permissions = (*usual, *further)
     token = sign_in(
         context.answers,
         http,
-        ports.clock,
+        host.clock,
         context.prompter,
-        ports.files,
+        host.files,
         permissions=permissions,
         client_id=lambda: _client_id(context, permissions),
         secret=context.secret,
     )
     require_intune_role(token.token())
-    return Graph(http, cloud_of(context.answers), token, ports.clock)
+    return Graph(http, cloud_of(context.answers), token, host.clock)
 
 
 def own_identity(context: Context) -> Graph:
@@ -85,7 +85,7 @@ def own_identity(context: Context) -> Graph:
     known = identity(context.receipt) or {}
     made = result(context.receipt, CreateAgentCredential.kind) or {}
     tested = str(made.get(TESTED_SHA256, ""))
-    credential = own_credential(context.ports.files, unencrypted=True, tested=tested)
+    credential = own_credential(context.host.files, unencrypted=True, tested=tested)
     return as_application(context, str(known["tenant_id"]), str(known["app_id"]), credential)
 
 
@@ -95,8 +95,8 @@ def as_application(
     """The tenant with the identity of an application. Raises SignInError."""
     http = http_session(context)
     where = cloud_of(context.answers)
-    source = SignIn(http, context.ports.clock, where, tenant_id, app_id).application(credential)
-    return Graph(http, where, source, context.ports.clock, signed_in_as=app_id)
+    source = SignIn(http, context.host.clock, where, tenant_id, app_id).application(credential)
+    return Graph(http, where, source, context.host.clock, signed_in_as=app_id)
 
 
 def missing(context: Context) -> Sequence[str]:

@@ -20,15 +20,16 @@ from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.install import revocation
 from mstunnel_setup.install.installed import complete, journal_of, rootless_account
+from mstunnel_setup.install.programs import PROGRAM_UPDATES
 from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
 from mstunnel_setup.install.scope import have_done
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.install.tenant_access import in_tenant, result
 from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.bundle import remove_unpacked
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.io.unpacked import remove_unpacked
 from mstunnel_setup.transaction.action import Undo
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
@@ -177,7 +178,7 @@ def remove_installation(
         run.files.remove(paths.LOG_LEVEL)
     removals = run.runner.undo(counted=counted)
     if run.scope is not Scope.ACCOUNT:
-        removals += opened_ports.close(run.files, run.context.ports.processes)
+        removals += opened_ports.close(run.files, run.context.host.processes)
     forget(run.files, run.journal)
     return [*left, *removals]
 
@@ -192,7 +193,7 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
         return []
     sign_in.as_administrator(context)
     application_id = (result(context.receipt, CreateAppIdentity.kind) or {}).get("application_object_id")
-    graph = context.ports.graph
+    graph = context.host.graph
     try:
         # The record is removed first: whether the application may be removed is tried before.
         application = graph.application(str(application_id)) if application_id else None
@@ -275,6 +276,7 @@ def forget(files: Files, journal: Journal) -> None:
         files.remove_directory(f"{state}/saved")
     if files.state(state) is not None:
         files.remove_tree(feed.WORK)
+        files.remove_tree(PROGRAM_UPDATES)
         for path in (f"{state}/receipt.json", *_REMAINS):
             files.remove(path)
     # The monitor was stopped, maybe while it held the lock.

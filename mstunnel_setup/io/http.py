@@ -11,13 +11,18 @@ import random
 import re
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from http import HTTPStatus
+from http.client import HTTPException, HTTPSConnection
 from typing import Any, Final, Unpack
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import truststore
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 from typing_extensions import override
@@ -26,16 +31,15 @@ from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.parsing import http_date, whole_number
 from mstunnel_setup.base.text import text
-from mstunnel_setup.io import request_log
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.endpoint import Destination, presented_issuer
 from mstunnel_setup.io.errors import (
     ADDRESS_UNREADABLE,
     CA_FILE_UNREADABLE,
     NETWORK_TIMEOUT,
     NETWORK_UNREACHABLE,
 )
-from mstunnel_setup.io.http_port import RequestOptions
+from mstunnel_setup.io.http_port import RequestOptions, log_request
+from mstunnel_setup.io.network import Destination, presented_issuer, unverified_context
 
 # The largest downloads are public revocation lists, of a few megabytes.
 LARGEST: Final = 32 * 1024 * 1024
@@ -43,21 +47,18 @@ _PIECE: Final = 64 * 1024
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Limits a body to `seconds` and 32 MiB: the timeout of requests restarts with every byte."""
+    """Limits a body to `seconds` and `largest` bytes: the timeout of requests restarts with every byte."""
 
-    def __init__(self, clock: Clock, seconds: float) -> None:
+    def __init__(self, clock: Clock, seconds: float, largest: int) -> None:
         self._clock = clock
         self._seconds = seconds
+        self._largest = largest
         super().__init__()
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         """Send; reading the body raises ReadTimeout when it is late, NetworkError when it is too large."""
         response = super().send(request, *arguments, **options)
         raw: Any = response.raw
-        raw.stream = self._bounded(raw, str(request.url))
-        return response
-
-    def _bounded(self, raw: Any, url: str) -> Callable[..., Iterator[bytes]]:
         end = self._clock.monotonic() + self._seconds
 
         def stream(_size: int, decode_content: bool | None = None) -> Iterator[bytes]:
@@ -68,13 +69,13 @@ class BoundedAdapter(HTTPAdapter):
                     size += len(piece)
                     if self._clock.monotonic() > end:
                         raise requests.ReadTimeout(f"the answer was not complete after {size} bytes")
-                    if size > LARGEST:
+                    if size > self._largest:
                         raise NetworkError(
                             "answer-too-large",
                             "{host} sent more than {limit} MiB",
                             hint="Check the address, and any proxy in between.",
-                            host=urlsplit(url).netloc,
-                            limit=LARGEST >> 20,
+                            host=urlsplit(str(request.url)).netloc,
+                            limit=self._largest >> 20,
                         )
                     yield piece
             except ReadTimeoutError as error:
@@ -82,15 +83,16 @@ class BoundedAdapter(HTTPAdapter):
             finally:
                 raw.close()
 
-        return stream
+        raw.stream = stream
+        return response
 
 
 class ContextAdapter(BoundedAdapter):
     """Uses our TLS context and nothing from the environment."""
 
-    def __init__(self, clock: Clock, seconds: float, context: ssl.SSLContext) -> None:
+    def __init__(self, clock: Clock, seconds: float, largest: int, context: ssl.SSLContext) -> None:
         self._context = context
-        super().__init__(clock, seconds)
+        super().__init__(clock, seconds, largest)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Part of HTTPAdapter's contract."""
@@ -136,6 +138,9 @@ _UNCONNECTED = 15.0
 _LOOK_SECONDS = 5.0
 _HTTPS_PORT = 443
 _PROXY_PORT = 8080
+_LARGEST_ROOT = 64 * 1024
+_USUAL_PROXY_PORT = 3128
+FINGERPRINT: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
 _OBJECT = re.compile(r"^HTTPS?Connection\([^)]*\): ")
 
 
@@ -150,6 +155,7 @@ class HttpSession:
         roots: str = "",
         timeout: float = 30,
         deadline: float = 120,
+        largest: int = LARGEST,
     ) -> None:
         self._clock = clock
         self._timeout = timeout
@@ -158,8 +164,9 @@ class HttpSession:
         self._session = requests.Session()
         self._session.trust_env = False
         patience = max(timeout, deadline)
-        self._session.mount("http://", BoundedAdapter(clock, patience))
-        self._session.mount("https://", ContextAdapter(clock, patience, _tls_context(ca_file, roots)))
+        self._session.mount("http://", BoundedAdapter(clock, patience, largest))
+        tls = _tls_context(ca_file, roots)
+        self._session.mount("https://", ContextAdapter(clock, patience, largest, tls))
 
     def get(self, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
         """GET; see `request`."""
@@ -189,7 +196,7 @@ class HttpSession:
         started = self._clock.monotonic()
         end = started + self._deadline
         for attempt in itertools.count(1):
-            wait = _backoff(attempt)
+            wait = min(2.0**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
             self._pauses.wait(server)
             try:
                 response = self._sent(method, url, options)
@@ -216,17 +223,26 @@ class HttpSession:
         try:
             response = self._session.request(method, url, **options)
         except requests.RequestException as error:
-            request_log.note(method, url, self._clock.monotonic() - began, error)
+            log_request(method, url, self._clock.monotonic() - began, error)
             raise
-        request_log.note(method, url, self._clock.monotonic() - began, response)
+        log_request(method, url, self._clock.monotonic() - began, response)
         return response
 
     def _explained(
         self, url: str, error: requests.RequestException, proxies: Mapping[str, str]
     ) -> NetworkError:
-        if not isinstance(error, requests.exceptions.SSLError):
-            return _explain(url, error)
         parts = urlsplit(url)
+        if isinstance(error, requests.exceptions.ProxyError):
+            return NetworkError(
+                "proxy-failed",
+                "the proxy refused to connect to {host}",
+                hint="Check https_proxy and no_proxy.",
+                host=parts.netloc,
+            )
+        if isinstance(error, requests.Timeout):
+            return NETWORK_TIMEOUT(host=parts.netloc)
+        if not isinstance(error, requests.exceptions.SSLError):
+            return NETWORK_UNREACHABLE(host=parts.netloc, reason=_cause(error))
         host, through = str(parts.hostname), urlsplit(select_proxy(url, dict(proxies)) or "")
         proxy = (through.hostname, through.port or _PROXY_PORT) if through.hostname else None
         destination = Destination(host, parts.port or _HTTPS_PORT, host, proxy=proxy)
@@ -261,10 +277,6 @@ def _tls_context(ca_file: str | None, roots: str) -> ssl.SSLContext:
     return context
 
 
-def _backoff(attempt: int) -> float:
-    return min(2.0**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
-
-
 def _later(method: str, status: int) -> bool:
     """Whether the server asks to retry, and the request may be retried (429: it was not processed)."""
     return status == HTTPStatus.TOO_MANY_REQUESTS or (status in _TRY_AGAIN and method in _REPEATABLE)
@@ -291,26 +303,12 @@ def _retry_after(response: requests.Response, clock: Clock) -> float | None:
     return None if moment is None else max(0.0, (moment - clock.now()).total_seconds())
 
 
-def _explain(url: str, error: requests.RequestException) -> NetworkError:
-    host = urlsplit(url).netloc
-    if isinstance(error, requests.exceptions.ProxyError):
-        return NetworkError(
-            "proxy-failed",
-            "the proxy refused to connect to {host}",
-            hint="Check https_proxy and no_proxy.",
-            host=host,
-        )
-    if isinstance(error, requests.Timeout):
-        return NETWORK_TIMEOUT(host=host)
-    return NETWORK_UNREACHABLE(host=host, reason=_cause(error))
-
-
 def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
     """The error for a certificate that this host does not trust; `issuer` is empty when unknown."""
     if "not yet valid" in cause:
         return NetworkError(
             "clock-behind",
-            ("the TLS certificate of {host} is not yet valid according to the clock of this host: {cause}"),
+            "the TLS certificate of {host} is not yet valid according to the clock of this host: {cause}",
             hint="Set the time (`timedatectl set-ntp true`) and run the command again.",
             host=host,
             cause=cause,
@@ -318,10 +316,8 @@ def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
     return NetworkError(
         "tls-untrusted",
         "the TLS certificate of {host}, issued by {issuer}, is not trusted: {cause}",
-        hint=(
-            "If the issuer is your private authority or a proxy that inspects TLS, give its root "
-            "with --ca-file, or exempt {host} from inspection."
-        ),
+        hint="If the issuer is your private authority or a proxy that inspects TLS, give its root "
+        "with --ca-file, or exempt {host} from inspection.",
         host=host,
         issuer=issuer or text("an unknown authority"),
         cause=cause,
@@ -337,3 +333,42 @@ def _cause(error: BaseException) -> str:
             text = str(getattr(reason, "strerror", None) or reason).rsplit(">: ", 1)[-1]
             return _OBJECT.sub("", text)
         reason = inner
+
+
+def fetch_root(url: str, *, seconds: float = 15) -> tuple[str, str]:
+    """The certificate (PEM) at an https address, and its fingerprint, `sha256:` and hex digits.
+
+    The server is not verified: use the certificate only where the fingerprint is the one expected.
+    Raises NetworkError `root-unreachable`.
+    """
+    server, proxy = urlsplit(url), urlsplit(proxy_for(url) or "")
+    host, port = str(server.hostname), server.port or _HTTPS_PORT
+    direct = proxy.hostname is None
+    place = (host, port) if direct else (str(proxy.hostname), proxy.port or _USUAL_PROXY_PORT)
+    connection = HTTPSConnection(*place, timeout=seconds, context=unverified_context())
+    if not direct:
+        connection.set_tunnel(host, port)
+    try:
+        with closing(connection):
+            certificate = x509.load_pem_x509_certificate(_content(connection, server.path))
+    except (OSError, HTTPException, ValueError) as error:
+        raise NetworkError(
+            "root-unreachable",
+            "no root certificate from {url}: {reason}",
+            hint="Check the address, and that this host reaches it (proxy, firewall).",
+            url=url,
+            reason=getattr(error, "strerror", None) or error,
+        ) from error
+    return (
+        certificate.public_bytes(Encoding.PEM).decode(),
+        f"sha256:{certificate.fingerprint(SHA256()).hex()}",
+    )
+
+
+def _content(connection: HTTPSConnection, path: str) -> bytes:
+    """The first 64 KiB that a GET returns; redirects are not followed. Raises OSError, HTTPException."""
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    if answer.status != HTTPStatus.OK:
+        raise OSError(f"HTTP {answer.status}")
+    return answer.read(_LARGEST_ROOT)

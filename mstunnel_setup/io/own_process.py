@@ -31,10 +31,8 @@ def refuse_code_of_others() -> None:
         raise CheckError(
             "program-unsafe",
             "users other than root can change {path}, and root would run their code",
-            hint=(
-                "Restrict it to root: `chown root:root {path}` and `chmod go-w {path}`. Or install "
-                "the program where only root can write."
-            ),
+            hint="Restrict it to root: `chown root:root {path}` and `chmod go-w {path}`. Or install "
+            "the program where only root can write.",
             path=found,
         )
 

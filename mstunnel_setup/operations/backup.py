@@ -215,7 +215,7 @@ def _contents(run: Run) -> dict[str, bytes]:
     """What goes into the archive beside its manifest, by the path where another host gets it."""
     roots = [f"{paths.CA_TRUST}/{name}" for name in run.files.names(paths.CA_TRUST)]
     # An import may link another generation between two of its files.
-    linked = generations.linked(run.context.ports.files)
+    linked = generations.linked(run.context.host.files)
     in_use = paths.ACTIVE if linked is None else generations.directory(linked)
     places = {**FILES, **{path: (path,) for path in roots}}
     contents = {
@@ -253,7 +253,7 @@ def _manifest(run: Run) -> JsonObject:
     return {
         "schema": SCHEMA,
         "version": __version__,
-        "created": run.context.ports.clock.now().isoformat(timespec="seconds"),
+        "created": run.context.host.clock.now().isoformat(timespec="seconds"),
         "answers": {path: value for path, value in answers.items() if path not in left_out},
         "site": remembered(receipt, "joined-site"),
         "server_name": run.context.server_name,
@@ -401,7 +401,7 @@ def _install(
         if replace:
             # What the old host had in the tenant; absent is fine.
             sign_in.as_registrar(run.context)
-            site, ports = as_object(manifest.get("site")), run.context.ports
+            site, ports = as_object(manifest.get("site")), run.context.host
             if site and manifest.get("server_id"):
                 ports.graph.delete_server(str(site["id"]), str(manifest["server_id"]))
             if manifest.get("application_object_id"):

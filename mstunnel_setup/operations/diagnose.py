@@ -18,8 +18,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, UsageError, declared
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.redaction import Scrubber
-from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import json_bytes
 from mstunnel_setup.containers.choice import EnginePreference

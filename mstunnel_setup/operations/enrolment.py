@@ -38,7 +38,7 @@ def enrol(run: Run, *, first: Collection[str] = ()) -> bool:
     """
     steps = [step_named(name) for name in ("sign-in", *first, "register", "configure", "launch")]
     done = run.runner.run(steps, run.context)
-    control.restart(run.context.ports, paths.AGENT)
+    control.restart(run.context.host, paths.AGENT)
     run.runner.run([step_named("verify")], run.context)
     return any(planned.actions for planned in done)
 
@@ -90,7 +90,7 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result:
         if chosen.id != before.get("id"):
             site.require_named(run.context, chosen)
             removable = run.context.answers.existing_record == "replace"
-            graph, name = run.context.ports.graph, run.context.server_name
+            graph, name = run.context.host.graph, run.context.server_name
             require_free_name(graph, chosen.id, name, removable=removable)
             take_back(run, {RegisterServer.kind})
             run.runner.take_back([f"answer:{_JOINED}"])

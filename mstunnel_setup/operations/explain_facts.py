@@ -184,7 +184,7 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
 
 def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
     """What is known now; what the gateway does not report is left out. Nothing is changed."""
-    ports = run.context.ports
+    ports = run.context.host
     served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
     try:
         state = health(control.state_of(ports, paths.SERVER))

@@ -14,8 +14,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import moment, whole_number
 from mstunnel_setup.base.problem import warning
-from mstunnel_setup.base.report import Moment, Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import Line, plain, quoted, text
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.install.installed import open_gateway

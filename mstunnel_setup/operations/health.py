@@ -11,8 +11,7 @@ from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, TenantError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Moment, Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, read_health

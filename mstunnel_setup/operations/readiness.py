@@ -35,7 +35,7 @@ from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.parse import json_object
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
-from mstunnel_setup.readiness.model import Finding, Group, Outcome, Readiness, readiness, undecided
+from mstunnel_setup.readiness.model import CheckFinding, Group, Outcome, Readiness, readiness, undecided
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
 
@@ -106,7 +106,7 @@ def run(operator: Operator, request: ReadinessRequest) -> Result:
 def _result(
     operator: Operator,
     request: ReadinessRequest,
-    found: tuple[Finding, ...],
+    found: tuple[CheckFinding, ...],
     proposed: Sequence[Fix] = (),
     failed_fixes: Mapping[Fix, SetupError] | None = None,
 ) -> Result:
@@ -341,7 +341,11 @@ _ID_WIDTH = 28
 
 
 def lines(
-    findings: Sequence[Finding], ignored: Collection[str] = (), more: Iterable[str] = (), *, verbose: bool
+    findings: Sequence[CheckFinding],
+    ignored: Collection[str] = (),
+    more: Iterable[str] = (),
+    *,
+    verbose: bool,
 ) -> Iterator[str]:
     """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
     for group in Group:
@@ -377,7 +381,7 @@ def lines(
     )
 
 
-def summary(findings: Sequence[Finding]) -> dict[str, int]:
+def summary(findings: Sequence[CheckFinding]) -> dict[str, int]:
     """How many findings there are of each result."""
     counted = Counter(item.result for item in findings)
     return {outcome.value: counted[outcome] for outcome in Outcome}
@@ -415,7 +419,7 @@ def platform_data(table: Platforms) -> JsonObject:
     return data
 
 
-def findings_data(findings: Sequence[Finding], ignored: Collection[str] = ()) -> JsonObject:
+def findings_data(findings: Sequence[CheckFinding], ignored: Collection[str] = ()) -> JsonObject:
     """The findings as JSON data (docs/reference/readiness.md)."""
     rows: list[JsonValue] = [
         {

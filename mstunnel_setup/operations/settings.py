@@ -10,8 +10,7 @@ from mstunnel_setup.answers.variables import KNOWN, PROXIES, proxy_place, refuse
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, NetworkError, UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Moment, Report
-from mstunnel_setup.base.result import Result, Status
+from mstunnel_setup.base.result import Moment, Report, Result, Status
 from mstunnel_setup.base.text import Line, Verbatim, plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.agent_settings import read_log_level
@@ -20,7 +19,7 @@ from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, HIGHEST_LEVEL, read_tunnel_settings
 from mstunnel_setup.gateway.options import read_gateway_options
-from mstunnel_setup.gateway.rendering import Rendered, read_admin_settings
+from mstunnel_setup.gateway.rendering import RenderedConfiguration, read_admin_settings
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.install.steps import images, sign_in, site
@@ -220,7 +219,7 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
             highest=HIGHEST_LEVEL,
         )
     with installed_run(operator, {}, exclusively=wanted is not None) as run:
-        files, now = run.files, run.context.ports.clock.now()
+        files, now = run.files, run.context.host.clock.now()
         before = _level(files, now)
         if wanted is None:
             return _level_result("ok", before)
@@ -230,7 +229,7 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
             if wanted != "normal":
                 changed = env_file.assign(environment_text(files), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
                 files.write(paths.ENVIRONMENT, changed.encode(), _MODE)
-            log_level.end_verbose(files)
+            files.remove(paths.LOG_LEVEL)
         after = _level(files, now)
         if after == before:
             return _level_result("unchanged", after)
@@ -316,27 +315,27 @@ def pull(operator: Operator, settings: Settings) -> Result:
         rendered = _wanted(run.context)
         changes = rendering.changes(rendering.current(run.files), rendered.files)
         if changes:
-            run.context.ports.check_gateway_configuration(images.references(run.context)[0], rendered.text)
+            run.context.host.check_gateway_configuration(images.references(run.context)[0], rendered.text)
             rendering.write(run.files, changes)
     lines = [text("Written: {changes}.", changes=", ".join(changes)) if changes else _SAME]
     status: Status = "changed" if changes else "unchanged"
     return Result(status, {"written": [*changes]}, _notices(rendered), text=lines)
 
 
-def _wanted(context: Context) -> Rendered:
+def _wanted(context: Context) -> RenderedConfiguration:
     sign_in.STEP.gather(context)
-    found = context.ports.graph.configuration_of(site.chosen_id(context))
+    found = context.host.graph.configuration_of(site.chosen_id(context))
     if found is None:
         raise CONFIGURATION_MISSING()
-    files = context.ports.files
-    level = read_log_level(files, context.ports.clock.now())
+    files = context.host.files
+    level = read_log_level(files, context.host.clock.now())
     port = rendering.open_port(rendering.current(files))
     return rendering.render(
         ServerConfiguration.from_wire(found.to_wire()), read_gateway_options(files), port, level
     )
 
 
-def _notices(rendered: Rendered) -> tuple[Problem, ...]:
+def _notices(rendered: RenderedConfiguration) -> tuple[Problem, ...]:
     return (*rendered.warnings, *((rendered.port_waiting,) if rendered.port_waiting else ()))
 
 

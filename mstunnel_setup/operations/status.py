@@ -13,8 +13,7 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.exchange.health_report import read_health

@@ -10,21 +10,19 @@ from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.endpoint import Trust
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.network import Trust
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness import checks
-from mstunnel_setup.readiness.data import Endpoint
+from mstunnel_setup.readiness.data import CUSTOM, Endpoint
 from mstunnel_setup.readiness.facts.account import AccountFacts
-from mstunnel_setup.readiness.facts.all_facts import Facts, Unread
 from mstunnel_setup.readiness.facts.certificate import CertificatePlace, CertificateReader
-from mstunnel_setup.readiness.facts.cloud import CloudReader, Way
+from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts, Way
 from mstunnel_setup.readiness.facts.host import (
     HostReader,
     KernelFacts,
-    ProxyFacts,
     RootlessFacts,
     TunnelFacts,
 )
@@ -32,7 +30,7 @@ from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.programs import ProgramReader, obstacle
 from mstunnel_setup.readiness.facts.section import Section, Settings
 from mstunnel_setup.readiness.facts.vendor import vendor
-from mstunnel_setup.readiness.model import Finding, Group
+from mstunnel_setup.readiness.model import CheckFinding, Group, ReadinessFacts, Unread
 
 Reader: TypeAlias = Callable[[], Section]
 
@@ -78,11 +76,11 @@ class Examiner:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     answered: Mapping[str, str] = field(default_factory=dict)
 
-    def findings(self, wanted: Wanted) -> tuple[Finding, ...]:
+    def findings(self, wanted: Wanted) -> tuple[CheckFinding, ...]:
         """The findings of all checks of the wanted groups."""
         return checks.judge(checks.of(wanted.groups), self.facts(wanted))
 
-    def facts(self, wanted: Wanted) -> Facts:
+    def facts(self, wanted: Wanted) -> ReadinessFacts:
         """Everything that the wanted groups need, found out within the deadline."""
         chosen = checks.of(wanted.groups)
         needed = {name for check in chosen for name in check.needs}
@@ -91,10 +89,6 @@ class Examiner:
         account = wanted.account if wanted.read_account is None else facts.account
         tunnel = known_tunnel(facts.tunnel, account or wanted.account, wanted.site)
         return facts.model_copy(update={"account": account, "inbound": wanted.inbound, "tunnel": tunnel})
-
-    def proxies(self) -> ProxyFacts:
-        """The proxy variables of every place."""
-        return self.host_reader(Settings()).proxies()
 
     def host_reader(self, settings: Settings) -> HostReader:
         """The reader of the host's files."""
@@ -106,19 +100,47 @@ class Examiner:
 
     def open_http(self, roots: str, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
         """A session through the proxy that the settings of all places name; trusts `roots` (PEM) too."""
-        for item in self.proxies().places:
+        for item in self.host_reader(Settings()).proxies().places:
             os.environ.setdefault(item.name, item.value)
         return HttpSession(self.clock, roots=roots, timeout=timeout, deadline=deadline)
 
     def _readers(self, wanted: Wanted) -> dict[str, Reader]:
-        host = self.host_reader(wanted.settings)
-        programs = self.program_reader(wanted.settings, wanted.deadline / _QUESTIONS)
-        certificate = self._certificate_reader(wanted)
+        settings = wanted.settings
+        host = self.host_reader(settings)
+        programs = self.program_reader(settings, wanted.deadline / _QUESTIONS)
+        seconds = min(5.0, wanted.deadline / 4)
+
+        def roots() -> str:
+            return f"{added_roots_pem(self.files)}\n{wanted.ca_pem}".strip()
+
+        def open_http() -> HttpSession:
+            return self.open_http(roots(), timeout=seconds, deadline=seconds)
+
+        lab = settings.cloud == CUSTOM
+        place = wanted.certificate
+        certificate = CertificateReader(self.files, self.clock, place, wanted.address, lab, open_http)
+
+        def kernel() -> KernelFacts:
+            found = host.kernel()
+            if self.files.state(forwarding.RULES) is None:
+                return found
+            rules = {True: "loaded", False: "unloaded", None: "unknown"}[forwarding.loaded(self.processes)]
+            return found.model_copy(update={"forwarding_rules": rules})
+
+        def rootless() -> RootlessFacts:
+            found = obstacle(self.files, self.processes) if settings.mode == "rootless" else ""
+            return host.rootless().model_copy(update={"uplink_obstacle": found})
+
+        def network() -> NetworkFacts:
+            way, trust = Way.of(host.proxies()), Trust(roots(), wanted.public_roots)
+            tried, deadline = wanted.endpoints, wanted.deadline
+            return CloudReader(tried, way, trust, self.clock, deadline, settings.cloud).network()
+
         account = {} if wanted.read_account is None else {"account": wanted.read_account}
         return {
             **account,
             "system": host.system,
-            "kernel": lambda: self._kernel(host),
+            "kernel": kernel,
             "engine": programs.engine,
             "addresses": host.addresses,
             "tunnel": host.tunnel,
@@ -126,43 +148,11 @@ class Examiner:
             "security": programs.security,
             "ports": host.ports,
             "vendor": lambda: vendor(self.files, self.processes),
-            "rootless": lambda: self._rootless(host),
+            "rootless": rootless,
             "certificate": certificate.certificate,
             "revocation": certificate.revocation,
-            "network": lambda: self._cloud_reader(wanted).network(),
+            "network": network,
         }
-
-    def _kernel(self, host: HostReader) -> KernelFacts:
-        if self.files.state(forwarding.RULES) is None:
-            return host.kernel()
-        rules = {True: "loaded", False: "unloaded", None: "unknown"}[forwarding.loaded(self.processes)]
-        return host.kernel().model_copy(update={"forwarding_rules": rules})
-
-    def _rootless(self, host: HostReader) -> RootlessFacts:
-        found = obstacle(self.files, self.processes) if host.settings.mode == "rootless" else ""
-        return host.rootless().model_copy(update={"uplink_obstacle": found})
-
-    def _certificate_reader(self, wanted: Wanted) -> CertificateReader:
-        seconds = min(5.0, wanted.deadline / 4)
-
-        def open_http() -> HttpSession:
-            return self.open_http(self._roots(wanted), timeout=seconds, deadline=seconds)
-
-        lab = wanted.settings.cloud == "custom"
-        return CertificateReader(self.files, self.clock, wanted.certificate, wanted.address, lab, open_http)
-
-    def _cloud_reader(self, wanted: Wanted) -> CloudReader:
-        return CloudReader(
-            endpoints=wanted.endpoints,
-            way=Way.of(self.proxies()),
-            trust=Trust(self._roots(wanted), wanted.public_roots),
-            clock=self.clock,
-            deadline=wanted.deadline,
-            cloud=wanted.settings.cloud,
-        )
-
-    def _roots(self, wanted: Wanted) -> str:
-        return f"{added_roots_pem(self.files)}\n{wanted.ca_pem}".strip()
 
 
 def known_tunnel(installed: TunnelFacts | None, account: AccountFacts, site: str) -> TunnelFacts | None:
@@ -175,7 +165,9 @@ def known_tunnel(installed: TunnelFacts | None, account: AccountFacts, site: str
     return only[0] if len(only) == 1 else installed
 
 
-def gather(readers: Mapping[str, Reader], settings: Settings, clock: Clock, deadline: float) -> Facts:
+def gather(
+    readers: Mapping[str, Reader], settings: Settings, clock: Clock, deadline: float
+) -> ReadinessFacts:
     """Run all readers, each the maker of the section it is named after, for at most `deadline` seconds.
 
     A reader that fails or is late leaves its section out, with the reason in `unread`.
@@ -195,4 +187,4 @@ def gather(readers: Mapping[str, Reader], settings: Settings, clock: Clock, dead
                 unread[name] = Unread(reason=error.message, hint=error.hint)
             except OSError as error:
                 unread[name] = Unread(reason=error.strerror or str(error), hint=_AFTER_FAILURE)
-    return Facts.model_validate({"settings": settings, "unread": unread, **sections})
+    return ReadinessFacts.model_validate({"settings": settings, "unread": unread, **sections})

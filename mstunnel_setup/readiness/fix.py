@@ -9,14 +9,12 @@ from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.readiness import proxies
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.host import KernelFacts, RootlessFacts
 from mstunnel_setup.readiness.facts.parse import sysctl_lines
 from mstunnel_setup.readiness.facts.section import Settings
-from mstunnel_setup.readiness.model import Finding, Outcome
+from mstunnel_setup.readiness.model import CheckFinding, Outcome, ReadinessFacts
 from mstunnel_setup.readiness.sysctls import (
     CONNTRACK_MODULE_FILES,
     FORWARD,
@@ -48,7 +46,7 @@ class Fix:
     opened: OpenedPort | None = None
 
 
-def fixes(findings: Iterable[Finding], facts: Facts) -> tuple[Fix, ...]:
+def fixes(findings: Iterable[CheckFinding], facts: ReadinessFacts) -> tuple[Fix, ...]:
     """The fixes for the findings that have one."""
     broken = {item.id for item in findings if item.result in _PROBLEMS}
     return (
@@ -75,9 +73,8 @@ def _module_fixes(broken: set[str]) -> Iterable[Fix]:
 
 def _conntrack_fixes(broken: set[str], kernel: KernelFacts | None) -> Iterable[Fix]:
     """The settings of a module are there once it is."""
-    fixed = tuple(
-        name for name in ("rootless-conntrack-acct", "rootless-conntrack-timestamp") if name in broken
-    )
+    settings = ("rootless-conntrack-acct", "rootless-conntrack-timestamp")
+    fixed = tuple(name for name in settings if name in broken)
     for module, path in CONNTRACK_MODULE_FILES.items():
         if fixed and kernel is not None and module not in kernel.modules and module in kernel.loadable:
             says, undo = f"load the module {module}, now and at boot", f"rm {path}, and modprobe -r {module}"
@@ -101,10 +98,8 @@ def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterable
                 says, command = f"give {name} ids in /etc/{kind}", accounts.id_range(name, kind, first)
                 yield Fix((f"rootless-{kind}",), says, undo, commands=(command,))
     if "rootless-linger" in broken:
-        says, undo = (
-            text("let the services of {name} run without a login", name=name),
-            f"loginctl disable-linger {name}",
-        )
+        says = text("let the services of {name} run without a login", name=name)
+        undo = f"loginctl disable-linger {name}"
         yield Fix(("rootless-linger",), says, undo, commands=(accounts.lingering(name),))
 
 
@@ -125,19 +120,18 @@ def _sysctl_fixes(broken: set[str], settings: Settings) -> Iterable[Fix]:
         yield Fix(fixed, says, undo, SYSCTL_FILE, lines, commands=(("sysctl", f"--load={SYSCTL_FILE}"),))
 
 
-def _selinux_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
+def _selinux_fixes(broken: set[str], facts: ReadinessFacts) -> Iterable[Fix]:
     """A port without a type takes -a only, one that has a type -m only; -m also takes what -a has made."""
     if "selinux-proxy-port" not in broken or facts.security is None or facts.proxies is None:
         return
-    for port in proxies.unlabelled(facts.security, facts.proxies):
-        add, modify = (
-            ("semanage", "port", verb, "-t", "http_port_t", "-p", "tcp", str(port)) for verb in ("-a", "-m")
-        )
+    for port in facts.security.unlabelled(facts.proxies.ports):
+        label = ("-t", "http_port_t", "-p", "tcp", str(port))
+        add, modify = ("semanage", "port", "-a", *label), ("semanage", "port", "-m", *label)
         says, undo = f"give TCP port {port} the SELinux type http_port_t", f"semanage port -d -p tcp {port}"
         yield Fix(("selinux-proxy-port",), says, undo, may_fail=add, commands=(modify,))
 
 
-def _firewall_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
+def _firewall_fixes(broken: set[str], facts: ReadinessFacts) -> Iterable[Fix]:
     """The frontends only: rules of nftables depend on an order that only their author knows."""
     for protocol in ("tcp", "udp"):
         wall = Firewall() if facts.security is None else facts.security.firewall
@@ -149,20 +143,18 @@ def _firewall_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
         yield Fix((f"firewall-{protocol}",), says, undo, commands=opened.opening, opened=opened)
 
 
-def _service_fixes(broken: set[str], facts: Facts) -> Iterable[Fix]:
+def _service_fixes(broken: set[str], facts: ReadinessFacts) -> Iterable[Fix]:
     chosen = None if facts.engine is None else chosen_engine(facts.settings, facts.engine)
     # Podman has no daemon to start.
-    if "engine-running" in broken and chosen is not None and chosen.name == "docker":
-        yield _started("engine-running", "docker.service")
-    if "auditd" in broken and facts.security is not None and facts.security.auditd == "inactive":
-        yield _started("auditd", "auditd.service")
-
-
-def _started(check: str, unit: str) -> Fix:
-    command = ("systemctl", "enable", "--now", unit)
-    return Fix(
-        (check,), f"start {unit}, now and at boot", f"systemctl disable --now {unit}", commands=(command,)
-    )
+    docker = chosen is not None and chosen.name == "docker"
+    auditd = facts.security is not None and facts.security.auditd == "inactive"
+    for check, unit, can_start in (
+        ("engine-running", "docker.service", docker),
+        ("auditd", "auditd.service", auditd),
+    ):
+        if check in broken and can_start:
+            says, undo = f"start {unit}, now and at boot", f"systemctl disable --now {unit}"
+            yield Fix((check,), says, undo, commands=(("systemctl", "enable", "--now", unit),))
 
 
 def apply(chosen: Sequence[Fix], files: Files, processes: Processes, *, live: bool) -> dict[Fix, SetupError]:

@@ -1,15 +1,65 @@
-"""What a check is and what it finds."""
+"""All facts of an examination, what a check is, and what it finds."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from pydantic import Field
+
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import sentence, text
+from mstunnel_setup.readiness.facts.account import AccountFacts
+from mstunnel_setup.readiness.facts.certificate import CertificateFacts, RevocationFacts
+from mstunnel_setup.readiness.facts.cloud import NetworkFacts
+from mstunnel_setup.readiness.facts.host import (
+    AddressFacts,
+    KernelFacts,
+    PortFacts,
+    ProxyFacts,
+    RootlessFacts,
+    SystemFacts,
+    TunnelFacts,
+)
+from mstunnel_setup.readiness.facts.inbound import InboundFacts
+from mstunnel_setup.readiness.facts.programs import EngineFacts, SecurityFacts
+from mstunnel_setup.readiness.facts.section import Section, Settings
+from mstunnel_setup.readiness.facts.vendor import VendorFacts
 
 DOCUMENTATION = "docs/reference/readiness.md"
+
+
+class Unread(Section):
+    """Why a section was not found out. Without a `hint` there was not enough time."""
+
+    reason: str
+    hint: str = ""
+
+
+class ReadinessFacts(Section):
+    """Everything found out about a host and its surroundings, to be kept as JSON.
+
+    A section is None when it was not found out; `unread` then says why.
+    """
+
+    settings: Settings = Settings()
+    system: SystemFacts | None = None
+    kernel: KernelFacts | None = None
+    engine: EngineFacts | None = None
+    addresses: AddressFacts | None = None
+    tunnel: TunnelFacts | None = None
+    proxies: ProxyFacts | None = None
+    security: SecurityFacts | None = None
+    ports: PortFacts | None = None
+    vendor: VendorFacts | None = None
+    rootless: RootlessFacts | None = None
+    certificate: CertificateFacts | None = None
+    revocation: RevocationFacts | None = None
+    network: NetworkFacts | None = None
+    account: AccountFacts | None = None
+    inbound: InboundFacts | None = None
+    unread: dict[str, Unread] = Field(default_factory=dict)
 
 
 class Group(StrEnum):
@@ -56,18 +106,19 @@ class Verdict:
     fixed_by: str = ""
 
 
-def passed(seen: str) -> Verdict:
+# Of all these the texts may have parameters in braces.
+def passed(seen: str, /, **values: object) -> Verdict:
     """The host has what the check wants."""
-    return Verdict(Outcome.PASS, seen)
+    return Verdict(Outcome.PASS, sentence(seen, values))
 
 
-def skipped(reason: str, hint: str = "") -> Verdict:
+def skipped(reason: str, hint: str = "", /, **values: object) -> Verdict:
     """The check does not apply here."""
-    return Verdict(Outcome.SKIPPED, reason, hint)
+    return Verdict(Outcome.SKIPPED, sentence(reason, values), sentence(hint, values))
 
 
 def problem(seen: str, /, hint: str, fixed_by: str = "", **values: object) -> Verdict:
-    """Something is wrong; how bad that is depends on the check. The texts may have parameters in braces."""
+    """Something is wrong; how bad that is depends on the check."""
     return Verdict(None, sentence(seen, values), sentence(hint, values), fixed_by)
 
 
@@ -96,7 +147,7 @@ Judge: TypeAlias = Callable[..., Verdict]
 class Check:
     """A pure judgement, and its words (Markdown): when it passes, why it matters, how to fix what it finds.
 
-    `needs` names the sections of `Facts` that `judge` takes, in order. Without `fix` the findings say enough.
+    `needs` names the sections of `ReadinessFacts` that `judge` takes, in order.
     """
 
     id: str
@@ -116,7 +167,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFinding:
     """One row of the report: how a check ended, as in its `Verdict`."""
 
     check: Check
@@ -133,44 +184,38 @@ class Finding:
     @property
     def problem(self) -> Problem:
         """As a warning or an error of a command."""
-        return Problem(
-            self.id, text("{title}: {seen}", title=text(self.check.title), seen=self.seen), self.hint
-        )
+        seen = text("{title}: {seen}", title=text(self.check.title), seen=self.seen)
+        return Problem(self.id, seen, self.hint)
 
 
-class Checks:
+class Checks(list[Check]):
     """The checks of one module, in the order of the report: each is added where its judgement is defined."""
 
     def __init__(self, group: Group) -> None:
+        super().__init__()
         self._group = group
-        self._checks: list[Check] = []
-
-    def __iter__(self) -> Iterator[Check]:
-        return iter(self._checks)
 
     def add(
-        self,
-        identifier: str,
-        title: str,
-        severity: Requirement = Requirement.REQUIRED,
-        *,
-        passes: str,
-        why: str,
-        fix: str = "",
+        self, identifier: str, title: str, severity: Requirement = Requirement.REQUIRED, /, **values: object
     ) -> Callable[[Judge], Judge]:
-        """Make a check of a function; its parameters are named after the sections of `Facts` it needs."""
+        """Make a check of a function; its parameters are named after the sections of the facts it needs.
+
+        The docstring has its words, a paragraph each: when it passes, why it matters, and how to fix what it
+        finds, where the findings do not say enough. With `values` it is a template.
+        """
 
         def added(judge: Judge) -> Judge:
+            paragraphs = [" ".join(part.split()) for part in (judge.__doc__ or "").split("\n\n")]
+            words = [part.format_map(values) if values else part for part in paragraphs]
+            passes, why, fix = (*words, "", "")[:3]
             needs = tuple(inspect.signature(judge).parameters)
-            self._checks.append(
-                Check(identifier, self._group, severity, title, passes, why, fix, needs, judge)
-            )
+            self.append(Check(identifier, self._group, severity, title, passes, why, fix, needs, judge))
             return judge
 
         return added
 
 
-def undecided(findings: Iterable[Finding], ignored: Collection[str] = ()) -> tuple[Finding, ...]:
+def undecided(findings: Iterable[CheckFinding], ignored: Collection[str] = ()) -> tuple[CheckFinding, ...]:
     """The required checks, but for those ignored, that could not be made."""
     return tuple(
         item
@@ -181,7 +226,7 @@ def undecided(findings: Iterable[Finding], ignored: Collection[str] = ()) -> tup
     )
 
 
-def readiness(findings: Sequence[Finding], ignored: Collection[str] = ()) -> Readiness:
+def readiness(findings: Sequence[CheckFinding], ignored: Collection[str] = ()) -> Readiness:
     """What the findings come to, but for those ignored."""
     if any(item.result is Outcome.FAIL and item.id not in ignored for item in findings):
         return Readiness.NOT_READY

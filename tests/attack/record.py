@@ -1,4 +1,4 @@
-"""Keeps what became of each attack, for the table in `docs/explanation/security.md`."""
+"""Keeps what became of each attack, for the table in `docs/reference/attacks.md`."""
 
 import json
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """`python -m tests.bench [NAME…]`: run benchmarks, print their figures, write build/bench/NAME.json.
 
-The tables and the plot of the pages in docs/explanation are written from all that is there. Exit code 1
+The tables and the plot of the pages in docs are written from all that is there. Exit code 1
 when a figure is beyond what is promised (`within_limit` is false), or when a benchmark cannot be run: the
 others still are.
 """

@@ -1,4 +1,4 @@
-"""What a benchmark has to reach, and the tables of it in docs/explanation/performance.md."""
+"""What a benchmark has to reach, and the tables of it in docs/reference/benchmarks.md."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from scripts.error_codes import with_tables
 
-PAGE = Path("docs/explanation/performance.md")
+PAGE = Path("docs/reference/benchmarks.md")
 _HEAD = "| What | Measured | Limit | |\n| --- | --- | --- | --- |\n"
 
 

@@ -1,4 +1,4 @@
-"""The plot of what many devices carry together, and the table of it in docs/explanation/performance.md."""
+"""The plot of what many devices carry together, and the table of it in docs/reference/benchmarks.md."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

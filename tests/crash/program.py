@@ -37,7 +37,7 @@ from mstunnel_setup.actions.host import Host, build_host
 from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.framework.translation import use
-from mstunnel_setup.containers.choice import Chosen, RunMethod
+from mstunnel_setup.containers.choice import EngineChoice, RunMethod
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import SERVER_NOT_LISTED
 from mstunnel_setup.install.steps import launch, verify
@@ -162,7 +162,7 @@ def _recorded(ports: Host, request: dict[str, Any], points: Points) -> Host:
 
     @cache
     def opened() -> Any:
-        chosen = Chosen(request.get("engine_name", "podman"), "5.0.0", "the engine of the tests")
+        chosen = EngineChoice(request.get("engine_name", "podman"), "5.0.0", "the engine of the tests")
         return RecordedEngine(request["engine"], points.hit), chosen
 
     ports = replace(ports, engine_opener=opened)
@@ -176,7 +176,7 @@ def _recorded(ports: Host, request: dict[str, Any], points: Points) -> Host:
 
 def _is_listed(context: Context, expected: verify.ExpectedGateway) -> None:
     """No agent runs here, so its record is all that can be proved."""
-    if context.ports.graph.server(expected.site_id, expected.server_id) is None:
+    if context.host.graph.server(expected.site_id, expected.server_id) is None:
         raise SERVER_NOT_LISTED()
 
 

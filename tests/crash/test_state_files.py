@@ -15,7 +15,7 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.certificates import revocation_record
+from mstunnel_setup.certificates import revocation
 from mstunnel_setup.exchange import health_report
 from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.exchange.mailbox import UPGRADE, last_reply
@@ -40,9 +40,7 @@ FILES = {
     "health": Kept(health_report.REPORT, health_report.read_health),
     "configuration": Kept(paths.SERVED_CONFIGURATION, configuration.read_record),
     "changes": Kept(paths.AGENT_CHANGES, lambda files: limits.RateLimiter(files).wait("port", _NOW)),
-    "revocation": Kept(
-        revocation_record.ASKED_BY_COMMANDS, lambda files: revocation_record.last(files, "b" * 64, _NOW)
-    ),
+    "revocation": Kept(revocation.ASKED_BY_COMMANDS, lambda files: revocation.last(files, "b" * 64, _NOW)),
     "answer": Kept(UPGRADE.reply, lambda files: last_reply(files, UPGRADE)),
     "upgrades": Kept(record.HISTORY, lambda files: record.read_history(files).upgrades),
 }

@@ -2,10 +2,13 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pexpect
 
+from scripts import debian, wheels
 from tests.testbed import cache
 from tests.testbed.paths import CACHE
 
@@ -85,3 +88,30 @@ def unpack_root(suite: str, directory: Path) -> None:
             subprocess.run(["mmdebstrap", "--quiet", *options, suite, str(partial)], check=True, timeout=280)
             partial.rename(tarball)
     subprocess.run(["tar", "-xf", tarball, "-C", directory], check=True, timeout=60)
+
+
+def shell(
+    command: str, directory: Path, umask: int = 0o022, more: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Run a command in a directory under a umask."""
+    words = ["sh", "-c", f"umask {umask:03o}; {command}"]
+    given = {**ENVIRONMENT, **more}
+    done = subprocess.run(
+        words, cwd=directory, env=given, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def second_checkout(checkout: Path, umask: int = 0o022) -> Path:
+    """A copy of this checkout at `checkout`; only what comes from elsewhere is shared with it."""
+    checkout.mkdir()
+    copy = (
+        "git ls-files -z --cached --others --exclude-standard"
+        f" | tar --create --null --files-from=- | tar --extract --no-same-permissions -C '{checkout}'"
+    )
+    shell(copy, wheels.ROOT, umask)
+    (checkout / "build/cache/wheels").mkdir(parents=True)
+    (checkout / "build/cache/debian").symlink_to(debian.CACHE)
+    shared = wheels.dependencies()
+    (checkout / "build/cache/wheels" / shared.name).symlink_to(shared)
+    return checkout

@@ -11,16 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import acme
-from tests.e2e.test_certificates import (
-    FILES,
-    GUIDE,
-    answer,
-    cli,
-    error,
-    leaf_of,
-    place_new,
-    served,
-)
+from tests.e2e.test_certificates import FILES, GUIDE, answer, cli, error, leaf_of, place_new, served
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.machine import Machine
 from tests.testbed.testbed import DOMAIN

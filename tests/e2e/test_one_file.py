@@ -7,16 +7,25 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 import requests
 
 from mstunnel_setup import __version__
 from scripts import debian, dist, pack, packages, tree, wheels
-from tests.e2e.one_file import ENVIRONMENT, OneFile, at_a_terminal, chrooted, in_root, run, unpack_root
+from tests.e2e.one_file import (
+    ENVIRONMENT,
+    OneFile,
+    at_a_terminal,
+    chrooted,
+    in_root,
+    run,
+    second_checkout,
+    shell,
+    unpack_root,
+)
 from tests.testbed import cache
 from tests.testbed.certificates import Authority
 from tests.testbed.process import progress
@@ -49,33 +58,13 @@ def one_file(built: bytes, tmp_path_factory: pytest.TempPathFactory) -> OneFile:
     return file
 
 
-def shell(command: str, directory: Path, umask: int, more: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Run a command in a directory under a umask."""
-    words = ["sh", "-c", f"umask {umask:03o}; {command}"]
-    given = {**ENVIRONMENT, **more}
-    done = subprocess.run(
-        words, cwd=directory, env=given, capture_output=True, text=True, timeout=280, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.long
 @pytest.mark.parametrize(("umask", "days"), [(0o027, 0), (0o077, 40)])
 def test_the_same_sources_give_the_same_bytes_for_any_umask_in_any_folder_on_any_day(
     umask: int, days: int, built: bytes, tmp_path: Path
 ) -> None:
     """Program and wheel from a second checkout; only what comes from elsewhere is shared with the first."""
-    checkout = tmp_path / f"checkout {umask:o}"
-    checkout.mkdir()
-    copy = (
-        "git ls-files -z --cached --others --exclude-standard"
-        f" | tar --create --null --files-from=- | tar --extract --no-same-permissions -C '{checkout}'"
-    )
-    shell(copy, wheels.ROOT, umask)
-    (checkout / "build/cache/wheels").mkdir(parents=True)
-    (checkout / "build/cache/debian").symlink_to(debian.CACHE)
-    shared = wheels.dependencies()
-    (checkout / "build/cache/wheels" / shared.name).symlink_to(shared)
+    checkout = second_checkout(tmp_path / f"checkout {umask:o}", umask)
     (faketime,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
     later = {"LD_PRELOAD": str(faketime), "FAKETIME": f"+{days}d"} if days else {}
     shell(f"exec '{sys.executable}' -m scripts.dist", checkout, umask, later)

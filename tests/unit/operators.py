@@ -4,8 +4,8 @@ from pathlib import Path
 
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.cli.framework.console import NoPrompts
-from mstunnel_setup.cli.framework.log import SetupLog
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat
+from mstunnel_setup.cli.framework.progress import SetupLog
 from mstunnel_setup.cli.framework.render import Renderer, TerminalSinks
 from mstunnel_setup.io.clock import Clock, SystemClock
 from mstunnel_setup.io.files import Files

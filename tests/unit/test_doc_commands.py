@@ -25,7 +25,7 @@ PAGES = [
         *sorted((ROOT / "tests").glob("*/*.md")),
     )
     # Written from the programs themselves.
-    if path.name != "commands.md"
+    if path.name != "commands.md" and path.parent.name != "commands"
 ]
 TARGETS = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 _NAMES = "|".join(map(re.escape, (*MODULES, "make")))
@@ -38,15 +38,22 @@ _LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]+)?\)")
 
 
 def code(text: str) -> Iterator[str]:
-    """Lines of code blocks, and code within lines; comments left out."""
-    fenced = False
+    """Lines of code blocks, and code within lines; comments and the output in consoles left out."""
+    fence = ""
     for line in text.splitlines():
         if line.lstrip().startswith("```"):
-            fenced = not fenced
-        elif fenced or line.startswith("    "):
+            fence = "" if fence else line.strip()
+        elif fence == "```console":
+            yield from typed(line)
+        elif fence or line.startswith("    "):
             yield re.sub(r"(^|\s)# .*", "", line)
         else:
             yield from re.findall(r"`([^`]+)`", line)
+
+
+def typed(console: str) -> list[str]:
+    """The commands of a console: what follows `$ `. The rest is output."""
+    return [line.strip()[2:] for line in console.splitlines() if line.strip().startswith("$ ")]
 
 
 def calls(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -61,6 +68,8 @@ def blocks(text: str) -> Iterator[list[str]]:
     for _indent, language, fenced, indented in _BLOCK.findall(f"{text}\n"):
         whole = re.sub(r"\\\n\s*", "", fenced or indented)
         lines = re.split(r'"|<br>' if language == "mermaid" else r"\n", whole)
+        if language == "console":
+            lines = typed(whole)
         stripped = (re.sub(r"(^|\s)# .*", "", line).strip() for line in lines)
         if found := [line for line in stripped if _RUN.match(line)]:
             yield found
@@ -167,6 +176,7 @@ def test_few_blocks_are_a_synopsis() -> None:
     ("block", "answer"),
     [
         ("```\nsudo mst-cli server restart --fast\n```", "No such option: --fast"),
+        ("```console\n$ mst-cli status --fast\nmst-cli output --of-it\n```", "No such option: --fast"),
         ("```sh\nmst-cli import_cert \\\n  --pxf site.pfx\n```", "No such option: --pxf"),
         ("    mst-admin config update --network 10.0.0.0/16", "Missing argument 'NAME_OR_ID'"),
         ('```mermaid\nflowchart TB\n  a --> b["See it<br>mst-cli explian USER"]\n```', "no such command"),
@@ -175,7 +185,7 @@ def test_few_blocks_are_a_synopsis() -> None:
             "No such option: --prot",
         ),
     ],
-    ids=["fenced", "continued", "indented", "diagram", "in a list"],
+    ids=["fenced", "console", "continued", "indented", "diagram", "in a list"],
 )
 def test_a_command_that_a_program_refuses_is_found(block: str, answer: str) -> None:
     ((line,),) = blocks(block)

@@ -9,7 +9,7 @@ import pytest
 from mstunnel_setup.actions import forwarding
 from mstunnel_setup.actions.certificate_schedule import ScheduleImport
 from mstunnel_setup.actions.units import ConfigureUnit, InstallService
-from mstunnel_setup.containers import engine_unit
+from mstunnel_setup.containers import run_arguments
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.steps import monitor, uplink
 from tests.unit.install.test_host_plans import SPECIFICATIONS
@@ -57,7 +57,7 @@ UNITS = {
     f"{name}-{engine}": text
     for engine in ENGINES
     for name, text in (
-        *((item.name, engine_unit.render(item, engine)) for item in SPECIFICATIONS),
+        *((item.name, run_arguments.unit_file(item, engine)) for item in SPECIFICATIONS),
         ("mstunnel_monitor", _monitor(engine)),
         ("mstunnel-import", _delayed_import(engine)),
     )

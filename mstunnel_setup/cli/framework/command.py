@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeAlias, get_type_hints
 
 import typer
@@ -33,7 +34,13 @@ def command(group: App, name: str | None = None, about: str | None = None) -> Ca
 
     def declare(function: Command) -> Command:
         def run(*, context: typer.Context, common: CommonOptions, **given: Any) -> None:
-            run_command(_name_of(context), common, function(**given))
+            # The command as the documentation spells it, whichever spelling was typed.
+            names: list[str] = []
+            outer: Any = context
+            while outer.parent is not None:
+                names.insert(0, outer.command.name)
+                outer = outer.parent
+            run_command(" ".join([outer.info_name, *names]), common, function(**given))
 
         added = list(inspect.signature(run).parameters.values())[:2]
         own = inspect.signature(function).parameters.values()
@@ -51,10 +58,14 @@ def command(group: App, name: str | None = None, about: str | None = None) -> Ca
     return declare
 
 
-def _name_of(context: Any) -> str:
-    """The command as the documentation spells it, whichever spelling was typed."""
-    names: list[str] = []
-    while context.parent is not None:
-        names.insert(0, context.command.name)
-        context = context.parent
-    return " ".join([context.info_name, *names])
+def simple_command(group: App, name: str, about: str, work: str) -> None:
+    """Declare a command without options of its own: `work` is `MODULE:FUNCTION` below `mstunnel_setup`.
+
+    The module is imported when the command is called.
+    """
+
+    @command(group, name, about)
+    def run() -> Work:
+        module, _, function = work.partition(":")
+        found: Work = getattr(import_module(f"mstunnel_setup.{module}"), function)
+        return found

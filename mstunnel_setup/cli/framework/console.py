@@ -5,7 +5,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, repeat
+from itertools import chain, repeat, zip_longest
 from os import get_terminal_size
 from select import select
 from typing import TextIO
@@ -20,13 +20,10 @@ from mstunnel_setup.base.text import WIDTH, fold, one_line, text
 from mstunnel_setup.cli.framework.translation import translated
 from mstunnel_setup.io.clock import SystemClock
 
-_YES = frozenset({"yes", "y"})
-_NO = frozenset({"no", "n", ""})
-_MORE = text("more: Enter; skip to the end: q")
 _INDENT = "    "
 _LINES_AROUND_CODE = 9
 _MOST_ROWS = 40
-_POLL_SECONDS = 2.0
+POLL_SECONDS = 2.0
 
 
 class NoPrompts:
@@ -66,10 +63,10 @@ class NoPrompts:
         """
         minutes = max(1, round(expires_in_seconds / 60))
         self._print(f"\n{translated('To sign in, open this page in a browser, on any device:')}\n")
-        self._print(f"    {one_line(url)}\n", "bold")
+        self._print(f"{_INDENT}{one_line(url)}\n", "bold")
         self._qr_code(scan or url)
         self._print(translated("and enter this code:") + "\n")
-        self._print(f"    {one_line(code)}\n", "bold")
+        self._print(f"{_INDENT}{one_line(code)}\n", "bold")
         valid = text(
             "The code is valid for {minutes} minute{plural}. Waiting ...",
             minutes=minutes,
@@ -124,12 +121,13 @@ class NoPrompts:
         """Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives."""
         if not (self._color and self._stderr.isatty()):
             return
-        from mstunnel_setup.cli.framework.qr import qr_lines
-
         lines = qr_lines(text)
         size = get_terminal_size(self._stderr.fileno())
-        room = size.lines - _LINES_AROUND_CODE
-        if len(lines[0]) + len(_INDENT) > size.columns or len(lines) > room or not _writable(self._stderr):
+        try:
+            "▀▄█".encode(self._stderr.encoding or "ascii")
+        except UnicodeEncodeError:
+            return
+        if len(lines[0]) + len(_INDENT) > size.columns or len(lines) > size.lines - _LINES_AROUND_CODE:
             return
         for line in lines:
             self._print(_INDENT, end="")
@@ -145,12 +143,8 @@ class NoPrompts:
             self._stderr.flush()
 
     def _rich(self) -> Console:
-
         return Console(
-            file=self._stderr,
-            color_system="auto" if self._color else None,
-            highlight=False,
-            emoji=False,
+            file=self._stderr, color_system="auto" if self._color else None, highlight=False, emoji=False
         )
 
 
@@ -182,7 +176,14 @@ class TerminalConsole(NoPrompts):
         question = one_line(translated(question))
         shown = f"{question} [{default}]: " if default and not secret else f"{question}: "
         while True:
-            typed = self._read_secret(shown) if secret else self._read(shown).strip()
+            if secret and self._stdin.isatty():
+                try:
+                    with self._person_awaited():
+                        typed = getpass.getpass(self._redactor.clean(shown), stream=self._stderr)
+                except EOFError as error:
+                    raise self._ended() from error
+            else:
+                typed = self._read(shown) if secret else self._read(shown).strip()
             if typed or default is not None:
                 return typed or str(default)
 
@@ -199,19 +200,16 @@ class TerminalConsole(NoPrompts):
                 self.say(problem)
                 self._print(f"{question}: ", end="")
             shown = problem
-            if self._typed_within(_POLL_SECONDS):
+            try:
+                with self._person_awaited():
+                    typed = bool(select([self._stdin], [], [], POLL_SECONDS)[0])
+            except (OSError, ValueError):
+                # What cannot be waited for, such as a pipe, is read at once.
+                typed = True
+            if typed:
                 return self._read("").strip()
         self._print("")
         return None
-
-    def _typed_within(self, seconds: float) -> bool:
-        """Whether there is a line to read before so many seconds are over; a pipe is read at once."""
-        self._stderr.flush()
-        try:
-            with self._person_awaited():
-                return bool(select([self._stdin], [], [], seconds)[0])
-        except (OSError, ValueError):
-            return True
 
     @contextmanager
     def _person_awaited(self) -> Iterator[None]:
@@ -226,8 +224,8 @@ class TerminalConsole(NoPrompts):
         """Whether the person typed yes; an empty line means no, anything else asks again."""
         while True:
             typed = self._read(f"{one_line(translated(question))} [y/N]: ").strip().lower()
-            if typed in _YES | _NO:
-                return typed in _YES
+            if typed in {"yes", "y", "no", "n", ""}:
+                return typed.startswith("y")
             self.say("Type yes or no.")
 
     def choose(self, title: str, rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> str:
@@ -250,41 +248,48 @@ class TerminalConsole(NoPrompts):
             self._table(title, numbered, columns)
         while True:
             typed = self.ask("Number or name")
-            found = _matching(typed, rows)
+            wanted = typed.casefold()
+            # An exact id or number wins over a name.
+            found = [
+                row[0] for number, row in numbered if typed.lower() == row[0].lower() or typed == str(number)
+            ]
+            found = found[:1] or [row[0] for row in rows if wanted in map(_comparable, row[1:2])]
             if len(found) == 1:
                 return found[0]
-            near = [item for item in numbered if typed.casefold() in "".join(item[1][1:2]).casefold()]
+            near = [item for item in numbered if wanted in "".join(item[1][1:2]).casefold()]
             if len(rows) > _MOST_ROWS and near:
                 self._table(f"{len(near)} names contain it.", near[:_MOST_ROWS], columns)
-                continue
-            self.say(
-                text(
-                    '"{typed}" is not in the list. Type a number from 1 to {rows}, or a name.',
-                    typed=typed,
-                    rows=len(rows),
+            elif found:
+                self.say(
+                    text(
+                        '"{typed}" is the name of {found} entries. Type the number of one.',
+                        typed=typed,
+                        found=len(found),
+                    )
                 )
-                if not found
-                else text(
-                    '"{typed}" is the name of {found} entries. Type the number of one.',
-                    typed=typed,
-                    found=len(found),
+            else:
+                self.say(
+                    text(
+                        '"{typed}" is not in the list. Type a number from 1 to {rows}, or a name.',
+                        typed=typed,
+                        rows=len(rows),
+                    )
                 )
-            )
 
     def page(self, text: str) -> None:
         """Show a long text a screen at a time when a person is at a terminal; `q` skips the rest."""
         if not (self._stdin.isatty() and self._stderr.isatty()):
             self._print(text)
             return
-        for screen, more in _screens(
-            text.splitlines(), max(1, get_terminal_size(self._stderr.fileno()).lines - 2)
-        ):
-            self._print(screen)
-            if more and self._read(f"-- {translated(_MORE)} -- ").strip().lower() == "q":
+        lines = text.splitlines()
+        height = max(1, get_terminal_size(self._stderr.fileno()).lines - 2)
+        more = translated("more: Enter; skip to the end: q")
+        for start in range(0, len(lines), height):
+            self._print("\n".join(lines[start : start + height]))
+            if start + height < len(lines) and self._read(f"-- {more} -- ").strip().lower() == "q":
                 return
 
     def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]], columns: Sequence[str]) -> None:
-
         table = Table(
             title=Text(self._redactor.clean(one_line(translated(title)))),
             title_justify="left",
@@ -317,15 +322,6 @@ class TerminalConsole(NoPrompts):
             raise self._ended()
         return line.rstrip("\r\n")
 
-    def _read_secret(self, prompt: str) -> str:
-        if not self._stdin.isatty():
-            return self._read(prompt)
-        try:
-            with self._person_awaited():
-                return getpass.getpass(self._redactor.clean(prompt), stream=self._stderr)
-        except EOFError as error:
-            raise self._ended() from error
-
     def _ended(self) -> UsageError:
         return UsageError(
             "input-ended",
@@ -334,24 +330,22 @@ class TerminalConsole(NoPrompts):
         )
 
 
-def _matching(typed: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Ids of the rows meant; an exact id or number wins over a name."""
-    for number, row in enumerate(rows, 1):
-        if typed.lower() == row[0].lower() or typed == str(number):
-            return [row[0]]
-    return [row[0] for row in rows if typed.casefold() in (one_line(cell).casefold() for cell in row[1:2])]
+def _comparable(cell: str) -> str:
+    return one_line(cell).casefold()
 
 
-def _writable(stream: TextIO) -> bool:
-    """Whether half blocks can be written in the encoding of the terminal."""
-    try:
-        "▀▄█".encode(stream.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
+_BORDER = 2
+"""Light modules around: ISO/IEC 18004 asks for four; two are enough for a reader (see the tests)."""
+_BLOCKS = {(1, 1): "█", (1, 0): "▀", (0, 1): "▄", (0, 0): " "}
 
 
-def _screens(lines: list[str], height: int) -> Iterator[tuple[str, bool]]:
-    """The text of each screen, and whether another one follows."""
-    for start in range(0, len(lines), height):
-        yield "\n".join(lines[start : start + height]), start + height < len(lines)
+def qr_lines(text: str) -> list[str]:
+    """The lines of a QR code: two rows of modules in a line of half blocks, to be shown black on white."""
+    # It takes 40 ms, and few commands show a code.
+    import segno
+
+    rows = list(segno.make(text, error="l", micro=False).matrix_iter(border=_BORDER))
+    return [
+        "".join(_BLOCKS[upper, lower] for upper, lower in zip_longest(top, bottom, fillvalue=0))
+        for top, bottom in zip_longest(rows[::2], rows[1::2], fillvalue=())
+    ]

@@ -9,18 +9,28 @@ A command names a dataclass of options as a parameter and is wrapped by `with_op
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
-from typer.models import ArgumentInfo, CommandFunctionType, OptionInfo
+from typer.models import ArgumentInfo, CommandFunctionType, ParameterInfo
 
+from mstunnel_setup.answers.settings import BY_PATH, SETTINGS, Setting
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.cli.framework.help import CERTIFICATE, COMMON, SIGN_IN, Command, CommandGroup, Word
+from mstunnel_setup.cli.framework.help import (
+    CERTIFICATE,
+    COMMON,
+    IMAGES,
+    SIGN_IN,
+    Command,
+    CommandGroup,
+    Word,
+)
 from mstunnel_setup.io.operator import Settings
 
 _CONTEXT = "context_"
@@ -41,21 +51,12 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
-class EngineChoice(StrEnum):
-    """Which container engine to use."""
-
-    AUTO = "auto"
-    PODMAN = "podman"
-    DOCKER = "docker"
-
-
 def full(path: Path | None) -> Path | None:
     """The full path, of a run that may change its directory."""
     return None if path is None else path.absolute()
 
 
-def all_full(paths: list[Path] | None) -> list[Path] | None:
-    """The full paths."""
+def _all_full(paths: list[Path] | None) -> list[Path] | None:
     return None if paths is None else [path.absolute() for path in paths]
 
 
@@ -116,77 +117,33 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="MSTUNNEL_YES", help="D
 """For commands that ask before they change or remove something."""
 
 
-def given(settings: Settings) -> Settings:
-    """The settings that were given, by setting path."""
-    return {path: value for path, value in settings.items() if value not in (None, [])}
+@dataclass(frozen=True)
+class SettingOptions:
+    """Options that are answers: one for each of `SETTINGS`, made from its record.
+
+    `given` is what was given, by setting path, for `answers.merge.merge`.
+    """
+
+    SETTINGS: ClassVar[tuple[Setting, ...]] = ()
+    given: Settings = field(default_factory=dict)
+
+    def settings(self) -> Settings:
+        """What was given."""
+        return self.given
 
 
 @dataclass(frozen=True)
-class CertificateOptions:
+class CertificateOptions(SettingOptions):
     """Where the TLS certificate of the site is."""
 
-    SECTION: ClassVar[str] = CERTIFICATE
-
-    cert: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--cert",
-            metavar="PATH",
-            callback=all_full,
-            help="Certificate with its chain (PEM); may be repeated.",
-        ),
-    ] = None
-    key: Annotated[
-        Path | None, typer.Option("--key", metavar="PATH", callback=full, help="Private key (PEM).")
-    ] = None
-    pfx: Annotated[
-        Path | None,
-        typer.Option("--pfx", metavar="PATH", callback=full, help="PFX, instead of --cert and --key."),
-    ] = None
-    passphrase_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--passphrase-file", metavar="PATH", callback=full, help="File with the PFX passphrase."
-        ),
-    ] = None
-
-    def settings(self) -> Settings:
-        """What was given, by setting path, for `answers.merge.merge`."""
-        return given(
-            {
-                "certificate.chain": [str(path) for path in self.cert or ()],
-                "certificate.key": self.key and str(self.key),
-                "certificate.pfx": self.pfx and str(self.pfx),
-                "certificate.passphrase": self.passphrase_file and f"file:{self.passphrase_file}",
-            }
-        )
+    SETTINGS = tuple(each for each in SETTINGS if each.option and each.path.startswith("certificate."))
 
 
 @dataclass(frozen=True)
-class SignInOptions:
+class SignInOptions(SettingOptions):
     """How to reach the tenant and sign in."""
 
-    SECTION: ClassVar[str] = SIGN_IN
-
-    ca_file: Annotated[
-        Path | None,
-        typer.Option("--ca-file", metavar="PATH", callback=full, help="Further trusted roots (PEM)."),
-    ] = None
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--token-file", metavar="PATH", callback=full, help="Access token, instead of a device code."
-        ),
-    ] = None
-
-    def settings(self) -> Settings:
-        """What was given, by setting path, for `answers.merge.merge`."""
-        return given(
-            {
-                "tenant.ca_file": self.ca_file and str(self.ca_file),
-                "sign_in.token_file": self.token_file and str(self.token_file),
-            }
-        )
+    SETTINGS = (BY_PATH["tenant.ca_file"], BY_PATH["sign_in.token_file"])
 
 
 class App(typer.Typer):
@@ -249,39 +206,45 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """Let typer see the fields of every options dataclass that `command` takes as its options."""
     hints = get_type_hints(command, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
-
-    asked = [name for name, hint in hints.items() if hint is typer.Context]
+    contexts = [name for name, hint in hints.items() if hint is typer.Context]
 
     @functools.wraps(command)
     def expanded(**given: Any) -> None:
-        context = given[asked[0]] if asked else given.pop(_CONTEXT)
+        context = given[contexts[0]] if contexts else given.pop(_CONTEXT)
         made = {name: _gather(group, given, context) for name, group in groups.items()}
         command(**given, **made)
 
     injected = inspect.Parameter(_CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    parameters = [] if asked else [injected]
+    parameters = [] if contexts else [injected]
     for name, parameter in inspect.signature(command).parameters.items():
-        own = parameter.replace(annotation=_named(name, hints[name]), kind=inspect.Parameter.KEYWORD_ONLY)
-        parameters += _parameters(groups[name]) if name in groups else [own]
+        if name in groups:
+            parameters += _parameters(groups[name])
+            continue
+        for item in getattr(hints[name], "__metadata__", ()):
+            if isinstance(item, ArgumentInfo):
+                item.metavar = item.metavar or name.upper()
+        parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
     expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     expanded.__annotations__ = {item.name: item.annotation for item in parameters}
     del expanded.__wrapped__
     return expanded
 
 
-def _named(name: str, hint: object) -> object:
-    """`hint`; an argument without a metavar gets the name of the parameter."""
-    for item in getattr(hint, "__metadata__", ()):
-        if isinstance(item, ArgumentInfo):
-            item.metavar = item.metavar or name.upper()
-    return hint
-
-
-def _gather(group: type, given: dict[str, object], context: typer.Context) -> object:
-    made = group(**{item.name: given.pop(item.name) for item in fields(group)})
+def _gather(group: type, given: dict[str, Any], context: typer.Context) -> Any:
+    """The options of a dataclass, taken out of all that were given."""
+    values = {option.name: given.pop(option.name) for option in _parameters(group)}
+    if issubclass(group, SettingOptions):
+        values["given"] = {}
+        for setting in group.SETTINGS:
+            value = values.pop(_parameter_name(setting))
+            if value is None or value is False or value == []:
+                continue
+            if setting.file:
+                value = [str(path) for path in value] if isinstance(value, list) else str(value)
+            values["given"][setting.path] = setting.flag or (f"file:{value}" if setting.secret else value)
+    made = group(**values)
     if isinstance(made, CommonOptions):
-        made = _after_outer(made, context)
-        context.obj = made
+        made = context.obj = _after_outer(made, context)
     return made
 
 
@@ -302,35 +265,57 @@ def _after_outer(own: CommonOptions, context: typer.Context) -> CommonOptions:
     return replace(outer, **given)
 
 
-def _parameters(group: type) -> list[inspect.Parameter]:
-    hints: Mapping[str, object] = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            item.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=item.default,
-            annotation=_in_section(hints[item.name], _section(group, item.name)),
-        )
-        for item in fields(group)
-    ]
+def _parameters(group: type) -> Iterator[inspect.Parameter]:
+    """The options of a dataclass: those of its settings, then its fields, each in its section of the help."""
+    if issubclass(group, SettingOptions):
+        yield from map(_of_setting, group.SETTINGS)
+    hints: Mapping[str, Any] = get_type_hints(group, include_extras=True)
+    for item in fields(group):
+        kind, marks = hints[item.name], getattr(hints[item.name], "__metadata__", ())
+        for info in (copy(mark) for mark in marks if isinstance(mark, ParameterInfo)):
+            info.rich_help_panel = info.rich_help_panel or getattr(group, "SECTION", None)
+            yield _parameter(item.name, Annotated[kind.__origin__, info], item.default)
 
 
-def _section(group: type, name: str) -> str:
-    """The section of the help in which the class that declares the option `name` stands."""
-    owner = next(each for each in group.__mro__ if name in inspect.get_annotations(each))
-    return str(getattr(owner, "SECTION", ""))
+_SECTIONS = {
+    "certificate": CERTIFICATE,
+    "engine": IMAGES,
+    "images": IMAGES,
+    "sign_in": SIGN_IN,
+    "site": SIGN_IN,
+    "tenant": SIGN_IN,
+}
 
 
-def _in_section(hint: object, section: str) -> object:
-    """`hint`, with the section that `cli.help` puts the option in."""
-    for item in getattr(hint, "__metadata__", ()):
-        if isinstance(item, OptionInfo):
-            item.rich_help_panel = section or None
-    return hint
+def _of_setting(setting: Setting) -> inspect.Parameter:
+    """The option of a setting; `answers.merge` reads its variable."""
+    several = get_origin(setting.kind) is tuple
+    kind: Any = str | None
+    if setting.flag:
+        kind = bool
+    elif setting.file:
+        kind = list[Path] | None if several else Path | None
+    elif get_origin(setting.kind) is Literal:
+        kind = setting.kind | None
+    info = typer.Option(
+        setting.option,
+        metavar=setting.metavar,
+        callback=_all_full if several else full if setting.file else None,
+        help=setting.help,
+        rich_help_panel=_SECTIONS.get(setting.path.partition(".")[0], COMMON),
+    )
+    return _parameter(_parameter_name(setting), Annotated[kind, info], False if setting.flag else None)
+
+
+def _parameter_name(setting: Setting) -> str:
+    return setting.option.removeprefix("--").replace("-", "_")
+
+
+def _parameter(name: str, annotation: Any, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def option_names(options: type) -> dict[str, str]:
-    """The options of a dataclass of typer options, by the names of its fields."""
-    hints = get_type_hints(options, include_extras=True)
+    """The options of a dataclass of typer options, by the names of its parameters."""
     # Inside Annotated, what typer calls the default is the name of the option.
-    return {item.name: str(get_args(hints[item.name])[1].default) for item in fields(options)}
+    return {item.name: str(item.annotation.__metadata__[0].default) for item in _parameters(options)}

@@ -1,21 +1,27 @@
-"""Progress: events as lines for people on stderr, and as JSON lines for programs."""
+"""Where the events of a run go: lines for people on stderr, JSON lines for programs, and the log."""
 
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TextIO
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress_bar import ProgressBar
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.events import Event
 from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.base.result import Event
 from mstunnel_setup.base.text import fold, text
 from mstunnel_setup.cli.framework.translation import translated
+from mstunnel_setup.io.appender import Appender
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
 
-_BAR = 40
 _ALL = 100  # percent
 _MANY = 10  # changes
 
@@ -43,40 +49,41 @@ class ProgressLines:
 
     def event(self, event: Event) -> None:
         """Show one event."""
-        line = self._action(event) if event.action else self._step(event)
+        line = self._of_action(event) if event.action else self._of_step(event)
         if line:
             line = self._redactor.clean(translated(line).replace("\n", " "))
             self._stream.write("\n".join(fold(line)) + "\n")
             self._stream.flush()
 
-    def _step(self, event: Event) -> str:
-        if event.phase == "begin":
-            return text("{number}: {title}", number=self._number(event.step), title=event.text or event.step)
-        if event.phase == "done":
-            return text("  done, {seconds:.1f} s", seconds=event.seconds)
-        if event.phase == "failed":
-            return (
-                text("  not finished: {reason}", reason=event.text)
-                if self._reasons
-                else text("  not finished")
-            )
-        return text("  ok, nothing changed") if event.phase == "unchanged" else text(f"  {event.phase}")
+    def _of_step(self, event: Event) -> str:
+        match event.phase:
+            case "begin":
+                number = event.step
+                if event.step in self._steps:
+                    position = self._steps.index(event.step) + 1
+                    number = text("Step {step} of {steps}", step=position, steps=len(self._steps))
+                return text("{number}: {title}", number=number, title=event.text or event.step)
+            case "done":
+                return text("  done, {seconds:.1f} s", seconds=event.seconds)
+            case "failed" if self._reasons:
+                return text("  not finished: {reason}", reason=event.text)
+            case "failed":
+                return text("  not finished")
+            case "unchanged":
+                return text("  ok, nothing changed")
+            case _:
+                return text(f"  {event.phase}")
 
-    def _number(self, step: str) -> str:
-        if step not in self._steps:
-            return step
-        return text("Step {step} of {steps}", step=self._steps.index(step) + 1, steps=len(self._steps))
-
-    def _action(self, event: Event) -> str:
-        if not self._verbose:
-            return ""
-        if event.phase in ("undone", "kept"):
+    def _of_action(self, event: Event) -> str:
+        if self._verbose and event.phase in ("undone", "kept"):
             return text("  {phase}: {what}", phase=text(event.phase), what=event.text)
-        return (
-            text("  - {what} ({seconds:.1f} s)", what=event.text, seconds=event.seconds)
-            if event.phase == "done"
-            else ""
-        )
+        if self._verbose and event.phase == "done":
+            return text("  - {what} ({seconds:.1f} s)", what=event.text, seconds=event.seconds)
+        return ""
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    return {**vars(event), "seconds": round(event.seconds, 3)}
 
 
 class ProgressStream:
@@ -99,21 +106,71 @@ class ProgressStream:
         """Write one event; without a reader the run continues."""
         if self._descriptor is None:
             return
-        fields = self._redactor.clean_value(
-            {
-                "step": event.step,
-                "phase": event.phase,
-                "action": event.action,
-                "text": event.text,
-                "seconds": round(event.seconds, 3),
-            }
-        )
-        line = json.dumps(fields).encode() + b"\n"
+        line = json.dumps(self._redactor.clean_value(_fields(event))).encode() + b"\n"
         try:
             while line:
                 line = line[os.write(self._descriptor, line) :]  # noqa: TID251 (handed over open)
         except OSError:
             self._descriptor = None
+
+
+class SetupLog:
+    """JSON lines in a file of mode 0600: time, run, step, phase, action, text, seconds.
+
+    Nothing is written until something is done to the host: a run that finds everything in order, or that
+    refuses its answers, leaves no trace. From then on the file stays open until `close`. A log that cannot be
+    written does not stop the run; `failure` tells.
+    """
+
+    def __init__(
+        self, files: Files, clock: Clock, redactor: Redactor, run: str, path: str = paths.SETUP_LOG
+    ) -> None:
+        self._files = files
+        self._clock = clock
+        self._redactor = redactor
+        self._run = run
+        self._waiting: list[bytes] = []
+        self._begun = False
+        self._opened = ExitStack()
+        self._appender: Appender | None = None
+        self.path = path
+        self.failure: FileError | None = None
+
+    @property
+    def place(self) -> Path:
+        """Where the file is on this machine."""
+        return self._files.locate(self.path)
+
+    def event(self, event: Event) -> None:
+        """Log an event; the first one of an action opens the log."""
+        self._put(_fields(event), at_once=bool(event.action))
+
+    def crash(self, trace: str) -> None:
+        """Log the traceback of a bug."""
+        self._put({"step": "", "phase": "crash", "action": "", "text": trace, "seconds": 0.0}, at_once=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; a later event opens it again."""
+        self._appender = None
+        self._opened.close()
+
+    def _put(self, fields: Mapping[str, Any], *, at_once: bool) -> None:
+        time = self._clock.now().isoformat(timespec="milliseconds")
+        record = self._redactor.clean_value({"time": time, "run": self._run, **fields})
+        self._waiting.append(json.dumps(record).encode() + b"\n")
+        self._begun = self._begun or at_once
+        if not self._begun or self.failure is not None:
+            return
+        try:
+            if self._appender is None:
+                self._files.make_directories(str(PurePosixPath(self.path).parent), 0o750)
+                opening = self._files.appender(self.path, 0o600, durable=False)
+                self._appender = self._opened.enter_context(opening)
+            self._appender.append(b"".join(self._waiting))
+        except FileError as error:
+            self.failure = error
+        self._waiting = []
 
 
 def transfer_bar(
@@ -157,9 +214,8 @@ def count_bar(
 
 
 def _draw(terminal: TextIO, percent: int, words: str, *, color: bool) -> None:
-
     console = Console(file=terminal, highlight=False, no_color=not color)
     terminal.write("\r  ")
-    console.print(ProgressBar(total=_ALL, completed=percent, width=_BAR), end="")
+    console.print(ProgressBar(total=_ALL, completed=percent, width=40), end="")
     console.print(f" {words}", end="\n" if percent == _ALL else "")
     terminal.flush()

@@ -11,7 +11,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, TextIO
 
@@ -29,25 +29,33 @@ from mstunnel_setup.base.errors import (
     UsageError,
     ValuesError,
 )
-from mstunnel_setup.base.events import Event, Listener
 from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Event, Listener, Result
 from mstunnel_setup.base.text import Text, fold, joined, text
-from mstunnel_setup.cli.framework.arguments import refuse_undecodable
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.framework.help import AnyContext, Word
-from mstunnel_setup.cli.framework.log import SetupLog
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat
-from mstunnel_setup.cli.framework.progress import ProgressLines, ProgressStream, count_bar, transfer_bar
-from mstunnel_setup.cli.framework.streams import interruptible, is_broken_pipe, write_error
+from mstunnel_setup.cli.framework.progress import (
+    ProgressLines,
+    ProgressStream,
+    SetupLog,
+    count_bar,
+    transfer_bar,
+)
+from mstunnel_setup.cli.framework.streams import (
+    interruptible,
+    is_broken_pipe,
+    refuse_undecodable,
+    write_error,
+)
 from mstunnel_setup.cli.framework.translation import translated, translated_lines
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http_port import log_requests
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.own_process import refuse_code_of_others
-from mstunnel_setup.io.request_log import log_requests
 from mstunnel_setup.io.safe_paths import explain
 
 SCHEMA = "mstunnel/1"
@@ -170,21 +178,25 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
         download=transfer_bar(quiet=common.quiet, color=color),
         counted=count_bar(quiet=common.quiet, color=color),
     )
-    with interruptible(), _requests_shown(redactor) if common.verbose else nullcontext():
-        result = _attempt(lambda: function(operator), log, redactor, common.verbose)
-    renderer.show(_with_log(result, log))
-    raise typer.Exit(int(result.exit_code))
 
-
-def _requests_shown(redactor: Redactor) -> AbstractContextManager[None]:
-    """Show every request on standard error meanwhile."""
-
-    def show(text: str) -> None:
+    def show_request(text: str) -> None:
         # On a terminal it takes the line of the countdown.
         begin = "\r\x1b[K" if sys.stderr.isatty() else ""
         _write(sys.stderr, f"{begin}  {redactor.clean(text)}\n")
 
-    return log_requests(show)
+    with interruptible(), log_requests(show_request) if common.verbose else nullcontext():
+        result = _attempt(lambda: function(operator), log, redactor, common.verbose)
+    if log.failure is not None:
+        notice = warning(
+            "log-unwritable",
+            "the log cannot be written: {reason}",
+            hint="{advice}",
+            reason=log.failure.message,
+            advice=log.failure.hint,
+        )
+        result = replace(result, warnings=(*result.warnings, notice))
+    renderer.show(result)
+    raise typer.Exit(int(result.exit_code))
 
 
 def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> int:
@@ -210,19 +222,15 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
     color = _colorful(CommonOptions(no_color="--no-color" in given))
     if not codes:
         Renderer(names[0], _wanted_output(given), Redactor(), color, verbose).show(result)
-    return _arrived(
-        codes[0] if codes else int(result.exit_code), Renderer(names[0], OutputFormat.TEXT, Redactor(), color)
-    )
-
-
-def _arrived(code: int, renderer: Renderer) -> int:
-    """The exit code of a command that ended with `code`: another one when the result could not be written."""
+    code = codes[0] if codes else int(result.exit_code)
     error = write_error(sys.stdout)
     if error is None or is_broken_pipe(error):
         return code
-    told = explain("write", "the result", error)
-    renderer.show(_failure(told.exit_code, told.problem))
-    return code or int(told.exit_code)
+    # The result could not be written: that is what the exit code tells, unless there is a worse one.
+    unwritten = explain("write", "the result", error)
+    failure = _failure(unwritten.exit_code, unwritten.problem)
+    Renderer(names[0], OutputFormat.TEXT, Redactor(), color).show(failure)
+    return code or int(unwritten.exit_code)
 
 
 def _attempt(
@@ -239,14 +247,8 @@ def _attempt(
         if sys.stderr.isatty():
             # The cursor stands behind the ^C that the terminal showed.
             _write(sys.stderr, "\n")
-        return _failure(
-            ExitCode.INTERRUPTED,
-            warning(
-                "interrupted",
-                "interrupted",
-                hint="Run the same command again to continue.",
-            ),
-        )
+        notice = warning("interrupted", "interrupted", hint="Run the same command again to continue.")
+        return _failure(ExitCode.INTERRUPTED, notice)
     except typer.Exit:
         raise
     except Exception as error:  # noqa: BLE001 (the one place where a bug becomes a message)
@@ -259,33 +261,15 @@ def _bug(error: Exception, log: SetupLog | None, redactor: Redactor, verbose: bo
         log.crash(trace)
     if verbose:
         _write(sys.stderr, trace)
-    logged = log is not None and log.failure is None
-    report = (
-        text("Report it with the end of {place}.", place=log.place)
-        if logged and log
-        else text("Run it again with --verbose and report it.")
-    )
+    report = text("Run it again with --verbose and report it.")
+    if log is not None and log.failure is None:
+        report = text("Report it with the end of {place}.", place=log.place)
     reason = f"{type(error).__name__}: {error}"
     return _failure(ExitCode.INTERNAL, INTERNAL_ERROR(reason=reason, report=report).problem)
 
 
 def _failure(code: ExitCode, *problems: Problem) -> Result:
     return Result("error", errors=problems, exit_code=code)
-
-
-def _with_log(result: Result, log: SetupLog) -> Result:
-    """The result, with a warning when the log could not be written."""
-    if log.failure is None:
-        return result
-    notice = warning(
-        "log-unwritable",
-        "the log cannot be written: {reason}",
-        hint="{advice}",
-        reason=log.failure.message,
-        advice=log.failure.hint,
-    )
-    warnings = (*result.warnings, notice)
-    return Result(result.status, result.data, warnings, result.errors, result.text, result.exit_code)
 
 
 # What shows the changes of a program before they are made; it is no option here.
@@ -298,38 +282,31 @@ _DRY_RUNS: Final = {
 
 
 def _usage(error: TyperException, program: str) -> UsageError:
-    path = getattr(getattr(error, "ctx", None), "command_path", program)
-    if isinstance(error, typer.BadParameter) and isinstance(error.param, TyperOption):
-        error.param_hint = _origin(error.param, error.ctx)
+    """What is wrong with a command line, in our words where typer has the parts, else in its own."""
+    command = getattr(getattr(error, "ctx", None), "command_path", program)
     if wrong := getattr(error.__cause__, "errors", None):
         # Of the library that converts options: its words are for programmers.
-        error.message = joined(map(_in_our_words, wrong()), "; ")
-    return UsageError(
-        "usage-invalid",
-        "{problem}",
-        hint="See `{command} --help`.",
-        problem=_wrong_use(error, path),
-        command=path,
-    )
-
-
-def _wrong_use(error: TyperException, command: str) -> str:
-    """What is wrong, in our words where typer has the parts, else in its own."""
+        error.message = joined(map(_conversion_problem, wrong()), "; ")
     message = error.message
     if hasattr(error, "possibilities"):
-        return _no_such_option(error, command)
-    if isinstance(error, typer.BadParameter):
-        hint = error.param_hint or (error.param and error.param.get_error_hint()) or ""
+        problem = _no_such_option(error, command)
+    elif isinstance(error, typer.BadParameter):
+        if isinstance(error.param, TyperOption):
+            hint = _origin(error.param, error.ctx)
+        else:
+            hint = error.param_hint or (error.param and error.param.get_error_hint()) or ""
         name = hint if isinstance(hint, str) else " / ".join(map(repr, hint))
-        if hasattr(error, "param_type"):
-            is_option = isinstance(error.param, TyperOption)
-            return (
-                text("missing option {name}", name=name)
-                if is_option
-                else text("missing argument {name}", name=name)
-            )
-        return text("invalid value for {name}: {problem}", name=name, problem=_without_stop(message))
-    return message if isinstance(message, Text) else _without_stop(message[:1].lower() + message[1:])
+        if not hasattr(error, "param_type"):
+            problem = text("invalid value for {name}: {problem}", name=name, problem=_without_stop(message))
+        elif isinstance(error.param, TyperOption):
+            problem = text("missing option {name}", name=name)
+        else:
+            problem = text("missing argument {name}", name=name)
+    else:
+        problem = message if isinstance(message, Text) else _without_stop(message[:1].lower() + message[1:])
+    return UsageError(
+        "usage-invalid", "{problem}", hint="See `{command} --help`.", problem=problem, command=command
+    )
 
 
 def _without_stop(message: str) -> str:
@@ -352,11 +329,11 @@ def _no_such_option(error: Any, command: str) -> str:
     return text("no such option: {name}{more}", name=name, more=more)
 
 
-def _in_our_words(item: Mapping[str, Any]) -> str:
+def _conversion_problem(item: Mapping[str, Any]) -> str:
     if str(item["type"]).startswith("bool"):
         return text("it must be 1 or 0")
-    words = _without_stop(problem_of(item))
-    return text("it {problem}", problem=words) if words.startswith(("must ", "is ")) else words
+    problem = _without_stop(problem_of(item))
+    return text("it {problem}", problem=problem) if problem.startswith(("must ", "is ")) else problem
 
 
 def _origin(option: TyperOption, context: AnyContext | None) -> str | Sequence[str]:
@@ -395,7 +372,7 @@ def _colorful(common: CommonOptions) -> bool:
 
 
 def _write(stream: TextIO, text: str) -> bool:
-    """Write, whatever the encoding of the terminal; whether it went anywhere ."""
+    """Write, whatever the encoding of the terminal; whether it went anywhere."""
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
     stream.flush()

@@ -32,7 +32,7 @@ class ServiceAccount:
 
 
 def _gather(context: Context) -> ServiceAccount:
-    files, name = context.ports.files, context.answers.account
+    files, name = context.host.files, context.answers.account
     if name == "root":
         raise UsageError(
             "account-root",
@@ -40,7 +40,7 @@ def _gather(context: Context) -> ServiceAccount:
             hint="Name another account.",
         )
     settings = Settings(mode="rootless", account=name)
-    facts = HostReader(files, context.ports.clock, settings, {}).rootless()
+    facts = HostReader(files, context.host.clock, settings, {}).rootless()
     member = known_accounts.is_member(name, accounts.JOURNAL_GROUP)
     reads_journal = member if known_accounts.has_group(accounts.JOURNAL_GROUP) else None
     return ServiceAccount(facts, reads_journal, is_incomplete(files, context.receipt, name))

@@ -29,23 +29,23 @@ class Audit:
 
 
 def _gather(context: Context) -> Audit:
-    ports = context.ports
-    systemd = ports.systemd
-    active = ports.files.live and ports.processes.find(AUDIT_LOADER) is not None
+    host = context.host
+    systemd = host.systemd
+    active = host.files.live and host.processes.find(AUDIT_LOADER) is not None
     active = active and systemd.running() and systemd.active("auditd.service")
-    present = ports.files.read(RULES)
+    present = host.files.read(RULES)
     foreign = present is not None and not present.startswith(_MARK.encode())
     # Rules that cannot be changed before the next boot (auditctl(8)).
     status = ("auditctl", "-s")
     if (
         active
         and not foreign
-        and "enabled 2" in ports.processes.run(status, timeout=_SECONDS, check=False).output
+        and "enabled 2" in host.processes.run(status, timeout=_SECONDS, check=False).output
     ):
         context.note(
             "The audit rules of this host are locked: those of the gateway count from the next boot."
         )
-    return Audit(active, (paths.CONFIGURATION, path_of(ports.files, FILE)), foreign)
+    return Audit(active, (paths.CONFIGURATION, path_of(host.files, FILE)), foreign)
 
 
 def _decide(audit: Audit) -> Sequence[Action]:

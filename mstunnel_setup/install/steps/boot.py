@@ -20,7 +20,7 @@ _WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 def _gather(context: Context) -> bool:
     """Whether the service manager of this host runs now."""
-    return context.ports.files.live
+    return context.host.files.live
 
 
 def _decide(live: bool) -> Sequence[Action]:

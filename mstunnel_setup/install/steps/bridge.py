@@ -12,10 +12,10 @@ from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object
 from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.readiness.checks.addresses import free_range
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.host import HostReader, TunnelFacts
 from mstunnel_setup.readiness.facts.parse import cni_bridges, json_object
 from mstunnel_setup.readiness.facts.section import EngineName, Settings, text_of, texts_below
+from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -44,9 +44,9 @@ def _gather(context: Context) -> Move:
     network, engine = context.answers.bridge or "", readiness_input.engine_name(context)
     if not network or context.answers.mode == "rootless":
         return Move("", engine)
-    files = context.ports.files
+    files = context.host.files
     texts = {path: text_of(files, path) for path in (DAEMON, NETAVARK)}
-    if HostReader(files, context.ports.clock, Settings(), {}).network_backend() == "cni":
+    if HostReader(files, context.host.clock, Settings(), {}).network_backend() == "cni":
         texts |= texts_below(files, (_CNI,), ".conflist")
     states = {path: files.state(path) for path in texts}
     modes = {path: state.mode for path, state in states.items() if state is not None}
@@ -100,7 +100,7 @@ def _json(document: JsonObject, present: str) -> str:
     return present if json_object(present) == document else json_bytes(document).decode()
 
 
-def offer(context: Context, facts: Facts) -> bool:
+def offer(context: Context, facts: ReadinessFacts) -> bool:
     """Offer a person to move the bridge to a free range; whether that was agreed to."""
     if context.answers.bridge or facts.addresses is None or not context.prompter.interactive:
         return False

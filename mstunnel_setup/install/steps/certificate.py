@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mstunnel_setup.actions.certificate_schedule import pending_imports
-from mstunnel_setup.actions.certificates import FreshenIdentity, PlaceIdentity, PlaceKey
+from mstunnel_setup.actions.certificates import FreshenIdentity, JudgeIdentity, PlaceIdentity, PlaceKey
 from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFile
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
@@ -25,6 +25,7 @@ from mstunnel_setup.certificates.load import IdentitySource, fingerprint, given_
 from mstunnel_setup.install import certificate_source, device_certificates, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
+from mstunnel_setup.install.steps import images
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -35,7 +36,8 @@ _SHOWN_ONCE = ("private-ca", "root-not-trusted")
 class Certificate:
     """A certificate that was read: where from, its name, and the copies for the usual places.
 
-    `returning` is whether its generation exists here already while another is in use; `of_devices` are the
+    `returning` is whether its generation exists here already while another is in use; `judged_by` is the
+    gateway's image where it has to load the certificate before that replaces another; `of_devices` are the
     actions that place what certificates of devices are checked with.
     """
 
@@ -43,6 +45,7 @@ class Certificate:
     identity: Identity = field(repr=False)
     copies: tuple[Action, ...] = ()
     returning: bool = False
+    judged_by: str = ""
     of_devices: tuple[Action, ...] = ()
 
     @property
@@ -54,7 +57,12 @@ class Certificate:
 def _gather(context: Context) -> Certificate:
     refuse_gone(context)
     found = suitable(context, address(context))
-    return replace(found, of_devices=tuple(device_certificates.placing(context)))
+    replaces = generations.linked(context.host.files) not in (None, found.fingerprint)
+    return replace(
+        found,
+        judged_by=images.for_judgement(context) if replaces else "",
+        of_devices=tuple(device_certificates.placing(context)),
+    )
 
 
 def suitable(context: Context, public_address: str | None) -> Certificate:
@@ -121,7 +129,7 @@ def _renewed(
     if not certificate_source.is_whole(context, named):
         return None
     try:
-        leaf = named.load(context.ports).leaf
+        leaf = named.load(context.host).leaf
     except SetupError as error:  # also a passphrase that is not available
         context.note(
             text(
@@ -131,7 +139,7 @@ def _renewed(
             )
         )
         return None
-    others = [generations.leaf_in_use(context.ports.files), at_usual_place and at_usual_place.identity.leaf]
+    others = [generations.leaf_in_use(context.host.files), at_usual_place and at_usual_place.identity.leaf]
     later = all(generations.is_later(leaf, other) for other in others if other)
     in_use = at_usual_place is None and _is_linked(context, named)
     return _read(context, named) if later or in_use else None
@@ -140,14 +148,14 @@ def _renewed(
 def _is_linked(context: Context, source: IdentitySource) -> bool:
     """Whether the certificate there is in use already; what cannot be read is not."""
     try:
-        return fingerprint(source.load(context.ports)) == generations.linked(context.ports.files)
+        return fingerprint(source.load(context.host)) == generations.linked(context.host.files)
     except CertificateError:
         return False
 
 
 def _read(context: Context, source: IdentitySource) -> Certificate:
     identity = certificate_source.load(context, source)
-    for finding in (*exposed_keys(context.ports.files), *readable_keys(context.ports.files, source.paths)):
+    for finding in (*exposed_keys(context.host.files), *readable_keys(context.host.files, source.paths)):
         context.note(text("Certificate: {message}. {hint}", message=finding.message, hint=finding.hint))
     return Certificate(source, identity, tuple(copies(context, source, identity)))
 
@@ -160,7 +168,7 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
     earlier run names, only when it was issued later: `mst-cli import_cert` may have put the one in use there
     since. What is at the usual place replaces it unless it is older.
     """
-    current = generations.in_use(context.ports.files)
+    current = generations.in_use(context.host.files)
     if current is None or fingerprint(current) == found.fingerprint:
         return found
     served = any(entry.step == "launch" for entry in context.receipt.entries.values())
@@ -175,14 +183,14 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
     elif not free and generations.is_older(found.identity.leaf, current.leaf):
         reason = text("is older than the one in use; `mst-cli import_cert --yes` uses it again")
     else:
-        exists = context.ports.files.state(generations.directory(found.fingerprint)) is not None
+        exists = context.host.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=exists)
     context.note(
         text(
             "Certificate: the one in {paths} {reason}.", paths=" and ".join(found.source.paths), reason=reason
         )
     )
-    return Certificate(generations.source(context.ports.files, paths.ACTIVE), current)
+    return Certificate(generations.source(context.host.files, paths.ACTIVE), current)
 
 
 def address(context: Context) -> str | None:
@@ -198,9 +206,9 @@ def findings(
     return judge(
         identity,
         public_address=public_address,
-        now=now or context.ports.clock.now(),
-        trusted_roots=context.ports.system_roots,
-        private_roots=context.ports.private_roots,
+        now=now or context.host.clock.now(),
+        trusted_roots=context.host.system_roots,
+        private_roots=context.host.private_roots,
         allow_self_signed=context.answers.tenant.cloud == "custom",
     )
 
@@ -213,7 +221,7 @@ def examine(
     What devices need to trust a private CA is shown until the certificate is in use, not at every run.
     """
     found = findings(context, identity, public_address, now)
-    if fingerprint(identity) == generations.linked(context.ports.files):
+    if fingerprint(identity) == generations.linked(context.host.files):
         found = tuple(finding for finding in found if finding.code not in _SHOWN_ONCE)
     tell(context, found)
 
@@ -243,7 +251,7 @@ def refuse_gone(context: Context) -> None:
     """
     named_now = context.is_new("certificate.chain", "certificate.key", "certificate.pfx")
     while named_now and (gone := certificate_source.missing_files(context)):
-        if generations.in_use(context.ports.files) is None:
+        if generations.in_use(context.host.files) is None:
             break
         certificate_source.ask_again(context, CERTIFICATE_FILE_MISSING(path=gone[0]))
     device_certificates.refuse_gone(context)
@@ -254,7 +262,7 @@ def copies(context: Context, source: IdentitySource, identity: Identity) -> Iter
 
     Others may read `site.crt`, and the file given may hold more than certificates: it is written again.
     """
-    files = context.ports.files
+    files = context.host.files
 
     def is_wanted(given: tuple[str, ...], place: str) -> bool:
         state = files.state(place)
@@ -289,8 +297,10 @@ def switching(name: str) -> Link:
 
 def _decide(certificate: Certificate) -> Sequence[Action]:
     name = certificate.fingerprint
+    judged = (JudgeIdentity(name=name, image=certificate.judged_by),) if certificate.judged_by else ()
     fresh = (FreshenIdentity(name=name),) if certificate.returning else ()
-    return (*certificate.copies, *placing(certificate), *fresh, switching(name), *certificate.of_devices)
+    placed = placing(certificate)
+    return (*certificate.copies, *placed, *judged, *fresh, switching(name), *certificate.of_devices)
 
 
 STEP = Step("certificate", text("TLS certificate"), _gather, _decide, missing=device_certificates.missing)

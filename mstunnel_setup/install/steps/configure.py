@@ -44,7 +44,7 @@ class Configuration:
 def pulled(context: Context) -> ServerConfiguration:
     """The server configuration of the site, from the tenant. Raises TenantError."""
     site_id = site.chosen_id(context)
-    wire = context.ports.graph.configuration_of(site_id)
+    wire = context.host.graph.configuration_of(site_id)
     if wire is None:
         raise CONFIGURATION_MISSING()
     return ServerConfiguration.from_wire(wire.to_wire())
@@ -52,14 +52,14 @@ def pulled(context: Context) -> ServerConfiguration:
 
 def _gather(context: Context) -> Configuration:
     refuse_forgeable(context)
-    ports = context.ports
-    level = log_level(ports.files, environment.settings(context), ports.clock.now()).level
+    host = context.host
+    level = log_level(host.files, environment.settings(context), host.clock.now()).level
     answers = context.answers
     options = GatewayOptions(
         authentication=Authentication(answers.authentication),
         certificate_too=answers.authentication_also == "certificate",
         revocation_list=answers.devices.crl_file is not None
-        or (not answers.withdrawn("devices.crl_file") and ports.files.state(DEVICE_REVOCATIONS) is not None),
+        or (not answers.withdrawn("devices.crl_file") and host.files.state(DEVICE_REVOCATIONS) is not None),
         balancers=answers.proxy_protocol_from,
     )
     server = pulled(context)
@@ -86,7 +86,7 @@ def _token_rules(context: Context) -> TokenRules:
         context.answers.token,
         context.answers.tenant.issuer,
     )
-    issuers = TokenIssuers(cloud.name, cloud.authority, context.ports.graph.tenant_id())
+    issuers = TokenIssuers(cloud.name, cloud.authority, context.host.graph.tenant_id())
     if issuer and tenant_of(issuer) not in ("", issuers.tenant_id.lower()):
         raise UsageError(
             "issuer-of-another-tenant",

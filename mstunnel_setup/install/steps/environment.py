@@ -57,7 +57,7 @@ class Environment:
 
 
 def _gather(context: Context) -> Environment:
-    current = context.ports.files.read(paths.ENVIRONMENT)
+    current = context.host.files.read(paths.ENVIRONMENT)
     present = None if current is None else env_file.decode(current, paths.ENVIRONMENT)
     # From a file that does not exist no line was removed.
     before, wanted = _before(context) if present is not None else {}, _wanted(context)
@@ -84,7 +84,7 @@ def content(context: Context) -> bytes:
     """What `env.sh` holds once its step is done."""
     if context.cache.environment is not None:
         return context.cache.environment
-    return context.ports.files.read(paths.ENVIRONMENT) or b""
+    return context.host.files.read(paths.ENVIRONMENT) or b""
 
 
 def settings(context: Context) -> Mapping[str, str]:
@@ -123,7 +123,7 @@ def _wanted(context: Context) -> dict[str, str]:
 def _shell_proxies(context: Context) -> dict[str, str]:
     """The plain assignments in the file for all shells; none where an earlier run wrote it."""
     # That of an administrator may be root's alone; the account of a rootless gateway continues without it.
-    profile = text_of(context.ports.files, _SHELL_PROXIES)
+    profile = text_of(context.host.files, _SHELL_PROXIES)
     written = context.receipt.entries.get(f"file:{_SHELL_PROXIES}")
     if written is not None and written.versions[-1].get("text") == profile:
         return {}
@@ -156,7 +156,7 @@ def adopt_proxies(context: Context) -> None:
 def _digest(context: Context, ca_file: str | None) -> str:
     if ca_file is None:
         return ""
-    content = context.ports.files.read_given(ca_file)
+    content = context.host.files.read_given(ca_file)
     if content is None:
         raise CA_FILE_MISSING(path=ca_file)
     with contextlib.suppress(CertificateError):

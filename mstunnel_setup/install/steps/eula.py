@@ -90,7 +90,7 @@ def _outstanding(context: Context) -> bool:
     earlier = remembered(context.receipt, _ACCEPTED)
     if isinstance(earlier, dict):
         return earlier.get("sha256") != _digest()
-    return context.ports.files.state(paths.EULA_ACCEPTED) is None
+    return context.host.files.state(paths.EULA_ACCEPTED) is None
 
 
 def _digest() -> str:

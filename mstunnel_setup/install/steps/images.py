@@ -11,7 +11,7 @@ from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.archive import archived_images
-from mstunnel_setup.containers.choice import ChooseEngine, Chosen, engine_of
+from mstunnel_setup.containers.choice import ChooseEngine, EngineChoice, engine_of
 from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
@@ -24,7 +24,7 @@ from mstunnel_setup.transaction.step import Step
 class GatewayImages:
     """The engine, references (`name@sha256:…`) of the two images, and for those in an archive, which one."""
 
-    engine: Chosen
+    engine: EngineChoice
     server: str
     agent: str
     archives: Mapping[str, str]
@@ -43,9 +43,9 @@ def local_names(context: Context) -> Mapping[str, str]:
 
     Docker forgets the digest of an image that it loads; it is known by the name that loading gives it.
     """
-    if context.ports.chosen.name != "docker":
+    if context.host.chosen.name != "docker":
         return {}
-    present = {reference: context.ports.engine.image(reference) for reference in references(context)}
+    present = {reference: context.host.engine.image(reference) for reference in references(context)}
     return {
         reference: digest_tag(reference) if image is None else image.name
         for reference, image in present.items()
@@ -66,13 +66,23 @@ def loaded_names(context: Context) -> Mapping[str, str]:
     }
 
 
+def for_judgement(context: Context) -> str:
+    """The gateway's image, where this host has it and a configuration that it could judge; else empty."""
+    files = context.host.files
+    if not files.live or paths.ACTIVE not in (files.read(paths.OCSERV_CONF) or b"").decode():
+        return ""
+    reference = references(context)[0]
+    name = loaded_names(context).get(reference, reference)
+    return name if context.host.engine.image(name) else ""
+
+
 def _gather(context: Context) -> GatewayImages:
     engine = _engine(context)
     server, agent = references(context)
     return GatewayImages(engine, server, agent, _archives(context, (server, agent)))
 
 
-def _engine(context: Context) -> Chosen:
+def _engine(context: Context) -> EngineChoice:
     """The engine in use; an installation stays with its own. Raises UsageError when another is asked for."""
     installed, wanted = engine_of(context.receipt), context.answers.engine
     if installed is not None and wanted not in ("auto", installed):
@@ -83,7 +93,7 @@ def _engine(context: Context) -> Chosen:
             installed=installed.capitalize(),
             wanted=wanted.capitalize(),
         )
-    chosen = context.ports.chosen
+    chosen = context.host.chosen
     version = release(chosen.version)
     if installed is None and version is not None and not is_tested(chosen.name, version):
         tested = ", ".join(engine_table().engines[chosen.name].tested)
@@ -121,7 +131,7 @@ def judge_archives(context: Context) -> None:
 def _refuse_unreachable(context: Context, wanted: Sequence[str]) -> None:
     """Raise EngineError when an image of this release could only come from an archive that is not there."""
     own = release_images()
-    if own is None or all(context.ports.engine.image(reference) for reference in wanted):
+    if own is None or all(context.host.engine.image(reference) for reference in wanted):
         return
     if any(reference.startswith(f"{LOCAL}/") for reference in wanted):
         raise EngineError(

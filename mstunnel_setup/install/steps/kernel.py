@@ -71,12 +71,12 @@ def _wanted(
 
 
 def _gather(context: Context) -> Kernel:
-    ports, files = context.ports, context.ports.files
-    facts = HostReader(files, ports.clock, Settings(), {}).kernel()
+    host, files = context.host, context.host.files
+    facts = HostReader(files, host.clock, Settings(), {}).kernel()
     rootless = context.answers.mode == "rootless"
     forwards_ipv6 = readiness_input.reaches_gateway(context)
     limited = _limited(context, facts, forwards_ipv6=forwards_ipv6)
-    if limited and files.live and ports.processes.find("nft") is None:
+    if limited and files.live and host.processes.find("nft") is None:
         context.note(
             "This host will forward packets for others, too: nft is not installed, which would limit that "
             "to the gateway. Install the package nftables, then run mstunnel-setup again."
@@ -87,9 +87,9 @@ def _gather(context: Context) -> Kernel:
         files.live,
         context.port if rootless else None,
         forwards_ipv6,
-        uplink=rootless and files.live and not obstacle_here(ports),
+        uplink=rootless and files.live and not obstacle_here(host),
         limited=limited,
-        systemd=not files.live or ports.systemd.running(),
+        systemd=not files.live or host.systemd.running(),
     )
 
 
@@ -106,7 +106,7 @@ def _forwards_for_us(context: Context, facts: KernelFacts, name: str) -> bool:
     path, at_boot = facts.sysctl_files.get(name, ("", ""))
     if at_boot == "1" and path != SYSCTL_FILE:
         return False
-    if facts.sysctls.get(name) != "1" or context.ports.files.state(forwarding.RULES) is not None:
+    if facts.sysctls.get(name) != "1" or context.host.files.state(forwarding.RULES) is not None:
         return True
     entries = context.receipt.entries
     if entry := entries.get(f"sysctl:{name}"):

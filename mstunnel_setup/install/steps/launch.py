@@ -17,7 +17,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, EngineError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, output
-from mstunnel_setup.containers import choice, engine_unit, quadlet
+from mstunnel_setup.containers import choice, quadlet, run_arguments
 from mstunnel_setup.containers import ipv6 as engine_ipv6
 from mstunnel_setup.containers.choice import RunMethod
 from mstunnel_setup.containers.listeners import listening
@@ -86,7 +86,7 @@ def step_for_port(port: int) -> Step[Context, Launch]:
 
 
 def _containers(context: Context, port: int) -> Launch:
-    ports = context.ports
+    host = context.host
     if not Path(_TUN).exists():
         context.fail(
             CheckError(
@@ -98,10 +98,10 @@ def _containers(context: Context, port: int) -> Launch:
         )
     server_image, agent_image = images.references(context)
     _refuse_taken(context, port)
-    host = replace(container_host(context, port), local_names=images.local_names(context))
+    machine = replace(container_host(context, port), local_names=images.local_names(context))
     containers = (
-        container_specs.server(server_image, host, port),
-        container_specs.agent(agent_image, host),
+        container_specs.server(server_image, machine, port),
+        container_specs.agent(agent_image, machine),
     )
     chosen = _run_method(context)
     if paths.ROOTLESS and chosen is not RunMethod.QUADLET:
@@ -112,22 +112,22 @@ def _containers(context: Context, port: int) -> Launch:
         )
     init = _init(context) if chosen is RunMethod.ENGINE else None
     if chosen is RunMethod.ENGINE and init is None:
-        context.prompter.say(_REBOOT[ports.chosen.name])
+        context.prompter.say(_REBOOT[host.chosen.name])
     return Launch(
         containers,
-        ports.chosen.name,
+        host.chosen.name,
         chosen,
         paths.ROOTLESS,
         init,
-        path_of(ports.files, "mst-cli"),
-        own_addresses(ports.files, ports.clock),
-        _versions(ports, server_image, agent_image),
+        path_of(host.files, "mst-cli"),
+        own_addresses(host.files, host.clock),
+        _versions(host, server_image, agent_image),
     )
 
 
 def container_host(context: Context, port: int) -> container_specs.ContainerHost:
     """Where containers will run on this host; no engine is asked. Raises CheckError without a network."""
-    files = context.ports.files
+    files = context.host.files
     # The file with the host's name servers, where root has prepared an uplink for this port.
     has_uplink = paths.ROOTLESS and uplink.ready(files, port)
     return container_specs.ContainerHost(
@@ -138,27 +138,27 @@ def container_host(context: Context, port: int) -> container_specs.ContainerHost
         limits_processes=b"pids" in (files.given.read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir(),
         traced=environment.settings(context).get("TRACE_SESSIONS") in _TRACED,
         journal=container_specs.JOURNAL if Path(container_specs.JOURNAL).exists() else "",
-        network=network(files, context.ports.processes) if paths.ROOTLESS else "",
+        network=network(files, context.host.processes) if paths.ROOTLESS else "",
         rootless=paths.ROOTLESS,
         ipv6_network=engine_ipv6.NETWORK if readiness_input.reaches_gateway(context) else "",
         resolver=(resolver(files) or "/etc/resolv.conf") if has_uplink else "",
     )
 
 
-def _versions(ports: Host, server: str, agent: str) -> JsonObject:
+def _versions(host: Host, server: str, agent: str) -> JsonObject:
     """What runs, in the vendor's words; the engine's version has Docker's name with Podman, too."""
     images = {"Server": server, "Agent": agent}
     return {
         "ConfigVersion": __version__,
-        "DockerVersion": ports.engine.version(),
+        "DockerVersion": host.engine.version(),
         **{f"{name}ImageHash": reference.rpartition("@")[2] for name, reference in images.items()},
-        **{f"{name}CreateDate": _created(ports, reference) for name, reference in images.items()},
+        **{f"{name}CreateDate": _created(host, reference) for name, reference in images.items()},
     }
 
 
-def _created(ports: Host, reference: str) -> JsonValue:
+def _created(host: Host, reference: str) -> JsonValue:
     """When the image was built, or where that will be known: in a plan it is not there yet."""
-    image = ports.engine.image(reference)
+    image = host.engine.image(reference)
     if image is None:
         return output(PullImage(reference=reference).key, "created")
     return image.created.isoformat() if image.created else None
@@ -166,9 +166,9 @@ def _created(ports: Host, reference: str) -> JsonValue:
 
 def _init(context: Context) -> Init | None:
     """The init that can start Podman's containers; Docker's are started by its daemon."""
-    if context.ports.chosen.name == "docker" or not context.ports.files.live:
+    if context.host.chosen.name == "docker" or not context.host.files.live:
         return None
-    return init_script.running(context.ports.files, context.ports.processes)
+    return init_script.running(context.host.files, context.host.processes)
 
 
 def network(files: Files, processes: Processes) -> Network:
@@ -189,19 +189,19 @@ def network(files: Files, processes: Processes) -> Network:
 
 
 def _run_method(context: Context) -> RunMethod:
-    ports = context.ports
+    host = context.host
     facts = choice.HostFacts(
-        engine=ports.chosen.name,
-        systemd=ports.systemd.running(),
+        engine=host.chosen.name,
+        systemd=host.systemd.running(),
         cgroup_v2=Path(_CONTROLLERS).exists(),
-        generator=quadlet.available(ports.processes, ports.chosen.version),
+        generator=quadlet.available(host.processes, host.chosen.version),
     )
     return choice.choose_run_method(facts, context.receipt.entries)
 
 
 def _refuse_taken(context: Context, port: int) -> None:
     """Raise CheckError when another program listens on the port."""
-    ours = context.ports.engine.inspect(paths.SERVER)
+    ours = context.host.engine.inspect(paths.SERVER)
     if ours is not None and ours.ours and ours.status == "running":
         return
     taken = [
@@ -213,7 +213,7 @@ def _refuse_taken(context: Context, port: int) -> None:
             protocol=listener.protocol,
             address=listener.address,
         )
-        for listener in listening(context.ports.files.given, port)
+        for listener in listening(context.host.files.given, port)
     ]
     if taken:
         context.fail(PORT_IN_USE(port=port, programs=", ".join(taken)))
@@ -244,7 +244,7 @@ def _directories(launch: Launch) -> Iterable[MakeDirectory]:
     if launch.run_method is RunMethod.QUADLET:
         found += directories(paths.QUADLETS)
     elif launch.run_method is RunMethod.UNIT:
-        found += [MakeDirectory(path=_wants(target)) for target in engine_unit.WANTED_BY[launch.engine]]
+        found += [MakeDirectory(path=_wants(target)) for target in run_arguments.WANTED_BY[launch.engine]]
     return dict.fromkeys(found)
 
 
@@ -264,9 +264,9 @@ def _starting(launch: Launch) -> Iterator[Action]:
         else:
             # The links are what `systemctl enable` would make; systemd reloads its units once, at the end.
             path = f"{paths.UNITS}/{name}.service"
-            for target in engine_unit.WANTED_BY[launch.engine]:
+            for target in run_arguments.WANTED_BY[launch.engine]:
                 yield Link(path=f"{_wants(target)}/{name}.service", target=path)
-            yield InstallUnit(path=path, text=engine_unit.render(specification, launch.engine))
+            yield InstallUnit(path=path, text=run_arguments.unit_file(specification, launch.engine))
         digest = specification.labels[CONFIGURATION_LABEL]
         services.append(StartService(unit=f"{name}.service", container=name, label_digest=digest))
     yield StartServices(services=tuple(services))

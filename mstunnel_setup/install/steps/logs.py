@@ -45,7 +45,7 @@ class Logs:
 
 
 def _gather(context: Context) -> Logs:
-    files = context.ports.files
+    files = context.host.files
     of_root = () if files.state(OF_PACKAGE) is not None else (RotatedLog(paths.HOST_LOG),)
     rotated = (*of_root, *_of_account(context))
     return Logs(_catalogue(files), files.state(_ROTATIONS) is not None, rotated)
@@ -59,7 +59,7 @@ def _catalogue(files: Files) -> WriteMessageCatalogue | None:
 
 
 def _of_account(context: Context) -> Iterator[RotatedLog]:
-    if context.ports.scope is Scope.HOST and (found := accounts.find(context.answers.account)) is not None:
+    if context.host.scope is Scope.HOST and (found := accounts.find(context.answers.account)) is not None:
         yield RotatedLog(f"{found.home}/{_OF_ACCOUNT}", found.name, found.group)
 
 

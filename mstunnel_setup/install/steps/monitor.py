@@ -32,9 +32,9 @@ class MonitorService:
 
 
 def _gather(context: Context) -> MonitorService:
-    ports = context.ports
-    systemd = ports.systemd.running()
-    init = init_script.running(ports.files, ports.processes) if ports.files.live and not systemd else None
+    host = context.host
+    systemd = host.systemd.running()
+    init = init_script.running(host.files, host.processes) if host.files.live and not systemd else None
     if not systemd and init is None:
         context.prompter.say(
             text(
@@ -43,7 +43,7 @@ def _gather(context: Context) -> MonitorService:
                 monitor=MONITOR,
             )
         )
-    program, engine = path_of(ports.files, MONITOR), engine_name(context)
+    program, engine = path_of(host.files, MONITOR), engine_name(context)
     return MonitorService(program, systemd, engine, paths.ROOTLESS, init)
 
 

@@ -74,14 +74,14 @@ def _gather(context: Context) -> Program:
             file=FILE,
         )
         context.fail(error)
-    files = context.ports.files
+    files = context.host.files
     support = tuple(support_files(files, bundle.directory() / "support"))
     return Program(source, digest, directory(files), support=support, archive=_archive(context))
 
 
 def _digest(context: Context, source: str) -> str | None:
     """SHA-256 of the program; of one that is where it belongs, as recorded: 30 MB take a while to read."""
-    files = context.ports.files
+    files = context.host.files
     place = f"{directory(files)}/{FILE}"
     entry, state = context.receipt.entries.get(f"file:{place}"), files.state(place)
     if entry and entry.finished and state and state.mode == _MODE and str(files.locate(place)) == source:
@@ -92,11 +92,11 @@ def _digest(context: Context, source: str) -> str | None:
 def _archive(context: Context) -> Sequence[Action]:
     """Nothing where the account finds the archive already, or there is none beside the program."""
     own = release_images()
-    if own is None or context.ports.scope is not Scope.HOST:
+    if own is None or context.host.scope is not Scope.HOST:
         return ()
     beside, *_, kept = own.places()
-    digest = context.ports.files.digest_given(str(beside))
-    if digest is None or context.ports.files.state(str(kept)) is not None:
+    digest = context.host.files.digest_given(str(beside))
+    if digest is None or context.host.files.state(str(kept)) is not None:
         return ()
     return (*directories(str(kept.parent)), CopyFile(path=str(kept), source=str(beside), digest=digest))
 

@@ -23,7 +23,6 @@ from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import assignments, proxy_places, unit_environment
 from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
 from mstunnel_setup.readiness.facts.section import EngineName, text_of, texts_below
-from mstunnel_setup.readiness.proxies import unlabelled
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.receipt import Entry
 from mstunnel_setup.transaction.step import Step
@@ -73,7 +72,7 @@ def _gather(context: Context) -> Proxy:
     wanted, engine = environment.proxies(context), readiness_input.engine_name(context)
     if not wanted:
         return Proxy(wanted, engine)
-    files = context.ports.files
+    files = context.host.files
     texts = {path: text_of(files, path) for path in (PROFILE, ENVIRONMENT)}
     directories = tuple(f"{paths.UNITS}/{unit}.d" for unit in units(engine))
     for directory in directories:
@@ -120,12 +119,12 @@ def units(engine: EngineName) -> tuple[str, ...]:
 
 def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
     """Host that SELinux keeps from proxies; a person is asked whether to change that."""
-    ports = context.ports
-    if not (wanted and ports.files.live) or text_of(ports.files, "/sys/fs/selinux/enforce").strip() != "1":
+    host = context.host
+    if not (wanted and host.files.live) or text_of(host.files, "/sys/fs/selinux/enforce").strip() != "1":
         return ()
-    reader = ProgramReader(ports.files, ports.processes, readiness_input.readiness_settings(context.answers))
+    reader = ProgramReader(host.files, host.processes, readiness_input.readiness_settings(context.answers))
     security = SecurityFacts(selinux="enforcing", proxy_ports=reader.proxy_ports())
-    found = unlabelled(security, ProxyFacts(places=proxy_places("env.sh", wanted)))
+    found = security.unlabelled(ProxyFacts(places=proxy_places("env.sh", wanted)).ports)
     question = text(
         "SELinux has no proxy on port {found}. Allow it (type http_port_t)?", found=", ".join(map(str, found))
     )
@@ -175,8 +174,8 @@ def obsolete_keys(context: Context) -> list[str]:
     """
     names = {step.name for step in STEPS}
     made = [entry for entry in context.receipt.entries.values() if entry.step in names]
-    if context.ports.files.state(paths.ENVIRONMENT) is None or environment.proxies(context):
-        made = [entry for entry in made if context.ports.scope is Scope.HOST and _holds_password(entry)]
+    if context.host.files.state(paths.ENVIRONMENT) is None or environment.proxies(context):
+        made = [entry for entry in made if context.host.scope is Scope.HOST and _holds_password(entry)]
     return [entry.key for entry in made]
 
 
@@ -249,14 +248,14 @@ def drop_in_text(present: str, wanted: Mapping[str, str]) -> str:
 
 def _prove(context: Context, proxy: Proxy) -> None:
     """Ask systemd what the units get to see: another drop-in may come after ours."""
-    systemd = context.ports.systemd
+    systemd = context.host.systemd
     known = [
         unit
         for unit in (units(proxy.engine) if proxy.wanted and proxy.units else ())
         if systemd.running() and systemd.known(unit)
     ]
     for unit in known:
-        words = shlex.split(context.ports.systemd.environment(unit))
+        words = shlex.split(context.host.systemd.environment(unit))
         seen = dict(word.split("=", 1) for word in words if "=" in word)
         for name, value in proxy.wanted.items():
             if seen.get(name) != value:

@@ -130,7 +130,7 @@ def _left_applications(context: Context, registration: Registration) -> tuple[st
     known = application.key in context.receipt.entries
     if known or registration.existing is not None or not context.prompter.interactive:
         return ()
-    found = context.ports.graph.find_applications(registration.application_name)
+    found = context.host.graph.find_applications(registration.application_name)
     if not found:
         return ()
     created = ", ".join(
@@ -152,7 +152,7 @@ def _left_record(context: Context, registration: Registration) -> str:
     """
     if registration.server.key in context.receipt.entries:
         return ""
-    found = server_named(context.ports.graph, registration.site_id, registration.server_name)
+    found = server_named(context.host.graph, registration.site_id, registration.server_name)
     if found is None or not is_silent(found):
         return ""
     question = text(
@@ -178,8 +178,8 @@ def _existing(context: Context) -> ExistingIdentity | None:
         passphrase=str(given.passphrase) if given.passphrase else None,
     )
     secret = context.secret(given.client_secret)
-    credential = ClientSecret(secret) if secret else source.load(context.ports)
-    tenant_id = context.ports.graph.tenant_id()
+    credential = ClientSecret(secret) if secret else source.load(context.host)
+    tenant_id = context.host.graph.tenant_id()
     graph = tenant_access.as_application(context, tenant_id, given.client_id, credential)
     try:
         graph.site(site.chosen_id(context))
@@ -222,7 +222,7 @@ def _refuse_changed(context: Context, application_name: str, credential_path: st
 
 def _machine(context: Context) -> str:
     """Eight hex digits that tell this machine from others of the same name; the machine id stays private."""
-    machine_id = context.ports.files.read("/etc/machine-id") or context.host_name.encode()
+    machine_id = context.host.files.read("/etc/machine-id") or context.host_name.encode()
     return hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
 
 

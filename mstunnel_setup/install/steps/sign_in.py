@@ -46,7 +46,7 @@ def as_registrar(context: Context) -> None:
     Raises SignInError, also for an account that clearly has no licence of Intune.
     """
     as_administrator(context, (USER_READ,))
-    graph = context.ports.graph
+    graph = context.host.graph
     if not graph.for_person:
         context.note(
             "Licence of Intune not checked: the token is an application's, and only people have licences."

@@ -88,7 +88,7 @@ def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -
     if chosen == "certificate":
         certificate_source.ask_for_another(context, error)
         return certificate.suitable(context, site.public_address)
-    context.cache.site = _asked(context, _sorted(context.ports.graph.sites()))
+    context.cache.site = _asked(context, _sorted(context.host.graph.sites()))
     return None
 
 
@@ -96,8 +96,8 @@ def require_named(context: Context, site: TunnelSite) -> None:
     """Raise CertificateError unless the certificate names the public address of the site, if it has one."""
     if site.public_address:
         # The one judged in this run, or the one placed by an earlier one.
-        placed = context.cache.identity or generations.source(context.ports.files, paths.ACTIVE).load(
-            context.ports
+        placed = context.cache.identity or generations.source(context.host.files, paths.ACTIVE).load(
+            context.host
         )
         examine(context, placed, site.public_address)
 
@@ -131,9 +131,9 @@ def _chosen(context: Context) -> TunnelSite:
         wanted = str(earlier["id"])
     # By its GUID a site is requested alone: a tenant may have thousands.
     given = (wanted or "").strip()
-    if is_guid(given) and (found := context.ports.graph.site(given)):
+    if is_guid(given) and (found := context.host.graph.site(given)):
         return found
-    sites = _sorted(context.ports.graph.sites())
+    sites = _sorted(context.host.graph.sites())
     if not sites:
         raise TenantError(
             "site-none",
@@ -171,7 +171,7 @@ def _rows(context: Context, sites: Sequence[TunnelSite]) -> list[tuple[str, ...]
             site.id,
             plain(site.display_name),
             plain(site.public_address or ""),
-            str(len(context.ports.graph.servers(site.id))) if len(sites) <= _COUNTED else "",
+            str(len(context.host.graph.servers(site.id))) if len(sites) <= _COUNTED else "",
         )
         for site in sites
     ]

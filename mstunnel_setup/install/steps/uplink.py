@@ -31,16 +31,16 @@ class Uplink:
     obstacle: str = ""
 
 
-def obstacle_here(ports: Host) -> str:
+def obstacle_here(host: Host) -> str:
     """Why this host cannot have an uplink; empty when it can."""
-    if not ports.systemd.running():
+    if not host.systemd.running():
         return text("systemd does not run here")
-    return obstacle(ports.files, ports.processes)
+    return obstacle(host.files, host.processes)
 
 
 def _gather(context: Context) -> Uplink:
-    ports = context.ports
-    found = obstacle_here(ports)
+    host = context.host
+    found = obstacle_here(host)
     if found:
         context.prompter.say(
             text(
@@ -49,7 +49,7 @@ def _gather(context: Context) -> Uplink:
                 found=found,
             )
         )
-    program = path_of(ports.files, uplink.PROGRAM)
+    program = path_of(host.files, uplink.PROGRAM)
     return Uplink(context.answers.account, context.port, program, found)
 
 

@@ -65,7 +65,7 @@ def _gather(context: Context) -> ExpectedGateway:
         port=configure.pulled(context).listen_port,
         site_id=site.chosen_id(context),
         server_id=str(registration.get("server_id", "")),
-        closed=tunnel_device.closed(context.ports),
+        closed=tunnel_device.closed(context.host),
     )
 
 
@@ -75,10 +75,10 @@ def _decide(expected: ExpectedGateway) -> Sequence[Action]:
 
 
 def _prove(context: Context, expected: ExpectedGateway) -> None:
-    serves(context.ports, expected.port)
+    serves(context.host, expected.port)
     healthy(context)
     # What was open stays open.
-    if expected.closed and (reason := tunnel_device.closed(context.ports)):
+    if expected.closed and (reason := tunnel_device.closed(context.host)):
         context.fail(
             EngineError(
                 "tunnel-device-closed",
@@ -91,22 +91,22 @@ def _prove(context: Context, expected: ExpectedGateway) -> None:
                 reason=reason,
             )
         )
-    within_patience(context.ports.clock, lambda: _applies_the_configuration(context))
-    within_patience(context.ports.clock, lambda: _has_checked_in(context, expected))
+    within_patience(context.host.clock, lambda: _applies_the_configuration(context))
+    within_patience(context.host.clock, lambda: _has_checked_in(context, expected))
 
 
-def serves(ports: Host, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
+def serves(host: Host, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
     """Return once the gateway serves the installed leaf on `port`, looking every `pause` seconds.
 
     Raises NetworkError after `patience` seconds, CertificateError when no usable one is installed.
     """
-    leaf = generations.read(ports.files, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
-    within_patience(ports.clock, lambda: _serves(ports, port, leaf), patience, pause)
+    leaf = generations.read(host.files, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
+    within_patience(host.clock, lambda: _serves(host, port, leaf), patience, pause)
 
 
 def healthy(context: Context, patience: float = _PATIENCE) -> None:
     """Return once both containers are healthy. Raises EngineError after `patience` seconds."""
-    within_patience(context.ports.clock, lambda: _containers_are_healthy(context), patience)
+    within_patience(context.host.clock, lambda: _containers_are_healthy(context), patience)
 
 
 def within_patience(
@@ -132,8 +132,8 @@ def leaf_in_service(files: Files, port: int) -> bytes:
     return served_leaf(address, port, proxy_protocol=served_proxy_protocol(configuration))
 
 
-def _serves(ports: Host, port: int, leaf: bytes) -> None:
-    if leaf_in_service(ports.files, port) != leaf:
+def _serves(host: Host, port: int, leaf: bytes) -> None:
+    if leaf_in_service(host.files, port) != leaf:
         raise NetworkError(
             "wrong-leaf-served",
             "port {port} serves another certificate than the installed one",
@@ -144,7 +144,7 @@ def _serves(ports: Host, port: int, leaf: bytes) -> None:
 
 def _containers_are_healthy(context: Context) -> None:
     for name in (paths.SERVER, paths.AGENT):
-        state = control.state_of(context.ports, name)
+        state = control.state_of(context.host, name)
         # The engine keeps the last health of a container that has ended.
         if state is None or state.status != "running" or state.health != "healthy":
             seen = (
@@ -161,7 +161,7 @@ def _containers_are_healthy(context: Context) -> None:
 
 def _applies_the_configuration(context: Context) -> None:
     """A gateway that runs looks at its files every few seconds, and may restart for them."""
-    files = context.ports.files
+    files = context.host.files
     said, configuration = report.read_report(files), files.read(paths.OCSERV_CONF)
     applied = said.configuration if said else None
     if applied is None or configuration is None:
@@ -174,7 +174,7 @@ def _applies_the_configuration(context: Context) -> None:
 
 def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
     """Both sides must say so: the tenant may date a record when it is made, before there is an agent."""
-    record = context.ports.graph.server(expected.site_id, expected.server_id)
+    record = context.host.graph.server(expected.site_id, expected.server_id)
     if record is None:
         raise SERVER_NOT_LISTED()
     report = _report(context)
@@ -185,8 +185,8 @@ def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
 
 def _report(context: Context) -> AgentReport | None:
     """What the agent that runs has reported; what one before it did tells nothing."""
-    report = read_report(context.ports.files)
-    state = control.state_of(context.ports, paths.AGENT)
+    report = read_report(context.host.files)
+    state = control.state_of(context.host, paths.AGENT)
     started = state.started_at if state else None
     return report if report and (started is None or report.at >= started) else None
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.certificates import refuse_unloadable
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError
 from mstunnel_setup.base.text import text
@@ -88,8 +89,14 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
     before = previous(run, name)
     # Asked first: opening the engine takes longer than all the rest.
     port = serving_port(run.context)
-    _refuse_unloadable(run, name)
-    clock = run.context.ports.clock
+    if image := images.for_judgement(run.context):
+        try:
+            refuse_unloadable(run.context.host, image, name)
+        except CertificateError:
+            if name not in _waiting(run):
+                drop(run, name)
+            raise
+    clock = run.context.host.clock
     started = clock.monotonic()
     apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
     try:
@@ -99,31 +106,6 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
     seconds = clock.monotonic() - started
     finish_switch(run, name, copies)
     return Activation(serving, seconds)
-
-
-def _refuse_unloadable(run: Run, name: str) -> None:
-    """Have ocserv and GnuTLS of the gateway's image load the generation `name`, in its configuration.
-
-    What our own checks let pass they may refuse, such as a curve that GnuTLS does not have.
-    """
-    context = run.context
-    text = (run.files.read(paths.OCSERV_CONF) or b"").decode()
-    if not run.files.live or paths.ACTIVE not in text:
-        return
-    image = images.references(context)[0]
-    if context.ports.engine.image(image) is None:
-        return
-    reason = context.ports.gateway_refusal(image, text.replace(paths.ACTIVE, generations.directory(name)))
-    if reason:
-        if name not in _waiting(run):
-            drop(run, name)
-        raise CertificateError(
-            "import-refused",
-            "the gateway cannot load the certificate, so the one in use stays: {reason}",
-            hint="Request a certificate with an RSA key of 2048 to 8192 bits, or an EC key on P-256 or "
-            "P-384.",
-            reason=reason,
-        )
 
 
 def finish_switch(run: Run, name: str, copies: Sequence[Action]) -> None:
@@ -159,13 +141,13 @@ def prove(context: Context, port: int | None) -> bool:
     """
     if port is None:
         return False
-    name = generations.linked(context.ports.files)
+    name = generations.linked(context.host.files)
     for left in reversed(range(_ATTEMPTS)):
         if name is not None:
-            generations.freshen(context.ports.files, context.ports.clock, name)
+            generations.freshen(context.host.files, context.host.clock, name)
         reload_gateway(context)
         try:
-            verify.serves(context.ports, port, _PATIENCE, _PAUSE)
+            verify.serves(context.host, port, _PATIENCE, _PAUSE)
         except NetworkError:
             if not left:
                 raise
@@ -176,14 +158,14 @@ def prove(context: Context, port: int | None) -> bool:
 
 def serving_port(context: Context) -> int | None:
     """The port of the running gateway; None when none runs, or when the paths are below another root."""
-    state = context.ports.engine.inspect(paths.SERVER) if context.ports.files.live else None
-    return port_in_use(context.ports.files) if state is not None and state.status == "running" else None
+    state = context.host.engine.inspect(paths.SERVER) if context.host.files.live else None
+    return port_in_use(context.host.files) if state is not None and state.status == "running" else None
 
 
 def reload_gateway(context: Context) -> None:
     """Reload the gateway's files now; without this it does so a few seconds later."""
     try:
-        context.ports.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
+        context.host.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
     except SetupError as error:
         context.prompter.say(
             text(

@@ -37,7 +37,7 @@ _LONGEST_NAME = 40
 def add(operator: Operator, source: Path) -> Result:
     """Trust every certificate in a file (PEM or DER). Raises CertificateError unless all are authorities."""
     with installed_run(operator, {}) as run:
-        now = run.context.ports.clock.now()
+        now = run.context.host.clock.now()
         certificates = _authorities(run.files, source, now)
         # In a file that is not ours, but that the gateway reads; one of ours may be half written.
         known = {
@@ -78,7 +78,7 @@ def remove(operator: Operator, name: str) -> Result:
 def show(operator: Operator) -> Result:
     """The roots trusted besides those of the system, and the files that are not what they should be."""
     with installed_run(operator, {}, exclusively=False) as run:
-        now = run.context.ports.clock.now()
+        now = run.context.host.clock.now()
         # Files that cannot be read are passed over, as the gateway does.
         rows = [_row(name.removesuffix(".crt"), item, now) for name, item in added_roots(run.files)]
         found = tuple(root_findings(run.files))
@@ -155,4 +155,4 @@ def _reload_containers(run: Run) -> None:
     """The gateway reloads and keeps its sessions; the agent, which has none, is restarted."""
     if serving_port(run.context) is not None:
         reload_gateway(run.context)
-        control.restart(run.context.ports, paths.AGENT)
+        control.restart(run.context.host, paths.AGENT)

@@ -16,8 +16,7 @@ from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError, SetupError, declare
 from mstunnel_setup.base.problem import Problem, Severity, error
-from mstunnel_setup.base.report import Day, Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Day, Report, Result
 from mstunnel_setup.base.text import Line, fold_all, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
@@ -111,7 +110,7 @@ def show(operator: Operator) -> Result:
             serial=f"{serial_number(leaf):x}",
             not_before=f"{leaf.not_valid_before_utc:%Y-%m-%d}",
             not_after=f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-            days_left=days_left(leaf, run.context.ports.clock.now()),
+            days_left=days_left(leaf, run.context.host.clock.now()),
             sha256=leaf.fingerprint(hashes.SHA256()).hex(),
             chain=tuple(title(certificate) for certificate in identity.chain),
             generation=generation,
@@ -169,7 +168,7 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
     yield from placement
     yield from exposed_keys(files)
     try:
-        device_certificates.judge_placed(files, context.ports.clock.now())
+        device_certificates.judge_placed(files, context.host.clock.now())
     except CertificateError as problem:
         yield DEVICES_NOT_CHECKED(problem=problem.message, remedy=problem.hint)
     identity = generations.in_use(files)
@@ -350,14 +349,14 @@ def _choose(context: Context, wanted: str, *, agreed: bool) -> _Candidate:
 
 def _candidates(context: Context) -> Iterator[_Candidate]:
     """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
-    files = context.ports.files
+    files = context.host.files
     waiting = {pending.fingerprint for pending in pending_imports(context.receipt)}
     directories = (paths.ACTIVE, *(generations.directory(name) for name in files.names(paths.GENERATIONS)))
     places = [(place, generations.source(files, place)) for place in directories]
     usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate_source.usual(context), strict=True)
     for place, source in (*places, *usual):
         try:
-            identity = source.load(context.ports)
+            identity = source.load(context.host)
         except SetupError:  # also a passphrase that the answers name and that is not to be had
             continue
         if fingerprint(identity) not in waiting:

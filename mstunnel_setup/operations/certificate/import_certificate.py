@@ -161,7 +161,7 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
 
 def _refuse_step_back(context: Context, found: Certificate) -> None:
     """Never to an older certificate without asking; an unattended run is asked by `--yes`."""
-    current = generations.leaf_in_use(context.ports.files)
+    current = generations.leaf_in_use(context.host.files)
     if current is None or not generations.is_older(found.identity.leaf, current):
         return
     ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
@@ -184,7 +184,7 @@ def _refuse_step_back(context: Context, found: Certificate) -> None:
 
 def _would_import(context: Context, found: Certificate, due: datetime | None, *, in_use: bool) -> Result:
     """What an import would find; nothing is changed."""
-    left = days_left(found.identity.leaf, context.ports.clock.now())
+    left = days_left(found.identity.leaf, context.host.clock.now())
     subject = title(found.identity.leaf)
     judged = certificate.findings(context, found.identity, certificate.address(context), due)
     data: JsonObject = {
@@ -221,7 +221,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
             "a delayed import cannot be combined with --root",
             hint="Run `mst-cli import_cert` on the host itself.",
         )
-    timer = run.context.ports.systemd.running()
+    timer = run.context.host.systemd.running()
     pending = ScheduleImport(
         name=found.fingerprint[:_NAME_DIGITS],
         at=due.isoformat(),
@@ -251,7 +251,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
 
 def list_pending(run: Run) -> Result:
     """The delayed imports, the earliest first."""
-    now = run.context.ports.clock.now()
+    now = run.context.host.clock.now()
     found = sorted(pending_imports(run.context.receipt), key=lambda pending: pending.due)
     lines = [
         text(
@@ -337,7 +337,7 @@ def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[Schedu
 
 def take(run: Run, pending: ScheduleImport) -> Result:
     """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
-    now = run.context.ports.clock.now().isoformat()
+    now = run.context.host.clock.now().isoformat()
     tried = {**_tried(run.context.receipt), pending.name: now}
     apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
     return take_pending(run, pending.name)

@@ -9,9 +9,9 @@ from pydantic import Field
 from mstunnel_setup.actions.certificate_schedule import pending_imports
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Day, Moment, Report
+from mstunnel_setup.base.result import Day, Moment, Report
 from mstunnel_setup.base.text import text
-from mstunnel_setup.certificates import generations, revocation_record
+from mstunnel_setup.certificates import generations, revocation
 from mstunnel_setup.certificates.judge import WARN_DAYS, days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.transaction.receipt import Receipt
@@ -51,16 +51,16 @@ def certificate_summary(ports: Host, receipt: Receipt) -> CertificateSummary:
     """Days left, the revocation answer kept last, and the delayed imports; nothing is fetched."""
     leaf = generations.leaf_in_use(ports.files)
     now = ports.clock.now()
-    asked = revocation_record.last(ports.files, str(generations.linked(ports.files)), now)
-    revocation = None
+    asked = revocation.last(ports.files, str(generations.linked(ports.files)), now)
+    answer = None
     if asked is not None:
         at = asked.asked.isoformat(timespec="seconds")
-        revocation = RevocationSummary(state=asked.state.value, asked=at, problems=tuple(asked.problems))
+        answer = RevocationSummary(state=asked.state.value, asked=at, problems=tuple(asked.problems))
     pending = sorted(pending_imports(receipt), key=lambda item: item.due)
     return CertificateSummary(
         days_left=None if leaf is None else days_left(leaf, now),
         not_after=None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-        revocation=revocation,
+        revocation=answer,
         pending=tuple(
             PendingImport(name=item.name, at=item.due.isoformat(), overdue=item.due + _PATIENCE < now)
             for item in pending

@@ -27,7 +27,7 @@ def move(run: Run, port: int) -> None:
     """
     before = port_in_use(run.files)
     step = launch.step_for_port(port)
-    found = run.context.ports.engine.inspect(paths.SERVER)
+    found = run.context.host.engine.inspect(paths.SERVER)
     label = step.gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
     # An interrupted move has made the container already; it then holds the port itself.
     published = found is not None and found.labels.get(CONFIGURATION_LABEL) == label
@@ -44,5 +44,5 @@ def move(run: Run, port: int) -> None:
     configuration = run.files.read(paths.OCSERV_CONF) or b""
     run.files.write(paths.OCSERV_CONF, with_port(configuration, port), CONFIGURATION_MODE)
     reload_gateway(run.context)
-    verify.serves(run.context.ports, port, _PATIENCE, _PAUSE)
+    verify.serves(run.context.host, port, _PATIENCE, _PAUSE)
     run.write_receipt()

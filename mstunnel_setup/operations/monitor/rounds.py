@@ -16,7 +16,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError, StepError, declared
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
+from mstunnel_setup.exchange import LONGEST_DRAIN
 from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.exchange.log_lines import (
     ADDRESSES,
@@ -265,7 +265,7 @@ class GatewayMonitor:
 
         While the gateway is stopped, the agent may withdraw it. Raises StepError: it is no request.
         """
-        now, pending = self._clock.monotonic(), mailbox.is_pending(self._files, UPGRADE)
+        now, pending = self._clock.monotonic(), self._files.state(UPGRADE.request) is not None
         if pending and now >= self._next["request"] and not self._stopped():
             self._next["request"] = now + _MINUTE
             self._requested = upgrades.take(self._files)

@@ -5,12 +5,14 @@ Its reference client refuses what is signed by other keys, expired, older than w
 mixed from several versions. What is known of the feed is one file here, replaced at once.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
 from tuf.api.exceptions import (
     BadVersionNumberError,
     DownloadError,
@@ -27,10 +29,19 @@ from typing_extensions import override
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError, SetupError, StepError
-from mstunnel_setup.base.parsing import aware, json_value
+from mstunnel_setup.base.parsing import aware, json_value, problem_of
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.errors import FEED_ARCHIVE_INVALID
-from mstunnel_setup.exchange.release_feed import FEED_RECORD, TARGET, WORK, Feed, FeedRecord, read_feed_record
+from mstunnel_setup.exchange.release_feed import (
+    FEED_ARCHIVE_INVALID,
+    FEED_RECORD,
+    PROGRAM_TARGETS,
+    TARGET,
+    WORK,
+    Feed,
+    FeedRecord,
+    OfferedProgram,
+    read_feed_record,
+)
 from mstunnel_setup.exchange.releases import ReleaseCatalogue, parse
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, read_tar
 from mstunnel_setup.io.files import Files
@@ -104,16 +115,10 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
         known = FeedRecord(anchor=feed.anchor, metadata={"root": feed.root})
     files.remove_tree(WORK)
     files.make_directories(WORK, 0o700)
-    directory = str(files.locate(WORK))
     try:
         for role, text in known.metadata.items():
             files.write(f"{WORK}/{role}.json", text.encode(), 0o600)
-        updater = Updater(directory, "metadata", directory, "targets", source, bootstrap=None)
-        updater.refresh()
-        info = updater.get_targetinfo(TARGET)
-        if info is None:
-            raise RepositoryError(f"it has no {TARGET}")  # noqa: TRY301 (as the client's own)
-        text = Path(updater.download_target(info)).read_text(errors="replace")
+        text, program = _verified_targets(str(files.locate(WORK)), source)
         metadata = _verified(files)
     except (RepositoryError, DownloadError, OSError) as error:
         # What its client has not written is as it was.
@@ -125,10 +130,30 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     catalogue = parse(text, f"{feed.url}/{TARGET}")
     ends = [json_value(role)["signed"]["expires"] for role in metadata.values()]
     expires = min(aware(datetime.fromisoformat(end)) for end in ends)
-    _keep(
-        files, FeedRecord(anchor=known.anchor, metadata=metadata, catalogue=text, seen=now, expires=expires)
+    record = FeedRecord(
+        anchor=known.anchor, metadata=metadata, catalogue=text, program=program, seen=now, expires=expires
     )
+    _keep(files, record)
     return catalogue
+
+
+def _verified_targets(directory: str, source: FetcherInterface) -> tuple[str, OfferedProgram | None]:
+    """The list of releases, and what the feed says of the newest program for this machine."""
+    updater = Updater(directory, "metadata", directory, "targets", source, bootstrap=None)
+    updater.refresh()
+    info = updater.get_targetinfo(TARGET)
+    if info is None:
+        raise RepositoryError(f"it has no {TARGET}")
+    catalogue = Path(updater.download_target(info)).read_text(errors="replace")
+    name = PROGRAM_TARGETS.get(os.uname().machine)
+    offer = updater.get_targetinfo(name) if name else None
+    if offer is None:
+        return catalogue, None
+    described = {"version": (offer.custom or {}).get("version"), "sha256": offer.hashes.get("sha256")}
+    try:
+        return catalogue, OfferedProgram.model_validate({**described, "size": offer.length})
+    except ValidationError as error:
+        raise RepositoryError(f"{name}: {problem_of(error.errors()[0])}") from error
 
 
 def _verified(files: Files) -> dict[str, str]:

@@ -73,16 +73,16 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
 
     Raises NetworkError `devices-refused` when none is let in and one of those from before was turned away.
     """
-    clock = context.ports.clock
+    clock = context.host.clock
     end = clock.monotonic() + _PATIENCE
-    if not (found := _count(context.ports)):
+    if not (found := _count(context.host)):
         context.prompter.say(
             text("Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE)
         )
     while not found and clock.monotonic() < end:
         clock.sleep(_PAUSE)
-        found = _count(context.ports)
-    if judge(found, before, refused_addresses("" if found else _log(context.ports))) == "refused":
+        found = _count(context.host)
+    if judge(found, before, refused_addresses("" if found else _log(context.host))) == "refused":
         raise NetworkError(
             "devices-refused",
             "devices that were connected before are refused now, and none is accepted",
@@ -128,11 +128,11 @@ def _probe(files: Files) -> Probe | None:
 
 def reaches_inside(context: Context, url: str) -> None:
     """Return once the gateway that runs now has reached `url`. Raises NetworkError `inside-unreachable`."""
-    verify.within_patience(context.ports.clock, lambda: _reached(context, url), _PROBE_PATIENCE)
+    verify.within_patience(context.host.clock, lambda: _reached(context, url), _PROBE_PATIENCE)
 
 
 def _reached(context: Context, url: str) -> None:
-    probe, state = _probe(context.ports.files), context.ports.engine.inspect(paths.SERVER)
+    probe, state = _probe(context.host.files), context.host.engine.inspect(paths.SERVER)
     started = state.started_at if state is not None else None
     why = ""
     if probe is None or started is None or probe.at < started.replace(microsecond=0):
@@ -155,7 +155,7 @@ def drain(context: Context, port: int, minutes: int) -> None:
 
     A gateway that does not answer has no sessions to wait for. The container that comes next lets devices in.
     """
-    ports, say = context.ports, context.prompter.say
+    ports, say = context.host, context.prompter.say
     end = ports.clock.monotonic() + 60 * minutes
     match = ("iifname", "!=", "lo", "tcp", "dport", str(port), "ct", "state", "new")
     try:

@@ -1,6 +1,7 @@
 """Releases by name, and `mst-cli upgrade refresh|import`: the feed, fetched or brought as a file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mstunnel_setup import __version__
@@ -21,16 +22,8 @@ _TIMEOUT, _DEADLINE = 30, 60
 
 def fetch_now(operator: Operator, archive: Path | None = None) -> Result:
     """Refresh the feed from its address, or from a tar file of its publisher; the releases that it offers."""
-    feed = read_feed(operator.files)
-    if feed is None:
-        raise UsageError(
-            "feed-missing",
-            "no release feed is set up on this server",
-            hint='Write url = "https://…" and root = "FILE" into {settings}, then run the command again.',
-            settings=SETTINGS,
-        )
-    # Neither beside the monitor's refresh nor beside an uninstallation, which removes the files.
-    with run_lock(operator, paths.FEED_LOCK), run_lock(operator):
+    feed = require_feed(operator)
+    with alone(operator):
         catalogue = fetch(operator, feed, archive)
     known = read_feed_record(operator.files)
     expires = known.expires if known else None
@@ -45,6 +38,26 @@ def fetch_now(operator: Operator, archive: Path | None = None) -> Result:
         "expires": expires.isoformat() if expires else None,
     }
     return Result("ok", data, text=[shown])
+
+
+def require_feed(operator: Operator) -> Feed:
+    """The feed of this server. Raises UsageError `feed-missing`."""
+    feed = read_feed(operator.files)
+    if feed is None:
+        raise UsageError(
+            "feed-missing",
+            "no release feed is set up on this server",
+            hint='Write url = "https://…" and root = "FILE" into {settings}, then run the command again.',
+            settings=SETTINGS,
+        )
+    return feed
+
+
+@contextmanager
+def alone(operator: Operator) -> Iterator[None]:
+    """Neither beside the monitor's refresh nor beside an uninstallation, which removes the files."""
+    with run_lock(operator, paths.FEED_LOCK), run_lock(operator):
+        yield
 
 
 def fetch(operator: Operator, feed: Feed, archive: Path | None = None) -> ReleaseCatalogue:

@@ -71,7 +71,7 @@ def upgrade_to(run: Run, request: UpgradeRequest) -> Upgrade:
     release could be brought back; calling `finish` again goes on with that.
     """
     finish(run)
-    source, now = running(run), run.context.ports.clock.now()
+    source, now = running(run), run.context.host.clock.now()
     upgrade = Upgrade(
         release=request.release,
         source=source,
@@ -135,7 +135,7 @@ def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
     seen: dict[str, object] = {}
     # A gateway that does not answer may be why there is an upgrade.
     with suppress(EngineError):
-        devices = connected(run.context.ports)
+        devices = connected(run.context.host)
         seen = {"devices": devices, "sessions_before": len(devices)}
     return upgrade.model_copy(update={"phase": UpgradePhase.SWITCH, **seen})
 
@@ -160,7 +160,7 @@ def _back(run: Run, upgrade: Upgrade) -> Upgrade:
     if upgrade.drain_minutes:
         # A container that was not replaced refuses the proof, too; one that is gone has no rule.
         with suppress(SetupError):
-            reopen(run.context.ports)
+            reopen(run.context.host)
     _take(run, upgrade.source)
     _drop_images(run, upgrade.source)
     return _ended(run, upgrade, UpgradeOutcome.WENT_BACK, upgrade.reason)
@@ -177,7 +177,7 @@ _PHASES: Final[Mapping[UpgradePhase, Callable[[Run, Upgrade], Upgrade]]] = {
 def _take(run: Run, wanted: ImagePair) -> None:
     run.runner.run(_switching(run), _answering_with(run, wanted))
     run.runner.take_back(launch.obsolete_keys(run.context))
-    verify.serves(run.context.ports, port_in_use(run.files), _PATIENCE, _PAUSE)
+    verify.serves(run.context.host, port_in_use(run.files), _PATIENCE, _PAUSE)
     verify.healthy(run.context, _PATIENCE)
 
 
@@ -198,7 +198,7 @@ def _drop_images(run: Run, *needed: ImagePair) -> None:
 
     After a run that was cut off, a container may still run the images before those of the answers.
     """
-    states = [run.context.ports.engine.inspect(name) for name in (paths.SERVER, paths.AGENT)]
+    states = [run.context.host.engine.inspect(name) for name in (paths.SERVER, paths.AGENT)]
     kept = {item.partition("@")[2] for images in needed for item in (images.server, images.agent)}
     kept |= {state.image_digest for state in states if state is not None}
     ours = (key for key in run.context.receipt.entries if key.startswith("image:"))
@@ -207,7 +207,7 @@ def _drop_images(run: Run, *needed: ImagePair) -> None:
 
 def _ended(run: Run, upgrade: Upgrade, outcome: UpgradeOutcome, reason: str = "") -> Upgrade:
     end = {"phase": UpgradePhase.ENDED, "outcome": outcome, "reason": reason, "devices": ()}
-    return upgrade.model_copy(update={**end, "ended": run.context.ports.clock.now()})
+    return upgrade.model_copy(update={**end, "ended": run.context.host.clock.now()})
 
 
 def _note(run: Run, upgrade: Upgrade) -> None:
@@ -215,5 +215,5 @@ def _note(run: Run, upgrade: Upgrade) -> None:
     write_history(run.files, read_history(run.files).with_last(upgrade))
     ended: ReplyState = "accepted" if upgrade.outcome is UpgradeOutcome.DONE else "failed"
     state = "applying" if upgrade.outcome is None else ended
-    now = run.context.ports.clock.now()
+    now = run.context.host.clock.now()
     write_reply(run.files, Reply.about(upgrade.target.digests, state, upgrade.reason, now))

@@ -10,19 +10,19 @@ from mstunnel_setup.readiness.checks import (
     addresses,
     certificate,
     host,
-    inbound,
     network,
     proxies,
     rootless,
     utils,
 )
-from mstunnel_setup.readiness.facts.all_facts import Facts, Unread
 from mstunnel_setup.readiness.model import (
     Check,
-    Finding,
+    CheckFinding,
     Group,
     Outcome,
+    ReadinessFacts,
     Requirement,
+    Unread,
     Verdict,
     skipped,
     unknown,
@@ -39,7 +39,7 @@ CHECKS: tuple[Check, ...] = (
     *certificate.CHECKS,
     *rootless.CHECKS,
     *account.CHECKS,
-    *inbound.CHECKS,
+    *network.INBOUND_CHECKS,
 )
 
 
@@ -48,24 +48,25 @@ def of(groups: frozenset[Group]) -> tuple[Check, ...]:
     return tuple(item for item in CHECKS if item.group in groups)
 
 
-def judge(checks: Iterable[Check], facts: Facts) -> tuple[Finding, ...]:
+def judge(checks: Iterable[Check], facts: ReadinessFacts) -> tuple[CheckFinding, ...]:
     """The findings of the checks; a section of `facts` that is missing makes its checks unknown."""
-    return tuple(_finding(item, _verdict(item, facts)) for item in checks)
+    findings = []
+    for item in checks:
+        found = _verdict(item, facts)
+        problem = Outcome.FAIL if item.severity is Requirement.REQUIRED else Outcome.WARNING
+        outcome = found.outcome or problem
+        findings.append(CheckFinding(item, outcome, found.seen, found.hint, found.fixed_by))
+    return tuple(findings)
 
 
-def _finding(item: Check, verdict: Verdict) -> Finding:
-    problem = Outcome.FAIL if item.severity is Requirement.REQUIRED else Outcome.WARNING
-    return Finding(item, verdict.outcome or problem, verdict.seen, verdict.hint, verdict.fixed_by)
-
-
-def _verdict(item: Check, facts: Facts) -> Verdict:
+def _verdict(item: Check, facts: ReadinessFacts) -> Verdict:
     sections = {name: getattr(facts, name) for name in item.needs}
     for name, section in sections.items():
         if section is None:
             why = facts.unread.get(name, _LATE)
             return unknown(why.reason, hint=why.hint or "Run it again; give it more time with --timeout.")
     if item.group is Group.ROOTLESS and facts.settings.mode != "rootless":
-        return skipped(text("not rootless"))
+        return skipped("not rootless")
     return item.judge(*sections.values())
 
 
@@ -78,10 +79,8 @@ def refuse_unknown(ignored: Iterable[str], more: Iterable[str] = ()) -> None:
             raise UsageError(
                 "check-unknown",
                 "there is no check called {name}{suggestion}",
-                hint=(
-                    "List them with `mst-readiness all --verbose`, or explain one with `mst-readiness "
-                    "explain ID`."
-                ),
+                hint="List them with `mst-readiness all --verbose`, or explain one with "
+                "`mst-readiness explain ID`.",
                 name=name,
                 suggestion=text("; did you mean {near}?", near=near[0]) if near else "",
             )

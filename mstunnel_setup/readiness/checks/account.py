@@ -23,16 +23,16 @@ _ROLES = {
 _AWAY = text("not signed in")
 
 
-@CHECKS.add(
-    "account-sign-in",
-    "Sign-in",
-    passes="Sign-in works, by the method of the answer file; a device code unless it says otherwise.",
-    why="Without a sign-in neither role nor sites can be read, and no server can be registered.",
-    fix="Run `mst-readiness account` again and complete the sign-in; `mst-cli help sign-in` has the methods.",
-)
+@CHECKS.add("account-sign-in", "Sign-in")
 def _sign_in(account: AccountFacts) -> Verdict:
+    """Sign-in works, by the method of the answer file; a device code unless it says otherwise.
+
+    Without a sign-in neither role nor sites can be read, and no server can be registered.
+
+    Run `mst-readiness account` again and complete the sign-in; `mst-cli help sign-in` has the methods.
+    """
     if not account.tried:
-        return skipped(text("not signed in: sign-in is interactive"), text("Run `mst-readiness account`."))
+        return skipped("not signed in: sign-in is interactive", "Run `mst-readiness account`.")
     if account.error:
         return problem(account.error, hint=account.hint)
     return passed(account.name or text("signed in"))
@@ -42,16 +42,13 @@ def _unusable(account: AccountFacts) -> Verdict | None:
     return skipped(_AWAY) if not account.tried or account.error else None
 
 
-@CHECKS.add(
-    "account-role",
-    "Role",
-    passes=(
-        "The token contains Intune Administrator or Global Administrator. No other claim is "
-        "shown, and never the token."
-    ),
-    why="Only these roles may register a server; the installation would be refused.",
-)
+@CHECKS.add("account-role", "Role")
 def _role(account: AccountFacts) -> Verdict:
+    """The token contains Intune Administrator or Global Administrator. No other claim is shown, and never the
+    token.
+
+    Only these roles may register a server; the installation would be refused.
+    """
     if away := _unusable(account):
         return away
     if account.roles is None:
@@ -68,16 +65,13 @@ def _role(account: AccountFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "account-licence",
-    "Intune licence",
-    passes=(
-        "Intune Plan 1 is among the account's licences. Unknown for applications, and for an account with "
-        "other plans of Intune only."
-    ),
-    why="Intune refuses an account without a licence, whatever its role.",
-)
+@CHECKS.add("account-licence", "Intune licence")
 def _licence(account: AccountFacts) -> Verdict:
+    """Intune Plan 1 is among the account's licences. Unknown for applications, and for an account with other
+    plans of Intune only.
+
+    Intune refuses an account without a licence, whatever its role.
+    """
     if away := _unusable(account):
         return away
     if account.licensed is None:
@@ -86,17 +80,16 @@ def _licence(account: AccountFacts) -> Verdict:
             hint="Check in the admin center that the account has an Intune licence.",
         )
     if account.licensed:
-        return passed(text("the account has an Intune licence"))
+        return passed("the account has an Intune licence")
     return problem("the account has no Intune licence", hint="Assign one: registering a server requires it.")
 
 
-@CHECKS.add(
-    "account-sites",
-    "Sites",
-    passes="The tenant has a site.",
-    why="A server joins a site, which holds its public address and its server configuration.",
-)
+@CHECKS.add("account-sites", "Sites")
 def _sites(account: AccountFacts) -> Verdict:
+    """The tenant has a site.
+
+    A server joins a site, which holds its public address and its server configuration.
+    """
     if away := _unusable(account):
         return away
     if account.sites is None:
@@ -107,24 +100,17 @@ def _sites(account: AccountFacts) -> Verdict:
         return passed(", ".join(account.sites))
     return problem(
         "the tenant has no site",
-        hint=(
-            "Create a server configuration, then a site: in the admin center, or with `mst-admin config "
-            "create` and `mst-admin site create`."
-        ),
+        hint="Create a server configuration, then a site: in the admin center, or with `mst-admin config "
+        "create` and `mst-admin site create`.",
     )
 
 
-@CHECKS.add(
-    "account-gateway-app",
-    "Gateway app for Conditional Access",
-    Requirement.RECOMMENDED,
-    passes=(
-        'The service principal "Microsoft Tunnel Gateway", which Conditional Access needs, exists'
-        " in the tenant."
-    ),
-    why="Conditional Access policies for the tunnel are assigned to this application.",
-)
+@CHECKS.add("account-gateway-app", "Gateway app for Conditional Access", Requirement.RECOMMENDED)
 def _gateway_app(account: AccountFacts) -> Verdict:
+    """The service principal "Microsoft Tunnel Gateway", which Conditional Access needs, exists in the tenant.
+
+    Conditional Access policies for the tunnel are assigned to this application.
+    """
     if away := _unusable(account):
         return away
     if account.gateway_application is None:
@@ -133,7 +119,7 @@ def _gateway_app(account: AccountFacts) -> Verdict:
             hint="Check with `mst-admin conditional-access status`.",
         )
     if account.gateway_application:
-        return passed(text("Microsoft Tunnel Gateway is in the tenant"))
+        return passed("Microsoft Tunnel Gateway is in the tenant")
     return problem(
         "Microsoft Tunnel Gateway is not in the tenant",
         hint="Conditional Access policies need it: run `mst-admin conditional-access provision`.",

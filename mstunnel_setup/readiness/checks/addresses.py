@@ -1,7 +1,7 @@
 """Group `host`, networks: client pool, bridges, routes and DNS servers must not overlap; IPv6 of devices."""
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 
 from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.checks.utils import chosen_engine
@@ -40,14 +40,8 @@ def overlaps(left: Iterable[Named], right: Iterable[Named]) -> Iterator[str]:
     for name, own in left:
         network = ip_network(own, strict=False)
         for other, other_text, other_network in others:
-            if _overlap(network, other_network):
+            if network.version == other_network.version and network.overlaps(other_network):
                 yield f"{name} {own} and {other} {other_text}"
-
-
-def _overlap(left: IPv4Network | IPv6Network, right: IPv4Network | IPv6Network) -> bool:
-    if isinstance(left, IPv4Network) and isinstance(right, IPv4Network):
-        return left.overlaps(right)
-    return isinstance(left, IPv6Network) and isinstance(right, IPv6Network) and left.overlaps(right)
 
 
 def _moved(addresses: AddressFacts, settings: Settings) -> AddressFacts:
@@ -102,14 +96,12 @@ def free_range(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
 def _bridge(addresses: AddressFacts, tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
     found = "; ".join(overlaps(_bridges(addresses), others))
     if not found:
-        return passed(text("nothing overlaps"))
+        return passed("nothing overlaps")
     if free := free_range(addresses, tunnel):
         return problem(
             "{overlaps}",
-            hint=(
-                "Move the bridge during installation: set `bridge: {free}` in the answer file; this range "
-                "is free here."
-            ),
+            hint="Move the bridge during installation: set `bridge: {free}` in the answer file; this range "
+            "is free here.",
             overlaps=found,
             free=free,
         )
@@ -124,90 +116,79 @@ def _pool_against(tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
     if not tunnel.pool:
         return skipped(_UNKNOWN)
     found = "; ".join(overlaps(_pool(tunnel), others))
-    return (
-        problem(
-            "{overlaps}",
-            hint="Choose another range in the server configuration, such as 169.254.0.0/16.",
-            overlaps=found,
-        )
-        if found
-        else passed(text("nothing overlaps"))
+    if not found:
+        return passed("nothing overlaps")
+    return problem(
+        "{overlaps}",
+        hint="Choose another range in the server configuration, such as 169.254.0.0/16.",
+        overlaps=found,
     )
 
 
-@CHECKS.add(
-    "bridge-route",
-    "Bridges and routes",
-    passes=(
-        "No bridge of the engine (existing, in `daemon.json`, netavark or CNI files, or the "
-        "default) overlaps a route."
-    ),
-    why="Addresses in both ranges lead to the bridge, so devices cannot reach that part of your network.",
-)
+@CHECKS.add("bridge-route", "Bridges and routes")
 def _bridge_route(addresses: AddressFacts, settings: Settings) -> Verdict:
+    """No bridge of the engine (existing, in `daemon.json`, netavark or CNI files, or the default) overlaps a
+    route.
+
+    Addresses in both ranges lead to the bridge, so devices cannot reach that part of your network.
+    """
     addresses = _moved(addresses, settings)
     return _bridge(addresses, TunnelFacts(), _routes(addresses))
 
 
-@CHECKS.add(
-    "bridge-dns",
-    "Bridges and DNS servers",
-    passes="No bridge contains a DNS server of the host or of the clients.",
-    why="Packets to that DNS server would stay on the bridge: names would not resolve.",
-)
+@CHECKS.add("bridge-dns", "Bridges and DNS servers")
 def _bridge_dns(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings) -> Verdict:
+    """No bridge contains a DNS server of the host or of the clients.
+
+    Packets to that DNS server would stay on the bridge: names would not resolve.
+    """
     addresses = _moved(addresses, settings)
     return _bridge(addresses, tunnel, [*_resolvers(addresses), *_servers(tunnel)])
 
 
-@CHECKS.add(
-    "bridge-rules",
-    "Bridges and include rules",
-    passes="No bridge overlaps an include rule.",
-    why="Packets of devices to that range would stay on the bridge and reach nothing.",
-)
+@CHECKS.add("bridge-rules", "Bridges and include rules")
 def _bridge_rules(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings) -> Verdict:
+    """No bridge overlaps an include rule.
+
+    Packets of devices to that range would stay on the bridge and reach nothing.
+    """
     rules = [(text("include rule"), item) for item in tunnel.includes]
     return _bridge(_moved(addresses, settings), tunnel, rules) if tunnel.source else skipped(_UNKNOWN)
 
 
-@CHECKS.add(
-    "pool-route",
-    "Client pool and routes",
-    passes="The client pool overlaps no route.",
-    why="Answers to devices would take the route instead of the tunnel.",
-)
+@CHECKS.add("pool-route", "Client pool and routes")
 def _pool_route(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings) -> Verdict:
+    """The client pool overlaps no route.
+
+    Answers to devices would take the route instead of the tunnel.
+    """
     return _pool_against(tunnel, _routes(_moved(addresses, settings)))
 
 
-@CHECKS.add(
-    "pool-bridge",
-    "Client pool and bridges",
-    passes="The client pool overlaps no bridge.",
-    why="Answers to devices would go to the bridge instead of the tunnel.",
-)
+@CHECKS.add("pool-bridge", "Client pool and bridges")
 def _pool_bridge(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings) -> Verdict:
+    """The client pool overlaps no bridge.
+
+    Answers to devices would go to the bridge instead of the tunnel.
+    """
     return _pool_against(tunnel, _bridges(_moved(addresses, settings)))
 
 
-@CHECKS.add(
-    "pool-dns",
-    "Client pool and DNS servers",
-    passes="The client pool contains no DNS server.",
-    why="Packets to that DNS server would go into the tunnel: names would not resolve.",
-)
+@CHECKS.add("pool-dns", "Client pool and DNS servers")
 def _pool_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
+    """The client pool contains no DNS server.
+
+    Packets to that DNS server would go into the tunnel: names would not resolve.
+    """
     return _pool_against(tunnel, [*_resolvers(addresses), *_servers(tunnel)])
 
 
-@CHECKS.add(
-    "resolvers",
-    "DNS servers of the host",
-    passes="`/etc/resolv.conf` names a DNS server (behind systemd-resolved: its servers).",
-    why="Without a DNS server neither the tenant nor the image registry can be found.",
-)
+@CHECKS.add("resolvers", "DNS servers of the host")
 def _dns(addresses: AddressFacts) -> Verdict:
+    """`/etc/resolv.conf` names a DNS server (behind systemd-resolved: its servers).
+
+    Without a DNS server neither the tenant nor the image registry can be found.
+    """
     if addresses.resolvers:
         return passed(", ".join(addresses.resolvers))
     return problem(
@@ -216,14 +197,12 @@ def _dns(addresses: AddressFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "mtu",
-    "MTU of the default route",
-    Requirement.RECOMMENDED,
-    passes="The MTU of the default route's device is 1500 or more.",
-    why="Large packets of the tunnel are cut or dropped: small pages load, large ones stall.",
-)
+@CHECKS.add("mtu", "MTU of the default route", Requirement.RECOMMENDED)
 def _mtu(addresses: AddressFacts) -> Verdict:
+    """The MTU of the default route's device is 1500 or more.
+
+    Large packets of the tunnel are cut or dropped: small pages load, large ones stall.
+    """
     if not addresses.mtu:
         return warning("there is no default route", hint="Add one; `ip route` shows the routes.")
     seen = f"{addresses.mtu} on {addresses.device}"
@@ -240,30 +219,26 @@ def _mtu(addresses: AddressFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "ipv6-leak",
-    "IPv6 of devices",
-    Requirement.RECOMMENDED,
-    passes=(
-        "With a full tunnel: the kernel has IPv6, so that devices send IPv6 into the tunnel, "
-        "where it is refused unless the site gives them an IPv6 network."
-    ),
-    why="With a full tunnel, IPv6 traffic would bypass the tunnel, and your network would not see it.",
-)
+@CHECKS.add("ipv6-leak", "IPv6 of devices", Requirement.RECOMMENDED)
 def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
-    """Without IPv6 the gateway's tunnel devices take no IPv6 address, and ocserv then offers none."""
+    """With a full tunnel: the kernel has IPv6, so that devices send IPv6 into the tunnel, where it is refused
+    unless the site gives them an IPv6 network.
+
+    With a full tunnel, IPv6 traffic would bypass the tunnel, and your network would not see it.
+    """
+    # Without IPv6 the gateway's tunnel devices take no IPv6 address, and ocserv then offers none.
     if not tunnel.source:
         return skipped(_UNKNOWN)
     if tunnel.includes:
-        return passed(text("does not apply to a split tunnel"))
+        return passed("does not apply to a split tunnel")
     if not addresses.ipv6:
         return warning(
             "this kernel has no IPv6: devices get no IPv6 address and may send IPv6 outside the tunnel",
             hint="Boot without `ipv6.disable=1`; the host itself needs no IPv6 address.",
         )
     if tunnel.ipv6_pool:
-        return passed(text("enters the full tunnel"))
-    return passed(text("enters the full tunnel and is blocked at the gateway"))
+        return passed("enters the full tunnel")
+    return passed("enters the full tunnel and is blocked at the gateway")
 
 
 def obstacle(addresses: AddressFacts, mode: str, engine: str, backend: str) -> str:
@@ -284,30 +259,22 @@ def obstacle(addresses: AddressFacts, mode: str, engine: str, backend: str) -> s
     return ""
 
 
-def without_ipv6(settings: Settings, addresses: AddressFacts, engine: EngineFacts) -> str:
-    """As `obstacle`, with the engine that an installation would use."""
-    chosen = chosen_engine(settings, engine)
-    return obstacle(addresses, settings.mode, chosen.name if chosen else "", engine.network_backend)
-
-
-@CHECKS.add(
-    "ipv6-network",
-    "IPv6 for devices",
-    Requirement.RECOMMENDED,
-    passes=(
-        "With an IPv6 network for devices: Podman with netavark runs as root here, and the host has an IPv6 "
-        "address that is not link-local, and forwards IPv6."
-    ),
-    why="Devices would send the included IPv6 traffic into the tunnel, and the gateway would refuse it.",
-)
+@CHECKS.add("ipv6-network", "IPv6 for devices", Requirement.RECOMMENDED)
 def _ipv6_network(
     addresses: AddressFacts, tunnel: TunnelFacts, engine: EngineFacts, kernel: KernelFacts, settings: Settings
 ) -> Verdict:
+    """With an IPv6 network for devices: Podman with netavark runs as root here, and the host has an IPv6
+    address that is not link-local, and forwards IPv6.
+
+    Devices would send the included IPv6 traffic into the tunnel, and the gateway would refuse it.
+    """
     if not tunnel.source:
-        return skipped(text("the server configuration is not known yet"))
+        return skipped(_UNKNOWN)
     if not tunnel.ipv6_pool:
-        return passed(text("the site gives devices no IPv6 network"))
-    if reason := without_ipv6(settings, addresses, engine):
+        return passed("the site gives devices no IPv6 network")
+    chosen = chosen_engine(settings, engine)
+    name = chosen.name if chosen else ""
+    if reason := obstacle(addresses, settings.mode, name, engine.network_backend):
         return warning(
             "devices get addresses of {pool} that lead nowhere: {reason}",
             hint="`mst-cli help ipv6` says what the gateway needs; until then it refuses IPv6 of devices.",
@@ -320,4 +287,4 @@ def _ipv6_network(
             hint="Run mstunnel-setup again: it sets this, and keeps the routes that routers advertise.",
             value=kernel.sysctls.get(FORWARD_6, "unknown"),
         )
-    return passed(text("devices get addresses of {ipv6_pool}", ipv6_pool=tunnel.ipv6_pool))
+    return passed("devices get addresses of {ipv6_pool}", ipv6_pool=tunnel.ipv6_pool)

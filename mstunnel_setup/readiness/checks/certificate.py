@@ -34,20 +34,17 @@ def subject(finding: str) -> str:
     return "chain" if finding.startswith(_CHAIN) else "leaf"
 
 
-@CHECKS.add(
-    "certificate-present",
-    "Certificate is there",
-    Requirement.RECOMMENDED,
-    passes="The certificate is at its usual path, or where `--cert`, `--pfx` or the answer file specify.",
-    why="Without a certificate the gateway does not start; the installation waits for it.",
-    fix=(
-        "Copy chain and key to /etc/mstunnel/certs/site.crt and /etc/mstunnel/private/site.key, or name the "
-        "files with --cert and --key, or with --pfx."
-    ),
-)
+@CHECKS.add("certificate-present", "Certificate is there", Requirement.RECOMMENDED)
 def _present(certificate: CertificateFacts) -> Verdict:
+    """The certificate is at its usual path, or where `--cert`, `--pfx` or the answer file specify.
+
+    Without a certificate the gateway does not start; the installation waits for it.
+
+    Copy chain and key to /etc/mstunnel/certs/site.crt and /etc/mstunnel/private/site.key, or name the files
+    with --cert and --key, or with --pfx.
+    """
     if certificate.problem:
-        return skipped(text("{place}: see certificate-readable", place=certificate.place))
+        return skipped("{place}: see certificate-readable", place=certificate.place)
     if certificate.place:
         return passed(certificate.place)
     return problem(
@@ -58,26 +55,32 @@ def _present(certificate: CertificateFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "certificate-readable",
-    "Certificate and key",
-    passes="Certificate and key can be read and match.",
-    why="A key that does not belong to the certificate, or cannot be read, cannot be served.",
-    fix="Export certificate and key again, together; give a PFX with `--pfx` and its passphrase file.",
-)
+@CHECKS.add("certificate-readable", "Certificate and key")
 def _readable(certificate: CertificateFacts) -> Verdict:
+    """Certificate and key can be read and match.
+
+    A key that does not belong to the certificate, or cannot be read, cannot be served.
+
+    Export certificate and key again, together; give a PFX with `--pfx` and its passphrase file.
+    """
     if not certificate.place:
-        return skipped(text("no certificate yet"))
+        return skipped("no certificate yet")
     if certificate.problem:
         return problem(certificate.problem, hint=certificate.hint)
-    return passed(text("the key belongs to the certificate"))
+    return passed("the key belongs to the certificate")
 
 
 def _judged(name: str, title: str, fine: str, *, passes: str, why: str, fix: str) -> None:
     @CHECKS.add(f"certificate-{name}", title, passes=passes, why=why, fix=fix)
     def certificate_judged(certificate: CertificateFacts) -> Verdict:
+        """{passes}
+
+        {why}
+
+        {fix}
+        """
         if not certificate.place or certificate.problem:
-            return skipped(text("no certificate to judge"))
+            return skipped("no certificate to judge")
         found = [
             item
             for item in certificate.findings
@@ -127,19 +130,18 @@ def _worst(found: Sequence[Problem]) -> Verdict:
     return (problem if errors else warning)("; ".join(item.message for item in said), hint=said[0].hint)
 
 
-@CHECKS.add(
-    "certificate-days-left",
-    "Days left",
-    Requirement.RECOMMENDED,
-    passes="More than 30 days are left.",
-    why="After its last day no device connects.",
-    fix="Renew it and run `mst-cli import_cert`; `mst-cli help certificates` shows how to automate that.",
-)
+@CHECKS.add("certificate-days-left", "Days left", Requirement.RECOMMENDED)
 def _days_left(certificate: CertificateFacts) -> Verdict:
+    """More than 30 days are left.
+
+    After its last day no device connects.
+
+    Renew it and run `mst-cli import_cert`; `mst-cli help certificates` shows how to automate that.
+    """
     if certificate.days_left is None:
-        return skipped(text("no certificate to judge"))
+        return skipped("no certificate to judge")
     if certificate.days_left > _SOON:
-        return passed(text("{days_left} days", days_left=certificate.days_left))
+        return passed("{days_left} days", days_left=certificate.days_left)
     return problem(
         "{days_left} days",
         hint="Renew it and import it with `mst-cli import_cert`.",
@@ -147,16 +149,14 @@ def _days_left(certificate: CertificateFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "certificate-revocation",
-    "Revocation",
-    passes=(
-        "OCSP or CRL, queried now, do not report it as revoked. An address that does not answer is a warning."
-    ),
-    why="Devices refuse a certificate that its authority has revoked.",
-    fix="Request a new certificate. Where an address does not answer, allow it in firewall and proxy.",
-)
+@CHECKS.add("certificate-revocation", "Revocation")
 def _revocation(revocation: RevocationFacts) -> Verdict:
+    """OCSP or CRL, queried now, do not report it as revoked. An address that does not answer is a warning.
+
+    Devices refuse a certificate that its authority has revoked.
+
+    Request a new certificate. Where an address does not answer, allow it in firewall and proxy.
+    """
     if not revocation.asked:
-        return skipped(text("no certificate with an authority to ask"))
-    return _worst(revocation.findings) if revocation.findings else passed(text("nothing is revoked"))
+        return skipped("no certificate with an authority to ask")
+    return _worst(revocation.findings) if revocation.findings else passed("nothing is revoked")

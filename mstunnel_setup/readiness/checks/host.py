@@ -19,7 +19,6 @@ from mstunnel_setup.readiness.model import (
     unknown,
     warning,
 )
-from mstunnel_setup.readiness.proxies import ports, unlabelled
 
 CHECKS = Checks(Group.HOST)
 
@@ -38,29 +37,26 @@ def gigabytes(size: int) -> str:
     return f"{size / 10**9:.1f} GB"
 
 
-@CHECKS.add(
-    "root",
-    "Rights",
-    _RECOMMENDED,
-    passes="Run as root; otherwise several facts are not available.",
-    why="Firewall, audit and storage can be examined by root only; the other checks are not affected.",
-)
+@CHECKS.add("root", "Rights", _RECOMMENDED)
 def _root(system: SystemFacts) -> Verdict:
+    """Run as root; otherwise several facts are not available.
+
+    Firewall, audit and storage can be examined by root only; the other checks are not affected.
+    """
     if system.root:
-        return passed(text("running as root"))
+        return passed("running as root")
     return problem(
         "not running as root: firewall, SELinux ports and other programs are not visible",
         hint="Run it with sudo.",
     )
 
 
-@CHECKS.add(
-    "architecture",
-    "Processor",
-    passes="64-bit AMD or Intel.",
-    why="The vendor's images are built for this processor only.",
-)
+@CHECKS.add("architecture", "Processor")
 def _architecture(system: SystemFacts) -> Verdict:
+    """64-bit AMD or Intel.
+
+    The vendor's images are built for this processor only.
+    """
     if system.architecture in _ARCHITECTURES:
         return passed(system.architecture)
     return problem(
@@ -70,18 +66,16 @@ def _architecture(system: SystemFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "platform",
-    "Supported platform",
-    _RECOMMENDED,
-    passes="Distribution and version are on the vendor's list. Shows the date of the table.",
-    why="Microsoft supports the gateway on the listed distributions only; others may work.",
-)
+@CHECKS.add("platform", "Supported platform", _RECOMMENDED)
 def _platform(system: SystemFacts) -> Verdict:
+    """Distribution and version are on the vendor's list. Shows the date of the table.
+
+    Microsoft supports the gateway on the listed distributions only; others may work.
+    """
     table = platforms()
     row = table.of(system.distribution, system.version)
     if row is not None and row.vendor and row.last_listed is None:
-        return passed(text("{name} (table of {date})", name=system.name, date=table.date))
+        return passed("{name} (table of {date})", name=system.name, date=table.date)
     listed = text("not in the table")
     if row is not None:
         listed = text(
@@ -97,20 +91,16 @@ def _platform(system: SystemFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "platform-end",
-    "End of platform support",
-    _RECOMMENDED,
-    passes=(
-        "Support has not ended. A platform that is only in earlier editions of the vendor's list "
-        "counts as ended, with the date of the last one."
-    ),
-    why="A distribution without support gets no security updates, and this host faces the internet.",
-)
+@CHECKS.add("platform-end", "End of platform support", _RECOMMENDED)
 def _platform_end(system: SystemFacts) -> Verdict:
+    """Support has not ended. A platform that is only in earlier editions of the vendor's list counts as
+    ended, with the date of the last one.
+
+    A distribution without support gets no security updates, and this host faces the internet.
+    """
     row = platforms().of(system.distribution, system.version)
     if row is None:
-        return skipped(text("{name} is not in the table", name=system.name))
+        return skipped("{name} is not in the table", name=system.name)
     if row.last_listed is not None:
         return problem(
             "support of {name} has ended: last listed on {last_listed}",
@@ -119,27 +109,22 @@ def _platform_end(system: SystemFacts) -> Verdict:
             last_listed=row.last_listed,
         )
     if row.ended is None or row.ended >= system.today:
-        return passed(
-            text("supported") if row.ended is None else text("supported until {ended}", ended=row.ended)
-        )
+        until = text("supported until {ended}", ended=row.ended)
+        return passed(text("supported") if row.ended is None else until)
     return problem("support of {name} ended on {ended}", hint=_UPGRADE, name=system.name, ended=row.ended)
 
 
-@CHECKS.add(
-    "devices",
-    "Devices of one server",
-    _RECOMMENDED,
-    passes=(
-        "One server is enough for `--devices`: at most 5,000 by the table, where 40,000 take "
-        "eight. Otherwise it reports how many servers are needed."
-    ),
-    why="One server can serve only that many devices; beyond that, sessions become slow or are refused.",
-)
+@CHECKS.add("devices", "Devices of one server", _RECOMMENDED)
 def _devices(settings: Settings) -> Verdict:
+    """One server is enough for `--devices`: at most 5,000 by the table, where 40,000 take eight. Otherwise it
+    reports how many servers are needed.
+
+    One server can serve only that many devices; beyond that, sessions become slow or are refused.
+    """
     table = platforms()
     size, servers = table.size_for(settings.devices), table.servers_for(settings.devices)
     if servers == 1:
-        return passed(text("one server is enough for {devices} devices", devices=settings.devices))
+        return passed("one server is enough for {devices} devices", devices=settings.devices)
     return problem(
         "{devices} devices need {servers} servers with {cpus} CPUs and {memory_gb} GB each",
         hint="Install that many servers in the site; --devices is the share of one server.",
@@ -150,14 +135,12 @@ def _devices(settings: Settings) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "cpus",
-    "Processors",
-    _RECOMMENDED,
-    passes="Enough processors for `--devices`.",
-    why="Encryption takes processor time; with too few processors sessions become slow.",
-)
+@CHECKS.add("cpus", "Processors", _RECOMMENDED)
 def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
+    """Enough processors for `--devices`.
+
+    Encryption takes processor time; with too few processors sessions become slow.
+    """
     size = platforms().size_for(settings.devices)
     seen = text(
         "{cpus}, where {size} devices need {cpus_2}",
@@ -170,14 +153,12 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     return problem(seen, hint="Add CPUs to the machine.")
 
 
-@CHECKS.add(
-    "memory",
-    "Memory",
-    _RECOMMENDED,
-    passes="Enough memory for `--devices` (8 % less is accepted: the kernel reserves some).",
-    why="Each session takes memory; without enough of it the kernel ends the gateway.",
-)
+@CHECKS.add("memory", "Memory", _RECOMMENDED)
 def _memory(settings: Settings, system: SystemFacts) -> Verdict:
+    """Enough memory for `--devices` (8 % less is accepted: the kernel reserves some).
+
+    Each session takes memory; without enough of it the kernel ends the gateway.
+    """
     size = platforms().size_for(settings.devices)
     seen = text(
         "{memory}, where {size} devices need {memory_gb} GB",
@@ -195,15 +176,14 @@ def _served(settings: Settings, size: Size) -> int:
     return min(settings.devices, size.share)
 
 
-@CHECKS.add(
-    "disk",
-    "Disk",
-    _RECOMMENDED,
-    passes="The file system of the containers is large enough.",
-    why="Images, logs and two releases during an upgrade share this file system.",
-    fix="Enlarge the file system that the finding names; `df -h` shows its size.",
-)
+@CHECKS.add("disk", "Disk", _RECOMMENDED)
 def _disk(settings: Settings, system: SystemFacts) -> Verdict:
+    """The file system of the containers is large enough.
+
+    Images, logs and two releases during an upgrade share this file system.
+
+    Enlarge the file system that the finding names; `df -h` shows its size.
+    """
     size = platforms().size_for(settings.devices)
     seen = text(
         "{disk} for {store}, which needs {disk_gb} GB",
@@ -216,71 +196,61 @@ def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     return problem("{seen}", hint="Enlarge the file system: `df -h {store}`.", seen=seen, store=system.store)
 
 
-@CHECKS.add(
-    "disk-free",
-    "Free space",
-    passes="5 GB are free there.",
-    why="The images could not be unpacked, and the installation would stop halfway.",
-)
+@CHECKS.add("disk-free", "Free space")
 def _disk_free(system: SystemFacts) -> Verdict:
+    """5 GB are free there.
+
+    The images could not be unpacked, and the installation would stop halfway.
+    """
     seen = text("{disk_free} free for {store}", disk_free=gigabytes(system.disk_free), store=system.store)
     if system.disk_free >= 5 * 10**9:
         return passed(seen)
     return problem(seen, hint="Free 5 GB there: the images and their next version need it.")
 
 
-@CHECKS.add(
-    "cgroup",
-    "Control groups",
-    _RECOMMENDED,
-    passes="Control groups version 2.",
-    why="With version 1 the containers run as plain units, not as Quadlet files.",
-)
+@CHECKS.add("cgroup", "Control groups", _RECOMMENDED)
 def _cgroup(system: SystemFacts) -> Verdict:
+    """Control groups version 2.
+
+    With version 1 the containers run as plain units, not as Quadlet files.
+    """
     if system.cgroup == CGROUP_V2:
-        return passed(text("version 2"))
+        return passed("version 2")
     if system.cgroup == 0:
         return problem("there are none", hint="Mount /sys/fs/cgroup. In a container, pass it through.")
     return problem(
         "version 1, which Quadlet does not support",
-        hint=(
-            "The installation writes plain units instead. For Quadlet boot with "
-            "`systemd.unified_cgroup_hierarchy=1` on the kernel command line."
-        ),
+        hint="The installation writes plain units instead. For Quadlet boot with "
+        "`systemd.unified_cgroup_hierarchy=1` on the kernel command line.",
     )
 
 
-@CHECKS.add(
-    "systemd",
-    "systemd",
-    _RECOMMENDED,
-    passes="systemd is process 1.",
-    why="systemd starts the containers after a reboot and runs the monitor. Without it you have to.",
-)
+@CHECKS.add("systemd", "systemd", _RECOMMENDED)
 def _systemd(system: SystemFacts) -> Verdict:
+    """systemd is process 1.
+
+    systemd starts the containers after a reboot and runs the monitor. Without it you have to.
+    """
     if system.systemd:
-        return passed(text("systemd runs this host"))
+        return passed("systemd runs this host")
     return problem(
         "systemd does not run this host",
         hint="Do what the engine does not do at boot: `mst-cli help without-systemd` lists it.",
     )
 
 
-@CHECKS.add(
-    "selinux",
-    "SELinux",
-    Requirement.INFO,
-    passes="SELinux enforces, or is not used. Where it enforces, its booleans `virt_sandbox_use_netlink` "
-    "and, without root, `container_use_devices` are on.",
-    why="SELinux confines a container that was taken over. Permissive mode only logs.",
-)
+@CHECKS.add("selinux", "SELinux", Requirement.INFO)
 def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
+    """SELinux enforces, or is not used. Where it enforces, its booleans `virt_sandbox_use_netlink` and,
+    without root, `container_use_devices` are on.
+
+    SELinux confines a container that was taken over. Permissive mode only logs.
+    """
     if security.selinux == "permissive":
         return problem(
             "permissive: violations are only logged",
-            hint=(
-                "When no violations are logged: `setenforce 1`, and SELINUX=enforcing in /etc/selinux/config."
-            ),
+            hint="When no violations are logged: `setenforce 1`, and SELINUX=enforcing in "
+            "/etc/selinux/config.",
         )
     # With root the engine makes a device node of the container's own; without, it shows that of the host.
     kept = settings.mode == "rootless" and security.container_devices is False
@@ -293,22 +263,19 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     if security.selinux == "enforcing" and security.container_netlink is False:
         return problem(
             "enforcing: the gateway cannot see how busy it is, and accepts ten connections a second at most",
-            hint=(
-                "Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this "
-                "host, and have the module unix_diag loaded at boot (modules-load.d)."
-            ),
+            hint="Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this "
+            "host, and have the module unix_diag loaded at boot (modules-load.d).",
         )
     return passed({"enforcing": "enforcing", "absent": text("not used here")}[security.selinux])
 
 
-@CHECKS.add(
-    "selinux-proxy-port",
-    "SELinux and the proxy's port",
-    passes="With SELinux and a proxy: the proxy's port is of type `http_port_t`.",
-    why="SELinux lets containers connect to ports of this type only, so the agent could not use the proxy.",
-)
+@CHECKS.add("selinux-proxy-port", "SELinux and the proxy's port")
 def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict:
-    named = ports(proxies)
+    """With SELinux and a proxy: the proxy's port is of type `http_port_t`.
+
+    SELinux lets containers connect to ports of this type only, so the agent could not use the proxy.
+    """
+    named = proxies.ports
     if security.selinux != "enforcing" or not named:
         return skipped(
             text("no proxy") if security.selinux == "enforcing" else text("SELinux does not enforce")
@@ -318,9 +285,9 @@ def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict
             "the port types cannot be read",
             hint="Install semanage (`dnf install policycoreutils-python-utils`), and run this as root.",
         )
-    missing = unlabelled(security, proxies)
+    missing = security.unlabelled(named)
     if not missing:
-        return passed(text("{named} is of type http_port_t", named=_list(named)))
+        return passed("{named} is of type http_port_t", named=_list(named))
     commands = ", ".join(f"`semanage port -a -t http_port_t -p tcp {port}`" for port in missing)
     return problem(
         "{missing} is not of type http_port_t",
@@ -336,32 +303,30 @@ def _list(ports: Sequence[int]) -> str:
 
 
 def _port_free(protocol: str, why: str) -> None:
-    @CHECKS.add(
-        f"port-{protocol}",
-        f"{protocol.upper()} port of the gateway",
-        passes=f"No other program listens on the gateway's {protocol.upper()} port. A container's "
-        "forwarder is accepted.",
-        why=why,
-    )
+    upper = protocol.upper()
+
+    @CHECKS.add(f"port-{protocol}", f"{upper} port of the gateway", upper=upper, why=why)
     def port_free(settings: Settings, ports: PortFacts) -> Verdict:
+        """No other program listens on the gateway's {upper} port. A container's forwarder is accepted.
+
+        {why}
+        """
         held = [item for item in ports.holders if item.protocol == protocol]
         others = [item for item in held if item.program not in _OURS]
         if not held:
-            return passed(text("{upper} {port} is free", upper=protocol.upper(), port=settings.port))
+            return passed("{upper} {port} is free", upper=upper, port=settings.port)
         if not others:
             return passed(
-                text(
-                    "{upper} {port} is used by {program}, part of a container",
-                    upper=protocol.upper(),
-                    port=settings.port,
-                    program=held[0].program,
-                )
+                "{upper} {port} is used by {program}, part of a container",
+                upper=upper,
+                port=settings.port,
+                program=held[0].program,
             )
         name = others[0].program or text("a program visible only to root")
         return problem(
             "{protocol} {port} is in use by {name} ({address})",
             hint="Stop that program (`ss -lptun` shows it), or give the server configuration another port.",
-            protocol=protocol.upper(),
+            protocol=upper,
             port=settings.port,
             name=name,
             address=others[0].address,
@@ -374,18 +339,15 @@ _port_free(
 )
 
 
-@CHECKS.add(
-    "vendor-gateway",
-    "Microsoft's own gateway",
-    passes="No programs, units or containers of Microsoft's own Tunnel Gateway are installed.",
-    why=(
-        "Both gateways use the same names, the same port and /etc/mstunnel: an installation beside it would "
-        "break both."
-    ),
-)
+@CHECKS.add("vendor-gateway", "Microsoft's own gateway")
 def _vendor_gateway(vendor: VendorFacts) -> Verdict:
+    """No programs, units or containers of Microsoft's own Tunnel Gateway are installed.
+
+    Both gateways use the same names, the same port and /etc/mstunnel: an installation beside it would break
+    both.
+    """
     if not vendor.signs:
-        return passed(text("not installed"))
+        return passed("not installed")
     return problem(
         "{signs}",
         hint="Take it over: `mstunnel-setup adopt plan`.",
@@ -395,41 +357,45 @@ def _vendor_gateway(vendor: VendorFacts) -> Verdict:
 
 
 def _firewall(protocol: str, why: str) -> None:
-    opened = f"--add-port=443/{protocol}"
+    opened = f"443/{protocol}"
+    upper = protocol.upper()
 
     @CHECKS.add(
         f"firewall-{protocol}",
-        f"Firewall of the host, {protocol.upper()}",
+        f"Firewall of the host, {upper}",
         _RECOMMENDED,
-        passes=f"firewalld (all active zones), ufw or nftables allows the {protocol.upper()} port; where the "
-        "host forwards it to the gateway (any with root, and one with an uplink), no rule of nftables drops "
-        'that. Rules that are too complex, or cannot be read, give "unknown".',
+        upper=upper,
         why=why,
-        fix=f"Run `mst-readiness --fix`; with firewalld `firewall-cmd --permanent {opened}`, then "
-        f"`firewall-cmd {opened}`; with ufw `ufw allow 443/{protocol}`.",
+        opened=opened,
     )
     def firewall_open(settings: Settings, security: SecurityFacts) -> Verdict:
+        """firewalld (all active zones), ufw or nftables allows the {upper} port; where the host forwards it
+        to the gateway (any with root, and one with an uplink), no rule of nftables drops that. Rules that are
+        too complex, or cannot be read, give "unknown".
+
+        {why}
+
+        Run `mst-readiness --fix`; with firewalld `firewall-cmd --permanent --add-port={opened}`, then
+        `firewall-cmd --add-port={opened}`; with ufw `ufw allow {opened}`.
+        """
         wall = security.firewall
-        is_open, where = getattr(wall, protocol), f"{wall.kind} and {protocol.upper()} {settings.port}"
+        is_open, where = getattr(wall, protocol), f"{wall.kind} and {upper} {settings.port}"
         if wall.forwarded:
             where += text(", forwarded to the gateway")
         if wall.kind == "none":
-            said = (
-                text("no rule of nftables drops what is forwarded to the gateway")
-                if wall.forwarded
-                else text("no firewall is active")
-            )
-            return passed(said)
+            if wall.forwarded:
+                return passed("no rule of nftables drops what is forwarded to the gateway")
+            return passed("no firewall is active")
         if is_open is None:
             return unknown(
                 "{where}: the rules cannot be evaluated",
                 hint="Make sure {protocol} {port} is allowed.",
                 where=where,
-                protocol=protocol.upper(),
+                protocol=upper,
                 port=settings.port,
             )
         if is_open:
-            return passed(text("{where}: allowed", where=where))
+            return passed("{where}: allowed", where=where)
         remedies = _LET_THROUGH if wall.forwarded else _OPEN
         remedy = sentence(remedies[wall.kind], {"port": settings.port, "protocol": protocol})
         return warning("{where}: not allowed", hint="{remedy}", where=where, remedy=remedy)

@@ -1,12 +1,17 @@
-"""Group `network`: every name the cloud needs, the issuer of its certificate, and the clock."""
+"""Group `network`: every name the cloud needs, the issuer of its certificate, and the clock.
+
+Group `inbound`: does what is sent from elsewhere arrive at the gateway's port?
+"""
 
 from collections.abc import Sequence
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
-from mstunnel_setup.io.endpoint import REFUSED
+from mstunnel_setup.io.network import REFUSED
 from mstunnel_setup.readiness.data import REGISTRY, endpoints
-from mstunnel_setup.readiness.facts.cloud import Attempt, EndpointFacts, NetworkFacts
+from mstunnel_setup.readiness.facts.cloud import EndpointAttempt, EndpointFacts, NetworkFacts
+from mstunnel_setup.readiness.facts.inbound import InboundFacts
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import (
     Checks,
     Group,
@@ -20,10 +25,12 @@ from mstunnel_setup.readiness.model import (
 )
 
 CHECKS = Checks(Group.NETWORK)
+INBOUND_CHECKS = Checks(Group.INBOUND)
 
 # Hints of several findings.
 _ALLOW = "Allow TCP 443 to it in firewall and proxy; test with `curl -v https://{host}`."
 _ENDPOINTS = "Fix the failed checks `endpoint-…` first."
+_LET_IN = "Allow it at the firewall, load balancer and NAT in front of that host."
 _EXEMPT = "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS."
 
 # Entra refuses tokens and assertions whose times differ by more than five minutes.
@@ -33,55 +40,40 @@ _SOME_SKEW = 30.0
 _LEAST_MTU = 1280
 _SHOWN = 3
 _SERVER_ERROR = 500
-_REACHED = text("every address answers with TLS; behind a proxy the proxy connects us by name.")
-_PASSES = {
-    "storage": text("its names are assigned later, so there is usually none to test; see `allowed-names`."),
-}
 
 
-def _reached(attempt: Attempt) -> bool:
-    return not attempt.error
-
-
-def _deciding(endpoint: EndpointFacts) -> list[Attempt]:
+def _deciding(endpoint: EndpointFacts) -> list[EndpointAttempt]:
     """Behind a proxy the try by name counts: many proxies refuse bare addresses."""
     by_name = [item for item in endpoint.attempts if item.through and item.target == endpoint.host]
     return by_name or list(endpoint.attempts)
 
 
-def _proxied(network: NetworkFacts) -> list[Attempt]:
+def _proxied(network: NetworkFacts) -> list[EndpointAttempt]:
     return [item for endpoint in network.endpoints for item in endpoint.attempts if item.through]
 
 
-def _proxy_away(network: NetworkFacts) -> bool:
-    """Whether the proxy itself is unreachable: one cause is reported once, not once for every endpoint."""
-    tried = _proxied(network)
-    return bool(tried) and not any(_reached(item) or item.error.startswith(REFUSED) for item in tried)
-
-
-def _names_away(network: NetworkFacts) -> bool:
-    """Whether no name could be resolved, so that nothing was tried: this, too, is reported once."""
-    found = network.endpoints
-    return bool(found) and all(item.unresolved and not item.attempts for item in found)
-
-
 def _no_way(network: NetworkFacts) -> Verdict | None:
-    """The verdict of every check that needs a response from outside, when one cause prevents them all."""
-    if _proxy_away(network):
-        return skipped(text("the proxy cannot be reached, see proxy-connects"))
-    return skipped(text("no name resolves, see dns")) if _names_away(network) else None
+    """The verdict of every check that needs a response from outside, when one cause prevents them all.
+
+    Such a cause is reported once, not once for every endpoint.
+    """
+    tried, endpoints = _proxied(network), network.endpoints
+    if tried and not any(not item.error or item.error.startswith(REFUSED) for item in tried):
+        return skipped("the proxy cannot be reached, see proxy-connects")
+    if endpoints and all(item.unresolved and not item.attempts for item in endpoints):
+        return skipped("no name resolves, see dns")
+    return None
 
 
-@CHECKS.add(
-    "dns",
-    "Names resolve",
-    passes="Every name resolves. Behind a proxy that resolves them this is a warning.",
-    why="A name that does not resolve cannot be reached: sign-in, images or check-in would fail.",
-)
+@CHECKS.add("dns", "Names resolve")
 def _dns(network: NetworkFacts) -> Verdict:
+    """Every name resolves. Behind a proxy that resolves them this is a warning.
+
+    A name that does not resolve cannot be reached: sign-in, images or check-in would fail.
+    """
     failed = [item for item in network.endpoints if item.unresolved]
     if not failed:
-        return passed(text("{endpoints} of {endpoints} names", endpoints=len(network.endpoints)))
+        return passed("{endpoints} of {endpoints} names", endpoints=len(network.endpoints))
     names = ", ".join(item.host for item in failed[:_SHOWN])
     seen = text(
         "{failed} of {endpoints} names do not resolve ({names}: {unresolved})",
@@ -90,42 +82,35 @@ def _dns(network: NetworkFacts) -> Verdict:
         names=names,
         unresolved=failed[0].unresolved,
     )
-    if all(any(map(_reached, _deciding(item))) for item in failed):
+    if all(any(not one.error for one in _deciding(item)) for item in failed):
         return warning(seen, hint="Check that this is intended: the proxy resolves them.")
     return problem(
         "{seen}",
-        hint=(
-            "Check the DNS servers in /etc/resolv.conf (`getent ahosts {host}`); if only a proxy resolves "
-            "them, set https_proxy."
-        ),
+        hint="Check the DNS servers in /etc/resolv.conf (`getent ahosts {host}`); if only a proxy resolves "
+        "them, set https_proxy.",
         seen=seen,
         host=failed[0].host,
     )
 
 
-@CHECKS.add(
-    "proxy-connects",
-    "Proxy connects",
-    passes="The proxy connects to at least one endpoint.",
-    why="The proxy is the only way to the cloud; nothing works while it refuses every address.",
-    fix=(
-        "Check https_proxy, and that the proxy allows the host: `curl -v --proxy http://PROXY:PORT "
-        "https://HOST`."
-    ),
-)
+@CHECKS.add("proxy-connects", "Proxy connects")
 def _proxy_connects(network: NetworkFacts) -> Verdict:
+    """The proxy connects to at least one endpoint.
+
+    The proxy is the only way to the cloud; nothing works while it refuses every address.
+
+    Check https_proxy, and that the proxy allows the host: `curl -v --proxy http://PROXY:PORT https://HOST`.
+    """
     attempts = _proxied(network)
     if not attempts:
-        return skipped(text("no proxy"))
-    if any(map(_reached, attempts)):
-        return passed(attempts[0].through)
+        return skipped("no proxy")
     through = attempts[0].through
+    if any(not item.error for item in attempts):
+        return passed(through)
     return problem(
         "{through}: {error}",
-        hint=(
-            "Check https_proxy, and that the proxy allows this host: `curl -v --proxy http://{through} "
-            "https://{target}`."
-        ),
+        hint="Check https_proxy, and that the proxy allows this host: `curl -v --proxy http://{through} "
+        "https://{target}`.",
         through=through,
         error=attempts[0].error,
         target=attempts[0].target,
@@ -144,21 +129,23 @@ _WHY = {
 
 
 def _endpoint(purpose: str, title: str) -> None:
+    passes = "every address answers with TLS; behind a proxy the proxy connects us by name."
     fix = (
-        "Allow the names that `allowed-names` lists in firewall and proxy."
-        if purpose == "storage"
-        else "Allow TCP 443 to the host that the finding names in firewall and proxy; test with "
+        "Allow TCP 443 to the host that the finding names in firewall and proxy; test with "
         "`curl -v https://HOST`."
     )
+    if purpose == "storage":
+        passes = "its names are assigned later, so there is usually none to test; see `allowed-names`."
+        fix = "Allow the names that `allowed-names` lists in firewall and proxy."
 
-    @CHECKS.add(
-        f"endpoint-{purpose}",
-        title,
-        passes=f"{title}: {_PASSES.get(purpose, _REACHED)}",
-        why=_WHY[purpose],
-        fix=fix,
-    )
+    @CHECKS.add(f"endpoint-{purpose}", title, title=title, passes=passes, why=_WHY[purpose], fix=fix)
     def endpoint_reachable(network: NetworkFacts) -> Verdict:
+        """{title}: {passes}
+
+        {why}
+
+        {fix}
+        """
         if purpose == REGISTRY and network.missing_archive:
             return problem(
                 "the images come from an archive, and {archive} is neither beside the program nor in {place}",
@@ -169,11 +156,9 @@ def _endpoint(purpose: str, title: str) -> None:
         found = [item for item in network.endpoints if item.purpose == purpose]
         if not found:
             patterns = [name for name, of in network.patterns.items() if of == purpose]
-            return skipped(
-                text("cannot be tried: any name of {patterns}", patterns=", ".join(patterns))
-                if patterns
-                else text("not part of this cloud")
-            )
+            if patterns:
+                return skipped("cannot be tried: any name of {patterns}", patterns=", ".join(patterns))
+            return skipped("not part of this cloud")
         if no_way := _no_way(network):
             return no_way
         verdicts = [_judge_endpoint(item) for item in found]
@@ -186,7 +171,7 @@ for _purpose, _title in endpoints().purposes.items():
 
 def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
     attempts = _deciding(endpoint)
-    bad = [item for item in attempts if not _reached(item)]
+    bad = [item for item in attempts if item.error]
     if not attempts:
         return problem(
             "{host}: {reason}",
@@ -222,37 +207,36 @@ def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Ve
     issuers = dict.fromkeys(one.issuer for item in found for one in _deciding(item) if one.issuer)
     by = text(", issued by {issuers}", issuers=", ".join(issuers)) if issuers else ""
     return passed(
-        text(
-            "{hosts} ({count} {tries}{by})",
-            hosts=hosts,
-            count=count,
-            tries=text("try") if count == 1 else text("tries"),
-            by=by,
-        )
+        "{hosts} ({count} {tries}{by})",
+        hosts=hosts,
+        count=count,
+        tries=text("try") if count == 1 else text("tries"),
+        by=by,
     )
 
 
-@CHECKS.add(
-    "http-answers",
-    "HTTP answers as expected",
-    Requirement.RECOMMENDED,
-    passes="Every answer has the HTTP status that the endpoint table expects, or any below 500 where it "
-    "expects none.",
-    why="An unexpected status usually means that a proxy or a captive portal answers instead of the service.",
-    fix=(
-        "Run `curl -v https://HOST` with the host that the finding names: the answer shows which server it "
-        "comes from."
-    ),
-)
+@CHECKS.add("http-answers", "HTTP answers as expected", Requirement.RECOMMENDED)
 def _http_answers(network: NetworkFacts) -> Verdict:
+    """Every answer has the HTTP status that the endpoint table expects, or any below 500 where it expects
+    none.
+
+    An unexpected status usually means that a proxy or a captive portal answers instead of the service.
+
+    Run `curl -v https://HOST` with the host that the finding names: the answer shows which server it comes
+    from.
+    """
     tried = [
         (item, one) for item in network.endpoints for one in _deciding(item) if not one.error and one.status
     ]
     if not tried:
         return _no_way(network) or unknown("no server answered HTTP", hint=_ENDPOINTS)
-    odd = [(item, one) for item, one in tried if not _expected(one.status, item.expect)]
+    odd = [
+        (item, one)
+        for item, one in tried
+        if (one.status not in item.expect if item.expect else one.status >= _SERVER_ERROR)
+    ]
     if not odd:
-        return passed(text("{tried} responses are those of the service", tried=len(tried)))
+        return passed("{tried} responses are those of the service", tried=len(tried))
     item, one = odd[0]
     return problem(
         "{host} returned HTTP {status}, expected {expected}",
@@ -263,28 +247,20 @@ def _http_answers(network: NetworkFacts) -> Verdict:
     )
 
 
-def _expected(status: int, wanted: Sequence[int]) -> bool:
-    return status in wanted if wanted else status < _SERVER_ERROR
-
-
 def _statuses(wanted: Sequence[int]) -> str:
     return " or ".join(map(str, wanted)) if wanted else text("anything below 500")
 
 
-@CHECKS.add(
-    "client-certificate",
-    "Client certificates pass",
-    Requirement.RECOMMENDED,
-    passes=(
-        "The Intune service refuses a certificate that is not enrolled (403, where it answers 400"
-        " without one): client certificates reach it."
-    ),
-    why="The agent identifies itself with a client certificate; a device that inspects TLS removes it.",
-)
+@CHECKS.add("client-certificate", "Client certificates pass", Requirement.RECOMMENDED)
 def _client_certificate(network: NetworkFacts) -> Verdict:
+    """The Intune service refuses a certificate that is not enrolled (403, where it answers 400 without one):
+    client certificates reach it.
+
+    The agent identifies itself with a client certificate; a device that inspects TLS removes it.
+    """
     shown = [(item, item.with_certificate) for item in network.endpoints if item.with_certificate]
     if not shown:
-        return skipped(text("no endpoint of this cloud asks for one"))
+        return skipped("no endpoint of this cloud asks for one")
     for item, one in shown:
         if one.error:
             seen = text("{host}, with a client certificate: {error}", host=item.host, error=one.error)
@@ -297,23 +273,18 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
                 status=one.status,
                 expected=_statuses(item.expect_certificate),
             )
-    return passed(
-        text("{shown} received the client certificate", shown=", ".join(item.host for item, _ in shown))
-    )
+    return passed("{shown} received the client certificate", shown=", ".join(item.host for item, _ in shown))
 
 
-@CHECKS.add(
-    "inspection",
-    "No TLS inspection",
-    passes=(
-        "Every certificate chains to a public root (Mozilla's list). One that chains only to this"
-        " host's own roots means that a proxy inspects TLS; the check names the issuer."
-    ),
-    why="A proxy that inspects TLS breaks mutual TLS, so the agent cannot check in.",
-)
+@CHECKS.add("inspection", "No TLS inspection")
 def _inspection(network: NetworkFacts) -> Verdict:
+    """Every certificate chains to a public root (Mozilla's list). One that chains only to this host's own
+    roots means that a proxy inspects TLS; the check names the issuer.
+
+    A proxy that inspects TLS breaks mutual TLS, so the agent cannot check in.
+    """
     if network.private:
-        return skipped(text("a custom cloud may have a private CA"))
+        return skipped("a custom cloud may have a private CA")
     tried = [(item.host, one) for item in network.endpoints for one in item.attempts if one.trust]
     foreign = [(host, one) for host, one in tried if one.trust == "host"]
     untrusted = [(host, one) for host, one in tried if one.trust == "none"]
@@ -324,26 +295,23 @@ def _inspection(network: NetworkFacts) -> Verdict:
         known = text("trusted by this host only") if foreign else text("which no trust store has")
         return problem(
             "{host} presents a certificate of {issuer}, {known}",
-            hint=(
-                "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS. To continue "
-                "regardless, put its root below /etc/mstunnel/ca-trust and use --ignore-check inspection."
-            ),
+            hint="Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS. To continue "
+            "regardless, put its root below /etc/mstunnel/ca-trust and use --ignore-check inspection.",
             host=host,
             issuer=one.issuer or text("a CA"),
             known=known,
         )
-    return passed(text("{tried} certificates chain to public roots", tried=len(tried)))
+    return passed("{tried} certificates chain to public roots", tried=len(tried))
 
 
-@CHECKS.add(
-    "clock",
-    "Clock",
-    passes="This host's clock differs from the servers' (`Date`) by at most 30 s (warning) or 300 s "
-    "(failure).",
-    why="Tokens and certificates are valid for a time: with a wrong clock the tenant refuses both.",
-    fix="Synchronise the clock: `timedatectl set-ntp true`, or set up chrony; `timedatectl` shows the state.",
-)
+@CHECKS.add("clock", "Clock")
 def _clock(network: NetworkFacts) -> Verdict:
+    """This host's clock differs from the servers' (`Date`) by at most 30 s (warning) or 300 s (failure).
+
+    Tokens and certificates are valid for a time: with a wrong clock the tenant refuses both.
+
+    Synchronise the clock: `timedatectl set-ntp true`, or set up chrony; `timedatectl` shows the state.
+    """
     skews = [one.skew for item in network.endpoints for one in item.attempts if one.skew is not None]
     if not skews:
         return _no_way(network) or unknown(
@@ -356,28 +324,25 @@ def _clock(network: NetworkFacts) -> Verdict:
         behind=text("ahead of") if skew > 0 else text("behind"),
     )
     if abs(skew) <= _SOME_SKEW:
-        return passed(text("within {some_skew:.0f} s of the servers", some_skew=_SOME_SKEW))
+        return passed("within {some_skew:.0f} s of the servers", some_skew=_SOME_SKEW)
     found = problem if abs(skew) > _MOST_SKEW else warning
     return found(seen, hint=text("Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`."))
 
 
-@CHECKS.add(
-    "path-mtu",
-    "MTU to the cloud",
-    Requirement.RECOMMENDED,
-    passes=(
-        "The path to the cloud carries packets of 1280 bytes: read after a request of several "
-        "full packets, when the kernel has discovered a smaller path MTU."
-    ),
-    why="Large packets are dropped on the way: downloads of images stall.",
-    fix="Run `tracepath HOST` to find the link with an MTU below 1280, and raise it there.",
-)
+@CHECKS.add("path-mtu", "MTU to the cloud", Requirement.RECOMMENDED)
 def _path_mtu(network: NetworkFacts) -> Verdict:
+    """The path to the cloud carries packets of 1280 bytes: read after a request of several full packets, when
+    the kernel has discovered a smaller path MTU.
+
+    Large packets are dropped on the way: downloads of images stall.
+
+    Run `tracepath HOST` to find the link with an MTU below 1280, and raise it there.
+    """
     known = [one.mtu for item in network.endpoints for one in item.attempts if one.mtu]
     if not known:
         return _no_way(network) or unknown("no connection was made", hint=_ENDPOINTS)
     if min(known) >= _LEAST_MTU:
-        return passed(text("{known} bytes or more", known=min(known)))
+        return passed("{known} bytes or more", known=min(known))
     return problem(
         "{least} bytes",
         hint="Find the link with an MTU below 1280: `tracepath {host}`.",
@@ -386,15 +351,68 @@ def _path_mtu(network: NetworkFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "allowed-names",
-    "Names to allow",
-    Requirement.INFO,
-    passes="Lists the name patterns that firewall and proxy must allow but that cannot be tested.",
-    why="These names are assigned by the cloud later, so only you can check that they are allowed.",
-    fix="Allow each of them, TCP 443, in firewall and proxy.",
-)
+@CHECKS.add("allowed-names", "Names to allow", Requirement.INFO)
 def _allowed_names(network: NetworkFacts) -> Verdict:
+    """Lists the name patterns that firewall and proxy must allow but that cannot be tested.
+
+    These names are assigned by the cloud later, so only you can check that they are allowed.
+
+    Allow each of them, TCP 443, in firewall and proxy.
+    """
     if not network.patterns:
-        return skipped(text("this cloud has no wildcard names"))
-    return passed(text("allow all of {patterns}", patterns=", ".join(network.patterns)))
+        return skipped("this cloud has no wildcard names")
+    return passed("allow all of {patterns}", patterns=", ".join(network.patterns))
+
+
+def _arrives(protocol: str, why: str) -> None:
+    upper = protocol.upper()
+
+    @INBOUND_CHECKS.add(f"inbound-{protocol}", f"{upper} arrives", upper=upper, why=why)
+    def arrives(settings: Settings, inbound: InboundFacts) -> Verdict:
+        """A {upper} probe from a second machine arrived (with `--probe`: was answered).
+
+        {why}
+        """
+        if inbound.role == "none":
+            return skipped("not probed", "Run `mst-readiness inbound --from HOST`.")
+        if inbound.error:
+            return unknown(
+                "{error}",
+                hint="Probe it from another host: `mst-readiness inbound --probe HOST:PORT`.",
+                error=inbound.error,
+            )
+        sources: tuple[str, ...] = getattr(inbound, protocol)
+        if inbound.role == "probe":
+            return _probed(inbound, protocol, sources)
+        if sources:
+            other = ""
+            if inbound.expected and inbound.expected not in sources:
+                other = text(", not {expected} (NAT?)", expected=inbound.expected)
+            return passed("a probe came from {sources}{other}", sources=", ".join(sources), other=other)
+        return problem(
+            "no probe arrived at {protocol} {port}",
+            hint=_LET_IN,
+            protocol=protocol.upper(),
+            port=settings.port,
+        )
+
+
+_arrives("tcp", "A firewall, router or load balancer before this host keeps devices out.")
+_arrives("udp", "Without UDP the data channel falls back to TCP, which is slower.")
+
+
+def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> Verdict:
+    if sources:
+        kind = text("a TLS server") if inbound.gateway and protocol == "tcp" else text("the listener")
+        return passed("{kind} at {sources} answered", kind=kind, sources=", ".join(sources))
+    if inbound.gateway:
+        return unknown(
+            "a running gateway does not answer UDP probes",
+            hint="Stop the gateway, run `mst-readiness inbound --from HOST` there, then probe again.",
+        )
+    return problem(
+        "{expected} did not answer over {protocol}",
+        hint=_LET_IN,
+        expected=inbound.expected,
+        protocol=protocol.upper(),
+    )

@@ -23,18 +23,17 @@ def _urls(proxies: ProxyFacts) -> list[ProxyPlace]:
     return [item for item in proxies.places if item.name != "no_proxy" and item.value]
 
 
-@CHECKS.add(
-    "proxy-credentials",
-    "Proxy without a password",
-    passes="No proxy address contains a user name or password.",
-    why="The gateway does not sign in to a proxy, and the password would be readable in several files.",
-)
+@CHECKS.add("proxy-credentials", "Proxy without a password")
 def _credentials(proxies: ProxyFacts) -> Verdict:
+    """No proxy address contains a user name or password.
+
+    The gateway does not sign in to a proxy, and the password would be readable in several files.
+    """
     if not _urls(proxies):
-        return skipped(text("no proxy"))
+        return skipped("no proxy")
     found = sorted({item.place for item in proxies.places if item.credentials})
     if not found:
-        return passed(text("no user name or password in any place"))
+        return passed("no user name or password in any place")
     return problem(
         "user name or password in {places}",
         hint="Write only http://host:port there; the proxy must allow this host without a password.",
@@ -42,22 +41,18 @@ def _credentials(proxies: ProxyFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "proxy-address",
-    "Form of the proxy's address",
-    passes="Every proxy address begins with `http://`.",
-    why="The connection to the proxy itself is plain HTTP; other forms are not understood by every program.",
-)
+@CHECKS.add("proxy-address", "Form of the proxy's address")
 def _address(proxies: ProxyFacts) -> Verdict:
+    """Every proxy address begins with `http://`.
+
+    The connection to the proxy itself is plain HTTP; other forms are not understood by every program.
+    """
     if not _urls(proxies):
-        return skipped(text("no proxy"))
-    bad = [
-        f"{item.value} in {item.place}"
-        for item in _urls(proxies)
-        if not item.value.lower().startswith("http://")
-    ]
+        return skipped("no proxy")
+    wrong = (item for item in _urls(proxies) if not item.value.lower().startswith("http://"))
+    bad = [f"{item.value} in {item.place}" for item in wrong]
     if not bad:
-        return passed(text("all start with http://"))
+        return passed("all start with http://")
     return problem(
         "{addresses}",
         hint="Write http://host:port, also for https_proxy.",
@@ -65,33 +60,24 @@ def _address(proxies: ProxyFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "proxy-same",
-    "Proxy the same everywhere",
-    Requirement.RECOMMENDED,
-    passes=(
-        "All files contain the same proxy: environment, `/etc/environment`, "
-        "`/etc/profile.d/http_proxy.sh`, `env.sh`, drop-ins of `docker`, `podman` and "
-        "`mstunnel_monitor`."
-    ),
-    why="Programs that read different files would use different proxies; some would fail.",
-)
+@CHECKS.add("proxy-same", "Proxy the same everywhere", Requirement.RECOMMENDED)
 def _same(proxies: ProxyFacts) -> Verdict:
+    """All files contain the same proxy: environment, `/etc/environment`, `/etc/profile.d/http_proxy.sh`,
+    `env.sh`, drop-ins of `docker`, `podman` and `mstunnel_monitor`.
+
+    Programs that read different files would use different proxies; some would fail.
+    """
     if not _urls(proxies):
-        return skipped(text("no proxy"))
+        return skipped("no proxy")
     differing = [
         line for name in ("http_proxy", "https_proxy", "no_proxy") for line in _differing(proxies, name)
     ]
     if not differing:
-        return passed(
-            text("the same in {proxies}", proxies=_list(sorted({item.place for item in _urls(proxies)})))
-        )
+        return passed("the same in {proxies}", proxies=_list(sorted({item.place for item in _urls(proxies)})))
     return problem(
         "{differences}",
-        hint=(
-            "Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
-            "to all places."
-        ),
+        hint="Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
+        "to all places.",
         differences=joined(differing, "; "),
     )
 
@@ -114,26 +100,23 @@ def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
             )
 
 
-@CHECKS.add(
-    "proxy-places",
-    "Proxy in all places",
-    Requirement.RECOMMENDED,
-    passes=(
-        "The files that the engine reads contain it: Docker `/etc/environment` and its drop-in, "
-        "Podman `/etc/profile.d/http_proxy.sh`."
-    ),
-    why="The engine reads its own file. Without the proxy there it cannot pull images.",
-    fix="Write the same proxy into each file that is named, or set `environment.https_proxy` in the answers.",
-)
+@CHECKS.add("proxy-places", "Proxy in all places", Requirement.RECOMMENDED)
 def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Verdict:
+    """The files that the engine reads contain it: Docker `/etc/environment` and its drop-in, Podman
+    `/etc/profile.d/http_proxy.sh`.
+
+    The engine reads its own file. Without the proxy there it cannot pull images.
+
+    Write the same proxy into each file that is named, or set `environment.https_proxy` in the answers.
+    """
     if not _urls(proxies):
-        return skipped(text("no proxy"))
+        return skipped("no proxy")
     found = chosen_engine(settings, engine)
     needed = [ENVIRONMENT, DOCKER] if found is not None and found.name == "docker" else [PROFILE]
     named = [item.place for item in _urls(proxies)]
     missing = [place for place in needed if not any(place in known for known in named)]
     if not missing:
-        return passed(text("named in {needed}", needed=_list(needed)))
+        return passed("named in {needed}", needed=_list(needed))
     one = _urls(proxies)[0]
     remedy = (
         text("Run `mst-cli install`, which writes it there.")
@@ -163,19 +146,17 @@ def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
     return joined((ways[place] for place in missing), "; ")
 
 
-@CHECKS.add(
-    "proxy-no-proxy",
-    "Addresses without proxy",
-    Requirement.INFO,
-    passes="`no_proxy` is set.",
-    why="Without it, traffic to your internal hosts goes to the proxy as well.",
-)
+@CHECKS.add("proxy-no-proxy", "Addresses without proxy", Requirement.INFO)
 def _no_proxy(proxies: ProxyFacts) -> Verdict:
+    """`no_proxy` is set.
+
+    Without it, traffic to your internal hosts goes to the proxy as well.
+    """
     if not _urls(proxies):
-        return skipped(text("no proxy"))
+        return skipped("no proxy")
     values = sorted({item.value for item in proxies.places if item.name == "no_proxy" and item.value})
     if values:
-        return passed(text("no_proxy is {values}", values=_list(values)))
+        return passed("no_proxy is {values}", values=_list(values))
     return problem(
         "no_proxy is not set",
         hint="Name what is reached without it, such as no_proxy=localhost,127.0.0.1,.contoso.com.",

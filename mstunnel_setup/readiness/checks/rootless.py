@@ -36,13 +36,12 @@ CHECKS = Checks(Group.ROOTLESS)
 _HOME = 10 * 10**9
 
 
-@CHECKS.add(
-    "rootless-engine",
-    "Engine without root",
-    passes="Podman 4.9 or later; Docker is refused.",
-    why="Docker without root has no tunnel device, and older Podman cannot run the containers as units.",
-)
+@CHECKS.add("rootless-engine", "Engine without root")
 def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
+    """Podman 4.9 or later; Docker is refused.
+
+    Docker without root has no tunnel device, and older Podman cannot run the containers as units.
+    """
     found = chosen_engine(settings, engine)
     least = platforms().engines["podman"].least_rootless
     if found is None or found.name == "docker":
@@ -57,18 +56,17 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
             version=found.version,
             least=least,
         )
-    return passed(text("podman {version}", version=found.version))
+    return passed("podman {version}", version=found.version)
 
 
-@CHECKS.add(
-    "rootless-platform",
-    "Platform without root",
-    Requirement.RECOMMENDED,
-    passes="Red Hat Enterprise Linux is 8.8 or later; the vendor names no minimum for others.",
-    why="The vendor supports gateways without root from that version on.",
-    fix="Install the gateway as root, or on a newer version of the distribution.",
-)
+@CHECKS.add("rootless-platform", "Platform without root", Requirement.RECOMMENDED)
 def _platform(system: SystemFacts) -> Verdict:
+    """Red Hat Enterprise Linux is 8.8 or later; the vendor names no minimum for others.
+
+    The vendor supports gateways without root from that version on.
+
+    Install the gateway as root, or on a newer version of the distribution.
+    """
     least = platforms().least_rootless.get(system.distribution, "0")
     if (known := release(system.version)) is None or known >= Version(least):
         return passed(system.name)
@@ -80,14 +78,14 @@ def _platform(system: SystemFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "rootless-account",
-    "Service account",
-    passes="The service account `mstunnel` exists.",
-    why="The containers run as this account instead of root.",
-    fix="Run `mst-readiness rootless --fix` as root. The installation creates the account as well.",
-)
+@CHECKS.add("rootless-account", "Service account")
 def _account(rootless: RootlessFacts) -> Verdict:
+    """The service account `mstunnel` exists.
+
+    The containers run as this account instead of root.
+
+    Run `mst-readiness rootless --fix` as root. The installation creates the account as well.
+    """
     if rootless.uid is not None:
         return passed(f"{rootless.account}, uid {rootless.uid}")
     return problem(
@@ -103,14 +101,21 @@ def _subordinate(name: accounts.IdKind, kind: str, known: Callable[[RootlessFact
     @CHECKS.add(
         f"rootless-{name}",
         f"Subordinate ids, {name}",
-        passes=f"{accounts.IDS:,} subordinate {kind} ids.",
-        why=f"{kind.capitalize()}s inside the containers are mapped to these ids.",
-        fix=f"Run `mst-readiness rootless --fix` as root, or `usermod --add-{name}s 100000-165535 mstunnel`.",
+        ids=accounts.IDS,
+        kind=kind,
+        name=name,
+        who=f"{kind.capitalize()}s",
     )
     def subordinate_ids(rootless: RootlessFacts) -> Verdict:
+        """{ids:,} subordinate {kind} ids.
+
+        {who} inside the containers are mapped to these ids.
+
+        Run `mst-readiness rootless --fix` as root, or `usermod --add-{name}s 100000-165535 mstunnel`.
+        """
         found, free = known(rootless)
         if found >= accounts.IDS:
-            return passed(text("{found} in /etc/{name}", found=found, name=name))
+            return passed("{found} in /etc/{name}", found=found, name=name)
         return problem(
             "{found} of {wanted} for {account} in /etc/{name}",
             hint="Run `{command}`, or run with --fix.",
@@ -127,16 +132,16 @@ _subordinate("subuid", "user", lambda facts: (facts.subuids, facts.free_subuid))
 _subordinate("subgid", "group", lambda facts: (facts.subgids, facts.free_subgid))
 
 
-@CHECKS.add(
-    "rootless-linger",
-    "Linger",
-    passes="Its containers run without a login.",
-    why="Without it the containers end when the account logs out, and do not start after a reboot.",
-    fix="Run `loginctl enable-linger mstunnel`, or `mst-readiness rootless --fix` as root.",
-)
+@CHECKS.add("rootless-linger", "Linger")
 def _linger(rootless: RootlessFacts) -> Verdict:
+    """Its containers run without a login.
+
+    Without it the containers end when the account logs out, and do not start after a reboot.
+
+    Run `loginctl enable-linger mstunnel`, or `mst-readiness rootless --fix` as root.
+    """
     if rootless.linger:
-        return passed(text("containers keep running after logout"))
+        return passed("containers keep running after logout")
     return problem(
         "containers end at logout and do not start at boot",
         hint="Run `{command}`, or run with --fix.",
@@ -145,15 +150,14 @@ def _linger(rootless: RootlessFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "rootless-home",
-    "Place of the home",
-    Requirement.RECOMMENDED,
-    passes="The home of the account is below `/home`.",
-    why="The vendor supports containers of an account below `/home` only; elsewhere SELinux may refuse them.",
-    fix="Give the account a home below `/home`: `usermod --home /home/mstunnel --move-home mstunnel`.",
-)
+@CHECKS.add("rootless-home", "Place of the home", Requirement.RECOMMENDED)
 def _home(rootless: RootlessFacts) -> Verdict:
+    """The home of the account is below `/home`.
+
+    The vendor supports containers of an account below `/home` only; elsewhere SELinux may refuse them.
+
+    Give the account a home below `/home`: `usermod --home /home/mstunnel --move-home mstunnel`.
+    """
     if f"{rootless.home}/".startswith("/home/"):
         return passed(rootless.home)
     return problem(
@@ -164,32 +168,32 @@ def _home(rootless: RootlessFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "rootless-home-space",
-    "Space for containers",
-    passes="10 GB are free in its home.",
-    why="Images and containers of the account are stored in its home.",
-    fix="Free 10 GB in the home of the account; `df -h` shows what is left.",
-)
+@CHECKS.add("rootless-home-space", "Space for containers")
 def _home_space(rootless: RootlessFacts) -> Verdict:
+    """10 GB are free in its home.
+
+    Images and containers of the account are stored in its home.
+
+    Free 10 GB in the home of the account; `df -h` shows what is left.
+    """
     seen = text("{home_free} free at {home}", home_free=gigabytes(rootless.home_free), home=rootless.home)
     if rootless.home_free >= _HOME:
         return passed(seen)
     return problem("{seen}", hint="Free 10 GB there: `df -h {home}`.", seen=seen, home=rootless.home)
 
 
-@CHECKS.add(
-    "rootless-folder",
-    "Owner of /etc/mstunnel",
-    passes="It owns `/etc/mstunnel`.",
-    why="The account keeps the settings of the gateway there.",
-    fix="Run `chown -R mstunnel /etc/mstunnel`, with the name of the account.",
-)
+@CHECKS.add("rootless-folder", "Owner of /etc/mstunnel")
 def _directory(rootless: RootlessFacts) -> Verdict:
+    """It owns `/etc/mstunnel`.
+
+    The account keeps the settings of the gateway there.
+
+    Run `chown -R mstunnel /etc/mstunnel`, with the name of the account.
+    """
     if rootless.directory_owner is None:
-        return skipped(text("/etc/mstunnel does not exist yet"))
+        return skipped("/etc/mstunnel does not exist yet")
     if rootless.directory_owner == rootless.uid:
-        return passed(text("{account} owns it", account=rootless.account))
+        return passed("{account} owns it", account=rootless.account)
     return problem(
         "uid {uid} owns it",
         hint="Run `chown -R {account} /etc/mstunnel`.",
@@ -199,22 +203,22 @@ def _directory(rootless: RootlessFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "rootless-port",
-    "Port below 1024",
-    passes="The gateway's port needs no root, or has an uplink.",
-    why="An account may not listen on low ports unless the kernel allows it.",
-    fix="Run `sysctl -w net.ipv4.ip_unprivileged_port_start=443`, or `mst-readiness rootless --fix` as root.",
-)
+@CHECKS.add("rootless-port", "Port below 1024")
 def _port(settings: Settings, system: SystemFacts, kernel: KernelFacts, rootless: RootlessFacts) -> Verdict:
+    """The gateway's port needs no root, or has an uplink.
+
+    An account may not listen on low ports unless the kernel allows it.
+
+    Run `sysctl -w net.ipv4.ip_unprivileged_port_start=443`, or `mst-readiness rootless --fix` as root.
+    """
     if settings.port in rootless.uplinks:
-        return passed(text("the kernel forwards port {port} to the uplink", port=settings.port))
+        return passed("the kernel forwards port {port} to the uplink", port=settings.port)
     # Without root nobody sees what stands against an uplink, nor makes one.
     if system.root and not rootless.uplink_obstacle:
-        return passed(text("port {port} can have an uplink", port=settings.port))
+        return passed("port {port} can have an uplink", port=settings.port)
     start = kernel.sysctls.get(PORT_START, "1024")
     if suffices(PORT_START, start, str(settings.port)):
-        return passed(text("ports from {start} need no root", start=start))
+        return passed("ports from {start} need no root", start=start)
     return problem(
         "ports below {start} need root",
         hint="Set it: `sysctl -w net.ipv4.ip_unprivileged_port_start={port}`, or run with --fix.",
@@ -226,15 +230,17 @@ def _port(settings: Settings, system: SystemFacts, kernel: KernelFacts, rootless
 
 def _sysctl(name: str, least: str, why: str) -> None:
     parameter = name.rpartition(".")[2]
+    identifier = f"rootless-{parameter.replace('_', '-').removeprefix('nf-')}"
+    enough = least if least == "1" else f"{least} or more"
 
-    @CHECKS.add(
-        f"rootless-{parameter.replace('_', '-').removeprefix('nf-')}",
-        f"sysctl {parameter}",
-        passes=f"`{name}` is {least}{'' if least == '1' else ' or more'}.",
-        why=why,
-        fix=f"Run `sysctl -w {name}={least}`, or `mst-readiness rootless --fix` as root.",
-    )
+    @CHECKS.add(identifier, f"sysctl {parameter}", name=name, enough=enough, why=why, least=least)
     def sysctl_large_enough(kernel: KernelFacts) -> Verdict:
+        """`{name}` is {enough}.
+
+        {why}
+
+        Run `sysctl -w {name}={least}`, or `mst-readiness rootless --fix` as root.
+        """
         value = kernel.sysctls.get(name)
         tracks = not (kernel.loadable | kernel.built_in).isdisjoint(CONNTRACK_MODULE_FILES)
         if suffices(name, value, least):
@@ -269,13 +275,12 @@ for _name, _why in (
     _sysctl(_name, ROOTLESS[_name], _why)
 
 
-@CHECKS.add(
-    "rootless-namespaces",
-    "User namespaces",
-    passes="User namespaces are allowed.",
-    why="Containers without root are user namespaces.",
-)
+@CHECKS.add("rootless-namespaces", "User namespaces")
 def _namespaces(kernel: KernelFacts) -> Verdict:
+    """User namespaces are allowed.
+
+    Containers without root are user namespaces.
+    """
     value = kernel.sysctls.get(NAMESPACES, "")
     if value not in ("", "0"):
         return passed(f"{NAMESPACES} is {value}")
@@ -286,30 +291,25 @@ def _namespaces(kernel: KernelFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "rootless-uplink",
-    "Network through the kernel",
-    Requirement.RECOMMENDED,
-    passes="The gateway's port has an [uplink](../how-to/rootless.md#the-network) that works on this host.",
-    why="Without it a program copies each packet between the network and the gateway, which is slower.",
-    fix=(
-        "Remove what the check names, then run `sudo mstunnel-setup host` and mstunnel-setup. Hosts that "
-        "drop forwarded packets have no uplink."
-    ),
-)
+@CHECKS.add("rootless-uplink", "Network through the kernel", Requirement.RECOMMENDED)
 def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
+    """The gateway's port has an [uplink](../how-to/rootless.md#the-network) that works on this host.
+
+    Without it a program copies each packet between the network and the gateway, which is slower.
+
+    Remove what the check names, then run `sudo mstunnel-setup host` and mstunnel-setup. Hosts that drop
+    forwarded packets have no uplink.
+    """
     if rootless.uplink_obstacle:
         return problem(
             "no uplink works for port {port}: {obstacle}",
-            hint=(
-                "Without one the gateway uses pasta or slirp4netns, which is slower. For one, remove the "
-                "obstacle, then run `sudo mstunnel-setup host --port {port}` and mstunnel-setup."
-            ),
+            hint="Without one the gateway uses pasta or slirp4netns, which is slower. For one, remove the "
+            "obstacle, then run `sudo mstunnel-setup host --port {port}` and mstunnel-setup.",
             port=settings.port,
             obstacle=rootless.uplink_obstacle,
         )
     if settings.port in rootless.uplinks:
-        return passed(text("port {port} has an uplink", port=settings.port))
+        return passed("port {port} has an uplink", port=settings.port)
     return problem(
         "no uplink for port {port}: a program handles each packet, and may upload 2 Mbit/s",
         hint="Run `sudo mstunnel-setup host --port {port}`, then mstunnel-setup.",
@@ -317,30 +317,27 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "rootless-network",
-    "User-mode networking",
-    Requirement.RECOMMENDED,
-    passes="pasta or slirp4netns is installed.",
-    why="It connects the agent, and a gateway without an uplink.",
-)
+@CHECKS.add("rootless-network", "User-mode networking", Requirement.RECOMMENDED)
 def _network(engine: EngineFacts) -> Verdict:
+    """pasta or slirp4netns is installed.
+
+    It connects the agent, and a gateway without an uplink.
+    """
     if engine.pasta:
-        return passed(text("pasta is installed"))
+        return passed("pasta is installed")
     if engine.slirp4netns:
-        return passed(text("slirp4netns is installed"))
+        return passed("slirp4netns is installed")
     return problem("neither pasta nor slirp4netns is installed", hint="Install passt, which provides pasta.")
 
 
-@CHECKS.add(
-    "rootless-cgroup",
-    "Control groups without root",
-    passes="Control groups version 2.",
-    why="With version 1 an account cannot limit or restart its containers.",
-)
+@CHECKS.add("rootless-cgroup", "Control groups without root")
 def _cgroup(system: SystemFacts) -> Verdict:
+    """Control groups version 2.
+
+    With version 1 an account cannot limit or restart its containers.
+    """
     if system.cgroup == CGROUP_V2:
-        return passed(text("version 2"))
+        return passed("version 2")
     return problem(
         "rootless containers need version 2 for limits",
         hint="Boot with `systemd.unified_cgroup_hierarchy=1` on the kernel command line.",

@@ -35,17 +35,16 @@ def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
 def _module(module: str, severity: Requirement, why: str, why_boot: str, more: str = "") -> None:
     name = f"module-{module.replace('_', '-')}"
 
-    @CHECKS.add(
-        name,
-        f"Kernel module {module}",
-        severity,
-        passes=f"The module `{module}` is available: loaded, built in, or seen in `/proc/misc`.{more}",
-        why=why,
-        fix=f"Run `modprobe {module}`, or `mst-readiness --fix`. In a container, load it on the host.",
-    )
+    @CHECKS.add(name, f"Kernel module {module}", severity, module=module, more=more, why=why)
     def module_loaded(kernel: KernelFacts) -> Verdict:
+        """The module `{module}` is available: loaded, built in, or seen in `/proc/misc`.{more}
+
+        {why}
+
+        Run `modprobe {module}`, or `mst-readiness --fix`. In a container, load it on the host.
+        """
         if module in kernel.modules:
-            return passed(text("{module} is loaded or built in", module=module))
+            return passed("{module} is loaded or built in", module=module)
         return problem(
             "{module} is not loaded",
             hint="Load it: `modprobe {module}`, or run with --fix.",
@@ -53,27 +52,28 @@ def _module(module: str, severity: Requirement, why: str, why_boot: str, more: s
             module=module,
         )
 
+    file = MODULE_FILES[module]
+
     @CHECKS.add(
-        f"{name}-boot",
-        f"Module {module} at boot",
-        _RECOMMENDED,
-        passes="A file of `modules-load.d` (any name, any of its directories) or `/etc/modules` loads it at "
-        "boot, or it is built in.",
-        why=why_boot,
-        fix=f"Run `echo {module} >{MODULE_FILES[module]}`, or `mst-readiness --fix`.",
+        f"{name}-boot", f"Module {module} at boot", _RECOMMENDED, why=why_boot, module=module, file=file
     )
     def module_at_boot(kernel: KernelFacts) -> Verdict:
+        """A file of `modules-load.d` (any name, any of its directories) or `/etc/modules` loads it at boot,
+        or it is built in.
+
+        {why}
+
+        Run `echo {module} >{file}`, or `mst-readiness --fix`.
+        """
         if module in kernel.module_files:
-            return passed(
-                text("{module} loads {module_2}", module=kernel.module_files[module], module_2=module)
-            )
+            return passed("{module} loads {module_2}", module=kernel.module_files[module], module_2=module)
         if module in kernel.built_in:
-            return passed(text("{module} is built into the kernel", module=module))
+            return passed("{module} is built into the kernel", module=module)
         return problem(
             "no file loads {module} at boot",
             hint="Write one: `echo {module} >{file}`, or run with --fix.",
             module=module,
-            file=MODULE_FILES[module],
+            file=file,
         )
 
 
@@ -93,15 +93,14 @@ _module(
 )
 
 
-@CHECKS.add(
-    "tun-device",
-    "Device /dev/net/tun",
-    passes="`/dev/net/tun` exists.",
-    why="The gateway opens this device for each session; without it no device can connect.",
-)
+@CHECKS.add("tun-device", "Device /dev/net/tun")
 def _tun_device(kernel: KernelFacts) -> Verdict:
+    """`/dev/net/tun` exists.
+
+    The gateway opens this device for each session; without it no device can connect.
+    """
     if kernel.tun_device:
-        return passed(text("/dev/net/tun exists"))
+        return passed("/dev/net/tun exists")
     return problem(
         "/dev/net/tun is missing",
         hint="Load its module: `modprobe tun`. In a container, pass the device through.",
@@ -109,13 +108,12 @@ def _tun_device(kernel: KernelFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "ip-forward",
-    "IP forwarding",
-    passes="`net.ipv4.ip_forward` is 1 now.",
-    why="The host forwards the packets of devices to your network. Without forwarding it drops them.",
-)
+@CHECKS.add("ip-forward", "IP forwarding")
 def _ip_forward(kernel: KernelFacts) -> Verdict:
+    """`net.ipv4.ip_forward` is 1 now.
+
+    The host forwards the packets of devices to your network. Without forwarding it drops them.
+    """
     value = kernel.sysctls.get(FORWARD)
     if value is None:
         return unknown(
@@ -133,21 +131,19 @@ def _ip_forward(kernel: KernelFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "ip-forward-boot",
-    "IP forwarding at boot",
-    _RECOMMENDED,
-    passes="The last file of `sysctl.d` that sets it sets it to 1; `/etc/sysctl.conf` counts where a "
-    "link there leads to it (Debian 13 has none), or systemd is not installed. With root it may also be on "
-    "without a file: the container engine switches it on.",
-    why="After a reboot devices would connect, and reach nothing.",
-)
+@CHECKS.add("ip-forward-boot", "IP forwarding at boot", _RECOMMENDED)
 def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
+    """The last file of `sysctl.d` that sets it sets it to 1; `/etc/sysctl.conf` counts where a link there
+    leads to it (Debian 13 has none), or systemd is not installed. With root it may also be on without a file:
+    the container engine switches it on.
+
+    After a reboot devices would connect, and reach nothing.
+    """
     file, value = kernel.sysctl_files.get(FORWARD, ("", ""))
     if value == "1":
-        return passed(text("{file} sets {forward} to 1", file=file, forward=FORWARD))
+        return passed("{file} sets {forward} to 1", file=file, forward=FORWARD)
     if not file and settings.mode != "rootless" and kernel.sysctls.get(FORWARD) == "1":
-        return passed(text("no file sets {forward}; the container engine does", forward=FORWARD))
+        return passed("no file sets {forward}; the container engine does", forward=FORWARD)
     seen = (
         text("{file} sets {forward} to {value}", file=file, forward=FORWARD, value=value)
         if file
@@ -160,20 +156,19 @@ def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "forwarding",
-    "Forwarding for others",
-    _RECOMMENDED,
-    passes="The rules with which the host forwards for the gateway only are loaded. Where the host forwarded "
-    "before the installation there are none, and the check says so.",
-    why="A machine that uses this host as its router would reach every network that the host reaches.",
-    fix=f"Load the rules: `nft --file {RULES}`.",
-)
+@CHECKS.add("forwarding", "Forwarding for others", _RECOMMENDED, rules=RULES)
 def _forwarding(kernel: KernelFacts) -> Verdict:
+    """The rules with which the host forwards for the gateway only are loaded. Where the host forwarded before
+    the installation there are none, and the check says so.
+
+    A machine that uses this host as its router would reach every network that the host reaches.
+
+    Load the rules: `nft --file {rules}`.
+    """
     if kernel.forwarding_rules == "loaded":
-        return passed(text("the host forwards for the gateway only"))
+        return passed("the host forwards for the gateway only")
     if kernel.forwarding_rules == "unknown":
-        return skipped(text("only root can read the rules of nftables"))
+        return skipped("only root can read the rules of nftables")
     if kernel.forwarding_rules == "unloaded":
         return problem(
             "the host forwards packets for others: the rules that limit it to the gateway are not loaded",
@@ -182,54 +177,49 @@ def _forwarding(kernel: KernelFacts) -> Verdict:
         )
     if kernel.sysctls.get(FORWARD) == "1":
         return passed(
-            text(
-                "{forward} is 1 without rules of ours: the host may forward for others, too", forward=FORWARD
-            )
+            "{forward} is 1 without rules of ours: the host may forward for others, too", forward=FORWARD
         )
-    return passed(text("the host does not forward"))
+    return passed("the host does not forward")
 
 
-@CHECKS.add(
-    "engine-present",
-    "Container engine",
-    passes="The requested engine, else Podman, else Docker, is installed.",
-    why="The gateway and its agent run in containers.",
-    fix="Install Podman (`dnf install podman` or `apt install podman`), or Docker CE.",
-)
+@CHECKS.add("engine-present", "Container engine")
 def _present(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
+    """The requested engine, else Podman, else Docker, is installed.
+
+    The gateway and its agent run in containers.
+
+    Install Podman (`dnf install podman` or `apt install podman`), or Docker CE.
+    """
     found = chosen_engine(settings, engine)
     if found is not None:
         return passed(f"{found.name} {found.version}".strip())
-    remedy = _how_to_install(settings, system)
+    # The command of this distribution; its vendor's engine where none is named.
+    row = platforms().of(system.distribution, system.version)
+    named = settings.engine if settings.engine != "auto" else row.engine if row else "podman"
+    install = _INSTALLERS.get(system.distribution, "dnf install")
+    remedy = (
+        text("Install Docker CE: https://docs.docker.com/engine/install/.")
+        if named == "docker"
+        else text("Install it: `{install} podman`.", install=install)
+    )
     if settings.engine == "auto":
         return problem("neither Podman nor Docker is installed", hint="{remedy}", remedy=remedy)
     return problem("{engine} is not installed", hint="{remedy}", engine=settings.engine, remedy=remedy)
 
 
-def _how_to_install(settings: Settings, system: SystemFacts) -> str:
-    """The command of this distribution; its vendor's engine where none is named."""
-    row = platforms().of(system.distribution, system.version)
-    named = settings.engine if settings.engine != "auto" else row.engine if row else "podman"
-    if named == "docker":
-        return text("Install Docker CE: https://docs.docker.com/engine/install/.")
-    return text(
-        "Install it: `{install} podman`.", install=_INSTALLERS.get(system.distribution, "dnf install")
-    )
-
-
-@CHECKS.add(
-    "engine-running",
-    "Engine answers",
-    passes="`podman info` or `docker info` answers.",
-    why="An engine that does not answer cannot start the containers.",
-    fix="Start it: `systemctl start docker` for Docker; `podman info` shows why Podman fails.",
-)
+@CHECKS.add("engine-running", "Engine answers")
 def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
+    """`podman info` or `docker info` answers.
+
+    An engine that does not answer cannot start the containers.
+
+    Start it: `systemctl start docker` for Docker; `podman info` shows why Podman fails.
+    """
     found = chosen_engine(settings, engine)
     if found is None:
-        return skipped(text("no engine is installed"))
+        return skipped("no engine is installed")
     if found.running:
-        return passed(text("{name} answers", name=found.name))
+        return passed("{name} answers", name=found.name)
     if found.running is None:
         seen = text("{name} did not respond in time", name=found.name)
         return unknown(
@@ -254,17 +244,17 @@ def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
     )
 
 
-@CHECKS.add(
-    "engine-version",
-    "Engine version",
-    passes="It is not older than the minimum version of the table.",
-    why="Older engines lack what the containers need, or restart them wrongly after a reboot.",
-    fix="Update the engine; `mst-readiness host` lists the versions that are supported.",
-)
+@CHECKS.add("engine-version", "Engine version")
 def _version(settings: Settings, engine: EngineFacts) -> Verdict:
+    """It is not older than the minimum version of the table.
+
+    Older engines lack what the containers need, or restart them wrongly after a reboot.
+
+    Update the engine; `mst-readiness host` lists the versions that are supported.
+    """
     found = chosen_engine(settings, engine)
     if found is None:
-        return skipped(text("no engine is installed"))
+        return skipped("no engine is installed")
     number, known = release(found.version), platforms().engines[found.name]
     least = release(known.least)
     if number is None or least is None:
@@ -280,24 +270,22 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
             least=known.least,
         )
     return passed(
-        text(
-            "{name} {version} is {least} or later", name=found.name, version=found.version, least=known.least
-        )
+        "{name} {version} is {least} or later", name=found.name, version=found.version, least=known.least
     )
 
 
-@CHECKS.add(
-    "engine-known-bad",
-    "Known bad engine version",
-    passes="It is in no refused range of versions; the table has the reasons.",
-    why="This version has a fault that breaks the gateway; the finding names it.",
-    fix="Update the engine to the version that the finding names.",
-)
+@CHECKS.add("engine-known-bad", "Known bad engine version")
 def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
+    """It is in no refused range of versions; the table has the reasons.
+
+    This version has a fault that breaks the gateway; the finding names it.
+
+    Update the engine to the version that the finding names.
+    """
     found = chosen_engine(settings, engine)
     number = None if found is None else release(found.version)
     if found is None or number is None:
-        return skipped(text("no engine version is known"))
+        return skipped("no engine version is known")
     bad = bad_range(found.name, number)
     if bad is not None:
         return problem(
@@ -308,30 +296,26 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
             why=bad.why,
             below=bad.below,
         )
-    return passed(text("{name} {version} has no known problem", name=found.name, version=found.version))
+    return passed("{name} {version} has no known problem", name=found.name, version=found.version)
 
 
-@CHECKS.add(
-    "engine-tested",
-    "Engine version tested",
-    Requirement.INFO,
-    passes="A run of its release line is recorded, with date and kernel (`mst-readiness host` shows them).",
-    why="The installation was not tried with this version. It may work differently from what is described.",
-)
+@CHECKS.add("engine-tested", "Engine version tested", Requirement.INFO)
 def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
+    """A run of its release line is recorded, with date and kernel (`mst-readiness host` shows them).
+
+    The installation was not tried with this version. It may work differently from what is described.
+    """
     found = chosen_engine(settings, engine)
     number = None if found is None else release(found.version)
     if found is None or number is None:
-        return skipped(text("no engine version is known"))
+        return skipped("no engine version is known")
     lines = platforms().engines[found.name].tested
     if is_tested(found.name, number):
         return passed(
-            text(
-                "{name} {version} is of a tested release line ({lines})",
-                name=found.name,
-                version=found.version,
-                lines=", ".join(lines),
-            )
+            "{name} {version} is of a tested release line ({lines})",
+            name=found.name,
+            version=found.version,
+            lines=", ".join(lines),
         )
     return problem(
         "{name} {version} is not among the tested ones ({tested})",
@@ -342,17 +326,15 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     )
 
 
-@CHECKS.add(
-    "engine-shipped",
-    "Engine of the distribution",
-    Requirement.INFO,
-    passes="It is the distribution's supported engine, and not older than the version shipped.",
-    why="Microsoft supports the gateway on the engine of the distribution only.",
-)
+@CHECKS.add("engine-shipped", "Engine of the distribution", Requirement.INFO)
 def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
+    """It is the distribution's supported engine, and not older than the version shipped.
+
+    Microsoft supports the gateway on the engine of the distribution only.
+    """
     row, found = platforms().of(system.distribution, system.version), chosen_engine(settings, engine)
     if row is None or found is None:
-        return skipped(text("no platform entry or no engine to compare with"))
+        return skipped("no platform entry or no engine to compare with")
     if found.name != row.engine:
         return problem(
             "{name}; {system} supports {engine}",
@@ -362,19 +344,17 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
             engine=row.engine,
         )
     if not row.shipped:
-        return passed(text("{name}, as supported on {name_2}", name=found.name, name_2=system.name))
+        return passed("{name}, as supported on {name_2}", name=found.name, name_2=system.name)
     number, shipped = release(found.version), release(row.shipped)
     if number is None or shipped is None:
-        return skipped(text("no engine version is known"))
+        return skipped("no engine version is known")
     if number >= shipped:
         return passed(
-            text(
-                "{name} {version}; {name_2} came with {shipped}",
-                name=found.name,
-                version=found.version,
-                name_2=system.name,
-                shipped=row.shipped,
-            )
+            "{name} {version}; {name_2} came with {shipped}",
+            name=found.name,
+            version=found.version,
+            name_2=system.name,
+            shipped=row.shipped,
         )
     return problem(
         "{name} {version} is older than {shipped}",
@@ -385,53 +365,42 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
     )
 
 
-@CHECKS.add(
-    "userns-remap",
-    "Docker user namespaces",
-    passes="Docker does not remap user namespaces: the certificate's key could not be read.",
-    why="With remapped ids the container cannot read the key of the certificate, so it does not start.",
-)
+@CHECKS.add("userns-remap", "Docker user namespaces")
 def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
+    """Docker does not remap user namespaces: the certificate's key could not be read.
+
+    With remapped ids the container cannot read the key of the certificate, so it does not start.
+    """
     found = chosen_engine(settings, engine)
     if found is None or found.name != "docker":
-        return skipped(text("Docker is not used"))
+        return skipped("Docker is not used")
     if not engine.userns_remap:
-        return passed(text("userns-remap is not set"))
+        return passed("userns-remap is not set")
     return problem(
         "userns-remap is {userns_remap}: containers cannot read the certificate's key",
-        hint=(
-            "Remove userns-remap from /etc/docker/daemon.json (or from the options of dockerd), then "
-            "`systemctl restart docker`."
-        ),
+        hint="Remove userns-remap from /etc/docker/daemon.json (or from the options of dockerd), then "
+        "`systemctl restart docker`.",
         userns_remap=engine.userns_remap,
     )
 
 
-@CHECKS.add(
-    "auditd",
-    "Auditing",
-    _RECOMMENDED,
-    passes=(
-        "`auditd` is active. The installation then adds rules for the gateway's files "
-        "([step `audit`](steps.md)); `ausearch -k mst` shows who changed them."
-    ),
-    why="An audit shows who changed the settings, the certificate or the key of the gateway.",
-)
+@CHECKS.add("auditd", "Auditing", _RECOMMENDED)
 def _auditd(security: SecurityFacts) -> Verdict:
+    """`auditd` is active. The installation then adds rules for the gateway's files ([step
+    `audit`](steps.md)); `ausearch -k mst` shows who changed them.
+
+    An audit shows who changed the settings, the certificate or the key of the gateway.
+    """
     if security.auditd == "active":
-        return passed(text("auditd is active"))
+        return passed("auditd is active")
     if security.auditd == "inactive":
         return problem(
             "auditd is installed but not active",
-            hint=(
-                "Start it: `systemctl enable --now auditd`, or run with --fix. An installation then adds "
-                "rules for the gateway's files; run it again where one was made before."
-            ),
+            hint="Start it: `systemctl enable --now auditd`, or run with --fix. An installation then adds "
+            "rules for the gateway's files; run it again where one was made before.",
         )
     return problem(
         "auditd is not installed",
-        hint=(
-            "Install the package auditd (RHEL: audit). An installation then adds rules for the gateway's "
-            "files; run it again where one was made before."
-        ),
+        hint="Install the package auditd (RHEL: audit). An installation then adds rules for the gateway's "
+        "files; run it again where one was made before.",
     )

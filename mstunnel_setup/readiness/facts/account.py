@@ -1,8 +1,8 @@
 """The account: what its token and the tenant say about role and licence. No token leaves this module."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import Field
 
@@ -32,7 +32,7 @@ class AccountFacts(Section):
     tunnels: dict[str, TunnelFacts] = Field(default_factory=dict)
 
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 
 @dataclass(frozen=True)
@@ -50,29 +50,28 @@ class AccountReader:
             return AccountFacts(tried=False)
         try:
             source = self.sign_in()
-            return self._ask(source, claims(source.token()))
+            token = claims(source.token())
+            graph = Graph(self.http, self.cloud, source, self.clock)
+            sites = _allowed(graph.sites)
+            licensed = _allowed(lambda: has_intune(graph.licences()))
+            application = _allowed(lambda: graph.service_principal(GATEWAY_APP_ID) is not None)
         except (SignInError, WaitingError, NetworkError) as error:
             if error.code == "role-missing":
                 return AccountFacts(roles=())
             return AccountFacts(error=error.message, hint=error.hint)
-
-    def _ask(self, source: AccessToken, token: Mapping[str, Any]) -> AccountFacts:
-        graph = Graph(self.http, self.cloud, source, self.clock)
+        name = token.get("upn") or token.get("preferred_username") or token.get("app_displayname") or ""
         roles = token.get("wids")
-        sites = _told(graph.sites)
         return AccountFacts(
-            name=plain(
-                token.get("upn") or token.get("preferred_username") or token.get("app_displayname") or "", 120
-            ),
+            name=plain(name, 120),
             roles=tuple(map(str, roles)) if isinstance(roles, list) else None,
-            licensed=_told(lambda: has_intune(graph.licences())),
+            licensed=licensed,
             sites=None if sites is None else tuple(plain(site.display_name, 60) for site in sites),
-            gateway_application=_told(lambda: graph.service_principal(GATEWAY_APP_ID) is not None),
+            gateway_application=application,
             tunnels={site.display_name: _tunnel(site) for site in sites or ()},
         )
 
 
-def _told(question: Callable[[], Answer]) -> Answer | None:
+def _allowed(question: Callable[[], Reply]) -> Reply | None:
     """The answer; None when the tenant refuses it, which is no fault of the account."""
     try:
         return question()

@@ -1,6 +1,7 @@
 """The certificate: read and judged with the house judge, and asked about at its authorities."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -13,7 +14,7 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.ca_trust import added_roots, system_roots
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import best_path
-from mstunnel_setup.certificates.judge import judge
+from mstunnel_setup.certificates.judge import days_left, judge
 from mstunnel_setup.certificates.load import given_content, load_identity_files, load_identity_pfx
 from mstunnel_setup.certificates.revocation import ask, fetching, revocation_findings
 from mstunnel_setup.certificates.revocation_answers import RevocationState
@@ -72,16 +73,22 @@ class CertificateReader:
 
     def certificate(self) -> CertificateFacts:
         """The certificate, judged."""
-        place = self._where()
-        if place is None:
+        place, identity = self._where(), self._identity()
+        if place is None or identity is None:
             return CertificateFacts()
         name = " and ".join(place.certificates)
-        identity = self._identity()
         if isinstance(identity, CertificateError):
             return CertificateFacts(place=name, problem=identity.message, hint=identity.hint)
-        if identity is None:
-            return CertificateFacts()
-        return CertificateFacts(place=name, findings=self._findings(identity), days_left=self._days(identity))
+        now = self.clock.now()
+        findings = judge(
+            identity,
+            public_address=self.address or None,
+            now=now,
+            trusted_roots=self.roots,
+            private_roots=self.private_roots,
+            allow_self_signed=self.lab,
+        )
+        return CertificateFacts(place=name, findings=findings, days_left=days_left(identity.leaf, now))
 
     def revocation(self) -> RevocationFacts:
         """What the authorities say."""
@@ -89,16 +96,12 @@ class CertificateReader:
         if not isinstance(identity, Identity):
             return RevocationFacts()
         now = self.clock.now()
-        path = best_path(
-            identity.leaf, identity.given or identity.chain, self.roots + self.private_roots, now
-        )
-        http = self.open_http()
-        try:
-            verdicts = ask(path.certificates, fetching(http), now)
-        finally:
-            http.close()
-        asked = tuple(item.subject for item in verdicts if item.state is not RevocationState.NOT_OFFERED)
-        return RevocationFacts(asked=asked, findings=tuple(revocation_findings(verdicts)))
+        roots = self.roots + self.private_roots
+        path = best_path(identity.leaf, identity.given or identity.chain, roots, now)
+        with closing(self.open_http()) as http:
+            found = ask(path.certificates, fetching(http), now)
+        asked = tuple(item.subject for item in found if item.state is not RevocationState.NOT_OFFERED)
+        return RevocationFacts(asked=asked, findings=tuple(revocation_findings(found)))
 
     @cached_property
     def roots(self) -> tuple[Certificate, ...]:
@@ -118,8 +121,16 @@ class CertificateReader:
     @cached_property
     def _read_once(self) -> Identity | CertificateError | None:
         place = self._where()
+        if place is None:
+            return None
         try:
-            return None if place is None else self._load(place)
+            if place.pfx:
+                return load_identity_pfx(given_content(self.files, place.pfx), place.passphrase())
+            chain = {path: given_content(self.files, path) for path in place.chain}
+            return load_identity_files(chain, given_content(self.files, place.key) if place.key else b"")
+        except UsageError as error:
+            # A file that cannot be read.
+            return CertificateError(error.code, error.message, error.hint)
         except CertificateError as error:
             return error
 
@@ -127,37 +138,11 @@ class CertificateReader:
         """The place that was given, else the first usual one that is filled, by path of this machine."""
         if self.place.certificates:
             return self.place
-        for place in self._usual():
+        usual = (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)
+        chain, key, pfx = (str(self.files.locate(path)) for path in usual)
+        pem = CertificatePlace((chain,), key)
+        for place in (pem, CertificatePlace(pfx=pfx, passphrase=self.place.passphrase)):
             files = (*place.certificates, place.key)
             if all(self.files.read_given(path) is not None for path in files if path):
                 return place
         return None
-
-    def _usual(self) -> tuple[CertificatePlace, ...]:
-        chain, key, pfx = (
-            str(self.files.locate(path)) for path in (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)
-        )
-        return (CertificatePlace((chain,), key), CertificatePlace(pfx=pfx, passphrase=self.place.passphrase))
-
-    def _load(self, place: CertificatePlace) -> Identity:
-        """The certificate with its key. Raises CertificateError, also for a file that cannot be read."""
-        try:
-            if place.pfx:
-                return load_identity_pfx(given_content(self.files, place.pfx), place.passphrase())
-            chain = {path: given_content(self.files, path) for path in place.chain}
-            return load_identity_files(chain, given_content(self.files, place.key) if place.key else b"")
-        except UsageError as error:
-            raise CertificateError(error.code, error.message, error.hint) from error
-
-    def _findings(self, identity: Identity) -> tuple[Problem, ...]:
-        return judge(
-            identity,
-            public_address=self.address or None,
-            now=self.clock.now(),
-            trusted_roots=self.roots,
-            private_roots=self.private_roots,
-            allow_self_signed=self.lab,
-        )
-
-    def _days(self, identity: Identity) -> int:
-        return (identity.leaf.not_valid_after_utc - self.clock.now()).days

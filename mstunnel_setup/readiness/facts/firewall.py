@@ -1,7 +1,7 @@
 """Pure readers of what firewall and SELinux programs print."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 from mstunnel_setup.base.parsing import json_value
@@ -20,24 +20,17 @@ class Firewall(Section):
     udp: bool | None = None
 
 
-Protocol: TypeAlias = Literal["tcp", "udp"]
-
-NftObject: TypeAlias = dict[str, Any]
-
-"""An object in the output of `nft --json` (libnftables-json(5))."""
+Rules: TypeAlias = list[list[dict[str, Any]]]
+"""The expressions of each rule of a chain, as `nft --json` prints them (libnftables-json(5))."""
 
 _SERVICES = {("https", 443, "tcp"), ("http3", 443, "udp")}
-
 _UFW_RULE = re.compile(
     r"(?P<to>\S.*?)\s+(?P<verb>ALLOW|LIMIT|DENY|REJECT)(?: (?P<way>IN|OUT|FWD))?\s+(?P<source>.+)"
 )
-
 # How engines name the interfaces of their networks.
 _OF_CONTAINERS = re.compile(r"docker|podman|cni|br-|veth")
-
 # Where ufw's chains of hook forward lead, for IPv4 and IPv6.
 _OF_UFW = ("ufw-before-forward", "ufw6-before-forward")
-
 # Behind the ports: `(v6)`, or the name of an application that has them.
 _UFW_NOTE = re.compile(r" \(.*\)")
 
@@ -59,16 +52,14 @@ def firewalld(zones: str, port: int) -> Firewall:
     rich rules is judged only as far as its ports and services go.
     """
     every = list(_zones(zones))
-    has_own = any(map(_has_own_interface, every))
+    own = [item for item in every if not all(map(_OF_CONTAINERS.match, item.get("interfaces", "").split()))]
     named = [zone for zone in every if zone.get("interfaces") or zone.get("sources")]
-    unnamed = [zone for zone in every if zone["default"] and not has_own]
-    answers = {
-        protocol: all(_zone_opens(zone, port, protocol) for zone in (*named, *unnamed))
-        if has_own or unnamed
-        else None
+    unnamed = [zone for zone in every if zone["default"] and not own]
+    tcp, udp = (
+        all(_zone_opens(zone, port, protocol) for zone in (*named, *unnamed)) if own or unnamed else None
         for protocol in ("tcp", "udp")
-    }
-    return Firewall(kind="firewalld", tcp=answers["tcp"], udp=answers["udp"])
+    )
+    return Firewall(kind="firewalld", tcp=tcp, udp=udp)
 
 
 def _zones(text: str) -> Iterator[dict[str, str]]:
@@ -83,28 +74,20 @@ def _zones(text: str) -> Iterator[dict[str, str]]:
             zone[name] = value.strip()
 
 
-def _has_own_interface(zone: dict[str, str]) -> bool:
-    return not all(map(_OF_CONTAINERS.match, zone.get("interfaces", "").split()))
-
-
 def _zone_opens(zone: dict[str, str], port: int, protocol: str) -> bool:
-    if zone.get("target") == "ACCEPT":
-        return True
-    ports = zone.get("ports", "").split()
-    services = zone.get("services", "").split()
-    by_port = any(_covers(item, port, protocol) for item in ports)
-    return by_port or any((name, port, protocol) in _SERVICES for name in services)
+    by_port = any(_covers(item, port, protocol) for item in zone.get("ports", "").split())
+    by_name = any((name, port, protocol) in _SERVICES for name in zone.get("services", "").split())
+    return zone.get("target") == "ACCEPT" or by_port or by_name
 
 
 def _covers(item: str, port: int, protocol: str) -> bool:
     """Whether "443/tcp", "440-450/tcp" or "80,443/tcp" covers the port."""
     numbers, _, name = item.partition("/")
-    return name in (protocol, "") and any(_holds(one, port) for one in numbers.split(","))
-
-
-def _holds(numbers: str, port: int) -> bool:
-    match = re.fullmatch(r"([0-9]{1,5})(?:[-:]([0-9]{1,5}))?", numbers, re.ASCII)
-    return match is not None and int(match[1]) <= port <= int(match[2] or match[1])
+    for one in numbers.split(","):
+        match = re.fullmatch(r"([0-9]{1,5})(?:[-:]([0-9]{1,5}))?", one, re.ASCII)
+        if match and int(match[1]) <= port <= int(match[2] or match[1]):
+            return name in (protocol, "")
+    return False
 
 
 def ufw(status: str, port: int) -> Firewall | None:
@@ -115,35 +98,27 @@ def ufw(status: str, port: int) -> Firewall | None:
     """
     if not re.search(r"^Status: active", status, re.MULTILINE):
         return None
-    allowed_by_default = bool(re.search(r"^Default: allow \(incoming\)", status, re.MULTILINE))
-    tcp, udp = (
-        _ufw(_ufw_rules(status, port, protocol, ("IN", None)), default=allowed_by_default)
-        for protocol in ("tcp", "udp")
-    )
+    by_default = bool(re.search(r"^Default: allow \(incoming\)", status, re.MULTILINE))
+    tcp, udp = (_ufw(status, port, name, ("IN", None), default=by_default) for name in ("tcp", "udp"))
     return Firewall(kind="ufw", tcp=tcp, udp=udp)
 
 
-def _ufw(rules: Iterable[tuple[bool, bool]], *, default: bool) -> bool | None:
+def _ufw(
+    status: str, port: int, protocol: str, ways: tuple[str | None, ...], *, default: bool
+) -> bool | None:
+    """What the rules about the port say that are for one of these ways."""
     open_to_some = False
-    for allows, for_all in rules:
-        if for_all:
-            return allows or (None if open_to_some else False)
-        open_to_some = open_to_some or allows
-    return default or (None if open_to_some else False)
-
-
-def _ufw_rules(
-    status: str, port: int, protocol: str, ways: tuple[str | None, ...]
-) -> Iterator[tuple[bool, bool]]:
-    """Of each rule about the port that is for one of these ways: whether it allows, and from everywhere."""
     for match in map(_UFW_RULE.fullmatch, map(str.strip, status.splitlines())):
         if match is None or match["way"] not in ways:
             continue
         place, interface, _ = _UFW_NOTE.sub("", match["to"]).partition(" on ")
         *addresses, ports = place.split()
         if _covers(ports.replace("Anywhere", str(port)), port, protocol):
-            for_all = not addresses and not interface and match["source"].startswith("Anywhere")
-            yield match["verb"] in ("ALLOW", "LIMIT"), for_all
+            allows = match["verb"] in ("ALLOW", "LIMIT")
+            if not addresses and not interface and match["source"].startswith("Anywhere"):
+                return allows or (None if open_to_some else False)
+            open_to_some = open_to_some or allows
+    return default or (None if open_to_some else False)
 
 
 def nftables(ruleset: str, port: int) -> Firewall | None:
@@ -152,11 +127,10 @@ def nftables(ruleset: str, port: int) -> Firewall | None:
     Only plain rules are understood: with jumps, named sets and extensions of iptables, the answer to a closed
     port is "cannot be judged".
     """
-    objects = _nft_objects(ruleset)
-    closed = _closed("input", objects)
+    closed = _closed("input", ruleset)
     if not closed:
         return None
-    rules = [rule for chain in closed for rule in _rules(chain, objects)]
+    rules = [rule for chain in closed for rule in chain]
     tcp, udp = (_nft(rules, port, protocol) for protocol in ("tcp", "udp"))
     return Firewall(kind="nftables", tcp=tcp, udp=udp)
 
@@ -168,123 +142,104 @@ def forwarded(ruleset: str, ufw_status: str, port: int) -> Firewall:
     firewalld does), or lead to the rules of the engine: what one chain accepts another one still drops. In
     the chain of ufw its rules for what is routed decide, from the output of `ufw status verbose`.
     """
-    objects = _nft_objects(ruleset)
-    closed = [_rules(chain, objects) for chain in _closed("forward", objects)]
+    closed = _closed("forward", ruleset)
     if not closed:
         return Firewall(forwarded=True)
     # Podman and Docker put the way to their rules before those of ufw.
-    of_ufw = [rules for rules in closed if _leads_to_ufw(rules) and not _lets_through(rules)]
+    of_ufw = [
+        rules
+        for rules in closed
+        if any(_target(part) in _OF_UFW for parts in rules for part in parts) and not _lets_through(rules)
+    ]
     others = [_lets_through(rules) for rules in closed if rules not in of_ufw]
-    tcp, udp = (
-        _every([*others, *(_routed_by_ufw(ufw_status, port, name) for _ in of_ufw)])
-        for name in ("tcp", "udp")
-    )
+    by_default = re.search(r"^Default: .*\ballow \(routed\)", ufw_status, re.MULTILINE) is not None
+    answers: list[bool | None] = []
+    for protocol in ("tcp", "udp"):
+        routed = [_ufw(ufw_status, port, protocol, ("FWD",), default=by_default)] if of_ufw else []
+        found = [*others, *routed]
+        answers.append(False if False in found else None if None in found else True)
     kind: Literal["ufw", "nftables"] = "ufw" if of_ufw and False not in others else "nftables"
-    return Firewall(kind=kind, forwarded=True, tcp=tcp, udp=udp)
+    return Firewall(kind=kind, forwarded=True, tcp=answers[0], udp=answers[1])
 
 
-def _routed_by_ufw(status: str, port: int, protocol: str) -> bool | None:
-    by_default = re.search(r"^Default: .*\ballow \(routed\)", status, re.MULTILINE) is not None
-    return _ufw(_ufw_rules(status, port, protocol, ("FWD",)), default=by_default)
-
-
-def _every(answers: list[bool | None]) -> bool | None:
-    return False if False in answers else None if None in answers else True
-
-
-def _leads_to_ufw(rules: list[list[NftObject]]) -> bool:
-    jumps = (part.get("jump") for parts in rules for part in parts)
-    return any(isinstance(jump, dict) and jump.get("target") in _OF_UFW for jump in jumps)
-
-
-def _closed(hook: str, objects: list[NftObject]) -> list[NftObject]:
-    """The chains of a hook that drop what none of their rules accepts."""
-    chains = [chain for chain in _of(objects, "chain") if chain.get("hook") == hook]
-    return [chain for chain in chains if chain.get("policy") == "drop" or _ends_closed(chain, objects)]
-
-
-def _lets_through(rules: list[list[NftObject]]) -> bool | None:
+def _lets_through(rules: Rules) -> bool | None:
+    """Whether rules accept what was redirected, or lead to those of Podman (netavark) or Docker."""
     for parts in rules:
-        if any("accept" in part for part in parts) and any(_redirected(part) for part in parts):
+        matches = [part["match"] for part in parts if isinstance(part.get("match"), dict)]
+        redirected = any(
+            match.get("left") == {"ct": {"key": "status"}} and match.get("right") == "dnat"
+            for match in matches
+        )
+        if redirected and any("accept" in part for part in parts):
             return True
-        if any(_of_engine(part) for part in parts):
+        if any(_target(part).startswith(("NETAVARK_FORWARD", "DOCKER")) for part in parts):
             return True
-    return None if any(_nft_unclear(part) for parts in rules for part in parts) else False
+    return None if _unclear(rules) else False
 
 
-def _redirected(part: NftObject) -> bool:
-    match = part.get("match")
-    return (
-        isinstance(match, dict)
-        and match.get("left") == {"ct": {"key": "status"}}
-        and match.get("right") == "dnat"
-    )
-
-
-def _of_engine(part: NftObject) -> bool:
-    """Whether a part of a rule leads to the rules of Podman (netavark) or Docker."""
+def _target(part: dict[str, Any]) -> str:
     jump = part.get("jump")
-    return isinstance(jump, dict) and str(jump.get("target", "")).startswith(("NETAVARK_FORWARD", "DOCKER"))
+    return str(jump.get("target", "")) if isinstance(jump, dict) else ""
 
 
-def _nft_objects(ruleset: str) -> list[NftObject]:
+def _closed(hook: str, ruleset: str) -> list[Rules]:
+    """The rules of each chain of a hook that drops what none of them accepts."""
     try:
-        found = json_value(ruleset)
+        document = json_value(ruleset)
     except ValueError:
         return []
-    items = found.get("nftables") if isinstance(found, dict) else None
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    items = document.get("nftables") if isinstance(document, dict) else None
+    objects = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    found = []
+    for chain in _of(objects, "chain"):
+        place = [chain.get(key) for key in ("family", "table", "name")]
+        lists = [
+            rule.get("expr")
+            for rule in _of(objects, "rule")
+            if [rule.get(key) for key in ("family", "table", "chain")] == place
+        ]
+        rules = [
+            [part for part in parts if isinstance(part, dict)] for parts in lists if isinstance(parts, list)
+        ]
+        last = rules[-1] if rules else []
+        ends_closed = len(last) == 1 and not {"drop", "reject"}.isdisjoint(last[0])
+        if chain.get("hook") == hook and (chain.get("policy") == "drop" or ends_closed):
+            found.append(rules)
+    return found
 
 
-def _of(objects: list[NftObject], kind: str) -> list[NftObject]:
+def _of(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [item[kind] for item in objects if isinstance(item.get(kind), dict)]
 
 
-def _rules(chain: NftObject, objects: list[NftObject]) -> list[list[NftObject]]:
-    """The expressions of each rule of a chain."""
-    place = [chain.get(key) for key in ("family", "table", "name")]
-    rules = [
-        rule
-        for rule in _of(objects, "rule")
-        if [rule.get(key) for key in ("family", "table", "chain")] == place
-    ]
-    lists = [rule.get("expr") for rule in rules]
-    return [[part for part in parts if isinstance(part, dict)] for parts in lists if isinstance(parts, list)]
-
-
-def _ends_closed(chain: NftObject, objects: list[NftObject]) -> bool:
-    rules = _rules(chain, objects)
-    return bool(rules) and len(rules[-1]) == 1 and not {"drop", "reject"}.isdisjoint(rules[-1][0])
-
-
-def _nft(rules: list[list[NftObject]], port: int, protocol: str) -> bool | None:
+def _nft(rules: Rules, port: int, protocol: str) -> bool | None:
+    places = [{"payload": {"protocol": name, "field": "dport"}} for name in (protocol, "th")]
     for parts in rules:
-        if any("accept" in part for part in parts) and any(_nft_port(part, port, protocol) for part in parts):
+        matches = [part["match"] for part in parts if isinstance(part.get("match"), dict)]
+        opens = any(
+            match.get("op") == "==" and match.get("left") in places and _holds(match.get("right"), port)
+            for match in matches
+        )
+        if opens and any("accept" in part for part in parts):
             return True
-    unclear = any(_nft_unclear(part) for parts in rules for part in parts)
-    return None if unclear else False
+    return None if _unclear(rules) else False
 
 
-def _nft_unclear(part: NftObject) -> bool:
+def _unclear(rules: Rules) -> bool:
     """Whether a part of a rule may open a port in a way that is not understood here."""
-    match = part.get("match")
-    named_set = isinstance(match, dict) and str(match.get("right", "")).startswith("@")
-    return named_set or not {"jump", "goto", "vmap", "xt"}.isdisjoint(part)
+    for part in (part for parts in rules for part in parts):
+        match = part.get("match")
+        named_set = isinstance(match, dict) and str(match.get("right", "")).startswith("@")
+        if named_set or not {"jump", "goto", "vmap", "xt"}.isdisjoint(part):
+            return True
+    return False
 
 
-def _nft_port(part: NftObject, port: int, protocol: str) -> bool:
-    match = part.get("match")
-    if not isinstance(match, dict) or match.get("op") != "==":
-        return False
-    wanted = ({"payload": {"protocol": name, "field": "dport"}} for name in (protocol, "th"))
-    return match.get("left") in list(wanted) and _nft_value(match.get("right"), port)
-
-
-def _nft_value(right: object, port: int) -> bool:
+def _holds(right: object, port: int) -> bool:
     """Whether a number, a set or a range holds the port (libnftables-json(5))."""
     if isinstance(right, dict):
         if isinstance(right.get("set"), list):
-            return any(_nft_value(item, port) for item in right["set"])
+            return any(_holds(item, port) for item in right["set"])
         match right.get("range"):
             case [int(low), int(high)]:
                 return low <= port <= high

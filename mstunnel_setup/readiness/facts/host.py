@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.kernel import place
+from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers import ipv6
@@ -97,16 +98,16 @@ class AddressFacts(Section):
     ipv6_addresses: tuple[str, ...] = ()
 
 
-def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(filter(_network, texts))
-
-
 def _network(text: str) -> str:
     try:
         ip_network(text, strict=False)
     except ValueError:
         return ""
     return text
+
+
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(filter(_network, texts))
 
 
 class TunnelFacts(Section):
@@ -127,6 +128,12 @@ class ProxyFacts(Section):
     """Every place that names a proxy."""
 
     places: tuple[ProxyPlace, ...] = ()
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports of all proxies that are named anywhere, in order."""
+        found = (proxy_place(item.value) for item in self.places if item.name != "no_proxy")
+        return tuple(sorted({place[1] for place in found if place is not None}))
 
 
 class PortHolder(Section):
@@ -166,34 +173,14 @@ class RootlessFacts(Section):
 
 
 _MODULE_DIRECTORIES = ("/etc/modules-load.d", "/run/modules-load.d", "/usr/lib/modules-load.d")
-
 _SYSCTL_DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/lib/sysctl.d")
-
 _SYSCTLS = (FORWARD, FORWARD_6, PORT_START, NAMESPACES, UNANSWERED, *ROOTLESS)
-
-_DISABLED = "/proc/sys/net/ipv6/conf/all/disable_ipv6"
-
-_SYSTEMD_SYSCTL = "/usr/lib/systemd/systemd-sysctl"
-
 _STORES = ("/var/lib/containers", "/var/lib/docker", "/var/lib", "/var", "/")
-
-_RESOLVED = "/run/systemd/resolve/resolv.conf"
-
-_UNIT_DIRECTORIES = ("docker.service.d", "podman.service.d", "mstunnel_monitor.service.d")
-
 _DEFAULT_BRIDGES = {"podman": "10.88.0.0/16", "docker": "172.17.0.0/16"}
-
 _CONTAINERS_CONF = ("/usr/share/containers/containers.conf", "/etc/containers/containers.conf")
-
 _CHOSEN_BACKEND = "/var/lib/containers/storage/defaultNetworkBackend"
-
-_NETAVARK_PROGRAMS = tuple(
-    f"{directory}/netavark"
-    for directory in ("/usr/libexec/podman", "/usr/lib/podman", "/usr/local/libexec/podman")
-)
-
+_NETAVARK_DIRECTORIES = ("/usr/libexec/podman", "/usr/lib/podman", "/usr/local/libexec/podman")
 _LOCAL_ADDRESS = re.compile(r"\|-- ([0-9.]+)\s+/32 host LOCAL")
-
 _BRIDGE_DEVICES = ("docker", "podman", "cni-podman", "br-")
 
 
@@ -210,13 +197,21 @@ class HostReader:
     environment: Mapping[str, str]
     answered: Mapping[str, str] = field(default_factory=dict)
 
+    def _text(self, path: str) -> str:
+        return text_of(self.files, path)
+
+    def _exists(self, path: str) -> bool:
+        return self.files.state(path) is not None
+
     def system(self) -> SystemFacts:
         """The machine."""
-        known = parse.assignments(
-            text_of(self.files, "/etc/os-release") or text_of(self.files, "/usr/lib/os-release")
-        )
+        known = parse.assignments(self._text("/etc/os-release") or self._text("/usr/lib/os-release"))
         unnamed = f"{known.get('NAME', 'Linux')} {known.get('VERSION_ID', '')}"
-        store, disk, free = self._space()
+        # Where the engine keeps containers, or will.
+        own = (self.rootless().home,) if self.settings.mode == "rootless" else ()
+        store = next(path for path in (*own, *_STORES) if self._exists(path))
+        disk = os.statvfs(self.files.locate(store))
+        cgroup = 1 if self._exists("/sys/fs/cgroup/memory") else 0
         return SystemFacts(
             distribution=known.get("ID", "unknown"),
             version=known.get("VERSION_ID", ""),
@@ -224,110 +219,92 @@ class HostReader:
             architecture=os.uname().machine,
             cpus=len(os.sched_getaffinity(0)),
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            disk=disk,
-            disk_free=free,
+            disk=disk.f_blocks * disk.f_frsize,
+            disk_free=disk.f_bavail * disk.f_frsize,
             store=store,
-            cgroup=self._cgroup(),
-            systemd=self.files.state("/run/systemd/system") is not None,
+            cgroup=CGROUP_V2 if self._exists("/sys/fs/cgroup/cgroup.controllers") else cgroup,
+            systemd=self._exists("/run/systemd/system"),
             root=os.geteuid() == 0,
             today=self.clock.now().date(),
         )
 
-    def _space(self) -> tuple[str, int, int]:
-        """Where the engine keeps containers, or will; size and free bytes of that file system."""
-        own = (self.rootless().home,) if self.settings.mode == "rootless" else ()
-        place = next(path for path in (*own, *_STORES) if self.files.state(path) is not None)
-        found = os.statvfs(self.files.locate(place))
-        return place, found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
-
-    def _cgroup(self) -> int:
-        if self.files.state("/sys/fs/cgroup/cgroup.controllers") is not None:
-            return 2
-        return 1 if self.files.state("/sys/fs/cgroup/memory") is not None else 0
-
     def kernel(self) -> KernelFacts:
         """Modules and sysctls, now and at boot."""
-        advertised = self._advertised()
+        # Without 0: there a network manager takes the routes itself, whatever the kernel forwards.
+        advertised = tuple(
+            device
+            for device in parse.advertised_devices(self._text("/proc/net/ipv6_route"))
+            if self._sysctl(accepting(device)) != "0"
+        )
         names = (*_SYSCTLS, *map(accepting, advertised))
-        values = {name: text_of(self.files, place(name)).strip() for name in names}
+        values = {name: self._sysctl(name) for name in names}
+        module_files = {"/etc/modules": self._text("/etc/modules")}
+        module_files |= texts_below(self.files, _MODULE_DIRECTORIES, ".conf")
+        # The last file wins. systemd reads sysctl.conf only where a link of sysctl.d leads to it, and
+        # Debian 13 has no such link any more; what others read comes after the directories (sysctl(8)).
+        sysctl_files = texts_below(self.files, _SYSCTL_DIRECTORIES, ".conf")
+        if not self._exists("/usr/lib/systemd/systemd-sysctl"):
+            sysctl_files["/etc/sysctl.conf"] = self._text("/etc/sysctl.conf")
         return KernelFacts(
             modules=self.modules(),
             built_in=self._on_disk("modules.builtin"),
             loadable=self.loadable(),
-            module_files=self._module_files(),
+            module_files={
+                module: path for path, text in module_files.items() for module in parse.module_lines(text)
+            },
             sysctls={name: value for name, value in values.items() if value},
-            sysctl_files=self._sysctl_files(names),
+            sysctl_files={
+                name: (path, value)
+                for path, text in sysctl_files.items()
+                for name, value in parse.sysctl_lines(text).items()
+                if name in names
+            },
             advertised=advertised,
-            tun_device=self.files.state("/dev/net/tun") is not None,
+            tun_device=self._exists("/dev/net/tun"),
         )
 
-    def _advertised(self) -> tuple[str, ...]:
-        """Without 0: there a network manager takes the routes itself, whatever the kernel forwards."""
-        found = parse.advertised_devices(text_of(self.files, "/proc/net/ipv6_route"))
-        return tuple(item for item in found if text_of(self.files, place(accepting(item))).strip() != "0")
+    def _sysctl(self, name: str) -> str:
+        return self._text(place(name)).strip()
 
     def modules(self) -> frozenset[str]:
         """Modules that work, whether or not this system can see how they were loaded (containers cannot)."""
-        release = text_of(self.files, "/proc/sys/kernel/osrelease").strip()
         found = parse.modules(
-            text_of(self.files, "/proc/modules"),
-            text_of(self.files, f"/lib/modules/{release}/modules.builtin"),
-            text_of(self.files, "/proc/misc"),
+            self._text("/proc/modules"), self._index("modules.builtin"), self._text("/proc/misc")
         )
-        seen = self.files.state("/proc/net/ip_tables_names") is not None
-        return found | {"ip_tables"} if seen else found
+        return found | {"ip_tables"} if self._exists("/proc/net/ip_tables_names") else found
 
     def loadable(self) -> frozenset[str]:
         """Of the modules that matter, those that the running kernel can load."""
         return self._on_disk("modules.dep")
 
     def _on_disk(self, index: str) -> frozenset[str]:
-        """Of the modules that matter, those that an index of depmod(8) names for the running kernel."""
-        release = text_of(self.files, "/proc/sys/kernel/osrelease").strip()
-        found = parse.modules_on_disk(text_of(self.files, f"/lib/modules/{release}/{index}"))
-        return found & {*MODULE_FILES, *CONNTRACK_MODULE_FILES}
+        return parse.modules_on_disk(self._index(index)) & {*MODULE_FILES, *CONNTRACK_MODULE_FILES}
 
-    def _module_files(self) -> dict[str, str]:
-        texts = {"/etc/modules": text_of(self.files, "/etc/modules")}
-        texts |= texts_below(self.files, _MODULE_DIRECTORIES, ".conf")
-        return {module: path for path, text in texts.items() for module in parse.module_lines(text)}
-
-    def _sysctl_files(self, names: Collection[str]) -> dict[str, tuple[str, str]]:
-        """The last file wins. systemd reads sysctl.conf only where a link of sysctl.d leads to it.
-
-        Debian 13 has no such link any more; what others read comes after the directories (sysctl(8)).
-        """
-        texts = texts_below(self.files, _SYSCTL_DIRECTORIES, ".conf")
-        if self.files.state(_SYSTEMD_SYSCTL) is None:
-            texts["/etc/sysctl.conf"] = text_of(self.files, "/etc/sysctl.conf")
-        return {
-            name: (path, value)
-            for path, text in texts.items()
-            for name, value in parse.sysctl_lines(text).items()
-            if name in names
-        }
+    def _index(self, name: str) -> str:
+        """An index of depmod(8) for the running kernel."""
+        release = self._text("/proc/sys/kernel/osrelease").strip()
+        return self._text(f"/lib/modules/{release}/{name}")
 
     def addresses(self) -> AddressFacts:
         """Routes, bridges, resolvers and the MTU of the default route."""
-        table = text_of(self.files, "/proc/net/route")
-        table6 = text_of(self.files, "/proc/net/ipv6_route")
-        device = parse.default_device(table) or parse.default_device_6(table6)
-        mtu = text_of(self.files, f"/sys/class/net/{device}/mtu").strip() if device else ""
+        table = self._text("/proc/net/route")
+        device = parse.default_device(table) or parse.default_device_6(self._text("/proc/net/ipv6_route"))
+        mtu = self._text(f"/sys/class/net/{device}/mtu").strip() if device else ""
+        resolvers = parse.resolvers(self._text("/etc/resolv.conf"))
+        # Those behind the local server of systemd-resolved.
+        behind = parse.resolvers(self._text("/run/systemd/resolve/resolv.conf"))
+        if behind and all(item.startswith("127.") for item in resolvers):
+            resolvers = behind
         return AddressFacts(
             routes=parse.routes(table),
             bridges=self._bridges(table),
-            resolvers=self._resolvers(),
+            resolvers=resolvers,
             device=device,
             mtu=whole_number(mtu) or 0,
-            ipv6=self.files.state("/proc/net/if_inet6") is not None,
-            ipv6_disabled=text_of(self.files, _DISABLED).strip() == "1",
+            ipv6=self._exists("/proc/net/if_inet6"),
+            ipv6_disabled=self._text("/proc/sys/net/ipv6/conf/all/disable_ipv6").strip() == "1",
             ipv6_addresses=tuple(map(str, _ipv6_addresses(self.files))),
         )
-
-    def _resolvers(self) -> tuple[str, ...]:
-        found = parse.resolvers(text_of(self.files, "/etc/resolv.conf"))
-        behind = parse.resolvers(text_of(self.files, _RESOLVED))
-        return behind if behind and all(item.startswith("127.") for item in found) else found
 
     def _bridges(self, table: str) -> tuple[Bridge, ...]:
         """Bridges that stand, those that files define, and the one an installed engine makes by default."""
@@ -336,113 +313,105 @@ class HostReader:
             for item in parse.routes(table)
             if item.device.startswith(_BRIDGE_DEVICES)
         ]
-        found = [*standing, *self._defined_bridges(), *standing]
-        # Another network than the engine's own says nothing of the one that the gateway will use.
-        default = self._default_bridge()
-        if all(item.name.removeprefix("cni-") != default.name for item in found):
-            found.append(default)
-        return tuple({(item.network, item.name): item for item in found}.values())
-
-    def _defined_bridges(self) -> list[Bridge]:
         daemon = "/etc/docker/daemon.json"
-        found = [*parse.docker_bridges(text_of(self.files, daemon), daemon)]
+        found = [*standing, *parse.docker_bridges(self._text(daemon), daemon)]
         for path, content in texts_below(self.files, (ipv6.DIRECTORY,), ".json").items():
             # What this program adds leaves the range of the bridge to Podman.
             found += parse.netavark_bridges(content, path) if path != ipv6.FILE else ()
         if self.network_backend() == "cni":
             for path, content in texts_below(self.files, ("/etc/cni/net.d",), ".conflist").items():
                 found += parse.cni_bridges(content, path)
-        return found
+        found += standing
+        # Another network than the engine's own says nothing of the one that the gateway will use.
+        default = self._default_bridge()
+        if all(item.name.removeprefix("cni-") != default.name for item in found):
+            found.append(default)
+        return tuple({(item.network, item.name): item for item in found}.values())
 
     def network_backend(self) -> Literal["netavark", "cni"]:
         """What makes Podman's networks: as set, as chosen at its first run, else netavark where it is there.
 
         Files of CNI say nothing: Debian's Podman brings one along and does not read it.
         """
-        chosen = text_of(self.files, _CHOSEN_BACKEND).strip()
-        names = [chosen, *(parse.network_backend(text) for text in self._containers_conf().values())]
+        names = [self._text(_CHOSEN_BACKEND).strip()]
+        names += map(parse.network_backend, self._containers_conf().values())
         known = [name for name in names if name in ("netavark", "cni")]
         if known:
             return "cni" if known[-1] == "cni" else "netavark"
-        there = any(self.files.state(path) is not None for path in _NETAVARK_PROGRAMS)
+        there = any(self._exists(f"{directory}/netavark") for directory in _NETAVARK_DIRECTORIES)
         return "netavark" if there else "cni"
 
     def _default_bridge(self) -> Bridge:
-        docker = self.files.state("/etc/docker") is not None and self.files.state("/etc/containers") is None
+        """That of the engine; of Podman's the last file of containers.conf(5) may set the range."""
+        docker = self._exists("/etc/docker") and not self._exists("/etc/containers")
         name = "docker" if self.settings.engine == "docker" or docker else "podman"
-        default = Bridge(network=_DEFAULT_BRIDGES[name], name=f"{name}0", source="default")
-        return default if name == "docker" else self._podman_subnet() or default
-
-    def _podman_subnet(self) -> Bridge | None:
-        """The range that the last file of containers.conf(5) sets for Podman's own network."""
-        texts = self._containers_conf()
-        found = [bridge for path, text in texts.items() for bridge in parse.podman_subnet(text, path)]
-        return found[-1] if found else None
+        found = [Bridge(network=_DEFAULT_BRIDGES[name], name=f"{name}0", source="default")]
+        if name == "podman":
+            for path, text in self._containers_conf().items():
+                found += parse.podman_subnet(text, path)
+        return found[-1]
 
     def _containers_conf(self) -> dict[str, str]:
         """The texts of the files of containers.conf(5), the one that wins last."""
-        texts = {path: text_of(self.files, path) for path in _CONTAINERS_CONF}
+        texts = {path: self._text(path) for path in _CONTAINERS_CONF}
         return texts | texts_below(self.files, ("/etc/containers/containers.conf.d",), ".conf")
 
     def tunnel(self) -> TunnelFacts:
         """The server configuration of an installed gateway."""
-        found = parse.json_object(text_of(self.files, paths.ADMIN_SETTINGS))
+        found = parse.json_object(self._text(paths.ADMIN_SETTINGS))
         if not found:
             return TunnelFacts()
+        # The vendor's settings have no name for the IPv6 pool.
+        served = read_tunnel_settings(self.files.read(paths.OCSERV_CONF) or b"")
+        pools = [str(pool) for pool in served.pools if isinstance(pool, IPv6Network)] if served else []
         return TunnelFacts(
             source=paths.ADMIN_SETTINGS,
             pool=str(found.get("Network") or ""),
-            ipv6_pool=self._ipv6_pool(),
+            ipv6_pool=pools[0] if pools else "",
             dns_servers=_strings(found.get("DNSServers")),
             includes=tuple(item for item in _strings(found.get("RoutesInclude")) if item != "default"),
         )
 
-    def _ipv6_pool(self) -> str:
-        """The vendor's settings have no name for it."""
-        served = read_tunnel_settings(self.files.read(paths.OCSERV_CONF) or b"")
-        pools = served.pools if served else ()
-        return next((str(pool) for pool in pools if isinstance(pool, IPv6Network)), "")
-
     def proxies(self) -> ProxyFacts:
         """The proxy variables of every place that may name some."""
-        files = ("/etc/environment", "/etc/profile.d/http_proxy.sh", paths.ENVIRONMENT)
-        found: list[ProxyPlace] = [*parse.proxy_places("the environment", self.environment)]
-        found += parse.proxy_places("the answer file", self.answered)
-        for path in files:
-            found += parse.proxy_places(path, parse.assignments(text_of(self.files, path)))
-        directories = tuple(f"/etc/systemd/system/{name}" for name in _UNIT_DIRECTORIES)
-        for directory in directories:
+        found = [
+            *parse.proxy_places("the environment", self.environment),
+            *parse.proxy_places("the answer file", self.answered),
+        ]
+        for path in ("/etc/environment", "/etc/profile.d/http_proxy.sh", paths.ENVIRONMENT):
+            found += parse.proxy_places(path, parse.assignments(self._text(path)))
+        for unit in ("docker", "podman", "mstunnel_monitor"):
+            directory = f"/etc/systemd/system/{unit}.service.d"
             for path, content in texts_below(self.files, (directory,), ".conf").items():
                 found += parse.proxy_places(path, parse.unit_environment(content))
         return ProxyFacts(places=tuple(found))
 
     def ports(self) -> PortFacts:
         """Who listens on the gateway's port."""
-        found = listening(self.files, self.settings.port)
-        return PortFacts(
-            holders=tuple(
-                PortHolder(protocol=item.protocol, address=item.address, program=item.program or "")
-                for item in found
-            )
+        holders = tuple(
+            PortHolder(protocol=item.protocol, address=item.address, program=item.program or "")
+            for item in listening(self.files, self.settings.port)
         )
+        return PortFacts(holders=holders)
 
     def rootless(self) -> RootlessFacts:
         """The service account."""
         name = self.settings.account
-        uid, home = parse.account_line(text_of(self.files, "/etc/passwd"), name) or (None, "/home")
-        place = home if self.files.state(home) is not None else "/home"
+        uid, home = parse.account_line(self._text("/etc/passwd"), name) or (None, "/home")
+        subuid, subgid = self._text("/etc/subuid"), self._text("/etc/subgid")
+        place = home if self._exists(home) else "/home"
         directory = self.files.state(paths.CONFIGURATION)
         return RootlessFacts(
             account=name,
             uid=uid,
-            subuids=parse.subordinate_ids(text_of(self.files, "/etc/subuid"), name, uid),
-            subgids=parse.subordinate_ids(text_of(self.files, "/etc/subgid"), name, uid),
-            linger=self.files.state(f"/var/lib/systemd/linger/{name}") is not None,
+            subuids=parse.subordinate_ids(subuid, name, uid),
+            subgids=parse.subordinate_ids(subgid, name, uid),
+            linger=self._exists(f"/var/lib/systemd/linger/{name}"),
             home=place,
-            home_free=self.files.free_bytes(place) if self.files.state(place) is not None else 0,
+            home_free=self.files.free_bytes(place) if self._exists(place) else 0,
             directory_owner=None if directory is None else directory.uid,
-            free_subuid=parse.free_subordinate_id(text_of(self.files, "/etc/subuid")),
-            free_subgid=parse.free_subordinate_id(text_of(self.files, "/etc/subgid")),
+            free_subuid=parse.free_subordinate_id(subuid),
+            free_subgid=parse.free_subordinate_id(subgid),
             uplinks=uplink.prepared(self.files),
         )
 
@@ -456,25 +425,20 @@ def own_addresses(files: Files, clock: Clock) -> str:
 
     Networks of the container engine and the host's addresses outside of them, one a line.
     Loopback and link-local addresses are left out: the gateway refuses them all. Empty where the kernel tells
-    nothing, such as below another root.
+    nothing, such as below another root. Source: proc(5), `/proc/net/fib_trie` and `/proc/net/if_inet6`.
     """
     reader = HostReader(files, clock, Settings(), {})
     # The address of a bridge is there once a container has run, its network is known before.
     standing = [item for item in reader.addresses().bridges if item.source == "now" or not paths.ROOTLESS]
     bridges = [ip_network(bridge.network) for bridge in standing]
+    listed = map(IPv4Address, _LOCAL_ADDRESS.findall(text_of(files, "/proc/net/fib_trie")))
+    ipv4 = (address for address in listed if not (address.is_loopback or address.is_link_local))
     found = [
-        address for address in _own_addresses(files) if not any(address in network for network in bridges)
+        address
+        for address in (*ipv4, *_ipv6_addresses(files))
+        if not any(address in network for network in bridges)
     ]
     return "".join(f"{item}\n" for item in dict.fromkeys([*map(str, bridges), *map(str, found)]))
-
-
-def _own_addresses(files: Files) -> Iterator[IPv4Address | IPv6Address]:
-    """Source: proc(5), `/proc/net/fib_trie` and `/proc/net/if_inet6`."""
-    for found in _LOCAL_ADDRESS.findall(text_of(files, "/proc/net/fib_trie")):
-        address = IPv4Address(found)
-        if not (address.is_loopback or address.is_link_local):
-            yield address
-    yield from _ipv6_addresses(files)
 
 
 def _ipv6_addresses(files: Files) -> Iterator[IPv6Address]:

@@ -7,8 +7,8 @@ import re
 import secrets
 import selectors
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from typing import Literal
@@ -16,8 +16,7 @@ from typing import Literal
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.endpoint import resolve
-from mstunnel_setup.io.network import served_leaf
+from mstunnel_setup.io.network import resolve, served_leaf
 from mstunnel_setup.readiness.facts.section import Section
 
 
@@ -36,26 +35,10 @@ class InboundFacts(Section):
 
 
 _PROBE = re.compile(rb"mst-readiness probe ([0-9a-f]{32})\n")
-
 _LONGEST = 64
-
 _TICK = 0.2
-
 _ANSWER_SECONDS = 2.0
-
 _UDP_TRIES = 3
-
-
-@dataclass
-class _Seen:
-    """Whom probes came from, in order, each once."""
-
-    tcp: dict[str, None] = field(default_factory=dict)
-    udp: dict[str, None] = field(default_factory=dict)
-
-    @property
-    def complete(self) -> bool:
-        return bool(self.tcp and self.udp)
 
 
 def listen(
@@ -67,56 +50,27 @@ def listen(
     `ready` is called with the port once both sockets listen. A probe from this host itself proves nothing and
     does not count, unless `expected` names such an address.
     """
-    seen, known = _Seen(), _addresses(expected)
     try:
-        with _sockets(port) as (tcp, udp):
+        known = frozenset(map(_plain, resolve(expected, 0)))
+    except NetworkError:
+        known = frozenset({expected})
+    seen = _Seen(known)
+    family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+    try:
+        # On the same port, for both families where the host has them.
+        with (
+            _bound(family, socket.SOCK_STREAM, port) as tcp,
+            _bound(family, socket.SOCK_DGRAM, tcp.getsockname()[1]) as udp,
+        ):
+            tcp.listen()
             ready(tcp.getsockname()[1])
             end = clock.monotonic() + seconds
-            _serve((tcp, udp), seen, known, lambda: clock.monotonic() < end)
+            seen.serve(tcp, udp, lambda: clock.monotonic() < end)
     except OSError as error:
         reason = text("port {port} cannot be listened on: {error}", port=port, error=error.strerror or error)
         return InboundFacts(role="listen", error=reason, expected=expected)
     came = next((source for source in (*seen.tcp, *seen.udp) if source in known), expected)
     return InboundFacts(role="listen", expected=came, tcp=tuple(seen.tcp), udp=tuple(seen.udp))
-
-
-def _addresses(host: str) -> frozenset[str]:
-    """The addresses of a host, as people write them; what is not known to DNS is taken for itself."""
-    try:
-        return frozenset(_plain(address) for address in resolve(host, 0))
-    except NetworkError:
-        return frozenset({host})
-
-
-def probe(host: str, port: int, clock: Clock, seconds: float) -> InboundFacts:
-    """Probe a listener, or see whether a gateway answers with TLS."""
-    nonce = secrets.token_hex(16).encode()
-    target = f"{host}:{port}"
-    end = clock.monotonic() + seconds
-    answered = _probe_tcp(host, port, nonce, end, clock)
-    gateway = False
-    if not answered:
-        answered = _tls_answers(host, port, max(0.1, min(_ANSWER_SECONDS, end - clock.monotonic())))
-        gateway = bool(answered)
-    udp = _probe_udp(host, port, nonce, end, clock)
-    return InboundFacts(role="probe", expected=target, gateway=gateway, tcp=answered, udp=udp)
-
-
-def answer(message: bytes) -> bytes | None:
-    """The answer to a probe; None for anything else."""
-    match = _PROBE.fullmatch(message)
-    return b"mst-readiness reply " + match[1] + b"\n" if match else None
-
-
-@contextmanager
-def _sockets(port: int) -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A TCP and a UDP socket on the same port, for both families where the host has them."""
-    with ExitStack() as stack:
-        family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
-        tcp = stack.enter_context(_bound(family, socket.SOCK_STREAM, port))
-        tcp.listen()
-        udp = stack.enter_context(_bound(family, socket.SOCK_DGRAM, tcp.getsockname()[1]))
-        yield tcp, udp
 
 
 def _bound(family: socket.AddressFamily, kind: socket.SocketKind, port: int) -> socket.socket:
@@ -134,59 +88,60 @@ def _bound(family: socket.AddressFamily, kind: socket.SocketKind, port: int) -> 
     return made
 
 
-def _serve(
-    sockets: tuple[socket.socket, socket.socket],
-    seen: _Seen,
-    known: frozenset[str],
-    in_time: Callable[[], bool],
-) -> None:
-    tcp, udp = sockets
-    with selectors.DefaultSelector() as selector, ExitStack() as connections:
-        selector.register(tcp, selectors.EVENT_READ)
-        selector.register(udp, selectors.EVENT_READ)
-        while not seen.complete and in_time():
-            for key, _ in selector.select(_TICK):
-                ready = key.fileobj
-                if ready is tcp:
-                    connection = connections.enter_context(tcp.accept()[0])
-                    connection.settimeout(0)
-                    selector.register(connection, selectors.EVENT_READ)
-                elif ready is udp:
-                    _answer_datagram(udp, seen, known)
-                elif isinstance(ready, socket.socket):
-                    selector.unregister(ready)
-                    _answer_connection(ready, seen, known)
+@dataclass
+class _Seen:
+    """Whom probes came from, in order, each once. Addresses of this host count only where `known`."""
 
+    known: frozenset[str]
+    tcp: dict[str, None] = field(default_factory=dict)
+    udp: dict[str, None] = field(default_factory=dict)
 
-def _answer_datagram(udp: socket.socket, seen: _Seen, known: frozenset[str]) -> None:
-    try:
-        message, source = udp.recvfrom(_LONGEST)
-        reply = answer(message)
-        if reply is not None:
-            udp.sendto(reply, source)
-            _count(seen.udp, _plain(source[0]), known)
-    except OSError:
+    def serve(self, tcp: socket.socket, udp: socket.socket, in_time: Callable[[], bool]) -> None:
+        """Answer probes until one came over each protocol."""
+        with selectors.DefaultSelector() as selector, ExitStack() as connections:
+            selector.register(tcp, selectors.EVENT_READ)
+            selector.register(udp, selectors.EVENT_READ)
+            while not (self.tcp and self.udp) and in_time():
+                for key, _ in selector.select(_TICK):
+                    ready = key.fileobj
+                    if ready is tcp:
+                        connection = connections.enter_context(tcp.accept()[0])
+                        connection.settimeout(0)
+                        selector.register(connection, selectors.EVENT_READ)
+                    elif ready is udp:
+                        self._answer_datagram(udp)
+                    elif isinstance(ready, socket.socket):
+                        selector.unregister(ready)
+                        self._answer_connection(ready)
+
+    def _answer_datagram(self, udp: socket.socket) -> None:
         # A datagram that vanished, or a sender that cannot be answered, proves nothing.
-        return
+        with suppress(OSError):
+            message, source = udp.recvfrom(_LONGEST)
+            reply = answer(message)
+            if reply is not None:
+                udp.sendto(reply, source)
+                self._count(self.udp, source[0])
 
-
-def _answer_connection(connection: socket.socket, seen: _Seen, known: frozenset[str]) -> None:
-    try:
-        source = _plain(connection.getpeername()[0])
-        reply = answer(connection.recv(_LONGEST))
-        if reply is not None:
-            connection.sendall(reply)
-            _count(seen.tcp, source, known)
-    except OSError:
+    def _answer_connection(self, connection: socket.socket) -> None:
         # A scanner that hangs up proves nothing.
-        return
-    finally:
-        connection.close()
+        with suppress(OSError), connection:
+            source = connection.getpeername()[0]
+            reply = answer(connection.recv(_LONGEST))
+            if reply is not None:
+                connection.sendall(reply)
+                self._count(self.tcp, source)
+
+    def _count(self, found: dict[str, None], source: str) -> None:
+        address = _plain(source)
+        if address in self.known or not _is_own(address):
+            found[address] = None
 
 
-def _count(found: dict[str, None], source: str, known: frozenset[str]) -> None:
-    if source in known or not _is_own(source):
-        found[source] = None
+def answer(message: bytes) -> bytes | None:
+    """The answer to a probe; None for anything else."""
+    match = _PROBE.fullmatch(message)
+    return b"mst-readiness reply " + match[1] + b"\n" if match else None
 
 
 def _is_own(address: str) -> bool:
@@ -207,46 +162,36 @@ def _plain(address: str) -> str:
     return str(mapped or found)
 
 
-def _probe_tcp(host: str, port: int, nonce: bytes, end: float, clock: Clock) -> tuple[str, ...]:
-    left = max(0.1, end - clock.monotonic())
-    try:
-        with socket.create_connection((host, port), left) as connection:
-            connection.settimeout(min(_ANSWER_SECONDS, left))
-            connection.sendall(b"mst-readiness probe " + nonce + b"\n")
-            return _answered(connection.recv(_LONGEST), nonce, connection.getpeername()[0])
-    except OSError:
-        return ()
-
-
-def _probe_udp(host: str, port: int, nonce: bytes, end: float, clock: Clock) -> tuple[str, ...]:
-    """UDP may lose a datagram, so there are some tries."""
-    for _ in range(_UDP_TRIES):
+def probe(host: str, port: int, clock: Clock, seconds: float) -> InboundFacts:
+    """Probe a listener, or see whether a gateway answers with TLS."""
+    nonce = secrets.token_hex(16).encode()
+    end = clock.monotonic() + seconds
+    tcp: tuple[str, ...] = ()
+    udp: tuple[str, ...] = ()
+    gateway = False
+    with suppress(OSError), socket.create_connection((host, port), max(0.1, seconds)) as connection:
+        connection.settimeout(min(_ANSWER_SECONDS, max(0.1, seconds)))
+        tcp = _answered(connection, nonce)
+    if not tcp:
+        with suppress(NetworkError):
+            served_leaf(host, port, timeout=max(0.1, min(_ANSWER_SECONDS, end - clock.monotonic())))
+            gateway, tcp = True, (host,)
+    # UDP may lose a datagram, so there are some tries.
+    for _try in range(_UDP_TRIES):
         left = end - clock.monotonic()
-        found = _probe_udp_once(host, port, nonce, min(_ANSWER_SECONDS, left)) if left > 0 else ()
-        if found:
-            return found
-    return ()
+        if udp or left <= 0:
+            break
+        with suppress(OSError):
+            family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+            with socket.socket(family, kind, protocol) as sender:
+                sender.settimeout(min(_ANSWER_SECONDS, left))
+                sender.connect(address)
+                udp = _answered(sender, nonce)
+    return InboundFacts(role="probe", expected=f"{host}:{port}", gateway=gateway, tcp=tcp, udp=udp)
 
 
-def _probe_udp_once(host: str, port: int, nonce: bytes, seconds: float) -> tuple[str, ...]:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind, protocol) as sender:
-            sender.settimeout(seconds)
-            sender.connect(address)
-            sender.send(b"mst-readiness probe " + nonce + b"\n")
-            return _answered(sender.recv(_LONGEST), nonce, str(address[0]))
-    except OSError:
-        return ()
-
-
-def _answered(message: bytes, nonce: bytes, source: str) -> tuple[str, ...]:
-    return (_plain(source),) if message == b"mst-readiness reply " + nonce + b"\n" else ()
-
-
-def _tls_answers(host: str, port: int, seconds: float) -> tuple[str, ...]:
-    try:
-        served_leaf(host, port, timeout=seconds)
-    except NetworkError:
-        return ()
-    return (host,)
+def _answered(connection: socket.socket, nonce: bytes) -> tuple[str, ...]:
+    """The address at the other end, if a listener is there."""
+    connection.sendall(b"mst-readiness probe " + nonce + b"\n")
+    answers = connection.recv(_LONGEST) == b"mst-readiness reply " + nonce + b"\n"
+    return (_plain(connection.getpeername()[0]),) if answers else ()

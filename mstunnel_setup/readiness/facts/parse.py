@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from typing import Any, Literal
 
@@ -36,42 +37,31 @@ class ProxyPlace(Section):
 
 
 _ASSIGNMENT = re.compile(r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)""")
-
 # include/uapi/linux/route.h: the route is usable.
 _ROUTE_UP = 1
-
 _IPV4_WORD = 8
-
 # include/uapi/linux/ipv6_route.h: the default route, learned from a router.
 _ROUTE_ADVERTISED = 0x00010000
-
 _DEFAULT_ROUTE_6 = re.compile(r"^0{32} 00 (?:[0-9a-f]+ ){6}([0-9a-f]{8}) +(\S+)$", re.MULTILINE)
 
 
 def assignments(text: str) -> dict[str, str]:
     """`NAME=value` lines as in os-release(5), /etc/environment and shell files; quotes removed."""
     found: dict[str, str] = {}
-    for line in text.splitlines():
-        match = _ASSIGNMENT.fullmatch(line)
-        if match:
-            found[match[1]] = _first_word(match[2])
+    for match in filter(None, map(_ASSIGNMENT.fullmatch, text.splitlines())):
+        try:
+            words = shlex.split(match[2], comments=True)
+        except ValueError:
+            words = [match[2].strip()]
+        found[match[1]] = words[0] if words else ""
     return found
-
-
-def _first_word(text: str) -> str:
-    try:
-        words = shlex.split(text, comments=True)
-    except ValueError:
-        return text.strip()
-    return words[0] if words else ""
 
 
 def modules(proc_modules: str, builtin: str, proc_misc: str = "") -> frozenset[str]:
     """Names of the modules of /proc/modules, of modules.builtin (paths), and of the devices of /proc/misc."""
     loaded = {line.split()[0] for line in proc_modules.splitlines() if line.split()}
-    names = {line.rpartition("/")[2].partition(".ko")[0] for line in builtin.splitlines()}
     devices = {line.split()[1] for line in proc_misc.splitlines() if len(line.split()) > 1}
-    return frozenset(_module(name) for name in loaded | names | devices if name)
+    return frozenset(map(_module, loaded | devices)) | modules_on_disk(builtin)
 
 
 def modules_on_disk(index: str) -> frozenset[str]:
@@ -83,8 +73,7 @@ def modules_on_disk(index: str) -> frozenset[str]:
 def module_lines(text: str) -> frozenset[str]:
     """The modules that a file of modules-load.d(5), or /etc/modules, names."""
     lines = (line.strip() for line in text.splitlines())
-    words = (line.split()[0] for line in lines if line and line[0] not in "#;")
-    return frozenset(_module(word) for word in words)
+    return frozenset(_module(line.split()[0]) for line in lines if line and line[0] not in "#;")
 
 
 def _module(name: str) -> str:
@@ -97,14 +86,12 @@ def sysctl_lines(text: str) -> dict[str, str]:
     for line in text.splitlines():
         name, equals, value = line.strip().removeprefix("-").partition("=")
         if equals and not name.startswith(("#", ";")):
-            found[_dotted(name.strip())] = value.strip()
+            # As `net.ipv6.conf.eth0/5.accept_ra`: the first separator tells which of two ways it is.
+            separator = re.search(r"[./]", name)
+            if separator and separator[0] == "/":
+                name = name.translate(str.maketrans("./", "/."))
+            found[name.strip()] = value.strip()
     return found
-
-
-def _dotted(name: str) -> str:
-    """A setting as `net.ipv6.conf.eth0/5.accept_ra`: the first separator tells which of two ways it is."""
-    slashed = re.search(r"[./]", name)
-    return name.translate(str.maketrans("./", "/.")) if slashed and slashed[0] == "/" else name
 
 
 def routes(table: str) -> tuple[Route, ...]:
@@ -149,32 +136,27 @@ def _number(word: str) -> IPv4Address:
 
 def resolvers(resolv_conf: str) -> tuple[str, ...]:
     """The addresses of the `nameserver` lines (resolv.conf(5)); zones of IPv6 addresses are cut off."""
-    lines = (line.split() for line in resolv_conf.splitlines())
-    words = [cells[1].partition("%")[0] for cells in lines if len(cells) > 1 and cells[0] == "nameserver"]
-    return tuple(dict.fromkeys(word for word in words if _is_address(word)))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+    found: dict[str, None] = {}
+    for line in resolv_conf.splitlines():
+        match line.split():
+            case ["nameserver", word, *_]:
+                address = word.partition("%")[0]
+                with suppress(ValueError):
+                    ip_address(address)
+                    found[address] = None
+    return tuple(found)
 
 
 def proxy_places(place: str, variables: Mapping[str, str]) -> tuple[ProxyPlace, ...]:
     """The proxy variables among `variables`, in either case, without user name and password."""
-    return tuple(
-        _proxy_place(place, name.lower(), value)
-        for name, value in variables.items()
-        if name.lower() in PROXIES and value
-    )
-
-
-def _proxy_place(place: str, name: Any, value: str) -> ProxyPlace:
-    if name == "no_proxy" or "@" not in value:
-        return ProxyPlace(place=place, name=name, value=value)
-    return ProxyPlace(place=place, name=name, value=without_login(value)[0], credentials=True)
+    found = []
+    for variable, value in variables.items():
+        name: Any = variable.lower()
+        if name in PROXIES and value:
+            secret = name != "no_proxy" and "@" in value
+            shown = without_login(value)[0] if secret else value
+            found.append(ProxyPlace(place=place, name=name, value=shown, credentials=secret))
+    return tuple(found)
 
 
 def unit_environment(text: str) -> dict[str, str]:
@@ -183,15 +165,10 @@ def unit_environment(text: str) -> dict[str, str]:
     for line in text.splitlines():
         name, equals, value = line.strip().partition("=")
         if name == "Environment" and equals:
-            found |= {left: right.replace("%%", "%") for left, mark, right in _pairs(value) if mark}
+            with suppress(ValueError):
+                pairs = [word.partition("=") for word in shlex.split(value)]
+                found |= {left: right.replace("%%", "%") for left, mark, right in pairs if mark}
     return found
-
-
-def _pairs(text: str) -> list[tuple[str, str, str]]:
-    try:
-        return [word.partition("=") for word in shlex.split(text)]
-    except ValueError:
-        return []
 
 
 def free_subordinate_id(text: str) -> int:
@@ -237,8 +214,7 @@ def json_object(text: str) -> dict[str, Any]:
 
 def docker_bridges(daemon_json: str, source: str) -> tuple[Bridge, ...]:
     """The bridge that Docker's `bip` sets; none when it is the default one."""
-    bip = json_object(daemon_json).get("bip")
-    return _bridge(bip, "docker0", source)
+    return _bridge(json_object(daemon_json).get("bip"), "docker0", source)
 
 
 def podman_subnet(containers_conf: str, source: str) -> tuple[Bridge, ...]:
@@ -263,41 +239,29 @@ def netavark_bridges(network_json: str, source: str) -> tuple[Bridge, ...]:
     """The bridge networks of a netavark file (/etc/containers/networks/NAME.json)."""
     document = json_object(network_json)
     name = str(document.get("network_interface") or document.get("name") or "podman0")
-    subnets = document.get("subnets")
-    items = subnets if isinstance(subnets, list) else []
-    return tuple(
-        bridge
-        for item in items
-        if isinstance(item, dict)
-        for bridge in _bridge(item.get("subnet"), name, source)
-    )
+    subnets = [item.get("subnet") for item in _objects(document.get("subnets"))]
+    return tuple(bridge for subnet in subnets for bridge in _bridge(subnet, name, source))
 
 
 def cni_bridges(conflist: str, source: str) -> tuple[Bridge, ...]:
     """The bridge networks of a CNI list (/etc/cni/net.d/NAME.conflist)."""
-    plugins = json_object(conflist).get("plugins")
     found: list[Bridge] = []
-    for plugin in plugins if isinstance(plugins, list) else []:
-        if isinstance(plugin, dict) and plugin.get("type") == "bridge":
+    for plugin in _objects(json_object(conflist).get("plugins")):
+        ipam = plugin.get("ipam")
+        if plugin.get("type") == "bridge" and isinstance(ipam, dict):
             name = str(plugin.get("bridge") or "cni-podman0")
-            found += [
-                bridge for text in _subnets(plugin.get("ipam")) for bridge in _bridge(text, name, source)
-            ]
+            groups = ipam.get("ranges")
+            ranges = (
+                [item for group in groups for item in _objects(group)] if isinstance(groups, list) else []
+            )
+            for subnet in (ipam.get("subnet"), *(item.get("subnet") for item in ranges)):
+                found += _bridge(subnet, name, source)
     return tuple(found)
 
 
-def _subnets(ipam: Any) -> Iterator[Any]:
-    """`ipam.subnet`, and `ipam.ranges`, a list of lists of ranges."""
-    if not isinstance(ipam, dict):
-        return
-    yield ipam.get("subnet")
-    ranges = ipam.get("ranges")
-    for group in ranges if isinstance(ranges, list) else []:
-        yield from (
-            (item.get("subnet") for item in group if isinstance(item, dict))
-            if isinstance(group, list)
-            else ()
-        )
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The objects in a JSON list; none of anything else."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _bridge(text: Any, name: str, source: str) -> tuple[Bridge, ...]:

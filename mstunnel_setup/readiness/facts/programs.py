@@ -1,12 +1,13 @@
 """What programs of the host tell: engines, SELinux, auditing, firewall."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, Literal
+from typing import Literal
 
 from mstunnel_setup.actions import uplink
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
@@ -52,15 +53,22 @@ class SecurityFacts(Section):
     auditd: Literal["active", "inactive", "absent"] = "absent"
     firewall: Firewall = Firewall()
 
+    def unlabelled(self, ports: Iterable[int]) -> tuple[int, ...]:
+        """Of the ports of proxies those that SELinux does not let containers connect to.
+
+        None where it does not enforce, or its port types cannot be read.
+        """
+        if self.selinux != "enforcing" or self.proxy_ports is None:
+            return ()
+        bounds = [item.partition("-") for item in self.proxy_ports]
+        ranges = [
+            range(whole_number(low) or 0, (whole_number(high or low) or 0) + 1) for low, _, high in bounds
+        ]
+        return tuple(port for port in ports if not any(port in covered for covered in ranges))
+
 
 _SECONDS = 30.0
-
 _UFW = ("ufw", "status", "verbose")
-
-_PASTA = ("pasta", "passt")
-
-# dockerd(8): what `info` says of a daemon that maps users.
-_REMAPPED = '"name=userns"'
 
 
 @dataclass(frozen=True)
@@ -77,13 +85,13 @@ class ProgramReader:
         daemon = parse.json_object(text_of(self.files, "/etc/docker/daemon.json"))
         podman, backend = self._engine("podman", "{{.Version.Version}} {{.Host.NetworkBackend}}")
         docker, options = self._engine("docker", "{{.ServerVersion}} {{json .SecurityOptions}}")
-        # A daemon may have the option on its command line, too.
-        remap = "on" if _REMAPPED in options else ""
+        # A daemon may have the option on its command line, too (dockerd(8)).
+        remap = "on" if '"name=userns"' in options else ""
         return EngineFacts(
             engines=tuple(item for item in (podman, docker) if item is not None),
             userns_remap=str(daemon.get("userns-remap") or remap),
             network_backend="netavark" if backend == "netavark" else "cni" if backend == "cni" else "",
-            pasta=any(self.processes.find(name) for name in _PASTA),
+            pasta=any(map(self.processes.find, ("pasta", "passt"))),
             slirp4netns=self.processes.find("slirp4netns") is not None,
         )
 
@@ -91,29 +99,32 @@ class ProgramReader:
         """An engine, and its last answer; it runs when the part that does the work tells its version."""
         if self.processes.find(name) is None:
             return None, ""
-        told = self._ask([name, "info", "--format", wanted])
-        words = told.output.split() if told is not None and told.code == 0 else []
+        answer = self._ask([name, "info", "--format", wanted])
+        words = answer.output.split() if answer is not None and answer.code == 0 else []
         # The client of a daemon that is down may still print the rest of what was asked for.
         if words and words[0][0].isdigit():
             return Engine(name=name, version=words[0]), words[-1]
-        version = _version(self._ask([name, "--version"]))
-        if told is None:
+        # "podman version 5.4.0" or "Docker version 28.1.1, build ...".
+        printed = self._ask([name, "--version"])
+        words = printed.output.replace(",", " ").split() if printed is not None else []
+        version = next((word for word in words if word[0].isdigit()), "")
+        if answer is None:
             return Engine(name=name, version=version, running=None, reason=text("no answer in time")), ""
-        *_, reason = told.error.strip().splitlines() or [""]
+        *_, reason = answer.error.strip().splitlines() or [""]
         return Engine(name=name, version=version, running=False, reason=plain(reason, 120)), ""
 
     def security(self) -> SecurityFacts:
         """SELinux, auditing and the firewall."""
         enforce = text_of(self.files, "/sys/fs/selinux/enforce").strip()
-        selinux: Literal["enforcing", "permissive", "absent"] = (
-            "enforcing" if enforce == "1" else "permissive" if enforce == "0" else "absent"
-        )
+        active = self._ask(["systemctl", "is-active", "auditd.service"])
+        installed = self.processes.find("auditd") is not None
+        audits = active is not None and active.output.strip() == "active"
         return SecurityFacts(
-            selinux=selinux,
+            selinux="enforcing" if enforce == "1" else "permissive" if enforce == "0" else "absent",
             container_devices=self._boolean("container_use_devices"),
             container_netlink=self._boolean("virt_sandbox_use_netlink"),
             proxy_ports=self.proxy_ports() if enforce else None,
-            auditd=self._auditd(),
+            auditd="active" if audits else "inactive" if installed else "absent",
             firewall=self._firewall(),
         )
 
@@ -124,14 +135,8 @@ class ProgramReader:
 
     def proxy_ports(self) -> tuple[str, ...] | None:
         """The TCP ports that SELinux labels as those of proxies; None when they cannot be read."""
-        told = self._ask(["semanage", "port", "-l"])
-        return firewall.proxy_port_ranges(told.output) if told is not None and told.code == 0 else None
-
-    def _auditd(self) -> Literal["active", "inactive", "absent"]:
-        told = self._ask(["systemctl", "is-active", "auditd.service"])
-        if told is not None and told.output.strip() == "active":
-            return "active"
-        return "inactive" if self.processes.find("auditd") is not None else "absent"
+        listed = self._output(["semanage", "port", "-l"])
+        return None if listed is None else firewall.proxy_port_ranges(listed)
 
     def _firewall(self) -> Firewall:
         """The first active firewall: the frontends before the rules they make.
@@ -139,28 +144,26 @@ class ProgramReader:
         What an engine or an uplink forwards to a gateway passes by the zones and rules of the frontends.
         """
         port = self.settings.port
-        if self.settings.mode == "rootful" or port in uplink.prepared(self.files):
-            rules, told = self._rules(), self._ask(_UFW)
-            if rules is None:
-                return Firewall(kind="nftables", forwarded=True)
-            return firewall.forwarded(rules, told.output if told is not None else "", port)
-        state = self._ask(["firewall-cmd", "--state"])
-        if state is not None and state.code == 0:
+        forwards = self.settings.mode == "rootful" or port in uplink.prepared(self.files)
+        if not forwards and self._output(["firewall-cmd", "--state"]) is not None:
             zones = self._ask(["firewall-cmd", "--list-all-zones"])
             return firewall.firewalld(zones.output if zones is not None else "", port)
-        told = self._ask(_UFW)
-        found = firewall.ufw(told.output, port) if told is not None else None
-        if found is not None:
+        status = self._ask(_UFW)
+        of_ufw = status.output if status is not None else ""
+        if not forwards and (found := firewall.ufw(of_ufw, port)) is not None:
             return found
-        rules = self._rules()
+        # They cannot be read without the program, or without root.
+        rules = self._output(["nft", "--json", "list", "ruleset"])
         if rules is None:
-            return Firewall(kind="nftables")
+            return Firewall(kind="nftables", forwarded=forwards)
+        if forwards:
+            return firewall.forwarded(rules, of_ufw, port)
         return firewall.nftables(rules, port) or Firewall()
 
-    def _rules(self) -> str | None:
-        """The rules of nftables; None where they cannot be read: without its program, or without root."""
-        told = self._ask(["nft", "--json", "list", "ruleset"])
-        return told.output if told is not None and told.code == 0 else None
+    def _output(self, arguments: Sequence[str]) -> str | None:
+        """What a program prints; None where it fails."""
+        answer = self._ask(arguments)
+        return answer.output if answer is not None and answer.code == 0 else None
 
     def _ask(self, arguments: Sequence[str]) -> Completed | None:
         if self.processes.find(arguments[0]) is None:
@@ -171,26 +174,12 @@ class ProgramReader:
             return None
 
 
-def _version(told: Completed | None) -> str:
-    """The version in "podman version 5.4.0" or "Docker version 28.1.1, build ..."."""
-    words = told.output.replace(",", " ").split() if told is not None else []
-    return next((word for word in words if word[0].isdigit()), "")
-
-
-_PROGRAMS: Final = ("ip", "nft")
-
-_DROPS: Final = re.compile(r"hook forward [^;]*; policy drop;")
-
-# The second has what stands behind the local server of systemd-resolved.
-_RESOLVERS: Final = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
-
-
 def obstacle(files: Files, processes: Processes) -> str:
     """Why a gateway would not be reached or would reach no name server by an uplink; empty when it would.
 
     Only root can see the rules of the host.
     """
-    missing = [name for name in _PROGRAMS if processes.find(name) is None]
+    missing = [name for name in ("ip", "nft") if processes.find(name) is None]
     if missing:
         return text("{missing} is not installed", missing=" and ".join(missing))
     firewalld = processes.find("firewall-cmd") is not None
@@ -198,14 +187,15 @@ def obstacle(files: Files, processes: Processes) -> str:
         return text("firewalld filters forwarded packets")
     # A rule that drops is final, whatever other tables accept: ufw and Docker have one.
     chains = processes.run(["nft", "list", "chains"], timeout=_SECONDS, check=False).output
-    if _DROPS.search(chains):
+    if re.search(r"hook forward [^;]*; policy drop;", chains):
         return text("a rule of this host, such as one of ufw or Docker, drops forwarded packets")
     return "" if resolver(files) else text("its only name server listens on the host's loopback")
 
 
 def resolver(files: Files) -> str:
     """The file with a name server that a gateway can reach by an uplink; empty when there is none."""
-    for path in _RESOLVERS:
+    # The second has what stands behind the local server of systemd-resolved.
+    for path in ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"):
         if any(not ip_address(name).is_loopback for name in parse.resolvers(text_of(files, path))):
             return path
     return ""

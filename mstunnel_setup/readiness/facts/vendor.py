@@ -26,59 +26,42 @@ class VendorFacts(Section):
 
 
 PROGRAMS: Final = ("mst-cli", "mstunnel_monitor")
-
 MONITOR_UNIT: Final = "mstunnel_monitor.service"
-
 # The monitor's messages speak of services of these names; their unit files are not documented.
 UNITS: Final = (MONITOR_UNIT, "mstunnel-server.service", "mstunnel-agent.service")
-
 _UNIT_DIRECTORIES = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
-
 _OUR_FILE = "mstunnel-setup"
-
 # What is in every start script of ours: of a Python package, and of the packages for Debian and RPM.
 _OUR_SCRIPTS = (b"mstunnel_setup", b"/usr/libexec/mstunnel-setup")
-
 # What is in every unit of ours: the description of the monitor, or our label of the container.
 _OUR_UNITS = (b"Description=Monitor of the Microsoft Tunnel gateway", b"org.mstunnel.managed")
 
 
-def vendor_programs(files: Files) -> tuple[str, ...]:
-    """The programs with the vendor's names that are not ours, in /usr/sbin or where that leads."""
-    state = files.state("/usr/sbin")
-    directory = "/usr/bin" if state is not None and state.kind == "link" else "/usr/sbin"
-    found = [f"{directory}/{name}" for name in PROGRAMS]
-    return tuple(path for path in found if files.state(path) is not None and not _is_ours(files, path))
-
-
-def vendor_units(files: Files) -> tuple[str, ...]:
-    """The unit files with the vendor's names that are not ours; of each unit the one that systemd takes."""
-    found: dict[str, str] = {}
+def vendor(files: Files, processes: Processes) -> VendorFacts:
+    """What of it is here. Only the engines of the running host are asked; elsewhere files alone count."""
+    # The programs are in /usr/sbin or where that leads. A link to the one file is ours.
+    sbin = files.state("/usr/sbin")
+    directory = "/usr/bin" if sbin is not None and sbin.kind == "link" else "/usr/sbin"
+    programs = []
+    for path in (f"{directory}/{name}" for name in PROGRAMS):
+        state = files.state(path)
+        linked = state is not None and PurePosixPath(state.target or "").name == _OUR_FILE
+        if state is not None and not linked and not _holds(files, path, _OUR_SCRIPTS):
+            programs.append(path)
+    # Of each unit the file that systemd takes.
+    units: dict[str, str] = {}
     for directory in _UNIT_DIRECTORIES:
         for unit in UNITS:
             if files.state(f"{directory}/{unit}") is not None:
-                found.setdefault(unit, f"{directory}/{unit}")
-    return tuple(path for path in found.values() if not _holds(files, path, _OUR_UNITS))
-
-
-def _is_ours(files: Files, path: str) -> bool:
-    """Whether a program is ours: a link to the one file, or a start script of a package."""
-    state = files.state(path)
-    if state is not None and state.target is not None and PurePosixPath(state.target).name == _OUR_FILE:
-        return True
-    return _holds(files, path, _OUR_SCRIPTS)
+                units.setdefault(unit, f"{directory}/{unit}")
+    containers = vendor_containers(processes) if files.live else ()
+    return VendorFacts(
+        programs=tuple(programs),
+        units=tuple(path for path in units.values() if not _holds(files, path, _OUR_UNITS)),
+        containers=tuple(f"{item.engine} {item.name}" for item in containers),
+    )
 
 
 def _holds(files: Files, path: str, marks: tuple[bytes, ...]) -> bool:
     content = files.read(path) or b""
     return any(mark in content for mark in marks)
-
-
-def vendor(files: Files, processes: Processes) -> VendorFacts:
-    """What of it is here. Only the engines of the running host are asked; elsewhere files alone count."""
-    containers = vendor_containers(processes) if files.live else ()
-    return VendorFacts(
-        programs=vendor_programs(files),
-        units=vendor_units(files),
-        containers=tuple(f"{item.engine} {item.name}" for item in containers),
-    )

@@ -79,6 +79,8 @@ class AccountHost(Host):
             if self.starts_managers:
                 self.files.make_directories(manager)
                 self.files.write(f"{manager}/private", b"")
+        elif name not in self.known:
+            return 1, f"Failed to look up user {name}: No such process"
         else:
             self.files.remove(f"{LINGERING}/{name}")
             self.files.remove_tree(f"/run/user/{ME}")

@@ -9,6 +9,7 @@ import multiprocessing
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Renewal, enrol
-from mstunnel_setup.agent.watch import HealthWatch, asking
+from mstunnel_setup.agent.watch import HealthWatch, ask_registry
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.exchange import mailbox
@@ -24,8 +25,7 @@ from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.status_file import write_status
 from mstunnel_setup.io.files import Files
-from tests.unit.agent.fakes import SERVER, SITE
-from tests.unit.agent.host_side import host_side
+from tests.unit.agent.fakes import SERVER, SITE, host_side
 from tests.unit.agent.misbehaving import Tenant, misbehaving
 from tests.unit.tenant.credentials import write_pfx
 
@@ -168,7 +168,7 @@ def main(root: Path, hours: float) -> None:
         # Its text alone: the parts of a line would count as objects that the agent keeps.
         log.append(str(line))
 
-    watch = HealthWatch(files, clock, tell, counters, asking(clock))
+    watch = HealthWatch(files, clock, tell, counters, partial(ask_registry, clock))
     renewal = Renewal(files, clock, tell, counters)
     agent = Agent(
         lambda: enrol(files, clock, timeout=0.05),

@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from mstunnel_setup.agent.health_rows import Observation, judge_rows
-from mstunnel_setup.agent.measure import MachineLoad
+from mstunnel_setup.agent.health_rows import MachineLoad, Observation, judge_rows
 from mstunnel_setup.agent.metrics import Counters, Round
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.revocation_answers import RevocationState

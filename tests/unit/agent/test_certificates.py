@@ -8,7 +8,7 @@ import pytest
 
 from mstunnel_setup.agent.watch import CertificateWatch, GatewayCertificate
 from mstunnel_setup.base import paths
-from mstunnel_setup.certificates import revocation_record
+from mstunnel_setup.certificates import revocation
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.io.files import Files
 from tests.unit.certificates.authority import Authority
@@ -87,16 +87,16 @@ def test_another_certificate_is_asked_about_at_once(scene: Scene) -> None:
 def test_the_answer_lies_where_the_commands_find_it(scene: Scene) -> None:
     with scene.authority.responding():
         scene.watch().look()
-    record = revocation_record.last(scene.files, NAME, scene.clock.now())
+    record = revocation.last(scene.files, NAME, scene.clock.now())
     assert record is not None
     assert record.state is RevocationState.GOOD
-    assert revocation_record.last(scene.files, "another", scene.clock.now()) is None
+    assert revocation.last(scene.files, "another", scene.clock.now()) is None
 
     older = (b'{"fingerprint": "generation-1", "asked": "2001-01-01T00:00:00+00:00", "state": "revoked", '
              b'"certificates": []}')  # fmt: skip
     scene.files.make_directories(paths.STATE)
-    scene.files.write(revocation_record.ASKED_BY_COMMANDS, older)
-    assert revocation_record.last(scene.files, NAME, scene.clock.now()) == record, "the newest answer counts"
+    scene.files.write(revocation.ASKED_BY_COMMANDS, older)
+    assert revocation.last(scene.files, NAME, scene.clock.now()) == record, "the newest answer counts"
 
 
 @pytest.mark.parametrize("place", [f"{paths.CA_TRUST}/root.crt", "/etc/ssl/certs/ca-certificates.crt"])

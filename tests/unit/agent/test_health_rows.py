@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows, overall
-from mstunnel_setup.agent.measure import MachineLoad
+from mstunnel_setup.agent.health_rows import TABLE, MachineLoad, Observation, judge_rows, overall
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import HealthState, Threshold, Thresholds

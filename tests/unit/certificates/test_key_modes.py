@@ -41,7 +41,7 @@ class Ports:
 
 @dataclass
 class Run:
-    ports: Ports
+    host: Ports
 
 root = Path(sys.argv[1])
 ports = Ports(Files(root))

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.certificates.revocation import (
-    Verdict,
+    RevocationStatus,
     ask,
     crl_addresses,
     fetching,
@@ -57,7 +57,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def verdict(authority: Authority, name: str) -> Verdict:
+def verdict(authority: Authority, name: str) -> RevocationStatus:
     http = HttpSession(SystemClock(), timeout=2, deadline=0)
     now = datetime.now(UTC)
     (found,) = ask([authority.read(name), authority.certificate], fetching(http), now)
@@ -65,14 +65,12 @@ def verdict(authority: Authority, name: str) -> Verdict:
     return found
 
 
-def findings(found: Verdict) -> list[Problem]:
+def findings(found: RevocationStatus) -> list[Problem]:
     return list(revocation_findings([found]))
 
 
-def states(found: Verdict) -> list[tuple[str, str]]:
-    return [
-        (item.method, item.answer.state.value if item.answer else item.problem) for item in found.attempts
-    ]
+def states(found: RevocationStatus) -> list[tuple[str, str]]:
+    return [(item.method, item.answer.value if item.answer else item.problem) for item in found.attempts]
 
 
 def test_a_certificate_names_its_responder_and_its_list(authority: Authority) -> None:

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.certificates import revocation_record
-from mstunnel_setup.certificates.revocation import Attempt, Verdict
+from mstunnel_setup.certificates import revocation
+from mstunnel_setup.certificates.revocation import (
+    ASKED_BY_AGENT,
+    ASKED_BY_COMMANDS,
+    RevocationSource,
+    RevocationStatus,
+)
 from mstunnel_setup.certificates.revocation_answers import RevocationState
-from mstunnel_setup.certificates.revocation_record import ASKED_BY_AGENT, ASKED_BY_COMMANDS
 from mstunnel_setup.io.files import Files
 from tests.unit.certificates.pki import NOW
 
@@ -39,18 +43,18 @@ def files(tmp_path: Path) -> Files:
 
 
 def state(files: Files, now: datetime = NOW) -> RevocationState | None:
-    found = revocation_record.last(files, NAME, now)
+    found = revocation.last(files, NAME, now)
     return None if found is None else found.state
 
 
 def test_what_is_kept_is_read_again(files: Files) -> None:
-    attempt = Attempt("ocsp", "http://a", problem="down")
-    verdict = Verdict("gw", RevocationState.UNREACHABLE, (attempt,))
-    revocation_record.keep(files, ASKED_BY_AGENT, NAME, [verdict], NOW + timedelta(microseconds=5))
-    found = revocation_record.last(files, NAME, NOW)
+    attempt = RevocationSource(method="ocsp", address="http://a", answer=None, problem="down")
+    verdict = RevocationStatus(subject="gw", state=RevocationState.UNREACHABLE, attempts=(attempt,))
+    revocation.keep(files, ASKED_BY_AGENT, NAME, [verdict], NOW + timedelta(microseconds=5))
+    found = revocation.last(files, NAME, NOW)
     assert found is not None
     assert (found.state, found.asked, found.problems) == (verdict.state, NOW, ["http://a: down"])
-    assert revocation_record.last(files, "another", NOW) is None
+    assert revocation.last(files, "another", NOW) is None
 
 
 @pytest.mark.parametrize("path", [ASKED_BY_COMMANDS, ASKED_BY_AGENT])
@@ -103,6 +107,6 @@ def test_nothing_in_it_reaches_a_terminal_as_a_command(files: Files) -> None:
     attempt = {**SOUND["certificates"][0]["attempts"][0], "problem": "\x1b[2Jdown"}
     spoiled = {**SOUND["certificates"][0], "attempts": [attempt]}
     files.write(ASKED_BY_AGENT, json.dumps(SOUND | {"certificates": [spoiled]}).encode())
-    found = revocation_record.last(files, NAME, NOW)
+    found = revocation.last(files, NAME, NOW)
     assert found is not None
     assert "\x1b" not in found.problems[0]

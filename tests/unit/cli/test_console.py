@@ -108,10 +108,13 @@ def test_a_question_ends_when_what_it_waits_for_is_there() -> None:
 
 
 def test_what_is_wrong_is_shown_when_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    console, shown = _console("")
-    monkeypatch.setattr(console, "_typed_within", lambda _seconds: False)
+    monkeypatch.setattr("mstunnel_setup.cli.framework.console.POLL_SECONDS", 0)
+    reader, writer = os.pipe()
+    shown = io.StringIO()
     answers: list[str | None] = ["", "half", "half", "", "half", None]
-    assert console.ask_until("Path", lambda: answers.pop(0)) is None
+    with os.fdopen(reader) as stdin, os.fdopen(writer):
+        console = TerminalConsole(Redactor(), stdin=stdin, stderr=shown)
+        assert console.ask_until("Path", lambda: answers.pop(0)) is None
     assert shown.getvalue().splitlines() == ["Path: ", "half", "Path: ", "half", "Path: "]
 
 

@@ -14,7 +14,12 @@ from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.cli import mst_cli, readiness, setup
 from mstunnel_setup.cli.framework.install_options import InstallOptions
-from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat, new_app, with_options
+from mstunnel_setup.cli.framework.options import (
+    CommonOptions,
+    OutputFormat,
+    new_app,
+    with_options,
+)
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import Group

@@ -1,7 +1,9 @@
 """How programs start: `--version` imports nothing of them, and `--help` no work."""
 
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -77,6 +79,17 @@ def test_help_loads_no_work(name: str) -> None:
     shown, loaded = started(name, "--help")
     assert f"Usage: {name} " in shown
     assert {module.partition(".")[0] for module in loaded} & {"docker", "podman", "tuf"} == set()
+
+
+WORKS = re.findall(
+    r'"([a-z_.]+:[a-z_]+)"', "".join(path.read_text() for path in (ROOT / "mstunnel_setup/cli").glob("*.py"))
+)
+
+
+@pytest.mark.parametrize("work", WORKS)
+def test_what_a_simple_command_names_exists(work: str) -> None:
+    module, _, function = work.partition(":")
+    assert callable(getattr(importlib.import_module(f"mstunnel_setup.{module}"), function))
 
 
 def test_each_program_starts_with_the_version() -> None:

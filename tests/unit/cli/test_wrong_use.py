@@ -164,7 +164,7 @@ def test_a_query_without_a_topic_names_the_topics(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("line", "options", "command"),
     [
-        ("mstunnel-setup --site Berlin --accept-eula -v plan --exit-code", "--site, --accept-eula", "plan"),
+        ("mstunnel-setup --site Berlin --accept-eula -v plan --exit-code", "--accept-eula, --site", "plan"),
         ("mstunnel-setup --skip network answers show", "--skip", "answers"),
         ("mst-readiness --timeout 5 --cert /a.pem explain engine-tested", "--timeout, --cert", "explain"),
     ],

@@ -12,8 +12,7 @@ from mstunnel_setup.actions.containers import RunContainer
 from mstunnel_setup.actions.images import LoadImage, PullImage, pull_patiently
 from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Health, Image
-from mstunnel_setup.containers.pull import pull_failure
+from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Health, Image, pull_failure
 from mstunnel_setup.containers.quadlet import render
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Progress, no_progress
 from mstunnel_setup.io.errors import ProcessError

@@ -12,7 +12,7 @@ import pytest
 from mstunnel_setup.base.errors import EngineError, ExitCode
 from mstunnel_setup.containers.choice import (
     ChooseEngine,
-    Chosen,
+    EngineChoice,
     EnginePreference,
     HostFacts,
     RunMethod,
@@ -51,7 +51,7 @@ class Hosts:
 
         return opened
 
-    def open(self, wish: EnginePreference, monkeypatch: pytest.MonkeyPatch) -> Chosen:
+    def open(self, wish: EnginePreference, monkeypatch: pytest.MonkeyPatch) -> EngineChoice:
         for name in ("podman", "docker"):
             monkeypatch.setattr(f"mstunnel_setup.containers.{name}.{name}_engine", self.opener(name))
         with ExitStack() as stack:
@@ -83,17 +83,25 @@ DEAD = EngineError("engine-not-running", "its service does not start", "Run `pod
 @pytest.mark.parametrize(
     ("versions", "wish", "chosen"),
     [
-        ({"podman": "5.4.2"}, EnginePreference(), Chosen("podman", "5.4.2", "the only engine installed")),
+        (
+            {"podman": "5.4.2"},
+            EnginePreference(),
+            EngineChoice("podman", "5.4.2", "the only engine installed"),
+        ),
         (
             {"podman": "5.4.2", "docker": "26.1.5"},
             EnginePreference(),
-            Chosen("podman", "5.4.2", "preferred over Docker, which is also installed"),
+            EngineChoice("podman", "5.4.2", "preferred over Docker, which is also installed"),
         ),
-        ({"docker": "26.1.5"}, EnginePreference(), Chosen("docker", "26.1.5", "Podman is not installed")),
+        (
+            {"docker": "26.1.5"},
+            EnginePreference(),
+            EngineChoice("docker", "26.1.5", "Podman is not installed"),
+        ),
         (
             {"podman": "3.4.4", "docker": "26.1.5"},
             EnginePreference(),
-            Chosen(
+            EngineChoice(
                 "docker",
                 "26.1.5",
                 "Podman 3.4.4 cannot run the gateway: Podman 4.2 and later cannot use its containers, and it "
@@ -103,23 +111,23 @@ DEAD = EngineError("engine-not-running", "its service does not start", "Run `pod
         (
             {"podman": DEAD, "docker": "26.1.5"},
             EnginePreference(),
-            Chosen("docker", "26.1.5", "its service does not start"),
+            EngineChoice("docker", "26.1.5", "its service does not start"),
         ),
         (
             {"podman": "5.4.2", "docker": "26.1.5"},
             EnginePreference("docker"),
-            Chosen("docker", "26.1.5", "as requested"),
+            EngineChoice("docker", "26.1.5", "as requested"),
         ),
         (
             {"podman": "5.4.2", "docker": "18.09"},
             EnginePreference(installed="docker"),
-            Chosen("docker", "18.09", "the existing gateway runs on it"),
+            EngineChoice("docker", "18.09", "the existing gateway runs on it"),
         ),
     ],
     ids=["only Podman", "both", "only Docker", "bad Podman", "dead Podman", "asked for", "installed"],
 )
 def test_the_engine_and_the_reason(
-    monkeypatch: pytest.MonkeyPatch, versions: dict[str, Any], wish: EnginePreference, chosen: Chosen
+    monkeypatch: pytest.MonkeyPatch, versions: dict[str, Any], wish: EnginePreference, chosen: EngineChoice
 ) -> None:
     assert Hosts(versions).open(wish, monkeypatch) == chosen
 

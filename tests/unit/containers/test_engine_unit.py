@@ -8,8 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mstunnel_setup.containers.engine_unit import WANTED_BY, render
-from mstunnel_setup.containers.run_arguments import EngineName, container_options, create_arguments
+from mstunnel_setup.containers.run_arguments import (
+    WANTED_BY,
+    EngineName,
+    container_options,
+    create_arguments,
+    unit_file,
+)
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume
 from tests.unit.containers.systemd_words import words
 
@@ -57,7 +62,7 @@ def _verify(root: Path, text: str) -> str:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_systemd_finds_nothing_wrong(root: Path, engine: EngineName) -> None:
-    text = render(_spec(labels={"text": "50 % of $HOME \"x\" 'y' \\"}), engine)
+    text = unit_file(_spec(labels={"text": "50 % of $HOME \"x\" 'y' \\"}), engine)
     assert _verify(root, text) == ""
     assert "NoSuchKey" in _verify(root, text.replace("[Service]", "[Service]\nNoSuchKey=1"))
 
@@ -77,7 +82,7 @@ def test_values_arrive_unchanged(
         environment_files=(environment,),
         health=HealthCheck(command=("test", word)),
     )
-    made = _made(render(spec, engine))
+    made = _made(unit_file(spec, engine))
     options = list(container_options(spec, engine))
     assert made[-len(options) - 1 : -1] == options
     assert made[-1] == IMAGE
@@ -88,13 +93,13 @@ def test_with_and_without_systemd_the_container_gets_the_same_options(engine: En
     """But for who restarts it and where its log goes."""
     spec = _spec(capabilities=("NET_ADMIN",), devices=("/dev/net/tun",), pids_limit=100)
     plain = [word for word in create_arguments(spec, engine) if word.startswith("--")]
-    made = _made(render(spec, engine))
+    made = _made(unit_file(spec, engine))
     different = {word for word in plain if word.startswith(("--restart", "--log-driver"))}
     assert {*plain} - {*made} == different
 
 
 def test_docker_starts_and_stops_what_depends_on_it() -> None:
-    text = render(_spec(), "docker")
+    text = unit_file(_spec(), "docker")
     assert _values(text, "PartOf") == ["docker.service"]
     assert _values(text, "WantedBy") == ["multi-user.target docker.service"]
     assert set(WANTED_BY["docker"]) == {"multi-user.target", "docker.service"}
@@ -102,14 +107,14 @@ def test_docker_starts_and_stops_what_depends_on_it() -> None:
 
 @pytest.mark.parametrize(("engine", "unit"), [("docker", "docker.service"), ("podman", "podman.socket")])
 def test_the_start_is_ordered_after_all_it_needs(engine: EngineName, unit: str) -> None:
-    text = render(_spec(), engine)
+    text = unit_file(_spec(), engine)
     needed = {"network-online.target", "modprobe@tun.service", unit}
     assert needed <= set(_values(text, "Wants")[0].split())
     assert needed | {"systemd-modules-load.service"} <= set(_values(text, "After")[0].split())
 
 
 def test_a_container_is_replaced_stopped_in_time_and_never_left_behind() -> None:
-    text = render(_spec(stop_timeout=20), "docker")
+    text = unit_file(_spec(stop_timeout=20), "docker")
     remove = "-/usr/bin/docker rm --force gateway"
     assert _values(text, "ExecStartPre")[0] == remove
     assert _values(text, "ExecStopPost") == [remove]

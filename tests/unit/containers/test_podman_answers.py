@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers import pull
-from mstunnel_setup.containers.engine import Image
+from mstunnel_setup.containers import engine as engines
+from mstunnel_setup.containers.engine import Image, pull_failure
 from mstunnel_setup.containers.podman import PodmanEngine, container_state, image_from
-from mstunnel_setup.containers.pull import pull_failure
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.containers.spec import no_progress
 from mstunnel_setup.io.clock import SystemClock
@@ -139,7 +138,7 @@ def test_every_failure_has_a_hint() -> None:
 
 def test_a_pull_of_this_release_that_fails_names_the_archive_to_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     own = ReleaseImages(_INDEX, _PLATFORM, "mstunnel-images-1.0-amd64.tar", "registry.example.com")
-    monkeypatch.setattr(pull, "release_images", lambda: own)
+    monkeypatch.setattr(engines, "release_images", lambda: own)
     refused = "connect: connection refused"
     assert pull_failure(f"registry.example.com/gateway@{_INDEX}", refused).hint == (
         "Check the network, firewall and proxy settings. "

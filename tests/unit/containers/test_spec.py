@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.run_arguments import tmpfs_arguments, volume_arguments
+from mstunnel_setup.containers.run_arguments import mount_words
 from mstunnel_setup.containers.spec import (
     ContainerSpec,
     HealthCheck,
@@ -105,14 +105,14 @@ def test_a_reference_has_a_name_and_a_digest() -> None:
 
 def test_docker_gets_no_option_of_a_directory_that_it_does_not_know() -> None:
     volume = Volume(host="/a", container="/b", options=("ro", "noexec", "nosuid", "nodev", "z"))
-    assert [*volume_arguments([volume], "docker")] == ["--volume=/a:/b:ro,z"]
-    assert [*volume_arguments([volume])] == ["--volume=/a:/b:ro,noexec,nosuid,nodev,z"]
+    assert mount_words(volume, "docker") == "/a:/b:ro,z"
+    assert mount_words(volume, "podman") == "/a:/b:ro,noexec,nosuid,nodev,z"
     only = Volume(host="/a", container="/b", options=("noexec",))
-    assert [*volume_arguments([only], "docker")] == ["--volume=/a:/b:rw"]
+    assert mount_words(only, "docker") == "/a:/b:rw"
 
 
 def test_docker_gets_no_option_of_a_tmpfs_that_it_does_not_know() -> None:
     mount = Tmpfs(path="/a", options=("ro", "notmpcopyup"))
-    assert [*tmpfs_arguments([mount], "docker")] == ["--tmpfs=/a:ro"]
-    assert [*tmpfs_arguments([mount])] == ["--tmpfs=/a:ro,notmpcopyup"]
-    assert [*tmpfs_arguments([Tmpfs(path="/a")])] == ["--tmpfs=/a:rw"]
+    assert mount_words(mount, "docker") == "/a:ro"
+    assert mount_words(mount, "podman") == "/a:ro,notmpcopyup"
+    assert mount_words(Tmpfs(path="/a"), "podman") == "/a:rw"

@@ -1,12 +1,13 @@
 """A publisher of releases: directory, keys and a real web server."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 
 from scripts.feed import publish
 from tests.serving import serving
@@ -26,11 +27,16 @@ class Publisher:
         self.directory, self._place = directory / "feed", directory
 
     def publish(
-        self, *releases: str, days: int = 14, now: datetime | None = None, keys: str = "keys"
+        self,
+        *releases: str,
+        days: int = 14,
+        now: datetime | None = None,
+        keys: str = "keys",
+        programs: Mapping[str, tuple[Path, str]] = MappingProxyType({}),
     ) -> None:
         catalogue = self._place / "catalogue.toml"
         catalogue.write_text("".join(releases))
-        publish(self.directory, catalogue, self._place / keys, days, now)
+        publish(self.directory, catalogue, self._place / keys, days, now, offered=programs)
 
     @property
     def root(self) -> bytes:

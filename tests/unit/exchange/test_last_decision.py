@@ -31,8 +31,16 @@ def test_what_the_agent_writes_the_host_reads(files: Files) -> None:
     assert read_standing(files) == WAITS
 
 
-def test_what_a_newer_agent_adds_is_passed_over(files: Files) -> None:
-    files.write(STANDING, WAITS.model_dump_json().replace("{", '{"more": 1, ', 1).encode())
+@pytest.mark.parametrize(
+    "written",
+    [
+        WAITS.model_dump_json().replace("{", '{"more": 1, ', 1),
+        WAITS.model_dump_json(exclude={"window", "fixed", "unseen"}),
+    ],
+    ids=["newer", "older"],
+)
+def test_the_decision_of_an_agent_of_another_release_is_read(files: Files, written: str) -> None:
+    files.write(STANDING, written.encode())
     assert read_standing(files) == WAITS
 
 

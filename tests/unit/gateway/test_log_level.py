@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.gateway.log_level import LogLevel, begin_verbose, end_verbose, log_level
+from mstunnel_setup.gateway.log_level import LogLevel, begin_verbose, log_level
 from mstunnel_setup.io.files import Files
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -53,8 +53,8 @@ def test_a_gateway_that_asks_for_passwords_never_logs_one(files: Files, settings
 
 def test_it_can_be_ended_earlier(files: Files) -> None:
     begin_verbose(files, END)
-    end_verbose(files)
-    end_verbose(files)
+    files.remove(paths.LOG_LEVEL)
+    files.remove(paths.LOG_LEVEL)
     assert log_level(files, {}, NOW) == LogLevel(0, 0)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mstunnel_setup.exchange.gateway_report import Applied, parse_report
+from mstunnel_setup.exchange.gateway_report import ConfigurationOutcome, parse_report
 
 REPORT = Path(__file__).parents[3] / "images/gateway/report"
 ENTRYPOINT = REPORT.with_name("entrypoint")
@@ -35,7 +35,7 @@ def test_what_the_gateway_writes(tmp_path: Path) -> None:
 
     assert found is not None
     assert abs((datetime.now(UTC) - found.at).total_seconds()) < 60
-    assert found.configuration == Applied("0" * 64, "line 3: bad value")
+    assert found.configuration == ConfigurationOutcome("0" * 64, "line 3: bad value")
     assert found.connections == 7
     assert found.transferred is not None
     assert found.probe is not None
@@ -94,7 +94,7 @@ def test_an_applied_configuration_and_all_interfaces_together() -> None:
     found = parse_report("time 1\nconfiguration 00 applied \ninterface eth0 10 20\ninterface eth1 1 2\n")
 
     assert found is not None
-    assert found.configuration == Applied("00")
+    assert found.configuration == ConfigurationOutcome("00")
     assert found.transferred == 33
 
 

@@ -36,7 +36,7 @@ class Machine:
 
     def uninstall(self) -> None:
         context = self.context()
-        Runner(context.ports, self.scene.journal, CODEC, self.scene.clock, lambda _event: None).undo()
+        Runner(context.host, self.scene.journal, CODEC, self.scene.clock, lambda _event: None).undo()
 
     def text(self, path: str) -> str:
         return (self.scene.files.read(path) or b"").decode()

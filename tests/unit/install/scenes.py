@@ -15,14 +15,14 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.engine import ContainerState, Finished
+from mstunnel_setup.containers.choice import EngineChoice
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
 from mstunnel_setup.install.context import Context, RunCache
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.tenant.clouds import CLOUDS, Cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
@@ -167,12 +167,12 @@ class FakeGraph(Graph):
 class Accepting(FakeEngine):
     """An engine whose gateway takes every configuration, unless `once` says how its check ends."""
 
-    once: Finished = field(default=Finished(0, "", ""))
+    once: Completed = field(default=Completed(0, "", ""))
 
     @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         return self.once
 
 
@@ -194,7 +194,7 @@ def configuration(port: int = 443, **more: Any) -> TunnelConfiguration:
 def context_of(ports: Host, prompter: FakePrompter | None = None) -> Context:
     """What a step sees on these ports, without answers and before the first run."""
     return Context(
-        ports=ports,
+        host=ports,
         cache=RunCache(merge({}, {})),
         prompter=prompter or FakePrompter(),
         read_receipt=Receipt,
@@ -214,7 +214,7 @@ class Scene:
     engine: FakeEngine = field(default_factory=FakeEngine)
     systemd: FakeSystemd = field(default_factory=FakeSystemd)
     processes: Processes = field(default_factory=Processes)
-    chosen: Chosen = PODMAN
+    chosen: EngineChoice = PODMAN
     trusted: tuple[Certificate, ...] = ()
     secrets: list[str] = field(default_factory=list)
 
@@ -256,7 +256,7 @@ class Scene:
             trusted=self.trusted,
         )
         context = Context(
-            ports=ports,
+            host=ports,
             cache=cache,
             prompter=self.prompter,
             read_receipt=lambda: fold(self.journal.records),
@@ -268,17 +268,17 @@ class Scene:
     def opened(self) -> Run:
         """What a command works with that has opened this host."""
         context, journal = self.context(), self.journal
-        runner = Runner(context.ports, journal, CODEC, self.clock, lambda _event: None)
+        runner = Runner(context.host, journal, CODEC, self.clock, lambda _event: None)
         return Run(context, runner, journal)
 
     def run(self, step: Step[Context, Any], context: Context) -> tuple[Action, ...]:
         """Run one step to its end, journal and all; returns what was done."""
-        runner = Runner(context.ports, self.journal, CODEC, self.clock, lambda _event: None)
+        runner = Runner(context.host, self.journal, CODEC, self.clock, lambda _event: None)
         return runner.run([step], context)[0].actions
 
     def undo(self) -> None:
         """Take everything back, as an uninstallation does."""
-        Runner(self.context().ports, self.journal, CODEC, self.clock, lambda _event: None).undo()
+        Runner(self.context().host, self.journal, CODEC, self.clock, lambda _event: None).undo()
 
     def remember(self, name: str, value: Any) -> None:
         """A finished `Remember` of an earlier run."""

@@ -107,7 +107,7 @@ def test_only_certificates_get_into_the_file_that_all_may_read(
     # What was written can be read again from there.
     scene.prompter.said.clear()
     found = certificate.STEP.gather(scene.context())
-    assert (found.copies, found.fingerprint) == ((), generations.linked(context.ports.files))
+    assert (found.copies, found.fingerprint) == ((), generations.linked(context.host.files))
     assert scene.prompter.said == []
 
 

@@ -59,7 +59,7 @@ class Server:
 
     @property
     def in_use(self) -> str:
-        return name_of(generations.read(self.scene.context().ports.files, paths.ACTIVE).leaf.serial_number)
+        return name_of(generations.read(self.scene.context().host.files, paths.ACTIVE).leaf.serial_number)
 
     def found(self) -> str:
         """What an import without options would take."""

@@ -87,7 +87,7 @@ class Host:
             return context.secret(SecretReference.parse(reference)).encode()
 
         context = Context(
-            ports=replace(ports_of(self.root, clock=self.clock), passphrases=passphrase),
+            host=replace(ports_of(self.root, clock=self.clock), passphrases=passphrase),
             cache=cache,
             prompter=self.prompter,
             read_receipt=lambda: self.receipt,

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from mstunnel_setup.actions.containers import StartServices
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.containers.choice import Chosen, RunMethod
+from mstunnel_setup.containers.choice import EngineChoice, RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
@@ -122,7 +122,7 @@ DIGESTS = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 REFERENCES = st.builds("registry.example.com/{}@sha256:{}".format, st.sampled_from(["a", "b/c"]), DIGESTS)
 GUIDS = st.uuids().map(str)
 ENGINES: st.SearchStrategy[Any] = st.sampled_from(["podman", "docker"])
-CHOSEN = st.builds(Chosen, ENGINES, st.just("26.1.5"), TEXT)
+CHOSEN = st.builds(EngineChoice, ENGINES, st.just("26.1.5"), TEXT)
 PORTS = st.integers(1, 65535)
 WATCHED = st.lists(st.sampled_from(["/etc/mstunnel", "/var/lib/mstunnel"]), unique=True).map(tuple)
 

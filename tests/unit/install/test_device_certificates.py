@@ -145,7 +145,7 @@ def test_a_list_that_changes_after_the_check_is_not_placed(scene: Scene) -> None
     planned = device_certificates.placing(context(scene, authentication="certificate", **files))
     scene.write("/root/device-ca.crl", NEWER)
     with pytest.raises(CertificateError, match="changed since the check"):
-        planned[-1].apply(context(scene).ports, {})
+        planned[-1].apply(context(scene).host, {})
 
 
 def test_the_journal_holds_no_list(scene: Scene) -> None:

@@ -166,7 +166,7 @@ def test_a_run_that_died_after_writing_the_file_still_knows_its_own_lines(scene:
     context = scene.context(environment={"A": "2", "B": "2"})
     for action in environment.STEP.decide(environment.STEP.gather(context)):
         if isinstance(action, WriteFile):
-            action.apply(context.ports, {})
+            action.apply(context.host, {})
     assert _install(scene, environment={"A": "2", "B": "2"}) == {"A": "2", "B": "2"}
     assert _install(scene, environment={"A": "3"}) == {"A": "3"}
 

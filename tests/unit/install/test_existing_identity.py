@@ -39,8 +39,8 @@ def test_it_registers_the_server_and_becomes_its_identity(
         tenant__ca_file=running.facts["ca_file"],
     )
     context.cache.graph = running.graph("intune")
-    ports = replace(context.ports, clock=SystemClock())  # the lab looks at its own clock
-    context = replace(context, ports=ports)
+    ports = replace(context.host, clock=SystemClock())  # the lab looks at its own clock
+    context = replace(context, host=ports)
 
     scene.run(register.STEP, context)
 

@@ -75,7 +75,7 @@ def test_an_administrator_who_makes_the_host_a_router_gets_the_rules_removed(mac
     assert kernel.obsolete_keys(machine.context()) == []
     machine.scene.write("/etc/sysctl.d/99-router.conf", "net.ipv4.ip_forward=1\n")
     context = machine.context()
-    runner = Runner(context.ports, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
+    runner = Runner(context.host, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
     runner.take_back(kernel.obsolete_keys(context))
     assert machine.host.tables == set()
     assert machine.run(kernel.STEP) == []

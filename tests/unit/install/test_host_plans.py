@@ -20,10 +20,9 @@ from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, proxy, uplink
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.host import KernelFacts
 from mstunnel_setup.readiness.facts.programs import Engine
-from mstunnel_setup.readiness.proxies import unlabelled
+from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.readiness.sysctls import FORWARD
 from mstunnel_setup.transaction.action import Action
 from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE
@@ -72,7 +71,7 @@ class Installed(Processes):
         return program
 
 
-def way(facts: Facts, engine: Engine) -> choice.RunMethod:
+def way(facts: ReadinessFacts, engine: Engine) -> choice.RunMethod:
     """How containers are run there."""
     assert facts.system is not None
     generator = engine.name == "podman" and quadlet.available(Installed(), engine.version)
@@ -85,16 +84,16 @@ def way(facts: Facts, engine: Engine) -> choice.RunMethod:
     return choice.choose_run_method(host, {})
 
 
-def rootless(facts: Facts) -> bool:
+def rootless(facts: ReadinessFacts) -> bool:
     return facts.settings.mode == "rootless"
 
 
-def refused(facts: Facts) -> list[str]:
+def refused(facts: ReadinessFacts) -> list[str]:
     """The checks that refuse the host before the first change; without root that is one of root's half."""
     return [item.id for item in refusals(facts, OF_ROOT if rootless(facts) else STEPS)]
 
 
-def _uplink(facts: Facts) -> uplink.Uplink:
+def _uplink(facts: ReadinessFacts) -> uplink.Uplink:
     assert facts.rootless is not None
     program = "/usr/sbin/mstunnel_uplink"
     return uplink.Uplink("mstunnel", facts.settings.port, program, facts.rootless.uplink_obstacle)
@@ -105,7 +104,7 @@ def _limited(facts: KernelFacts) -> tuple[Family, ...]:
     return () if facts.sysctls.get(FORWARD) == "1" or FORWARD in facts.sysctl_files else ("ipv4",)
 
 
-def _of_root(facts: Facts) -> list[Action]:
+def _of_root(facts: ReadinessFacts) -> list[Action]:
     """What prepares the host; without root also for the account, and for each boot."""
     assert facts.kernel is not None
     if not rootless(facts):
@@ -126,7 +125,7 @@ def _of_root(facts: Facts) -> list[Action]:
     ]
 
 
-def plan(facts: Facts, files: dict[str, str]) -> list[str]:
+def plan(facts: ReadinessFacts, files: dict[str, str]) -> list[str]:
     """What the steps that know only the host would say they do, in order; nothing where it is refused."""
     if refused(facts):
         return []
@@ -136,7 +135,7 @@ def plan(facts: Facts, files: dict[str, str]) -> list[str]:
     chosen = chosen_engine(facts.settings, facts.engine)
     assert chosen is not None
     wanted: dict[str, str] = {item.name: item.value for item in reversed(facts.proxies.places)}
-    ports = unlabelled(facts.security, facts.proxies)
+    ports = facts.security.unlabelled(facts.proxies.ports)
     move = bridge.Move(facts.settings.bridge, chosen.name, files)
     actions = [
         *_of_root(facts),
@@ -154,14 +153,14 @@ def plan(facts: Facts, files: dict[str, str]) -> list[str]:
 @pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
 def test_a_host_gets_its_plan(path: Path) -> None:
     case: dict[str, Any] = json.loads(path.read_text())
-    facts = Facts.model_validate(case["facts"])
+    facts = ReadinessFacts.model_validate(case["facts"])
 
     assert refused(facts) == case["refused"]
     assert plan(facts, case.get("files", {})) == case["plan"]
 
 
 def test_problems_that_steps_fix_are_refused_when_the_steps_are_skipped() -> None:
-    facts = Facts.model_validate(json.loads((HOSTS / "rhel-9.6.json").read_text())["facts"])
+    facts = ReadinessFacts.model_validate(json.loads((HOSTS / "rhel-9.6.json").read_text())["facts"])
 
     assert [item.id for item in refusals(facts, STEPS)] == []
     assert [item.id for item in refusals(facts, [])] == ["module-tun", "ip-forward"]

@@ -148,7 +148,7 @@ DROP_INS = [
 def of_root(machine: Machine, **answers: Any) -> Context:
     """What root's part of a rootless installation works with."""
     context = machine.context(mode="rootless", **answers)
-    return replace(context, ports=replace(context.ports, scope=Scope.HOST))
+    return replace(context, host=replace(context.host, scope=Scope.HOST))
 
 
 def test_without_root_a_password_is_in_no_file_of_the_system(machine: Machine) -> None:
@@ -184,7 +184,7 @@ def test_a_password_that_an_earlier_release_wrote_is_taken_back(machine: Machine
     files, clock = machine.scene.files, machine.scene.clock
     journal = Journal(files, clock, paths.STATE, readable=True)
     context = replace(of_root(machine), read_receipt=lambda: journal.receipt)
-    runner = Runner(context.ports, journal, CODEC, clock, lambda _event: None)
+    runner = Runner(context.host, journal, CODEC, clock, lambda _event: None)
     assert proxy.obsolete_keys(context) == [f"file:{proxy.PROFILE}", f"answer:{environment.WANTED}"]
     runner.take_back(proxy.obsolete_keys(context))
     runner.run([proxy.SYSTEM], context)
@@ -273,7 +273,7 @@ def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
 
     machine.scene.write(paths.ENVIRONMENT, "TRACE_SESSIONS=1\n")
     context = machine.context(environment={"https_proxy": PROXY})
-    runner = Runner(context.ports, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
+    runner = Runner(context.host, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
     runner.take_back(proxy.obsolete_keys(context))
 
     assert install_proxy(machine, https_proxy=PROXY) == []

@@ -16,7 +16,7 @@ from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode
 from mstunnel_setup.base.values import output
-from mstunnel_setup.containers.choice import Chosen, RunMethod
+from mstunnel_setup.containers.choice import EngineChoice, RunMethod
 from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.install.context import Context
@@ -98,13 +98,13 @@ def test_without_systemd_an_init_that_takes_scripts_starts_them_at_boot(
     *_, script, enabled = launch.STEP.decide(launched)
     assert (script.key, enabled.key) == ("file:/etc/init.d/mstunnel", "init-script:mstunnel")
 
-    scene.chosen = Chosen("docker", "26.1.5", "the only engine installed")
+    scene.chosen = EngineChoice("docker", "26.1.5", "the only engine installed")
     assert launch.STEP.gather(_context(scene)).init is None
     assert "have the init of this host start it" in scene.prompter.said[0]
 
 
 def test_docker_gets_units_of_ours_which_the_daemon_starts_too(scene: Scene) -> None:
-    scene.chosen = Chosen("docker", "26.1.5", "the only engine installed")
+    scene.chosen = EngineChoice("docker", "26.1.5", "the only engine installed")
     actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
     assert [action.key for action in actions if isinstance(action, InstallUnit | StartServices)] == [
         f"unit:{paths.UNITS}/mstunnel-server.service",
@@ -128,7 +128,7 @@ def test_an_installation_stays_with_its_run_method(scene: Scene, tmp_path: Path)
 
 
 def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) -> None:
-    scene.chosen = Chosen("docker", "26.1.5", "the only engine installed")
+    scene.chosen = EngineChoice("docker", "26.1.5", "the only engine installed")
     tag = digest_tag(SERVER_IMAGE)
     scene.engine.images = {
         SERVER_IMAGE: Image(tag, "sha256:" + "a" * 64, "id"),

@@ -8,21 +8,21 @@ from tests.unit.install.scenes import Scene, container
 def test_without_systemd_health_is_checked_on_demand(scene: Scene) -> None:
     scene.engine = Forgetful({"box": container()})
     scene.systemd.runs = False
-    state = control.state_of(scene.context().ports, "box")
+    state = control.state_of(scene.context().host, "box")
     assert state is not None
     assert state.health == "unhealthy"
 
 
 def test_with_systemd_the_engine_has_checked_it(scene: Scene) -> None:
     scene.engine = Forgetful({"box": container()})
-    state = control.state_of(scene.context().ports, "box")
+    state = control.state_of(scene.context().host, "box")
     assert state is not None
     assert state.health == "healthy"
 
 
 def test_what_is_not_decided_yet_is_decided_by_a_check(scene: Scene) -> None:
     scene.engine.containers["box"] = container(health="starting")
-    ports = scene.context().ports
+    ports = scene.context().host
     assert control.state_of(ports, "box") == container(health="starting")
     scene.engine.passes = True
     assert control.state_of(ports, "box") == container(health="healthy")
@@ -31,6 +31,6 @@ def test_what_is_not_decided_yet_is_decided_by_a_check(scene: Scene) -> None:
 def test_what_does_not_run_is_not_checked(scene: Scene) -> None:
     scene.engine = Forgetful({"box": container("exited", None)})
     scene.systemd.runs = False
-    ports = scene.context().ports
+    ports = scene.context().host
     assert control.state_of(ports, "box") == container("exited", None)
     assert control.state_of(ports, "nobody") is None

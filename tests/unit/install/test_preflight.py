@@ -24,9 +24,9 @@ from mstunnel_setup.install.steps import environment, eula, sign_in, site
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.data import REGISTRY
 from mstunnel_setup.readiness.examine import Examiner, Wanted
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
+from mstunnel_setup.readiness.model import ReadinessFacts
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, FakeGraph, Scene, configuration
 
@@ -47,9 +47,11 @@ def host(examined: list[Wanted], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes the examination find the facts of a kind of host."""
 
     def found(name: str, **changes: Any) -> None:
-        facts = Facts.model_validate({**json.loads((HOSTS / f"{name}.json").read_text())["facts"], **changes})
+        facts = ReadinessFacts.model_validate(
+            {**json.loads((HOSTS / f"{name}.json").read_text())["facts"], **changes}
+        )
 
-        def examine(_self: Examiner, wanted: Wanted) -> Facts:
+        def examine(_self: Examiner, wanted: Wanted) -> ReadinessFacts:
             examined.append(wanted)
             return facts
 
@@ -181,7 +183,7 @@ def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def administrator(one: Context, *_further: object) -> Any:
         entered.append("once")
-        return one.ports.graph
+        return one.host.graph
 
     monkeypatch.setattr(tenant_access, "administrator", administrator)
     scene.secrets = entered
@@ -263,7 +265,7 @@ def identity(scene: Scene) -> Any:
     pki = Pki({"leaf": {"names": ["vpn.example.org"]}})
     scene.trusted = (pki.certificate("root"),)
     chain, key = scene.place_certificate(pki=pki)
-    return IdentitySource(chain=chain, key=key).load(scene.context().ports)
+    return IdentitySource(chain=chain, key=key).load(scene.context().host)
 
 
 def test_an_installation_that_has_begun_was_checked_before(

@@ -91,7 +91,7 @@ def test_the_account_of_a_rootless_gateway_finds_the_archive_that_lay_beside_the
     assert scene.files.state(kept) is None
 
     context = scene.context()
-    context = replace(context, ports=replace(context.ports, scope=Scope.HOST))
+    context = replace(context, host=replace(context.host, scope=Scope.HOST))
     assert paths_of(scene.run(program.STEP, context))[-1] == f"file:{kept}"
     assert scene.files.read(kept) == b"both images"
     assert scene.run(program.STEP, context) == ()

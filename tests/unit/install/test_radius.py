@@ -64,7 +64,7 @@ def test_the_secret_is_in_one_file_and_uninstallation_removes_it(scene: Scene) -
     ]
     assert {path.name for path in holders} == {"radius-secret", Path(paths.RADIUS_SERVERS).name}
     assert SECRET in scene.secrets
-    assert SECRET.encode() in known_secrets(scene.context().ports)
+    assert SECRET.encode() in known_secrets(scene.context().host)
     assert scene.run(configure.STEP, context(scene)) == ()
     scene.undo()
     assert scene.files.state(paths.RADIUS) is None

@@ -167,7 +167,7 @@ def test_a_server_that_has_come_back_keeps_its_record(scene: Scene) -> None:
     removal = next(item for item in register.STEP.decide(facts) if isinstance(item, RemoveServerRecord))
     scene.graph.listed = [AT_WORK]
     with pytest.raises(TenantError) as caught:
-        removal.capture(scene.context().ports)
+        removal.capture(scene.context().host)
     assert caught.value.code == "server-name-taken"
 
 
@@ -243,20 +243,20 @@ def test_an_existing_application_is_verified_and_used_instead_of_a_new_one(
     scene: Scene, proved: list[str], tmp_path: Path
 ) -> None:
     context = _prepared(scene, tmp_path)
-    context.ports.files.make_directories(paths.AGENT_DIRECTORY)
+    context.host.files.make_directories(paths.AGENT_DIRECTORY)
     place, use, *rest = register.STEP.decide(register.STEP.gather(context))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentCredential)
     assert isinstance(use, UseAppIdentity)
     assert [type(action) for action in rest] == [RegisterServer, WriteJson, WriteJson, LinkInPlace]
-    assert not place.satisfied(context.ports, {})
+    assert not place.satisfied(context.host, {})
 
-    placed = place.apply(context.ports, {})
-    assert place.satisfied(context.ports, {})
+    placed = place.apply(context.host, {})
+    assert place.satisfied(context.host, {})
     assert placed["certificate_sha256"] == place.certificate_sha256
-    assert context.ports.files.locate(paths.AGENT_CREDENTIAL).stat().st_mode & 0o777 == 0o600
-    assert use.apply(context.ports, {}) == {"app_id": PREPARED, "tenant_id": scene.graph.tenant_id()}
-    assert use.undo(context.ports, UndoRecord({})).outcome is Undo.KEPT
+    assert context.host.files.locate(paths.AGENT_CREDENTIAL).stat().st_mode & 0o777 == 0o600
+    assert use.apply(context.host, {}) == {"app_id": PREPARED, "tenant_id": scene.graph.tenant_id()}
+    assert use.undo(context.host, UndoRecord({})).outcome is Undo.KEPT
     assert "s3cret" not in str(CODEC.dump(place))
 
 
@@ -268,20 +268,20 @@ def _prepared_secret(scene: Scene) -> Context:
 
 def test_the_secret_of_an_existing_application_is_installed(scene: Scene, proved: list[str]) -> None:
     context = _prepared_secret(scene)
-    context.ports.files.make_directories(paths.AGENT_DIRECTORY)
+    context.host.files.make_directories(paths.AGENT_DIRECTORY)
     place, use, *_ = register.STEP.decide(register.STEP.gather(context))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
     assert isinstance(place, PlaceAgentSecret)
     assert isinstance(use, UseAppIdentity)
-    record = UndoRecord(place.capture(context.ports))
-    assert not place.satisfied(context.ports, {})
-    place.apply(context.ports, {})
-    assert place.satisfied(context.ports, {})
-    assert own_credential(context.ports.files) == ClientSecret("s3cret")
-    assert context.ports.files.locate(paths.AGENT_SECRET).stat().st_mode & 0o777 == 0o600
+    record = UndoRecord(place.capture(context.host))
+    assert not place.satisfied(context.host, {})
+    place.apply(context.host, {})
+    assert place.satisfied(context.host, {})
+    assert own_credential(context.host.files) == ClientSecret("s3cret")
+    assert context.host.files.locate(paths.AGENT_SECRET).stat().st_mode & 0o777 == 0o600
     assert "s3cret" in scene.secrets
     assert "s3cret" not in str(CODEC.dump(place))
-    assert place.undo(context.ports, record).outcome is Undo.REMOVED
+    assert place.undo(context.host, record).outcome is Undo.REMOVED
 
 
 @pytest.mark.parametrize("before", ["certificate", "secret"])
@@ -307,7 +307,7 @@ def test_a_credential_that_was_exchanged_meanwhile_is_not_placed(
     place = register.STEP.decide(register.STEP.gather(context))[0]
     write_pfx(tmp_path / "agent.pfx", rsa_key(1), b"s3cret")
     with pytest.raises(SignInError) as caught:
-        place.apply(context.ports, {})
+        place.apply(context.host, {})
     assert caught.value.code == "credential-changed"
 
 

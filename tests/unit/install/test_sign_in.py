@@ -75,7 +75,7 @@ def test_when_the_tenant_refuses_it_an_administrator_is_asked(
     context = scene.context()
     sign_in.STEP.gather(context)
     assert doors.opened == ["own", "administrator"]
-    assert context.ports.graph.sites() == [*FakeGraph().all_sites]
+    assert context.host.graph.sites() == [*FakeGraph().all_sites]
     assert "no such application" in scene.prompter.said[0]
 
 
@@ -103,7 +103,7 @@ def test_a_lost_credential_leads_to_the_administrator(scene: Scene, monkeypatch:
     monkeypatch.setattr(tenant_access, "administrator", lambda *_given: FakeGraph([BERLIN]))
     context = scene.context()
     sign_in.STEP.gather(context)
-    assert context.ports.graph.sites() == [BERLIN]
+    assert context.host.graph.sites() == [BERLIN]
     assert paths.AGENT_CREDENTIAL in scene.prompter.said[0]
 
 
@@ -244,7 +244,7 @@ def test_a_token_file_is_enough(scene: Scene) -> None:
     context = scene.context(sign_in__method="token-file", sign_in__token_file=token)
     facts = sign_in.STEP.gather(context)
     assert sign_in.STEP.decide(facts) == ()
-    assert isinstance(context.ports.graph, Graph)
+    assert isinstance(context.host.graph, Graph)
 
 
 def test_the_token_of_a_person_without_the_role_is_refused_at_once(scene: Scene) -> None:

@@ -21,7 +21,7 @@ def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: s
     scene.trusted = (pki.certificate("root"),)
     context = scene.context(**answers)
     chain, key = scene.place_certificate(pki=pki)
-    context.cache.identity = IdentitySource(chain=chain, key=key).load(context.ports)
+    context.cache.identity = IdentitySource(chain=chain, key=key).load(context.host)
     return context
 
 
@@ -191,7 +191,7 @@ def test_a_person_names_another_certificate_for_the_site(scene: Scene) -> None:
     chain, key = scene.place_certificate("/root/right", right)
     scene.prompter.typed = ["certificate", "/root/typo.pem", chain, key]
     scene.run(site.STEP, context)
-    leaf = generations.leaf_in_use(context.ports.files)
+    leaf = generations.leaf_in_use(context.host.files)
     assert leaf == right.certificate("leaf")
     assert scene.files.read(paths.SITE_CERTIFICATE) == right.pem("leaf") + right.pem("inter")
     assert scene.context().answers.certificate.chain == (chain,)

@@ -15,7 +15,6 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, EngineError, NetworkError, TenantError
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.exchange.health_report import (
     HealthReport,
@@ -27,6 +26,7 @@ from mstunnel_setup.exchange.health_report import (
 from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.steps import certificate, verify
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.tenant.wire import TunnelServer
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.install.scenes import OSAKA, Scene, configuration, container
@@ -86,7 +86,7 @@ def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.finished(record, f"server:{OSAKA.id}/gw1", {"server_id": "3"})
     scene.graph.listed = [CHECKED_IN]
     scene.engine.containers = {name: container() for name in ("mstunnel-server", "mstunnel-agent")}
-    scene.engine.answer = lambda _arguments: Finished(0, "", "")
+    scene.engine.answer = lambda _arguments: Completed(0, "", "")
 
 
 def _verify(scene: Scene, port: int) -> None:
@@ -291,8 +291,8 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _opens_after(scene: Scene, restarts: int) -> None:
     """The gateway can open its tunnel device after so many restarts."""
-    denied = Finished(2, "", "sh: 1: cannot open /dev/net/tun: Operation not permitted\n")
-    opened = Finished(0, "", "")
+    denied = Completed(2, "", "sh: 1: cannot open /dev/net/tun: Operation not permitted\n")
+    opened = Completed(0, "", "")
     scene.engine.answer = lambda _command: opened if len(scene.engine.restarts) >= restarts else denied
 
 

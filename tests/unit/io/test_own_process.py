@@ -51,7 +51,7 @@ _PROGRAMS = {
         if name not in {"mstunnel-agent", "mstunnel_uplink"}
     },
     "agent (command line)": "from mstunnel_setup.cli import agent\nagent.app = look\nagent.main()",
-    "agent": "from mstunnel_setup.agent import __main__ as agent\nagent.assembled = look\nagent.main(None)",
+    "agent": "from mstunnel_setup.agent import __main__ as agent\nagent.build_agent = look\nagent.main(None)",
 }
 
 

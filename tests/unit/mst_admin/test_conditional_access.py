@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mst_admin.access.objects import TITLES, Pattern
+from mst_admin.access_policies import TITLES, Pattern
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID

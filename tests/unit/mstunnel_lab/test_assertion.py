@@ -9,7 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from mstunnel_lab.entra.grants import check_assertion
+from mstunnel_lab.entra.oauth import check_assertion
 from mstunnel_lab.entra.tokens import thumbprints
 from mstunnel_lab.errors import OAuthError
 from mstunnel_lab.pki import self_signed

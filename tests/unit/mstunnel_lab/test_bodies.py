@@ -21,7 +21,7 @@ from mstunnel_lab.graph.apps import (
 )
 from mstunnel_lab.graph.bodies import Body, judge
 from mstunnel_lab.graph.directory import ApplicationBody, AppRoleAssignmentBody, OwnerBody
-from mstunnel_lab.graph.odata import entity_type, page, parse_query
+from mstunnel_lab.graph.http import entity_type, page, parse_query
 from mstunnel_lab.graph.servers import ServerBody
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.tenant.wire import (

@@ -13,8 +13,7 @@ from mst_admin.metrics import METRICS
 from mstunnel_lab.admin_center import health
 from mstunnel_lab.admin_center.health import HEIGHT, WIDTH, chart
 from mstunnel_lab.store import Point, Store
-from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
-from mstunnel_setup.agent.measure import MachineLoad
+from mstunnel_setup.agent.health_rows import TABLE, MachineLoad, Observation, judge_rows
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import Threshold, Thresholds
 from mstunnel_setup.tenant.wire import HealthThreshold, LabHealth

@@ -15,9 +15,9 @@ from mst_admin.metrics import METRICS
 from mst_admin.objects.app import AppPlatform
 from mst_admin.objects.configuration import PORT_INVALID
 from mst_admin.objects.profile import ProfilePlatform
-from mstunnel_lab.admin_center import app_configurations, apps, configurations, profiles, sites
-from mstunnel_lab.admin_center.forms import FieldGroup, Form
-from mstunnel_lab.admin_center.language import LANGUAGES, PageLanguage, table
+from mstunnel_lab.admin_center import apps, profiles
+from mstunnel_lab.admin_center.forms import FieldGroup, Form, groups_of
+from mstunnel_lab.admin_center.render import LANGUAGES, PageLanguage, table
 from mstunnel_lab.errors import REFUSALS
 from mstunnel_setup.answers.finding import Finding
 from scripts.error_codes import declarations
@@ -29,11 +29,13 @@ TEMPLATES = ROOT / "templates" / "lab"
 OTHERS = sorted(set(LANGUAGES) - {"en"})
 SPOKEN = (ROOT / "mstunnel_lab", ROOT / "mst_admin", PACKAGE / "gateway", PACKAGE / "answers")
 GROUPS: tuple[FieldGroup, ...] = (
-    *configurations.GROUPS,
-    *sites.groups(()),
-    *(group for platform in ProfilePlatform for group in profiles.groups(platform, (), 1)),
-    *(group for platform in AppPlatform for group in apps.groups(platform, ("x",), is_new=True)),
-    *(group for kind in app_configurations.KINDS for group in app_configurations.groups(kind)),
+    *groups_of("configuration"),
+    *groups_of("site"),
+    *(group for kind in ProfilePlatform for group in groups_of("profile", kind)),
+    *groups_of("rule"),
+    *(group for kind in AppPlatform for group in groups_of("app", kind)),
+    *(group for kind in apps.POLICY_KINDS for group in groups_of("app_configuration", kind)),
+    *groups_of("assignments", "app-ios"),
 )
 FIELDS = [field for group in GROUPS for field in group.fields]
 
@@ -87,7 +89,7 @@ def form_texts() -> Iterator[str]:
     yield from (label for group in GROUPS for _, label in group.actions)
     yield from (text for field in FIELDS for text in (field.label, field.hint))
     yield from (word for field in FIELDS if field.kind == "choice" for _, word in field.choices)
-    for kinds in (profiles.KINDS, apps.KINDS, apps.INTENTS, app_configurations.KINDS):
+    for kinds in (profiles.KINDS, apps.KINDS, apps.INTENTS, apps.POLICY_KINDS):
         yield from kinds.values()
 
 
@@ -111,8 +113,7 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_text_of_the_pages_has_a_translation(language: str) -> None:
     wanted = {text for text, is_sure in template_texts() if is_sure} | set(form_texts())
-    wanted = {re.sub(r"^(On-demand rule) 1$", r"\1 {number}", text) for text in wanted}
-    wanted |= {metric.title for metric in METRICS} | {refusal.message for refusal in REFUSALS.values()}
+    wanted |= {metric.title for metric in METRICS} | {message for _, message in REFUSALS.values()}
     assert sorted(wanted - table(language).keys()) == []
 
 
@@ -126,7 +127,8 @@ def test_every_finding_has_a_translation(language: str, name: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_translation_is_unused(language: str) -> None:
-    said = {plain(text) for text in spoken()} | {plain(text) for text, _ in template_texts()}
+    texts = {*spoken(), *form_texts(), *Form(GROUPS, {}).labels.values()}
+    said = {plain(text) for text in texts} | {plain(text) for text, _ in template_texts()}
     # What a form says about the type of a value.
     foreign = {text for text in table(language) if text.startswith("Must be ")}
     assert [text for text in table(language) if plain(text) not in said and text not in foreign] == []

@@ -6,6 +6,9 @@ from mstunnel_lab.seed import default_seed, parse_seed, read_seed
 from mstunnel_setup.base.errors import UsageError
 
 GOOD = default_seed()
+CONFIGURATION = "  - name: Default configuration\n    network: 10.1.0.0/16\n"
+APP = "11111111-2222-4333-8444-555555555555"
+APPLICATIONS = "\napplications:\n" + "".join(f"  - name: app {n}\n    app_id: {APP}\n" for n in "ab")
 
 
 def test_the_seed_of_the_package() -> None:
@@ -26,6 +29,14 @@ def test_the_seed_of_the_package() -> None:
         ("version: 1\n", "version: 2\n", "seed.yaml:2:1", "version"),
         ("[Intune Administrator]", "[Emperor]", "seed.yaml:26:13", "'Emperor' is not one of"),
         ("reader@contoso.example", "admin@contoso.example", "seed.yaml:1:1", "there twice"),
+        ("name: Osaka", "name: Berlin", "seed.yaml:1:1", "'Berlin' is there twice"),
+        (
+            "\nsites:\n",
+            f"{CONFIGURATION}\nsites:\n",
+            "seed.yaml:1:1",
+            "'Default configuration' is there twice",
+        ),
+        ("\napplications:\n", APPLICATIONS, "seed.yaml:1:1", f"'{APP}' is there twice"),
         ("    configuration: Default", "    configuration: Defect", "seed.yaml:1:1", "no configuration"),
         ("use: device", "use: setup", "seed.yaml:1:1", "exactly one application"),
         ("tenant:\n", "tenant: [\n", "seed.yaml:6:9", "expected ',' or ']'"),

@@ -67,7 +67,7 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
         scene, runner = Scene(tmp_path), cast("Runner", steps)
         steps.answers = answers_of(operator, settings, Receipt(), backup)
         context = scene.context(mode=steps.answers.mode)
-        context = replace(context, ports=replace(context.ports, scope=scope))
+        context = replace(context, host=replace(context.host, scope=scope))
         yield replace(scene.opened(), runner=runner, context=context)
 
     monkeypatch.setattr(work, "open_run", opened)
@@ -123,7 +123,7 @@ def end_step(root: Path, state: str, name: str, account: str = "") -> None:
     """Put a step that has ended into the journal below `state`, with the account of a rootless gateway."""
     scene = Scene(root)
     journal = Journal(scene.files, scene.clock, state)
-    runner = Runner(scene.context().ports, journal, CODEC, scene.clock, lambda _event: None)
+    runner = Runner(scene.context().host, journal, CODEC, scene.clock, lambda _event: None)
     stored = StoreAnswer(name="account", value=account)
     runner.run([Step(name, name, lambda _context: None, lambda _facts: [stored])], None)
 

@@ -345,9 +345,8 @@ def test_make_feed_signs_what_is_listed_beside_it(built: Path, tmp_path: Path) -
     words = [f"FEED_DIR={tmp_path}/pages/feed", f"KEYS={tmp_path}/keys", f"DIST={built}"]
     finished = run("make", "feed", *words, directory=ROOT)
     assert (finished.returncode, finished.stderr) == (0, "")
-    (target,) = sorted((tmp_path / "pages/feed/targets").glob("*"), key=lambda path: path.stat().st_mtime)[
-        -1:
-    ]
+    targets = (tmp_path / "pages/feed/targets").glob("*.releases.toml")
+    *_, target = sorted(targets, key=lambda path: path.stat().st_mtime)
     assert target.read_text() == (tmp_path / "pages/releases.toml").read_text()
     assert 'label = "2.1.0"' in target.read_text()
     assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["release.pem"]

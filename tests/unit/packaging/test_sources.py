@@ -12,6 +12,7 @@ from scripts import dist, sbom, sources
 from scripts.wheels import ROOT
 
 CONTROL = "Package: libone1\nVersion: 1.0-2+b1\nArchitecture: amd64\nSource: one (1.0-2)\n"
+MIT = "Format: x\nLicense: MIT\n"
 STATIC = "Package: box-static\nVersion: 3\nArchitecture: amd64\nBuilt-Using: one (= 1.0-2), two (= 2:5)\n"
 FILES = {"one_1.0.orig.tar.xz": b"original", "one_1.0-2.debian.tar.xz": b"debian", "one_1.0-2.dsc": b"signed"}
 
@@ -34,17 +35,40 @@ def mirror(tmp_path: Path) -> Path:
     return lists
 
 
-def written(control: str) -> dict[str, object]:
+def written(control: str, copyright_file: str = "") -> dict[str, object]:
     """A package as an SBOM has it."""
-    part = sbom.of_package(control, "", {})
+    part = sbom.of_package(control, copyright_file, {})
     document = json.loads(sbom.document("program", "application", [part]))
     found: dict[str, object] = document["components"][0]
     return found
 
 
+def missing_in(folder: Path) -> str:
+    """The file MISSING of the archive."""
+    with tarfile.open(folder / f"mstunnel-sources-{__version__}.tar") as opened:
+        file = opened.extractfile("MISSING")
+        assert file is not None
+        return file.read().decode()
+
+
 def test_the_source_is_that_which_the_package_was_built_from() -> None:
-    assert sources.wanted([written(CONTROL)]) == {("one", "1.0-2")}
-    assert sources.wanted([written(STATIC)]) == {("box-static", "3"), ("one", "1.0-2"), ("two", "2:5")}
+    assert set(sources.wanted([written(CONTROL)])) == {("one", "1.0-2")}
+    assert set(sources.wanted([written(STATIC)])) == {("box-static", "3"), ("one", "1.0-2"), ("two", "2:5")}
+
+
+@pytest.mark.parametrize(
+    ("copyright_file", "owed"),
+    [
+        (MIT, False),
+        ("Format: x\nLicense: GPL-2+\n", True),
+        ("Format: x\nLicense: MIT\n\nFiles: b\nLicense: LGPL-2.1\n", True),
+        ("", True),
+    ],
+)
+def test_source_is_owed_unless_every_licence_is_known_and_permissive(
+    copyright_file: str, *, owed: bool
+) -> None:
+    assert sources.wanted([written(CONTROL, copyright_file)]) == {("one", "1.0-2"): owed}
 
 
 def test_every_file_of_a_source_package_is_fetched_with_its_sums(mirror: Path, tmp_path: Path) -> None:
@@ -63,15 +87,15 @@ def test_a_mirror_without_signatures_is_enough(mirror: Path, tmp_path: Path) -> 
 def test_a_missing_original_and_another_version_are_named(mirror: Path, tmp_path: Path) -> None:
     (tmp_path / "mirror/one_1.0.orig.tar.xz").unlink()
     assert sources.fetch([("one", "1.0-2"), ("one", "1.0-3")], tmp_path / "debian", [mirror]) == [
-        "one 1.0-2: the mirror has no one_1.0.orig.tar.xz",
-        "one 1.0-3: not in the package sources of this machine",
+        (("one", "1.0-2"), "the mirror has no one_1.0.orig.tar.xz"),
+        (("one", "1.0-3"), "not in the package sources of this machine"),
     ]
 
 
 def test_a_file_that_is_not_that_of_the_index_is_refused(mirror: Path, tmp_path: Path) -> None:
     (tmp_path / "mirror/one_1.0.orig.tar.xz").write_bytes(b"changed!")
     (problem,) = sources.fetch([("one", "1.0-2")], tmp_path / "debian", [mirror])
-    assert problem.startswith("one 1.0-2: ")
+    assert problem[0] == ("one", "1.0-2")
     assert not (tmp_path / "debian/one_1.0-2/one_1.0.orig.tar.xz").exists()
 
 
@@ -91,8 +115,14 @@ def test_the_archive_has_sources_patches_and_the_recipe_of_the_build(
     with pytest.raises(SystemExit, match=r"one 1\.0-2: the mirror has no one_1\.0\.orig\.tar\.xz"):
         sources.main()
     assert not list(folder.glob("*.tar"))
+    permissive = sbom.document("program", "application", [sbom.of_package(CONTROL, MIT, {})])
+    (folder / "program.cdx.json").write_text(permissive)
+    sources.main()
+    assert missing_in(folder) == "one 1.0-2: the mirror has no one_1.0.orig.tar.xz\n"
+    (folder / "program.cdx.json").write_text(document)
     (tmp_path / "elsewhere").rename(original)
     sources.main()
+    assert missing_in(folder) == ""
     name = f"mstunnel-sources-{__version__}.tar"
     with tarfile.open(folder / name) as opened:
         inside = set(opened.getnames())

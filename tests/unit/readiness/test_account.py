@@ -17,14 +17,13 @@ from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.examine import known_tunnel
 from mstunnel_setup.readiness.facts.account import AccountFacts, AccountReader
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.host import TunnelFacts
-from mstunnel_setup.readiness.model import Group
+from mstunnel_setup.readiness.model import Group, ReadinessFacts
 from mstunnel_setup.tenant.clouds import CLOUDS, cloud
 from mstunnel_setup.tenant.sign_in import INTUNE_ADMINISTRATOR, SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
 from mstunnel_setup.tenant.wire import USER_READ
-from tests.unit.tenant.fakes import FakeHttp, FixedToken, response
+from tests.unit.tenant.fakes import FakeHttp, fixed_token, response
 
 PLANS = {"value": [{"servicePlans": [{"servicePlanName": "INTUNE_A", "provisioningStatus": "Success"}]}]}
 OTHER = {"value": [{"servicePlans": [{"servicePlanName": "EXCHANGE_S", "provisioningStatus": "Success"}]}]}
@@ -41,11 +40,11 @@ SITES = {
 APPS = {"value": [{"id": "1", "appId": "3678c9e9-9681-447a-974d-d19f668fcd88"}]}
 
 
-def token(**claims: object) -> FixedToken:
+def token(**claims: object) -> AccessToken:
     import base64  # noqa: PLC0415
 
     body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    return FixedToken(f"header.{body}.signature")
+    return fixed_token(f"header.{body}.signature")
 
 
 def ask(source: AccessToken, *answers: Any) -> AccountFacts:
@@ -147,7 +146,7 @@ def test_people_of_a_lab_tenant(lab: Path, person: str, expected: dict[str, str]
     finally:
         http.close()
 
-    found = judge(of(frozenset({Group.ACCOUNT})), Facts(account=facts))
+    found = judge(of(frozenset({Group.ACCOUNT})), ReadinessFacts(account=facts))
     results = {item.id: item.result.value for item in found}
     assert results["account-sign-in"] == "pass"
     assert {name: results[name] for name in expected} == expected

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.readiness.checks import CHECKS, judge
-from mstunnel_setup.readiness.facts.all_facts import Facts, Unread
-from mstunnel_setup.readiness.model import Finding, Outcome
+from mstunnel_setup.readiness.model import CheckFinding, Outcome, ReadinessFacts, Unread
 from tests.unit.readiness.known import BROKEN, facts
 
 DOCKER: dict[str, Any] = {
@@ -20,7 +19,7 @@ PASSES_OTHERWISE = {"userns-remap": DOCKER}
 NEVER_A_PROBLEM = {"allowed-names"}
 
 
-def find(identifier: str, changes: dict[str, Any]) -> Finding:
+def find(identifier: str, changes: dict[str, Any]) -> CheckFinding:
     return next(item for item in judge(CHECKS, facts(changes)) if item.id == identifier)
 
 
@@ -87,7 +86,7 @@ def test_a_place_without_the_proxy_gets_it_by_a_command(changes: dict[str, Any],
 
 
 def test_a_check_that_could_not_be_completed_is_unknown_with_the_reason() -> None:
-    found = judge(CHECKS, Facts(unread={"kernel": Unread(reason="no answer within 20 s")}))
+    found = judge(CHECKS, ReadinessFacts(unread={"kernel": Unread(reason="no answer within 20 s")}))
 
     assert {item.result for item in found if item.id != "devices"} == {Outcome.UNKNOWN}
     assert next(item for item in found if item.id == "module-tun").seen == "no answer within 20 s"

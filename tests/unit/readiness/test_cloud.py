@@ -9,14 +9,13 @@ import pytest
 import trustme
 
 from mstunnel_setup.io.clock import SystemClock
-from mstunnel_setup.io.endpoint import Trust
+from mstunnel_setup.io.network import Trust
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.data import Endpoint, endpoints, endpoints_of
-from mstunnel_setup.readiness.facts.all_facts import Facts
 from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts, Way
 from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import ProxyPlace
-from mstunnel_setup.readiness.model import Group, Outcome
+from mstunnel_setup.readiness.model import Group, Outcome, ReadinessFacts
 from mstunnel_setup.tenant.clouds import CLOUDS
 from tests.unit.readiness.servers import proxy, serving, silent, tls
 
@@ -51,7 +50,7 @@ def read(
 
 
 def result(facts: NetworkFacts, identifier: str) -> tuple[Outcome, str]:
-    found = judge(of(frozenset({Group.NETWORK})), Facts(network=facts))
+    found = judge(of(frozenset({Group.NETWORK})), ReadinessFacts(network=facts))
     return next((item.result, item.seen) for item in found if item.id == identifier)
 
 

@@ -8,10 +8,10 @@ import pytest
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.readiness.examine import Reader, gather
-from mstunnel_setup.readiness.facts.all_facts import Unread
 from mstunnel_setup.readiness.facts.host import KernelFacts, PortFacts
 from mstunnel_setup.readiness.facts.programs import EngineFacts
 from mstunnel_setup.readiness.facts.section import Section, Settings
+from mstunnel_setup.readiness.model import Unread
 
 
 def _hang() -> Section:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.readiness.checks import judge, of
-from mstunnel_setup.readiness.facts.all_facts import Facts
-from mstunnel_setup.readiness.model import Group, Outcome
+from mstunnel_setup.readiness.model import Group, Outcome, ReadinessFacts
 
 CASES = sorted((Path(__file__).parent / "hosts").glob("*.json"))
 GROUPS = frozenset({Group.UTILS, Group.HOST, Group.ROOTLESS})
@@ -20,7 +19,7 @@ def test_a_host_gets_its_findings(path: Path) -> None:
 
     # `mst-readiness` judges the bridge where it is, an installation where it will be (test_host_plans).
     case["facts"].setdefault("settings", {}).pop("bridge", None)
-    found = judge(of(GROUPS), Facts.model_validate(case["facts"]))
+    found = judge(of(GROUPS), ReadinessFacts.model_validate(case["facts"]))
 
     quiet = (Outcome.PASS, Outcome.SKIPPED)
     assert {item.id: [item.result, item.seen] for item in found if item.result not in quiet} == case[
@@ -33,7 +32,9 @@ def test_a_host_gets_its_findings(path: Path) -> None:
 
 
 def test_rootless_checks_apply_only_where_rootless_is_wanted() -> None:
-    cases = {path.stem: Facts.model_validate(json.loads(path.read_text())["facts"]) for path in CASES}
+    cases = {
+        path.stem: ReadinessFacts.model_validate(json.loads(path.read_text())["facts"]) for path in CASES
+    }
 
     for facts in cases.values():
         results = {item.result for item in judge(of(frozenset({Group.ROOTLESS})), facts)}

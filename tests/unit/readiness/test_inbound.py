@@ -161,6 +161,19 @@ def test_no_listener_ends_in_time() -> None:
     assert time.monotonic() - began < 20
 
 
+def test_a_gateway_that_takes_udp_and_never_answers_ends_in_time() -> None:
+    """A firewall that drops the answers looks like this."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        probing = threading.Thread(
+            target=inbound.probe, args=("127.0.0.1", silent.getsockname()[1], CLOCK, 2), daemon=True
+        )
+        probing.start()
+        probing.join(20)
+        assert not probing.is_alive()
+        assert silent.recv(200).startswith(b"mst-readiness probe ")
+
+
 @given(st.binary(max_size=80))
 def test_nothing_but_a_probe_is_answered(message: bytes) -> None:
     assert inbound.answer(message) is None

@@ -14,7 +14,7 @@ from mstunnel_setup.tenant.wire import (
     TunnelServer,
 )
 from tests.unit.clocks import FakeClock
-from tests.unit.tenant.fakes import FakeHttp, FixedToken, Reply, jwt, response
+from tests.unit.tenant.fakes import FakeHttp, Reply, fixed_token, jwt, response
 
 SITE = "11111111-1111-1111-1111-111111111111"
 SERVER = "22222222-2222-2222-2222-222222222222"
@@ -25,7 +25,7 @@ NOT_YET = {"error": {"code": "Request_BadRequest", "message": "Does not referenc
 
 def over(*replies: Reply, token: str = "opaque") -> tuple[FakeHttp, FakeClock, Graph]:
     http, clock = FakeHttp(list(replies)), FakeClock()
-    return http, clock, Graph(http, cloud("public"), FixedToken(token), clock)
+    return http, clock, Graph(http, cloud("public"), fixed_token(token), clock)
 
 
 def test_sites_come_with_their_configuration() -> None:

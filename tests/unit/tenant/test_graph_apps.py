@@ -6,7 +6,7 @@ from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph_admin import MANAGED_APP_CONFIGURATIONS, MOBILE_APPS, AdminGraph
 from tests.unit.clocks import FakeClock
-from tests.unit.tenant.fakes import FakeHttp, FixedToken, Reply, response
+from tests.unit.tenant.fakes import FakeHttp, Reply, fixed_token, response
 
 DONE, NONE = response(204), response(200, {"value": []})
 THERE = response(
@@ -26,7 +26,7 @@ THERE = response(
 
 def over(*replies: Reply) -> tuple[FakeHttp, FakeClock, AdminGraph]:
     http, clock = FakeHttp(list(replies)), FakeClock()
-    return http, clock, AdminGraph(http, cloud("public"), FixedToken(), clock)
+    return http, clock, AdminGraph(http, cloud("public"), fixed_token(), clock)
 
 
 def test_an_app_of_google_play_is_approved_synchronised_and_awaited() -> None:

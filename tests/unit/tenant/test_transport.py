@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.transport import GraphTransport, equals, query
-from tests.unit.tenant.fakes import FakeHttp, FixedToken, response
+from tests.unit.tenant.fakes import FakeHttp, fixed_token, response
 
 BASE = "https://graph.example/beta"
 
 
 def over(*documents: dict[str, Any]) -> tuple[FakeHttp, GraphTransport]:
     http = FakeHttp([response(200, document) for document in documents])
-    return http, GraphTransport(http, BASE, FixedToken("t0ken"))
+    return http, GraphTransport(http, BASE, fixed_token("t0ken"))
 
 
 def test_pages_are_followed_to_the_end() -> None:
@@ -50,7 +50,7 @@ def test_pages_without_end_are_left_after_a_thousand() -> None:
     ]
 
     with pytest.raises(TenantError) as caught:
-        list(GraphTransport(http, BASE, FixedToken()).pages("/things"))
+        list(GraphTransport(http, BASE, fixed_token()).pages("/things"))
 
     assert caught.value.code == "paging-broken"
     assert len(http.calls) == 1000
@@ -78,7 +78,7 @@ def test_the_token_travels_in_a_header_and_redirects_are_not_followed() -> None:
 
 
 def test_no_content_is_an_empty_object() -> None:
-    assert GraphTransport(FakeHttp([response(204)]), BASE, FixedToken()).send("DELETE", "/things/1") == {}
+    assert GraphTransport(FakeHttp([response(204)]), BASE, fixed_token()).send("DELETE", "/things/1") == {}
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))

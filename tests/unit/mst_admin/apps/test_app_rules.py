@@ -1,12 +1,15 @@
 """Rules of apps and their assignments, as cases; and what goes over the wire."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
-from mst_admin.kinds.app import app_changes
+from mst_admin.change import Change
+from mst_admin.kinds.app import APP
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.objects.app import (
     PresentApp,
     StoreAppObject,
@@ -67,11 +70,18 @@ def _present(declared: StoreAppObject) -> PresentApp:
     return PresentApp(MobileApp.from_wire(body), tuple(assigned), {VPN_ID: profile})
 
 
+def _changes(declared: StoreAppObject, present: PresentApp) -> list[Change]:
+    names = [item.vpn_profile for item in declared.assignments if item.vpn_profile]
+    profiles = tuple(ProfileObject.model_construct(name=name) for name in names)
+    beside = Declarations.model_construct(profiles=profiles)
+    return [*APP.changes(declared, Planning(beside, TenantObjects(apps=(present,)), datetime.now(UTC)))]
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case], ids=str)
 def test_an_app_that_is_as_declared_stays_and_comes_back_as_it_went(case: dict[str, Any]) -> None:
     declared = _declared(case)
-    assert list(app_changes(declared, [_present(declared)])) == []
-    assert list(app_changes(app_object(_present(declared)), [_present(declared)])) == []
+    assert _changes(declared, _present(declared)) == []
+    assert _changes(app_object(_present(declared)), _present(declared)) == []
 
 
 def test_settings_that_no_file_can_say_stay_with_their_assignment() -> None:
@@ -81,6 +91,6 @@ def test_settings_that_no_file_can_say_stay_with_their_assignment() -> None:
         {**item, "settings": {"isRemovable": False, "vpnConfigurationId": VPN_ID}}
     )
     present = PresentApp(MobileApp.from_wire(app_body(declared)), (there,), {VPN_ID: "Tunnel"})
-    (change,) = app_changes(declared, [present])
+    (change,) = _changes(declared, present)
     assert change.before["assignments"][0]["settings"] == {"isRemovable": False, "vpnConfiguration": "Tunnel"}
     assert change.after["assignments"][0]["settings"] == {"isRemovable": False, "vpnConfiguration": None}

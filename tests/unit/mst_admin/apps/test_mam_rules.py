@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from mst_admin.export import shared_names
-from mst_admin.kinds.mam import mam_deletions
+from mst_admin.kinds.mam import MAM
 from mst_admin.kinds.tenant import TenantObjects
 from mst_admin.objects.app_configuration import PresentAppConfiguration, app_configuration_body
 from mst_admin.objects.mam import (
@@ -107,7 +107,7 @@ def test_the_policy_by_which_it_is_found_is_deleted_last() -> None:
         [PresentProtection(IntuneObject.from_wire({"displayName": "Field (protection)"}), is_ios=False)],
         {},
     )
-    names = [change.name for change in mam_deletions(found)]
+    names = [change.name for change in MAM.deleting(found, TenantObjects())]
     assert names == ["Field (Edge)", "Field (protection)", "Field (tunnel)"]
 
 

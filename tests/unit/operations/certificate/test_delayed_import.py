@@ -35,7 +35,7 @@ def handed_in(run: Run) -> ScheduleImport:
     found = certificate.find(run.context)
     pending = ScheduleImport(
         name="next",
-        at=run.context.ports.clock.now().isoformat(),
+        at=run.context.host.clock.now().isoformat(),
         fingerprint=found.fingerprint,
         program="/bin/true",
         copied=True,
@@ -58,7 +58,7 @@ def test_our_copy_of_the_previous_certificate_in_the_other_format_goes(tmp_path:
 
         take_pending(run, "next")
 
-        assert generations.linked(run.context.ports.files) == pending.fingerprint
+        assert generations.linked(run.context.host.files) == pending.fingerprint
         assert run.files.state(paths.SITE_PFX) is None
         assert run.files.state(paths.SITE_CERTIFICATE) is not None
         assert pending_imports(run.context.receipt) == ()
@@ -73,8 +73,8 @@ def older(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("installed", "older")
 def test_an_older_certificate_is_taken_where_it_was_agreed_to_give_this_one_up(tmp_path: Path) -> None:
     with server(tmp_path) as run:
-        given_up = generations.linked(run.context.ports.files)
-        due = run.context.ports.clock.now() + timedelta(hours=1)
+        given_up = generations.linked(run.context.host.files)
+        due = run.context.host.clock.now() + timedelta(hours=1)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("mstunnel_setup.io.files.Files.live", True)
             schedule(run, certificate.find(run.context), due)
@@ -82,7 +82,7 @@ def test_an_older_certificate_is_taken_where_it_was_agreed_to_give_this_one_up(t
         assert pending.instead_of == given_up
 
         take_pending(run, pending.name)
-        assert generations.linked(run.context.ports.files) == pending.fingerprint
+        assert generations.linked(run.context.host.files) == pending.fingerprint
 
 
 @pytest.mark.usefixtures("installed", "older")

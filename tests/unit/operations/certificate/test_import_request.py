@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.cli.framework.certificate_options import ImportOptions
+from mstunnel_setup.cli.mst_cli import ImportOptions
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 ALL = NOW.replace(microsecond=0)

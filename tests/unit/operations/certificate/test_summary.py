@@ -9,7 +9,7 @@ import pytest
 from mstunnel_setup.actions.certificate_schedule import ScheduleImport
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.revocation_record import ASKED_BY_AGENT
+from mstunnel_setup.certificates.revocation import ASKED_BY_AGENT
 from mstunnel_setup.operations.certificate.summary import (
     CertificateSummary,
     RevocationSummary,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations.upgrade.proof import connected, drain, reopen
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
@@ -34,14 +34,14 @@ class Gateway(FakeEngine):
     def said(self) -> list[str]:
         return self.prompter.said
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         if self.gone:
             raise EngineError("container-failed", "it does not run", "")
         if arguments[0] == "nft":
             self.rules.append(" ".join(arguments[1:]))
-            return Finished(int(bool(self.complaint)), "", self.complaint)
+            return Completed(int(bool(self.complaint)), "", self.complaint)
         found = self.left.pop(0) if len(self.left) > 1 else self.left[0]
-        return Finished(
+        return Completed(
             0,
             "[" + ",".join(f'{{"ID": {number}, "State": "connected"}}' for number in range(found)) + "]",
             "",
@@ -71,7 +71,7 @@ def test_new_connections_are_refused_before_anybody_is_counted_and_the_health_ch
     gateway = Gateway(left=[0])
     drain(gateway.context, 8443, minutes=1)
     assert gateway.rules[-1].endswith("input iifname != lo tcp dport 8443 ct state new reject with tcp reset")
-    reopen(gateway.context.ports)
+    reopen(gateway.context.host)
     assert gateway.rules[-1] == "delete table inet mstunnel_drain"
 
 
@@ -81,7 +81,7 @@ def test_a_gateway_that_does_not_answer_has_no_sessions_to_wait_for() -> None:
     assert gateway.clock.naps == []
     assert gateway.said == ["Not waiting for sessions: it does not run."]
     with pytest.raises(EngineError):
-        connected(gateway.context.ports)
+        connected(gateway.context.host)
 
 
 def test_without_refusing_new_connections_there_is_no_drain() -> None:

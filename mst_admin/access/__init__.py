@@ -1,1 +1,0 @@
-"""Conditional Access policies for Microsoft Tunnel: declared in a file, planned, evaluated, applied."""

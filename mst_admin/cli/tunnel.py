@@ -1,0 +1,269 @@
+"""`mst-admin config`, `site`, `server` and `threshold`: what the admin center has below Microsoft Tunnel."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import typer
+
+from mst_admin.change import Body, Wire
+from mst_admin.cli.objects import object_group, option_group
+from mst_admin.kinds import server as server_commands
+from mst_admin.kinds import site as site_commands
+from mst_admin.kinds import threshold as threshold_commands
+from mst_admin.kinds.configuration import CONFIGURATION
+from mst_admin.object_commands import ObjectOptions
+from mstunnel_setup.answers.finding import Finding, finding
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import plain
+from mstunnel_setup.cli.framework.command import Work, command
+from mstunnel_setup.cli.framework.options import App, SignInOptions, Yes, new_group
+
+
+def _list_option(name: str, metavar: str, about: str) -> Any:
+    return typer.Option(name, metavar=metavar, help=f"{about} Repeat it; '' alone clears the list.")
+
+
+@dataclass(frozen=True)
+class ConfigurationOptions(ObjectOptions):
+    """Properties of a server configuration; what is not given keeps its value or its default."""
+
+    NAMES: ClassVar = {"advanced_settings.": "--advanced ", "corporate_networks": "--corporate-network"}
+    APART: ClassVar = frozenset({"corporate_network"})
+
+    description: Annotated[str | None, typer.Option("--description", help="Description.")] = None
+    network: Annotated[
+        str | None, typer.Option("--network", metavar="CIDR", help="IPv4 addresses for devices.")
+    ] = None
+    ipv6_network: Annotated[
+        str | None, typer.Option("--ipv6-network", metavar="CIDR", help="IPv6 addresses for devices.")
+    ] = None
+    dns_servers: Annotated[
+        list[str] | None, _list_option("--dns-server", "ADDRESS", "DNS server for devices.")
+    ] = None
+    default_domain_suffix: Annotated[
+        str | None, typer.Option("--dns-suffix", metavar="DOMAIN", help="Default domain of devices.")
+    ] = None
+    split_dns: Annotated[
+        list[str] | None, _list_option("--split-dns", "DOMAIN", "Domain to look up through the tunnel.")
+    ] = None
+    route_includes: Annotated[
+        list[str] | None, _list_option("--include", "CIDR", "IP range to route through the tunnel.")
+    ] = None
+    route_excludes: Annotated[
+        list[str] | None, _list_option("--exclude", "CIDR", "IP range to keep out of the tunnel.")
+    ] = None
+    listen_port: Annotated[int | None, typer.Option("--port", help="Server port, TCP and UDP.")] = None
+    disable_udp_connections: Annotated[
+        bool | None, typer.Option("--udp-off/--udp-on", help="Disable UDP connections.")
+    ] = None
+    session_timeout: Annotated[
+        int | None, typer.Option("--session-timeout", metavar="SECONDS", help="Length of a session.")
+    ] = None
+    advanced_settings: Annotated[
+        list[str] | None, _list_option("--advanced", "NAME=VALUE", "Further setting, by its ocserv name.")
+    ] = None
+    corporate_network: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--corporate-network", metavar="CIDR", help="One of your networks, to check for overlap."
+        ),
+    ] = None
+
+    def networks(self) -> list[str]:
+        """Networks of the administrator, to check for overlap."""
+        return [text.strip() for text in self.corporate_network or ()]
+
+    def given(self, present: Wire) -> Body:
+        """What was given, by the keys of a declaration."""
+        found = super().given(present)
+        if "advanced_settings" in found:
+            pairs = (text.partition("=") for text in found["advanced_settings"])
+            found["advanced_settings"] = {
+                name.strip(): value.strip() for name, equals, value in pairs if equals
+            }
+        return found
+
+    def malformed(self) -> Iterator[Finding]:
+        """Values that cannot be parsed."""
+        for text in filter(None, self.advanced_settings or ()):
+            if "=" not in text:
+                yield finding(
+                    "advanced_settings",
+                    "setting-malformed",
+                    "--advanced {text} has no value",
+                    hint="Write NAME=VALUE.",
+                    text=text[:80],
+                )
+
+
+@dataclass(frozen=True)
+class SiteOptions(ObjectOptions):
+    """Properties of a site; what is not given keeps its value or its default."""
+
+    NAMES: ClassVar = {
+        "upgrade_window.time_zone": "--time-zone",
+        "upgrade_window.start": "--window",
+        "upgrade_window.end": "--window",
+        "upgrade_window": "--window",
+    }
+    APART: ClassVar = frozenset({"window", "time_zone", "resolve"})
+
+    description: Annotated[str | None, typer.Option("--description", help="Description.")] = None
+    public_address: Annotated[
+        str | None, typer.Option("--public-address", metavar="NAME_OR_IP", help="Public IP address or FQDN.")
+    ] = None
+    configuration: Annotated[
+        str | None, typer.Option("--configuration", metavar="NAME_OR_ID", help="The server configuration.")
+    ] = None
+    internal_network_probe_url: Annotated[
+        str | None, typer.Option("--probe-url", metavar="URL", help="Internal page that servers probe.")
+    ] = None
+    upgrade_automatically: Annotated[
+        bool | None, typer.Option("--auto-upgrade/--manual-upgrade", help="Upgrade without approval.")
+    ] = None
+    window: Annotated[
+        str | None,
+        typer.Option("--window", metavar="HH:MM-HH:MM", help="When upgrades may start; '' for any time."),
+    ] = None
+    time_zone: Annotated[
+        str | None, typer.Option("--time-zone", metavar="ZONE", help="IANA time zone of --window.")
+    ] = None
+    resolve: Annotated[bool, typer.Option("--resolve/--no-resolve", help="Look up the public address.")] = (
+        True
+    )
+
+    def given(self, present: Wire) -> Body:
+        """What was given, by the keys of a declaration; `present` are those that the site has now.
+
+        Where only the times or only the zone of the maintenance window was given, the other stays. Raises
+        UsageError `window-missing`, `window-unclear`.
+        """
+        found = super().given(present)
+        if self.window == "":
+            return {**found, "upgrade_window": None}
+        if self.window is None and self.time_zone is None:
+            return found
+        there = present.get("upgrade_window") or {}
+        if self.window is None and not there:
+            raise UsageError(
+                "window-missing",
+                "--time-zone is given, but the site has no maintenance window",
+                hint="Add --window HH:MM-HH:MM.",
+            )
+        start, dash, end = (self.window or "").partition("-")
+        if self.window and not dash:
+            raise UsageError(
+                "window-unclear",
+                "invalid --window {value}: expected HH:MM-HH:MM",
+                hint="Write both, such as 22:00-04:00.",
+                value=plain(self.window, 40),
+            )
+        times = {"start": start.strip(), "end": end.strip()} if self.window else {}
+        zone = {"time_zone": self.time_zone, "utc_offset_minutes": None} if self.time_zone else {}
+        return {**found, "upgrade_window": {**there, **times, **zone}}
+
+
+config_app = option_group(
+    CONFIGURATION, ConfigurationOptions, "server configurations", "server configuration", "that no site uses"
+)
+site_app = option_group(site_commands.SITE, SiteOptions, "sites", "site", "that has no servers")
+
+
+@command(site_app)
+def request_upgrade(
+    sign_in: SignInOptions,
+    wanted: Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The site.")],
+    yes: Yes = False,
+) -> Work:
+    """Approve the upgrade of a site's servers, one after the other; this cannot be undone."""
+    return lambda operator: site_commands.request_upgrade(operator, sign_in.settings(), wanted, yes=yes)
+
+
+_METRIC = typer.Argument(metavar="METRIC", help="Name of the metric, as `list` shows it.")
+Metric = Annotated[str, _METRIC]
+
+
+def _add_thresholds(group: App) -> None:
+    @command(group, about="Set the thresholds of a metric that has none.")
+    def create(
+        sign_in: SignInOptions,
+        metric: Metric,
+        healthy: Annotated[int, typer.Option("--healthy", help="Healthy up to this value.")],
+        unhealthy: Annotated[int, typer.Option("--unhealthy", help="Unhealthy from this value.")],
+    ) -> Work:
+        values = healthy, unhealthy
+        return lambda operator: threshold_commands.set_threshold(
+            operator, sign_in.settings(), metric, values, new=True
+        )
+
+    @command(group, about="Change the thresholds of a metric.")
+    def update(
+        sign_in: SignInOptions,
+        metric: Metric,
+        healthy: Annotated[int | None, typer.Option("--healthy", help="Healthy up to this value.")] = None,
+        unhealthy: Annotated[
+            int | None, typer.Option("--unhealthy", help="Unhealthy from this value.")
+        ] = None,
+        default: Annotated[
+            bool, typer.Option("--default", help="Reset to the default of the service.")
+        ] = False,
+    ) -> Work:
+        values = healthy, unhealthy
+        return lambda operator: threshold_commands.set_threshold(
+            operator, sign_in.settings(), metric, values, default=default
+        )
+
+
+threshold_app = object_group(
+    threshold_commands.THRESHOLD,
+    {
+        "list": "List the thresholds of all metrics.",
+        "show": "Show the thresholds of a metric.",
+        "delete": "Delete the thresholds of a metric.",
+    },
+    _METRIC,
+    _add_thresholds,
+)
+
+server_app = new_group()
+Site = Annotated[str, typer.Option("--site", metavar="NAME_OR_ID", help="The site of the server.")]
+OneSite = Annotated[
+    str | None, typer.Option("--site", metavar="NAME_OR_ID", help="Only the servers of this site.")
+]
+Server = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")]
+
+
+@command(server_app, "list")
+def list_servers(sign_in: SignInOptions, site: OneSite = None) -> Work:
+    """List the servers of a site, or of all sites."""
+    return lambda operator: server_commands.list_servers(operator, sign_in.settings(), site)
+
+
+@command(server_app, "show")
+def show_server(sign_in: SignInOptions, site: Site, wanted: Server) -> Work:
+    """Show one server."""
+    return lambda operator: server_commands.show(operator, sign_in.settings(), site, wanted)
+
+
+@command(server_app, "create")
+def create_server() -> Work:
+    """Explain how servers are registered."""
+    return lambda _operator: server_commands.create()
+
+
+@command(server_app, "update")
+def update_server(
+    sign_in: SignInOptions,
+    site: Site,
+    wanted: Server,
+    name: Annotated[str, typer.Option("--name", help="New name.")],
+) -> Work:
+    """Rename a server in the tenant."""
+    return lambda operator: server_commands.update(operator, sign_in.settings(), site, wanted, name)
+
+
+@command(server_app, "delete")
+def delete_server(sign_in: SignInOptions, site: Site, wanted: Server, yes: Yes = False) -> Work:
+    """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
+    return lambda operator: server_commands.delete(operator, sign_in.settings(), site, wanted, yes=yes)

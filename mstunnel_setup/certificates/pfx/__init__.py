@@ -1,1 +1,0 @@
-"""PFX (PKCS#12) files, examined before a library opens them."""

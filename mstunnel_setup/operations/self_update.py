@@ -1,0 +1,206 @@
+"""`mstunnel-setup self update`: replaces the installed program by the one that the release feed offers.
+
+Only the program changes. Containers keep running, so no session ends; the monitor notices and starts again.
+"""
+
+import hashlib
+import os
+
+from packaging.version import Version
+
+from mstunnel_setup import __version__
+from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, StepError, UsageError
+from mstunnel_setup.base.result import Report, Result, Status
+from mstunnel_setup.base.text import text
+from mstunnel_setup.certificates.ca_trust import added_roots_pem
+from mstunnel_setup.exchange.release_feed import PROGRAM_TARGETS, Feed, OfferedProgram, read_feed_record
+from mstunnel_setup.install.installed import journal_of, require_installed, rootless_account
+from mstunnel_setup.install.programs import FILE, PROGRAM_UPDATES, directory
+from mstunnel_setup.install.session import open_run
+from mstunnel_setup.install.steps import program
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.http import LARGEST, HttpSession
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.operations.upgrade.releases import alone, fetch, require_feed
+
+_NEW, _PREVIOUS = f"{PROGRAM_UPDATES}/new", f"{PROGRAM_UPDATES}/previous"
+_MODE = 0o755
+# Seconds: for 30 MB on a slow line, and for the new program to unpack and install itself.
+_DOWNLOAD, _INSTALLATION = 900, 300
+_OK = 200
+
+
+class SelfUpdateReport(Report):
+    """Versions of the program: the one that ran the command, and the one that is installed afterwards."""
+
+    before: str
+    installed: str
+    offered: str | None
+
+
+class SelfInstallReport(Report):
+    """The version that is installed now."""
+
+    version: str
+
+
+def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result:
+    """Install the newest program of the feed, or with `rollback` the one before it.
+
+    `check` only compares versions. Raises UsageError: as a package, without a feed or an installation,
+    `program-not-offered`, `program-previous-missing`; StepError `program-refused` for a file that is not the
+    signed one, and `program-not-installed`, where the earlier one is back in place.
+    """
+    _refuse_unmanaged(operator)
+    if rollback:
+        return _rollback(operator)
+    feed = require_feed(operator)
+    with alone(operator):
+        fetch(operator, feed)
+    known = read_feed_record(operator.files)
+    offer = known.program if known else None
+    if offer is None:
+        raise UsageError(
+            "program-not-offered",
+            "the release feed {url} has no program for this machine",
+            hint="Ask its publisher, or run the file of a newer release: it replaces this one.",
+            url=feed.url,
+        )
+    if Version(offer.version) <= Version(__version__):
+        return _result(
+            "unchanged", __version__, offer, text("{version} is the newest version.", version=__version__)
+        )
+    if check:
+        line = text(
+            "Version {new} is available; {old} is installed. `mstunnel-setup self update` installs it.",
+            new=offer.version,
+            old=__version__,
+        )
+        return _result("ok", __version__, offer, line)
+    content = _download(operator, feed, offer)
+    _keep_previous(operator)
+    operator.files.write(_NEW, content, _MODE)
+    try:
+        _have_installed(operator, _NEW)
+    finally:
+        operator.files.remove(_NEW)
+    line = text(
+        "Version {new} is installed; it was {old}. The gateway kept running. To return: `mstunnel-setup self "
+        "update --rollback`. `mst-cli upgrade check` shows whether there are newer images.",
+        new=offer.version,
+        old=__version__,
+    )
+    return _result("ok", offer.version, offer, line)
+
+
+def install_program(operator: Operator, *, older: bool) -> Result:
+    """Put the program that runs in place of the installed one; `older` allows a version before it."""
+    scope = Scope.HOST if rootless_account(operator) else Scope.ALL
+    ignored = ["program-older"] if older else []
+    with open_run(operator, {}, scope=scope, ignored_checks=ignored, replacing=True) as run:
+        require_installed(run.context.receipt)
+        run.runner.run([program.STEP], run.context)
+    line = text("Version {version} is installed.", version=__version__)
+    return Result("ok", SelfInstallReport(version=__version__).data, text=[line])
+
+
+def _refuse_unmanaged(operator: Operator) -> None:
+    """Raise for anyone but root, for a package, and where no program of ours is installed."""
+    if paths.ROOTLESS:
+        raise NOT_ROOT(what=text("`mstunnel-setup self update`"))
+    if bundle.one_file() is None:
+        raise UsageError(
+            "program-from-package",
+            "this program was installed as a package",
+            hint="Update it as you installed it: `apt upgrade mstunnel-setup`, `dnf upgrade mstunnel-setup` "
+            "or `pipx upgrade mstunnel-setup`.",
+        )
+    require_installed(journal_of(Scope.ALL, operator).receipt)
+
+
+def _download(operator: Operator, feed: Feed, offer: OfferedProgram) -> bytes:
+    """The program that is offered, as it was signed. Raises NetworkError and StepError `program-refused`."""
+    name = PROGRAM_TARGETS[os.uname().machine]
+    operator.console.say(text("Downloading {size} MiB.", size=-(-offer.size >> 20)))
+    http = HttpSession(
+        operator.clock,
+        roots=added_roots_pem(operator.files),
+        deadline=_DOWNLOAD,
+        largest=max(offer.size, LARGEST),
+    )
+    answer = http.get(f"{feed.url}/targets/{offer.sha256}.{name}")
+    if answer.status_code != _OK:
+        raise NetworkError(
+            "program-unavailable",
+            "{url} has no {name}: HTTP {status}",
+            hint="Ask the publisher of the feed, or copy the file here and run `FILE self install`.",
+            url=feed.url,
+            name=name,
+            status=answer.status_code,
+        )
+    content = answer.content
+    found = hashlib.sha256(content).hexdigest()
+    if (len(content), found) != (offer.size, offer.sha256):
+        raise StepError(
+            "program-refused",
+            "the file is not version {version} as signed in the release feed {url}: it has SHA-256 {found}, "
+            "expected {expected}",
+            hint="Nothing was changed. Run the command again; if that does not help, ask the publisher.",
+            version=offer.version,
+            url=feed.url,
+            found=found,
+            expected=offer.sha256,
+        )
+    return content
+
+
+def _keep_previous(operator: Operator) -> None:
+    """Keep the installed program beside, for the way back."""
+    files = operator.files
+    files.make_directories(PROGRAM_UPDATES, 0o700)
+    installed = files.read(f"{directory(files)}/{FILE}")
+    if installed is not None:
+        files.write(_PREVIOUS, installed, _MODE)
+
+
+def _rollback(operator: Operator) -> Result:
+    files = operator.files
+    installed = f"{directory(files)}/{FILE}"
+    if files.digest(_PREVIOUS) in (None, files.digest(installed)):
+        raise UsageError(
+            "program-previous-missing",
+            "there is no earlier program to return to",
+            hint="To install another version, run `FILE self install --older`.",
+        )
+    _have_installed(operator, _PREVIOUS, "--older")
+    files.remove(_PREVIOUS)
+    done = operator.processes.run((str(files.locate(installed)), "--version"), timeout=_INSTALLATION)
+    version = done.output.split()[-1]
+    line = text("Version {new} is installed again; it was {old}.", new=version, old=__version__)
+    return _result("ok", version, None, line)
+
+
+def _have_installed(operator: Operator, file: str, *options: str) -> None:
+    """Have the program in `file` install itself. Raises StepError; what is installed is then as it was.
+
+    The installed file is replaced at once or not at all, and every start unpacks what it has not unpacked.
+    """
+    command = (str(operator.files.locate(file)), "self", "install", *options)
+    done = operator.processes.run(command, timeout=_INSTALLATION, check=False)
+    if done.code:
+        said = (done.error or done.output).strip()
+        raise StepError(
+            "program-not-installed",
+            "the program did not install itself: {reason}",
+            hint="Run the command again; if that does not help, run `mst-cli diagnose`.",
+            reason=said or text("exit code {code}", code=done.code),
+        )
+
+
+def _result(status: Status, installed: str, offer: OfferedProgram | None, line: str) -> Result:
+    report = SelfUpdateReport(
+        before=__version__, installed=installed, offered=offer.version if offer else None
+    )
+    return Result(status, report.data, text=[line])

@@ -1,0 +1,62 @@
+"""Where the agent signs in: at the authority of the tenant's cloud."""
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.agent.tenant import enrol
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.files import Files
+from tests.unit.agent.fakes import SERVER, SITE
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+@pytest.fixture
+def asked(files: Files, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What the proxy in env.sh, which lets nothing through, is asked for."""
+    lines: list[str] = []
+
+    class Proxy(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            lines.append(self.rfile.readline().decode().strip())
+            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+            monkeypatch.setenv(name, "")  # `enrol` sets them for its process
+        files.make_directories(paths.AGENT_DIRECTORY)
+        files.write(paths.ENVIRONMENT, f"https_proxy=http://127.0.0.1:{server.server_address[1]}\n".encode())
+        yield lines
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("cloud", "host"),
+    [
+        ("public", "login.microsoftonline.com"),
+        ("gcc-high", "login.microsoftonline.us"),
+        ("dod", "login.microsoftonline.us"),
+        ("custom", "login.lab.example"),
+    ],
+)
+def test_it_signs_in_at_the_clouds_own_address(files: Files, asked: list[str], cloud: str, host: str) -> None:
+    """Addresses beside the name of a cloud of Microsoft count for nothing."""
+    addresses = {"Authority": "https://login.lab.example", "Graph": "https://graph.lab.example"}
+    info = {"AgentId": SITE, "IntuneTenantId": SERVER, "AADTenantId": SERVER, "Cloud": cloud, **addresses}
+    files.write(paths.AGENT_INFO, json.dumps({**info, "RenewalDate": "2027-01-01T00:00:00Z"}).encode())
+    files.write(paths.AGENT_SETTINGS, json.dumps({"SiteId": SITE, "ServerId": SERVER}).encode())
+    files.write(paths.AGENT_SECRET, b"not-a-real-secret-0123456789", 0o600)
+    with pytest.raises(NetworkError):
+        enrol(files, SystemClock(), timeout=5)
+    assert {line.rpartition(" ")[0] for line in asked} == {f"CONNECT {host}:443"}

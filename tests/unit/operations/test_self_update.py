@@ -1,0 +1,158 @@
+"""`mstunnel-setup self update`: the program of a signed feed replaces the installed one, and can go back."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup import __version__
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.exchange.release_feed import PROGRAM_TARGETS
+from mstunnel_setup.install.programs import PROGRAM_UPDATES
+from mstunnel_setup.io import bundle
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.operations.self_update import self_update
+from tests.unit.exchange.publisher import Publisher, release, served
+from tests.unit.install.scenes import Scene
+from tests.unit.operators import operator_of
+from tests.unit.schemas import validate
+
+INSTALLED = "/usr/sbin/mstunnel-setup"
+NAME = PROGRAM_TARGETS[os.uname().machine]
+# Like ours, it installs itself below the root that it is in, and tells its version.
+PROGRAM = """#!/bin/sh
+[ "$1" = --version ] && echo mstunnel-setup {version} && exit
+[ "$1 $2" = "self install" ] || exit 9
+{act}
+cp "$0" "${{0%/var/lib/*}}/usr/sbin/mstunnel-setup"
+"""
+
+
+def program(version: str, act: str = ":") -> str:
+    return PROGRAM.format(version=version, act=act)
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Publisher:
+    return Publisher(tmp_path / "publisher")
+
+
+@pytest.fixture
+def host(publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
+    """A server with this version installed as one file, which follows the feed."""
+    (tmp_path / "host").mkdir()
+    scene = Scene(tmp_path / "host")
+    for directory in ("/etc/mstunnel-setup", "/run", "/usr/sbin", paths.STATE):
+        scene.files.make_directories(directory)
+    scene.remember("answers", {})
+    scene.files.write(INSTALLED, program(__version__).encode(), 0o755)
+    monkeypatch.setattr(bundle, "one_file", lambda: str(scene.files.locate(INSTALLED)))
+    publisher.publish(release(1))
+    with served(publisher) as url:
+        scene.files.write(feed.SETTINGS, f'url = "{url}"\n'.encode())
+        scene.files.write(feed.ROOT, publisher.root)
+        yield scene.files
+
+
+def offer(publisher: Publisher, tmp_path: Path, version: str, content: str) -> Path:
+    """Publish a program; returns the file as it is served."""
+    file = tmp_path / "program"
+    file.write_text(content)
+    publisher.publish(release(1), programs={NAME: (file, version)})
+    (found,) = publisher.directory.glob(f"targets/*.{NAME}")
+    return found
+
+
+def update(host: Files, *, check: bool = False, rollback: bool = False) -> Result:
+    found = self_update(operator_of(host.root), check=check, rollback=rollback)
+    envelope = {"schema": "mstunnel/1", "command": "mstunnel-setup self update", "status": found.status}
+    validate({**envelope, "data": found.data, "warnings": [], "errors": []})
+    return found
+
+
+def refusal(host: Files, *, rollback: bool = False) -> SetupError:
+    """The error of an update that must change nothing."""
+    before = host.read(INSTALLED)
+    with pytest.raises(SetupError) as caught:
+        update(host, rollback=rollback)
+    assert host.read(INSTALLED) == before
+    assert "new" not in host.names(PROGRAM_UPDATES)
+    return caught.value
+
+
+def test_a_newer_program_replaces_the_installed_one_and_can_be_taken_back(
+    host: Files, publisher: Publisher, tmp_path: Path
+) -> None:
+    earlier, newer = host.read(INSTALLED), program("99.1")
+    offer(publisher, tmp_path, "99.1", newer)
+    assert update(host, check=True).data == {
+        "before": __version__,
+        "installed": __version__,
+        "offered": "99.1",
+    }
+    assert host.read(INSTALLED) == earlier
+    assert update(host).data == {"before": __version__, "installed": "99.1", "offered": "99.1"}
+    assert host.read(INSTALLED) == newer.encode()
+    assert host.names(PROGRAM_UPDATES) == ["previous"]
+    assert update(host, rollback=True).data["installed"] == __version__
+    assert host.read(INSTALLED) == earlier
+    assert refusal(host, rollback=True).code == "program-previous-missing"
+
+
+@pytest.mark.parametrize("version", [__version__, "0.0.9"])
+def test_the_same_or_an_older_version_is_not_installed(
+    host: Files, publisher: Publisher, tmp_path: Path, version: str
+) -> None:
+    offer(publisher, tmp_path, version, program(version))
+    assert update(host).status == "unchanged"
+
+
+def test_a_feed_without_programs_says_so(host: Files) -> None:
+    assert refusal(host).code == "program-not-offered"
+
+
+def test_the_feed_keeps_the_program_when_its_releases_change(
+    host: Files, publisher: Publisher, tmp_path: Path
+) -> None:
+    offer(publisher, tmp_path, "99.1", program("99.1"))
+    publisher.publish(release(1), release(2))
+    assert update(host).data["installed"] == "99.1"
+
+
+@pytest.mark.parametrize(
+    "changed", [program("99.1", "rm -rf /important"), program("99.1")[:-9], program("99.1") + "#" * 99]
+)
+def test_a_file_that_is_not_the_signed_one_is_refused(
+    host: Files, publisher: Publisher, tmp_path: Path, changed: str
+) -> None:
+    offer(publisher, tmp_path, "99.1", program("99.1")).write_text(changed)
+    assert refusal(host).code in {"program-refused", "answer-too-large"}
+
+
+def test_a_file_that_the_server_lacks_is_named(host: Files, publisher: Publisher, tmp_path: Path) -> None:
+    offer(publisher, tmp_path, "99.1", program("99.1")).unlink()
+    assert refusal(host).code == "program-unavailable"
+
+
+def test_a_program_that_cannot_install_itself_leaves_the_earlier_one(
+    host: Files, publisher: Publisher, tmp_path: Path
+) -> None:
+    offer(publisher, tmp_path, "99.1", program("99.1", "echo 'error: the disk is full' >&2; exit 7"))
+    found = refusal(host)
+    assert found.code == "program-not-installed"
+    assert "the disk is full" in found.message
+
+
+def test_a_package_is_left_to_its_package_manager(host: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "one_file", lambda: None)
+    assert "apt upgrade mstunnel-setup" in refusal(host).hint
+
+
+def test_where_nothing_is_installed_there_is_nothing_to_update(host: Files) -> None:
+    host.remove_tree(paths.STATE)
+    host.make_directories(paths.STATE)
+    assert refusal(host).code == "not-installed"
