@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.tunnel_device import DEVICE
 from mstunnel_setup.base import paths
 from mstunnel_setup.containers.spec import (
     CONFIGURATION_LABEL,
@@ -18,7 +19,6 @@ from mstunnel_setup.containers.spec import (
     Volume,
 )
 from mstunnel_setup.gateway.fields import LONGEST_DRAIN
-from mstunnel_setup.install.tunnel_device import DEVICE
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
 _SERVER_PROCESSES = 10_000

@@ -36,7 +36,6 @@ from mstunnel_setup.exchange.upgrade_history import (
     render_history,
 )
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
-from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
 from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited, refuse_vendor
@@ -240,8 +239,8 @@ def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:
 def _manifest(run: Run) -> JsonObject:
     """What is known of this host, with the answers of its installation and the release proved last."""
     receipt = run.context.receipt
-    identity = tenant_access.identity(receipt) or {}
-    record = tenant_access.result(receipt, RegisterServer.kind) or {}
+    identity = sign_in.identity(receipt) or {}
+    record = sign_in.result(receipt, RegisterServer.kind) or {}
     images = {name: remembered(receipt, name) for name in ("images.server", "images.agent")}
     if unfinished := read_history(run.files).unfinished:
         images = {f"images.{name}": reference for name, reference in unfinished.source.model_dump().items()}

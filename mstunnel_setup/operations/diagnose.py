@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from pydantic import Field
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import forwarding, uplink
+from mstunnel_setup.actions import firewall, uplink
 from mstunnel_setup.actions.host import Host, Scope, build_host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, UsageError, declared
@@ -40,7 +40,7 @@ _CONFIGURATION = (
     *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),
     *(paths.IMAGES_CONFIGURED, paths.OCSERV_CONF, paths.OIDC_JSON, paths.LOG_LEVEL, paths.PROBE_URL),
     *(f"{paths.STATE}/receipt.json", f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, "/etc/os-release"),
-    *(uplink.HOOK, uplink.RULES, forwarding.RULES),
+    *(uplink.HOOK, uplink.RULES, firewall.RULES),
 )
 _TAGS = ("mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink", "ocserv")
 _UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor.service")

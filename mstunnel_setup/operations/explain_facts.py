@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Final, Literal
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
@@ -187,7 +187,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
     ports = run.context.host
     served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
     try:
-        state = health(control.state_of(ports, paths.SERVER))
+        state = health(containers.state_of(ports, paths.SERVER))
     except SetupError as error:
         state = text("in an unknown state: {message}", message=error.message)
     inside = _Inside(ports) if state == "healthy" else None

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import Field
 
-from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.certificates import pending_imports
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError, SetupError, declare
 from mstunnel_setup.base.problem import Problem, Severity, error
@@ -25,7 +25,7 @@ from mstunnel_setup.certificates.errors import KEY_MODE, PAGE
 from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.certificates.judge_leaf import shown_names
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint
-from mstunnel_setup.install import certificate_source, device_certificates, revocation
+from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
@@ -178,8 +178,8 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
         return
     yield from certificate.findings(context, identity, certificate.address(context))
     if ask_authority:
-        asked = revocation.ask(context, identity)
-        revocation.keep(context, identity, asked)
+        asked = certificate.ask_authorities(context, identity)
+        certificate.keep_revocation(context, identity, asked)
         yield from asked.findings
     try:
         port = serving_port(context)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from mstunnel_setup.actions.certificate_schedule import WANTED, ScheduleImport, pending_imports
+from mstunnel_setup.actions.certificates import WANTED, ScheduleImport, pending_imports
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
@@ -19,7 +19,6 @@ from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.judge import days_left, finding_data
-from mstunnel_setup.install import readiness_input, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import PATIENCE
 from mstunnel_setup.install.session import Run
@@ -145,7 +144,7 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
     if not (how.yes or how.dry_run):
         _refuse_step_back(run.context, found)
     certificate.examine(run.context, found.identity, certificate.address(run.context), due)
-    asked = revocation.ask(run.context, found.identity)
+    asked = certificate.ask_authorities(run.context, found.identity)
     certificate.tell(run.context, asked.findings)
     if how.dry_run:
         return _would_import(run.context, found, due, in_use=in_use)
@@ -153,7 +152,7 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
         return schedule(run, found, due)
     apply_actions(run, "Place the certificate", certificate.placing(found))
     done = activate(run, found.fingerprint, found.copies)
-    revocation.keep(run.context, found.identity, asked)
+    certificate.keep_revocation(run.context, found.identity, asked)
     run.runner.take_back(delayed)
     content = text("The new certificate is in place. {words}", words=done.text)
     return Result("changed", done.data, text=fold_all([content]))
@@ -229,7 +228,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
         program=str(Path(sys.argv[0]).absolute()),
         copied=bool(found.copies),
         instead_of=_newer_in_use(run.files, found.identity.leaf),
-        engine=readiness_input.engine_name(run.context),
+        engine=run.context.engine_name,
         timer=timer,
     )
     run.runner.take_back([pending.key])
@@ -288,13 +287,13 @@ def take_pending(run: Run, name: str) -> Result:
             name=name,
         )
     certificate.examine(run.context, identity, certificate.address(run.context))
-    asked = revocation.ask(run.context, identity)
+    asked = certificate.ask_authorities(run.context, identity)
     certificate.tell(run.context, asked.findings)
     # What came from elsewhere goes to the usual places as PEM.
     source = generations.source(run.files, directory)
     copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
     done = activate(run, pending.fingerprint, copies)
-    revocation.keep(run.context, identity, asked)
+    certificate.keep_revocation(run.context, identity, asked)
     run.runner.take_back([pending.key])
     content = text("The certificate {name} is in use. {words}", name=name, words=done.text)
     return Result("changed", done.data, text=fold_all([content]))

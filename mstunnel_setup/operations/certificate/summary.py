@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.certificates import pending_imports
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Day, Moment, Report

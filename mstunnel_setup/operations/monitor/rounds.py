@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import control
-from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions import containers, tunnel_device
+from mstunnel_setup.actions.certificates import pending_imports
 from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.actions.kernel import LoadModule
 from mstunnel_setup.base import paths
@@ -35,7 +35,6 @@ from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.release_feed import offered, read_feed
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
-from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.changes import Changes
@@ -369,7 +368,7 @@ class GatewayMonitor:
             self.tell(MODULES(modules=", ".join(self._lost)))
             self._lost = ()
             if not self._stopped():
-                control.restart(self._host, paths.SERVER)
+                containers.restart(self._host, paths.SERVER)
 
     def _tunnel(self) -> None:
         """Restart a gateway that was started before its tunnel device could be used."""
@@ -380,7 +379,7 @@ class GatewayMonitor:
         if reason := tunnel_device.out_of_date(self._host):
             self._next["tunnel"] = now + _RETRY_PAUSE
             self.tell(TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason))
-            control.restart(self._host, paths.SERVER)
+            containers.restart(self._host, paths.SERVER)
 
     def _addresses(self) -> None:
         """Update the list of this host's addresses, which devices must not reach."""
@@ -404,7 +403,7 @@ class GatewayMonitor:
         self._watch, due = self._watch.look(seen, self._host.clock.monotonic())
         for name in due:
             self.tell(RESTART(container=name, condition=seen[name]))
-            control.restart(self._host, name)
+            containers.restart(self._host, name)
 
 
 def lost_modules(files: Files, clock: Clock) -> Sequence[str]:
@@ -439,7 +438,9 @@ def condition(ports: Host, container: str) -> Condition:
         if not ports.systemd.active(unit):
             return "stopped"
     # Without systemd only the monitor makes Podman check the health.
-    found = ports.engine.inspect(container) if ports.systemd.running() else control.state_of(ports, container)
+    found = (
+        ports.engine.inspect(container) if ports.systemd.running() else containers.state_of(ports, container)
+    )
     if found is None or found.status != "running":
         return "stopped"
     return "well" if found.health is None or found.health == "healthy" else found.health

@@ -1,6 +1,6 @@
 """Group `utils`: kernel, container engine and auditing, as the vendor's tool of that name checks them."""
 
-from mstunnel_setup.actions.forwarding import RULES
+from mstunnel_setup.actions.firewall import RULES
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import bad_range, is_tested, release
 from mstunnel_setup.readiness.data import platforms

@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.accounts import LINGERING, CreateAccount, EnableLinger, GiveIds, JoinGroup
-from mstunnel_setup.actions.directories import GiveDirectory
+from mstunnel_setup.actions.accounts import (
+    LINGERING,
+    CreateAccount,
+    EnableLinger,
+    GiveDirectory,
+    GiveIds,
+    JoinGroup,
+)
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io import accounts

@@ -9,6 +9,7 @@ from typing import Any
 from cryptography.x509 import Certificate
 from typing_extensions import override
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.host import Host, no_tenant
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
@@ -20,7 +21,6 @@ from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
 from mstunnel_setup.install.context import Context, RunCache
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.tenant.clouds import CLOUDS, Cloud

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, WaitingError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action

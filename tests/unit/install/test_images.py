@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions.containers import LoadImage, PullImage
 from mstunnel_setup.actions.files import WriteJson
-from mstunnel_setup.actions.images import LoadImage, PullImage
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.containers.release_images import ReleaseImages

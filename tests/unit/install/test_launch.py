@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import init_script
 from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartServices
 from mstunnel_setup.actions.files import Link, WriteJson
 from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
@@ -91,7 +90,7 @@ def test_without_systemd_an_init_that_takes_scripts_starts_them_at_boot(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.systemd.runs = False
-    monkeypatch.setattr(init_script, "running", lambda _files, _processes: "openrc")
+    monkeypatch.setattr(launch, "init_system", lambda _files, _processes: "openrc")
     monkeypatch.setattr(Files, "live", True)
     launched = launch.STEP.gather(_context(scene))
     assert scene.prompter.said == []

@@ -17,7 +17,7 @@ from mstunnel_setup.base.errors import (
     SignInError,
 )
 from mstunnel_setup.certificates.load import IdentitySource
-from mstunnel_setup.install import preflight, tenant_access
+from mstunnel_setup.install import preflight
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import ORDER
 from mstunnel_setup.install.steps import environment, eula, sign_in, site
@@ -185,7 +185,7 @@ def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         entered.append("once")
         return one.host.graph
 
-    monkeypatch.setattr(tenant_access, "administrator", administrator)
+    monkeypatch.setattr(sign_in, "administrator", administrator)
     scene.secrets = entered
 
 
@@ -342,7 +342,7 @@ def unlicensed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         scene.graph.plans = ()
         return scene.graph
 
-    monkeypatch.setattr(tenant_access, "administrator", administrator)
+    monkeypatch.setattr(sign_in, "administrator", administrator)
     return entered
 
 

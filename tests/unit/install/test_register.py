@@ -12,6 +12,7 @@ from mstunnel_setup.actions.agent_identity import (
     UseAppIdentity,
 )
 from mstunnel_setup.actions.certificates import CreateAgentCredential
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import LinkInPlace, WriteJson
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
@@ -22,10 +23,8 @@ from mstunnel_setup.actions.tenant_objects import (
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SignInError, TenantError, WaitingError
 from mstunnel_setup.base.values import JsonObject, resolve
-from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.install.steps import register
+from mstunnel_setup.install.steps import register, sign_in
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.wire import Application, DeploymentMode, HealthStatus, TunnelServer
 from mstunnel_setup.transaction.action import Undo, UndoRecord
@@ -220,11 +219,11 @@ def proved(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The applications that signed in."""
     told = list[str]()
 
-    def sign_in(_context: Context, tenant_id: str, app_id: str, _credential: Credential) -> FakeGraph:
+    def signed_in(_context: Context, tenant_id: str, app_id: str, _credential: Credential) -> FakeGraph:
         told.append(f"{app_id} in {tenant_id}")
         return scene.graph
 
-    monkeypatch.setattr(tenant_access, "as_application", sign_in)
+    monkeypatch.setattr(sign_in, "as_application", signed_in)
     return told
 
 

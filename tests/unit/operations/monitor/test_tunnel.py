@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions import tunnel_device
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.gateway_report import REPORT
-from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock

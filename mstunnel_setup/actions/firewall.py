@@ -6,8 +6,9 @@ nftables decide, in a table of ours beside those of firewalld, ufw and the conta
 drops is dropped.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import ClassVar, Final, Literal, TypeAlias
 
 from typing_extensions import override
@@ -16,11 +17,14 @@ from mstunnel_setup.actions.files import Composite, WriteFile
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
+from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.runner import Removal
 
 Family: TypeAlias = Literal["ipv4", "ipv6"]
 
@@ -61,12 +65,8 @@ class LimitForwarding(Composite):
     """Write the rules to `RULES` and load them; undo removes them from the kernel, too."""
 
     kind: ClassVar[str] = "limit-forwarding"
+    key_template: ClassVar[str] = f"forwarding:{RULES}"
     text: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"forwarding:{RULES}"
 
     @property
     def file(self) -> WriteFile:
@@ -122,3 +122,74 @@ class LimitForwarding(Composite):
             command = ["nft", "delete", "table", "inet", TABLE]
             host.processes.run(command, timeout=_SECONDS, check=False)
         return super().undo(host, record)
+
+
+Frontend: TypeAlias = Literal["firewalld", "ufw"]
+
+# Beside the state of an installation, which may belong to an account and comes later.
+RECORD: Final = "/var/lib/mstunnel-opened-ports.json"
+
+
+@dataclass(frozen=True)
+class OpenedPort:
+    """A port that a frontend lets in, or `forwarded` through to a container (firewall-cmd(1), ufw(8))."""
+
+    frontend: Frontend
+    port: int
+    protocol: str
+    forwarded: bool = False
+
+    @property
+    def opening(self) -> tuple[tuple[str, ...], ...]:
+        """The commands that open it, now and at boot.
+
+        firewalld is not reloaded: that drops what others added at run time, such as published ports.
+        """
+        return self._commands("--add-port", "allow")
+
+    @property
+    def closing(self) -> tuple[tuple[str, ...], ...]:
+        """The commands that close it."""
+        return self._commands("--remove-port", "delete", "allow")
+
+    def _commands(self, option: str, *verb: str) -> tuple[tuple[str, ...], ...]:
+        port = f"{self.port}/{self.protocol}"
+        if self.frontend == "ufw" and self.forwarded:
+            return (("ufw", "route", *verb, "proto", self.protocol, "to", "any", "port", str(self.port)),)
+        if self.frontend == "ufw":
+            return (("ufw", *verb, port),)
+        return ("firewall-cmd", "--permanent", f"{option}={port}"), ("firewall-cmd", f"{option}={port}")
+
+
+def put_on_record(files: Files, opened: OpenedPort) -> None:
+    """Note that a port is about to be opened."""
+    every = dict.fromkeys((*(recorded(files) or ()), opened))
+    files.write(RECORD, json.dumps([asdict(each) for each in every]).encode(), 0o600)
+
+
+def recorded(files: Files) -> tuple[OpenedPort, ...] | None:
+    """The ports on record; None when it cannot be read."""
+    try:
+        items = json_value((files.read(RECORD) or b"[]").decode())
+        return tuple(OpenedPort(**item) for item in items)
+    except (ValueError, TypeError):
+        return None
+
+
+def close(files: Files, processes: Processes) -> Iterator[Removal]:
+    """Close every port on record. What cannot be closed is kept, with the reason, and forgotten."""
+    every = recorded(files)
+    if every is None:
+        kept = Undone(Undo.KEPT, f"the open ports in {RECORD}, which cannot be read")
+        yield Removal("opened-ports", f"close the ports in {RECORD}", kept)
+        return
+    for opened in every:
+        port = f"{opened.port}/{opened.protocol}"
+        undone = Undone(Undo.REMOVED)
+        try:
+            for command in opened.closing:
+                processes.run(command, timeout=60)
+        except ProcessError as error:
+            undone = Undone(Undo.KEPT, f"{port} open at {opened.frontend}: {error.message}")
+        yield Removal(f"opened-port:{port}", f"close {port} at {opened.frontend}", undone)
+    files.remove(RECORD)

@@ -2,20 +2,18 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
 from typing_extensions import override
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.io.errors import FileError
-from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 DEVICE: Final = "/dev/net/tun"
@@ -33,18 +31,12 @@ def closed(host: Host) -> str:
     state = host.engine.inspect(paths.SERVER)
     if state is None or state.status != "running":
         return ""
-    if _opened(host.files, state.started_at):
-        return ""
+    with suppress(FileError):
+        found = report.read_report(host.files)
+        if found and found.opens_tunnel and state.started_at and found.at > state.started_at:
+            return ""
     tried = host.engine.execute(paths.SERVER, _OPEN, _SECONDS)
     return printable(tried.error).strip() or text("exit code {code}", code=tried.code) if tried.code else ""
-
-
-def _opened(files: Files, started: datetime | None) -> bool:
-    """Whether the gateway has reported since its start that it can open the device."""
-    with suppress(FileError):
-        found = report.read_report(files)
-        return bool(found and found.opens_tunnel and started and found.at > started)
-    return False
 
 
 def out_of_date(host: Host) -> str:
@@ -64,12 +56,8 @@ class RenewTunnelDevice(Action):
     """
 
     kind: ClassVar[str] = "renew-tunnel-device"
+    key_template: ClassVar[str] = "tunnel-device"
     reason: str = ""
-
-    @property
-    @override
-    def key(self) -> str:
-        return "tunnel-device"
 
     @override
     def describe(self) -> str:
@@ -92,7 +80,7 @@ class RenewTunnelDevice(Action):
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Restart it, unless a run that was cut off has done so."""
         if out_of_date(host):
-            control.restart(host, paths.SERVER)
+            containers.restart(host, paths.SERVER)
         return {}
 
     @override
