@@ -220,21 +220,6 @@ def test_unattended_the_exact_places_are_named(
     assert (paths.SITE_PFX in caught.value.message) is not bool(named)
 
 
-def test_a_person_is_waited_for_until_both_files_are_whole(scene: Scene) -> None:
-    chain, key = _USUAL_PEM
-    whole = _PKI.pem("leaf") + _PKI.pem("inter")
-    scene.prompter.meanwhile = [
-        lambda: scene.write(chain, whole[:300]),
-        lambda: scene.write(key, key_bytes(_PKI.key_name("leaf"))),
-        lambda: None,
-        lambda: scene.write(chain, whole),
-    ]
-    certificate.STEP.gather(scene.context())
-    assert scene.prompter.meanwhile == []
-    assert chain in scene.prompter.said[0]
-    assert [text for text in scene.prompter.said if text.startswith("Not usable yet")]
-
-
 def test_a_person_may_name_the_place_where_the_certificate_lies_already(scene: Scene) -> None:
     chain, key = scene.place_certificate(pki=_PKI)
     scene.prompter.typed = [chain, key]
