@@ -11,8 +11,7 @@ import typer
 
 from mstunnel_setup.base import log_line
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.cli.framework.command import Work, command
-from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.command import Work, command, run_program
 from mstunnel_setup.cli.framework.options import new_app
 from mstunnel_setup.exchange import agent_settings, log_lines
 from mstunnel_setup.io import changes, http_port, systemd

@@ -218,15 +218,6 @@ def test_a_container_that_the_engine_restarts_over_and_over_is_given_up(
     assert 15 <= ports.clock.elapsed < 20
 
 
-def test_a_foreign_container_stays(ports: Ports) -> None:
-    ports.memory.containers["gateway"] = ContainerState("exited", None, {})
-    action = RunContainer(spec=_spec())
-    with pytest.raises(EngineError, match="not created by mstunnel-setup"):
-        action.apply(ports, {})
-    assert undo(ports, action).outcome is Undo.KEPT
-    assert "gateway" in ports.memory.containers
-
-
 # --- systemd ----------------------------------------------------------------------------------------------
 
 
