@@ -43,7 +43,7 @@ def new_file(answers: Answers | None = None) -> str:
             mark = "" if used else "# "
             lines.append(f"{mark}{name}:")
             for key, member in section.model_fields.items():
-                lines.append(f"{mark and '#'}    # {member.description}")
+                lines.append(f"{mark}    # {member.description}")
                 lines += _entry(key, member, members[key], "    ", commented=not used)
         else:
             lines += _entry(name, info, VERSION if name == "version" else values.get(name))
