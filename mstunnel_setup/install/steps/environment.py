@@ -18,7 +18,7 @@ from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageE
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.gateway.errors import EnvironmentFileError
+from mstunnel_setup.gateway.env_file import EnvironmentFileError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.readiness.facts.section import text_of
 from mstunnel_setup.transaction.action import Action
