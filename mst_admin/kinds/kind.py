@@ -32,6 +32,7 @@ class HasId(Protocol):
     @property
     def id(self) -> str:
         """Its id."""
+        ...
 
 
 class HasName(HasId, Protocol):
@@ -40,10 +41,12 @@ class HasName(HasId, Protocol):
     @property
     def name(self) -> str:
         """Its name."""
+        ...
 
     @property
     def wire(self) -> Body:
         """Its properties."""
+        ...
 
 
 Declared = TypeVar("Declared", bound=BaseModel)

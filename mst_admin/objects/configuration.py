@@ -97,11 +97,10 @@ def configuration_object(found: TunnelConfiguration) -> ConfigurationObject:
     seconds = whole_number(settings.get(SESSION_TIMEOUT, ""), len(str(_LONGEST_SESSION)))
     if seconds is not None:
         del settings[SESSION_TIMEOUT]
-    return ConfigurationObject.model_construct(
-        **fields_from(found.document(), ConfigurationObject, _NAMES)
-        | {"route_includes": found.includes, "route_excludes": found.excludes}
-        | {"session_timeout": seconds, "advanced_settings": settings}
-    )
+    values = fields_from(found.document(), ConfigurationObject, _NAMES)
+    values |= {"route_includes": found.includes, "route_excludes": found.excludes}
+    values |= {"session_timeout": seconds, "advanced_settings": settings}
+    return ConfigurationObject.model_construct(**values)
 
 
 def changed(before: Wire, after: Wire) -> Body:

@@ -89,18 +89,22 @@ class Assignable(Protocol):
     @property
     def all_users(self) -> bool:
         """Whether all licensed users get it."""
+        ...
 
     @property
     def all_devices(self) -> bool:
         """Whether all devices get it."""
+        ...
 
     @property
     def groups(self) -> tuple[str, ...]:
         """Ids of the groups that get it."""
+        ...
 
     @property
     def excluded_groups(self) -> tuple[str, ...]:
         """Ids of the groups that do not get it."""
+        ...
 
 
 @dataclass(frozen=True)
