@@ -23,7 +23,7 @@ from starlette.routing import Route
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.tokens import thumbprints
 from mstunnel_lab.errors import BAD_REQUEST, FORBIDDEN, GraphError, directory_not_found
-from mstunnel_lab.graph.bodies import GRAPH, Body, BodyPart, FilledText, Guid, Text
+from mstunnel_lab.graph.bodies import Body, BodyPart, FilledText, Guid, Text
 from mstunnel_lab.graph.http import NO_CONTENT, admitted, caller_of, entity, read_body
 from mstunnel_lab.records import ApplicationRecord, digest
 from mstunnel_lab.state import Lab, lab_of
@@ -99,40 +99,28 @@ class DirectoryBody(Body):
     code = "Request_BadRequest"
 
 
-class AddPasswordBody(DirectoryBody):
+class AddPasswordBody(DirectoryBody, entity=Application, name="application"):
     """Parameters of addPassword."""
-
-    entity = Application
-    type_name = f"{GRAPH}application"
 
     password_credential: PasswordCredentialBody = PasswordCredentialBody()
 
 
-class KeyReferenceBody(DirectoryBody):
+class KeyReferenceBody(DirectoryBody, entity=Application, name="application"):
     """Parameters of removePassword."""
-
-    entity = Application
-    type_name = f"{GRAPH}application"
 
     key_id: Guid
 
 
-class AddKeyBody(DirectoryBody):
+class AddKeyBody(DirectoryBody, entity=KeyCredential, name="keyCredential"):
     """Parameters of addKey; a password only goes with a private key, which must not be sent."""
-
-    entity = KeyCredential
-    type_name = f"{GRAPH}keyCredential"
 
     key_credential: KeyCredentialBody
     password_credential: None = None
     proof: FilledText
 
 
-class RemoveKeyBody(DirectoryBody):
+class RemoveKeyBody(DirectoryBody, entity=KeyCredential, name="keyCredential"):
     """Parameters of removeKey."""
-
-    entity = KeyCredential
-    type_name = f"{GRAPH}keyCredential"
 
     key_id: Guid
     proof: FilledText
