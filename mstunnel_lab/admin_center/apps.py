@@ -10,9 +10,8 @@ from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mst_admin.objects.parts import targets
 from mst_admin.objects.profile_wire import profile_object
 from mstunnel_lab.admin_center.forms import FieldGroup, Values, empty, groups_of, lines, shown, typed
-from mstunnel_lab.admin_center.lists import Column
 from mstunnel_lab.admin_center.profiles import declared_profiles, tunnel_profiles
-from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, RefusedError, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
 from mstunnel_lab.errors import CONFLICT, GraphError, not_found
 from mstunnel_lab.graph import apps as graph_apps
 from mstunnel_lab.graph.bodies import judge
@@ -20,14 +19,7 @@ from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.tenant.wire_apps import (
-    PLAY_APP,
-    AppAssignment,
-    ManagedMobileApp,
-    MobileApp,
-    MobileAppConfiguration,
-    TargetedManagedAppConfiguration,
-)
+from mstunnel_setup.tenant import wire_apps
 
 KINDS: Final = {
     app.AppPlatform.ANDROID.value: "Managed Google Play app",
@@ -65,13 +57,13 @@ _DEFAULTS: Final = {
 """What the form of an app begins with: the client of the tunnel."""
 
 
-class AppForm(ObjectForm[MobileApp]):
+class AppForm(ObjectForm[wire_apps.MobileApp]):
     """The form of an app: those of managed Google Play have no more than their assignments."""
 
     entities: ClassVar[Entities[Any]] = graph_apps.APPS
     field_of: ClassVar[Mapping[str, str]] = {"assignments": "required_groups"}
 
-    def __init__(self, lab: Lab, kind: str = "", found: MobileApp | None = None) -> None:
+    def __init__(self, lab: Lab, kind: str = "", found: wire_apps.MobileApp | None = None) -> None:
         super().__init__(lab, kind, found)
         self.is_ios = kind == app.AppPlatform.IOS
         self.profiles = tunnel_profiles(lab)
@@ -86,7 +78,7 @@ class AppForm(ObjectForm[MobileApp]):
             self.begin = {name: _DEFAULTS.get(name, "") for name in empty(self.groups)}
             return
 
-        assignments = lab.store.each(AppAssignment, parent=found.id)
+        assignments = lab.store.each(wire_apps.AppAssignment, parent=found.id)
         self._app = app.PresentApp(found, assignments, {item.id: item.display_name for item in self.profiles})
         self.present: app.StoreAppObject | None = app.app_object(self._app)
         self.advice = app.judge_app(self.present)
@@ -132,7 +124,7 @@ class AppForm(ObjectForm[MobileApp]):
             app.wanted_assignments(declared, self._app) if self.found else [*app.assignment_bodies(declared)]
         )
         ids = {item.display_name: item.id for item in reversed(self.profiles)}
-        store = app.IOS_APP if self.is_ios else PLAY_APP
+        store = app.IOS_APP if self.is_ios else wire_apps.PLAY_APP
         assignments: list[JsonObject] = []
         for item in wanted:
             settings = {"@odata.type": f"{store}AssignmentSettings", **as_object(item["settings"])}
@@ -142,7 +134,7 @@ class AppForm(ObjectForm[MobileApp]):
         body: JsonObject = app.app_body(declared) if declared.is_ios else {"packageId": declared.id}
         return Submission(body, assignments)
 
-    def store(self, submission: Submission) -> MobileApp:
+    def store(self, submission: Submission) -> wire_apps.MobileApp:
         """An app of managed Google Play is approved, and has nothing else to write."""
         if self.is_ios:
             return super().store(submission)
@@ -164,8 +156,8 @@ def _open_app(lab: Lab, identifier: str) -> AppForm:
     return AppForm(lab, _platform_of(found), found)
 
 
-def _platform_of(found: MobileApp) -> app.AppPlatform:
-    return app.AppPlatform.ANDROID if found.odata_type == PLAY_APP else app.AppPlatform.IOS
+def _platform_of(found: wire_apps.MobileApp) -> app.AppPlatform:
+    return app.AppPlatform.ANDROID if found.odata_type == wire_apps.PLAY_APP else app.AppPlatform.IOS
 
 
 class AppConfigurationForm(ObjectForm[Any]):
@@ -213,7 +205,7 @@ class AppConfigurationForm(ObjectForm[Any]):
         )
         names = [*body.pop(policies.PACKAGES, ()), *body.pop(policies.BUNDLES, ())]
         if declared.on_devices:
-            apps = app.app_ids(self.lab.store.each(MobileApp), names[0], is_ios=declared.is_ios)
+            apps = app.app_ids(self.lab.store.each(wire_apps.MobileApp), names[0], is_ios=declared.is_ios)
             if not apps:
                 missing = "There is no such app for this platform. Add it among all apps first."
                 raise RefusedError({"apps": [(missing,)]})
@@ -234,28 +226,28 @@ class ManagedAppConfigurationForm(AppConfigurationForm):
 
     entities: ClassVar[Entities[Any]] = graph_apps.MANAGED_CONFIGURATIONS
 
-    def store(self, submission: Submission) -> TargetedManagedAppConfiguration:
+    def store(self, submission: Submission) -> wire_apps.TargetedManagedAppConfiguration:
         """The policy is created without its apps, which have an action of their own."""
         own = dict(submission.body)
         targeted = judge(graph_apps.TargetAppsBody, {"apps": own.pop("apps")})
         with self.lab.store.transaction():
-            kept: TargetedManagedAppConfiguration = super().store(replace(submission, body=own))
+            kept: wire_apps.TargetedManagedAppConfiguration = super().store(replace(submission, body=own))
             graph_apps.MANAGED_CONFIGURATIONS.target(self.lab, kept.id, targeted)
         return kept
 
 
 def _policies(lab: Lab) -> Iterator[policies.PresentAppConfiguration]:
     """All app configuration policies of the tenant."""
-    apps = {item.id: item for item in lab.store.each(MobileApp)}
-    for device in lab.store.each(MobileAppConfiguration):
-        assigned = lab.store.each(AppAssignment, parent=device.id)
+    apps = {item.id: item for item in lab.store.each(wire_apps.MobileApp)}
+    for device in lab.store.each(wire_apps.MobileAppConfiguration):
+        assigned = lab.store.each(wire_apps.AppAssignment, parent=device.id)
         targeted = tuple(apps[item].identifier for item in device.targeted_mobile_apps if item in apps)
         yield policies.PresentAppConfiguration(device, "ios" in device.odata_type, targeted, assigned)
-    for managed in lab.store.each(TargetedManagedAppConfiguration):
-        found = lab.store.each(ManagedMobileApp, parent=managed.id)
+    for managed in lab.store.each(wire_apps.TargetedManagedAppConfiguration):
+        found = lab.store.each(wire_apps.ManagedMobileApp, parent=managed.id)
         is_ios = any("bundleId" in item.mobile_app_identifier for item in found)
         names = tuple(sorted(item.identifier for item in found))
-        assigned = lab.store.each(AppAssignment, parent=managed.id)
+        assigned = lab.store.each(wire_apps.AppAssignment, parent=managed.id)
         yield policies.PresentAppConfiguration(managed, is_ios, names, assigned)
 
 
@@ -286,12 +278,12 @@ SECTION: Final = AdminSection(
     label="App type",
     text="Microsoft Tunnel uses Microsoft Defender for Endpoint as its client app.",
     columns=lambda _lab: (
-        Column[MobileApp]("name", "Name", lambda item: item.display_name),
-        Column[MobileApp]("type", "Type", lambda item: KINDS[_platform_of(item)], "word"),
-        Column[MobileApp]("id", "Package or bundle ID", lambda item: item.identifier),
-        Column[MobileApp]("publisher", "Publisher", lambda item: item.publisher or ""),
+        Column[wire_apps.MobileApp]("name", "Name", lambda item: item.display_name),
+        Column[wire_apps.MobileApp]("type", "Type", lambda item: KINDS[_platform_of(item)], "word"),
+        Column[wire_apps.MobileApp]("id", "Package or bundle ID", lambda item: item.identifier),
+        Column[wire_apps.MobileApp]("publisher", "Publisher", lambda item: item.publisher or ""),
     ),
-    each=lambda lab: [item for item in lab.store.each(MobileApp) if app.is_store_app(item)],
+    each=lambda lab: [item for item in lab.store.each(wire_apps.MobileApp) if app.is_store_app(item)],
     new=AppForm,
     open=_open_app,
 )

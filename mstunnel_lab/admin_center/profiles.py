@@ -27,8 +27,7 @@ from mstunnel_lab.admin_center.forms import (
     shown,
     typed,
 )
-from mstunnel_lab.admin_center.lists import Column
-from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, RefusedError, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
 from mstunnel_lab.errors import not_found
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.profiles import PROFILES
@@ -48,7 +47,6 @@ KINDS: Final = {
 _PLATFORMS: Final = {name: platform for platform, name in profile_wire.TYPES.items()}
 _NO_SITE: Final = "-"
 """Stands for a site where none was chosen."""
-_NO_ENTRIES: Final = "This is not a CSV file with entries. Choose another file."
 _FILE: Final = "proxy_exclusions_file"
 _COUNT: Final = "rules"
 """Name of the hidden field with the number of on-demand rules in the form."""
@@ -145,7 +143,9 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
             entries = read_csv(content.decode("utf-8-sig"))
         except (UnicodeDecodeError, csv.Error):
             entries = ()
-        problems: Problems = {} if entries else {_FILE: [(_NO_ENTRIES,)]}
+        problems: Problems = (
+            {} if entries else {_FILE: [("This is not a CSV file with entries. Choose another file.",)]}
+        )
         for problem in problems_of(judge_exclusions(entries)).values():
             problems[_FILE] = problem
         if problems:

@@ -31,11 +31,9 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import Application, KeyCredential, PasswordCredential
 
 _MIN_KEY_BITS: Final = 2048
-_DEFAULT_LIFE: Final = timedelta(days=730)
 _HINT_LENGTH: Final = 3
 _AUDIENCE: Final = "00000002-0000-0000-c000-000000000000"
 """Of proofs of possession: Azure AD Graph."""
-_LONGEST: Final = timedelta(minutes=10)
 _LEEWAY_SECONDS: Final = 60
 
 
@@ -191,7 +189,7 @@ async def add_password(request: Request) -> Response:
         display_name=wanted.display_name,
         hint=text[:_HINT_LENGTH],
         start_date_time=start,
-        end_date_time=wanted.end_date_time or start + _DEFAULT_LIFE,
+        end_date_time=wanted.end_date_time or start + timedelta(days=730),
     )
     update = {
         "password_credentials": (*found.password_credentials, made),
@@ -285,7 +283,7 @@ def _proves(proof: str, certificate: bytes, object_id: str) -> bool:
         )
     except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         return False
-    return bool(claims["exp"] - claims["nbf"] <= _LONGEST.total_seconds())
+    return bool(claims["exp"] - claims["nbf"] <= timedelta(minutes=10).total_seconds())
 
 
 _ACTIONS: Final = {

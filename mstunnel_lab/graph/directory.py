@@ -25,18 +25,7 @@ from mstunnel_lab.records import ApplicationRecord, UserRecord
 from mstunnel_lab.state import Lab, lab_of
 from mstunnel_lab.store import Rows
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import (
-    GATEWAY_APP_ID,
-    INTUNE_PLAN_1,
-    Application,
-    AppRoleAssignment,
-    LicenseDetails,
-    Organization,
-    ServicePlan,
-    ServicePrincipal,
-    User,
-    WireModel,
-)
+from mstunnel_setup.tenant import wire
 
 
 class _ResourceAccess(BodyPart):
@@ -53,7 +42,7 @@ class RequiredResourceAccessBody(BodyPart):
     resource_access: tuple[_ResourceAccess, ...]
 
 
-class ApplicationBody(DirectoryBody, entity=Application, name="application"):
+class ApplicationBody(DirectoryBody, entity=wire.Application, name="application"):
     """application; passwords cannot be set here."""
 
     display_name: Annotated[StrictStr, Field(min_length=1, max_length=256)]
@@ -66,13 +55,13 @@ class ApplicationBody(DirectoryBody, entity=Application, name="application"):
     required_resource_access: tuple[RequiredResourceAccessBody, ...] = ()
 
 
-class ServicePrincipalBody(DirectoryBody, entity=ServicePrincipal, name="servicePrincipal"):
+class ServicePrincipalBody(DirectoryBody, entity=wire.ServicePrincipal, name="servicePrincipal"):
     """servicePrincipal."""
 
     app_id: Guid
 
 
-class AppRoleAssignmentBody(DirectoryBody, entity=AppRoleAssignment, name="appRoleAssignment"):
+class AppRoleAssignmentBody(DirectoryBody, entity=wire.AppRoleAssignment, name="appRoleAssignment"):
     """appRoleAssignment."""
 
     principal_id: Guid
@@ -80,7 +69,7 @@ class AppRoleAssignmentBody(DirectoryBody, entity=AppRoleAssignment, name="appRo
     app_role_id: Guid
 
 
-class OwnerBody(DirectoryBody, entity=WireModel, name="directoryObject"):
+class OwnerBody(DirectoryBody, entity=wire.WireModel, name="directoryObject"):
     """A reference to a directory object by its address."""
 
     reference: Annotated[
@@ -94,20 +83,20 @@ class OwnerBody(DirectoryBody, entity=WireModel, name="directoryObject"):
         return self.reference[-36:]
 
 
-_APPLICATION: Final = http.entity_type(f"{GRAPH}application", Application, filterable=("appId",))
-_PRINCIPAL: Final = http.entity_type(f"{GRAPH}servicePrincipal", ServicePrincipal, filterable=("appId",))
-_ASSIGNMENT: Final = http.entity_type(f"{GRAPH}appRoleAssignment", AppRoleAssignment)
-_ORGANIZATION: Final = http.entity_type(f"{GRAPH}organization", Organization)
-_USER: Final = http.entity_type(f"{GRAPH}user", User)
-_LICENCE: Final = http.entity_type(f"{GRAPH}licenseDetails", LicenseDetails)
+_APPLICATION: Final = http.entity_type(f"{GRAPH}application", wire.Application, filterable=("appId",))
+_PRINCIPAL: Final = http.entity_type(f"{GRAPH}servicePrincipal", wire.ServicePrincipal, filterable=("appId",))
+_ASSIGNMENT: Final = http.entity_type(f"{GRAPH}appRoleAssignment", wire.AppRoleAssignment)
+_ORGANIZATION: Final = http.entity_type(f"{GRAPH}organization", wire.Organization)
+_LICENCE: Final = http.entity_type(f"{GRAPH}licenseDetails", wire.LicenseDetails)
+_USER: Final = http.entity_type(f"{GRAPH}user", wire.User)
 # The product Microsoft Intune Plan 1 (product names and service plan identifiers for licensing).
 _INTUNE_SKU: Final = "061f9ace-7d42-4136-88ac-31dc755f143f"
-FIRST_PARTY: Final = {GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
+FIRST_PARTY: Final = {wire.GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
 """Microsoft's applications that an administrator may give a service principal."""
 
 
-def _principal(request: Request) -> ServicePrincipal:
-    found = lab_of(request).store.get(ServicePrincipal, request.path_params["id"])
+def _principal(request: Request) -> wire.ServicePrincipal:
+    found = lab_of(request).store.get(wire.ServicePrincipal, request.path_params["id"])
     if found is None:
         raise directory_not_found(request.path_params["id"])
     return found
@@ -142,7 +131,7 @@ async def application(request: Request) -> Response:
     lab, found = managed_application(request)
     if request.method == "DELETE":
         with lab.store.transaction():
-            if principal := lab.store.with_app_id(ServicePrincipal, found.app_id):
+            if principal := lab.store.with_app_id(wire.ServicePrincipal, found.app_id):
                 _remove_principal(lab, principal)
             lab.store.remove(ApplicationRecord, found.id)
         return Response(status_code=http.NO_CONTENT)
@@ -158,17 +147,17 @@ async def application(request: Request) -> Response:
     return Response(status_code=http.NO_CONTENT)
 
 
-def _remove_principal(lab: Lab, principal: ServicePrincipal) -> None:
-    for assignment in lab.store.each(AppRoleAssignment, parent=principal.id):
-        lab.store.remove(AppRoleAssignment, assignment.id)
-    lab.store.remove(ServicePrincipal, principal.id)
+def _remove_principal(lab: Lab, principal: wire.ServicePrincipal) -> None:
+    for assignment in lab.store.each(wire.AppRoleAssignment, parent=principal.id):
+        lab.store.remove(wire.AppRoleAssignment, assignment.id)
+    lab.store.remove(wire.ServicePrincipal, principal.id)
 
 
 async def add_owner(request: Request) -> Response:
     """Make a user or a service principal owner of an application."""
     lab, found = managed_application(request)
     owner_id = (await http.read_body(request, OwnerBody)).owner_id
-    if not (lab.store.get(UserRecord, owner_id) or lab.store.get(ServicePrincipal, owner_id)):
+    if not (lab.store.get(UserRecord, owner_id) or lab.store.get(wire.ServicePrincipal, owner_id)):
         raise directory_not_found(owner_id)
     if owner_id in found.owner_ids:
         raise bad_request(
@@ -182,9 +171,9 @@ async def service_principals(request: Request) -> Response:
     """List or create service principals."""
     if request.method == "GET":
         lab, _ = http.admitted(request, permissions.may_read_directory)
-        principals = Rows(lab.store, ServicePrincipal)
+        principals = Rows(lab.store, wire.ServicePrincipal)
         return http.collection(
-            request, principals, ServicePrincipal.document, _PRINCIPAL, "servicePrincipals"
+            request, principals, wire.ServicePrincipal.document, _PRINCIPAL, "servicePrincipals"
         )
     lab, caller = http.admitted(request, permissions.may_create_application)
     app_id = (await http.read_body(request, ServicePrincipalBody)).app_id
@@ -194,7 +183,7 @@ async def service_principals(request: Request) -> Response:
             f"The appId '{app_id}' of the service principal does not reference a valid application object."
         )
     permissions.may_change_application(caller, source)
-    if lab.store.with_app_id(ServicePrincipal, app_id):
+    if lab.store.with_app_id(wire.ServicePrincipal, app_id):
         message = f"The service principal cannot be created: one for appId '{app_id}' is already in use."
         raise GraphError(CONFLICT, "Request_MultipleObjectsWithSameKeyValue", message)
     created = new_principal(app_id, source.display_name if source else FIRST_PARTY[app_id])
@@ -202,9 +191,9 @@ async def service_principals(request: Request) -> Response:
     return http.entity(request, created.document(), "servicePrincipals/$entity", http.CREATED)
 
 
-def new_principal(app_id: str, name: str) -> ServicePrincipal:
+def new_principal(app_id: str, name: str) -> wire.ServicePrincipal:
     """Return a new service principal of an application."""
-    return ServicePrincipal(
+    return wire.ServicePrincipal(
         id=str(uuid.uuid4()), app_id=app_id, display_name=name, service_principal_type="Application"
     )
 
@@ -227,19 +216,25 @@ async def assignments(request: Request) -> Response:
     context = f"servicePrincipals('{request.path_params['id']}')/appRoleAssignments"
     if request.method == "GET":
         lab, _ = http.admitted(request, permissions.may_read_directory)
-        granted = Rows(lab.store, AppRoleAssignment, parent=_principal(request).id)
-        return http.collection(request, granted, AppRoleAssignment.document, _ASSIGNMENT, context)
+        granted = Rows(lab.store, wire.AppRoleAssignment, parent=_principal(request).id)
+        return http.collection(
+            request,
+            granted,
+            wire.AppRoleAssignment.document,
+            _ASSIGNMENT,
+            context,
+        )
     lab, _ = http.admitted(request, permissions.may_grant_app_role)
     principal = _principal(request)
     body = await http.read_body(request, AppRoleAssignmentBody)
     if body.principal_id != principal.id:
         raise bad_request("The principalId does not match the service principal in the path.")
-    resource = lab.store.get(ServicePrincipal, body.resource_id)
+    resource = lab.store.get(wire.ServicePrincipal, body.resource_id)
     if resource is None:
         raise directory_not_found(body.resource_id)
     if body.app_role_id not in {role.id for role in resource.app_roles}:
         raise bad_request(f"Not a valid appRoleId on the resource: '{body.app_role_id}'.")
-    present = lab.store.each(AppRoleAssignment, parent=principal.id)
+    present = lab.store.each(wire.AppRoleAssignment, parent=principal.id)
     if any((item.app_role_id, item.resource_id) == (body.app_role_id, resource.id) for item in present):
         raise bad_request("Permission being assigned already exists on the object.")
     created = new_assignment(principal, resource, body.app_role_id)
@@ -248,10 +243,10 @@ async def assignments(request: Request) -> Response:
 
 
 def new_assignment(
-    principal: ServicePrincipal, resource: ServicePrincipal, app_role_id: str
-) -> AppRoleAssignment:
+    principal: wire.ServicePrincipal, resource: wire.ServicePrincipal, app_role_id: str
+) -> wire.AppRoleAssignment:
     """Return a new grant of an app role of `resource` to `principal`."""
-    return AppRoleAssignment(
+    return wire.AppRoleAssignment(
         id=str(uuid.uuid4()),
         app_role_id=app_role_id,
         principal_id=principal.id,
@@ -266,10 +261,10 @@ def new_assignment(
 async def assignment(request: Request) -> Response:
     """Take an app role away again."""
     lab, _ = http.admitted(request, permissions.may_grant_app_role)
-    found = lab.store.get(AppRoleAssignment, request.path_params["assignment_id"])
+    found = lab.store.get(wire.AppRoleAssignment, request.path_params["assignment_id"])
     if found is None or found.principal_id != _principal(request).id:
         raise directory_not_found(request.path_params["assignment_id"])
-    lab.store.remove(AppRoleAssignment, found.id)
+    lab.store.remove(wire.AppRoleAssignment, found.id)
     return Response(status_code=http.NO_CONTENT)
 
 
@@ -310,17 +305,23 @@ async def user(request: Request) -> Response:
 
 async def license_details(request: Request) -> Response:
     """List the licences of the signed-in user: Intune Plan 1, or none."""
-    plan = ServicePlan(
-        service_plan_id=INTUNE_PLAN_1,
+    plan = wire.ServicePlan(
+        service_plan_id=wire.INTUNE_PLAN_1,
         service_plan_name="INTUNE_A",
         provisioning_status="Success",
         applies_to="User",
     )
-    licence = LicenseDetails(
+    licence = wire.LicenseDetails(
         id=_INTUNE_SKU, sku_id=_INTUNE_SKU, sku_part_number="INTUNE_A", service_plans=(plan,)
     )
     documents = [licence.to_wire()] if _signed_in(request).licensed else []
-    return http.collection(request, documents, dict, _LICENCE, "users('me')/licenseDetails")
+    return http.collection(
+        request,
+        documents,
+        dict,
+        _LICENCE,
+        "users('me')/licenseDetails",
+    )
 
 
 ROUTES = [

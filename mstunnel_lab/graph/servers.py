@@ -31,17 +31,10 @@ from mstunnel_lab.state import Lab, Purpose, lab_of, labs_of
 from mstunnel_lab.store import Rows
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject, JsonValue
-from mstunnel_setup.tenant.wire import (
-    DeploymentMode,
-    HealthStatus,
-    LogCollection,
-    LogCollectionStatus,
-    TunnelServer,
-)
+from mstunnel_setup.tenant import wire
 
 _NAME: Final = "microsoftTunnelServer"
-_SERVER: Final = http.entity_type(f"microsoft.graph.{_NAME}", TunnelServer)
-_LOGS_KEPT: Final = timedelta(days=14)
+_SERVER: Final = http.entity_type(f"microsoft.graph.{_NAME}", wire.TunnelServer)
 _ADDRESS_LIFE: Final = 600
 
 
@@ -70,37 +63,37 @@ class CheckBody(BodyPart):
     """One row of a server's own health table."""
 
     id: MetricName
-    status: Annotated[HealthStatus, AfterValidator(_known_member)]
+    status: Annotated[wire.HealthStatus, AfterValidator(_known_member)]
     text: Annotated[StrictStr, Field(max_length=300)] = ""
 
 
 class HealthBody(BodyPart):
     """What a server tells about itself: the lab's extension `labHealth`."""
 
-    status: Annotated[HealthStatus, AfterValidator(_known_member)]
+    status: Annotated[wire.HealthStatus, AfterValidator(_known_member)]
     server_image_digest: Text | None = None
     agent_image_digest: Text | None = None
     metrics: Annotated[dict[MetricName, StrictInt], Field(max_length=100)] = Field(default_factory=dict)
     checks: Annotated[tuple[CheckBody, ...], Field(max_length=100)] = ()
 
 
-class ServerBody(Body, entity=TunnelServer, name=_NAME):
+class ServerBody(Body, entity=wire.TunnelServer, name=_NAME):
     """microsoftTunnelServer."""
 
     display_name: Name
-    deployment_mode: Annotated[DeploymentMode, AfterValidator(_known_member)] = (
-        DeploymentMode.STANDALONE_ROOTFUL
+    deployment_mode: Annotated[wire.DeploymentMode, AfterValidator(_known_member)] = (
+        wire.DeploymentMode.STANDALONE_ROOTFUL
     )
     lab_health: HealthBody | None = None
 
 
-class MetricNamesBody(Body, entity=TunnelServer, name=_NAME):
+class MetricNamesBody(Body, entity=wire.TunnelServer, name=_NAME):
     """Parameters of getHealthMetrics."""
 
     metric_names: Annotated[tuple[GraphMetric, ...], Field(min_length=1, max_length=100)]
 
 
-class LogRequestBody(Body, entity=TunnelServer, name=_NAME):
+class LogRequestBody(Body, entity=wire.TunnelServer, name=_NAME):
     """Parameters of createServerLogCollectionRequest and generateServerLogCollectionRequest."""
 
     start_date_time: AwareDatetime
@@ -119,11 +112,13 @@ class TimeSeriesBody(LogRequestBody):
     metric_name: GraphMetric
 
 
-class LogCollectionBody(Body, entity=LogCollection, name="microsoftTunnelServerLogCollectionResponse"):
+class LogCollectionBody(Body, entity=wire.LogCollection, name="microsoftTunnelServerLogCollectionResponse"):
     """microsoftTunnelServerLogCollectionResponse."""
 
     server_id: Guid
-    status: Annotated[LogCollectionStatus, AfterValidator(_known_member)] = LogCollectionStatus.PENDING
+    status: Annotated[wire.LogCollectionStatus, AfterValidator(_known_member)] = (
+        wire.LogCollectionStatus.PENDING
+    )
     request_date_time: AwareDatetime | None = None
     start_date_time: AwareDatetime | None = None
     end_date_time: AwareDatetime | None = None
@@ -194,23 +189,23 @@ def _checked_in(lab: Lab, server: ServerRecord, *, reported: bool) -> ServerReco
 def delete_server(lab: Lab, found: ServerRecord) -> None:
     """Remove the record of a server, its trends and its collected logs."""
     with lab.store.transaction():
-        for item in lab.store.each(LogCollection, parent=found.id):
-            lab.store.remove(LogCollection, item.id)
+        for item in lab.store.each(wire.LogCollection, parent=found.id):
+            lab.store.remove(wire.LogCollection, item.id)
         lab.store.forget_trends(found.id)
         lab.store.remove(ServerRecord, found.id)
 
 
-def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime) -> LogCollection:
+def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime) -> wire.LogCollection:
     """Ask a server for its logs of a time."""
     now = datetime.now(UTC)
-    made = LogCollection(
+    made = wire.LogCollection(
         id=str(uuid.uuid4()),
         server_id=server.id,
-        status=LogCollectionStatus.PENDING,
+        status=wire.LogCollectionStatus.PENDING,
         request_date_time=now,
         start_date_time=start,
         end_date_time=end,
-        expiry_date_time=now + _LOGS_KEPT,
+        expiry_date_time=now + timedelta(days=14),
         size_in_bytes=0,
     )
     lab.store.add(made, parent=server.id)
@@ -218,15 +213,15 @@ def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime)
 
 
 @dataclass(frozen=True)
-class _Logs(Entities[LogCollection]):
-    def create(self, lab: Lab, document: object) -> LogCollection:
+class _Logs(Entities[wire.LogCollection]):
+    def create(self, lab: Lab, document: object) -> wire.LogCollection:
         body = judge(LogCollectionBody, document)
-        created = LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
+        created = wire.LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
         server_called(lab, created.server_id)
         lab.store.add(created, parent=created.server_id)
         return created
 
-    def remove(self, lab: Lab, found: LogCollection) -> None:
+    def remove(self, lab: Lab, found: wire.LogCollection) -> None:
         (lab.uploads / found.id).unlink(missing_ok=True)
         super().remove(lab, found)
 
@@ -234,7 +229,7 @@ class _Logs(Entities[LogCollection]):
 _LOGS: Final = _Logs(
     "microsoftTunnelServerLogCollectionResponses",
     "microsoftTunnelServerLogCollectionResponse",
-    LogCollection,
+    wire.LogCollection,
     (LogCollectionBody,),
 )
 
@@ -336,7 +331,7 @@ async def upload(request: Request) -> Response:
     content = await request.body()
     lab.uploads.mkdir(mode=0o700, exist_ok=True)
     write_private(lab.uploads / found.id, content)
-    update = {"status": LogCollectionStatus.COMPLETED, "size_in_bytes": len(content)}
+    update = {"status": wire.LogCollectionStatus.COMPLETED, "size_in_bytes": len(content)}
     lab.store.replace(found.model_copy(update=update))
     return Response(status_code=http.NO_CONTENT)
 
@@ -345,7 +340,7 @@ async def download_address(request: Request) -> Response:
     """Make an address that the logs can be fetched from for ten minutes, without a token."""
     lab, _ = http.admitted(request, permissions.may_read_tunnel)
     found = _LOGS.find(lab, request.path_params["id"])
-    if found.status is not LogCollectionStatus.COMPLETED:
+    if found.status is not wire.LogCollectionStatus.COMPLETED:
         raise GraphError(CONFLICT, "Conflict", "The logs have not been collected.")
     return http.entity(request, {"value": signed_address(request, found.id)}, "Edm.String")
 
