@@ -146,18 +146,14 @@ class ManagedAppConfigurationBody(
     custom_settings: tuple[KeyValuePairBody, ...] = ()
 
 
-class AndroidProtectionBody(
+class _AndroidProtectionBody(
     NamedBody, entity=AndroidManagedAppProtection, name="androidManagedAppProtection"
 ):
-    """androidManagedAppProtection, as far as the tunnel needs it."""
-
     app_group_type: AppGroup = "selectedPublicApps"
     connect_to_vpn_on_launch: StrictBool = False
 
 
-class IosProtectionBody(NamedBody, entity=IosManagedAppProtection, name="iosManagedAppProtection"):
-    """iosManagedAppProtection, as far as the tunnel needs it."""
-
+class _IosProtectionBody(NamedBody, entity=IosManagedAppProtection, name="iosManagedAppProtection"):
     app_group_type: AppGroup = "selectedPublicApps"
 
 
@@ -382,14 +378,14 @@ ROUTES = [
         "androidManagedAppProtections",
         "androidManagedAppProtection",
         AndroidManagedAppProtection,
-        (AndroidProtectionBody,),
+        (_AndroidProtectionBody,),
         prefix="T_",
     ).routes,
     *ManagedAppPolicies(
         "iosManagedAppProtections",
         "iosManagedAppProtection",
         IosManagedAppProtection,
-        (IosProtectionBody,),
+        (_IosProtectionBody,),
         prefix="T_",
     ).routes,
 ]

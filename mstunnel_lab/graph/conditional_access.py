@@ -191,9 +191,7 @@ class _SessionControls(BodyPart):
     disable_resilience_defaults: StrictBool | None = None
 
 
-class PolicyBody(Body, entity=ConditionalAccessPolicy, name="conditionalAccessPolicy"):
-    """conditionalAccessPolicy."""
-
+class _PolicyBody(Body, entity=ConditionalAccessPolicy, name="conditionalAccessPolicy"):
     display_name: Name
     state: Literal["enabled", "disabled", "enabledForReportingButNotEnforced"]
     conditions: _ConditionSet
@@ -280,11 +278,11 @@ class _Policies(Entities[ConditionalAccessPolicy]):
 
     def state(self, lab: Lab, body: Body, known: JsonObject) -> ConditionalAccessPolicy:
         """Note when a policy was created or changed; raises `GraphError` 400 for an unknown application."""
-        applications = cast("PolicyBody", body).conditions.applications
+        applications = cast("_PolicyBody", body).conditions.applications
         for name in (*applications.include_applications, *applications.exclude_applications):
             if name not in _WORDS and lab.store.with_app_id(ServicePrincipal, name) is None:
                 message = f"1008: Application '{name}' was not found in the tenant."
-                raise GraphError(BAD_REQUEST, PolicyBody.code, message)
+                raise GraphError(BAD_REQUEST, _PolicyBody.code, message)
         now = datetime.now(UTC).isoformat()
         facts: JsonObject = (
             {"modifiedDateTime": now}
@@ -374,7 +372,7 @@ POLICIES: Final = _Policies(
     "policies",
     "conditionalAccessPolicy",
     ConditionalAccessPolicy,
-    (PolicyBody,),
+    (_PolicyBody,),
     "identity/conditionalAccess",
     filterable=("state",),
     may_read=permissions.may_read_policies,

@@ -55,9 +55,7 @@ class ApplicationBody(DirectoryBody, entity=wire.Application, name="application"
     required_resource_access: tuple[RequiredResourceAccessBody, ...] = ()
 
 
-class ServicePrincipalBody(DirectoryBody, entity=wire.ServicePrincipal, name="servicePrincipal"):
-    """servicePrincipal."""
-
+class _ServicePrincipalBody(DirectoryBody, entity=wire.ServicePrincipal, name="servicePrincipal"):
     app_id: Guid
 
 
@@ -176,7 +174,7 @@ async def service_principals(request: Request) -> Response:
             request, principals, wire.ServicePrincipal.document, _PRINCIPAL, "servicePrincipals"
         )
     lab, caller = http.admitted(request, permissions.may_create_application)
-    app_id = (await http.read_body(request, ServicePrincipalBody)).app_id
+    app_id = (await http.read_body(request, _ServicePrincipalBody)).app_id
     source = lab.store.with_app_id(ApplicationRecord, app_id)
     if source is None and app_id not in FIRST_PARTY:
         raise bad_request(

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from mstunnel_lab.entra.permissions import Requirement, may_read_tunnel, may_write_tunnel
+from mstunnel_lab.entra.permissions import AccessRule, may_read_tunnel, may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, GraphError, not_found
 from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body, judge
@@ -54,8 +54,8 @@ class Entities(Generic[Found]):
     prefix: str = ""
     navigation: tuple[str, ...] = ()
     filterable: tuple[str, ...] = ()
-    may_read: Requirement = may_read_tunnel
-    may_write: Requirement = may_write_tunnel
+    may_read: AccessRule = may_read_tunnel
+    may_write: AccessRule = may_write_tunnel
     quiet: bool = False
 
     @property

@@ -101,19 +101,15 @@ class _AndroidBody(_VpnBody):
     role: StrictStr | None = None
 
 
-class AndroidWorkProfileBody(_AndroidBody, name="androidWorkProfileVpnConfiguration"):
-    """androidWorkProfileVpnConfiguration."""
-
+class _AndroidWorkProfileBody(_AndroidBody, name="androidWorkProfileVpnConfiguration"):
     fingerprint: StrictStr | None = None
 
 
-class AndroidDeviceOwnerBody(_AndroidBody, name="androidDeviceOwnerVpnConfiguration"):
+class _AndroidDeviceOwnerBody(_AndroidBody, name="androidDeviceOwnerVpnConfiguration"):
     """androidDeviceOwnerVpnConfiguration."""
 
 
-class IosBody(_VpnBody, name="iosVpnConfiguration"):
-    """iosVpnConfiguration."""
-
+class _IosBody(_VpnBody, name="iosVpnConfiguration"):
     connection_type: AppleConnection
     server: _VpnServer
     enable_split_tunneling: StrictBool = False
@@ -143,15 +139,15 @@ class _RootBody(NamedBody, entity=DeviceConfiguration):
     cert_file_name: FilledText
 
 
-class AndroidWorkProfileRootBody(_RootBody, name="androidWorkProfileTrustedRootCertificate"):
+class _AndroidWorkProfileRootBody(_RootBody, name="androidWorkProfileTrustedRootCertificate"):
     """androidWorkProfileTrustedRootCertificate."""
 
 
-class AndroidDeviceOwnerRootBody(_RootBody, name="androidDeviceOwnerTrustedRootCertificate"):
+class _AndroidDeviceOwnerRootBody(_RootBody, name="androidDeviceOwnerTrustedRootCertificate"):
     """androidDeviceOwnerTrustedRootCertificate."""
 
 
-class IosRootBody(_RootBody, name="iosTrustedRootCertificate"):
+class _IosRootBody(_RootBody, name="iosTrustedRootCertificate"):
     """iosTrustedRootCertificate."""
 
 
@@ -160,12 +156,12 @@ PROFILES: Final = AssignedEntities(
     "deviceConfiguration",
     DeviceConfiguration,
     (
-        AndroidWorkProfileBody,
-        AndroidDeviceOwnerBody,
-        IosBody,
-        AndroidWorkProfileRootBody,
-        AndroidDeviceOwnerRootBody,
-        IosRootBody,
+        _AndroidWorkProfileBody,
+        _AndroidDeviceOwnerBody,
+        _IosBody,
+        _AndroidWorkProfileRootBody,
+        _AndroidDeviceOwnerRootBody,
+        _IosRootBody,
     ),
     assignment=DeviceConfigurationAssignment,
 )

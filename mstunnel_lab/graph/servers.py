@@ -112,9 +112,7 @@ class TimeSeriesBody(LogRequestBody):
     metric_name: GraphMetric
 
 
-class LogCollectionBody(Body, entity=wire.LogCollection, name="microsoftTunnelServerLogCollectionResponse"):
-    """microsoftTunnelServerLogCollectionResponse."""
-
+class _LogCollectionBody(Body, entity=wire.LogCollection, name="microsoftTunnelServerLogCollectionResponse"):
     server_id: Guid
     status: Annotated[wire.LogCollectionStatus, AfterValidator(_known_member)] = (
         wire.LogCollectionStatus.PENDING
@@ -215,7 +213,7 @@ def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime)
 @dataclass(frozen=True)
 class _Logs(Entities[wire.LogCollection]):
     def create(self, lab: Lab, document: object) -> wire.LogCollection:
-        body = judge(LogCollectionBody, document)
+        body = judge(_LogCollectionBody, document)
         created = wire.LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
         server_called(lab, created.server_id)
         lab.store.add(created, parent=created.server_id)
@@ -230,7 +228,7 @@ _LOGS: Final = _Logs(
     "microsoftTunnelServerLogCollectionResponses",
     "microsoftTunnelServerLogCollectionResponse",
     wire.LogCollection,
-    (LogCollectionBody,),
+    (_LogCollectionBody,),
 )
 
 
