@@ -10,10 +10,8 @@ import typer
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.cli.framework.command import Work, command
-from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program
 from mstunnel_setup.cli.framework.options import new_app
-from mstunnel_setup.cli.framework.root import add_root
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mstunnel-lab"

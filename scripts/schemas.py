@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import override
 
-from mstunnel_setup.base.report import Report
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.operations.certificate.check import CertificateFindings, CertificateReport
 from mstunnel_setup.operations.diagnose import DiagnosticReport
 from mstunnel_setup.operations.environment import LogLevelReport

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mst_admin.change import Change
 from mst_admin.errors import NAME_AMBIGUOUS
+from mst_admin.metrics import ThresholdObject
 from mst_admin.objects.app import PresentApp, StoreAppObject
 from mst_admin.objects.app_configuration import (
     AppConfigurationObject,
@@ -21,7 +22,6 @@ from mst_admin.objects.parts import Trimmed
 from mst_admin.objects.profile import ProfileObject, TrustedRootObject
 from mst_admin.objects.profile_wire import PresentProfile, server_address
 from mst_admin.objects.site import SiteObject
-from mst_admin.objects.threshold import ThresholdObject
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite

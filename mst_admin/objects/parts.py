@@ -1,10 +1,10 @@
 """What declared objects have in common: names, texts, and to whom they are assigned."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Protocol
 
-from pydantic import AfterValidator, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from mst_admin.change import TYPE, Body, Wire, identity
 from mstunnel_setup.answers.finding import Finding, finding
@@ -34,6 +34,30 @@ class Trimmed(Part):
 def without_empty(body: Wire) -> Body:
     """A body to create something with: what is null is left out."""
     return {name: value for name, value in body.items() if value is not None}
+
+
+def properties(declared: Part, names: Mapping[str, str]) -> Body:
+    """Fields of a declared object as properties in Graph; `names` are those of the properties, by field.
+
+    An empty text is null there.
+    """
+    values = {name: getattr(declared, field) for field, name in names.items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else None if value == "" else value
+        for name, value in values.items()
+    }
+
+
+def fields_from(wire: Wire, model: type[BaseModel], names: Mapping[str, str]) -> Body:
+    """The same in the other direction: the fields as the tenant has them; null is the default."""
+    found: Body = {}
+    for field, name in names.items():
+        known, value = model.model_fields[field], wire.get(name)
+        default = "" if known.is_required() else known.default
+        if value and isinstance(default, tuple):
+            value = tuple(map(str, value))
+        found[field] = default if value in (None, "", []) else value
+    return found
 
 
 class NamedObject(Part):

@@ -16,8 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mst_admin.metrics import METRICS, TRENDS, HealthMetric, kind_of
-from mst_admin.objects.threshold import ThresholdObject, judge_threshold
+from mst_admin.metrics import METRICS, TRENDS, HealthMetric, ThresholdObject, judge_threshold, kind_of
 from mstunnel_lab.admin_center.forms import Problems
 from mstunnel_lab.admin_center.render import field, go_to, page
 from mstunnel_lab.admin_center.sections import listing

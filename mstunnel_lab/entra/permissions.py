@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from mstunnel_lab.errors import FORBIDDEN, GraphError, OAuthError
 from mstunnel_lab.records import ApplicationRecord, ServerRecord, UserRecord
 from mstunnel_lab.urls import Urls
-from mstunnel_setup.tenant import wire, wire_access
+from mstunnel_setup.tenant import wire
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, GATEWAY_SCOPE, GRAPH_APP_ID
 
 APP_ROLE_IDS: Final = {
@@ -15,10 +15,10 @@ APP_ROLE_IDS: Final = {
     wire.APPLICATION_READ_WRITE: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
     wire.APPLICATION_OWNED_BY: "18a4783c-866b-4cc7-a460-3d5e5662c884",
     wire.APP_ROLE_ASSIGNMENT_READ_WRITE: "06b708a9-e830-4db3-a914-8e69da51d44f",
-    wire_access.APPLICATION_READ: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
-    wire_access.POLICY_READ: "246dd0d5-5bd0-4def-940b-0421030a5b68",
-    wire_access.POLICY_READ_CONDITIONAL_ACCESS: "37730810-e9ba-4e46-b07e-8ca78d182097",
-    wire_access.POLICY_READ_WRITE: "01c0a623-fc9b-48e9-b794-0756f8e8f067",
+    wire.APPLICATION_READ: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+    wire.POLICY_READ: "246dd0d5-5bd0-4def-940b-0421030a5b68",
+    wire.POLICY_READ_CONDITIONAL_ACCESS: "37730810-e9ba-4e46-b07e-8ca78d182097",
+    wire.POLICY_READ_WRITE: "01c0a623-fc9b-48e9-b794-0756f8e8f067",
     wire.USER_READ_BASIC: "97235f07-e226-4f63-ace3-39588e11d3a1",
     "Organization.Read.All": "498476ce-e0fe-48b0-b801-37ba7e2685c6",
 }
@@ -98,7 +98,7 @@ may_read_tunnel: Final = AccessRule(
 )
 may_write_tunnel: Final = AccessRule(_INTUNE, {wire.CONFIGURATION_READ_WRITE}, roles=_INTUNE_ROLES)
 may_read_directory: Final = AccessRule(
-    _DIRECTORY, {wire_access.APPLICATION_READ, wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
+    _DIRECTORY, {wire.APPLICATION_READ, wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
 )
 # Every user may create applications by Entra's default.
 may_create_application: Final = AccessRule(
@@ -109,17 +109,17 @@ may_grant_app_role: Final = AccessRule(
 )
 may_read_organization: Final = AccessRule(_DIRECTORY, {"User.Read", "Organization.Read.All"})
 may_read_users: Final = AccessRule(_DIRECTORY, {wire.USER_READ_BASIC})
-_POLICY_READ: Final = {wire_access.POLICY_READ, wire_access.POLICY_READ_CONDITIONAL_ACCESS}
+_POLICY_READ: Final = {wire.POLICY_READ, wire.POLICY_READ_CONDITIONAL_ACCESS}
 may_read_policies: Final = AccessRule(_POLICIES, _POLICY_READ, roles=_POLICY_ROLES)
 may_evaluate_policies: Final = AccessRule(
-    _POLICIES, {*_POLICY_READ, wire_access.POLICY_READ_WRITE}, roles=_POLICY_ROLES
+    _POLICIES, {*_POLICY_READ, wire.POLICY_READ_WRITE}, roles=_POLICY_ROLES
 )
 # To change a policy takes all three permissions that Graph's documentation names.
 may_write_policies: Final = AccessRule(
     _POLICIES,
-    {wire_access.POLICY_READ},
-    {wire_access.POLICY_READ_WRITE},
-    {wire_access.APPLICATION_READ, wire.APPLICATION_READ_WRITE},
+    {wire.POLICY_READ},
+    {wire.POLICY_READ_WRITE},
+    {wire.APPLICATION_READ, wire.APPLICATION_READ_WRITE},
     roles=_POLICY_ROLES,
 )
 

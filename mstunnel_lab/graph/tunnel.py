@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mst_admin.metrics import ThresholdObject, judge_threshold
 from mst_admin.objects.configuration import SESSION_TIMEOUT, configuration_object, judge_configuration
 from mst_admin.objects.site import judge_site, site_object
-from mst_admin.objects.threshold import ThresholdObject, judge_threshold
 from mstunnel_lab.entra.permissions import may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, GraphError
 from mstunnel_lab.graph.bodies import Body, BodyPart, Name, ReferenceBody, Text, Texts, judge

@@ -13,7 +13,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SignInError, StepError, UsageError
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.certificates import ca_trust
-from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
+from mstunnel_setup.containers.choice import EngineChoice, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.errors import ENGINE_FAILED
 from mstunnel_setup.containers.spec import Progress, Volume
@@ -32,7 +32,7 @@ _CHECK_SECONDS = 60.0
 # podman-run(1), `docker run`: the runtime could not start the program, or the image does not have it.
 _NOT_STARTED, _NO_SUCH_PROGRAM = 126, 127
 
-OpenedEngine: TypeAlias = tuple[ContainerEngine, Chosen]
+OpenedEngine: TypeAlias = tuple[ContainerEngine, EngineChoice]
 Passphrases: TypeAlias = Callable[[str | None], bytes | None]
 """The passphrase that a reference names; without a reference the one typed during this run, if any."""
 
@@ -79,7 +79,7 @@ class Host:
     systemd: Systemd
     engine_opener: Callable[[], OpenedEngine]
     tenant: "Callable[[], Graph]" = no_tenant
-    passphrases: Passphrases = no_passphrases
+    passphrase: Passphrases = no_passphrases
     progress: Progress = lambda _fetched, _known: None
     scope: Scope = Scope.ALL
 
@@ -94,7 +94,7 @@ class Host:
         return self._opened[0]
 
     @property
-    def chosen(self) -> Chosen:
+    def chosen(self) -> EngineChoice:
         """Which engine that is, and why. Raises EngineError as `engine` does."""
         return self._opened[1]
 
@@ -121,10 +121,6 @@ class Host:
     def trusted_roots(self) -> "tuple[Certificate, ...]":
         """All roots that devices may be expected to know."""
         return (*self.system_roots, *self.private_roots)
-
-    def passphrase(self, reference: str | None) -> bytes | None:
-        """The passphrase `reference` names; without a reference the one typed during this run, if any."""
-        return self.passphrases(reference)
 
     def check_gateway_configuration(self, image: str, text: str) -> None:
         """Have the gateway image test `text` as its ocserv.conf.

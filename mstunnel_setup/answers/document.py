@@ -132,9 +132,6 @@ class Document:
             return self.mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self._value(item, (*path, str(index))) for index, item in enumerate(node.value)]
-        return self._scalar(node, path)
-
-    def _scalar(self, node: Node, path: KeyPath) -> bool | int | str | None:
         content, tag = str(node.value), str(node.tag)
         if tag == _TAG + "null":
             return None
@@ -289,7 +286,11 @@ def _problem(item: ErrorDetails, model: type[BaseModel]) -> KeyProblem:
     path = tuple(str(part) for part in item["loc"] if part != "[key]")
     key, kind = Key(".".join(path)), str(item["type"])
     if kind == "extra_forbidden":
-        known = _keys(model, path[:-1])
+        # Entries of lists are numbers in the path.
+        for part in path[:-1]:
+            if not part.isdecimal():
+                model = next(_models(model.model_fields[part].annotation))
+        known = list(model.model_fields)
         advice = suggest(path[-1], known) or text(": remove it; known are {keys}", keys=", ".join(known))
         return KeyProblem(path, text("unknown key `{key}`{advice}", key=key, advice=advice), at_key=True)
     if kind == "missing":
@@ -311,14 +312,6 @@ def _say(kind: str, item: ErrorDetails) -> str:
             split=suggest(str(item["input"]), expected.replace("`", " ").split()),
         )
     return _WORDS.get(kind.partition("_")[0]) or problem_of(item)
-
-
-def _keys(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
-    """The keys of the section at `path`; entries of lists are numbers in it."""
-    for part in path:
-        if not part.isdecimal():
-            model = next(_models(model.model_fields[part].annotation))
-    return list(model.model_fields)
 
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:

@@ -12,8 +12,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import verbatim
-from mstunnel_setup.cli.framework.command import Work, command, simple_command
-from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program, simple_command
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     App,
@@ -24,7 +23,6 @@ from mstunnel_setup.cli.framework.options import (
     new_app,
     new_group,
 )
-from mstunnel_setup.cli.framework.root import add_root
 from mstunnel_setup.exchange import LONGEST_DRAIN
 from mstunnel_setup.io.operator import Operator
 

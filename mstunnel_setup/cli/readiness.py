@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from mstunnel_setup.base.text import text
-from mstunnel_setup.cli.framework.command import Work, command
-from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.command import VersionOption, Work, command, run_program, show_version
 from mstunnel_setup.cli.framework.help import ArgumentOrCommand
 from mstunnel_setup.cli.framework.options import (
     STYLE,
@@ -20,7 +19,6 @@ from mstunnel_setup.cli.framework.options import (
     with_options,
 )
 from mstunnel_setup.cli.framework.render import run_command
-from mstunnel_setup.cli.framework.root import VersionOption, show_version
 
 _PROGRAM = "mst-readiness"
 

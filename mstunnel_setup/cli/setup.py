@@ -9,8 +9,14 @@ import typer
 
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
-from mstunnel_setup.cli.framework.command import Work, command, simple_command
-from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.command import (
+    VersionOption,
+    Work,
+    command,
+    run_program,
+    show_version,
+    simple_command,
+)
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
@@ -22,7 +28,6 @@ from mstunnel_setup.cli.framework.options import (
     with_options,
 )
 from mstunnel_setup.cli.framework.render import run_command
-from mstunnel_setup.cli.framework.root import VersionOption, show_version
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mstunnel-setup"

@@ -40,7 +40,7 @@ class EnginePreference:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class EngineChoice:
     """The engine in use, its version, and why it was chosen."""
 
     name: EngineName
@@ -87,7 +87,7 @@ def engine_of(receipt: Receipt) -> EngineName | None:
 
 def open_engine(
     preference: EnginePreference, files: Files, processes: Processes, clock: Clock, stack: ExitStack
-) -> tuple[ContainerEngine, Chosen]:
+) -> tuple[ContainerEngine, EngineChoice]:
     """The first candidate that can run the gateway, open until `stack` is closed.
 
     The engine of an existing installation is used whatever its version.
@@ -114,7 +114,7 @@ def open_engine(
         except EngineError as error:
             errors.append(error)
         else:
-            return engine, Chosen(name, version, _reason(preference, name, errors, processes))
+            return engine, EngineChoice(name, version, _reason(preference, name, errors, processes))
     present = [error for error in errors if error.code != ENGINE_MISSING.code]
     if present or len(errors) == 1:
         raise (present or errors)[0]

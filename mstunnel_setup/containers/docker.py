@@ -16,7 +16,6 @@ from mstunnel_setup.containers.engine import (
     LOAD_SECONDS,
     ContainerEngine,
     ContainerState,
-    Finished,
     Image,
     engine_time,
     state_of,
@@ -33,7 +32,7 @@ from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
 from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Volume, digest_tag, split_reference
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import READ_FAILURES
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
 
 _SYSTEM_SOCKET = "unix:///run/docker.sock"
 _FIRST_TIMEOUT = 120
@@ -137,7 +136,7 @@ class DockerEngine(ContainerEngine):
     @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         found = self.image(image)
         if found is None:
             raise IMAGE_MISSING(image=image)
@@ -158,7 +157,7 @@ class DockerEngine(ContainerEngine):
         return " ".join(str(value) for report in reports for value in report.values())
 
     @override
-    def _loaded(self, image: archives.Loadable, name: str) -> Image | None:
+    def _loaded(self, image: archives.LoadableImage, name: str) -> Image | None:
         found = self._inspected(name)
         # Docker's newer image store names images by the digest of the manifest.
         if found is None or found["Id"] not in (image.configuration, image.digest):

@@ -1,6 +1,6 @@
 """Errors of `gateway` that several places raise."""
 
-from mstunnel_setup.base.errors import StepError, TenantError, UsageError, declare, declare_warning
+from mstunnel_setup.base.errors import StepError, TenantError, UsageError, declare
 
 
 class EnvironmentFileError(StepError):
@@ -29,11 +29,4 @@ SETTINGS_UNREADABLE = declare(
     "settings-unreadable",
     "{path} is missing or damaged: {reason}",
     "Run mstunnel-setup; it writes the file again.",
-)
-
-
-RULES_OF_ONE_FAMILY = declare_warning(
-    "rules-of-one-family",
-    "no split tunnelling rule includes {family}: some devices then send all of it into the tunnel",
-    "Include a range of {family}, or no range at all for a full tunnel.",
 )

@@ -26,8 +26,8 @@ from mstunnel_setup.exchange.release_feed import portable_settings
 from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.exchange.upgrade_history import History, UpgradePhase, read_history, render_history
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
-from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, decompress, read_tar
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.safe_paths import refuse_present
@@ -246,8 +246,8 @@ def _answers(run: Run) -> JsonObject:
 
 def _manifest(run: Run) -> JsonObject:
     receipt = run.context.receipt
-    identity = tenant_access.identity(receipt) or {}
-    record = tenant_access.result(receipt, RegisterServer.kind) or {}
+    identity = sign_in.identity(receipt) or {}
+    record = sign_in.result(receipt, RegisterServer.kind) or {}
     return {
         "schema": SCHEMA,
         "version": __version__,

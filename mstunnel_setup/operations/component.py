@@ -6,8 +6,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from mstunnel_setup.actions import control
-from mstunnel_setup.actions.control import LOG_LINES, launch_failure, wait_until_up
+from mstunnel_setup.actions import containers
+from mstunnel_setup.actions.containers import LOG_LINES, launch_failure, wait_until_up
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError
@@ -38,7 +38,7 @@ _PATIENCE = 180.0
 def state(operator: Operator, container: str) -> Result:
     """State and health of a container, in the two lines that scripts in the field look for."""
     with open_host(operator) as ports:
-        found = control.state_of(ports, container)
+        found = containers.state_of(ports, container)
     data = {"state": _ABSENT if found is None else found.status, "health": health(found)}
     code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
     lines = verbatim(f"State: {data['state']}\nHealth: {data['health']}")
@@ -55,7 +55,7 @@ def health(found: ContainerState | None) -> ContainerHealth:
 def stop(operator: Operator, container: str) -> Result:
     """Stop a container; it stays down until it is started by hand or the server reboots."""
     with existing_container(operator, container) as ports:
-        control.stop(ports, container)
+        containers.stop(ports, container)
     return Result(
         "changed",
         {"container": container, "action": "stopped"},
@@ -113,7 +113,7 @@ def start(operator: Operator, container: str) -> Result:
         except SetupError as error:
             warnings = (error.problem,)
         try:
-            _prove(ports, container, control.start)
+            _prove(ports, container, containers.start)
         except SetupError as error:
             reasons = [item.message for item in warnings if item.code != "setting-unknown"]
             raise type(error)(error.code, joined((*reasons, error.message), "; "), error.hint) from error
@@ -133,7 +133,7 @@ def restart(operator: Operator, container: str) -> Result:
             kind = UsageError if isinstance(error, ValuesError) else type(error)
             why = text("{container} was not restarted: {problem}", container=container, problem=error.message)
             raise kind(error.code, why, error.hint) from error
-        _prove(ports, container, control.restart)
+        _prove(ports, container, containers.restart)
     return _done(container, "restarted", warnings)
 
 
@@ -167,14 +167,14 @@ def _prove(ports: Host, container: str, switch: Callable[[Host, str], None]) -> 
     try:
         switch(ports, container)
     except EngineError as error:
-        log = control.last_log(ports, container, LOG_LINES)
+        log = containers.last_log(ports, container, LOG_LINES)
         raise launch_failure(container, ports.engine.inspect(container), log) from error
     wait_until_up(
         ports,
         container,
         _PATIENCE,
-        log=lambda: control.last_log(ports, container, LOG_LINES),
-        restarts=lambda: control.restarts(ports, container),
+        log=lambda: containers.last_log(ports, container, LOG_LINES),
+        restarts=lambda: containers.restarts(ports, container),
     )
     if container == paths.SERVER:
         verify.serves(ports, port_in_use(ports.files))

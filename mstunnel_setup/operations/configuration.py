@@ -14,7 +14,7 @@ from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
 from mstunnel_setup.gateway.options import read_gateway_options
-from mstunnel_setup.gateway.rendering import Rendered, read_admin_settings
+from mstunnel_setup.gateway.rendering import RenderedConfiguration, read_admin_settings
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.io.operator import Operator, Settings
@@ -86,7 +86,7 @@ def pull(operator: Operator, settings: Settings) -> Result:
     return Result("changed", data, warnings, text=[text("Written: {changes}.", changes=", ".join(changes))])
 
 
-def _wanted(context: Context) -> Rendered:
+def _wanted(context: Context) -> RenderedConfiguration:
     sign_in.STEP.gather(context)
     found = context.host.graph.configuration_of(site.chosen_id(context))
     if found is None:
@@ -104,7 +104,7 @@ def _diff(path: str, present: bytes, wanted: bytes) -> list[str]:
     return [*unified_diff(before, after, path, text("{path} (tenant)", path=path), n=0, lineterm="")]
 
 
-def _notices(rendered: Rendered) -> tuple[Problem, ...]:
+def _notices(rendered: RenderedConfiguration) -> tuple[Problem, ...]:
     return (*rendered.warnings, *((rendered.port_waiting,) if rendered.port_waiting else ()))
 
 

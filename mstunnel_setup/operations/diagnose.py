@@ -12,14 +12,13 @@ from urllib.parse import unquote
 from pydantic import Field
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import forwarding, uplink
+from mstunnel_setup.actions import firewall, uplink
 from mstunnel_setup.actions.host import Host, Scope, build_host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, UsageError, declared
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.redaction import Scrubber
-from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import json_bytes
 from mstunnel_setup.containers.choice import EnginePreference
@@ -41,7 +40,7 @@ _CONFIGURATION = (
     *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),
     *(paths.IMAGES_CONFIGURED, paths.OCSERV_CONF, paths.OIDC_JSON, paths.LOG_LEVEL, paths.PROBE_URL),
     *(f"{paths.STATE}/receipt.json", f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, "/etc/os-release"),
-    *(uplink.HOOK, uplink.RULES, forwarding.RULES),
+    *(uplink.HOOK, uplink.RULES, firewall.RULES),
 )
 _TAGS = ("mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink", "ocserv")
 _UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor.service")

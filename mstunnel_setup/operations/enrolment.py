@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.agent_identity import CreateAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.store_answer import remembered
@@ -41,7 +41,7 @@ def enrol(run: Run, *, first: Collection[str] = ()) -> bool:
     """
     steps = [step_named(name) for name in ("sign-in", *first, *_AFTERWARDS[:-1])]
     done = run.runner.run(steps, run.context)
-    control.restart(run.context.host, paths.AGENT)
+    containers.restart(run.context.host, paths.AGENT)
     run.runner.run([step_named(_AFTERWARDS[-1])], run.context)
     return any(planned.actions for planned in done)
 

@@ -9,8 +9,7 @@ from mstunnel_setup.answers.variables import KNOWN, PROXIES, proxy_place, refuse
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, NetworkError, UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Moment, Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.gateway import env_file, log_level
 from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel

@@ -6,19 +6,17 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY, state_of
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, TenantError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Moment, Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, read_health
 from mstunnel_setup.exchange.status_file import SyncFailure
-from mstunnel_setup.install.agent_report import AGENT_LOGS, agent_hints
-from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
+from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import (
@@ -176,8 +174,8 @@ def health(operator: Operator) -> Result:
     with open_gateway(operator) as ports:
         summary = certificate_summary(ports, journal_of(Scope.ALL, operator).receipt)
         containers = ContainersHealth(
-            server=container_health(control.state_of(ports, paths.SERVER)),
-            agent=container_health(control.state_of(ports, paths.AGENT)),
+            server=container_health(state_of(ports, paths.SERVER)),
+            agent=container_health(state_of(ports, paths.AGENT)),
         )
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         rows = rows_of(report, ports.clock.now())

@@ -7,8 +7,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from mstunnel_setup.base.problem import warning
-from mstunnel_setup.base.report import Moment, Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.operator import Operator

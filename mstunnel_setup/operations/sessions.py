@@ -11,7 +11,6 @@ from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import printable, text, verbatim
 from mstunnel_setup.base.values import JsonObject, JsonValue
-from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.gateway.occtl import (
     NOT_FOUND,
     SHOW_COMMANDS,
@@ -22,8 +21,9 @@ from mstunnel_setup.gateway.occtl import (
 )
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.appender import Appender
-from mstunnel_setup.io.capture import enter_network_of, interfaces, record
+from mstunnel_setup.io.namespaces import enter_network_of, interfaces, record
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.io.safe_paths import kind_at, refuse_present
 
 _SECONDS = 20.0
@@ -66,7 +66,7 @@ def ask(ports: Host, command: ShowCommand) -> JsonObject | list[JsonValue]:
     return read_answer(command, finished.output)
 
 
-def _require(finished: Finished) -> None:
+def _require(finished: Completed) -> None:
     if finished.code != 0:
         reason = printable(finished.error or finished.output).strip() or text(
             "exit code {code}", code=finished.code

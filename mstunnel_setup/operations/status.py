@@ -7,18 +7,17 @@ from typing import Annotated
 from pydantic import Field
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers
+from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY
 from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.exchange.health_report import read_health
-from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import complete, journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import (
@@ -166,7 +165,7 @@ def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
 
 
 def _container(ports: Host, name: str) -> ContainerReport:
-    found = control.state_of(ports, name)
+    found = containers.state_of(ports, name)
     return ContainerReport(
         state="absent" if found is None else found.status,
         health=health(found),

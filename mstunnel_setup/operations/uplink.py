@@ -4,9 +4,9 @@ import sys
 from typing import Final
 
 from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.accounts import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.install.errors import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.namespaces import Offer, hand_over, offers, owner

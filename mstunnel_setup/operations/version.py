@@ -18,8 +18,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, text, verbatim
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests

@@ -20,7 +20,10 @@ from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
     GATEWAY_APP_ID,
+    POLICY_CHANGE,
+    POLICY_READ,
     USER_READ_BASIC,
+    ConditionalAccessPolicy,
     DeviceConfiguration,
     DeviceConfigurationAssignment,
     HealthThreshold,
@@ -31,11 +34,6 @@ from mstunnel_setup.tenant.wire import (
     TunnelServer,
     TunnelSite,
     User,
-)
-from mstunnel_setup.tenant.wire_access import (
-    POLICY_CHANGE,
-    POLICY_READ,
-    ConditionalAccessPolicy,
     WhatIfResult,
 )
 from mstunnel_setup.tenant.wire_apps import (

@@ -18,8 +18,9 @@ from mstunnel_setup.tenant.wire import (
     APPLICATION_READ_WRITE,
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
+    POLICY_CHANGE,
+    POLICY_READ,
 )
-from mstunnel_setup.tenant.wire_access import POLICY_CHANGE, POLICY_READ
 
 ANSWER_UNEXPECTED = declare(
     TenantError,

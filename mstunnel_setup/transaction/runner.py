@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mstunnel_setup.base.errors import SetupError, WaitingError
-from mstunnel_setup.base.events import Event, Listener, Phase
+from mstunnel_setup.base.result import Event, Listener, Phase
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.transaction.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.journal import Journal

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
-from mst_admin.export import declarations_of
+from mst_admin.apply import declarations_of
 from mst_admin.kinds.tenant import TenantObjects
 from mst_admin.objects.app_configuration import DEFENDER, TUNNEL_KEYS, PresentAppConfiguration
 from mst_admin.objects.mam import TUNNEL

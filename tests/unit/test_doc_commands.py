@@ -25,7 +25,7 @@ PAGES = [
         *sorted((ROOT / "tests").glob("*/*.md")),
     )
     # Written from the programs themselves.
-    if path.name != "commands.md"
+    if path.name != "commands.md" and path.parent.name != "commands"
 ]
 TARGETS = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 _NAMES = "|".join(map(re.escape, (*MODULES, "make")))

@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mstunnel_setup.actions.certificate_schedule import pending_imports
-from mstunnel_setup.actions.certificates import refuse_unloadable
+from mstunnel_setup.actions.certificates import pending_imports, refuse_unloadable
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError
 from mstunnel_setup.base.text import text

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, CertificateError, UsageError
@@ -187,4 +187,4 @@ def _tell_containers(run: Run) -> None:
     if serving_port(run.context) is None:
         return
     reload_gateway(run.context)
-    control.restart(run.context.host, paths.AGENT)
+    containers.restart(run.context.host, paths.AGENT)

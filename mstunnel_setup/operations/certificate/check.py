@@ -11,15 +11,14 @@ from pydantic import Field
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
 from mstunnel_setup.base.problem import Problem, Severity
-from mstunnel_setup.base.report import Day, Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Day, Report, Result
 from mstunnel_setup.base.text import Line, fold_all, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
 from mstunnel_setup.certificates.certificate import Identity, extension, issuer_title, serial_number, title
 from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.certificates.judge_leaf import shown_names
-from mstunnel_setup.install import device_certificates, revocation
+from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.verify import leaf_in_service
@@ -154,8 +153,8 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
         return
     yield from certificate.findings(context, identity, certificate.address(context))
     if ask_authority:
-        asked = revocation.ask(context, identity)
-        revocation.keep(context, identity, asked)
+        asked = certificate.ask_authorities(context, identity)
+        certificate.keep_revocation(context, identity, asked)
         yield from asked.findings
     yield from _served(run, identity)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from cryptography import x509
 
-from mstunnel_setup.actions.certificate_schedule import WANTED, ScheduleImport, pending_imports
+from mstunnel_setup.actions.certificates import WANTED, ScheduleImport, pending_imports
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
@@ -20,7 +20,6 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.judge import days_left, finding_data
-from mstunnel_setup.install import readiness_input, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import PATIENCE
 from mstunnel_setup.install.session import Run
@@ -135,7 +134,7 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
         program=str(Path(sys.argv[0]).absolute()),
         copied=bool(found.copies),
         instead_of=_newer_in_use(run, found.identity.leaf),
-        engine=readiness_input.engine_name(run.context),
+        engine=run.context.engine_name,
         timer=timer,
     )
     run.runner.take_back([pending.key])
@@ -201,13 +200,13 @@ def take_pending(run: Run, name: str) -> Result:
             name=name,
         )
     certificate.examine(run.context, identity, certificate.address(run.context))
-    asked = revocation.ask(run.context, identity)
+    asked = certificate.ask_authorities(run.context, identity)
     certificate.tell(run.context, asked.findings)
     # What came from elsewhere goes to the usual places as PEM.
     source = generations.source(run.context.host.files, directory)
     copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
     done = activate(run, pending.fingerprint, copies)
-    revocation.keep(run.context, identity, asked)
+    certificate.keep_revocation(run.context, identity, asked)
     run.runner.take_back([pending.key])
     return Result(
         "changed",
@@ -299,7 +298,7 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
         return _in_use_already(run, found, how)
     _refuse_step_back(run.context, found, agreed=how.yes or how.dry_run)
     certificate.examine(run.context, found.identity, certificate.address(run.context), due)
-    asked = revocation.ask(run.context, found.identity)
+    asked = certificate.ask_authorities(run.context, found.identity)
     certificate.tell(run.context, asked.findings)
     if how.dry_run:
         return _would_import(run.context, found, due, in_use=in_use)
@@ -307,7 +306,7 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
         return schedule(run, found, due)
     apply_actions(run, "Place the certificate", certificate.placing(found))
     done = activate(run, found.fingerprint, found.copies)
-    revocation.keep(run.context, found.identity, asked)
+    certificate.keep_revocation(run.context, found.identity, asked)
     _forget_delayed(run, found)
     return Result(
         "changed",

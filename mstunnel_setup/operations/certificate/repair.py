@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.certificates import pending_imports
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError
 from mstunnel_setup.base.problem import Problem

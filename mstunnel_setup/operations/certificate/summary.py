@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.certificates import pending_imports
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Day, Moment, Report
+from mstunnel_setup.base.result import Day, Moment, Report
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations, revocation
 from mstunnel_setup.certificates.judge import WARN_DAYS, days_left

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
@@ -282,7 +282,7 @@ class _GatewayContainer:
 
 def _health(ports: Host) -> str:
     try:
-        return health(control.state_of(ports, paths.SERVER))
+        return health(containers.state_of(ports, paths.SERVER))
     except SetupError as error:
         return text("in an unknown state: {message}", message=error.message)
 

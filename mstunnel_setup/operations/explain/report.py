@@ -10,8 +10,7 @@ from pydantic import Field
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.problem import Severity
-from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import fold, folded, joined, plain, text
 from mstunnel_setup.gateway.fixed_rules import rule_of
 from mstunnel_setup.gateway.occtl import judge_word

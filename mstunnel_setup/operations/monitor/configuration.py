@@ -20,7 +20,7 @@ from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.agent_settings import read_log_level
-from mstunnel_setup.exchange.gateway_report import Applied, read_report
+from mstunnel_setup.exchange.gateway_report import ConfigurationOutcome, read_report
 from mstunnel_setup.exchange.log_lines import (
     CONFIGURATION_ACCEPTED,
     CONFIGURATION_REFUSED,
@@ -314,7 +314,7 @@ def wanted_port(files: Files) -> int | None:
     configuration, report = files.read(paths.OCSERV_CONF), read_report(files)
     if configuration is None or report is None:
         return None
-    if report.configuration != Applied(digest_of(configuration)):
+    if report.configuration != ConfigurationOutcome(digest_of(configuration)):
         return None
     wanted = rendering.listen_port(files)
     return None if wanted == served_port(configuration) else wanted

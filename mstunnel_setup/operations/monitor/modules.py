@@ -6,10 +6,10 @@ from typing import Final
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.kernel import LoadModule
+from mstunnel_setup.actions.tunnel_device import DEVICE
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.install.tunnel_device import DEVICE
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts.host import HostReader

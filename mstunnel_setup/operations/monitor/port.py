@@ -8,9 +8,9 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, port_in_use, with_port
-from mstunnel_setup.install.errors import PORT_IN_USE
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import launch, verify
+from mstunnel_setup.install.steps.launch import PORT_IN_USE
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.certificate.activation import reload_gateway
 

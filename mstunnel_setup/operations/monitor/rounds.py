@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import control
-from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions import containers, tunnel_device
+from mstunnel_setup.actions.certificates import pending_imports
 from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError, StepError, declared
@@ -31,7 +31,6 @@ from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.release_feed import offered, read_feed
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
-from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.io.changes import Changes
 from mstunnel_setup.io.operator import Operator
@@ -331,7 +330,7 @@ class GatewayMonitor:
             self.tell(MODULES(modules=", ".join(self._lost)))
             self._lost = ()
             if not self._stopped():
-                control.restart(self._host, paths.SERVER)
+                containers.restart(self._host, paths.SERVER)
 
     def _tunnel(self) -> None:
         """Restart a gateway that was started before its tunnel device could be used."""
@@ -342,7 +341,7 @@ class GatewayMonitor:
         if reason := tunnel_device.out_of_date(self._host):
             self._next_tunnel = now + _TUNNEL_RESTART_PAUSE
             self.tell(TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason))
-            control.restart(self._host, paths.SERVER)
+            containers.restart(self._host, paths.SERVER)
 
     def _addresses(self) -> None:
         """Update the list of this host's addresses, which devices must not reach."""
@@ -366,7 +365,7 @@ class GatewayMonitor:
         self._watch, due = self._watch.look(seen, self._host.clock.monotonic())
         for name in due:
             self.tell(RESTART(container=name, condition=seen[name]))
-            control.restart(self._host, name)
+            containers.restart(self._host, name)
 
 
 def condition(ports: Host, container: str) -> Condition:
@@ -378,7 +377,9 @@ def condition(ports: Host, container: str) -> Condition:
         if not ports.systemd.active(unit):
             return "stopped"
     # Without systemd only the monitor makes Podman check the health.
-    found = ports.engine.inspect(container) if ports.systemd.running() else control.state_of(ports, container)
+    found = (
+        ports.engine.inspect(container) if ports.systemd.running() else containers.state_of(ports, container)
+    )
     if found is None or found.status != "running":
         return "stopped"
     return "well" if found.health is None or found.health == "healthy" else found.health

@@ -8,8 +8,7 @@ from pydantic import Field
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.exchange.release_feed import offered, read_feed_record
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests, Release, ReleaseCatalogue

@@ -8,7 +8,7 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
-from mstunnel_setup.install.programs import MONITOR_UNIT
+from mstunnel_setup.install.installed import MONITOR_UNIT
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.errors import UPGRADE_FAILED
 

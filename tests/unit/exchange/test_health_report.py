@@ -117,21 +117,13 @@ def test_the_reason_names_the_last_error() -> None:
     assert verdict.reason.endswith(": graph.example is away")
 
 
-def test_the_status_survives_its_file(tmp_path: Path) -> None:
+def test_the_status_is_that_of_this_container(tmp_path: Path) -> None:
     files = Files(tmp_path)
     status = AgentStatus(started=START, last_check_in=START, configuration_digest="00")
     assert read_status(files) is None
-
     write_status(files, status)
-
     assert read_status(files) == status
-
-
-def test_the_status_of_the_container_before_says_nothing_of_this_one(tmp_path: Path) -> None:
-    files = Files(tmp_path)
-
     write_status(files, AgentStatus(started=START, container="another"))
-
     assert read_status(files) is None
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pexpect
 import pytest
 
+from mst_admin.apply import shared_names
 from mst_admin.cli import app
-from mst_admin.export import shared_names
 from mst_admin.kinds import tenant as tenants
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.cli.framework.render import run_app

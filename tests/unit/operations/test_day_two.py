@@ -16,13 +16,13 @@ import pytest
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
-from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
+from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.gateway.occtl import NOT_FOUND
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations import backup, component, sessions, status, version
 from mstunnel_setup.operations.backup import pack, unpack
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
@@ -38,21 +38,21 @@ _NOBODY = 65534
 OPERATOR = operator_of(Path("/nowhere"))
 
 
-DONE = Finished(0, "", "")
+DONE = Completed(0, "", "")
 
 
 @dataclass
 class Control(FakeEngine):
     """An engine whose one container answers `finished` to every command."""
 
-    finished: Finished = DONE
+    finished: Completed = DONE
     running: bool = True
     asked: list[Sequence[str]] = field(default_factory=list)
 
     def inspect(self, name: str) -> ContainerState:
         return ContainerState("running", "healthy", process_id=42 if self.running else None)
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         self.asked.append((name, *arguments))
         return self.finished
 
@@ -60,7 +60,7 @@ class Control(FakeEngine):
 @pytest.fixture
 def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Control]:
     def prepare(code: int, output: str = "", error: str = "") -> Control:
-        control = Control(finished=Finished(code, output, error))
+        control = Control(finished=Completed(code, output, error))
 
         ports = ports_of(tmp_path, engine=control)
         monkeypatch.setattr(sessions, "open_gateway", lambda _operator: nullcontext(ports))

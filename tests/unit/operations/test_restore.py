@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.answers.merge import Answers, merge
@@ -15,7 +16,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.install.run_answers import answers as answers_of
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.install.step_list import CODEC, ROOTLESS
+from mstunnel_setup.install.step_list import ROOTLESS
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Completed, Processes

@@ -9,7 +9,7 @@ import pytest
 from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, MergeFile, WriteFile, WriteJson
 from mstunnel_setup.actions.store_answer import StoreAnswer, all_remembered, remembered
 from mstunnel_setup.base.errors import StepError, WaitingError
-from mstunnel_setup.base.events import Event
+from mstunnel_setup.base.result import Event
 from mstunnel_setup.base.values import JsonObject, output
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.certificate_schedule import ScheduleImport, pending_imports
+from mstunnel_setup.actions.certificates import ScheduleImport, pending_imports
 from mstunnel_setup.actions.files import CopyFile
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.certificate_schedule import ScheduleImport
+from mstunnel_setup.actions.certificates import ScheduleImport
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.revocation import ASKED_BY_AGENT

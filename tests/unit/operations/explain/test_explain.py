@@ -14,12 +14,12 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.containers.engine import ContainerState, Finished
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import TunnelSettings, ocserv_conf, read_tunnel_settings
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install.steps import certificate
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations.explain import report
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.fakes import FakeEngine
@@ -63,14 +63,14 @@ class Gateway(FakeEngine):
             raise EngineError("engine-missing", "there is no container engine")
         return ContainerState("running", "healthy", process_id=42)
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         self.asked.append(" ".join(arguments))
         if not self.there:
             raise EngineError("engine-missing", "there is no container engine")
         if arguments[0] == "timeout":
-            return Finished(0, "", "")
+            return Completed(0, "", "")
         output = ANSWERS.get(" ".join(arguments))
-        return Finished(1, "", "no") if output is None else Finished(0, output, "")
+        return Completed(1, "", "no") if output is None else Completed(0, output, "")
 
 
 class Log(Processes):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.certificate_schedule import ScheduleImport, pending_imports
+from mstunnel_setup.actions.certificates import ScheduleImport, pending_imports
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.install.session import Run, open_run

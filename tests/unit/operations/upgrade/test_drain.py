@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations.upgrade.proof import connected, drain, reopen
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
@@ -34,14 +34,14 @@ class Gateway(FakeEngine):
     def said(self) -> list[str]:
         return self.prompter.said
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         if self.gone:
             raise EngineError("container-failed", "it does not run", "")
         if arguments[0] == "nft":
             self.rules.append(" ".join(arguments[1:]))
-            return Finished(int(bool(self.complaint)), "", self.complaint)
+            return Completed(int(bool(self.complaint)), "", self.complaint)
         found = self.left.pop(0) if len(self.left) > 1 else self.left[0]
-        return Finished(
+        return Completed(
             0,
             "[" + ",".join(f'{{"ID": {number}, "State": "connected"}}' for number in range(found)) + "]",
             "",

@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, write_history
-from mstunnel_setup.install.programs import MONITOR_UNIT
+from mstunnel_setup.install.installed import MONITOR_UNIT
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices
 from tests.unit.exchange.test_record import history, upgrade

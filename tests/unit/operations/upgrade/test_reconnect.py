@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Completed, Processes
@@ -52,9 +51,9 @@ class Gateway(FakeEngine):
         ports = ports_of(Path("/nowhere"), engine=self, clock=self.clock, processes=Log(self.log))
         return context_of(ports, self.prompter)
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         found = self.connected.pop(0) if len(self.connected) > 1 else self.connected[0]
-        return Finished(self.code, json.dumps([user(address) for address in found]), "")
+        return Completed(self.code, json.dumps([user(address) for address in found]), "")
 
 
 def user(address: str) -> dict[str, object]:
