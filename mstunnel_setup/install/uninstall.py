@@ -310,20 +310,20 @@ def forget_program(operator: Operator) -> list[Problem]:
 
 def rollback(operator: Operator) -> Result:
     """Undo what an unfinished installation did. Raises UsageError when it is finished."""
-    return take_back(operator, partial(_rollback, operator))
 
+    def own() -> Result:
+        with open_run(operator, {}, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
+            receipt = run.context.receipt
+            if not receipt.entries:
+                forget(run.files, run.journal)
+                return Result("unchanged", text=[text("There is nothing to roll back.")])
+            if complete(receipt):
+                raise UsageError(
+                    "installation-finished",
+                    "the installation is complete; there is nothing to roll back",
+                    hint="To remove it, run `mst-cli uninstall`.",
+                )
+            removals = remove_installation(run)
+        return removed(removals, text("The unfinished installation was rolled back."))
 
-def _rollback(operator: Operator) -> Result:
-    with open_run(operator, {}, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
-        receipt = run.context.receipt
-        if not receipt.entries:
-            forget(run.files, run.journal)
-            return Result("unchanged", text=[text("There is nothing to roll back.")])
-        if complete(receipt):
-            raise UsageError(
-                "installation-finished",
-                "the installation is complete; there is nothing to roll back",
-                hint="To remove it, run `mst-cli uninstall`.",
-            )
-        removals = remove_installation(run)
-    return removed(removals, text("The unfinished installation was rolled back."))
+    return take_back(operator, own)

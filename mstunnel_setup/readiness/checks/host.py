@@ -10,8 +10,8 @@ from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.facts.vendor import VendorFacts
 from mstunnel_setup.readiness.model import (
     Checks,
+    CheckSeverity,
     Group,
-    Requirement,
     Verdict,
     passed,
     problem,
@@ -25,7 +25,7 @@ CHECKS = Checks(Group.HOST)
 # Hints of several findings.
 _UPGRADE = "Upgrade to a version that `mst-readiness host` lists."
 
-_RECOMMENDED = Requirement.RECOMMENDED
+_RECOMMENDED = CheckSeverity.RECOMMENDED
 # A machine sold as "4 GB" shows less to its kernel, which keeps some for itself.
 _NEARLY = 0.92
 _ARCHITECTURES = ("x86_64", "amd64")
@@ -239,7 +239,7 @@ def _systemd(system: SystemFacts) -> Verdict:
     )
 
 
-@CHECKS.add("selinux", "SELinux", Requirement.INFO)
+@CHECKS.add("selinux", "SELinux", CheckSeverity.INFO)
 def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     """SELinux enforces, or is not used. Where it enforces, its booleans `virt_sandbox_use_netlink` and,
     without root, `container_use_devices` are on.
