@@ -78,7 +78,7 @@ class Host:
     systemd: Systemd
     engine_opener: Callable[[], OpenedEngine]
     tenant: "Callable[[], Graph]" = no_tenant
-    passphrase: Passphrases = no_passphrases
+    passphrases: Passphrases = no_passphrases
     progress: Progress = lambda _fetched, _known: None
     scope: Scope = Scope.ALL
 
@@ -120,6 +120,10 @@ class Host:
     def trusted_roots(self) -> "tuple[Certificate, ...]":
         """All roots that devices may be expected to know."""
         return (*self.system_roots, *self.private_roots)
+
+    def passphrase(self, reference: str | None) -> bytes | None:
+        """The passphrase `reference` names; without a reference the one typed during this run, if any."""
+        return self.passphrases(reference)
 
     def check_gateway_configuration(self, image: str, text: str) -> None:
         """Have the gateway image test `text` as its ocserv.conf.
