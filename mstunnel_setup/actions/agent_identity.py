@@ -100,11 +100,6 @@ class UseAppIdentity(Action):
         return outputs.get(self.key) == self._results()
 
     @override
-    def capture(self, host: Host) -> JsonObject:
-        """It is not changed."""
-        return {}
-
-    @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Nothing has to be done in the tenant."""
         return self._results()

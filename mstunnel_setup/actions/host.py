@@ -14,8 +14,7 @@ from mstunnel_setup.base.errors import EngineError, SignInError, StepError, Usag
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.certificates import ca_trust
 from mstunnel_setup.containers.choice import EngineChoice, EnginePreference, open_engine
-from mstunnel_setup.containers.engine import ContainerEngine
-from mstunnel_setup.containers.errors import ENGINE_FAILED
+from mstunnel_setup.containers.engine import ENGINE_FAILED, ContainerEngine
 from mstunnel_setup.containers.spec import Progress, Volume
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files

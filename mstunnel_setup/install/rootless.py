@@ -291,16 +291,12 @@ def host_command(*arguments: str) -> tuple[str, ...]:
             programs=paths.PROGRAMS,
             file=FILE,
         )
-    return _host_command(source, arguments)
+    return (source, "host", "--account", own_name(), *arguments)
 
 
 def command_by_hand(*arguments: str) -> tuple[str, ...]:
     """The same command for an administrator, who trusts no program that the account can change."""
-    source = _program() if _is_of_root() else f"{paths.PROGRAMS}/{FILE}"
-    return _host_command(source, arguments)
-
-
-def _host_command(program: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    program = _program() if _is_of_root() else f"{paths.PROGRAMS}/{FILE}"
     return (program, "host", "--account", own_name(), *arguments)
 
 

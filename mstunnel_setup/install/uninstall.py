@@ -236,21 +236,16 @@ def kept(removals: list[Removal]) -> tuple[Problem, ...]:
 
 
 def removed(removals: list[Removal], line: str) -> Result:
-    """The result of a removal; `line` says what was removed."""
-    return Result("changed", as_data(removals), kept(removals), text=[line, summary(removals)])
-
-
-def summary(removals: list[Removal]) -> str:
-    """How many changes were undone, and how."""
+    """The result of a removal: `line` says what was removed, the next one how many changes were undone."""
     outcomes = Counter(removal.undone.outcome for removal in removals)
     restored, left = outcomes[Undo.RESTORED], outcomes[Undo.KEPT]
-    removed = len(removals) - restored - left
-    return text(
+    counts = text(
         "Changes undone: {removed} removed, {restored} restored, {left} left in place.",
-        removed=removed,
+        removed=len(removals) - restored - left,
         restored=restored,
         left=left,
     )
+    return Result("changed", as_data(removals), kept(removals), text=[line, counts])
 
 
 def as_data(removals: list[Removal]) -> JsonObject:
@@ -310,20 +305,20 @@ def forget_program(operator: Operator) -> list[Problem]:
 
 def rollback(operator: Operator) -> Result:
     """Undo what an unfinished installation did. Raises UsageError when it is finished."""
-    return take_back(operator, partial(_rollback, operator))
 
+    def own() -> Result:
+        with open_run(operator, {}, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
+            receipt = run.context.receipt
+            if not receipt.entries:
+                forget(run.files, run.journal)
+                return Result("unchanged", text=[text("There is nothing to roll back.")])
+            if complete(receipt):
+                raise UsageError(
+                    "installation-finished",
+                    "the installation is complete; there is nothing to roll back",
+                    hint="To remove it, run `mst-cli uninstall`.",
+                )
+            removals = remove_installation(run)
+        return removed(removals, text("The unfinished installation was rolled back."))
 
-def _rollback(operator: Operator) -> Result:
-    with open_run(operator, {}, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
-        receipt = run.context.receipt
-        if not receipt.entries:
-            forget(run.files, run.journal)
-            return Result("unchanged", text=[text("There is nothing to roll back.")])
-        if complete(receipt):
-            raise UsageError(
-                "installation-finished",
-                "the installation is complete; there is nothing to roll back",
-                hint="To remove it, run `mst-cli uninstall`.",
-            )
-        removals = remove_installation(run)
-    return removed(removals, text("The unfinished installation was rolled back."))
+    return take_back(operator, own)

@@ -20,12 +20,9 @@ from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, Te
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.exchange import gateway_report as report
+from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.gateway.ocserv_conf import served_proxy_protocol
-from mstunnel_setup.install.agent_report import (
-    AGENT_LOGS,
-    agent_hints,
-    read_report,
-)
+from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import configure, sign_in, site
 from mstunnel_setup.io.clock import Clock
@@ -180,12 +177,13 @@ def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
     record = context.host.graph.server(expected.site_id, expected.server_id)
     if record is None:
         raise SERVER_NOT_LISTED()
-    found = read_report(context.host.files)
+    found = read_health(context.host.files)
     state = containers.state_of(context.host, paths.AGENT)
     started = state.started_at if state else None
     if found and started is not None and found.at < started:
         found = None  # by an agent before the one that runs
-    if (found is None or found.checked_in) and record.last_checkin_date_time is not None:
+    rows = [row for row in found.rows if row.id == "last-check-in"] if found else []
+    if all(row.state is HealthState.HEALTHY for row in rows) and record.last_checkin_date_time is not None:
         return
     reason = text("it has not reported why")
     hint = text(

@@ -52,30 +52,34 @@ def _registered(scene: Scene) -> None:
     scene.finished(server, f"server:{BERLIN.id}/gw1", {"server_id": "3"})
 
 
-def test_a_new_server_needs_an_administrator(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    doors = _Doors(monkeypatch)
-    sign_in.STEP.gather(scene.context())
-    assert doors.opened == ["administrator"]
+REFUSED = SignInError("application-unknown", "no such application")
 
 
-def test_a_registered_server_signs_in_as_itself(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    _registered(scene)
-    doors = _Doors(monkeypatch)
-    sign_in.STEP.gather(scene.context())
-    assert doors.opened == ["own"]
-    assert scene.prompter.asked == []
-
-
-def test_when_the_tenant_refuses_it_an_administrator_is_asked(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("registered", "refusal", "opened"),
+    [
+        (False, None, ["administrator"]),
+        (True, None, ["own"]),
+        (True, REFUSED, ["own", "administrator"]),
+    ],
+    ids=["new", "registered", "refused"],
+)
+def test_a_registered_server_signs_in_as_itself_and_an_administrator_otherwise(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    registered: bool,
+    refusal: Exception | None,
+    opened: list[str],
 ) -> None:
-    _registered(scene)
-    doors = _Doors(monkeypatch, SignInError("application-unknown", "no such application"))
+    if registered:
+        _registered(scene)
+    doors = _Doors(monkeypatch, refusal)
     context = scene.context()
     sign_in.STEP.gather(context)
-    assert doors.opened == ["own", "administrator"]
+    assert (doors.opened, scene.prompter.asked) == (opened, [])
     assert context.host.graph.sites() == [*FakeGraph().all_sites]
-    assert "no such application" in scene.prompter.said[0]
+    assert any("no such application" in text for text in scene.prompter.said) is bool(refusal)
 
 
 def test_a_tenant_out_of_reach_is_no_reason_to_ask_an_administrator(

@@ -7,6 +7,7 @@ import pytest
 from mstunnel_setup.base.errors import SignInError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.token_sources import AccessToken, claims, token_file
+from tests.refusals import refused
 from tests.unit.clocks import START, FakeClock
 from tests.unit.tenant.fakes import jwt
 
@@ -43,10 +44,8 @@ def test_what_is_no_token_is_refused(
     if content is not None:
         tmp_path.joinpath("token").write_bytes(content)
 
-    with pytest.raises(SignInError) as caught:
+    with refused(SignInError, code) as caught:
         file.token()
-
-    assert caught.value.code == code
     assert "accessToken" not in caught.value.message
 
 
