@@ -27,6 +27,7 @@ from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import AnyStep, Step
+from tests.refusals import refused
 from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
 
@@ -151,18 +152,18 @@ def test_a_host_that_root_has_prepared_in_part_is_refused(
     tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
 ) -> None:
     host_half("account")
-    assert refused(tmp_path, steps, mode="rootless") == "backup-rootless"
+    assert refusal(tmp_path, steps, mode="rootless") == "backup-rootless"
 
 
 def test_a_gateway_with_root_does_not_become_a_rootless_one(
     tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
 ) -> None:
     host_half("boot")
-    assert refused(tmp_path, steps) == "backup-rootful"
+    assert refusal(tmp_path, steps) == "backup-rootful"
 
 
 def test_a_rootless_gateway_does_not_become_one_with_root(tmp_path: Path, steps: Steps) -> None:
-    assert refused(tmp_path, steps, mode="rootless") == "backup-rootless"
+    assert refusal(tmp_path, steps, mode="rootless") == "backup-rootless"
 
 
 def test_whose_gateway_is_here_is_not_told_to_undo_what_it_stands_on(
@@ -170,12 +171,12 @@ def test_whose_gateway_is_here_is_not_told_to_undo_what_it_stands_on(
 ) -> None:
     host_half("boot")
     end_step(tmp_path, paths.STATE, "launch")
-    assert refused(tmp_path, steps) == "already-installed"
+    assert refusal(tmp_path, steps) == "already-installed"
 
 
 def test_a_gateway_with_root_is_not_told_to_prepare_the_host(tmp_path: Path, steps: Steps) -> None:
     end_step(tmp_path, paths.STATE, "launch")
-    assert refused(tmp_path, steps, mode="rootless") == "already-installed"
+    assert refusal(tmp_path, steps, mode="rootless") == "already-installed"
 
 
 def test_root_hands_over_no_file_that_the_account_cannot_read(
@@ -184,14 +185,13 @@ def test_root_hands_over_no_file_that_the_account_cannot_read(
     host_half("boot")
     monkeypatch.setattr(paths, "ROOTLESS", False)
     monkeypatch.setattr(Processes, "run", lambda *_given, **_options: Completed(1, "", ""))
-    with pytest.raises(CheckError) as caught:
+    with refused(CheckError, "account-cannot-read") as caught:
         restore(tmp_path, mode="rootless")
-    assert caught.value.code == "account-cannot-read"
     assert "/srv/mstunnel/backup.tar.gz" in caught.value.hint
     assert steps.done == []
 
 
-def refused(root: Path, steps: Steps, **answers: str) -> str:
+def refusal(root: Path, steps: Steps, **answers: str) -> str:
     """The code with which a restoration is refused, before any of its steps."""
     with pytest.raises(UsageError) as caught:
         restore(root, **answers)

@@ -25,9 +25,9 @@ from mstunnel_setup.operations.upgrade.notices import waiting_notices
 from tests.unit.clocks import START
 from tests.unit.exchange.test_record import images
 from tests.unit.install.scenes import Scene
+from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, object_of
-from tests.unit.schemas import validate
 
 DIGESTS = images("c").digests
 OFFER = f"""
@@ -59,17 +59,7 @@ def check(files: Files, monkeypatch: pytest.MonkeyPatch, runs: str = "b") -> Res
 
     monkeypatch.setattr(commands, "open_run", opened)
     monkeypatch.setattr(commands, "running", lambda _run: images(runs))
-    result = commands.check(operator_of(Path("/nowhere")))
-    warnings = [
-        {"code": notice.code, "message": notice.message, "hint": notice.hint} for notice in result.warnings
-    ]
-    envelope = {"schema": "mstunnel/1", "command": "mst-cli upgrade check", "status": result.status}
-    validate({**envelope, "data": result.data, "warnings": warnings, "errors": []})
-    return result
-
-
-def lines(result: Result) -> list[str]:
-    return lines_of(result)
+    return validated("mst-cli upgrade check", commands.check(operator_of(Path("/nowhere"))))
 
 
 def decided(files: Files, code: str, reason: str, window: Window | None = None) -> None:
@@ -81,13 +71,13 @@ def test_it_says_what_the_upgrade_waits_for_and_since_when_that_is_known(
 ) -> None:
     decided(files, "turn", "gw1 comes first")
     result = check(files, monkeypatch)
-    assert f"Waits:   gw1 comes first (turn, as of {START:%Y-%m-%d %H:%M} UTC)" in lines(result)
+    assert f"Waits:   gw1 comes first (turn, as of {START:%Y-%m-%d %H:%M} UTC)" in lines_of(result)
     assert object_of(result, "decision")["code"] == "turn"
 
 
 def test_text_of_the_agent_cannot_control_the_terminal(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     decided(files, "turn", "\x1b[2Jgw1\n comes first")
-    assert "\x1b" not in "".join(lines(check(files, monkeypatch)))
+    assert "\x1b" not in "".join(lines_of(check(files, monkeypatch)))
 
 
 def test_without_a_report_of_the_agent_nothing_is_shown(
@@ -95,7 +85,7 @@ def test_without_a_report_of_the_agent_nothing_is_shown(
 ) -> None:
     result = check(files, monkeypatch)
     assert result.data["decision"] is None
-    assert not any(line.startswith("Waits") for line in lines(result))
+    assert not any(line.startswith("Waits") for line in lines_of(result))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +102,7 @@ def test_a_window_that_does_not_follow_the_clocks_says_so(
     files: Files, monkeypatch: pytest.MonkeyPatch, zone: tzinfo, said: str
 ) -> None:
     decided(files, "window-closed", "it opens later", Window(time(22), time(23), zone))
-    assert said in lines(check(files, monkeypatch))
+    assert said in lines_of(check(files, monkeypatch))
 
 
 def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(
@@ -122,7 +112,7 @@ def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(
     write_standing(files, standing(verdict, START, None, HIDDEN_BY_GRAPH))
     result = check(files, monkeypatch)
     assert object_of(result, "decision")["unseen"] == ["approval", "releases", "state"]
-    (first, second, third) = [line for line in lines(result) if "does not show" in line]
+    (first, second, third) = [line for line in lines_of(result) if "does not show" in line]
     assert first.startswith("Graph:   does not show an approval; approve with `mst-cli upgrade apply`")
     assert second.startswith("         does not show the releases of other servers")
     assert third.startswith("         does not show an upgrade under way or failed")
@@ -132,12 +122,12 @@ def test_a_tenant_that_shows_everything_is_not_mentioned(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decided(files, "turn", "gw1 comes first")
-    assert not any("Graph" in line for line in lines(check(files, monkeypatch)))
+    assert not any("Graph" in line for line in lines_of(check(files, monkeypatch)))
 
 
 def test_a_server_that_is_up_to_date_waits_for_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     decided(files, "turn", "gw1 comes first")
-    assert not any(line.startswith("Waits") for line in lines(check(files, monkeypatch, runs="c")))
+    assert not any(line.startswith("Waits") for line in lines_of(check(files, monkeypatch, runs="c")))
 
 
 @pytest.mark.parametrize(
