@@ -21,12 +21,7 @@ from mstunnel_setup.exchange.health_report import read_health
 from mstunnel_setup.install.installed import complete, journal_of, open_gateway
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.certificate.summary import (
-    CertificateSummary,
-    certificate_lines,
-    certificate_notices,
-    certificate_summary,
-)
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerHealth, health
 from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.operations.settings import check_environment
@@ -93,7 +88,7 @@ def overview(operator: Operator) -> Result:
     """
     with open_gateway(operator) as ports:
         receipt = journal_of(Scope.ALL, operator).receipt
-        summary = certificate_summary(ports, receipt)
+        summary = CertificateSummary.read(ports, receipt)
         site = as_object(remembered(receipt, "joined-site")).get("name")
         found = StatusReport(
             version=__version__,
@@ -113,7 +108,7 @@ def overview(operator: Operator) -> Result:
             *monitor_notices(ports),
             *upgrade_notices(ports.files),
             *waiting_notices(ports.files),
-            *certificate_notices(summary),
+            *summary.notices(),
         )
     code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
     server, agent = (
@@ -123,7 +118,7 @@ def overview(operator: Operator) -> Result:
     rows = [
         (text("Site"), found.site or text("not joined yet")),
         *([(text("Network"), found.network)] if found.network else []),
-        *certificate_lines(summary),
+        *summary.lines(),
         ("Server", server),
         ("Agent", agent),
         (text("Version"), found.version),

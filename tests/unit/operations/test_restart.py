@@ -185,7 +185,7 @@ def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Host
 def shown_status(monkeypatch: pytest.MonkeyPatch) -> Result:
     monkeypatch.setattr(status, "complete", lambda _receipt: True)
     certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
-    monkeypatch.setattr(status, "certificate_summary", lambda *_: certificate)
+    monkeypatch.setattr(CertificateSummary, "read", lambda *_: certificate)
     monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
     return status.overview(operator_of(Path("/nowhere")))
 
