@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Final
 
 from pydantic import Field
 
@@ -137,8 +137,8 @@ def _fix_of(error: SyncFailure) -> str:
 class ContainersHealth(Report):
     """Health of both containers."""
 
-    server: Annotated[ContainerHealth, Field(serialization_alias=paths.SERVER)]
-    agent: Annotated[ContainerHealth, Field(serialization_alias=paths.AGENT)]
+    server: ContainerHealth = Field(serialization_alias=paths.SERVER)
+    agent: ContainerHealth = Field(serialization_alias=paths.AGENT)
 
 
 class HealthVerdict(Report):
@@ -146,8 +146,8 @@ class HealthVerdict(Report):
 
     containers: ContainersHealth
     certificate: CertificateSummary
-    reported: Annotated[Moment | None, Field(description="When the agent looked last.")]
-    rows: Annotated[tuple[ReportedRow, ...], Field(description="The agent's health table.")]
+    reported: Moment | None = Field(description="When the agent looked last.")
+    rows: tuple[ReportedRow, ...] = Field(description="The agent's health table.")
     healthy: bool
 
 

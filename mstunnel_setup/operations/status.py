@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
 
 from pydantic import Field
 
@@ -39,18 +38,14 @@ _CAUSE = re.compile(
 class ContainerReport(Report):
     """One of the two containers."""
 
-    state: Annotated[
-        str,
-        Field(
-            description="In the engine's word: running, exited, created …; absent when there is no container."
-        ),
-    ]
+    state: str = Field(
+        description="In the engine's word: running, exited, created …; absent when there is no container."
+    )
     health: ContainerHealth
-    image_digest: Annotated[str | None, Field(description="sha256:… of the image it was asked to run.")]
-    reason: Annotated[
-        str | None,
-        Field(description="The last line in the log of a container that ended without being stopped."),
-    ]
+    image_digest: str | None = Field(description="sha256:… of the image it was asked to run.")
+    reason: str | None = Field(
+        description="The last line in the log of a container that ended without being stopped."
+    )
 
 
 class StatusReport(Report):
@@ -62,17 +57,15 @@ class StatusReport(Report):
 
     version: str
     site: str | None
-    network: Annotated[
-        str | None,
-        Field(
-            description="What connects a rootless gateway to the network.",
-            json_schema_extra={"enum": ["uplink", "pasta", "slirp4netns", None]},
-        ),
-    ] = None
+    network: str | None = Field(
+        default=None,
+        description="What connects a rootless gateway to the network.",
+        json_schema_extra={"enum": ["uplink", "pasta", "slirp4netns", None]},
+    )
     certificate_days_left: int | None
     certificate: CertificateSummary
-    server: Annotated[ContainerReport, Field(serialization_alias=paths.SERVER)]
-    agent: Annotated[ContainerReport, Field(serialization_alias=paths.AGENT)]
+    server: ContainerReport = Field(serialization_alias=paths.SERVER)
+    agent: ContainerReport = Field(serialization_alias=paths.AGENT)
 
     @property
     def healthy(self) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Annotated
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -63,14 +62,14 @@ class CertificateReport(Report):
     subject: str
     names: str
     issuer: str
-    serial: Annotated[str, Field(description="Hexadecimal.")]
+    serial: str = Field(description="Hexadecimal.")
     not_before: Day
     not_after: Day
     days_left: int
     sha256: str
-    chain: Annotated[tuple[str, ...], Field(description="Leaf first.")]
+    chain: tuple[str, ...] = Field(description="Leaf first.")
     generation: str | None
-    previous: Annotated[str | None, Field(description="The generation in use before.")]
+    previous: str | None = Field(description="The generation in use before.")
 
 
 class CertificateFinding(Report):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated
 
 from pydantic import Field
 
@@ -27,7 +26,7 @@ class RevocationSummary(Report):
 
     state: str
     asked: Moment
-    problems: Annotated[tuple[str, ...], Field(description="For each address that gave no answer, why.")]
+    problems: tuple[str, ...] = Field(description="For each address that gave no answer, why.")
 
 
 class PendingImport(Report):
@@ -35,16 +34,16 @@ class PendingImport(Report):
 
     name: str
     at: Moment
-    overdue: Annotated[bool, Field(description="Its time is over by more than ten minutes.")]
+    overdue: bool = Field(description="Its time is over by more than ten minutes.")
 
 
 class CertificateSummary(Report):
     """The certificate in use, in a few facts."""
 
-    days_left: Annotated[int | None, Field(description="Days until the leaf in use ends.")]
+    days_left: int | None = Field(description="Days until the leaf in use ends.")
     not_after: Day | None
     revocation: RevocationSummary | None
-    pending: Annotated[tuple[PendingImport, ...], Field(description="Delayed imports.")]
+    pending: tuple[PendingImport, ...] = Field(description="Delayed imports.")
 
     @classmethod
     def read(cls, ports: Host, receipt: Receipt) -> "CertificateSummary":

@@ -1,6 +1,6 @@
 """`mst-cli upgrade check` shows which release runs, and why it does not upgrade automatically."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import time, timedelta, timezone, tzinfo
 from pathlib import Path
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.exchange.upgrade_decision import (
@@ -18,12 +19,15 @@ from mstunnel_setup.exchange.upgrade_decision import (
     standing,
     write_standing,
 )
+from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, write_history
+from mstunnel_setup.install.installed import MONITOR_UNIT
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade import commands
-from mstunnel_setup.operations.upgrade.notices import waiting_notices
+from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
 from tests.unit.clocks import START
-from tests.unit.exchange.test_record import images
+from tests.unit.exchange.test_record import history, images, upgrade
+from tests.unit.fakes import FakeSystemd, ports_of
 from tests.unit.install.scenes import Scene
 from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
@@ -143,3 +147,47 @@ def test_a_server_that_is_up_to_date_waits_for_nothing(files: Files, monkeypatch
 def test_status_warns_of_what_waits_for_a_person(files: Files, code: str, said: list[str]) -> None:
     decided(files, code, "look at gw1")
     assert [notice.code for notice in waiting_notices(files)] == said
+
+
+def codes(notices: Iterable[Problem]) -> list[str]:
+    return [notice.code for notice in notices]
+
+
+@pytest.mark.parametrize(
+    ("known", "active", "said"),
+    [(True, True, []), (True, False, ["monitor-down"]), (False, False, [])],
+)
+def test_a_monitor_that_is_down_is_reported(
+    tmp_path: Path, *, known: bool, active: bool, said: list[str]
+) -> None:
+    unit = {MONITOR_UNIT}
+    systemd = FakeSystemd(units=unit if known else set(), running_units=unit if active else set())
+    assert codes(monitor_notices(ports_of(tmp_path, systemd=systemd))) == said
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (UpgradeOutcome.DONE, []),
+        (UpgradeOutcome.WENT_BACK, ["upgrade-failed"]),
+        (UpgradeOutcome.NOT_BEGUN, ["upgrade-failed"]),
+        (None, ["upgrade-unfinished"]),
+    ],
+)
+def test_an_unhealthy_upgrade_is_reported(
+    tmp_path: Path, outcome: UpgradeOutcome | None, said: list[str]
+) -> None:
+    files = Files(tmp_path)
+    files.make_directories(HISTORY.rpartition("/")[0])
+    write_history(files, history(upgrade("a", "b", outcome, reason="no TLS")))
+    notices = list(upgrade_notices(files))
+    assert codes(notices) == said
+    assert all("mst-cli upgrade apply" in notice.hint for notice in notices)
+
+
+def test_without_upgrades_nothing_is_shown_and_a_damaged_history_is_reported(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    assert codes(upgrade_notices(files)) == []
+    files.make_directories(HISTORY.rpartition("/")[0])
+    files.write(HISTORY, b"{")
+    assert codes(upgrade_notices(files)) == ["upgrades-unreadable"]
