@@ -67,13 +67,6 @@ class Change:
         return re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
 
 
-def update_of(kind: KindName, name: str, identifier: str, before: Wire, after: Wire) -> Change | None:
-    """The change that writes `after`; None when that is nothing."""
-    if not after:
-        return None
-    return Change("update", kind, name, identifier, after, {key: before.get(key) for key in after})
-
-
 def _words(value: object) -> str:
     """A value for people: lists without brackets, settings as name=value."""
     if value in (None, [], ""):
@@ -114,10 +107,10 @@ def differences(before: Wire, body: Wire) -> Body:
 def update(
     kind: KindName, name: str, identifier: str, before: Wire, differs: Wire, *, also: Sequence[str] = ()
 ) -> Iterator[Change]:
-    """The change, if any; `before` also tells the type, which every write has to name, and what is `also`."""
+    """The change, if any; `before` also tells the type, which a write has to name, and what is `also`."""
     if differs:
-        known = {key: before.get(key) for key in (TYPE, *also, *differs)}
-        yield Change("update", kind, name, identifier, differs, known)
+        names = (TYPE, *also, *differs) if TYPE in before else differs
+        yield Change("update", kind, name, identifier, differs, {key: before.get(key) for key in names})
 
 
 def identity(target: Wire) -> tuple[str, str]:

@@ -16,8 +16,9 @@ from mstunnel_setup.base.text import Line, Text, padded, plain, text, width
 NOTHING = text("Nothing to change.")
 
 
-def result_of(change: Change | None, data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
+def result_of(changes: Sequence[Change], data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
     """The result of a command that makes at most one change."""
+    change = next(iter(changes), None)
     if change is None:
         return Result("unchanged", data, warnings, text=[NOTHING])
     return Result("changed", {**data, "change": change.document()}, warnings, text=list(change.lines()))

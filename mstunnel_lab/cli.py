@@ -64,9 +64,9 @@ def serve(
 ) -> Work:
     """Serve the tenant in the foreground; DIR/lab.json appears when it is ready."""
 
+    @_extra()
     def work(operator: Operator) -> Result:
-        with _extra():
-            from mstunnel_lab import serve, urls
+        from mstunnel_lab import serve, urls
 
         if not 0 <= port <= _MAX_PORT:
             raise UsageError(
@@ -118,9 +118,9 @@ def _require_hosts(option: str, given: Iterable[str]) -> None:
 def approve(user_code: UserCode, user: Upn, directory: Directory = _DEFAULT_DIRECTORY) -> Work:
     """Complete the device sign-in with USER_CODE as a user of the lab."""
 
+    @_extra()
     def work(_operator: Operator) -> Result:
-        with _extra():
-            from mstunnel_lab import remote
+        from mstunnel_lab import remote
 
         remote.approve(directory, user_code, user)
         return Result("changed", {"user": user}, text=[f"The device is signed in as {user}."])
@@ -136,9 +136,9 @@ def token(
 ) -> Work:
     """Write an access token of a device user for the gateway to a file."""
 
+    @_extra()
     def work(_operator: Operator) -> Result:
-        with _extra():
-            from mstunnel_lab import remote
+        from mstunnel_lab import remote
 
         remote.write_token(directory, user, out)
         return Result("changed", {"user": user, "file": str(out)}, text=[f"{out} has a token of {user}."])
@@ -169,9 +169,9 @@ def fault(
     wanted = {"path": path, "status": default if status is None else status, "times": times, "delay": delay}
     wanted |= {"retry_after": retry_after, "aadsts": aadsts}
 
+    @_extra()
     def work(_operator: Operator) -> Result:
-        with _extra():
-            from mstunnel_lab import remote
+        from mstunnel_lab import remote
 
         if clear:
             waiting = remote.control(directory, "DELETE", "faults")
@@ -201,9 +201,9 @@ def user(
     wanted = {"refused_with": refused_with, "mfa_code": mfa_code, "licensed": licensed}
     changes = {name: value for name, value in wanted.items() if value is not None}
 
+    @_extra()
     def work(_operator: Operator) -> Result:
-        with _extra():
-            from mstunnel_lab import remote
+        from mstunnel_lab import remote
 
         found = remote.control(directory, "PATCH", f"users/{upn}", changes)
         shown = {name: found[name] for name in ("upn", *wanted)}
@@ -221,9 +221,9 @@ def rotate_keys(
 ) -> Work:
     """Sign tokens with a new key; tokens of the older keys stay valid until those are retired."""
 
+    @_extra()
     def work(_operator: Operator) -> Result:
-        with _extra():
-            from mstunnel_lab import remote
+        from mstunnel_lab import remote
 
         keys = remote.control(directory, "POST", "keys")
         if retire:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar, overload
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entity (
@@ -224,14 +224,7 @@ class Rows(Sequence[E], Generic[E]):
     def __iter__(self) -> Iterator[E]:
         return iter(self._store.each(self._kind, self._parent))
 
-    @overload
-    def __getitem__(self, index: int) -> E: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[E, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> E | tuple[E, ...]:
-        if isinstance(index, int):
-            return self[index : index + 1][0]
+    def __getitem__(self, index: Any) -> Any:
+        """Return the entities of a slice."""
         start, stop, _ = index.indices(len(self))
         return self._store.some(self._kind, start, max(0, stop - start), self._parent)

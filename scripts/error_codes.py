@@ -45,8 +45,8 @@ _FINDING = "finding"
 _INTRO = """\
 # Errors
 
-Every message has a code, which never changes: find it here, or search for it. Messages and hints may change.
-[Exit codes](exit-codes.md) are a table of their own.
+Each error and warning has a code that never changes: find it here, or search for it. Messages and hints
+may change. [Exit codes](exit-codes.md) have their own page.
 """
 _ABOUT = """\
 `…` stands for a value that is only known at run time. [All codes](../errors.md).

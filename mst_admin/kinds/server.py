@@ -1,5 +1,6 @@
 """Servers of a site: their records in the tenant."""
 
+from functools import partial
 from typing import NamedTuple
 
 from pydantic import Field
@@ -40,9 +41,7 @@ def find_server(graph: AdminGraph, site_id: str, wanted: str) -> TunnelServer:
     def called(name: str) -> list[TunnelServer]:
         return [item for item in graph.servers(site_id) if item.display_name.casefold() == name.casefold()]
 
-    def with_id(identifier: str) -> TunnelServer | None:
-        return graph.server(site_id, identifier)
-
+    with_id = partial(graph.server, site_id)
     return find_one("server", "server", wanted, with_id, called, place="site")
 
 
@@ -127,13 +126,13 @@ def update(operator: Operator, settings: Settings, site: str, wanted: str, name:
     place = find_site(graph, site).id
     found = find_server(graph, place, wanted)
     if found.display_name == declared:
-        return result_of(None, {"id": found.id})
+        return result_of([], {"id": found.id})
     others = [item.display_name.casefold() for item in graph.servers(place) if item.id != found.id]
     if declared.casefold() in others:
         raise NAME_TAKEN(place="site", kind="server", name=declared, command=text("server update"))
     graph.rename_server(place, found.id, declared)
     names = {"displayName": declared}, {"displayName": found.display_name}
-    return result_of(Change("update", "server", found.display_name, found.id, *names), {"id": found.id})
+    return result_of([Change("update", "server", found.display_name, found.id, *names)], {"id": found.id})
 
 
 def delete(operator: Operator, settings: Settings, site: str, wanted: str, *, yes: bool) -> Result:
@@ -143,4 +142,4 @@ def delete(operator: Operator, settings: Settings, site: str, wanted: str, *, ye
     found = find_server(graph, place, wanted)
     make_sure(operator, f"Delete the record of the server {found.display_name} ({found.id})?", yes=yes)
     graph.delete_server(place, found.id)
-    return result_of(Change("delete", "server", found.display_name, found.id), {"id": found.id})
+    return result_of([Change("delete", "server", found.display_name, found.id)], {"id": found.id})

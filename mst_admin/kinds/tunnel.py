@@ -5,7 +5,7 @@ from datetime import datetime
 
 from typing_extensions import override
 
-from mst_admin.change import CONFIGURATION_KEY, Body, Change, update_of
+from mst_admin.change import CONFIGURATION_KEY, Body, Change, update
 from mst_admin.kinds.kind import CommandKind, OptionKind, References, find_one
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.metrics import (
@@ -67,12 +67,13 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
     @override
     def change(
         self, declared: ConfigurationObject, present: TunnelConfiguration | None, now: datetime
-    ) -> Change | None:
+    ) -> Iterator[Change]:
         body = configuration_body(declared)
         if present is None:
-            return Change("create", self.name, declared.name, after=without_empty(body))
+            yield Change("create", self.name, declared.name, after=without_empty(body))
+            return
         before = configuration_body(configuration_object(present))
-        return update_of(self.name, declared.name, present.id, before, changed(before, body))
+        yield from update(self.name, declared.name, present.id, before, changed(before, body))
 
     @override
     def deletions(self, planning: Planning) -> Iterator[Change]:
@@ -162,16 +163,17 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
             yield "configuration", message
 
     @override
-    def change(self, declared: SiteObject, present: TunnelSite | None, now: datetime) -> Change | None:
+    def change(self, declared: SiteObject, present: TunnelSite | None, now: datetime) -> Iterator[Change]:
         body = {**site_body(declared, now), CONFIGURATION_KEY: declared.configuration}
         if present is None:
-            return Change("create", self.name, declared.name, after=without_empty(body))
+            yield Change("create", self.name, declared.name, after=without_empty(body))
+            return
         found = site_object(present)
         before = {**site_body(found, now), CONFIGURATION_KEY: found.configuration}
         used = present.microsoft_tunnel_configuration
         if used and declared.configuration.casefold() in {used.id.casefold(), used.display_name.casefold()}:
             body[CONFIGURATION_KEY] = found.configuration
-        return update_of(self.name, declared.name, present.id, before, changed(before, body))
+        yield from update(self.name, declared.name, present.id, before, changed(before, body))
 
     @override
     def create(self, change: Change, references: References) -> None:
@@ -271,16 +273,16 @@ class ThresholdKind(CommandKind[ThresholdObject, HealthThreshold]):
     def changes(self, declared: ThresholdObject, planning: Planning) -> Iterator[Change]:
         key = declared.metric.casefold()
         present = next((item for item in planning.tenant.thresholds if item.id.casefold() == key), None)
-        change = self.change(declared, present)
-        yield from (change,) if change else ()
+        yield from self.change(declared, present)
 
-    def change(self, declared: ThresholdObject, present: HealthThreshold | None) -> Change | None:
-        """What makes `present` (None: nothing yet) as declared; None when it is so already."""
+    def change(self, declared: ThresholdObject, present: HealthThreshold | None) -> Iterator[Change]:
+        """What makes `present` (None: nothing yet) as declared."""
         body = threshold_body(declared)
         if present is None:
-            return Change("create", self.name, declared.metric, after=body)
+            yield Change("create", self.name, declared.metric, after=body)
+            return
         before = threshold_body(threshold_object(present))
-        return update_of(self.name, declared.metric, present.id, before, changed(before, body))
+        yield from update(self.name, declared.metric, present.id, before, changed(before, body))
 
     @override
     def create(self, change: Change, references: References) -> None:
@@ -363,7 +365,7 @@ def set_threshold(
     healthy, unhealthy = (old if value is None else value for value, old in zip(values, known, strict=True))
     declared = validated(ThresholdObject, {"metric": metric, "healthy": healthy, "unhealthy": unhealthy})
     warnings = judged(judge_threshold(declared))
-    change = THRESHOLD.change(declared, present)
-    if change is not None:
+    changes = list(THRESHOLD.change(declared, present))
+    for change in changes:
         (THRESHOLD.create if new else THRESHOLD.update)(change, References(graph))
-    return result_of(change, {"metric": metric}, warnings)
+    return result_of(changes, {"metric": metric}, warnings)

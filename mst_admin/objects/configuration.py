@@ -97,11 +97,10 @@ def configuration_object(found: TunnelConfiguration) -> ConfigurationObject:
     seconds = whole_number(settings.get(SESSION_TIMEOUT, ""), len(str(_LONGEST_SESSION)))
     if seconds is not None:
         del settings[SESSION_TIMEOUT]
-    return ConfigurationObject.model_construct(
-        **fields_from(found.document(), ConfigurationObject, _NAMES)
-        | {"route_includes": found.includes, "route_excludes": found.excludes}
-        | {"session_timeout": seconds, "advanced_settings": settings}
-    )
+    values = fields_from(found.document(), ConfigurationObject, _NAMES)
+    values |= {"route_includes": found.includes, "route_excludes": found.excludes}
+    values |= {"session_timeout": seconds, "advanced_settings": settings}
+    return ConfigurationObject.model_construct(**values)
 
 
 def changed(before: Wire, after: Wire) -> Body:
@@ -165,7 +164,12 @@ def judge_configuration(
     fatal = [*_served(body), *_refused_settings(declared), *_limits(declared)]
     if fatal:
         return tuple(fatal)
-    return (*_as_a_whole(body), *_advice(declared, corporate_networks))
+    # The gateway's own: settings without effect, what devices do not reach, rules for one family.
+    of_gateway = (
+        Finding(item.code, item.message, item.hint, key=_KEYS[item.code.partition("-")[0]])
+        for item in ServerConfiguration.from_wire(body).warnings
+    )
+    return (*of_gateway, *_advice(declared, corporate_networks))
 
 
 def judge_networks(networks: Sequence[str]) -> Iterator[Finding]:
@@ -273,13 +277,6 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
             count=count,
             most=_MOST_RULES,
         )
-
-
-def _as_a_whole(body: Body) -> Iterator[Finding]:
-    """The gateway's warnings: settings without effect, what devices do not reach, rules for one family."""
-    for warning in ServerConfiguration.from_wire(body).warnings:
-        key = _KEYS[warning.code.partition("-")[0]]
-        yield Finding(warning.code, warning.message, warning.hint, key=key)
 
 
 def _advice(declared: ConfigurationObject, corporate_networks: Sequence[str]) -> Iterator[Finding]:

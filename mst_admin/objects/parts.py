@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Protocol, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
@@ -10,7 +10,8 @@ from mst_admin.change import TYPE, Body, Wire, identity
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Guid, Line, Part
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.wire import AssignmentTarget, IntuneObject
+from mstunnel_setup.tenant.wire import DeviceConfigurationAssignment, IntuneObject
+from mstunnel_setup.tenant.wire_apps import AppAssignment
 
 DEFAULT_SCOPE_TAGS = ("0",)
 """The default scope tag (docs/reference/mst-admin.md)."""
@@ -78,32 +79,32 @@ Groups = Annotated[tuple[Guid, ...], Field(description="Ids of the groups that i
 ExcludedGroups = Annotated[tuple[Guid, ...], Field(description="Ids of groups that are excluded")]
 
 
+Assignment: TypeAlias = AppAssignment | DeviceConfigurationAssignment
+"""An assignment that the tenant has."""
+
+
 class Assignable(Protocol):
     """A declared object that says to whom it is assigned."""
 
     @property
     def all_users(self) -> bool:
         """Whether all licensed users get it."""
+        ...
 
     @property
     def all_devices(self) -> bool:
         """Whether all devices get it."""
+        ...
 
     @property
     def groups(self) -> tuple[str, ...]:
         """Ids of the groups that get it."""
+        ...
 
     @property
     def excluded_groups(self) -> tuple[str, ...]:
         """Ids of the groups that do not get it."""
-
-
-class Assignment(Protocol):
-    """An assignment that the tenant has."""
-
-    @property
-    def target(self) -> AssignmentTarget:
-        """To whom."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -86,12 +86,13 @@ def site_object(found: TunnelSite) -> SiteObject:
             end=end.strftime("%H:%M"),
             utc_offset_minutes=found.upgrade_window_utc_offset_in_minutes or 0,
         )
-    return SiteObject.model_construct(
-        configuration=configuration.display_name if configuration else "",
-        upgrade_window=window,
-        **fields_from(found.document(), SiteObject, _NAMES)
-        | {"upgrade_automatically": bool(found.upgrade_automatically)},
-    )
+    values = fields_from(found.document(), SiteObject, _NAMES)
+    values |= {
+        "configuration": configuration.display_name if configuration else "",
+        "upgrade_automatically": bool(found.upgrade_automatically),
+        "upgrade_window": window,
+    }
+    return SiteObject.model_construct(**values)
 
 
 def utc_offset(window: WindowObject, now: datetime) -> int:

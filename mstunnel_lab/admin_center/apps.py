@@ -4,68 +4,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from mst_admin.objects.app import (
-    IOS_APP,
-    VPN,
-    VPN_ID,
-    AppPlatform,
-    PresentApp,
-    StoreAppObject,
-    app_body,
-    app_ids,
-    app_object,
-    assignment_bodies,
-    is_store_app,
-    judge_app,
-    wanted_assignments,
-)
-from mst_admin.objects.app_configuration import (
-    ANDROID,
-    BUNDLES,
-    DEFENDER,
-    PACKAGES,
-    PAYLOAD,
-    AppConfigurationObject,
-    AppConfigurationPlatform,
-    Channel,
-    PresentAppConfiguration,
-    app_configuration_body,
-    app_configuration_object,
-    others_of,
-    payload,
-)
+from mst_admin.objects import app
+from mst_admin.objects import app_configuration as policies
 from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mst_admin.objects.parts import targets
 from mst_admin.objects.profile_wire import profile_object
 from mstunnel_lab.admin_center.forms import FieldGroup, Values, empty, groups_of, lines, shown, typed
-from mstunnel_lab.admin_center.lists import Column
 from mstunnel_lab.admin_center.profiles import declared_profiles, tunnel_profiles
-from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, RefusedError, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
 from mstunnel_lab.errors import CONFLICT, GraphError, not_found
-from mstunnel_lab.graph.apps import (
-    APPS,
-    DEVICE_CONFIGURATIONS,
-    MANAGED_CONFIGURATIONS,
-    TargetAppsBody,
-    add_play_app,
-)
+from mstunnel_lab.graph import apps as graph_apps
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.tenant.wire_apps import (
-    PLAY_APP,
-    AppAssignment,
-    ManagedMobileApp,
-    MobileApp,
-    MobileAppConfiguration,
-    TargetedManagedAppConfiguration,
-)
+from mstunnel_setup.tenant import wire_apps
 
 KINDS: Final = {
-    AppPlatform.ANDROID.value: "Managed Google Play app",
-    AppPlatform.IOS.value: "iOS store app",
+    app.AppPlatform.ANDROID.value: "Managed Google Play app",
+    app.AppPlatform.IOS.value: "iOS store app",
 }
 INTENTS: Final = {
     "required": "Required",
@@ -82,7 +40,7 @@ POLICY_KINDS: Final = {
     "apps-android": "Managed apps: Android",
 }
 """Channel and platform of app configuration policies."""
-_CHANNELS: Final = {"devices": Channel.DEVICES, "apps": Channel.APPS}
+_CHANNELS: Final = {"devices": policies.Channel.DEVICES, "apps": policies.Channel.APPS}
 _POLICY_KIND: Final = "Enrollment type and platform"
 _SEVERAL: Final = (
     "The app has several assignments with one intent, which this form cannot show. Use mst-admin."
@@ -90,7 +48,7 @@ _SEVERAL: Final = (
 _NO_NAME: Final = "-"
 """Stands for the name of an app without an id, which is refused."""
 _DEFAULTS: Final = {
-    "id": DEFENDER,
+    "id": policies.DEFENDER,
     "name": "Microsoft Defender: Security",
     "publisher": "Microsoft Corporation",
     "store_url": "https://apps.apple.com/app/id1526737990",
@@ -99,15 +57,15 @@ _DEFAULTS: Final = {
 """What the form of an app begins with: the client of the tunnel."""
 
 
-class AppForm(ObjectForm[MobileApp]):
+class AppForm(ObjectForm[wire_apps.MobileApp]):
     """The form of an app: those of managed Google Play have no more than their assignments."""
 
-    entities: ClassVar[Entities[Any]] = APPS
+    entities: ClassVar[Entities[Any]] = graph_apps.APPS
     field_of: ClassVar[Mapping[str, str]] = {"assignments": "required_groups"}
 
-    def __init__(self, lab: Lab, kind: str = "", found: MobileApp | None = None) -> None:
+    def __init__(self, lab: Lab, kind: str = "", found: wire_apps.MobileApp | None = None) -> None:
         super().__init__(lab, kind, found)
-        self.is_ios = kind == AppPlatform.IOS
+        self.is_ios = kind == app.AppPlatform.IOS
         self.profiles = tunnel_profiles(lab)
         self._information = groups_of("app", kind) if self.is_ios or found is None else ()
         names = [item.display_name for item in self.profiles]
@@ -120,10 +78,10 @@ class AppForm(ObjectForm[MobileApp]):
             self.begin = {name: _DEFAULTS.get(name, "") for name in empty(self.groups)}
             return
 
-        assignments = lab.store.each(AppAssignment, parent=found.id)
-        self._app = PresentApp(found, assignments, {item.id: item.display_name for item in self.profiles})
-        self.present: StoreAppObject | None = app_object(self._app)
-        self.advice = judge_app(self.present)
+        assignments = lab.store.each(wire_apps.AppAssignment, parent=found.id)
+        self._app = app.PresentApp(found, assignments, {item.id: item.display_name for item in self.profiles})
+        self.present: app.StoreAppObject | None = app.app_object(self._app)
+        self.advice = app.judge_app(self.present)
         self._by_intent = {str(item.intent): item for item in self.present.assignments}
         self.begin = shown(self._information, self.present)
         for intent in INTENTS:
@@ -134,7 +92,7 @@ class AppForm(ObjectForm[MobileApp]):
         if self.present and len(self._by_intent) < len(self.present.assignments):
             raise GraphError(CONFLICT, "Conflict", _SEVERAL)
 
-    def declared(self, values: Values) -> StoreAppObject:
+    def declared(self, values: Values) -> app.StoreAppObject:
         """Return what was typed as an app; what the form does not show of a present app stays."""
         identifier = values.get("id") or (self.present.id if self.present else "")
         given: dict[str, Any] = {
@@ -145,7 +103,7 @@ class AppForm(ObjectForm[MobileApp]):
                 for name in empty(groups_of("app", "ios"))
                 if name in values and name != "id"
             },
-            "platform": AppPlatform(self.kind),
+            "platform": app.AppPlatform(self.kind),
             "assignments": [],
         }
         for intent in INTENTS:
@@ -154,33 +112,35 @@ class AppForm(ObjectForm[MobileApp]):
                 before = self._by_intent.get(intent) if self.present else None
                 updates = before.updates if before else "default"
                 given["assignments"].append({"intent": intent, "updates": updates, **assignment})
-        return StoreAppObject.model_validate(given)
+        return app.StoreAppObject.model_validate(given)
 
-    def judge(self, declared: StoreAppObject) -> tuple[Finding, ...]:
+    def judge(self, declared: app.StoreAppObject) -> tuple[Finding, ...]:
         """Apply the rules for apps."""
-        return judge_app(declared, [profile_object(item, ()) for item in self.profiles])
+        return app.judge_app(declared, [profile_object(item, ()) for item in self.profiles])
 
-    def submission(self, declared: StoreAppObject) -> Submission:
+    def submission(self, declared: app.StoreAppObject) -> Submission:
         """Return its body, and its assignments with the settings of the store and the ids of VPN profiles."""
-        wanted = wanted_assignments(declared, self._app) if self.found else [*assignment_bodies(declared)]
+        wanted = (
+            app.wanted_assignments(declared, self._app) if self.found else [*app.assignment_bodies(declared)]
+        )
         ids = {item.display_name: item.id for item in reversed(self.profiles)}
-        store = IOS_APP if self.is_ios else PLAY_APP
+        store = app.IOS_APP if self.is_ios else wire_apps.PLAY_APP
         assignments: list[JsonObject] = []
         for item in wanted:
             settings = {"@odata.type": f"{store}AssignmentSettings", **as_object(item["settings"])}
-            if (name := settings.pop(VPN, None)) is not None:
-                settings[VPN_ID] = ids.get(str(name))
+            if (name := settings.pop(app.VPN, None)) is not None:
+                settings[app.VPN_ID] = ids.get(str(name))
             assignments.append({**item, "settings": settings})
-        body: JsonObject = app_body(declared) if declared.is_ios else {"packageId": declared.id}
+        body: JsonObject = app.app_body(declared) if declared.is_ios else {"packageId": declared.id}
         return Submission(body, assignments)
 
-    def store(self, submission: Submission) -> MobileApp:
+    def store(self, submission: Submission) -> wire_apps.MobileApp:
         """An app of managed Google Play is approved, and has nothing else to write."""
         if self.is_ios:
             return super().store(submission)
         with self.lab.store.transaction():
-            kept = add_play_app(self.lab, str(submission.body["packageId"]))
-            APPS.assign_to(self.lab, kept.id, submission.assignments)
+            kept = graph_apps.add_play_app(self.lab, str(submission.body["packageId"]))
+            graph_apps.APPS.assign_to(self.lab, kept.id, submission.assignments)
         return kept
 
 
@@ -190,34 +150,36 @@ def intent_groups(assigned: tuple[FieldGroup, ...]) -> tuple[FieldGroup, ...]:
 
 
 def _open_app(lab: Lab, identifier: str) -> AppForm:
-    found = APPS.find(lab, identifier)
-    if not is_store_app(found):
-        raise not_found(APPS.name, found.id)
+    found = graph_apps.APPS.find(lab, identifier)
+    if not app.is_store_app(found):
+        raise not_found(graph_apps.APPS.name, found.id)
     return AppForm(lab, _platform_of(found), found)
 
 
-def _platform_of(found: MobileApp) -> AppPlatform:
-    return AppPlatform.ANDROID if found.odata_type == PLAY_APP else AppPlatform.IOS
+def _platform_of(found: wire_apps.MobileApp) -> app.AppPlatform:
+    return app.AppPlatform.ANDROID if found.odata_type == wire_apps.PLAY_APP else app.AppPlatform.IOS
 
 
 class AppConfigurationForm(ObjectForm[Any]):
     """The form of a policy for managed devices; one that is there is `policy`, with apps and assignments."""
 
-    entities: ClassVar[Entities[Any]] = DEVICE_CONFIGURATIONS
+    entities: ClassVar[Entities[Any]] = graph_apps.DEVICE_CONFIGURATIONS
 
-    def __init__(self, lab: Lab, kind: str = "", policy: PresentAppConfiguration | None = None) -> None:
+    def __init__(
+        self, lab: Lab, kind: str = "", policy: policies.PresentAppConfiguration | None = None
+    ) -> None:
         super().__init__(lab, kind, policy.found if policy else None)
         self.policy = policy
         self.groups = (*groups_of("app_configuration", kind), *groups_of("assignments", kind))
         self.details = {"facts": [(_POLICY_KIND, POLICY_KINDS[kind])]}
         if policy is None:
-            self.begin = empty(self.groups) | {"apps": DEFENDER}
+            self.begin = empty(self.groups) | {"apps": policies.DEFENDER}
         else:
-            self.present: AppConfigurationObject | None = app_configuration_object(policy)
+            self.present: policies.AppConfigurationObject | None = policies.app_configuration_object(policy)
             self.begin = shown(self.groups, self.present) | {"eu_data_boundary": ""}
             self.advice = self.judge(self.present)
 
-    def declared(self, values: Values) -> AppConfigurationObject:
+    def declared(self, values: Values) -> policies.AppConfigurationObject:
         """Return what was typed as a policy; a setting that reads as it did before keeps its type."""
         channel, _, platform = self.kind.partition("-")
         known = self.present.settings if self.present else {}
@@ -226,19 +188,24 @@ class AppConfigurationForm(ObjectForm[Any]):
             name: known[name] if str(known.get(name)) == text else text
             for name, text in given["settings"].items()
         }
-        given |= {"channel": _CHANNELS[channel], "platform": AppConfigurationPlatform(platform)}
-        return AppConfigurationObject.model_validate(given | {"apps": lines(values["apps"])})
+        given |= {
+            "channel": _CHANNELS[channel],
+            "platform": policies.AppConfigurationPlatform(platform),
+        }
+        return policies.AppConfigurationObject.model_validate(given | {"apps": lines(values["apps"])})
 
-    def judge(self, declared: AppConfigurationObject) -> tuple[Finding, ...]:
+    def judge(self, declared: policies.AppConfigurationObject) -> tuple[Finding, ...]:
         """Apply the rules for app configurations, beside the VPN profiles of the tenant."""
         return judge_app_configuration(declared, declared_profiles(self.lab))
 
-    def submission(self, declared: AppConfigurationObject) -> Submission:
+    def submission(self, declared: policies.AppConfigurationObject) -> Submission:
         """Return its body with the apps as the collection refers to them, and its assignments."""
-        body = app_configuration_body(declared, others_of(self.policy) if self.policy else ())
-        names = [*body.pop(PACKAGES, ()), *body.pop(BUNDLES, ())]
+        body = policies.app_configuration_body(
+            declared, policies.others_of(self.policy) if self.policy else ()
+        )
+        names = [*body.pop(policies.PACKAGES, ()), *body.pop(policies.BUNDLES, ())]
         if declared.on_devices:
-            apps = app_ids(self.lab.store.each(MobileApp), names[0], is_ios=declared.is_ios)
+            apps = app.app_ids(self.lab.store.each(wire_apps.MobileApp), names[0], is_ios=declared.is_ios)
             if not apps:
                 missing = "There is no such app for this platform. Add it among all apps first."
                 raise RefusedError({"apps": [(missing,)]})
@@ -249,39 +216,39 @@ class AppConfigurationForm(ObjectForm[Any]):
             kind, key = ("ios", "bundleId") if declared.is_ios else ("android", "packageId")
             kind = f"#microsoft.graph.{kind}MobileAppIdentifier"
             body["apps"] = [{"mobileAppIdentifier": {"@odata.type": kind, key: name}} for name in names]
-        if ANDROID in body:
-            body[PAYLOAD] = payload(names[0], body.pop(ANDROID))
+        if policies.ANDROID in body:
+            body[policies.PAYLOAD] = policies.payload(names[0], body.pop(policies.ANDROID))
         return Submission(body, [{"target": item} for item in targets(declared)])
 
 
 class ManagedAppConfigurationForm(AppConfigurationForm):
     """The form of a policy for managed apps."""
 
-    entities: ClassVar[Entities[Any]] = MANAGED_CONFIGURATIONS
+    entities: ClassVar[Entities[Any]] = graph_apps.MANAGED_CONFIGURATIONS
 
-    def store(self, submission: Submission) -> TargetedManagedAppConfiguration:
+    def store(self, submission: Submission) -> wire_apps.TargetedManagedAppConfiguration:
         """The policy is created without its apps, which have an action of their own."""
         own = dict(submission.body)
-        targeted = judge(TargetAppsBody, {"apps": own.pop("apps")})
+        targeted = judge(graph_apps.TargetAppsBody, {"apps": own.pop("apps")})
         with self.lab.store.transaction():
-            kept: TargetedManagedAppConfiguration = super().store(replace(submission, body=own))
-            MANAGED_CONFIGURATIONS.target(self.lab, kept.id, targeted)
+            kept: wire_apps.TargetedManagedAppConfiguration = super().store(replace(submission, body=own))
+            graph_apps.MANAGED_CONFIGURATIONS.target(self.lab, kept.id, targeted)
         return kept
 
 
-def _policies(lab: Lab) -> Iterator[PresentAppConfiguration]:
+def _policies(lab: Lab) -> Iterator[policies.PresentAppConfiguration]:
     """All app configuration policies of the tenant."""
-    apps = {app.id: app for app in lab.store.each(MobileApp)}
-    for device in lab.store.each(MobileAppConfiguration):
-        assigned = lab.store.each(AppAssignment, parent=device.id)
+    apps = {item.id: item for item in lab.store.each(wire_apps.MobileApp)}
+    for device in lab.store.each(wire_apps.MobileAppConfiguration):
+        assigned = lab.store.each(wire_apps.AppAssignment, parent=device.id)
         targeted = tuple(apps[item].identifier for item in device.targeted_mobile_apps if item in apps)
-        yield PresentAppConfiguration(device, "ios" in device.odata_type, targeted, assigned)
-    for managed in lab.store.each(TargetedManagedAppConfiguration):
-        found = lab.store.each(ManagedMobileApp, parent=managed.id)
+        yield policies.PresentAppConfiguration(device, "ios" in device.odata_type, targeted, assigned)
+    for managed in lab.store.each(wire_apps.TargetedManagedAppConfiguration):
+        found = lab.store.each(wire_apps.ManagedMobileApp, parent=managed.id)
         is_ios = any("bundleId" in item.mobile_app_identifier for item in found)
         names = tuple(sorted(item.identifier for item in found))
-        assigned = lab.store.each(AppAssignment, parent=managed.id)
-        yield PresentAppConfiguration(managed, is_ios, names, assigned)
+        assigned = lab.store.each(wire_apps.AppAssignment, parent=managed.id)
+        yield policies.PresentAppConfiguration(managed, is_ios, names, assigned)
 
 
 def _open_policy(lab: Lab, identifier: str) -> AppConfigurationForm:
@@ -291,12 +258,14 @@ def _open_policy(lab: Lab, identifier: str) -> AppConfigurationForm:
     return _policy_form(lab, _kind_of(policy), policy)
 
 
-def _policy_form(lab: Lab, kind: str, policy: PresentAppConfiguration | None = None) -> AppConfigurationForm:
+def _policy_form(
+    lab: Lab, kind: str, policy: policies.PresentAppConfiguration | None = None
+) -> AppConfigurationForm:
     form = ManagedAppConfigurationForm if kind.startswith("apps") else AppConfigurationForm
     return form(lab, kind, policy)
 
 
-def _kind_of(policy: PresentAppConfiguration) -> str:
+def _kind_of(policy: policies.PresentAppConfiguration) -> str:
     channel = next(name for name, value in _CHANNELS.items() if value is policy.channel)
     return f"{channel}-{policy.declared.platform}"
 
@@ -309,12 +278,12 @@ SECTION: Final = AdminSection(
     label="App type",
     text="Microsoft Tunnel uses Microsoft Defender for Endpoint as its client app.",
     columns=lambda _lab: (
-        Column[MobileApp]("name", "Name", lambda item: item.display_name),
-        Column[MobileApp]("type", "Type", lambda item: KINDS[_platform_of(item)], "word"),
-        Column[MobileApp]("id", "Package or bundle ID", lambda item: item.identifier),
-        Column[MobileApp]("publisher", "Publisher", lambda item: item.publisher or ""),
+        Column[wire_apps.MobileApp]("name", "Name", lambda item: item.display_name),
+        Column[wire_apps.MobileApp]("type", "Type", lambda item: KINDS[_platform_of(item)], "word"),
+        Column[wire_apps.MobileApp]("id", "Package or bundle ID", lambda item: item.identifier),
+        Column[wire_apps.MobileApp]("publisher", "Publisher", lambda item: item.publisher or ""),
     ),
-    each=lambda lab: [item for item in lab.store.each(MobileApp) if is_store_app(item)],
+    each=lambda lab: [item for item in lab.store.each(wire_apps.MobileApp) if app.is_store_app(item)],
     new=AppForm,
     open=_open_app,
 )
@@ -327,11 +296,11 @@ POLICY_SECTION: Final = AdminSection(
     text="Managed devices: one app on enrolled devices. "
     "Managed apps: apps with app protection on any device.",
     columns=lambda _lab: (
-        Column[PresentAppConfiguration]("name", "Name", lambda item: item.name),
-        Column[PresentAppConfiguration](
+        Column[policies.PresentAppConfiguration]("name", "Name", lambda item: item.name),
+        Column[policies.PresentAppConfiguration](
             "kind", _POLICY_KIND, lambda item: POLICY_KINDS[_kind_of(item)], "word"
         ),
-        Column[PresentAppConfiguration]("apps", "Targeted apps", lambda item: ", ".join(item.apps)),
+        Column[policies.PresentAppConfiguration]("apps", "Targeted apps", lambda item: ", ".join(item.apps)),
     ),
     each=lambda lab: tuple(_policies(lab)),
     new=_policy_form,

@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from mst_admin.metrics import METRICS, TRENDS, HealthMetric, ThresholdObject, judge_threshold, kind_of
 from mstunnel_lab.admin_center.forms import Problems
-from mstunnel_lab.admin_center.lists import listing
 from mstunnel_lab.admin_center.render import field, go_to, page
+from mstunnel_lab.admin_center.sections import listing
 from mstunnel_lab.admin_center.servers import server_columns
 from mstunnel_lab.admin_center.session import signed_in
 from mstunnel_lab.graph.servers import metric_in_graph, request_logs, server_called, signed_address
@@ -35,8 +35,6 @@ from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabHealth,
 _ALL: Final = "/admin/health"
 _TAB: Final = "health"
 _SPANS: Final = {"day": 86400, "week": 7 * 86400, "month": 30 * 86400}
-_LOG_HOURS: Final = 8
-_CHECKIN: Final = timedelta(minutes=5)
 WIDTH: Final = 640
 HEIGHT: Final = 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 12, 28
@@ -122,7 +120,7 @@ def health_checks(
     now: datetime,
 ) -> tuple[HealthLine, ...]:
     """Judge what a server reported: figures by the tenant's thresholds, the rest as the server does."""
-    fresh = last_checkin is not None and now - last_checkin <= _CHECKIN
+    fresh = last_checkin is not None and now - last_checkin <= timedelta(minutes=5)
     seen = last_checkin.strftime("%Y-%m-%d %H:%M:%S UTC") if last_checkin else "never"
     rows = [HealthLine("Last check-in", seen, HealthStatus.HEALTHY if fresh else HealthStatus.UNHEALTHY)]
     reported = health or LabHealth()
@@ -193,7 +191,7 @@ async def logs(request: Request, lab: Lab) -> Response:
     found = server_called(lab, request.path_params["id"])
     if request.method == "POST":
         now = datetime.now(UTC)
-        request_logs(lab, found, now - timedelta(hours=_LOG_HOURS), now)
+        request_logs(lab, found, now - timedelta(hours=8), now)
         return go_to(f"{_ALL}/{found.id}/logs")
     items = lab.store.each(LogCollection, parent=found.id)
     addresses = {item.id: signed_address(request, item.id) for item in items if item.status == "completed"}

@@ -8,16 +8,10 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mst_admin.objects import profile_wire
 from mst_admin.objects.parts import targets
 from mst_admin.objects.profile import ProfileObject, ProfilePlatform
 from mst_admin.objects.profile_rules import judge_profile
-from mst_admin.objects.profile_wire import (
-    TYPES,
-    is_tunnel_profile,
-    profile_body,
-    profile_object,
-    server_address,
-)
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_lab.admin_center import render
 from mstunnel_lab.admin_center.forms import (
@@ -33,8 +27,7 @@ from mstunnel_lab.admin_center.forms import (
     shown,
     typed,
 )
-from mstunnel_lab.admin_center.lists import Column
-from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, RefusedError, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
 from mstunnel_lab.errors import not_found
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.profiles import PROFILES
@@ -51,10 +44,9 @@ KINDS: Final = {
     ProfilePlatform.IOS.value: "iOS/iPadOS (VPN)",
 }
 """Platform and profile type, as the admin center of Intune calls them."""
-_PLATFORMS: Final = {name: platform for platform, name in TYPES.items()}
+_PLATFORMS: Final = {name: platform for platform, name in profile_wire.TYPES.items()}
 _NO_SITE: Final = "-"
 """Stands for a site where none was chosen."""
-_NO_ENTRIES: Final = "This is not a CSV file with entries. Choose another file."
 _FILE: Final = "proxy_exclusions_file"
 _COUNT: Final = "rules"
 """Name of the hidden field with the number of on-demand rules in the form."""
@@ -123,8 +115,8 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
         """Return its body, with the address of its site, and its assignments."""
         site = next(item for item in self.lab.store.each(SiteRecord) if item.id == declared.site)
         used = self.lab.store.get(TunnelConfiguration, site.configuration_id)
-        address = server_address(site.public_address or "", (used and used.listen_port) or 443)
-        body = profile_body(declared, site.id, address) | {"customKeyValueData": []}
+        address = profile_wire.server_address(site.public_address or "", (used and used.listen_port) or 443)
+        body = profile_wire.profile_body(declared, site.id, address) | {"customKeyValueData": []}
         return Submission(body, [{"target": item} for item in targets(declared)])
 
     def sent(self, form: FormData) -> "ProfileForm":
@@ -151,7 +143,9 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
             entries = read_csv(content.decode("utf-8-sig"))
         except (UnicodeDecodeError, csv.Error):
             entries = ()
-        problems: Problems = {} if entries else {_FILE: [(_NO_ENTRIES,)]}
+        problems: Problems = (
+            {} if entries else {_FILE: [("This is not a CSV file with entries. Choose another file.",)]}
+        )
         for problem in problems_of(judge_exclusions(entries)).values():
             problems[_FILE] = problem
         if problems:
@@ -176,7 +170,7 @@ def with_rules(groups: tuple[FieldGroup, ...], count: int) -> tuple[FieldGroup, 
 
 def tunnel_profiles(lab: Lab) -> list[DeviceConfiguration]:
     """Return the VPN profiles of Microsoft Tunnel."""
-    return [item for item in lab.store.each(DeviceConfiguration) if is_tunnel_profile(item)]
+    return [item for item in lab.store.each(DeviceConfiguration) if profile_wire.is_tunnel_profile(item)]
 
 
 def declared_profiles(lab: Lab) -> list[ProfileObject]:
@@ -185,12 +179,12 @@ def declared_profiles(lab: Lab) -> list[ProfileObject]:
 
 
 def _declared(lab: Lab, found: DeviceConfiguration) -> ProfileObject:
-    return profile_object(found, lab.store.each(DeviceConfigurationAssignment, parent=found.id))
+    return profile_wire.profile_object(found, lab.store.each(DeviceConfigurationAssignment, parent=found.id))
 
 
 def _open(lab: Lab, identifier: str) -> ProfileForm:
     found = PROFILES.find(lab, identifier)
-    if not is_tunnel_profile(found):
+    if not profile_wire.is_tunnel_profile(found):
         raise not_found(PROFILES.name, found.id)
     return ProfileForm(lab, _PLATFORMS[found.odata_type], found)
 

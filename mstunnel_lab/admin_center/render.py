@@ -38,7 +38,6 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 EXPIRED_FORM: Final = "This form has expired. Please try again."
-_YEAR: Final = 365 * 86400
 _PATH: Final = re.compile(r"/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*(\?[A-Za-z0-9_.=&%:/-]*)?")
 """Paths that a page may lead back to: below this server, never an address of another one."""
 _WEIGHT: Final = re.compile(r"q=(0(\.[0-9]{0,3})?|1(\.0{0,3})?)")
@@ -110,7 +109,7 @@ async def choose_language(request: Request) -> Response:
     wanted = request.query_params.get("to", "")
     if wanted in LANGUAGES:
         response.set_cookie(
-            _LANGUAGE_COOKIE, wanted, max_age=_YEAR, secure=True, httponly=True, samesite="lax"
+            _LANGUAGE_COOKIE, wanted, max_age=365 * 86400, secure=True, httponly=True, samesite="lax"
         )
     return response
 

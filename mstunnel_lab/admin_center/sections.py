@@ -5,10 +5,12 @@ keeps it from that goes back to the form, to its field.
 """
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Generic
+from typing import Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
@@ -18,17 +20,106 @@ from starlette.routing import Route
 
 from mstunnel_lab.admin_center import render
 from mstunnel_lab.admin_center.forms import FieldGroup, Form, Problems, Values, problems_in, problems_of, read
-from mstunnel_lab.admin_center.lists import Column, Item, listing
-from mstunnel_lab.admin_center.render import go_to, page, words
+from mstunnel_lab.admin_center.render import PageLanguage, go_to, page, words
 from mstunnel_lab.admin_center.session import signed_in
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.entities import Entities, Found
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject
 
-_STALE: Final = "Someone else has changed this in the meantime. Open it again to see the current values."
 _FORM: Final = ["GET", "POST"]
+_SIZE: Final = 50
+_NUMBERS: Final = re.compile(r"([0-9]{1,18})")
+
+
+class Listed(Protocol):
+    """An object with its own page."""
+
+    @property
+    def id(self) -> str:
+        """Its id, the end of the address of that page."""
+        ...
+
+
+Item = TypeVar("Item", bound=Listed)
+
+
+@dataclass(frozen=True)
+class Column(Generic[Item]):
+    """One column. `kind`: text as it is, word (one of ours, which is translated), or status."""
+
+    name: str
+    label: str
+    text: Callable[[Item], str]
+    kind: str = "text"
+
+    def read(self, item: Item, say: PageLanguage) -> str:
+        """What a reader sees."""
+        return say(self.text(item)) if self.kind != "text" else self.text(item)
+
+
+class ListRow(NamedTuple):
+    """One line: what to show in the columns, and the id of the page that the first of them leads to."""
+
+    id: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of a list; numbers count from 1. `total` is how many were found."""
+
+    columns: tuple[Column[Any], ...]
+    rows: tuple[ListRow, ...]
+    number: int
+    last: int
+    total: int
+    search: str
+    sort: str
+    descending: bool
+
+    def link(self, number: int = 1, sort: str = "", search: str | None = None) -> str:
+        """The query of another page, or of the list sorted by a column: down where it is sorted already."""
+        down = self.descending if not sort else sort == self.sort and not self.descending
+        wanted = {
+            "q": self.search if search is None else search,
+            "sort": sort or self.sort,
+            "order": "down" if down else "",
+            "page": str(number) if number > 1 else "",
+        }
+        return "?" + urlencode({name: value for name, value in wanted.items() if value})
+
+
+def listing(request: Request, everything: Sequence[Item], columns: Sequence[Column[Item]]) -> Listing:
+    """Return the page of a list that the query asks for by `q`, `sort`, `order` and `page`.
+
+    Where there is no such page, it is the nearest. Without search and order, no more than it is read.
+    """
+    query, say = request.query_params, words(request)
+    search = query.get("q", "").strip()[:200]
+    by = next((column for column in columns if column.name == query.get("sort")), None)
+    down = query.get("order") == "down"
+    found = everything
+    if search:
+        wanted = search.casefold()
+        found = [item for item in found if any(wanted in each.read(item, say).casefold() for each in columns)]
+    if by:
+
+        def natural(item: Item) -> list[tuple[int, str]]:
+            """A key by which gw10 comes after gw9."""
+            parts = _NUMBERS.split(by.read(item, say).casefold())
+            return [(0, part) if (n := whole_number(part, 18)) is None else (n, "") for part in parts]
+
+        found = sorted(found, key=natural, reverse=down)
+    last = max(1, -(-len(found) // _SIZE))
+    number = min(max(1, whole_number(query.get("page", "1")) or 1), last)
+    shown = found[(number - 1) * _SIZE : number * _SIZE]
+    rows = tuple(ListRow(item.id, tuple(column.text(item) for column in columns)) for item in shown)
+    return Listing(
+        tuple(columns), rows, number, last, len(found), search, by.name if by else "", bool(by) and down
+    )
 
 
 class RefusedError(Exception):
@@ -208,7 +299,8 @@ class AdminSection(Generic[Item]):
         if decision == "edit":
             return self.form_page(request, edited, values)
         if edited.found and render.field(form, "version") != _version(edited.found):
-            return self.form_page(request, edited, values, {"": [(_STALE,)]})
+            stale = "Someone else has changed this in the meantime. Open it again to see the current values."
+            return self.form_page(request, edited, values, {"": [(stale,)]})
         try:
             return self._keep(request, edited, values, decision)
         except RefusedError as refusal:

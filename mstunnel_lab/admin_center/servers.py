@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_lab.admin_center.lists import Column, listing
 from mstunnel_lab.admin_center.render import attachment, field, go_to, page, words
-from mstunnel_lab.admin_center.sections import delete_page
+from mstunnel_lab.admin_center.sections import Column, delete_page, listing
 from mstunnel_lab.admin_center.session import caller, signed_in
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import GraphError, not_found
@@ -21,7 +20,6 @@ from mstunnel_setup.base import rendering
 
 _ALL: Final = "/admin/servers"
 _TAB: Final = "servers"
-_GOES_ON: Final = "The gateway itself goes on running: uninstall it on its host (mst-cli uninstall)."
 
 
 def server_columns(lab: Lab) -> tuple[Column[ServerRecord], ...]:
@@ -105,7 +103,14 @@ async def delete(request: Request, lab: Lab) -> Response:
     """Remove one, after a question."""
     found = server_called(lab, request.path_params["id"])
     if request.method == "GET":
-        return delete_page(request, "server", _ALL, found.id, name=found.display_name, also=_GOES_ON)
+        return delete_page(
+            request,
+            "server",
+            _ALL,
+            found.id,
+            name=found.display_name,
+            also="The gateway itself goes on running: uninstall it on its host (mst-cli uninstall).",
+        )
     delete_server(lab, found)
     return go_to(_ALL)
 

@@ -19,9 +19,8 @@ from mst_admin.objects.configuration import (
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import SiteObject, judge_site, site_body, site_object
 from mstunnel_lab.admin_center.forms import Values, empty, groups_of, shown, typed
-from mstunnel_lab.admin_center.lists import Column
 from mstunnel_lab.admin_center.render import go_to
-from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, Submission
 from mstunnel_lab.admin_center.session import signed_in
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.tunnel import CONFIGURATIONS, SITES, request_upgrade

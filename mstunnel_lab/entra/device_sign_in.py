@@ -10,24 +10,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.admin_center.render import EXPIRED_FORM, field, is_own_form, message, page
-from mstunnel_lab.entra.authentication import (
-    CodeRequest,
-    SignInRefusal,
-    UserSignIn,
-    WrongCredentials,
-    authenticate,
-)
+from mstunnel_lab.entra import authentication
 from mstunnel_lab.entra.permissions import granted_scopes, parse_scope
 from mstunnel_lab.errors import OAuthError, refused
 from mstunnel_lab.records import ApplicationRecord, DeviceCodeRecord, DeviceCodeStatus, digest
 from mstunnel_lab.state import Lab, labs_of
 
 _USER_CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-_USER_CODE_LENGTH: Final = 9
 _POLL_TOLERANCE: Final = 0.5
 _MAX_WRONG_PASSWORDS: Final = 5
-_BAD_CODE: Final = "That code didn't work. Check it and try again; a code is valid for a few minutes."
-_TOO_MANY: Final = "Too many wrong codes were entered from here. Try again in ten minutes."
 _NOT_IN_TENANT: Final = (
     "AADSTS50020: Your account does not exist in this tenant and cannot use the application there. "
     "Sign in with an account of the tenant, or be invited as a guest first."
@@ -41,7 +32,7 @@ def start(lab: Lab, client_id: str, scope: str, *, any_tenant: bool) -> dict[str
     """
     now, lifetime = time.time(), lab.tenant.device_code_lifetime
     device_code = secrets.token_urlsafe(48)
-    user_code = "".join(secrets.choice(_USER_CODE_LETTERS) for _ in range(_USER_CODE_LENGTH))
+    user_code = "".join(secrets.choice(_USER_CODE_LETTERS) for _ in range(9))
     lab.store.forget_expired(now - lifetime)
     record = DeviceCodeRecord(
         id=digest(device_code),
@@ -114,14 +105,21 @@ def _waiting(request: Request, form: FormData) -> tuple[Lab, DeviceCodeRecord] |
     labs, typed = labs_of(request), field(form, "code")
     tries, browser = labs.limits.user_codes, digest(request.client.host if request.client else "")[:4]
     if tries.exhausted(browser):
-        return _code_page(request, 429, problem=_TOO_MANY)
+        return _code_page(
+            request, 429, problem="Too many wrong codes were entered from here. Try again in ten minutes."
+        )
     user_code = "".join(typed.split()).replace("-", "").upper()
     for lab in labs.tenants:
         for code in lab.store.each(DeviceCodeRecord, parent=user_code):
             if code.status is DeviceCodeStatus.PENDING and code.expires_at > time.time():
                 return lab, code
     tries.count(browser)
-    return _code_page(request, 400, code=typed, problem=_BAD_CODE)
+    return _code_page(
+        request,
+        400,
+        code=typed,
+        problem="That code didn't work. Check it and try again; a code is valid for a few minutes.",
+    )
 
 
 def _account_page(
@@ -129,7 +127,7 @@ def _account_page(
     lab: Lab,
     waiting: DeviceCodeRecord,
     status: int = 200,
-    asked: WrongCredentials | CodeRequest | None = None,
+    asked: authentication.WrongCredentials | authentication.CodeRequest | None = None,
 ) -> Response:
     client = lab.store.with_app_id(ApplicationRecord, waiting.client_id)
     try:
@@ -167,20 +165,22 @@ async def account(request: Request) -> Response:
     if field(form, "decision") == "cancel":
         _update(lab, waiting, status=DeviceCodeStatus.DECLINED)
         return message(request, "Cancelled", "The device was not signed in. You may close this page.")
-    match authenticate(request, form):
-        case WrongCredentials() | CodeRequest() as asked:
+    match authentication.authenticate(request, form):
+        case authentication.WrongCredentials() | authentication.CodeRequest() as asked:
             if asked.problem:
                 wrong = waiting.wrong_passwords + 1
                 status = DeviceCodeStatus.DECLINED if wrong >= _MAX_WRONG_PASSWORDS else waiting.status
                 _update(lab, waiting, wrong_passwords=wrong, status=status)
             return _account_page(request, lab, waiting, 401 if asked.problem else 200, asked)
-        case SignInRefusal() as refusal:
+        case authentication.SignInRefusal() as refusal:
             _update(lab, waiting, status=DeviceCodeStatus.REFUSED, refused_with=refusal.number)
             return message(request, "You cannot sign in", refusal.text, 403)
-        case UserSignIn(owner, _) if owner.tenant.id != lab.tenant.id and not waiting.any_tenant:
+        case authentication.UserSignIn(owner, _) if (
+            owner.tenant.id != lab.tenant.id and not waiting.any_tenant
+        ):
             _update(lab, waiting, status=DeviceCodeStatus.DECLINED)
             return message(request, "You cannot sign in", _NOT_IN_TENANT, 403)
-        case UserSignIn(owner, user):
+        case authentication.UserSignIn(owner, user):
             approved = DeviceCodeStatus.APPROVED
             _update(lab, waiting, status=approved, user_id=user.id, tenant_id=owner.tenant.id)
             return message(

@@ -35,7 +35,6 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ALGORITHMS: Final = ("RS256", "PS256")
 _LEEWAY_SECONDS: Final = 300
 _LONGEST_SECONDS: Final = 600
-_REFRESH_TOKEN_LIFETIME: Final = 90 * 24 * 3600
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 Form = Mapping[str, str]
@@ -226,7 +225,7 @@ def _user_answer(lab: Lab, form: Form, client: ApplicationRecord, user: UserReco
         answer["id_token"] = lab.tokens.id_token(user, client.app_id, lifetime)
     if "offline_access" in request.openid:
         token = secrets.token_urlsafe(48)
-        expires_at = time.time() + _REFRESH_TOKEN_LIFETIME
+        expires_at = time.time() + 90 * 24 * 3600
         record = RefreshTokenRecord(
             id=digest(token), client_id=client.app_id, user_id=user.id, scope=scope, expires_at=expires_at
         )

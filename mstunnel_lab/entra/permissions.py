@@ -68,7 +68,7 @@ _DIRECTORY: Final = _Area("Authorization_RequestDenied", "Insufficient privilege
 _POLICIES: Final = _Area("AccessDenied", "You cannot perform the requested operation.")
 
 
-class Requirement:
+class AccessRule:
     """What calls of a kind take: one permission of each set, and of a user one of the roles, if any.
 
     Called with the caller, it raises `GraphError` 403.
@@ -93,29 +93,29 @@ class Requirement:
             raise GraphError(FORBIDDEN, *self._area)
 
 
-may_read_tunnel: Final = Requirement(
+may_read_tunnel: Final = AccessRule(
     _INTUNE, {wire.CONFIGURATION_READ, wire.CONFIGURATION_READ_WRITE}, roles=_INTUNE_ROLES
 )
-may_write_tunnel: Final = Requirement(_INTUNE, {wire.CONFIGURATION_READ_WRITE}, roles=_INTUNE_ROLES)
-may_read_directory: Final = Requirement(
+may_write_tunnel: Final = AccessRule(_INTUNE, {wire.CONFIGURATION_READ_WRITE}, roles=_INTUNE_ROLES)
+may_read_directory: Final = AccessRule(
     _DIRECTORY, {wire.APPLICATION_READ, wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
 )
 # Every user may create applications by Entra's default.
-may_create_application: Final = Requirement(
+may_create_application: Final = AccessRule(
     _DIRECTORY, {wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
 )
-may_grant_app_role: Final = Requirement(
+may_grant_app_role: Final = AccessRule(
     _DIRECTORY, {wire.APP_ROLE_ASSIGNMENT_READ_WRITE}, roles=_GRANTING_ROLES
 )
-may_read_organization: Final = Requirement(_DIRECTORY, {"User.Read", "Organization.Read.All"})
-may_read_users: Final = Requirement(_DIRECTORY, {wire.USER_READ_BASIC})
+may_read_organization: Final = AccessRule(_DIRECTORY, {"User.Read", "Organization.Read.All"})
+may_read_users: Final = AccessRule(_DIRECTORY, {wire.USER_READ_BASIC})
 _POLICY_READ: Final = {wire.POLICY_READ, wire.POLICY_READ_CONDITIONAL_ACCESS}
-may_read_policies: Final = Requirement(_POLICIES, _POLICY_READ, roles=_POLICY_ROLES)
-may_evaluate_policies: Final = Requirement(
+may_read_policies: Final = AccessRule(_POLICIES, _POLICY_READ, roles=_POLICY_ROLES)
+may_evaluate_policies: Final = AccessRule(
     _POLICIES, {*_POLICY_READ, wire.POLICY_READ_WRITE}, roles=_POLICY_ROLES
 )
 # To change a policy takes all three permissions that Graph's documentation names.
-may_write_policies: Final = Requirement(
+may_write_policies: Final = AccessRule(
     _POLICIES,
     {wire.POLICY_READ},
     {wire.POLICY_READ_WRITE},

@@ -129,7 +129,6 @@ def read_trusted(issuer: str, path: Path) -> TrustedIssuer:
 
 
 _GRAPH_TOKEN_VERSION: Final = 1
-_CLAIMS_NEEDED: Final = ["exp", "nbf", "iat", "iss", "aud", "tid", "oid"]
 _LEEWAY_SECONDS: Final = 60
 _REMEMBERED: Final = 50_000
 # The tenant that guests come from.
@@ -273,7 +272,7 @@ class TokenService:
                 audience=list(graph_audiences(self._urls)),
                 issuer=issuers,
                 leeway=_LEEWAY_SECONDS,
-                options={"require": _CLAIMS_NEEDED},
+                options={"require": ["exp", "nbf", "iat", "iss", "aud", "tid", "oid"]},
             )
             return Claims.model_validate(claims)
         except (jwt.PyJWTError, ValidationError, RecursionError) as error:

@@ -19,7 +19,6 @@ from mstunnel_lab.entra.permissions import may_read_tunnel, may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, GraphError
 from mstunnel_lab.graph.bodies import (
     GRAPH,
-    OWN_TYPE,
     AssignBody,
     AssignmentBody,
     Body,
@@ -53,33 +52,25 @@ AppId = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$
 PackageId = Annotated[StrictStr, Field(pattern=r"^app:[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")]
 
 
-class SettingItemBody(TypedPart):
-    """appConfigurationSettingItem."""
-
+class _AppConfigurationSettingItem(TypedPart):
     app_config_key: FilledText
     app_config_key_type: Literal["stringType", "integerType", "realType", "booleanType", "tokenType"]
     app_config_key_value: StrictStr
 
 
-class PermissionBody(TypedPart):
-    """androidPermissionAction."""
-
+class _AndroidPermissionAction(TypedPart):
     permission: FilledText
     action: Literal["prompt", "autoGrant", "autoDeny"]
 
 
-class _AppConfigurationBody(NamedBody):
-    entity = MobileAppConfiguration
-
+class _AppConfigurationBody(NamedBody, entity=MobileAppConfiguration):
     targeted_mobile_apps: Annotated[tuple[Guid, ...], Field(min_length=1)]
 
 
-class IosAppConfigurationBody(_AppConfigurationBody):
+class IosAppConfigurationBody(_AppConfigurationBody, name="iosMobileAppConfiguration"):
     """iosMobileAppConfiguration."""
 
-    type_name = f"{GRAPH}iosMobileAppConfiguration"
-
-    settings: tuple[SettingItemBody, ...] | None = None
+    settings: tuple[_AppConfigurationSettingItem, ...] | None = None
     encoded_setting_xml: StrictStr | None = None
 
     @model_validator(mode="after")
@@ -102,60 +93,51 @@ def _payload(value: str) -> str:
     return value
 
 
-class AndroidAppConfigurationBody(_AppConfigurationBody):
+class AndroidAppConfigurationBody(_AppConfigurationBody, name="androidManagedStoreAppConfiguration"):
     """androidManagedStoreAppConfiguration."""
-
-    type_name = f"{GRAPH}androidManagedStoreAppConfiguration"
 
     package_id: PackageId
     payload_json: Annotated[StrictStr, AfterValidator(_payload)]
     profile_applicability: Literal["default", "androidWorkProfile", "androidDeviceOwner"] = "default"
-    permission_actions: tuple[PermissionBody, ...] = ()
+    permission_actions: tuple[_AndroidPermissionAction, ...] = ()
     connected_apps_enabled: StrictBool = False
 
 
-class IdentifierBody(BodyPart):
-    """mobileAppIdentifier, of Android or of iOS."""
+class _MobileAppIdentifier(BodyPart):
+    """Of Android or of iOS."""
 
-    odata_type: Annotated[
-        Literal["#microsoft.graph.androidMobileAppIdentifier", "#microsoft.graph.iosMobileAppIdentifier"],
-        Field(alias=OWN_TYPE),
+    odata_type: Literal[
+        "#microsoft.graph.androidMobileAppIdentifier", "#microsoft.graph.iosMobileAppIdentifier"
     ]
     package_id: AppId | None = None
     bundle_id: AppId | None = None
 
     @model_validator(mode="after")
-    def _one_of_its_type(self) -> "IdentifierBody":
+    def _one_of_its_type(self) -> "_MobileAppIdentifier":
         is_ios = self.odata_type.endswith("iosMobileAppIdentifier")
         if (self.bundle_id is None) == is_ios or (self.package_id is None) != is_ios:
             raise ValueError("must have the packageId of Android or the bundleId of iOS")
         return self
 
 
-class ManagedAppBody(TypedPart):
-    """managedMobileApp."""
-
-    mobile_app_identifier: IdentifierBody
+class _ManagedMobileApp(TypedPart):
+    mobile_app_identifier: _MobileAppIdentifier
 
 
 AppGroup = Literal["selectedPublicApps", "allCoreMicrosoftApps", "allMicrosoftApps", "allApps"]
 
 
-class TargetAppsBody(Body):
+class TargetAppsBody(Body, entity=TargetedManagedAppConfiguration, name="managedMobileApp"):
     """Body of the action targetApps."""
 
-    entity = TargetedManagedAppConfiguration
-    type_name = f"{GRAPH}managedMobileApp"
-
-    apps: tuple[ManagedAppBody, ...]
+    apps: tuple[_ManagedMobileApp, ...]
     app_group_type: AppGroup = "selectedPublicApps"
 
 
-class ManagedAppConfigurationBody(NamedBody):
+class ManagedAppConfigurationBody(
+    NamedBody, entity=TargetedManagedAppConfiguration, name="targetedManagedAppConfiguration"
+):
     """targetedManagedAppConfiguration, without its apps and assignments, which have their own actions."""
-
-    entity = TargetedManagedAppConfiguration
-    type_name = f"{GRAPH}targetedManagedAppConfiguration"
 
     app_group_type: AppGroup = "selectedPublicApps"
     targeted_app_management_levels: Literal["unspecified", "unmanaged", "mdm", "androidEnterprise"] = (
@@ -164,55 +146,39 @@ class ManagedAppConfigurationBody(NamedBody):
     custom_settings: tuple[KeyValuePairBody, ...] = ()
 
 
-class AndroidProtectionBody(NamedBody):
-    """androidManagedAppProtection, as far as the tunnel needs it."""
-
-    entity = AndroidManagedAppProtection
-    type_name = f"{GRAPH}androidManagedAppProtection"
-
+class _AndroidProtectionBody(
+    NamedBody, entity=AndroidManagedAppProtection, name="androidManagedAppProtection"
+):
     app_group_type: AppGroup = "selectedPublicApps"
     connect_to_vpn_on_launch: StrictBool = False
 
 
-class IosProtectionBody(NamedBody):
-    """iosManagedAppProtection, as far as the tunnel needs it."""
-
-    entity = IosManagedAppProtection
-    type_name = f"{GRAPH}iosManagedAppProtection"
-
+class _IosProtectionBody(NamedBody, entity=IosManagedAppProtection, name="iosManagedAppProtection"):
     app_group_type: AppGroup = "selectedPublicApps"
 
 
-class DeviceTypeBody(TypedPart):
-    """iosDeviceType."""
-
+class _IosDeviceType(TypedPart):
     i_pad: Annotated[StrictBool, Field(alias="iPad")] = False
     i_phone_and_i_pod: Annotated[StrictBool, Field(alias="iPhoneAndIPod")] = False
 
 
-class IosStoreAppBody(NamedBody):
+class IosStoreAppBody(NamedBody, entity=MobileApp, name="iosStoreApp"):
     """iosStoreApp."""
-
-    entity = MobileApp
-    type_name = f"{GRAPH}iosStoreApp"
 
     publisher: FilledText
     bundle_id: AppId | None = None
     app_store_url: Annotated[StrictStr, Field(pattern=r"^https://")]
-    applicable_device_type: DeviceTypeBody
+    applicable_device_type: _IosDeviceType
     minimum_supported_operating_system: dict[StrictStr, StrictBool]
 
 
 class AppSettingsBody(BodyPart):
     """mobileAppAssignmentSettings of a store; which of them is judged by the type of the app."""
 
-    odata_type: Annotated[
-        Literal[
-            "#microsoft.graph.iosStoreAppAssignmentSettings",
-            "#microsoft.graph.iosVppAppAssignmentSettings",
-            "#microsoft.graph.androidManagedStoreAppAssignmentSettings",
-        ],
-        Field(alias=OWN_TYPE),
+    odata_type: Literal[
+        "#microsoft.graph.iosStoreAppAssignmentSettings",
+        "#microsoft.graph.iosVppAppAssignmentSettings",
+        "#microsoft.graph.androidManagedStoreAppAssignmentSettings",
     ]
     vpn_configuration_id: Guid | None = None
     is_removable: StrictBool | None = None
@@ -231,20 +197,14 @@ class AppAssignmentBody(AssignmentBody):
     settings: AppSettingsBody | None = None
 
 
-class AssignAppBody(AssignBody[AppAssignmentBody]):
+class AssignAppBody(AssignBody[AppAssignmentBody], entity=MobileApp, name="mobileAppAssignment"):
     """Body of the action assign of an app."""
-
-    entity = MobileApp
-    type_name = f"{GRAPH}mobileAppAssignment"
 
     assignments: Annotated[tuple[AppAssignmentBody, ...], Field(alias="mobileAppAssignments")]
 
 
-class ApproveBody(Body):
+class ApproveBody(Body, entity=MobileApp, name="androidManagedStoreAccountEnterpriseSettings"):
     """Body of the action approveApps."""
-
-    entity = MobileApp
-    type_name = f"{GRAPH}androidManagedStoreAccountEnterpriseSettings"
 
     package_ids: Annotated[tuple[PackageId, ...], Field(min_length=1)]
     approve_all_permissions: StrictBool = False
@@ -418,14 +378,14 @@ ROUTES = [
         "androidManagedAppProtections",
         "androidManagedAppProtection",
         AndroidManagedAppProtection,
-        (AndroidProtectionBody,),
+        (_AndroidProtectionBody,),
         prefix="T_",
     ).routes,
     *ManagedAppPolicies(
         "iosManagedAppProtections",
         "iosManagedAppProtection",
         IosManagedAppProtection,
-        (IosProtectionBody,),
+        (_IosProtectionBody,),
         prefix="T_",
     ).routes,
 ]

@@ -22,14 +22,24 @@ Name = Annotated[Line, Field(strict=True)]
 Guid = Annotated[StrictStr, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 
 
+def _property_name(name: str) -> str:
+    return OWN_TYPE if name == "odata_type" else wire_name(name)
+
+
 class BodyPart(BaseModel):
     """Base of objects inside bodies: wire names only, nothing unknown."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=wire_name)
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_property_name)
 
     def document(self) -> JsonObject:
         """Return all properties, as JSON values under wire names."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+class ReferenceBody(BodyPart):
+    """A reference to an entity that exists: {"id": …}."""
+
+    id: Guid
 
 
 class Body(BodyPart):
@@ -42,6 +52,14 @@ class Body(BodyPart):
     entity: ClassVar[type[WireModel]]
     type_name: ClassVar[str]
     code: ClassVar[str] = "BadRequest"
+
+    def __init_subclass__(cls, entity: type[WireModel] | None = None, name: str = "") -> None:
+        """Take `entity` and the name of the type without its namespace, where they are not the base's."""
+        super().__init_subclass__()
+        if entity is not None:
+            cls.entity = entity
+        if name:
+            cls.type_name = f"microsoft.graph.{name}"
 
     @classmethod
     def superseded(cls, _changes: Mapping[str, object]) -> set[str]:
@@ -112,27 +130,22 @@ def unknown_property(kind: type[Body], name: str) -> str:
 class TypedPart(BodyPart):
     """A part that may say of which type it is, as client libraries do."""
 
-    odata_type: Annotated[StrictStr | None, Field(alias=OWN_TYPE)] = None
+    odata_type: StrictStr | None = None
 
 
 class KeyValuePairBody(TypedPart):
-    """keyValuePair, an entry of customKeyValueData and customSettings."""
+    """An entry of customKeyValueData and customSettings."""
 
     name: FilledText
     value: StrictStr | None = None
 
 
-class TargetBody(BodyPart):
-    """deviceAndAppManagementAssignmentTarget."""
-
-    odata_type: Annotated[
-        Literal[
-            "#microsoft.graph.groupAssignmentTarget",
-            "#microsoft.graph.exclusionGroupAssignmentTarget",
-            "#microsoft.graph.allLicensedUsersAssignmentTarget",
-            "#microsoft.graph.allDevicesAssignmentTarget",
-        ],
-        Field(alias=OWN_TYPE),
+class _DeviceAndAppManagementAssignmentTarget(BodyPart):
+    odata_type: Literal[
+        "#microsoft.graph.groupAssignmentTarget",
+        "#microsoft.graph.exclusionGroupAssignmentTarget",
+        "#microsoft.graph.allLicensedUsersAssignmentTarget",
+        "#microsoft.graph.allDevicesAssignmentTarget",
     ]
     group_id: Guid | None = None
     device_and_app_management_assignment_filter_id: Guid | None = None
@@ -142,17 +155,14 @@ class TargetBody(BodyPart):
 class AssignmentBody(TypedPart):
     """One assignment."""
 
-    target: TargetBody
+    target: _DeviceAndAppManagementAssignmentTarget
 
 
 A = TypeVar("A", bound=AssignmentBody)
 
 
-class AssignBody(Body, Generic[A]):
+class AssignBody(Body, Generic[A], entity=DeviceConfiguration, name="deviceConfigurationAssignment"):
     """Body of the action assign."""
-
-    entity: ClassVar[type[WireModel]] = DeviceConfiguration
-    type_name = f"{GRAPH}deviceConfigurationAssignment"
 
     assignments: tuple[A, ...]
 

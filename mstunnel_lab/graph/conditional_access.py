@@ -1,7 +1,8 @@
 """Graph below /identity/conditionalAccess: policies of a tenant, and which of them would apply to a sign-in.
 
 The lab evaluates users, groups, guests, applications, platforms, client apps and authentication flows, and
-enforces none of it: a sign-in to the lab is refused by `refused_with` of a user only.
+enforces none of it: a sign-in to the lab is refused by `refused_with` of a user only. Parts of bodies are
+named after Graph's types, without their prefix conditionalAccess.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import BAD_REQUEST, GraphError, directory_not_found
-from mstunnel_lab.graph.bodies import OWN_TYPE, Body, BodyPart, Guid, Name
+from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, ReferenceBody
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.http import admitted, entity, read_body
 from mstunnel_lab.records import ROLE_TEMPLATES, UserRecord
@@ -60,9 +61,7 @@ Item = TypeVar("Item")
 Many = Annotated[tuple[Item, ...], Field(max_length=1000)]
 
 
-class ApplicationsPart(BodyPart):
-    """conditionalAccessApplications."""
-
+class _Applications(BodyPart):
     include_applications: Many[ApplicationWord] = ()
     exclude_applications: Many[ApplicationWord] = ()
     include_user_actions: Many[Literal["urn:user:registersecurityinfo", "urn:user:registerdevice"]] = ()
@@ -80,25 +79,20 @@ class ApplicationsPart(BodyPart):
         return self
 
 
-class TenantsPart(BodyPart):
-    """conditionalAccessExternalTenants: all of them, or some by id."""
+class _ExternalTenants(BodyPart):
+    """All of them, or some by id."""
 
-    odata_type: Annotated[
-        Literal[
-            "#microsoft.graph.conditionalAccessAllExternalTenants",
-            "#microsoft.graph.conditionalAccessEnumeratedExternalTenants",
-        ],
-        Field(alias=OWN_TYPE),
+    odata_type: Literal[
+        "#microsoft.graph.conditionalAccessAllExternalTenants",
+        "#microsoft.graph.conditionalAccessEnumeratedExternalTenants",
     ]
     membership_kind: Literal["all", "enumerated"]
     members: Many[Guid] | None = None
 
 
-class GuestsPart(BodyPart):
-    """conditionalAccessGuestsOrExternalUsers."""
-
+class _GuestsOrExternalUsers(BodyPart):
     guest_or_external_user_types: StrictStr
-    external_tenants: TenantsPart | None = None
+    external_tenants: _ExternalTenants | None = None
 
     @model_validator(mode="after")
     def _types_are_known(self) -> Self:
@@ -108,17 +102,15 @@ class GuestsPart(BodyPart):
         return self
 
 
-class UsersPart(BodyPart):
-    """conditionalAccessUsers."""
-
+class _Users(BodyPart):
     include_users: Many[UserWord] = ()
     exclude_users: Many[UserWord] = ()
     include_groups: Many[Guid] = ()
     exclude_groups: Many[Guid] = ()
     include_roles: Many[Guid] = ()
     exclude_roles: Many[Guid] = ()
-    include_guests_or_external_users: GuestsPart | None = None
-    exclude_guests_or_external_users: GuestsPart | None = None
+    include_guests_or_external_users: _GuestsOrExternalUsers | None = None
+    exclude_guests_or_external_users: _GuestsOrExternalUsers | None = None
 
     @model_validator(mode="after")
     def _are_a_rule(self) -> Self:
@@ -129,36 +121,28 @@ class UsersPart(BodyPart):
         return self
 
 
-class PlatformsPart(BodyPart):
-    """conditionalAccessPlatforms."""
-
+class _Platforms(BodyPart):
     include_platforms: Annotated[Many[Platform], Field(min_length=1)]
     exclude_platforms: Many[Platform] = ()
 
 
-class LocationsPart(BodyPart):
-    """conditionalAccessLocations."""
-
+class _Locations(BodyPart):
     include_locations: Annotated[Many[LocationWord], Field(min_length=1)]
     exclude_locations: Many[LocationWord] = ()
 
 
-class FilterPart(BodyPart):
-    """conditionalAccessFilter; its rule is not judged here."""
+class _Filter(BodyPart):
+    """Its rule is not judged here."""
 
     mode: Literal["include", "exclude"]
     rule: Annotated[StrictStr, Field(min_length=1, max_length=3072)]
 
 
-class DevicesPart(BodyPart):
-    """conditionalAccessDevices."""
-
-    device_filter: FilterPart | None = None
+class _Devices(BodyPart):
+    device_filter: _Filter | None = None
 
 
-class FlowsPart(BodyPart):
-    """conditionalAccessAuthenticationFlows."""
-
+class _AuthenticationFlows(BodyPart):
     transfer_methods: Annotated[
         StrictStr,
         Field(
@@ -167,34 +151,24 @@ class FlowsPart(BodyPart):
     ]
 
 
-class ConditionsPart(BodyPart):
-    """conditionalAccessConditionSet."""
-
-    applications: ApplicationsPart
-    users: UsersPart
+class _ConditionSet(BodyPart):
+    applications: _Applications
+    users: _Users
     client_app_types: Annotated[Many[ClientApp], Field(min_length=1)]
-    platforms: PlatformsPart | None = None
-    locations: LocationsPart | None = None
-    devices: DevicesPart | None = None
+    platforms: _Platforms | None = None
+    locations: _Locations | None = None
+    devices: _Devices | None = None
     sign_in_risk_levels: Many[Risk] = ()
     user_risk_levels: Many[Risk] = ()
-    authentication_flows: FlowsPart | None = None
+    authentication_flows: _AuthenticationFlows | None = None
 
 
-class StrengthPart(BodyPart):
-    """A reference to an authentication strength."""
-
-    id: Guid
-
-
-class GrantPart(BodyPart):
-    """conditionalAccessGrantControls."""
-
+class _GrantControls(BodyPart):
     operator: Literal["AND", "OR"]
     built_in_controls: Many[Control] = ()
     custom_authentication_factors: Many[StrictStr] = ()
     terms_of_use: Many[Guid] = ()
-    authentication_strength: StrengthPart | None = None
+    authentication_strength: ReferenceBody | None = None
 
     @property
     def controls(self) -> int:
@@ -209,9 +183,7 @@ class GrantPart(BodyPart):
         return self
 
 
-class FrequencyPart(BodyPart):
-    """signInFrequencySessionControl."""
-
+class _SignInFrequencySessionControl(BodyPart):
     value: Annotated[StrictInt, Field(ge=1)] | None = None
     type: Literal["days", "hours"] | None = None
     authentication_type: Literal["primaryAndSecondaryAuthentication", "secondaryAuthentication"] | None = None
@@ -219,24 +191,17 @@ class FrequencyPart(BodyPart):
     is_enabled: StrictBool
 
 
-class SessionPart(BodyPart):
-    """conditionalAccessSessionControls."""
-
-    sign_in_frequency: FrequencyPart | None = None
+class _SessionControls(BodyPart):
+    sign_in_frequency: _SignInFrequencySessionControl | None = None
     disable_resilience_defaults: StrictBool | None = None
 
 
-class PolicyBody(Body):
-    """conditionalAccessPolicy."""
-
-    entity = ConditionalAccessPolicy
-    type_name = "microsoft.graph.conditionalAccessPolicy"
-
+class _PolicyBody(Body, entity=ConditionalAccessPolicy, name="conditionalAccessPolicy"):
     display_name: Name
     state: Literal["enabled", "disabled", "enabledForReportingButNotEnforced"]
-    conditions: ConditionsPart
-    grant_controls: GrantPart | None = None
-    session_controls: SessionPart | None = None
+    conditions: _ConditionSet
+    grant_controls: _GrantControls | None = None
+    session_controls: _SessionControls | None = None
 
     @model_validator(mode="after")
     def _controls_something(self) -> Self:
@@ -250,17 +215,13 @@ class PolicyBody(Body):
         return self
 
 
-class IdentityPart(BodyPart):
-    """userSignIn."""
-
-    odata_type: Annotated[Literal["#microsoft.graph.userSignIn"], Field(alias=OWN_TYPE)]
+class _UserSignIn(BodyPart):
+    odata_type: Literal["#microsoft.graph.userSignIn"]
     user_id: Guid
 
 
-class ContextPart(BodyPart):
-    """applicationContext."""
-
-    odata_type: Annotated[Literal["#microsoft.graph.applicationContext"], Field(alias=OWN_TYPE)]
+class _ApplicationContext(BodyPart):
+    odata_type: Literal["#microsoft.graph.applicationContext"]
     include_applications: Annotated[tuple[Guid, ...], Field(min_length=1)]
 
 
@@ -270,15 +231,13 @@ class FlowPart(BodyPart):
     transfer_method: TransferMethod
 
 
-class DevicePart(BodyPart):
-    """deviceInfo."""
-
+class _DeviceInfo(BodyPart):
     is_compliant: StrictBool | None = None
     operating_system: StrictStr | None = None
 
 
-class SignInPart(BodyPart):
-    """signInConditions; what is not given is not known."""
+class _SignInConditions(BodyPart):
+    """What is not given is not known."""
 
     device_platform: Literal["android", "iOS", "windows", "windowsPhone", "macOS", "linux"] | None = None
     client_app_type: ClientApp | None = None
@@ -287,18 +246,15 @@ class SignInPart(BodyPart):
     country: Annotated[StrictStr, Field(pattern=r"^[A-Z]{2}$")] | None = None
     ip_address: IPvAnyAddress | None = None
     authentication_flow: FlowPart | None = None
-    device_info: DevicePart | None = None
+    device_info: _DeviceInfo | None = None
 
 
-class EvaluateBody(Body):
+class EvaluateBody(Body, entity=WireModel, name="conditionalAccessRoot"):
     """Parameters of evaluate."""
 
-    entity = WireModel
-    type_name = "microsoft.graph.conditionalAccessRoot"
-
-    sign_in_identity: IdentityPart
-    sign_in_context: ContextPart
-    sign_in_conditions: SignInPart
+    sign_in_identity: _UserSignIn
+    sign_in_context: _ApplicationContext
+    sign_in_conditions: _SignInConditions
     applied_policies_only: StrictBool = False
 
 
@@ -327,11 +283,11 @@ class _Policies(Entities[ConditionalAccessPolicy]):
 
     def state(self, lab: Lab, body: Body, known: JsonObject) -> ConditionalAccessPolicy:
         """Note when a policy was created or changed; raises `GraphError` 400 for an unknown application."""
-        applications = cast("PolicyBody", body).conditions.applications
+        applications = cast("_PolicyBody", body).conditions.applications
         for name in (*applications.include_applications, *applications.exclude_applications):
             if name not in _WORDS and lab.store.with_app_id(ServicePrincipal, name) is None:
                 message = f"1008: Application '{name}' was not found in the tenant."
-                raise GraphError(BAD_REQUEST, PolicyBody.code, message)
+                raise GraphError(BAD_REQUEST, _PolicyBody.code, message)
         now = datetime.now(UTC).isoformat()
         facts: JsonObject = (
             {"modifiedDateTime": now}
@@ -352,7 +308,7 @@ def _reason(policy: ConditionalAccessPolicy, user: UserRecord, body: EvaluateBod
     if policy.state not in {ENABLED, REPORT_ONLY}:
         return "policyNotEnabled"
     stored = policy.conditions.document()
-    conditions = ConditionsPart.model_validate(
+    conditions = _ConditionSet.model_validate(
         {name: value for name, value in stored.items() if value is not None}
     )
     users = conditions.users
@@ -384,7 +340,7 @@ def _names_user(user: UserRecord, words: Sequence[str], groups: set[str], *, gue
     return by_word or bool(groups & memberships) or (guests and user.guest)
 
 
-def _condition(conditions: ConditionsPart, sign_in: SignInPart) -> str:
+def _condition(conditions: _ConditionSet, sign_in: _SignInConditions) -> str:
     """Return the first condition that does not fit, or is not known."""
     if conditions.platforms is not None:
         if sign_in.device_platform is None:
@@ -421,7 +377,7 @@ POLICIES: Final = _Policies(
     "policies",
     "conditionalAccessPolicy",
     ConditionalAccessPolicy,
-    (PolicyBody,),
+    (_PolicyBody,),
     "identity/conditionalAccess",
     filterable=("state",),
     may_read=permissions.may_read_policies,

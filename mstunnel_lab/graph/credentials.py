@@ -23,7 +23,7 @@ from starlette.routing import Route
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.tokens import thumbprints
 from mstunnel_lab.errors import BAD_REQUEST, FORBIDDEN, GraphError, directory_not_found
-from mstunnel_lab.graph.bodies import GRAPH, Body, BodyPart, FilledText, Guid, Text
+from mstunnel_lab.graph.bodies import Body, BodyPart, FilledText, Guid, Text
 from mstunnel_lab.graph.http import NO_CONTENT, admitted, caller_of, entity, read_body
 from mstunnel_lab.records import ApplicationRecord, digest
 from mstunnel_lab.state import Lab, lab_of
@@ -31,11 +31,9 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import Application, KeyCredential, PasswordCredential
 
 _MIN_KEY_BITS: Final = 2048
-_DEFAULT_LIFE: Final = timedelta(days=730)
 _HINT_LENGTH: Final = 3
 _AUDIENCE: Final = "00000002-0000-0000-c000-000000000000"
 """Of proofs of possession: Azure AD Graph."""
-_LONGEST: Final = timedelta(minutes=10)
 _LEEWAY_SECONDS: Final = 60
 
 
@@ -99,40 +97,28 @@ class DirectoryBody(Body):
     code = "Request_BadRequest"
 
 
-class AddPasswordBody(DirectoryBody):
+class AddPasswordBody(DirectoryBody, entity=Application, name="application"):
     """Parameters of addPassword."""
-
-    entity = Application
-    type_name = f"{GRAPH}application"
 
     password_credential: PasswordCredentialBody = PasswordCredentialBody()
 
 
-class KeyReferenceBody(DirectoryBody):
+class KeyReferenceBody(DirectoryBody, entity=Application, name="application"):
     """Parameters of removePassword."""
-
-    entity = Application
-    type_name = f"{GRAPH}application"
 
     key_id: Guid
 
 
-class AddKeyBody(DirectoryBody):
+class AddKeyBody(DirectoryBody, entity=KeyCredential, name="keyCredential"):
     """Parameters of addKey; a password only goes with a private key, which must not be sent."""
-
-    entity = KeyCredential
-    type_name = f"{GRAPH}keyCredential"
 
     key_credential: KeyCredentialBody
     password_credential: None = None
     proof: FilledText
 
 
-class RemoveKeyBody(DirectoryBody):
+class RemoveKeyBody(DirectoryBody, entity=KeyCredential, name="keyCredential"):
     """Parameters of removeKey."""
-
-    entity = KeyCredential
-    type_name = f"{GRAPH}keyCredential"
 
     key_id: Guid
     proof: FilledText
@@ -203,7 +189,7 @@ async def add_password(request: Request) -> Response:
         display_name=wanted.display_name,
         hint=text[:_HINT_LENGTH],
         start_date_time=start,
-        end_date_time=wanted.end_date_time or start + _DEFAULT_LIFE,
+        end_date_time=wanted.end_date_time or start + timedelta(days=730),
     )
     update = {
         "password_credentials": (*found.password_credentials, made),
@@ -297,7 +283,7 @@ def _proves(proof: str, certificate: bytes, object_id: str) -> bool:
         )
     except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         return False
-    return bool(claims["exp"] - claims["nbf"] <= _LONGEST.total_seconds())
+    return bool(claims["exp"] - claims["nbf"] <= timedelta(minutes=10).total_seconds())
 
 
 _ACTIONS: Final = {

@@ -10,21 +10,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from mstunnel_lab.entra.permissions import Requirement, may_read_tunnel, may_write_tunnel
+from mstunnel_lab.entra.permissions import AccessRule, may_read_tunnel, may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, GraphError, not_found
+from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body, judge
-from mstunnel_lab.graph.http import (
-    CREATED,
-    NO_CONTENT,
-    EntityType,
-    admitted,
-    collection,
-    entity,
-    entity_type,
-    one,
-    read_body,
-    read_json,
-)
 from mstunnel_lab.state import Lab
 from mstunnel_lab.store import Entity, Rows
 from mstunnel_setup.base.values import JsonObject, as_object
@@ -65,15 +54,15 @@ class Entities(Generic[Found]):
     prefix: str = ""
     navigation: tuple[str, ...] = ()
     filterable: tuple[str, ...] = ()
-    may_read: Requirement = may_read_tunnel
-    may_write: Requirement = may_write_tunnel
+    may_read: AccessRule = may_read_tunnel
+    may_write: AccessRule = may_write_tunnel
     quiet: bool = False
 
     @property
-    def kind(self) -> EntityType:
+    def kind(self) -> http.EntityType:
         """What query options may name."""
         name = f"microsoft.graph.{self.name}"
-        return entity_type(name, self.bodies[0].entity, self.navigation, self.filterable)
+        return http.entity_type(name, self.bodies[0].entity, self.navigation, self.filterable)
 
     @property
     def context(self) -> str:
@@ -93,7 +82,7 @@ class Entities(Generic[Found]):
         """The route of `$count`, which comes before those of single entities."""
 
         async def answer(request: Request) -> Response:
-            lab, _ = admitted(request, self.may_read)
+            lab, _ = http.admitted(request, self.may_read)
             return PlainTextResponse(str(lab.store.count(self.model)))
 
         return Route(f"/{self.segment}/$count", answer)
@@ -148,12 +137,12 @@ class Entities(Generic[Found]):
 
     async def _answer_collection(self, request: Request) -> Response:
         if request.method == "GET":
-            lab, _ = admitted(request, self.may_read)
+            lab, _ = http.admitted(request, self.may_read)
             found, expanded = Rows(lab.store, self.model), partial(self.expanded, lab)
-            return collection(request, found, self.document, self.kind, self.context, expanded=expanded)
-        lab, _ = admitted(request, self.may_write)
-        created = self.create(lab, await read_json(request))
-        return entity(request, self.document(created), f"{self.context}/$entity", CREATED)
+            return http.collection(request, found, self.document, self.kind, self.context, expanded=expanded)
+        lab, _ = http.admitted(request, self.may_write)
+        created = self.create(lab, await http.read_json(request))
+        return http.entity(request, self.document(created), f"{self.context}/$entity", http.CREATED)
 
     async def _answer_one(self, request: Request) -> Response:
         return await self.answer(request, request.path_params["id"])
@@ -161,18 +150,18 @@ class Entities(Generic[Found]):
     async def answer(self, request: Request, identifier: str) -> Response:
         """Read, change or delete one entity."""
         context = f"{self.context}/$entity"
-        lab, _ = admitted(request, self.may_read if request.method == "GET" else self.may_write)
+        lab, _ = http.admitted(request, self.may_read if request.method == "GET" else self.may_write)
         found = self.find(lab, identifier)
         if request.method == "GET":
             expanded = partial(self.expanded, lab)
-            return one(request, self.document(found), self.kind, context, expanded)
+            return http.one(request, self.document(found), self.kind, context, expanded)
         if request.method == "DELETE":
             self.remove(lab, found)
-            return Response(status_code=NO_CONTENT)
-        changed = self.change(lab, found, await read_json(request))
+            return Response(status_code=http.NO_CONTENT)
+        changed = self.change(lab, found, await http.read_json(request))
         if self.quiet:
-            return Response(status_code=NO_CONTENT)
-        return entity(request, self.document(changed), context)
+            return Response(status_code=http.NO_CONTENT)
+        return http.entity(request, self.document(changed), context)
 
 
 @dataclass(frozen=True)
@@ -255,13 +244,13 @@ class AssignedEntities(Entities[Typed]):
     async def _answer_assignments(self, request: Request) -> Response:
         """List the assignments of an entity, after they were replaced by those of a POST."""
         is_change = request.method == "POST"
-        lab, _ = admitted(request, self.may_write if is_change else self.may_read)
+        lab, _ = http.admitted(request, self.may_write if is_change else self.may_read)
         identifier = self.find(lab, request.path_params["id"]).id
         if is_change:
-            body = await read_body(request, self.assign)
+            body = await http.read_body(request, self.assign)
             with lab.store.transaction():
                 self.replace_assignments(lab, identifier, body)
         found = lab.store.each(self.assignment, parent=identifier)
-        kind = entity_type(f"microsoft.graph.{self.name}Assignment", self.assignment)
+        kind = http.entity_type(f"microsoft.graph.{self.name}Assignment", self.assignment)
         context = f"{self.context}('{identifier}')/assignments"
-        return collection(request, found, lambda item: item.document(), kind, context)
+        return http.collection(request, found, lambda item: item.document(), kind, context)

@@ -21,19 +21,9 @@ from mst_admin.metrics import METRICS, HealthMetric
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, NOT_FOUND, GraphError, not_found
-from mstunnel_lab.graph.bodies import GRAPH, Body, BodyPart, Guid, Name, Text, judge, unknown_property
+from mstunnel_lab.graph import http
+from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge, unknown_property
 from mstunnel_lab.graph.entities import Entities
-from mstunnel_lab.graph.http import (
-    CREATED,
-    NO_CONTENT,
-    admitted,
-    collection,
-    entity,
-    entity_type,
-    one,
-    read_body,
-    read_json,
-)
 from mstunnel_lab.graph.tunnel import SITES, MetricName, server_document
 from mstunnel_lab.pki import write_private
 from mstunnel_lab.records import ServerRecord, SiteRecord
@@ -41,17 +31,10 @@ from mstunnel_lab.state import Lab, Purpose, lab_of, labs_of
 from mstunnel_lab.store import Rows
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject, JsonValue
-from mstunnel_setup.tenant.wire import (
-    DeploymentMode,
-    HealthStatus,
-    LogCollection,
-    LogCollectionStatus,
-    TunnelServer,
-)
+from mstunnel_setup.tenant import wire
 
 _NAME: Final = "microsoftTunnelServer"
-_SERVER: Final = entity_type(f"microsoft.graph.{_NAME}", TunnelServer)
-_LOGS_KEPT: Final = timedelta(days=14)
+_SERVER: Final = http.entity_type(f"microsoft.graph.{_NAME}", wire.TunnelServer)
 _ADDRESS_LIFE: Final = 600
 
 
@@ -80,42 +63,37 @@ class CheckBody(BodyPart):
     """One row of a server's own health table."""
 
     id: MetricName
-    status: Annotated[HealthStatus, AfterValidator(_known_member)]
+    status: Annotated[wire.HealthStatus, AfterValidator(_known_member)]
     text: Annotated[StrictStr, Field(max_length=300)] = ""
 
 
 class HealthBody(BodyPart):
     """What a server tells about itself: the lab's extension `labHealth`."""
 
-    status: Annotated[HealthStatus, AfterValidator(_known_member)]
+    status: Annotated[wire.HealthStatus, AfterValidator(_known_member)]
     server_image_digest: Text | None = None
     agent_image_digest: Text | None = None
     metrics: Annotated[dict[MetricName, StrictInt], Field(max_length=100)] = Field(default_factory=dict)
     checks: Annotated[tuple[CheckBody, ...], Field(max_length=100)] = ()
 
 
-class _ServerPart(Body):
-    entity = TunnelServer
-    type_name = f"{GRAPH}{_NAME}"
-
-
-class ServerBody(_ServerPart):
+class ServerBody(Body, entity=wire.TunnelServer, name=_NAME):
     """microsoftTunnelServer."""
 
     display_name: Name
-    deployment_mode: Annotated[DeploymentMode, AfterValidator(_known_member)] = (
-        DeploymentMode.STANDALONE_ROOTFUL
+    deployment_mode: Annotated[wire.DeploymentMode, AfterValidator(_known_member)] = (
+        wire.DeploymentMode.STANDALONE_ROOTFUL
     )
     lab_health: HealthBody | None = None
 
 
-class MetricNamesBody(_ServerPart):
+class MetricNamesBody(Body, entity=wire.TunnelServer, name=_NAME):
     """Parameters of getHealthMetrics."""
 
     metric_names: Annotated[tuple[GraphMetric, ...], Field(min_length=1, max_length=100)]
 
 
-class LogRequestBody(_ServerPart):
+class LogRequestBody(Body, entity=wire.TunnelServer, name=_NAME):
     """Parameters of createServerLogCollectionRequest and generateServerLogCollectionRequest."""
 
     start_date_time: AwareDatetime
@@ -134,14 +112,11 @@ class TimeSeriesBody(LogRequestBody):
     metric_name: GraphMetric
 
 
-class LogCollectionBody(Body):
-    """microsoftTunnelServerLogCollectionResponse."""
-
-    entity = LogCollection
-    type_name = "microsoft.graph.microsoftTunnelServerLogCollectionResponse"
-
+class _LogCollectionBody(Body, entity=wire.LogCollection, name="microsoftTunnelServerLogCollectionResponse"):
     server_id: Guid
-    status: Annotated[LogCollectionStatus, AfterValidator(_known_member)] = LogCollectionStatus.PENDING
+    status: Annotated[wire.LogCollectionStatus, AfterValidator(_known_member)] = (
+        wire.LogCollectionStatus.PENDING
+    )
     request_date_time: AwareDatetime | None = None
     start_date_time: AwareDatetime | None = None
     end_date_time: AwareDatetime | None = None
@@ -212,23 +187,23 @@ def _checked_in(lab: Lab, server: ServerRecord, *, reported: bool) -> ServerReco
 def delete_server(lab: Lab, found: ServerRecord) -> None:
     """Remove the record of a server, its trends and its collected logs."""
     with lab.store.transaction():
-        for item in lab.store.each(LogCollection, parent=found.id):
-            lab.store.remove(LogCollection, item.id)
+        for item in lab.store.each(wire.LogCollection, parent=found.id):
+            lab.store.remove(wire.LogCollection, item.id)
         lab.store.forget_trends(found.id)
         lab.store.remove(ServerRecord, found.id)
 
 
-def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime) -> LogCollection:
+def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime) -> wire.LogCollection:
     """Ask a server for its logs of a time."""
     now = datetime.now(UTC)
-    made = LogCollection(
+    made = wire.LogCollection(
         id=str(uuid.uuid4()),
         server_id=server.id,
-        status=LogCollectionStatus.PENDING,
+        status=wire.LogCollectionStatus.PENDING,
         request_date_time=now,
         start_date_time=start,
         end_date_time=end,
-        expiry_date_time=now + _LOGS_KEPT,
+        expiry_date_time=now + timedelta(days=14),
         size_in_bytes=0,
     )
     lab.store.add(made, parent=server.id)
@@ -236,15 +211,15 @@ def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime)
 
 
 @dataclass(frozen=True)
-class _Logs(Entities[LogCollection]):
-    def create(self, lab: Lab, document: object) -> LogCollection:
-        body = judge(LogCollectionBody, document)
-        created = LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
+class _Logs(Entities[wire.LogCollection]):
+    def create(self, lab: Lab, document: object) -> wire.LogCollection:
+        body = judge(_LogCollectionBody, document)
+        created = wire.LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
         server_called(lab, created.server_id)
         lab.store.add(created, parent=created.server_id)
         return created
 
-    def remove(self, lab: Lab, found: LogCollection) -> None:
+    def remove(self, lab: Lab, found: wire.LogCollection) -> None:
         (lab.uploads / found.id).unlink(missing_ok=True)
         super().remove(lab, found)
 
@@ -252,8 +227,8 @@ class _Logs(Entities[LogCollection]):
 _LOGS: Final = _Logs(
     "microsoftTunnelServerLogCollectionResponses",
     "microsoftTunnelServerLogCollectionResponse",
-    LogCollection,
-    (LogCollectionBody,),
+    wire.LogCollection,
+    (_LogCollectionBody,),
 )
 
 
@@ -273,17 +248,17 @@ async def servers(request: Request) -> Response:
     """List or register the servers of a site."""
     context = f"{SITES.context}('{request.path_params['id']}')/microsoftTunnelServers"
     if request.method == "POST":
-        lab, caller = admitted(request, permissions.may_register_server)
-        created = _register(lab, _site(request), await read_json(request), caller)
-        return entity(request, server_document(lab, created), f"{context}/$entity", CREATED)
-    lab, _ = admitted(request, permissions.may_read_tunnel)
+        lab, caller = http.admitted(request, permissions.may_register_server)
+        created = _register(lab, _site(request), await http.read_json(request), caller)
+        return http.entity(request, server_document(lab, created), f"{context}/$entity", http.CREATED)
+    lab, _ = http.admitted(request, permissions.may_read_tunnel)
     found = Rows(lab.store, ServerRecord, parent=_site(request).id)
-    return collection(request, found, partial(server_document, lab), _SERVER, context)
+    return http.collection(request, found, partial(server_document, lab), _SERVER, context)
 
 
 async def count(request: Request) -> Response:
     """Answer `$count` as plain text."""
-    lab, _ = admitted(request, permissions.may_read_tunnel)
+    lab, _ = http.admitted(request, permissions.may_read_tunnel)
     return PlainTextResponse(str(lab.store.count(ServerRecord, parent=_site(request).id)))
 
 
@@ -291,23 +266,23 @@ async def server(request: Request) -> Response:
     """Read, change (by its agent: check in) or remove one server."""
     context = f"{SITES.context}('{request.path_params['id']}')/microsoftTunnelServers/$entity"
     if request.method == "GET":
-        lab, _ = admitted(request, permissions.may_read_tunnel)
-        return one(request, server_document(lab, _server(request)), _SERVER, context)
-    lab, caller = admitted(request, permissions.may_write_tunnel)
+        lab, _ = http.admitted(request, permissions.may_read_tunnel)
+        return http.one(request, server_document(lab, _server(request)), _SERVER, context)
+    lab, caller = http.admitted(request, permissions.may_write_tunnel)
     found = _server(request)
     if request.method == "DELETE":
         permissions.may_remove_server(caller, found)
         delete_server(lab, found)
-        return Response(status_code=NO_CONTENT)
+        return Response(status_code=http.NO_CONTENT)
     permissions.may_change_server(caller, found)
-    changed = change_server(lab, found, await read_json(request), caller)
-    return entity(request, server_document(lab, changed), context)
+    changed = change_server(lab, found, await http.read_json(request), caller)
+    return http.entity(request, server_document(lab, changed), context)
 
 
 async def health_metrics(request: Request) -> Response:
     """Return the last reported values of some metrics; those that were never reported are left out."""
-    admitted(request, permissions.may_read_tunnel)
-    names = (await read_body(request, MetricNamesBody)).metric_names
+    http.admitted(request, permissions.may_read_tunnel)
+    names = (await http.read_body(request, MetricNamesBody)).metric_names
     health = _server(request).lab_health
     known = health.metrics if health else {}
     found: list[JsonValue] = [
@@ -315,13 +290,13 @@ async def health_metrics(request: Request) -> Response:
         for name in names
         if (metric := metric_in_graph(name)) and metric.name in known
     ]
-    return entity(request, {"value": found}, "Collection(microsoft.graph.keyLongValuePair)")
+    return http.entity(request, {"value": found}, "Collection(microsoft.graph.keyLongValuePair)")
 
 
 async def health_time_series(request: Request) -> Response:
     """Return the averages of a metric over time."""
-    lab, _ = admitted(request, permissions.may_read_tunnel)
-    wanted = await read_body(request, TimeSeriesBody)
+    lab, _ = http.admitted(request, permissions.may_read_tunnel)
+    wanted = await http.read_body(request, TimeSeriesBody)
     found = _server(request)
     metric = next(item for item in METRICS if item.graph_name == wanted.metric_name)
     start, end = wanted.start_date_time.timestamp(), wanted.end_date_time.timestamp()
@@ -332,20 +307,20 @@ async def health_time_series(request: Request) -> Response:
         }
         for point in lab.store.trend(found.id, metric.name, start, end)
     ]
-    return entity(request, {"value": shown}, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
+    return http.entity(request, {"value": shown}, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
 
 
 async def answer_log_request(request: Request) -> Response:
     """Ask a server for its logs of a time."""
-    lab, _ = admitted(request, permissions.may_write_tunnel)
-    wanted = await read_body(request, LogRequestBody)
+    lab, _ = http.admitted(request, permissions.may_write_tunnel)
+    wanted = await http.read_body(request, LogRequestBody)
     made = request_logs(lab, _server(request), wanted.start_date_time, wanted.end_date_time)
-    return entity(request, made.document(), f"{_LOGS.context}/$entity")
+    return http.entity(request, made.document(), f"{_LOGS.context}/$entity")
 
 
 async def upload(request: Request) -> Response:
     """Take the logs of a server, a file of any kind; this completes the collection."""
-    lab, caller = admitted(request, permissions.may_write_tunnel)
+    lab, caller = http.admitted(request, permissions.may_write_tunnel)
     found = _LOGS.find(lab, request.path_params["id"])
     if not lab.tenant.extensions:
         raise not_found(_LOGS.name, f"{found.id}/labContent")
@@ -354,18 +329,18 @@ async def upload(request: Request) -> Response:
     content = await request.body()
     lab.uploads.mkdir(mode=0o700, exist_ok=True)
     write_private(lab.uploads / found.id, content)
-    update = {"status": LogCollectionStatus.COMPLETED, "size_in_bytes": len(content)}
+    update = {"status": wire.LogCollectionStatus.COMPLETED, "size_in_bytes": len(content)}
     lab.store.replace(found.model_copy(update=update))
-    return Response(status_code=NO_CONTENT)
+    return Response(status_code=http.NO_CONTENT)
 
 
 async def download_address(request: Request) -> Response:
     """Make an address that the logs can be fetched from for ten minutes, without a token."""
-    lab, _ = admitted(request, permissions.may_read_tunnel)
+    lab, _ = http.admitted(request, permissions.may_read_tunnel)
     found = _LOGS.find(lab, request.path_params["id"])
-    if found.status is not LogCollectionStatus.COMPLETED:
+    if found.status is not wire.LogCollectionStatus.COMPLETED:
         raise GraphError(CONFLICT, "Conflict", "The logs have not been collected.")
-    return entity(request, {"value": signed_address(request, found.id)}, "Edm.String")
+    return http.entity(request, {"value": signed_address(request, found.id)}, "Edm.String")
 
 
 def signed_address(request: Request, identifier: str) -> str:

@@ -19,7 +19,7 @@ from mst_admin.objects.configuration import SESSION_TIMEOUT, configuration_objec
 from mst_admin.objects.site import judge_site, site_object
 from mstunnel_lab.entra.permissions import may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, GraphError
-from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, Texts, judge
+from mstunnel_lab.graph.bodies import Body, BodyPart, Name, ReferenceBody, Text, Texts, judge
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.http import NO_CONTENT, admitted, caller_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
@@ -89,11 +89,8 @@ class SettingBody(BodyPart):
         return self
 
 
-class ConfigurationBody(Body):
+class ConfigurationBody(Body, entity=TunnelConfiguration, name="microsoftTunnelConfiguration"):
     """microsoftTunnelConfiguration."""
-
-    entity = TunnelConfiguration
-    type_name = "microsoft.graph.microsoftTunnelConfiguration"
 
     display_name: Name
     description: Text | None = None
@@ -141,17 +138,8 @@ class ConfigurationBody(Body):
         return (item for item in judge_configuration(written) if item.fatal and item.code != _OF_THE_GATEWAY)
 
 
-class Reference(BodyPart):
-    """A reference to an entity that exists: {"id": …}."""
-
-    id: Guid
-
-
-class SiteBody(Body):
+class SiteBody(Body, entity=TunnelSite, name="microsoftTunnelSite"):
     """microsoftTunnelSite; the configuration is referred to by a nested id or by `@odata.bind`."""
-
-    entity = TunnelSite
-    type_name = "microsoft.graph.microsoftTunnelSite"
 
     display_name: Name
     description: Text | None = None
@@ -162,7 +150,7 @@ class SiteBody(Body):
     upgrade_window_end_time: time | None = None
     upgrade_window_utc_offset_in_minutes: Annotated[StrictInt, Field(gt=-1440, lt=1440)] | None = None
     role_scope_tag_ids: Texts = ("0",)
-    microsoft_tunnel_configuration: Reference | None = None
+    microsoft_tunnel_configuration: ReferenceBody | None = None
     configuration_bind: Annotated[
         StrictStr | None,
         Field(
@@ -195,11 +183,8 @@ class SiteBody(Body):
         return self.model_dump(mode="json", by_alias=True, exclude=reference)
 
 
-class ThresholdBody(Body):
+class ThresholdBody(Body, entity=HealthThreshold, name="microsoftTunnelHealthThreshold"):
     """microsoftTunnelHealthThreshold; `id` is the name of the metric and only given on creation."""
-
-    entity = HealthThreshold
-    type_name = "microsoft.graph.microsoftTunnelHealthThreshold"
 
     id: MetricName | None = None
     healthy_threshold: Annotated[StrictInt, Field(ge=0)]

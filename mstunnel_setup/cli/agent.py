@@ -10,7 +10,7 @@ import typer
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_INSTALLED, ExitCode, SetupError
-from mstunnel_setup.cli.framework.options import new_app
+from mstunnel_setup.cli.framework.options import new_app, option
 from mstunnel_setup.cli.framework.streams import refuse_undecodable
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
@@ -21,7 +21,7 @@ app = new_app("Keep a gateway in sync with its tenant and check in.")
 
 Root = Annotated[
     Path,
-    typer.Option("--root", envvar="MSTUNNEL_ROOT", help="Directory to use as the root of the file system."),
+    option("--root", help="Directory to use as the root of the file system."),
 ]
 _HOST: Final = Path("/")
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -56,9 +56,6 @@ _SETTING = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 SCHEMA = "mstunnel-diagnostic/1"
-_MANIFEST = "manifest.json"
-_REDACTIONS = "redactions.json"
-# Of each file, how many secrets of each kind were taken out of it.
 
 
 class DiagnosticFile(Report):
@@ -119,7 +116,7 @@ def known_secrets(ports: Host) -> list[bytes]:
 def _parts(operator: Operator, ports: Host) -> Iterator[tuple[str, Callable[[], str | None]]]:
     """What reads each part; None is what this host does not have."""
     commands: dict[str, Callable[[Operator], Result]] = {
-        "readiness": _readiness,
+        "readiness": lambda operator: readiness(operator, ReadinessRequest()),
         "health": health,
         "status": overview,
         "certificate": check,
@@ -133,10 +130,6 @@ def _parts(operator: Operator, ports: Host) -> Iterator[tuple[str, Callable[[], 
         yield f"containers/{name}.json", partial(_inspected, ports, name)
         yield f"logs/{name}.log", partial(_container_log, ports, name)
     yield "logs/journal.log", partial(_journal, ports)
-
-
-def _readiness(operator: Operator) -> Result:
-    return readiness(operator, ReadinessRequest())
 
 
 def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
@@ -159,12 +152,12 @@ def _container_log(ports: Host, name: str) -> str:
 def _journal(ports: Host) -> str | None:
     if not ports.systemd.running():
         return None
-    which = [f"--identifier={tag}" for tag in _TAGS]
     fixed = ("journalctl", "--no-pager", "--utc", f"--since={_SINCE}", f"--lines={_LOG_LINES}")
     option = "--user-unit" if paths.ROOTLESS else "--unit"
-    units = [f"{option}={unit}" for unit in _UNITS]
-    tagged = ports.processes.run([*fixed, *which], timeout=_SECONDS, check=False)
-    of_units = ports.processes.run([*fixed, *units], timeout=_SECONDS, check=False)
+    which = ([f"--identifier={tag}" for tag in _TAGS], [f"{option}={unit}" for unit in _UNITS])
+    tagged, of_units = (
+        ports.processes.run([*fixed, *words], timeout=_SECONDS, check=False) for words in which
+    )
     return _ACCESS_LOG.sub("", f"{tagged.output}{of_units.output}{of_units.error}")
 
 
@@ -181,7 +174,13 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
     """
     if file is not None:
         refuse_present(file)
-    with _host(operator) as ports:
+    with ExitStack() as opened:
+        try:
+            ports = opened.enter_context(open_host(operator))
+        except (JournalError, FileError):
+            # A part of the report names what is wrong with the journal; the first engine that is here does.
+            scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
+            ports = opened.enter_context(build_host(operator, scope, EnginePreference()))
         now = ports.clock.now().isoformat(timespec="seconds")
         secrets = known_secrets(ports)
         collected = collect(operator, ports)
@@ -191,10 +190,13 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         scrubber.counts.clear()
         files[name] = scrubber.clean(content).encode()
         redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
-    files = {_REDACTIONS: json_bytes({name: {**counts} for name, counts in redactions.items()}), **files}
+    files = {
+        "redactions.json": json_bytes({name: {**counts} for name, counts in redactions.items()}),
+        **files,
+    }
     about = _listed(file, files, redactions)
     manifest = {"schema": SCHEMA, "version": __version__, "created": now, **about.data}
-    files = {_MANIFEST: json_bytes(manifest), **files}
+    files = {"manifest.json": json_bytes(manifest), **files}
     found = _listed(file, files, redactions)
     rows = [(str(row.bytes), str(row.redactions), row.name) for row in found.contents]
     preview = [
@@ -203,7 +205,12 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
     if file is None:
         lines = [*preview, text("Write it with `mst-cli diagnose FILE.tar.gz`.")]
         return Result("ok", found.data, text=lines)
-    _agree(operator, preview)
+    if operator.console.interactive:
+        operator.console.say("\n".join(preview))
+        if not operator.console.confirm("Write these files into one archive?"):
+            raise UsageError(
+                "diagnose-declined", "nothing was written", hint="Run the command again and answer yes."
+            )
     scrubber = Scrubber(secrets)
     if leaked := [name for name, content in files.items() if scrubber.holds(content.decode())]:
         raise CheckError(
@@ -213,31 +220,12 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
             found=json.dumps(leaked),
         )
     operator.files.given.write(str(file), pack(files), 0o600)
-    return Result(
-        "changed",
-        found.data,
-        (
-            warning(
-                "look-before-sending",
-                "the file contains no known secret, but it contains names and addresses",
-                hint="Review it before you send it.",
-            ),
-        ),
-        text=[text("Written: {file}.", file=file)],
+    review = warning(
+        "look-before-sending",
+        "the file contains no known secret, but it contains names and addresses",
+        hint="Review it before you send it.",
     )
-
-
-@contextmanager
-def _host(operator: Operator) -> Iterator[Host]:
-    """The ports of this host; where its journal cannot be read, with the first engine that is here."""
-    with ExitStack() as opened:
-        try:
-            ports = opened.enter_context(open_host(operator))
-        except (JournalError, FileError):
-            # A part of the report names what is wrong with it.
-            scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
-            ports = opened.enter_context(build_host(operator, scope, EnginePreference()))
-        yield ports
+    return Result("changed", found.data, (review,), text=[text("Written: {file}.", file=file)])
 
 
 def _listed(
@@ -252,16 +240,3 @@ def _listed(
             for name, content in files.items()
         ),
     )
-
-
-def _agree(operator: Operator, preview: list[str]) -> None:
-    console = operator.console
-    if not console.interactive:
-        return
-    console.say("\n".join(preview))
-    if not console.confirm("Write these files into one archive?"):
-        raise UsageError(
-            "diagnose-declined",
-            "nothing was written",
-            hint="Run the command again and answer yes.",
-        )

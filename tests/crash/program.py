@@ -30,9 +30,9 @@ import mstunnel_setup.install.preflight
 import mstunnel_setup.install.session as run_module
 import mstunnel_setup.install.status
 import mstunnel_setup.install.uninstall
+import mstunnel_setup.operations.backup
 import mstunnel_setup.operations.certificate.import_certificate
 import mstunnel_setup.operations.monitor.rounds
-import mstunnel_setup.operations.restore
 from mstunnel_setup.actions.host import Host, build_host
 from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
@@ -192,9 +192,9 @@ def _pretend(request: dict[str, Any]) -> None:
     if request.get("live"):
         # The files below the root are those of the host that runs; what else it is like is not judged.
         Files.live = property(lambda files: str(files.root) == request["root"])  # type: ignore[method-assign,assignment]
-        for module in (mstunnel_setup.install.install, mstunnel_setup.operations.restore, adopt_module):
+        for module in (mstunnel_setup.install.install, mstunnel_setup.operations.backup, adopt_module):
             module.refuse_unready = lambda *_arguments: None  # type: ignore[attr-defined]
-        for module in (mstunnel_setup.install.preflight, mstunnel_setup.operations.restore):
+        for module in (mstunnel_setup.install.preflight, mstunnel_setup.operations.backup):
             module.refuse_unsuited = lambda *_arguments: None  # type: ignore[attr-defined]
 
 

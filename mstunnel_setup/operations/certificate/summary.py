@@ -14,12 +14,12 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations, revocation
 from mstunnel_setup.certificates.judge import WARN_DAYS, days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
-from mstunnel_setup.operations.errors import CERTIFICATE_EXPIRED, CERTIFICATE_NOT_IN_USE, CERTIFICATE_REVOKED
 from mstunnel_setup.transaction.receipt import Receipt
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
 # Where the timer has not done it, the monitor does after five minutes.
 _PATIENCE = timedelta(minutes=10)
+_RENEW = "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that does both."
 
 
 class RevocationSummary(Report):
@@ -52,62 +52,62 @@ def certificate_summary(ports: Host, receipt: Receipt) -> CertificateSummary:
     leaf = generations.leaf_in_use(ports.files)
     now = ports.clock.now()
     asked = revocation.last(ports.files, str(generations.linked(ports.files)), now)
+    answer = None
+    if asked is not None:
+        at = asked.asked.isoformat(timespec="seconds")
+        answer = RevocationSummary(state=asked.state.value, asked=at, problems=tuple(asked.problems))
+    pending = sorted(pending_imports(receipt), key=lambda item: item.due)
     return CertificateSummary(
         days_left=None if leaf is None else days_left(leaf, now),
         not_after=None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-        revocation=None
-        if asked is None
-        else RevocationSummary(
-            state=asked.state.value,
-            asked=asked.asked.isoformat(timespec="seconds"),
-            problems=tuple(asked.problems),
-        ),
+        revocation=answer,
         pending=tuple(
             PendingImport(name=item.name, at=item.due.isoformat(), overdue=item.due + _PATIENCE < now)
-            for item in sorted(pending_imports(receipt), key=lambda item: item.due)
+            for item in pending
         ),
     )
 
 
 def certificate_notices(summary: CertificateSummary) -> Iterator[Problem]:
     """Warnings: 30 days before the end, of a revoked one, of one not asked about, of a failed import."""
-    days, answer = summary.days_left, summary.revocation
+    days, date = summary.days_left, summary.not_after
     if days is None:
-        yield CERTIFICATE_NOT_IN_USE()
+        yield warning(
+            "certificate-not-in-use", "no usable certificate is in use", hint="Run `mst-cli cert check`."
+        )
     elif days < 0:
-        yield CERTIFICATE_EXPIRED(date=summary.not_after)
+        yield warning("certificate-expired", "the certificate expired on {date}", hint=_RENEW, date=date)
     elif days <= WARN_DAYS:
         yield warning(
             "certificate-expires-soon",
             "the certificate expires on {date}, in {days} days",
-            hint=(
-                "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that "
-                "does both."
-            ),
-            date=summary.not_after,
+            hint=_RENEW,
+            date=date,
             days=days,
         )
-    if answer is not None and answer.state == RevocationState.REVOKED:
-        yield CERTIFICATE_REVOKED()
-    elif answer is not None and answer.state in _UNANSWERED:
-        why = "; ".join(answer.problems)
+    state = summary.revocation and summary.revocation.state
+    if state == RevocationState.REVOKED:
+        yield warning(
+            "certificate-revoked",
+            "the authority has revoked the certificate",
+            hint="Import a new one with `mst-cli import_cert`.",
+        )
+    elif summary.revocation is not None and state in _UNANSWERED:
+        why = "; ".join(summary.revocation.problems)
         yield warning(
             "revocation-undetermined",
             "cannot determine whether the certificate is revoked{why}",
             hint="Run `mst-cli cert check`.",
             why=text(": {why}", why=why) if why else "",
         )
-    for item in summary.pending:
-        if item.overdue:
-            yield warning(
-                "import-overdue",
-                "the delayed import {name} did not run at its time",
-                hint=(
-                    "The monitor retries it every hour; `journalctl -t mstunnel_monitor` shows why it "
-                    "fails, `mst-cli import_cert --cancel {name}` cancels it."
-                ),
-                name=item.name,
-            )
+    for item in (item for item in summary.pending if item.overdue):
+        yield warning(
+            "import-overdue",
+            "the delayed import {name} did not run at its time",
+            hint="The monitor retries it every hour; `journalctl -t mstunnel_monitor` shows why it "
+            "fails, `mst-cli import_cert --cancel {name}` cancels it.",
+            name=item.name,
+        )
 
 
 def certificate_lines(summary: CertificateSummary) -> list[tuple[str, str]]:
@@ -115,14 +115,12 @@ def certificate_lines(summary: CertificateSummary) -> list[tuple[str, str]]:
     days, answer = summary.days_left, summary.revocation
     left = text("not installed yet") if days is None else text("{days} days left", days=days)
     rows = [(text("Certificate"), left)]
-    if answer is not None and answer.state == RevocationState.NOT_OFFERED:
-        rows.append(("Revocation", text("the certificate names no OCSP responder or CRL")))
-    elif answer is not None:
+    if answer is not None:
         asked = datetime.fromisoformat(answer.asked)
-        rows.append(
-            (
-                "Revocation",
-                text("{state}, asked on {asked:%Y-%m-%d %H:%M} UTC", state=answer.state, asked=asked),
-            )
+        said = (
+            text("the certificate names no OCSP responder or CRL")
+            if answer.state == RevocationState.NOT_OFFERED
+            else text("{state}, asked on {asked:%Y-%m-%d %H:%M} UTC", state=answer.state, asked=asked)
         )
+        rows.append(("Revocation", said))
     return [*rows, *((text("Next"), f"{item.name} at {item.at}") for item in summary.pending)]

@@ -15,8 +15,16 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.exchange.upgrade_history import render_history
 from mstunnel_setup.operations import backup
-from mstunnel_setup.operations.backup import LARGEST, MANIFEST, MOST_FILES, SCHEMA, UPGRADES, pack, unpack
-from mstunnel_setup.operations.restore import restore
+from mstunnel_setup.operations.backup import (
+    LARGEST,
+    MANIFEST,
+    MOST_FILES,
+    SCHEMA,
+    UPGRADES,
+    pack,
+    restore,
+    unpack,
+)
 from tests.refusals import refused
 from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.operators import operator_of

@@ -16,7 +16,7 @@ from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, Thresholds
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install.steps import verify
-from mstunnel_setup.operations import component, environment, status
+from mstunnel_setup.operations import component, settings, status
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.health import agent_troubles, of_settled_server
 from tests.serving import free_port
@@ -66,7 +66,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Host]
         ports.files.make_directories(paths.CONFIGURATION)
         ports.files.write(paths.ENVIRONMENT, content.encode())
         ports.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
-        for module in (component, environment, status):
+        for module in (component, settings, status):
             monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
         monkeypatch.setattr(verify, "serves", lambda _ports, port: served.append(port))
         served.clear()
@@ -165,7 +165,7 @@ def test_the_check_connects_to_every_proxy_once(host: Callable[..., Host]) -> No
     proxy = f"http://user:secret@127.0.0.1:{port}"
     host(f"http_proxy={proxy}\nhttps_proxy={proxy}\nno_proxy=localhost\nNOTE=mine\n")
     with socket.create_server(("127.0.0.1", port)) as listener:
-        result = environment.env_check(operator_of(Path("/nowhere")))
+        result = settings.env_check(operator_of(Path("/nowhere")))
         listener.accept()[0].close()
         listener.settimeout(0.1)
         with pytest.raises(TimeoutError):
@@ -177,7 +177,7 @@ def test_the_check_connects_to_every_proxy_once(host: Callable[..., Host]) -> No
 
 def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Host]) -> None:
     host("https_proxy=http://127.0.0.1:1\nTRACE_SESIONS=1\n")
-    result = environment.env_check(operator_of(Path("/nowhere")))
+    result = settings.env_check(operator_of(Path("/nowhere")))
     assert (result.status, result.exit_code) == ("error", 8)
     assert "https_proxy in /etc/mstunnel/env.sh is http://127.0.0.1:1" in result.errors[0].message
     assert [notice.code for notice in result.warnings] == ["setting-unknown"]

@@ -17,10 +17,11 @@ from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.install.run_answers import answers as answers_of
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.step_list import ROOTLESS
+from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.operations import restore as work
+from mstunnel_setup.operations import backup as work
 from mstunnel_setup.operations.backup import MANIFEST, SCHEMA, pack
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
@@ -71,9 +72,9 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
         yield replace(scene.opened(), runner=runner, context=context)
 
     monkeypatch.setattr(work, "open_run", opened)
-    for name in ("require_answers", "_refuse", "apply_actions"):
+    for name in ("require_answers", "refuse_vendor", "refuse_unready", "apply_actions"):
         monkeypatch.setattr(work, name, nothing)
-    monkeypatch.setattr(work, "_remove_old", lambda _run, _manifest: steps.done.append("removal"))
+    monkeypatch.setattr(sign_in, "as_registrar", lambda _context: steps.done.append("removal"))
     return steps
 
 

@@ -155,7 +155,7 @@ def test_wrong_usage_is_named(run: Any, arguments: tuple[str, ...], words: str) 
 
 @pytest.mark.parametrize("host", ["[::1]", "[fe80::1%lo]", "gw.example.com.", "bücher.example"])
 def test_a_probe_takes_every_way_to_write_a_host(host: str) -> None:
-    assert readiness._target(f"{host}:443") == (host.strip("[]"), 443)
+    assert readiness.target(f"{host}:443") == (host.strip("[]"), 443)
 
 
 def test_a_host_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

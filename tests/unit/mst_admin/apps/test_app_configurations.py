@@ -207,10 +207,6 @@ def test_mistakes_have_line_and_column(admin: MstAdmin, tmp_path: Path) -> None:
     assert missing.codes("errors") == ["object-file-unreadable"]
 
 
-def test_editors_get_a_schema(admin: MstAdmin) -> None:
-    assert "settings" in admin("app-config", "schema").data["properties"]
-
-
 def test_what_a_file_cannot_say_is_reported_and_stays(
     admin: MstAdmin, tenant: Tenant, tmp_path: Path
 ) -> None:

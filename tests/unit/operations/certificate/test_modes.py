@@ -8,7 +8,7 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.certificate.repair import fix_permissions, mode_findings
+from mstunnel_setup.operations.certificate.check import fix_permissions, mode_findings
 
 _DIRECTORY = generations.directory("one")
 _FILES = {

@@ -45,8 +45,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     files.write(paths.ENVIRONMENT, settings.encode())
     files.write(paths.SETUP_LOG, logged.encode())
     ports = ports_of(tmp_path, processes=Printing(logged))
-    for command in ("_readiness", "health", "overview", "check", "version"):
-        monkeypatch.setattr(diagnose, command, lambda _session: Result(data={"said": logged}))
+    for command in ("readiness", "health", "overview", "check", "version"):
+        monkeypatch.setattr(diagnose, command, lambda *_given: Result(data={"said": logged}))
     monkeypatch.setattr(diagnose, "open_host", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     return files
@@ -116,7 +116,7 @@ def test_a_damaged_journal_stops_nothing(
         files.make_directories(directory)
     files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=2\n")
     files.write(f"{paths.STATE}/journal.jsonl", content)
-    monkeypatch.setattr(diagnose, "_readiness", lambda _operator: Result())
+    monkeypatch.setattr(diagnose, "readiness", lambda *_given: Result())
     monkeypatch.setattr(host_module, "open_engine", lambda *_arguments: (FakeEngine(), PODMAN))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     damaged = operator_of(tmp_path, FakePrompter(interactive=False), processes=Printing("said"))

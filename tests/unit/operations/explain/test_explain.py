@@ -20,7 +20,7 @@ from mstunnel_setup.gateway.ocserv_conf import TunnelSettings, ocserv_conf, read
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.operations.explain import report
+from mstunnel_setup.operations import explain as explaining
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.fakes import FakeEngine
 from tests.unit.install.scenes import Scene
@@ -94,13 +94,13 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     scene = Scene(tmp_path, engine=Gateway(), processes=Log())
     scene.write(paths.OCSERV_CONF, ocserv_conf(CONFIGURATION))
     scene.write(paths.OIDC_JSON, json.dumps({"required_claims": {"tid": "t"}, "user_name_claim": "oid"}))
-    monkeypatch.setattr(report, "installed_run", lambda *_given, **_more: nullcontext(scene.opened()))
+    monkeypatch.setattr(explaining, "installed_run", lambda *_given, **_more: nullcontext(scene.opened()))
     return scene
 
 
 def explain(scene: Scene, who: str, token_file: Path | None = None) -> Result:
     """The result, valid by its schema and not wider than 80 columns."""
-    result = report.explain(operator_of(scene.root, clock=scene.clock), who, token_file)
+    result = explaining.explain(operator_of(scene.root, clock=scene.clock), who, token_file)
     fixed = {"schema": "mstunnel/1", "command": "mst-cli explain", "warnings": [], "errors": []}
     validate({**fixed, "status": result.status, "data": dict(result.data)})
     assert max(map(len, lines_of(result))) <= 80

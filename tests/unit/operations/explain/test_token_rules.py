@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from mstunnel_setup.gateway.oidc import TokenRules
-from mstunnel_setup.operations.explain.token_rules import claim_problems, user_of
+from mstunnel_setup.operations.token_rules import claim_problems, user_of
 
 TENANT, GUEST = "11111111-2222-3333-4444-555555555555", "https://sts.windows.net/other/"
 ADA = "5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11"

@@ -7,7 +7,7 @@ from mstunnel_lab.entra.tokens import KeyRing, TokenService
 from mstunnel_lab.records import UserRecord
 from mstunnel_lab.urls import Urls
 from mstunnel_setup.gateway.oidc import TokenRules, TokenVersion
-from mstunnel_setup.operations.explain.token_rules import claim_problems, header_problem, time_problem
+from mstunnel_setup.operations.token_rules import claim_problems, header_problem, time_problem
 from mstunnel_setup.tenant.token_sources import claims, header
 from tests.attack.tokens import ACCEPTED, NO_CLAIM, REFUSED, Forger
 

@@ -18,8 +18,7 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.monitor import rounds
-from mstunnel_setup.operations.monitor.own_program import OwnProgram
-from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor, OwnProgram
 from tests.unit.clocks import FakeClock
 from tests.unit.operators import operator_of
 

@@ -39,8 +39,9 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
 ) -> None:
     """The container that comes next lets devices in again: where it stays, none would."""
     seen: list[int] = []
-    for name in ("_take", "_refuse_edited", "_drop_images"):
+    for name in ("_take", "_drop_images"):
         monkeypatch.setattr(upgrade_run, name, nothing)
+    monkeypatch.setattr(upgrade_run, "_switching", lambda _run: ())
     monkeypatch.setattr(images_step, "fetch", nothing_to_pull)
     monkeypatch.setattr(upgrade_run, "port_in_use", lambda _files: 443)
     monkeypatch.setattr(upgrade_run, "connected", lambda _ports: ())

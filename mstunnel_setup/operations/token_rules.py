@@ -4,25 +4,24 @@ Only claims that a rule names are ever shown. The signature is not verified here
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Final
 
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.base.values import JsonObject, as_list, as_object
+from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object
 from mstunnel_setup.gateway.fixed_rules import FURTHER_CLAIMS
 from mstunnel_setup.gateway.oidc import CLAIM_RULES, Comparison
 
 _SHOWN: Final = 80
 _LONGEST_KEY_NAME: Final = 128
-_TIMES_OF_GATEWAY: Final = range(-(2**63), 2**63)
+_INTEGERS: Final = range(-(2**63), 2**63)
 _TIMES: Final = ("nbf", "exp", "iat")
 _GUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _VALUES: Final = (Comparison.LISTED, Comparison.LISTED_IF_PRESENT)
 _WORDS: Final = (Comparison.WORDS, Comparison.WORDS_IF_PRESENT, Comparison.NO_WORDS)
-_REQUIRED: Final = (Comparison.LISTED, Comparison.WORDS)
+_REQUIRED: Final = (Comparison.EQUAL, Comparison.LISTED, Comparison.WORDS)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,10 @@ def header_problem(header: Mapping[str, object], rules: JsonObject) -> TokenProb
 def time_problem(claims: Mapping[str, object], rules: JsonObject, now: float) -> TokenProblem | None:
     """Why the token is not valid at `now`, in Unix seconds; None when it is."""
     times = {name: claims.get(name) for name in _TIMES}
-    missing = [name for name, value in times.items() if not _is_time(value)]
+    # A number as the gateway reads it: 64 bits with the sign, and 0 is none.
+    missing = [
+        name for name, value in times.items() if not (type(value) is int and value and value in _INTEGERS)
+    ]
     if missing:
         return TokenProblem("validity", f"the token has no valid time in: {', '.join(missing)}")
     begin, end, issued = (int(str(times[name])) for name in _TIMES)
@@ -86,76 +88,42 @@ def moment(seconds: int) -> str:
         return str(seconds)
 
 
-def _is_time(value: object) -> bool:
-    """A number as the gateway reads it: 64 bits with the sign, and 0 is none."""
-    return type(value) is int and value != 0 and value in _TIMES_OF_GATEWAY
-
-
 def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[TokenProblem]:
     """Every rule that a claim breaks, with its value, in the order of the gateway."""
-    for name, expected in as_object(rules.get(Comparison.EQUAL)).items():
-        if not _same(claims.get(name), expected):
-            content = text(
-                "{name} is {name_2}, required is {expected}",
-                name=name,
-                name_2=_shown(claims.get(name)),
-                expected=_shown(expected),
-            )
-            yield TokenProblem(_rule(Comparison.EQUAL, name), content)
-    yield from chain.from_iterable(_value_problems(claims, rules, each) for each in _VALUES)
-    yield from chain.from_iterable(_word_problems(claims, rules, each) for each in _WORDS)
-    yield from _user_problem(claims, rules)
-
-
-def _value_problems(
-    claims: Mapping[str, object], rules: JsonObject, comparison: Comparison
-) -> Iterator[TokenProblem]:
-    for name, allowed in as_object(rules.get(comparison)).items():
-        judged = name in claims or comparison in _REQUIRED
-        if judged and not any(_same(claims.get(name), value) for value in as_list(allowed)):
-            content = text(
-                "{name} is {name_2}, allowed is {allowed}",
-                name=name,
-                name_2=_shown(claims.get(name)),
-                allowed=_listed(as_list(allowed)),
-            )
-            yield TokenProblem(_rule(comparison, name), content)
-
-
-def _word_problems(
-    claims: Mapping[str, object], rules: JsonObject, comparison: Comparison
-) -> Iterator[TokenProblem]:
-    """Words are in a text; a claim that is none breaks the rule, whatever the words."""
-    for name, given in as_object(rules.get(comparison)).items():
-        if name not in claims and comparison not in _REQUIRED:
-            continue
-        found, words = claims.get(name), {*map(str, as_list(given))}
-        held = {*found.split(" ")} if isinstance(found, str) else None
-        forbidden = comparison is Comparison.NO_WORDS
-        if held is None or (words & held if forbidden else words - held):
-            text = f"{'forbidden' if forbidden else 'required'} is {_listed(as_list(given))}"
-            yield TokenProblem(_rule(comparison, name), f"{name} is {_shown(found)}, {text}")
-
-
-def _user_problem(claims: Mapping[str, object], rules: JsonObject) -> Iterator[TokenProblem]:
+    for comparison in (Comparison.EQUAL, *_VALUES, *_WORDS):
+        for name, expected in as_object(rules.get(comparison)).items():
+            judged = name in claims or comparison in _REQUIRED
+            if judged and (problem := _claim_problem(comparison, name, claims.get(name), expected)):
+                named = (
+                    item.name for item in CLAIM_RULES if (item.comparison, item.claim) == (comparison, name)
+                )
+                # The declared name of the rule, or of those that the answers add.
+                yield TokenProblem(next(named, FURTHER_CLAIMS), problem)
     name = str(rules.get("user_name_claim", "oid"))
     found, guid = claims.get(name), "user_name_format" in rules
     if not isinstance(found, str) or (guid and not _GUID.fullmatch(found)):
-        yield TokenProblem(
-            "user",
-            text(
-                "{name} is {found}, required is {words}",
-                name=name,
-                found=_shown(found),
-                words="a GUID" if guid else "text",
-            ),
+        words = "a GUID" if guid else "text"
+        problem = text("{name} is {found}, required is {words}", name=name, found=_shown(found), words=words)
+        yield TokenProblem("user", problem)
+
+
+def _claim_problem(comparison: Comparison, name: str, found: object, expected: JsonValue) -> str:
+    """How a claim breaks a rule; empty where it follows it."""
+    shown, values = _shown(found), as_list(expected)
+    allowed = " or ".join(map(_shown, values))
+    if comparison is Comparison.EQUAL:
+        problem = text(
+            "{name} is {name_2}, required is {expected}", name=name, name_2=shown, expected=_shown(expected)
         )
-
-
-def _rule(comparison: Comparison, claim: str) -> str:
-    """The declared name of the rule, or of those that the answers add."""
-    named = (rule.name for rule in CLAIM_RULES if (rule.comparison, rule.claim) == (comparison, claim))
-    return next(named, FURTHER_CLAIMS)
+        return "" if _same(found, expected) else problem
+    if comparison in _VALUES:
+        problem = text("{name} is {name_2}, allowed is {allowed}", name=name, name_2=shown, allowed=allowed)
+        return "" if any(_same(found, value) for value in values) else problem
+    # Words are in a text; a claim that is none breaks the rule, whatever the words.
+    held, words = {*found.split(" ")} if isinstance(found, str) else None, {*map(str, values)}
+    if comparison is Comparison.NO_WORDS:
+        return f"{name} is {shown}, forbidden is {allowed}" if held is None or words & held else ""
+    return f"{name} is {shown}, required is {allowed}" if held is None or words - held else ""
 
 
 def _same(found: object, expected: object) -> bool:
@@ -167,10 +135,6 @@ def user_of(claims: Mapping[str, object], rules: JsonObject) -> str:
     """The user whose session the token would open; empty when it names none."""
     found = claims.get(str(rules.get("user_name_claim", "oid")))
     return plain(found, _SHOWN) if isinstance(found, str) else ""
-
-
-def _listed(values: Sequence[object]) -> str:
-    return " or ".join(map(_shown, values))
 
 
 def _shown(value: object) -> str:

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
-
-from pydantic import Field
+from typing import Final, Literal
 
 from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.host import Host
@@ -31,7 +29,6 @@ from mstunnel_setup.operations.certificate.summary import (
     certificate_summary,
 )
 from mstunnel_setup.operations.component import health
-from mstunnel_setup.operations.errors import CERTIFICATE_REVOKED
 from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
 from mstunnel_setup.operations.sessions import ask
 from mstunnel_setup.operations.upgrade.proof import refused_addresses
@@ -39,10 +36,6 @@ from mstunnel_setup.tenant.token_sources import claims, header
 
 _NAMES: Final = ("upn", "unique_name", "preferred_username", "email")
 
-Outcome: TypeAlias = Literal["ok", "warning", "problem", "unknown"]
-RowId: TypeAlias = Literal[
-    "gateway", "token", "claims", "session", "lease", "routes", "dns", "firewall", "inbound", "certificate"
-]
 _REASON: Final = re.compile(r"ocserv-oidc: (?!fetched new JWK)(.*)")
 """What is logged of a token; the keys that the gateway downloads are logged under the same name."""
 _LONGEST: Final = 120
@@ -55,19 +48,6 @@ _MOST_ADDRESSES: Final = 8
 _BY_WORDS: Final = {command.words: command for command in SHOW_COMMANDS}
 # The address is an argument of the shell, and no part of its text.
 _ANSWERS: Final = ("timeout", "3", "bash", "-c", ': <"/dev/tcp/$1/53"', "bash")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row: what was examined, the result, what was seen, and the next step."""
-
-    id: RowId
-    result: Annotated[
-        Outcome,
-        Field(description="What this host cannot know is unknown; the hint says how to find it out."),
-    ]
-    seen: str
-    hint: Annotated[str, Field(description="The next step; empty where none is needed.")] = ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +103,7 @@ class LogFindings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class ConnectionFacts:
     """What is known on this host; None is what could not be found out.
 
     `now` is Unix time in seconds, `health` that of the server's container, `sessions` and `banned` are
@@ -202,21 +182,27 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
     return LogFindings(refused, reason, others, last)
 
 
-def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> Facts:
+def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
     """What is known now; what the gateway does not report is left out. Nothing is changed."""
     ports = run.context.host
     served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
-    state = _health(ports)
-    inside = _GatewayContainer(ports) if state == "healthy" else None
+    try:
+        state = health(containers.state_of(ports, paths.SERVER))
+    except SetupError as error:
+        state = text("in an unknown state: {message}", message=error.message)
+    inside = _Inside(ports) if state == "healthy" else None
     destinations: tuple[Address, ...] = ()
     if subject.address is not None:
         destinations = (subject.address,)
     elif subject.kind == "name" and inside is not None:
         destinations = tuple(inside.addresses_of(subject.text))[:_MOST_ADDRESSES]
     dns_servers = served.dns_servers[:_MOST_ADDRESSES] if inside and served else ()
+    log = None
+    with suppress(SetupError):
+        log = read_log(log_since(ports, ports.clock.now() - _WINDOW), subject.text)
     bans = _rows(ports, "ip", "bans")
     summary = certificate_summary(ports, run.context.receipt)
-    return Facts(
+    return ConnectionFacts(
         subject=subject,
         now=operator.clock.now().timestamp(),
         health=state,
@@ -225,7 +211,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
         served=served,
         rules=read_rules(ports.files),
         token=token,
-        log=_log(ports, subject),
+        log=log,
         destinations=destinations,
         dns={server: inside.answers(server) for server in dns_servers} if inside else {},
         protected=tuple(address for address in destinations if inside and inside.refuses(address)),
@@ -245,16 +231,24 @@ def read_token(operator: Operator, file: Path) -> Token:
     return Token(claims(text), header(text))
 
 
-class _GatewayContainer:
+def read_rules(files: Files) -> JsonObject:
+    """The rules for tokens, `oidc.json`; empty when they cannot be read."""
+    try:
+        return as_object(json_value(files.read(paths.OIDC_JSON) or b"{}"))
+    except ValueError:
+        return {}  # edited by hand; the gateway refuses it, too
+
+
+@dataclass(frozen=True)
+class _Inside:
     """What can only be found out within the gateway's container."""
 
-    def __init__(self, ports: Host) -> None:
-        self._ports = ports
+    ports: Host
 
     def _output(self, *command: str) -> str | None:
         """What a program prints; None where it fails."""
         with suppress(SetupError):
-            finished = self._ports.engine.execute(paths.SERVER, command, _SECONDS)
+            finished = self.ports.engine.execute(paths.SERVER, command, _SECONDS)
             return finished.output if finished.code == 0 else None
         return None
 
@@ -273,18 +267,10 @@ class _GatewayContainer:
 
     def addresses_of(self, name: str) -> Iterator[Address]:
         """What a name resolves to there, each address once."""
-        for found in dict.fromkeys(
-            line.split(" ")[0] for line in (self._output("getent", "ahosts", name) or "").splitlines()
-        ):
+        lines = (self._output("getent", "ahosts", name) or "").splitlines()
+        for found in dict.fromkeys(line.split(" ")[0] for line in lines):
             with suppress(ValueError):
                 yield ip_address(found)
-
-
-def _health(ports: Host) -> str:
-    try:
-        return health(containers.state_of(ports, paths.SERVER))
-    except SetupError as error:
-        return text("in an unknown state: {message}", message=error.message)
 
 
 def _rows(ports: Host, *words: str) -> tuple[JsonObject, ...] | None:
@@ -296,27 +282,12 @@ def _rows(ports: Host, *words: str) -> tuple[JsonObject, ...] | None:
     return tuple(map(as_object, found)) if isinstance(found, list) else ()
 
 
-def read_rules(files: Files) -> JsonObject:
-    """The rules for tokens, `oidc.json`; empty when they cannot be read."""
-    try:
-        return as_object(json_value(files.read(paths.OIDC_JSON) or b"{}"))
-    except ValueError:
-        return {}  # edited by hand; the gateway refuses it, too
-
-
-def _log(ports: Host, subject: Subject) -> LogFindings | None:
-    try:
-        return read_log(log_since(ports, ports.clock.now() - _WINDOW), subject.text)
-    except SetupError:
-        return None
-
-
 def _certificate(run: Run, summary: CertificateSummary) -> Sequence[Problem]:
     """What devices see of the certificate, with what the authority answered last; it is not asked again."""
     try:
         examined = check.examine(run, ask_authority=False)
         found = [finding for finding in examined if finding.code not in _OF_THE_HOST]
     except SetupError as error:
-        found = [Problem(error.code, error.message, error.hint, Severity.ERROR)]
-    notices = [notice for notice in certificate_notices(summary) if notice.code == CERTIFICATE_REVOKED.code]
+        found = [error.problem]
+    notices = [notice for notice in certificate_notices(summary) if notice.code == "certificate-revoked"]
     return [*(replace(each, severity=Severity.ERROR) for each in notices), *found]

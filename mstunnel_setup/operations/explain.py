@@ -1,9 +1,10 @@
 """`mst-cli explain USER|ADDRESS`: one table from token to certificate, with the next step for each row."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -15,27 +16,16 @@ from mstunnel_setup.base.text import fold, folded, joined, plain, text
 from mstunnel_setup.gateway.fixed_rules import rule_of
 from mstunnel_setup.gateway.occtl import judge_word
 from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
-from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.operations import explain_facts, token_rules
 from mstunnel_setup.operations.certificate.activation import installed_run
-from mstunnel_setup.operations.explain.facts import (
-    Facts,
-    Outcome,
-    Row,
-    Subject,
-    Token,
-    gather,
-    read_rules,
-    read_token,
-)
-from mstunnel_setup.operations.explain.token_rules import (
-    claim_problems,
-    header_problem,
-    moment,
-    time_problem,
-    user_of,
-)
+from mstunnel_setup.operations.explain_facts import ConnectionFacts, Subject, Token
 
+Outcome: TypeAlias = Literal["ok", "warning", "problem", "unknown"]
+RowId: TypeAlias = Literal[
+    "gateway", "token", "claims", "session", "lease", "routes", "dns", "firewall", "inbound", "certificate"
+]
 _ADD_FILE: Final = text("Save a token of the device to a file, and add `--token-file FILE`.")
 _ASK_GATEWAY: Final = text("Check the gateway with `mst-cli server status`.")
 _SIGN_IN_AGAIN: Final = text(
@@ -61,14 +51,23 @@ _REASONS: Final[Mapping[str, str]] = {
 _WHICH: Final = text("To test a destination: `mst-cli explain ADDRESS`.")
 _PULL: Final = text("Fetch the configuration with `mst-cli config pull`.")
 _SHOWN: Final = 3
-_RESULTS: Final[tuple[tuple[Severity, Outcome], ...]] = (
-    (Severity.ERROR, "problem"),
-    (Severity.WARNING, "warning"),
-)
 _TABLE: Final = "{:12} {:8} "
 
 
-def gateway(facts: Facts) -> Row:
+@dataclass(frozen=True)
+class Row:
+    """One row: what was examined, the result, what was seen, and the next step."""
+
+    id: RowId
+    result: Annotated[
+        Outcome,
+        Field(description="What this host cannot know is unknown; the hint says how to find it out."),
+    ]
+    seen: str
+    hint: Annotated[str, Field(description="The next step; empty where none is needed.")] = ""
+
+
+def gateway(facts: ConnectionFacts) -> Row:
     """Whether the server's container runs and is healthy."""
     if facts.health == "healthy":
         return Row("gateway", "ok", "running and healthy")
@@ -76,25 +75,24 @@ def gateway(facts: Facts) -> Row:
     return Row("gateway", "problem", f"the server is {facts.health}", hint)
 
 
-def token(facts: Facts) -> Row:
+def token(facts: ConnectionFacts) -> Row:
     """Whether the token is valid now: the given one, or by what the gateway logged about the device."""
     if facts.served is not None and not facts.served.by_token:
         return Row("token", "ok", "not used: devices present no token here")
     if facts.token is not None:
         return _given_token(facts, facts.token)
     if facts.refused and facts.log is not None:
-        # Many devices share the address of one office or mobile network.
-        result: Outcome = "warning" if facts.connected else "problem"
-        rule = rule_of(facts.log.reason)
+        reason = facts.log.reason
+        rule = rule_of(reason)
         seen = text(
             "{refused} sign-ins refused in 24 hours; the last: {reason}{more}",
             refused=facts.refused,
-            reason=facts.log.reason or text("no reason"),
+            reason=reason or text("no reason"),
             more=f" (rule {rule})" if rule else "",
         )
-        reason = facts.log.reason
         hint = next((hint for pattern, hint in _REASONS.items() if re.search(pattern, reason)), _ADD_FILE)
-        return Row("token", result, seen, hint)
+        # Many devices share the address of one office or mobile network.
+        return Row("token", "warning" if facts.connected else "problem", seen, hint)
     if facts.connected:
         return Row("token", "ok", "accepted when the device connected")
     others = facts.log.others if facts.log else 0
@@ -105,20 +103,18 @@ def token(facts: Facts) -> Row:
     return Row("token", "unknown", seen, hint)
 
 
-def _given_token(facts: Facts, given: Token) -> Row:
+def _given_token(facts: ConnectionFacts, given: Token) -> Row:
     if not given.claims:
         return Row("token", "problem", "the file holds no JSON Web Token", _ADD_FILE)
-    if problem := header_problem(given.header, facts.rules):
+    if problem := token_rules.header_problem(given.header, facts.rules):
         return Row("token", "problem", str(problem), _GET_FROM_ENTRA)
-    if problem := time_problem(given.claims, facts.rules, facts.now):
+    if problem := token_rules.time_problem(given.claims, facts.rules, facts.now):
         return Row("token", "problem", str(problem), _SIGN_IN_AGAIN)
-    seen = text(
-        "valid until {exp}; its signature was not verified here", exp=moment(int(str(given.claims["exp"])))
-    )
-    return Row("token", "ok", seen)
+    end = token_rules.moment(int(str(given.claims["exp"])))
+    return Row("token", "ok", text("valid until {exp}; its signature was not verified here", exp=end))
 
 
-def claims(facts: Facts) -> Row:
+def claims(facts: ConnectionFacts) -> Row:
     """Whether the claims follow the rules for tokens."""
     if facts.served is not None and not facts.served.by_token:
         return Row("claims", "ok", "not used: devices present no token here")
@@ -134,27 +130,19 @@ def claims(facts: Facts) -> Row:
     return _given_claims(facts, facts.token.claims)
 
 
-def _given_claims(facts: Facts, given: Mapping[str, object]) -> Row:
-    if problems := [*claim_problems(given, facts.rules)]:
+def _given_claims(facts: ConnectionFacts, given: Mapping[str, object]) -> Row:
+    if problems := [*token_rules.claim_problems(given, facts.rules)]:
         guest = any(problem.rule in _GUEST_RULES for problem in problems)
-        hint = _USE_MEMBER if guest else _CORRECT_CLAIMS
-        return Row(
-            "claims",
-            "problem",
-            joined(
-                (text("{problem} (rule {rule})", problem=item.text, rule=item.rule) for item in problems),
-                "; ",
-            ),
-            hint,
-        )
-    user = user_of(given, facts.rules)
+        seen = [text("{problem} (rule {rule})", problem=item.text, rule=item.rule) for item in problems]
+        return Row("claims", "problem", joined(seen, "; "), _USE_MEMBER if guest else _CORRECT_CLAIMS)
+    user = token_rules.user_of(given, facts.rules)
     if facts.subject.kind == "user" and facts.subject.text != user:
         hint = text("Explain that user: `mst-cli explain {user}`.", user=user)
         return Row("claims", "warning", f"the token is of another user: {user or 'none'}", hint)
     return Row("claims", "ok", f"all rules met; user {user}")
 
 
-def session(facts: Facts) -> Row:
+def session(facts: ConnectionFacts) -> Row:
     """Whether the device is connected, and if not, what is known of its last session."""
     if facts.sessions is None:
         return Row("session", "unknown", "the gateway did not list its sessions", _ASK_GATEWAY)
@@ -179,7 +167,7 @@ def session(facts: Facts) -> Row:
     return Row("session", "problem", f"not connected; {_last(facts)}", hint)
 
 
-def _last(facts: Facts) -> str:
+def _last(facts: ConnectionFacts) -> str:
     record = None if facts.log is None else facts.log.last
     if record is None:
         return text("no session in the log of the last 24 hours")
@@ -192,7 +180,7 @@ def _last(facts: Facts) -> str:
     )
 
 
-def lease(facts: Facts) -> Row:
+def lease(facts: ConnectionFacts) -> Row:
     """The addresses of the device inside the tunnel, or whether there are any left."""
     if facts.sessions is None or facts.served is None:
         return Row("lease", "unknown", "the gateway did not list its leases", _ASK_GATEWAY)
@@ -203,14 +191,11 @@ def lease(facts: Facts) -> Row:
     pool = facts.served.pools[0]
     free = max(0, pool.num_addresses - 3 - len(facts.sessions))
     seen = text("{free} addresses free in {pool}", free=free, pool=pool)
-    if free:
-        return Row("lease", "ok", seen)
-    return Row(
-        "lease", "problem", seen, "Use a larger network: `mst-admin config update NAME --network CIDR`."
-    )
+    hint = "" if free else "Use a larger network: `mst-admin config update NAME --network CIDR`."
+    return Row("lease", "ok" if free else "problem", seen, hint)
 
 
-def routes(facts: Facts) -> Row:
+def routes(facts: ConnectionFacts) -> Row:
     """Whether devices send packets for the destinations into the tunnel."""
     served = facts.served
     if served is None:
@@ -242,7 +227,7 @@ def routes(facts: Facts) -> Row:
     return Row("routes", "ok", f"devices send {facts.destinations[0]} into the tunnel by {route}")
 
 
-def dns(facts: Facts) -> Row:
+def dns(facts: ConnectionFacts) -> Row:
     """Whether devices get DNS servers that answer, and look the name up there."""
     served = facts.served
     if served is None:
@@ -259,32 +244,26 @@ def dns(facts: Facts) -> Row:
     if facts.subject.kind == "name":
         return _name(facts)
     if not facts.dns:
-        hint = text("Check the gateway with `mst-cli server status`.")
-        return Row("dns", "unknown", f"not asked: {', '.join(served.dns_servers)}", hint)
+        return Row("dns", "unknown", f"not asked: {', '.join(served.dns_servers)}", _ASK_GATEWAY)
     return Row("dns", "ok", f"answering on TCP port 53: {', '.join(served.dns_servers)}")
 
 
-def _name(facts: Facts) -> Row:
+def _name(facts: ConnectionFacts) -> Row:
     served, name = facts.served, facts.subject.text
     if served is not None and not served.asks_for(name):
         seen = text("devices do not ask for {name} here: it is in none of the split DNS domains", name=name)
-        return Row(
-            "dns",
-            "problem",
-            seen,
-            "Add its domain: `mst-admin config update NAME --split-dns …` sets the list.",
-        )
+        hint = "Add its domain: `mst-admin config update NAME --split-dns …` sets the list."
+        return Row("dns", "problem", seen, hint)
     if not facts.destinations:
         hint = text("Look it up at the DNS servers themselves: the gateway asks those of its host.")
         return Row("dns", "warning", f"{name} does not resolve on the gateway", hint)
     return Row("dns", "ok", f"{name} is {', '.join(map(str, facts.destinations))} on the gateway")
 
 
-def firewall(facts: Facts) -> Row:
+def firewall(facts: ConnectionFacts) -> Row:
     """Whether the gateway's own rules and routes let devices reach the destinations."""
     if facts.served is None or facts.health != "healthy":
-        hint = text("Check the gateway with `mst-cli server status`.")
-        return Row("firewall", "unknown", "the rules of the gateway could not be read", hint)
+        return Row("firewall", "unknown", "the rules of the gateway could not be read", _ASK_GATEWAY)
     if facts.is_device or not facts.destinations:
         return Row("firewall", "unknown", "the rules depend on the destination", _WHICH)
     for address in facts.destinations:
@@ -308,7 +287,7 @@ def firewall(facts: Facts) -> Row:
     return Row("firewall", "ok", "the gateway forwards it; what lies behind cannot be seen here", hint)
 
 
-def inbound(facts: Facts) -> Row:
+def inbound(facts: ConnectionFacts) -> Row:
     """Whether devices outside reach the port; only a session proves it."""
     if connected := [row for row in facts.sessions or () if row.get("State") == "connected"]:
         return Row("inbound", "ok", f"devices connected through it now: {len(connected)}")
@@ -319,9 +298,10 @@ def inbound(facts: Facts) -> Row:
     return Row("inbound", "unknown", seen, "Run `mst-readiness inbound --from HOST` with a second host.")
 
 
-def certificate(facts: Facts) -> Row:
+def certificate(facts: ConnectionFacts) -> Row:
     """The certificate as devices see it: what is served, its names, chain and time."""
-    for severity, result in _RESULTS:
+    results: dict[Severity, Outcome] = {Severity.ERROR: "problem", Severity.WARNING: "warning"}
+    for severity, result in results.items():
         if found := [finding for finding in facts.certificate if finding.severity is severity]:
             seen = joined((finding.message for finding in found), "; ")
             hint = joined(filter(None, (found[0].hint, text("`mst-cli cert check` shows all."))))
@@ -335,18 +315,7 @@ def certificate(facts: Facts) -> Row:
     return Row("certificate", "ok", seen)
 
 
-_ROWS: Final[Sequence[Callable[[Facts], Row]]] = (
-    gateway,
-    token,
-    claims,
-    session,
-    lease,
-    routes,
-    dns,
-    firewall,
-    inbound,
-    certificate,
-)
+_ROWS: Final = (gateway, token, claims, session, lease, routes, dns, firewall, inbound, certificate)
 
 
 class ExplainReport(Report):
@@ -369,35 +338,41 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result:
     """
     judge_word("WHO", who)
     subject = Subject(who)
-    token = None if token_file is None else read_token(operator, token_file)
+    token = None if token_file is None else explain_facts.read_token(operator, token_file)
     with installed_run(operator, {}, exclusively=False) as run:
-        facts = gather(operator, run, _known_user(run, subject, token), token)
+        facts = explain_facts.gather(operator, run, _known_user(run.files, subject, token), token)
     found = rows(facts)
     results = {row.result for row in found}
+    lines = _line(text("Row"), text("Result"), text("Seen, and the next step"))
+    for row in found:
+        lines += _line(row.id, row.result, row.seen)
+        # The next step is below what was seen.
+        lines += _line("", "", f"> {row.hint}") if row.hint else []
     return Result(
         "warning" if results & {"problem", "warning"} else "ok",
         ExplainReport(subject=who, kind=subject.kind, rows=tuple(found)).data,
-        text=[*_lines(found)],
+        text=lines,
         exit_code=ExitCode.CHECK if "problem" in results else ExitCode.DONE,
     )
 
 
-def rows(facts: Facts) -> list[Row]:
+def rows(facts: ConnectionFacts) -> list[Row]:
     """All rows, from the device to what it sees of the gateway."""
     return [row(facts) for row in _ROWS]
 
 
-def _known_user(run: Run, subject: Subject, token: Token | None) -> Subject:
+def _known_user(files: Files, subject: Subject, token: Token | None) -> Subject:
     """The user as the gateway knows them: for a UPN the object id in their token.
 
     Raises UsageError `user-name-unresolved`. A guest never has a session, so a guest needs no id; without
     tokens, user names are what RADIUS or the certificates say.
     """
-    files = run.context.host.files
     served = read_tunnel_settings(files.read(paths.OCSERV_CONF) or b"")
     if "@" not in subject.text or subject.is_guest or (served is not None and not served.by_token):
         return subject
-    user = user_of(token.claims, read_rules(files)) if token and token.names(subject.text) else ""
+    user = ""
+    if token is not None and token.names(subject.text):
+        user = token_rules.user_of(token.claims, explain_facts.read_rules(files))
     if not user:
         raise UsageError(
             "user-name-unresolved",
@@ -410,15 +385,7 @@ def _known_user(run: Run, subject: Subject, token: Token | None) -> Subject:
     return Subject(user)
 
 
-def _lines(found: Sequence[Row]) -> Iterator[str]:
-    """The table, at most 80 columns wide; the next step is below what was seen."""
-    yield from _line(text("Row"), text("Result"), text("Seen, and the next step"))
-    for row in found:
-        yield from _line(row.id, row.result, row.seen)
-        if row.hint:
-            yield from _line("", "", f"> {row.hint}")
-
-
 def _line(identifier: str, result: str, text: str) -> list[str]:
+    """A row of the table, at most 80 columns wide."""
     head = _TABLE.format(identifier, result)
     return folded(fold(head + text, len(head)), identifier, result, text)
