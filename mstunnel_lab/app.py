@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mstunnel_lab import control
 from mstunnel_lab.admin_center import apps as app_pages
-from mstunnel_lab.admin_center import health, session, sites
 from mstunnel_lab.admin_center import profiles as profile_pages
 from mstunnel_lab.admin_center import servers as server_pages
+from mstunnel_lab.admin_center import session, sites
 from mstunnel_lab.admin_center.render import choose_language, go_to, style
 from mstunnel_lab.entra import device_sign_in, oauth
 from mstunnel_lab.errors import GraphError, OAuthError
@@ -118,7 +118,6 @@ PAGES = [
     Route("/admin", _home),
     *server_pages.ROUTES,
     *sites.ROUTES,
-    *health.ROUTES,
     *profile_pages.SECTION.routes,
     *app_pages.ROUTES,
     Route("/lab.css", style),

@@ -20,7 +20,7 @@ from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
-from mstunnel_setup.gateway.errors import PropertyError
+from mstunnel_setup.gateway.fields import PropertyError
 from mstunnel_setup.tenant.wire import TunnelConfiguration, wire_name
 
 

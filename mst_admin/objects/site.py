@@ -17,7 +17,7 @@ from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway import fields
-from mstunnel_setup.gateway.errors import PropertyError
+from mstunnel_setup.gateway.fields import PropertyError
 from mstunnel_setup.tenant.wire import TunnelSite
 
 

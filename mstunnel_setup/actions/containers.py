@@ -12,8 +12,7 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs, as_list
-from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Image, LogOptions
-from mstunnel_setup.containers.errors import PullError
+from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Image, LogOptions, PullError
 from mstunnel_setup.containers.spec import (
     CONFIGURATION_LABEL,
     ContainerSpec,

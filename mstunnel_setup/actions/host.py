@@ -14,8 +14,7 @@ from mstunnel_setup.base.errors import EngineError, SignInError, StepError, Usag
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.certificates import ca_trust
 from mstunnel_setup.containers.choice import EngineChoice, EnginePreference, open_engine
-from mstunnel_setup.containers.engine import ContainerEngine
-from mstunnel_setup.containers.errors import ENGINE_FAILED
+from mstunnel_setup.containers.engine import ENGINE_FAILED, ContainerEngine
 from mstunnel_setup.containers.spec import Progress, Volume
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -79,7 +78,7 @@ class Host:
     systemd: Systemd
     engine_opener: Callable[[], OpenedEngine]
     tenant: "Callable[[], Graph]" = no_tenant
-    passphrase: Passphrases = no_passphrases
+    passphrases: Passphrases = no_passphrases
     progress: Progress = lambda _fetched, _known: None
     scope: Scope = Scope.ALL
 
@@ -121,6 +120,10 @@ class Host:
     def trusted_roots(self) -> "tuple[Certificate, ...]":
         """All roots that devices may be expected to know."""
         return (*self.system_roots, *self.private_roots)
+
+    def passphrase(self, reference: str | None) -> bytes | None:
+        """The passphrase `reference` names; without a reference the one typed during this run, if any."""
+        return self.passphrases(reference)
 
     def check_gateway_configuration(self, image: str, text: str) -> None:
         """Have the gateway image test `text` as its ocserv.conf.

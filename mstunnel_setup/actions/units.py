@@ -243,8 +243,10 @@ class EnableInitScript(Action):
                 host.processes.run((self.script, "stop"), timeout=_INIT_SECONDS)
         if not self._linked(host):
             return Undone(Undo.ABSENT)
+        openrc = ("rc-update", "del", self.name, "default")
+        disable = openrc if self.init == "openrc" else ("update-rc.d", "-f", self.name, "remove")
         try:
-            host.processes.run(self._disable, timeout=_INIT_SECONDS)
+            host.processes.run(disable, timeout=_INIT_SECONDS)
         except ProcessError as error:
             return Undone(Undo.KEPT, f"the links to {self.script}: {error.message}")
         return Undone(Undo.REMOVED)
@@ -259,12 +261,6 @@ class EnableInitScript(Action):
         if self.init == "openrc":
             return ("rc-update", "add", self.name, "default")
         return ("update-rc.d", self.name, "defaults")
-
-    @property
-    def _disable(self) -> tuple[str, ...]:
-        if self.init == "openrc":
-            return ("rc-update", "del", self.name, "default")
-        return ("update-rc.d", "-f", self.name, "remove")
 
     def _linked(self, host: Host) -> bool:
         """Whether there is a link; those of System V have the prefix S and two digits (update-rc.d(8))."""

@@ -28,7 +28,7 @@ from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import fingerprint, load_identity
 from mstunnel_setup.containers.vendor import VendorContainer, vendor_containers
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.gateway.errors import EnvironmentFileError
+from mstunnel_setup.gateway.env_file import EnvironmentFileError
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts.section import text_of

@@ -25,10 +25,23 @@ from typing import IO, Annotated
 
 from pydantic import BaseModel, Field
 
-from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
-from mstunnel_setup.containers.errors import IMAGE_ARCHIVE_DAMAGED, IMAGE_ARCHIVE_UNUSABLE
+
+IMAGE_ARCHIVE_DAMAGED = declare(
+    EngineError,
+    "image-archive-damaged",
+    "the image archive is damaged: {problem}",
+    "Copy the archive here again.",
+)
+IMAGE_ARCHIVE_UNUSABLE = declare(
+    EngineError,
+    "image-archive-unusable",
+    "{archive} {problem}",
+    "Create it with `podman save --format oci-archive --output FILE NAME@DIGEST`, or with `docker save` of "
+    "Docker 25 or later, and copy it here again.",
+)
 
 # Annotations with the name of an image: `docker save` (25 or later, which also writes OCI) puts the full name
 # into the first and only the tag into the second, which is that of the OCI image specification 1.1.

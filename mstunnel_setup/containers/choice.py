@@ -12,8 +12,7 @@ from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers import versions
-from mstunnel_setup.containers.engine import ContainerEngine
-from mstunnel_setup.containers.errors import ENGINE_MISSING
+from mstunnel_setup.containers.engine import ENGINE_MISSING, ContainerEngine
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files

@@ -10,9 +10,14 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
 from typing_extensions import override
 
+from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import archive as archives
 from mstunnel_setup.containers.engine import (
+    ENGINE_FAILED,
+    ENGINE_MISSING,
+    ENGINE_NOT_RUNNING,
+    IMAGE_REMOVE_FAILED,
     LOAD_SECONDS,
     ContainerEngine,
     ContainerState,
@@ -20,19 +25,25 @@ from mstunnel_setup.containers.engine import (
     engine_time,
     state_of,
 )
-from mstunnel_setup.containers.errors import (
-    ENGINE_FAILED,
-    ENGINE_MISSING,
-    ENGINE_NOT_RUNNING,
-    ENGINE_UNFIT,
-    IMAGE_MISSING,
-    IMAGE_REMOVE_FAILED,
-)
 from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
 from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Volume, digest_tag, split_reference
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import READ_FAILURES
 from mstunnel_setup.io.process import Completed, Processes
+
+ENGINE_UNFIT = declare(
+    EngineError,
+    "engine-unfit",
+    "this Docker cannot run the gateway: {reason}",
+    "Use Docker CE on this host, running as root and without userns-remap, or use Podman "
+    "(engine: podman; without root, mode: rootless).",
+)
+IMAGE_MISSING = declare(
+    EngineError,
+    "image-missing",
+    "the image {image} is not on this host",
+    "Run mstunnel-setup to pull or load it.",
+)
 
 _SYSTEM_SOCKET = "unix:///run/docker.sock"
 _FIRST_TIMEOUT = 120

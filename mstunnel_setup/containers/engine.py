@@ -13,11 +13,10 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, Field, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import Declared, EngineError
+from mstunnel_setup.base.errors import Declared, EngineError, declare
 from mstunnel_setup.base.parsing import json_value, moment, whole_number
 from mstunnel_setup.base.text import plain, printable, sentence, text
 from mstunnel_setup.containers import archive as archives
-from mstunnel_setup.containers.errors import ENGINE_FAILED, ENGINE_MISSING, IMAGE_LOAD_FAILED, PullError
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.containers.run_arguments import EngineName, mount_words
 from mstunnel_setup.containers.spec import (
@@ -33,6 +32,41 @@ from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.http_port import READ_FAILURES
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
+
+
+class PullError(EngineError):
+    """An image could not be pulled; `permanent` when another attempt would fail too."""
+
+    permanent = False
+
+
+ENGINE_FAILED = declare(
+    EngineError, "engine-failed", "cannot {operation}: {reason}", "Fix the cause, then run the command again."
+)
+ENGINE_MISSING = declare(
+    EngineError,
+    "engine-missing",
+    "not installed: {engine}",
+    "Install Podman from the packages of the distribution, or Docker CE.",
+)
+ENGINE_NOT_RUNNING = declare(
+    EngineError,
+    "engine-not-running",
+    "{engine} does not answer at {address}",
+    "Start it (`systemctl start {unit}`), or correct {variable}.",
+)
+IMAGE_LOAD_FAILED = declare(
+    EngineError,
+    "image-load-failed",
+    "cannot load {archive}: {reason}",
+    "Fix the cause, then run the command again.",
+)
+IMAGE_REMOVE_FAILED = declare(
+    EngineError,
+    "image-remove-failed",
+    "cannot remove the image {image}: {reason}",
+    "Fix the cause, then run the command again.",
+)
 
 LOAD_SECONDS = 3600
 """Time limit of loading an archive, after it was sent."""

@@ -16,18 +16,16 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import archive as archives
 from mstunnel_setup.containers.engine import (
+    ENGINE_FAILED,
+    ENGINE_MISSING,
+    ENGINE_NOT_RUNNING,
+    IMAGE_REMOVE_FAILED,
     LOAD_SECONDS,
     ContainerEngine,
     ContainerState,
     Image,
     engine_time,
     state_of,
-)
-from mstunnel_setup.containers.errors import (
-    ENGINE_FAILED,
-    ENGINE_MISSING,
-    ENGINE_NOT_RUNNING,
-    IMAGE_REMOVE_FAILED,
 )
 from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference

@@ -12,10 +12,16 @@ from typing import Final, Literal
 from pydantic import BaseModel, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.errors import StepError, UsageError, declare
 from mstunnel_setup.base.text import text
-from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
 from mstunnel_setup.io.files import Files
+
+SETTINGS_UNREADABLE = declare(
+    StepError,
+    "settings-unreadable",
+    "{path} is missing or damaged: {reason}",
+    "Run mstunnel-setup; it writes the file again.",
+)
 
 
 class Authentication(StrEnum):

@@ -14,9 +14,8 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, json_bytes
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
-from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, ocserv_conf, served_port
-from mstunnel_setup.gateway.options import GatewayOptions
+from mstunnel_setup.gateway.options import SETTINGS_UNREADABLE, GatewayOptions
 from mstunnel_setup.io.files import Files
 
 RESTART_KEYS: Final = (

@@ -236,21 +236,16 @@ def kept(removals: list[Removal]) -> tuple[Problem, ...]:
 
 
 def removed(removals: list[Removal], line: str) -> Result:
-    """The result of a removal; `line` says what was removed."""
-    return Result("changed", as_data(removals), kept(removals), text=[line, summary(removals)])
-
-
-def summary(removals: list[Removal]) -> str:
-    """How many changes were undone, and how."""
+    """The result of a removal: `line` says what was removed, the next one how many changes were undone."""
     outcomes = Counter(removal.undone.outcome for removal in removals)
     restored, left = outcomes[Undo.RESTORED], outcomes[Undo.KEPT]
-    removed = len(removals) - restored - left
-    return text(
+    counts = text(
         "Changes undone: {removed} removed, {restored} restored, {left} left in place.",
-        removed=removed,
+        removed=len(removals) - restored - left,
         restored=restored,
         left=left,
     )
+    return Result("changed", as_data(removals), kept(removals), text=[line, counts])
 
 
 def as_data(removals: list[Removal]) -> JsonObject:

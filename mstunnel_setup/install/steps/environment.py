@@ -5,12 +5,11 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from mstunnel_setup.actions.accounts import GiveToAgent
 from mstunnel_setup.actions.containers import MakeStateDirectory
-from mstunnel_setup.actions.files import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
+from mstunnel_setup.actions.files import CopyFile, MakeDirectory, MergeFile, WriteFile
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
 from mstunnel_setup.base import paths
@@ -18,7 +17,7 @@ from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageE
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.gateway.errors import EnvironmentFileError
+from mstunnel_setup.gateway.env_file import EnvironmentFileError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.readiness.facts.section import text_of
 from mstunnel_setup.transaction.action import Action
@@ -233,9 +232,3 @@ STEP = Step("environment", text("Settings of the gateway (env.sh)"), _gather, _d
 def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action]:
     """The action that lets the agent write into a directory; none without root, where it is the account."""
     return () if rootless else (GiveToAgent(path=directory),)
-
-
-def usual_name(path: str) -> LinkInPlace:
-    """The action that makes a file of the agent known by the name that the vendor's reference has for it."""
-    name = paths.USUAL_NAMES[path]
-    return LinkInPlace(path=name, target=os.path.relpath(path, PurePosixPath(name).parent))

@@ -69,7 +69,9 @@ def _gather(context: Context) -> Kernel:
     rootless = context.answers.mode == "rootless"
     forwards_ipv6 = context.gateway_gets_ipv6
     families: dict[Family, str] = {"ipv4": FORWARD, **({"ipv6": FORWARD_6} if forwards_ipv6 else {})}
-    limited = tuple(family for family, name in families.items() if _forwards_for_us(context, facts, name))
+    limited: tuple[Family, ...] = tuple(
+        family for family, name in families.items() if _forwards_for_us(context, facts, name)
+    )
     if limited and files.live and host.processes.find("nft") is None:
         context.note(
             "This host will forward packets for others, too: nft is not installed, which would limit that "

@@ -1,8 +1,10 @@
 """Step `register`: the agent's own identity in the tenant, and the record of this server in its site."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Final
 
 from mstunnel_setup.actions.agent_identity import (
@@ -14,7 +16,7 @@ from mstunnel_setup.actions.agent_identity import (
     certificate_sha256,
 )
 from mstunnel_setup.actions.certificates import CreateAgentCredential
-from mstunnel_setup.actions.files import WriteJson
+from mstunnel_setup.actions.files import LinkInPlace, WriteJson
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
@@ -31,7 +33,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import output
 from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.steps import environment, sign_in, site
+from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.credential import ClientSecret
@@ -252,6 +254,8 @@ def _decide(registration: Registration) -> Sequence[Action]:
     # Programs and agents of earlier releases read there how devices authenticate (now: gateway/options.py).
     if registration.authentication_also != "none":
         info["AuthenticationAlso"] = registration.authentication_also
+    path = registration.credential_path
+    name = paths.USUAL_NAMES[path]
     settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}
     return (
         *left_applications,
@@ -260,7 +264,8 @@ def _decide(registration: Registration) -> Sequence[Action]:
         server,
         WriteJson(path=paths.AGENT_INFO, value=info, mode=0o640),
         WriteJson(path=paths.AGENT_SETTINGS, value=settings, mode=0o640, managed=True),
-        environment.usual_name(registration.credential_path),
+        # The file of the agent is known by the name that the vendor's reference has for it, too.
+        LinkInPlace(path=name, target=os.path.relpath(path, PurePosixPath(name).parent)),
     )
 
 

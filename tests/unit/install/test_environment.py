@@ -8,7 +8,7 @@ from mstunnel_setup.actions.files import CopyFile, WriteFile
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import ExitCode, StepError, UsageError, WaitingError
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.gateway.errors import EnvironmentFileError
+from mstunnel_setup.gateway.env_file import EnvironmentFileError
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.transaction.step import Step
 from tests.unit.certificates.pki import Pki, key_bytes

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mst_admin.metrics import METRICS
-from mstunnel_lab.admin_center import health
-from mstunnel_lab.admin_center.health import HEIGHT, WIDTH, chart
+from mstunnel_lab.admin_center.servers import HEIGHT, WIDTH, chart, health_checks, threshold_status
 from mstunnel_lab.store import Point, Store
 from mstunnel_setup.agent.health_rows import TABLE, MachineLoad, Observation, judge_rows
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
@@ -44,7 +43,7 @@ MORE_IS_BETTER = HealthThreshold(id="diskSpace", healthy_threshold=5, unhealthy_
     ],
 )
 def test_bounds(threshold: HealthThreshold | None, value: float, status: str | None) -> None:
-    assert health.threshold_status(value, threshold) == status
+    assert threshold_status(value, threshold) == status
 
 
 FIELDS = {
@@ -68,7 +67,7 @@ def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, oth
     bounds = HealthThreshold(id=name, healthy_threshold=better, unhealthy_threshold=worse)
     row = next(metric.name for metric in METRICS if metric.graph_name == name)
     figure = 1000 * (value / 1000) if word == "latency" else value
-    assert health.threshold_status(figure, bounds) == rows[row]
+    assert threshold_status(figure, bounds) == rows[row]
 
 
 DISK = {"metrics": {"disk-space": 40 * 1024**3}}
@@ -89,7 +88,7 @@ BUSY = {"metrics": {"cpu-usage": 60}, "checks": [{"id": "cpu-usage", "status": "
 )
 def test_what_a_server_reported_is_judged(report: Any, title: str, value: str, status: str) -> None:
     own = {"cpuUsage": HealthThreshold(id="cpuUsage", healthy_threshold=50, unhealthy_threshold=75)}
-    lines = health.health_checks(LabHealth.from_wire(report), NOW, own, NOW)
+    lines = health_checks(LabHealth.from_wire(report), NOW, own, NOW)
     (found,) = (line for line in lines if line.title == title)
     assert (found.value, found.status) == (value, status)
 
@@ -103,7 +102,7 @@ def test_the_rows_are_those_of_the_agent() -> None:
 )
 def test_last_check_in(ago: int | None, status: str) -> None:
     seen = None if ago is None else NOW - timedelta(seconds=ago)
-    assert health.health_checks(None, seen, {}, NOW)[0].status == status
+    assert health_checks(None, seen, {}, NOW)[0].status == status
 
 
 @pytest.fixture
