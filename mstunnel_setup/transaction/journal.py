@@ -29,7 +29,7 @@ VERSION = 1
 VERSIONS = 4
 """How many versions of an object are kept, besides the one that made it."""
 LARGE = 64 * 1024
-"""Bytes; a smaller journal is not compacted. An installation writes about 30 KiB, and each command reads all."""
+"""Bytes; a smaller journal is not compacted. An installation writes about 30 KiB; each command reads all."""
 
 
 class Journal:
