@@ -37,7 +37,9 @@ from mstunnel_setup.answers.values import (
     TenantId,
     Url,
     Variables,
+    at_most,
     matching,
+    one_or_several,
 )
 from mstunnel_setup.base.parsing import whole_number
 
@@ -217,12 +219,6 @@ def _port(server: str) -> str:
     return server
 
 
-def _few(servers: tuple[str, ...]) -> tuple[str, ...]:
-    if len(servers) > MOST_SERVERS:
-        raise ValueError(f"must have at most {MOST_SERVERS} servers: remove some")
-    return servers
-
-
 # radcli keeps 63 characters of a name.
 _Server: TypeAlias = Annotated[
     str,
@@ -233,9 +229,7 @@ _Server: TypeAlias = Annotated[
     AfterValidator(_port),
 ]
 _Servers: TypeAlias = Annotated[
-    tuple[_Server, ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
-    AfterValidator(_few),
+    tuple[_Server, ...], one_or_several, at_most(MOST_SERVERS, "servers: remove some")
 ]
 _Identifier: TypeAlias = Annotated[
     str,
@@ -284,9 +278,7 @@ _Scope: TypeAlias = Annotated[
         r"[!#-\[\]-~]{1,200}", "must be one permission as in the claim `scp`, without spaces: correct it"
     ),
 ]
-_Clients: TypeAlias = Annotated[
-    tuple[Guid, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
-]
+_Clients: TypeAlias = Annotated[tuple[Guid, ...], one_or_several]
 Claims: TypeAlias = dict[
     Annotated[
         str,
