@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import unquote
 
 from pydantic import Field
@@ -63,7 +62,7 @@ class DiagnosticFile(Report):
 
     name: str
     bytes: int
-    redactions: Annotated[int, Field(description="How many secrets were taken out.")]
+    redactions: int = Field(description="How many secrets were taken out.")
 
 
 class DiagnosticReport(Report):

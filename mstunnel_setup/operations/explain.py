@@ -321,11 +321,10 @@ _ROWS: Final = (gateway, token, claims, session, lease, routes, dns, firewall, i
 class ExplainReport(Report):
     """Why a device cannot connect, or cannot reach an address. Exit code 3 with a problem among the rows."""
 
-    subject: Annotated[str, Field(description="Whom or what to explain, as it was given.")]
-    kind: Annotated[
-        Literal["address", "name", "user"],
-        Field(description="What the subject was taken for; a name is that of a destination."),
-    ]
+    subject: str = Field(description="Whom or what to explain, as it was given.")
+    kind: Literal["address", "name", "user"] = Field(
+        description="What the subject was taken for; a name is that of a destination."
+    )
     rows: tuple[Row, ...]
 
 

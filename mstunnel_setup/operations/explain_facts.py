@@ -23,11 +23,7 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
-from mstunnel_setup.operations.certificate.summary import (
-    CertificateSummary,
-    certificate_notices,
-    certificate_summary,
-)
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.component import health
 from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
 from mstunnel_setup.operations.sessions import ask
@@ -201,7 +197,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
     with suppress(SetupError):
         log = read_log(log_since(ports, ports.clock.now() - _WINDOW), subject.text)
     bans = _rows(ports, "ip", "bans")
-    summary = certificate_summary(ports, run.context.receipt)
+    summary = CertificateSummary.read(ports, run.context.receipt)
     return ConnectionFacts(
         subject=subject,
         now=operator.clock.now().timestamp(),
@@ -289,5 +285,5 @@ def _certificate(run: Run, summary: CertificateSummary) -> Sequence[Problem]:
         found = [finding for finding in examined if finding.code not in _OF_THE_HOST]
     except SetupError as error:
         found = [error.problem]
-    notices = [notice for notice in certificate_notices(summary) if notice.code == "certificate-revoked"]
+    notices = [notice for notice in summary.notices() if notice.code == "certificate-revoked"]
     return [*(replace(each, severity=Severity.ERROR) for each in notices), *found]

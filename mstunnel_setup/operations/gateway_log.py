@@ -148,7 +148,7 @@ class UsageReport(Report):
 
     since: Moment
     until: Moment
-    users: Annotated[tuple[Usage, ...], Field(description="The most traffic first.")]
+    users: tuple[Usage, ...] = Field(description="The most traffic first.")
     total: Total
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Final
 
 from pydantic import Field
 
@@ -19,12 +19,7 @@ from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.certificate.summary import (
-    CertificateSummary,
-    certificate_lines,
-    certificate_notices,
-    certificate_summary,
-)
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.component import ContainerHealth
 from mstunnel_setup.operations.component import health as container_health
 
@@ -142,8 +137,8 @@ def _fix_of(error: SyncFailure) -> str:
 class ContainersHealth(Report):
     """Health of both containers."""
 
-    server: Annotated[ContainerHealth, Field(serialization_alias=paths.SERVER)]
-    agent: Annotated[ContainerHealth, Field(serialization_alias=paths.AGENT)]
+    server: ContainerHealth = Field(serialization_alias=paths.SERVER)
+    agent: ContainerHealth = Field(serialization_alias=paths.AGENT)
 
 
 class HealthVerdict(Report):
@@ -151,8 +146,8 @@ class HealthVerdict(Report):
 
     containers: ContainersHealth
     certificate: CertificateSummary
-    reported: Annotated[Moment | None, Field(description="When the agent looked last.")]
-    rows: Annotated[tuple[ReportedRow, ...], Field(description="The agent's health table.")]
+    reported: Moment | None = Field(description="When the agent looked last.")
+    rows: tuple[ReportedRow, ...] = Field(description="The agent's health table.")
     healthy: bool
 
 
@@ -163,7 +158,7 @@ def health(operator: Operator) -> Result:
     Raises UsageError `not-installed`.
     """
     with open_gateway(operator) as ports:
-        summary = certificate_summary(ports, journal_of(Scope.ALL, operator).receipt)
+        summary = CertificateSummary.read(ports, journal_of(Scope.ALL, operator).receipt)
         containers = ContainersHealth(
             server=container_health(state_of(ports, paths.SERVER)),
             agent=container_health(state_of(ports, paths.AGENT)),
@@ -175,7 +170,7 @@ def health(operator: Operator) -> Result:
         for name, state in containers.data.items()
         if state != "healthy"
     )
-    notices = (*sick, *certificate_notices(summary), *_of_agent(report, rows))
+    notices = (*sick, *summary.notices(), *_of_agent(report, rows))
     codes, code = {notice.code for notice in notices}, ExitCode.DONE
     if CONTAINER_UNHEALTHY.code in codes:
         code = ExitCode.ENGINE
@@ -190,7 +185,7 @@ def health(operator: Operator) -> Result:
         rows=rows,
         healthy=code is ExitCode.DONE,
     )
-    lines = [*containers.data.items(), *certificate_lines(summary)]
+    lines = [*containers.data.items(), *summary.lines()]
     lines += [(row.title, text("{value}: {words}", value=row.state.value, words=row.text)) for row in rows]
     shown = [Line(f"{name:30} {value}", name, value) for name, value in lines]
     return Result("warning" if notices else "ok", found.data, notices, text=shown, exit_code=code)

@@ -11,14 +11,7 @@ from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import printable, text, verbatim
 from mstunnel_setup.base.values import JsonObject, JsonValue
-from mstunnel_setup.gateway.occtl import (
-    NOT_FOUND,
-    SHOW_COMMANDS,
-    ShowCommand,
-    judge_word,
-    occtl_arguments,
-    read_answer,
-)
+from mstunnel_setup.gateway import occtl
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.namespaces import enter_network_of, interfaces, record
 from mstunnel_setup.io.operator import Operator
@@ -26,13 +19,13 @@ from mstunnel_setup.io.process import Completed
 from mstunnel_setup.io.safe_paths import kind_at, refuse_present
 
 _SECONDS = 20.0
-_USERS = ShowCommand(("users",), "")
+_USERS = occtl.ShowCommand(("users",), "")
 
 
 def show(operator: Operator, words: list[str]) -> Result:
     """Run one `show` command in the server's container."""
     command, argument = _parse(words)
-    arguments = occtl_arguments(command, argument, as_json=operator.json)
+    arguments = occtl.occtl_arguments(command, argument, as_json=operator.json)
     with open_gateway(operator) as ports:
         server_process(ports)
         if not command.streams:
@@ -44,10 +37,10 @@ def show(operator: Operator, words: list[str]) -> Result:
         operator.processes.hold_input()
         operator.sinks.stream(operator.processes.lines(following))
         return Result()
-    if finished.code == NOT_FOUND:
+    if finished.code == occtl.NOT_FOUND:
         return Result(data={"rows": []}, text=[text("There is no {words}.", words=" ".join(words))])
     _require(finished)
-    data = read_answer(command, finished.output) if operator.json else []
+    data = occtl.read_answer(command, finished.output) if operator.json else []
     return Result(data=data if isinstance(data, dict) else {"rows": data}, text=verbatim(finished.output))
 
 
@@ -61,11 +54,11 @@ def server_process(ports: Host) -> int:
     return found.process_id
 
 
-def ask(ports: Host, command: ShowCommand) -> JsonObject | list[JsonValue]:
+def ask(ports: Host, command: occtl.ShowCommand) -> JsonObject | list[JsonValue]:
     """What the control program answers, as data. Raises EngineError."""
-    finished = ports.engine.execute(paths.SERVER, occtl_arguments(command, as_json=True), _SECONDS)
+    finished = ports.engine.execute(paths.SERVER, occtl.occtl_arguments(command, as_json=True), _SECONDS)
     _require(finished)
-    return read_answer(command, finished.output)
+    return occtl.read_answer(command, finished.output)
 
 
 def _require(finished: Completed) -> None:
@@ -79,13 +72,13 @@ def _require(finished: Completed) -> None:
         )
 
 
-def _parse(words: list[str]) -> tuple[ShowCommand, str]:
+def _parse(words: list[str]) -> tuple[occtl.ShowCommand, str]:
     """The command meant by the words, and its argument. Raises UsageError that lists what there is."""
-    for command in sorted(SHOW_COMMANDS, key=lambda item: -len(item.words)):
+    for command in sorted(occtl.SHOW_COMMANDS, key=lambda item: -len(item.words)):
         count = len(command.words)
         if tuple(words[:count]) == command.words and len(words) <= count + 1:
             return command, "".join(words[count:])
-    known = ", ".join(" ".join(command.words) for command in SHOW_COMMANDS)
+    known = ", ".join(" ".join(command.words) for command in occtl.SHOW_COMMANDS)
     if not words:
         raise UsageError(
             "show-topic-missing", "`show` needs a topic", hint="Add one of: {known}.", known=known
@@ -101,7 +94,7 @@ def _parse(words: list[str]) -> tuple[ShowCommand, str]:
 
 def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> Result:
     """End the sessions of a user, or one by its number. Nothing of that name: unchanged."""
-    judge_word("NAME" if kind == "user" else "ID", value)
+    occtl.judge_word("NAME" if kind == "user" else "ID", value)
     if not _done_by_occtl(operator, "disconnect", kind, value):
         content = text("There is no connected {kind} {value}.", kind=kind, value=value)
         return Result("unchanged", {"ended": None}, text=[content])

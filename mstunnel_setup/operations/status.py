@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
 
 from pydantic import Field
 
@@ -21,12 +20,7 @@ from mstunnel_setup.exchange.health_report import read_health
 from mstunnel_setup.install.installed import complete, journal_of, open_gateway
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.certificate.summary import (
-    CertificateSummary,
-    certificate_lines,
-    certificate_notices,
-    certificate_summary,
-)
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerHealth, health
 from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.operations.settings import check_environment
@@ -44,18 +38,14 @@ _CAUSE = re.compile(
 class ContainerReport(Report):
     """One of the two containers."""
 
-    state: Annotated[
-        str,
-        Field(
-            description="In the engine's word: running, exited, created …; absent when there is no container."
-        ),
-    ]
+    state: str = Field(
+        description="In the engine's word: running, exited, created …; absent when there is no container."
+    )
     health: ContainerHealth
-    image_digest: Annotated[str | None, Field(description="sha256:… of the image it was asked to run.")]
-    reason: Annotated[
-        str | None,
-        Field(description="The last line in the log of a container that ended without being stopped."),
-    ]
+    image_digest: str | None = Field(description="sha256:… of the image it was asked to run.")
+    reason: str | None = Field(
+        description="The last line in the log of a container that ended without being stopped."
+    )
 
 
 class StatusReport(Report):
@@ -67,17 +57,15 @@ class StatusReport(Report):
 
     version: str
     site: str | None
-    network: Annotated[
-        str | None,
-        Field(
-            description="What connects a rootless gateway to the network.",
-            json_schema_extra={"enum": ["uplink", "pasta", "slirp4netns", None]},
-        ),
-    ] = None
+    network: str | None = Field(
+        default=None,
+        description="What connects a rootless gateway to the network.",
+        json_schema_extra={"enum": ["uplink", "pasta", "slirp4netns", None]},
+    )
     certificate_days_left: int | None
     certificate: CertificateSummary
-    server: Annotated[ContainerReport, Field(serialization_alias=paths.SERVER)]
-    agent: Annotated[ContainerReport, Field(serialization_alias=paths.AGENT)]
+    server: ContainerReport = Field(serialization_alias=paths.SERVER)
+    agent: ContainerReport = Field(serialization_alias=paths.AGENT)
 
     @property
     def healthy(self) -> bool:
@@ -93,7 +81,7 @@ def overview(operator: Operator) -> Result:
     """
     with open_gateway(operator) as ports:
         receipt = journal_of(Scope.ALL, operator).receipt
-        summary = certificate_summary(ports, receipt)
+        summary = CertificateSummary.read(ports, receipt)
         site = as_object(remembered(receipt, "joined-site")).get("name")
         found = StatusReport(
             version=__version__,
@@ -113,7 +101,7 @@ def overview(operator: Operator) -> Result:
             *monitor_notices(ports),
             *upgrade_notices(ports.files),
             *waiting_notices(ports.files),
-            *certificate_notices(summary),
+            *summary.notices(),
         )
     code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
     server, agent = (
@@ -123,7 +111,7 @@ def overview(operator: Operator) -> Result:
     rows = [
         (text("Site"), found.site or text("not joined yet")),
         *([(text("Network"), found.network)] if found.network else []),
-        *certificate_lines(summary),
+        *summary.lines(),
         ("Server", server),
         ("Agent", agent),
         (text("Version"), found.version),

@@ -6,7 +6,7 @@ import hashlib
 from base64 import b64decode
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -38,7 +38,7 @@ class Package(Report):
 
     name: str
     version: str
-    kind: Annotated[str, Field(description="`wheel`, or an architecture of Debian.")]
+    kind: str = Field(description="`wheel`, or an architecture of Debian.")
 
 
 class ImageDigests(Report):
@@ -54,17 +54,14 @@ class VersionReport(Report):
     version: str
     engine: str | None
     engine_name: str | None
-    release: Annotated[
-        str | None,
-        Field(description="The newest name of the images; null where no list of releases has them."),
-    ]
+    release: str | None = Field(
+        description="The newest name of the images; null where no list of releases has them."
+    )
     images: ImageDigests
-    packages: Annotated[
-        tuple[Package, ...],
-        Field(
-            description="With --verbose: what the program brings; empty where it came as a Python package."
-        ),
-    ] = ()
+    packages: tuple[Package, ...] = Field(
+        default=(),
+        description="With --verbose: what the program brings; empty where it came as a Python package.",
+    )
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result:

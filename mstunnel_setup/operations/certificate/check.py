@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Annotated
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -34,13 +33,7 @@ from mstunnel_setup.install.steps.verify import leaf_in_service
 from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.safe_paths import Kind
-from mstunnel_setup.operations.certificate.activation import (
-    apply_actions,
-    installed_run,
-    previous,
-    prove,
-    serving_port,
-)
+from mstunnel_setup.operations.certificate import activation
 
 _finding = partial(declare, error, page=PAGE)
 _REPAIR = "Repair it with `mst-cli cert repair`."
@@ -69,14 +62,14 @@ class CertificateReport(Report):
     subject: str
     names: str
     issuer: str
-    serial: Annotated[str, Field(description="Hexadecimal.")]
+    serial: str = Field(description="Hexadecimal.")
     not_before: Day
     not_after: Day
     days_left: int
     sha256: str
-    chain: Annotated[tuple[str, ...], Field(description="Leaf first.")]
+    chain: tuple[str, ...] = Field(description="Leaf first.")
     generation: str | None
-    previous: Annotated[str | None, Field(description="The generation in use before.")]
+    previous: str | None = Field(description="The generation in use before.")
 
 
 class CertificateFinding(Report):
@@ -99,7 +92,7 @@ class CertificateFindings(Report):
 
 def show(operator: Operator) -> Result:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
-    with installed_run(operator, {}, exclusively=False) as run:
+    with activation.installed_run(operator, {}, exclusively=False) as run:
         identity = generations.read(run.files, paths.ACTIVE)
         leaf, generation = identity.leaf, generations.linked(run.files)
         names = extension(leaf, x509.SubjectAlternativeName)
@@ -114,7 +107,7 @@ def show(operator: Operator) -> Result:
             sha256=leaf.fingerprint(hashes.SHA256()).hex(),
             chain=tuple(title(certificate) for certificate in identity.chain),
             generation=generation,
-            previous=previous(run, str(generation)),
+            previous=activation.previous(run, str(generation)),
         )
     valid = text("{not_before} to {not_after}, {days_left} days left", **found.data)
     rows = [
@@ -135,7 +128,7 @@ def check(operator: Operator) -> Result:
 
     The exit code is 4 with an error among the findings.
     """
-    with installed_run(operator, {}) as run:
+    with activation.installed_run(operator, {}) as run:
         found = [*examine(run)]
     severities = {finding.severity for finding in found}
     lines = fold_all(
@@ -182,7 +175,7 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
         certificate.keep_revocation(context, identity, asked)
         yield from asked.findings
     try:
-        port = serving_port(context)
+        port = activation.serving_port(context)
         if port is not None and leaf_in_service(files, port) != identity.leaf.public_bytes(Encoding.DER):
             yield NOT_SERVED(
                 reason=text("port {port} serves another certificate", port=port),
@@ -272,7 +265,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
 
     Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
     """
-    with installed_run(operator, {}) as run:
+    with activation.installed_run(operator, {}) as run:
         problems = tuple(placement_findings(run.files))
         if not problems:
             return Result("unchanged", text=[text("The link and the certificate in use are intact.")])
@@ -282,10 +275,10 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
         recorded = PurePosixPath(str(entry.versions[-1]["target"])).name if entry else ""
         chosen = _choose(run.context, generations.linked(run.files) or recorded, agreed=agreed)
         placed = certificate.placing(Certificate(chosen.source, chosen.identity))
-        apply_actions(run, "Place the certificate", placed)
+        activation.apply_actions(run, "Place the certificate", placed)
         _clear_way(run.files)
-        apply_actions(run, "Switch to the certificate", [certificate.switching(chosen.name)])
-        serving = prove(run.context, serving_port(run.context))
+        activation.apply_actions(run, "Switch to the certificate", [certificate.switching(chosen.name)])
+        serving = activation.prove(run.context, activation.serving_port(run.context))
     lines = [text("Repaired: {message}.", message=finding.message) for finding in problems]
     lines.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")
     data = {"serving": serving, "generation": chosen.name, "from": chosen.place}

@@ -26,15 +26,7 @@ from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.operations.certificate.activation import (
-    activate,
-    apply_actions,
-    drop,
-    finish_switch,
-    installed_run,
-    prove,
-    serving_port,
-)
+from mstunnel_setup.operations.certificate import activation
 from mstunnel_setup.transaction.receipt import Receipt
 
 # Ten years; more is a typo.
@@ -115,7 +107,7 @@ def import_certificate(operator: Operator, settings: Settings, how: ImportReques
     due = how.due(operator.clock.now())
     exclusively = not (how.dry_run or how.list_pending)
     patience = _HOOK_PATIENCE if how.if_changed else PATIENCE
-    with installed_run(operator, settings, exclusively=exclusively, patience=patience) as run:
+    with activation.installed_run(operator, settings, exclusively=exclusively, patience=patience) as run:
         if how.list_pending:
             return list_pending(run)
         if how.cancel is not None:
@@ -134,10 +126,10 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
     if in_use and not how.dry_run:
         # What was cut off is finished. A hook that asks for changes gets no proof.
         switching = certificate.switching(found.fingerprint)
-        apply_actions(run, "Place the certificate", [*certificate.placing(found), switching])
+        activation.apply_actions(run, "Place the certificate", [*certificate.placing(found), switching])
         if not how.if_changed:
-            prove(run.context, serving_port(run.context))
-        finish_switch(run, found.fingerprint, found.copies)
+            activation.prove(run.context, activation.serving_port(run.context))
+        activation.finish_switch(run, found.fingerprint, found.copies)
         run.runner.take_back(delayed)
         lines = [] if how.if_changed else [text("This certificate is in use already.")]
         return Result("unchanged", text=lines)
@@ -150,8 +142,8 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
         return _would_import(run.context, found, due, in_use=in_use)
     if due is not None:
         return schedule(run, found, due)
-    apply_actions(run, "Place the certificate", certificate.placing(found))
-    done = activate(run, found.fingerprint, found.copies)
+    activation.apply_actions(run, "Place the certificate", certificate.placing(found))
+    done = activation.activate(run, found.fingerprint, found.copies)
     certificate.keep_revocation(run.context, found.identity, asked)
     run.runner.take_back(delayed)
     content = text("The new certificate is in place. {words}", words=done.text)
@@ -232,8 +224,10 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
         timer=timer,
     )
     run.runner.take_back([pending.key])
-    apply_actions(run, "Place the certificate", certificate.placing(found))
-    apply_actions(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
+    activation.apply_actions(run, "Place the certificate", certificate.placing(found))
+    activation.apply_actions(
+        run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending]
+    )
     content = text(
         "The certificate is checked and kept; it will be used from {pending} on ({name}).",
         pending=_local_time(pending),
@@ -269,7 +263,7 @@ def cancel_pending(run: Run, name: str) -> Result:
     """Take the timer back, and the certificate it was for. Raises UsageError."""
     pending = _named(run, name)
     # Killed in between, it is still listed and can be cancelled again.
-    drop(run, pending.fingerprint)
+    activation.drop(run, pending.fingerprint)
     run.runner.take_back([pending.key])
     return Result("changed", {"cancelled": name}, text=[text("The import {name} is cancelled.", name=name)])
 
@@ -292,7 +286,7 @@ def take_pending(run: Run, name: str) -> Result:
     # What came from elsewhere goes to the usual places as PEM.
     source = generations.source(run.files, directory)
     copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
-    done = activate(run, pending.fingerprint, copies)
+    done = activation.activate(run, pending.fingerprint, copies)
     certificate.keep_revocation(run.context, identity, asked)
     run.runner.take_back([pending.key])
     content = text("The certificate {name} is in use. {words}", name=name, words=done.text)
@@ -338,7 +332,7 @@ def take(run: Run, pending: ScheduleImport) -> Result:
     """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
     now = run.context.host.clock.now().isoformat()
     tried = {**_tried(run.context.receipt), pending.name: now}
-    apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
+    activation.apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
     return take_pending(run, pending.name)
 
 

@@ -18,15 +18,9 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError
 from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange import log_lines, mailbox
 from mstunnel_setup.exchange.agent_settings import read_log_level
 from mstunnel_setup.exchange.gateway_report import ConfigurationOutcome, read_report
-from mstunnel_setup.exchange.log_lines import (
-    CONFIGURATION_ACCEPTED,
-    CONFIGURATION_REFUSED,
-    CONFIGURATION_WRITTEN,
-    LOG_LEVEL_CHANGED,
-)
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, Reply
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
@@ -176,7 +170,7 @@ class Configurations:
         if (level := read_log_level(self.files, self.clock.now())) != served:
             with self._changing():
                 self.files.write(paths.OCSERV_CONF, with_level(present, level), CONFIGURATION_MODE)
-            self.tell(LOG_LEVEL_CHANGED(level=level))
+            self.tell(log_lines.LOG_LEVEL_CHANGED(level=level))
             self.reload_gateway()
 
     def _validate(self, request: AgentRequest) -> _ValidRequest:
@@ -234,7 +228,7 @@ class Configurations:
             rendering.write(self.files, changed)
         mailbox.write_reply(self.files, record.reply(valid.request))
         if changed:
-            self.tell(CONFIGURATION_WRITTEN(paths=", ".join(changed)))
+            self.tell(log_lines.CONFIGURATION_WRITTEN(paths=", ".join(changed)))
             self.reload_gateway()
         self._await_report()
         return (read_record(self.files) or record).reply(valid.request)
@@ -267,10 +261,10 @@ class Configurations:
         if applied is None or applied.digest != record.written:
             return record
         update: dict[str, object] = {"outcome": "accepted", "previous": {}}
-        line = CONFIGURATION_ACCEPTED()
+        line = log_lines.CONFIGURATION_ACCEPTED()
         if applied.refusal is not None:
             update = {"outcome": "refused", "reason": applied.refusal}
-            line = CONFIGURATION_REFUSED(reason=applied.refusal, advice=_HINT)
+            line = log_lines.CONFIGURATION_REFUSED(reason=applied.refusal, advice=_HINT)
         ended = record.model_copy(update=update)
         write_record(self.files, ended)
         self.tell(line)

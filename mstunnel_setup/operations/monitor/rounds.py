@@ -16,21 +16,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError, StepError, declared
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.exchange import LONGEST_DRAIN
+from mstunnel_setup.exchange import LONGEST_DRAIN, log_lines
 from mstunnel_setup.exchange.health_report import HealthState, read_health
-from mstunnel_setup.exchange.log_lines import (
-    ADDRESSES,
-    CERTIFICATE,
-    HEALTH_CHANGED,
-    MODULES,
-    PORT,
-    PROGRAM_REPLACED,
-    RESTART,
-    TUNNEL,
-    UPGRADE_BEGUN,
-    UPGRADE_DONE,
-    UPGRADE_ENDED,
-)
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.release_feed import offered, read_feed
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
@@ -123,7 +110,7 @@ class AgentReports:
         troubled = "; ".join(f"{row.title}: {row.text}" for row in report.rows if row.state is report.state)
         why = "" if report.state is HealthState.HEALTHY else text(": {troubled}", troubled=troubled)
         if report.state is not self._state:
-            self.tell(HEALTH_CHANGED(state=report.state, why=why))
+            self.tell(log_lines.HEALTH_CHANGED(state=report.state, why=why))
         self._state = report.state
         line = error_line(agent_problem(report.last_error)) if report.last_error is not None else None
         if line is not None and line != self._problem:
@@ -182,7 +169,7 @@ class GatewayMonitor:
                 self.close()
                 if changes.wait(_LONGEST_PAUSE - _SHORTEST_PAUSE, processes):
                     self._clock.sleep(_SETTLE_SECONDS)
-        self.tell(PROGRAM_REPLACED(version=__version__))
+        self.tell(log_lines.PROGRAM_REPLACED(version=__version__))
 
     def round(self) -> None:
         """Look once and do what is due. Whatever fails is logged, once; the next round tries again.
@@ -295,7 +282,7 @@ class GatewayMonitor:
         catalogue = offered(run.files, now)
         upgrades.admit(run.files, catalogue, request, now)
         name = releases.release_names(catalogue, images)[0]
-        self.tell(UPGRADE_BEGUN(release=name))
+        self.tell(log_lines.UPGRADE_BEGUN(release=name))
         minutes = catalogue.drain_minutes
         upgrade = upgrade_run.UpgradeRequest(name, images, "agent", drain_minutes=minutes)
         self.tell(_upgrade_line(upgrade_run.upgrade_to(run, upgrade)))
@@ -314,7 +301,7 @@ class GatewayMonitor:
         timers = self._host.systemd.running()
         for pending in import_certificate.overdue(receipt, self._host.clock.now(), timers=timers):
             with activation.installed_run(self.operator, {}) as run:
-                self.tell(CERTIFICATE(name=pending.name))
+                self.tell(log_lines.CERTIFICATE(name=pending.name))
                 import_certificate.take(run, pending)
 
     def _port(self) -> None:
@@ -334,7 +321,7 @@ class GatewayMonitor:
             if interrupted is None:
                 limiter.begin_move(wanted, now)
             self.service.status(f"Moving the gateway to port {wanted}")
-            self.tell(PORT(port=wanted))
+            self.tell(log_lines.PORT(port=wanted))
             try:
                 port.move(run, wanted)
             except Exception:
@@ -365,7 +352,7 @@ class GatewayMonitor:
                 reason=self._not_loaded or text("loading it did not help"),
             )
         if self._lost:
-            self.tell(MODULES(modules=", ".join(self._lost)))
+            self.tell(log_lines.MODULES(modules=", ".join(self._lost)))
             self._lost = ()
             if not self._stopped():
                 containers.restart(self._host, paths.SERVER)
@@ -378,7 +365,7 @@ class GatewayMonitor:
         self._next["tunnel"] = now + _MINUTE
         if reason := tunnel_device.out_of_date(self._host):
             self._next["tunnel"] = now + _RETRY_PAUSE
-            self.tell(TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason))
+            self.tell(log_lines.TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason))
             containers.restart(self._host, paths.SERVER)
 
     def _addresses(self) -> None:
@@ -391,7 +378,7 @@ class GatewayMonitor:
         found = own_addresses(files, self._clock).encode()
         if found and found != written:
             files.write(paths.HOST_ADDRESSES, found, 0o644)
-            self.tell(ADDRESSES())
+            self.tell(log_lines.ADDRESSES())
 
     def _containers(self) -> None:
         seen: dict[str, Condition] = {name: condition(self._host, name) for name in _CONTAINERS}
@@ -402,7 +389,7 @@ class GatewayMonitor:
         self.service.status("; ".join([*shown, *([f"server health: {health}"] if health else [])]))
         self._watch, due = self._watch.look(seen, self._host.clock.monotonic())
         for name in due:
-            self.tell(RESTART(container=name, condition=seen[name]))
+            self.tell(log_lines.RESTART(container=name, condition=seen[name]))
             containers.restart(self._host, name)
 
 
@@ -449,5 +436,5 @@ def condition(ports: Host, container: str) -> Condition:
 def _upgrade_line(ended: Upgrade) -> LogLine:
     if ended.outcome is UpgradeOutcome.DONE:
         away = text(", but no device that was connected has come back yet") if ended.unproved else ""
-        return UPGRADE_DONE(release=ended.release, away=away)
-    return UPGRADE_ENDED(outcome=ended.outcome, release=ended.release, reason=ended.reason)
+        return log_lines.UPGRADE_DONE(release=ended.release, away=away)
+    return log_lines.UPGRADE_ENDED(outcome=ended.outcome, release=ended.release, reason=ended.reason)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -50,25 +50,18 @@ class DecisionReport(Report):
     """What the agent last decided about an upgrade of this server; null before its first check-in."""
 
     at: datetime
-    code: Annotated[str, Field(description="docs/how-to/upgrade.md lists them.")]
+    code: str = Field(description="docs/how-to/upgrade.md lists them.")
     reason: str
-    window: Annotated[
-        str,
-        Field(
-            description="The site's maintenance window; empty when there is none.",
-            examples=["22:00-23:00 Europe/Berlin", "22:00-23:00 UTC+02:00"],
-        ),
-    ]
-    fixed: Annotated[
-        bool,
-        Field(description="The window does not follow the clocks of the site when they are changed."),
-    ]
-    unseen: Annotated[
-        tuple[Literal["approval", "releases", "state"], ...],
-        Field(
-            description="What the tenant does not show of an upgrade: Microsoft Graph has no place for it."
-        ),
-    ]
+    window: str = Field(
+        description="The site's maintenance window; empty when there is none.",
+        examples=["22:00-23:00 Europe/Berlin", "22:00-23:00 UTC+02:00"],
+    )
+    fixed: bool = Field(
+        description="The window does not follow the clocks of the site when they are changed."
+    )
+    unseen: tuple[Literal["approval", "releases", "state"], ...] = Field(
+        description="What the tenant does not show of an upgrade: Microsoft Graph has no place for it."
+    )
 
 
 class UpgradeCheck(Report):
@@ -78,7 +71,7 @@ class UpgradeCheck(Report):
     server: str
     agent: str
     newest: str | None
-    behind: Annotated[int | None, Field(json_schema_extra={"minimum": 0})]
+    behind: int | None = Field(json_schema_extra={"minimum": 0})
     upgrade_available: bool
     decision: DecisionReport | None
 
@@ -90,39 +83,28 @@ class UpgradeReport(Report):
     source: ImagePair
     target: ImagePair
     asked_by: Literal["administrator", "agent"]
-    drain_minutes: Annotated[int, Field(json_schema_extra={"minimum": 0})]
-    probe_url: Annotated[
-        str,
-        Field(
-            description="The internal address that was reached before and has to be reached again; "
-            "may be empty."
-        ),
-    ]
-    sessions_before: Annotated[
-        int | None,
-        Field(
-            description="Devices connected before the switch; null when nobody could be asked, or nothing "
-            "was switched.",
-            json_schema_extra={"minimum": 0},
-        ),
-    ]
-    sessions_after: Annotated[
-        int | None,
-        Field(
-            description="Devices connected again when the release was proved; null when there was nobody "
-            "to wait for.",
-            json_schema_extra={"minimum": 0},
-        ),
-    ]
+    drain_minutes: int = Field(json_schema_extra={"minimum": 0})
+    probe_url: str = Field(
+        description="The internal address that was reached before and has to be reached again; may be empty."
+    )
+    sessions_before: int | None = Field(
+        description="Devices connected before the switch; null when nobody could be asked, or nothing "
+        "was switched.",
+        json_schema_extra={"minimum": 0},
+    )
+    sessions_after: int | None = Field(
+        description="Devices connected again when the release was proved; null when there was nobody "
+        "to wait for.",
+        json_schema_extra={"minimum": 0},
+    )
     begun: datetime
     phase: UpgradePhase
     ended: datetime | None
     outcome: UpgradeOutcome | None
     reason: str
-    held: Annotated[
-        bool,
-        Field(description="An administrator chose this release over another, which is not taken by itself."),
-    ]
+    held: bool = Field(
+        description="An administrator chose this release over another, which is not taken by itself."
+    )
 
 
 class UpgradeHistory(Report):

@@ -28,14 +28,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import images, launch, verify
-from mstunnel_setup.operations.upgrade.proof import (
-    await_devices,
-    connected,
-    drain,
-    reached_address,
-    reaches_inside,
-    reopen,
-)
+from mstunnel_setup.operations.upgrade import proof
 from mstunnel_setup.transaction.step import AnyStep
 
 # A gateway that serves does so within seconds; the longer the wait, the longer users are out.
@@ -80,7 +73,7 @@ def upgrade_to(run: Run, request: UpgradeRequest) -> Upgrade:
         rejects_source=request.rejects_source,
         passes_over=request.passes_over,
         drain_minutes=request.drain_minutes,
-        probe_url=reached_address(run.files, now),
+        probe_url=proof.reached_address(run.files, now),
         begun=now,
     )
     return _carry_on(run, upgrade)
@@ -126,16 +119,16 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
 
 def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
     """Let sessions end by themselves for a while; after an interruption the wait starts again."""
-    drain(run.context, port_in_use(run.files), upgrade.drain_minutes)
+    proof.drain(run.context, port_in_use(run.files), upgrade.drain_minutes)
     return _ready(run, upgrade)
 
 
 def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Record the connected devices: once the switch has begun, an interruption would lose them."""
+    """Record the proof.connected devices: once the switch has begun, an interruption would lose them."""
     seen: dict[str, object] = {}
     # A gateway that does not answer may be why there is an upgrade.
     with suppress(EngineError):
-        devices = connected(run.context.host)
+        devices = proof.connected(run.context.host)
         seen = {"devices": devices, "sessions_before": len(devices)}
     return upgrade.model_copy(update={"phase": UpgradePhase.SWITCH, **seen})
 
@@ -146,9 +139,9 @@ def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
         _take(run, upgrade.target)
         # The new server proves itself by what the earlier one did.
         if upgrade.replaces_server and upgrade.probe_url:
-            reaches_inside(run.context, upgrade.probe_url)
+            proof.reaches_inside(run.context, upgrade.probe_url)
         awaited = upgrade.replaces_server and upgrade.devices
-        after = await_devices(run.context, upgrade.devices) if awaited else None
+        after = proof.await_devices(run.context, upgrade.devices) if awaited else None
     except SetupError as error:
         return upgrade.model_copy(update={"phase": UpgradePhase.BACK, "reason": error.message})
     _drop_images(run, upgrade.target, upgrade.source)
@@ -160,7 +153,7 @@ def _back(run: Run, upgrade: Upgrade) -> Upgrade:
     if upgrade.drain_minutes:
         # A container that was not replaced refuses the proof, too; one that is gone has no rule.
         with suppress(SetupError):
-            reopen(run.context.host)
+            proof.reopen(run.context.host)
     _take(run, upgrade.source)
     _drop_images(run, upgrade.source)
     return _ended(run, upgrade, UpgradeOutcome.WENT_BACK, upgrade.reason)

@@ -13,11 +13,12 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.operations import gateway_log
 from mstunnel_setup.operations.gateway_log import Usage, accounts_of, since
+from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import ports_of
+from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, object_of, rows_of
-from tests.unit.schemas import validate
 
 NOW = datetime(2026, 11, 26, 20, tzinfo=UTC)
 Report: TypeAlias = Callable[[Iterable[str]], Result]
@@ -89,10 +90,8 @@ def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     def run(lines: Iterable[str]) -> Result:
         monkeypatch.setattr(gateway_log, "open_gateway", lambda _operator: nullcontext(ports_of(tmp_path)))
         monkeypatch.setattr(gateway_log, "log_since", lambda _ports, _since: lines)
-        result = gateway_log.report(operator_of(tmp_path, clock=FakeClock(NOW)), "1h")
-        fixed = {"schema": "mstunnel/1", "command": "mst-cli server report", "errors": []}
-        warnings = [notice.data for notice in result.warnings]
-        validate({**fixed, "status": result.status, "warnings": warnings, "data": dict(result.data)})
+        operator = operator_of(tmp_path, clock=FakeClock(NOW))
+        result = validated("mst-cli server report", gateway_log.report(operator, "1h"))
         assert max(map(len, lines_of(result))) <= 80
         return result
 
@@ -169,7 +168,6 @@ def test_a_time_or_an_age_is_understood(text: str, before: timedelta) -> None:
     ],
 )
 def test_what_is_no_time_that_has_passed_is_refused(text: str, code: str) -> None:
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, code) as caught:
         since(text, NOW)
-    assert caught.value.code == code
     assert caught.value.hint

@@ -18,6 +18,7 @@ from mstunnel_setup.exchange.upgrade_history import (
 from mstunnel_setup.install.steps import images as images_step
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.io.process import Completed
+from mstunnel_setup.operations.upgrade import proof
 from mstunnel_setup.operations.upgrade import run as upgrade_run
 from mstunnel_setup.transaction.step import AnyStep, Step
 from tests.unit.exchange.test_record import history, images, upgrade
@@ -44,8 +45,8 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
     monkeypatch.setattr(upgrade_run, "_switching", lambda _run: ())
     monkeypatch.setattr(images_step, "fetch", nothing_to_pull)
     monkeypatch.setattr(upgrade_run, "port_in_use", lambda _files: 443)
-    monkeypatch.setattr(upgrade_run, "connected", lambda _ports: ())
-    monkeypatch.setattr(upgrade_run, "drain", lambda _context, _port, minutes: seen.append(minutes))
+    monkeypatch.setattr(proof, "connected", lambda _ports: ())
+    monkeypatch.setattr(proof, "drain", lambda _context, _port, minutes: seen.append(minutes))
     run = Scene(tmp_path).opened()
     run.files.make_directories(HISTORY.rpartition("/")[0])
     target = ImagePair(server=images(server).server, agent=images("b").agent)
