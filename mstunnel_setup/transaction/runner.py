@@ -77,7 +77,10 @@ class Runner:
         Raises SetupError when a step fails; finished actions stay, and the next run continues.
         """
         self._journal.compact()
-        return [self._run_step(step, context) for step in steps]
+        done = [self._run_step(step, context) for step in steps]
+        # Every command until the next run reads it: it need not read what this run has superseded.
+        self._journal.compact()
+        return done
 
     def changed(self, action: Action) -> str:
         """The change by others that `action` would overwrite; empty when there is none."""
