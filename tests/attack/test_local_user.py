@@ -385,12 +385,12 @@ def test_a_race_for_temporary_files_is_lost(place: Path) -> None:
 _HOLDER = """
 import os, sys, time
 os.setgid(65534); os.setuid(65534)
-from mstunnel_setup.cli.framework import entry
+from mstunnel_setup.cli.framework import command
 from mstunnel_setup.cli import setup
 def work(*_given):
     print("up", flush=True)
     time.sleep(60)
-entry.run_app = work
+command.run_app = work
 setup.main()
 """
 

@@ -26,13 +26,12 @@ def outcome(date: str, *complaints: str, **figures: Any) -> dict[str, Any]:
 def test_a_row_counts_what_was_tried_and_what_survived() -> None:
     outcomes = [outcome("2026-01-02", seconds=30), outcome("2026-01-01", "no answer", seconds=10)]
     (row,) = report.rows([*outcomes, outcome("2026-01-02", seconds=20)])
-    machine = "trixie, xfs; Linux 6.12 in QEMU, Podman 5.4.2, systemd 257, cgroup v2"
-    assert row == f"| Power cut | {machine} | 2026-01-01 to 2026-01-02 | 3 | 2 | 20 s |\n"
+    assert row == "| Power cut | trixie, xfs, QEMU | 2026-01-01 to 2026-01-02 | 2 of 3 | 20 s |\n"
 
 
 def test_a_row_without_times_has_none() -> None:
     (row,) = report.rows([outcome("2026-01-01")])
-    assert row.endswith("| 2026-01-01 | 1 | 1 |  |\n")
+    assert row.endswith("| 2026-01-01 | 1 of 1 |  |\n")
 
 
 def test_power_cuts_are_counted_for_each_command_on_each_file_system() -> None:

@@ -15,7 +15,6 @@ import requests
 import trustme
 
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.io import http
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession, proxy_for
 from tests.serving import serving
@@ -176,12 +175,11 @@ def test_a_body_that_stops_is_given_up_as_late(server: Server) -> None:
     assert caught.value.code == "network-timeout"
 
 
-def test_a_body_without_end_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LARGEST", 1 << 20)
+def test_a_body_without_end_is_given_up(server: Server) -> None:
     server.answers.append((200, {"Transfer-Encoding": "chunked"}))
     server.body = [b"10000\r\n" + b"x" * 0x10000 + b"\r\n"] * 1000
     with pytest.raises(NetworkError) as caught:
-        HttpSession(FakeClock(), server.ca_file).get(server.url)
+        HttpSession(FakeClock(), server.ca_file, largest=1 << 20).get(server.url)
     assert caught.value.code == "answer-too-large"
     assert caught.value.message == f"{server.url[8:-1]} sent more than 1 MiB"
 

@@ -45,8 +45,8 @@ def look(*_given, **_more):
 """
 _PROGRAMS = {
     **{
-        name: f"from mstunnel_setup.cli.framework import entry\nimport {module} as program\n"
-        "entry.run_app = look\nprogram.main()"
+        name: f"from mstunnel_setup.cli.framework import command\nimport {module} as program\n"
+        "command.run_app = look\nprogram.main()"
         for name, module in MODULES.items()
         if name not in {"mstunnel-agent", "mstunnel_uplink"}
     },
