@@ -20,7 +20,7 @@ test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m "core or not (e2e or long or machine)" -n 3 --dist loadscope --no-loadscope-reorder
 
-# What a change touches, in a minute or two: `make check FILES="…"`, or without FILES what differs from HEAD.
+# What a change touches, in a few minutes: `make check FILES="…"`, or without FILES what differs from HEAD.
 check: setup
 	@$(BIN)/python -m scripts.check $(FILES)
 

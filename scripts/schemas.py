@@ -1,4 +1,4 @@
-"""The schemas of commands whose data has a type of its own (`base/report.py`); others are kept by hand."""
+"""The schemas of commands whose data has a type of its own (`base/result.py`); others are kept by hand."""
 
 import json
 from collections.abc import Mapping
