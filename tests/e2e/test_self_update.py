@@ -69,7 +69,7 @@ def test_a_newer_build_is_installed_while_a_session_goes_on_and_is_taken_back(se
     assert update(server) == {"before": __version__, "installed": NEWER, "offered": NEWER}
     assert version(server) == NEWER
     # The monitor notices that its program was replaced, and starts again as the new one.
-    assert eventually(lambda: server.server.run(MONITOR).stdout not in (monitor, "0\n"), 60)
+    assert eventually(lambda: server.server.run(MONITOR).stdout not in (monitor, "0\n"), 180)
     assert (server.started(), sessions()) == (containers, begun)
     assert server.fetch_internal_page().stdout == INTRANET_PAGE
     assert json.loads(server.program("mst-cli", "status", "--output", "json").stdout)["status"] == "ok"
