@@ -27,13 +27,8 @@ Wire: TypeAlias = Mapping[str, Any]
 ASSIGNMENTS: Final = "assignments"
 """Name under which the assignments of an object stand among its properties."""
 TYPE: Final = "@odata.type"
-
-CONFIGURATION = "configuration"
+CONFIGURATION_KEY: Final = "configuration"
 """Name under which a site's server configuration stands among its properties."""
-
-_LONGEST = 120
-_DECLARED_ALIKE: Final = frozenset({"configuration", "site", "threshold", "server"})
-_KEYS: Final = {"displayName": "name", "healthyThreshold": "healthy", "unhealthyThreshold": "unhealthy"}
 
 
 @dataclass(frozen=True)
@@ -66,17 +61,10 @@ class Change:
 
     def _key(self, name: str) -> str:
         """The property as declarations and `show` call it; of other kinds they have no key for each."""
-        known = _KEYS.get(name)
-        if known or self.kind not in _DECLARED_ALIKE:
-            return known or name
+        known = {"displayName": "name", "healthyThreshold": "healthy", "unhealthyThreshold": "unhealthy"}
+        if name in known or self.kind not in {"configuration", "site", "threshold", "server"}:
+            return known.get(name, name)
         return re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
-
-
-def update_of(kind: KindName, name: str, identifier: str, before: Wire, after: Wire) -> Change | None:
-    """The change that writes `after`; None when that is nothing."""
-    if not after:
-        return None
-    return Change("update", kind, name, identifier, after, {key: before.get(key) for key in after})
 
 
 def _words(value: object) -> str:
@@ -86,14 +74,10 @@ def _words(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(_words(item) for item in value)
     if isinstance(value, dict):
-        return _pairs(value)
-    return plain(value, _LONGEST)
-
-
-def _pairs(value: Wire) -> str:
-    if set(value) in ({"name", "value"}, {"key", "value"}):
-        return "=".join(plain(item) for item in value.values())
-    return " ".join(f"{plain(name)}={_words(item)}" for name, item in value.items() if item is not None)
+        if set(value) in ({"name", "value"}, {"key", "value"}):
+            return "=".join(plain(item) for item in value.values())
+        return " ".join(f"{plain(name)}={_words(item)}" for name, item in value.items() if item is not None)
+    return plain(value, 120)
 
 
 def canonical(value: Any) -> Any:
@@ -113,23 +97,20 @@ def differences(before: Wire, body: Wire) -> Body:
         for name, value in body.items()
         if name != ASSIGNMENTS and canonical(value) != canonical(before.get(name))
     }
-    if ASSIGNMENTS in body and not same_targets(body[ASSIGNMENTS], before[ASSIGNMENTS]):
-        differs[ASSIGNMENTS] = body[ASSIGNMENTS]
+    if ASSIGNMENTS in body:
+        # A filter only narrows a target.
+        there, wanted = ({identity(item) for item in each[ASSIGNMENTS]} for each in (before, body))
+        differs |= {} if there == wanted else {ASSIGNMENTS: body[ASSIGNMENTS]}
     return differs
 
 
 def update(
     kind: KindName, name: str, identifier: str, before: Wire, differs: Wire, *, also: Sequence[str] = ()
 ) -> Iterator[Change]:
-    """The change, if any; `before` also tells the type, which every write has to name, and what is `also`."""
+    """The change, if any; `before` also tells the type, which a write has to name, and what is `also`."""
     if differs:
-        known = {key: before.get(key) for key in (TYPE, *also, *differs)}
-        yield Change("update", kind, name, identifier, differs, known)
-
-
-def same_targets(first: Sequence[Wire], second: Sequence[Wire]) -> bool:
-    """Whether both name the same: a filter only narrows a target."""
-    return {identity(item) for item in first} == {identity(item) for item in second}
+        names = (TYPE, *also, *differs) if TYPE in before else differs
+        yield Change("update", kind, name, identifier, differs, {key: before.get(key) for key in names})
 
 
 def identity(target: Wire) -> tuple[str, str]:

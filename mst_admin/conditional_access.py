@@ -22,13 +22,15 @@ from mstunnel_setup.base.text import joined, plain, text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
-from mstunnel_setup.tenant.wire import APPLICATION_READ_WRITE, GATEWAY_APP_ID, USER_READ_BASIC
-from mstunnel_setup.tenant.wire_access import (
+from mstunnel_setup.tenant.wire import (
     APPLICATION_READ,
+    APPLICATION_READ_WRITE,
     DISABLED,
     ENABLED,
+    GATEWAY_APP_ID,
     POLICY_READ,
     POLICY_READ_WRITE,
+    USER_READ_BASIC,
     ConditionalAccessPolicy,
     WhatIfResult,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from mst_admin.kinds import KINDS
 from mst_admin.kinds.kind import Kind
@@ -15,7 +15,6 @@ from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import CertificateError, UsageError
 from mstunnel_setup.base.text import text
 
-_SUFFIXES: Final = frozenset({".yaml", ".yml"})
 _SECTIONS: Final = frozenset((name,) for name in Declarations.model_fields if name != "version")
 
 
@@ -51,13 +50,6 @@ class ObjectPlace:
         )
 
 
-class PlacedObject(NamedTuple):
-    """A declared object and where it stands."""
-
-    value: Any
-    place: ObjectPlace
-
-
 @dataclass(frozen=True)
 class DeclarationSet:
     """All objects of all files, the places of the objects by section, and the warnings there are.
@@ -69,10 +61,9 @@ class DeclarationSet:
     places: dict[str, list[ObjectPlace]]
     warnings: tuple[Finding, ...] = ()
 
-    def of(self, kind: Kind[Any, Any]) -> Iterator[PlacedObject]:
-        """The objects of a kind."""
-        values = getattr(self.objects, kind.section)
-        yield from map(PlacedObject, values, self.places[kind.section])
+    def of(self, kind: Kind[Any, Any]) -> Iterator[tuple[Any, ObjectPlace]]:
+        """The objects of a kind, each with its place."""
+        return zip(getattr(self.objects, kind.section), self.places[kind.section], strict=True)
 
 
 def load_declarations(path: Path, resolve: Resolve | None = None) -> DeclarationSet:
@@ -81,9 +72,11 @@ def load_declarations(path: Path, resolve: Resolve | None = None) -> Declaration
     Raises DeclarationError with every problem of every file at once, UsageError `declarations-missing`.
     """
     try:
-        files = [path] if path.is_file() else sorted(item for item in path.iterdir() if _is_yaml(item))
+        files = [path] if path.is_file() else sorted(path.iterdir())
     except OSError as error:
         raise _missing(path, error.strerror or "it does not exist") from error
+    if not path.is_file():
+        files = [item for item in files if item.suffix in {".yaml", ".yml"} and item.is_file()]
     if not files:
         raise _missing(path, "there is no .yaml file in it")
     contents = []
@@ -93,6 +86,16 @@ def load_declarations(path: Path, resolve: Resolve | None = None) -> Declaration
         except (OSError, DocumentError) as error:
             raise _missing(path, getattr(error, "strerror", None) or str(error)) from error
     return parse_declarations(contents, resolve)
+
+
+def _missing(path: Path, reason: str) -> UsageError:
+    return UsageError(
+        "declarations-missing",
+        "declarations cannot be read from {path}: {reason}",
+        hint="Use a directory with YAML files; `mst-admin export DIR` writes one from a tenant.",
+        path=path,
+        reason=reason,
+    )
 
 
 def parse_declarations(
@@ -125,63 +128,40 @@ def parse_declarations(
     lines += [line for kind in KINDS for line in _duplicates(kind, found)]
     if lines:
         raise DeclarationError(lines)
-    return replace(
-        _with_certificates(found), warnings=tuple(replace(item, message=line) for line, item in judged)
-    )
-
-
-def _is_yaml(path: Path) -> bool:
-    return path.suffix in _SUFFIXES and path.is_file()
-
-
-def _missing(path: Path, reason: str) -> UsageError:
-    return UsageError(
-        "declarations-missing",
-        "declarations cannot be read from {path}: {reason}",
-        hint="Use a directory with YAML files; `mst-admin export DIR` writes one from a tenant.",
-        path=path,
-        reason=reason,
-    )
+    warnings = tuple(replace(item, message=line) for line, item in judged)
+    return replace(found, objects=_with_certificates(found), warnings=warnings)
 
 
 def _joined(parsed: Sequence[tuple[Document, Declarations]], networks: Sequence[str]) -> DeclarationSet:
     """The objects of all files together."""
-    sections = [kind.section for kind in KINDS]
-    values = {name: tuple(item for _, file in parsed for item in getattr(file, name)) for name in sections}
-    places = {
-        name: [
-            ObjectPlace(document, (name, str(number)))
-            for document, file in parsed
-            for number, _ in enumerate(getattr(file, name))
-        ]
-        for name in sections
-    }
+    values: dict[str, list[Any]] = {kind.section: [] for kind in KINDS}
+    places: dict[str, list[ObjectPlace]] = {kind.section: [] for kind in KINDS}
+    for document, file in parsed:
+        for name in values:
+            objects = getattr(file, name)
+            values[name] += objects
+            places[name] += [ObjectPlace(document, (name, str(number))) for number in range(len(objects))]
     given = {name for _, file in parsed for name in file.model_fields_set}
-    objects = Declarations.model_construct(
-        _fields_set=given, version=1, corporate_networks=tuple(networks), **values
+    sections = {name: tuple(found) for name, found in values.items()}
+    joined = Declarations.model_construct(
+        _fields_set=given, version=1, corporate_networks=tuple(networks), **sections
     )
-    return DeclarationSet(objects, places)
+    return DeclarationSet(joined, places)
 
 
-def _with_certificates(found: DeclarationSet) -> DeclarationSet:
-    """The same with certificates in place of paths. Raises DeclarationError with all that are unusable."""
+def _with_certificates(found: DeclarationSet) -> Declarations:
+    """The objects, certificates in place of paths. Raises DeclarationError with all that are unusable."""
     lines: list[str] = []
-    values: dict[str, tuple[Any, ...]] = {}
+    completed: dict[str, tuple[Any, ...]] = {}
     for kind in KINDS:
-        completed = []
         for value, place in found.of(kind):
             try:
-                completed.append(kind.completed(value))
+                completed[kind.section] = (*completed.get(kind.section, ()), kind.completed(value))
             except CertificateError as error:
                 lines.append(place.line(kind.certificate_key, error.message))
-        values[kind.section] = tuple(completed)
     if lines:
         raise DeclarationError(lines)
-    given = found.objects.model_fields_set
-    objects = Declarations.model_construct(
-        _fields_set=given, version=1, corporate_networks=found.objects.corporate_networks, **values
-    )
-    return replace(found, objects=objects)
+    return found.objects.model_copy(update=completed)
 
 
 def _duplicates(kind: Kind[Any, Any], found: DeclarationSet) -> Iterator[str]:

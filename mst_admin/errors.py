@@ -3,12 +3,6 @@
 from mstunnel_setup.base.errors import TenantError, UsageError, declare
 
 CSV_ALONE = declare(UsageError, "csv-alone", "--csv cannot be combined with {option}", "Remove one of them.")
-EXCLUSIONS_UNREADABLE = declare(
-    UsageError,
-    "exclusions-unreadable",
-    "{path} is not a CSV file in UTF-8: {reason}",
-    "Write one entry on each line and save the file as UTF-8.",
-)
 NAME_AMBIGUOUS = declare(
     TenantError,
     "name-ambiguous",

@@ -15,15 +15,13 @@ from mst_admin.results import ago
 from mst_admin.servers import at_once, look, missing_figures, release_of
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
-from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold, folded, plain, text
 from mstunnel_setup.exchange.releases import published
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, MetricPoint, TunnelServer
 
-_CHECK_IN: Final = timedelta(minutes=5)
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _WORDS: Final = {
     "agent-certificate": text("days left"),
@@ -54,23 +52,24 @@ def judge_server(
     server: TunnelServer, figures: Mapping[str, int], thresholds: Sequence[HealthThreshold], now: datetime
 ) -> Iterator[HealthRow]:
     """Every row of the table; `figures` are by row."""
-    yield _last_check_in(server.last_checkin_date_time, now)
+    seen, title = server.last_checkin_date_time, "Last check-in"
+    if seen is None:
+        yield HealthRow("last-check-in", title, HealthStatus.UNKNOWN, "never")
+    else:
+        age = abs(now - seen)
+        recent = HealthStatus.HEALTHY if age <= timedelta(minutes=5) else HealthStatus.UNHEALTHY
+        yield HealthRow("last-check-in", title, recent, f"{ago(age)} ago", int(age.total_seconds()))
     reported = server.lab_health.checks if server.lab_health else ()
     said = {item.id: item for item in reported}
     for metric in METRICS:
         value, own = figures.get(metric.name), said.get(metric.name)
         bounds = _bounds(metric, thresholds)
-        status = own.status if own and own.status and not bounds else _verdict(metric, value, bounds)
+        status = HealthStatus.UNKNOWN
+        if own and own.status and not bounds:
+            status = own.status
+        elif metric.kind is not None and value is not None:
+            status = HealthStatus(metric.kind.verdict(value, *(bounds or metric.limits)))
         yield HealthRow(metric.name, metric.title, status, _text(metric, value, own), value)
-
-
-def _last_check_in(seen: datetime | None, now: datetime) -> HealthRow:
-    title = "Last check-in"
-    if seen is None:
-        return HealthRow("last-check-in", title, HealthStatus.UNKNOWN, "never")
-    age = abs(now - seen)
-    status = HealthStatus.HEALTHY if age <= _CHECK_IN else HealthStatus.UNHEALTHY
-    return HealthRow("last-check-in", title, status, f"{ago(age)} ago", int(age.total_seconds()))
 
 
 def _bounds(metric: HealthMetric, thresholds: Sequence[HealthThreshold]) -> tuple[int, int] | None:
@@ -82,12 +81,6 @@ def _bounds(metric: HealthMetric, thresholds: Sequence[HealthThreshold]) -> tupl
         if kind_of(item.id) == metric.kind and healthy is not None and unhealthy is not None:
             return healthy, unhealthy
     return None
-
-
-def _verdict(metric: HealthMetric, value: int | None, bounds: tuple[int, int] | None) -> HealthStatus:
-    if metric.kind is None or value is None:
-        return HealthStatus.UNKNOWN
-    return HealthStatus(metric.kind.verdict(value, *(bounds or metric.limits)))
 
 
 def _text(metric: HealthMetric, value: int | None, own: LabCheck | None) -> str:
@@ -155,12 +148,27 @@ def health(operator: Operator, settings: Settings, site: str | None, wanted: str
     end = operator.clock.now()
     start = end - timedelta(days=days)
     wanted_trends = [item for item in METRICS if item.name in TRENDS]
-    trends = at_once(
-        lambda item: Trend(item, _points(graph, place, names[item.name], start, end)), wanted_trends
-    )
+
+    def trend(metric: HealthMetric) -> Trend:
+        try:
+            points = graph.trend(place.site.id, place.server.id, names[metric.name], start, end)
+        except (NetworkError, TenantError):
+            return Trend(metric, None)
+        return Trend(metric, points)
+
+    trends = at_once(trend, wanted_trends)
     rows = [*judge_server(place.server, seen.figures, thresholds, end)]
     status = place.server.tunnel_server_health_status or HealthStatus.UNKNOWN
-    notices = (*_not_healthy(place, status), *missing_figures([seen]))
+    notices = missing_figures([seen])
+    if status in _DOWN or status is HealthStatus.WARNING:
+        not_healthy = warning(
+            "server-not-healthy",
+            "the server {name} is {status}",
+            hint="Run `mst-cli status` on the server; it names the command that fixes each problem.",
+            name=place.server.display_name,
+            status=status.value,
+        )
+        notices = (not_healthy, *notices)
     data: Body = {
         "at": end.isoformat(timespec="seconds"),
         "site": place.site.display_name,
@@ -179,26 +187,6 @@ def health(operator: Operator, settings: Settings, site: str | None, wanted: str
         text=[*_lines(place, status, rows), "", *_trend_lines(trends, start, end, days)],
         exit_code=ExitCode.CHECK if status in _DOWN else ExitCode.DONE,
     )
-
-
-def _points(
-    graph: AdminGraph, place: ServerPlace, name: str, start: datetime, end: datetime
-) -> Sequence[MetricPoint] | None:
-    try:
-        return graph.trend(place.site.id, place.server.id, name, start, end)
-    except (NetworkError, TenantError):
-        return None
-
-
-def _not_healthy(place: ServerPlace, status: HealthStatus) -> Iterator[Problem]:
-    if status in _DOWN or status is HealthStatus.WARNING:
-        yield warning(
-            "server-not-healthy",
-            "the server {name} is {status}",
-            hint="Run `mst-cli status` on the server; it names the command that fixes each problem.",
-            name=place.server.display_name,
-            status=status.value,
-        )
 
 
 def _lines(place: ServerPlace, status: HealthStatus, rows: Sequence[HealthRow]) -> Iterator[str]:

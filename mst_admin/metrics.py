@@ -1,4 +1,4 @@
-"""The health metrics of a server: which way each turns, how far it goes, and where it is healthy.
+"""The health metrics of a server: which way each turns, how far it goes, where it is healthy; and thresholds.
 
 Source: docs/reference/health.md (the vendor's monitoring page). Intune's names are not public: metrics are
 named after the rows of the agent's own table, and one with thresholds is known by the word that its name must
@@ -8,7 +8,14 @@ contain, as in the agent.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from pydantic import Field, StrictInt
 from pydantic.alias_generators import to_camel
+
+from mst_admin.change import Body
+from mstunnel_setup.answers.finding import Finding, finding
+from mstunnel_setup.answers.values import Line, Part
+from mstunnel_setup.base.text import quoted
+from mstunnel_setup.tenant.wire import HealthThreshold
 
 
 @dataclass(frozen=True)
@@ -101,3 +108,80 @@ METRICS: Final = (
 
 TRENDS: Final = ("connections", "cpu-usage", "disk-space", "memory-usage", "latency", "throughput")
 """The metrics that the admin center shows over time."""
+
+
+class ThresholdObject(Part):
+    """Where a health metric turns healthy and unhealthy, in the metric's own unit."""
+
+    metric: Line = Field(description="Name of the metric")
+    healthy: StrictInt = Field(ge=0, description="Healthy up to (or, for free space, from) this value")
+    unhealthy: StrictInt = Field(ge=0, description="Unhealthy from (or, for free space, below) this value")
+
+
+def threshold_body(declared: ThresholdObject) -> Body:
+    """The body of thresholds, without the metric they belong to."""
+    return {"healthyThreshold": declared.healthy, "unhealthyThreshold": declared.unhealthy}
+
+
+def threshold_object(found: HealthThreshold) -> ThresholdObject:
+    """Thresholds of the tenant as they would be declared."""
+    healthy, unhealthy = found.healthy_threshold or 0, found.unhealthy_threshold or 0
+    return ThresholdObject.model_construct(metric=found.id, healthy=healthy, unhealthy=unhealthy)
+
+
+def judge_threshold(declared: ThresholdObject) -> tuple[Finding, ...]:
+    """All findings about the thresholds of a metric."""
+    kind = kind_of(declared.metric)
+    if declared.healthy == declared.unhealthy:
+        return (
+            finding(
+                "unhealthy",
+                "thresholds-equal",
+                "healthy and unhealthy are both {value}: they must differ",
+                hint="Write two different values.",
+                value=declared.healthy,
+            ),
+        )
+    if kind is None:
+        words = ", ".join(item.word for item in KINDS)
+        return (
+            finding(
+                "metric",
+                "metric-not-known",
+                "{metric} is not a known metric with thresholds",
+                hint="Use a name with one of these words: {words}. Gateways ignore others.",
+                fatal=False,
+                metric=quoted(declared.metric),
+                words=words,
+            ),
+        )
+    found = []
+    for key, value in (("healthy", declared.healthy), ("unhealthy", declared.unhealthy)):
+        if kind.highest is not None and value > kind.highest:
+            found.append(
+                finding(
+                    key,
+                    "threshold-out-of-range",
+                    "{key} is {value}: {metric} never exceeds {highest}",
+                    hint="Write 0 to {highest}.",
+                    key=key,
+                    value=value,
+                    metric=declared.metric,
+                    highest=kind.highest,
+                )
+            )
+    if (declared.healthy > declared.unhealthy) is not kind.more_is_better:
+        better, order = ("more", "above") if kind.more_is_better else ("less", "below")
+        found.append(
+            finding(
+                "unhealthy",
+                "thresholds-reversed",
+                "healthy is {healthy}, unhealthy {unhealthy}: {better} is better",
+                hint="Write a value for healthy that is {order} the one for unhealthy.",
+                healthy=declared.healthy,
+                unhealthy=declared.unhealthy,
+                better=better,
+                order=order,
+            )
+        )
+    return tuple(found)

@@ -10,8 +10,6 @@ from mstunnel_setup.io.errors import PATH_NOT_REGULAR, FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.safe_paths import kind_at
 
-_STARTS = ("/", "./", "../", "~")
-
 
 def names_file(text: str, suffixes: Collection[str]) -> bool:
     """Whether an argument names a file, there or not: so that a typo in it is no other thing.
@@ -19,7 +17,7 @@ def names_file(text: str, suffixes: Collection[str]) -> bool:
     What is written as a path does, or ends in one of the `suffixes`; else a file that is there. A name that
     cannot be looked at, such as one that is too long for a file, is none.
     """
-    if text.startswith(_STARTS) or Path(text).suffix.lower() in suffixes:
+    if text.startswith(("/", "./", "../", "~")) or Path(text).suffix.lower() in suffixes:
         return True
     try:
         return Path(text).is_file()

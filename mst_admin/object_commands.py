@@ -83,7 +83,7 @@ def delete(
     question, changes, identity = kind.removal(graph, kind.find(graph, wanted))
     make_sure(operator, question, yes=yes)
     carry_out(changes, graph)
-    return written(changes, identity) if isinstance(kind, FileKind) else result_of(changes[0], identity)
+    return (written if isinstance(kind, FileKind) else result_of)(changes, identity)
 
 
 def create_from_options(
@@ -93,10 +93,10 @@ def create_from_options(
     declared, warnings = _declared(kind, options, {**options.given({}), "name": name})
     graph = open_tenant(operator, settings)
     _require_free(kind, graph, name)
-    change = kind.change(declared, None, operator.clock.now())
-    carry_out([change] if change else [], graph)
+    changes = list(kind.change(declared, None, operator.clock.now()))
+    carry_out(changes, graph)
     found = kind.find(graph, name)
-    return result_of(change, {kind.result: found.document()}, warnings)
+    return result_of(changes, {kind.result: found.document()}, warnings)
 
 
 def update_from_options(
@@ -118,9 +118,9 @@ def update_from_options(
     declared, warnings = _declared(kind, options, {**known, **options.given(known), **new_name})
     if declared.name.casefold() != present.display_name.casefold():
         _require_free(kind, graph, declared.name)
-    change = kind.change(declared, present, operator.clock.now())
-    carry_out([change] if change else [], graph)
-    return result_of(change, {"id": present.id}, warnings)
+    changes = list(kind.change(declared, present, operator.clock.now()))
+    carry_out(changes, graph)
+    return result_of(changes, {"id": present.id}, warnings)
 
 
 def _declared(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mst_admin.change import Body
-from mst_admin.errors import EXCLUSIONS_UNREADABLE
 from mst_admin.kinds.profile import find_profile
 from mst_admin.named_files import names_file, write_named
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
@@ -24,9 +23,15 @@ _NETWORK = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
 def check(operator: Operator, entries: list[str]) -> Result:
     """Judge entries, and those in files; the exit code is 2 when one is refused, as in a profile.
 
-    Raises UsageError for a file that is missing.
+    A file has a slash or ends in `.csv` or `.txt`, but is no URL or network. Raises UsageError for a missing
+    file.
     """
-    return _judged([item for entry in entries for item in _entries(operator, entry)])
+    found: list[str] = []
+    for given in entries:
+        is_address = "://" in given or _NETWORK.fullmatch(given)
+        is_file = not is_address and ("/" in given or names_file(given, (".csv", ".txt")))
+        found += _read(operator, Path(given)) if is_file else (given,)
+    return _judged(found)
 
 
 def _judged(entries: Sequence[str]) -> Result:
@@ -101,13 +106,6 @@ def _present(found: DeviceConfiguration) -> list[str]:
     return [str(item) for item in listed]
 
 
-def _entries(operator: Operator, given: str) -> tuple[str, ...]:
-    """An entry, or those in a file: it has a slash or ends in `.csv` or `.txt`, but is no URL or network."""
-    is_address = "://" in given or _NETWORK.fullmatch(given)
-    is_file = not is_address and ("/" in given or names_file(given, (".csv", ".txt")))
-    return _read(operator, Path(given)) if is_file else (given,)
-
-
 def _read(operator: Operator, file: Path) -> tuple[str, ...]:
     path = str(file.absolute())
     content = operator.files.read_given(path)
@@ -115,7 +113,11 @@ def _read(operator: Operator, file: Path) -> tuple[str, ...]:
         raise UsageError("exclusions-missing", "there is no file {path}", hint="Check the path.", path=path)
     try:
         return read_csv(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise EXCLUSIONS_UNREADABLE(path=path, reason=error.reason) from error
-    except csv.Error as error:
-        raise EXCLUSIONS_UNREADABLE(path=path, reason=error) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(
+            "exclusions-unreadable",
+            "{path} is not a CSV file in UTF-8: {reason}",
+            hint="Write one entry on each line and save the file as UTF-8.",
+            path=path,
+            reason=getattr(error, "reason", error),
+        ) from error

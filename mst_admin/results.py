@@ -13,14 +13,12 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, Text, padded, plain, text, width
 
-_WIDEST = 60
 NOTHING = text("Nothing to change.")
-_WITH_KEYS = frozenset({"key", "problems"})
-"""Values of texts in which keys of declarations stand."""
 
 
-def result_of(change: Change | None, data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
+def result_of(changes: Sequence[Change], data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
     """The result of a command that makes at most one change."""
+    change = next(iter(changes), None)
     if change is None:
         return Result("unchanged", data, warnings, text=[NOTHING])
     return Result("changed", {**data, "change": change.document()}, warnings, text=list(change.lines()))
@@ -30,7 +28,7 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str], nothing: str) -> l
     """Rows in columns under a head; remote text loses its control characters."""
     if not rows:
         return [nothing]
-    cells = [list(head), *([plain(cell, _WIDEST) for cell in row] for row in rows)]
+    cells = [list(head), *([plain(cell, 60) for cell in row] for row in rows)]
     widths = [max(width(row[column]) for row in cells) for column in range(len(head))]
     return [Line("  ".join(map(padded, row, widths)).rstrip(), *row) for row in cells]
 
@@ -65,8 +63,9 @@ def ago(age: timedelta) -> str:
 
 def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) -> tuple[Problem, ...]:
     """The warnings. Raises ValuesError with everything that is fatal; `names` are options by key."""
+    known = names or {}
     found = [
-        replace(item, message=in_options(item.message, names or {}), hint=in_options(item.hint, names or {}))
+        replace(item, message=in_options(item.message, known), hint=in_options(item.hint, known))
         for item in findings
     ]
     fatal = [UsageError(item.code, item.message, item.hint) for item in found if item.fatal]
@@ -88,8 +87,9 @@ def renamed(error: ValuesError, names: Mapping[str, str]) -> ValuesError:
 def in_options(text: str, names: Mapping[str, str]) -> str:
     """A text in which keys are options: a key of one plain word only at the start, or in backticks."""
     if isinstance(text, Text):
+        # Keys of declarations stand in these values of texts.
         values = text.values and {
-            name: in_options(str(value), names) if name in _WITH_KEYS else value
+            name: in_options(str(value), names) if name in {"key", "problems"} else value
             for name, value in text.values.items()
         }
         return Text(in_options(str(text.template), names), values)

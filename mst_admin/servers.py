@@ -99,7 +99,6 @@ def release_of(server: TunnelServer, known: ReleaseCatalogue) -> str | None:
 
 _HEAD: Final = ("SITE", "SERVER", "HEALTH", "CHECK-IN", "VERSION", "CERT", "SESSIONS")
 _UNKNOWN: Final = "unknown"
-_SHORT_DIGEST: Final = 8
 _WORDS: Final = {
     HealthStatus.UPGRADE_IN_PROGRESS: "upgrading",
     HealthStatus.UPGRADE_FAILED: text("upgrade failed"),
@@ -113,8 +112,6 @@ _FIGURES: Final = {
 }
 """The metrics that are read of each server, by their names in the result."""
 _METRIC_NAMES: Final = {item.name: item.graph_name for item in METRICS if item.name in _FIGURES.values()}
-# A cell that begins so is a formula to a spreadsheet, and a gateway chooses its own name.
-_FORMULA: Final = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,7 @@ class ServerRow:
 
     def cells(self, now: datetime) -> tuple[str, ...]:
         """The row for people."""
-        digest = (self.server_image_digest or "").removeprefix("sha256:")[:_SHORT_DIGEST]
+        digest = (self.server_image_digest or "").removeprefix("sha256:")[:8]
         return (
             self.site,
             self.name,
@@ -183,31 +180,35 @@ def watch(
 def _read(operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bool = False) -> Result:
     seen = at_once(partial(look, graph, names=_METRIC_NAMES), places(graph, site))
     now, known = operator.clock.now(), published()
-    rows = [_row(item, known) for item in seen]
+    rows = [
+        ServerRow(
+            site.display_name,
+            site.id,
+            server.display_name,
+            server.id,
+            server.tunnel_server_health_status or HealthStatus.UNKNOWN,
+            server.last_checkin_date_time,
+            release_of(server, known),
+            server.server_image_digest,
+            server.agent_image_digest,
+            **{name: item.figures.get(metric) for name, metric in _FIGURES.items()},
+        )
+        for item in seen
+        for site, server in (item.place,)
+    ]
     data: Body = {"at": now.isoformat(timespec="seconds"), "servers": [row.document() for row in rows]}
     text = [*map(Verbatim, _csv(data))] if as_csv else _table(rows, now)
     return Result(data=data, warnings=missing_figures(seen), text=text)
 
 
-def _row(seen: ServerReading, known: ReleaseCatalogue) -> ServerRow:
-    site, server = seen.place
-    return ServerRow(
-        site.display_name,
-        site.id,
-        server.display_name,
-        server.id,
-        server.tunnel_server_health_status or HealthStatus.UNKNOWN,
-        server.last_checkin_date_time,
-        release_of(server, known),
-        server.server_image_digest,
-        server.agent_image_digest,
-        **{name: seen.figures.get(metric) for name, metric in _FIGURES.items()},
-    )
-
-
 def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
     cells = [row.cells(now) for row in rows]
-    lines = table(_fitted(cells), _HEAD, text("There is no server yet."))
+    # The names of sites and servers are cut to what a terminal has left for them.
+    widths = [max(map(len, column)) for column in zip(_HEAD, *cells, strict=True)]
+    room = WIDTH - sum(widths[2:]) - 2 * (len(_HEAD) - 1)
+    site = min(widths[0], max(room // 2, room - widths[1]))
+    fitted = [(plain(row[0], site), plain(row[1], room - site), *row[2:]) for row in cells]
+    lines = table(fitted, _HEAD, text("There is no server yet."))
     if not rows:
         return lines
     counts = ", ".join(f"{count} {word}" for word, count in Counter(row[2] for row in cells).most_common())
@@ -216,23 +217,16 @@ def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
     return [*lines, "", total]
 
 
-def _fitted(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The rows, with the names of sites and servers cut to what a terminal has left for them."""
-    widths = [max(map(len, column)) for column in zip(_HEAD, *rows, strict=True)]
-    room = WIDTH - sum(widths[2:]) - 2 * (len(_HEAD) - 1)
-    site = min(widths[0], max(room // 2, room - widths[1]))
-    return [(plain(row[0], site), plain(row[1], room - site), *row[2:]) for row in rows]
-
-
 def _csv(data: Wire) -> list[str]:
     """One line for each server under a head; an empty cell is what the tenant does not know."""
+
+    def cell(value: object) -> str:
+        text = "" if value is None else plain(value)
+        # A cell that begins so is a formula to a spreadsheet, and a gateway chooses its own name.
+        return f"'{text}" if isinstance(value, str) and text.startswith(("=", "+", "-", "@")) else text
+
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["at", *(item.name for item in fields(ServerRow))])
-    writer.writerows([data["at"], *map(_cell, row.values())] for row in data["servers"])
+    writer.writerows([data["at"], *map(cell, row.values())] for row in data["servers"])
     return stream.getvalue().splitlines()
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else plain(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text

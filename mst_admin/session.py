@@ -4,13 +4,12 @@ import os
 from functools import partial
 
 from mstunnel_setup.answers.load import load
-from mstunnel_setup.answers.merge import Answers, merge, require
+from mstunnel_setup.answers.merge import merge, require
 from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.base.errors import CA_FILE_MISSING, UsageError
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
 from mstunnel_setup.io.errors import FileError
-from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -24,11 +23,19 @@ def open_tenant(
 
     Raises UsageError for answers that are wrong or missing, SignInError, NetworkError.
     """
-    given = _answers(operator, settings)
+    given = merge(settings, os.environ, None if operator.answers is None else load(operator.answers))
+    if not operator.console.interactive:
+        has_pfx = given.sign_in.pfx is not None
+        require(given, needed_to_sign_in(given.sign_in.method, cloud=given.tenant.cloud, has_pfx=has_pfx))
     clock, ca_file = operator.clock, given.tenant.ca_file
     if ca_file is not None and operator.files.read_given(ca_file) is None:
         raise CA_FILE_MISSING(path=ca_file)
-    http = HttpSession(clock, ca_file, roots=_roots(operator.files, given.tenant.ca_pem))
+    try:
+        roots = roots_of(operator.files, given.tenant.ca_pem)
+    except FileError:
+        # This account may not read those below ca-trust.
+        roots = given.tenant.ca_pem or ""
+    http = HttpSession(clock, ca_file, roots=roots)
     token = sign_in(
         given,
         http,
@@ -40,23 +47,6 @@ def open_tenant(
         secret=partial(reveal, files=operator.files, protect=operator.secrets.register),
     )
     return AdminGraph(http, cloud_of(given), token, clock)
-
-
-def _roots(files: Files, ca_pem: str | None) -> str:
-    """Further roots; without those below ca-trust where this account may not read them."""
-    try:
-        return roots_of(files, ca_pem)
-    except FileError:
-        return ca_pem or ""
-
-
-def _answers(operator: Operator, settings: Settings) -> Answers:
-    path = operator.answers
-    given = merge(settings, os.environ, None if path is None else load(path))
-    if not operator.console.interactive:
-        has_pfx = given.sign_in.pfx is not None
-        require(given, needed_to_sign_in(given.sign_in.method, cloud=given.tenant.cloud, has_pfx=has_pfx))
-    return given
 
 
 def make_sure(operator: Operator, question: str, *, yes: bool) -> None:

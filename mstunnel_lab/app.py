@@ -14,21 +14,20 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mstunnel_lab import control
-from mstunnel_lab.admin_center import app_configurations, configurations, health, session, sites
 from mstunnel_lab.admin_center import apps as app_pages
 from mstunnel_lab.admin_center import profiles as profile_pages
 from mstunnel_lab.admin_center import servers as server_pages
+from mstunnel_lab.admin_center import session, sites
 from mstunnel_lab.admin_center.render import choose_language, go_to, style
-from mstunnel_lab.entra import consent_pages, device_sign_in, oauth
-from mstunnel_lab.entra.oauth import oauth_error
+from mstunnel_lab.entra import device_sign_in, oauth
 from mstunnel_lab.errors import GraphError, OAuthError
 from mstunnel_lab.faults import Fault, Faults, Throttle
 from mstunnel_lab.graph import apps, conditional_access, credentials, directory, profiles, servers, tunnel
 from mstunnel_lab.graph.http import graph_error, http_error
 from mstunnel_lab.state import Labs, tenant_of_token
 
-_CONTROL = "/lab/control/"
-_TOO_MANY: Final = 429
+_LOGS_BYTES: Final = 32 << 20
+_BYTES: Final = 1 << 20
 
 
 class FaultLayer:
@@ -41,34 +40,23 @@ class FaultLayer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        fault = self._fault(scope) if self._faults or self._throttle.limit else None
-        if fault is None:
-            await self._app(scope, receive, send)
-            return
-        await asyncio.sleep(fault.delay)
-        if fault.status == 0:
+        fault = None
+        is_active = self._faults.waiting or self._throttle.limit
+        if is_active and scope["type"] == "http" and not scope["path"].startswith("/lab/control/"):
+            method, path = scope["method"], scope["path"]
+            seconds = self._throttle.wait(method, path, tenant_of_token(Request(scope)))
+            if seconds is None:
+                fault = self._faults.take(method, path)
+            else:
+                fault = Fault(status=429, retry_after=seconds)
+        if fault is not None:
+            await asyncio.sleep(fault.delay)
+        if fault is None or fault.status == 0:
             await self._app(scope, receive, send)
         else:
             kind, body = fault.content(scope["path"])
-            headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
-            if fault.retry_after is not None:
-                headers.append((b"retry-after", str(fault.retry_after).encode()))
-            await send({"type": "http.response.start", "status": fault.status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
-
-    def _fault(self, scope: Scope) -> Fault | None:
-        if scope["type"] != "http" or scope["path"].startswith(_CONTROL):
-            return None
-        method, path = scope["method"], scope["path"]
-        seconds = self._throttle.wait(method, path, tenant_of_token(Request(scope)))
-        if seconds is not None:
-            return Fault(status=_TOO_MANY, retry_after=seconds)
-        return self._faults.take(method, path)
-
-
-_LOGS_BYTES: Final = 32 << 20
-_BYTES: Final = 1 << 20
-_TOO_LARGE: Final = 413
+            retry = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
+            await Response(body, fault.status, {"content-type": kind, **retry})(scope, receive, send)
 
 
 class RequestIds:
@@ -108,7 +96,7 @@ class BodyLimit:
             message = await receive()
             size += len(message.get("body", b""))
             if size > limit:
-                raise GraphError(_TOO_LARGE, "RequestEntityTooLarge", "The request body is too large.")
+                raise GraphError(413, "RequestEntityTooLarge", "The request body is too large.")
             return message
 
         await self._app(scope, bounded, send)
@@ -126,16 +114,12 @@ def _gone(_request: Request, _error: Exception) -> Response:
 
 PAGES = [
     *device_sign_in.ROUTES,
-    *consent_pages.ROUTES,
     *session.ROUTES,
     Route("/admin", _home),
     *server_pages.ROUTES,
     *sites.ROUTES,
-    *configurations.SECTION.routes,
-    *health.ROUTES,
     *profile_pages.SECTION.routes,
-    *app_pages.SECTION.routes,
-    *app_configurations.SECTION.routes,
+    *app_pages.ROUTES,
     Route("/lab.css", style),
     Route("/language", choose_language),
 ]
@@ -146,17 +130,21 @@ def make_app(labs: Labs) -> Starlette:
 
     Tunnel entities exist in Graph beta only; directory objects in beta and v1.0.
     """
+    objects = [
+        *directory.ROUTES,
+        *credentials.ROUTES,
+        Mount("/identity/conditionalAccess", routes=conditional_access.ROUTES),
+    ]
     intune = [*tunnel.ROUTES, *servers.ROUTES, *profiles.ROUTES, *apps.STORE_ROUTES]
-    objects = [*directory.ROUTES, *credentials.ROUTES, *conditional_access.ROUTES]
     beta = [
         Mount("/deviceManagement", routes=intune),
         Mount("/deviceAppManagement", routes=apps.ROUTES),
         *objects,
     ]
-    graph = [Mount("/beta", routes=beta), Mount("/v1.0", routes=objects)]
     app = Starlette(
         routes=[
-            *graph,
+            Mount("/beta", routes=beta),
+            Mount("/v1.0", routes=objects),
             *control.ROUTES,
             *servers.DOWNLOADS,
             *PAGES,
@@ -169,7 +157,7 @@ def make_app(labs: Labs) -> Starlette:
         ],
         exception_handlers={
             GraphError: graph_error,
-            OAuthError: oauth_error,
+            OAuthError: oauth.oauth_error,
             HTTPException: http_error,
             ClientDisconnect: _gone,
         },

@@ -1,19 +1,17 @@
 """The command line of `mstunnel-lab`: a local tenant for demos, tests and training."""
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.cli.framework.entry import run_program
-from mstunnel_setup.cli.framework.options import CommonOptions, new_app, with_options
-from mstunnel_setup.cli.framework.render import run_command
-from mstunnel_setup.cli.framework.root import add_root
+from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program
+from mstunnel_setup.cli.framework.options import new_app
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mstunnel-lab"
@@ -30,31 +28,26 @@ UserCode = Annotated[str, typer.Argument(metavar="USER_CODE", help="The code sho
 _DEFAULT_DIRECTORY: Final = Path("lab")
 
 
-def _run(name: str, common: CommonOptions, function: Callable[[Operator], Result]) -> NoReturn:
-    """Run a command; what only the extra `lab` brings is imported by `function`."""
-
-    def work(operator: Operator) -> Result:
-        try:
-            return function(operator)
-        except ModuleNotFoundError as error:
-            raise UsageError(
-                "lab-not-installed",
-                "the lab needs {name}, which is not installed",
-                hint=(
-                    "Use the file mstunnel-lab of the release, or install the wheel with its extra: "
-                    "`pip install 'WHEEL[lab]'`."
-                ),
-                name=error.name,
-            ) from error
-
-    run_command(f"{_PROGRAM} {name}", common, work)
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Raise `UsageError` where the block imports what only the missing extra `lab` brings."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "lab-not-installed",
+            "the lab needs {name}, which is not installed",
+            hint=(
+                "Use the file mstunnel-lab of the release, or install the wheel with its extra: "
+                "`pip install 'WHEEL[lab]'`."
+            ),
+            name=error.name,
+        ) from error
 
 
-@app.command()
-@with_options
+@command(app)
 def serve(
     *,
-    common: CommonOptions,
     directory: Directory = _DEFAULT_DIRECTORY,
     port: Annotated[int, typer.Option(help="Port; 0 chooses a free one.")] = 8443,
     seed: Annotated[
@@ -68,9 +61,10 @@ def serve(
     cloud: Annotated[
         str, typer.Option(help="Use the host names of this cloud: public, gcc-high, dod or china.")
     ] = "",
-) -> None:
+) -> Work:
     """Serve the tenant in the foreground; DIR/lab.json appears when it is ready."""
 
+    @_extra()
     def work(operator: Operator) -> Result:
         from mstunnel_lab import serve, urls
 
@@ -85,82 +79,76 @@ def serve(
         _require_hosts("--host", [host])
         _require_hosts("--name", name or ())
         if cloud and cloud not in urls.CLOUD_NAMES:
-            known = ", ".join(urls.CLOUD_NAMES)
             raise UsageError(
                 "lab-cloud",
                 "there is no cloud {cloud}",
                 hint="Use one of: {known}.",
                 cloud=cloud,
-                known=known,
+                known=", ".join(urls.CLOUD_NAMES),
             )
+
+        def announce(lab: Mapping[str, object]) -> None:
+            """Print how to use the lab, now that it is ready; with JSON only the result is printed."""
+            if not operator.json:
+                lines = (f"The lab tenant is ready: {lab['admin_center']}", "Install a gateway for it with:")
+                accounts = f"Accounts and their passwords are in {directory / 'lab.json'}."
+                operator.sinks.stream([*lines, f"  {lab['setup']}", accounts])
+
         settings = serve.ServeSettings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
-        if serve.serve(settings, partial(_announce, operator, directory)) is ExitCode.INTERRUPTED:
+        if serve.serve(settings, announce) is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
         return Result(data={"dir": str(directory)})
 
-    _run("serve", common, work)
-
-
-def _announce(operator: Operator, directory: Path, lab: Mapping[str, object]) -> None:
-    """Print how to use the lab, now that it is ready; with JSON only the result is printed."""
-    if not operator.json:
-        lines = (f"The lab tenant is ready: {lab['admin_center']}", "Install a gateway for it with:")
-        accounts = f"Accounts and their passwords are in {directory / 'lab.json'}."
-        operator.sinks.stream([*lines, f"  {lab['setup']}", accounts])
+    return work
 
 
 def _require_hosts(option: str, given: Iterable[str]) -> None:
-    for text in given:
-        if not is_host(text):
+    for host in given:
+        if not is_host(host):
             raise UsageError(
                 "lab-host",
                 "{option}: {host!r} is neither a host name nor an IP address",
                 hint="Give one, such as 127.0.0.1; write a name in its ASCII form.",
                 option=option,
-                host=text,
+                host=host,
             )
 
 
-@app.command()
-@with_options
-def approve(
-    common: CommonOptions, user_code: UserCode, user: Upn, directory: Directory = _DEFAULT_DIRECTORY
-) -> None:
+@command(app)
+def approve(user_code: UserCode, user: Upn, directory: Directory = _DEFAULT_DIRECTORY) -> Work:
     """Complete the device sign-in with USER_CODE as a user of the lab."""
 
+    @_extra()
     def work(_operator: Operator) -> Result:
         from mstunnel_lab import remote
 
         remote.approve(directory, user_code, user)
         return Result("changed", {"user": user}, text=[f"The device is signed in as {user}."])
 
-    _run("approve", common, work)
+    return work
 
 
-@app.command()
-@with_options
+@command(app)
 def token(
-    common: CommonOptions,
     user: Upn,
     out: Annotated[Path, typer.Option(help="File for the token; only its owner can read it.")],
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> None:
+) -> Work:
     """Write an access token of a device user for the gateway to a file."""
 
+    @_extra()
     def work(_operator: Operator) -> Result:
         from mstunnel_lab import remote
 
         remote.write_token(directory, user, out)
         return Result("changed", {"user": user, "file": str(out)}, text=[f"{out} has a token of {user}."])
 
-    _run("token", common, work)
+    return work
 
 
-@app.command()
-@with_options
+@command(app)
 def fault(
     *,
-    common: CommonOptions,
     path: Annotated[str, typer.Option(help="Glob for the path of requests.")] = "*",
     status: Annotated[
         int | None,
@@ -175,12 +163,13 @@ def fault(
     ] = 0,
     clear: Annotated[bool, typer.Option("--clear", help="Remove all faults instead.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> None:
+) -> Work:
     """Let the running lab answer the next matching requests with a fault."""
     default = 503 if aadsts is None else 400
     wanted = {"path": path, "status": default if status is None else status, "times": times, "delay": delay}
     wanted |= {"retry_after": retry_after, "aadsts": aadsts}
 
+    @_extra()
     def work(_operator: Operator) -> Result:
         from mstunnel_lab import remote
 
@@ -192,13 +181,11 @@ def fault(
         count = len(pending) if isinstance(pending, list) else 0
         return Result("changed", waiting, text=[f"Pending faults: {count}."])
 
-    _run("fault", common, work)
+    return work
 
 
-@app.command()
-@with_options
+@command(app)
 def user(
-    common: CommonOptions,
     upn: Annotated[str, typer.Argument(metavar="UPN", help="User name, such as admin@contoso.example.")],
     *,
     refused_with: Annotated[
@@ -209,11 +196,12 @@ def user(
     ] = None,
     licensed: Annotated[bool | None, typer.Option(help="Assign or remove the Intune licence.")] = None,
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> None:
+) -> Work:
     """Change how a user of the running lab signs in."""
     wanted = {"refused_with": refused_with, "mfa_code": mfa_code, "licensed": licensed}
     changes = {name: value for name, value in wanted.items() if value is not None}
 
+    @_extra()
     def work(_operator: Operator) -> Result:
         from mstunnel_lab import remote
 
@@ -222,19 +210,18 @@ def user(
         text = [f"{name}: {value}" for name, value in shown.items()]
         return Result("changed" if changes else "unchanged", shown, text=text)
 
-    _run("user", common, work)
+    return work
 
 
-@app.command(name="rotate-keys")
-@with_options
+@command(app, "rotate-keys")
 def rotate_keys(
     *,
-    common: CommonOptions,
     retire: Annotated[bool, typer.Option("--retire", help="Also retire the older keys at once.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> None:
+) -> Work:
     """Sign tokens with a new key; tokens of the older keys stay valid until those are retired."""
 
+    @_extra()
     def work(_operator: Operator) -> Result:
         from mstunnel_lab import remote
 
@@ -245,7 +232,7 @@ def rotate_keys(
         names = ", ".join(map(str, valid)) if isinstance(valid, list) else ""
         return Result("changed", keys, text=[f"Valid keys: {names}."])
 
-    _run("rotate-keys", common, work)
+    return work
 
 
 def main() -> int:

@@ -22,24 +22,22 @@ _BAD: Final = "BadRequest"
 B = TypeVar("B", bound=BaseModel)
 
 
-class _FaultsBody(BaseModel):
+class _ControlBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+
+class _FaultsBody(_ControlBody):
     faults: Annotated[tuple[Fault, ...], Field(max_length=100)]
 
 
-class _UserBody(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _UserBody(_ControlBody):
     refused_with: int | None = None
     mfa_code: Annotated[str, Field(pattern=r"^([0-9]{6})?$")] | None = None
     licensed: bool | None = None
     roles: tuple[str, ...] | None = None
 
 
-class _SiteBody(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _SiteBody(_ControlBody):
     upgrade_available: bool
 
 
@@ -66,10 +64,10 @@ async def faults(request: Request) -> Response:
     """List the faults that wait, add some, or clear them."""
     labs = _opened(request)
     if request.method == "POST":
-        labs.faults.add((await _read(request, _FaultsBody)).faults)
+        labs.faults.waiting.extend((await _read(request, _FaultsBody)).faults)
     elif request.method == "DELETE":
-        labs.faults.clear()
-    return JSONResponse({"faults": [fault.model_dump() for fault in labs.faults.listed()]})
+        labs.faults.waiting.clear()
+    return JSONResponse({"faults": [fault.model_dump() for fault in labs.faults.waiting]})
 
 
 async def limit(request: Request) -> Response:

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.text import text
@@ -65,42 +65,31 @@ def directory_not_found(identifier: str) -> GraphError:
     )
 
 
-class KnownRefusal(NamedTuple):
-    """OAuth code and message that go with an AADSTS number."""
-
-    error: str
-    message: str
-
-
 ACCOUNT_LOCKED: Final = 50053
 MFA_REQUIRED: Final = 50076
-
+_INTERACTION: Final = "interaction_required"
 REFUSALS: Final = {
-    ACCOUNT_LOCKED: KnownRefusal("invalid_grant", "The account is locked."),
-    50055: KnownRefusal("invalid_grant", "The password is expired."),
-    50057: KnownRefusal("invalid_grant", "The user account is disabled."),
-    50072: KnownRefusal("interaction_required", "The user has to enrol in multi-factor authentication."),
-    50074: KnownRefusal("interaction_required", "Strong authentication is required."),
-    MFA_REQUIRED: KnownRefusal("interaction_required", "The user must use multi-factor authentication."),
-    50079: KnownRefusal("interaction_required", "The user has to set up multi-factor authentication."),
-    50097: KnownRefusal("interaction_required", "Device authentication is required."),
-    50105: KnownRefusal("invalid_grant", "The user is not assigned to a role for the application."),
-    53000: KnownRefusal(
-        "interaction_required", "The device is not in the required state: it is not compliant."
-    ),
-    53001: KnownRefusal("interaction_required", "The device is not in the required state: it is not joined."),
-    53003: KnownRefusal("invalid_grant", "Access has been blocked by Conditional Access policies."),
-    53004: KnownRefusal(
-        "interaction_required", "The user has to finish setting up multi-factor authentication."
-    ),
+    ACCOUNT_LOCKED: ("invalid_grant", "The account is locked."),
+    50055: ("invalid_grant", "The password is expired."),
+    50057: ("invalid_grant", "The user account is disabled."),
+    50072: (_INTERACTION, "The user has to enrol in multi-factor authentication."),
+    50074: (_INTERACTION, "Strong authentication is required."),
+    MFA_REQUIRED: (_INTERACTION, "The user must use multi-factor authentication."),
+    50079: (_INTERACTION, "The user has to set up multi-factor authentication."),
+    50097: (_INTERACTION, "Device authentication is required."),
+    50105: ("invalid_grant", "The user is not assigned to a role for the application."),
+    53000: (_INTERACTION, "The device is not in the required state: it is not compliant."),
+    53001: (_INTERACTION, "The device is not in the required state: it is not joined."),
+    53003: ("invalid_grant", "Access has been blocked by Conditional Access policies."),
+    53004: (_INTERACTION, "The user has to finish setting up multi-factor authentication."),
 }
-"""Refusals of a user by AADSTS number."""
+"""OAuth code and message for each AADSTS number that refuses a user."""
 
 
 def refused(number: int) -> OAuthError:
     """Return the refusal as the token endpoint tells it."""
-    refusal = REFUSALS[number]
-    return OAuthError(refusal.error, number, refusal.message)
+    error, message = REFUSALS[number]
+    return OAuthError(error, number, message)
 
 
 LAB_DIRECTORY = declare(

@@ -6,10 +6,8 @@ Faults exist so that clients can be tested against them.
 import fnmatch
 import json
 import math
-import threading
 from collections import deque
-from collections.abc import Iterable
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -52,65 +50,37 @@ class Fault(BaseModel):
             return "text/html", b"<!doctype html><title>Sign in to this network</title>"
         if self.body == "empty":
             return "text/plain", b""
-        document = self._oauth() if "/oauth2/" in path else self._graph()
+        document: JsonObject
+        if "/oauth2/" not in path:
+            codes = {429: "TooManyRequests", 503: "ServiceUnavailable", 504: "GatewayTimeout"}
+            code = codes.get(self.status, "UnknownError")
+            document = {"error": {"code": code, "message": "A fault that was asked for.", "innerError": {}}}
+        elif self.aadsts is None:
+            error, text = "temporarily_unavailable", "The server is too busy."
+            document = {"error": error, "error_description": text, "error_codes": []}
+        else:
+            error, text = REFUSALS[self.aadsts]
+            text = f"AADSTS{self.aadsts}: {text}"
+            document = {"error": error, "error_description": text, "error_codes": [self.aadsts]}
         return "application/json", json.dumps(document).encode()
-
-    def _oauth(self) -> JsonObject:
-        refusal = REFUSALS.get(self.aadsts or 0)
-        if refusal is None:
-            return {
-                "error": "temporarily_unavailable",
-                "error_description": "The server is too busy.",
-                "error_codes": [],
-            }
-        text = f"AADSTS{self.aadsts}: {refusal.message}"
-        return {"error": refusal.error, "error_description": text, "error_codes": [self.aadsts]}
-
-    def _graph(self) -> JsonObject:
-        code = {429: "TooManyRequests", 503: "ServiceUnavailable", 504: "GatewayTimeout"}.get(
-            self.status, "UnknownError"
-        )
-        return {"error": {"code": code, "message": "A fault that was asked for.", "innerError": {}}}
 
 
 class Faults:
     """The faults that wait for their requests; the first that matches is taken."""
 
     def __init__(self) -> None:
-        self._waiting: list[Fault] = []
-        self._lock = threading.Lock()
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
-
-    def listed(self) -> tuple[Fault, ...]:
-        """Return what still waits."""
-        return tuple(self._waiting)
-
-    def add(self, faults: Iterable[Fault]) -> None:
-        """Let these wait too."""
-        with self._lock:
-            self._waiting.extend(faults)
-
-    def clear(self) -> None:
-        """Answer truthfully again."""
-        with self._lock:
-            self._waiting.clear()
+        self.waiting: list[Fault] = []
 
     def take(self, method: str, path: str) -> Fault | None:
         """Return the fault for a request and count it, or None."""
-        with self._lock:
-            for position, fault in enumerate(self._waiting):
-                if fault.matches(method, path):
-                    if fault.times == 1:
-                        del self._waiting[position]
-                    elif fault.times is not None:
-                        self._waiting[position] = fault.model_copy(update={"times": fault.times - 1})
-                    return fault
+        for position, fault in enumerate(self.waiting):
+            if fault.matches(method, path):
+                if fault.times == 1:
+                    del self.waiting[position]
+                elif fault.times is not None:
+                    self.waiting[position] = fault.model_copy(update={"times": fault.times - 1})
+                return fault
         return None
-
-
-_READING: Final = frozenset({"GET", "HEAD"})
 
 
 class WriteLimit(BaseModel):
@@ -138,7 +108,7 @@ class Throttle:
 
     def wait(self, method: str, path: str, tenant: str) -> int | None:
         """Return after how many whole seconds this request may come again; None when it is taken."""
-        if self.limit is None or method in _READING or not path.startswith(("/beta/", "/v1.0/")):
+        if self.limit is None or method in {"GET", "HEAD"} or not path.startswith(("/beta/", "/v1.0/")):
             return None
         now, taken = self._clock.monotonic(), self._taken.setdefault(tenant, deque())
         while taken and taken[0] <= now - self.limit.seconds:

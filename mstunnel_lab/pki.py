@@ -19,7 +19,6 @@ _CA_DAYS: Final = 3650
 _SERVER_DAYS: Final = 397
 _RENEW_DAYS: Final = 30
 _PUBLIC: Final = 0o644
-_CLOCK_SKEW: Final = timedelta(hours=1)
 
 
 def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -49,14 +48,20 @@ class Authority:
     """A certificate authority in a directory: ca.pem, ca.key. Raises UsageError when it cannot be used."""
 
     def __init__(self, directory: Path) -> None:
-        self.certificate_path = directory / "ca.pem"
-        self._key_path = directory / "ca.key"
+        self.certificate_path, key_path = directory / "ca.pem", directory / "ca.key"
         with using(self.certificate_path):
-            if not (self.certificate_path.exists() and self._key_path.exists()):
-                self._create()
+            if not (self.certificate_path.exists() and key_path.exists()):
+                root, name = ec.generate_private_key(ec.SECP256R1()), _name("Lab tenant root")
+                builder = (
+                    _builder(name, name, root.public_key(), _CA_DAYS)
+                    .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+                    .add_extension(_key_usage(is_authority=True), critical=True)
+                )
+                write_private(key_path, _key_pem(root))
+                write_private(self.certificate_path, _pem(builder.sign(root, hashes.SHA256())), _PUBLIC)
             self._certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
-        with using(self._key_path):
-            key = serialization.load_pem_private_key(self._key_path.read_bytes(), None)
+        with using(key_path):
+            key = serialization.load_pem_private_key(key_path.read_bytes(), None)
             if not isinstance(key, ec.EllipticCurvePrivateKey):
                 raise TypeError("it is not an EC key")
             self._key = key
@@ -66,30 +71,33 @@ class Authority:
         """`sha256:` and the SHA-256 of the root certificate (DER) in hex digits."""
         return f"sha256:{self._certificate.fingerprint(hashes.SHA256()).hex()}"
 
-    def _create(self) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = _name("Lab tenant root")
-        usage = _key_usage(key_cert_sign=True, crl_sign=True)
-        builder = (
-            _builder(name, name, key.public_key(), _CA_DAYS)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(usage, critical=True)
-        )
-        write_private(self._key_path, _key_pem(key))
-        write_private(self.certificate_path, _pem(builder.sign(key, hashes.SHA256())), _PUBLIC)
-
     def server_certificate(self, directory: Path, names: Iterable[str]) -> tuple[Path, Path]:
         """Return paths of chain and key of a server certificate for `names` (DNS names, IP addresses).
 
         The certificate there is kept while it covers the names, comes from this authority and is not
         about to expire. Raises UsageError when the files cannot be read or written.
         """
-        chain, key = directory / "server.pem", directory / "server.key"
+        chain, key_path = directory / "server.pem", directory / "server.key"
         wanted = {str(_general_name(name).value) for name in names}
         with using(chain):
-            if not (chain.exists() and key.exists() and self._still_good(chain, wanted)):
-                self._issue(chain, key, wanted)
-        return chain, key
+            if chain.exists() and key_path.exists() and self._still_good(chain, wanted):
+                return chain, key_path
+            key, authority = ec.generate_private_key(ec.SECP256R1()), self._key.public_key()
+            identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority)
+            builder = (
+                _builder(_name(min(wanted)), self._certificate.subject, key.public_key(), _SERVER_DAYS)
+                .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+                .add_extension(_key_usage(is_authority=False), critical=True)
+                .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+                .add_extension(
+                    x509.SubjectAlternativeName(map(_general_name, sorted(wanted))), critical=False
+                )
+                .add_extension(identifier, critical=False)
+            )
+            write_private(key_path, _key_pem(key))
+            certificate = builder.sign(self._key, hashes.SHA256())
+            write_private(chain, _pem(certificate) + _pem(self._certificate), _PUBLIC)
+        return chain, key_path
 
     def _still_good(self, chain: Path, wanted: set[str]) -> bool:
         leaf = x509.load_pem_x509_certificates(chain.read_bytes())[0]
@@ -97,21 +105,6 @@ class Authority:
         renew_at = leaf.not_valid_after_utc - timedelta(days=_RENEW_DAYS)
         ours = leaf.issuer == self._certificate.subject
         return ours and datetime.now(UTC) < renew_at and wanted <= {str(name.value) for name in names}
-
-    def _issue(self, chain: Path, key_path: Path, names: set[str]) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        authority = self._key.public_key()
-        builder = (
-            _builder(_name(min(names)), self._certificate.subject, key.public_key(), _SERVER_DAYS)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(digital_signature=True), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(x509.SubjectAlternativeName(map(_general_name, sorted(names))), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority), critical=False)
-        )
-        write_private(key_path, _key_pem(key))
-        certificate = builder.sign(self._key, hashes.SHA256())
-        write_private(chain, _pem(certificate) + _pem(self._certificate), _PUBLIC)
 
 
 def self_signed(key: rsa.RSAPrivateKey, name: str) -> bytes:
@@ -137,7 +130,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
@@ -154,17 +147,16 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _key_usage(
-    *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
-) -> x509.KeyUsage:
+def _key_usage(*, is_authority: bool) -> x509.KeyUsage:
+    """To sign certificates and revocations, or to prove that one is the server."""
     return x509.KeyUsage(
-        digital_signature=digital_signature,
+        digital_signature=not is_authority,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,
-        key_cert_sign=key_cert_sign,
-        crl_sign=crl_sign,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
         encipher_only=False,
         decipher_only=False,
     )

@@ -9,22 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import Application, TunnelServer, TunnelSite, WireModel
 
-INTUNE_ADMINISTRATOR: Final = "Intune Administrator"
-GLOBAL_ADMINISTRATOR: Final = "Global Administrator"
-PRIVILEGED_ROLE_ADMINISTRATOR: Final = "Privileged Role Administrator"
-APPLICATION_ADMINISTRATOR: Final = "Application Administrator"
-CLOUD_APPLICATION_ADMINISTRATOR: Final = "Cloud Application Administrator"
-CONDITIONAL_ACCESS_ADMINISTRATOR: Final = "Conditional Access Administrator"
-SECURITY_ADMINISTRATOR: Final = "Security Administrator"
-
 ROLE_TEMPLATES: Final = {
-    INTUNE_ADMINISTRATOR: "3a2c62db-5318-420d-8d74-23affee5d9d5",
-    GLOBAL_ADMINISTRATOR: "62e90394-69f5-4237-9190-012177145e10",
-    PRIVILEGED_ROLE_ADMINISTRATOR: "e8611ab8-c189-46e8-94e1-60213ab1f814",
-    APPLICATION_ADMINISTRATOR: "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3",
-    CLOUD_APPLICATION_ADMINISTRATOR: "158c047a-c907-4556-b7ef-446551a6b5f7",
-    CONDITIONAL_ACCESS_ADMINISTRATOR: "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9",
-    SECURITY_ADMINISTRATOR: "194ae4cb-b126-40b2-bd5b-6091b380977d",
+    "Intune Administrator": "3a2c62db-5318-420d-8d74-23affee5d9d5",
+    "Global Administrator": "62e90394-69f5-4237-9190-012177145e10",
+    "Privileged Role Administrator": "e8611ab8-c189-46e8-94e1-60213ab1f814",
+    "Application Administrator": "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3",
+    "Cloud Application Administrator": "158c047a-c907-4556-b7ef-446551a6b5f7",
+    "Conditional Access Administrator": "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9",
+    "Security Administrator": "194ae4cb-b126-40b2-bd5b-6091b380977d",
 }
 """Entra's built-in roles that the lab knows, with their role template ids (Entra documentation)."""
 
@@ -154,13 +146,8 @@ class ApplicationRecord(Application, _HidingRecord):
 
     hidden = frozenset(
         {
-            "owner_ids",
-            "secret_digests",
-            "secrets",
-            "public_client",
-            "password_grant",
-            "scopes",
-            "gateway_access",
+            *("owner_ids", "secret_digests", "secrets", "public_client"),
+            *("password_grant", "scopes", "gateway_access"),
         }
     )
 

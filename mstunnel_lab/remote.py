@@ -1,17 +1,13 @@
 """What the command line does with a running lab: over the wire, like a person or a device would."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mstunnel_lab.errors import (
-    LAB_TOKEN_FILE,
-)
+from mstunnel_lab.errors import LAB_TOKEN_FILE
 from mstunnel_lab.pki import write_private
 from mstunnel_setup.base.errors import NetworkError, SignInError, TenantError, UsageError
 from mstunnel_setup.base.parsing import json_value
@@ -21,29 +17,27 @@ from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 _TIMEOUT_SECONDS: Final = 15
 
 
-class LabUser(BaseModel):
-    """A user in lab.json."""
-
+class _LabPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class LabUser(_LabPart):
+    """A user in lab.json."""
 
     upn: str
     password: str
     mfa_code: str = ""
 
 
-class LabControl(BaseModel):
+class LabControl(_LabPart):
     """Where the control paths are and what opens them."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
 
     address: str
     key: str
 
 
-class LabFile(BaseModel):
+class LabFile(_LabPart):
     """The part of lab.json that these commands use."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
 
     authority: str
     ca_file: str
@@ -56,13 +50,12 @@ class LabFile(BaseModel):
         """Return a user; raises `UsageError` that names those there are."""
         found = next((user for user in self.users if user.upn == upn.lower()), None)
         if found is None:
-            known = ", ".join(user.upn for user in self.users)
             raise UsageError(
                 "lab-unknown-user",
                 "the lab has no user {upn}",
                 hint="Use one of: {known}.",
                 upn=upn,
-                known=known,
+                known=", ".join(user.upn for user in self.users),
             )
         return found
 
@@ -96,20 +89,15 @@ def read_lab_file(directory: Path) -> LabFile:
         ) from error
 
 
-@dataclass(frozen=True)
-class _Page:
-    hidden: dict[str, str]
-    message: str
+class _Page(HTMLParser):
+    """The hidden fields and the message of a page."""
 
-
-class _PageReader(HTMLParser):
-    """Finds the hidden fields and the message of a page."""
-
-    def __init__(self) -> None:
+    def __init__(self, source: str) -> None:
         super().__init__()
         self.hidden: dict[str, str] = {}
         self.message = ""
         self._in_message = False
+        self.feed(source)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
@@ -125,7 +113,7 @@ class _PageReader(HTMLParser):
         self._in_message = self._in_message and tag != "p"
 
 
-class LabBrowser:
+class _Connection:
     """A session with a running lab that trusts the lab's own authority and nothing else."""
 
     def __init__(self, lab: LabFile) -> None:
@@ -135,79 +123,10 @@ class LabBrowser:
         self._session.trust_env = False
         self._session.verify = lab.ca_file
 
-    def approve(self, user_code: str, user: LabUser) -> None:
-        """Type the code and the account into the sign-in page; raises `SignInError`."""
-        page = self._page("GET", "", {})
-        page = self._page("POST", "", {**page.hidden, "code": user_code})
-        fields = {"upn": user.upn, "password": user.password, "decision": "sign-in"}
-        page = self._page("POST", "/account", {**page.hidden, **fields})
-        if "proof" in page.hidden:
-            typed = {"verification_code": user.mfa_code, "decision": "sign-in"}
-            self._page("POST", "/account", {**page.hidden, **typed})
-
-    def token(self, user: LabUser) -> str:
-        """Return an access token of a device user for the gateway; raises `SignInError`."""
-        form = {
-            "grant_type": "password",
-            "client_id": self._lab.device_client_id,
-            "username": user.upn,
-            "password": user.password,
-            "scope": f"{GATEWAY_APP_ID}/.default",
-        }
-        answer = self._answer("POST", f"{self._lab.authority}/oauth2/v2.0/token", form)
-        document = _json(answer)
-        token = document.get("access_token")
-        if not isinstance(token, str):
-            reason = document.get("error_description", answer.status_code)
-            raise SignInError(
-                "lab-token-refused",
-                "the lab issued no token: {reason}",
-                hint="Check the user; `mstunnel-lab user` shows and changes it.",
-                reason=reason,
-            )
-        return token
-
-    def _page(self, method: str, path: str, form: dict[str, str]) -> _Page:
-        answer = self._answer(method, self._lab.device_login + path, form)
-        reader = _PageReader()
-        reader.feed(answer.text)
-        if not answer.ok:
-            raise SignInError(
-                "lab-sign-in-refused",
-                "the sign-in page reports: {reason}",
-                hint="Check the code and the user, then run the command again.",
-                reason=reader.message or answer.status_code,
-            )
-        return _Page(reader.hidden, reader.message)
-
-    def control(self, method: str, path: str, document: object) -> JsonObject:
-        """Use a control path; raises `TenantError`."""
-        address = f"{self._lab.control.address}/{path}"
-        headers = {"Authorization": f"Bearer {self._lab.control.key}"}
-        answer = self._answer(method, address, {}, headers=headers, json=document)
-        found = _json(answer)
-        if not answer.ok:
-            error = found.get("error")
-            raise TenantError(
-                "lab-control-refused",
-                "the lab refused the request: {reason}",
-                hint="Correct the request, then run the command again.",
-                reason=error.get("message") if isinstance(error, dict) else error,
-            )
-        return found
-
-    def _answer(
-        self,
-        method: str,
-        address: str,
-        form: dict[str, str],
-        headers: Mapping[str, str] | None = None,
-        json: object = None,
-    ) -> requests.Response:
+    def request(self, method: str, address: str, **content: Any) -> requests.Response:
+        """Return the answer, whatever its status; raises `NetworkError`."""
         try:
-            return self._session.request(
-                method, address, data=form or None, headers=headers, json=json, timeout=_TIMEOUT_SECONDS
-            )
+            return self._session.request(method, address, timeout=_TIMEOUT_SECONDS, **content)
         except requests.RequestException as error:
             raise NetworkError(
                 "lab-unreachable",
@@ -218,6 +137,20 @@ class LabBrowser:
                 ),
                 address=address,
             ) from error
+
+    def sign_in_page(self, path: str = "", form: dict[str, str] | None = None) -> _Page:
+        """Open a page of the device sign-in, or send a form there; raises `SignInError`."""
+        address = self._lab.device_login + path
+        answer = self.request("POST" if form else "GET", address, data=form)
+        page = _Page(answer.text)
+        if not answer.ok:
+            raise SignInError(
+                "lab-sign-in-refused",
+                "the sign-in page reports: {reason}",
+                hint="Check the code and the user, then run the command again.",
+                reason=page.message or answer.status_code,
+            )
+        return page
 
 
 def _json(answer: requests.Response) -> JsonObject:
@@ -234,20 +167,57 @@ def _json(answer: requests.Response) -> JsonObject:
 
 
 def approve(directory: Path, user_code: str, upn: str) -> None:
-    """Complete a device sign-in as a user of the lab; raises `SetupError`."""
+    """Complete a device sign-in as a user of the lab, by its pages; raises `SetupError`."""
     lab = read_lab_file(directory)
-    LabBrowser(lab).approve(user_code, lab.user(upn))
+    user, connection = lab.user(upn), _Connection(lab)
+    page = connection.sign_in_page()
+    page = connection.sign_in_page(form={**page.hidden, "code": user_code})
+    fields = {"upn": user.upn, "password": user.password, "decision": "sign-in"}
+    page = connection.sign_in_page("/account", {**page.hidden, **fields})
+    if "proof" in page.hidden:
+        fields = {"verification_code": user.mfa_code, "decision": "sign-in"}
+        connection.sign_in_page("/account", {**page.hidden, **fields})
 
 
 def control(directory: Path, method: str, path: str, document: object = None) -> JsonObject:
     """Use a control path of a running lab; raises `SetupError`."""
-    return LabBrowser(read_lab_file(directory)).control(method, path, document)
+    lab = read_lab_file(directory)
+    headers = {"Authorization": f"Bearer {lab.control.key}"}
+    address = f"{lab.control.address}/{path}"
+    answer = _Connection(lab).request(method, address, headers=headers, json=document)
+    found = _json(answer)
+    if not answer.ok:
+        error = found.get("error")
+        raise TenantError(
+            "lab-control-refused",
+            "the lab refused the request: {reason}",
+            hint="Correct the request, then run the command again.",
+            reason=error.get("message") if isinstance(error, dict) else error,
+        )
+    return found
 
 
 def write_token(directory: Path, upn: str, out: Path) -> None:
     """Write a device user's access token for the gateway to a file (0600); raises `SetupError`."""
     lab = read_lab_file(directory)
-    token = LabBrowser(lab).token(lab.user(upn))
+    user = lab.user(upn)
+    form = {
+        "grant_type": "password",
+        "client_id": lab.device_client_id,
+        "username": user.upn,
+        "password": user.password,
+        "scope": f"{GATEWAY_APP_ID}/.default",
+    }
+    answer = _Connection(lab).request("POST", f"{lab.authority}/oauth2/v2.0/token", data=form)
+    document = _json(answer)
+    token = document.get("access_token")
+    if not isinstance(token, str):
+        raise SignInError(
+            "lab-token-refused",
+            "the lab issued no token: {reason}",
+            hint="Check the user; `mstunnel-lab user` shows and changes it.",
+            reason=document.get("error_description", answer.status_code),
+        )
     try:
         if out.is_dir():
             raise LAB_TOKEN_FILE(path=out, reason="it is a directory")

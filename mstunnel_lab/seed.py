@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -22,7 +22,6 @@ from mstunnel_lab.graph.tunnel import (
     DEFAULT_THRESHOLDS,
     ConfigurationBody,
     SiteBody,
-    default_threshold,
     new_configuration,
     new_site,
 )
@@ -31,7 +30,7 @@ from mstunnel_lab.store import Store
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRole, ServicePrincipal, wire_name
+from mstunnel_setup.tenant.wire import GRAPH_APP_ID, AppRole, wire_name
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Upn = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+$")]
@@ -160,22 +159,25 @@ class Seed(_Part):
         lost = [site.configuration for site in self.sites if site.configuration not in known]
         if lost:
             raise ValueError(f"no configuration is called {lost[0]!r}")
-        _refuse_duplicates([user.upn.lower() for user in self.users])
-        _refuse_duplicates(known)
-        _refuse_duplicates([site.name for site in self.sites])
-        _refuse_duplicates(
-            [str(application.app_id) for application in self.applications if application.app_id]
-        )
+        for names in (
+            [user.upn.lower() for user in self.users],
+            known,
+            [site.name for site in self.sites],
+            [str(application.app_id) for application in self.applications if application.app_id],
+        ):
+            duplicates = [name for name in names if names.count(name) > 1]
+            if duplicates:
+                raise ValueError(f"{duplicates[0]!r} is there twice")
         uses = sorted(application.use for application in self.applications if application.use)
         if uses != ["device", "setup"]:
             raise ValueError("exactly one application with `use: setup` and one with `use: device` is needed")
         return self
 
 
-def _refuse_duplicates(names: list[str]) -> None:
-    duplicates = [name for name in names if names.count(name) > 1]
-    if duplicates:
-        raise ValueError(f"{duplicates[0]!r} is there twice")
+_OF_THE_TENANT: Final = {
+    *("internal_url", "gateway_token_version", "offline_after", "page_size", "trend_block", "extensions"),
+}
+"""Settings of the seed that the tenant keeps as they are."""
 
 
 def default_seed() -> str:
@@ -202,30 +204,24 @@ def read_seed(path: Path | None) -> str:
 
 def parse_seed(text: str, name: str = "seed.yaml") -> Seed:
     """Read a seed; raises `UsageError` whose message starts with NAME:LINE:COLUMN for each mistake."""
-    document = _load(text, name)
-    try:
-        return Seed.model_validate(document)
-    except ValidationError as error:
-        mistakes = [_mistake(document, name, item["loc"], problem_of(item)) for item in error.errors()]
-        raise LAB_SEED_INVALID(reason="\n".join(["", *mistakes])) from error
-
-
-def _load(text: str, name: str) -> object:
     try:
         document: object = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise LAB_SEED_NOT_YAML(place=where, reason=error.problem or error.context) from error
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise LAB_SEED_NOT_YAML(place=place, reason=error.problem or error.context) from error
     except YAMLError as error:
         raise LAB_SEED_NOT_YAML(place=name, reason=error) from error
-    return document
-
-
-def _mistake(document: object, name: str, location: tuple[int | str, ...], message: str) -> str:
-    line, column = _position(document, location)
-    path = ".".join(str(part) for part in location)
-    return f"{name}:{line + 1}:{column + 1}: {path + ': ' if path else ''}{message}"
+    try:
+        return Seed.model_validate(document)
+    except ValidationError as error:
+        mistakes = [""]
+        for item in error.errors():
+            line, column = _position(document, item["loc"])
+            path = ".".join(map(str, item["loc"]))
+            about = f"{path}: " if path else ""
+            mistakes.append(f"{name}:{line + 1}:{column + 1}: {about}{problem_of(item)}")
+        raise LAB_SEED_INVALID(reason="\n".join(mistakes)) from error
 
 
 def _position(node: object, location: tuple[int | str, ...]) -> tuple[int, int]:
@@ -261,26 +257,30 @@ def open_tenant(store: Store, text: str, name: str, *, seed_given: bool) -> Tena
 
 
 def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
+    trusted = seed.trusted_issuer
     tenant = TenantRecord(
         id=str(seed.tenant.id or uuid.uuid4()),
         name=seed.tenant.name,
         domain=seed.tenant.domain,
-        internal_url=seed.internal_url,
         seed_digest=text_digest,
-        gateway_token_version=seed.gateway_token_version,
-        poll_interval=seed.sign_in.poll_interval,
-        device_code_lifetime=seed.sign_in.device_code_lifetime,
-        token_lifetime=seed.sign_in.token_lifetime,
-        offline_after=seed.offline_after,
-        page_size=seed.page_size,
-        trend_block=seed.trend_block,
-        extensions=seed.extensions,
-        trusted_issuer=seed.trusted_issuer.issuer if seed.trusted_issuer else "",
-        trusted_key_set=seed.trusted_issuer.key_set if seed.trusted_issuer else "",
+        trusted_issuer=trusted.issuer if trusted else "",
+        trusted_key_set=trusted.key_set if trusted else "",
+        **seed.sign_in.model_dump(),
+        **seed.model_dump(include=_OF_THE_TENANT),
     )
     store.add(tenant)
     for user in seed.users:
-        store.add(_user(user))
+        given = user.model_dump(include={"name", "roles", "licensed", "guest"})
+        record = UserRecord(
+            id=str(user.id or uuid.uuid4()),
+            upn=user.upn.lower(),
+            password=user.password or secrets.token_urlsafe(12),
+            mfa_code=f"{secrets.randbelow(10**6):06}" if user.mfa else "",
+            refused_with=user.refused_with or 0,
+            groups=tuple(map(str, user.groups)),
+            **given,
+        )
+        store.add(record)
     roles = tuple(
         AppRole(id=identifier, value=value, display_name=value, allowed_member_types=("Application",))
         for value, identifier in APP_ROLE_IDS.items()
@@ -289,63 +289,41 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
     store.add(graph)
     for app_id, display_name in FIRST_PARTY.items() if seed.gateway_app else ():
         store.add(new_principal(app_id, display_name))
-    for application in seed.applications:
-        _plant_application(store, application, graph)
+    for item in seed.applications:
+        application = ApplicationRecord(
+            id=str(uuid.uuid4()),
+            app_id=str(item.app_id or uuid.uuid4()),
+            display_name=item.name,
+            secret_digests=(digest(item.secret),) if item.secret else (),
+            **item.model_dump(include={"public_client", "password_grant", "scopes", "gateway_access"}),
+        )
+        principal = new_principal(application.app_id, item.name)
+        store.add(application, parent=item.use or "")
+        store.add(principal)
+        for role in item.app_roles:
+            store.add(new_assignment(principal, graph, APP_ROLE_IDS[role]), parent=principal.id)
     _plant_sites(store, seed)
-    for metric, healthy, unhealthy in DEFAULT_THRESHOLDS:
-        store.add(default_threshold(metric, healthy, unhealthy))
+    for threshold in DEFAULT_THRESHOLDS:
+        store.add(threshold)
     return tenant
 
 
-def _user(seed: SeedUser) -> UserRecord:
-    return UserRecord(
-        id=str(seed.id or uuid.uuid4()),
-        upn=seed.upn.lower(),
-        name=seed.name,
-        password=seed.password or secrets.token_urlsafe(12),
-        roles=seed.roles,
-        licensed=seed.licensed,
-        mfa_code=f"{secrets.randbelow(10**6):06}" if seed.mfa else "",
-        refused_with=seed.refused_with or 0,
-        guest=seed.guest,
-        groups=tuple(map(str, seed.groups)),
-    )
-
-
-def _plant_application(store: Store, seed: SeedApplication, graph: ServicePrincipal) -> None:
-    application = ApplicationRecord(
-        id=str(uuid.uuid4()),
-        app_id=str(seed.app_id or uuid.uuid4()),
-        display_name=seed.name,
-        secret_digests=(digest(seed.secret),) if seed.secret else (),
-        public_client=seed.public_client,
-        password_grant=seed.password_grant,
-        scopes=seed.scopes,
-        gateway_access=seed.gateway_access,
-    )
-    principal = new_principal(application.app_id, seed.name)
-    store.add(application, parent=seed.use or "")
-    store.add(principal)
-    for role in seed.app_roles:
-        store.add(new_assignment(principal, graph, APP_ROLE_IDS[role]), parent=principal.id)
-
-
 def _plant_sites(store: Store, seed: Seed) -> None:
+    """Add the server configurations and sites, judged like a POST to Graph."""
+
+    def document(item: SeedConfiguration | SeedSite) -> JsonObject:
+        values = item.model_dump(exclude={"name", "configuration"}, exclude_none=True)
+        return {"displayName": item.name} | {wire_name(name): value for name, value in values.items()}
+
     identifiers = {item.name: str(uuid.uuid4()) for item in seed.configurations}
     try:
         for item in seed.configurations:
-            pairs = item.advanced_settings.items()
-            document = _document(item)
-            document["advancedSettings"] = [{"name": name, "value": value} for name, value in pairs]
-            body = judge(ConfigurationBody, document)
+            pairs = [{"name": name, "value": value} for name, value in item.advanced_settings.items()]
+            body = judge(ConfigurationBody, document(item) | {"advancedSettings": pairs})
             store.add(new_configuration(body, identifiers[item.name]))
         for site in seed.sites:
-            body_of_site = judge(SiteBody, _document(site))
-            store.add(new_site(body_of_site, {"id": str(uuid.uuid4())}, identifiers[site.configuration]))
+            configuration = identifiers[site.configuration]
+            body_of_site = judge(SiteBody, document(site))
+            store.add(new_site(body_of_site, {"id": str(uuid.uuid4())}, configuration))
     except GraphError as error:
         raise LAB_SEED_INVALID(reason=error.message) from error
-
-
-def _document(seed: SeedConfiguration | SeedSite) -> JsonObject:
-    values = seed.model_dump(exclude={"name", "configuration"}, exclude_none=True)
-    return {"displayName": seed.name} | {wire_name(name): value for name, value in values.items()}

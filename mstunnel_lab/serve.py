@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -28,8 +28,9 @@ from mstunnel_setup.base.errors import ExitCode, LockedError, NetworkError, Usag
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 
-_LOCAL_NAMES: Final = ("localhost", "127.0.0.1")
 _HTTPS: Final = 443
+Announce: TypeAlias = Callable[[Mapping[str, object]], None]
+"""Takes the content of lab.json once the lab is ready."""
 
 
 @dataclass(frozen=True)
@@ -59,73 +60,54 @@ class ServeSettings:
     def certificate_names(self) -> tuple[str, ...]:
         """What the server certificate covers."""
         cloud = (CLOUD_NAMES[self.cloud].graph,) if self.cloud else ()
-        return (self.public_name, *cloud, *self.names, *_LOCAL_NAMES)
+        return (self.public_name, *cloud, *self.names, "localhost", "127.0.0.1")
 
     def urls(self, tenant: TenantRecord, port: int) -> Urls:
         """Return the addresses of a tenant that is served on `port`."""
-        base = _address(self.public_name, port)
+
+        def address(name: str) -> str:
+            host = f"[{name}]" if ":" in name else name
+            return f"https://{host}" if port == _HTTPS else f"https://{host}:{port}"
+
+        base = address(self.public_name)
         if not self.cloud:
             return Urls(base, tenant.id, domain=tenant.domain)
         graph = CLOUD_NAMES[self.cloud].graph
-        return Urls(base, tenant.id, _address(graph, port), f"https://{graph}", tenant.domain)
+        return Urls(base, tenant.id, address(graph), f"https://{graph}", tenant.domain)
 
 
-def _address(name: str, port: int) -> str:
-    host = f"[{name}]" if ":" in name else name
-    return f"https://{host}" if port == _HTTPS else f"https://{host}:{port}"
-
-
-def open_labs(settings: ServeSettings, port: int) -> Labs:
-    """Return the tenants kept in the directory, made there the first time; raises `UsageError`."""
-    directory = settings.directory
-    count = len(settings.seeds) or sum(_database(directory, number).exists() for number in range(1, 100)) or 1
-    ring = KeyRing(directory)
-    opened: list[Lab] = []
-    try:
-        for number in range(1, count + 1):
-            seed = settings.seeds[number - 1] if settings.seeds else None
-            opened.append(_open_lab(settings, number, seed, port, ring))
-        _refuse_duplicates(opened)
-        return Labs(tuple(opened), ring, Authority(directory))
-    except BaseException:
-        for lab in opened:
-            lab.store.close()
-        raise
-
-
-def _database(directory: Path, number: int) -> Path:
-    return directory / ("lab.sqlite" if number == 1 else f"lab-{number}.sqlite")
-
-
-def _open_lab(settings: ServeSettings, number: int, seed: Path | None, port: int, ring: KeyRing) -> Lab:
-    text = read_seed(seed)
-    database = _database(settings.directory, number)
-    with using(database):
-        database.touch(0o600)
-        store = Store(database)
-    try:
-        tenant = open_tenant(store, text, str(seed or "seed.yaml"), seed_given=seed is not None)
-        trusted = None
-        if tenant.trusted_issuer:
-            trusted = read_trusted(tenant.trusted_issuer, Path(tenant.trusted_key_set))
-    except BaseException:
-        store.close()
-        raise
-    urls = settings.urls(tenant, port)
-    tokens = TokenService(ring, urls, tenant.gateway_token_version, trusted)
-    return Lab(store, tenant, urls, tokens, settings.directory / "uploads")
-
-
-def _refuse_duplicates(labs: list[Lab]) -> None:
-    for name in ("id", "domain"):
-        values = [getattr(lab.tenant, name) for lab in labs]
-        if len(set(values)) < len(values):
-            raise UsageError(
-                "lab-seed-duplicate",
-                "two of the seed files describe a tenant with the same {name}",
-                hint="Give each tenant its own id and domain.",
-                name=name,
-            )
+@contextlib.contextmanager
+def open_labs(settings: ServeSettings, port: int) -> Iterator[Labs]:
+    """Open the tenants kept in the directory, made there the first time; raises `UsageError`."""
+    names = ["lab.sqlite", *(f"lab-{number}.sqlite" for number in range(2, 100))]
+    present = sum((settings.directory / name).exists() for name in names)
+    seeds = settings.seeds or (None,) * (present or 1)
+    ring = KeyRing(settings.directory)
+    with contextlib.ExitStack() as stack:
+        labs: list[Lab] = []
+        for name, seed in zip(names, seeds, strict=False):
+            text = read_seed(seed)
+            database = settings.directory / name
+            with using(database):
+                database.touch(0o600)
+                store = stack.enter_context(contextlib.closing(Store(database)))
+            tenant = open_tenant(store, text, str(seed or "seed.yaml"), seed_given=seed is not None)
+            trusted = None
+            if tenant.trusted_issuer:
+                trusted = read_trusted(tenant.trusted_issuer, Path(tenant.trusted_key_set))
+            urls = settings.urls(tenant, port)
+            tokens = TokenService(ring, urls, tenant.gateway_token_version, trusted)
+            labs.append(Lab(store, tenant, urls, tokens, settings.directory / "uploads"))
+        for name in ("id", "domain"):
+            values = [getattr(lab.tenant, name) for lab in labs]
+            if len(set(values)) < len(values):
+                raise UsageError(
+                    "lab-seed-duplicate",
+                    "two of the seed files describe a tenant with the same {name}",
+                    hint="Give each tenant its own id and domain.",
+                    name=name,
+                )
+        yield Labs(tuple(labs), ring, Authority(settings.directory))
 
 
 def describe(labs: Labs) -> JsonObject:
@@ -137,13 +119,15 @@ def describe(labs: Labs) -> JsonObject:
         "fingerprint": labs.authority.fingerprint,
         "setup": f"sudo mstunnel-setup --lab {labs.setup_option}",
         "tenants": [*tenants],
-        "control": {"address": labs.home.urls.control, "key": labs.control_key},
+        "control": {"address": f"{labs.home.urls.base}/lab/control", "key": labs.control_key},
         "pid": os.getpid(),
     }
 
 
 def _describe_tenant(lab: Lab) -> JsonObject:
     version = lab.tenant.gateway_token_version
+    users = lab.store.each(UserRecord)
+    shown = {"upn", "password", "roles", "licensed", "mfa_code", "refused_with"}
     return {
         "name": lab.tenant.name,
         "authority": lab.urls.authority,
@@ -151,7 +135,7 @@ def _describe_tenant(lab: Lab) -> JsonObject:
         "tenant_id": lab.tenant.id,
         "client_id": lab.application_for("setup"),
         "device_client_id": lab.application_for("device"),
-        "admin_center": lab.urls.admin_center,
+        "admin_center": f"{lab.urls.base}/admin",
         "device_login": lab.urls.device_login,
         "internal_url": lab.tenant.internal_url,
         "gateway": {
@@ -159,42 +143,17 @@ def _describe_tenant(lab: Lab) -> JsonObject:
             "issuer": lab.urls.issuer(version),
             "openid_configuration_url": lab.urls.openid_configuration(version),
         },
-        "users": [
-            {
-                "upn": user.upn,
-                "password": user.password,
-                "roles": [*user.roles],
-                "licensed": user.licensed,
-                "mfa_code": user.mfa_code,
-                "refused_with": user.refused_with,
-            }
-            for user in lab.store.each(UserRecord)
-        ],
+        "users": [user.model_dump(mode="json", include=shown) for user in users],
     }
-
-
-_BACKLOG: Final = 2048
-
-Announce: TypeAlias = Callable[[Mapping[str, object]], None]
-"""Takes the content of lab.json once the lab is ready."""
-
-
-@dataclass
-class _Stop:
-    """Which signal asked to stop, if any."""
-
-    number: int | None = field(default=None)
 
 
 class _Server(uvicorn.Server):
     """uvicorn that leaves signals to us and says when it is ready."""
 
-    def __init__(
-        self, config: uvicorn.Config, ready: Path, description: JsonObject, announce: Announce
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Path, labs: Labs, announce: Announce) -> None:
         super().__init__(config)
         self._ready = ready
-        self._description = description
+        self._labs = labs
         self._announce = announce
 
     @contextlib.contextmanager
@@ -206,9 +165,9 @@ class _Server(uvicorn.Server):
         """Listen, then write lab.json and announce it."""
         await super().startup(sockets)
         if self.started:
-            text = json.dumps(self._description, indent=2) + "\n"
-            write_private(self._ready, text.encode())
-            self._announce(self._description)
+            description = describe(self._labs)
+            write_private(self._ready, (json.dumps(description, indent=2) + "\n").encode())
+            self._announce(description)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drop connections without a request at once: an idle client never answers a TLS farewell."""
@@ -228,17 +187,16 @@ def serve(settings: ServeSettings, announce: Announce) -> ExitCode:
     """
     with using(settings.directory):
         settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ready = settings.directory / "lab.json"
     with _locked(settings.directory), _listening(settings) as listener:
-        ready = settings.directory / "lab.json"
         with using(ready):
             ready.unlink(missing_ok=True)
-        labs = open_labs(settings, listener.getsockname()[1])
-        try:
-            stop = asyncio.run(_run(settings, labs, listener, ready, announce))
-        finally:
-            ready.unlink(missing_ok=True)
-            labs.close()
-    return ExitCode.INTERRUPTED if stop.number == signal.SIGINT else ExitCode.DONE
+        with open_labs(settings, listener.getsockname()[1]) as labs:
+            try:
+                stopped_by = asyncio.run(_run(settings, labs, listener, ready, announce))
+            finally:
+                ready.unlink(missing_ok=True)
+    return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.DONE
 
 
 @contextlib.contextmanager
@@ -267,7 +225,7 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, settings.port))
-            listener.listen(_BACKLOG)
+            listener.listen(2048)
         except OSError as error:
             raise NetworkError(
                 "lab-port",
@@ -282,7 +240,8 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
 
 async def _run(
     settings: ServeSettings, labs: Labs, listener: socket.socket, ready: Path, announce: Announce
-) -> _Stop:
+) -> int | None:
+    """Serve until a signal asks to stop; returns its number."""
     chain, key = labs.authority.server_certificate(settings.directory, settings.certificate_names)
     config = uvicorn.Config(
         make_app(labs),
@@ -298,15 +257,15 @@ async def _run(
     )
     with using(key):
         config.load()
-    server = _Server(config, ready, describe(labs), announce)
-    stop = _Stop()
+    server = _Server(config, ready, labs, announce)
+    signals: list[int] = []
 
-    def note(number: int) -> None:
-        stop.number = number
+    def stop(number: int) -> None:
+        signals.append(number)
         server.should_exit = True
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, note, number)
+        loop.add_signal_handler(number, stop, number)
     await server.serve([listener])
-    return stop
+    return signals[-1] if signals else None

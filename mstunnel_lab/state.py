@@ -1,14 +1,15 @@
-"""State that every handler of the lab uses."""
+"""State that every handler of the lab uses: the tenants, limits on guessing, keys that sign for browsers."""
 
 import base64
+import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from starlette.requests import Request
 
-from mstunnel_lab.entra.safeguards import GuessLimits, PurposeKeys
 from mstunnel_lab.entra.tokens import KeyRing, TokenService
 from mstunnel_lab.faults import Faults, Throttle
 from mstunnel_lab.pki import Authority
@@ -16,8 +17,7 @@ from mstunnel_lab.records import ApplicationRecord, TenantRecord, UserRecord
 from mstunnel_lab.store import Store
 from mstunnel_lab.urls import TENANT_ALIASES, Urls
 from mstunnel_setup.base.parsing import json_value
-
-_PARTS_OF_A_TOKEN: Final = 3
+from mstunnel_setup.io.clock import Clock, SystemClock
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,76 @@ class Lab:
         """Return the user with this name, or None."""
         wanted = upn.strip().lower()
         return next((user for user in self.store.each(UserRecord) if user.upn == wanted), None)
+
+
+@dataclass
+class FailedAttempts:
+    """Wrong tries by name: `most` of them within `seconds` refuse the name until the first is that old.
+
+    Names must be few: ids of accounts, or digests cut to a few digits.
+    """
+
+    most: int
+    seconds: float
+    clock: Clock = field(default_factory=SystemClock)
+    _wrong: dict[str, list[float]] = field(default_factory=dict, init=False)
+
+    def exhausted(self, name: str) -> bool:
+        """Whether there were too many wrong tries lately; then a right one must be refused as well."""
+        oldest = self.clock.monotonic() - self.seconds
+        return sum(at > oldest for at in self._wrong.get(name, ())) >= self.most
+
+    def count(self, name: str) -> None:
+        """Count a wrong try."""
+        self._wrong[name] = [*self._wrong.get(name, ()), self.clock.monotonic()][-self.most :]
+
+    def forget(self, name: str) -> None:
+        """Begin to count from nothing: the right secret was given, or an administrator unlocks the name."""
+        self._wrong.pop(name, None)
+
+
+@dataclass(frozen=True)
+class GuessLimits:
+    """The limits of one run of the server.
+
+    `passwords` and `codes` (second factor) count by account, `user_codes` by the browser's address.
+    """
+
+    passwords: FailedAttempts = field(default_factory=lambda: FailedAttempts(10, 600))
+    codes: FailedAttempts = field(default_factory=lambda: FailedAttempts(5, 600))
+    user_codes: FailedAttempts = field(default_factory=lambda: FailedAttempts(20, 600))
+
+
+class Purpose(StrEnum):
+    """What a signature is for; the value is the label that its key is derived with."""
+
+    FORM = "token of a form"
+    PASSWORD = "proof of a password"  # noqa: S105 (a label)
+    LOGS = "address of collected logs"
+
+
+class PurposeKeys:
+    """Signs with a key derived from `secret` for each purpose (HMAC-SHA-256, RFC 2104).
+
+    Label and parts carry their lengths: no two lists of parts are the same bytes.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._keys = {purpose: _mac(secret, purpose) for purpose in Purpose}
+
+    def sign(self, purpose: Purpose, *parts: str) -> str:
+        """Return the signature of the parts, in hexadecimal."""
+        return _mac(self._keys[purpose], *parts).hex()
+
+    def verify(self, purpose: Purpose, signature: str, *parts: str) -> bool:
+        """Tell, in constant time, whether this is the signature of the parts."""
+        return hmac.compare_digest(self.sign(purpose, *parts).encode(), signature.encode())
+
+
+def _mac(key: bytes, *parts: str) -> bytes:
+    encoded = [part.encode() for part in parts]
+    framed = b"".join(len(part).to_bytes(8, "big") + part for part in encoded)
+    return hmac.digest(key, framed, hashlib.sha256)
 
 
 @dataclass(frozen=True)
@@ -76,17 +146,10 @@ class Labs:
         """Return the tenant that has this user, and the user."""
         return next(((lab, user) for lab in self.tenants if (user := lab.user(upn))), None)
 
-    def close(self) -> None:
-        """Close all stores."""
-        for lab in self.tenants:
-            lab.store.close()
-
 
 def labs_of(request: Request) -> Labs:
     """Return the tenants of the server that serves a request."""
-    labs = request.app.state.labs
-    if not isinstance(labs, Labs):
-        raise TypeError("the application was made without a lab")
+    labs: Labs = request.app.state.labs
     return labs
 
 
@@ -103,11 +166,9 @@ def lab_of(request: Request) -> Lab:
 
 def tenant_of_token(request: Request) -> str:
     """Return the `tid` claim of a bearer token that is not verified yet, or ""."""
-    parts = request.headers.get("authorization", "").partition(" ")[2].split(".")
-    if len(parts) != _PARTS_OF_A_TOKEN:
-        return ""
     try:
-        claims = json_value(base64.urlsafe_b64decode(parts[1] + "=="))
+        _, payload, _ = request.headers.get("authorization", "").partition(" ")[2].split(".")
+        claims = json_value(base64.urlsafe_b64decode(payload + "=="))
     except ValueError:
         return ""
     return str(claims.get("tid", "")) if isinstance(claims, dict) else ""

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Generic, NamedTuple, Protocol, Self, TypeVar, overload
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entity (
@@ -129,22 +129,20 @@ class Store:
 
     def get(self, kind: type[E], identifier: str) -> E | None:
         """Return one entity, or None."""
-        row = self._connection.execute(
-            "SELECT body FROM entity WHERE kind = ? AND id = ?", (kind.__name__, identifier)
-        ).fetchone()
+        return self._first(kind, "id = ?", identifier)
+
+    def with_app_id(self, kind: type[E], app_id: str) -> E | None:
+        """Return the first entity of a kind whose property `appId` is this, or None."""
+        return self._first(kind, "json_extract(body, '$.appId') = ?", app_id)
+
+    def _first(self, kind: type[E], condition: str, value: str) -> E | None:
+        statement = f"SELECT body FROM entity WHERE kind = ? AND {condition}"  # noqa: S608
+        row = self._connection.execute(statement, (kind.__name__, value)).fetchone()
         return kind.model_validate_json(row[0]) if row else None
 
     def each(self, kind: type[E], parent: str | None = None) -> tuple[E, ...]:
         """Return all entities of a kind in the order they were added, or those below one parent."""
         return self.some(kind, 0, -1, parent)
-
-    def with_app_id(self, kind: type[E], app_id: str) -> E | None:
-        """Return the first entity of a kind whose property `appId` is this, or None."""
-        row = self._connection.execute(
-            "SELECT body FROM entity WHERE kind = ? AND json_extract(body, '$.appId') = ?",
-            (kind.__name__, app_id),
-        ).fetchone()
-        return kind.model_validate_json(row[0]) if row else None
 
     def count(self, kind: type[Entity], parent: str | None = None) -> int:
         """Return how many entities of a kind there are, or how many below one parent."""
@@ -226,14 +224,7 @@ class Rows(Sequence[E], Generic[E]):
     def __iter__(self) -> Iterator[E]:
         return iter(self._store.each(self._kind, self._parent))
 
-    @overload
-    def __getitem__(self, index: int) -> E: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[E, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> E | tuple[E, ...]:
-        if isinstance(index, int):
-            return self[index : index + 1][0]
+    def __getitem__(self, index: Any) -> Any:
+        """Return the entities of a slice."""
         start, stop, _ = index.indices(len(self))
         return self._store.some(self._kind, start, max(0, stop - start), self._parent)

@@ -1,14 +1,12 @@
 """The addresses of a lab tenant, and the host names of the clouds that a lab can stand in for."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-_V2: Final = 2
 TENANT_ALIASES: Final = frozenset({"common", "organizations"})
 
 
-@dataclass(frozen=True)
-class CloudNames:
+class CloudNames(NamedTuple):
     """Host names of a cloud ("National cloud deployments"): sign-in and Graph."""
 
     login: str
@@ -57,19 +55,9 @@ class Urls:
         """Where a user types the code of a device sign-in."""
         return f"{self.base}/devicelogin"
 
-    @property
-    def admin_center(self) -> str:
-        """The lab's admin center."""
-        return f"{self.base}/admin"
-
-    @property
-    def control(self) -> str:
-        """Where tests ask for faults and other events; an extension of the lab."""
-        return f"{self.base}/lab/control"
-
     def issuer(self, version: int) -> str:
         """Return the `iss` claim of v1 or v2 tokens; in the lab both live on one host."""
-        return f"{self.authority}/v2.0" if version == _V2 else f"{self.authority}/"
+        return f"{self.authority}/v2.0" if version == 2 else f"{self.authority}/"  # noqa: PLR2004
 
     def openid_configuration(self, version: int) -> str:
         """Return the address of the OpenID discovery document with that issuer."""

@@ -1,4 +1,7 @@
-"""The reference page of the commands: the help of each, and once the options that commands share."""
+"""The reference pages of the commands: an index, the options that commands share, the help of each command.
+
+A program has a page, and each group of its commands (`mst-cli server`) another one.
+"""
 
 import importlib
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ from mstunnel_setup.cli.framework.options import (
     SignInOptions,
     option_names,
 )
+from scripts.error_codes import table
 
 WIDTH = 80
 # A set does not repeat what those before it describe.
@@ -24,26 +28,81 @@ SETS = {
     "sign-in": SignInOptions,
     "installation": InstallOptions,
 }
-INTRO = (
+_INTRO = (
     "# Commands\n\n"
-    "Options that several commands share are described once, at the top. Every command\n"
-    "takes the common options unless it says otherwise, and names the other sets that it\n"
-    "takes. `-h` or `--help` prints all options of a command. Each option of the sets can also\n"
-    "be given as a variable: `MSTUNNEL_CA_FILE=PATH` is `--ca-file PATH`.\n"
+    "Every command takes the [common options](commands/options.md#common-options) unless its page says\n"
+    "otherwise. `-h` or `--help` prints all options of a command.\n"
+)
+_OPTIONS = (
+    "# Options of several commands\n\n"
+    "Each of them can also be given as a variable: `MSTUNNEL_CA_FILE=PATH` is `--ca-file PATH`.\n"
 )
 # By systemd and Podman alone, which give fixed arguments.
 _CALLED_BY_PROGRAMS = ("mstunnel_uplink",)
 
 
-def commands() -> str:
-    """The page: the shared options, then each command with its own, 80 columns wide."""
+def pages() -> dict[str, str]:
+    """The pages by name: `commands.md` is the index, the others are in `commands/`."""
     found = [each for name, module in _programs() for each in _walk(_context(name, module))]
     shared = {option: name for name in reversed(SETS) for option in option_names(SETS[name]).values()}
-    parts = [INTRO]
-    for name in SETS:
-        title = f"## {name.capitalize()} options\n"
-        parts.append(f"{title}\n```text\n{_described(name, found, shared)}\n```\n")
-    return "\n".join([*parts, *(_section(context, shared) for context in found)])
+    by_page: dict[str, list[Any]] = {}
+    for each in found:
+        by_page.setdefault(_page(each), []).append(each)
+    index = [_INTRO, _options_table(), *(_program(name, found) for name, _ in _programs())]
+    tree = "".join(f"commands/{name}\n" for name in ("options", *by_page))
+    made = {"commands.md": "\n".join([*index, f"```{{toctree}}\n:hidden:\n\n{tree}```"])}
+    made["commands/options.md"] = "\n".join([_OPTIONS, *(_set(name, found, shared) for name in SETS)])
+    for name, some in by_page.items():
+        sections = (_section(each, shared, "#" if each is some[0] else "##") for each in some)
+        made[f"commands/{name}.md"] = "\n".join(sections)
+    return made
+
+
+def _group(context: Any) -> str:
+    """The program and the group of a command, such as `mst-cli server`."""
+    while context.parent and (context.parent.parent or not getattr(context.command, "commands", {})):
+        context = context.parent
+    return str(context.command_path)
+
+
+def _page(context: Any) -> str:
+    return _group(context).replace(" ", "-")
+
+
+def _program(name: str, contexts: list[Any]) -> str:
+    """A table of the commands of a program; each has the anchor that it had when all were on one page."""
+    rows = (
+        (
+            f'<a id="{_slug(each)}"></a>[`{each.command_path}`](commands/{_page(each)}.md#{_slug(each)})',
+            _about(each),
+        )
+        for each in contexts
+        if each.command_path.partition(" ")[0] == name
+    )
+    return f"## {name}: all commands\n\n{table(('Command', 'What it does'), rows)}"
+
+
+def _options_table() -> str:
+    rows = (
+        (f'<a id="{name}-options"></a>[{name.capitalize()} options](commands/options.md#{name}-options)',)
+        for name in SETS
+    )
+    return table(("Options of several commands",), rows)
+
+
+def _slug(context: Any) -> str:
+    return str(context.command_path).replace(" ", "-")
+
+
+def _about(context: Any) -> str:
+    """The first sentence of the help."""
+    text = " ".join((context.command.help or "").split())
+    return text.partition(". ")[0].rstrip(".").replace("|", "\\|")
+
+
+def _set(name: str, found: list[Any], shared: dict[str, str]) -> str:
+    title = f"## {name.capitalize()} options\n"
+    return f"{title}\n```text\n{_described(name, found, shared)}\n```\n"
 
 
 def _programs() -> list[tuple[str, str]]:
@@ -81,21 +140,20 @@ def _described(name: str, contexts: list[Any], shared: dict[str, str]) -> str:
     return _trimmed(formatter.getvalue())
 
 
-def _section(context: Any, shared: dict[str, str]) -> str:
+def _section(context: Any, shared: dict[str, str], heading: str) -> str:
     """A command with its help, in which the shared options are only named."""
     sets = _sets(context)
     for parameter in context.command.params:
         parameter.hidden |= shared.get(parameter.opts[0]) in sets
-    heading = "###" if context.parent else "##"
     help_ = _trimmed(context.command.get_help(context))
     return f"{heading} `{context.command_path}`\n\n```text\n{help_}\n```\n{_note(sets)}"
 
 
 def _note(sets: list[str]) -> str:
     """Which sets a command takes, where it is not the common one alone."""
-    links = ", ".join(f"[{name}](#{name}-options)" for name in sets if name != "common")
+    links = ", ".join(f"[{name}](options.md#{name}-options)" for name in sets if name != "common")
     if "common" not in sets:
-        return "\nNone of the common options.\n"
+        return "\nNone of the [common options](options.md#common-options).\n"
     return f"\nAlso: {links} options.\n" if links else ""
 
 

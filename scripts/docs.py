@@ -39,10 +39,10 @@ def pages() -> dict[Path, str]:
     """The pages, by path."""
     made = {
         "steps.md": steps(),
-        "commands.md": command_page.commands(),
+        **command_page.pages(),
         "answers.md": answers(),
         "coverage.md": coverage.page(),
-        "errors.md": error_codes.errors_page(),
+        **error_codes.error_pages(),
         "metrics.md": metrics(),
     }
     tables = error_codes.tables() | token_tables.tables()
@@ -186,6 +186,7 @@ def _metric(item: AgentMetric) -> str:
 def main() -> None:
     """Write the pages."""
     for path, text in pages().items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         print(path.relative_to(ROOT))
 

@@ -12,10 +12,10 @@ import ast
 import inspect
 import pkgutil
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -42,6 +42,41 @@ _FINDINGS = ("error", "warning", "note")
 _CERTIFICATES = "mstunnel_setup.certificates."
 _VERDICTS = ("problem", "warning", "unknown")
 _FINDING = "finding"
+_INTRO = """\
+# Errors
+
+Each error and warning has a code that never changes: find it here, or search for it. Messages and hints
+may change. [Exit codes](exit-codes.md) have their own page.
+"""
+_ABOUT = """\
+`…` stands for a value that is only known at run time. [All codes](../errors.md).
+"""
+AREAS = {
+    "usage": "command line and answers",
+    "admin": "command line and files of mst-admin and mstunnel-lab",
+    "host": "host and container engine",
+    "certificate": "certificates",
+    "sign-in": "sign-in",
+    "tenant": "tenant",
+    "network": "network",
+    "run": "runs and steps",
+    "warnings": "warnings",
+}
+"""The pages of errors, by name; each with its title."""
+_AREA_OF = {
+    ExitCode.INTERNAL: "run",
+    ExitCode.USAGE: "usage",
+    ExitCode.CHECK: "host",
+    ExitCode.CERTIFICATE: "certificate",
+    ExitCode.SIGN_IN: "sign-in",
+    ExitCode.TENANT: "tenant",
+    ExitCode.ENGINE: "host",
+    ExitCode.NETWORK: "network",
+    ExitCode.LOCKED: "run",
+    ExitCode.STEP: "run",
+    ExitCode.WAITING: "run",
+    _WARNINGS: "warnings",
+}
 # What only commands of an administrator's own computer report, which nothing writes into a journal.
 _NOT_IN_JOURNAL = ("mst_admin.", "mstunnel_lab.", "mstunnel_setup.cli.")
 
@@ -205,33 +240,69 @@ def _constants(tree: ast.Module) -> dict[str, object]:
     }
 
 
-def errors_page() -> str:
-    """Every error by its exit code, findings that are errors among them, then the warnings."""
-    intro = (
-        "# Errors\n\n"
-        "Codes are stable; messages and hints are for people and may change. `…` stands for a value that is\n"
-        "only known at run time. Exit codes are explained in [exit-codes.md](exit-codes.md).\n"
-    )
-    parts = [intro]
-    items = {id(item): item for item in declarations().values()}.values()
+def error_pages() -> dict[str, str]:
+    """The pages by name: `errors.md` is an index of all codes, `errors/AREA.md` has their texts.
+
+    Findings that are errors are among them, then come the warnings.
+    """
+    items = {id(item): (_area(name, item), item) for name, item in declarations().items()}.values()
     listed = sorted(
-        (item for item in items if _exit_code(item)), key=lambda item: (_exit_code(item), item.code)
+        ((area, item) for area, item in items if area), key=lambda row: (row[1].code, _exit_code(row[1]))
     )
-    for exit_code, rows in groupby(listed, _exit_code):
-        name = "" if exit_code == _WARNINGS else ExitCode(exit_code).name.lower().replace("_", "-")
-        title = f"Exit code {exit_code}: {name}" if name else "Warnings"
-        cells = ((_code(item), *_texts(item)) for item in rows)
-        parts.append(f"## {title}\n\n{table(('Code', 'Message', 'What to do'), cells)}")
-    return "\n".join(parts)
+    made = {"errors.md": _index(listed)}
+    for area, title in AREAS.items():
+        rows = ((_code(item), _exit_name(item), *_texts(item)) for each, item in listed if each == area)
+        head = ("Code", "Exit code", "Message", "What to do")
+        made[f"errors/{area}.md"] = f"# Errors: {title}\n\n{_ABOUT}\n{table(head, rows)}"
+    return made
+
+
+def _index(listed: Sequence[tuple[str, Item]]) -> str:
+    """The areas, then all codes; each has the anchor that it had when all were on one page."""
+    counts = Counter(area for area, _ in listed)
+    areas = table(
+        ("Area", "Codes"),
+        ((f"[{title}](errors/{area}.md)", str(counts[area])) for area, title in AREAS.items()),
+    )
+    found: dict[str, dict[str, str]] = {}
+    for area, item in listed:
+        found.setdefault(item.code[0], {}).setdefault(item.code, area)
+    letters = (
+        f"## {letter.upper()}\n\n"
+        + ",\n".join(
+            f'<a id="{code}"></a>[`{code}`](errors/{area}.md#{code})' for code, area in codes.items()
+        )
+        + "\n"
+        for letter, codes in found.items()
+    )
+    tree = "".join(f"errors/{area}\n" for area in AREAS)
+    return "\n".join([_INTRO, areas, *letters, f"```{{toctree}}\n:hidden:\n\n{tree}```"])
 
 
 def _code(item: Item) -> str:
-    """The code, with the anchor of its description or a link to it."""
-    return _anchor(item.code) if item.page == ERRORS_PAGE else f"[`{item.code}`]({Path(item.docs).name})"
+    """The code with its anchor; findings that another page describes lead there."""
+    if item.page == ERRORS_PAGE:
+        return _anchor(item.code)
+    return f'<a id="{item.code}"></a>[`{item.code}`](../{Path(item.docs).name})'
+
+
+def _area(name: str, item: Item) -> str:
+    """The page that lists it; empty for what only other pages list."""
+    exit_code = _exit_code(item)
+    if exit_code == ExitCode.USAGE and not name.startswith("mstunnel_setup."):
+        return "admin"
+    return _AREA_OF.get(exit_code, "")
+
+
+def _exit_name(item: Item) -> str:
+    """Number and name of the exit code; empty for a warning."""
+    exit_code = _exit_code(item)
+    name = "" if exit_code == _WARNINGS else ExitCode(exit_code).name.lower().replace("_", "-")
+    return f"{exit_code} ({name})" if name else ""
 
 
 def _exit_code(item: Item) -> int:
-    """The section of the page: an exit code, `_WARNINGS`, or 0 for what only other pages list."""
+    """The exit code of an error, `_WARNINGS`, or 0 for what only other pages list."""
     made = item.example()
     if isinstance(made, SetupError):
         return made.exit_code

@@ -20,7 +20,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from mstunnel_setup import __version__
-from mstunnel_setup.install.programs import FILE, LINKS
+from mstunnel_setup.install.installed import FILE, LINKS
 from mstunnel_setup.install.steps.program import SUPPORT_DIRECTORIES
 from scripts import debian, dist, release, tree
 from scripts.debian import Architecture

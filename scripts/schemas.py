@@ -8,14 +8,14 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import override
 
-from mstunnel_setup.base.report import Report
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.operations.certificate.check import CertificateFindings, CertificateReport
 from mstunnel_setup.operations.diagnose import DiagnosticReport
-from mstunnel_setup.operations.environment import LogLevelReport
-from mstunnel_setup.operations.explain.report import ExplainReport
+from mstunnel_setup.operations.explain import ExplainReport
+from mstunnel_setup.operations.gateway_log import UsageReport
 from mstunnel_setup.operations.health import HealthVerdict
-from mstunnel_setup.operations.report import UsageReport
 from mstunnel_setup.operations.self_update import SelfInstallReport, SelfUpdateReport
+from mstunnel_setup.operations.settings import LogLevelReport
 from mstunnel_setup.operations.status import StatusReport
 from mstunnel_setup.operations.upgrade.commands import UpgradeCheck, UpgradeHistory
 from mstunnel_setup.operations.version import VersionReport

@@ -6,7 +6,7 @@ from scripts import command_tree, completion, manual
 def files(epoch: int) -> dict[str, str]:
     """Each file by its path, pages dated `epoch` seconds after 1970.
 
-    Where a host has each of the folders is in mstunnel_setup/install/support_files.py.
+    Where a host has each of the folders is in mstunnel_setup/install/steps/program.py.
     """
     found = {f"support/man{name[-1]}/{name}": text for name, text in manual.pages(epoch).items()}
     for name in command_tree.ON_SERVERS:

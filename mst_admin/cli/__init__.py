@@ -16,10 +16,8 @@ from mst_admin.kinds.mam import MAM
 from mst_admin.kinds.profile import PROFILE
 from mst_admin.kinds.tenant import Declarations
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.cli.framework.command import Work, command
-from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program
 from mstunnel_setup.cli.framework.options import SignInOptions, Yes, new_app, new_group
-from mstunnel_setup.cli.framework.root import add_root
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mst-admin"

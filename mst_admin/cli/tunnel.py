@@ -9,9 +9,7 @@ import typer
 from mst_admin.change import Body, Wire
 from mst_admin.cli.objects import object_group, option_group
 from mst_admin.kinds import server as server_commands
-from mst_admin.kinds import site as site_commands
-from mst_admin.kinds import threshold as threshold_commands
-from mst_admin.kinds.configuration import CONFIGURATION
+from mst_admin.kinds import tunnel
 from mst_admin.object_commands import ObjectOptions
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.errors import UsageError
@@ -165,9 +163,13 @@ class SiteOptions(ObjectOptions):
 
 
 config_app = option_group(
-    CONFIGURATION, ConfigurationOptions, "server configurations", "server configuration", "that no site uses"
+    tunnel.CONFIGURATION,
+    ConfigurationOptions,
+    "server configurations",
+    "server configuration",
+    "that no site uses",
 )
-site_app = option_group(site_commands.SITE, SiteOptions, "sites", "site", "that has no servers")
+site_app = option_group(tunnel.SITE, SiteOptions, "sites", "site", "that has no servers")
 
 
 @command(site_app)
@@ -177,7 +179,7 @@ def request_upgrade(
     yes: Yes = False,
 ) -> Work:
     """Approve the upgrade of a site's servers, one after the other; this cannot be undone."""
-    return lambda operator: site_commands.request_upgrade(operator, sign_in.settings(), wanted, yes=yes)
+    return lambda operator: tunnel.request_upgrade(operator, sign_in.settings(), wanted, yes=yes)
 
 
 _METRIC = typer.Argument(metavar="METRIC", help="Name of the metric, as `list` shows it.")
@@ -193,9 +195,7 @@ def _add_thresholds(group: App) -> None:
         unhealthy: Annotated[int, typer.Option("--unhealthy", help="Unhealthy from this value.")],
     ) -> Work:
         values = healthy, unhealthy
-        return lambda operator: threshold_commands.set_threshold(
-            operator, sign_in.settings(), metric, values, new=True
-        )
+        return lambda operator: tunnel.set_threshold(operator, sign_in.settings(), metric, values, new=True)
 
     @command(group, about="Change the thresholds of a metric.")
     def update(
@@ -210,13 +210,13 @@ def _add_thresholds(group: App) -> None:
         ] = False,
     ) -> Work:
         values = healthy, unhealthy
-        return lambda operator: threshold_commands.set_threshold(
+        return lambda operator: tunnel.set_threshold(
             operator, sign_in.settings(), metric, values, default=default
         )
 
 
 threshold_app = object_group(
-    threshold_commands.THRESHOLD,
+    tunnel.THRESHOLD,
     {
         "list": "List the thresholds of all metrics.",
         "show": "Show the thresholds of a metric.",

@@ -5,13 +5,11 @@ from typing import Any, Final
 
 from mst_admin.kinds.app import APP, read_apps
 from mst_admin.kinds.app_configuration import APP_CONFIGURATION, read_app_configurations
-from mst_admin.kinds.configuration import CONFIGURATION
 from mst_admin.kinds.kind import Kind
 from mst_admin.kinds.mam import MAM, read_protections
 from mst_admin.kinds.profile import PROFILE, TRUSTED_ROOT, read_profiles
-from mst_admin.kinds.site import SITE
 from mst_admin.kinds.tenant import Declarations, TenantObjects
-from mst_admin.kinds.threshold import THRESHOLD
+from mst_admin.kinds.tunnel import CONFIGURATION, SITE, THRESHOLD
 from mst_admin.objects.app import PresentApp
 from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, AdminGraph
 

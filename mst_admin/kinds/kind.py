@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from typing_extensions import override
 
 from mst_admin.change import Body, Change, KindName
-from mst_admin.errors import NAME_UNKNOWN
-from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, ambiguous, names_of
+from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN
+from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.objects.configuration import ConfigurationObject, configuration_object
 from mst_admin.objects.mam import mam_object
 from mst_admin.objects.parts import NamedObject
@@ -32,6 +32,7 @@ class HasId(Protocol):
     @property
     def id(self) -> str:
         """Its id."""
+        ...
 
 
 class HasName(HasId, Protocol):
@@ -40,10 +41,12 @@ class HasName(HasId, Protocol):
     @property
     def name(self) -> str:
         """Its name."""
+        ...
 
     @property
     def wire(self) -> Body:
         """Its properties."""
+        ...
 
 
 Declared = TypeVar("Declared", bound=BaseModel)
@@ -208,15 +211,16 @@ class OptionKind(CommandKind[OptionDeclared, OptionPresent]):
         """Those of this name."""
 
     @abstractmethod
-    def change(self, declared: OptionDeclared, present: OptionPresent | None, now: datetime) -> Change | None:
-        """What makes `present` (None: nothing yet) as declared; None when it is so already."""
+    def change(
+        self, declared: OptionDeclared, present: OptionPresent | None, now: datetime
+    ) -> Iterator[Change]:
+        """What makes `present` (None: nothing yet) as declared."""
 
     @override
     def changes(self, declared: OptionDeclared, planning: Planning) -> Iterator[Change]:
         key = declared.name.casefold()
         named = [item for item in self.present(planning.tenant) if item.display_name.casefold() == key]
-        change = self.change(declared, only(named, self.what, declared.name), planning.now)
-        yield from (change,) if change else ()
+        yield from self.change(declared, only(named, self.what, declared.name), planning.now)
 
     @override
     def deletions(self, planning: Planning) -> Iterator[Change]:
@@ -392,7 +396,8 @@ def find_one(
 def only(found: Sequence[Found], what: str, name: str) -> Found | None:
     """The one that was found by a name, if any. Raises TenantError `name-ambiguous`."""
     if len(found) > 1:
-        raise ambiguous(what, name, [item.id for item in found])
+        ids = ", ".join(item.id for item in found)
+        raise NAME_AMBIGUOUS(count=len(found), kind=what, name=name, ids=ids)
     return found[0] if found else None
 
 

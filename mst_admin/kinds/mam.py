@@ -16,8 +16,8 @@ from mst_admin.kinds.app_configuration import (
 )
 from mst_admin.kinds.kind import called
 from mst_admin.kinds.profile import read_profiles
-from mst_admin.kinds.site import find_site
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
+from mst_admin.kinds.tunnel import find_site
 from mst_admin.objects.app_configuration import BUNDLES, PACKAGES, Channel, PresentAppConfiguration
 from mst_admin.objects.mam import (
     ANDROID_PROTECTION,

@@ -13,8 +13,8 @@ from typing_extensions import override
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
 from mst_admin.errors import NAME_UNKNOWN, PROFILE_PLATFORM_FIXED, PROFILE_UNKNOWN
 from mst_admin.kinds.kind import Declared, FileKind, Kind, References, called, find_one
-from mst_admin.kinds.site import find_site
 from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, TenantObjects
+from mst_admin.kinds.tunnel import find_site
 from mst_admin.objects.app import judge_per_app
 from mst_admin.objects.mam import mam_object
 from mst_admin.objects.parts import assignees, targets, wanted_targets, without_empty

@@ -1,14 +1,14 @@
 """Servers of a site: their records in the tenant."""
 
-from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from pydantic import Field
 
-from mst_admin.change import Body, Change
+from mst_admin.change import Change
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_TAKEN, NAME_UNKNOWN
 from mst_admin.kinds.kind import find_one, require_name
-from mst_admin.kinds.site import find_site
+from mst_admin.kinds.tunnel import find_site
 from mst_admin.objects.parts import Trimmed
 from mst_admin.results import details, result_of, table
 from mst_admin.session import make_sure, open_tenant
@@ -41,9 +41,7 @@ def find_server(graph: AdminGraph, site_id: str, wanted: str) -> TunnelServer:
     def called(name: str) -> list[TunnelServer]:
         return [item for item in graph.servers(site_id) if item.display_name.casefold() == name.casefold()]
 
-    def with_id(identifier: str) -> TunnelServer | None:
-        return graph.server(site_id, identifier)
-
+    with_id = partial(graph.server, site_id)
     return find_one("server", "server", wanted, with_id, called, place="site")
 
 
@@ -54,7 +52,9 @@ def places(graph: AdminGraph, site: str | None) -> list[ServerPlace]:
     else:
         one = find_site(graph, site)
         found = [ServerPlace(one, server) for server in graph.servers(one.id)]
-    return sorted(found, key=_names)
+    return sorted(
+        found, key=lambda item: (item.site.display_name.casefold(), item.server.display_name.casefold())
+    )
 
 
 def find_place(graph: AdminGraph, site: str | None, wanted: str) -> ServerPlace:
@@ -78,10 +78,6 @@ def find_place(graph: AdminGraph, site: str | None, wanted: str) -> ServerPlace:
     return found[0]
 
 
-def _names(place: ServerPlace) -> tuple[str, str]:
-    return place.site.display_name.casefold(), place.server.display_name.casefold()
-
-
 def list_servers(operator: Operator, settings: Settings, site: str | None) -> Result:
     """The servers of a site, or of all sites."""
     found = places(open_tenant(operator, settings), site)
@@ -95,31 +91,22 @@ def list_servers(operator: Operator, settings: Settings, site: str | None) -> Re
         )
         for site_of, item in found
     ]
-    head = ("SITE", "NAME", "HEALTH", text(text("LAST CHECK-IN")), "ID")
-    if site is None:
-        return Result(data=_listed(found), text=table(rows, head, text(text("No site has a server yet."))))
-    own = [row[1:] for row in rows]
-    return Result(data=_listed(found), text=table(own, head[1:], text(text("The site has no server yet."))))
-
-
-def _listed(found: Sequence[ServerPlace]) -> Body:
-    """Servers as Graph has them, each with its site."""
-    return {
-        "servers": [
-            {
-                **server.model_dump(mode="json", by_alias=True),
-                "site": {"id": site.id, "displayName": site.display_name},
-            }
-            for site, server in found
-        ]
-    }
+    head = ("SITE", "NAME", "HEALTH", text("LAST CHECK-IN"), "ID")
+    lines = table(rows, head, text("No site has a server yet."))
+    if site is not None:
+        lines = table([row[1:] for row in rows], head[1:], text("The site has no server yet."))
+    servers = [
+        {**server.document(), "site": {"id": place.id, "displayName": place.display_name}}
+        for place, server in found
+    ]
+    return Result(data={"servers": servers}, text=lines)
 
 
 def show(operator: Operator, settings: Settings, site: str, wanted: str) -> Result:
     """One server."""
     graph = open_tenant(operator, settings)
     found = find_server(graph, find_site(graph, site).id, wanted)
-    document = found.model_dump(mode="json", by_alias=True)
+    document = found.document()
     return Result(data={"server": document}, text=details(document))
 
 
@@ -139,13 +126,13 @@ def update(operator: Operator, settings: Settings, site: str, wanted: str, name:
     place = find_site(graph, site).id
     found = find_server(graph, place, wanted)
     if found.display_name == declared:
-        return result_of(None, {"id": found.id})
+        return result_of([], {"id": found.id})
     others = [item.display_name.casefold() for item in graph.servers(place) if item.id != found.id]
     if declared.casefold() in others:
         raise NAME_TAKEN(place="site", kind="server", name=declared, command=text("server update"))
     graph.rename_server(place, found.id, declared)
     names = {"displayName": declared}, {"displayName": found.display_name}
-    return result_of(Change("update", "server", found.display_name, found.id, *names), {"id": found.id})
+    return result_of([Change("update", "server", found.display_name, found.id, *names)], {"id": found.id})
 
 
 def delete(operator: Operator, settings: Settings, site: str, wanted: str, *, yes: bool) -> Result:
@@ -155,4 +142,4 @@ def delete(operator: Operator, settings: Settings, site: str, wanted: str, *, ye
     found = find_server(graph, place, wanted)
     make_sure(operator, f"Delete the record of the server {found.display_name} ({found.id})?", yes=yes)
     graph.delete_server(place, found.id)
-    return result_of(Change("delete", "server", found.display_name, found.id), {"id": found.id})
+    return result_of([Change("delete", "server", found.display_name, found.id)], {"id": found.id})

@@ -1,6 +1,6 @@
 """A tenant as it is declared, as it is, and what is planned to make one of the other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mst_admin.change import Change
 from mst_admin.errors import NAME_AMBIGUOUS
+from mst_admin.metrics import ThresholdObject
 from mst_admin.objects.app import PresentApp, StoreAppObject
 from mst_admin.objects.app_configuration import (
     AppConfigurationObject,
@@ -21,8 +22,6 @@ from mst_admin.objects.parts import Trimmed
 from mst_admin.objects.profile import ProfileObject, TrustedRootObject
 from mst_admin.objects.profile_wire import PresentProfile, server_address
 from mst_admin.objects.site import SiteObject
-from mst_admin.objects.threshold import ThresholdObject
-from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 from mstunnel_setup.tenant.wire_apps import MobileApp
@@ -123,7 +122,8 @@ class Planning:
             site for site in staying if site.display_name.casefold() == key
         ]
         if len(found) > 1:
-            raise ambiguous("site", wanted, [site.id for site in found])
+            ids = ", ".join(site.id for site in found)
+            raise NAME_AMBIGUOUS(count=len(found), kind="site", name=wanted, ids=ids)
         present = found[0] if found else None
         name = present.display_name.casefold() if present else key
         planned = next((site for site in self.declared.sites if site.name.casefold() == name), None)
@@ -148,11 +148,6 @@ class Planning:
             if item.name.casefold() == name:
                 return item.listen_port
         return (found.listen_port if found else None) or DEFAULT_PORT
-
-
-def ambiguous(what: str, name: str, ids: Sequence[str]) -> TenantError:
-    """The error about several objects with one name."""
-    return NAME_AMBIGUOUS(count=len(ids), kind=what, name=name, ids=", ".join(ids))
 
 
 def names_of(

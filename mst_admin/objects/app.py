@@ -118,16 +118,12 @@ VPN: Final = "vpnConfiguration"
 """Name under which the VPN profile of an assignment stands among its settings."""
 VPN_ID: Final = "vpnConfigurationId"
 _UPDATES: Final = "autoUpdateMode"
-_INTENTS: Final = {
-    "required": "required",
-    "available": "available",
-    "available-without-enrollment": "availableWithoutEnrollment",
-    "uninstall": "uninstall",
+_INTENTS: Final = {name: name for name in ("required", "available", "uninstall")} | {
+    "available-without-enrollment": "availableWithoutEnrollment"
 }
 _KNOWN_INTENTS: Final = {wire: word for word, wire in _INTENTS.items()}
 _MODES: Final = {"default": "default", "postponed": "postponed", "high-priority": "priority"}
 _KNOWN_MODES: Final = {wire: word for word, wire in _MODES.items()}
-_SAID: Final = frozenset({VPN, _UPDATES})
 
 
 @dataclass(frozen=True)
@@ -177,11 +173,27 @@ def app_object(present: PresentApp) -> StoreAppObject:
         "minimum_os": versions[0].removeprefix("v").replace("_", ".") if versions else "16.0",
         "role_scope_tag_ids": present.found.role_scope_tag_ids or ("0",),
     }
+
+    def how(item: AppAssignment) -> tuple[str, str, str]:
+        settings = _settings(item, present)
+        return (
+            _KNOWN_INTENTS.get(str(item.intent), "available"),
+            str(settings.get(VPN) or ""),
+            _KNOWN_MODES.get(str(settings.get(_UPDATES)), "default"),
+        )
+
+    # Those together that differ in the target only.
+    assignments = [
+        AssignmentObject.model_construct(
+            intent=intent, vpn_profile=vpn or None, updates=updates, **assignees(list(items))
+        )
+        for (intent, vpn, updates), items in groupby(sorted(present.assignments, key=how), how)
+    ]
     app = StoreAppObject.model_construct(
         name=present.name,
         platform=AppPlatform.IOS if present.is_ios else AppPlatform.ANDROID,
         id=present.found.identifier,
-        assignments=tuple(_assignment_objects(present)),
+        assignments=tuple(assignments),
     )
     return app.model_copy(update=said) if present.has_properties else app
 
@@ -235,32 +247,23 @@ def wanted_assignments(declared: StoreAppObject, present: PresentApp) -> list[Bo
 
 def same_assignments(first: Sequence[Wire], second: Sequence[Wire]) -> bool:
     """Whether both assign the same to the same."""
-    return {_who(item): _how(item) for item in first} == {_who(item): _how(item) for item in second}
+
+    def how(assignments: Sequence[Wire]) -> dict[tuple[str, tuple[str, str]], tuple[str, str]]:
+        settings = {_who(item): item["settings"] for item in assignments}
+        return {
+            who: (str(said.get(VPN) or "").casefold(), str(said.get(_UPDATES) or "default"))
+            for who, said in settings.items()
+        }
+
+    return how(first) == how(second)
 
 
 def app_not_declared(present: PresentApp) -> Iterator[Finding]:
     """What a file cannot say: a tenant that is made from the file does not get it."""
     settings = [setting for item in present.assignments for setting in _settings(item, present).items()]
-    lost = [f"{name} of an assignment" for name, value in settings if value and name not in _SAID]
+    lost = [f"{name} of an assignment" for name, value in settings if value and name not in {VPN, _UPDATES}]
     for what in dict.fromkeys([*lost, *undeclarable_targets(present.assignments)]):
         yield APP_CONFIG_NOT_DECLARABLE(name=plain(present.name), what=plain(what))
-
-
-def _assignment_objects(present: PresentApp) -> Iterator[AssignmentObject]:
-    """The assignments, those together that differ in the target only."""
-
-    def how(item: AppAssignment) -> tuple[str, str, str]:
-        settings = _settings(item, present)
-        return (
-            _KNOWN_INTENTS.get(str(item.intent), "available"),
-            str(settings.get(VPN) or ""),
-            _KNOWN_MODES.get(str(settings.get(_UPDATES)), "default"),
-        )
-
-    for (intent, vpn, updates), items in groupby(sorted(present.assignments, key=how), how):
-        yield AssignmentObject.model_construct(
-            intent=intent, vpn_profile=vpn or None, updates=updates, **assignees(list(items))
-        )
 
 
 def _settings(item: AppAssignment, present: PresentApp) -> Body:
@@ -275,14 +278,6 @@ def _settings(item: AppAssignment, present: PresentApp) -> Body:
 
 def _who(item: Wire) -> tuple[str, tuple[str, str]]:
     return str(item["intent"]), identity(item["target"])
-
-
-def _how(item: Wire) -> tuple[str, str]:
-    settings = item["settings"]
-    return str(settings.get(VPN) or "").casefold(), str(settings.get(_UPDATES) or "default")
-
-
-_IOS_ONLY = ("description", "publisher", "store_url")
 
 
 def judge_app(declared: StoreAppObject, profiles: Iterable[ProfileObject] = ()) -> tuple[Finding, ...]:
@@ -329,7 +324,7 @@ def _properties(declared: StoreAppObject) -> Iterator[Finding]:
                 url=declared.store_url[:80],
             )
         return
-    for key in _IOS_ONLY:
+    for key in ("description", "publisher", "store_url"):
         if getattr(declared, key):
             yield APP_KEY(key=key, other=text("apps for iOS")).at(key)
 
@@ -362,7 +357,7 @@ def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
         )
 
 
-def _vpn_profiles(declared: StoreAppObject, profiles: dict[str, ProfileObject]) -> Iterator[Finding]:
+def _vpn_profiles(declared: StoreAppObject, profiles: Mapping[str, ProfileObject]) -> Iterator[Finding]:
     for item in declared.assignments:
         profile = profiles.get((item.vpn_profile or "").casefold())
         if profile is not None and not (profile.is_ios and profile.per_app):

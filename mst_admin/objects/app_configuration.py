@@ -181,107 +181,25 @@ APP_CONFIG_NOT_DECLARABLE = declare_finding(
     fatal=False,
 )
 
-
 IOS: Final = "settings"
 ANDROID: Final = "managedProperty"
 MANAGED: Final = "customSettings"
-LISTS: Final = (IOS, ANDROID, MANAGED)
-"""Names of the three lists; that of Android is a part of `payloadJson`."""
+LISTS: Final = {IOS: "appConfigKey", ANDROID: "key", MANAGED: "name"}
+"""The three lists, each with the name of a setting in its entries; that of Android is in `payloadJson`."""
 PAYLOAD: Final = "payloadJson"
-
-_KIND: Final = "androidenterprise#managedConfiguration"
+PACKAGES: Final = "packageIds"
+BUNDLES: Final = "bundleIds"
+"""Names under which the ids of apps stand among the properties, on Android and on iOS."""
+IOS_TYPE: Final = "#microsoft.graph.iosMobileAppConfiguration"
+ANDROID_TYPE: Final = "#microsoft.graph.androidManagedStoreAppConfiguration"
+MANAGED_TYPE: Final = "#microsoft.graph.targetedManagedAppConfiguration"
+ENCODED: Final = "encodedSettingXml"
 _IOS_TYPES: Final[Mapping[type[Value], str]] = {bool: "booleanType", int: "integerType", str: "stringType"}
 _ANDROID_VALUES: Final[Mapping[type[Value], str]] = {
     bool: "valueBool",
     int: "valueInteger",
     str: "valueString",
 }
-_NAMES: Final = {IOS: "appConfigKey", ANDROID: "key", MANAGED: "name"}
-
-
-def list_of(declared: AppConfigurationObject) -> str:
-    """The name of the list that has the settings."""
-    if not declared.on_devices:
-        return MANAGED
-    return IOS if declared.is_ios else ANDROID
-
-
-def entries(declared: AppConfigurationObject, others: Iterable[Wire] = ()) -> list[Body]:
-    """The settings as a list of entries by name; `others` are those that no file can say."""
-    kind = list_of(declared)
-    made = [_entry(kind, name, typed(declared, name)) for name in declared.settings]
-    return _ordered(kind, [*made, *map(dict, others)])
-
-
-def present_entries(kind: str, wire: Wire) -> list[Body]:
-    """The entries of the list `kind` in an app configuration of the tenant."""
-    found = _payload(wire).get(ANDROID) if kind == ANDROID else wire.get(kind)
-    listed = found if isinstance(found, list) else []
-    plain = [
-        {name: value for name, value in item.items() if not name.startswith("@")}
-        for item in listed
-        if isinstance(item, dict)
-    ]
-    return _ordered(kind, plain)
-
-
-def setting_of(kind: str, entry: Wire) -> tuple[str, Value] | None:
-    """Name and value of a setting, if a file can say it."""
-    name = str(entry.get(_NAMES[kind]) or "")
-    if not name:
-        return None
-    if kind == MANAGED:
-        return name, str(entry.get("value") or "")
-    if kind == IOS:
-        return _ios_setting(name, str(entry.get("appConfigKeyType")), str(entry.get("appConfigKeyValue")))
-    value = next((entry[key] for key in _ANDROID_VALUES.values() if entry.get(key) is not None), None)
-    return (name, value) if isinstance(value, bool | int | str) else None
-
-
-def payload(package: str, settings: Iterable[Wire]) -> str:
-    """The settings of an Android app as Graph takes them: base64 of JSON."""
-    document = {"kind": _KIND, "productId": f"app:{package}", ANDROID: [dict(item) for item in settings]}
-    return base64.b64encode(json.dumps(document).encode()).decode()
-
-
-def _entry(kind: str, name: str, value: Value) -> Body:
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    if kind == MANAGED:
-        return {"name": name, "value": str(value)}
-    if kind == ANDROID:
-        return {"key": name, _ANDROID_VALUES[type(value)]: value}
-    return {"appConfigKey": name, "appConfigKeyType": _IOS_TYPES[type(value)], "appConfigKeyValue": text}
-
-
-def _ios_setting(name: str, kind: str, text: str) -> tuple[str, Value] | None:
-    if kind == _IOS_TYPES[bool] and text.lower() in {"true", "false"}:
-        return name, text.lower() == "true"
-    if kind == _IOS_TYPES[int] and (number := signed_number(text)) is not None:
-        return name, number
-    return (name, text) if kind == _IOS_TYPES[str] else None
-
-
-def _payload(wire: Wire) -> Body:
-    """What `payloadJson` has; empty when it cannot be read."""
-    try:
-        document = json_value(base64.b64decode(str(wire.get(PAYLOAD) or "")))
-    except (binascii.Error, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _ordered(kind: str, found: list[Body]) -> list[Body]:
-    return sorted(found, key=lambda item: str(item.get(_NAMES[kind])))
-
-
-PACKAGES: Final = "packageIds"
-BUNDLES: Final = "bundleIds"
-"""Names under which the ids of apps stand among the properties, on Android and on iOS."""
-
-IOS_TYPE: Final = "#microsoft.graph.iosMobileAppConfiguration"
-ANDROID_TYPE: Final = "#microsoft.graph.androidManagedStoreAppConfiguration"
-MANAGED_TYPE: Final = "#microsoft.graph.targetedManagedAppConfiguration"
-ENCODED: Final = "encodedSettingXml"
 _ACTIONS: Final = {"prompt": "prompt", "grant": "autoGrant", "deny": "autoDeny"}
 _KNOWN_ACTIONS: Final = {wire: word for word, wire in _ACTIONS.items()}
 _APPLICABILITY: Final = {
@@ -297,6 +215,53 @@ _EDGE_KEYS: Final = "com.microsoft.intune.mam.managedbrowser."
 STRICT_KEY: Final = f"{_EDGE_KEYS}StrictTunnelMode"
 AVAILABLE_KEY: Final = f"{_EDGE_KEYS}TunnelAvailable.IntuneMAMOnly"
 """The two settings of Edge about its use of the tunnel: the names of all its others begin like these."""
+
+
+def _list_and_type(declared: AppConfigurationObject) -> tuple[str, str]:
+    """The name of the list that has the settings, and the type of the whole."""
+    if not declared.on_devices:
+        return MANAGED, MANAGED_TYPE
+    return (IOS, IOS_TYPE) if declared.is_ios else (ANDROID, ANDROID_TYPE)
+
+
+def _entry(kind: str, name: str, value: Value) -> Body:
+    """A setting as an entry of the list `kind`."""
+    if kind == MANAGED:
+        return {"name": name, "value": str(value)}
+    if kind == ANDROID:
+        return {"key": name, _ANDROID_VALUES[type(value)]: value}
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return {"appConfigKey": name, "appConfigKeyType": _IOS_TYPES[type(value)], "appConfigKeyValue": text}
+
+
+def _setting_of(kind: str, entry: Wire) -> tuple[str, Value] | None:
+    """Name and value of a setting, if a file can say it."""
+    name = str(entry.get(LISTS[kind]) or "")
+    value: Value | None = None
+    if kind == MANAGED:
+        value = str(entry.get("value") or "")
+    elif kind == ANDROID:
+        found = next((entry[key] for key in _ANDROID_VALUES.values() if entry.get(key) is not None), None)
+        value = found if isinstance(found, bool | int | str) else None
+    else:
+        text, type_name = str(entry.get("appConfigKeyValue")), entry.get("appConfigKeyType")
+        if type_name == _IOS_TYPES[bool]:
+            value = {"true": True, "false": False}.get(text.lower())
+        elif type_name == _IOS_TYPES[int]:
+            value = signed_number(text)
+        elif type_name == _IOS_TYPES[str]:
+            value = text
+    return (name, value) if name and value is not None else None
+
+
+def payload(package: str, settings: Iterable[Wire]) -> str:
+    """The settings of an Android app as Graph takes them: base64 of JSON."""
+    document = {
+        "kind": "androidenterprise#managedConfiguration",
+        "productId": f"app:{package}",
+        ANDROID: [dict(item) for item in settings],
+    }
+    return base64.b64encode(json.dumps(document).encode()).decode()
 
 
 @dataclass(frozen=True)
@@ -315,8 +280,21 @@ class PresentAppConfiguration(PresentObject):
 
     @property
     def entries(self) -> list[Body]:
-        """The settings, also those that no file can say."""
-        return present_entries(list_of(self.declared), self.wire)
+        """The settings, also those that no file can say; none where they cannot be read."""
+        wire, (kind, _type) = self.wire, _list_and_type(self.declared)
+        if kind == ANDROID:
+            try:
+                document = json_value(base64.b64decode(str(wire.get(PAYLOAD) or "")))
+            except (binascii.Error, ValueError):
+                document = {}
+            wire = document if isinstance(document, dict) else {}
+        listed = wire.get(kind)
+        plain = [
+            {name: value for name, value in item.items() if not name.startswith("@")}
+            for item in (listed if isinstance(listed, list) else ())
+            if isinstance(item, dict)
+        ]
+        return sorted(plain, key=lambda item: str(item.get(LISTS[kind])))
 
     @property
     def declared(self) -> AppConfigurationObject:
@@ -329,7 +307,10 @@ class PresentAppConfiguration(PresentObject):
             name=self.found.display_name,
             description=self.found.description or "",
             apps=self.apps,
-            permissions=dict(_permissions(wire)),
+            permissions={
+                str(item.get("permission")): _KNOWN_ACTIONS.get(str(item.get("action")), "prompt")
+                for item in wire.get("permissionActions") or ()
+            },
             role_scope_tag_ids=self.found.role_scope_tag_ids or ("0",),
             **assignees(self.assignments),
         )
@@ -337,26 +318,28 @@ class PresentAppConfiguration(PresentObject):
 
 def app_configuration_object(present: PresentAppConfiguration) -> AppConfigurationObject:
     """An app configuration of the tenant as it would be written; its values are not judged."""
-    kind = list_of(present.declared)
-    said = [setting_of(kind, item) for item in present.entries]
+    kind, _type = _list_and_type(present.declared)
+    said = [_setting_of(kind, item) for item in present.entries]
     return present.declared.model_copy(update={"settings": dict(item for item in said if item)})
 
 
 def others_of(present: PresentAppConfiguration) -> list[Body]:
     """The entries of the settings that no file can say."""
-    kind = list_of(present.declared)
-    return [item for item in present.entries if setting_of(kind, item) is None]
+    kind, _type = _list_and_type(present.declared)
+    return [item for item in present.entries if _setting_of(kind, item) is None]
 
 
 def app_configuration_body(declared: AppConfigurationObject, others: Iterable[Wire] = ()) -> Body:
     """The body of an app configuration; `others` are entries that no file can say."""
+    kind, type_name = _list_and_type(declared)
+    entries = [_entry(kind, name, typed(declared, name)) for name in declared.settings]
     common = {
-        TYPE: _type(declared),
+        TYPE: type_name,
         "displayName": declared.name,
         "description": declared.description or None,
         "roleScopeTagIds": list(declared.role_scope_tag_ids),
         BUNDLES if declared.is_ios else PACKAGES: sorted(declared.apps),
-        list_of(declared): entries(declared, others),
+        kind: sorted([*entries, *map(dict, others)], key=lambda item: str(item.get(LISTS[kind]))),
     }
     if not declared.on_devices:
         return common
@@ -381,25 +364,10 @@ def is_about_tunnel(present: PresentAppConfiguration) -> bool:
 
 def app_configuration_not_declared(present: PresentAppConfiguration) -> Iterator[Finding]:
     """What a file cannot say: a tenant that is made from the file does not get it."""
-    for what in _lost(present):
+    settings = [
+        text("the setting {key}", key=entry.get("appConfigKey") or entry.get("key"))
+        for entry in others_of(present)
+    ]
+    lost = [name for name in (ENCODED, "connectedAppsEnabled") if present.wire.get(name)]
+    for what in (*settings, *lost, *undeclarable_targets(present.assignments)):
         yield APP_CONFIG_NOT_DECLARABLE(name=plain(present.name), what=plain(what))
-
-
-def _lost(present: PresentAppConfiguration) -> Iterator[str]:
-    for entry in others_of(present):
-        yield text("the setting {key}", key=entry.get("appConfigKey") or entry.get("key"))
-    for name in (ENCODED, "connectedAppsEnabled"):
-        if present.wire.get(name):
-            yield name
-    yield from undeclarable_targets(present.assignments)
-
-
-def _type(declared: AppConfigurationObject) -> str:
-    if not declared.on_devices:
-        return MANAGED_TYPE
-    return IOS_TYPE if declared.is_ios else ANDROID_TYPE
-
-
-def _permissions(wire: Wire) -> Iterator[tuple[str, str]]:
-    for item in wire.get("permissionActions") or ():
-        yield str(item.get("permission")), _KNOWN_ACTIONS.get(str(item.get("action")), "prompt")

@@ -9,8 +9,6 @@ from mst_admin.objects.app_configuration import (
     AppConfigurationObject,
     AppConfigurationPlatform,
     Channel,
-    KnownSetting,
-    Value,
     allows,
     known_keys,
 )
@@ -45,8 +43,7 @@ def judge_app_configuration(
     """All findings about an app configuration; `profiles` are the VPN profiles that go with it."""
     return (
         *_channel(declared),
-        *_apps(declared),
-        *_blanks(declared),
+        *_apps_and_settings(declared),
         *(_defender(declared) if declared.for_defender else ()),
         *_data_boundary(declared),
         *_conflicts(declared, profiles),
@@ -73,7 +70,7 @@ def _channel(declared: AppConfigurationObject) -> Iterator[Finding]:
         yield APP_CONFIG_KEY(key="all_devices", other=text("managed devices")).at("all_devices")
 
 
-def _apps(declared: AppConfigurationObject) -> Iterator[Finding]:
+def _apps_and_settings(declared: AppConfigurationObject) -> Iterator[Finding]:
     if not declared.apps:
         yield finding(
             "apps", "app-config-without-apps", "there is no app", hint="Write the ids of one or more apps."
@@ -89,9 +86,6 @@ def _apps(declared: AppConfigurationObject) -> Iterator[Finding]:
     for name in declared.apps:
         if not PACKAGE.fullmatch(name):
             yield APP_CONFIG_APP_ID(name=name[:80])
-
-
-def _blanks(declared: AppConfigurationObject) -> Iterator[Finding]:
     for name, value in declared.settings.items():
         if name != name.strip() or str(value) != str(value).strip():
             yield finding(
@@ -106,26 +100,39 @@ def _blanks(declared: AppConfigurationObject) -> Iterator[Finding]:
 def _defender(declared: AppConfigurationObject) -> Iterator[Finding]:
     for name, value in declared.settings.items():
         key = known_keys(declared).get(name)
-        yield from _value(name, value, key) if key else _unknown(declared, name)
+        if key is None:
+            yield from _unknown(declared, name)
+        elif not allows(key, value):
+            yield finding(
+                "settings",
+                "app-setting-value",
+                "settings.{name} is “{value}”: it must be {allowed}",
+                hint="Write {allowed}.",
+                name=name,
+                value=str(value)[:80],
+                allowed=" or ".join(key.allowed),
+            )
     if not declared.is_ios and declared.on_devices and declared.platform in _EITHER_WORK_PROFILE:
         antiphishing, vpn = (_setting(declared, name, "1") for name in ("antiphishing", "vpn"))
         yield from judge_switches(antiphishing, vpn, "settings")
-    if not declared.is_ios and not declared.on_devices:
-        yield from _managed_apps(declared)
-    if declared.is_ios and declared.on_devices:
-        yield from _tunnel_only(declared)
-
-
-def _value(name: str, value: Value, key: KnownSetting) -> Iterator[Finding]:
-    if not allows(key, value):
+    needing = [name for name in _NEED_MAM_CONFIGS if name in declared.settings]
+    if not declared.is_ios and not declared.on_devices and needing and _MAM_CONFIGS not in declared.settings:
         yield finding(
             "settings",
-            "app-setting-value",
-            "settings.{name} is “{value}”: it must be {allowed}",
-            hint="Write {allowed}.",
-            name=name,
-            value=str(value)[:80],
-            allowed=" or ".join(key.allowed),
+            "mam-configs-missing",
+            "{names} count in managed apps only with DefenderMAMConfigs",
+            hint="Add DefenderMAMConfigs: 1.",
+            names=", ".join(needing),
+        )
+    on = [name for name in ("WebProtection", "AutoOnboard") if _setting(declared, name, "false") == "true"]
+    is_alone = _setting(declared, "TunnelOnly", "false") == "true"
+    if declared.is_ios and declared.on_devices and on and is_alone:
+        yield finding(
+            "settings",
+            "tunnel-only-beside-protection",
+            "settings.TunnelOnly switches Defender off, so {names} cannot be on",
+            hint="Remove them, or TunnelOnly.",
+            names=" and ".join(on),
         )
 
 
@@ -183,30 +190,6 @@ def _unknown(declared: AppConfigurationObject, name: str) -> Iterator[Finding]:
 
 def _setting(declared: AppConfigurationObject, name: str, default: str) -> str:
     return str(declared.settings.get(name, default)).lower()
-
-
-def _managed_apps(declared: AppConfigurationObject) -> Iterator[Finding]:
-    names = [name for name in _NEED_MAM_CONFIGS if name in declared.settings]
-    if names and _MAM_CONFIGS not in declared.settings:
-        yield finding(
-            "settings",
-            "mam-configs-missing",
-            "{names} count in managed apps only with DefenderMAMConfigs",
-            hint="Add DefenderMAMConfigs: 1.",
-            names=", ".join(names),
-        )
-
-
-def _tunnel_only(declared: AppConfigurationObject) -> Iterator[Finding]:
-    on = [name for name in ("WebProtection", "AutoOnboard") if _setting(declared, name, "false") == "true"]
-    if on and _setting(declared, "TunnelOnly", "false") == "true":
-        yield finding(
-            "settings",
-            "tunnel-only-beside-protection",
-            "settings.TunnelOnly switches Defender off, so {names} cannot be on",
-            hint="Remove them, or TunnelOnly.",
-            names=" and ".join(on),
-        )
 
 
 def _data_boundary(declared: AppConfigurationObject) -> Iterator[Finding]:

@@ -12,16 +12,16 @@ from typing import Any, Final
 from pydantic import Field, StrictBool, StrictInt
 
 from mst_admin.change import Body, Wire
-from mst_admin.objects.parts import DEFAULT_SCOPE_TAGS, Prose, Trimmed
+from mst_admin.objects.parts import DEFAULT_SCOPE_TAGS, Prose, Trimmed, fields_from, properties
 from mstunnel_setup.answers.finding import Finding, declare_finding, finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.errors import Declared
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
-from mstunnel_setup.gateway.configuration import DEFAULT_PORT, EVERYTHING, ServerConfiguration
-from mstunnel_setup.gateway.errors import PropertyError
-from mstunnel_setup.tenant.wire import TunnelConfiguration
+from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
+from mstunnel_setup.gateway.fields import PropertyError
+from mstunnel_setup.tenant.wire import TunnelConfiguration, wire_name
 
 
 class ConfigurationObject(Trimmed):
@@ -68,6 +68,12 @@ CORPORATE_NETWORK_INVALID = declare_finding(
 SESSION_TIMEOUT: Final = "session-timeout"
 DEFAULT_SESSION_SECONDS: Final = 3600
 _SETTINGS: Final = "advancedSettings"
+_NAMES: Final = {"name": "displayName"} | {
+    name: wire_name(name)
+    for name in ConfigurationObject.model_fields
+    if name not in {"name", "session_timeout", "advanced_settings"}
+}
+"""Properties by the keys of declarations."""
 
 
 def configuration_body(declared: ConfigurationObject) -> Body:
@@ -76,19 +82,12 @@ def configuration_body(declared: ConfigurationObject) -> Body:
     if declared.session_timeout is not None:
         settings[SESSION_TIMEOUT] = str(declared.session_timeout)
     return {
-        "displayName": declared.name,
-        "description": declared.description or None,
+        **properties(declared, _NAMES),
         "network": _network(declared.network),
         "ipv6Network": _network(declared.ipv6_network) or None,
-        "dnsServers": list(declared.dns_servers),
-        "defaultDomainSuffix": declared.default_domain_suffix or None,
         "routeIncludes": [_network(text) for text in declared.route_includes],
         "routeExcludes": [_network(text) for text in declared.route_excludes],
-        "splitDNS": list(declared.split_dns),
-        "listenPort": declared.listen_port,
-        "disableUdpConnections": declared.disable_udp_connections,
         _SETTINGS: [{"name": name, "value": value} for name, value in settings.items()],
-        "roleScopeTagIds": list(declared.role_scope_tag_ids),
     }
 
 
@@ -98,22 +97,10 @@ def configuration_object(found: TunnelConfiguration) -> ConfigurationObject:
     seconds = whole_number(settings.get(SESSION_TIMEOUT, ""), len(str(_LONGEST_SESSION)))
     if seconds is not None:
         del settings[SESSION_TIMEOUT]
-    return ConfigurationObject.model_construct(
-        name=found.display_name,
-        description=found.description or "",
-        network=found.network or "",
-        ipv6_network=found.ipv6_network or "",
-        dns_servers=found.dns_servers,
-        default_domain_suffix=found.default_domain_suffix or "",
-        split_dns=found.split_dns,
-        route_includes=found.includes,
-        route_excludes=found.excludes,
-        listen_port=DEFAULT_PORT if found.listen_port is None else found.listen_port,
-        disable_udp_connections=bool(found.disable_udp_connections),
-        session_timeout=seconds,
-        advanced_settings=settings,
-        role_scope_tag_ids=found.role_scope_tag_ids or DEFAULT_SCOPE_TAGS,
-    )
+    values = fields_from(found.document(), ConfigurationObject, _NAMES)
+    values |= {"route_includes": found.includes, "route_excludes": found.excludes}
+    values |= {"session_timeout": seconds, "advanced_settings": settings}
+    return ConfigurationObject.model_construct(**values)
 
 
 def changed(before: Wire, after: Wire) -> Body:
@@ -177,7 +164,12 @@ def judge_configuration(
     fatal = [*_served(body), *_refused_settings(declared), *_limits(declared)]
     if fatal:
         return tuple(fatal)
-    return (*_as_a_whole(body), *_advice(declared, corporate_networks))
+    # The gateway's own: settings without effect, what devices do not reach, rules for one family.
+    of_gateway = (
+        Finding(item.code, item.message, item.hint, key=_KEYS[item.code.partition("-")[0]])
+        for item in ServerConfiguration.from_wire(body).warnings
+    )
+    return (*of_gateway, *_advice(declared, corporate_networks))
 
 
 def judge_networks(networks: Sequence[str]) -> Iterator[Finding]:
@@ -285,13 +277,6 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
             count=count,
             most=_MOST_RULES,
         )
-
-
-def _as_a_whole(body: Body) -> Iterator[Finding]:
-    """The gateway's warnings: settings without effect, what devices do not reach, rules for one family."""
-    for warning in ServerConfiguration.from_wire(body).warnings:
-        key = _KEYS[warning.code.partition("-")[0]]
-        yield Finding(warning.code, warning.message, warning.hint, key=key)
 
 
 def _advice(declared: ConfigurationObject, corporate_networks: Sequence[str]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ app connects on its own.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, StrictBool
 
@@ -25,7 +25,6 @@ from mst_admin.objects.app_configuration import (
     app_configuration_object,
 )
 from mst_admin.objects.parts import (
-    Assignable,
     ExcludedGroups,
     Groups,
     NamedObject,
@@ -106,13 +105,13 @@ SITE_KEY: Final = f"{TUNNEL_KEYS}site_id"
 ROOTS_KEY: Final = f"{TUNNEL_KEYS}trusted_root_certificates"
 _TYPE_KEY: Final = f"{TUNNEL_KEYS}connection_type"
 _NAME_KEY: Final = f"{TUNNEL_KEYS}connection_name"
-_ADDRESS_KEY: Final = f"{TUNNEL_KEYS}server_address"
 _APPS_KEY: Final = f"{TUNNEL_KEYS}targeted_apps"
 _PAC_KEY: Final = f"{TUNNEL_KEYS}proxy_pacurl"
 _PROXY_KEY: Final = f"{TUNNEL_KEYS}proxy_address"
 _PORT_KEY: Final = f"{TUNNEL_KEYS}proxy_port"
 _CUSTOM_KEY: Final = f"{TUNNEL_KEYS}custom_configuration"
 _BYPASSED: Final = "bypassedUrls"
+Content = TypeVar("Content", dict[Any, Any], list[Any])
 
 
 @dataclass(frozen=True)
@@ -159,16 +158,35 @@ def configurations_of(
 
     `site` is the id or name of the site, `address` where devices find it, `roots` the value for the roots.
     """
-    tunnel = _tunnel_settings(declared, site, address, roots)
+    proxy = declared.proxy or ProxyObject()
+    tunnel = {
+        _TYPE_KEY: "MicrosoftProtect",
+        _NAME_KEY: declared.connection_name,
+        SITE_KEY: site,
+        f"{TUNNEL_KEYS}server_address": address,
+        _APPS_KEY: "" if declared.is_ios else "|".join(declared.apps),
+        ROOTS_KEY: roots,
+        _PAC_KEY: proxy.pac_url or "",
+        _PROXY_KEY: proxy.address or "",
+        _PORT_KEY: str(proxy.port or ""),
+        _CUSTOM_KEY: json.dumps({_BYPASSED: declared.bypassed_urls}) if declared.bypassed_urls else "",
+    }
+    strict = {STRICT_KEY: "True"} if declared.strict_tunnel else {}
     apps = declared.apps if declared.is_ios else (DEFENDER,)
-    yield _configuration(declared, TUNNEL, apps, tunnel)
+    policies = [(TUNNEL, apps, {name: value for name, value in tunnel.items() if value})]
     if has_edge(declared):
-        strict = {STRICT_KEY: "True"} if declared.strict_tunnel else {}
-        yield _configuration(
-            declared,
-            EDGE,
-            (EDGE_IOS if declared.is_ios else EDGE_ANDROID,),
-            {**strict, AVAILABLE_KEY: "True"},
+        edge = EDGE_IOS if declared.is_ios else EDGE_ANDROID
+        policies.append((EDGE, (edge,), {**strict, AVAILABLE_KEY: "True"}))
+    for suffix, own_apps, settings in policies:
+        yield AppConfigurationObject(
+            name=f"{declared.name}{suffix}",
+            channel=Channel.APPS,
+            platform=AppConfigurationPlatform.IOS if declared.is_ios else AppConfigurationPlatform.ANDROID,
+            apps=own_apps,
+            settings=dict(settings),
+            groups=declared.groups,
+            excluded_groups=declared.excluded_groups,
+            role_scope_tag_ids=declared.role_scope_tag_ids,
         )
 
 
@@ -182,7 +200,7 @@ def root_entries(roots: Iterable[DeviceConfiguration]) -> str:
     kept = (TYPE, "id", "displayName", "lastModifiedDateTime")
     entries = []
     for root in roots:
-        wire = root.model_dump(mode="json", by_alias=True)
+        wire = root.document()
         certificate = (root.model_extra or {}).get("trustedRootCertificate")
         entries.append({**{name: wire[name] for name in kept}, "trustedRootCertificate": certificate})
     return json.dumps(entries) if entries else ""
@@ -190,8 +208,7 @@ def root_entries(roots: Iterable[DeviceConfiguration]) -> str:
 
 def root_names(value: str) -> list[str]:
     """The names of trusted roots that stand in place of the value for them; none when it is that value."""
-    found = _json(value)
-    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
+    return [item for item in _json(value, list) if isinstance(item, str)]
 
 
 def find_mam(
@@ -221,15 +238,23 @@ def mam_object(present: PresentMam) -> MamObject:
     edge = app_configuration_object(present.edge).settings if present.edge else {}
     is_ios, site = present.tunnel.is_ios, said.get(SITE_KEY, "")
     targeted = tuple(filter(None, said.get(_APPS_KEY, "").split("|")))
+    proxy, custom = None, _json(said.get(_CUSTOM_KEY, ""), dict)
+    if said.get(_PAC_KEY) or said.get(_PROXY_KEY):
+        proxy = ProxyObject.model_construct(
+            address=said.get(_PROXY_KEY) or None,
+            port=whole_number(said.get(_PORT_KEY, "")),
+            pac_url=said.get(_PAC_KEY) or None,
+        )
+    bypassed, roots = custom.get(_BYPASSED), _json(said.get(ROOTS_KEY, ""), list)
     return MamObject.model_construct(
         name=present.name,
         platform=AppPlatform.IOS if is_ios else AppPlatform.ANDROID,
         connection_name=said.get(_NAME_KEY, ""),
         site=(present.sites or {}).get(site, site),
         apps=declared.apps if is_ios else targeted,
-        proxy=_proxy(said),
-        trusted_roots=tuple(str(item.get("displayName")) for item in _objects(said.get(ROOTS_KEY, ""))),
-        bypassed_urls=tuple(_bypassed(said.get(_CUSTOM_KEY, ""))),
+        proxy=proxy,
+        trusted_roots=tuple(str(item.get("displayName")) for item in roots if isinstance(item, dict)),
+        bypassed_urls=tuple(map(str, bypassed if isinstance(bypassed, list) else ())),
         strict_tunnel=str(edge.get(STRICT_KEY, "")).lower() == "true",
         groups=declared.groups,
         excluded_groups=declared.excluded_groups,
@@ -237,66 +262,13 @@ def mam_object(present: PresentMam) -> MamObject:
     )
 
 
-def _configuration(
-    declared: MamObject, suffix: str, apps: tuple[str, ...], settings: Mapping[str, str]
-) -> AppConfigurationObject:
-    return AppConfigurationObject(
-        name=f"{declared.name}{suffix}",
-        channel=Channel.APPS,
-        platform=AppConfigurationPlatform.IOS if declared.is_ios else AppConfigurationPlatform.ANDROID,
-        apps=apps,
-        settings=dict(settings),
-        groups=declared.groups,
-        excluded_groups=declared.excluded_groups,
-        role_scope_tag_ids=declared.role_scope_tag_ids,
-    )
-
-
-def _tunnel_settings(declared: MamObject, site: str, address: str, roots: str) -> dict[str, str]:
-    proxy = declared.proxy or ProxyObject()
-    bypassed = json.dumps({_BYPASSED: list(declared.bypassed_urls)}) if declared.bypassed_urls else ""
-    settings = {
-        _TYPE_KEY: "MicrosoftProtect",
-        _NAME_KEY: declared.connection_name,
-        SITE_KEY: site,
-        _ADDRESS_KEY: address,
-        _APPS_KEY: "" if declared.is_ios else "|".join(declared.apps),
-        ROOTS_KEY: roots,
-        _PAC_KEY: proxy.pac_url or "",
-        _PROXY_KEY: proxy.address or "",
-        _PORT_KEY: str(proxy.port or ""),
-        _CUSTOM_KEY: bypassed,
-    }
-    return {name: value for name, value in settings.items() if value}
-
-
-def _proxy(said: Mapping[str, str]) -> ProxyObject | None:
-    if not said.get(_PAC_KEY) and not said.get(_PROXY_KEY):
-        return None
-    return ProxyObject.model_construct(
-        address=said.get(_PROXY_KEY) or None,
-        port=whole_number(said.get(_PORT_KEY, "")),
-        pac_url=said.get(_PAC_KEY) or None,
-    )
-
-
-def _objects(text: str) -> list[dict[str, Any]]:
-    found = _json(text)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-
-
-def _bypassed(text: str) -> Iterator[str]:
-    found = _json(text)
-    listed = found.get(_BYPASSED) if isinstance(found, dict) else None
-    yield from map(str, listed if isinstance(listed, list) else ())
-
-
-def _json(text: str) -> object:
-    """What a text in JSON has; None when it is none."""
+def _json(text: str, kind: type[Content]) -> Content:
+    """What a text in JSON has; an empty one of this kind when it is no such."""
     try:
-        return json_value(text.encode())
+        found = json_value(text.encode())
     except ValueError:
-        return None
+        return kind()
+    return found if isinstance(found, kind) else kind()
 
 
 def judge_mam(
@@ -312,11 +284,9 @@ def judge_mam(
     """
     return (
         *_apps(declared),
-        *(judge_proxy(declared.proxy) if declared.proxy else ()),
         *_ios(declared, split_rules=split_rules),
         *judge_assignment(declared, text("tunnel for MAM")),
-        *_others(declared, others),
-        *_profiles(declared, profiles),
+        *_beside(declared, others, profiles),
     )
 
 
@@ -339,14 +309,13 @@ def _apps(declared: MamObject) -> Iterator[Finding]:
     for name in declared.apps:
         if not PACKAGE.fullmatch(name):
             yield APP_CONFIG_APP_ID(name=name[:80])
+    yield from judge_proxy(declared.proxy) if declared.proxy else ()
 
 
 def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
-    if not declared.is_ios:
-        if declared.bypassed_urls:
-            yield APP_KEY(key="bypassed_urls", other="iOS").at("bypassed_urls")
-        return
-    for host in declared.bypassed_urls:
+    if not declared.is_ios and declared.bypassed_urls:
+        yield APP_KEY(key="bypassed_urls", other="iOS").at("bypassed_urls")
+    for host in declared.bypassed_urls if declared.is_ios else ():
         if not is_host(host):
             yield finding(
                 "bypassed_urls",
@@ -355,7 +324,7 @@ def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
                 hint="Write the host alone.",
                 host=host[:80],
             )
-    if declared.proxy and declared.proxy.address and split_rules is not False:
+    if declared.is_ios and declared.proxy and declared.proxy.address and split_rules is not False:
         yield finding(
             "proxy",
             "mam-proxy-without-pac",
@@ -366,11 +335,14 @@ def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
         )
 
 
-def _others(declared: MamObject, others: Iterable[MamObject]) -> Iterator[Finding]:
+def _beside(
+    declared: MamObject, others: Iterable[MamObject], profiles: Iterable[ProfileObject]
+) -> Iterator[Finding]:
     """A device takes one policy with tunnel settings, and so one site."""
+    groups = set(declared.groups)
     for other in others:
         is_same = other.name.casefold() == declared.name.casefold()
-        if not is_same and other.platform is declared.platform and _share(declared, other):
+        if not is_same and other.platform is declared.platform and groups.intersection(other.groups):
             yield finding(
                 "groups",
                 "mam-twice",
@@ -378,11 +350,8 @@ def _others(declared: MamObject, others: Iterable[MamObject]) -> Iterator[Findin
                 hint="Remove the group from one of them.",
                 other=other.name,
             )
-
-
-def _profiles(declared: MamObject, profiles: Iterable[ProfileObject]) -> Iterator[Finding]:
     for profile in profiles:
-        if profile.is_ios is declared.is_ios and _share(declared, profile):
+        if profile.is_ios is declared.is_ios and groups.intersection(profile.groups):
             yield finding(
                 "groups",
                 "mam-beside-profile",
@@ -394,7 +363,3 @@ def _profiles(declared: MamObject, profiles: Iterable[ProfileObject]) -> Iterato
                 fatal=False,
                 profile=profile.name,
             )
-
-
-def _share(first: Assignable, second: Assignable) -> bool:
-    return not set(first.groups).isdisjoint(second.groups)

@@ -1,16 +1,17 @@
 """What declared objects have in common: names, texts, and to whom they are assigned."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Protocol, TypeAlias
 
-from pydantic import AfterValidator, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from mst_admin.change import TYPE, Body, Wire, identity
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Guid, Line, Part
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.wire import AssignmentTarget, IntuneObject
+from mstunnel_setup.tenant.wire import DeviceConfigurationAssignment, IntuneObject
+from mstunnel_setup.tenant.wire_apps import AppAssignment
 
 DEFAULT_SCOPE_TAGS = ("0",)
 """The default scope tag (docs/reference/mst-admin.md)."""
@@ -36,6 +37,30 @@ def without_empty(body: Wire) -> Body:
     return {name: value for name, value in body.items() if value is not None}
 
 
+def properties(declared: Part, names: Mapping[str, str]) -> Body:
+    """Fields of a declared object as properties in Graph; `names` are those of the properties, by field.
+
+    An empty text is null there.
+    """
+    values = {name: getattr(declared, field) for field, name in names.items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else None if value == "" else value
+        for name, value in values.items()
+    }
+
+
+def fields_from(wire: Wire, model: type[BaseModel], names: Mapping[str, str]) -> Body:
+    """The same in the other direction: the fields as the tenant has them; null is the default."""
+    found: Body = {}
+    for field, name in names.items():
+        known, value = model.model_fields[field], wire.get(name)
+        default = "" if known.is_required() else known.default
+        if value and isinstance(default, tuple):
+            value = tuple(map(str, value))
+        found[field] = default if value in (None, "", []) else value
+    return found
+
+
 class NamedObject(Part):
     """An object that is found again by its name."""
 
@@ -54,32 +79,32 @@ Groups = Annotated[tuple[Guid, ...], Field(description="Ids of the groups that i
 ExcludedGroups = Annotated[tuple[Guid, ...], Field(description="Ids of groups that are excluded")]
 
 
+Assignment: TypeAlias = AppAssignment | DeviceConfigurationAssignment
+"""An assignment that the tenant has."""
+
+
 class Assignable(Protocol):
     """A declared object that says to whom it is assigned."""
 
     @property
     def all_users(self) -> bool:
         """Whether all licensed users get it."""
+        ...
 
     @property
     def all_devices(self) -> bool:
         """Whether all devices get it."""
+        ...
 
     @property
     def groups(self) -> tuple[str, ...]:
         """Ids of the groups that get it."""
+        ...
 
     @property
     def excluded_groups(self) -> tuple[str, ...]:
         """Ids of the groups that do not get it."""
-
-
-class Assignment(Protocol):
-    """An assignment that the tenant has."""
-
-    @property
-    def target(self) -> AssignmentTarget:
-        """To whom."""
+        ...
 
 
 @dataclass(frozen=True)

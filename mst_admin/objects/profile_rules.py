@@ -47,7 +47,6 @@ EU_DATA_BOUNDARY = declare_finding(
 PACKAGE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 """The form of a package or bundle id."""
 _MOST: Final = 500
-_PORTS: Final = range(1, 65536)
 _ANDROID_ONLY: Final = ("always_on", "lockdown", "lockdown_exclusions", "proxy_exclusions")
 _IOS_ONLY: Final = (
     "per_app",
@@ -65,13 +64,8 @@ def judge_profile(profile: ProfileObject, *, split_rules: bool | None = None) ->
     `split_rules` is whether the site's server configuration has split tunnelling rules, None: unknown.
     """
     return (
-        *_other_platform(profile),
-        *_connection(profile),
-        *(judge_proxy(profile.proxy) if profile.proxy else ()),
-        *_exclusions(profile),
-        *_apps(profile),
-        *(_ios(profile, split_rules=split_rules) if profile.is_ios else _android(profile)),
-        *_ipv6(profile, split_rules=split_rules),
+        *_any_platform(profile),
+        *(_ios if profile.is_ios else _android)(profile, split_rules=split_rules),
         *judge_settings(profile),
         *judge_assignment(profile, "profile"),
     )
@@ -88,20 +82,6 @@ def judge_root(declared: TrustedRootObject) -> Iterator[Finding]:
             name=declared.name,
         )
     yield from (item for item in judge_assignment(declared, text("trusted root")) if item.fatal)
-
-
-def _other_platform(profile: ProfileObject) -> Iterator[Finding]:
-    for key in _ANDROID_ONLY if profile.is_ios else _IOS_ONLY:
-        if getattr(profile, key):
-            other = "Android" if profile.is_ios else "iOS"
-            yield finding(
-                key,
-                "key-of-another-platform",
-                "{key} is for {other} only",
-                hint="Remove it.",
-                key=key,
-                other=other,
-            )
 
 
 def judge_proxy(proxy: ProxyObject) -> Iterator[Finding]:
@@ -129,31 +109,53 @@ def judge_proxy(proxy: ProxyObject) -> Iterator[Finding]:
             hint="Write the host alone, the port in proxy.port.",
             address=proxy.address[:80],
         )
-    elif proxy.address is not None and (proxy.port is None or proxy.port not in _PORTS):
+    elif proxy.address is not None and (proxy.port is None or proxy.port not in range(1, 65536)):
         yield finding(
             "proxy", "proxy-port-invalid", "proxy.port is missing or not a port", hint="Write 1 to 65535."
         )
 
 
-def _exclusions(profile: ProfileObject) -> Iterator[Finding]:
-    if not profile.proxy_exclusions or profile.is_ios:
-        return
-    yield from judge_exclusions(profile.proxy_exclusions)
-    if profile.proxy is None or profile.proxy.address is None:
+def _any_platform(profile: ProfileObject) -> Iterator[Finding]:
+    for key in _ANDROID_ONLY if profile.is_ios else _IOS_ONLY:
+        if getattr(profile, key):
+            other = "Android" if profile.is_ios else "iOS"
+            yield finding(
+                key,
+                "key-of-another-platform",
+                "{key} is for {other} only",
+                hint="Remove it.",
+                key=key,
+                other=other,
+            )
+    if profile.connection is ConnectionType.TUNNEL and not profile.is_ios:
+        yield RETIRED_CLIENT(connection="microsoft-tunnel")
+    yield from judge_proxy(profile.proxy) if profile.proxy else ()
+    exclusions = () if profile.is_ios else profile.proxy_exclusions
+    yield from judge_exclusions(exclusions)
+    if exclusions and (profile.proxy is None or profile.proxy.address is None):
         yield finding(
             "proxy_exclusions",
             "exclusions-without-direct-proxy",
             "proxy_exclusions count only with one direct proxy",
             hint="Give proxy.address and proxy.port, or remove them.",
         )
+    if len(profile.apps) > _MOST:
+        yield finding(
+            "apps", "apps-too-many", "there are more than {most} apps", hint="Remove some.", most=_MOST
+        )
+    for name in (*(app.id for app in profile.apps), *profile.lockdown_exclusions):
+        if not PACKAGE.fullmatch(name):
+            key = "apps" if name in {app.id for app in profile.apps} else "lockdown_exclusions"
+            yield finding(
+                key,
+                "app-id-invalid",
+                "“{name}” is not the id of a package or bundle",
+                hint="Write one such as com.microsoft.emmx.",
+                name=name[:80],
+            )
 
 
-def _connection(profile: ProfileObject) -> Iterator[Finding]:
-    if profile.connection is ConnectionType.TUNNEL and not profile.is_ios:
-        yield RETIRED_CLIENT(connection="microsoft-tunnel")
-
-
-def _android(profile: ProfileObject) -> Iterator[Finding]:
+def _android(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Finding]:
     if profile.lockdown and not profile.always_on:
         yield finding(
             "lockdown",
@@ -192,11 +194,8 @@ def _android(profile: ProfileObject) -> Iterator[Finding]:
             hint="Set it there, under Connectivity.",
             fatal=False,
         )
-
-
-def _ipv6(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Finding]:
-    """A full tunnel gives devices an IPv6 address; a client that asks for none leaves IPv6 to the network."""
-    if split_rules is False and not profile.is_ios and not profile.lockdown:
+    # A full tunnel gives devices an IPv6 address; a client that asks for none leaves IPv6 to the network.
+    if split_rules is False and not profile.lockdown:
         yield finding(
             "lockdown",
             "ipv6-beside-tunnel",
@@ -206,23 +205,6 @@ def _ipv6(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findi
             ),
             fatal=False,
         )
-
-
-def _apps(profile: ProfileObject) -> Iterator[Finding]:
-    if len(profile.apps) > _MOST:
-        yield finding(
-            "apps", "apps-too-many", "there are more than {most} apps", hint="Remove some.", most=_MOST
-        )
-    for name in (*(app.id for app in profile.apps), *profile.lockdown_exclusions):
-        if not PACKAGE.fullmatch(name):
-            key = "apps" if name in {app.id for app in profile.apps} else "lockdown_exclusions"
-            yield finding(
-                key,
-                "app-id-invalid",
-                "“{name}” is not the id of a package or bundle",
-                hint="Write one such as com.microsoft.emmx.",
-                name=name[:80],
-            )
 
 
 def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Finding]:
@@ -255,70 +237,62 @@ def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findin
         )
 
 
-_MOST_RULES: Final = 500
-
-
 def judge_on_demand(rules: Sequence[RuleObject]) -> Iterator[Finding]:
     """What is wrong with the rules, in their order."""
-    if len(rules) > _MOST_RULES:
+    if len(rules) > _MOST:
         yield finding(
             "on_demand_rules",
             "rules-too-many",
             "there are more than {most} on-demand rules",
             hint="Join some.",
-            most=_MOST_RULES,
+            most=_MOST,
         )
     for number, rule in enumerate(rules, 1):
-        yield from _on_demand_rule(number, rule)
-
-
-def _on_demand_rule(number: int, rule: RuleObject) -> Iterator[Finding]:
-    evaluates = rule.action == "evaluate"
-    if evaluates and not (rule.domain_action and rule.domains):
-        yield finding(
-            "on_demand_rules",
-            "rule-incomplete",
-            "on-demand rule {number}: evaluate needs domain_action and domains",
-            hint="Add them, or choose another action.",
-            number=number,
-        )
-    if not evaluates and (rule.domain_action or rule.domains):
-        yield RULE_KEY_WITHOUT_EFFECT(
-            number=number,
-            keys=text("domain_action and domains"),
-            needed="evaluate",
-            instead="action: evaluate",
-        )
-    if rule.probe_required_url and not (evaluates and rule.domain_action == "connect-if-needed"):
-        yield RULE_KEY_WITHOUT_EFFECT(
-            number=number,
-            keys="probe_required_url",
-            needed=text("evaluate and connect-if-needed"),
-            instead="probe_url",
-        )
-    for name in ("probe_url", "probe_required_url"):
-        url = getattr(rule, name)
-        if url and not is_web_address(url):
+        evaluates = rule.action == "evaluate"
+        if evaluates and not (rule.domain_action and rule.domains):
             yield finding(
                 "on_demand_rules",
-                "rule-url-invalid",
-                "on-demand rule {number}: {key} is not an http or https address",
-                hint="Write a full address.",
+                "rule-incomplete",
+                "on-demand rule {number}: evaluate needs domain_action and domains",
+                hint="Add them, or choose another action.",
                 number=number,
-                key=name,
             )
+        if not evaluates and (rule.domain_action or rule.domains):
+            yield RULE_KEY_WITHOUT_EFFECT(
+                number=number,
+                keys=text("domain_action and domains"),
+                needed="evaluate",
+                instead="action: evaluate",
+            )
+        if rule.probe_required_url and not (evaluates and rule.domain_action == "connect-if-needed"):
+            yield RULE_KEY_WITHOUT_EFFECT(
+                number=number,
+                keys="probe_required_url",
+                needed=text("evaluate and connect-if-needed"),
+                instead="probe_url",
+            )
+        for name in ("probe_url", "probe_required_url"):
+            url = getattr(rule, name)
+            if url and not is_web_address(url):
+                yield finding(
+                    "on_demand_rules",
+                    "rule-url-invalid",
+                    "on-demand rule {number}: {key} is not an http or https address",
+                    hint="Write a full address.",
+                    number=number,
+                    key=name,
+                )
 
 
-_ANDROID_SETTINGS: Final = ("vpn", "antiphishing", "defendertoggle")
-_IOS_SETTINGS: Final = ("TunnelOnly", "WebProtection", "AutoOnboard")
 # Graph takes 25 entries, one of which makes Defender the tunnel's client.
 _MOST_SETTINGS: Final = 24
-_CUSTOM_SETTINGS: Final = "custom_settings"
 
 
 def judge_settings(profile: ProfileObject) -> Iterator[Finding]:
     """All findings about the custom settings of a profile."""
-    known = _IOS_SETTINGS if profile.is_ios else _ANDROID_SETTINGS
+    known = ("vpn", "antiphishing", "defendertoggle")
+    if profile.is_ios:
+        known = ("TunnelOnly", "WebProtection", "AutoOnboard")
     if len(profile.custom_settings) > _MOST_SETTINGS:
         yield finding(
             "custom_settings",
@@ -328,7 +302,37 @@ def judge_settings(profile: ProfileObject) -> Iterator[Finding]:
             most=_MOST_SETTINGS,
         )
     for name, value in profile.custom_settings.items():
-        yield from _custom_setting(name, value, known)
+        if name in known:
+            allowed = ("true", "false") if profile.is_ios else ("0", "1")
+            if value.lower() not in allowed:
+                yield finding(
+                    "custom_settings",
+                    "custom-setting-value",
+                    "custom_settings.{name} is “{value}”: it must be {allowed}",
+                    hint="Write {allowed}.",
+                    name=name,
+                    value=value[:80],
+                    allowed=text("True or False") if profile.is_ios else text("1 or 0"),
+                )
+        elif spelled := next((item for item in known if item.lower() == name.lower()), None):
+            yield finding(
+                "custom_settings",
+                "custom-setting-spelling",
+                "custom_settings.{name} is spelled differently: the key is {spelled}",
+                hint="Write {spelled}.",
+                name=name,
+                spelled=spelled,
+            )
+        else:
+            yield finding(
+                "custom_settings",
+                "custom-setting-unknown",
+                "custom_settings.{name} is not documented for this platform",
+                hint="Check the name: documented are {known}. Others are passed on unchanged.",
+                fatal=False,
+                name=name,
+                known=", ".join(known),
+            )
     yield from _ios_settings(profile) if profile.is_ios else _android_settings(profile)
 
 
@@ -351,49 +355,12 @@ def judge_switches(antiphishing: str, vpn: str, key: str) -> Iterator[Finding]:
         )
 
 
-def _custom_setting(name: str, value: str, known: tuple[str, ...]) -> Iterator[Finding]:
-    if name in known:
-        allowed = ("true", "false") if known is _IOS_SETTINGS else ("0", "1")
-        if value.lower() not in allowed:
-            words = text("True or False") if known is _IOS_SETTINGS else text("1 or 0")
-            yield finding(
-                "custom_settings",
-                "custom-setting-value",
-                "custom_settings.{name} is “{value}”: it must be {allowed}",
-                hint="Write {allowed}.",
-                name=name,
-                value=value[:80],
-                allowed=words,
-            )
-        return
-    spelled = next((item for item in known if item.lower() == name.lower()), None)
-    if spelled:
-        yield finding(
-            "custom_settings",
-            "custom-setting-spelling",
-            "custom_settings.{name} is spelled differently: the key is {spelled}",
-            hint="Write {spelled}.",
-            name=name,
-            spelled=spelled,
-        )
-    else:
-        yield finding(
-            "custom_settings",
-            "custom-setting-unknown",
-            "custom_settings.{name} is not documented for this platform",
-            hint="Check the name: documented are {known}. Others are passed on unchanged.",
-            fatal=False,
-            name=name,
-            known=", ".join(known),
-        )
-
-
 def _android_settings(profile: ProfileObject) -> Iterator[Finding]:
     off = profile.custom("defendertoggle", "1") == "0"
     useless = [key for key in ("vpn", "antiphishing") if profile.custom_settings.get(key) == "1"]
     if profile.platform is ProfilePlatform.ANDROID_WORK_PROFILE and not off:
         antiphishing, vpn = (profile.custom(key, "1") for key in ("antiphishing", "vpn"))
-        yield from judge_switches(antiphishing, vpn, _CUSTOM_SETTINGS)
+        yield from judge_switches(antiphishing, vpn, "custom_settings")
     if off and useless:
         yield finding(
             "custom_settings",

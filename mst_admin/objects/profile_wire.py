@@ -15,7 +15,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
 from mst_admin.change import ASSIGNMENTS, Body, Wire, canonical
-from mst_admin.objects.parts import PresentObject, assignees, target_of, undeclarable_targets
+from mst_admin.objects.parts import (
+    PresentObject,
+    assignees,
+    fields_from,
+    properties,
+    target_of,
+    undeclarable_targets,
+)
 from mst_admin.objects.profile import (
     AppObject,
     ConnectionType,
@@ -64,6 +71,30 @@ _ACTIONS: Final = {
 }
 _DOMAIN_ACTIONS: Final = {"connect-if-needed": "connectIfNeeded", "never-connect": "neverConnect"}
 _INTERFACES: Final = {None: "notConfigured", "ethernet": "ethernet", "wifi": "wiFi", "cellular": "cellular"}
+# Properties by the keys of declarations, in both directions.
+_ANDROID: Final = {
+    "always_on": "alwaysOn",
+    "lockdown": "alwaysOnLockdown",
+    "lockdown_exclusions": "lockdownExclusionList",
+    "proxy_exclusions": "proxyExclusionList",
+}
+_IOS: Final = {
+    "per_app": "enablePerApp",
+    "safari_domains": "safariDomains",
+    "associated_domains": "associatedDomains",
+    "excluded_domains": "excludedDomains",
+    "block_override": "disableOnDemandUserOverride",
+}
+_RULE: Final = {
+    "domains": "domains",
+    "dns_servers": "dnsServerAddressMatch",
+    "ssids": "ssids",
+    "search_domains": "dnsSearchDomains",
+    "probe_url": "probeUrl",
+    "probe_required_url": "probeRequiredUrl",
+}
+_APP: Final = {"id": "appId", "name": "name", "publisher": "publisher", "store_url": "appStoreUrl"}
+_PROXY: Final = {"address": "address", "port": "port", "pac_url": "automaticConfigurationScriptUrl"}
 
 
 def server_address(public_address: str, port: int) -> str:
@@ -80,7 +111,7 @@ def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
     It has every property that a profile speaks about, null for what is not set.
     """
     server = {"address": address, "description": "", "isDefaultServer": True}
-    common = {
+    body: Body = {
         "@odata.type": TYPES[profile.platform],
         "displayName": profile.name,
         "description": profile.description or None,
@@ -88,9 +119,24 @@ def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
         "connectionName": profile.connection_name,
         "connectionType": CONNECTIONS[profile.connection],
         "microsoftTunnelSiteId": site_id,
-        "proxyServer": _proxy(profile.proxy) if profile.proxy else None,
+        "proxyServer": _proxy(profile.proxy),
+        "targetedMobileApps": [properties(app, _APP) for app in profile.apps],
+        **properties(profile, _IOS if profile.is_ios else _ANDROID),
     }
-    return {**common, **(_ios(profile, server) if profile.is_ios else _android(profile, server))}
+    if profile.is_ios:
+        return body | {
+            "authenticationMethod": "usernameAndPassword",
+            "server": server,
+            "enableSplitTunneling": False,
+            "onDemandRules": [_rule(rule) for rule in profile.on_demand_rules],
+            "customData": _client_settings(profile, _IOS_CLIENT),
+        }
+    return body | {
+        "authenticationMethod": "azureAD",
+        "servers": [server],
+        "targetedPackageIds": [app.id for app in profile.apps],
+        "customData": _client_settings(profile, _ANDROID_CLIENT),
+    }
 
 
 def root_body(declared: TrustedRootObject, root: Certificate) -> Body:
@@ -114,71 +160,34 @@ def is_root_name(name: str) -> bool:
     return name.casefold().endswith(root_name(""))
 
 
-def _android(profile: ProfileObject, server: Body) -> Body:
-    return {
-        "authenticationMethod": "azureAD",
-        "servers": [server],
-        "alwaysOn": profile.always_on,
-        "alwaysOnLockdown": profile.lockdown,
-        "lockdownExclusionList": list(profile.lockdown_exclusions),
-        "proxyExclusionList": list(profile.proxy_exclusions),
-        "targetedPackageIds": [app.id for app in profile.apps],
-        "targetedMobileApps": [_app(app) for app in profile.apps],
-        "customData": _custom(profile, _ANDROID_CLIENT),
-    }
+def _client_settings(profile: ProfileObject, client: Wire) -> list[Body]:
+    settings = [{"key": key, "value": value} for key, value in profile.custom_settings.items()]
+    return [dict(client), *settings]
 
 
-def _ios(profile: ProfileObject, server: Body) -> Body:
-    return {
-        "authenticationMethod": "usernameAndPassword",
-        "server": server,
-        "enableSplitTunneling": False,
-        "enablePerApp": profile.per_app,
-        "targetedMobileApps": [_app(app) for app in profile.apps],
-        "safariDomains": list(profile.safari_domains),
-        "associatedDomains": list(profile.associated_domains),
-        "excludedDomains": list(profile.excluded_domains),
-        "onDemandRules": [_rule(rule) for rule in profile.on_demand_rules],
-        "disableOnDemandUserOverride": profile.block_override,
-        "customData": _custom(profile, _IOS_CLIENT),
-    }
-
-
-def _proxy(proxy: ProxyObject) -> Body:
-    if proxy.pac_url is not None:
-        return {"automaticConfigurationScriptUrl": proxy.pac_url}
-    return {"address": proxy.address, "port": proxy.port}
-
-
-def _app(app: AppObject) -> Body:
-    return {"name": app.name, "publisher": app.publisher, "appStoreUrl": app.store_url, "appId": app.id}
+def _proxy(proxy: ProxyObject | None) -> Body | None:
+    if proxy is None:
+        return None
+    pac = proxy.pac_url is not None
+    return properties(
+        proxy, {"pac_url": _PROXY["pac_url"]} if pac else {"address": "address", "port": "port"}
+    )
 
 
 def _rule(rule: RuleObject) -> Body:
     body = {
         "action": _ACTIONS[rule.action],
         "domainAction": rule.domain_action and _DOMAIN_ACTIONS[rule.domain_action],
-        "domains": list(rule.domains) or None,
-        "dnsServerAddressMatch": list(rule.dns_servers) or None,
-        "ssids": list(rule.ssids) or None,
-        "dnsSearchDomains": list(rule.search_domains) or None,
         "interfaceTypeMatch": _INTERFACES[rule.interface],
-        "probeUrl": rule.probe_url,
-        "probeRequiredUrl": rule.probe_required_url,
+        **properties(rule, _RULE),
     }
-    return {name: value for name, value in body.items() if value is not None}
-
-
-def _custom(profile: ProfileObject, client: Wire) -> list[Body]:
-    settings = [{"key": key, "value": value} for key, value in profile.custom_settings.items()]
-    return [dict(client), *settings]
+    return {name: value for name, value in body.items() if value not in (None, [])}
 
 
 _PLATFORMS: Final = {name: platform for platform, name in TYPES.items()}
 _KNOWN_CONNECTIONS: Final = {name: connection for connection, name in CONNECTIONS.items()}
-_KNOWN_ACTIONS: Final = {"evaluateConnection": "evaluate"}
-_KNOWN_DOMAIN_ACTIONS: Final = {"connectIfNeeded": "connect-if-needed", "neverConnect": "never-connect"}
-_KNOWN_INTERFACES: Final = {"ethernet": "ethernet", "wiFi": "wifi", "cellular": "cellular"}
+_KNOWN_DOMAIN_ACTIONS: Final = {name: word for word, name in _DOMAIN_ACTIONS.items()}
+_KNOWN_INTERFACES: Final = {name: word for word, name in _INTERFACES.items()}
 _OF_THE_TENANT: Final = frozenset(
     {"id", "version", "createdDateTime", "lastModifiedDateTime", "supportsScopeTags", "microsoftTunnelSiteId"}
 )
@@ -206,28 +215,21 @@ def profile_object(
     wire = extra(found)
     entries = [(item.get("key"), item.get("value")) for item in wire.get("customData") or ()]
     entries += [(item.get("name"), item.get("value")) for item in wire.get("customKeyValueData") or ()]
+    proxy = fields_from(wire.get("proxyServer") or {}, ProxyObject, _PROXY)
     profile = ProfileObject.model_construct(
         platform=_PLATFORMS[found.odata_type],
         name=found.display_name,
         description=found.description or "",
         connection_name=str(wire.get("connectionName") or ""),
         site=str(wire.get("microsoftTunnelSiteId") or ""),
-        per_app=bool(wire.get("enablePerApp")),
         apps=tuple(_present_apps(wire)),
-        always_on=bool(wire.get("alwaysOn")),
-        lockdown=bool(wire.get("alwaysOnLockdown")),
-        lockdown_exclusions=_texts(wire, "lockdownExclusionList"),
         on_demand_rules=tuple(_present_rule(item) for item in wire.get("onDemandRules") or ()),
-        block_override=bool(wire.get("disableOnDemandUserOverride")),
-        safari_domains=_texts(wire, "safariDomains"),
-        associated_domains=_texts(wire, "associatedDomains"),
-        excluded_domains=_texts(wire, "excludedDomains"),
-        proxy=_present_proxy(wire.get("proxyServer")),
-        proxy_exclusions=_texts(wire, "proxyExclusionList"),
+        proxy=ProxyObject.model_construct(**proxy) if proxy["address"] or proxy["pac_url"] else None,
         custom_settings={
             str(key): str(value) for key, value in entries if key not in CLIENT_KEYS and value is not None
         },
         role_scope_tag_ids=found.role_scope_tag_ids,
+        **fields_from(wire, ProfileObject, {**_ANDROID, **_IOS}),
         **assignees(assignments),
     )
     connection = _KNOWN_CONNECTIONS.get(str(wire.get("connectionType")), profile.connection)
@@ -250,28 +252,24 @@ def not_declared(
     found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
 ) -> Iterator[Finding]:
     """What a file cannot say of a profile: a tenant that is made from the file does not get it."""
-    for what in (*_lost_properties(found, assignments), *undeclarable_targets(assignments)):
-        yield PROFILE_NOT_DECLARABLE(profile=plain(found.display_name), what=plain(what))
-
-
-def _lost_properties(
-    found: DeviceConfiguration, assignments: Sequence[DeviceConfigurationAssignment]
-) -> Iterator[str]:
-    wire = found.model_dump(mode="json", by_alias=True)
+    wire: Body = found.document()
     kept = profile_body(profile_object(found, assignments), "", "")
-    for name, value in wire.items():
-        if name in _OF_THE_TENANT | _SAID_OTHERWISE or "@" in name:
-            continue
-        if canonical(value) not in (None, canonical(kept.get(name))):
-            yield name
+    lost = [
+        name
+        for name, value in wire.items()
+        if name not in _OF_THE_TENANT | _SAID_OTHERWISE
+        and "@" not in name
+        and canonical(value) not in (None, canonical(kept.get(name)))
+    ]
     if len(addresses_of(found)) > 1:
-        yield text("more than one server")
-    entries = wire.get("customData") or ()
-    yield from (
+        lost.append(text("more than one server"))
+    lost += [
         text("customData {key} without a value", key=item["key"])
-        for item in entries
+        for item in wire.get("customData") or ()
         if item.get("value") is None and item.get("key") not in CLIENT_KEYS
-    )
+    ]
+    for what in (*lost, *undeclarable_targets(assignments)):
+        yield PROFILE_NOT_DECLARABLE(profile=plain(found.display_name), what=plain(what))
 
 
 def addresses_of(found: DeviceConfiguration) -> list[str]:
@@ -285,44 +283,21 @@ def extra(found: DeviceConfiguration) -> Body:
     return found.model_extra or {}
 
 
-def _texts(wire: Wire, name: str) -> tuple[str, ...]:
-    return tuple(map(str, wire.get(name) or ()))
-
-
 def _present_apps(wire: Wire) -> Iterator[AppObject]:
     listed = {str(item.get("appId")): item for item in wire.get("targetedMobileApps") or ()}
-    for package in dict.fromkeys([*_texts(wire, "targetedPackageIds"), *listed]):
-        known = listed.get(package, {})
-        yield AppObject.model_construct(
-            id=package,
-            name=str(known.get("name") or package),
-            publisher=known.get("publisher"),
-            store_url=known.get("appStoreUrl"),
-        )
-
-
-def _present_proxy(wire: Wire | None) -> ProxyObject | None:
-    if not wire or not any(wire.get(name) for name in ("address", "automaticConfigurationScriptUrl")):
-        return None
-    return ProxyObject.model_construct(
-        address=wire.get("address") or None,
-        port=wire.get("port"),
-        pac_url=wire.get("automaticConfigurationScriptUrl") or None,
-    )
+    for package in dict.fromkeys([*map(str, wire.get("targetedPackageIds") or ()), *listed]):
+        known = {**listed.get(package, {}), "appId": package}
+        known["name"] = str(known.get("name") or package)
+        yield AppObject.model_construct(**{field: known.get(name) for field, name in _APP.items()})
 
 
 def _present_rule(wire: Wire) -> RuleObject:
-    action, domain_action = str(wire.get("action")), wire.get("domainAction")
+    action = str(wire.get("action"))
     return RuleObject.model_construct(
-        action=_KNOWN_ACTIONS.get(action, action),
-        domain_action=_KNOWN_DOMAIN_ACTIONS.get(str(domain_action)),
-        domains=_texts(wire, "domains"),
-        dns_servers=_texts(wire, "dnsServerAddressMatch"),
-        ssids=_texts(wire, "ssids"),
-        search_domains=_texts(wire, "dnsSearchDomains"),
+        action="evaluate" if action == _ACTIONS["evaluate"] else action,
+        domain_action=_KNOWN_DOMAIN_ACTIONS.get(str(wire.get("domainAction"))),
         interface=_KNOWN_INTERFACES.get(str(wire.get("interfaceTypeMatch"))),
-        probe_url=wire.get("probeUrl"),
-        probe_required_url=wire.get("probeRequiredUrl"),
+        **fields_from(wire, RuleObject, _RULE),
     )
 
 

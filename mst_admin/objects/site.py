@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import Field, StrictBool, StrictInt
 
 from mst_admin.change import Body
-from mst_admin.objects.parts import DEFAULT_SCOPE_TAGS, Prose, Trimmed
+from mst_admin.objects.parts import DEFAULT_SCOPE_TAGS, Prose, Trimmed, fields_from, properties
 from mstunnel_setup.answers.address import web_address_problem
 from mstunnel_setup.answers.document import suggest
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.text import quoted
 from mstunnel_setup.gateway import fields
-from mstunnel_setup.gateway.errors import PropertyError
+from mstunnel_setup.gateway.fields import PropertyError
 from mstunnel_setup.tenant.wire import TunnelSite
 
 
@@ -53,35 +53,46 @@ class SiteObject(Trimmed):
     role_scope_tag_ids: tuple[str, ...] = Field(default=DEFAULT_SCOPE_TAGS, description="Ids of scope tags")
 
 
+_NAMES: Final = {
+    "name": "displayName",
+    "description": "description",
+    "public_address": "publicAddress",
+    "internal_network_probe_url": "internalNetworkProbeUrl",
+    "upgrade_automatically": "upgradeAutomatically",
+    "role_scope_tag_ids": "roleScopeTagIds",
+}
+"""Properties by the keys of declarations."""
+
+
 def site_body(declared: SiteObject, now: datetime) -> Body:
     """The body of a site, without its server configuration. `now` decides about summer time."""
     window = declared.upgrade_window
     return {
-        "displayName": declared.name,
-        "description": declared.description or None,
-        "publicAddress": declared.public_address,
-        "internalNetworkProbeUrl": declared.internal_network_probe_url or None,
-        "upgradeAutomatically": declared.upgrade_automatically,
+        **properties(declared, _NAMES),
         "upgradeWindowStartTime": window and _clock(window.start),
         "upgradeWindowEndTime": window and _clock(window.end),
         "upgradeWindowUtcOffsetInMinutes": window and utc_offset(window, now),
-        "roleScopeTagIds": list(declared.role_scope_tag_ids),
     }
 
 
 def site_object(found: TunnelSite) -> SiteObject:
     """A site of the tenant as it would be declared; its values are not judged."""
     configuration = found.microsoft_tunnel_configuration
-    return SiteObject.model_construct(
-        name=found.display_name,
-        description=found.description or "",
-        public_address=found.public_address or "",
-        configuration=configuration.display_name if configuration else "",
-        internal_network_probe_url=found.internal_network_probe_url or "",
-        upgrade_automatically=bool(found.upgrade_automatically),
-        upgrade_window=_present_window(found),
-        role_scope_tag_ids=found.role_scope_tag_ids or DEFAULT_SCOPE_TAGS,
-    )
+    start, end = found.upgrade_window_start_time, found.upgrade_window_end_time
+    window = None
+    if start is not None and end is not None:
+        window = WindowObject(
+            start=start.strftime("%H:%M"),
+            end=end.strftime("%H:%M"),
+            utc_offset_minutes=found.upgrade_window_utc_offset_in_minutes or 0,
+        )
+    values = fields_from(found.document(), SiteObject, _NAMES)
+    values |= {
+        "configuration": configuration.display_name if configuration else "",
+        "upgrade_automatically": bool(found.upgrade_automatically),
+        "upgrade_window": window,
+    }
+    return SiteObject.model_construct(**values)
 
 
 def utc_offset(window: WindowObject, now: datetime) -> int:
@@ -96,35 +107,23 @@ def _clock(text: str) -> str:
     return time.fromisoformat(text).isoformat()
 
 
-def _present_window(found: TunnelSite) -> WindowObject | None:
-    start, end = found.upgrade_window_start_time, found.upgrade_window_end_time
-    if start is None or end is None:
-        return None
-    offset = found.upgrade_window_utc_offset_in_minutes or 0
-    return WindowObject(start=start.strftime("%H:%M"), end=end.strftime("%H:%M"), utc_offset_minutes=offset)
-
-
 Resolve: TypeAlias = Callable[[str], Sequence[str]]
 """Addresses of a host name, as text; none when it has none."""
 
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:00(\.0+)?)?")
-_HOUR: Final = 60
-_DAY: Final = 24 * 60
-_WITHOUT_SUMMER_TIME: Final = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT"})
 _FARTHEST: Final = 14 * 60
 
 
 def judge_site(declared: SiteObject, resolve: Resolve | None = None) -> tuple[Finding, ...]:
     """All findings about a site; warnings only when nothing is fatal. `resolve` looks names up."""
-    fatal = [*_address(declared.public_address), *_probe(declared.internal_network_probe_url)]
-    if declared.upgrade_window is not None:
-        fatal += _window(declared.upgrade_window)
+    fatal = [*_addresses(declared), *(_window(declared.upgrade_window) if declared.upgrade_window else ())]
     if fatal:
         return tuple(fatal)
-    return (*_reachable(declared.public_address, resolve), *_zone_advice(declared.upgrade_window))
+    return tuple(_advice(declared, resolve))
 
 
-def _address(text: str) -> Iterator[Finding]:
+def _addresses(declared: SiteObject) -> Iterator[Finding]:
+    text = declared.public_address
     try:
         if _as_address(text) is not None:
             fields.address("public_address", text)
@@ -138,6 +137,17 @@ def _address(text: str) -> Iterator[Finding]:
             hint="Write one such as gateway.contoso.com, without https:// and without a port.",
             address=quoted(text),
         )
+    url = declared.internal_network_probe_url
+    if url and (problem := web_address_problem(url)):
+        # What stands before an @ may be a password.
+        yield finding(
+            "internal_network_probe_url",
+            "probe-url-invalid",
+            "internal_network_probe_url is {url}: {reason}",
+            hint="Write an http or https address such as https://intranet.contoso.com/.",
+            url=quoted(re.sub(r"//[^/]*@", "//…@", url)),
+            reason=problem,
+        )
 
 
 def _as_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -145,20 +155,6 @@ def _as_address(text: str) -> IPv4Address | IPv6Address | None:
         return ip_address(text)
     except ValueError:
         return None
-
-
-def _probe(text: str) -> Iterator[Finding]:
-    problem = web_address_problem(text) if text else ""
-    if problem:
-        # What stands before an @ may be a password.
-        yield finding(
-            "internal_network_probe_url",
-            "probe-url-invalid",
-            "internal_network_probe_url is {url}: {reason}",
-            hint="Write an http or https address such as https://intranet.contoso.com/.",
-            url=quoted(re.sub(r"//[^/]*@", "//…@", text)),
-            reason=problem,
-        )
 
 
 def _window(window: WindowObject) -> Iterator[Finding]:
@@ -172,7 +168,9 @@ def _window(window: WindowObject) -> Iterator[Finding]:
             name=name,
             value=quoted(getattr(window, name)),
         )
-    if not wrong and (_minutes(window.end) - _minutes(window.start)) % _DAY < _HOUR:
+    start, end = (time.fromisoformat("00:00" if wrong else text) for text in (window.start, window.end))
+    minutes = (end.hour - start.hour) * 60 + end.minute - start.minute
+    if not wrong and minutes % (24 * 60) < 60:  # noqa: PLR2004 (minutes of an hour)
         yield finding(
             "upgrade_window",
             "window-short",
@@ -207,24 +205,8 @@ def _window(window: WindowObject) -> Iterator[Finding]:
         )
 
 
-def _minutes(text: str) -> int:
-    moment = time.fromisoformat(text)
-    return moment.hour * 60 + moment.minute
-
-
-def _zone_advice(window: WindowObject | None) -> Iterator[Finding]:
-    if window is not None and window.time_zone is not None and window.time_zone not in _WITHOUT_SUMMER_TIME:
-        yield finding(
-            "upgrade_window",
-            "window-offset-fixed",
-            "the tenant stores the current UTC offset of {zone}, not the time zone",
-            hint="Apply again after each daylight saving change.",
-            fatal=False,
-            zone=window.time_zone,
-        )
-
-
-def _reachable(text: str, resolve: Resolve | None) -> Iterator[Finding]:
+def _advice(declared: SiteObject, resolve: Resolve | None) -> Iterator[Finding]:
+    text, window = declared.public_address, declared.upgrade_window
     own = _as_address(text)
     found = [str(own)] if own else list(resolve(text)) if resolve else []
     if resolve and not found:
@@ -246,4 +228,14 @@ def _reachable(text: str, resolve: Resolve | None) -> Iterator[Finding]:
             fatal=False,
             address=quoted(text),
             private=private[0],
+        )
+    zone = window.time_zone if window else None
+    if zone is not None and zone not in {"UTC", "Etc/UTC", "GMT", "Etc/GMT"}:
+        yield finding(
+            "upgrade_window",
+            "window-offset-fixed",
+            "the tenant stores the current UTC offset of {zone}, not the time zone",
+            hint="Apply again after each daylight saving change.",
+            fatal=False,
+            zone=zone,
         )

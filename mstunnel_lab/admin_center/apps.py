@@ -1,51 +1,29 @@
-"""Admin center: apps from the stores, among them the client app of the tunnel, and their assignments."""
+"""Admin center: apps from the stores with their assignments, and app configuration policies."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from typing_extensions import override
-
-from mst_admin.objects.app import (
-    VPN,
-    VPN_ID,
-    AppPlatform,
-    AssignmentObject,
-    PresentApp,
-    StoreAppObject,
-    app_body,
-    app_object,
-    assignment_bodies,
-    is_store_app,
-    judge_app,
-    wanted_assignments,
-)
-from mst_admin.objects.app_configuration import DEFENDER
+from mst_admin.objects import app
+from mst_admin.objects import app_configuration as policies
+from mst_admin.objects.app_configuration_rules import judge_app_configuration
+from mst_admin.objects.parts import targets
 from mst_admin.objects.profile_wire import profile_object
-from mstunnel_lab.admin_center.forms import (
-    ASSIGNMENT_FIELDS,
-    Field,
-    FieldGroup,
-    Values,
-    empty,
-    renamed,
-    shown,
-    typed,
-)
-from mstunnel_lab.admin_center.lists import Column
-from mstunnel_lab.admin_center.profiles import tunnel_profiles
-from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, Submission
+from mstunnel_lab.admin_center.forms import FieldGroup, Values, empty, groups_of, lines, shown, typed
+from mstunnel_lab.admin_center.profiles import declared_profiles, tunnel_profiles
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
 from mstunnel_lab.errors import CONFLICT, GraphError, not_found
-from mstunnel_lab.graph.apps import APPS, add_play_app
+from mstunnel_lab.graph import apps as graph_apps
+from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.tenant.wire_apps import PLAY_APP, AppAssignment, MobileApp
+from mstunnel_setup.tenant import wire_apps
 
 KINDS: Final = {
-    AppPlatform.ANDROID.value: "Managed Google Play app",
-    AppPlatform.IOS.value: "iOS store app",
+    app.AppPlatform.ANDROID.value: "Managed Google Play app",
+    app.AppPlatform.IOS.value: "iOS store app",
 }
 INTENTS: Final = {
     "required": "Required",
@@ -53,175 +31,243 @@ INTENTS: Final = {
     "available-without-enrollment": "Available with or without enrollment",
     "uninstall": "Uninstall",
 }
+POLICY_KINDS: Final = {
+    "devices-ios": "Managed devices: iOS/iPadOS",
+    "devices-android": "Managed devices: Android Enterprise, all profile types",
+    "devices-android-work-profile": "Managed devices: Android Enterprise, personally-owned work profile",
+    "devices-android-device-owner": "Managed devices: Android Enterprise, corporate-owned and fully managed",
+    "apps-ios": "Managed apps: iOS/iPadOS",
+    "apps-android": "Managed apps: Android",
+}
+"""Channel and platform of app configuration policies."""
+_CHANNELS: Final = {"devices": policies.Channel.DEVICES, "apps": policies.Channel.APPS}
+_POLICY_KIND: Final = "Enrollment type and platform"
 _SEVERAL: Final = (
     "The app has several assignments with one intent, which this form cannot show. Use mst-admin."
 )
 _NO_NAME: Final = "-"
 """Stands for the name of an app without an id, which is refused."""
-_ID: Final = Field(
-    "id",
-    "Package or bundle ID",
-    hint="com.microsoft.scmx is Microsoft Defender, the client app of Microsoft Tunnel.",
-    required=True,
-)
-_IOS: Final = (
-    Field("name", "Name", hint="Name of the app in the admin center.", required=True),
-    Field("description", "Description (optional)", hint="What the app is for."),
-    Field("publisher", "Publisher", hint="Copy it from the App Store.", required=True),
-    Field("store_url", "Appstore URL", hint="Address of the page in the App Store.", required=True),
-    Field("minimum_os", "Minimum operating system", hint="Oldest version that gets the app, such as 16.0."),
-)
 _DEFAULTS: Final = {
-    "id": DEFENDER,
+    "id": policies.DEFENDER,
     "name": "Microsoft Defender: Security",
     "publisher": "Microsoft Corporation",
     "store_url": "https://apps.apple.com/app/id1526737990",
     "minimum_os": "16.0",
 }
-"""What the form begins with: the client of the tunnel."""
+"""What the form of an app begins with: the client of the tunnel."""
 
 
-def groups(platform: AppPlatform, profiles: Sequence[str], *, is_new: bool) -> tuple[FieldGroup, ...]:
-    """Return the fields for a platform, with the names of VPN profiles that an app can be assigned with."""
-    own = _IOS if platform is AppPlatform.IOS else ()
-    information = FieldGroup("App information", (_ID, *own) if is_new or own else ())
-    assignments = (
-        FieldGroup(
-            title,
-            tuple(renamed(item, f"{intent}_{item.name}") for item in _assigned_fields(platform, profiles)),
-        )
-        for intent, title in INTENTS.items()
-    )
-    return tuple(group for group in (information, *assignments) if group.fields)
-
-
-def _assigned_fields(platform: AppPlatform, profiles: Sequence[str]) -> tuple[Field, ...]:
-    if platform is not AppPlatform.IOS:
-        return ASSIGNMENT_FIELDS
-    choices = tuple((name, name) for name in profiles)
-    hint = "The per-app VPN profile whose tunnel the app uses."
-    return (*ASSIGNMENT_FIELDS, Field("vpn_profile", "VPN", "select", hint=hint, choices=choices))
-
-
-@dataclass(frozen=True)
-class AppForm(ObjectForm[MobileApp]):
+class AppForm(ObjectForm[wire_apps.MobileApp]):
     """The form of an app: those of managed Google Play have no more than their assignments."""
 
-    entities: ClassVar[Entities[Any]] = APPS
+    entities: ClassVar[Entities[Any]] = graph_apps.APPS
     field_of: ClassVar[Mapping[str, str]] = {"assignments": "required_groups"}
 
-    @property
-    def _platform(self) -> AppPlatform:
-        return AppPlatform(self.kind)
-
-    @property
-    @override
-    def groups(self) -> tuple[FieldGroup, ...]:
-        names = [item.display_name for item in tunnel_profiles(self.lab)]
-        return groups(self._platform, names, is_new=self.found is None)
-
-    @property
-    def _present(self) -> PresentApp | None:
-        if self.found is None:
-            return None
-        names = {item.id: item.display_name for item in tunnel_profiles(self.lab)}
-        return PresentApp(self.found, self.lab.store.each(AppAssignment, parent=self.found.id), names)
-
-    @property
-    @override
-    def present(self) -> StoreAppObject | None:
-        return app_object(self._present) if self._present else None
-
-    @property
-    @override
-    def begin(self) -> Values:
-        values, found = empty(self.groups), self.present
+    def __init__(self, lab: Lab, kind: str = "", found: wire_apps.MobileApp | None = None) -> None:
+        super().__init__(lab, kind, found)
+        self.is_ios = kind == app.AppPlatform.IOS
+        self.profiles = tunnel_profiles(lab)
+        self._information = groups_of("app", kind) if self.is_ios or found is None else ()
+        names = [item.display_name for item in self.profiles]
+        self._assigned = groups_of("assignments", f"app-{kind}", vpn_profile=[(name, name) for name in names])
+        self.groups = (*self._information, *intent_groups(self._assigned))
+        self.details = {
+            "facts": [("Type", KINDS[kind]), ("Package or bundle ID", found.identifier if found else "")]
+        }
         if found is None:
-            return {name: _DEFAULTS.get(name, "") for name in values}
-        values |= shown((_ID, *_IOS), found)
-        by_intent: dict[str, AssignmentObject] = {item.intent: item for item in found.assignments}
+            self.begin = {name: _DEFAULTS.get(name, "") for name in empty(self.groups)}
+            return
+
+        assignments = lab.store.each(wire_apps.AppAssignment, parent=found.id)
+        self._app = app.PresentApp(found, assignments, {item.id: item.display_name for item in self.profiles})
+        self.present: app.StoreAppObject | None = app.app_object(self._app)
+        self.advice = app.judge_app(self.present)
+        self._by_intent = {str(item.intent): item for item in self.present.assignments}
+        self.begin = shown(self._information, self.present)
         for intent in INTENTS:
-            values |= shown(_assigned_fields(self._platform, ()), by_intent.get(intent), f"{intent}_")
-        return values
+            self.begin |= shown(self._assigned, self._by_intent.get(intent), f"{intent}_")
 
-    @property
-    @override
-    def details(self) -> Mapping[str, object]:
-        identifier = self.found.identifier if self.found else ""
-        return {"facts": [("Type", KINDS[self.kind]), ("Package or bundle ID", identifier)]}
-
-    @property
-    @override
-    def advice(self) -> tuple[Finding, ...]:
-        return judge_app(self.present) if self.present else ()
-
-    @override
     def require_editable(self) -> None:
-        intents = [item.intent for item in self.present.assignments] if self.present else []
-        if len(set(intents)) < len(intents):
+        """An intent has one assignment in the form."""
+        if self.present and len(self._by_intent) < len(self.present.assignments):
             raise GraphError(CONFLICT, "Conflict", _SEVERAL)
 
-    @override
-    def declared(self, values: Values) -> StoreAppObject:
-        """What the form does not show of a present app stays."""
-        present = self.present
-        identifier = values.get("id") or (present.id if present else "")
-        name = present.name if present else identifier or _NO_NAME
-        texts = {item.name: values[item.name] for item in _IOS if item.name in values}
-        assignments = [self._assignment(intent, values, present) for intent in INTENTS]
-        given = {"name": name, "id": identifier, **texts, "platform": self._platform}
-        return StoreAppObject.model_validate(given | {"assignments": [item for item in assignments if item]})
+    def declared(self, values: Values) -> app.StoreAppObject:
+        """Return what was typed as an app; what the form does not show of a present app stays."""
+        identifier = values.get("id") or (self.present.id if self.present else "")
+        given: dict[str, Any] = {
+            "name": self.present.name if self.present else identifier or _NO_NAME,
+            "id": identifier,
+            **{
+                name: values[name]
+                for name in empty(groups_of("app", "ios"))
+                if name in values and name != "id"
+            },
+            "platform": app.AppPlatform(self.kind),
+            "assignments": [],
+        }
+        for intent in INTENTS:
+            assignment = typed(self._assigned, values, f"{intent}_")
+            if any(value for name, value in assignment.items() if name != "vpn_profile"):
+                before = self._by_intent.get(intent) if self.present else None
+                updates = before.updates if before else "default"
+                given["assignments"].append({"intent": intent, "updates": updates, **assignment})
+        return app.StoreAppObject.model_validate(given)
 
-    def _assignment(self, intent: str, values: Values, present: StoreAppObject | None) -> JsonObject:
-        """An assignment as it was typed; nothing for one to nobody."""
-        if not any(typed(ASSIGNMENT_FIELDS, values, f"{intent}_").values()):
-            return {}
-        there = (
-            next((item for item in present.assignments if item.intent == intent), None) if present else None
+    def judge(self, declared: app.StoreAppObject) -> tuple[Finding, ...]:
+        """Apply the rules for apps."""
+        return app.judge_app(declared, [profile_object(item, ()) for item in self.profiles])
+
+    def submission(self, declared: app.StoreAppObject) -> Submission:
+        """Return its body, and its assignments with the settings of the store and the ids of VPN profiles."""
+        wanted = (
+            app.wanted_assignments(declared, self._app) if self.found else [*app.assignment_bodies(declared)]
         )
-        given = typed(_assigned_fields(self._platform, ()), values, f"{intent}_")
-        return {"intent": intent, "updates": there.updates if there else "default", **given}
+        ids = {item.display_name: item.id for item in reversed(self.profiles)}
+        store = app.IOS_APP if self.is_ios else wire_apps.PLAY_APP
+        assignments: list[JsonObject] = []
+        for item in wanted:
+            settings = {"@odata.type": f"{store}AssignmentSettings", **as_object(item["settings"])}
+            if (name := settings.pop(app.VPN, None)) is not None:
+                settings[app.VPN_ID] = ids.get(str(name))
+            assignments.append({**item, "settings": settings})
+        body: JsonObject = app.app_body(declared) if declared.is_ios else {"packageId": declared.id}
+        return Submission(body, assignments)
 
-    @override
-    def judge(self, declared: StoreAppObject) -> tuple[Finding, ...]:
-        return judge_app(declared, [profile_object(item, ()) for item in tunnel_profiles(self.lab)])
-
-    @override
-    def submission(self, declared: StoreAppObject) -> Submission:
-        present = self._present
-        kept = wanted_assignments(declared, present) if present else [*assignment_bodies(declared)]
-        body: JsonObject = app_body(declared) if declared.is_ios else {"packageId": declared.id}
-        return Submission(body, [self._assigned(item) for item in kept])
-
-    def _assigned(self, item: JsonObject) -> JsonObject:
-        """An assignment with the settings of the store, and the id of the VPN profile that it names."""
-        settings = dict(as_object(item["settings"]))
-        if (name := settings.pop(VPN, None)) is not None:
-            named = (found.id for found in tunnel_profiles(self.lab) if found.display_name == name)
-            settings[VPN_ID] = next(named, None)
-        store = "#microsoft.graph.iosStoreApp" if self._platform is AppPlatform.IOS else PLAY_APP
-        return {**item, "settings": {"@odata.type": f"{store}AssignmentSettings", **settings}}
-
-    @override
-    def store(self, submission: Submission) -> MobileApp:
+    def store(self, submission: Submission) -> wire_apps.MobileApp:
         """An app of managed Google Play is approved, and has nothing else to write."""
-        if self._platform is AppPlatform.IOS:
+        if self.is_ios:
             return super().store(submission)
         with self.lab.store.transaction():
-            kept = add_play_app(self.lab, str(submission.body["packageId"]))
-            APPS.assign_to(self.lab, kept.id, submission.assignments)
+            kept = graph_apps.add_play_app(self.lab, str(submission.body["packageId"]))
+            graph_apps.APPS.assign_to(self.lab, kept.id, submission.assignments)
         return kept
 
 
-def _open(lab: Lab, identifier: str) -> AppForm:
-    found = APPS.find(lab, identifier)
-    if not is_store_app(found):
-        raise not_found(APPS.name, found.id)
+def intent_groups(assigned: tuple[FieldGroup, ...]) -> tuple[FieldGroup, ...]:
+    """Return the fields of an assignment once for each intent."""
+    return tuple(group.renamed(title, f"{name}_") for name, title in INTENTS.items() for group in assigned)
+
+
+def _open_app(lab: Lab, identifier: str) -> AppForm:
+    found = graph_apps.APPS.find(lab, identifier)
+    if not app.is_store_app(found):
+        raise not_found(graph_apps.APPS.name, found.id)
     return AppForm(lab, _platform_of(found), found)
 
 
-def _platform_of(found: MobileApp) -> AppPlatform:
-    return AppPlatform.ANDROID if found.odata_type == PLAY_APP else AppPlatform.IOS
+def _platform_of(found: wire_apps.MobileApp) -> app.AppPlatform:
+    return app.AppPlatform.ANDROID if found.odata_type == wire_apps.PLAY_APP else app.AppPlatform.IOS
+
+
+class AppConfigurationForm(ObjectForm[Any]):
+    """The form of a policy for managed devices; one that is there is `policy`, with apps and assignments."""
+
+    entities: ClassVar[Entities[Any]] = graph_apps.DEVICE_CONFIGURATIONS
+
+    def __init__(
+        self, lab: Lab, kind: str = "", policy: policies.PresentAppConfiguration | None = None
+    ) -> None:
+        super().__init__(lab, kind, policy.found if policy else None)
+        self.policy = policy
+        self.groups = (*groups_of("app_configuration", kind), *groups_of("assignments", kind))
+        self.details = {"facts": [(_POLICY_KIND, POLICY_KINDS[kind])]}
+        if policy is None:
+            self.begin = empty(self.groups) | {"apps": policies.DEFENDER}
+        else:
+            self.present: policies.AppConfigurationObject | None = policies.app_configuration_object(policy)
+            self.begin = shown(self.groups, self.present) | {"eu_data_boundary": ""}
+            self.advice = self.judge(self.present)
+
+    def declared(self, values: Values) -> policies.AppConfigurationObject:
+        """Return what was typed as a policy; a setting that reads as it did before keeps its type."""
+        channel, _, platform = self.kind.partition("-")
+        known = self.present.settings if self.present else {}
+        given = typed(self.groups, values)
+        given["settings"] = {
+            name: known[name] if str(known.get(name)) == text else text
+            for name, text in given["settings"].items()
+        }
+        given |= {
+            "channel": _CHANNELS[channel],
+            "platform": policies.AppConfigurationPlatform(platform),
+        }
+        return policies.AppConfigurationObject.model_validate(given | {"apps": lines(values["apps"])})
+
+    def judge(self, declared: policies.AppConfigurationObject) -> tuple[Finding, ...]:
+        """Apply the rules for app configurations, beside the VPN profiles of the tenant."""
+        return judge_app_configuration(declared, declared_profiles(self.lab))
+
+    def submission(self, declared: policies.AppConfigurationObject) -> Submission:
+        """Return its body with the apps as the collection refers to them, and its assignments."""
+        body = policies.app_configuration_body(
+            declared, policies.others_of(self.policy) if self.policy else ()
+        )
+        names = [*body.pop(policies.PACKAGES, ()), *body.pop(policies.BUNDLES, ())]
+        if declared.on_devices:
+            apps = app.app_ids(self.lab.store.each(wire_apps.MobileApp), names[0], is_ios=declared.is_ios)
+            if not apps:
+                missing = "There is no such app for this platform. Add it among all apps first."
+                raise RefusedError({"apps": [(missing,)]})
+            body["targetedMobileApps"] = apps
+            if not declared.is_ios:
+                body["packageId"] = f"app:{names[0]}"
+        else:
+            kind, key = ("ios", "bundleId") if declared.is_ios else ("android", "packageId")
+            kind = f"#microsoft.graph.{kind}MobileAppIdentifier"
+            body["apps"] = [{"mobileAppIdentifier": {"@odata.type": kind, key: name}} for name in names]
+        if policies.ANDROID in body:
+            body[policies.PAYLOAD] = policies.payload(names[0], body.pop(policies.ANDROID))
+        return Submission(body, [{"target": item} for item in targets(declared)])
+
+
+class ManagedAppConfigurationForm(AppConfigurationForm):
+    """The form of a policy for managed apps."""
+
+    entities: ClassVar[Entities[Any]] = graph_apps.MANAGED_CONFIGURATIONS
+
+    def store(self, submission: Submission) -> wire_apps.TargetedManagedAppConfiguration:
+        """The policy is created without its apps, which have an action of their own."""
+        own = dict(submission.body)
+        targeted = judge(graph_apps.TargetAppsBody, {"apps": own.pop("apps")})
+        with self.lab.store.transaction():
+            kept: wire_apps.TargetedManagedAppConfiguration = super().store(replace(submission, body=own))
+            graph_apps.MANAGED_CONFIGURATIONS.target(self.lab, kept.id, targeted)
+        return kept
+
+
+def _policies(lab: Lab) -> Iterator[policies.PresentAppConfiguration]:
+    """All app configuration policies of the tenant."""
+    apps = {item.id: item for item in lab.store.each(wire_apps.MobileApp)}
+    for device in lab.store.each(wire_apps.MobileAppConfiguration):
+        assigned = lab.store.each(wire_apps.AppAssignment, parent=device.id)
+        targeted = tuple(apps[item].identifier for item in device.targeted_mobile_apps if item in apps)
+        yield policies.PresentAppConfiguration(device, "ios" in device.odata_type, targeted, assigned)
+    for managed in lab.store.each(wire_apps.TargetedManagedAppConfiguration):
+        found = lab.store.each(wire_apps.ManagedMobileApp, parent=managed.id)
+        is_ios = any("bundleId" in item.mobile_app_identifier for item in found)
+        names = tuple(sorted(item.identifier for item in found))
+        assigned = lab.store.each(wire_apps.AppAssignment, parent=managed.id)
+        yield policies.PresentAppConfiguration(managed, is_ios, names, assigned)
+
+
+def _open_policy(lab: Lab, identifier: str) -> AppConfigurationForm:
+    policy = next((item for item in _policies(lab) if item.id == identifier), None)
+    if policy is None:
+        raise not_found("app configuration policy", identifier)
+    return _policy_form(lab, _kind_of(policy), policy)
+
+
+def _policy_form(
+    lab: Lab, kind: str, policy: policies.PresentAppConfiguration | None = None
+) -> AppConfigurationForm:
+    form = ManagedAppConfigurationForm if kind.startswith("apps") else AppConfigurationForm
+    return form(lab, kind, policy)
+
+
+def _kind_of(policy: policies.PresentAppConfiguration) -> str:
+    channel = next(name for name, value in _CHANNELS.items() if value is policy.channel)
+    return f"{channel}-{policy.declared.platform}"
 
 
 SECTION: Final = AdminSection(
@@ -232,12 +278,32 @@ SECTION: Final = AdminSection(
     label="App type",
     text="Microsoft Tunnel uses Microsoft Defender for Endpoint as its client app.",
     columns=lambda _lab: (
-        Column[MobileApp]("name", "Name", lambda item: item.display_name),
-        Column[MobileApp]("type", "Type", lambda item: KINDS[_platform_of(item)], "word"),
-        Column[MobileApp]("id", "Package or bundle ID", lambda item: item.identifier),
-        Column[MobileApp]("publisher", "Publisher", lambda item: item.publisher or ""),
+        Column[wire_apps.MobileApp]("name", "Name", lambda item: item.display_name),
+        Column[wire_apps.MobileApp]("type", "Type", lambda item: KINDS[_platform_of(item)], "word"),
+        Column[wire_apps.MobileApp]("id", "Package or bundle ID", lambda item: item.identifier),
+        Column[wire_apps.MobileApp]("publisher", "Publisher", lambda item: item.publisher or ""),
     ),
-    each=lambda lab: [item for item in lab.store.each(MobileApp) if is_store_app(item)],
+    each=lambda lab: [item for item in lab.store.each(wire_apps.MobileApp) if app.is_store_app(item)],
     new=AppForm,
-    open=_open,
+    open=_open_app,
 )
+POLICY_SECTION: Final = AdminSection(
+    tab="app-configurations",
+    title="App configuration policies",
+    what="app configuration policy",
+    kinds=POLICY_KINDS,
+    label=_POLICY_KIND,
+    text="Managed devices: one app on enrolled devices. "
+    "Managed apps: apps with app protection on any device.",
+    columns=lambda _lab: (
+        Column[policies.PresentAppConfiguration]("name", "Name", lambda item: item.name),
+        Column[policies.PresentAppConfiguration](
+            "kind", _POLICY_KIND, lambda item: POLICY_KINDS[_kind_of(item)], "word"
+        ),
+        Column[policies.PresentAppConfiguration]("apps", "Targeted apps", lambda item: ", ".join(item.apps)),
+    ),
+    each=lambda lab: tuple(_policies(lab)),
+    new=_policy_form,
+    open=_open_policy,
+)
+ROUTES = [*SECTION.routes, *POLICY_SECTION.routes]

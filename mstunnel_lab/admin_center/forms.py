@@ -1,11 +1,12 @@
-"""Forms of the admin center: fields as data, what was typed as text, problems beside their fields."""
+"""Forms of the admin center: the fields of `forms.toml`, what was typed, problems beside their fields."""
 
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import reduce
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from starlette.datastructures import FormData
 
 from mstunnel_lab.admin_center import render
@@ -18,8 +19,7 @@ Problem = tuple[str, ...]
 Problems = dict[str, list[Problem]]
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(BaseModel):
     """One field.
 
     `kind`: text, number, time, lines (one value each), pairs (name=value on each line), check, file, select
@@ -27,14 +27,17 @@ class Field:
     and for the rules it is called `key`, if not by its name; dots lead to keys within.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     name: str
     label: str
+    hint: str
     kind: str = "text"
-    hint: str = ""
     required: bool = False
     choices: tuple[tuple[str, str], ...] = ()
     suggestions: str = ""
     key: str = ""
+    only: str = ""
 
     @property
     def is_long(self) -> bool:
@@ -53,8 +56,8 @@ class Field:
             case "file":
                 return None
             case "number":
-                found = whole_number(text)
-                return (text or None) if found is None else found
+                number = whole_number(text)
+                return (text or None) if number is None else number
             case _:
                 return text if text or self.required else None
 
@@ -63,13 +66,42 @@ class Field:
         return dict(self.choices).get(value, "")
 
 
-@dataclass(frozen=True)
-class FieldGroup:
+class FieldGroup(BaseModel):
     """Fields under one heading, and buttons (decision and label) that change the form and store nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     title: str
     fields: tuple[Field, ...]
     actions: tuple[tuple[str, str], ...] = ()
+    only: str = ""
+
+    def renamed(self, title: str, prefix: str) -> "FieldGroup":
+        """The group under another title, its fields under longer names; rules speak of them as before."""
+        own = (
+            item.model_copy(update={"name": prefix + item.name, "key": item.key or item.name})
+            for item in self.fields
+        )
+        # Not validated: that would make a plain text of a title, which is translated by its template.
+        return self.model_copy(update={"title": title, "fields": tuple(own)})
+
+
+_SOURCE: Final = Path(__file__).with_name("forms.toml").read_text(encoding="utf-8")
+_FORMS: Final = TypeAdapter(dict[str, tuple[FieldGroup, ...]]).validate_python(tomllib.loads(_SOURCE))
+
+
+def groups_of(form: str, kind: str = "", **choices: Iterable[tuple[str, str]]) -> tuple[FieldGroup, ...]:
+    """Return the groups of a form for a kind of objects; `choices` (value, name) by the name of a field."""
+    groups = []
+    for group in _FORMS[form]:
+        fields = tuple(
+            item.model_copy(update={"choices": tuple(choices.get(item.name, item.choices))})
+            for item in group.fields
+            if kind.startswith(item.only)
+        )
+        if fields and kind.startswith(group.only):
+            groups.append(group.model_copy(update={"fields": fields}))
+    return tuple(groups)
 
 
 @dataclass(frozen=True)
@@ -88,7 +120,7 @@ class Form:
     @property
     def labels(self) -> dict[str, str]:
         """The labels by the names that rules have for the fields."""
-        return {item.key or item.name: item.label for item in self.fields}
+        return {item.key or item.name: item.label.removesuffix(" (optional)") for item in self.fields}
 
     @property
     def has_file(self) -> bool:
@@ -107,11 +139,6 @@ class Form:
         return [item for name, problems in self.problems.items() if name not in names for item in problems]
 
 
-def renamed(item: Field, name: str) -> Field:
-    """Return the field under another name; rules speak of it as before."""
-    return replace(item, name=name, key=item.key or item.name)
-
-
 def fields_of(groups: Iterable[FieldGroup]) -> list[Field]:
     """Return the fields of all groups."""
     return [item for group in groups for item in group.fields]
@@ -128,13 +155,13 @@ def empty(groups: Iterable[FieldGroup]) -> dict[str, str]:
     return dict.fromkeys((item.name for item in fields_of(groups)), "")
 
 
-def typed(fields: Iterable[Field], values: Values, prefix: str = "") -> dict[str, Any]:
+def typed(groups: Iterable[FieldGroup], values: Values, prefix: str = "") -> dict[str, Any]:
     """Return what was typed as keys and values of a declared object, whose default stands for an empty field.
 
     `prefix` begins the names of the fields in `values`.
     """
     given: dict[str, Any] = {}
-    for item in fields:
+    for item in fields_of(groups):
         value = item.value(values.get(prefix + item.name, ""))
         if value is not None:
             *outer, last = (item.key or item.name).split(".")
@@ -145,30 +172,26 @@ def typed(fields: Iterable[Field], values: Values, prefix: str = "") -> dict[str
     return given
 
 
-def shown(fields: Iterable[Field], found: object, prefix: str = "") -> dict[str, str]:
+def shown(groups: Iterable[FieldGroup], found: object, prefix: str = "") -> dict[str, str]:
     """Return the values of a declared object as they would be typed."""
-    return {
-        prefix + item.name: _shown(reduce(_inner, (item.key or item.name).split("."), found))
-        for item in fields
-    }
-
-
-def _inner(found: object, name: str) -> object:
-    return getattr(found, name, None)
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None | False:
-            return ""
-        case True:
-            return "yes"
-        case Mapping():
-            return "\n".join(f"{name}={item}" for name, item in value.items())
-        case tuple():
-            return "\n".join(map(str, value))
-        case _:
-            return str(value)
+    values: dict[str, str] = {}
+    for item in fields_of(groups):
+        value = found
+        for name in (item.key or item.name).split("."):
+            value = getattr(value, name, None)
+        match value:
+            case None | False:
+                text = ""
+            case True:
+                text = "yes"
+            case Mapping():
+                text = "\n".join(f"{name}={part}" for name, part in value.items())
+            case tuple():
+                text = "\n".join(map(str, value))
+            case _:
+                text = str(value)
+        values[prefix + item.name] = text
+    return values
 
 
 def lines(text: str) -> tuple[str, ...]:
@@ -199,14 +222,3 @@ def problems_in(error: ValidationError) -> Problems:
         name = str(item["loc"][0]) if item["loc"] else ""
         found.setdefault(name, []).append((f"{text[:1].upper()}{text[1:]}",))
     return found
-
-
-ASSIGNMENT_FIELDS: Final = (
-    Field("all_users", "All users", "check", hint="All users with a licence."),
-    Field("all_devices", "All devices", "check", hint="All enrolled devices."),
-    Field("groups", "Included groups", "lines", hint="Ids of groups in Microsoft Entra ID, one per line."),
-    Field(
-        "excluded_groups", "Excluded groups", "lines", hint="Ids of groups that do not get it, one per line."
-    ),
-)
-"""To whom an object is assigned; all users and all devices as Intune has them."""

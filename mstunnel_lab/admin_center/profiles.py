@@ -1,45 +1,33 @@
 """Admin center: VPN profiles for Microsoft Tunnel, with the on-demand rules of iOS."""
 
 import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
-from typing_extensions import override
 
+from mst_admin.objects import profile_wire
 from mst_admin.objects.parts import targets
 from mst_admin.objects.profile import ProfileObject, ProfilePlatform
 from mst_admin.objects.profile_rules import judge_profile
-from mst_admin.objects.profile_wire import (
-    TYPES,
-    is_tunnel_profile,
-    profile_body,
-    profile_object,
-    server_address,
-)
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_lab.admin_center import render
 from mstunnel_lab.admin_center.forms import (
-    ASSIGNMENT_FIELDS,
-    Field,
     FieldGroup,
     Problems,
     Values,
     empty,
-    fields_of,
+    groups_of,
     lines,
     pairs,
     problems_of,
     read,
-    renamed,
     shown,
     typed,
 )
-from mstunnel_lab.admin_center.lists import Column
-from mstunnel_lab.admin_center.sections import AdminSection, ObjectForm, RefusedError, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
 from mstunnel_lab.errors import not_found
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.profiles import PROFILES
@@ -56,274 +44,53 @@ KINDS: Final = {
     ProfilePlatform.IOS.value: "iOS/iPadOS (VPN)",
 }
 """Platform and profile type, as the admin center of Intune calls them."""
-_PLATFORMS: Final = {name: platform for platform, name in TYPES.items()}
+_PLATFORMS: Final = {name: platform for platform, name in profile_wire.TYPES.items()}
 _NO_SITE: Final = "-"
 """Stands for a site where none was chosen."""
-_NO_ENTRIES: Final = "This is not a CSV file with entries. Choose another file."
 _FILE: Final = "proxy_exclusions_file"
 _COUNT: Final = "rules"
 """Name of the hidden field with the number of on-demand rules in the form."""
 _MOST_RULES: Final = 100
-
-_BASICS: Final = FieldGroup(
-    "Basics",
-    (
-        Field("name", "Name", hint="Name of the profile in the admin center.", required=True),
-        Field("description", "Description (optional)", hint="What the profile is for."),
-    ),
-)
-_APPS: Final = Field(
-    "apps",
-    "Apps",
-    "lines",
-    hint="Apps that use the tunnel, one per line, id and name: com.microsoft.emmx=Microsoft Edge.",
-)
-_ANDROID_APPS: Final = FieldGroup("Per-app VPN", (_APPS,))
-_IOS_APPS: Final = FieldGroup(
-    "Per-app VPN",
-    (
-        Field(
-            "per_app",
-            "Enable per-app VPN",
-            "check",
-            hint="iOS then ignores split tunneling rules. Each app needs the profile in its assignment, too.",
-        ),
-        _APPS,
-        Field(
-            "safari_domains",
-            "Safari URLs",
-            "lines",
-            hint="Domains that start the VPN in Safari, one per line.",
-        ),
-        Field("associated_domains", "Associated domains", "lines", hint="One per line."),
-        Field(
-            "excluded_domains", "Excluded domains", "lines", hint="Domains that bypass the VPN, one per line."
-        ),
-    ),
-)
-_ALWAYS_ON: Final = FieldGroup(
-    "Always-on VPN",
-    (
-        Field("always_on", "Always-on VPN", "check", hint="Connect and reconnect without the user."),
-        Field("lockdown", "Block traffic without VPN", "check", hint="Lockdown; requires always-on VPN."),
-        Field(
-            "lockdown_exclusions", "Apps that bypass the lockdown", "lines", hint="One package id per line."
-        ),
-    ),
-)
-_PROXY_FIELDS: Final = (
-    Field(
-        "proxy_pac_url",
-        "Automatic configuration script",
-        hint="Address of a PAC file. Use either it, or address and port.",
-        key="proxy.pac_url",
-    ),
-    Field(
-        "proxy_address", "Address", hint="Host name or IP address of one direct proxy.", key="proxy.address"
-    ),
-    Field("proxy_port", "Port number", "number", hint="Port of the direct proxy.", key="proxy.port"),
-)
-_ANDROID_PROXY: Final = FieldGroup("Proxy", _PROXY_FIELDS)
-_EXCLUSIONS: Final = FieldGroup(
-    "Proxy exclusions",
-    (
-        Field(
-            "proxy_exclusions",
-            "Proxy exclusion list",
-            "lines",
-            hint="One per line: sub.contoso.com, *.contoso.com or an IP address. Only with one direct proxy.",
-        ),
-        Field(
-            _FILE,
-            "File with proxy exclusions",
-            "file",
-            hint="CSV; its entries are added to the list.",
-        ),
-    ),
-    (("import", "Import"), ("export", "Export")),
-)
-_ANDROID_SETTINGS: Final = Field(
-    "custom_settings",
-    "Custom settings",
-    "pairs",
-    hint="For Microsoft Defender for Endpoint, name=value, one per line: vpn, antiphishing and "
-    "defendertoggle, each 1 (default) or 0. defendertoggle=0 leaves the tunnel only.",
-)
-_IOS_SETTINGS: Final = Field(
-    "custom_settings",
-    "Custom settings",
-    "pairs",
-    hint="For Microsoft Defender for Endpoint, name=value, one per line: TunnelOnly, WebProtection and "
-    "AutoOnboard, each True or False. TunnelOnly=True switches all other functions off.",
-)
+_RULE: Final = groups_of("rule")
 
 
-_RULE: Final = (
-    Field(
-        "action",
-        "I want to do the following",
-        "choice",
-        hint="A rule without an action is removed.",
-        choices=(
-            ("connect", "Connect VPN"),
-            ("disconnect", "Disconnect VPN"),
-            ("evaluate", "Evaluate each connection attempt"),
-            ("ignore", "Ignore"),
-        ),
-    ),
-    Field(
-        "domain_action",
-        "Choose whether to connect",
-        "choice",
-        hint="Only to evaluate each connection attempt.",
-        choices=(("connect-if-needed", "Connect if needed"), ("never-connect", "Never connect")),
-    ),
-    Field(
-        "domains",
-        "When users try to access these domains",
-        "lines",
-        hint="Only to evaluate each connection attempt; one per line.",
-    ),
-    Field(
-        "dns_servers",
-        "Use the following DNS servers to resolve these domains",
-        "lines",
-        hint="One address per line.",
-    ),
-    Field(
-        "probe_required_url",
-        "When this URL is unreachable, force-connect the VPN",
-        hint="Only for Connect if needed.",
-    ),
-    Field("ssids", "I want to restrict to: Specific SSIDs", "lines", hint="One per line."),
-    Field(
-        "search_domains",
-        "I want to restrict to: Specific search domains",
-        "lines",
-        hint="One per line. Without SSIDs and search domains, the rule is for all domains.",
-    ),
-    Field(
-        "interface",
-        "Network interface",
-        "choice",
-        hint="Only over this kind of network.",
-        choices=(("ethernet", "Ethernet"), ("wifi", "Wi-Fi"), ("cellular", "Cellular")),
-    ),
-    Field(
-        "probe_url",
-        "But only if this URL probe succeeds",
-        hint="It must return HTTP 200 without redirection.",
-    ),
-)
-"""As the pane "Add row" of the admin center of Intune has them."""
-
-
-def _rules(count: int) -> tuple[FieldGroup, ...]:
-    """Return one group of fields for each rule, in their order, and the button that adds one."""
-    rules = (
-        FieldGroup(
-            text("On-demand rule {number}", number=number),
-            tuple(renamed(item, f"rule{number}_{item.name}") for item in _RULE),
-        )
-        for number in range(1, count + 1)
-    )
-    override_field = Field(
-        "block_override",
-        "Block users from disabling automatic VPN",
-        "check",
-        hint="Users then cannot switch Connect On Demand off.",
-    )
-    return (
-        *rules,
-        FieldGroup("On-demand VPN rules", (override_field,), (("add-rule", "Add on-demand rule"),)),
-    )
-
-
-def groups(platform: ProfilePlatform, sites: Sequence[SiteRecord], rules: int) -> tuple[FieldGroup, ...]:
-    """Return the fields for a platform, with the sites to choose from and so many on-demand rules."""
-    base = FieldGroup(
-        "Base VPN",
-        (
-            Field("connection_name", "Connection name", hint="The name that users see.", required=True),
-            Field(
-                "site",
-                "Microsoft Tunnel site",
-                "select",
-                hint="Devices connect to its public address. The connection type is Microsoft Tunnel.",
-                required=True,
-                choices=tuple((item.id, item.display_name) for item in sites),
-            ),
-        ),
-    )
-    assignments = FieldGroup("Assignments", ASSIGNMENT_FIELDS)
-    if platform is ProfilePlatform.IOS:
-        own = (_IOS_APPS, *_rules(rules), FieldGroup("Proxy", _PROXY_FIELDS))
-        return (_BASICS, base, *own, FieldGroup("Custom settings", (_IOS_SETTINGS,)), assignments)
-    own = (_ANDROID_APPS, _ALWAYS_ON, _ANDROID_PROXY, _EXCLUSIONS)
-    return (_BASICS, base, *own, FieldGroup("Custom settings", (_ANDROID_SETTINGS,)), assignments)
-
-
-@dataclass(frozen=True)
 class ProfileForm(ObjectForm[DeviceConfiguration]):
-    """The form of a VPN profile, with so many on-demand `rules`."""
+    """The form of a VPN profile, with so many on-demand `rules`, by default those of the profile."""
 
     entities: ClassVar[Entities[Any]] = PROFILES
-    rules: int = 0
-
     # Where a finding about the proxy as a whole is shown.
     field_of: ClassVar[Mapping[str, str]] = {"proxy": "proxy_address"}
 
-    @property
-    def _sites(self) -> Sequence[SiteRecord]:
-        return sorted(self.lab.store.each(SiteRecord), key=lambda item: item.display_name.casefold())
+    def __init__(
+        self, lab: Lab, kind: str = "", found: DeviceConfiguration | None = None, rules: int | None = None
+    ) -> None:
+        super().__init__(lab, kind, found)
+        self.present: ProfileObject | None = _declared(lab, found) if found else None
+        self.rules = len(self.present.on_demand_rules) if self.present and rules is None else rules or 0
+        self.hidden = {_COUNT: str(self.rules)}
+        self.details = {"facts": [("Platform", KINDS[kind]), ("Connection type", "Microsoft Tunnel")]}
+        sites = sorted(lab.store.each(SiteRecord), key=lambda item: item.display_name.casefold())
+        own = groups_of("profile", kind, site=((item.id, item.display_name) for item in sites))
+        self._own = (*own, *groups_of("assignments", kind))
+        self.groups = with_rules(self._own, self.rules)
 
-    @property
-    @override
-    def groups(self) -> tuple[FieldGroup, ...]:
-        return groups(ProfilePlatform(self.kind), self._sites, self.rules)
-
-    @property
-    @override
-    def hidden(self) -> Mapping[str, str]:
-        return {_COUNT: str(self.rules)}
-
-    @property
-    @override
-    def present(self) -> ProfileObject | None:
-        return _declared(self.lab, self.found) if self.found else None
-
-    @property
-    @override
-    def begin(self) -> Values:
-        found = self.present
-        if found is None:
-            sites = self._sites
-            return empty(self.groups) | {"site": sites[0].id if len(sites) == 1 else ""}
-        values = shown(fields_of(groups(found.platform, (), 0)), found)
-        for number, rule in enumerate(found.on_demand_rules, 1):
+        if self.present is None:
+            self.begin = empty(self.groups) | {"site": sites[0].id if len(sites) == 1 else ""}
+            return
+        values = shown(self._own, self.present)
+        for number, rule in enumerate(self.present.on_demand_rules, 1):
             values |= shown(_RULE, rule, f"rule{number}_")
             if rule.action == "establish":
                 values[f"rule{number}_action"] = "connect"
-        return values | {"apps": "\n".join(f"{app.id}={app.name}" for app in found.apps)}
+        self.begin = values | {"apps": "\n".join(f"{app.id}={app.name}" for app in self.present.apps)}
+        self.advice = judge_profile(self.present)
 
-    @property
-    @override
-    def details(self) -> Mapping[str, object]:
-        return {"facts": [("Platform", KINDS[self.kind]), ("Connection type", "Microsoft Tunnel")]}
-
-    @property
-    @override
-    def advice(self) -> tuple[Finding, ...]:
-        return judge_profile(self.present) if self.present else ()
-
-    @override
     def declared(self, values: Values) -> ProfileObject:
-        """The form does not show all that is known of an app: the rest stays."""
-        platform = ProfilePlatform(self.kind)
+        """Return what was typed as a profile; what is known of an app and not shown stays."""
         known = {app.id: app.model_dump() for app in self.present.apps} if self.present else {}
         rules = (typed(_RULE, values, f"rule{number}_") for number in range(1, self.rules + 1))
-        given = typed(fields_of(groups(platform, (), 0)), values) | {
-            "platform": platform,
+        given = typed(self._own, values) | {
+            "platform": ProfilePlatform(self.kind),
             "site": values["site"] or _NO_SITE,
             "apps": [
                 {**known.get(name, {}), "id": name, "name": title or name}
@@ -333,8 +100,8 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
         }
         return ProfileObject.model_validate(given)
 
-    @override
     def judge(self, declared: ProfileObject) -> tuple[Finding, ...]:
+        """Apply the rules for profiles; the site must be there."""
         site = self.lab.store.get(SiteRecord, declared.site)
         used = self.lab.store.get(TunnelConfiguration, site.configuration_id) if site else None
         findings = judge_profile(declared, split_rules=bool(used.includes or used.excludes) if used else None)
@@ -344,56 +111,66 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
             raise RefusedError(problems)
         return findings
 
-    @override
     def submission(self, declared: ProfileObject) -> Submission:
-        site = self.lab.store.each(SiteRecord)
-        chosen = next(item for item in site if item.id == declared.site)
-        used = self.lab.store.get(TunnelConfiguration, chosen.configuration_id)
-        address = server_address(chosen.public_address or "", (used and used.listen_port) or 443)
-        body = profile_body(declared, chosen.id, address) | {"customKeyValueData": []}
+        """Return its body, with the address of its site, and its assignments."""
+        site = next(item for item in self.lab.store.each(SiteRecord) if item.id == declared.site)
+        used = self.lab.store.get(TunnelConfiguration, site.configuration_id)
+        address = profile_wire.server_address(site.public_address or "", (used and used.listen_port) or 443)
+        body = profile_wire.profile_body(declared, site.id, address) | {"customKeyValueData": []}
         return Submission(body, [{"target": item} for item in targets(declared)])
 
-    @override
     def sent(self, form: FormData) -> "ProfileForm":
-        count = min(whole_number(render.field(form, _COUNT)) or 0, _MOST_RULES)
-        return replace(self, rules=count)
+        """Return the form with the number of on-demand rules that were sent."""
+        return self._with_rules(whole_number(render.field(form, _COUNT)) or 0)
 
-    @override
+    def _with_rules(self, count: int) -> "ProfileForm":
+        return ProfileForm(self.lab, self.kind, self.found, min(count, _MOST_RULES))
+
     async def decide(self, request: Request, decision: str, values: Values) -> Response | None:
-        match decision:
-            case "add-rule":
-                more = replace(self, rules=min(self.rules + 1, _MOST_RULES))
-                return SECTION.form_page(request, more, read(await request.form(), more.groups))
-            case "import":
-                return await self._imported(request, values)
-            case "export":
-                exclusions = write_csv(lines(values["proxy_exclusions"]))
-                return render.attachment("proxy-exclusions.csv", exclusions, "text/csv")
-        return None
+        """Add an on-demand rule to the form; import or export its proxy exclusions."""
+        listed = lines(values.get("proxy_exclusions", ""))
+        if decision == "add-rule":
+            more = self._with_rules(self.rules + 1)
+            return SECTION.form_page(request, more, read(await request.form(), more.groups))
+        if decision == "export":
+            return render.attachment("proxy-exclusions.csv", write_csv(listed), "text/csv")
+        if decision != "import":
+            return None
 
-    async def _imported(self, request: Request, values: Values) -> Response:
-        """Show the form with the entries of a file added to its list, if all of them can be used."""
         given = (await request.form()).get(_FILE)
         content = await given.read() if isinstance(given, UploadFile) else b""
         try:
             entries = read_csv(content.decode("utf-8-sig"))
         except (UnicodeDecodeError, csv.Error):
             entries = ()
-        problems: Problems = {} if entries else {_FILE: [(_NO_ENTRIES,)]}
+        problems: Problems = (
+            {} if entries else {_FILE: [("This is not a CSV file with entries. Choose another file.",)]}
+        )
         for problem in problems_of(judge_exclusions(entries)).values():
             problems[_FILE] = problem
         if problems:
             return SECTION.form_page(request, self, values, problems)
-        together = dict.fromkeys([*lines(values["proxy_exclusions"]), *entries])
-        joined = {**values, "proxy_exclusions": "\n".join(together)}
-        return SECTION.form_page(
-            request, self, joined, notice=text("{count} entries imported.", count=len(entries))
-        )
+        joined = {**values, "proxy_exclusions": "\n".join(dict.fromkeys([*listed, *entries]))}
+        notice = text("{count} entries imported.", count=len(entries))
+        return SECTION.form_page(request, self, joined, notice=notice)
+
+
+def with_rules(groups: tuple[FieldGroup, ...], count: int) -> tuple[FieldGroup, ...]:
+    """Return the groups with those of `count` on-demand rules, before the button that adds one."""
+    shown_groups: list[FieldGroup] = []
+    for group in groups:
+        if any(decision == "add-rule" for decision, _ in group.actions):
+            shown_groups += (
+                _RULE[0].renamed(text("On-demand rule {number}", number=number), f"rule{number}_")
+                for number in range(1, count + 1)
+            )
+        shown_groups.append(group)
+    return tuple(shown_groups)
 
 
 def tunnel_profiles(lab: Lab) -> list[DeviceConfiguration]:
     """Return the VPN profiles of Microsoft Tunnel."""
-    return [item for item in lab.store.each(DeviceConfiguration) if is_tunnel_profile(item)]
+    return [item for item in lab.store.each(DeviceConfiguration) if profile_wire.is_tunnel_profile(item)]
 
 
 def declared_profiles(lab: Lab) -> list[ProfileObject]:
@@ -402,15 +179,14 @@ def declared_profiles(lab: Lab) -> list[ProfileObject]:
 
 
 def _declared(lab: Lab, found: DeviceConfiguration) -> ProfileObject:
-    return profile_object(found, lab.store.each(DeviceConfigurationAssignment, parent=found.id))
+    return profile_wire.profile_object(found, lab.store.each(DeviceConfigurationAssignment, parent=found.id))
 
 
 def _open(lab: Lab, identifier: str) -> ProfileForm:
     found = PROFILES.find(lab, identifier)
-    if not is_tunnel_profile(found):
+    if not profile_wire.is_tunnel_profile(found):
         raise not_found(PROFILES.name, found.id)
-    declared = _declared(lab, found)
-    return ProfileForm(lab, declared.platform, found, len(declared.on_demand_rules))
+    return ProfileForm(lab, _PLATFORMS[found.odata_type], found)
 
 
 SECTION: Final = AdminSection(

@@ -5,11 +5,12 @@ keeps it from that goes back to the form, to its field.
 """
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Generic
+from typing import Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
@@ -19,17 +20,106 @@ from starlette.routing import Route
 
 from mstunnel_lab.admin_center import render
 from mstunnel_lab.admin_center.forms import FieldGroup, Form, Problems, Values, problems_in, problems_of, read
-from mstunnel_lab.admin_center.lists import Column, Item, listing
-from mstunnel_lab.admin_center.render import go_to, page, words
+from mstunnel_lab.admin_center.render import PageLanguage, go_to, page, words
 from mstunnel_lab.admin_center.session import signed_in
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.entities import Entities, Found
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject
 
-_STALE: Final = "Someone else has changed this in the meantime. Open it again to see the current values."
 _FORM: Final = ["GET", "POST"]
+_SIZE: Final = 50
+_NUMBERS: Final = re.compile(r"([0-9]{1,18})")
+
+
+class Listed(Protocol):
+    """An object with its own page."""
+
+    @property
+    def id(self) -> str:
+        """Its id, the end of the address of that page."""
+        ...
+
+
+Item = TypeVar("Item", bound=Listed)
+
+
+@dataclass(frozen=True)
+class Column(Generic[Item]):
+    """One column. `kind`: text as it is, word (one of ours, which is translated), or status."""
+
+    name: str
+    label: str
+    text: Callable[[Item], str]
+    kind: str = "text"
+
+    def read(self, item: Item, say: PageLanguage) -> str:
+        """What a reader sees."""
+        return say(self.text(item)) if self.kind != "text" else self.text(item)
+
+
+class ListRow(NamedTuple):
+    """One line: what to show in the columns, and the id of the page that the first of them leads to."""
+
+    id: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of a list; numbers count from 1. `total` is how many were found."""
+
+    columns: tuple[Column[Any], ...]
+    rows: tuple[ListRow, ...]
+    number: int
+    last: int
+    total: int
+    search: str
+    sort: str
+    descending: bool
+
+    def link(self, number: int = 1, sort: str = "", search: str | None = None) -> str:
+        """The query of another page, or of the list sorted by a column: down where it is sorted already."""
+        down = self.descending if not sort else sort == self.sort and not self.descending
+        wanted = {
+            "q": self.search if search is None else search,
+            "sort": sort or self.sort,
+            "order": "down" if down else "",
+            "page": str(number) if number > 1 else "",
+        }
+        return "?" + urlencode({name: value for name, value in wanted.items() if value})
+
+
+def listing(request: Request, everything: Sequence[Item], columns: Sequence[Column[Item]]) -> Listing:
+    """Return the page of a list that the query asks for by `q`, `sort`, `order` and `page`.
+
+    Where there is no such page, it is the nearest. Without search and order, no more than it is read.
+    """
+    query, say = request.query_params, words(request)
+    search = query.get("q", "").strip()[:200]
+    by = next((column for column in columns if column.name == query.get("sort")), None)
+    down = query.get("order") == "down"
+    found = everything
+    if search:
+        wanted = search.casefold()
+        found = [item for item in found if any(wanted in each.read(item, say).casefold() for each in columns)]
+    if by:
+
+        def natural(item: Item) -> list[tuple[int, str]]:
+            """A key by which gw10 comes after gw9."""
+            parts = _NUMBERS.split(by.read(item, say).casefold())
+            return [(0, part) if (n := whole_number(part, 18)) is None else (n, "") for part in parts]
+
+        found = sorted(found, key=natural, reverse=down)
+    last = max(1, -(-len(found) // _SIZE))
+    number = min(max(1, whole_number(query.get("page", "1")) or 1), last)
+    shown = found[(number - 1) * _SIZE : number * _SIZE]
+    rows = tuple(ListRow(item.id, tuple(column.text(item) for column in columns)) for item in shown)
+    return Listing(
+        tuple(columns), rows, number, last, len(found), search, by.name if by else "", bool(by) and down
+    )
 
 
 class RefusedError(Exception):
@@ -48,13 +138,12 @@ class Submission:
     assignments: list[JsonObject] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
 class ObjectForm(ABC, Generic[Found]):
-    """The form of an object: a new one of a kind, or one that is there (`found`)."""
+    """The form of an object: a new one of a kind, or one that is there (`found`).
 
-    lab: Lab
-    kind: str = ""
-    found: Found | None = None
+    `present` is the object as mst-admin declares it, `begin` what the form begins with: its values, or those
+    of a new one. `details` is what the page of the object shows besides; `facts` are labels and texts.
+    """
 
     entities: ClassVar[Entities[Any]]
     """The collection of Graph that the object belongs to."""
@@ -63,40 +152,18 @@ class ObjectForm(ABC, Generic[Found]):
     reviewed: ClassVar[bool] = True
     """Whether values are shown again before they are stored."""
 
-    @property
-    @abstractmethod
-    def groups(self) -> tuple[FieldGroup, ...]:
-        """The fields."""
+    groups: tuple[FieldGroup, ...]
+    present: Any = None
+    begin: Values
+    advice: tuple[Finding, ...] = ()
+    details: Mapping[str, object] = {}
+    hidden: Mapping[str, str] = {}
+    suggestions: Mapping[str, Sequence[str]] = {}
 
-    @property
-    @abstractmethod
-    def present(self) -> Any | None:
-        """The present object as mst-admin declares it."""
-
-    @property
-    @abstractmethod
-    def begin(self) -> Values:
-        """What the form begins with: the values of the present object, or those of a new one."""
-
-    @property
-    def hidden(self) -> Mapping[str, str]:
-        """Values that go with the form."""
-        return {}
-
-    @property
-    def suggestions(self) -> Mapping[str, Sequence[str]]:
-        """Values for fields that may have others."""
-        return {}
-
-    @property
-    def details(self) -> Mapping[str, object]:
-        """What the page of the object shows besides its values; `facts` are labels and texts."""
-        return {}
-
-    @property
-    def advice(self) -> tuple[Finding, ...]:
-        """Findings about the present object."""
-        return () if self.present is None else self.judge(self.present)
+    def __init__(self, lab: Lab, kind: str = "", found: Found | None = None) -> None:
+        self.lab = lab
+        self.kind = kind
+        self.found = found
 
     @abstractmethod
     def declared(self, values: Values) -> Any:
@@ -157,15 +224,14 @@ class AdminSection(Generic[Item]):
     @property
     def routes(self) -> list[Route]:
         """The pages of the section."""
-        new = [Route(f"{self._place}/new", signed_in(self._new), methods=_FORM)]
-        if self.kinds:
-            new = [
-                Route(f"{self._place}/new", signed_in(self._choose)),
-                Route(f"{self._place}/new/{{kind}}", signed_in(self._new), methods=_FORM),
-            ]
+        new = Route(f"{self._place}/new", signed_in(self._new), methods=_FORM)
+        kinds = [
+            Route(f"{self._place}/new", signed_in(self._choose)),
+            Route(f"{self._place}/new/{{kind}}", signed_in(self._new), methods=_FORM),
+        ]
         return [
             Route(self._place, signed_in(self._list)),
-            *new,
+            *(kinds if self.kinds else [new]),
             Route(f"{self._place}/{{id}}", signed_in(self._details)),
             Route(f"{self._place}/{{id}}/edit", signed_in(self._edit), methods=_FORM),
             Route(f"{self._place}/{{id}}/delete", signed_in(self._delete), methods=_FORM),
@@ -221,10 +287,7 @@ class AdminSection(Generic[Item]):
         return go_to(self._place)
 
     async def _answer(self, request: Request, edited: ObjectForm[Any]) -> Response:
-        """Show a form, or answer it when it was sent: review it, store it, or show it again.
-
-        The review judges and stores as well, and keeps nothing.
-        """
+        """Show a form, or answer it when it was sent: review it, store it, or show it again."""
         edited.require_editable()
         if request.method == "GET":
             return self.form_page(request, edited, edited.begin)
@@ -233,26 +296,34 @@ class AdminSection(Generic[Item]):
         values, decision = read(form, edited.groups), render.field(form, "decision")
         if (own := await edited.decide(request, decision, values)) is not None:
             return own
-        is_stale = edited.found and render.field(form, "version") != _version(edited.found)
-        if decision == "edit" or is_stale:
-            problems: Problems = {"": [(_STALE,)]} if is_stale and decision != "edit" else {}
-            return self.form_page(request, edited, values, problems)
+        if decision == "edit":
+            return self.form_page(request, edited, values)
+        if edited.found and render.field(form, "version") != _version(edited.found):
+            stale = "Someone else has changed this in the meantime. Open it again to see the current values."
+            return self.form_page(request, edited, values, {"": [(stale,)]})
         try:
-            with _refusals():
-                declared = edited.declared(values)
-                advice = edited.judge(declared)
-                _refuse(problems_of(advice))
-                submission = edited.submission(declared)
-                if decision == "review":
-                    with edited.lab.store.rehearsal():
-                        edited.store(submission)
-                    context = self._context(edited)
-                    reviewed = Form(edited.groups, values)
-                    return page(request, "review.html", 200, form=reviewed, advice=advice, **context)
-                stored = edited.store(submission)
+            return self._keep(request, edited, values, decision)
         except RefusedError as refusal:
-            return self.form_page(request, edited, values, refusal.problems)
-        return go_to(f"{self._place}/{stored.id}?saved")
+            problems = refusal.problems
+        except ValidationError as error:
+            problems = problems_in(error)
+        except GraphError as error:
+            problems = {"": [(error.message,)]}
+        return self.form_page(request, edited, values, problems)
+
+    def _keep(self, request: Request, edited: ObjectForm[Any], values: Values, decision: str) -> Response:
+        """Store what was typed; the review does the same, and keeps nothing."""
+        declared = edited.declared(values)
+        advice = edited.judge(declared)
+        if problems := problems_of(advice):
+            raise RefusedError(problems)
+        submission = edited.submission(declared)
+        if decision != "review":
+            return go_to(f"{self._place}/{edited.store(submission).id}?saved")
+        with edited.lab.store.rehearsal():
+            edited.store(submission)
+        form, context = Form(edited.groups, values), self._context(edited)
+        return page(request, "review.html", 200, form=form, advice=advice, **context)
 
     def form_page(
         self,
@@ -295,19 +366,3 @@ def delete_page(
 def _version(found: BaseModel) -> str:
     """Return a digest of an entity, which a form carries to notice other changes."""
     return hashlib.sha256(found.model_dump_json().encode()).hexdigest()
-
-
-def _refuse(problems: Problems) -> None:
-    if problems:
-        raise RefusedError(problems)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn what is said about types and by Graph's rules into `RefusedError`."""
-    try:
-        yield
-    except ValidationError as error:
-        raise RefusedError(problems_in(error)) from error
-    except GraphError as error:
-        raise RefusedError({"": [(error.message,)]}) from error

@@ -1,27 +1,54 @@
-"""Admin center: servers."""
+"""Admin center: servers, their health status; health check, trends and logs of one; thresholds.
 
-from typing import Final
+Rows of the health check are those of the agent's own table (docs/reference/health.md): names of Intune's
+metrics are not public. Charts are SVG: coordinates computed here, drawn by a template, no script.
+"""
 
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_lab.admin_center.lists import Column, listing
+from mst_admin.metrics import METRICS, TRENDS, HealthMetric, ThresholdObject, judge_threshold, kind_of
+from mstunnel_lab.admin_center.forms import Problems
 from mstunnel_lab.admin_center.render import attachment, field, go_to, page, words
-from mstunnel_lab.admin_center.sections import delete_page
+from mstunnel_lab.admin_center.sections import Column, delete_page, listing
 from mstunnel_lab.admin_center.session import caller, signed_in
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import GraphError, not_found
-from mstunnel_lab.graph.servers import change_server, delete_server, server_called
-from mstunnel_lab.graph.tunnel import status_of
+from mstunnel_lab.graph.servers import (
+    change_server,
+    delete_server,
+    metric_in_graph,
+    request_logs,
+    server_called,
+    signed_address,
+)
+from mstunnel_lab.graph.tunnel import THRESHOLDS, status_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, labs_of
-from mstunnel_lab.store import Rows
+from mstunnel_lab.store import Point, Rows
 from mstunnel_setup.base import rendering
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabHealth, LogCollection
 
-_ALL: Final = "/admin/servers"
-_TAB: Final = "servers"
-_GOES_ON: Final = "The gateway itself goes on running: uninstall it on its host (mst-cli uninstall)."
+_SERVERS: Final = "/admin/servers"
+_HEALTH: Final = "/admin/health"
+_SPANS: Final = {"day": 86400, "week": 7 * 86400, "month": 30 * 86400}
+WIDTH: Final = 640
+HEIGHT: Final = 200
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 12, 28
+_STEPS: Final = 4
+_TIMES: Final = 3
 
 
 def server_columns(lab: Lab) -> tuple[Column[ServerRecord], ...]:
@@ -48,42 +75,30 @@ async def servers(request: Request, lab: Lab) -> Response:
     """List the servers of all sites."""
     mode = Column[ServerRecord]("mode", "Deployment mode", lambda item: item.deployment_mode or "")
     found = listing(request, Rows(lab.store, ServerRecord), (*server_columns(lab), mode))
-    return page(request, "list.html", tab=_TAB, title="Servers", found=found, create="Create")
+    return page(request, "list.html", tab="servers", title="Servers", found=found, create="Create")
 
 
 @signed_in
 async def create(request: Request, lab: Lab) -> Response:
-    """Show how a server is added: with the installer."""
-    answers = _answers(request, lab)
-    return page(request, "server_new.html", tab=_TAB, answers=answers, has_script=_is_home(request, lab))
+    """Show how a server is added, or download the answers about this tenant or the installation script.
 
-
-@signed_in
-async def script(request: Request, lab: Lab) -> Response:
-    """The installation script, which joins the home tenant."""
-    if not _is_home(request, lab):
-        raise not_found("script", lab.tenant.id)
-    text = rendering.render("lab/mstunnel-setup", lab_option=labs_of(request).setup_option)
-    return attachment("mstunnel-setup", text, "application/x-sh")
-
-
-@signed_in
-async def answers(request: Request, lab: Lab) -> Response:
-    """The answers about this tenant, as a file."""
-    return attachment("answers.yaml", _answers(request, lab), "application/yaml")
-
-
-def _is_home(request: Request, lab: Lab) -> bool:
-    """Return whether `--lab` leads to the tenant."""
-    return lab.tenant.id == labs_of(request).home.tenant.id
-
-
-def _answers(request: Request, lab: Lab) -> str:
-    authority = labs_of(request).authority.certificate_path.read_text()
+    The script joins the home tenant, as `--lab` leads there.
+    """
+    labs = labs_of(request)
+    is_home = lab.tenant.id == labs.home.tenant.id
+    if request.url.path.endswith("/mstunnel-setup"):
+        if not is_home:
+            raise not_found("script", lab.tenant.id)
+        script = rendering.render("lab/mstunnel-setup", lab_option=labs.setup_option)
+        return attachment("mstunnel-setup", script, "application/x-sh")
+    certificate = labs.authority.certificate_path.read_text().splitlines()
     client_id = lab.application_for("setup")
-    return rendering.render(
-        "lab/answers.yaml", urls=lab.urls, client_id=client_id, certificate=authority.splitlines()
+    answers = rendering.render(
+        "lab/answers.yaml", urls=lab.urls, client_id=client_id, certificate=certificate
     )
+    if request.url.path.endswith("/answers.yaml"):
+        return attachment("answers.yaml", answers, "application/yaml")
+    return page(request, "server_new.html", tab="servers", answers=answers, has_script=is_home)
 
 
 @signed_in
@@ -96,14 +111,14 @@ async def server(request: Request, lab: Lab) -> Response:
         try:
             permissions.may_write_tunnel(caller(request))
             change_server(lab, found, {"displayName": name}, caller(request))
-            return go_to(f"{_ALL}/{found.id}?saved")
+            return go_to(f"{_SERVERS}/{found.id}?saved")
         except GraphError as error:
             problem = words(request)(error.message)
     return page(
         request,
         "server.html",
         400 if problem else 200,
-        tab=_TAB,
+        tab="servers",
         found=found,
         site=lab.store.get(SiteRecord, found.site_id),
         state=status_of(lab, found).value,
@@ -117,17 +132,247 @@ async def delete(request: Request, lab: Lab) -> Response:
     """Remove one, after a question."""
     found = server_called(lab, request.path_params["id"])
     if request.method == "GET":
-        return delete_page(request, "server", _ALL, found.id, name=found.display_name, also=_GOES_ON)
+        return delete_page(
+            request,
+            "server",
+            _SERVERS,
+            found.id,
+            name=found.display_name,
+            also="The gateway itself goes on running: uninstall it on its host (mst-cli uninstall).",
+        )
     delete_server(lab, found)
-    return go_to(_ALL)
+    return go_to(_SERVERS)
 
 
-_FORM = ["GET", "POST"]
+class Mark(NamedTuple):
+    """A label at a place of an axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One line over time, with the values as rows for those who do not see it."""
+
+    name: str
+    title: str
+    unit: str
+    summary: str
+    dots: tuple[tuple[float, float], ...]
+    values: tuple[Mark, ...]
+    times: tuple[Mark, ...]
+    rows: tuple[tuple[str, str], ...]
+
+    @property
+    def line(self) -> str:
+        """The points of the line."""
+        return " ".join(f"{x},{y}" for x, y in self.dots)
+
+
+def chart(metric: HealthMetric, points: Sequence[Point], start: float, end: float) -> Chart:
+    """Draw the points of a metric over [start, end] (Unix times)."""
+    # The axis ends at a round number that is not below any value: 1, 2, 4, 5 or 8 with zeros, at least 4.
+    highest, size = max([_STEPS, *(point.value for point in points)]), 1
+    while 8 * size < highest:
+        size *= 10
+    top = next(digit * size for digit in (1, 2, 4, 5, 8) if digit * size >= highest)
+
+    def x(at: float) -> float:
+        return round(_LEFT + (at - start) / (end - start) * (WIDTH - _LEFT - _RIGHT), 1)
+
+    def y(value: float) -> float:
+        return round(HEIGHT - _BOTTOM - value / top * (HEIGHT - _TOP - _BOTTOM), 1)
+
+    def moment(at: float) -> str:
+        return datetime.fromtimestamp(at, UTC).strftime("%m-%d %H:%M")
+
+    summary = "Nothing was reported in this time."
+    if values := [point.value for point in points]:
+        low, high, last = (
+            f"{number:.0f} {metric.unit}".strip() for number in (min(values), max(values), values[-1])
+        )
+        summary = text("Lowest {low}, highest {high}, last {last}.", low=low, high=high, last=last)
+    steps = [top * step / _STEPS for step in range(_STEPS + 1)]
+    moments = [start + (end - start) * step / _TIMES for step in range(_TIMES + 1)]
+    return Chart(
+        metric.name,
+        metric.title,
+        metric.unit,
+        summary,
+        dots=tuple((x(point.at), y(point.value)) for point in points),
+        values=tuple(Mark(y(value), f"{value:g}") for value in steps),
+        times=tuple(Mark(x(at), moment(at)) for at in moments),
+        rows=tuple((moment(point.at), f"{point.value:.1f}") for point in points),
+    )
+
+
+class HealthLine(NamedTuple):
+    """One line of the health check."""
+
+    title: str
+    value: str
+    status: HealthStatus
+
+
+def health_checks(
+    health: LabHealth | None,
+    last_checkin: datetime | None,
+    thresholds: Mapping[str, HealthThreshold],
+    now: datetime,
+) -> tuple[HealthLine, ...]:
+    """Judge what a server reported: figures by the tenant's thresholds, the rest as the server does."""
+    fresh = last_checkin is not None and now - last_checkin <= timedelta(minutes=5)
+    seen = last_checkin.strftime("%Y-%m-%d %H:%M:%S UTC") if last_checkin else "never"
+    rows = [HealthLine("Last check-in", seen, HealthStatus.HEALTHY if fresh else HealthStatus.UNHEALTHY)]
+    reported = health or LabHealth()
+    said = {item.id: item for item in reported.checks}
+    for metric in METRICS:
+        own, figure = said.get(metric.name), reported.metrics.get(metric.name)
+        status = (own.status if own else None) or HealthStatus.UNKNOWN
+        shown = own.text if own else "not reported"
+        if figure is not None:
+            value = figure / metric.scale
+            status = threshold_status(value, thresholds.get(metric.graph_name)) or status
+            if own is None or metric.unit:
+                shown = f"{value:.0f} {metric.unit}".strip()
+        rows.append(HealthLine(metric.title, shown, status))
+    return tuple(rows)
+
+
+def threshold_status(value: float, threshold: HealthThreshold | None) -> HealthStatus | None:
+    """Compare a value with the tenant's two bounds."""
+    if threshold is None or threshold.healthy_threshold is None or threshold.unhealthy_threshold is None:
+        return None
+    kind = kind_of(threshold.id)
+    if kind is None:
+        return None
+    return HealthStatus(kind.verdict(value, threshold.healthy_threshold, threshold.unhealthy_threshold))
+
+
+@signed_in
+async def overview(request: Request, lab: Lab) -> Response:
+    """Show the status of all servers."""
+    found = listing(request, Rows(lab.store, ServerRecord), server_columns(lab))
+    counts = Counter(status_of(lab, item).value for item in lab.store.each(ServerRecord))
+    return page(request, "health.html", tab="health", found=found, counts=counts)
+
+
+@signed_in
+async def check(request: Request, lab: Lab) -> Response:
+    """Show what one server reported, judged."""
+    found = server_called(lab, request.path_params["id"])
+    present = {item.id: item for item in lab.store.each(HealthThreshold)}
+    lines = health_checks(found.lab_health, found.last_checkin_date_time, present, datetime.now(UTC))
+    return _server_page(request, lab, found, "health_check.html", checks=lines, view="check")
+
+
+@signed_in
+async def trend(request: Request, lab: Lab) -> Response:
+    """Show what one server reported over time."""
+    found = server_called(lab, request.path_params["id"])
+    span = request.query_params.get("span", "")
+    span = span if span in _SPANS else "day"
+    end = time.time()
+    start = end - _SPANS[span]
+    by_name = {metric.name: metric for metric in METRICS}
+    charts = []
+    for metric in (by_name[name] for name in TRENDS):
+        reported = lab.store.trend(found.id, metric.name, start, end)
+        points = [Point(point.at, point.value / metric.scale) for point in reported]
+        charts.append(chart(metric, points, start, end))
+    shown = {"charts": charts, "span": span, "spans": tuple(_SPANS), "block": lab.tenant.trend_block}
+    return _server_page(
+        request, lab, found, "health_trends.html", view="trends", width=WIDTH, height=HEIGHT, **shown
+    )
+
+
+@signed_in
+async def logs(request: Request, lab: Lab) -> Response:
+    """Show the logs that were asked of one server, or ask for some."""
+    found = server_called(lab, request.path_params["id"])
+    if request.method == "POST":
+        now = datetime.now(UTC)
+        request_logs(lab, found, now - timedelta(hours=8), now)
+        return go_to(f"{_HEALTH}/{found.id}/logs")
+    items = lab.store.each(LogCollection, parent=found.id)
+    addresses = {item.id: signed_address(request, item.id) for item in items if item.status == "completed"}
+    return _server_page(
+        request, lab, found, "health_logs.html", items=items, addresses=addresses, view="logs"
+    )
+
+
+def _server_page(
+    request: Request, lab: Lab, found: ServerRecord, template: str, **values: object
+) -> Response:
+    site = lab.store.get(SiteRecord, found.site_id)
+    state = status_of(lab, found).value
+    return page(request, template, 200, tab="health", found=found, site=site, state=state, **values)
+
+
+@signed_in
+async def thresholds(request: Request, lab: Lab) -> Response:
+    """Show or change the thresholds of all metrics, or return to the defaults."""
+    present = [item for item in lab.store.each(HealthThreshold) if metric_in_graph(item.id)]
+    typed: dict[str, str] = {}
+    problems: Problems = {}
+    if request.method == "POST":
+        form = await request.form()
+        if field(form, "decision") == "revert":
+            with lab.store.transaction():
+                for item in lab.store.each(HealthThreshold):
+                    update = {
+                        "healthy_threshold": item.default_healthy_threshold,
+                        "unhealthy_threshold": item.default_unhealthy_threshold,
+                    }
+                    lab.store.replace(item.model_copy(update=update))
+        else:
+            names = [f"{item.id}-{kind}" for item in present for kind in ("healthy", "unhealthy")]
+            typed, problems = {name: field(form, name) for name in names}, _change(lab, form, present)
+        if not problems:
+            return go_to(f"{_HEALTH}/thresholds?saved")
+    return page(
+        request,
+        "thresholds.html",
+        400 if problems else 200,
+        tab="health",
+        lines=[(item, metric_in_graph(item.id)) for item in present],
+        typed=typed,
+        problems=problems,
+        saved="saved" in request.query_params,
+    )
+
+
+def _change(lab: Lab, form: FormData, present: Sequence[HealthThreshold]) -> Problems:
+    """Store all thresholds or none; returns what is wrong by metric."""
+    wanted: list[tuple[HealthThreshold, JsonObject]] = []
+    problems: Problems = {}
+    for item in present:
+        healthy, unhealthy = (
+            whole_number(field(form, f"{item.id}-{kind}").strip()) for kind in ("healthy", "unhealthy")
+        )
+        if healthy is None or unhealthy is None:
+            problems[item.id] = [("Write two whole numbers.",)]
+            continue
+        declared = ThresholdObject(metric=item.id, healthy=healthy, unhealthy=unhealthy)
+        if findings := judge_threshold(declared):
+            problems[item.id] = [(findings[0].message, findings[0].hint)]
+        wanted.append((item, {"healthyThreshold": healthy, "unhealthyThreshold": unhealthy}))
+    if not problems:
+        with lab.store.transaction():
+            for item, document in wanted:
+                THRESHOLDS.change(lab, item, document)
+    return problems
+
+
 ROUTES = [
-    Route(_ALL, servers),
-    Route(f"{_ALL}/new", create),
-    Route(f"{_ALL}/new/mstunnel-setup", script),
-    Route(f"{_ALL}/new/answers.yaml", answers),
-    Route(f"{_ALL}/{{id}}", server, methods=_FORM),
-    Route(f"{_ALL}/{{id}}/delete", delete, methods=_FORM),
+    Route(_SERVERS, servers),
+    *(Route(f"{_SERVERS}/new{path}", create) for path in ("", "/mstunnel-setup", "/answers.yaml")),
+    Route(f"{_SERVERS}/{{id}}", server, methods=["GET", "POST"]),
+    Route(f"{_SERVERS}/{{id}}/delete", delete, methods=["GET", "POST"]),
+    Route(_HEALTH, overview),
+    Route(f"{_HEALTH}/thresholds", thresholds, methods=["GET", "POST"]),
+    Route(f"{_HEALTH}/{{id}}", check),
+    Route(f"{_HEALTH}/{{id}}/trends", trend),
+    Route(f"{_HEALTH}/{{id}}/logs", logs, methods=["GET", "POST"]),
 ]

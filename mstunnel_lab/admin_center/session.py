@@ -1,4 +1,7 @@
-"""The admin center's sessions: sign-in, sign-out, and who may come in."""
+"""The admin center's sessions: sign-in, sign-out, who may come in; and admin consent.
+
+By consent, an administrator lets an application have the permissions that it asks for.
+"""
 
 import functools
 import secrets
@@ -7,38 +10,24 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import urlencode
 
+from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_lab.admin_center.render import (
-    EXPIRED_FORM,
-    SESSION_COOKIE,
-    field,
-    go_to,
-    is_own_form,
-    message,
-    own_path,
-    page,
-)
-from mstunnel_lab.entra import permissions
-from mstunnel_lab.entra.authentication import (
-    CodeRequest,
-    SignInRefusal,
-    UserSignIn,
-    WrongCredentials,
-    authenticate,
-)
+from mstunnel_lab.admin_center import render
+from mstunnel_lab.admin_center.render import EXPIRED_FORM, SESSION_COOKIE, field, go_to, message, own_path
+from mstunnel_lab.entra import authentication, permissions
+from mstunnel_lab.entra.authentication import CodeRequest, SignInRefusal, UserSignIn, WrongCredentials
 from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.errors import GraphError
-from mstunnel_lab.records import BrowserSession, UserRecord, digest
+from mstunnel_lab.graph.directory import RequiredResourceAccessBody, new_assignment, new_principal
+from mstunnel_lab.records import ApplicationRecord, BrowserSession, UserRecord, digest
 from mstunnel_lab.state import Lab, labs_of
-from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
+from mstunnel_setup.base.text import text
+from mstunnel_setup.tenant import wire
 
-_SESSION_SECONDS: Final = 8 * 3600
 _SIGN_IN: Final = "/admin/sign-in"
-_ADMIN_CENTER: Final = "admin-center"
-_FORBIDDEN: Final = "You do not have access: it takes the role Intune Administrator."
 
 Handler = Callable[[Request, Lab], Awaitable[Response]]
 
@@ -57,7 +46,7 @@ def current(request: Request) -> tuple[Lab, UserRecord] | None:
 def caller(request: Request) -> Caller:
     """Return the signed-in user as a caller of Graph through the admin center."""
     user = request.state.user
-    return Caller(_ADMIN_CENTER, user.id, frozenset({CONFIGURATION_READ_WRITE}), user)
+    return Caller("admin-center", user.id, frozenset({wire.CONFIGURATION_READ_WRITE}), user)
 
 
 def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -71,8 +60,10 @@ def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         lab, request.state.user = found
         request.state.lab = lab
         if not permissions.may_administer(request.state.user):
-            return message(request, "No access", _FORBIDDEN, 403)
-        if request.method == "POST" and not is_own_form(request, await request.form()):
+            return message(
+                request, "No access", "You do not have access: it takes the role Intune Administrator.", 403
+            )
+        if request.method == "POST" and not render.is_own_form(request, await request.form()):
             return message(request, "Try again", EXPIRED_FORM, 403)
         try:
             return await handler(request, lab)
@@ -90,44 +81,38 @@ def to_sign_in(request: Request) -> Response:
 
 async def sign_in(request: Request) -> Response:
     """Take account and password of an administrator."""
+
+    def form_page(status: int = 200, asked: WrongCredentials | CodeRequest | None = None) -> Response:
+        hidden = {"next": own_path(request.query_params.get("next", ""))}
+        action = f"{_SIGN_IN}?{urlencode(hidden)}"
+        return render.page(request, "admin_sign_in.html", status, action=action, hidden=hidden, asked=asked)
+
     if request.method == "GET":
-        return _form(request)
+        return form_page()
     form = await request.form()
-    if not is_own_form(request, form):
-        return _form(request, 403, WrongCredentials(field(form, "upn"), EXPIRED_FORM))
-    match authenticate(request, form):
+    if not render.is_own_form(request, form):
+        return form_page(403, WrongCredentials(field(form, "upn"), EXPIRED_FORM))
+    match authentication.authenticate(request, form):
         case WrongCredentials() as wrong:
-            return _form(request, 401, wrong)
+            return form_page(401, wrong)
         case CodeRequest() as needed:
-            return _form(request, 401 if needed.problem else 200, needed)
+            return form_page(401 if needed.problem else 200, needed)
         case SignInRefusal() as refusal:
             return message(request, "You cannot sign in", refusal.text, 403)
-        case UserSignIn() as signed:
-            return _begin(signed, own_path(field(form, "next")))
-
-
-def _form(
-    request: Request, status: int = 200, asked: WrongCredentials | CodeRequest | None = None
-) -> Response:
-    hidden = {"next": own_path(request.query_params.get("next", ""))}
-    action = f"{_SIGN_IN}?{urlencode(hidden)}"
-    return page(request, "admin_sign_in.html", status, action=action, hidden=hidden, asked=asked)
-
-
-def _begin(signed: UserSignIn, following: str) -> Response:
-    secret, expires_at = secrets.token_urlsafe(32), time.time() + _SESSION_SECONDS
-    record = BrowserSession(id=digest(secret), user_id=signed.user.id, expires_at=expires_at)
-    signed.lab.store.forget_expired(time.time())
-    signed.lab.store.add(record, parent=signed.user.id, expires=expires_at)
-    response = go_to(following)
-    response.set_cookie(SESSION_COOKIE, secret, secure=True, httponly=True, samesite="strict")
-    return response
+        case UserSignIn(lab, user):
+            secret, expires_at = secrets.token_urlsafe(32), time.time() + 8 * 3600
+            lab.store.forget_expired(time.time())
+            record = BrowserSession(id=digest(secret), user_id=user.id, expires_at=expires_at)
+            lab.store.add(record, parent=user.id, expires=expires_at)
+            response = go_to(own_path(field(form, "next")))
+            response.set_cookie(SESSION_COOKIE, secret, secure=True, httponly=True, samesite="strict")
+            return response
 
 
 async def sign_out(request: Request) -> Response:
     """End the session."""
     found = current(request)
-    if not is_own_form(request, await request.form()):
+    if not render.is_own_form(request, await request.form()):
         return message(request, "Try again", EXPIRED_FORM, 403)
     if found:
         found[0].store.remove(BrowserSession, digest(request.cookies[SESSION_COOKIE]))
@@ -136,7 +121,79 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
+_NAMES: Final = {identifier: name for name, identifier in permissions.APP_ROLE_IDS.items()}
+_DECLARED: Final = TypeAdapter(tuple[RequiredResourceAccessBody, ...])
+_NEEDS_ADMINISTRATOR: Final = (
+    "AADSTS90094: Consent for the whole tenant requires the role Privileged Role Administrator or Global "
+    "Administrator. Sign in with such an account, or send this address to an administrator."
+)
+
+
+def wanted_roles(application: ApplicationRecord) -> tuple[str, ...]:
+    """Return the ids of Graph's app roles that an application declares and the lab knows."""
+    declared = _DECLARED.validate_python(application.document().get("requiredResourceAccess") or ())
+    wanted = [
+        access
+        for one in declared
+        if one.resource_app_id == wire.GRAPH_APP_ID
+        for access in one.resource_access
+    ]
+    return tuple(access.id for access in wanted if access.type == "Role" and access.id in _NAMES)
+
+
+def grant(lab: Lab, application: ApplicationRecord) -> None:
+    """Grant the application what it declares and does not have yet."""
+    resource = lab.store.with_app_id(wire.ServicePrincipal, wire.GRAPH_APP_ID)
+    if resource is None:
+        raise LookupError("the tenant has no service principal of Microsoft Graph")
+    with lab.store.transaction():
+        principal = lab.store.with_app_id(wire.ServicePrincipal, application.app_id)
+        if principal is None:
+            principal = new_principal(application.app_id, application.display_name)
+            lab.store.add(principal)
+        present = {item.app_role_id for item in lab.store.each(wire.AppRoleAssignment, parent=principal.id)}
+        for identifier in wanted_roles(application):
+            if identifier not in present:
+                lab.store.add(new_assignment(principal, resource, identifier), parent=principal.id)
+
+
+async def consent(request: Request) -> Response:
+    """Show what an application asks for, and take the decision."""
+    found = current(request)
+    if found is None:
+        return to_sign_in(request)
+    lab, request.state.user = found
+    request.state.lab = lab
+    client_id = request.query_params.get("client_id", "")
+    application = lab.store.with_app_id(ApplicationRecord, client_id)
+    if application is None:
+        problem = text(
+            "AADSTS700016: There is no application '{client}' in the directory '{tenant}'.",
+            client=client_id,
+            tenant=lab.tenant.name,
+        )
+        return message(request, "Nothing to consent to", problem, 400)
+    if not permissions.may_consent(request.state.user):
+        return message(request, "You need an administrator", _NEEDS_ADMINISTRATOR, 403)
+    name = application.display_name
+    if request.method == "GET":
+        names = [_NAMES[identifier] for identifier in wanted_roles(application)]
+        return render.page(request, "consent.html", application=name, permissions=names)
+
+    form = await request.form()
+    if not render.is_own_form(request, form):
+        return message(request, "Try again", EXPIRED_FORM, 403)
+    title, outcome = "Cancelled", text("{name} was given no permission.", name=name)
+    if field(form, "decision") == "accept":
+        grant(lab, application)
+        title = "Consent given"
+        outcome = text("{name} has its permissions. You may close this page.", name=name)
+    return message(request, title, outcome)
+
+
 ROUTES = [
     Route(_SIGN_IN, sign_in, methods=["GET", "POST"]),
     Route("/admin/sign-out", sign_out, methods=["POST"]),
+    Route("/{tenant}/adminconsent", consent, methods=["GET", "POST"]),
+    Route("/{tenant}/v2.0/adminconsent", consent, methods=["GET", "POST"]),
 ]

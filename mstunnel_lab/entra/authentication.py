@@ -11,16 +11,12 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 
 from mstunnel_lab.admin_center.render import FORM_COOKIE, field
-from mstunnel_lab.entra.safeguards import Purpose
 from mstunnel_lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError, refused
 from mstunnel_lab.records import UserRecord, digest
-from mstunnel_lab.state import Lab, Labs, labs_of
+from mstunnel_lab.state import Lab, Labs, Purpose, labs_of
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
 
-NO_SUCH_ACCOUNT: Final = "Your account or password is incorrect."
-WRONG_CODE: Final = "That verification code is incorrect."
-SIGN_IN_AGAIN: Final = "Please sign in again."
 _PROOF_SECONDS: Final = 300
 _PROOF: Final = re.compile(r"(?P<until>[0-9]{1,12})\.(?P<signature>[0-9a-f]{64})", re.ASCII)
 
@@ -47,7 +43,7 @@ class WrongCredentials:
     """Account or password is wrong."""
 
     upn: str
-    problem: str = NO_SUCH_ACCOUNT
+    problem: str = "Your account or password is incorrect."
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class SignInRefusal:
     @property
     def text(self) -> str:
         """What the page says."""
-        return _refusal(self.number)
+        return text("AADSTS{number}: {message}", number=self.number, message=text(REFUSALS[self.number][1]))
 
 
 Outcome = UserSignIn | CodeRequest | WrongCredentials | SignInRefusal
@@ -84,38 +80,43 @@ def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
 
 def authenticate(request: Request, form: FormData) -> Outcome:
     """Judge the fields upn, password, proof and verification_code of a form."""
-    if field(form, "proof"):
-        return _second_factor(request, form)
-    upn = field(form, "upn")
-    labs = labs_of(request)
+    labs, upn = labs_of(request), field(form, "upn")
     owner = labs.of_user(upn)
+    if field(form, "proof"):
+        return _second_factor(request, form, owner)
     lab = owner[0] if owner else labs.home
     try:
         user = sign_in(labs, lab, upn, field(form, "password"))
     except OAuthError as locked:
-        return WrongCredentials(upn, _refusal(locked.number))
+        return WrongCredentials(upn, SignInRefusal(locked.number).text)
     if user is None:
         return WrongCredentials(upn)
     if user.mfa_code:
-        return CodeRequest(user.upn, _proof(request, user))
-    return _admitted(lab, user)
-
-
-def _admitted(lab: Lab, user: UserRecord) -> Outcome:
+        # Sign that this browser has shown the user's password, for five minutes.
+        cookie, until = request.cookies.get(FORM_COOKIE, ""), str(int(time.time()) + _PROOF_SECONDS)
+        signature = labs.signing.sign(Purpose.PASSWORD, cookie, user.id, until)
+        return CodeRequest(user.upn, f"{until}.{signature}")
     return SignInRefusal(user.refused_with) if user.refused_with else UserSignIn(lab, user)
 
 
-def _refusal(number: int) -> str:
-    return text("AADSTS{number}: {message}", number=number, message=text(REFUSALS[number].message))
+def _second_factor(request: Request, form: FormData, owner: tuple[Lab, UserRecord] | None) -> Outcome:
+    upn, proof, tries = field(form, "upn"), field(form, "proof"), labs_of(request).limits.codes
+    # Without a second factor there is no code that could be right.
+    if owner is None or not owner[1].mfa_code or not _is_proven(request, owner[1], proof):
+        return WrongCredentials(upn, "Please sign in again.")
+    lab, user = owner
+    if tries.exhausted(user.id):
+        return WrongCredentials(upn, SignInRefusal(ACCOUNT_LOCKED).text)
+    code = field(form, "verification_code").strip()
+    if not hmac.compare_digest(code.encode(), user.mfa_code.encode()):
+        tries.count(user.id)
+        return CodeRequest(upn, proof, "That verification code is incorrect.")
+    tries.forget(user.id)
+    return SignInRefusal(user.refused_with) if user.refused_with else UserSignIn(lab, user)
 
 
-def _proof(request: Request, user: UserRecord) -> str:
-    """Sign that this browser has shown the user's password, for five minutes."""
-    cookie, until = request.cookies.get(FORM_COOKIE, ""), str(int(time.time()) + _PROOF_SECONDS)
-    return f"{until}.{labs_of(request).signing.sign(Purpose.PASSWORD, cookie, user.id, until)}"
-
-
-def _proven(request: Request, user: UserRecord, proof: str) -> bool:
+def _is_proven(request: Request, user: UserRecord, proof: str) -> bool:
+    """Whether this browser has shown the user's password."""
     parts, cookie = _PROOF.fullmatch(proof), request.cookies.get(FORM_COOKIE, "")
     if parts is None:
         return False
@@ -123,20 +124,3 @@ def _proven(request: Request, user: UserRecord, proof: str) -> bool:
     if not time.time() < (whole_number(until, 12) or 0) <= time.time() + _PROOF_SECONDS:
         return False
     return labs_of(request).signing.verify(Purpose.PASSWORD, given, cookie, user.id, until)
-
-
-def _second_factor(request: Request, form: FormData) -> Outcome:
-    labs, upn, given = labs_of(request), field(form, "upn"), field(form, "proof")
-    owner = labs.of_user(upn)
-    # Without a second factor there is no code that could be right.
-    if owner is None or not owner[1].mfa_code or not _proven(request, owner[1], given):
-        return WrongCredentials(upn, SIGN_IN_AGAIN)
-    lab, user = owner
-    if labs.limits.codes.exhausted(user.id):
-        return WrongCredentials(upn, _refusal(ACCOUNT_LOCKED))
-    typed = field(form, "verification_code").strip()
-    if not hmac.compare_digest(typed.encode(), user.mfa_code.encode()):
-        labs.limits.codes.count(user.id)
-        return CodeRequest(upn, given, WRONG_CODE)
-    labs.limits.codes.forget(user.id)
-    return _admitted(lab, user)

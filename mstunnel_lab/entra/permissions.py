@@ -1,79 +1,39 @@
 """Who may do what: permissions of Microsoft Graph, Entra roles, and the `scope` that asks for them."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mstunnel_lab.errors import FORBIDDEN, GraphError, OAuthError
-from mstunnel_lab.records import (
-    APPLICATION_ADMINISTRATOR,
-    CLOUD_APPLICATION_ADMINISTRATOR,
-    CONDITIONAL_ACCESS_ADMINISTRATOR,
-    GLOBAL_ADMINISTRATOR,
-    INTUNE_ADMINISTRATOR,
-    PRIVILEGED_ROLE_ADMINISTRATOR,
-    SECURITY_ADMINISTRATOR,
-    ApplicationRecord,
-    ServerRecord,
-    UserRecord,
-)
+from mstunnel_lab.records import ApplicationRecord, ServerRecord, UserRecord
 from mstunnel_lab.urls import Urls
-from mstunnel_setup.tenant.wire import (
-    APP_ROLE_ASSIGNMENT_READ_WRITE,
-    APPLICATION_OWNED_BY,
-    APPLICATION_READ_WRITE,
-    CONFIGURATION_READ,
-    CONFIGURATION_READ_WRITE,
-    GATEWAY_APP_ID,
-    GATEWAY_SCOPE,
-    GRAPH_APP_ID,
-    USER_READ_BASIC,
-)
-from mstunnel_setup.tenant.wire_access import (
-    APPLICATION_READ,
-    POLICY_READ,
-    POLICY_READ_CONDITIONAL_ACCESS,
-    POLICY_READ_WRITE,
-)
+from mstunnel_setup.tenant import wire
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, GATEWAY_SCOPE, GRAPH_APP_ID
 
 APP_ROLE_IDS: Final = {
-    CONFIGURATION_READ_WRITE: "9241abd9-d0e6-425a-bd4f-47ba86e767a4",
-    CONFIGURATION_READ: "dc377aa6-52d8-4e23-b271-2a7ae04cedf3",
-    APPLICATION_READ_WRITE: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
-    APPLICATION_OWNED_BY: "18a4783c-866b-4cc7-a460-3d5e5662c884",
-    APP_ROLE_ASSIGNMENT_READ_WRITE: "06b708a9-e830-4db3-a914-8e69da51d44f",
-    APPLICATION_READ: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
-    POLICY_READ: "246dd0d5-5bd0-4def-940b-0421030a5b68",
-    POLICY_READ_CONDITIONAL_ACCESS: "37730810-e9ba-4e46-b07e-8ca78d182097",
-    POLICY_READ_WRITE: "01c0a623-fc9b-48e9-b794-0756f8e8f067",
-    USER_READ_BASIC: "97235f07-e226-4f63-ace3-39588e11d3a1",
+    wire.CONFIGURATION_READ_WRITE: "9241abd9-d0e6-425a-bd4f-47ba86e767a4",
+    wire.CONFIGURATION_READ: "dc377aa6-52d8-4e23-b271-2a7ae04cedf3",
+    wire.APPLICATION_READ_WRITE: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
+    wire.APPLICATION_OWNED_BY: "18a4783c-866b-4cc7-a460-3d5e5662c884",
+    wire.APP_ROLE_ASSIGNMENT_READ_WRITE: "06b708a9-e830-4db3-a914-8e69da51d44f",
+    wire.APPLICATION_READ: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+    wire.POLICY_READ: "246dd0d5-5bd0-4def-940b-0421030a5b68",
+    wire.POLICY_READ_CONDITIONAL_ACCESS: "37730810-e9ba-4e46-b07e-8ca78d182097",
+    wire.POLICY_READ_WRITE: "01c0a623-fc9b-48e9-b794-0756f8e8f067",
+    wire.USER_READ_BASIC: "97235f07-e226-4f63-ace3-39588e11d3a1",
     "Organization.Read.All": "498476ce-e0fe-48b0-b801-37ba7e2685c6",
 }
 """Application permissions of Microsoft Graph that the lab knows (Graph permissions reference)."""
 
-DELEGATED_SCOPES: Final = (
-    "User.Read",
-    USER_READ_BASIC,
-    "Organization.Read.All",
-    APPLICATION_READ,
-    POLICY_READ,
-    POLICY_READ_CONDITIONAL_ACCESS,
-    POLICY_READ_WRITE,
-    CONFIGURATION_READ,
-    CONFIGURATION_READ_WRITE,
-    APPLICATION_READ_WRITE,
-    APP_ROLE_ASSIGNMENT_READ_WRITE,
-)
+DELEGATED_SCOPES: Final = ("User.Read", *(name for name in APP_ROLE_IDS if name != wire.APPLICATION_OWNED_BY))
 """Delegated permissions of Microsoft Graph that the lab knows."""
 
-_INTUNE_ROLES: Final = frozenset({INTUNE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR})
+_GLOBAL: Final = "Global Administrator"
+_INTUNE_ROLES: Final = frozenset({"Intune Administrator", _GLOBAL})
 _APPLICATION_ROLES: Final = frozenset(
-    {APPLICATION_ADMINISTRATOR, CLOUD_APPLICATION_ADMINISTRATOR, GLOBAL_ADMINISTRATOR}
+    {"Application Administrator", "Cloud Application Administrator", _GLOBAL}
 )
-_POLICY_ROLES: Final = frozenset(
-    {CONDITIONAL_ACCESS_ADMINISTRATOR, SECURITY_ADMINISTRATOR, GLOBAL_ADMINISTRATOR}
-)
-_GRANTING_ROLES: Final = frozenset({PRIVILEGED_ROLE_ADMINISTRATOR, GLOBAL_ADMINISTRATOR})
-_POLICY_DENIED: Final = "AccessDenied"
+_POLICY_ROLES: Final = frozenset({"Conditional Access Administrator", "Security Administrator", _GLOBAL})
+_GRANTING_ROLES: Final = frozenset({"Privileged Role Administrator", _GLOBAL})
 
 
 @dataclass(frozen=True)
@@ -93,23 +53,83 @@ class Caller:
         return self.user is None or not roles.isdisjoint(self.user.roles)
 
 
-def may_read_tunnel(caller: Caller) -> None:
-    """Refuse (403) unless the caller may read Intune device configuration."""
-    _intune(caller, frozenset({CONFIGURATION_READ, CONFIGURATION_READ_WRITE}))
+class _Area(NamedTuple):
+    """How a part of Graph refuses: its error code, and what it says where a role is missing."""
+
+    code: str
+    role_missing: str
 
 
-def may_write_tunnel(caller: Caller) -> None:
-    """Refuse (403) unless the caller may write Intune device configuration."""
-    _intune(caller, frozenset({CONFIGURATION_READ_WRITE}))
+_INTUNE: Final = _Area(
+    "Forbidden",
+    "User is not authorized to perform this operation: the role Intune Administrator is missing.",
+)
+_DIRECTORY: Final = _Area("Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+_POLICIES: Final = _Area("AccessDenied", "You cannot perform the requested operation.")
+
+
+class AccessRule:
+    """What calls of a kind take: one permission of each set, and of a user one of the roles, if any.
+
+    Called with the caller, it raises `GraphError` 403.
+    """
+
+    def __init__(self, area: _Area, *permissions: set[str], roles: frozenset[str] = frozenset()) -> None:
+        self._area = area
+        self._permissions = permissions
+        self._roles = roles
+
+    def __call__(self, caller: Caller) -> None:
+        """Refuse a caller without them."""
+        for accepted in self._permissions:
+            if accepted.isdisjoint(caller.permissions):
+                raise GraphError(
+                    FORBIDDEN,
+                    self._area.code,
+                    "Application is not authorized to perform this operation. It must have one of: "
+                    + ", ".join(sorted(accepted)),
+                )
+        if self._roles and not caller.has_role(self._roles):
+            raise GraphError(FORBIDDEN, *self._area)
+
+
+may_read_tunnel: Final = AccessRule(
+    _INTUNE, {wire.CONFIGURATION_READ, wire.CONFIGURATION_READ_WRITE}, roles=_INTUNE_ROLES
+)
+may_write_tunnel: Final = AccessRule(_INTUNE, {wire.CONFIGURATION_READ_WRITE}, roles=_INTUNE_ROLES)
+may_read_directory: Final = AccessRule(
+    _DIRECTORY, {wire.APPLICATION_READ, wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
+)
+# Every user may create applications by Entra's default.
+may_create_application: Final = AccessRule(
+    _DIRECTORY, {wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
+)
+may_grant_app_role: Final = AccessRule(
+    _DIRECTORY, {wire.APP_ROLE_ASSIGNMENT_READ_WRITE}, roles=_GRANTING_ROLES
+)
+may_read_organization: Final = AccessRule(_DIRECTORY, {"User.Read", "Organization.Read.All"})
+may_read_users: Final = AccessRule(_DIRECTORY, {wire.USER_READ_BASIC})
+_POLICY_READ: Final = {wire.POLICY_READ, wire.POLICY_READ_CONDITIONAL_ACCESS}
+may_read_policies: Final = AccessRule(_POLICIES, _POLICY_READ, roles=_POLICY_ROLES)
+may_evaluate_policies: Final = AccessRule(
+    _POLICIES, {*_POLICY_READ, wire.POLICY_READ_WRITE}, roles=_POLICY_ROLES
+)
+# To change a policy takes all three permissions that Graph's documentation names.
+may_write_policies: Final = AccessRule(
+    _POLICIES,
+    {wire.POLICY_READ},
+    {wire.POLICY_READ_WRITE},
+    {wire.APPLICATION_READ, wire.APPLICATION_READ_WRITE},
+    roles=_POLICY_ROLES,
+)
 
 
 def may_register_server(caller: Caller) -> None:
     """Refuse (403) unless the caller may write and, being a user, has an Intune licence."""
     may_write_tunnel(caller)
     if caller.user is not None and not caller.user.licensed:
-        raise GraphError(
-            FORBIDDEN, "Forbidden", "The user has no Intune licence, which registering a server takes."
-        )
+        message = "The user has no Intune licence, which registering a server takes."
+        raise GraphError(FORBIDDEN, "Forbidden", message)
 
 
 def may_change_server(caller: Caller, server: ServerRecord) -> None:
@@ -126,56 +146,19 @@ def may_remove_server(caller: Caller, server: ServerRecord) -> None:
         may_change_server(caller, server)
 
 
-def may_read_directory(caller: Caller) -> None:
-    """Refuse (403) unless the caller may read applications."""
-    _permission(
-        caller,
-        frozenset({APPLICATION_READ, APPLICATION_READ_WRITE, APPLICATION_OWNED_BY}),
-        "Authorization_RequestDenied",
-    )
-
-
-def may_create_application(caller: Caller) -> None:
-    """Refuse (403) unless the caller may create applications; every user may by Entra's default."""
-    _permission(
-        caller, frozenset({APPLICATION_READ_WRITE, APPLICATION_OWNED_BY}), "Authorization_RequestDenied"
-    )
-
-
 def may_change_application(caller: Caller, application: ApplicationRecord | None) -> None:
     """Refuse (403) unless the caller manages applications or owns this one (None: one of Microsoft's)."""
     may_create_application(caller)
     owns = application is not None and caller.object_id in application.owner_ids
-    manages = APPLICATION_READ_WRITE in caller.permissions and caller.has_role(_APPLICATION_ROLES)
+    manages = wire.APPLICATION_READ_WRITE in caller.permissions and caller.has_role(_APPLICATION_ROLES)
     if not owns and not manages:
-        raise _denied()
+        raise GraphError(FORBIDDEN, *_DIRECTORY)
 
 
-def may_grant_app_role(caller: Caller) -> None:
-    """Refuse (403) unless the caller may grant permissions of Microsoft Graph to applications."""
-    _permission(caller, frozenset({APP_ROLE_ASSIGNMENT_READ_WRITE}), "Authorization_RequestDenied")
-    if not caller.has_role(_GRANTING_ROLES):
-        raise _denied()
-
-
-def may_read_policies(caller: Caller) -> None:
-    """Refuse (403) unless the caller may read Conditional Access policies."""
-    _permission(caller, frozenset({POLICY_READ, POLICY_READ_CONDITIONAL_ACCESS}), _POLICY_DENIED)
-    _policy_role(caller)
-
-
-def may_evaluate_policies(caller: Caller) -> None:
-    """Refuse (403) unless the caller may ask which policies would apply."""
-    accepted = frozenset({POLICY_READ, POLICY_READ_CONDITIONAL_ACCESS, POLICY_READ_WRITE})
-    _permission(caller, accepted, _POLICY_DENIED)
-    _policy_role(caller)
-
-
-def may_write_policies(caller: Caller) -> None:
-    """Refuse (403) unless the caller has all three permissions that Graph's documentation names."""
-    for needed in ({POLICY_READ}, {POLICY_READ_WRITE}, {APPLICATION_READ, APPLICATION_READ_WRITE}):
-        _permission(caller, frozenset(needed), _POLICY_DENIED)
-    _policy_role(caller)
+def may_read_me(caller: Caller) -> None:
+    """Refuse (403) unless the caller may read the user that it calls for."""
+    if "User.Read" not in caller.permissions:
+        raise GraphError(FORBIDDEN, *_DIRECTORY)
 
 
 def may_consent(user: UserRecord) -> bool:
@@ -188,53 +171,11 @@ def may_administer(user: UserRecord) -> bool:
     return not _INTUNE_ROLES.isdisjoint(user.roles)
 
 
-def may_read_organization(caller: Caller) -> None:
-    """Refuse (403) unless the caller may read the tenant's name."""
-    _permission(caller, frozenset({"User.Read", "Organization.Read.All"}), "Authorization_RequestDenied")
-
-
-def may_read_users(caller: Caller) -> None:
-    """Refuse (403) unless the caller may read the names of all users."""
-    _permission(caller, frozenset({USER_READ_BASIC}), "Authorization_RequestDenied")
-
-
-def _policy_role(caller: Caller) -> None:
-    if not caller.has_role(_POLICY_ROLES):
-        raise GraphError(FORBIDDEN, _POLICY_DENIED, "You cannot perform the requested operation.")
-
-
-def _intune(caller: Caller, accepted: frozenset[str]) -> None:
-    _permission(caller, accepted, "Forbidden")
-    if not caller.has_role(_INTUNE_ROLES):
-        raise GraphError(
-            FORBIDDEN,
-            "Forbidden",
-            "User is not authorized to perform this operation: the role Intune Administrator is missing.",
-        )
-
-
-def _permission(caller: Caller, accepted: frozenset[str], code: str) -> None:
-    if accepted.isdisjoint(caller.permissions):
-        wanted = ", ".join(sorted(accepted))
-        raise GraphError(
-            FORBIDDEN,
-            code,
-            f"Application is not authorized to perform this operation. It must have one of: {wanted}",
-        )
-
-
-def _denied() -> GraphError:
-    return GraphError(
-        FORBIDDEN, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."
-    )
-
-
 _OPENID: Final = frozenset({"openid", "profile", "email", "offline_access"})
 DEFAULT: Final = ".default"
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """What a token is for: its application, and the audience as it was asked for."""
 
     app_id: str
@@ -246,8 +187,7 @@ class Resource:
         return self.app_id == GATEWAY_APP_ID
 
 
-@dataclass(frozen=True)
-class ScopeRequest:
+class ScopeRequest(NamedTuple):
     """A scope parameter, read: `names` are permissions of `resource`, `openid` those of OpenID Connect."""
 
     resource: Resource
@@ -308,12 +248,7 @@ def granted_scopes(application: ApplicationRecord, request: ScopeRequest) -> tup
     """
     gateway = (GATEWAY_SCOPE,) if application.gateway_access else ()
     granted = gateway if request.resource.is_gateway else application.scopes
-    missing = set(request.names) - {DEFAULT} - set(granted)
-    if missing or not granted:
-        raise OAuthError(
-            "invalid_grant",
-            65001,
-            "The user or administrator has not consented to use the application with ID "
-            f"'{application.app_id}'.",
-        )
+    if set(request.names) - {DEFAULT} - set(granted) or not granted:
+        message = "The user or administrator has not consented to use the application with ID "
+        raise OAuthError("invalid_grant", 65001, f"{message}'{application.app_id}'.")
     return granted

@@ -6,9 +6,8 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -38,23 +37,16 @@ def thumbprints(certificate: bytes) -> tuple[str, str]:
     return base64url(sha1.digest()), base64url(hashlib.sha256(certificate).digest())
 
 
-@dataclass(frozen=True)
 class SigningKey:
-    """A private key, its certificate (DER) and its name in the key set."""
+    """The private key at `path`, made there the first time, its certificate (DER), its id in key sets."""
 
-    private: rsa.RSAPrivateKey
-    certificate: bytes
-    key_id: str
-
-    @classmethod
-    def read(cls, path: Path) -> "SigningKey":
-        """Read the key at `path`, made there the first time."""
-        private = signing_key(path)
-        public = private.public_key().public_bytes(
+    def __init__(self, path: Path) -> None:
+        self.private = signing_key(path)
+        self.certificate = self_signed(self.private, "Lab tenant token signing")
+        public = self.private.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        key_id = base64url(hashlib.sha256(public).digest())[:27]
-        return cls(private, self_signed(private, "Lab tenant token signing"), key_id)
+        self.key_id = base64url(hashlib.sha256(public).digest())[:27]
 
     def to_jwk(self, issuer: str) -> JsonObject:
         """Return the public key as Entra publishes it (RFC 7517)."""
@@ -64,7 +56,7 @@ class SigningKey:
             "use": "sig",
             "alg": "RS256",
             "kid": self.key_id,
-            "x5t": base64url(hashlib.sha1(self.certificate, usedforsecurity=False).digest()),
+            "x5t": thumbprints(self.certificate)[0],
             "n": base64url(numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")),
             "e": base64url(numbers.e.to_bytes(3, "big")),
             "x5c": [base64.b64encode(self.certificate).decode()],
@@ -80,9 +72,10 @@ class KeyRing:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._keys = {number: SigningKey.read(path) for number, path in sorted(self._files().items())}
+        found = [(_FILE.fullmatch(path.name), path) for path in directory.iterdir()]
+        self._keys = {int(match[1] or 1): SigningKey(path) for match, path in found if match}
         if not self._keys:
-            self._add(1)
+            self._keys[1] = SigningKey(self._path(1))
 
     @property
     def current(self) -> SigningKey:
@@ -96,7 +89,8 @@ class KeyRing:
 
     def rotate(self) -> SigningKey:
         """Sign with a new key from now on."""
-        self._add(max(self._keys) + 1)
+        number = max(self._keys) + 1
+        self._keys[number] = SigningKey(self._path(number))
         return self.current
 
     def retire(self) -> int:
@@ -107,27 +101,15 @@ class KeyRing:
             del self._keys[number]
         return len(old)
 
-    def _add(self, number: int) -> None:
-        self._keys[number] = SigningKey.read(self._path(number))
-
     def _path(self, number: int) -> Path:
         return self._directory / ("token-signing.key" if number == 1 else f"token-signing-{number}.key")
 
-    def _files(self) -> dict[int, Path]:
-        found = [(_FILE.fullmatch(path.name), path) for path in self._directory.iterdir()]
-        return {int(match[1] or 1): path for match, path in found if match}
 
-
-Key: TypeAlias = jwt.PyJWK | rsa.RSAPublicKey
-"""What signatures are verified with."""
-
-
-@dataclass(frozen=True)
-class TrustedIssuer:
+class TrustedIssuer(NamedTuple):
     """An issuer and its keys by their names in the key set."""
 
     issuer: str
-    keys: dict[str, Key]
+    keys: Mapping[str, jwt.PyJWK]
 
 
 def read_trusted(issuer: str, path: Path) -> TrustedIssuer:
@@ -147,7 +129,6 @@ def read_trusted(issuer: str, path: Path) -> TrustedIssuer:
 
 
 _GRAPH_TOKEN_VERSION: Final = 1
-_CLAIMS_NEEDED: Final = ["exp", "nbf", "iat", "iss", "aud", "tid", "oid"]
 _LEEWAY_SECONDS: Final = 60
 _REMEMBERED: Final = 50_000
 # The tenant that guests come from.
@@ -266,9 +247,24 @@ class TokenService:
         """Verify every token again: a key has been retired."""
         self._checked.clear()
 
+    def _key(self, token: str) -> tuple[jwt.PyJWK | rsa.RSAPublicKey, list[str]]:
+        """Return the key that the header names and the issuers it speaks for; raises `jwt.PyJWTError`."""
+        try:
+            # jwt would decode the whole token for it.
+            header = json_value(base64.urlsafe_b64decode(token.partition(".")[0] + "=="))
+        except ValueError:
+            header = None
+        key_id = str(header.get("kid")) if isinstance(header, dict) else ""
+        if self._trusted and key_id in self._trusted.keys:
+            return self._trusted.keys[key_id], [self._trusted.issuer]
+        for own in self._ring.keys:
+            if own.key_id == key_id:
+                return own.private.public_key(), [self._urls.issuer(version) for version in (1, 2)]
+        raise jwt.InvalidSignatureError
+
     def _verified(self, token: str) -> Claims:
         try:
-            key, issuers = self._key(_key_id(token))
+            key, issuers = self._key(token)
             claims = jwt.decode(
                 token,
                 key,
@@ -276,41 +272,20 @@ class TokenService:
                 audience=list(graph_audiences(self._urls)),
                 issuer=issuers,
                 leeway=_LEEWAY_SECONDS,
-                options={"require": _CLAIMS_NEEDED},
+                options={"require": ["exp", "nbf", "iat", "iss", "aud", "tid", "oid"]},
             )
             return Claims.model_validate(claims)
         except (jwt.PyJWTError, ValidationError, RecursionError) as error:
-            raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", _explain(error)) from error
-
-    def _key(self, key_id: str) -> tuple[Key, list[str]]:
-        """Return the key of that name and the issuers it speaks for."""
-        if self._trusted and key_id in self._trusted.keys:
-            return self._trusted.keys[key_id], [self._trusted.issuer]
-        own = next((key for key in self._ring.keys if key.key_id == key_id), None)
-        if own is None:
-            raise jwt.InvalidSignatureError
-        return own.private.public_key(), [self._urls.issuer(version) for version in (1, 2)]
-
-
-def _key_id(token: str) -> str:
-    """The name of the key in the header, empty without one: jwt would decode the whole token for it."""
-    try:
-        header = json_value(base64.urlsafe_b64decode(token.partition(".")[0] + "=="))
-    except ValueError:
-        return ""
-    return str(header.get("kid")) if isinstance(header, dict) else ""
-
-
-def _explain(error: Exception) -> str:
-    match error:
-        case jwt.ExpiredSignatureError():
-            return "Lifetime validation failed, the token is expired."
-        case jwt.InvalidAudienceError():
-            return "Access token validation failure. Invalid audience."
-        case jwt.InvalidSignatureError():
-            return "Access token validation failure. Invalid signature."
-        case _:
-            return "CompactToken parsing failed: the access token is not one of this tenant."
+            match error:
+                case jwt.ExpiredSignatureError():
+                    reason = "Lifetime validation failed, the token is expired."
+                case jwt.InvalidAudienceError():
+                    reason = "Access token validation failure. Invalid audience."
+                case jwt.InvalidSignatureError():
+                    reason = "Access token validation failure. Invalid signature."
+                case _:
+                    reason = "CompactToken parsing failed: the access token is not one of this tenant."
+            raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", reason) from error
 
 
 def _pairwise(user_id: str, app_id: str) -> str:

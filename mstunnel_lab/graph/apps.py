@@ -19,24 +19,22 @@ from mstunnel_lab.entra.permissions import may_read_tunnel, may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, GraphError
 from mstunnel_lab.graph.bodies import (
     GRAPH,
-    OWN_TYPE,
     AssignBody,
     AssignmentBody,
     Body,
     BodyPart,
+    FilledText,
     Guid,
     KeyValuePairBody,
-    Name,
-    Text,
+    NamedBody,
+    Texts,
     TypedPart,
     judge,
 )
 from mstunnel_lab.graph.entities import AssignedEntities, Typed
-from mstunnel_lab.graph.http import caller_of, collection, read_body
-from mstunnel_lab.graph.odata import entity_type
-from mstunnel_lab.state import Lab, lab_of
+from mstunnel_lab.graph.http import NO_CONTENT, admitted, collection, entity_type, read_body
+from mstunnel_lab.state import Lab
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 from mstunnel_setup.tenant.wire_apps import (
     PLAY_APP,
@@ -49,41 +47,30 @@ from mstunnel_setup.tenant.wire_apps import (
 )
 
 _KIND: Final = "androidenterprise#managedConfiguration"
-Texts = tuple[StrictStr, ...]
+_ROOT: Final = "deviceAppManagement"
 AppId = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")]
 PackageId = Annotated[StrictStr, Field(pattern=r"^app:[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")]
 
 
-class SettingItemBody(TypedPart):
-    """appConfigurationSettingItem."""
-
-    app_config_key: Annotated[StrictStr, Field(min_length=1)]
+class _AppConfigurationSettingItem(TypedPart):
+    app_config_key: FilledText
     app_config_key_type: Literal["stringType", "integerType", "realType", "booleanType", "tokenType"]
     app_config_key_value: StrictStr
 
 
-class PermissionBody(TypedPart):
-    """androidPermissionAction."""
-
-    permission: Annotated[StrictStr, Field(min_length=1)]
+class _AndroidPermissionAction(TypedPart):
+    permission: FilledText
     action: Literal["prompt", "autoGrant", "autoDeny"]
 
 
-class _AppConfigurationBody(Body):
-    entity = MobileAppConfiguration
-
-    display_name: Name
-    description: Text | None = None
-    role_scope_tag_ids: Texts = ("0",)
+class _AppConfigurationBody(NamedBody, entity=MobileAppConfiguration):
     targeted_mobile_apps: Annotated[tuple[Guid, ...], Field(min_length=1)]
 
 
-class IosAppConfigurationBody(_AppConfigurationBody):
+class IosAppConfigurationBody(_AppConfigurationBody, name="iosMobileAppConfiguration"):
     """iosMobileAppConfiguration."""
 
-    type_name = f"{GRAPH}iosMobileAppConfiguration"
-
-    settings: tuple[SettingItemBody, ...] | None = None
+    settings: tuple[_AppConfigurationSettingItem, ...] | None = None
     encoded_setting_xml: StrictStr | None = None
 
     @model_validator(mode="after")
@@ -106,64 +93,52 @@ def _payload(value: str) -> str:
     return value
 
 
-class AndroidAppConfigurationBody(_AppConfigurationBody):
+class AndroidAppConfigurationBody(_AppConfigurationBody, name="androidManagedStoreAppConfiguration"):
     """androidManagedStoreAppConfiguration."""
-
-    type_name = f"{GRAPH}androidManagedStoreAppConfiguration"
 
     package_id: PackageId
     payload_json: Annotated[StrictStr, AfterValidator(_payload)]
     profile_applicability: Literal["default", "androidWorkProfile", "androidDeviceOwner"] = "default"
-    permission_actions: tuple[PermissionBody, ...] = ()
+    permission_actions: tuple[_AndroidPermissionAction, ...] = ()
     connected_apps_enabled: StrictBool = False
 
 
-class IdentifierBody(BodyPart):
-    """mobileAppIdentifier, of Android or of iOS."""
+class _MobileAppIdentifier(BodyPart):
+    """Of Android or of iOS."""
 
-    odata_type: Annotated[
-        Literal["#microsoft.graph.androidMobileAppIdentifier", "#microsoft.graph.iosMobileAppIdentifier"],
-        Field(alias=OWN_TYPE),
+    odata_type: Literal[
+        "#microsoft.graph.androidMobileAppIdentifier", "#microsoft.graph.iosMobileAppIdentifier"
     ]
     package_id: AppId | None = None
     bundle_id: AppId | None = None
 
     @model_validator(mode="after")
-    def _one_of_its_type(self) -> "IdentifierBody":
+    def _one_of_its_type(self) -> "_MobileAppIdentifier":
         is_ios = self.odata_type.endswith("iosMobileAppIdentifier")
         if (self.bundle_id is None) == is_ios or (self.package_id is None) != is_ios:
             raise ValueError("must have the packageId of Android or the bundleId of iOS")
         return self
 
 
-class ManagedAppBody(TypedPart):
-    """managedMobileApp."""
-
-    mobile_app_identifier: IdentifierBody
+class _ManagedMobileApp(TypedPart):
+    mobile_app_identifier: _MobileAppIdentifier
 
 
 AppGroup = Literal["selectedPublicApps", "allCoreMicrosoftApps", "allMicrosoftApps", "allApps"]
 
 
-class TargetAppsBody(Body):
+class TargetAppsBody(Body, entity=TargetedManagedAppConfiguration, name="managedMobileApp"):
     """Body of the action targetApps."""
 
-    entity = TargetedManagedAppConfiguration
-    type_name = f"{GRAPH}managedMobileApp"
-
-    apps: tuple[ManagedAppBody, ...]
+    apps: tuple[_ManagedMobileApp, ...]
     app_group_type: AppGroup = "selectedPublicApps"
 
 
-class ManagedAppConfigurationBody(Body):
+class ManagedAppConfigurationBody(
+    NamedBody, entity=TargetedManagedAppConfiguration, name="targetedManagedAppConfiguration"
+):
     """targetedManagedAppConfiguration, without its apps and assignments, which have their own actions."""
 
-    entity = TargetedManagedAppConfiguration
-    type_name = f"{GRAPH}targetedManagedAppConfiguration"
-
-    display_name: Name
-    description: Text | None = None
-    role_scope_tag_ids: Texts = ("0",)
     app_group_type: AppGroup = "selectedPublicApps"
     targeted_app_management_levels: Literal["unspecified", "unmanaged", "mdm", "androidEnterprise"] = (
         "unspecified"
@@ -171,62 +146,39 @@ class ManagedAppConfigurationBody(Body):
     custom_settings: tuple[KeyValuePairBody, ...] = ()
 
 
-class _ProtectionBody(Body):
-    display_name: Name
-    description: Text | None = None
-    role_scope_tag_ids: Texts = ("0",)
+class _AndroidProtectionBody(
+    NamedBody, entity=AndroidManagedAppProtection, name="androidManagedAppProtection"
+):
     app_group_type: AppGroup = "selectedPublicApps"
-
-
-class AndroidProtectionBody(_ProtectionBody):
-    """androidManagedAppProtection, as far as the tunnel needs it."""
-
-    entity = AndroidManagedAppProtection
-    type_name = f"{GRAPH}androidManagedAppProtection"
-
     connect_to_vpn_on_launch: StrictBool = False
 
 
-class IosProtectionBody(_ProtectionBody):
-    """iosManagedAppProtection, as far as the tunnel needs it."""
-
-    entity = IosManagedAppProtection
-    type_name = f"{GRAPH}iosManagedAppProtection"
+class _IosProtectionBody(NamedBody, entity=IosManagedAppProtection, name="iosManagedAppProtection"):
+    app_group_type: AppGroup = "selectedPublicApps"
 
 
-class DeviceTypeBody(TypedPart):
-    """iosDeviceType."""
-
+class _IosDeviceType(TypedPart):
     i_pad: Annotated[StrictBool, Field(alias="iPad")] = False
     i_phone_and_i_pod: Annotated[StrictBool, Field(alias="iPhoneAndIPod")] = False
 
 
-class IosStoreAppBody(Body):
+class IosStoreAppBody(NamedBody, entity=MobileApp, name="iosStoreApp"):
     """iosStoreApp."""
 
-    entity = MobileApp
-    type_name = f"{GRAPH}iosStoreApp"
-
-    display_name: Name
-    description: Text | None = None
-    publisher: Annotated[StrictStr, Field(min_length=1)]
-    role_scope_tag_ids: Texts = ("0",)
+    publisher: FilledText
     bundle_id: AppId | None = None
     app_store_url: Annotated[StrictStr, Field(pattern=r"^https://")]
-    applicable_device_type: DeviceTypeBody
+    applicable_device_type: _IosDeviceType
     minimum_supported_operating_system: dict[StrictStr, StrictBool]
 
 
 class AppSettingsBody(BodyPart):
     """mobileAppAssignmentSettings of a store; which of them is judged by the type of the app."""
 
-    odata_type: Annotated[
-        Literal[
-            "#microsoft.graph.iosStoreAppAssignmentSettings",
-            "#microsoft.graph.iosVppAppAssignmentSettings",
-            "#microsoft.graph.androidManagedStoreAppAssignmentSettings",
-        ],
-        Field(alias=OWN_TYPE),
+    odata_type: Literal[
+        "#microsoft.graph.iosStoreAppAssignmentSettings",
+        "#microsoft.graph.iosVppAppAssignmentSettings",
+        "#microsoft.graph.androidManagedStoreAppAssignmentSettings",
     ]
     vpn_configuration_id: Guid | None = None
     is_removable: StrictBool | None = None
@@ -245,29 +197,17 @@ class AppAssignmentBody(AssignmentBody):
     settings: AppSettingsBody | None = None
 
 
-class AssignAppBody(AssignBody[AppAssignmentBody]):
+class AssignAppBody(AssignBody[AppAssignmentBody], entity=MobileApp, name="mobileAppAssignment"):
     """Body of the action assign of an app."""
-
-    entity = MobileApp
-    type_name = f"{GRAPH}mobileAppAssignment"
 
     assignments: Annotated[tuple[AppAssignmentBody, ...], Field(alias="mobileAppAssignments")]
 
 
-class ApproveBody(Body):
+class ApproveBody(Body, entity=MobileApp, name="androidManagedStoreAccountEnterpriseSettings"):
     """Body of the action approveApps."""
-
-    entity = MobileApp
-    type_name = f"{GRAPH}androidManagedStoreAccountEnterpriseSettings"
 
     package_ids: Annotated[tuple[PackageId, ...], Field(min_length=1)]
     approve_all_permissions: StrictBool = False
-
-
-_ROOT: Final = "deviceAppManagement"
-_APP: Final = entity_type("microsoft.graph.managedMobileApp", ManagedMobileApp)
-_STORE: Final = "/androidManagedStoreAccountEnterpriseSettings"
-_NO_CONTENT: Final = 204
 
 
 class ApprovedApp(MobileApp):
@@ -278,13 +218,15 @@ class ApprovedApp(MobileApp):
 class ManagedAppPolicies(AssignedEntities[Typed]):
     """Policies for managed apps: each has a list of apps, and can be created with apps and assignments."""
 
+    root: str = _ROOT
+
     @property
     def routes(self) -> tuple[Route, ...]:
         """The routes of the entities, and of their apps."""
         return (
             *super().routes,
-            Route(f"/{self.segment}/{{id}}/apps", self.answer_apps),
-            Route(f"/{self.segment}/{{id}}/targetApps", self.answer_target_apps, methods=["POST"]),
+            Route(f"/{self.segment}/{{id}}/apps", self._answer_apps),
+            Route(f"/{self.segment}/{{id}}/targetApps", self._answer_target_apps, methods=["POST"]),
         )
 
     def create(self, lab: Lab, document: object) -> Typed:
@@ -304,23 +246,24 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         self._forget_apps(lab, found.id)
         super().remove(lab, found)
 
-    async def answer_apps(self, request: Request) -> Response:
+    async def _answer_apps(self, request: Request) -> Response:
         """List the apps that a policy is about."""
-        lab, identifier = lab_of(request), request.path_params["id"]
-        may_read_tunnel(caller_of(request))
-        found = lab.store.each(ManagedMobileApp, parent=self.find(lab, identifier).id)
-        context = f"{self.context}('{identifier}')/apps"
-        return collection(request, found, ManagedMobileApp.document, _APP, context)
+        lab, _ = admitted(request, may_read_tunnel)
+        identifier = self.find(lab, request.path_params["id"]).id
+        found = lab.store.each(ManagedMobileApp, parent=identifier)
+        kind = entity_type(f"{GRAPH}managedMobileApp", ManagedMobileApp)
+        return collection(
+            request, found, ManagedMobileApp.document, kind, f"{self.context}('{identifier}')/apps"
+        )
 
-    async def answer_target_apps(self, request: Request) -> Response:
+    async def _answer_target_apps(self, request: Request) -> Response:
         """Replace the apps that a policy is about."""
-        lab = lab_of(request)
-        may_write_tunnel(caller_of(request))
+        lab, _ = admitted(request, may_write_tunnel)
         found = self.find(lab, request.path_params["id"])
         body = await read_body(request, TargetAppsBody)
         with lab.store.transaction():
             self.target(lab, found.id, body)
-        return Response(status_code=_NO_CONTENT)
+        return Response(status_code=NO_CONTENT)
 
     def target(self, lab: Lab, identifier: str, body: TargetAppsBody) -> None:
         """Replace the apps that a policy is about by those of a body."""
@@ -358,12 +301,12 @@ class DeviceAppConfigurations(AssignedEntities[MobileAppConfiguration]):
     """App configurations of enrolled devices: each is for apps that the tenant has."""
 
     def create(self, lab: Lab, document: object) -> MobileAppConfiguration:
-        """Make one."""
+        """Make one; raises `GraphError` 400 for an app that is not there."""
         _require_apps(lab, document)
         return super().create(lab, document)
 
     def change(self, lab: Lab, found: MobileAppConfiguration, document: object) -> MobileAppConfiguration:
-        """Change one."""
+        """Change one; raises `GraphError` 400 for an app that is not there."""
         _require_apps(lab, document)
         return super().change(lab, found, document)
 
@@ -377,54 +320,42 @@ def _require_apps(lab: Lab, document: object) -> None:
 
 async def approve(request: Request) -> Response:
     """Approve apps of managed Google Play."""
-    lab = lab_of(request)
-    may_write_tunnel(caller_of(request))
+    lab, _ = admitted(request, may_write_tunnel)
     for package in (await read_body(request, ApproveBody)).package_ids:
         if lab.store.get(ApprovedApp, package) is None:
             lab.store.add(ApprovedApp(id=package))
-    return Response(status_code=_NO_CONTENT)
+    return Response(status_code=NO_CONTENT)
 
 
 async def synchronise(request: Request) -> Response:
     """Make apps of those that were approved since the last synchronisation."""
-    lab = lab_of(request)
-    may_write_tunnel(caller_of(request))
+    lab, _ = admitted(request, may_write_tunnel)
     for approved in lab.store.each(ApprovedApp):
         add_play_app(lab, approved.id.removeprefix("app:"))
-    return Response(status_code=_NO_CONTENT)
+    return Response(status_code=NO_CONTENT)
 
 
 def add_play_app(lab: Lab, package: str) -> MobileApp:
     """Return the app of managed Google Play with this package id, made unless it is there."""
-    apps = (app for app in lab.store.each(MobileApp) if app.odata_type == PLAY_APP)
-    found = next((app for app in apps if app.identifier == package), None)
-    if found is None:
-        found = MobileApp.from_wire(_play_app(package))
-        lab.store.add(found)
-    return found
+    for app in lab.store.each(MobileApp):
+        if app.odata_type == PLAY_APP and app.identifier == package:
+            return app
+    made = MobileApp.from_wire(
+        {
+            "@odata.type": PLAY_APP,
+            "id": str(uuid.uuid4()),
+            "displayName": package,
+            "publisher": "Google Play",
+            "packageId": package,
+            "appStoreUrl": f"https://play.google.com/store/apps/details?id={package}",
+            "roleScopeTagIds": ["0"],
+        }
+    )
+    lab.store.add(made)
+    return made
 
 
-def _play_app(package: str) -> JsonObject:
-    """An app as managed Google Play brings it."""
-    return {
-        "@odata.type": PLAY_APP,
-        "id": str(uuid.uuid4()),
-        "displayName": package,
-        "publisher": "Google Play",
-        "packageId": package,
-        "appStoreUrl": f"https://play.google.com/store/apps/details?id={package}",
-        "roleScopeTagIds": ["0"],
-    }
-
-
-APPS: Final = Apps(
-    "mobileApps",
-    "mobileApp",
-    MobileApp,
-    (IosStoreAppBody,),
-    _ROOT,
-    assign=AssignAppBody,
-)
+APPS: Final = Apps("mobileApps", "mobileApp", MobileApp, (IosStoreAppBody,), _ROOT, assign=AssignAppBody)
 DEVICE_CONFIGURATIONS: Final = DeviceAppConfigurations(
     "mobileAppConfigurations",
     "managedDeviceMobileAppConfiguration",
@@ -437,34 +368,28 @@ MANAGED_CONFIGURATIONS: Final = ManagedAppPolicies(
     "targetedManagedAppConfiguration",
     TargetedManagedAppConfiguration,
     (ManagedAppConfigurationBody,),
-    _ROOT,
-    "A_",
+    prefix="A_",
 )
-_PROTECTIONS: Final = (
-    ManagedAppPolicies(
-        "androidManagedAppProtections",
-        "androidManagedAppProtection",
-        AndroidManagedAppProtection,
-        (AndroidProtectionBody,),
-        _ROOT,
-        "T_",
-    ),
-    ManagedAppPolicies(
-        "iosManagedAppProtections",
-        "iosManagedAppProtection",
-        IosManagedAppProtection,
-        (IosProtectionBody,),
-        _ROOT,
-        "T_",
-    ),
-)
-
 ROUTES = [
     *APPS.routes,
     *DEVICE_CONFIGURATIONS.routes,
     *MANAGED_CONFIGURATIONS.routes,
-    *(route for policies in _PROTECTIONS for route in policies.routes),
+    *ManagedAppPolicies(
+        "androidManagedAppProtections",
+        "androidManagedAppProtection",
+        AndroidManagedAppProtection,
+        (_AndroidProtectionBody,),
+        prefix="T_",
+    ).routes,
+    *ManagedAppPolicies(
+        "iosManagedAppProtections",
+        "iosManagedAppProtection",
+        IosManagedAppProtection,
+        (_IosProtectionBody,),
+        prefix="T_",
+    ).routes,
 ]
+_STORE: Final = "/androidManagedStoreAccountEnterpriseSettings"
 STORE_ROUTES = [
     Route(f"{_STORE}/approveApps", approve, methods=["POST"]),
     Route(f"{_STORE}/syncApps", synchronise, methods=["POST"]),

@@ -13,19 +13,33 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import DeviceConfiguration, WireModel, wire_name
 
+GRAPH: Final = "microsoft.graph."
+OWN_TYPE: Final = "@odata.type"
 Text = Annotated[StrictStr, Field(max_length=1500)]
+Texts = tuple[StrictStr, ...]
+FilledText = Annotated[StrictStr, Field(min_length=1)]
 Name = Annotated[Line, Field(strict=True)]
 Guid = Annotated[StrictStr, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+
+
+def _property_name(name: str) -> str:
+    return OWN_TYPE if name == "odata_type" else wire_name(name)
 
 
 class BodyPart(BaseModel):
     """Base of objects inside bodies: wire names only, nothing unknown."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=wire_name)
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_property_name)
 
     def document(self) -> JsonObject:
         """Return all properties, as JSON values under wire names."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+class ReferenceBody(BodyPart):
+    """A reference to an entity that exists: {"id": …}."""
+
+    id: Guid
 
 
 class Body(BodyPart):
@@ -39,6 +53,14 @@ class Body(BodyPart):
     type_name: ClassVar[str]
     code: ClassVar[str] = "BadRequest"
 
+    def __init_subclass__(cls, entity: type[WireModel] | None = None, name: str = "") -> None:
+        """Take `entity` and the name of the type without its namespace, where they are not the base's."""
+        super().__init_subclass__()
+        if entity is not None:
+            cls.entity = entity
+        if name:
+            cls.type_name = f"microsoft.graph.{name}"
+
     @classmethod
     def superseded(cls, _changes: Mapping[str, object]) -> set[str]:
         """Return the stored properties that lose their say when `changes` are made."""
@@ -47,6 +69,14 @@ class Body(BodyPart):
     def findings(self) -> Iterable[Finding]:
         """Return what the rules of mst-admin refuse of it; the first one is reported."""
         return ()
+
+
+class NamedBody(Body):
+    """What all objects have that an administrator names."""
+
+    display_name: Name
+    description: Text | None = None
+    role_scope_tag_ids: Texts = ("0",)
 
 
 B = TypeVar("B", bound=Body)
@@ -70,7 +100,22 @@ def judge(kind: type[B], document: object, stored: Mapping[str, object] | None =
     try:
         body = kind.model_validate(kept | changes)
     except ValidationError as error:
-        raise GraphError(BAD_REQUEST, kind.code, _explain(kind, error)) from error
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            message = f"A value is required for property '{path}' of resource '{kind.type_name}'."
+        elif first["type"] != "extra_forbidden":
+            message = text(
+                "Invalid value specified for property '{property}' of resource '{kind}': {reason}",
+                property=path,
+                kind=kind.type_name,
+                reason=problem_of(first),
+            )
+        elif path in {wire_name(name) for name in kind.entity.model_fields}:
+            message = f"The property '{path}' is read-only and cannot be set."
+        else:
+            message = unknown_property(kind, path)
+        raise GraphError(BAD_REQUEST, kind.code, message) from error
     for finding in body.findings():
         message = f"Invalid value specified for resource '{kind.type_name}': {finding.message}"
         raise GraphError(BAD_REQUEST, kind.code, message, finding.code)
@@ -82,51 +127,25 @@ def unknown_property(kind: type[Body], name: str) -> str:
     return f"Invalid property '{name}': it does not exist on type '{kind.type_name}'."
 
 
-def _explain(kind: type[Body], error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        if path in {wire_name(name) for name in kind.entity.model_fields}:
-            return f"The property '{path}' is read-only and cannot be set."
-        return unknown_property(kind, path)
-    if first["type"] == "missing":
-        return f"A value is required for property '{path}' of resource '{kind.type_name}'."
-    return text(
-        "Invalid value specified for property '{property}' of resource '{kind}': {reason}",
-        property=path,
-        kind=kind.type_name,
-        reason=problem_of(first),
-    )
-
-
-GRAPH: Final = "microsoft.graph."
-OWN_TYPE: Final = "@odata.type"
-
-
 class TypedPart(BodyPart):
     """A part that may say of which type it is, as client libraries do."""
 
-    odata_type: Annotated[StrictStr | None, Field(alias=OWN_TYPE)] = None
+    odata_type: StrictStr | None = None
 
 
 class KeyValuePairBody(TypedPart):
-    """keyValuePair, an entry of customKeyValueData and customSettings."""
+    """An entry of customKeyValueData and customSettings."""
 
-    name: Annotated[StrictStr, Field(min_length=1)]
+    name: FilledText
     value: StrictStr | None = None
 
 
-class TargetBody(BodyPart):
-    """deviceAndAppManagementAssignmentTarget."""
-
-    odata_type: Annotated[
-        Literal[
-            "#microsoft.graph.groupAssignmentTarget",
-            "#microsoft.graph.exclusionGroupAssignmentTarget",
-            "#microsoft.graph.allLicensedUsersAssignmentTarget",
-            "#microsoft.graph.allDevicesAssignmentTarget",
-        ],
-        Field(alias=OWN_TYPE),
+class _DeviceAndAppManagementAssignmentTarget(BodyPart):
+    odata_type: Literal[
+        "#microsoft.graph.groupAssignmentTarget",
+        "#microsoft.graph.exclusionGroupAssignmentTarget",
+        "#microsoft.graph.allLicensedUsersAssignmentTarget",
+        "#microsoft.graph.allDevicesAssignmentTarget",
     ]
     group_id: Guid | None = None
     device_and_app_management_assignment_filter_id: Guid | None = None
@@ -136,17 +155,14 @@ class TargetBody(BodyPart):
 class AssignmentBody(TypedPart):
     """One assignment."""
 
-    target: TargetBody
+    target: _DeviceAndAppManagementAssignmentTarget
 
 
 A = TypeVar("A", bound=AssignmentBody)
 
 
-class AssignBody(Body, Generic[A]):
+class AssignBody(Body, Generic[A], entity=DeviceConfiguration, name="deviceConfigurationAssignment"):
     """Body of the action assign."""
-
-    entity: ClassVar[type[WireModel]] = DeviceConfiguration
-    type_name = f"{GRAPH}deviceConfigurationAssignment"
 
     assignments: tuple[A, ...]
 

@@ -9,13 +9,13 @@ import hashlib
 import secrets
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from pydantic import AwareDatetime, Field, StrictStr, model_validator
+from pydantic import AwareDatetime, StrictStr, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,16 +23,18 @@ from starlette.routing import Route
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.tokens import thumbprints
 from mstunnel_lab.errors import BAD_REQUEST, FORBIDDEN, GraphError, directory_not_found
-from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Text
-from mstunnel_lab.graph.http import caller_of, entity, read_body
+from mstunnel_lab.graph.bodies import Body, BodyPart, FilledText, Guid, Text
+from mstunnel_lab.graph.http import NO_CONTENT, admitted, caller_of, entity, read_body
 from mstunnel_lab.records import ApplicationRecord, digest
 from mstunnel_lab.state import Lab, lab_of
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import Application, KeyCredential, PasswordCredential
 
 _MIN_KEY_BITS: Final = 2048
-_DEFAULT_LIFE: Final = timedelta(days=730)
 _HINT_LENGTH: Final = 3
+_AUDIENCE: Final = "00000002-0000-0000-c000-000000000000"
+"""Of proofs of possession: Azure AD Graph."""
+_LEEWAY_SECONDS: Final = 60
 
 
 class KeyCredentialBody(BodyPart):
@@ -74,7 +76,7 @@ class KeyCredentialBody(BodyPart):
         return self
 
 
-class PasswordWishBody(BodyPart):
+class PasswordCredentialBody(BodyPart):
     """What a caller may say of the secret that it wants; Entra chooses the text."""
 
     display_name: Text | None = None
@@ -95,22 +97,31 @@ class DirectoryBody(Body):
     code = "Request_BadRequest"
 
 
-class AddPasswordBody(DirectoryBody):
+class AddPasswordBody(DirectoryBody, entity=Application, name="application"):
     """Parameters of addPassword."""
 
-    entity = Application
-    type_name = "microsoft.graph.application"
-
-    password_credential: PasswordWishBody = PasswordWishBody()
+    password_credential: PasswordCredentialBody = PasswordCredentialBody()
 
 
-class KeyReferenceBody(DirectoryBody):
+class KeyReferenceBody(DirectoryBody, entity=Application, name="application"):
     """Parameters of removePassword."""
 
-    entity = Application
-    type_name = "microsoft.graph.application"
+    key_id: Guid
+
+
+class AddKeyBody(DirectoryBody, entity=KeyCredential, name="keyCredential"):
+    """Parameters of addKey; a password only goes with a private key, which must not be sent."""
+
+    key_credential: KeyCredentialBody
+    password_credential: None = None
+    proof: FilledText
+
+
+class RemoveKeyBody(DirectoryBody, entity=KeyCredential, name="keyCredential"):
+    """Parameters of removeKey."""
 
     key_id: Guid
+    proof: FilledText
 
 
 def bad_request(message: str) -> GraphError:
@@ -134,44 +145,42 @@ def stored_credentials(
     Raises `GraphError` 400 for an id that is not there and for a certificate given twice.
     """
     known = {credential.key_id: credential for credential in present}
-    result = [_stored_credential(body, known) for body in bodies]
+    result: list[JsonObject] = []
+    for body in bodies:
+        certificate = body.certificate
+        if certificate is None:
+            if body.key_id not in known:
+                raise bad_request(f"The key credential '{body.key_id}' does not exist.")
+            result.append(known[body.key_id].to_wire())
+            continue
+        thumbprint = hashlib.sha1(certificate.public_bytes(Encoding.DER), usedforsecurity=False).digest()
+        start = body.start_date_time or certificate.not_valid_before_utc
+        end = body.end_date_time or certificate.not_valid_after_utc
+        facts: JsonObject = {
+            "keyId": body.key_id or str(uuid.uuid4()),
+            "customKeyIdentifier": body.custom_key_identifier or base64.b64encode(thumbprint).decode(),
+            "startDateTime": start.isoformat(),
+            "endDateTime": end.isoformat(),
+            "displayName": body.display_name or certificate.subject.rfc4514_string(),
+        }
+        result.append(body.document() | facts)
     keys = [credential["key"] for credential in result]
     if len(set(keys)) < len(keys):
         raise bad_request("A certificate is given twice in keyCredentials.")
     return result
 
 
-def _stored_credential(body: KeyCredentialBody, known: dict[str | None, KeyCredential]) -> JsonObject:
-    certificate = body.certificate
-    if certificate is None:
-        if body.key_id not in known:
-            raise bad_request(f"The key credential '{body.key_id}' does not exist.")
-        return known[body.key_id].to_wire()
-    document = body.document()
-    der = certificate.public_bytes(Encoding.DER)
-    thumbprint = hashlib.sha1(der, usedforsecurity=False).digest()
-    start = body.start_date_time or certificate.not_valid_before_utc
-    end = body.end_date_time or certificate.not_valid_after_utc
-    return document | {
-        "keyId": body.key_id or str(uuid.uuid4()),
-        "customKeyIdentifier": body.custom_key_identifier or base64.b64encode(thumbprint).decode(),
-        "startDateTime": start.isoformat(),
-        "endDateTime": end.isoformat(),
-        "displayName": body.display_name or certificate.subject.rfc4514_string(),
-    }
-
-
-def _owned(request: Request) -> ApplicationRecord:
-    caller = caller_of(request)
-    permissions.may_create_application(caller)
+def managed_application(request: Request) -> tuple[Lab, ApplicationRecord]:
+    """Return the application, which the caller must be allowed to change."""
+    lab, caller = admitted(request, permissions.may_create_application)
     found = application_named(request)
     permissions.may_change_application(caller, found)
-    return found
+    return lab, found
 
 
 async def add_password(request: Request) -> Response:
     """Make a secret; it is shown in this answer only."""
-    found = _owned(request)
+    lab, found = managed_application(request)
     wanted = (await read_body(request, AddPasswordBody)).password_credential
     text = secrets.token_urlsafe(30)
     start = wanted.start_date_time or datetime.now(UTC)
@@ -180,59 +189,32 @@ async def add_password(request: Request) -> Response:
         display_name=wanted.display_name,
         hint=text[:_HINT_LENGTH],
         start_date_time=start,
-        end_date_time=wanted.end_date_time or start + _DEFAULT_LIFE,
+        end_date_time=wanted.end_date_time or start + timedelta(days=730),
     )
     update = {
         "password_credentials": (*found.password_credentials, made),
         "secrets": {**found.secrets, digest(text): str(made.key_id)},
     }
-    lab_of(request).store.replace(found.model_copy(update=update))
+    lab.store.replace(found.model_copy(update=update))
     shown = made.model_copy(update={"secret_text": text}).document()
     return entity(request, shown, "microsoft.graph.passwordCredential")
 
 
 async def remove_password(request: Request) -> Response:
     """Remove a secret by its id."""
-    found = _owned(request)
+    lab, found = managed_application(request)
     key_id = (await read_body(request, KeyReferenceBody)).key_id
     kept = tuple(item for item in found.password_credentials if item.key_id != key_id)
     if len(kept) == len(found.password_credentials):
         raise bad_request(f"No password credential found with keyId '{key_id}'.")
     remaining = {name: value for name, value in found.secrets.items() if value != key_id}
-    update = {"password_credentials": kept, "secrets": remaining}
-    lab_of(request).store.replace(found.model_copy(update=update))
-    return Response(status_code=204)
-
-
-_AUDIENCE: Final = "00000002-0000-0000-c000-000000000000"
-_LONGEST: Final = timedelta(minutes=10)
-_LEEWAY_SECONDS: Final = 60
-
-
-class AddKeyBody(DirectoryBody):
-    """The body of addKey; a password only goes with a private key, which must not be sent."""
-
-    entity = KeyCredential
-    type_name = "microsoft.graph.keyCredential"
-
-    key_credential: KeyCredentialBody
-    password_credential: None = None
-    proof: Annotated[StrictStr, Field(min_length=1)]
-
-
-class RemoveKeyBody(DirectoryBody):
-    """The body of removeKey."""
-
-    entity = KeyCredential
-    type_name = "microsoft.graph.keyCredential"
-
-    key_id: Guid
-    proof: Annotated[StrictStr, Field(min_length=1)]
+    lab.store.replace(found.model_copy(update={"password_credentials": kept, "secrets": remaining}))
+    return Response(status_code=NO_CONTENT)
 
 
 async def add_key(request: Request) -> Response:
     """Give an application one more certificate."""
-    lab, found = lab_of(request), _own_application(request)
+    found = _own_application(request)
     body = await read_body(request, AddKeyBody)
     _require_proof(body.proof, found)
     kept = tuple(
@@ -240,25 +222,24 @@ async def add_key(request: Request) -> Response:
         for item in found.key_credentials
     )
     stored = stored_credentials((*kept, body.key_credential), found.key_credentials)
-    _replace(lab, found, stored)
-    shown = {**stored[-1], "key": None}
-    return entity(request, shown, "microsoft.graph.keyCredential")
+    _replace_keys(request, found, stored)
+    return entity(request, {**stored[-1], "key": None}, "microsoft.graph.keyCredential")
 
 
 async def remove_key(request: Request) -> Response:
     """Take a certificate from an application."""
-    lab, found = lab_of(request), _own_application(request)
+    found = _own_application(request)
     body = await read_body(request, RemoveKeyBody)
     _require_proof(body.proof, found)
     left = [item.to_wire() for item in found.key_credentials if item.key_id != body.key_id]
     if len(left) == len(found.key_credentials):
         raise bad_request(f"The key credential '{body.key_id}' does not exist.")
-    _replace(lab, found, left)
-    return Response(status_code=204)
+    _replace_keys(request, found, left)
+    return Response(status_code=NO_CONTENT)
 
 
 def _own_application(request: Request) -> ApplicationRecord:
-    """The application, which the caller must be, or may manage."""
+    """Return the application, which the caller must be, or may manage."""
     caller = caller_of(request)
     found = application_named(request)
     if caller.app_id != found.app_id or caller.user is not None:
@@ -266,23 +247,24 @@ def _own_application(request: Request) -> ApplicationRecord:
     return found
 
 
+def _replace_keys(request: Request, found: ApplicationRecord, credentials: list[JsonObject]) -> None:
+    document = found.document() | {"keyCredentials": credentials}
+    lab_of(request).store.replace(ApplicationRecord.from_wire(document))
+
+
 def _require_proof(proof: str, found: ApplicationRecord) -> None:
     """Refuse (403) unless one of the application's current keys signed the proof, for it, for ten minutes."""
+    try:
+        named = str(jwt.get_unverified_header(proof).get("x5t", "")).rstrip("=")
+    except (jwt.PyJWTError, RecursionError):
+        named = ""
     for credential in found.key_credentials:
         certificate = base64.b64decode(credential.key or "")
-        if _names(proof, certificate) and _proves(proof, certificate, found.id):
+        if named == thumbprints(certificate)[0] and _proves(proof, certificate, found.id):
             return
     raise GraphError(
         FORBIDDEN, "Authorization_RequestDenied", "The proof of possession is not valid for this application."
     )
-
-
-def _names(proof: str, certificate: bytes) -> bool:
-    try:
-        header = jwt.get_unverified_header(proof)
-    except (jwt.PyJWTError, RecursionError):
-        return False
-    return str(header.get("x5t", "")).rstrip("=") == thumbprints(certificate)[0]
 
 
 def _proves(proof: str, certificate: bytes, object_id: str) -> bool:
@@ -301,17 +283,15 @@ def _proves(proof: str, certificate: bytes, object_id: str) -> bool:
         )
     except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         return False
-    return bool(claims["exp"] - claims["nbf"] <= _LONGEST.total_seconds())
+    return bool(claims["exp"] - claims["nbf"] <= timedelta(minutes=10).total_seconds())
 
 
-def _replace(lab: Lab, found: ApplicationRecord, credentials: list[JsonObject]) -> None:
-    document = found.document() | {"keyCredentials": credentials}
-    lab.store.replace(ApplicationRecord.from_wire(document))
-
-
+_ACTIONS: Final = {
+    "addPassword": add_password,
+    "removePassword": remove_password,
+    "addKey": add_key,
+    "removeKey": remove_key,
+}
 ROUTES = [
-    Route("/applications/{id}/addPassword", add_password, methods=["POST"]),
-    Route("/applications/{id}/removePassword", remove_password, methods=["POST"]),
-    Route("/applications/{id}/addKey", add_key, methods=["POST"]),
-    Route("/applications/{id}/removeKey", remove_key, methods=["POST"]),
+    Route(f"/applications/{{id}}/{name}", endpoint, methods=["POST"]) for name, endpoint in _ACTIONS.items()
 ]

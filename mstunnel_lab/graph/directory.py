@@ -10,92 +10,65 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
-from mstunnel_lab.errors import CONFLICT, FORBIDDEN, GraphError, directory_not_found
-from mstunnel_lab.graph.bodies import BodyPart, Guid, Text, judge
+from mstunnel_lab.errors import CONFLICT, GraphError, directory_not_found
+from mstunnel_lab.graph import http
+from mstunnel_lab.graph.bodies import GRAPH, BodyPart, Guid, Text, Texts, judge
 from mstunnel_lab.graph.credentials import (
     DirectoryBody,
     KeyCredentialBody,
     application_named,
     bad_request,
+    managed_application,
     stored_credentials,
 )
-from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one, read_body, read_json
-from mstunnel_lab.graph.odata import entity_type
 from mstunnel_lab.records import ApplicationRecord, UserRecord
 from mstunnel_lab.state import Lab, lab_of
 from mstunnel_lab.store import Rows
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import (
-    GATEWAY_APP_ID,
-    INTUNE_PLAN_1,
-    Application,
-    AppRoleAssignment,
-    LicenseDetails,
-    Organization,
-    ServicePlan,
-    ServicePrincipal,
-    User,
-    WireModel,
-)
-
-_MIN_KEY_BITS: Final = 2048
+from mstunnel_setup.tenant import wire
 
 
-class ResourceAccessBody(BodyPart):
-    """resourceAccess: one permission that an application declares."""
+class _ResourceAccess(BodyPart):
+    """One permission that an application declares."""
 
     id: Guid
     type: Literal["Role", "Scope"]
 
 
 class RequiredResourceAccessBody(BodyPart):
-    """requiredResourceAccess: the permissions of one resource, for the consent page."""
+    """The permissions of one resource, for the consent page."""
 
     resource_app_id: Guid
-    resource_access: tuple[ResourceAccessBody, ...]
+    resource_access: tuple[_ResourceAccess, ...]
 
 
-class ApplicationBody(DirectoryBody):
+class ApplicationBody(DirectoryBody, entity=wire.Application, name="application"):
     """application; passwords cannot be set here."""
-
-    entity = Application
-    type_name = "microsoft.graph.application"
 
     display_name: Annotated[StrictStr, Field(min_length=1, max_length=256)]
     description: Text | None = None
     notes: Text | None = None
     sign_in_audience: Literal["AzureADMyOrg"] = "AzureADMyOrg"
-    tags: tuple[StrictStr, ...] = ()
+    tags: Texts = ()
     key_credentials: tuple[KeyCredentialBody, ...] = ()
     password_credentials: Annotated[tuple[object, ...], Field(max_length=0)] = ()
     required_resource_access: tuple[RequiredResourceAccessBody, ...] = ()
 
 
-class ServicePrincipalBody(DirectoryBody):
-    """servicePrincipal."""
-
-    entity = ServicePrincipal
-    type_name = "microsoft.graph.servicePrincipal"
-
+class _ServicePrincipalBody(DirectoryBody, entity=wire.ServicePrincipal, name="servicePrincipal"):
     app_id: Guid
 
 
-class AppRoleAssignmentBody(DirectoryBody):
+class AppRoleAssignmentBody(DirectoryBody, entity=wire.AppRoleAssignment, name="appRoleAssignment"):
     """appRoleAssignment."""
-
-    entity = AppRoleAssignment
-    type_name = "microsoft.graph.appRoleAssignment"
 
     principal_id: Guid
     resource_id: Guid
     app_role_id: Guid
 
 
-class OwnerBody(DirectoryBody):
+class OwnerBody(DirectoryBody, entity=wire.WireModel, name="directoryObject"):
     """A reference to a directory object by its address."""
-
-    entity = WireModel
-    type_name = "microsoft.graph.directoryObject"
 
     reference: Annotated[
         StrictStr,
@@ -108,20 +81,20 @@ class OwnerBody(DirectoryBody):
         return self.reference[-36:]
 
 
-_APPLICATION: Final = entity_type("microsoft.graph.application", Application, filterable=("appId",))
-_PRINCIPAL: Final = entity_type("microsoft.graph.servicePrincipal", ServicePrincipal, filterable=("appId",))
-_ASSIGNMENT: Final = entity_type("microsoft.graph.appRoleAssignment", AppRoleAssignment)
-_ORGANIZATION: Final = entity_type("microsoft.graph.organization", Organization)
-_USER: Final = entity_type("microsoft.graph.user", User)
-_LICENCE: Final = entity_type("microsoft.graph.licenseDetails", LicenseDetails)
+_APPLICATION: Final = http.entity_type(f"{GRAPH}application", wire.Application, filterable=("appId",))
+_PRINCIPAL: Final = http.entity_type(f"{GRAPH}servicePrincipal", wire.ServicePrincipal, filterable=("appId",))
+_ASSIGNMENT: Final = http.entity_type(f"{GRAPH}appRoleAssignment", wire.AppRoleAssignment)
+_ORGANIZATION: Final = http.entity_type(f"{GRAPH}organization", wire.Organization)
+_LICENCE: Final = http.entity_type(f"{GRAPH}licenseDetails", wire.LicenseDetails)
+_USER: Final = http.entity_type(f"{GRAPH}user", wire.User)
 # The product Microsoft Intune Plan 1 (product names and service plan identifiers for licensing).
 _INTUNE_SKU: Final = "061f9ace-7d42-4136-88ac-31dc755f143f"
-FIRST_PARTY: Final = {GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
+FIRST_PARTY: Final = {wire.GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
 """Microsoft's applications that an administrator may give a service principal."""
 
 
-def _principal(request: Request) -> ServicePrincipal:
-    found = lab_of(request).store.get(ServicePrincipal, request.path_params["id"])
+def _principal(request: Request) -> wire.ServicePrincipal:
+    found = lab_of(request).store.get(wire.ServicePrincipal, request.path_params["id"])
     if found is None:
         raise directory_not_found(request.path_params["id"])
     return found
@@ -129,13 +102,12 @@ def _principal(request: Request) -> ServicePrincipal:
 
 async def applications(request: Request) -> Response:
     """List or create applications."""
-    lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
-        permissions.may_read_directory(caller)
+        lab, _ = http.admitted(request, permissions.may_read_directory)
         found = Rows(lab.store, ApplicationRecord)
-        return collection(request, found, ApplicationRecord.public, _APPLICATION, "applications")
-    permissions.may_create_application(caller)
-    body = await read_body(request, ApplicationBody)
+        return http.collection(request, found, ApplicationRecord.public, _APPLICATION, "applications")
+    lab, caller = http.admitted(request, permissions.may_create_application)
+    body = await http.read_body(request, ApplicationBody)
     document = body.document() | {
         "id": str(uuid.uuid4()),
         "appId": str(uuid.uuid4()),
@@ -146,139 +118,133 @@ async def applications(request: Request) -> Response:
     del document["passwordCredentials"]
     created = ApplicationRecord.from_wire(document)
     lab.store.add(created)
-    return entity(request, created.public(), "applications/$entity", CREATED)
+    return http.entity(request, created.public(), "applications/$entity", http.CREATED)
 
 
 async def application(request: Request) -> Response:
     """Read, change or delete one application."""
-    lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
-        permissions.may_read_directory(caller)
-        return one(request, application_named(request).public(), _APPLICATION, "applications/$entity")
-    permissions.may_create_application(caller)
-    found = application_named(request)
-    permissions.may_change_application(caller, found)
+        http.admitted(request, permissions.may_read_directory)
+        return http.one(request, application_named(request).public(), _APPLICATION, "applications/$entity")
+    lab, found = managed_application(request)
     if request.method == "DELETE":
         with lab.store.transaction():
-            if principal := lab.store.with_app_id(ServicePrincipal, found.app_id):
+            if principal := lab.store.with_app_id(wire.ServicePrincipal, found.app_id):
                 _remove_principal(lab, principal)
             lab.store.remove(ApplicationRecord, found.id)
-    else:
-        changes = await read_json(request)
-        credentials = {"keyCredentials", "passwordCredentials"}
-        stored = {name: value for name, value in found.public().items() if name not in credentials}
-        body = judge(ApplicationBody, changes, stored)
-        update = body.document()
-        del update["passwordCredentials"]
-        if isinstance(changes, dict) and "keyCredentials" in changes:
-            update["keyCredentials"] = [*stored_credentials(body.key_credentials, found.key_credentials)]
-        else:
-            del update["keyCredentials"]
-        lab.store.replace(ApplicationRecord.from_wire(found.document() | update))
-    return Response(status_code=204)
+        return Response(status_code=http.NO_CONTENT)
+
+    changes = await http.read_json(request)
+    credentials = {"keyCredentials", "passwordCredentials"}
+    stored = {name: value for name, value in found.public().items() if name not in credentials}
+    body = judge(ApplicationBody, changes, stored)
+    update = {name: value for name, value in body.document().items() if name not in credentials}
+    if isinstance(changes, dict) and "keyCredentials" in changes:
+        update["keyCredentials"] = [*stored_credentials(body.key_credentials, found.key_credentials)]
+    lab.store.replace(ApplicationRecord.from_wire(found.document() | update))
+    return Response(status_code=http.NO_CONTENT)
 
 
-def _remove_principal(lab: Lab, principal: ServicePrincipal) -> None:
-    for assignment in lab.store.each(AppRoleAssignment, parent=principal.id):
-        lab.store.remove(AppRoleAssignment, assignment.id)
-    lab.store.remove(ServicePrincipal, principal.id)
+def _remove_principal(lab: Lab, principal: wire.ServicePrincipal) -> None:
+    for assignment in lab.store.each(wire.AppRoleAssignment, parent=principal.id):
+        lab.store.remove(wire.AppRoleAssignment, assignment.id)
+    lab.store.remove(wire.ServicePrincipal, principal.id)
 
 
 async def add_owner(request: Request) -> Response:
     """Make a user or a service principal owner of an application."""
-    lab, caller = lab_of(request), caller_of(request)
-    permissions.may_create_application(caller)
-    found = application_named(request)
-    permissions.may_change_application(caller, found)
-    owner_id = (await read_body(request, OwnerBody)).owner_id
-    if not (lab.store.get(UserRecord, owner_id) or lab.store.get(ServicePrincipal, owner_id)):
+    lab, found = managed_application(request)
+    owner_id = (await http.read_body(request, OwnerBody)).owner_id
+    if not (lab.store.get(UserRecord, owner_id) or lab.store.get(wire.ServicePrincipal, owner_id)):
         raise directory_not_found(owner_id)
     if owner_id in found.owner_ids:
         raise bad_request(
             "One or more added object references already exist for the following property: 'owners'."
         )
     lab.store.replace(found.model_copy(update={"owner_ids": (*found.owner_ids, owner_id)}))
-    return Response(status_code=204)
+    return Response(status_code=http.NO_CONTENT)
 
 
 async def service_principals(request: Request) -> Response:
     """List or create service principals."""
-    lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
-        permissions.may_read_directory(caller)
-        principals = Rows(lab.store, ServicePrincipal)
-        return collection(request, principals, ServicePrincipal.document, _PRINCIPAL, "servicePrincipals")
-    permissions.may_create_application(caller)
-    app_id = (await read_body(request, ServicePrincipalBody)).app_id
+        lab, _ = http.admitted(request, permissions.may_read_directory)
+        principals = Rows(lab.store, wire.ServicePrincipal)
+        return http.collection(
+            request, principals, wire.ServicePrincipal.document, _PRINCIPAL, "servicePrincipals"
+        )
+    lab, caller = http.admitted(request, permissions.may_create_application)
+    app_id = (await http.read_body(request, _ServicePrincipalBody)).app_id
     source = lab.store.with_app_id(ApplicationRecord, app_id)
     if source is None and app_id not in FIRST_PARTY:
         raise bad_request(
             f"The appId '{app_id}' of the service principal does not reference a valid application object."
         )
     permissions.may_change_application(caller, source)
-    if lab.store.with_app_id(ServicePrincipal, app_id):
+    if lab.store.with_app_id(wire.ServicePrincipal, app_id):
         message = f"The service principal cannot be created: one for appId '{app_id}' is already in use."
         raise GraphError(CONFLICT, "Request_MultipleObjectsWithSameKeyValue", message)
     created = new_principal(app_id, source.display_name if source else FIRST_PARTY[app_id])
     lab.store.add(created)
-    return entity(request, created.document(), "servicePrincipals/$entity", CREATED)
+    return http.entity(request, created.document(), "servicePrincipals/$entity", http.CREATED)
 
 
-def new_principal(app_id: str, name: str) -> ServicePrincipal:
+def new_principal(app_id: str, name: str) -> wire.ServicePrincipal:
     """Return a new service principal of an application."""
-    return ServicePrincipal(
+    return wire.ServicePrincipal(
         id=str(uuid.uuid4()), app_id=app_id, display_name=name, service_principal_type="Application"
     )
 
 
 async def service_principal(request: Request) -> Response:
     """Read or delete one service principal."""
-    lab, caller = lab_of(request), caller_of(request)
     if request.method == "GET":
-        permissions.may_read_directory(caller)
-        return one(request, _principal(request).document(), _PRINCIPAL, "servicePrincipals/$entity")
-    permissions.may_create_application(caller)
+        http.admitted(request, permissions.may_read_directory)
+        return http.one(request, _principal(request).document(), _PRINCIPAL, "servicePrincipals/$entity")
+    lab, caller = http.admitted(request, permissions.may_create_application)
     found = _principal(request)
     permissions.may_change_application(caller, lab.store.with_app_id(ApplicationRecord, found.app_id))
     with lab.store.transaction():
         _remove_principal(lab, found)
-    return Response(status_code=204)
+    return Response(status_code=http.NO_CONTENT)
 
 
 async def assignments(request: Request) -> Response:
     """List or make the app role assignments of a service principal."""
-    lab, caller = lab_of(request), caller_of(request)
     context = f"servicePrincipals('{request.path_params['id']}')/appRoleAssignments"
     if request.method == "GET":
-        permissions.may_read_directory(caller)
-        granted = Rows(lab.store, AppRoleAssignment, parent=_principal(request).id)
-        return collection(request, granted, AppRoleAssignment.document, _ASSIGNMENT, context)
-    permissions.may_grant_app_role(caller)
-    found = _principal(request)
-    created = _granted(lab, found, await read_body(request, AppRoleAssignmentBody))
-    lab.store.add(created, parent=found.id)
-    return entity(request, created.document(), f"{context}/$entity", CREATED)
-
-
-def _granted(lab: Lab, principal: ServicePrincipal, body: AppRoleAssignmentBody) -> AppRoleAssignment:
+        lab, _ = http.admitted(request, permissions.may_read_directory)
+        granted = Rows(lab.store, wire.AppRoleAssignment, parent=_principal(request).id)
+        return http.collection(
+            request,
+            granted,
+            wire.AppRoleAssignment.document,
+            _ASSIGNMENT,
+            context,
+        )
+    lab, _ = http.admitted(request, permissions.may_grant_app_role)
+    principal = _principal(request)
+    body = await http.read_body(request, AppRoleAssignmentBody)
     if body.principal_id != principal.id:
         raise bad_request("The principalId does not match the service principal in the path.")
-    resource = lab.store.get(ServicePrincipal, body.resource_id)
+    resource = lab.store.get(wire.ServicePrincipal, body.resource_id)
     if resource is None:
         raise directory_not_found(body.resource_id)
     if body.app_role_id not in {role.id for role in resource.app_roles}:
         raise bad_request(f"Not a valid appRoleId on the resource: '{body.app_role_id}'.")
-    present = lab.store.each(AppRoleAssignment, parent=principal.id)
+    present = lab.store.each(wire.AppRoleAssignment, parent=principal.id)
     if any((item.app_role_id, item.resource_id) == (body.app_role_id, resource.id) for item in present):
         raise bad_request("Permission being assigned already exists on the object.")
-    return new_assignment(principal, resource, body.app_role_id)
+    created = new_assignment(principal, resource, body.app_role_id)
+    lab.store.add(created, parent=principal.id)
+    return http.entity(request, created.document(), f"{context}/$entity", http.CREATED)
 
 
 def new_assignment(
-    principal: ServicePrincipal, resource: ServicePrincipal, app_role_id: str
-) -> AppRoleAssignment:
+    principal: wire.ServicePrincipal, resource: wire.ServicePrincipal, app_role_id: str
+) -> wire.AppRoleAssignment:
     """Return a new grant of an app role of `resource` to `principal`."""
-    return AppRoleAssignment(
+    return wire.AppRoleAssignment(
         id=str(uuid.uuid4()),
         app_role_id=app_role_id,
         principal_id=principal.id,
@@ -292,85 +258,80 @@ def new_assignment(
 
 async def assignment(request: Request) -> Response:
     """Take an app role away again."""
-    lab, caller = lab_of(request), caller_of(request)
-    permissions.may_grant_app_role(caller)
-    found = lab.store.get(AppRoleAssignment, request.path_params["assignment_id"])
+    lab, _ = http.admitted(request, permissions.may_grant_app_role)
+    found = lab.store.get(wire.AppRoleAssignment, request.path_params["assignment_id"])
     if found is None or found.principal_id != _principal(request).id:
         raise directory_not_found(request.path_params["assignment_id"])
-    lab.store.remove(AppRoleAssignment, found.id)
-    return Response(status_code=204)
+    lab.store.remove(wire.AppRoleAssignment, found.id)
+    return Response(status_code=http.NO_CONTENT)
 
 
 async def organization(request: Request) -> Response:
     """Name the tenant."""
-    lab, caller = lab_of(request), caller_of(request)
-    permissions.may_read_organization(caller)
+    lab, _ = http.admitted(request, permissions.may_read_organization)
     domain: JsonObject = {"name": lab.tenant.domain, "isDefault": True, "isInitial": True}
     document: JsonObject = {"id": lab.tenant.id, "displayName": lab.tenant.name, "verifiedDomains": [domain]}
-    return collection(request, [document], dict, _ORGANIZATION, "organization")
+    return http.collection(request, [document], dict, _ORGANIZATION, "organization")
 
 
 def _signed_in(request: Request) -> UserRecord:
     """Return the user who calls; raises `GraphError` for an application and without the permission."""
-    user = (caller := caller_of(request)).user
-    if user is None:
+    caller = http.caller_of(request)
+    if caller.user is None:
         raise bad_request("/me request is only valid with delegated authentication flow.")
-    if "User.Read" not in caller.permissions:
-        message = "Insufficient privileges to complete the operation."
-        raise GraphError(FORBIDDEN, "Authorization_RequestDenied", message)
-    return user
+    permissions.may_read_me(caller)
+    return caller.user
 
 
-async def me(request: Request) -> Response:
-    """Name the signed-in user."""
-    user = _signed_in(request)
-    document: JsonObject = {"id": user.id, "displayName": user.name, "userPrincipalName": user.upn}
-    return one(request, document, _USER, "users/$entity")
-
-
-async def named_user(request: Request) -> Response:
-    """Name a user, by object id or user principal name."""
-    lab, wanted = lab_of(request), request.path_params["id"]
-    permissions.may_read_users(caller_of(request))
-    found = lab.store.get(UserRecord, wanted) or next(
-        (user for user in lab.store.each(UserRecord) if user.upn.casefold() == wanted.casefold()), None
-    )
-    if found is None:
-        raise directory_not_found(wanted)
+async def user(request: Request) -> Response:
+    """Name the signed-in user, or a user by object id or user principal name."""
+    wanted = request.path_params.get("id")
+    if wanted is None:
+        found = _signed_in(request)
+    else:
+        lab, _ = http.admitted(request, permissions.may_read_users)
+        users = lab.store.each(UserRecord)
+        named = lab.store.get(UserRecord, wanted) or next(
+            (item for item in users if item.upn.casefold() == wanted.casefold()), None
+        )
+        if named is None:
+            raise directory_not_found(wanted)
+        found = named
     document: JsonObject = {"id": found.id, "displayName": found.name, "userPrincipalName": found.upn}
-    return one(request, document, _USER, "users/$entity")
+    return http.one(request, document, _USER, "users/$entity")
 
 
 async def license_details(request: Request) -> Response:
     """List the licences of the signed-in user: Intune Plan 1, or none."""
-    licence = LicenseDetails(
-        id=_INTUNE_SKU,
-        sku_id=_INTUNE_SKU,
-        sku_part_number="INTUNE_A",
-        service_plans=(
-            ServicePlan(
-                service_plan_id=INTUNE_PLAN_1,
-                service_plan_name="INTUNE_A",
-                provisioning_status="Success",
-                applies_to="User",
-            ),
-        ),
+    plan = wire.ServicePlan(
+        service_plan_id=wire.INTUNE_PLAN_1,
+        service_plan_name="INTUNE_A",
+        provisioning_status="Success",
+        applies_to="User",
+    )
+    licence = wire.LicenseDetails(
+        id=_INTUNE_SKU, sku_id=_INTUNE_SKU, sku_part_number="INTUNE_A", service_plans=(plan,)
     )
     documents = [licence.to_wire()] if _signed_in(request).licensed else []
-    return collection(request, documents, dict, _LICENCE, "users('me')/licenseDetails")
+    return http.collection(
+        request,
+        documents,
+        dict,
+        _LICENCE,
+        "users('me')/licenseDetails",
+    )
 
 
-_BOTH = ["GET", "POST"]
 ROUTES = [
-    Route("/applications", applications, methods=_BOTH),
+    Route("/applications", applications, methods=["GET", "POST"]),
     Route("/applications/{id}", application, methods=["GET", "PATCH", "DELETE"]),
     Route("/applications/{id}/owners/$ref", add_owner, methods=["POST"]),
-    Route("/servicePrincipals", service_principals, methods=_BOTH),
+    Route("/servicePrincipals", service_principals, methods=["GET", "POST"]),
     Route("/servicePrincipals/{id}", service_principal, methods=["GET", "DELETE"]),
-    Route("/servicePrincipals/{id}/appRoleAssignments", assignments, methods=_BOTH),
+    Route("/servicePrincipals/{id}/appRoleAssignments", assignments, methods=["GET", "POST"]),
     Route("/servicePrincipals/{id}/appRoleAssignments/{assignment_id}", assignment, methods=["DELETE"]),
     Route("/organization", organization),
-    Route("/me", me),
-    Route("/users/{id}", named_user),
+    Route("/me", user),
+    Route("/users/{id}", user),
     Route("/me/licenseDetails", license_details),
 ]

@@ -3,25 +3,21 @@
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, Protocol, Self, TypeVar
+from functools import partial
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from typing_extensions import override
 
-from mstunnel_lab.entra.permissions import may_read_tunnel, may_write_tunnel
+from mstunnel_lab.entra.permissions import AccessRule, may_read_tunnel, may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, GraphError, not_found
+from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body, judge
-from mstunnel_lab.graph.http import CREATED, caller_of, collection, entity, one, read_body, read_json
-from mstunnel_lab.graph.odata import EntityType, entity_type
-from mstunnel_lab.state import Lab, lab_of
+from mstunnel_lab.state import Lab
 from mstunnel_lab.store import Entity, Rows
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.tenant.wire import (
-    DeviceConfigurationAssignment,
-    IntuneObject,
-)
+from mstunnel_setup.tenant.wire import DeviceConfigurationAssignment, IntuneObject
 from mstunnel_setup.tenant.wire_apps import AppAssignment
 
 
@@ -40,14 +36,14 @@ class WireEntity(Entity, Protocol):
 
 Found = TypeVar("Found", bound=WireEntity)
 Typed = TypeVar("Typed", bound=IntuneObject)
-_PREFIX: Final = "#microsoft.graph."
 
 
 @dataclass(frozen=True)
 class Entities(Generic[Found]):
     """The entities below `root`/`segment`, kept as `model`; `name` is what Graph calls their type.
 
-    `bodies` write them, the first one an entity whose type is not named. Ids begin with `prefix`.
+    `bodies` write them, the first one an entity whose type is not named. Ids begin with `prefix`. The
+    answer to a change has the entity, unless it is `quiet`.
     """
 
     segment: str
@@ -57,11 +53,16 @@ class Entities(Generic[Found]):
     root: str = "deviceManagement"
     prefix: str = ""
     navigation: tuple[str, ...] = ()
+    filterable: tuple[str, ...] = ()
+    may_read: AccessRule = may_read_tunnel
+    may_write: AccessRule = may_write_tunnel
+    quiet: bool = False
 
     @property
-    def kind(self) -> EntityType:
+    def kind(self) -> http.EntityType:
         """What query options may name."""
-        return entity_type(f"microsoft.graph.{self.name}", self.bodies[0].entity, self.navigation)
+        name = f"microsoft.graph.{self.name}"
+        return http.entity_type(name, self.bodies[0].entity, self.navigation, self.filterable)
 
     @property
     def context(self) -> str:
@@ -81,16 +82,20 @@ class Entities(Generic[Found]):
         """The route of `$count`, which comes before those of single entities."""
 
         async def answer(request: Request) -> Response:
-            may_read_tunnel(caller_of(request))
-            return PlainTextResponse(str(lab_of(request).store.count(self.model)))
+            lab, _ = http.admitted(request, self.may_read)
+            return PlainTextResponse(str(lab.store.count(self.model)))
 
         return Route(f"/{self.segment}/$count", answer)
+
+    def missing(self, identifier: str) -> GraphError:
+        """Return the refusal for an entity that does not exist."""
+        return not_found(self.name, identifier)
 
     def find(self, lab: Lab, identifier: str) -> Found:
         """Return the entity with this id; raises `GraphError` 404."""
         found = lab.store.get(self.model, identifier)
         if found is None:
-            raise not_found(self.name, identifier)
+            raise self.missing(identifier)
         return found
 
     def document(self, found: Found) -> JsonObject:
@@ -131,41 +136,32 @@ class Entities(Generic[Found]):
         return self.model.from_wire(known | body.document())
 
     async def _answer_collection(self, request: Request) -> Response:
-        lab, caller = lab_of(request), caller_of(request)
         if request.method == "GET":
-            may_read_tunnel(caller)
-            found = Rows(lab.store, self.model)
-            return collection(
-                request,
-                found,
-                self.document,
-                self.kind,
-                self.context,
-                expanded=lambda document, expand: self.expanded(lab, document, expand),
-            )
-        may_write_tunnel(caller)
-        created = self.create(lab, await read_json(request))
-        return entity(request, self.document(created), f"{self.context}/$entity", CREATED)
+            lab, _ = http.admitted(request, self.may_read)
+            found, expanded = Rows(lab.store, self.model), partial(self.expanded, lab)
+            return http.collection(request, found, self.document, self.kind, self.context, expanded=expanded)
+        lab, _ = http.admitted(request, self.may_write)
+        created = self.create(lab, await http.read_json(request))
+        return http.entity(request, self.document(created), f"{self.context}/$entity", http.CREATED)
 
     async def _answer_one(self, request: Request) -> Response:
         return await self.answer(request, request.path_params["id"])
 
     async def answer(self, request: Request, identifier: str) -> Response:
         """Read, change or delete one entity."""
-        lab, caller, context = lab_of(request), caller_of(request), f"{self.context}/$entity"
-        if request.method == "GET":
-            may_read_tunnel(caller)
-            document = self.document(self.find(lab, identifier))
-            return one(
-                request, document, self.kind, context, lambda shown, expand: self.expanded(lab, shown, expand)
-            )
-        may_write_tunnel(caller)
+        context = f"{self.context}/$entity"
+        lab, _ = http.admitted(request, self.may_read if request.method == "GET" else self.may_write)
         found = self.find(lab, identifier)
+        if request.method == "GET":
+            expanded = partial(self.expanded, lab)
+            return http.one(request, self.document(found), self.kind, context, expanded)
         if request.method == "DELETE":
             self.remove(lab, found)
-            return Response(status_code=204)
-        changed = self.change(lab, found, await read_json(request))
-        return entity(request, self.document(changed), context)
+            return Response(status_code=http.NO_CONTENT)
+        changed = self.change(lab, found, await http.read_json(request))
+        if self.quiet:
+            return Response(status_code=http.NO_CONTENT)
+        return http.entity(request, self.document(changed), context)
 
 
 @dataclass(frozen=True)
@@ -179,28 +175,28 @@ class AssignedEntities(Entities[Typed]):
     assign: type[AssignBody[Any]] = AssignBody[AssignmentBody]
 
     @property
-    @override
     def routes(self) -> tuple[Route, ...]:
+        """The routes of the entities and of their assignments."""
         return (
             *super().routes,
-            Route(f"/{self.segment}/{{id}}/assign", self._answer_assign, methods=["POST"]),
+            Route(f"/{self.segment}/{{id}}/assign", self._answer_assignments, methods=["POST"]),
             Route(f"/{self.segment}/{{id}}/assignments", self._answer_assignments),
         )
 
-    @override
     def change(self, lab: Lab, found: Typed, document: object) -> Typed:
+        """Change an entity of the same type."""
         if f"#{self.body_for(document).type_name}" != found.odata_type:
             raise GraphError(BAD_REQUEST, "BadRequest", f"The type of a {self.name} cannot be changed.")
         return super().change(lab, found, document)
 
-    @override
     def remove(self, lab: Lab, found: Typed) -> None:
+        """Remove an entity and its assignments."""
         with lab.store.transaction():
             self._remove_assignments(lab, found.id)
             super().remove(lab, found)
 
-    @override
     def body_for(self, document: object) -> type[Body]:
+        """Return the body of the type that a document names."""
         name = document.get(OWN_TYPE) if isinstance(document, dict) else None
         if name is None and len(self.bodies) == 1:
             return self.bodies[0]
@@ -210,7 +206,6 @@ class AssignedEntities(Entities[Typed]):
             raise GraphError(BAD_REQUEST, "BadRequest", message)
         return kind
 
-    @override
     def state(self, _lab: Lab, body: Body, known: JsonObject) -> Typed:
         """The state after a body was written; numbered where the type has a whole number as its version."""
         now = datetime.now(UTC).isoformat()
@@ -223,7 +218,6 @@ class AssignedEntities(Entities[Typed]):
             facts["version"] = (version if isinstance(version, int) else 0) + 1
         return self.model.from_wire({OWN_TYPE: f"#{body.type_name}", **known, **body.document(), **facts})
 
-    @override
     def assign_to(self, lab: Lab, identifier: str, assignments: list[JsonObject]) -> None:
         """As the action assign does with these."""
         name = self.assign.model_fields["assignments"].alias or "assignments"
@@ -234,7 +228,7 @@ class AssignedEntities(Entities[Typed]):
         wanted: dict[str, DeviceConfigurationAssignment | AppAssignment] = {}
         for item in body.assigned():
             target = as_object(item["target"])
-            who = target.get("groupId") or str(target[OWN_TYPE]).removeprefix(_PREFIX)
+            who = target.get("groupId") or str(target[OWN_TYPE]).removeprefix("#microsoft.graph.")
             key = f"{identifier}_{who}"
             if key in wanted:
                 raise GraphError(BAD_REQUEST, "BadRequest", "A target is assigned more than once.")
@@ -247,21 +241,16 @@ class AssignedEntities(Entities[Typed]):
         for item in lab.store.each(self.assignment, parent=identifier):
             lab.store.remove(self.assignment, item.id)
 
-    async def _answer_assign(self, request: Request) -> Response:
-        lab = lab_of(request)
-        may_write_tunnel(caller_of(request))
-        found = self.find(lab, request.path_params["id"])
-        body = await read_body(request, self.assign)
-        with lab.store.transaction():
-            self.replace_assignments(lab, found.id, body)
-        return self._assigned(request, found.id)
-
     async def _answer_assignments(self, request: Request) -> Response:
-        may_read_tunnel(caller_of(request))
-        return self._assigned(request, self.find(lab_of(request), request.path_params["id"]).id)
-
-    def _assigned(self, request: Request, identifier: str) -> Response:
-        found = lab_of(request).store.each(self.assignment, parent=identifier)
-        kind = entity_type(f"microsoft.graph.{self.name}Assignment", self.assignment)
+        """List the assignments of an entity, after they were replaced by those of a POST."""
+        is_change = request.method == "POST"
+        lab, _ = http.admitted(request, self.may_write if is_change else self.may_read)
+        identifier = self.find(lab, request.path_params["id"]).id
+        if is_change:
+            body = await http.read_body(request, self.assign)
+            with lab.store.transaction():
+                self.replace_assignments(lab, identifier, body)
+        found = lab.store.each(self.assignment, parent=identifier)
+        kind = http.entity_type(f"microsoft.graph.{self.name}Assignment", self.assignment)
         context = f"{self.context}('{identifier}')/assignments"
-        return collection(request, found, lambda item: item.document(), kind, context)
+        return http.collection(request, found, lambda item: item.document(), kind, context)

@@ -1,9 +1,12 @@
-"""HTTP conventions of Graph: who calls, JSON bodies, answers and the error envelope."""
+"""HTTP conventions of Graph: who calls, JSON bodies, query options (OData), answers and error envelope."""
 
+import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeAlias, TypeVar
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,17 +15,23 @@ from starlette.responses import JSONResponse, Response
 from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.errors import BAD_REQUEST, NOT_FOUND, UNAUTHORIZED, GraphError
 from mstunnel_lab.graph.bodies import Body, judge
-from mstunnel_lab.graph.odata import EntityType, Item, page, parse_entity_query, parse_query, selected
 from mstunnel_lab.records import UserRecord
-from mstunnel_lab.state import lab_of
-from mstunnel_setup.base.parsing import json_value
+from mstunnel_lab.state import Lab, lab_of
+from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import ServicePrincipal
+from mstunnel_setup.tenant.wire import ServicePrincipal, WireModel, wire_name
 
 CREATED: Final = 201
+NO_CONTENT: Final = 204
+B = TypeVar("B", bound=Body)
+Item = TypeVar("Item")
 Expanded: TypeAlias = Callable[[JsonObject, frozenset[str]], JsonObject]
 """Returns a document with the navigation properties that a query names."""
-B = TypeVar("B", bound=Body)
+_MAX_TOP: Final = 999
+_FILTER: Final = re.compile(r"^\s*(?P<name>\w+)\s+eq\s+'(?P<value>(?:[^']|'')*)'\s*$")
+_ORDER: Final = re.compile(r"^\s*(?P<name>\w+)(?:\s+(?P<direction>asc|desc))?\s*$")
+_ENTITY_OPTIONS: Final = frozenset({"$select", "$expand"})
+_COLLECTION_OPTIONS: Final = frozenset({"$filter", "$top", "$skip", "$skiptoken", "$orderby", "$count"})
 
 
 def caller_of(request: Request) -> Caller:
@@ -43,20 +52,155 @@ def caller_of(request: Request) -> Caller:
     return Caller(claims.appid, user.id, frozenset(claims.scp.split()), user)
 
 
+def admitted(request: Request, requirement: Callable[[Caller], None]) -> tuple[Lab, Caller]:
+    """Return the tenant and who calls; raises `GraphError` 401, and 403 without what the call takes."""
+    caller = caller_of(request)
+    requirement(caller)
+    return lab_of(request), caller
+
+
 async def read_json(request: Request) -> object:
     """Return the JSON body; raises `GraphError` 400 for anything else."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise GraphError(BAD_REQUEST, "BadRequest", "The request body must have the type application/json.")
+        raise _bad("The request body must have the type application/json.")
     body = await request.body()
     try:
         return json_value(body)
     except ValueError as error:
-        raise GraphError(BAD_REQUEST, "BadRequest", "Unable to read JSON request payload.") from error
+        raise _bad("Unable to read JSON request payload.") from error
 
 
 async def read_body(request: Request, kind: type[B]) -> B:
     """Return the body, judged by its model."""
     return judge(kind, await read_json(request))
+
+
+@dataclass(frozen=True)
+class EntityType:
+    """What query options may name: the properties of a model, navigation and filterable properties."""
+
+    name: str
+    properties: frozenset[str]
+    navigation: frozenset[str] = frozenset()
+    filterable: frozenset[str] = frozenset({"displayName", "id"})
+
+
+def entity_type(
+    name: str, model: type[WireModel], navigation: Sequence[str] = (), filterable: Sequence[str] = ()
+) -> EntityType:
+    """Return the type of a wire model; `filterable` adds to displayName and id."""
+    links = frozenset(navigation)
+    properties = frozenset(wire_name(field) for field in model.model_fields) - links
+    return EntityType(name, properties, links, frozenset({"displayName", "id", *filterable}))
+
+
+@dataclass(frozen=True)
+class Query:
+    """Options, read and found right. `skip` counts entities over all pages."""
+
+    select: tuple[str, ...] = ()
+    expand: frozenset[str] = frozenset()
+    filter: tuple[str, str] | None = None
+    order: tuple[str, bool] | None = None
+    top: int | None = None
+    skip: int = 0
+    count: bool = False
+
+
+def parse_query(options: Mapping[str, str], kind: EntityType, *, is_collection: bool = True) -> Query:
+    """Read the options of a request for a collection, or for one entity; raises `GraphError` 400."""
+    known = _ENTITY_OPTIONS | (_COLLECTION_OPTIONS if is_collection else frozenset())
+    unknown = sorted(name for name in options if name.startswith("$") and name not in known)
+    if unknown:
+        raise _bad(f"The query parameter '{unknown[0]}' is not supported.")
+    return Query(
+        select=_names(options.get("$select", ""), kind.properties, kind),
+        expand=frozenset(_names(options.get("$expand", ""), kind.navigation, kind)),
+        filter=_filter(options["$filter"], kind) if "$filter" in options else None,
+        order=_order(options["$orderby"], kind) if "$orderby" in options else None,
+        top=_number(options, "$top", 1) if "$top" in options else None,
+        skip=_number(options, "$skiptoken" if "$skiptoken" in options else "$skip", 0),
+        count=options.get("$count") == "true",
+    )
+
+
+def _names(text: str, known: frozenset[str], kind: EntityType) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in known:
+            raise _bad(
+                "Parsing OData Select and Expand failed: "
+                f"Could not find a property named '{name}' on type '{kind.name}'."
+            )
+    return names
+
+
+def _filter(text: str, kind: EntityType) -> tuple[str, str]:
+    match = _FILTER.match(text)
+    if match is None:
+        raise _bad("Invalid filter clause: only PROPERTY eq 'VALUE' is supported.")
+    if match["name"] not in kind.filterable:
+        raise _bad(f"Invalid filter clause: '{match['name']}' of type '{kind.name}' cannot be filtered by.")
+    return match["name"], match["value"].replace("''", "'")
+
+
+def _order(text: str, kind: EntityType) -> tuple[str, bool]:
+    match = _ORDER.match(text)
+    if match is None or match["name"] not in kind.properties:
+        raise _bad(f"Invalid orderby clause for type '{kind.name}'.")
+    return match["name"], match["direction"] == "desc"
+
+
+def _number(options: Mapping[str, str], name: str, least: int) -> int:
+    text = options.get(name, str(least))
+    number, most = whole_number(text, 10), _MAX_TOP if name == "$top" else 10**9
+    if number is None or not least <= number <= most:
+        raise _bad(f"Invalid value '{text}' for query parameter '{name}'.")
+    return number
+
+
+def _bad(message: str) -> GraphError:
+    return GraphError(BAD_REQUEST, "BadRequest", message)
+
+
+def page(
+    found: Sequence[Item],
+    show: Callable[[Item], JsonObject],
+    query: Query,
+    address: str,
+    options: Mapping[str, str],
+    *,
+    size: int,
+) -> JsonObject:
+    """Return the answer for a collection: what matches, one page as `show` renders it, where the next one is.
+
+    `address` is the URL without query, `size` the server's page size. `$top` is the client's page size, as
+    in Graph. Without filter and order, no more than the page is read.
+    """
+    matching = found
+    if query.filter:
+        name, value = query.filter
+        matching = [item for item in matching if str(show(item).get(name) or "").lower() == value.lower()]
+    if query.order:
+        order, descending = query.order
+        matching = sorted(
+            matching, key=lambda item: str(show(item).get(order) or "").lower(), reverse=descending
+        )
+    end = query.skip + min(query.top or size, size)
+    answer: JsonObject = {"@odata.count": len(matching)} if query.count else {}
+    if end < len(matching):
+        following = {name: value for name, value in options.items() if name != "$skip"}
+        answer["@odata.nextLink"] = f"{address}?{urlencode({**following, '$skiptoken': str(end)}, safe='$')}"
+    answer["value"] = [_selected(show(item), query) for item in matching[query.skip : end]]
+    return answer
+
+
+def _selected(document: JsonObject, query: Query) -> JsonObject:
+    """Return the properties that `$select` names, and what was expanded, with its annotations."""
+    if not query.select:
+        return document
+    wanted = {*query.select, *query.expand}
+    return {name: value for name, value in document.items() if name.partition("@")[0] in wanted}
 
 
 def entity(request: Request, document: JsonObject, context: str, status: int = 200) -> JSONResponse:
@@ -69,9 +213,9 @@ def one(
     request: Request, document: JsonObject, kind: EntityType, context: str, expanded: Expanded | None = None
 ) -> JSONResponse:
     """Answer a GET for one entity with its query options; raises `GraphError`."""
-    query = parse_entity_query(request.query_params, kind)
+    query = parse_query(request.query_params, kind, is_collection=False)
     shown = expanded(document, query.expand) if expanded else document
-    return entity(request, selected(shown, query), context)
+    return entity(request, _selected(shown, query), context)
 
 
 def collection(

@@ -11,7 +11,16 @@ from typing import Annotated, Final, Literal
 from cryptography import x509
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
-from mstunnel_lab.graph.bodies import GRAPH, Body, Guid, KeyValuePairBody, Name, Text, TypedPart
+from mstunnel_lab.graph.bodies import (
+    FilledText,
+    Guid,
+    KeyValuePairBody,
+    Name,
+    NamedBody,
+    Text,
+    Texts,
+    TypedPart,
+)
 from mstunnel_lab.graph.entities import AssignedEntities
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
@@ -30,44 +39,35 @@ AndroidConnection = Literal[
 ]
 AppleConnection = Literal["ciscoAnyConnect", "customVpn", "ikEv2", "microsoftTunnel", "microsoftProtect"]
 Port = Annotated[StrictInt, Field(ge=0, le=65535)]
-Texts = tuple[StrictStr, ...]
 
 
-class VpnServerBody(TypedPart):
-    """vpnServer."""
-
-    address: Annotated[StrictStr, Field(min_length=1)]
+class _VpnServer(TypedPart):
+    address: FilledText
     description: Text | None = None
     is_default_server: StrictBool = False
 
 
-class ProxyBody(TypedPart):
-    """vpnProxyServer."""
-
+class _VpnProxyServer(TypedPart):
     address: StrictStr | None = None
     port: Port | None = None
     automatic_configuration_script_url: StrictStr | None = None
 
 
-class KeyValueBody(TypedPart):
-    """keyValue, an entry of customData."""
+class _KeyValue(TypedPart):
+    """An entry of customData."""
 
-    key: Annotated[StrictStr, Field(min_length=1)]
+    key: FilledText
     value: StrictStr | None = None
 
 
-class AppBody(TypedPart):
-    """appListItem."""
-
-    name: Annotated[StrictStr, Field(min_length=1)]
+class _AppListItem(TypedPart):
+    name: FilledText
     publisher: StrictStr | None = None
     app_store_url: StrictStr | None = None
     app_id: StrictStr | None = None
 
 
-class OnDemandRuleBody(TypedPart):
-    """vpnOnDemandRule."""
-
+class _VpnOnDemandRule(TypedPart):
     action: Literal["connect", "evaluateConnection", "ignore", "disconnect"]
     domain_action: Literal["connectIfNeeded", "neverConnect"] | None = None
     ssids: Texts | None = None
@@ -79,30 +79,19 @@ class OnDemandRuleBody(TypedPart):
     interface_type_match: Literal["notConfigured", "ethernet", "wiFi", "cellular"] = "notConfigured"
 
 
-class ProfileBody(Body):
-    """What all device configurations have."""
-
-    entity = DeviceConfiguration
-    type_name = f"{GRAPH}deviceConfiguration"
-
-    display_name: Name
-    description: Text | None = None
-    role_scope_tag_ids: Texts = ("0",)
-
-
-class _VpnBody(ProfileBody):
+class _VpnBody(NamedBody, entity=DeviceConfiguration):
     connection_name: Name
     authentication_method: Authentication
     microsoft_tunnel_site_id: Guid | None = None
-    proxy_server: ProxyBody | None = None
-    custom_data: Annotated[tuple[KeyValueBody, ...], Field(max_length=25)] = ()
+    proxy_server: _VpnProxyServer | None = None
+    custom_data: Annotated[tuple[_KeyValue, ...], Field(max_length=25)] = ()
     custom_key_value_data: Annotated[tuple[KeyValuePairBody, ...], Field(max_length=25)] = ()
-    targeted_mobile_apps: Annotated[tuple[AppBody, ...], Field(max_length=500)] = ()
+    targeted_mobile_apps: Annotated[tuple[_AppListItem, ...], Field(max_length=500)] = ()
 
 
 class _AndroidBody(_VpnBody):
     connection_type: AndroidConnection
-    servers: Annotated[tuple[VpnServerBody, ...], Field(max_length=500)] = ()
+    servers: Annotated[tuple[_VpnServer, ...], Field(max_length=500)] = ()
     always_on: StrictBool = False
     always_on_lockdown: StrictBool = False
     lockdown_exclusion_list: Texts = ()
@@ -112,34 +101,24 @@ class _AndroidBody(_VpnBody):
     role: StrictStr | None = None
 
 
-class AndroidWorkProfileBody(_AndroidBody):
-    """androidWorkProfileVpnConfiguration."""
-
-    type_name = f"{GRAPH}androidWorkProfileVpnConfiguration"
-
+class _AndroidWorkProfileBody(_AndroidBody, name="androidWorkProfileVpnConfiguration"):
     fingerprint: StrictStr | None = None
 
 
-class AndroidDeviceOwnerBody(_AndroidBody):
+class _AndroidDeviceOwnerBody(_AndroidBody, name="androidDeviceOwnerVpnConfiguration"):
     """androidDeviceOwnerVpnConfiguration."""
 
-    type_name = f"{GRAPH}androidDeviceOwnerVpnConfiguration"
 
-
-class IosBody(_VpnBody):
-    """iosVpnConfiguration."""
-
-    type_name = f"{GRAPH}iosVpnConfiguration"
-
+class _IosBody(_VpnBody, name="iosVpnConfiguration"):
     connection_type: AppleConnection
-    server: VpnServerBody
+    server: _VpnServer
     enable_split_tunneling: StrictBool = False
     enable_per_app: StrictBool = False
     provider_type: Literal["notConfigured", "appProxy", "packetTunnel"] = "notConfigured"
     safari_domains: Texts = ()
     associated_domains: Texts = ()
     excluded_domains: Texts = ()
-    on_demand_rules: Annotated[tuple[OnDemandRuleBody, ...], Field(max_length=500)] = ()
+    on_demand_rules: Annotated[tuple[_VpnOnDemandRule, ...], Field(max_length=500)] = ()
     disable_on_demand_user_override: StrictBool | None = None
     disconnect_on_idle: StrictBool | None = None
     disconnect_on_idle_timer_in_seconds: Port | None = None
@@ -155,27 +134,21 @@ def _certificate(value: str) -> str:
     return value
 
 
-class _RootBody(ProfileBody):
+class _RootBody(NamedBody, entity=DeviceConfiguration):
     trusted_root_certificate: Annotated[StrictStr, AfterValidator(_certificate)]
-    cert_file_name: Annotated[StrictStr, Field(min_length=1)]
+    cert_file_name: FilledText
 
 
-class AndroidWorkProfileRootBody(_RootBody):
+class _AndroidWorkProfileRootBody(_RootBody, name="androidWorkProfileTrustedRootCertificate"):
     """androidWorkProfileTrustedRootCertificate."""
 
-    type_name = f"{GRAPH}androidWorkProfileTrustedRootCertificate"
 
-
-class AndroidDeviceOwnerRootBody(_RootBody):
+class _AndroidDeviceOwnerRootBody(_RootBody, name="androidDeviceOwnerTrustedRootCertificate"):
     """androidDeviceOwnerTrustedRootCertificate."""
 
-    type_name = f"{GRAPH}androidDeviceOwnerTrustedRootCertificate"
 
-
-class IosRootBody(_RootBody):
+class _IosRootBody(_RootBody, name="iosTrustedRootCertificate"):
     """iosTrustedRootCertificate."""
-
-    type_name = f"{GRAPH}iosTrustedRootCertificate"
 
 
 PROFILES: Final = AssignedEntities(
@@ -183,12 +156,12 @@ PROFILES: Final = AssignedEntities(
     "deviceConfiguration",
     DeviceConfiguration,
     (
-        AndroidWorkProfileBody,
-        AndroidDeviceOwnerBody,
-        IosBody,
-        AndroidWorkProfileRootBody,
-        AndroidDeviceOwnerRootBody,
-        IosRootBody,
+        _AndroidWorkProfileBody,
+        _AndroidDeviceOwnerBody,
+        _IosBody,
+        _AndroidWorkProfileRootBody,
+        _AndroidDeviceOwnerRootBody,
+        _IosRootBody,
     ),
     assignment=DeviceConfigurationAssignment,
 )

@@ -9,49 +9,32 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, StrictInt, StrictStr, model_validator
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from typing_extensions import override
 
 from mst_admin.metrics import METRICS, HealthMetric
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import Caller
-from mstunnel_lab.entra.safeguards import Purpose
 from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, NOT_FOUND, GraphError, not_found
+from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge, unknown_property
 from mstunnel_lab.graph.entities import Entities
-from mstunnel_lab.graph.http import (
-    CREATED,
-    caller_of,
-    collection,
-    entity,
-    one,
-    read_body,
-    read_json,
-)
-from mstunnel_lab.graph.odata import entity_type
 from mstunnel_lab.graph.tunnel import SITES, MetricName, server_document
 from mstunnel_lab.pki import write_private
 from mstunnel_lab.records import ServerRecord, SiteRecord
-from mstunnel_lab.state import Lab, lab_of, labs_of
+from mstunnel_lab.state import Lab, Purpose, lab_of, labs_of
 from mstunnel_lab.store import Rows
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject, JsonValue
-from mstunnel_setup.tenant.wire import (
-    DeploymentMode,
-    HealthStatus,
-    LogCollection,
-    LogCollectionStatus,
-    TunnelServer,
-)
+from mstunnel_setup.tenant import wire
 
 _NAME: Final = "microsoftTunnelServer"
-_SERVER: Final = entity_type(f"microsoft.graph.{_NAME}", TunnelServer)
-_LOGS_KEPT: Final = timedelta(days=14)
+_SERVER: Final = http.entity_type(f"microsoft.graph.{_NAME}", wire.TunnelServer)
 _ADDRESS_LIFE: Final = 600
 
 
@@ -80,47 +63,38 @@ class CheckBody(BodyPart):
     """One row of a server's own health table."""
 
     id: MetricName
-    status: Annotated[HealthStatus, AfterValidator(_known_member)]
+    status: Annotated[wire.HealthStatus, AfterValidator(_known_member)]
     text: Annotated[StrictStr, Field(max_length=300)] = ""
 
 
 class HealthBody(BodyPart):
     """What a server tells about itself: the lab's extension `labHealth`."""
 
-    status: Annotated[HealthStatus, AfterValidator(_known_member)]
+    status: Annotated[wire.HealthStatus, AfterValidator(_known_member)]
     server_image_digest: Text | None = None
     agent_image_digest: Text | None = None
     metrics: Annotated[dict[MetricName, StrictInt], Field(max_length=100)] = Field(default_factory=dict)
     checks: Annotated[tuple[CheckBody, ...], Field(max_length=100)] = ()
 
 
-class ServerBody(Body):
+class ServerBody(Body, entity=wire.TunnelServer, name=_NAME):
     """microsoftTunnelServer."""
 
-    entity = TunnelServer
-    type_name = "microsoft.graph.microsoftTunnelServer"
-
     display_name: Name
-    deployment_mode: Annotated[DeploymentMode, AfterValidator(_known_member)] = (
-        DeploymentMode.STANDALONE_ROOTFUL
+    deployment_mode: Annotated[wire.DeploymentMode, AfterValidator(_known_member)] = (
+        wire.DeploymentMode.STANDALONE_ROOTFUL
     )
     lab_health: HealthBody | None = None
 
 
-class MetricNamesBody(Body):
+class MetricNamesBody(Body, entity=wire.TunnelServer, name=_NAME):
     """Parameters of getHealthMetrics."""
-
-    entity = TunnelServer
-    type_name = "microsoft.graph.microsoftTunnelServer"
 
     metric_names: Annotated[tuple[GraphMetric, ...], Field(min_length=1, max_length=100)]
 
 
-class LogRequestBody(Body):
+class LogRequestBody(Body, entity=wire.TunnelServer, name=_NAME):
     """Parameters of createServerLogCollectionRequest and generateServerLogCollectionRequest."""
-
-    entity = TunnelServer
-    type_name = "microsoft.graph.microsoftTunnelServer"
 
     start_date_time: AwareDatetime
     end_date_time: AwareDatetime
@@ -138,14 +112,11 @@ class TimeSeriesBody(LogRequestBody):
     metric_name: GraphMetric
 
 
-class LogCollectionBody(Body):
-    """microsoftTunnelServerLogCollectionResponse."""
-
-    entity = LogCollection
-    type_name = "microsoft.graph.microsoftTunnelServerLogCollectionResponse"
-
+class _LogCollectionBody(Body, entity=wire.LogCollection, name="microsoftTunnelServerLogCollectionResponse"):
     server_id: Guid
-    status: Annotated[LogCollectionStatus, AfterValidator(_known_member)] = LogCollectionStatus.PENDING
+    status: Annotated[wire.LogCollectionStatus, AfterValidator(_known_member)] = (
+        wire.LogCollectionStatus.PENDING
+    )
     request_date_time: AwareDatetime | None = None
     start_date_time: AwareDatetime | None = None
     end_date_time: AwareDatetime | None = None
@@ -161,7 +132,7 @@ def server_called(lab: Lab, identifier: str) -> ServerRecord:
     return found
 
 
-def register_server(lab: Lab, site: SiteRecord, document: object, caller: Caller) -> ServerRecord:
+def _register(lab: Lab, site: SiteRecord, document: object, caller: Caller) -> ServerRecord:
     """Make the record of a server. The application that first reports or changes it is that of its agent."""
     body = _server_body(lab, document)
     registrar = caller.app_id if caller.user is None else ""
@@ -180,9 +151,8 @@ def change_server(lab: Lab, found: ServerRecord, document: object, caller: Calle
     body = _server_body(lab, document, found.public())
     given = document if isinstance(document, dict) else {}
     if "deploymentMode" in given and body.deployment_mode != found.deployment_mode:
-        raise GraphError(
-            BAD_REQUEST, "BadRequest", "The property 'deploymentMode' is set at registration only."
-        )
+        message = "The property 'deploymentMode' is set at registration only."
+        raise GraphError(BAD_REQUEST, "BadRequest", message)
     changed = ServerRecord.from_wire(found.document() | body.document())
     if caller.user is not None:
         lab.store.replace(changed)
@@ -203,38 +173,37 @@ def _server_body(lab: Lab, document: object, stored: JsonObject | None = None) -
 
 def _checked_in(lab: Lab, server: ServerRecord, *, reported: bool) -> ServerRecord:
     """Note a check-in by the server's own application, and what it says of its health."""
-    now = datetime.now(UTC)
+    now, health = datetime.now(UTC), server.lab_health
     update: dict[str, object] = {"last_checkin_date_time": now}
-    health = server.lab_health
     if health is not None:
         update["tunnel_server_health_status"] = health.status
         update["server_image_digest"] = health.server_image_digest
         update["agent_image_digest"] = health.agent_image_digest
-    if health is not None and reported:
-        lab.store.add_trend(server.id, health.metrics, now.timestamp(), lab.tenant.trend_block)
+        if reported:
+            lab.store.add_trend(server.id, health.metrics, now.timestamp(), lab.tenant.trend_block)
     return server.model_copy(update=update)
 
 
 def delete_server(lab: Lab, found: ServerRecord) -> None:
     """Remove the record of a server, its trends and its collected logs."""
     with lab.store.transaction():
-        for item in lab.store.each(LogCollection, parent=found.id):
-            lab.store.remove(LogCollection, item.id)
+        for item in lab.store.each(wire.LogCollection, parent=found.id):
+            lab.store.remove(wire.LogCollection, item.id)
         lab.store.forget_trends(found.id)
         lab.store.remove(ServerRecord, found.id)
 
 
-def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime) -> LogCollection:
+def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime) -> wire.LogCollection:
     """Ask a server for its logs of a time."""
     now = datetime.now(UTC)
-    made = LogCollection(
+    made = wire.LogCollection(
         id=str(uuid.uuid4()),
         server_id=server.id,
-        status=LogCollectionStatus.PENDING,
+        status=wire.LogCollectionStatus.PENDING,
         request_date_time=now,
         start_date_time=start,
         end_date_time=end,
-        expiry_date_time=now + _LOGS_KEPT,
+        expiry_date_time=now + timedelta(days=14),
         size_in_bytes=0,
     )
     lab.store.add(made, parent=server.id)
@@ -242,18 +211,15 @@ def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime)
 
 
 @dataclass(frozen=True)
-class _Logs(Entities[LogCollection]):
-    @override
-    def create(self, lab: Lab, document: object) -> LogCollection:
-        body = judge(LogCollectionBody, document)
-        created = LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
-        if lab.store.get(ServerRecord, created.server_id) is None:
-            raise not_found(_NAME, created.server_id)
+class _Logs(Entities[wire.LogCollection]):
+    def create(self, lab: Lab, document: object) -> wire.LogCollection:
+        body = judge(_LogCollectionBody, document)
+        created = wire.LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
+        server_called(lab, created.server_id)
         lab.store.add(created, parent=created.server_id)
         return created
 
-    @override
-    def remove(self, lab: Lab, found: LogCollection) -> None:
+    def remove(self, lab: Lab, found: wire.LogCollection) -> None:
         (lab.uploads / found.id).unlink(missing_ok=True)
         super().remove(lab, found)
 
@@ -261,8 +227,8 @@ class _Logs(Entities[LogCollection]):
 _LOGS: Final = _Logs(
     "microsoftTunnelServerLogCollectionResponses",
     "microsoftTunnelServerLogCollectionResponse",
-    LogCollection,
-    (LogCollectionBody,),
+    wire.LogCollection,
+    (_LogCollectionBody,),
 )
 
 
@@ -280,61 +246,58 @@ def _server(request: Request) -> ServerRecord:
 
 async def servers(request: Request) -> Response:
     """List or register the servers of a site."""
-    lab, caller = lab_of(request), caller_of(request)
     context = f"{SITES.context}('{request.path_params['id']}')/microsoftTunnelServers"
     if request.method == "POST":
-        permissions.may_register_server(caller)
-        created = register_server(lab, _site(request), await read_json(request), caller)
-        return entity(request, server_document(lab, created), f"{context}/$entity", CREATED)
-    permissions.may_read_tunnel(caller)
-    found = _site(request)
-    servers_of_site = Rows(lab.store, ServerRecord, parent=found.id)
-    return collection(request, servers_of_site, lambda item: server_document(lab, item), _SERVER, context)
+        lab, caller = http.admitted(request, permissions.may_register_server)
+        created = _register(lab, _site(request), await http.read_json(request), caller)
+        return http.entity(request, server_document(lab, created), f"{context}/$entity", http.CREATED)
+    lab, _ = http.admitted(request, permissions.may_read_tunnel)
+    found = Rows(lab.store, ServerRecord, parent=_site(request).id)
+    return http.collection(request, found, partial(server_document, lab), _SERVER, context)
 
 
 async def count(request: Request) -> Response:
     """Answer `$count` as plain text."""
-    permissions.may_read_tunnel(caller_of(request))
-    return PlainTextResponse(str(lab_of(request).store.count(ServerRecord, parent=_site(request).id)))
+    lab, _ = http.admitted(request, permissions.may_read_tunnel)
+    return PlainTextResponse(str(lab.store.count(ServerRecord, parent=_site(request).id)))
 
 
 async def server(request: Request) -> Response:
     """Read, change (by its agent: check in) or remove one server."""
-    lab, caller = lab_of(request), caller_of(request)
     context = f"{SITES.context}('{request.path_params['id']}')/microsoftTunnelServers/$entity"
     if request.method == "GET":
-        permissions.may_read_tunnel(caller)
-        return one(request, server_document(lab, _server(request)), _SERVER, context)
-    permissions.may_write_tunnel(caller)
+        lab, _ = http.admitted(request, permissions.may_read_tunnel)
+        return http.one(request, server_document(lab, _server(request)), _SERVER, context)
+    lab, caller = http.admitted(request, permissions.may_write_tunnel)
     found = _server(request)
     if request.method == "DELETE":
         permissions.may_remove_server(caller, found)
         delete_server(lab, found)
-        return Response(status_code=204)
+        return Response(status_code=http.NO_CONTENT)
     permissions.may_change_server(caller, found)
-    changed = change_server(lab, found, await read_json(request), caller)
-    return entity(request, server_document(lab, changed), context)
+    changed = change_server(lab, found, await http.read_json(request), caller)
+    return http.entity(request, server_document(lab, changed), context)
 
 
 async def health_metrics(request: Request) -> Response:
     """Return the last reported values of some metrics; those that were never reported are left out."""
-    permissions.may_read_tunnel(caller_of(request))
-    names = (await read_body(request, MetricNamesBody)).metric_names
+    http.admitted(request, permissions.may_read_tunnel)
+    names = (await http.read_body(request, MetricNamesBody)).metric_names
     health = _server(request).lab_health
     known = health.metrics if health else {}
-    found: list[JsonObject] = [
+    found: list[JsonValue] = [
         {"name": name, "value": round(known[metric.name] / metric.scale)}
         for name in names
         if (metric := metric_in_graph(name)) and metric.name in known
     ]
-    return entity(request, {"value": [*found]}, "Collection(microsoft.graph.keyLongValuePair)")
+    return http.entity(request, {"value": found}, "Collection(microsoft.graph.keyLongValuePair)")
 
 
 async def health_time_series(request: Request) -> Response:
     """Return the averages of a metric over time."""
-    permissions.may_read_tunnel(caller_of(request))
-    wanted = await read_body(request, TimeSeriesBody)
-    lab, found = lab_of(request), _server(request)
+    lab, _ = http.admitted(request, permissions.may_read_tunnel)
+    wanted = await http.read_body(request, TimeSeriesBody)
+    found = _server(request)
     metric = next(item for item in METRICS if item.graph_name == wanted.metric_name)
     start, end = wanted.start_date_time.timestamp(), wanted.end_date_time.timestamp()
     shown: list[JsonValue] = [
@@ -344,22 +307,21 @@ async def health_time_series(request: Request) -> Response:
         }
         for point in lab.store.trend(found.id, metric.name, start, end)
     ]
-    return entity(request, {"value": shown}, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
+    return http.entity(request, {"value": shown}, "Collection(microsoft.graph.metricTimeSeriesDataPoint)")
 
 
 async def answer_log_request(request: Request) -> Response:
     """Ask a server for its logs of a time."""
-    permissions.may_write_tunnel(caller_of(request))
-    wanted = await read_body(request, LogRequestBody)
-    made = request_logs(lab_of(request), _server(request), wanted.start_date_time, wanted.end_date_time)
-    return entity(request, made.document(), f"{_LOGS.context}/$entity")
+    lab, _ = http.admitted(request, permissions.may_write_tunnel)
+    wanted = await http.read_body(request, LogRequestBody)
+    made = request_logs(lab, _server(request), wanted.start_date_time, wanted.end_date_time)
+    return http.entity(request, made.document(), f"{_LOGS.context}/$entity")
 
 
 async def upload(request: Request) -> Response:
     """Take the logs of a server, a file of any kind; this completes the collection."""
-    caller = caller_of(request)
-    permissions.may_write_tunnel(caller)
-    lab, found = lab_of(request), _LOGS.find(lab_of(request), request.path_params["id"])
+    lab, caller = http.admitted(request, permissions.may_write_tunnel)
+    found = _LOGS.find(lab, request.path_params["id"])
     if not lab.tenant.extensions:
         raise not_found(_LOGS.name, f"{found.id}/labContent")
     if (server := lab.store.get(ServerRecord, found.server_id)) is not None:
@@ -367,18 +329,18 @@ async def upload(request: Request) -> Response:
     content = await request.body()
     lab.uploads.mkdir(mode=0o700, exist_ok=True)
     write_private(lab.uploads / found.id, content)
-    update = {"status": LogCollectionStatus.COMPLETED, "size_in_bytes": len(content)}
+    update = {"status": wire.LogCollectionStatus.COMPLETED, "size_in_bytes": len(content)}
     lab.store.replace(found.model_copy(update=update))
-    return Response(status_code=204)
+    return Response(status_code=http.NO_CONTENT)
 
 
 async def download_address(request: Request) -> Response:
     """Make an address that the logs can be fetched from for ten minutes, without a token."""
-    permissions.may_read_tunnel(caller_of(request))
-    found = _LOGS.find(lab_of(request), request.path_params["id"])
-    if found.status is not LogCollectionStatus.COMPLETED:
+    lab, _ = http.admitted(request, permissions.may_read_tunnel)
+    found = _LOGS.find(lab, request.path_params["id"])
+    if found.status is not wire.LogCollectionStatus.COMPLETED:
         raise GraphError(CONFLICT, "Conflict", "The logs have not been collected.")
-    return entity(request, {"value": signed_address(request, found.id)}, "Edm.String")
+    return http.entity(request, {"value": signed_address(request, found.id)}, "Edm.String")
 
 
 def signed_address(request: Request, identifier: str) -> str:
@@ -396,27 +358,26 @@ async def download(request: Request) -> Response:
     path = lab_of(request).uploads / identifier
     if not signed or (whole_number(until, 12) or 0) < time.time() or not path.is_file():
         raise GraphError(NOT_FOUND, "ResourceNotFound", "There are no logs at this address.")
-    name = f'attachment; filename="{identifier}.tar.gz"'
-    return Response(
-        path.read_bytes(), media_type="application/octet-stream", headers={"Content-Disposition": name}
-    )
+    headers = {"Content-Disposition": f'attachment; filename="{identifier}.tar.gz"'}
+    return Response(path.read_bytes(), media_type="application/octet-stream", headers=headers)
 
 
 _SERVERS: Final = f"/{SITES.segment}/{{id}}/microsoftTunnelServers"
-_ONE: Final = f"{_SERVERS}/{{server_id}}"
-_ALL: Final = f"/{_LOGS.segment}"
+_POST: Final = {
+    f"{_SERVERS}/{{server_id}}/getHealthMetrics": health_metrics,
+    f"{_SERVERS}/{{server_id}}/getHealthMetricTimeSeries": health_time_series,
+    f"{_SERVERS}/{{server_id}}/createServerLogCollectionRequest": answer_log_request,
+    f"{_SERVERS}/{{server_id}}/generateServerLogCollectionRequest": answer_log_request,
+    f"/{_LOGS.segment}/{{id}}/createDownloadUrl": download_address,
+    f"/{_LOGS.segment}/{{id}}/generateDownloadUrl": download_address,
+}
 ROUTES = [
     Route(_SERVERS, servers, methods=["GET", "POST"]),
     Route(f"{_SERVERS}/$count", count),
-    Route(_ONE, server, methods=["GET", "PATCH", "DELETE"]),
-    Route(f"{_ONE}/getHealthMetrics", health_metrics, methods=["POST"]),
-    Route(f"{_ONE}/getHealthMetricTimeSeries", health_time_series, methods=["POST"]),
-    Route(f"{_ONE}/createServerLogCollectionRequest", answer_log_request, methods=["POST"]),
-    Route(f"{_ONE}/generateServerLogCollectionRequest", answer_log_request, methods=["POST"]),
+    Route(f"{_SERVERS}/{{server_id}}", server, methods=["GET", "PATCH", "DELETE"]),
     _LOGS.count,
     *_LOGS.routes,
-    Route(f"{_ALL}/{{id}}/labContent", upload, methods=["PUT"]),
-    Route(f"{_ALL}/{{id}}/createDownloadUrl", download_address, methods=["POST"]),
-    Route(f"{_ALL}/{{id}}/generateDownloadUrl", download_address, methods=["POST"]),
+    Route(f"/{_LOGS.segment}/{{id}}/labContent", upload, methods=["PUT"]),
+    *(Route(path, endpoint, methods=["POST"]) for path, endpoint in _POST.items()),
 ]
 DOWNLOADS = [Route("/lab/logs/{tenant}/{id}", download)]

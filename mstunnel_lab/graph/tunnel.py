@@ -13,16 +13,15 @@ from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr, mo
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from typing_extensions import override
 
+from mst_admin.metrics import ThresholdObject, judge_threshold
 from mst_admin.objects.configuration import SESSION_TIMEOUT, configuration_object, judge_configuration
 from mst_admin.objects.site import judge_site, site_object
-from mst_admin.objects.threshold import ThresholdObject, judge_threshold
-from mstunnel_lab.entra import permissions
+from mstunnel_lab.entra.permissions import may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, GraphError
-from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge
+from mstunnel_lab.graph.bodies import Body, BodyPart, Name, ReferenceBody, Text, Texts, judge
 from mstunnel_lab.graph.entities import Entities
-from mstunnel_lab.graph.http import caller_of
+from mstunnel_lab.graph.http import NO_CONTENT, admitted, caller_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, lab_of
 from mstunnel_setup.answers.finding import Finding
@@ -34,13 +33,22 @@ from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, TunnelConf
 _ROUTE_PAIRS: Final = (("routeIncludes", "routesInclude"), ("routeExcludes", "routesExclude"))
 # A rule of our gateways: Intune cannot know which settings they pass on to ocserv.
 _OF_THE_GATEWAY: Final = "advanced-setting-invalid"
-DEFAULT_THRESHOLDS: Final = (
-    ("cpuUsage", 50, 75),
-    ("memoryUsage", 50, 75),
-    ("diskSpace", 5, 3),
-    ("latency", 10, 20),
+DEFAULT_THRESHOLDS: Final = tuple(
+    HealthThreshold(
+        id=metric,
+        healthy_threshold=healthy,
+        unhealthy_threshold=unhealthy,
+        default_healthy_threshold=healthy,
+        default_unhealthy_threshold=unhealthy,
+    )
+    for metric, healthy, unhealthy in (
+        ("cpuUsage", 50, 75),
+        ("memoryUsage", 50, 75),
+        ("diskSpace", 5, 3),
+        ("latency", 10, 20),
+    )
 )
-"""Metric, healthy and unhealthy value as the vendor describes them: percent, percent, GB, milliseconds.
+"""Of a new tenant, as the vendor describes them: percent, percent, GB, milliseconds.
 
 The names are the lab's own: no public source tells those of Intune.
 """
@@ -81,11 +89,8 @@ class SettingBody(BodyPart):
         return self
 
 
-class ConfigurationBody(Body):
+class ConfigurationBody(Body, entity=TunnelConfiguration, name="microsoftTunnelConfiguration"):
     """microsoftTunnelConfiguration."""
-
-    entity = TunnelConfiguration
-    type_name = "microsoft.graph.microsoftTunnelConfiguration"
 
     display_name: Name
     description: Text | None = None
@@ -101,7 +106,7 @@ class ConfigurationBody(Body):
     listen_port: StrictInt = 443
     disable_udp_connections: StrictBool = False
     advanced_settings: tuple[SettingBody, ...] = ()
-    role_scope_tag_ids: tuple[StrictStr, ...] = ("0",)
+    role_scope_tag_ids: Texts = ("0",)
 
     @classmethod
     def superseded(cls, changes: Mapping[str, object]) -> set[str]:
@@ -133,17 +138,8 @@ class ConfigurationBody(Body):
         return (item for item in judge_configuration(written) if item.fatal and item.code != _OF_THE_GATEWAY)
 
 
-class Reference(BodyPart):
-    """A reference to an entity that exists: {"id": …}."""
-
-    id: Guid
-
-
-class SiteBody(Body):
+class SiteBody(Body, entity=TunnelSite, name="microsoftTunnelSite"):
     """microsoftTunnelSite; the configuration is referred to by a nested id or by `@odata.bind`."""
-
-    entity = TunnelSite
-    type_name = "microsoft.graph.microsoftTunnelSite"
 
     display_name: Name
     description: Text | None = None
@@ -153,8 +149,8 @@ class SiteBody(Body):
     upgrade_window_start_time: time | None = None
     upgrade_window_end_time: time | None = None
     upgrade_window_utc_offset_in_minutes: Annotated[StrictInt, Field(gt=-1440, lt=1440)] | None = None
-    role_scope_tag_ids: tuple[StrictStr, ...] = ("0",)
-    microsoft_tunnel_configuration: Reference | None = None
+    role_scope_tag_ids: Texts = ("0",)
+    microsoft_tunnel_configuration: ReferenceBody | None = None
     configuration_bind: Annotated[
         StrictStr | None,
         Field(
@@ -187,11 +183,8 @@ class SiteBody(Body):
         return self.model_dump(mode="json", by_alias=True, exclude=reference)
 
 
-class ThresholdBody(Body):
+class ThresholdBody(Body, entity=HealthThreshold, name="microsoftTunnelHealthThreshold"):
     """microsoftTunnelHealthThreshold; `id` is the name of the metric and only given on creation."""
-
-    entity = HealthThreshold
-    type_name = "microsoft.graph.microsoftTunnelHealthThreshold"
 
     id: MetricName | None = None
     healthy_threshold: Annotated[StrictInt, Field(ge=0)]
@@ -224,18 +217,17 @@ def status_of(lab: Lab, server: ServerRecord) -> HealthStatus:
 
 @dataclass(frozen=True)
 class _Configurations(Entities[TunnelConfiguration]):
-    @override
     def state(self, _lab: Lab, body: Body, known: JsonObject) -> TunnelConfiguration:
         return new_configuration(body, str(known["id"]))
 
-    @override
     def remove(self, lab: Lab, found: TunnelConfiguration) -> None:
-        users = [
-            site.display_name for site in lab.store.each(SiteRecord) if site.configuration_id == found.id
-        ]
-        if users:
-            message = text("The server configuration is used by the site '{site}'.", site=users[0])
-            raise GraphError(CONFLICT, "Conflict", message)
+        """Remove a configuration that no site uses."""
+        for site in lab.store.each(SiteRecord):
+            if site.configuration_id == found.id:
+                message = text(
+                    "The server configuration is used by the site '{site}'.", site=site.display_name
+                )
+                raise GraphError(CONFLICT, "Conflict", message)
         super().remove(lab, found)
 
 
@@ -247,11 +239,9 @@ def new_configuration(body: Body, identifier: str) -> TunnelConfiguration:
 
 @dataclass(frozen=True)
 class _Sites(Entities[SiteRecord]):
-    @override
     def document(self, found: SiteRecord) -> JsonObject:
         return found.public()
 
-    @override
     def expanded(self, lab: Lab, document: JsonObject, expand: frozenset[str]) -> JsonObject:
         """Servers are expanded as one page, and where the next one is (OData JSON 4.5.5)."""
         site = self.find(lab, str(document["id"]))
@@ -268,8 +258,8 @@ class _Sites(Entities[SiteRecord]):
                 shown[f"{name}@odata.nextLink"] = f"{address}?$skiptoken={size}"
         return shown
 
-    @override
     def state(self, lab: Lab, body: Body, known: JsonObject) -> SiteRecord:
+        """The state after a body was written; raises `GraphError` 400 without a server configuration."""
         named = body.configuration_id if isinstance(body, SiteBody) else ""
         wanted = named or str(known.get("configurationId", ""))
         if not wanted or lab.store.get(TunnelConfiguration, wanted) is None:
@@ -277,8 +267,8 @@ class _Sites(Entities[SiteRecord]):
             raise GraphError(BAD_REQUEST, "BadRequest", message)
         return new_site(body, known, wanted)
 
-    @override
     def remove(self, lab: Lab, found: SiteRecord) -> None:
+        """Remove a site without servers."""
         if lab.store.count(ServerRecord, parent=found.id):
             raise GraphError(CONFLICT, "Conflict", "The site has servers; remove them first.")
         super().remove(lab, found)
@@ -292,7 +282,6 @@ def new_site(body: Body, known: JsonObject, configuration_id: str) -> SiteRecord
 
 @dataclass(frozen=True)
 class _Thresholds(Entities[HealthThreshold]):
-    @override
     def create(self, lab: Lab, document: object) -> HealthThreshold:
         body = judge(ThresholdBody, document)
         if body.id is None or lab.store.get(HealthThreshold, body.id):
@@ -301,23 +290,11 @@ class _Thresholds(Entities[HealthThreshold]):
         lab.store.add(created)
         return created
 
-    @override
     def state(self, _lab: Lab, body: Body, known: JsonObject) -> HealthThreshold:
         changed = HealthThreshold.from_wire(known | body.document())
         if changed.id != known["id"]:
             raise GraphError(BAD_REQUEST, "BadRequest", "The property 'id' is read-only and cannot be set.")
         return changed
-
-
-def default_threshold(metric: str, healthy: int, unhealthy: int) -> HealthThreshold:
-    """Return the thresholds a new tenant has for a metric."""
-    return HealthThreshold(
-        id=metric,
-        healthy_threshold=healthy,
-        unhealthy_threshold=unhealthy,
-        default_healthy_threshold=healthy,
-        default_unhealthy_threshold=unhealthy,
-    )
 
 
 CONFIGURATIONS: Final = _Configurations(
@@ -344,12 +321,12 @@ async def site_configuration(request: Request) -> Response:
 
 async def answer_upgrade(request: Request) -> Response:
     """Ask the servers of a site to upgrade."""
-    permissions.may_write_tunnel(caller_of(request))
-    found = SITES.find(lab_of(request), request.path_params["id"])
+    lab, _ = admitted(request, may_write_tunnel)
+    found = SITES.find(lab, request.path_params["id"])
     if await request.body():
         raise GraphError(BAD_REQUEST, "BadRequest", "The action requestUpgrade takes no body.")
-    request_upgrade(lab_of(request), found)
-    return Response(status_code=204)
+    request_upgrade(lab, found)
+    return Response(status_code=NO_CONTENT)
 
 
 def request_upgrade(lab: Lab, found: SiteRecord) -> None:

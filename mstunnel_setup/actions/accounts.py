@@ -1,5 +1,10 @@
-"""The service account of a rootless gateway, as actions of root: account, subordinate ids, group, linger."""
+"""The service account of a rootless gateway, and the directories of less privileged users.
 
+Actions of root: account, subordinate ids, group, linger; directories of the account, of the agent, and the
+mailbox of agent and host.
+"""
+
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
@@ -7,13 +12,22 @@ from typing import ClassVar, Literal, TypeAlias
 from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import CheckError, StepError, declare
+from mstunnel_setup.base.paths import AGENT_USER
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
+GATEWAY_ACCOUNT_MISSING = declare(
+    CheckError,
+    "gateway-account-missing",
+    "the gateway on this host belongs to account {account}, which does not exist any more",
+    "Re-create the account with its home directory, or undo root's part: `mstunnel-setup host --remove`.",
+)
 IdKind: TypeAlias = Literal["subuid", "subgid"]
 
 IDS = 65536
@@ -48,16 +62,9 @@ class CreateAccount(Action):
     """Create the account with its home and subordinate ids. Undo removes it, unless others use its home."""
 
     kind: ClassVar[str] = "create-account"
+    key_template: ClassVar[str] = "account:{name}"
+    description: ClassVar[str] = text("create service account {name} (no login)")
     name: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"account:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text("create service account {name} (no login)", name=self.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -95,14 +102,10 @@ class GiveIds(Action):
     """Give an existing account a range of subordinate ids, from `first` on."""
 
     kind: ClassVar[str] = "give-ids"
+    key_template: ClassVar[str] = "{ids}:{name}"
     name: str
     ids: IdKind
     first: int
-
-    @property
-    def key(self) -> str:
-        """The account and the kind of ids."""
-        return f"{self.ids}:{self.name}"
 
     @override
     def describe(self) -> str:
@@ -135,17 +138,10 @@ class JoinGroup(Action):
     """Make the account a member of a group."""
 
     kind: ClassVar[str] = "join-group"
+    key_template: ClassVar[str] = "member:{group}:{name}"
+    description: ClassVar[str] = text("make {name} a member of {group}")
     name: str
     group: str
-
-    @property
-    def key(self) -> str:
-        """The group and the account."""
-        return f"member:{self.group}:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text("make {name} a member of {group}", name=self.name, group=self.group)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -169,16 +165,9 @@ class EnableLinger(Action):
     """Let the services of the account run from boot on, without a login."""
 
     kind: ClassVar[str] = "enable-linger"
+    key_template: ClassVar[str] = "linger:{name}"
+    description: ClassVar[str] = text("let the services of {name} run without a login")
     name: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"linger:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text("let the services of {name} run without a login", name=self.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -237,3 +226,135 @@ def _run(host: Host, name: str, command: Sequence[str]) -> None:
             reason=error.message,
             command=" ".join(command),
         ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenDirectory(Action):
+    """Create the directory `path` if it is missing, and change the owner of it and its content.
+
+    Only for directories of settings: the storage of containers belongs to many users.
+    """
+
+    key_template: ClassVar[str] = "folder:{path}"
+    path: str
+
+    @abstractmethod
+    def owner(self) -> tuple[int, int]:
+        """The new user and group id. Raises StepError when there are none yet."""
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        state = host.files.state(self.path)
+        return state is not None and state.uid == self.owner()[0]
+
+    def capture(self, host: Host) -> JsonObject:
+        """The earlier owner; None when it is created now."""
+        state = host.files.state(self.path)
+        return {"uid": None if state is None else state.uid, "gid": None if state is None else state.gid}
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        uid, gid = self.owner()
+        if host.files.state(self.path) is None:
+            host.files.make_directory(self.path, 0o755)
+        host.files.give(self.path, uid, gid)
+        return {}
+
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Remove it when it is empty; else restore the owner, or root: the account may be removed next."""
+        uid, gid = record.before["uid"], record.before["gid"]
+        if host.files.state(self.path) is None:
+            return Undone(Undo.ABSENT)
+        if uid is None and host.files.remove_directory(self.path):
+            return Undone(Undo.REMOVED)
+        host.files.give(self.path, int(str(uid or 0)), int(str(gid or 0)))
+        if uid is None:
+            return Undone(Undo.KEPT, f"{self.path} contains files that mstunnel-setup did not write")
+        return Undone(Undo.RESTORED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiveDirectory(GivenDirectory):
+    """Give a directory to the service account `account`."""
+
+    kind: ClassVar[str] = "give-folder"
+    description: ClassVar[str] = text("give the directory {path} to {account}")
+    account: str
+
+    def owner(self) -> tuple[int, int]:
+        """The ids of the account. Raises StepError `account-missing`."""
+        found = accounts.find(self.account)
+        if found is None:
+            raise StepError(
+                "account-missing",
+                "the account {name} does not exist",
+                hint="Run mstunnel-setup again; it creates the account.",
+                name=self.account,
+            )
+        return found.uid, found.gid
+
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        """Whether the account exists and owns it."""
+        return accounts.find(self.account) is not None and super().satisfied(host, outputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiveToAgent(GivenDirectory):
+    """Give a directory to the agent, whose user id no account of this host has."""
+
+    kind: ClassVar[str] = "give-to-agent"
+    description: ClassVar[str] = text("let the agent write to {path}")
+
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Remove the content, links not followed, then the directory, or restore its owner."""
+        host.files.empty(self.path)
+        return super().undo(host, record)
+
+    def owner(self) -> tuple[int, int]:
+        """The agent's user id; the group is not changed."""
+        return AGENT_USER, -1
+
+
+_MAILBOX = (paths.MESSAGES, paths.INBOX, paths.OUTBOX)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenMailbox(Action):
+    """Create the directories for messages between agent and monitor."""
+
+    kind: ClassVar[str] = "open-mailbox"
+    key_template: ClassVar[str] = f"mailbox:{paths.MESSAGES}"
+
+    @override
+    def describe(self) -> str:
+        return text("create the mailbox {messages}", messages=paths.MESSAGES)
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        states = [host.files.state(directory) for directory in _MAILBOX]
+        return all(state is not None and state.kind == "directory" for state in states)
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        for directory in _MAILBOX:
+            host.files.make_directories(directory, 0o755)
+        return {}
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Remove the directories with the content of the inbox and the messages of the monitor.
+
+        Other files are kept, and so are their directories.
+        """
+        if host.files.state(paths.MESSAGES) is None:
+            return Undone(Undo.ABSENT)
+        host.files.empty(paths.INBOX)
+        for message in (*(kind.reply for kind in mailbox.KINDS), mailbox.OFFER, mailbox.SUMMARY):
+            host.files.remove(message)
+        gone = [
+            host.files.state(directory) is None or host.files.remove_directory(directory)
+            for directory in reversed(_MAILBOX)
+        ]
+        if all(gone):
+            return Undone(Undo.REMOVED)
+        return Undone(Undo.KEPT, f"{paths.MESSAGES} contains files that mstunnel-setup did not write")

@@ -90,26 +90,14 @@ class UseAppIdentity(Action):
     """Let the agent be an application that is there already. Results: `tenant_id`, `app_id`."""
 
     kind: ClassVar[str] = "use-app-identity"
+    key_template: ClassVar[str] = "application:{app_id}"
+    description: ClassVar[str] = text("use the application {app_id}, which was created in advance")
     app_id: str
     tenant_id: str
-
-    @property
-    def key(self) -> str:
-        """The application."""
-        return f"application:{self.app_id}"
-
-    @override
-    def describe(self) -> str:
-        return text("use the application {app_id}, which was created in advance", app_id=self.app_id)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         return outputs.get(self.key) == self._results()
-
-    @override
-    def capture(self, host: Host) -> JsonObject:
-        """It is not changed."""
-        return {}
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
@@ -136,12 +124,9 @@ class CreateAgentSecret(FileAction):
     """
 
     kind: ClassVar[str] = "create-agent-secret"
+    description: ClassVar[str] = text("make the agent's secret {path}")
     application: str
     days: int
-
-    @override
-    def describe(self) -> str:
-        return text("make the agent's secret {path}", path=self.path)
 
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the file is there and the application still has the secret.
@@ -186,11 +171,8 @@ class PlaceAgentSecret(FileAction):
     """
 
     kind: ClassVar[str] = "place-agent-secret"
+    description: ClassVar[str] = text("place the agent's secret from {secret}")
     secret: str
-
-    @override
-    def describe(self) -> str:
-        return text("place the agent's secret from {secret}", secret=self.secret)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

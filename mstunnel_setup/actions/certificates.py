@@ -1,16 +1,21 @@
-"""Actions that place certificates and keys. Their content never enters the journal."""
+"""Actions that place certificates and keys, now or at a later time.
+
+Their content never enters the journal. What waits for its time has a persistent systemd timer, which survives
+a reboot.
+"""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.files import FileAction, PlacedFile
+from mstunnel_setup.actions.files import Composite, FileAction, Link, PlacedFile, WriteFile
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CertificateError, SetupError
+from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.errors import CertificateError, ExitCode, SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.certificates import generations
@@ -30,7 +35,8 @@ from mstunnel_setup.certificates.load import (
     load_identity,
     root_pem,
 )
-from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.action import Action, Codec, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.receipt import Receipt
 
 _PRIVATE = 0o600
 TESTED_SHA256 = "pfx_sha256"
@@ -43,19 +49,13 @@ class PlaceIdentity(Action):
     """Write chain.pem and key.pem of a checked identity, and root.pem if it has one, into `directory`."""
 
     kind: ClassVar[str] = "place-identity"
+    key_template: ClassVar[str] = "identity:{directory}"
     directory: str
     source: IdentitySource
     fingerprint: str
 
-    @property
-    @override
-    def key(self) -> str:
-        """The directory."""
-        return f"identity:{self.directory}"
-
     @override
     def describe(self) -> str:
-        """What will be done."""
         return text("place certificate and key from {paths}", paths=" and ".join(self.source.paths))
 
     @override
@@ -77,7 +77,7 @@ class PlaceIdentity(Action):
         """Write the files. Raises CertificateError when the source has changed since the check."""
         identity = self.source.load(host)
         if fingerprint(identity) != self.fingerprint:
-            raise _source_changed(self.source)
+            raise CERTIFICATE_SOURCE_CHANGED(files=" and ".join(self.source.paths))
         host.files.write(f"{self.directory}/key.pem", key_pem(identity), _PRIVATE)
         if root := root_pem(identity):
             host.files.write(f"{self.directory}/root.pem", root, 0o644)
@@ -86,7 +86,6 @@ class PlaceIdentity(Action):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove the files."""
         for name in ("key.pem", "root.pem", "chain.pem"):
             if host.files.state(self.directory) is not None:
                 host.files.remove(f"{self.directory}/{name}")
@@ -150,13 +149,9 @@ class JudgeIdentity(Action):
     """Have the gateway's image load the generation `name` before it replaces the one in use."""
 
     kind: ClassVar[str] = "judge-identity"
+    key_template: ClassVar[str] = "judged:{name}"
     name: str
     image: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"judged:{self.name}"
 
     @override
     def describe(self) -> str:
@@ -189,7 +184,6 @@ class PlaceKey(PlacedFile):
 
     @override
     def describe(self) -> str:
-        """What will be done."""
         return text(
             "copy the key in {paths} to {path}",
             paths=" or ".join(dict.fromkeys(self.source.paths)),
@@ -201,7 +195,7 @@ class PlaceKey(PlacedFile):
         """The key. Raises CertificateError when the source has changed since the check."""
         content = key_pem(self.source.load(host))
         if hashlib.sha256(content).hexdigest() != self.digest:
-            raise _source_changed(self.source)
+            raise CERTIFICATE_SOURCE_CHANGED(files=" and ".join(self.source.paths))
         return content
 
     @override
@@ -218,13 +212,9 @@ class PlaceRevocations(PlacedFile):
     """
 
     kind: ClassVar[str] = "place-revocations"
+    description: ClassVar[str] = text("place the revocation list from {source}")
     source: str
     digest: str
-
-    @override
-    def describe(self) -> str:
-        """What will be done."""
-        return text("place the revocation list from {source}", source=self.source)
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
@@ -245,12 +235,8 @@ class CreateAgentCredential(FileAction):
     """Create the key and certificate for the agent's sign-in to the tenant (PFX, empty passphrase)."""
 
     kind: ClassVar[str] = "create-agent-credential"
+    description: ClassVar[str] = text("create the agent's certificate {path}")
     common_name: str
-
-    @override
-    def describe(self) -> str:
-        """What will be done."""
-        return text("create the agent's certificate {path}", path=self.path)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -281,5 +267,111 @@ class CreateAgentCredential(FileAction):
         }
 
 
-def _source_changed(source: IdentitySource) -> CertificateError:
-    return CERTIFICATE_SOURCE_CHANGED(files=" and ".join(source.paths))
+WANTED = f"{paths.UNITS}/timers.target.wants"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleImport(Composite):
+    """Have `program` take the generation `fingerprint` into use at the time `at` (ISO 8601, UTC).
+
+    `copied` says that chain and key came from elsewhere and belong into their usual places afterwards;
+    `instead_of` is the newer generation that an administrator agreed to give up for it, empty for none;
+    `engine` is the one the gateway runs on. Without a `timer`, where no systemd runs, the monitor looks for
+    what the journal holds.
+    """
+
+    kind: ClassVar[str] = "schedule-import"
+    key_template: ClassVar[str] = "import:{name}"
+    name: str
+    at: str
+    fingerprint: str
+    program: str
+    copied: bool = False
+    instead_of: str = ""
+    engine: str = "podman"
+    timer: bool = True
+
+    @property
+    def due(self) -> datetime:
+        """When it is taken into use."""
+        return datetime.fromisoformat(self.at).astimezone(UTC)
+
+    @property
+    def unit(self) -> str:
+        """The name of both units, without suffix."""
+        return f"mstunnel-import-{self.name}"
+
+    @property
+    def units(self) -> tuple[WriteFile, WriteFile]:
+        """Service and timer. They are named after their content and belong to us alone."""
+        service = rendering.render(
+            "systemd/mstunnel-import.service",
+            name=self.name,
+            program=self.program,
+            locked=ExitCode.LOCKED.value,
+            engine=self.engine,
+            rootless=paths.ROOTLESS,
+        )
+        timer = rendering.render("systemd/mstunnel-import.timer", name=self.name, at=self.due)
+        return (
+            WriteFile(path=f"{paths.UNITS}/{self.unit}.service", text=service),
+            WriteFile(path=f"{paths.UNITS}/{self.unit}.timer", text=timer),
+        )
+
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        """What starts the timer at boot; a file may stand in its place."""
+        link = Link(path=f"{WANTED}/{self.unit}.timer", target=f"{paths.UNITS}/{self.unit}.timer")
+        return {"": link} if self.timer else {}
+
+    @override
+    def describe(self) -> str:
+        return text(
+            "activate the certificate {name} at {due:%Y-%m-%d %H:%M} UTC", name=self.name, due=self.due
+        )
+
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        """Whether the units are there and the timer runs; without one, whether the journal has it."""
+        if not self.timer:
+            return self.key in outputs
+        if not all(unit.satisfied(host, outputs) for unit in self.units):
+            return False
+        return super().satisfied(host, outputs) and host.systemd.active(f"{self.unit}.timer")
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Write the units and start the timer; without one the journal record is the effect."""
+        if self.timer:
+            for unit in self.units:
+                unit.apply(host, outputs)
+            super().apply(host, outputs)
+            host.systemd.daemon_reload()
+            host.systemd.start(f"{self.unit}.timer")
+        return {}
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Stop the timer and remove what was written, also systemd's note of when it ran."""
+        if not self.timer:
+            return Undone(Undo.REMOVED)
+        if host.systemd.known(f"{self.unit}.timer"):
+            host.systemd.stop(f"{self.unit}.timer")
+        undone = super().undo(host, record)
+        # systemd remembers there when a persistent timer ran last: systemd.timer(5), Persistent=.
+        stamp = f"{paths.TIMER_STAMPS}/stamp-{self.unit}.timer"
+        for path in (*(unit.path for unit in reversed(self.units)), stamp):
+            # Also where nothing is: a writer that was killed has left its temporary file.
+            host.files.remove(path)
+        host.systemd.daemon_reload()
+        return undone if undone.outcome is Undo.KEPT else Undone(Undo.REMOVED)
+
+
+_CODEC = Codec([ScheduleImport])
+
+
+def pending_imports(receipt: Receipt) -> tuple[ScheduleImport, ...]:
+    """The certificates that wait for their time, in the order they were handed in."""
+    found = (entry.versions[-1] for entry in receipt.entries.values())
+    loaded = (_CODEC.load(data) for data in found if data["kind"] == ScheduleImport.kind)
+    return tuple(action for action in loaded if isinstance(action, ScheduleImport))

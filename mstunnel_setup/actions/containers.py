@@ -1,21 +1,165 @@
-"""Actions that run containers: directories, unit file, Quadlet file, service, container without systemd."""
+"""Images and containers of ours: pull and load, start and stop, wait until they are up."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import ClassVar
 
 from typing_extensions import override
 
-from mstunnel_setup.actions import control
-from mstunnel_setup.actions.control import LOG_LINES, launch_failure, wait_until_up
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, Outputs
-from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec
+from mstunnel_setup.base.errors import EngineError, declare
+from mstunnel_setup.base.text import printable, text
+from mstunnel_setup.base.values import JsonObject, Outputs, as_list
+from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Image, LogOptions, PullError
+from mstunnel_setup.containers.spec import (
+    CONFIGURATION_LABEL,
+    ContainerSpec,
+    Progress,
+    digest_tag,
+    split_reference,
+)
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+
+CONTAINER_UNHEALTHY = declare(
+    EngineError,
+    "container-unhealthy",
+    "container {container} is {state}",
+    "See why with `mst-cli {component} logs --tail 20`, then run `mst-cli {component} restart`.",
+)
+LOG_LINES = 10
+_POLL_SECONDS = 0.5
+_PROBE_SECONDS = 1.0
+# Podman counts these checks too: after the start period, three failures within three seconds make a
+# container unhealthy. On a slow machine checks and start take longer alike, so their number is the limit.
+_FAILED_PROBES = 45
+# A container that ends at every start is given up after so many restarts, and not sooner than this: a
+# unit restarts it every five seconds, an engine at once.
+_RESTARTS = 3
+_CRASH_SECONDS = 15.0
+# A container without a health check has to run this long before it counts as running.
+_SETTLE_SECONDS = 2.0
+
+
+def state_of(host: Host, name: str) -> ContainerState | None:
+    """The state of a container; after a health check where the engine makes none, or has not yet."""
+    state = host.engine.inspect(name)
+    if state is None or state.status != "running" or state.health is None:
+        return state
+    if host.systemd.running() and state.health != "starting":
+        return state
+    passed = host.engine.probe(name)
+    state = host.engine.inspect(name)
+    # Docker itself counts only the checks that it makes.
+    if passed and state is not None and state.health == "starting":
+        return replace(state, health="healthy")
+    return state
+
+
+def _manager(host: Host, container: str) -> tuple[Systemd | ContainerEngine, str]:
+    """What starts and stops a container, and its name there: its service, else the engine."""
+    unit = f"{container}.service"
+    return (host.systemd, unit) if host.systemd.known(unit) else (host.engine, container)
+
+
+def start(host: Host, container: str) -> None:
+    """Start a container."""
+    manager, name = _manager(host, container)
+    manager.start(name)
+
+
+def stop(host: Host, container: str) -> None:
+    """Stop a container."""
+    manager, name = _manager(host, container)
+    manager.stop(name)
+
+
+def restart(host: Host, container: str) -> None:
+    """Stop and start a container."""
+    manager, name = _manager(host, container)
+    manager.restart(name)
+
+
+def restarts(host: Host, container: str) -> int:
+    """How often its service, or the engine, has restarted the container since it was last started."""
+    unit = f"{container}.service"
+    return host.systemd.restarts(unit) if host.systemd.known(unit) else engine_restarts(host, container)
+
+
+def engine_restarts(host: Host, container: str) -> int:
+    """How often the engine has restarted the container."""
+    state = host.engine.inspect(container)
+    return state.restarts if state is not None else 0
+
+
+def last_log(host: Host, container: str, lines: int) -> str:
+    """The last lines of its log, also of a container that its service has removed."""
+    unit = f"{container}.service"
+    return host.systemd.log(unit, lines) if host.systemd.known(unit) else engine_log(host, container, lines)
+
+
+def engine_log(host: Host, container: str, lines: int) -> str:
+    """The last lines of the log that the engine has of a container."""
+    command = host.engine.logs_command(container, LogOptions(lines=lines))
+    done = host.processes.run(command, timeout=180, check=False)
+    return done.output + done.error
+
+
+def wait_until_up(
+    host: Host, name: str, timeout: float, log: Callable[[], str], restarts: Callable[[], int]
+) -> None:
+    """Return once the container `name` is healthy, or, without a health check, keeps running.
+
+    The health check is run from here: Podman without systemd does not run it, and otherwise the first one
+    may be a whole interval away. Raises EngineError `container-failed` with the last lines of `log` when the
+    container stays unhealthy, when it ends again and again (`restarts` counts that), or after `timeout`
+    seconds.
+    """
+    failed = 0
+    # Since when a container without health check has been running without a restart.
+    started: datetime | None = None
+    since = 0.0
+    begun = probe_at = host.clock.monotonic()
+    while True:
+        now = host.clock.monotonic()
+        state = host.engine.inspect(name)
+        if state is None or state.status != "running":
+            started = None
+        elif state.health is None and state.started_at != started:
+            started, since = state.started_at, now
+        elif state.health == "healthy" or (state.health is None and now - since >= _SETTLE_SECONDS):
+            return
+        unhealthy = state is not None and state.health == "unhealthy"
+        crashing = now - begun >= _CRASH_SECONDS and restarts() >= _RESTARTS
+        if now - begun >= timeout or crashing or (unhealthy and failed >= _FAILED_PROBES):
+            raise launch_failure(name, state, log())
+        if state is None or state.status != "running" or state.health is None or now < probe_at:
+            host.clock.sleep(_POLL_SECONDS)
+        elif host.engine.probe(name):
+            return
+        else:
+            failed += 1
+            probe_at = now + _PROBE_SECONDS
+
+
+def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineError:
+    """The error for a container that does not start."""
+    lines = [line for line in printable(log).splitlines() if line.strip()][-LOG_LINES:]
+    tail = "".join(f"\n  {line}" for line in lines) or " nothing"
+    found = (
+        "missing" if state is None else f"{state.status} and {state.health}" if state.health else state.status
+    )
+    return EngineError(
+        "container-failed",
+        "the container {name} does not start; it is {state}. Last lines of its log:{log}",
+        hint="Fix what the log reports, then run the command again.",
+        name=name,
+        state=found,
+        log=tail,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +167,7 @@ class MakeStateDirectory(MakeDirectory):
     """Create a directory for a container's state; undo removes it with its content."""
 
     kind: ClassVar[str] = "make-state-directory"
-
-    def describe(self) -> str:
-        """What will be done."""
-        return text("create directory {path} for the state of the container", path=self.path)
+    description: ClassVar[str] = text("create directory {path} for the state of the container")
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the directory with its content; links are not followed."""
@@ -39,20 +180,13 @@ class StartService(Action):
     """Start the service `unit` and wait until its `container` is up with the configuration `label_digest`."""
 
     kind: ClassVar[str] = "start-service"
+    key_template: ClassVar[str] = "service:{unit}"
+    description: ClassVar[str] = text("start service {unit}")
     depends_on_newer: ClassVar[bool] = True  # on unit and image
     unit: str
     container: str
     label_digest: str
     timeout: float = 600.0
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"service:{self.unit}"
-
-    @override
-    def describe(self) -> str:
-        return text("start service {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -77,9 +211,8 @@ class StartService(Action):
             else:
                 host.systemd.start(self.unit)
         except EngineError as error:
-            raise launch_failure(
-                self.container, host.engine.inspect(self.container), self._log(host)
-            ) from error
+            log = host.systemd.log(self.unit, LOG_LINES)
+            raise launch_failure(self.container, host.engine.inspect(self.container), log) from error
 
     def wait(self, host: Host) -> None:
         """Return once the container is up. Raises EngineError `container-failed`."""
@@ -87,7 +220,7 @@ class StartService(Action):
             host,
             self.container,
             self.timeout,
-            log=lambda: self._log(host),
+            log=lambda: host.systemd.log(self.unit, LOG_LINES),
             restarts=lambda: host.systemd.restarts(self.unit),
         )
 
@@ -97,9 +230,6 @@ class StartService(Action):
             return Undone(Undo.ABSENT)
         host.systemd.stop(self.unit)
         return Undone(Undo.REMOVED)
-
-    def _log(self, host: Host) -> str:
-        return host.systemd.log(self.unit, LOG_LINES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,12 +247,11 @@ class StartServices(Action):
     @property
     @override
     def key(self) -> str:
-        return f"services:{','.join(self._units)}"
+        return f"services:{','.join(service.unit for service in self.services)}"
 
     @override
     def describe(self) -> str:
-        units = ", ".join(self._units)
-        return text("start services {units}", units=units)
+        return text("start services {units}", units=", ".join(service.unit for service in self.services))
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -133,7 +262,7 @@ class StartServices(Action):
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Start those that do not run with their configuration, and wait for them."""
         due = [service for service in self.services if not service.satisfied(host, outputs)]
-        if any(host.systemd.active(unit) for unit in self._units):
+        if any(host.systemd.active(service.unit) for service in self.services):
             for service in due:
                 service.apply(host, outputs)
             return {}
@@ -148,24 +277,16 @@ class StartServices(Action):
         undone = [service.undo(host, record) for service in reversed(self.services)]
         return next((each for each in undone if each.outcome is Undo.REMOVED), undone[0])
 
-    @property
-    def _units(self) -> Sequence[str]:
-        return [service.unit for service in self.services]
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunContainer(Action):
     """Run a container without systemd; the engine restarts it when it ends."""
 
     kind: ClassVar[str] = "run-container"
+    key_template: ClassVar[str] = "container:{spec.name}"
     depends_on_newer: ClassVar[bool] = True  # on its image
     spec: ContainerSpec
     timeout: float = 600.0
-
-    @property
-    def key(self) -> str:
-        """The name of the container."""
-        return f"container:{self.spec.name}"
 
     @override
     def describe(self) -> str:
@@ -175,7 +296,7 @@ class RunContainer(Action):
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether our container runs with that configuration."""
         state = host.engine.inspect(self.spec.name)
-        return state is not None and state.ours and _runs(state, self._digest)
+        return state is not None and state.ours and _runs(state, self.spec.labels.get(CONFIGURATION_LABEL))
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
@@ -189,8 +310,8 @@ class RunContainer(Action):
             host,
             name,
             self.timeout,
-            log=lambda: control.engine_log(host, name, LOG_LINES),
-            restarts=lambda: control.engine_restarts(host, name),
+            log=lambda: engine_log(host, name, LOG_LINES),
+            restarts=lambda: engine_restarts(host, name),
         )
         return {}
 
@@ -205,10 +326,6 @@ class RunContainer(Action):
             )
         host.engine.remove(self.spec.name)
         return Undone(Undo.REMOVED)
-
-    @property
-    def _digest(self) -> str | None:
-        return self.spec.labels.get(CONFIGURATION_LABEL)
 
 
 def _runs(state: ContainerState | None, digest: str | None) -> bool:
@@ -226,3 +343,105 @@ def _refuse_foreign(name: str, state: ContainerState | None) -> None:
             hint=("Rename it (`podman rename`, `docker rename`) or remove it, then run the command again."),
             name=name,
         )
+
+
+# Seconds before the second attempt of a pull, and before the third.
+_PAUSES = (1.0, 4.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _BringImage(Action):
+    """Make the image `reference` (`name@sha256:...`) available on this host."""
+
+    key_template: ClassVar[str] = "image:{reference}"
+    reference: str
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return host.engine.image(self.reference) is not None
+
+    def capture(self, host: Host) -> JsonObject:
+        """Whether the image was there before."""
+        return {"present": host.engine.image(self.reference) is not None}
+
+    @override
+    def recover(self, host: Host) -> None:
+        """Begin again: after a power failure an engine takes what is damaged for whole."""
+        host.engine.repair_images()
+        for name in (digest_tag(self.reference), self.reference):
+            host.engine.remove_image(name)
+
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Remove it, unless it was there before or another container uses it."""
+        if record.before["present"]:
+            return Undone(Undo.KEPT, f"{self.reference} was there before the installation")
+        present = host.engine.image(self.reference) is not None
+        # Pulled or loaded; earlier releases gave it the names of the archive too, and recorded them. The
+        # reference finds the image by any of these names, so it comes last.
+        earlier = map(str, as_list(record.before.get("names")))
+        names = (digest_tag(self.reference), *earlier, self.reference)
+        if not all(host.engine.remove_image(name) for name in names):
+            return Undone(Undo.KEPT, f"{self.reference} is used by a container that is not ours")
+        return Undone(Undo.REMOVED if present else Undo.ABSENT)
+
+    def _facts(self, host: Host, image: Image) -> JsonObject:
+        """The outputs; what a pull or a load tells of `image` has no time."""
+        found = host.engine.image(self.reference)
+        return {"id": image.id, "created": found.created.isoformat() if found and found.created else None}
+
+    @property
+    def _short_reference(self) -> str:
+        name, digest = split_reference(self.reference)
+        return f"{name}@{digest.removeprefix('sha256:')[:12]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullImage(_BringImage):
+    """Pull an image from its registry, within `deadline` seconds in all."""
+
+    kind: ClassVar[str] = "pull-image"
+    deadline: float = 1800.0
+
+    @override
+    def describe(self) -> str:
+        return text("pull image {reference}", reference=self._short_reference)
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Pull it. The engine reuses or discards layers of an interrupted pull."""
+        image = pull_patiently(host.engine, host.clock, self.reference, self.deadline, host.progress)
+        return self._facts(host, image)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadImage(_BringImage):
+    """Load an image from an archive file in OCI format; only the digest in `reference` is accepted."""
+
+    kind: ClassVar[str] = "load-image"
+    archive: str
+
+    @override
+    def describe(self) -> str:
+        return text(
+            "load image {reference} from {archive}", reference=self._short_reference, archive=self.archive
+        )
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Load it; a wrong archive leaves nothing behind."""
+        return self._facts(host, host.engine.load(self.archive, self.reference, host.progress))
+
+
+def pull_patiently(
+    engine: ContainerEngine, clock: Clock, reference: str, deadline: float, progress: Progress
+) -> Image:
+    """Pull within `deadline` seconds in all, with retries after transient failures. Raises as `pull`."""
+    until = clock.monotonic() + deadline
+    for pause in _PAUSES:
+        try:
+            return engine.pull(reference, until - clock.monotonic(), progress)
+        except PullError as failure:
+            if failure.permanent or clock.monotonic() + pause >= until:
+                raise
+        clock.sleep(pause)
+    return engine.pull(reference, until - clock.monotonic(), progress)

@@ -25,17 +25,10 @@ class MakeDirectory(Action):
     """Create a directory. Undo removes it if it is empty."""
 
     kind: ClassVar[str] = "make-directory"
+    key_template: ClassVar[str] = "directory:{path}"
+    description: ClassVar[str] = text("create directory {path}")
     path: str
     mode: int = 0o755
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"directory:{self.path}"
-
-    @override
-    def describe(self) -> str:
-        return text("create directory {path}", path=self.path)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -68,12 +61,8 @@ def directories(path: str) -> list[MakeDirectory]:
 class FileAction(Action):
     """Makes one file. An earlier file is saved, and restored by undo."""
 
+    key_template: ClassVar[str] = "file:{path}"
     path: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"file:{self.path}"
 
     @override
     def capture(self, host: Host) -> JsonObject:
@@ -137,11 +126,8 @@ class WriteFile(PlacedFile):
     """Write a text file."""
 
     kind: ClassVar[str] = "write-file"
+    description: ClassVar[str] = text("write {path}")
     text: str
-
-    @override
-    def describe(self) -> str:
-        return text("write {path}", path=self.path)
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
@@ -169,11 +155,8 @@ class WriteJson(PlacedFile):
     """Write a JSON file; `value` may refer to results of earlier actions."""
 
     kind: ClassVar[str] = "write-json"
+    description: ClassVar[str] = text("write {path}")
     value: JsonValue
-
-    @override
-    def describe(self) -> str:
-        return text("write {path}", path=self.path)
 
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
@@ -193,12 +176,9 @@ class CopyFile(PlacedFile):
     """Copy a file that an administrator named. The journal gets only its digest, so it may be secret."""
 
     kind: ClassVar[str] = "copy-file"
+    description: ClassVar[str] = text("copy {source} to {path}")
     source: str
     digest: str
-
-    @override
-    def describe(self) -> str:
-        return text("copy {source} to {path}", source=self.source, path=self.path)
 
     @override
     def _has_content(self, host: Host, outputs: Outputs) -> bool:
@@ -232,18 +212,11 @@ class Link(Action):
     """
 
     kind: ClassVar[str] = "link"
+    key_template: ClassVar[str] = "link:{path}"
+    description: ClassVar[str] = text("link {path} to {target}")
     depends_on_newer: ClassVar[bool] = True  # on its target
     path: str
     target: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"link:{self.path}"
-
-    @override
-    def describe(self) -> str:
-        return text("link {path} to {target}", path=self.path, target=self.target)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -259,8 +232,11 @@ class Link(Action):
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Switch the link. A file that was not saved stays: FileError `path-not-regular`."""
-        if _is_kept(host, self.path):
-            host.files.remove(self.path)
+        state = host.files.state(self.path)
+        if state is not None and state.kind == "file":
+            saved = f"{host.state_directory}/saved/{host.files.digest(self.path)}"
+            if host.files.state(saved) is not None:
+                host.files.remove(self.path)
         host.files.link(self.path, self.target)
         return {}
 
@@ -270,12 +246,13 @@ class Link(Action):
         state = host.files.state(self.path)
         if state is None:
             return ""
-        targets = [version.target for version in record.versions if isinstance(version, Link)]
-        ours = (
-            state.target in (record.before.get("target"), *targets)
-            if state.kind == "link"
-            else self._is_earlier_file(host, record)
-        )
+        if state.kind == "link":
+            targets = [version.target for version in record.versions if isinstance(version, Link)]
+            ours = state.target in (record.before.get("target"), *targets)
+        else:
+            # The file that the first run found.
+            digest = record.before.get("digest")
+            ours = state.kind == "file" and digest is not None and host.files.digest(self.path) == digest
         return "" if ours else _edited(self.path)
 
     @override
@@ -286,27 +263,14 @@ class Link(Action):
         if state is not None and state.kind != "link":
             return Undone(Undo.RESTORED)  # a run was interrupted before it removed the file
         before = record.before.get("target")
-        if isinstance(before, str):
-            return self._pointed_back(host, before)
+        if isinstance(before, str) and state is not None:
+            host.files.link(self.path, before)
+            return Undone(Undo.RESTORED)
         # Also without a link: an interrupted switch may have left a temporary file.
         host.files.remove(self.path)
-        if record.before.get("digest") is not None:
+        if not isinstance(before, str) and record.before.get("digest") is not None:
             return put_back(host, self.path, record.before)
         return Undone(Undo.ABSENT if state is None else Undo.REMOVED)
-
-    def _pointed_back(self, host: Host, before: str) -> Undone:
-        """Restore the earlier target; a link that was removed since stays removed."""
-        if host.files.state(self.path) is None:
-            host.files.remove(self.path)
-            return Undone(Undo.ABSENT)
-        host.files.link(self.path, before)
-        return Undone(Undo.RESTORED)
-
-    def _is_earlier_file(self, host: Host, record: UndoRecord) -> bool:
-        """Whether the current file is the one that the first run found."""
-        state, digest = host.files.state(self.path), record.before.get("digest")
-        regular = state is not None and state.kind == "file"
-        return regular and digest is not None and host.files.digest(self.path) == digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -417,14 +381,6 @@ def _edited(path: str) -> str:
 def _is_link(host: Host, path: str) -> bool:
     state = host.files.state(path)
     return state is not None and state.kind == "link"
-
-
-def _is_kept(host: Host, path: str) -> bool:
-    """Whether the file at `path` was saved."""
-    state = host.files.state(path)
-    if state is None or state.kind != "file":
-        return False
-    return host.files.state(f"{host.state_directory}/saved/{host.files.digest(path)}") is not None
 
 
 def _ours(record: UndoRecord) -> Sequence[str | None]:

@@ -1,16 +1,19 @@
-"""The action that writes `ocserv.conf` after ocserv has accepted it."""
+"""Actions that write `ocserv.conf`, once ocserv has accepted it, and the RADIUS servers that it asks."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.files import Composite, WriteFile
+from mstunnel_setup.actions.files import Composite, FileAction, WriteFile
 from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.paths import OCSERV_CONF
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonValue, Outputs, resolve
+from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs, resolve
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
 from mstunnel_setup.transaction.action import Action
 
@@ -23,6 +26,8 @@ class WriteGatewayConfiguration(Composite):
     """
 
     kind: ClassVar[str] = "write-gateway-configuration"
+    key_template: ClassVar[str] = "file:{path}"
+    description: ClassVar[str] = text("test the gateway's configuration and write {path}")
     text: str
     image: JsonValue
     path: str = OCSERV_CONF
@@ -30,19 +35,71 @@ class WriteGatewayConfiguration(Composite):
 
     @property
     @override
-    def key(self) -> str:
-        return f"file:{self.path}"
-
-    @property
-    @override
     def parts(self) -> Mapping[str, Action]:
         return {"": WriteFile(path=self.path, text=self.text, mode=self.mode, managed=True)}
-
-    @override
-    def describe(self) -> str:
-        return text("test the gateway's configuration and write {path}", path=self.path)
 
     @override
     def prepare(self, host: Host, outputs: Outputs) -> None:
         """Raises StepError `gateway-configuration-refused`; then the old file stays."""
         host.check_gateway_configuration(str(resolve(self.image, outputs)), self.text)
+
+
+_MODE: Final = 0o600
+# radcli reads lines of 126 characters, and splits them at blanks; the longest name of a server has 63.
+_SECRET: Final = re.compile(r"[!-~]{1,60}")
+
+
+def client_conf(servers: Sequence[str], nas_identifier: str) -> str:
+    """The text of `radiusclient.conf`; it holds no secret."""
+    return rendering.render(
+        "radius/radiusclient.conf",
+        servers=servers,
+        secrets=paths.RADIUS_SERVERS,
+        dictionary="/etc/radcli/dictionary",  # in the image, from Debian's libradcli4
+        nas_identifier=nas_identifier,
+    )
+
+
+def servers_file(servers: Sequence[str], secret: str) -> str:
+    """The text of `servers`: each server, without its port, with the secret."""
+    hosts = [re.sub(r":\d+$", "", server).strip("[]") for server in servers]
+    return rendering.render("radius/servers", hosts=hosts, secret=secret)
+
+
+def refuse_secret(secret: str, reference: str) -> None:
+    """Raise UsageError `radius-secret-invalid` for a secret that radcli would read as another one."""
+    if not _SECRET.fullmatch(secret):
+        raise UsageError(
+            "radius-secret-invalid",
+            "the secret in {reference} is not a valid RADIUS shared secret",
+            hint=(
+                "Set another one here and on the server: 1 to 60 printable ASCII characters, without spaces."
+            ),
+            reference=reference,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceRadiusServers(FileAction):
+    """Write the servers with their secret. `secret` says where it is; the journal never gets the secret."""
+
+    kind: ClassVar[str] = "place-radius-servers"
+    description: ClassVar[str] = text("write {path} with the secret in {secret}")
+    path: str = paths.RADIUS_SERVERS
+    servers: Sequence[str]
+    secret: str
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        state = host.files.state(self.path)
+        return state is not None and state.mode == _MODE and host.files.read(self.path) == self._content(host)
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        host.files.write(self.path, self._content(host), _MODE)
+        return {}
+
+    def _content(self, host: Host) -> bytes:
+        secret = (host.passphrase(self.secret) or b"").decode()
+        refuse_secret(secret, self.secret)
+        return servers_file(self.servers, secret).encode()

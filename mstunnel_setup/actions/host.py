@@ -13,9 +13,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SignInError, StepError, UsageError
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.certificates import ca_trust
-from mstunnel_setup.containers.choice import Chosen, EnginePreference, open_engine
-from mstunnel_setup.containers.engine import ContainerEngine
-from mstunnel_setup.containers.errors import ENGINE_FAILED
+from mstunnel_setup.containers.choice import EngineChoice, EnginePreference, open_engine
+from mstunnel_setup.containers.engine import ENGINE_FAILED, ContainerEngine
 from mstunnel_setup.containers.spec import Progress, Volume
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -32,7 +31,7 @@ _CHECK_SECONDS = 60.0
 # podman-run(1), `docker run`: the runtime could not start the program, or the image does not have it.
 _NOT_STARTED, _NO_SUCH_PROGRAM = 126, 127
 
-OpenedEngine: TypeAlias = tuple[ContainerEngine, Chosen]
+OpenedEngine: TypeAlias = tuple[ContainerEngine, EngineChoice]
 Passphrases: TypeAlias = Callable[[str | None], bytes | None]
 """The passphrase that a reference names; without a reference the one typed during this run, if any."""
 
@@ -94,7 +93,7 @@ class Host:
         return self._opened[0]
 
     @property
-    def chosen(self) -> Chosen:
+    def chosen(self) -> EngineChoice:
         """Which engine that is, and why. Raises EngineError as `engine` does."""
         return self._opened[1]
 

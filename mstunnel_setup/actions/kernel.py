@@ -21,16 +21,9 @@ class LoadModule(Action):
     """Load a kernel module. Undo unloads it, unless it is in use."""
 
     kind: ClassVar[str] = "load-module"
+    key_template: ClassVar[str] = "module:{name}"
+    description: ClassVar[str] = text("load kernel module {name}")
     name: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"module:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text("load kernel module {name}", name=self.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -82,17 +75,10 @@ class SetSysctl(Action):
     """Set the kernel parameter `name` (with dots). Undo restores its earlier value."""
 
     kind: ClassVar[str] = "set-sysctl"
+    key_template: ClassVar[str] = "sysctl:{name}"
+    description: ClassVar[str] = text("set {name} to {value}")
     name: str
     value: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"sysctl:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text("set {name} to {value}", name=self.name, value=self.value)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -139,7 +125,6 @@ class SetSysctl(Action):
 
 PROXY_TYPE = "http_port_t"
 _SEMANAGE_SECONDS = 600.0
-_CELLS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,12 +132,8 @@ class LabelPort(Action):
     """Set the SELinux type of a TCP port to that of web servers; undo restores it (semanage-port(8))."""
 
     kind: ClassVar[str] = "label-port"
+    key_template: ClassVar[str] = "selinux-port:{port}"
     port: int
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"selinux-port:{self.port}"
 
     @override
     def describe(self) -> str:
@@ -210,23 +191,20 @@ class LabelPort(Action):
         return ["semanage", "port", *options, "-p", "tcp", str(self.port)]
 
     def _local_type(self, host: Host) -> str | None:
-        """The type of the local rule for exactly this port; None without one."""
-        return next((kind for kind, *port in _local_rows(host) if port == ["tcp", str(self.port)]), None)
+        """The type of the local rule for exactly this port; None without one.
 
-
-def _local_rows(host: Host) -> list[list[str]]:
-    """Every local rule: type, protocol, ports; below the head of the table, where there are any.
-
-    Raises StepError `selinux-unreadable`.
-    """
-    try:
-        listed = host.processes.run(["semanage", "port", "-l", "-C"], timeout=_SEMANAGE_SECONDS)
-    except ProcessError as error:
-        raise _unreadable(error.message) from error
-    rows = [line.split(None, _CELLS - 1) for line in listed.output.splitlines() if line.strip()]
-    if any(len(row) != _CELLS for row in rows):
-        raise _unreadable(text("`semanage port -l -C` printed an unknown format"))
-    return [[cell.strip() for cell in row] for row in rows]
+        Raises StepError `selinux-unreadable`.
+        """
+        try:
+            listed = host.processes.run(["semanage", "port", "-l", "-C"], timeout=_SEMANAGE_SECONDS)
+        except ProcessError as error:
+            raise _unreadable(error.message) from error
+        # Type, protocol, ports; below the head of the table, where there are any.
+        rows = [line.split(None, 2) for line in listed.output.splitlines() if line.strip()]
+        if any(len(row) != 3 for row in rows):  # noqa: PLR2004 (the columns)
+            raise _unreadable(text("`semanage port -l -C` printed an unknown format"))
+        ours = ["tcp", str(self.port)]
+        return next((kind for kind, protocol, ports in rows if [protocol, ports.strip()] == ours), None)
 
 
 def _unreadable(reason: str) -> StepError:

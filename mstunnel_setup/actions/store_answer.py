@@ -17,17 +17,10 @@ class StoreAnswer(Action):
     """Store `value` under `name`; read it with `remembered`."""
 
     kind: ClassVar[str] = "remember"
+    key_template: ClassVar[str] = "answer:{name}"
+    description: ClassVar[str] = text("remember {name}")
     name: str
     value: JsonValue
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"answer:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text("remember {name}", name=self.name)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError
+from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError, declare
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.tenant.credential import read_credential
@@ -22,9 +22,14 @@ from mstunnel_setup.tenant.wire import (
 )
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
+SERVER_NAME_TAKEN = declare(
+    TenantError,
+    "server-name-taken",
+    "the site already has a running server called {name}",
+    "Set another server_name.",
+)
 # Entra ID answers from several replicas, which learn of a deletion within seconds.
 _REPLICATION_SECONDS: Final = 60.0
-_REPLICATION_PAUSE: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +42,9 @@ class CreateAppIdentity(Action):
     """
 
     kind: ClassVar[str] = "create-app-identity"
+    key_template: ClassVar[str] = "application:{display_name}"
     display_name: str
     credential_path: str
-
-    @property
-    def key(self) -> str:
-        """The name of the application."""
-        return f"application:{self.display_name}"
 
     @override
     def describe(self) -> str:
@@ -92,8 +93,12 @@ class CreateAppIdentity(Action):
 
         Raises WaitingError `admin-consent-needed` when only the grant is beyond the account's rights.
         """
-        graph = host.graph
-        application = self._application(graph, self._key(host), outputs)
+        graph, key = host.graph, self._key(host)
+        application = self._existing(graph, outputs)
+        if application is None:
+            application = graph.create_application(self.display_name, key)
+        elif key is not None and not _knows(application, key):
+            graph.set_credential(application.id, key)
         principal = graph.service_principal(application.app_id)
         principal = principal or graph.create_service_principal(application.app_id)
         _grant(graph, application, principal)
@@ -115,14 +120,6 @@ class CreateAppIdentity(Action):
             return None
         credential = read_credential(host.files, self.credential_path, unencrypted=True)
         return credential.key_credential(self.display_name)
-
-    def _application(self, graph: Graph, key: KeyCredential | None, outputs: Outputs) -> Application:
-        found = self._existing(graph, outputs)
-        if found is None:
-            return graph.create_application(self.display_name, key)
-        if key is not None and not _knows(found, key):
-            graph.set_credential(found.id, key)
-        return found
 
     def _existing(self, graph: Graph, outputs: Outputs) -> Application | None:
         """The application by the id of an earlier result, else by its name."""
@@ -149,20 +146,12 @@ class RemoveApplication(Action):
     """Remove the application that an earlier installation left, so that its name is free for a new one."""
 
     kind: ClassVar[str] = "remove-application"
+    key_template: ClassVar[str] = "left-application:{object_id}"
+    description: ClassVar[str] = text(
+        "remove the application {display_name} that an earlier installation left in the tenant"
+    )
     object_id: str
     display_name: str
-
-    @property
-    def key(self) -> str:
-        """The application by its object id."""
-        return f"left-application:{self.object_id}"
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "remove the application {display_name} that an earlier installation left in the tenant",
-            display_name=self.display_name,
-        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -173,8 +162,10 @@ class RemoveApplication(Action):
         """Delete it, and wait until searches no longer find it: the next action looks for its name."""
         host.graph.delete_application(self.object_id)
         end = host.clock.monotonic() + _REPLICATION_SECONDS
-        while host.clock.monotonic() < end and self._is_found(host.graph):
-            host.clock.sleep(_REPLICATION_PAUSE)
+        while host.clock.monotonic() < end and any(
+            item.id == self.object_id for item in host.graph.find_applications(self.display_name)
+        ):
+            host.clock.sleep(2)
         return {}
 
     @override
@@ -182,31 +173,17 @@ class RemoveApplication(Action):
         """Nothing to undo. Entra ID keeps a deleted application for 30 days, so it can be restored there."""
         return Undone(Undo.ABSENT)
 
-    def _is_found(self, graph: Graph) -> bool:
-        return any(item.id == self.object_id for item in graph.find_applications(self.display_name))
-
 
 @dataclass(frozen=True, kw_only=True)
 class RegisterServer(Action):
     """Register this server in its site. Results: `server_id`."""
 
     kind: ClassVar[str] = "register-server"
+    key_template: ClassVar[str] = "server:{site_id}/{server_name}"
+    description: ClassVar[str] = text("register server {server_name} in site {site_id}")
     site_id: str
     server_name: str
     deployment_mode: DeploymentMode
-
-    @property
-    def key(self) -> str:
-        """Site and name."""
-        return f"server:{self.site_id}/{self.server_name}"
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "register server {server_name} in site {site_id}",
-            server_name=self.server_name,
-            site_id=self.site_id,
-        )
 
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the record made before is still there."""
@@ -245,22 +222,13 @@ class RemoveServerRecord(Action):
     """Remove the record that a server of this name, which is gone, left in the site."""
 
     kind: ClassVar[str] = "remove-server-record"
+    key_template: ClassVar[str] = "left-record:{server_id}"
+    description: ClassVar[str] = text(
+        "remove the record that an earlier server {server_name} left in site {site_id}"
+    )
     site_id: str
     server_id: str
     server_name: str
-
-    @property
-    def key(self) -> str:
-        """The record by its id."""
-        return f"left-record:{self.server_id}"
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "remove the record that an earlier server {server_name} left in site {site_id}",
-            server_name=self.server_name,
-            site_id=self.site_id,
-        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -270,7 +238,7 @@ class RemoveServerRecord(Action):
         """Nothing, or TenantError `server-name-taken`: that server has checked in since it was read."""
         found = host.graph.server(self.site_id, self.server_id)
         if found is not None and not is_silent(found):
-            raise _at_work(self.server_name)
+            raise SERVER_NAME_TAKEN(name=self.server_name)
         return {}
 
     @override
@@ -300,7 +268,7 @@ def require_free_name(graph: Graph, site_id: str, name: str, *, removable: bool 
     if found is None:
         return
     if not is_silent(found):
-        raise _at_work(name)
+        raise SERVER_NAME_TAKEN(name=name)
     if removable:
         return
     raise TenantError(
@@ -330,15 +298,6 @@ def record_left(server: TunnelServer) -> str:
         "the record of a server called {display_name}, last check-in: {when}",
         display_name=plain(server.display_name),
         when=when,
-    )
-
-
-def _at_work(name: str) -> TenantError:
-    return TenantError(
-        "server-name-taken",
-        "the site already has a running server called {name}",
-        hint="Set another server_name.",
-        name=name,
     )
 
 

@@ -1,18 +1,24 @@
-"""Units: configuration of others', files of ours, services that start at boot, and targets."""
+"""Units of systemd, the init scripts that stand in for them, and files that a program of the host reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.files import Composite, Link, WriteFile
+from mstunnel_setup.actions.files import Composite, CopyFile, Link, WriteFile
+from mstunnel_setup.actions.firewall import RULES
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base import paths
+from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers import quadlet
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 TARGET_DIRECTORY = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
@@ -26,15 +32,12 @@ class ConfigureUnit(Composite):
     """
 
     kind: ClassVar[str] = "configure-unit"
+    key_template: ClassVar[str] = "unit-file:{path}"
+    description: ClassVar[str] = text("write {path} and apply it to {unit}")
     unit: str
     path: str
     text: str
     mode: int = 0o644
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"unit-file:{self.path}"
 
     @property
     def file(self) -> WriteFile:
@@ -45,10 +48,6 @@ class ConfigureUnit(Composite):
     @override
     def parts(self) -> Mapping[str, Action]:
         return {"": self.file}
-
-    @override
-    def describe(self) -> str:
-        return text("write {path} and apply it to {unit}", path=self.path, unit=self.unit)
 
     @override
     def take_up(self, host: Host) -> None:
@@ -64,22 +63,15 @@ class InstallUnit(Composite):
     """Write a unit file; reload systemd."""
 
     kind: ClassVar[str] = "install-unit"
+    key_template: ClassVar[str] = "unit:{path}"
+    description: ClassVar[str] = text("install unit {path}")
     path: str
     text: str
 
     @property
     @override
-    def key(self) -> str:
-        return f"unit:{self.path}"
-
-    @property
-    @override
     def parts(self) -> Mapping[str, Action]:
         return {"": WriteFile(path=self.path, text=self.text)}
-
-    @override
-    def describe(self) -> str:
-        return text("install unit {path}", path=self.path)
 
     @override
     def take_up(self, host: Host) -> None:
@@ -91,11 +83,7 @@ class InstallQuadlet(InstallUnit):
     """Write a Quadlet file that Podman's generator accepts; reload systemd."""
 
     kind: ClassVar[str] = "install-quadlet"
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"quadlet:{self.path}"
+    key_template: ClassVar[str] = "quadlet:{path}"
 
     @override
     def prepare(self, host: Host, outputs: Outputs) -> None:
@@ -113,13 +101,10 @@ class InstallService(Composite):
     """Install, enable and start the service `unit` (`NAME.service`); `text` is its unit file."""
 
     kind: ClassVar[str] = "install-service"
+    key_template: ClassVar[str] = "service:{unit}"
+    description: ClassVar[str] = text("install and start the service {unit}")
     unit: str
     text: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"service:{self.unit}"
 
     @property
     @override
@@ -130,10 +115,6 @@ class InstallService(Composite):
             "file": WriteFile(path=file, text=self.text),
             "link": Link(path=f"{TARGET_DIRECTORY}/{self.unit}", target=file),
         }
-
-    @override
-    def describe(self) -> str:
-        return text("install and start the service {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -164,16 +145,9 @@ class ReachTarget(Action):
     """Start a target that other units wait for. It stays active until the next boot, which is harmless."""
 
     kind: ClassVar[str] = "reach-target"
+    key_template: ClassVar[str] = "target:{unit}"
+    description: ClassVar[str] = text("start {unit}")
     unit: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"target:{self.unit}"
-
-    @override
-    def describe(self) -> str:
-        return text("start {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -188,3 +162,173 @@ class ReachTarget(Action):
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Nothing to do: it ends with the next boot."""
         return Undone(Undo.ABSENT)
+
+
+# Init scripts: openrc-run(8), supervise-daemon(8), rc-update(8), update-rc.d(8), start-stop-daemon(8). Tested
+# with the programs of OpenRC 0.56 (without `localmount` on Debian) and dpkg 1.22, not with a boot.
+Init: TypeAlias = Literal["openrc", "sysv"]
+Name: TypeAlias = Literal["mstunnel", "mstunnel_monitor"]
+
+_INIT_SECONDS = 300.0
+# The directory of links that the init system follows at boot.
+_LINKS: Mapping[Init, str] = {"openrc": "/etc/runlevels/default", "sysv": "/etc/rc2.d"}
+
+
+def init_system(files: Files, processes: Processes) -> Init | None:
+    """The init system that started this host; None for others than OpenRC and System V."""
+    if files.state("/run/openrc") is not None and processes.find("rc-update"):
+        return "openrc"
+    # The pipe of System V's init(8); systemd has one too, and is checked first.
+    if files.state("/run/initctl") is not None and processes.find("update-rc.d"):
+        return "sysv"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnableInitScript(Action):
+    """Make the init system run our script at every boot; with `now` it is also started.
+
+    The script itself is written by another action.
+    """
+
+    kind: ClassVar[str] = "enable-init-script"
+    key_template: ClassVar[str] = "init-script:{name}"
+    init: Init
+    name: Name = "mstunnel"
+    now: bool = False
+
+    @override
+    def describe(self) -> str:
+        also = text("start and ") if self.now else ""
+        return text(
+            "{also}enable {name} at boot (`{enable}`)",
+            also=also,
+            name=self.script,
+            enable=" ".join(self._enable),
+        )
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        """Whether it is enabled, and with `now` running."""
+        if not self._linked(host):
+            return False
+        return (
+            not self.now
+            or not host.processes.run((self.script, "status"), timeout=_INIT_SECONDS, check=False).code
+        )
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Enable it with the program of the init system. Raises StepError `init-script-refused`."""
+        commands = [self._enable, *([(self.script, "start")] if self.now else [])]
+        for command in commands:
+            try:
+                host.processes.run(command, timeout=_INIT_SECONDS)
+            except ProcessError as error:
+                raise StepError(
+                    "init-script-refused",
+                    "the init system of this host rejects {name}: {reason}",
+                    hint="Run `{command}` to find the cause.",
+                    name=self.script,
+                    reason=error.message,
+                    command=" ".join(command),
+                ) from error
+        return {}
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Stop and disable it with the program of the init system; the links are kept when that fails."""
+        if self.now and host.files.state(self.script) is not None:
+            with suppress(ProcessError):  # the links are removed even if stopping hangs
+                host.processes.run((self.script, "stop"), timeout=_INIT_SECONDS)
+        if not self._linked(host):
+            return Undone(Undo.ABSENT)
+        openrc = ("rc-update", "del", self.name, "default")
+        disable = openrc if self.init == "openrc" else ("update-rc.d", "-f", self.name, "remove")
+        try:
+            host.processes.run(disable, timeout=_INIT_SECONDS)
+        except ProcessError as error:
+            return Undone(Undo.KEPT, f"the links to {self.script}: {error.message}")
+        return Undone(Undo.REMOVED)
+
+    @property
+    def script(self) -> str:
+        """The path of the script."""
+        return f"/etc/init.d/{self.name}"
+
+    @property
+    def _enable(self) -> tuple[str, ...]:
+        if self.init == "openrc":
+            return ("rc-update", "add", self.name, "default")
+        return ("update-rc.d", self.name, "defaults")
+
+    def _linked(self, host: Host) -> bool:
+        """Whether there is a link; those of System V have the prefix S and two digits (update-rc.d(8))."""
+        directory = _LINKS[self.init]
+        names = host.files.names(directory) if host.files.state(directory) is not None else ()
+        return any(name == self.name or (name[:1] == "S" and name[3:] == self.name) for name in names)
+
+
+def init_script(init: Init, name: Name, program: str, *, now: bool = False) -> Sequence[Action]:
+    """The actions that write and enable a script; `program` is the full path of mst-cli or of the monitor."""
+    enable = EnableInitScript(init=init, name=name, now=now)
+    text = rendering.render(f"init/{init}/{name}", program=program, rules=RULES)
+    return (WriteFile(path=enable.script, text=text, mode=0o755), enable)
+
+
+AUDIT_LOADER: Final = "augenrules"
+CATALOGUES: Final = "/usr/lib/systemd/catalog"
+"""Beside /usr/local/lib/systemd/catalog the only place that every systemd looks at; /etc is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedFile(Composite):
+    """Write the file `path` and have `loader` (program and arguments) read it, as it does at each boot.
+
+    What the program refuses now, or cannot do because it was uninstalled, stops no installation.
+    """
+
+    loader: ClassVar[tuple[str, ...]]
+    path: str
+
+    @override
+    def take_up(self, host: Host) -> None:
+        if host.processes.find(self.loader[0]) is not None:
+            host.processes.run(self.loader, timeout=60, check=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteAuditRules(LoadedFile):
+    """Write the audit rules `path` and load all rules of the host; only root reads what is watched.
+
+    Rules that are locked, or refused because of others', come into force at the next boot: auditing is no
+    condition of a gateway.
+    """
+
+    kind: ClassVar[str] = "write-audit-rules"
+    key_template: ClassVar[str] = "audit:{path}"
+    description: ClassVar[str] = text("write the audit rules {path} and load them")
+    loader: ClassVar[tuple[str, ...]] = (AUDIT_LOADER, "--load")
+    text: str
+
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        return {"": WriteFile(path=self.path, text=self.text, mode=0o640)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteMessageCatalogue(LoadedFile):
+    """Copy the file `source` to `path` and bring the database of the catalogue up to date."""
+
+    kind: ClassVar[str] = "write-message-catalogue"
+    key_template: ClassVar[str] = "catalogue:{path}"
+    description: ClassVar[str] = text("copy {source} to {path} and update the journal's catalogue")
+    loader: ClassVar[tuple[str, ...]] = ("journalctl", "--update-catalog")
+    source: str
+    digest: str
+
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        return {"": CopyFile(path=self.path, source=self.source, digest=self.digest)}

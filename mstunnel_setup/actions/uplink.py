@@ -74,6 +74,7 @@ class InstallUplink(InstallService):
     """Open the socket at which the account's gateway gets its uplink, now and at every boot."""
 
     kind: ClassVar[str] = "install-uplink"
+    description: ClassVar[str] = text("open the socket {unit}, which connects the gateway to the network")
 
     @property
     @override
@@ -87,10 +88,6 @@ class InstallUplink(InstallService):
             "file": WriteFile(path=file, text=self.text),
             "link": Link(path=f"{UNITS}/sockets.target.wants/{self.unit}", target=file),
         }
-
-    def describe(self) -> str:
-        """What will be done."""
-        return text("open the socket {unit}, which connects the gateway to the network", unit=self.unit)
 
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
         """Open it; where nftables loads the rules of the host, have those of the uplink follow them."""

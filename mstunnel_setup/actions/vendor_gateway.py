@@ -45,13 +45,9 @@ class BackUpFiles(Action):
     """
 
     kind: ClassVar[str] = "back-up-files"
+    key_template: ClassVar[str] = "backup:{path}"
     path: str
     sources: tuple[str, ...]
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"backup:{self.path}"
 
     @override
     def describe(self) -> str:
@@ -68,7 +64,19 @@ class BackUpFiles(Action):
         with host.files.growing(self.path) as file:
             target = _HashedFile(file)
             with tarfile.open(fileobj=target, mode="w|") as archive:
-                names = [name for source in self.sources for name in _pack(archive, host.files, source)]
+                names = []
+                for source in self.sources:
+                    for path, state in vendor_tree(host.files, source):
+                        if state.kind not in _KINDS:
+                            continue  # sockets and the like
+                        member = tarfile.TarInfo(path.lstrip("/"))
+                        member.type, member.mode = _KINDS[state.kind], state.mode
+                        member.uid, member.gid = state.uid, state.gid
+                        member.linkname = state.target or ""
+                        content = (host.files.read(path) or b"") if state.kind == "file" else b""
+                        member.size = len(content)
+                        archive.addfile(member, BytesIO(content))
+                        names.append(member.name)
         with tarfile.open(host.files.locate(self.path), "r:") as archive:
             if archive.getnames() != names:
                 raise StepError(
@@ -104,21 +112,6 @@ class _HashedFile(RawIOBase):
         return len(content)
 
 
-def _pack(archive: tarfile.TarFile, files: Files, source: str) -> Iterator[str]:
-    """Add the source and all below it; sockets and the like are left out."""
-    for path, state in vendor_tree(files, source):
-        if state.kind not in _KINDS:
-            continue
-        member = tarfile.TarInfo(path.lstrip("/"))
-        member.type, member.mode = _KINDS[state.kind], state.mode
-        member.uid, member.gid = state.uid, state.gid
-        member.linkname = state.target or ""
-        content = (files.read(path) or b"") if state.kind == "file" else b""
-        member.size = len(content)
-        archive.addfile(member, BytesIO(content))
-        yield member.name
-
-
 def vendor_tree(files: Files, top: str, left_out: Collection[str] = ()) -> Iterator[tuple[str, FileState]]:
     """The path `top` and all below it but for `left_out`, each directory before what is in it.
 
@@ -147,12 +140,11 @@ def vendor_tree(files: Files, top: str, left_out: Collection[str] = ()) -> Itera
 
 
 def _unbounded(top: str, path: str, reason: str) -> CheckError:
-    shown = path if len(path) <= _LONGEST_SHOWN else f"{path[:_LONGEST_SHOWN]}…"
     return CheckError(
         "vendor-files-unbounded",
         "{path} cannot be taken over: {reason}",
         hint="Move what does not belong to the gateway out of {top}, then run the command again.",
-        path=shown,
+        path=path if len(path) <= _LONGEST_SHOWN else f"{path[:_LONGEST_SHOWN]}…",
         reason=reason,
         top=top,
     )
@@ -167,13 +159,9 @@ class NoteRunning(Action):
     """
 
     kind: ClassVar[str] = "note-running"
+    key_template: ClassVar[str] = "running:vendor"
     units: tuple[str, ...]
     containers: tuple[tuple[EngineName, str], ...]
-
-    @property
-    @override
-    def key(self) -> str:
-        return "running:vendor"
 
     @override
     def describe(self) -> str:
@@ -220,16 +208,9 @@ class StopUnit(Action):
     """Stop a unit that is not ours; what undoes `NoteRunning` starts it again."""
 
     kind: ClassVar[str] = "stop-unit"
+    key_template: ClassVar[str] = "stopped:{unit}"
+    description: ClassVar[str] = text("stop {unit}")
     unit: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"stopped:{self.unit}"
-
-    @override
-    def describe(self) -> str:
-        return text("stop {unit}", unit=self.unit)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -255,13 +236,9 @@ class SetAside(Action):
     """
 
     kind: ClassVar[str] = "set-aside"
+    key_template: ClassVar[str] = "aside:{path}"
     path: str
     name: str
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"aside:{self.path}"
 
     @property
     def aside(self) -> str:
@@ -288,7 +265,9 @@ class SetAside(Action):
         if host.files.state(self.aside) is None:
             return Undone(Undo.ABSENT)
         name, reason = PurePosixPath(self.path).name, ""
-        if not _is_free(host, self.path):
+        there = host.files.state(self.path)
+        empty = there is not None and there.kind == "directory" and host.files.remove_directory(self.path)
+        if there is not None and not empty:
             reason = text(
                 "What was in {path} and changed since the switch is in {path}.left.", path=self.path
             )
@@ -307,24 +286,12 @@ class SetContainerAside(Action):
     """
 
     kind: ClassVar[str] = "set-container-aside"
+    key_template: ClassVar[str] = "container-aside:{engine}:{name}"
+    description: ClassVar[str] = text("stop the {engine} container {name} and keep it as {aside}")
     engine: EngineName
     name: str
     aside: str
     for_good: bool = True
-
-    @property
-    @override
-    def key(self) -> str:
-        return f"container-aside:{self.engine}:{self.name}"
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "stop the {engine} container {name} and keep it as {aside}",
-            engine=self.engine,
-            name=self.name,
-            aside=self.aside,
-        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -373,9 +340,3 @@ class SetContainerAside(Action):
 
     def _do(self, host: Host, *arguments: str) -> None:
         host.processes.run((self.engine, *arguments), timeout=_ENGINE_SECONDS)
-
-
-def _is_free(host: Host, path: str) -> bool:
-    """Whether nothing is at `path`; an empty directory is removed."""
-    state = host.files.state(path)
-    return state is None or (state.kind == "directory" and host.files.remove_directory(path))

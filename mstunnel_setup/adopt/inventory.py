@@ -8,8 +8,9 @@ import hashlib
 import json
 import os
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from mstunnel_setup.actions.host import Host
@@ -17,22 +18,22 @@ from mstunnel_setup.actions.vendor_gateway import vendor_tree
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.redaction import without_likely
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.certificates.certificate import Identity, title
+from mstunnel_setup.base.values import as_object
+from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import fingerprint, load_identity
 from mstunnel_setup.containers.vendor import VendorContainer, vendor_containers
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.gateway.errors import EnvironmentFileError
+from mstunnel_setup.gateway.env_file import EnvironmentFileError
 from mstunnel_setup.io.errors import FileError
-from mstunnel_setup.io.files import Files, FileState
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts.section import text_of
 from mstunnel_setup.readiness.facts.vendor import VendorFacts, vendor
 
-_NAMES_OF_OCSERV = ("server-cert", "server-key")
 # What is served comes before what was given: a later import may have failed.
 _PAIRS = (
     (f"{paths.CERTIFICATES}/active.crt", f"{paths.PRIVATE}/active.key"),
@@ -42,7 +43,6 @@ _PAIRS = (
 _MOST_LINKS = 8
 # The agent and the monitor change these at any time: a plan cannot rest on them.
 _CHANGING = (paths.MESSAGES, f"{paths.CONFIGURATION}/diagnostic", paths.AGENT_SETTINGS)
-_CRON_FILES = ("/etc/crontab",)
 _CRON_DIRECTORIES = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron")
 _OF_TENANT = {
     paths.AGENT_INFO: ("AADTenantId", "IntuneTenantId", "AgentId"),
@@ -71,19 +71,27 @@ class VendorCertificate:
 def vendor_certificate(ports: Host, gateway: Mapping[str, str], *, lab: bool) -> VendorCertificate:
     """The certificate named in `gateway` (the settings of ocserv.conf), else at one of its usual places."""
     files = ports.files
-    named = tuple(gateway.get(name, "") for name in _NAMES_OF_OCSERV)
     pfx = paths.SITE_PFX if files.state(paths.SITE_PFX) is not None else ""
-    pairs = [pair for pair in ((named[0], named[1]), *_PAIRS) if all(_there(files, path) for path in pair)]
-    if not pairs:
+    pairs = ((gateway.get("server-cert", ""), gateway.get("server-key", "")), *_PAIRS)
+    followed = (tuple(_followed(files, path) for path in pair if path.startswith("/")) for pair in pairs)
+    present = (pair for pair in followed if [files.state(path) is not None for path in pair] == [True, True])
+    chain, key = next(present, ("", ""))
+    if not chain:
         return VendorCertificate(pfx=pfx)
-    chain, key = (_followed(files, path) for path in pairs[0])
     try:
         identity = load_identity(files.read(chain) or b"", files.read(key) or b"")
     except (CertificateError, FileError) as error:
-        return VendorCertificate(
-            chain=chain, key=key, pfx=pfx, problems=(error.message,), hints=(error.hint,)
-        )
-    bad = [item for item in _judged(ports, identity, lab=lab) if item.severity is Severity.ERROR]
+        problem, hint = error.message, error.hint
+        return VendorCertificate(chain=chain, key=key, pfx=pfx, problems=(problem,), hints=(hint,))
+    judged = judge(
+        identity,
+        public_address=None,
+        now=ports.clock.now(),
+        trusted_roots=ports.system_roots,
+        private_roots=ports.private_roots,
+        allow_self_signed=lab,
+    )
+    bad = [item for item in judged if item.severity is Severity.ERROR]
     return VendorCertificate(
         chain=chain,
         key=key,
@@ -94,21 +102,6 @@ def vendor_certificate(ports: Host, gateway: Mapping[str, str], *, lab: bool) ->
         problems=tuple(item.message for item in bad),
         hints=tuple(item.hint for item in bad),
     )
-
-
-def _judged(ports: Host, identity: Identity, *, lab: bool) -> Sequence[Problem]:
-    return judge(
-        identity,
-        public_address=None,
-        now=ports.clock.now(),
-        trusted_roots=ports.system_roots,
-        private_roots=ports.private_roots,
-        allow_self_signed=lab,
-    )
-
-
-def _there(files: Files, path: str) -> bool:
-    return path.startswith("/") and files.state(_followed(files, path)) is not None
 
 
 def _followed(files: Files, path: str) -> str:
@@ -134,8 +127,7 @@ class VendorFile:
     target: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Inventory:
+class Inventory(Report):
     """Everything that was found.
 
     `configuration` is the content of admin-settings.json, `gateway` that of ocserv.conf, `environment` that
@@ -145,24 +137,17 @@ class Inventory:
     """
 
     signs: VendorFacts
-    containers: tuple[VendorContainer, ...] = ()
-    files: tuple[VendorFile, ...] = ()
-    certificate: VendorCertificate = field(default_factory=VendorCertificate)
-    configuration: Mapping[str, Any] = field(default_factory=dict)
-    gateway: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    tenant: Mapping[str, str] = field(default_factory=dict)
-    roots: tuple[str, ...] = ()
-    cron: tuple[tuple[str, str], ...] = ()
-    waiting: tuple[str, ...] = ()
-    restarts_at_boot: bool = False
-
-    @property
-    def data(self) -> JsonObject:
-        """It as JSON data."""
-        plain_values = {name: value for name, value in vars(self).items() if name != "signs"}
-        found = json.dumps({**plain_values, "signs": self.signs.model_dump()}, default=_as_json)
-        return dict(json.loads(found))
+    containers: tuple[VendorContainer, ...]
+    files: tuple[VendorFile, ...]
+    certificate: VendorCertificate
+    configuration: dict[str, Any]
+    gateway: dict[str, str]
+    environment: dict[str, str]
+    tenant: dict[str, str]
+    roots: tuple[str, ...]
+    cron: tuple[tuple[str, str], ...]
+    waiting: tuple[str, ...]
+    restarts_at_boot: bool
 
     @property
     def digest(self) -> str:
@@ -191,6 +176,7 @@ def take_inventory(ports: Host, *, lab: bool = False) -> Inventory:
     # First, as it refuses files that are too large to read.
     found = tuple(_files(files))
     gateway = _gateway(text_of(files, paths.OCSERV_CONF))
+    tenant = ((key, _object(files, path).get(key)) for path, keys in _OF_TENANT.items() for key in keys)
     return Inventory(
         signs=vendor(files, ports.processes),
         containers=vendor_containers(ports.processes) if files.live else (),
@@ -199,7 +185,7 @@ def take_inventory(ports: Host, *, lab: bool = False) -> Inventory:
         configuration=_object(files, paths.ADMIN_SETTINGS),
         gateway=gateway,
         environment=_environment(text_of(files, paths.ENVIRONMENT)),
-        tenant=dict(_ids(files)),
+        tenant={key: plain(value) for key, value in tenant if isinstance(value, str)},
         roots=tuple(f"{paths.CA_TRUST}/{name}" for name in _names(files, paths.CA_TRUST)),
         cron=tuple(_cron(files)),
         waiting=tuple(_names(files, paths.INBOX)),
@@ -210,29 +196,24 @@ def take_inventory(ports: Host, *, lab: bool = False) -> Inventory:
 def _files(files: Files) -> Iterator[VendorFile]:
     """What is below /etc/mstunnel, without what changes at any time."""
     for path, state in vendor_tree(files, paths.CONFIGURATION, _CHANGING):
+        digest = None
+        with suppress(FileError):
+            digest = files.digest(path) if state.kind == "file" else None
         yield VendorFile(
             path=path,
             kind=state.kind,
             mode=f"{state.mode:04o}",
             uid=state.uid,
             gid=state.gid,
-            sha256=_sha256(files, path, state),
+            sha256=digest or "",
             target=state.target or "",
         )
 
 
-def _sha256(files: Files, path: str, state: FileState) -> str:
-    try:
-        return files.digest(path) or "" if state.kind == "file" else ""
-    except FileError:
-        return ""
-
-
 def _names(files: Files, path: str) -> list[str]:
-    try:
+    with suppress(FileError):
         return files.names(path)
-    except FileError:
-        return []
+    return []
 
 
 def _gateway(text: str) -> dict[str, str]:
@@ -246,35 +227,22 @@ def _environment(text: str) -> dict[str, str]:
     """The settings of an env.sh, which is read line by line and never run; other lines are left out."""
     found: dict[str, str] = {}
     for line in text.splitlines():
-        try:
+        with suppress(EnvironmentFileError):
             found |= env_file.parse(line, paths.ENVIRONMENT)
-        except EnvironmentFileError:
-            continue
     return {name: without_likely(value) for name, value in found.items()}
-
-
-def _ids(files: Files) -> Iterator[tuple[str, str]]:
-    for path, keys in _OF_TENANT.items():
-        found = _object(files, path)
-        yield from ((key, plain(found[key])) for key in keys if isinstance(found.get(key), str))
 
 
 def _cron(files: Files) -> Iterator[tuple[str, str]]:
     below = [f"{directory}/{name}" for directory in _CRON_DIRECTORIES for name in _names(files, directory)]
-    for path in (*_CRON_FILES, *below):
+    for path in ("/etc/crontab", *below):
         state = files.state(path)
         for line in text_of(files, path).splitlines() if state and state.kind == "file" else ():
             if "mst-cli" in line and not line.lstrip().startswith("#"):
                 yield path, without_likely(plain(line))
 
 
-def _object(files: Files, path: str) -> Mapping[str, Any]:
+def _object(files: Files, path: str) -> dict[str, Any]:
     try:
-        found = json_value(text_of(files, path))
+        return dict(as_object(json_value(text_of(files, path))))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _as_json(value: Any) -> Any:
-    return asdict(value)

@@ -1,7 +1,7 @@
 """`mstunnel-setup adopt inventory` and `adopt plan`: what is here, and what would become of it."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from mstunnel_setup.actions.host import Scope
@@ -14,7 +14,7 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.redaction import STARS
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold_all, text
-from mstunnel_setup.base.values import JsonObject, JsonValue
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.vendor import NAMES, vendor_containers
 from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.session import Run, open_run
@@ -70,6 +70,12 @@ def assess(inventory: Inventory, given: Mapping[str, Any], occupied: tuple[str, 
     `given` are the answers that were given by setting path: they count before what is carried over.
     `occupied` are paths where something lies already that the switch would set aside to.
     """
+    variables: JsonObject = {name: inventory.environment[name] for name in _carried_variables(inventory)}
+    answers: JsonObject = {
+        "site": inventory.tenant.get("SiteId"),
+        "tenant.id": inventory.tenant.get("AADTenantId"),
+        "environment": variables,
+    }
     has_certificate = bool(given.get("certificate.chain") or given.get("certificate.pfx"))
     replaced = {name.lower() for name in given.get("environment", {})}
     return Assessment(
@@ -78,7 +84,7 @@ def assess(inventory: Inventory, given: Mapping[str, Any], occupied: tuple[str, 
             *_changed(inventory, replaced, has_certificate=has_certificate),
             *_lost(inventory),
         ),
-        answers=dict(_answers(inventory)),
+        answers={path: value for path, value in answers.items() if value},
         blockers=tuple(_blockers(inventory, occupied, has_certificate=has_certificate)),
         notices=tuple(_notices(inventory)),
     )
@@ -97,6 +103,7 @@ def carried_roots(inventory: Inventory) -> tuple[str, ...]:
 
 
 def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
+    """What counts here as well; `replaced` are variables that the answers give, in lower case."""
     certificate = inventory.certificate
     if certificate.fingerprint and not has_certificate:
         detail = f"{certificate.subject}, valid until {certificate.not_after}, from {certificate.chain}"
@@ -104,15 +111,12 @@ def _carried(inventory: Inventory, replaced: Collection[str], *, has_certificate
     if site := inventory.tenant.get("SiteId"):
         yield Item("carried", "site", site)
     if network := inventory.configuration.get("Network"):
-        port = inventory.configuration.get("ListenPort")
-        yield Item(
-            "carried", text("server configuration"), f"clients in {network}, port {port}; read from the site"
-        )
+        detail = f"clients in {network}, port {inventory.configuration.get('ListenPort')}; read from the site"
+        yield Item("carried", text("server configuration"), detail)
     for name in _carried_variables(inventory):
         if name.lower() not in replaced:
             yield Item("carried", f"{name} in env.sh", inventory.environment[name])
-    for path in carried_roots(inventory):
-        yield Item("carried", text("trusted root"), path)
+    yield from (Item("carried", text("trusted root"), path) for path in carried_roots(inventory))
 
 
 def _changed(inventory: Inventory, replaced: Collection[str], *, has_certificate: bool) -> Iterator[Item]:
@@ -126,13 +130,10 @@ def _changed(inventory: Inventory, replaced: Collection[str], *, has_certificate
         yield Item("changed", f"{name} in ocserv.conf", detail)
     for path, line in inventory.cron:
         yield Item("changed", f"cron job in {path}", f"calls the mst-cli of this program: {line}")
-    for container in inventory.containers:
-        detail = (
-            f"stopped and kept as {beside(container.name)}; restart policy today: {container.restart_policy}"
-        )
-        yield Item("changed", f"{container.engine} container {container.name}", detail)
-    for path in set_aside(inventory):
-        yield Item("changed", path, f"moved to {beside(path)}")
+    for item in inventory.containers:
+        detail = f"stopped and kept as {beside(item.name)}; restart policy today: {item.restart_policy}"
+        yield Item("changed", f"{item.engine} container {item.name}", detail)
+    yield from (Item("changed", path, f"moved to {beside(path)}") for path in set_aside(inventory))
 
 
 def _lost(inventory: Inventory) -> Iterator[Item]:
@@ -142,24 +143,12 @@ def _lost(inventory: Inventory) -> Iterator[Item]:
             yield Item("lost", f"{name} in env.sh", reason)
     for path in inventory.roots:
         if path not in carried_roots(inventory):
-            reason = text("not copied: its name does not end in .crt")
-            yield Item("lost", path, reason)
-    for subject, detail in _ALWAYS_LOST:
-        yield Item("lost", subject, detail)
+            yield Item("lost", path, text("not copied: its name does not end in .crt"))
+    yield from (Item("lost", subject, detail) for subject, detail in _ALWAYS_LOST)
 
 
 def _carried_variables(inventory: Inventory) -> list[str]:
     return [name for name in _VARIABLES if STARS not in inventory.environment.get(name, STARS)]
-
-
-def _answers(inventory: Inventory) -> Iterator[tuple[str, JsonValue]]:
-    if site := inventory.tenant.get("SiteId"):
-        yield "site", site
-    if tenant := inventory.tenant.get("AADTenantId"):
-        yield "tenant.id", tenant
-    variables: JsonObject = {name: inventory.environment[name] for name in _carried_variables(inventory)}
-    if variables:
-        yield "environment", variables
 
 
 def _blockers(
@@ -185,11 +174,9 @@ def _blockers(
     if inventory.owner is not None:
         yield CheckError(
             "vendor-rootless",
-            ("the account with uid {owner} owns /etc/mstunnel: Microsoft's gateway runs without root"),
-            hint=(
-                "A gateway without root cannot be taken over. Remove it with its own `mst-cli "
-                "uninstall`, then install this one with `mstunnel-setup --rootless`."
-            ),
+            "the account with uid {owner} owns /etc/mstunnel: Microsoft's gateway runs without root",
+            hint="A gateway without root cannot be taken over. Remove it with its own `mst-cli "
+            "uninstall`, then install this one with `mstunnel-setup --rootless`.",
             owner=inventory.owner,
         )
     kind = next((file.kind for file in inventory.files), "directory")
@@ -223,9 +210,7 @@ def _notices(inventory: Inventory) -> Iterator[Problem]:
         yield warning(
             "vendor-containers-unseen",
             "neither Podman nor Docker shows {missing}",
-            hint=(
-                "Check `podman ps --all` and `docker ps --all` as root, and for an account that runs them."
-            ),
+            hint="Check `podman ps --all` and `docker ps --all` as root, and for an account that runs them.",
             missing=" and ".join(missing),
         )
 
@@ -244,20 +229,24 @@ def plan(operator: Operator, request: InstallRequest) -> Result:
         found = require_vendor(run, lab=run.context.answers.tenant.cloud == "custom")
         assessed = assessment(run, found)
     blocked = bool(assessed.blockers)
-    data: JsonObject = {
+    data = {
         "digest": found.digest,
-        "items": [
-            {"fate": item.fate, "subject": item.subject, "detail": item.detail} for item in assessed.items
-        ],
+        "items": [asdict(item) for item in assessed.items],
         "answers": assessed.answers,
         "blocked": blocked,
     }
+    lines = []
+    for fate, heading in _HEADINGS.items():
+        items = [item for item in assessed.items if item.fate == fate]
+        lines.append(f"{heading}:")
+        lines += [text("  {subject}: {detail}", subject=item.subject, detail=item.detail) for item in items]
+    lines.append(text("Plan {digest}", digest=found.digest))
     return Result(
         "error" if blocked else "warning" if assessed.notices else "ok",
         data,
         assessed.notices,
         tuple(error.problem for error in assessed.blockers),
-        text=fold_all(_plan_lines(found, assessed)),
+        text=fold_all(lines),
         exit_code=ExitCode.CHECK if blocked else ExitCode.DONE,
     )
 
@@ -295,31 +284,24 @@ def _inventory_lines(found: Inventory) -> Iterator[str]:
     yield text("Microsoft's own gateway is installed here:")
     yield from (text("  {sign}", sign=sign) for sign in found.signs.signs)
     for item in found.containers:
-        state = "running" if item.running else "stopped"
-        ports = text(", ports {ports}", ports=", ".join(item.ports)) if item.ports else ""
         yield text(
             "Container {name} ({engine}): {state}, restart policy {restart_policy}{ports}",
             name=item.name,
             engine=item.engine,
-            state=state,
+            state="running" if item.running else "stopped",
             restart_policy=item.restart_policy,
-            ports=ports,
+            ports=text(", ports {ports}", ports=", ".join(item.ports)) if item.ports else "",
         )
         yield text("  image {image}", image=item.image)
-    certificate = found.certificate
-    if certificate.chain:
-        end = (
-            text(", valid until {not_after}", not_after=certificate.not_after)
-            if certificate.not_after
-            else ""
-        )
+    served = found.certificate
+    if served.chain:
         yield text(
             "Certificate in {chain}: {subject}{end}",
-            chain=certificate.chain,
-            subject=certificate.subject,
-            end=end,
+            chain=served.chain,
+            subject=served.subject,
+            end=text(", valid until {not_after}", not_after=served.not_after) if served.not_after else "",
         )
-    yield from (text("  {problem}", problem=problem) for problem in certificate.problems)
+    yield from (text("  {problem}", problem=problem) for problem in served.problems)
     for title, values in (
         (text("Server configuration"), found.configuration),
         ("env.sh", found.environment),
@@ -332,14 +314,3 @@ def _inventory_lines(found: Inventory) -> Iterator[str]:
     yield text(
         "{files} files and directories; --output json lists them with their SHA-256.", files=len(found.files)
     )
-
-
-def _plan_lines(found: Inventory, assessed: Assessment) -> Iterator[str]:
-    for fate, heading in _HEADINGS.items():
-        yield f"{heading}:"
-        yield from (
-            text("  {subject}: {detail}", subject=item.subject, detail=item.detail)
-            for item in assessed.items
-            if item.fate == fate
-        )
-    yield text("Plan {digest}", digest=found.digest)

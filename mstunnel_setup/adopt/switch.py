@@ -1,13 +1,12 @@
 """`mstunnel-setup adopt switch`, `rollback` and `commit`: the journal knows the way on and the way back."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, ConfigDict
 
-from mstunnel_setup.actions import vendor_gateway
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
@@ -15,6 +14,7 @@ from mstunnel_setup.actions.vendor_gateway import (
     ADOPT,
     ANSWER,
     HAND_OVER,
+    KEY,
     BackUpFiles,
     NoteRunning,
     SetAside,
@@ -41,7 +41,6 @@ from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.readiness.facts.vendor import MONITOR_UNIT
 from mstunnel_setup.transaction.action import Action, Undo
 from mstunnel_setup.transaction.receipt import Receipt
-from mstunnel_setup.transaction.runner import Removal
 from mstunnel_setup.transaction.step import AnyStep, Step
 
 BACKUP: Final = f"{paths.HOST_STATE}/vendor-backup.tar"
@@ -71,30 +70,23 @@ class RunningContainer:
     for_good: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Adoption:
+class Adoption(BaseModel):
     """The plan that was agreed to, as data: `aside` are paths to move, `answers` are by setting path."""
+
+    model_config = ConfigDict(frozen=True)
 
     digest: str
     units: tuple[str, ...] = ()
     containers: tuple[RunningContainer, ...] = ()
     aside: tuple[str, ...] = ()
     copies: tuple[FileToCopy, ...] = ()
-    answers: Mapping[str, Any]
-
-    @property
-    def data(self) -> JsonObject:
-        """It as JSON data."""
-        return dict(_ADAPTER.dump_python(self, mode="json"))
-
-
-_ADAPTER = TypeAdapter(Adoption)
+    answers: dict[str, Any]
 
 
 def of_journal(receipt: Receipt) -> Adoption | None:
     """The adoption that has begun here and is not committed; None without one."""
     found = remembered(receipt, ANSWER)
-    return None if found is None else _ADAPTER.validate_python(found)
+    return None if found is None else Adoption.model_validate(found)
 
 
 def carried_over(agreed: Adoption, given: Answers) -> JsonObject:
@@ -114,26 +106,23 @@ def in_order(adoption: Adoption, installation: Sequence[AnyStep], done: Sequence
 
     Microsoft's containers stop just before ours start: until then they serve from what they have mounted.
     """
+    theirs = "Microsoft's own gateway"
+    adopt: AnyStep = Step(
+        ADOPT, f"{theirs}: backup, monitor, files", lambda _: adoption, lambda facts: tuple(_before(facts))
+    )
+    stop: AnyStep = Step(
+        HAND_OVER, f"{theirs}: stop its containers", lambda _: adoption, lambda facts: tuple(_stops(facts))
+    )
     names = [step.name for step in installation]
     at = names.index("launch") if "launch" in names else len(names)
-    steps = [_adopt(adoption), *installation[:at], _hand_over(adoption), *installation[at:]]
+    steps = [adopt, *installation[:at], stop, *installation[at:]]
     return [step for step in steps if step.name not in done or step.name not in (ADOPT, HAND_OVER)]
 
 
-def _adopt(adoption: Adoption) -> AnyStep:
-    title = "Microsoft's own gateway: backup, monitor, files"
-    return Step(ADOPT, title, lambda _context: adoption, lambda facts: tuple(_before(facts)))
-
-
-def _hand_over(adoption: Adoption) -> AnyStep:
-    title = "Microsoft's own gateway: stop its containers"
-    return Step(HAND_OVER, title, lambda _context: adoption, lambda facts: tuple(_stops(facts)))
-
-
 def _before(adoption: Adoption) -> Iterator[Action]:
-    yield StoreAnswer(name=ANSWER, value=adoption.data)
-    running: list[tuple[EngineName, str]] = [(item.engine, item.name) for item in adoption.containers]
-    yield NoteRunning(units=adoption.units, containers=tuple(running))
+    yield StoreAnswer(name=ANSWER, value=adoption.model_dump(mode="json"))
+    running = tuple((item.engine, item.name) for item in adoption.containers)
+    yield NoteRunning(units=adoption.units, containers=running)
     yield BackUpFiles(path=BACKUP, sources=adoption.aside)
     # First of all: it would start what is stopped, or upgrade it.
     yield from (StopUnit(unit=unit) for unit in adoption.units if unit == MONITOR_UNIT)
@@ -178,7 +167,10 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
         try:
             done = run.runner.run(judging(steps), run.context)
         except SetupError as error:
-            if _is_between(run):
+            receipt = run.context.receipt
+            begun = any(entry.step == HAND_OVER for entry in receipt.entries.values())
+            # Their containers may be stopped, and ours have not proved themselves yet.
+            if begun and "verify" not in receipt.steps:
                 _bring_back(run, error)
             raise
         return installed(steps_data(done), *summary(run.context), _STAYS)
@@ -191,7 +183,7 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
     """
     _refuse_account()
     with open_run(operator, settings, scope=Scope.ALL) as run:
-        if vendor_gateway.KEY not in run.context.receipt.entries:
+        if KEY not in run.context.receipt.entries:
             raise _nothing_adopted(text("roll back"))
         removals = remove_installation(run, offline=offline)
     in_use = forget_program(operator)
@@ -205,7 +197,7 @@ def commit(operator: Operator) -> Result:
     _refuse_account()
     with open_run(operator, {}, scope=Scope.ALL) as run:
         receipt = run.context.receipt
-        if vendor_gateway.KEY not in receipt.entries:
+        if KEY not in receipt.entries:
             raise _nothing_adopted("commit")
         if "verify" not in receipt.steps:
             raise CheckError(
@@ -215,7 +207,7 @@ def commit(operator: Operator) -> Result:
             )
         agreed = of_journal(receipt)
         theirs = [entry.key for entry in receipt.entries.values() if entry.versions[-1]["kind"] in _KINDS]
-        removals = run.runner.release([*theirs, vendor_gateway.KEY], "left to the administrator")
+        removals = run.runner.release([*theirs, KEY], "left to the administrator")
     stays = [] if agreed is None else [*agreed.aside, *(item.name for item in agreed.containers)]
     return Result(
         "changed",
@@ -289,28 +281,30 @@ def _copies(run: Run, found: Inventory) -> Iterator[FileToCopy]:
     if found.certificate.fingerprint and not (answers.certificate.chain or answers.certificate.pfx):
         wanted[found.certificate.chain] = (paths.SITE_CERTIFICATE, 0o644)
         wanted[found.certificate.key] = (paths.SITE_KEY, 0o600)
+    top = f"{paths.CONFIGURATION}/"
     for source, (path, mode) in wanted.items():
         digest = digests.get(source) or run.files.digest(source)
-        place = str(run.files.locate(_moved(source)))
-        yield FileToCopy(path=path, source=place, digest=str(digest), mode=mode)
-
-
-def _moved(path: str) -> str:
-    below = path.removeprefix(f"{paths.CONFIGURATION}/")
-    return path if below == path else f"{beside(paths.CONFIGURATION)}/{below}"
-
-
-def _is_between(run: Run) -> bool:
-    """Whether Microsoft's containers may be stopped, and ours have not proved themselves yet."""
-    receipt = run.context.receipt
-    begun = any(entry.step == vendor_gateway.HAND_OVER for entry in receipt.entries.values())
-    return begun and "verify" not in receipt.steps
+        moved = (
+            source.replace(top, f"{beside(paths.CONFIGURATION)}/", 1) if source.startswith(top) else source
+        )
+        yield FileToCopy(path=path, source=str(run.files.locate(moved)), digest=str(digest), mode=mode)
 
 
 def _bring_back(run: Run, error: SetupError) -> None:
-    """Undo everything at once. Raises StepError: that it was done, or that it failed too."""
+    """Undo everything at once, without a question: the other gateway comes first.
+
+    What the tenant has of us stays where it does not answer, or where a person would have to sign in. Raises
+    StepError: that it was done, or that it failed too.
+    """
+    context = run.context
+    by_person = not context.cache.administrator and context.answers.sign_in.method == "device-code"
     try:
-        _removed(run)
+        try:
+            remove_installation(run, offline=by_person)
+        except SetupError:
+            if by_person:
+                raise
+            remove_installation(run, offline=True)
     except SetupError as problem:
         raise StepError(
             "adoption-rollback-failed",
@@ -327,17 +321,3 @@ def _bring_back(run: Run, error: SetupError) -> None:
         reason=error.message,
         advice=error.hint,
     ) from error
-
-
-def _removed(run: Run) -> list[Removal]:
-    """Undo everything, without a question: the other gateway comes first.
-
-    What the tenant has of us stays where it does not answer, or where a person would have to sign in.
-    """
-    context = run.context
-    if not context.cache.administrator and context.answers.sign_in.method == "device-code":
-        return remove_installation(run, offline=True)
-    try:
-        return remove_installation(run)
-    except SetupError:
-        return remove_installation(run, offline=True)

@@ -20,20 +20,9 @@ from mstunnel_setup.base.errors import CONFIGURATION_MISSING, SetupError, Tenant
 from mstunnel_setup.base.log_line import LogLine, Priority, Tell, as_json, error_line
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import text
+from mstunnel_setup.exchange import log_lines
 from mstunnel_setup.exchange.agent_settings import wants_json, wants_requests
 from mstunnel_setup.exchange.health_report import HealthState
-from mstunnel_setup.exchange.log_lines import (
-    CHECKED_IN,
-    CONFIGURATION_APPLIED,
-    CONFIGURATION_HANDED_OVER,
-    CONFIGURATION_REFUSED,
-    CONFIGURATION_WAITS,
-    PROBE_URL_INVALID,
-    RECOVERED,
-    REQUEST,
-    THRESHOLDS_NOT_LEARNT,
-    UPGRADE_WAITS,
-)
 from mstunnel_setup.exchange.mailbox import AgentRequest, Reply, reply_to, send
 from mstunnel_setup.exchange.releases import running_images
 from mstunnel_setup.exchange.status_file import AgentStatus, SyncFailure, write_status
@@ -49,7 +38,7 @@ from mstunnel_setup.gateway.fields import Document
 from mstunnel_setup.io.clock import Clock, SystemClock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.request_log import log_requests
+from mstunnel_setup.io.http_port import log_requests
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
     HealthThreshold,
@@ -149,7 +138,7 @@ class Agent:
             return declared(error)
         if self._renew():
             if self._status.last_error is not None:
-                self.tell(RECOVERED())
+                self.tell(log_lines.RECOVERED())
             self._update(last_error=None)
             self._learn(last_error=None)
         return None
@@ -201,7 +190,7 @@ class Agent:
         self._failures = 0
         self.counters.check_ins += 1
         if self._status.last_check_in is None:
-            self.tell(CHECKED_IN())
+            self.tell(log_lines.CHECKED_IN())
         now = self.clock.now()
         self._update(last_check_in=now)
         self._learn(last_check_in=now, agent_certificate_end=enrolment.credential_end)
@@ -243,7 +232,7 @@ class Agent:
         window = upgrade.window(site, self.files)
         found = standing(verdict, now, window, () if self._extensions else HIDDEN_BY_GRAPH)
         if found.waits and verdict != self._verdict:
-            self.tell(UPGRADE_WAITS(reason=found.reason, decision=found.code))
+            self.tell(log_lines.UPGRADE_WAITS(reason=found.reason, decision=found.code))
         self._verdict = verdict
         # That the disk is full is said by the look at this server, and must not stop the rest.
         with suppress(FileError):
@@ -255,7 +244,7 @@ class Agent:
         why = web_address_problem(address) if address else ""
         if why and why != self._known.probe_problem:
             # Not the address: it may hold a password.
-            self.tell(PROBE_URL_INVALID(reason=why))
+            self.tell(log_lines.PROBE_URL_INVALID(reason=why))
         self._learn(
             probe_url=None if why else address or None,
             probe_problem=why,
@@ -271,7 +260,7 @@ class Agent:
         try:
             self._learn(thresholds=tuple(enrolment.tenant.thresholds()))
         except SetupError as error:
-            self.tell(THRESHOLDS_NOT_LEARNT(reason=error.message))
+            self.tell(log_lines.THRESHOLDS_NOT_LEARNT(reason=error.message))
 
     def _lab_health(self) -> LabHealth | None:
         """What only a lab tenant accepts; Graph has no property for it."""
@@ -343,7 +332,7 @@ class ConfigurationRequests:
         request = AgentRequest.to_configure(document, probe_url)
         changed = send(self.files, request)
         if changed:
-            self.tell(CONFIGURATION_HANDED_OVER())
+            self.tell(log_lines.CONFIGURATION_HANDED_OVER())
         reply = self.await_reply(request, _REPLY_SECONDS if changed else 0)
         if reply is None:
             now = self.clock.monotonic()
@@ -383,12 +372,12 @@ class ConfigurationRequests:
         self._reply = reply
         if reply.state == "accepted":
             self.counters.configurations_applied += 1
-            self.tell(CONFIGURATION_APPLIED())
+            self.tell(log_lines.CONFIGURATION_APPLIED())
         elif reply.state == "refused":
             self.counters.configurations_refused += 1
-            self.tell(CONFIGURATION_REFUSED(reason=reply.reason, advice=reply.hint or ""))
+            self.tell(log_lines.CONFIGURATION_REFUSED(reason=reply.reason, advice=reply.hint or ""))
         elif reply.state == "waiting":
-            self.tell(CONFIGURATION_WAITS(reason=reply.reason))
+            self.tell(log_lines.CONFIGURATION_WAITS(reason=reply.reason))
 
 
 def build_agent(root: Path, *, watching: bool) -> Agent:
@@ -410,7 +399,7 @@ def requests_in_log(root: Path) -> AbstractContextManager[None]:
     """Meanwhile each request to the tenant is a log line, whenever `env.sh` wants that."""
     files = Files(root)
     tell = log_of(files)
-    return log_requests(lambda text: tell(REQUEST(request=text)), partial(wants_requests, files))
+    return log_requests(lambda text: tell(log_lines.REQUEST(request=text)), partial(wants_requests, files))
 
 
 def log_of(files: Files) -> Tell:

@@ -128,15 +128,15 @@ class RegistryWatch:
         now = self.clock.monotonic()
         if self._tried is None or now - self._tried >= _REGISTRY_SECONDS:
             self._tried = now
-            self.problem = ""
             try:
                 self.ask(f"https://{host}/v2/")
             except NetworkError as error:
                 # Whom the engine trusts is set on the host; here any answer counts.
                 if error.code != "tls-untrusted":
                     self.problem = error.message
-            if not self.problem:
-                self.last_contact = self.clock.now()
+                    return host
+            self.problem = ""
+            self.last_contact = self.clock.now()
         return host
 
 

@@ -30,20 +30,17 @@ def web_address_problem(value: str) -> str:
         return text("it has spaces, control characters or other characters that are not allowed")
     try:
         parts = urlsplit(value)
-        return _problem(parts.scheme, parts.netloc, parts.hostname or "", parts.port)
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         return text("its host or port cannot be read")
-
-
-def _problem(scheme: str, netloc: str, host: str, port: int | None) -> str:
-    if scheme not in {"http", "https"}:
-        return text("it is not an http or https address")
-    if "@" in netloc:
-        return text("it has a user name or password")
-    known = is_ip_address(host) if "[" in netloc else is_host(host.removesuffix("."))
-    if not host or (host.isascii() and not known):
-        return text("it has no host")
-    return text("its port does not exist") if port == 0 else ""
+    known = is_ip_address(host) if "[" in parts.netloc else is_host(host.removesuffix("."))
+    problems = {
+        text("it is not an http or https address"): parts.scheme not in {"http", "https"},
+        text("it has a user name or password"): "@" in parts.netloc,
+        text("it has no host"): not host or (host.isascii() and not known),
+        text("its port does not exist"): port == 0,
+    }
+    return next((problem for problem, found in problems.items() if found), "")
 
 
 def is_probe_address(text: str) -> bool:

@@ -35,23 +35,20 @@ def new_file(answers: Answers | None = None) -> str:
         "",
     ]
     for name, info in AnswerFile.model_fields.items():
-        lines += _field(name, info, {**values, "version": VERSION})
+        lines.append(f"# {info.description}")
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            members = {key: values.get(f"{name}.{key}") for key in section.model_fields}
+            used = any(value is not None for value in members.values())
+            mark = "" if used else "# "
+            lines.append(f"{mark}{name}:")
+            for key, member in section.model_fields.items():
+                lines.append(f"{mark}    # {member.description}")
+                lines += _entry(key, member, members[key], "    ", commented=not used)
+        else:
+            lines += _entry(name, info, VERSION if name == "version" else values.get(name))
+        lines.append("")
     return "\n".join(lines)
-
-
-def _field(name: str, info: FieldInfo, values: JsonObject) -> Iterator[str]:
-    yield f"# {info.description}"
-    section = info.annotation
-    if not (isinstance(section, type) and issubclass(section, BaseModel)):
-        yield from [*_entry(name, info, values.get(name)), ""]
-        return
-    members = {key: values.get(f"{name}.{key}") for key in section.model_fields}
-    used = any(value is not None for value in members.values())
-    yield f"{'' if used else '# '}{name}:"
-    for key, member in section.model_fields.items():
-        yield f"    # {member.description}" if used else f"#     # {member.description}"
-        yield from _entry(key, member, members[key], "    ", commented=not used)
-    yield ""
 
 
 def _entry(
@@ -79,14 +76,10 @@ def _scalar(value: object) -> str:
     plain = isinstance(value, int) or (text.replace("-", "").isalpha() and text.lower() not in _SPECIAL)
     if plain or (text.startswith("/") and " " not in text and "#" not in text and ":" not in text):
         return text
-    return '"' + "".join(_escape(character) for character in text) + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 _SPECIAL = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-
-
-def _escape(character: str) -> str:
-    return f"\\{character}" if character in '"\\' else character
 
 
 def schema(model: type[BaseModel] = AnswerFile) -> JsonObject:
@@ -97,11 +90,11 @@ def schema(model: type[BaseModel] = AnswerFile) -> JsonObject:
 def lines(shown: Mapping[str, JsonObject]) -> list[str]:
     """What `show` returned, for people: one line for each setting."""
     width = max(map(len, shown), default=0)
-    return [f"{path:<{width}}  {_words(entry['value'])}  ({_origin(entry)})" for path, entry in shown.items()]
-
-
-def _origin(entry: Mapping[str, object]) -> str:
-    return f"{entry['origin']} {entry['source']}".strip()
+    rows = []
+    for path, entry in shown.items():
+        origin = f"{entry['origin']} {entry['source']}".strip()
+        rows.append(f"{path:<{width}}  {_words(entry['value'])}  ({origin})")
+    return rows
 
 
 def _words(value: object) -> str:

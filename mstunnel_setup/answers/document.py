@@ -20,6 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from mstunnel_setup.answers.errors import Key
 from mstunnel_setup.base.errors import VALUES_INVALID, ValuesError
 from mstunnel_setup.base.parsing import problem_of, signed_number
 from mstunnel_setup.base.text import text
@@ -131,9 +132,6 @@ class Document:
             return self.mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self._value(item, (*path, str(index))) for index, item in enumerate(node.value)]
-        return self._scalar(node, path)
-
-    def _scalar(self, node: Node, path: KeyPath) -> bool | int | str | None:
         content, tag = str(node.value), str(node.tag)
         if tag == _TAG + "null":
             return None
@@ -286,15 +284,22 @@ def problems(error: ValidationError, model: type[BaseModel]) -> Iterator[KeyProb
 
 def _problem(item: ErrorDetails, model: type[BaseModel]) -> KeyProblem:
     path = tuple(str(part) for part in item["loc"] if part != "[key]")
-    name, kind = f"`{'.'.join(path)}`", str(item["type"])
+    key, kind = Key(".".join(path)), str(item["type"])
     if kind == "extra_forbidden":
-        known = _keys(model, path[:-1])
-        told = suggest(path[-1], known) or f": remove it; known are {', '.join(known)}"
-        return KeyProblem(path, f"unknown key {name}{told}", at_key=True)
+        # Entries of lists are numbers in the path.
+        for part in path[:-1]:
+            if not part.isdecimal():
+                model = next(_models(model.model_fields[part].annotation))
+        known = list(model.model_fields)
+        advice = suggest(path[-1], known) or text(": remove it; known are {keys}", keys=", ".join(known))
+        return KeyProblem(path, text("unknown key `{key}`{advice}", key=key, advice=advice), at_key=True)
     if kind == "missing":
-        line = text("`{path}: 1`", path=path[-1]) if path[-1] == "version" else "it"
-        return KeyProblem(path, f"{name} is missing: add {line}")
-    return KeyProblem(path, f"{name} {_say(kind, item)}", at_key="[key]" in item["loc"])
+        line = "`version: 1`" if path[-1] == "version" else text("it")
+        return KeyProblem(path, text("`{key}` is missing: add {line}", key=key, line=line))
+    problem = _say(kind, item)
+    return KeyProblem(
+        path, text("`{key}` {problem}", key=key, problem=problem), at_key="[key]" in item["loc"]
+    )
 
 
 def _say(kind: str, item: ErrorDetails) -> str:
@@ -307,14 +312,6 @@ def _say(kind: str, item: ErrorDetails) -> str:
             split=suggest(str(item["input"]), expected.replace("`", " ").split()),
         )
     return _WORDS.get(kind.partition("_")[0]) or problem_of(item)
-
-
-def _keys(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
-    """The keys of the section at `path`; entries of lists are numbers in it."""
-    for part in path:
-        if not part.isdecimal():
-            model = next(_models(model.model_fields[part].annotation))
-    return list(model.model_fields)
 
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:

@@ -1,4 +1,4 @@
-"""Errors of `answers` that several places raise."""
+"""Errors of `answers` that several places raise, and how they name a key."""
 
 from mstunnel_setup.base.errors import UsageError, declare
 
@@ -21,3 +21,9 @@ SECRET_INVALID = declare(
     "the secret {reference} is not {expected}",
     "Put only the secret, as UTF-8 text, into its own file.",
 )
+
+
+class Key(str):
+    """A key of the answer file as a value of a message: an option or variable may be named in its place."""
+
+    __slots__ = ()

@@ -32,16 +32,8 @@ _SECTIONS = frozenset(
 )
 
 
-def _is_optional(path: str) -> bool:
-    """Whether a setting has no value by default, and can lose the one of an earlier run."""
-    section, _, key = path.partition(".")
-    field = AnswerFile.model_fields[section]
-    if not key:
-        return field.default is None
-    return type(field.get_default(call_default_factory=True)).model_fields[key].default is None
-
-
-_OPTIONAL = frozenset(tuple(setting.path.split(".")) for setting in SETTINGS if _is_optional(setting.path))
+# Settings that have no value by default, and can lose the one of an earlier run.
+_OPTIONAL = frozenset(tuple(setting.path.split(".")) for setting in SETTINGS if setting.optional)
 
 
 class AnswersError(ValuesError):

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from mstunnel_setup.answers.document import KeyProblem
-from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID
+from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID, Key
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, DEPRECATED, SETTINGS, Setting, deprecation, renamed
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.problem import Problem
-from mstunnel_setup.base.text import joined, quoted, text
+from mstunnel_setup.base.text import Text, joined, quoted, text
 from mstunnel_setup.base.values import JsonObject
 
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
@@ -96,14 +96,34 @@ def merge(
     Empty variables count as not set; a setting that the file gives as `null` is withdrawn. Raises
     AnswersError naming every value that does not fit, by its origin.
     """
-    layers = [_implied(_from_options(options)), _implied(_from_environment(environment))]
-    layers += [_from_file(file), _recorded("earlier", earlier or {}), _recorded("backup", backup or {})]
-    chosen: _Layer = {}
-    for layer in reversed(layers):
-        chosen.update(layer)
+    given_options = {path: value for path, value in options.items() if value not in (None, ())}
+    of_options = {
+        path: _Given(value, Origin("option", BY_PATH[path].option)) for path, value in given_options.items()
+    }
+    of_environment, warnings = _from_environment(environment)
+    of_file: _Layer = {}
+    if file is not None:
+        warnings += file.warnings
+        for path, value in _flat(file.answers.model_dump(mode="json", exclude_unset=True)).items():
+            place = file.positions[tuple(path.split("."))]
+            of_file[path] = _Given(value, Origin("file", f"{file.name}:{place.line}:{place.column}"))
+    chosen = {
+        **_recorded("backup", backup or {}),
+        **_recorded("earlier", earlier or {}),
+        **of_file,
+        **_implied(of_environment),
+        **_implied(of_options),
+    }
     withdrawn = {path: given for path, given in chosen.items() if given.value is None}
     chosen = _without_beaten({path: given for path, given in chosen.items() if path not in withdrawn})
-    answers, problems = judge(_nested(chosen))
+    raw: dict[str, Any] = {"version": VERSION}
+    for path, item in chosen.items():
+        section, dot, key = path.partition(".")
+        if dot:
+            raw.setdefault(section, {})[key] = item.value
+        else:
+            raw[section] = item.value
+    answers, problems = judge(raw)
     if answers is None:
         raise _refused(problems, chosen)
     given = {**chosen, **withdrawn}
@@ -112,7 +132,6 @@ def merge(
         for setting in SETTINGS
     }
     sections = {name: getattr(answers, name) for name in answers.model_fields_set}
-    warnings = (*_deprecations(environment), *(file.warnings if file else ()))
     return Answers(**sections, origins=origins, warnings=warnings)
 
 
@@ -148,35 +167,22 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
         )
 
 
-def _from_options(options: Mapping[str, object]) -> _Layer:
-    given = ((BY_PATH[path], value) for path, value in options.items() if value not in (None, ()))
-    return {setting.path: _Given(value, Origin("option", setting.option)) for setting, value in given}
-
-
-def _from_environment(environment: Mapping[str, str]) -> _Layer:
+def _from_environment(environment: Mapping[str, str]) -> tuple[_Layer, tuple[Problem, ...]]:
+    """The answers in variables, and warnings about those with a former name."""
     layer = dict(_vendor_variables(environment))
-    for old in _former_variables(environment):
-        path, value = renamed(old, environment[_former(old)])
-        layer[path] = _Given(value, Origin("environment", _former(old)))
+    warnings = []
+    for old in DEPRECATED:
+        variable = f"MSTUNNEL_{old.upper()}"
+        if environment.get(variable):
+            path, value = renamed(old, environment[variable])
+            layer[path] = _Given(value, Origin("environment", variable))
+            warnings.append(deprecation(old, variable))
     for setting in SETTINGS:
         text = environment.get(setting.variable, "")
         if text and not setting.section and (not setting.flag or _truth(setting.variable, text)):
             value = setting.flag or (f"file:{text}" if setting.secret else text)
             layer[setting.path] = _Given(value, Origin("environment", setting.variable))
-    return layer
-
-
-def _former(old: str) -> str:
-    """The variable of a setting by its former name."""
-    return f"MSTUNNEL_{old.upper()}"
-
-
-def _former_variables(environment: Mapping[str, str]) -> list[str]:
-    return [old for old in DEPRECATED if environment.get(_former(old))]
-
-
-def _deprecations(environment: Mapping[str, str]) -> Iterator[Problem]:
-    return (deprecation(old, _former(old)) for old in _former_variables(environment))
+    return layer, tuple(warnings)
 
 
 def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
@@ -213,16 +219,6 @@ def _implied(layer: _Layer) -> _Layer:
     return layer
 
 
-def _from_file(file: LoadedAnswers | None) -> _Layer:
-    if file is None:
-        return {}
-    layer: _Layer = {}
-    for path, value in _flat(file.answers.model_dump(mode="json", exclude_unset=True)).items():
-        place = file.positions[tuple(path.split("."))]
-        layer[path] = _Given(value, Origin("file", f"{file.name}:{place.line}:{place.column}"))
-    return layer
-
-
 def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
     """The recorded answers; a setting that this version no longer knows is passed over."""
     present = dict(renamed(path, value) for path, value in answers.items() if path in DEPRECATED)
@@ -241,115 +237,67 @@ def _flat(answers: JsonObject) -> JsonObject:
     return flat
 
 
-def _nested(chosen: _Layer) -> dict[str, object]:
-    raw: dict[str, object] = {"version": VERSION}
-    sections: dict[str, dict[str, object]] = {}
-    for path, given in chosen.items():
-        section, dot, key = path.partition(".")
-        if dot:
-            sections.setdefault(section, {})[key] = given.value
-        else:
-            raw[section] = given.value
-    return raw | sections
-
-
 def _without_beaten(chosen: _Layer) -> _Layer:
     """Leave out values of a weaker source that only made sense with what a stronger source replaced."""
     beaten = {
         path
-        for selector, members in _alternatives(chosen)
+        for selectors, members in _alternatives(chosen)
         for path in members
-        if path in chosen and chosen[path].rank > selector
+        if path in chosen
+        if any(chosen[selector].rank < chosen[path].rank for selector in selectors if selector in chosen)
     }
     return {path: given for path, given in chosen.items() if path not in beaten}
 
 
-def _alternatives(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Rank of a choice, and the settings that do not go with it."""
-    cloud, method = chosen.get("tenant.cloud"), chosen.get("sign_in.method")
-    if cloud and cloud.value != "custom":
-        yield cloud.rank, ("tenant.authority", "tenant.graph")
-    if method:
-        yield method.rank, tuple(f"sign_in.{key}" for key in foreign_keys(str(method.value)))
-    yield from _alternatives_of_devices(chosen)
-    yield from _alternatives_of_identity(chosen)
-    for one, other in (("tenant.ca_file", "tenant.ca_pem"), ("tenant.ca_pem", "tenant.ca_file")):
-        if one in chosen:
-            yield chosen[one].rank, (other,)
-    for section, leaf in (("certificate", "chain"), ("sign_in", "certificate"), ("identity", "certificate")):
-        yield from _alternatives_of_pair(chosen, section, leaf)
-
-
-def _alternatives_of_pair(chosen: _Layer, section: str, leaf: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Certificate and key, or a PFX; the passphrase alone is for the site's PFX at its usual place."""
-    pair, pfx, passphrase = (f"{section}.{leaf}", f"{section}.key"), f"{section}.pfx", f"{section}.passphrase"
-    ranks = [chosen[path].rank for path in pair if path in chosen]
-    if ranks:
-        yield min(ranks), (pfx, passphrase)
-    selectors = (pfx, passphrase) if section == "certificate" else (pfx,)
-    for selector in selectors:
-        if selector in chosen:
-            yield chosen[selector].rank, pair
-
-
-def _alternatives_of_devices(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
-    method, also = chosen.get("authentication"), chosen.get("authentication_also")
-    ways = [way for way in (method, also) if way]
-    if ways and all(way.value != "certificate" for way in ways):
-        yield min(way.rank for way in ways), ("devices.ca_file", "devices.crl_file")
-    if method and method.value == "certificate":
-        yield method.rank, ("authentication_also",)
-    if method and method.value != "radius":
-        yield method.rank, ("radius.servers", "radius.secret", "radius.nas_identifier")
-
-
-def _alternatives_of_identity(chosen: _Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """An application created in advance, with a certificate or a secret, or one that a run creates."""
-    created, application, secret = "identity.credential", "identity.client_id", "identity.client_secret"
+def _alternatives(chosen: _Layer) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Settings that choose something, and those that do not go with the choice."""
+    values = {path: given.value for path, given in chosen.items()}
+    if values.get("tenant.cloud", "custom") != "custom":
+        yield ("tenant.cloud",), ("tenant.authority", "tenant.graph")
+    if "sign_in.method" in values:
+        foreign = foreign_keys(str(values["sign_in.method"]))
+        yield ("sign_in.method",), tuple(f"sign_in.{key}" for key in foreign)
+    # How devices authenticate.
+    ways = ("authentication", "authentication_also")
+    if "certificate" not in map(values.get, ways):
+        yield ways, ("devices.ca_file", "devices.crl_file")
+    if values.get(ways[0]) == "certificate":
+        yield ways[:1], ways[1:]
+    if values.get(ways[0], "radius") != "radius":
+        yield ways[:1], ("radius.servers", "radius.secret", "radius.nas_identifier")
+    # An application created in advance, with a certificate or a secret, or one that a run creates.
+    created, secret = ("identity.credential",), ("identity.client_secret",)
     certificate = tuple(f"identity.{key}" for key in ("certificate", "key", "pfx", "passphrase"))
-    ways = (
-        ((secret,), certificate),
-        (certificate, (secret,)),
-        ((application, secret, *certificate), (created,)),
-        ((created,), (application, secret, *certificate)),
-    )
-    for selectors, others in ways:
-        ranks = [chosen[path].rank for path in selectors if path in chosen]
-        if ranks:
-            yield min(ranks), others
+    application = ("identity.client_id", *secret, *certificate)
+    file, pem = ("tenant.ca_file",), ("tenant.ca_pem",)
+    for one, other in ((secret, certificate), (created, application), (file, pem)):
+        yield one, other
+        yield other, one
+    # Certificate and key, or a PFX; the passphrase alone is for the site's PFX at its usual place.
+    for section, leaf in (("certificate", "chain"), ("sign_in", "certificate"), ("identity", "certificate")):
+        pair = (f"{section}.{leaf}", f"{section}.key")
+        pfx = (f"{section}.pfx", f"{section}.passphrase")
+        yield pair, pfx
+        yield (pfx if section == "certificate" else pfx[:1]), pair
 
 
 def _refused(problems: Sequence[KeyProblem], chosen: _Layer) -> AnswersError:
-    """All problems, each in the words of the place where its value was given."""
-    found = [(_origin(problem, chosen), problem) for problem in problems]
-    lines = tuple(
-        sorted(
-            {
-                text("{origin}: {problem}", origin=origin, problem=_in_words_of(origin, problem))
-                for origin, problem in found
-            }
-        )
-    )
-    return AnswersError(lines)
-
-
-def _origin(problem: KeyProblem, chosen: _Layer) -> Origin:
-    """Where the value came from, or the first value of its section."""
-    path = ".".join(problem.path)
-    near = [key for key in chosen if path == key or path.startswith(f"{key}.")] or [
-        key for key in chosen if key.startswith(f"{problem.path[0]}.")
-    ]
-    return chosen[near[0]].origin if near else Origin("default")
-
-
-def _in_words_of(origin: Origin, problem: KeyProblem) -> str:
-    """The problem in terms of the option or variable that was given, instead of keys of the answer file."""
-    # What follows are values, which may be spelled like keys.
-    text, must_be, values = problem.text.partition(" must be ")
-    section = problem.path[0]
-    for setting in SETTINGS if origin.kind in _NAMES else ():
-        name = _NAMES[origin.kind](setting)
-        if name and setting.path.partition(".")[0] == section:
-            for key in (setting.path, setting.path.rpartition(".")[2]):
-                text = text.replace(f"`{key}`", f"`{name}`")
-    return text + must_be + values
+    """All problems, each in terms of the option or variable by which its value was given, if any."""
+    lines = set()
+    for problem in problems:
+        # Where the value came from, or the first value of its section.
+        path, section = ".".join(problem.path), problem.path[0]
+        near = [key for key in chosen if path == key or path.startswith(f"{key}.")] or [
+            key for key in chosen if key.startswith(f"{section}.")
+        ]
+        origin = chosen[near[0]].origin if near else Origin("default")
+        message = problem.text
+        if origin.kind in _NAMES and isinstance(message, Text) and message.values:
+            values = dict(message.values)
+            for name, value in values.items():
+                setting = BY_PATH.get(f"{section}.{value}") or BY_PATH.get(str(value))
+                if isinstance(value, Key) and setting and setting.path.partition(".")[0] == section:
+                    values[name] = _NAMES[origin.kind](setting) or value
+            message = Text(message.template, values)
+        lines.add(text("{origin}: {problem}", origin=origin, problem=message))
+    return AnswersError(tuple(sorted(lines)))

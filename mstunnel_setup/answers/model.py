@@ -5,7 +5,7 @@ reference page.
 """
 
 import re
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -37,11 +37,25 @@ from mstunnel_setup.answers.values import (
     TenantId,
     Url,
     Variables,
+    at_most,
     matching,
+    one_or_several,
 )
 from mstunnel_setup.base.parsing import whole_number
 
 VERSION = 1
+
+
+def setting(
+    description: str, *, example: object = None, default: object = None, several: bool = False
+) -> Any:
+    """A setting with its description, an example, and its default; `several` takes one value or a list."""
+    return Field(
+        default=default,
+        description=description,
+        examples=None if example is None else [example],
+        json_schema_extra={"type": ["string", "array"]} if several else None,
+    )
 
 
 Issuer: TypeAlias = Annotated[
@@ -57,115 +71,80 @@ Issuer: TypeAlias = Annotated[
 class TenantAnswers(Part):
     """The tenant and the cloud it is in."""
 
-    cloud: Literal["public", "gcc-high", "dod", "custom"] = Field(
-        default="public", description="Cloud of the tenant: public, gcc-high, dod, or custom (a lab tenant)"
+    cloud: Literal["public", "gcc-high", "dod", "custom"] = setting(
+        "Cloud of the tenant: public, gcc-high, dod, or custom (a lab tenant)", default="public"
     )
-    authority: Url | None = Field(
-        default=None,
-        description="Sign-in address; cloud custom only",
-        examples=["https://login.example.com"],
-    )
-    graph: Url | None = Field(
-        default=None,
-        description="Microsoft Graph address; cloud custom only",
-        examples=["https://graph.example.com"],
+    authority: Url | None = setting("Sign-in address; cloud custom only", example="https://login.example.com")
+    graph: Url | None = setting(
+        "Microsoft Graph address; cloud custom only", example="https://graph.example.com"
     )
     ca_file: Annotated[
         FilePath | None, Option("--ca-file", "Further trusted roots (PEM).", "PATH", file=True)
-    ] = Field(
-        default=None,
-        description="Further trusted roots (PEM), for a TLS-inspecting proxy or a private CA",
-        examples=["/etc/ssl/private-root.pem"],
+    ] = setting(
+        "Further trusted roots (PEM), for a TLS-inspecting proxy or a private CA",
+        example="/etc/ssl/private-root.pem",
     )
-    ca_pem: Certificates | None = Field(
-        default=None,
-        description="Instead of ca_file: the certificates themselves (PEM); `--lab` sets it",
-        examples=["-----BEGIN CERTIFICATE-----\n...\n-----END CERTIFICATE-----\n"],
+    ca_pem: Certificates | None = setting(
+        "Instead of ca_file: the certificates themselves (PEM); `--lab` sets it",
+        example="-----BEGIN CERTIFICATE-----\n...\n-----END CERTIFICATE-----\n",
     )
-    id: TenantId = Field(
-        default="organizations", description="Tenant id or domain; organizations: that of the account"
-    )
-    issuer: Issuer | None = Field(
-        default=None,
-        description="Issuer of devices' tokens, their claim iss; default: by cloud and token.version",
-        examples=["https://sts.windows.net/11111111-2222-3333-4444-555555555555/"],
+    id: TenantId = setting("Tenant id or domain; organizations: that of the account", default="organizations")
+    issuer: Issuer | None = setting(
+        "Issuer of devices' tokens, their claim iss; default: by cloud and token.version",
+        example="https://sts.windows.net/11111111-2222-3333-4444-555555555555/",
     )
 
 
 class SignInAnswers(Part):
     """How to sign in to the tenant."""
 
-    method: Literal["device-code", "client-secret", "client-certificate", "token-file"] = Field(
-        default="device-code",
-        description="device-code (interactive), client-secret, client-certificate, or token-file",
+    method: Literal["device-code", "client-secret", "client-certificate", "token-file"] = setting(
+        "device-code (interactive), client-secret, client-certificate, or token-file", default="device-code"
     )
-    client_id: ClientId | None = Field(
-        default=None,
-        description="Id of your application for sign-in; default: graph-command-line-tools (device code, "
+    client_id: ClientId | None = setting(
+        "Id of your application for sign-in; default: graph-command-line-tools (device code, "
         "not in a custom cloud)",
-        examples=["11111111-2222-3333-4444-555555555555"],
+        example="11111111-2222-3333-4444-555555555555",
     )
-    client_secret: SecretPlace | None = Field(
-        default=None,
-        description="Location of the client secret: file:PATH, env:NAME or credential:NAME",
-        examples=["file:/root/client-secret"],
+    client_secret: SecretPlace | None = setting(
+        "Location of the client secret: file:PATH, env:NAME or credential:NAME",
+        example="file:/root/client-secret",
     )
-    certificate: FilePath | None = Field(
-        default=None, description="client-certificate: the certificate (PEM)", examples=["/root/app.pem"]
+    certificate: FilePath | None = setting(
+        "client-certificate: the certificate (PEM)", example="/root/app.pem"
     )
-    key: FilePath | None = Field(
-        default=None, description="client-certificate: its private key (PEM)", examples=["/root/app.key"]
+    key: FilePath | None = setting("client-certificate: its private key (PEM)", example="/root/app.key")
+    pfx: FilePath | None = setting(
+        "client-certificate: instead of certificate and key", example="/root/app.pfx"
     )
-    pfx: FilePath | None = Field(
-        default=None,
-        description="client-certificate: instead of certificate and key",
-        examples=["/root/app.pfx"],
-    )
-    passphrase: SecretPlace | None = Field(
-        default=None,
-        description="Location of the passphrase of the PFX",
-        examples=["file:/root/app-passphrase"],
+    passphrase: SecretPlace | None = setting(
+        "Location of the passphrase of the PFX", example="file:/root/app-passphrase"
     )
     token_file: Annotated[
         FilePath | None,
         Option("--token-file", "Access token, instead of a device code.", "PATH", file=True),
-    ] = Field(
-        default=None,
-        description="token-file: a file with an access token for Graph",
-        examples=["/root/token"],
-    )
+    ] = setting("token-file: a file with an access token for Graph", example="/root/token")
 
 
 class IdentityAnswers(Part):
     """This server's own identity in the tenant: how it signs in, or an application created in advance."""
 
-    credential: Literal["certificate", "secret"] = Field(
+    credential: Literal["certificate", "secret"] = setting(
+        "How the application that the installation creates signs in: certificate, or secret",
         default="certificate",
-        description="How the application that the installation creates signs in: certificate, or secret",
     )
-    client_id: Guid | None = Field(
-        default=None,
-        description="Id of the application; without it, the installation creates one",
-        examples=["11111111-2222-3333-4444-555555555555"],
+    client_id: Guid | None = setting(
+        "Id of the application; without it, the installation creates one",
+        example="11111111-2222-3333-4444-555555555555",
     )
-    certificate: FilePath | None = Field(
-        default=None, description="Its certificate (PEM)", examples=["/root/agent.pem"]
+    certificate: FilePath | None = setting("Its certificate (PEM)", example="/root/agent.pem")
+    key: FilePath | None = setting("The private key of the certificate (PEM)", example="/root/agent.key")
+    pfx: FilePath | None = setting("Instead of certificate and key", example="/root/agent.pfx")
+    passphrase: SecretPlace | None = setting(
+        "Location of the passphrase of the PFX", example="file:/root/agent-passphrase"
     )
-    key: FilePath | None = Field(
-        default=None, description="The private key of the certificate (PEM)", examples=["/root/agent.key"]
-    )
-    pfx: FilePath | None = Field(
-        default=None, description="Instead of certificate and key", examples=["/root/agent.pfx"]
-    )
-    passphrase: SecretPlace | None = Field(
-        default=None,
-        description="Location of the passphrase of the PFX",
-        examples=["file:/root/agent-passphrase"],
-    )
-    client_secret: SecretPlace | None = Field(
-        default=None,
-        description="Instead of a certificate: location of its client secret",
-        examples=["file:/root/agent-secret"],
+    client_secret: SecretPlace | None = setting(
+        "Instead of a certificate: location of its client secret", example="file:/root/agent-secret"
     )
 
 
@@ -175,70 +154,55 @@ class CertificateAnswers(Part):
     chain: Annotated[
         FilePaths,
         Option("--cert", "Certificate with its chain (PEM); may be repeated.", "PATH", file=True),
-    ] = Field(
+    ] = setting(
+        "Certificate with its chain (PEM), or a list of files that hold them",
+        example="/root/chain.pem",
         default=(),
-        description="Certificate with its chain (PEM), or a list of files that hold them",
-        examples=["/root/chain.pem"],
-        json_schema_extra={"type": ["string", "array"]},
+        several=True,
     )
-    key: Annotated[FilePath | None, Option("--key", "Private key (PEM).", "PATH", file=True)] = Field(
-        default=None, description="Private key, not encrypted (PEM)", examples=["/root/key.pem"]
+    key: Annotated[FilePath | None, Option("--key", "Private key (PEM).", "PATH", file=True)] = setting(
+        "Private key, not encrypted (PEM)", example="/root/key.pem"
     )
     pfx: Annotated[
         FilePath | None, Option("--pfx", "PFX, instead of --cert and --key.", "PATH", file=True)
-    ] = Field(
-        default=None, description="Instead of chain and key: a PFX with both", examples=["/root/site.pfx"]
-    )
+    ] = setting("Instead of chain and key: a PFX with both", example="/root/site.pfx")
     passphrase: Annotated[
         SecretPlace | None,
         Option("--passphrase-file", "File with the PFX passphrase.", "PATH", file=True, secret=True),
-    ] = Field(
-        default=None,
-        description="Location of the passphrase of the PFX",
-        examples=["file:/root/site-passphrase"],
-    )
+    ] = setting("Location of the passphrase of the PFX", example="file:/root/site-passphrase")
 
 
 class DeviceAnswers(Part):
     """Whose certificates let a device in, where devices authenticate with one."""
 
-    ca_file: FilePath | None = Field(
-        default=None,
-        description="The CA that issues the devices' certificates, or several (PEM)",
-        examples=["/root/device-ca.pem"],
+    ca_file: FilePath | None = setting(
+        "The CA that issues the devices' certificates, or several (PEM)", example="/root/device-ca.pem"
     )
-    crl_file: FilePath | None = Field(
-        default=None,
-        description="Which of these certificates are revoked: the CA's list (PEM, or DER)",
-        examples=["/root/device-ca.crl"],
+    crl_file: FilePath | None = setting(
+        "Which of these certificates are revoked: the CA's list (PEM, or DER)", example="/root/device-ca.crl"
     )
 
 
 class ImageAnswers(Part):
     """The container images, always by digest."""
 
-    server: ImageReference | None = Field(
-        default=None,
-        description="Image of the VPN server",
-        examples=["registry.example.com/server@sha256:" + "0" * 64],
+    server: ImageReference | None = setting(
+        "Image of the VPN server", example="registry.example.com/server@sha256:" + "0" * 64
     )
-    agent: ImageReference | None = Field(
-        default=None,
-        description="Image of the agent",
-        examples=["registry.example.com/agent@sha256:" + "0" * 64],
+    agent: ImageReference | None = setting(
+        "Image of the agent", example="registry.example.com/agent@sha256:" + "0" * 64
     )
-    registry: ImageRegistry | None = Field(
-        default=None,
-        description="Registry with the images of this release, instead of the one it was built for",
-        examples=["registry.example.com/mstunnel"],
+    registry: ImageRegistry | None = setting(
+        "Registry with the images of this release, instead of the one it was built for",
+        example="registry.example.com/mstunnel",
     )
     archive: Annotated[
         FilePaths, Option("--offline", "Load the images from this archive.", "ARCHIVE", file=True)
-    ] = Field(
+    ] = setting(
+        "Offline: archive with both images, or a list of archives",
+        example="/root/images.tar",
         default=(),
-        description="Offline: archive with both images, or a list of archives",
-        examples=["/root/images.tar"],
-        json_schema_extra={"type": ["string", "array"]},
+        several=True,
     )
 
 
@@ -255,12 +219,6 @@ def _port(server: str) -> str:
     return server
 
 
-def _few(servers: tuple[str, ...]) -> tuple[str, ...]:
-    if len(servers) > MOST_SERVERS:
-        raise ValueError(f"must have at most {MOST_SERVERS} servers: remove some")
-    return servers
-
-
 # radcli keeps 63 characters of a name.
 _Server: TypeAlias = Annotated[
     str,
@@ -271,9 +229,7 @@ _Server: TypeAlias = Annotated[
     AfterValidator(_port),
 ]
 _Servers: TypeAlias = Annotated[
-    tuple[_Server, ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
-    AfterValidator(_few),
+    tuple[_Server, ...], one_or_several, at_most(MOST_SERVERS, "servers: remove some")
 ]
 _Identifier: TypeAlias = Annotated[
     str,
@@ -284,19 +240,17 @@ _Identifier: TypeAlias = Annotated[
 class RadiusAnswers(Part):
     """The servers that verify names and passwords, with `authentication: radius`."""
 
-    servers: _Servers = Field(
+    servers: _Servers = setting(
+        "RADIUS server, or a list in the order to ask them: host or host:port; default port 1812",
+        example="radius.example.com",
         default=(),
-        description="RADIUS server, or a list in the order to ask them: host or host:port; default port 1812",
-        examples=["radius.example.com"],
-        json_schema_extra={"type": ["string", "array"]},
+        several=True,
     )
-    secret: SecretPlace | None = Field(
-        default=None,
-        description="Location of the secret that these servers share with the gateway",
-        examples=["file:/root/radius-secret"],
+    secret: SecretPlace | None = setting(
+        "Location of the secret that these servers share with the gateway", example="file:/root/radius-secret"
     )
-    nas_identifier: _Identifier | None = Field(
-        default=None, description="Name of this gateway for these servers (NAS-Identifier)", examples=["gw1"]
+    nas_identifier: _Identifier | None = setting(
+        "Name of this gateway for these servers (NAS-Identifier)", example="gw1"
     )
 
 
@@ -324,9 +278,7 @@ _Scope: TypeAlias = Annotated[
         r"[!#-\[\]-~]{1,200}", "must be one permission as in the claim `scp`, without spaces: correct it"
     ),
 ]
-_Clients: TypeAlias = Annotated[
-    tuple[Guid, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
-]
+_Clients: TypeAlias = Annotated[tuple[Guid, ...], one_or_several]
 Claims: TypeAlias = dict[
     Annotated[
         str,
@@ -345,26 +297,22 @@ Claims: TypeAlias = dict[
 class TokenAnswers(Part):
     """The access tokens that let a device in, with `authentication: oidc`."""
 
-    version: Annotated[Literal["1", "2"], BeforeValidator(str)] | None = Field(
-        default=None,
-        description="Version of the tokens, their claim ver: 1 or 2; default: 1, in the cloud custom 2",
-        examples=["1"],
+    version: Annotated[Literal["1", "2"], BeforeValidator(str)] | None = setting(
+        "Version of the tokens, their claim ver: 1 or 2; default: 1, in the cloud custom 2", example="1"
     )
-    scope: _Scope | None = Field(
-        default=None,
-        description="Delegated permission that the claim scp must contain; default: Tunnel_Allow",
-        examples=["Tunnel_Allow"],
+    scope: _Scope | None = setting(
+        "Delegated permission that the claim scp must contain; default: Tunnel_Allow", example="Tunnel_Allow"
     )
-    clients: _Clients = Field(
-        default=(),
-        description="Ids of the only apps whose tokens are accepted, one or a list (claim azp, in version 1 "
+    clients: _Clients = setting(
+        "Ids of the only apps whose tokens are accepted, one or a list (claim azp, in version 1 "
         "appid); default: any app",
-        examples=["11111111-2222-3333-4444-555555555555"],
-        json_schema_extra={"type": ["string", "array"]},
+        example="11111111-2222-3333-4444-555555555555",
+        default=(),
+        several=True,
     )
-    maximum_lifetime: Annotated[int, AfterValidator(_lifetime)] = Field(
+    maximum_lifetime: Annotated[int, AfterValidator(_lifetime)] = setting(
+        f"Seconds that a token may be valid for, {_SHORTEST} to {_LONGEST}; default: 30 hours",
         default=_DEFAULT_LIFETIME,
-        description=f"Seconds that a token may be valid for, {_SHORTEST} to {_LONGEST}; default: 30 hours",
     )
     required_claims: Claims = Field(
         default_factory=dict,
@@ -382,82 +330,64 @@ class AnswerFile(Part):
     eula: Annotated[
         Literal["accept"] | None,
         Option("--accept-eula", "I have read the licence terms and accept them.", flag="accept"),
-    ] = Field(
-        default=None,
-        description="accept: you have read the licence terms and accept them",
-        examples=["accept"],
-    )
+    ] = setting("accept: you have read the licence terms and accept them", example="accept")
     mode: Annotated[
         Literal["rootful", "rootless"], Option("--rootless", "Install into rootless Podman.", flag="rootless")
-    ] = Field(default="rootful", description="rootful, or rootless Podman")
-    account: Annotated[AccountName, Option("--account", "Account of a rootless gateway.", "NAME")] = Field(
-        default="mstunnel",
-        description="Account that a rootless gateway runs as; created if it does not exist",
+    ] = setting("rootful, or rootless Podman", default="rootful")
+    account: Annotated[AccountName, Option("--account", "Account of a rootless gateway.", "NAME")] = setting(
+        "Account that a rootless gateway runs as; created if it does not exist", default="mstunnel"
     )
-    engine: Annotated[Literal["auto", "podman", "docker"], Option("--engine", "Container engine.")] = Field(
-        default="auto", description="Container engine; auto uses Podman, else Docker"
+    engine: Annotated[Literal["auto", "podman", "docker"], Option("--engine", "Container engine.")] = setting(
+        "Container engine; auto uses Podman, else Docker", default="auto"
     )
-    bridge: Ipv4Range | None = Field(
-        default=None,
-        description="Range for the bridge of the container engine, when its default conflicts",
-        examples=["192.168.240.0/24"],
+    bridge: Ipv4Range | None = setting(
+        "Range for the bridge of the container engine, when its default conflicts", example="192.168.240.0/24"
     )
-    server_name: Line | None = Field(
-        default=None,
-        description="Name of this server in the tenant; default: the host name",
-        examples=["gw1"],
+    server_name: Line | None = setting(
+        "Name of this server in the tenant; default: the host name", example="gw1"
     )
-    tenant: TenantAnswers = Field(default=TenantAnswers(), description="The tenant and its cloud")
-    sign_in: SignInAnswers = Field(default=SignInAnswers(), description="How to sign in")
-    identity: IdentityAnswers = Field(
-        default=IdentityAnswers(), description="This server's own identity in the tenant"
+    tenant: TenantAnswers = setting("The tenant and its cloud", default=TenantAnswers())
+    sign_in: SignInAnswers = setting("How to sign in", default=SignInAnswers())
+    identity: IdentityAnswers = setting("This server's own identity in the tenant", default=IdentityAnswers())
+    site: Annotated[Line | None, Option("--site", "Site to join.", "ID_OR_NAME")] = setting(
+        "Site to join: its id (GUID) or its name", example="Berlin"
     )
-    site: Annotated[Line | None, Option("--site", "Site to join.", "ID_OR_NAME")] = Field(
-        default=None, description="Site to join: its id (GUID) or its name", examples=["Berlin"]
-    )
-    deployment: Literal["standalone", "pod"] = Field(
-        default="standalone",
-        description="How the tenant lists this server: standalone, or pod (see `render kubernetes`); "
+    deployment: Literal["standalone", "pod"] = setting(
+        "How the tenant lists this server: standalone, or pod (see `render kubernetes`); "
         "it stays as it was registered",
+        default="standalone",
     )
-    existing_record: Literal["fail", "replace"] = Field(
-        default="fail",
-        description="If the site has the record of an offline server of this name: fail, or replace it",
+    existing_record: Literal["fail", "replace"] = setting(
+        "If the site has the record of an offline server of this name: fail, or replace it", default="fail"
     )
-    certificate: CertificateAnswers = Field(
-        default=CertificateAnswers(), description="TLS certificate of the site"
-    )
+    certificate: CertificateAnswers = setting("TLS certificate of the site", default=CertificateAnswers())
     environment: Variables = Field(
         default_factory=dict,
         description="Variables for env.sh, for example https_proxy, no_proxy, TRACE_SESSIONS",
         examples=[{"https_proxy": "http://proxy.example.com:3128", "TRACE_SESSIONS": 1}],
     )
-    images: ImageAnswers = Field(default=ImageAnswers(), description="Container images")
-    authentication: Literal["oidc", "certificate", "radius"] = Field(
-        default="oidc",
-        description="How devices authenticate: oidc (an Entra token), certificate, or radius (password)",
+    images: ImageAnswers = setting("Container images", default=ImageAnswers())
+    authentication: Literal["oidc", "certificate", "radius"] = setting(
+        "How devices authenticate: oidc (an Entra token), certificate, or radius (password)", default="oidc"
     )
-    authentication_also: Literal["none", "certificate"] = Field(
-        default="none",
-        description="certificate: a certificate alone lets a device in, too; none: it does not",
+    authentication_also: Literal["none", "certificate"] = setting(
+        "certificate: a certificate alone lets a device in, too; none: it does not", default="none"
     )
-    devices: DeviceAnswers = Field(
-        default=DeviceAnswers(), description="Whose certificates let a device in, where certificates do"
+    devices: DeviceAnswers = setting(
+        "Whose certificates let a device in, where certificates do", default=DeviceAnswers()
     )
-    radius: RadiusAnswers = Field(
-        default=RadiusAnswers(), description="The servers that verify names and passwords, with radius"
+    radius: RadiusAnswers = setting(
+        "The servers that verify names and passwords, with radius", default=RadiusAnswers()
     )
-    token: TokenAnswers = Field(default=TokenAnswers(), description="Which Entra tokens the gateway accepts")
+    token: TokenAnswers = setting("Which Entra tokens the gateway accepts", default=TokenAnswers())
 
-    client_to_client: bool = Field(
-        default=False, description="true: devices can reach each other through the gateway"
-    )
-    proxy_protocol_from: Balancers = Field(
-        default=(),
-        description="Balancers that send the PROXY protocol: address or network, or a list; other addresses "
+    client_to_client: bool = setting("true: devices can reach each other through the gateway", default=False)
+    proxy_protocol_from: Balancers = setting(
+        "Balancers that send the PROXY protocol: address or network, or a list; other addresses "
         "cannot connect by TCP",
-        examples=[["192.0.2.10", "192.0.2.11"]],
-        json_schema_extra={"type": ["string", "array"]},
+        example=["192.0.2.10", "192.0.2.11"],
+        default=(),
+        several=True,
     )
 
     @property

@@ -4,14 +4,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from mstunnel_setup.answers.errors import Key
 from mstunnel_setup.answers.variables import refuse_wrong
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 
 Section: TypeAlias = Mapping[str, object]
-Finding: TypeAlias = tuple[str, str]
+Advice: TypeAlias = tuple[str, str]
 """The key concerned, and what to do about it."""
-Rule: TypeAlias = Callable[[Section], Iterator[Finding]]
+Located: TypeAlias = tuple[tuple[str, ...], str]
+"""The keys that lead to it, and what to do about it."""
 
 _SIGN_IN_KEYS = {
     "device-code": (),
@@ -43,77 +45,100 @@ _NO_TENANT = {
 }
 
 
-def tenant(section: Section) -> Iterator[Finding]:
+def _tenant(section: Section) -> Iterator[Advice]:
     """`authority` and `graph` belong to the cloud `custom`, which needs both; an issuer is of this tenant."""
     custom = section.get("cloud", "public") == "custom"
     for key in ("authority", "graph"):
         if custom and key not in section:
-            yield "cloud", f"`cloud: custom` needs `{key}`: add its https address"
+            yield "cloud", text("`cloud: custom` needs `{key}`: add its https address", key=Key(key))
         elif not custom and key in section:
-            yield key, f"`{key}` is for `cloud: custom` only: set that cloud or remove `{key}`"
+            advice = text(
+                "`{key}` is for `cloud: custom` only: set that cloud or remove `{key}`", key=Key(key)
+            )
+            yield key, advice
     if "ca_file" in section and "ca_pem" in section:
-        yield "ca_pem", "use either `ca_file` or `ca_pem`: remove one of them"
+        yield "ca_pem", _either("ca_file", "ca_pem")
     issuer, tenant_id = str(section.get("issuer", "")).lower(), str(section.get("id", "")).lower()
-    yield from _issuer_of_another(issuer, tenant_id)
-    for part in issuer.split("/"):
-        if part in _NO_TENANT:
-            yield "issuer", f"`issuer` names `{part}`, {_NO_TENANT[part]}: name your tenant by its id"
+    yield from _issuer(issuer, tenant_id)
     if _GUID.fullmatch(tenant_id) and tenant_id in _NO_TENANT:
-        yield "id", f"`id` is {_NO_TENANT[tenant_id]}: name your tenant"
+        yield "id", text("`{key}` is {reason}: name your tenant", key=Key("id"), reason=_NO_TENANT[tenant_id])
 
 
-def _issuer_of_another(issuer: str, tenant_id: str) -> Iterator[Finding]:
+def _issuer(issuer: str, tenant_id: str) -> Iterator[Advice]:
     named = _GUID.search(issuer)
     if named and _GUID.fullmatch(tenant_id) and named[0] != tenant_id:
-        yield "issuer", f"`issuer` names the tenant {named[0]}, and `id` another one: correct one of them"
+        advice = text(
+            "`{issuer}` names the tenant {tenant}, and `{key}` another one: correct one of them",
+            issuer=Key("issuer"),
+            tenant=named[0],
+            key=Key("id"),
+        )
+        yield "issuer", advice
+    for part in issuer.split("/"):
+        if part in _NO_TENANT:
+            advice = text(
+                "`{key}` names `{part}`, {reason}: name your tenant by its id",
+                key=Key("issuer"),
+                part=part,
+                reason=_NO_TENANT[part],
+            )
+            yield "issuer", advice
 
 
-def token(section: Section) -> Iterator[Finding]:
+def _either(one: str, other: str) -> str:
+    return text("use either `{one}` or `{other}`: remove one of them", one=Key(one), other=Key(other))
+
+
+def _token(section: Section) -> Iterator[Advice]:
     """No further claim stands against what another setting says, or has a value that no token has."""
     claims = section.get("required_claims", {})
-    elsewhere = _CLAIMS_ELSEWHERE
+    elsewhere = dict(_CLAIMS_ELSEWHERE)
     if "clients" in section:
-        elsewhere = {
-            **elsewhere,
-            **dict.fromkeys(("appid", "azp"), "set `token.clients` alone and remove it"),
-        }
+        elsewhere |= dict.fromkeys(("appid", "azp"), text("set `token.clients` alone and remove it"))
     for name, value in claims.items() if isinstance(claims, Mapping) else ():
+        advice = ""
         if name in elsewhere:
-            yield "required_claims", f"`token.required_claims` has `{name}`: {elsewhere[name]}"
+            advice = text("`token.required_claims` has `{name}`: {advice}", name=name, advice=elsewhere[name])
         elif name in _CLAIMS_OF_TEXT and not isinstance(value, str):
-            yield "required_claims", f"`token.required_claims.{name}` is text in tokens: write it in quotes"
-        elif name in _CLAIMS_OF_MEMBERS and not _same(value, wanted := _CLAIMS_OF_MEMBERS[name]):
-            kind = "text" if isinstance(wanted, str) else "number"
-            content = text(
-                "can only be the {kind} `{wanted}`, as in tokens of members: correct or remove it",
-                kind=kind,
-                wanted=wanted,
-            )
-            yield "required_claims", f"`token.required_claims.{name}` {content}"
+            advice = text("`token.required_claims.{name}` is text in tokens: write it in quotes", name=name)
+        elif name in _CLAIMS_OF_MEMBERS:
+            # Equality as the gateway compares: neither `"0"` nor `false` is 0.
+            wanted = _CLAIMS_OF_MEMBERS[name]
+            if type(value) is not type(wanted) or value != wanted:
+                advice = text(
+                    "`token.required_claims.{name}` can only be the {kind} `{wanted}`, as in tokens of "
+                    "members: correct or remove it",
+                    name=name,
+                    kind="text" if isinstance(wanted, str) else "number",
+                    wanted=wanted,
+                )
+        if advice:
+            yield "required_claims", advice
 
 
-def _same(found: object, wanted: object) -> bool:
-    """Equality as the gateway compares: neither `"0"` nor `false` is 0."""
-    return type(found) is type(wanted) and found == wanted
-
-
-def sign_in(section: Section) -> Iterator[Finding]:
+def _sign_in(section: Section) -> Iterator[Advice]:
     """Every method has its own keys, and an application needs its id."""
     method = str(section.get("method", "device-code"))
     for key, other in foreign_keys(method).items():
         if key in section:
-            yield key, f"`{key}` is for `method: {other}`: set that method or remove `{key}`"
+            advice = text(
+                "`{key}` is for `method: {other}`: set that method or remove `{key}`",
+                key=Key(key),
+                other=other,
+            )
+            yield key, advice
     if method in ("client-secret", "client-certificate") and "client_id" not in section:
-        yield "method", f"`method: {method}` needs `client_id`: add the id of the application"
-    yield from _method_needs(method, section)
-
-
-def _method_needs(method: str, section: Section) -> Iterator[Finding]:
+        advice = text(
+            "`method: {method}` needs `{key}`: add the id of the application",
+            method=method,
+            key=Key("client_id"),
+        )
+        yield "method", advice
     if method == "client-certificate":
         yield from _pair_or_pfx(section, "certificate", "method")
     for key in ("client_secret", "token_file"):
         if key in _SIGN_IN_KEYS.get(method, ()) and key not in section:
-            yield "method", f"`method: {method}` needs `{key}`: add it"
+            yield "method", text("`method: {method}` needs `{key}`: add it", method=method, key=Key(key))
 
 
 def needed_to_sign_in(method: str, *, cloud: str, has_pfx: bool) -> tuple[str, ...]:
@@ -133,33 +158,37 @@ def foreign_keys(method: str) -> Mapping[str, str]:
     return {key: other for other, keys in _SIGN_IN_KEYS.items() if other != method for key in keys}
 
 
-def identity(section: Section) -> Iterator[Finding]:
+def _identity(section: Section) -> Iterator[Advice]:
     """An application created in advance signs in with a certificate or a secret."""
-    beforehand = {key: value for key, value in section.items() if key != "credential"}
-    if not beforehand:
+    own = [key for key in section if key != "credential"]
+    if not own:
         return
     if "credential" in section:
-        yield "credential", "`credential` is for an application that the installation creates: remove it"
+        advice = text(
+            "`{key}` is for an application that the installation creates: remove it", key=Key("credential")
+        )
+        yield "credential", advice
     if "client_id" not in section:
-        yield next(iter(beforehand)), "`identity` needs `client_id`: add the id of the application"
+        yield own[0], text("`identity` needs `{key}`: add the id of the application", key=Key("client_id"))
     if "client_secret" not in section:
         yield from _pair_or_pfx(section, "certificate", "client_id")
         return
     for key in ("certificate", "key", "pfx", "passphrase"):
         if key in section:
-            yield key, "use either a certificate or `client_secret`: remove one of them"
+            secret = Key("client_secret")
+            yield key, text("use either a certificate or `{key}`: remove one of them", key=secret)
 
 
-def certificate(section: Section) -> Iterator[Finding]:
+def _certificate(section: Section) -> Iterator[Advice]:
     """Chain and key, in one file or two, or a PFX; at its usual place that needs only a passphrase."""
     chain = section.get("chain")
-    if "pfx" not in section and (chain or section.get("key")):
-        yield from _pair_or_pfx({"key": chain, **section}, "chain", "")
-    elif "pfx" in section:
+    if "pfx" in section:
         yield from _pair_or_pfx(section, "chain", "")
+    elif chain or section.get("key"):
+        yield from _pair_or_pfx({"key": chain, **section}, "chain", "")
 
 
-def environment(section: Section) -> Iterator[Finding]:
+def _environment(section: Section) -> Iterator[Advice]:
     """What the gateway reads in `env.sh` has values that it can use."""
     for name, value in section.items():
         try:
@@ -168,84 +197,73 @@ def environment(section: Section) -> Iterator[Finding]:
             yield name, f"{error.message}: {error.hint[:1].lower()}{error.hint[1:].rstrip('.')}"
 
 
-def _pair_or_pfx(section: Section, leaf: str, otherwise: str) -> Iterator[Finding]:
+def _pair_or_pfx(section: Section, leaf: str, otherwise: str) -> Iterator[Advice]:
+    keys = {"leaf": Key(leaf), "key": Key("key"), "pfx": Key("pfx"), "passphrase": Key("passphrase")}
     pair = [key for key in (leaf, "key") if section.get(key)]
     if "pfx" in section:
         for key in pair:
-            yield key, f"use either `{leaf}` and `key`, or `pfx`: remove one of them"
+            yield key, text("use either `{leaf}` and `{key}`, or `{pfx}`: remove one of them", **keys)
         return
     if "passphrase" in section:
-        yield "passphrase", "`passphrase` is for `pfx` only: add `pfx` or remove `passphrase`"
+        advice = text("`{passphrase}` is for `{pfx}` only: add `{pfx}` or remove `{passphrase}`", **keys)
+        yield "passphrase", advice
     if len(pair) == 1:
-        missing = "key" if pair == [leaf] else leaf
-        yield pair[0], f"`{pair[0]}` requires `{missing}`: add it"
+        missing = Key("key" if pair == [leaf] else leaf)
+        yield pair[0], text("`{key}` requires `{missing}`: add it", key=Key(pair[0]), missing=missing)
     elif not pair and otherwise:
-        yield otherwise, f"add `{leaf}` and `key`, or `pfx`"
+        yield otherwise, text("add `{leaf}` and `{key}`, or `{pfx}`", **keys)
 
 
-RULES: Mapping[str, Rule] = {
-    "tenant": tenant,
-    "sign_in": sign_in,
-    "identity": identity,
-    "certificate": certificate,
-    "environment": environment,
-    "token": token,
+_RULES: Mapping[str, Callable[[Section], Iterator[Advice]]] = {
+    "tenant": _tenant,
+    "sign_in": _sign_in,
+    "identity": _identity,
+    "certificate": _certificate,
+    "environment": _environment,
+    "token": _token,
 }
-"""The rules inside a section of the answer file, by its name."""
 
 
-def findings_of_rules(answers: Section) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What the rules find in answers by name, sections among them: the keys to it, and what to do."""
-    for name, rule in RULES.items():
-        section = answers.get(name, {})
-        for key, advice in rule(section) if isinstance(section, Mapping) else ():
+def findings_of_rules(answers: Section) -> Iterator[Located]:
+    """What the rules find in answers by name, sections among them."""
+    for name, rule in _RULES.items():
+        for key, advice in rule(_section(answers, name)):
             yield (name, key), advice
-    yield from _ways_to_authenticate(answers)
-    yield from _issuer_of_version(answers.get("tenant", {}), answers.get("token", {}))
-
-
-def _issuer_of_version(
-    tenant_section: object, token_section: object
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    """An issuer of Microsoft's says which version its tokens have."""
-    if not (isinstance(tenant_section, Mapping) and isinstance(token_section, Mapping)):
-        return
-    issuer, version = str(tenant_section.get("issuer", "")), str(token_section.get("version", ""))
-    own = "2" if issuer.endswith("/v2.0") else "1" if issuer.startswith("https://sts.") else version
-    if issuer and version and own != version:
-        content = text(
-            "`tenant.issuer` is of version {own}, and `token.version` is {version}: correct one of them",
-            own=own,
-            version=version,
-        )
-        yield ("token", "version"), content
-
-
-def _ways_to_authenticate(answers: Section) -> Iterator[tuple[tuple[str, ...], str]]:
-    """A second way is another one, and what is about certificates needs devices that have some."""
+    # A second way to authenticate is another one; what is about certificates needs devices that have some.
     ways = [answers.get("authentication", "oidc"), answers.get("authentication_also", "none")]
     if ways == ["certificate", "certificate"]:
-        yield ("authentication_also",), "`authentication` is `certificate` already: remove it"
+        yield ("authentication_also",), text("`authentication` is `certificate` already: remove it")
     yield from _only_with(answers, "devices", "certificate", ways)
     yield from _only_with(answers, "radius", "radius", ways[:1])
     if ways[0] == "radius":
-        yield from _radius_needs(answers.get("radius", {}))
+        for key in ("servers", "secret"):
+            if not _section(answers, "radius").get(key):
+                advice = text("`authentication: radius` needs `radius.{key}`: add it", key=key)
+                yield ("authentication",), advice
+    # An issuer of Microsoft's says which version its tokens have.
+    issuer = str(_section(answers, "tenant").get("issuer", ""))
+    version = str(_section(answers, "token").get("version", ""))
+    own = "2" if issuer.endswith("/v2.0") else "1" if issuer.startswith("https://sts.") else version
+    if issuer and version and own != version:
+        advice = text(
+            "`tenant.issuer` is of version {own}, and `{key}` is {version}: correct one of them",
+            own=own,
+            key=Key("token.version"),
+            version=version,
+        )
+        yield ("token", "version"), advice
 
 
-def _only_with(
-    answers: Section, name: str, way: str, ways: Sequence[object]
-) -> Iterator[tuple[tuple[str, ...], str]]:
+def _section(answers: Section, name: str) -> Section:
+    found = answers.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _only_with(answers: Section, name: str, way: str, ways: Sequence[object]) -> Iterator[Located]:
     """The keys of a section that belongs to one way to authenticate, which none of `ways` is."""
-    section = answers.get(name, {})
-    if way in ways or not isinstance(section, Mapping):
+    if way in ways:
         return
     setting = " or ".join(f"`{key}: {way}`" for key in ("authentication", "authentication_also")[: len(ways)])
-    for key in map(str, section):
-        yield (name, key), f"`{key}` is for {setting}: set that, or remove it"
-
-
-def _radius_needs(section: object) -> Iterator[tuple[tuple[str, ...], str]]:
-    given = section if isinstance(section, Mapping) else {}
-    for key in ("servers", "secret"):
-        if not given.get(key):
-            yield ("authentication",), f"`authentication: radius` needs `radius.{key}`: add it"
+    for key in map(str, _section(answers, name)):
+        advice = text("`{key}` is for {setting}: set that, or remove it", key=Key(key), setting=setting)
+        yield (name, key), advice

@@ -18,7 +18,6 @@ from mstunnel_setup.io.files import Files
 Place: TypeAlias = Literal["file", "env", "credential"]
 
 _LARGEST = 65536
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _FORMS = {
     "file": (re.compile(r"/[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f/]"), text("the full path of a file")),
     "env": (re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), text("the name of an environment variable")),
@@ -83,12 +82,16 @@ def resolve(
 
     Raises UsageError when there is none, or when a file of it may be read by others.
     """
+    directory = environment.get("CREDENTIALS_DIRECTORY", "")
+    value = ""
     if reference.place == "env":
         value = environment.get(reference.name, "")
     elif reference.place == "file":
-        value = _read(files, reference.name, reference, _OTHERS)
-    else:
-        value = _credential(files, reference, environment)
+        value = _read(files, reference.name, reference, stat.S_IRWXG | stat.S_IRWXO)
+    elif directory:
+        # systemd guards its directory, and may grant access by ACL, seen as group bits.
+        path = str(PurePosixPath(directory, reference.name))
+        value = _read(files, path, reference, stat.S_IRWXO)
     if not value and not (may_be_empty and reference.place == "file"):
         raise _missing(reference, "it is empty or not set")
     return Secret(value)
@@ -110,14 +113,6 @@ def reveal(
     value = resolve(reference, files.given, os.environ, may_be_empty=may_be_empty).reveal()
     protect(value)
     return value
-
-
-def _credential(files: Files, reference: SecretReference, environment: Mapping[str, str]) -> str:
-    """The credential. systemd guards its directory, and may grant access by ACL, seen as group bits."""
-    directory = environment.get("CREDENTIALS_DIRECTORY", "")
-    if not directory:
-        return ""
-    return _read(files, str(PurePosixPath(directory, reference.name)), reference, stat.S_IRWXO)
 
 
 def _read(files: Files, path: str, reference: SecretReference, forbidden: int) -> str:

@@ -16,11 +16,12 @@ from mstunnel_setup.base.text import text
 class Setting(Option):
     """One setting and its option: `path` is its place in the answer file, such as `tenant.ca_file`.
 
-    `kind` is the type of its value.
+    `kind` is the type of its value; an `optional` one has none by default.
     """
 
     path: str = ""
     kind: Any = str
+    optional: bool = False
 
     @property
     def section(self) -> bool:
@@ -51,7 +52,7 @@ def _settings(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
             yield from _settings(kind, f"{name}.")
         elif name != "version" or prefix:
             option = next((item for item in info.metadata if isinstance(item, Option)), Option())
-            yield Setting(**vars(option), path=f"{prefix}{name}", kind=kind)
+            yield Setting(**vars(option), path=f"{prefix}{name}", kind=kind, optional=info.default is None)
 
 
 SETTINGS = tuple(_settings(AnswerFile))

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, ip_network
 from typing import Annotated, Final, TypeAlias, get_args
 
 from pydantic import (
@@ -79,6 +79,21 @@ def matching(pattern: str, message: str) -> AfterValidator:
         return text
 
     return AfterValidator(matched)
+
+
+one_or_several = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
+"""Takes one value in place of a list of them."""
+
+
+def at_most(count: int, advice: str) -> AfterValidator:
+    """What accepts so many values, and refuses more with the advice."""
+
+    def counted(values: tuple[str, ...]) -> tuple[str, ...]:
+        if len(values) > count:
+            raise ValueError(f"must have at most {count} {advice}")
+        return values
+
+    return AfterValidator(counted)
 
 
 def _line(text: str) -> str:
@@ -214,7 +229,6 @@ Variables: TypeAlias = dict[
 ]
 
 
-_MOST: Final = 64
 # Anyone with an address of such a range can forge those of devices, in the log and for bans.
 _SHORTEST: Final = {4: 16, 6: 48}
 
@@ -234,22 +248,11 @@ def _balancer(text: str) -> str:
             f"must not be wider than /{_SHORTEST[network.version]}, as all of it can claim to be any device: "
             "name the balancers"
         )
-    return _shown(network)
-
-
-def _shown(network: IPv4Network | IPv6Network) -> str:
-    single = network.prefixlen == network.max_prefixlen
-    return str(network.network_address if single else network)
-
-
-def _few(balancers: tuple[str, ...]) -> tuple[str, ...]:
-    if len(balancers) > _MOST:
-        raise ValueError(f"must have at most {_MOST} entries: name a network instead")
-    return balancers
+    return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
 
 
 Balancers: TypeAlias = Annotated[
     tuple[Annotated[str, AfterValidator(_balancer)], ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
-    AfterValidator(_few),
+    one_or_several,
+    at_most(64, "entries: name a network instead"),
 ]

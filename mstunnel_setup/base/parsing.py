@@ -35,8 +35,6 @@ def moment(text: str) -> datetime | None:
 
 def http_date(text: str) -> datetime | None:
     """The time in a date of HTTP (RFC 9110, 5.6.7), which is in UTC; None for anything else."""
-    # Every command would start later for it, and few of them need it.
-
     try:
         return aware(parsedate_to_datetime(text))
     except (ValueError, TypeError, OverflowError):
@@ -65,13 +63,20 @@ def json_value(
     Raises ValueError for anything else, also for `NaN`, numbers beyond those of a machine, lone surrogates
     (which no file can hold) and what is nested beyond reason.
     """
+
+    def machine_number(text: str) -> int:
+        digits = len(text.removeprefix("-"))
+        if digits > _DIGITS_OF_JSON:
+            raise ValueError(f"a number of {digits} digits is too large")
+        return int(text)
+
     try:
         found = json.loads(
             content,
             object_pairs_hook=pairs,
             parse_constant=_finite,
             parse_float=_finite,
-            parse_int=_machine_number,
+            parse_int=machine_number,
             strict=strict,
         )
     except RecursionError as error:
@@ -147,10 +152,3 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text[:40]} is no number that can be used")
     return number
-
-
-def _machine_number(text: str) -> int:
-    digits = len(text.removeprefix("-"))
-    if digits > _DIGITS_OF_JSON:
-        raise ValueError(f"a number of {digits} digits is too large")
-    return int(text)

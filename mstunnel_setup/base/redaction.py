@@ -9,7 +9,6 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Final, TypeAlias
 from urllib.parse import quote_from_bytes, quote_plus
 
@@ -45,17 +44,17 @@ class Known:
     def replaced(self, text: str) -> tuple[str, int]:
         """`text` with stars for every known secret, and for how many places."""
         parts, end, count = [], 0, 0
-        for start, stop in _merged(self._places(text) if self._forms else ()):
+        small = text.translate(_SMALL) if self._forms else ""
+        places = (
+            (at, at + len(form))
+            for at in range(len(small))
+            for form in self._forms.get(small[at : at + _SHORTEST], ())
+            if small.startswith(form, at)
+        )
+        for start, stop in _merged(places):
             parts += [text[end:start], STARS]
             end, count = stop, count + 1
         return "".join([*parts, text[end:]]), count
-
-    def _places(self, text: str) -> Iterator[tuple[int, int]]:
-        small = text.translate(_SMALL)
-        for at in range(len(small)):
-            for form in self._forms.get(small[at : at + _SHORTEST], ()):
-                if small.startswith(form, at):
-                    yield at, at + len(form)
 
 
 class Redactor:
@@ -93,8 +92,12 @@ class Scrubber:
     def __init__(self, known: Iterable[bytes]) -> None:
         self._known = Known()
         for secret in known:
-            for part in _parts(secret):
-                self._known.add(part, _SHORTEST_FOUND)
+            # Its longer lines, too: of a key one line alone is too much.
+            stripped = secret.strip()
+            lines = {line for line in _LINE.findall(stripped) if b"-----" not in line}
+            for part in {stripped, *lines}:
+                if len(part) >= _SHORTEST_FOUND:
+                    self._known.add(part, _SHORTEST_FOUND)
         self.counts: Counter[str] = Counter()
 
     def clean(self, text: str) -> str:
@@ -102,7 +105,12 @@ class Scrubber:
         # What UTF-16 puts between the letters would hide them from every search.
         text, count = self._known.replaced(printable(text.replace("\0", "")))
         self.counts["known secret"] += count
-        return "".join(map(_cut, _without_likely(text, self.counts).splitlines(keepends=True)))
+        lines = _without_likely(text, self.counts).splitlines(keepends=True)
+        for number, line in enumerate(lines):
+            content = line.rstrip("\r\n")
+            if (left := len(content) - LONGEST_LINE) > 0:
+                lines[number] = f"{content[:LONGEST_LINE]} [{left} characters cut]{line[len(content) :]}"
+        return "".join(lines)
 
     def holds(self, text: str) -> bool:
         """Whether a known secret is in `text`, in any form."""
@@ -120,22 +128,15 @@ def without_tokens(text: str) -> str:
 
 
 def _without_likely(text: str, counts: Counter[str]) -> str:
-    for rule in _RULES:
-        text = rule[1].sub(partial(_counted, rule, counts), text)
+    for kind, pattern, replace in _RULES:
+        parts, end = [], 0
+        for found in pattern.finditer(text):
+            new = replace(found)
+            counts[kind] += new != found[0]
+            parts += [text[end : found.start()], new]
+            end = found.end()
+        text = "".join([*parts, text[end:]])
     return text
-
-
-def _counted(rule: _Rule, counts: Counter[str], found: _Match) -> str:
-    kind, _pattern, replace = rule
-    new = replace(found)
-    counts[kind] += new != found[0]
-    return new
-
-
-def _cut(line: str) -> str:
-    content = line.rstrip("\r\n")
-    left = len(content) - LONGEST_LINE
-    return line if left <= 0 else f"{content[:LONGEST_LINE]} [{left} characters cut]{line[len(content) :]}"
 
 
 def _merged(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -149,13 +150,6 @@ def _merged(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         stop = max(stop, last)
     if stop > start:
         yield start, stop
-
-
-def _parts(secret: bytes) -> set[bytes]:
-    """The secret, and its longer lines: of a key one line alone is too much."""
-    stripped = secret.strip()
-    lines = {line for line in _LINE.findall(stripped) if b"-----" not in line}
-    return {part for part in {stripped, *lines} if len(part) >= _SHORTEST_FOUND}
 
 
 def _forms(secret: bytes) -> set[str]:

@@ -39,48 +39,28 @@ def render(name: str, /, **values: object) -> str:
 @cache
 def _environment() -> "Environment":
     # The image of the agent, which renders nothing, has no jinja2.
-    from jinja2 import (  # noqa: PLC0415
-        Environment,
-        FileSystemLoader,
-        StrictUndefined,
-        pass_eval_context,
-    )
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_context  # noqa: PLC0415
+
+    @pass_eval_context
+    def finalize(context: Any, value: object) -> object:
+        """What every expression of a template goes through; a page may hold lines, and is escaped."""
+        return value if context.autoescape else _line(str(value))
 
     environment = Environment(
         loader=FileSystemLoader(_DIRECTORIES),
         undefined=StrictUndefined,
-        autoescape=_is_page,  # noqa: S701 (the other files have rules of their own)
-        finalize=pass_eval_context(_finalize),
+        # The other files have rules of their own.
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),  # noqa: S701
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    rules = (
-        systemd,
-        systemd_command,
-        systemd_text,
-        quadlet,
-        quadlet_word,
-        shell,
-        ocserv,
-        radius,
-        logrotate,
-        plain,
-        yaml,
-        compose,
-    )
+    quoting = (systemd, systemd_command, systemd_text, quadlet, quadlet_word, shell, ocserv, radius)
+    rules = (*quoting, logrotate, plain, yaml, compose)
     environment.filters.update({rule.__name__: rule for rule in rules})
     return environment
-
-
-def _is_page(name: str | None) -> bool:
-    return name is not None and name.endswith(".html.j2")
-
-
-def _finalize(context: Any, value: object) -> object:
-    """What every expression of a template goes through; a page may hold lines, and is escaped."""
-    return value if context.autoescape else _line(str(value))
 
 
 def _line(value: str) -> str:
@@ -103,7 +83,8 @@ def systemd_text(value: str) -> str:
 
 def systemd(value: str) -> str:
     """`value` as one word of a unit's setting, such as `Environment=` or the program of `ExecStart=`."""
-    return f'"{_escaped(value).replace("%", "%%")}"'
+    escaped = _line(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped.replace("%", "%%")}"'
 
 
 def systemd_command(value: str) -> str:
@@ -167,7 +148,3 @@ def _unquoted(value: str) -> str:
     if value.endswith("\\"):
         raise UNQUOTABLE(value=value, reason="it ends with a backslash")
     return plain(value)
-
-
-def _escaped(value: str) -> str:
-    return _line(value).replace("\\", "\\\\").replace('"', '\\"')

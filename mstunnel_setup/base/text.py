@@ -11,11 +11,7 @@ _LONGEST: Final = 400
 _QUOTED: Final = 80
 # Control characters, and the marks that reorder text on a terminal.
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
 _LINE_ENDS: Final = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
-
-
 # Characters between which a line may end, brackets that stay with what follows, and what never begins a line:
 # small kana, the long vowel mark, closing brackets and punctuation (JIS X 4051).
 _WIDE: Final = "\u2e80-\u303f\u3041-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60\uffe0-\uffe6"

@@ -47,43 +47,37 @@ def is_for_gateway(content: bytes) -> bool:
 
 def root_findings(files: Files) -> Iterator[Problem]:
     """What is wrong with the files below ca-trust that were put there by hand."""
-    for name in files.names(paths.CA_TRUST):
-        if name.endswith(".crt"):
-            path = f"{paths.CA_TRUST}/{name}"
-            yield from _about_file(path, files.read(path) or b"")
-
-
-def _about_file(path: str, content: bytes) -> Iterator[Problem]:
-    try:
-        certificates = read_material(content).certificates
-        problem = "" if certificates else text("it contains no certificate")
-    except CertificateError as error:
-        certificates, problem = (), error.message
-    if problem:
-        yield warning(
-            "root-unreadable",
-            "{path} cannot be read: {problem}",
-            hint="Remove it, or give the authority as PEM.",
-            path=path,
-            problem=problem,
-        )
-        return
-    if not is_for_gateway(content):
-        yield warning(
-            "root-not-pem",
-            "{path} is not PEM: the commands trust it, but the gateway does not",
-            hint="Run `mst-cli ca-trust add {path}`.",
-            path=path,
-        )
-    for certificate in certificates:
-        if not is_ca(certificate):
+    for path in (f"{paths.CA_TRUST}/{name}" for name in files.names(paths.CA_TRUST) if name.endswith(".crt")):
+        content = files.read(path) or b""
+        try:
+            certificates = read_material(content).certificates
+            problem = "" if certificates else text("it contains no certificate")
+        except CertificateError as error:
+            certificates, problem = (), error.message
+        if problem:
             yield warning(
-                "root-not-ca",
-                "{path} holds the certificate of {subject}, which is not an authority (CA)",
-                hint="Give the certificate of the authority instead.",
+                "root-unreadable",
+                "{path} cannot be read: {problem}",
+                hint="Remove it, or give the authority as PEM.",
                 path=path,
-                subject=title(certificate),
+                problem=problem,
             )
+        elif not is_for_gateway(content):
+            yield warning(
+                "root-not-pem",
+                "{path} is not PEM: the commands trust it, but the gateway does not",
+                hint="Run `mst-cli ca-trust add {path}`.",
+                path=path,
+            )
+        for certificate in certificates:
+            if not is_ca(certificate):
+                yield warning(
+                    "root-not-ca",
+                    "{path} holds the certificate of {subject}, which is not an authority (CA)",
+                    hint="Give the certificate of the authority instead.",
+                    path=path,
+                    subject=title(certificate),
+                )
 
 
 def added_roots_pem(files: Files) -> str:

@@ -5,7 +5,7 @@ for each name of an issuer: what is wrong here would let revoked devices in with
 before.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -57,30 +57,60 @@ def device_authorities(content: bytes, path: str, now: datetime) -> tuple[x509.C
     return material.certificates
 
 
+def _problems_of_ca(certificate: x509.Certificate, now: datetime) -> Iterator[str]:
+    name, usage = title(certificate), extension(certificate, x509.KeyUsage)
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if not is_ca(certificate):
+        yield text("{name} is not a CA (basic constraints)", name=name)
+    elif usage is not None and not usage.key_cert_sign:
+        yield text("{name} may not issue certificates (key usage)", name=name)
+    if now > end:
+        yield text("{name} expired on {not_valid_after_utc:%Y-%m-%d}", name=name, not_valid_after_utc=end)
+    elif now < start:
+        yield text(
+            "{name} is valid only from {not_valid_before_utc:%Y-%m-%d}", name=name, not_valid_before_utc=start
+        )
+    # The signature of a root is never checked: to trust a root is to trust its key.
+    if not is_self_signed(certificate) and has_weak_signature(certificate):
+        yield text("{name} is signed with SHA-1 or MD5, which can be forged", name=name)
+
+
 def read_lists(content: bytes, path: str) -> tuple[x509.CertificateRevocationList, ...]:
     """The revocation lists in the file at `path`, copies of the same one once.
 
     Raises CertificateError `device-revocations-unusable`.
     """
+    if len(content) > _MAX_BYTES:
+        raise INPUT_TOO_LARGE(size=len(content))
+    lists: dict[bytes, x509.CertificateRevocationList] = {}
     try:
+        blocks = [block.der for block in pem_blocks(content) if block.label == _LIST_LABEL]
         with lenient_library():
-            lists = tuple(
-                {crl.public_bytes(Encoding.DER): _examined(crl) for crl in _lists(content)}.values()
-            )
+            for encoded in blocks if looks_like_pem(content) else [content]:
+                crl = x509.load_der_x509_crl(encoded)
+                # The fields that the library parses late.
+                _ = (crl.issuer, crl.extensions, crl.last_update_utc, crl.next_update_utc)
+                for entry in crl:
+                    _ = entry.extensions
+                lists[crl.public_bytes(Encoding.DER)] = crl
     except PemError as error:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=str(error)) from error
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise DEVICE_REVOCATIONS_UNUSABLE(
-            path=path, problem=text("it is not a valid revocation list")
-        ) from error
+        problem = text("it is not a valid revocation list")
+        raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=problem) from error
     if not lists:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=text("it contains no revocation list"))
-    if (size := len(lists_pem(lists))) > _MAX_BYTES:  # what is placed is read again
+    if (size := len(lists_pem(lists.values()))) > _MAX_BYTES:  # what is placed is read again
         problem = text(
             "as PEM it has {size} bytes, and at most {max_bytes} are read", size=size, max_bytes=_MAX_BYTES
         )
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem=problem)
-    return lists
+    return tuple(lists.values())
+
+
+def lists_pem(lists: Iterable[x509.CertificateRevocationList]) -> bytes:
+    """The lists as PEM, one after the other."""
+    return b"".join(crl.public_bytes(Encoding.PEM) for crl in lists)
 
 
 def judge_lists(
@@ -92,79 +122,32 @@ def judge_lists(
     """Raise CertificateError `device-revocations-unusable` unless each is the list of an authority now."""
     found = tuple(lists)
     problems = [problem for crl in found for problem in _problems_of_list(crl, authorities, now)]
-    problems += _shared_names(found)
+    # Of several lists with one issuer name GnuTLS keeps the later one; delta lists are refused anyway.
+    whole: dict[bytes, list[x509.CertificateRevocationList]] = defaultdict(list)
+    for crl in found:
+        if extension(crl, x509.DeltaCRLIndicator) is None:
+            whole[crl.issuer.public_bytes()].append(crl)
+    problems += [
+        text(
+            "it holds {count} lists of {crl}; the gateway uses one for each name of a CA",
+            count=len(same),
+            crl=_issuer(same[0]),
+        )
+        for same in whole.values()
+        if len(same) > 1
+    ]
     if problems:
         raise DEVICE_REVOCATIONS_UNUSABLE(path=path, problem="; ".join(problems))
-
-
-def lists_pem(lists: Iterable[x509.CertificateRevocationList]) -> bytes:
-    """The lists as PEM, one after the other."""
-    return b"".join(crl.public_bytes(Encoding.PEM) for crl in lists)
-
-
-def _problems_of_ca(certificate: x509.Certificate, now: datetime) -> Iterator[str]:
-    name, usage = title(certificate), extension(certificate, x509.KeyUsage)
-    if not is_ca(certificate):
-        yield text("{name} is not a CA (basic constraints)", name=name)
-    elif usage is not None and not usage.key_cert_sign:
-        yield text("{name} may not issue certificates (key usage)", name=name)
-    if now > certificate.not_valid_after_utc:
-        yield text(
-            "{name} expired on {not_valid_after_utc:%Y-%m-%d}",
-            name=name,
-            not_valid_after_utc=certificate.not_valid_after_utc,
-        )
-    elif now < certificate.not_valid_before_utc:
-        yield text(
-            "{name} is valid only from {not_valid_before_utc:%Y-%m-%d}",
-            name=name,
-            not_valid_before_utc=certificate.not_valid_before_utc,
-        )
-    # The signature of a root is never checked: to trust a root is to trust its key.
-    if not is_self_signed(certificate) and has_weak_signature(certificate):
-        yield text("{name} is signed with SHA-1 or MD5, which can be forged", name=name)
-
-
-def _lists(content: bytes) -> Iterator[x509.CertificateRevocationList]:
-    if len(content) > _MAX_BYTES:
-        raise INPUT_TOO_LARGE(size=len(content))
-    if not looks_like_pem(content):
-        yield x509.load_der_x509_crl(content)
-        return
-    for block in pem_blocks(content):
-        if block.label == _LIST_LABEL:
-            yield x509.load_der_x509_crl(block.der)
-
-
-def _examined(crl: x509.CertificateRevocationList) -> x509.CertificateRevocationList:
-    """The list, once the fields are read that the library parses late."""
-    _ = (crl.issuer, crl.extensions, crl.last_update_utc, crl.next_update_utc)
-    for entry in crl:
-        _ = entry.extensions
-    return crl
 
 
 def _issuer(crl: x509.CertificateRevocationList) -> str:
     return plain(crl.issuer.rfc4514_string(), LONGEST_NAME)
 
 
-def _shared_names(lists: Sequence[x509.CertificateRevocationList]) -> Iterator[str]:
-    """Of several lists with one issuer name GnuTLS keeps the later one; delta lists are refused anyway."""
-    whole = [crl for crl in lists if extension(crl, x509.DeltaCRLIndicator) is None]
-    counted = Counter(crl.issuer.public_bytes() for crl in whole)
-    for name, crl in {crl.issuer.public_bytes(): crl for crl in whole}.items():
-        if (count := counted[name]) > 1:
-            yield text(
-                "it holds {count} lists of {crl}; the gateway uses one for each name of a CA",
-                count=count,
-                crl=_issuer(crl),
-            )
-
-
 def _problems_of_list(
     crl: x509.CertificateRevocationList, authorities: Sequence[x509.Certificate], now: datetime
 ) -> Iterator[str]:
-    issuer = _issuer(crl)
+    issuer, start, end = _issuer(crl), crl.last_update_utc, crl.next_update_utc
     named = [authority for authority in authorities if authority.subject == crl.issuer]
     if not named:
         yield text(
@@ -176,17 +159,17 @@ def _problems_of_list(
             "the list of {issuer} is not signed by that CA, or its key is not for lists (key usage)",
             issuer=issuer,
         )
-    if now < crl.last_update_utc:
+    if now < start:
         yield text(
             "the list of {issuer} is from the future ({last_update_utc:%Y-%m-%d %H:%M} UTC)",
             issuer=issuer,
-            last_update_utc=crl.last_update_utc,
+            last_update_utc=start,
         )
-    elif crl.next_update_utc is not None and now > crl.next_update_utc:
+    elif end is not None and now > end:
         yield text(
             "the list of {issuer} is out of date since {next_update_utc:%Y-%m-%d %H:%M} UTC",
             issuer=issuer,
-            next_update_utc=crl.next_update_utc,
+            next_update_utc=end,
         )
     if extension(crl, x509.DeltaCRLIndicator) is not None:
         yield text(

@@ -9,7 +9,7 @@ import codecs
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Literal
 
 from cryptography import x509
@@ -89,12 +89,6 @@ def base64_der(data: bytes) -> bytes | None:
         return None
 
 
-def pem_pieces(data: bytes) -> Iterator[bytes]:
-    """The data cut before each block, so that damage to one block does not reach the others."""
-    for piece in text_of(data).split(_BEGIN)[1:]:
-        yield (_BEGIN + piece).encode("utf-8")
-
-
 def pem_blocks(data: bytes) -> Iterator[PemBlock]:
     """Yield the blocks in file order; raises PemError for one without an end."""
     for number, piece in enumerate(text_of(data).split(_BEGIN)[1:], start=1):
@@ -102,15 +96,10 @@ def pem_blocks(data: bytes) -> Iterator[PemBlock]:
         body, end, _ = rest.partition(f"-----END {label}{_DASHES}")
         if not end:
             raise PemError(f"block {number} has a BEGIN line but not the END line that belongs to it")
-        headers, content = _without_headers(body)
-        yield PemBlock(label, number, content, encrypted="ENCRYPTED" in headers)
-
-
-def _without_headers(body: str) -> tuple[str, str]:
-    """Split off headers such as `Proc-Type: 4,ENCRYPTED`: lines with a colon, which Base64 never has."""
-    lines = body.splitlines()
-    headers = [line for line in lines if ":" in line]
-    return "\n".join(headers), "\n".join(line for line in lines if ":" not in line)
+        # Headers such as `Proc-Type: 4,ENCRYPTED` have a colon, which Base64 never has.
+        headers = [line for line in body.splitlines() if ":" in line]
+        content = "\n".join(line for line in body.splitlines() if ":" not in line)
+        yield PemBlock(label, number, content, encrypted=any("ENCRYPTED" in line for line in headers))
 
 
 Source = Literal["certificate", "key"]
@@ -146,18 +135,13 @@ def read_material(data: bytes, source: Source = "certificate") -> Material:
 
 def read_roots(data: bytes) -> tuple[x509.Certificate, ...]:
     """The certificates of a trust store, of any size: what cannot be read is not trusted, the rest is."""
-    if not looks_like_pem(data):
-        return _readable(lambda: _read_der(data, "certificate"))
-    return tuple(
-        root for piece in pem_pieces(data) for root in _readable(partial(_read_pem, piece, "certificate"))
-    )
-
-
-def _readable(read: Callable[[], Material]) -> tuple[x509.Certificate, ...]:
-    try:
-        return read().certificates
-    except CertificateError:
-        return ()
+    found: list[x509.Certificate] = []
+    # Cut before each block, so that damage to one block does not reach the others.
+    blocks = [(_BEGIN + piece).encode("utf-8") for piece in text_of(data).split(_BEGIN)[1:]]
+    for piece in blocks or [data]:
+        with suppress(CertificateError):
+            found += (_read_pem if blocks else _read_der)(piece, "certificate").certificates
+    return tuple(found)
 
 
 def check_size(data: bytes) -> None:
@@ -211,18 +195,13 @@ def _read_pem(data: bytes, source: Source) -> Material:
     material = Material()
     try:
         for block in pem_blocks(data):
-            material += _read_block(block)
+            if block.encrypted or block.label == "ENCRYPTED PRIVATE KEY":
+                material += Material(encrypted_keys=1)
+            elif reader := _READERS.get(block.label):
+                material += reader(block.der, f"block {block.number} ({block.label})")
     except PemError as error:
         raise _unreadable(source, f"the {source} file is damaged: {error}") from error
     return material
-
-
-def _read_block(block: PemBlock) -> Material:
-    where = f"block {block.number} ({block.label})"
-    if block.encrypted or block.label == "ENCRYPTED PRIVATE KEY":
-        return Material(encrypted_keys=1)
-    reader = _READERS.get(block.label)
-    return reader(block.der, where) if reader else Material()
 
 
 def _certificate(data: bytes, where: str) -> Material:
@@ -271,11 +250,13 @@ def _key(data: bytes, where: str) -> Material:
     try:
         return Material(keys=(_loaded_key(data),))
     except UnsupportedAlgorithm:
-        raise _bad_key(f"{where} is a private key of a kind that is not supported") from None
+        problem = f"{where} is a private key of a kind that is not supported"
     except TypeError:
         return Material(encrypted_keys=1)
     except (ValueError, OverflowError):
-        raise _bad_key(f"{where} is not a valid private key") from None
+        problem = f"{where} is not a valid private key"
+    # The cause is left out on purpose: nothing of a key may reach a log.
+    raise KEY_UNREADABLE(problem=problem)
 
 
 def _openssh_key(data: bytes, where: str) -> Material:
@@ -286,13 +267,12 @@ def _openssh_key(data: bytes, where: str) -> Material:
         with lenient_library():
             return Material(keys=(load_ssh_private_key(text.encode(), None),))
     except (ValueError, UnsupportedAlgorithm):
-        raise _bad_key(f"{where} is not a valid private key") from None
+        raise KEY_UNREADABLE(problem=f"{where} is not a valid private key") from None
     except TypeError:
         return Material(encrypted_keys=1)
 
 
 def _pkcs7(data: bytes, where: str) -> Material:
-
     try:
         with lenient_library():
             found = pkcs7.load_der_pkcs7_certificates(data)
@@ -302,27 +282,17 @@ def _pkcs7(data: bytes, where: str) -> Material:
         raise _unreadable("certificate", f"{where} is not a valid PKCS#7 certificate file") from error
 
 
-def _bad_key(message: str) -> CertificateError:
-    """The cause is left out on purpose: nothing of a key may reach a log."""
-    return _unreadable("key", message)
-
-
 def _unreadable(source: Source, message: str) -> CertificateError:
     return (CERTIFICATE_UNREADABLE if source == "certificate" else KEY_UNREADABLE)(problem=message)
 
 
 # Other labels (parameters, requests, revocation lists) are ignored.
 _READERS: dict[str, Callable[[bytes, str], Material]] = {
-    "CERTIFICATE": _certificate,
-    "X509 CERTIFICATE": _certificate,
+    **dict.fromkeys(("CERTIFICATE", "X509 CERTIFICATE"), _certificate),
     "TRUSTED CERTIFICATE": _trusted_certificate,
-    "PKCS7": _pkcs7,
-    "CMS": _pkcs7,
+    **dict.fromkeys(("PKCS7", "CMS"), _pkcs7),
     "PKCS12": _pfx,
-    "PRIVATE KEY": _key,
-    "RSA PRIVATE KEY": _key,
-    "EC PRIVATE KEY": _key,
-    "DSA PRIVATE KEY": _key,
+    **dict.fromkeys(("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"), _key),
     "OPENSSH PRIVATE KEY": _openssh_key,
 }
 _READERS_OF_DER: dict[Kind, Callable[[bytes, str], Material]] = {

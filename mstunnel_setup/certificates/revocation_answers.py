@@ -1,6 +1,5 @@
 """Read and judge what responders and revocation lists answer. Nothing here fetches."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -46,7 +45,6 @@ _PROCESSED = frozenset(
 )
 _OF_ENTRIES = frozenset({CRLEntryExtensionOID.CRL_REASON, CRLEntryExtensionOID.INVALIDITY_DATE})
 _PSS_HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
-_Way = tuple[padding.AsymmetricPadding, hashes.HashAlgorithm]
 
 
 class RevocationState(StrEnum):
@@ -80,8 +78,7 @@ def read_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certifica
     """What a responder says. Raises NetworkError `ocsp-unusable` when it is not a proven, current answer."""
     try:
         with lenient_library():
-            response = ocsp.load_der_ocsp_response(data)
-            return _ocsp_answer(response, certificate, issuer, now)
+            return _ocsp_answer(ocsp.load_der_ocsp_response(data), certificate, issuer, now)
     except (*MALFORMED, UnsupportedAlgorithm) as error:
         raise _unusable("ocsp", "the answer is not a valid OCSP response") from error
 
@@ -92,33 +89,23 @@ def _ocsp_answer(
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         status = response.response_status.name.lower().replace("_", " ")
         raise _unusable("ocsp", f"the responder refuses to answer: {status}")
-    if not _signed_by_responder(response, issuer, now):
-        raise _unusable("ocsp", "the answer is not signed by the authority or its responder")
-    single = _matching(response, certificate)
-    _require_current("ocsp", single.this_update_utc, single.next_update_utc, now)
-    if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
-        reason = single.revocation_reason
-        return Answer(
-            RevocationState.REVOKED, single.revocation_time_utc, _words(reason) if reason is not None else ""
-        )
-    good = single.certificate_status is ocsp.OCSPCertStatus.GOOD
-    return Answer(RevocationState.GOOD if good else RevocationState.UNKNOWN)
-
-
-def _matching(response: ocsp.OCSPResponse, certificate: x509.Certificate) -> ocsp.OCSPSingleResponse:
-    for single in response.responses:
-        if single.serial_number == serial_number(certificate):
-            return single
-    raise _unusable("ocsp", "the answer is about another certificate")
-
-
-def _signed_by_responder(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: datetime) -> bool:
-    """RFC 6960, 4.2.2.2: the issuer itself, or a certificate it issued for signing answers."""
-    return any(
-        _signed(signer, response)
+    # RFC 6960, 4.2.2.2: the issuer itself, or a certificate it issued for signing answers.
+    signers = (
+        signer
         for signer in (issuer, *response.certificates)
         if signer == issuer or _may_respond(signer, issuer, now)
     )
+    if not any(_signed(signer, response) for signer in signers):
+        raise _unusable("ocsp", "the answer is not signed by the authority or its responder")
+    number = serial_number(certificate)
+    single = next((item for item in response.responses if item.serial_number == number), None)
+    if single is None:
+        raise _unusable("ocsp", "the answer is about another certificate")
+    _require_current("ocsp", single.this_update_utc, single.next_update_utc, now)
+    if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
+        return Answer(RevocationState.REVOKED, single.revocation_time_utc, _words(single.revocation_reason))
+    good = single.certificate_status is ocsp.OCSPCertStatus.GOOD
+    return Answer(RevocationState.GOOD if good else RevocationState.UNKNOWN)
 
 
 def _may_respond(signer: x509.Certificate, issuer: x509.Certificate, now: datetime) -> bool:
@@ -135,22 +122,18 @@ def _may_respond(signer: x509.Certificate, issuer: x509.Certificate, now: dateti
 def _signed(signer: x509.Certificate, response: ocsp.OCSPResponse) -> bool:
     key = signer.public_key()
     if isinstance(key, rsa.RSAPublicKey):
-        return any(_verifies(key, response, *way) for way in _rsa_ways(response))
+        if response.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS:
+            # The library has no parameters of PSS (RFC 4055).
+            ways = [(padding.PSS(padding.MGF1(item), padding.PSS.AUTO), item) for item in _PSS_HASHES]
+            return any(_verifies(key, response, *way) for way in ways)
+        digest = response.signature_hash_algorithm
+        return digest is not None and _verifies(key, response, padding.PKCS1v15(), digest)
     if isinstance(key, ec.EllipticCurvePublicKey):
         algorithm = response.signature_hash_algorithm
         return algorithm is not None and _verifies(key, response, ec.ECDSA(algorithm))
     if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
         return _verifies(key, response)
     return False
-
-
-def _rsa_ways(response: ocsp.OCSPResponse) -> Iterator[_Way]:
-    """How the signature may have been made; the library has no parameters of PSS (RFC 4055)."""
-    if response.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS:
-        for pss_hash in _PSS_HASHES:
-            yield padding.PSS(padding.MGF1(pss_hash), padding.PSS.AUTO), pss_hash
-    elif (algorithm := response.signature_hash_algorithm) is not None:
-        yield padding.PKCS1v15(), algorithm
 
 
 def _verifies(key: Any, response: ocsp.OCSPResponse, *way: Any) -> bool:
@@ -165,16 +148,12 @@ def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificat
     """What a revocation list says. Raises NetworkError `crl-unusable` unless proven and current."""
     try:
         with lenient_library():
-            return _crl_answer(_load_crl(data), certificate, issuer, now)
+            # RFC 5280 wants DER; some authorities serve PEM.
+            pem = data.lstrip().startswith(b"-----BEGIN")
+            crl = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
+            return _crl_answer(crl, certificate, issuer, now)
     except (*MALFORMED, UnsupportedAlgorithm) as error:
         raise _unusable("crl", text("it is not a valid revocation list")) from error
-
-
-def _load_crl(data: bytes) -> x509.CertificateRevocationList:
-    """RFC 5280 wants DER; some authorities serve PEM."""
-    if data.lstrip().startswith(b"-----BEGIN"):
-        return x509.load_pem_x509_crl(data)
-    return x509.load_der_x509_crl(data)
 
 
 def _crl_answer(
@@ -188,10 +167,19 @@ def _crl_answer(
     _require_about(crl, certificate)
     _require_current("crl", crl.last_update_utc, crl.next_update_utc, now)
     entry = crl.get_revoked_certificate_by_serial_number(serial_number(certificate))
-    if entry is None:
-        _require_whole(crl)
-        return Answer(RevocationState.GOOD)
-    return Answer(RevocationState.REVOKED, entry.revocation_date_utc, _reason(entry))
+    if entry is not None:
+        try:
+            reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+        except x509.ExtensionNotFound:
+            reason = None
+        return Answer(RevocationState.REVOKED, entry.revocation_date_utc, _words(reason))
+    # Who is not in a part of a list, or in one not understood (RFC 5280, 5.2), may be revoked still.
+    scope = extension(crl, x509.IssuingDistributionPoint)
+    if scope is not None and scope.only_some_reasons:
+        raise _unusable("crl", "the list holds only some reasons, so it does not settle it")
+    if part := not_understood(crl):
+        raise _unusable("crl", f"{part} has an unknown critical extension")
+    return Answer(RevocationState.GOOD)
 
 
 def _require_about(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> None:
@@ -226,15 +214,6 @@ def _places(
     }
 
 
-def _require_whole(crl: x509.CertificateRevocationList) -> None:
-    """Who is not in a part of a list, or in one not understood (RFC 5280, 5.2), may be revoked still."""
-    scope = extension(crl, x509.IssuingDistributionPoint)
-    if scope is not None and scope.only_some_reasons:
-        raise _unusable("crl", "the list holds only some reasons, so it does not settle it")
-    if part := not_understood(crl):
-        raise _unusable("crl", f"{part} has an unknown critical extension")
-
-
 def not_understood(crl: x509.CertificateRevocationList) -> str:
     """What has a critical extension that is unknown, "the list" or "an entry of the list"; else empty."""
     if any(item.critical and item.oid not in _PROCESSED for item in crl.extensions):
@@ -254,15 +233,8 @@ def signs_list(issuer: x509.Certificate, crl: x509.CertificateRevocationList) ->
     ) and crl.is_signature_valid(key)
 
 
-def _reason(entry: x509.RevokedCertificate) -> str:
-    try:
-        return _words(entry.extensions.get_extension_for_class(x509.CRLReason).value.reason)
-    except x509.ExtensionNotFound:
-        return ""
-
-
-def _words(reason: x509.ReasonFlags) -> str:
-    return reason.name.replace("_", " ")
+def _words(reason: x509.ReasonFlags | None) -> str:
+    return "" if reason is None else reason.name.replace("_", " ")
 
 
 def _require_current(method: str, start: datetime, end: datetime | None, now: datetime) -> None:

@@ -10,8 +10,8 @@ import typer
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_INSTALLED, ExitCode, SetupError
-from mstunnel_setup.cli.framework.arguments import refuse_undecodable
-from mstunnel_setup.cli.framework.options import new_app
+from mstunnel_setup.cli.framework.options import new_app, option
+from mstunnel_setup.cli.framework.streams import refuse_undecodable
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.own_process import keep_private
@@ -21,7 +21,7 @@ app = new_app("Keep a gateway in sync with its tenant and check in.")
 
 Root = Annotated[
     Path,
-    typer.Option("--root", envvar="MSTUNNEL_ROOT", help="Directory to use as the root of the file system."),
+    option("--root", help="Directory to use as the root of the file system."),
 ]
 _HOST: Final = Path("/")
 
@@ -29,7 +29,9 @@ _HOST: Final = Path("/")
 @app.command()
 def run(root: Root = _HOST) -> None:
     """Check in and keep the configuration in sync, until SIGTERM."""
-    _require_installed(root)
+    # The directory is there from the first step of an installation on.
+    if Files(root).state(paths.CONFIGURATION) is None:
+        raise NOT_INSTALLED()
     # A process that runs for months, and has 60 MiB, does not carry the command line along.
     Processes().replace([sys.executable, "-m", "mstunnel_setup.agent", str(root)])
 
@@ -73,12 +75,6 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
-
-
-def _require_installed(root: Path) -> None:
-    """Raise UsageError where no gateway has been installed; the directory is there from its first step on."""
-    if Files(root).state(paths.CONFIGURATION) is None:
-        raise NOT_INSTALLED()
 
 
 def _tell(text: str) -> None:

@@ -11,11 +11,10 @@ import typer
 
 from mstunnel_setup.base import log_line
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.cli.framework.entry import run_program
-from mstunnel_setup.cli.framework.options import CommonOptions, new_app, with_options
-from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.cli.framework.command import Work, command, run_program
+from mstunnel_setup.cli.framework.options import new_app
 from mstunnel_setup.exchange import agent_settings, log_lines
-from mstunnel_setup.io import changes, request_log, systemd
+from mstunnel_setup.io import changes, http_port, systemd
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.monitor import rounds
 
@@ -24,19 +23,17 @@ _PROGRAM = "mstunnel_monitor"
 app = new_app("Monitor the gateway: restart containers that are down, carry out upgrades.")
 
 
-@app.command()
-@with_options
+@command(app)
 def program(
-    common: CommonOptions,
     once: Annotated[
         bool,
         typer.Option(
             "--once", help="Run one round, then exit. An unhealthy container is restarted after three."
         ),
     ] = False,
-) -> None:
+) -> Work:
     """Monitor the gateway: restart containers that are down, carry out upgrades."""
-    run_command(_PROGRAM, common, lambda operator: _until_stopped(operator, once=once))
+    return lambda operator: _until_stopped(operator, once=once)
 
 
 def _until_stopped(operator: Operator, *, once: bool) -> Result:
@@ -58,7 +55,7 @@ def _work(operator: Operator, *, once: bool) -> Result:
     wanted = partial(agent_settings.wants_requests, operator.files)
     with (
         closing(monitor),
-        request_log.log_requests(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
+        http_port.log_requests(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
     ):
         service.ready()
         if once:

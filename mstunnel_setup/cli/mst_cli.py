@@ -12,8 +12,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import verbatim
-from mstunnel_setup.cli.framework.command import Work, command, simple_command
-from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program, simple_command
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     App,
@@ -24,7 +23,6 @@ from mstunnel_setup.cli.framework.options import (
     new_app,
     new_group,
 )
-from mstunnel_setup.cli.framework.root import add_root
 from mstunnel_setup.exchange import LONGEST_DRAIN
 from mstunnel_setup.io.operator import Operator
 
@@ -114,9 +112,9 @@ def explain(
     ] = None,
 ) -> Work:
     """Explain why a device cannot connect, or cannot reach an address."""
-    from mstunnel_setup.operations.explain import report
+    from mstunnel_setup.operations import explain
 
-    return lambda operator: report.explain(operator, who, token_file)
+    return lambda operator: explain.explain(operator, who, token_file)
 
 
 @command(app)
@@ -266,9 +264,9 @@ def restore(
     ] = False,
 ) -> Work:
     """Install a backup of another host on this one."""
-    from mstunnel_setup.operations import restore
+    from mstunnel_setup.operations import backup
 
-    return lambda operator: restore.restore(operator, options.settings(), file.absolute(), replace=replace)
+    return lambda operator: backup.restore(operator, options.settings(), file.absolute(), replace=replace)
 
 
 simple_command(cert_app, "show", "Show the certificate in use.", "operations.certificate.check:show")
@@ -287,9 +285,9 @@ def repair_certificate(
     ] = False,
 ) -> Work:
     """Repair the link and the files, for example after a copy that followed links."""
-    from mstunnel_setup.operations.certificate import repair
+    from mstunnel_setup.operations.certificate import check
 
-    return lambda operator: repair.repair(operator, agreed=yes)
+    return lambda operator: check.repair(operator, agreed=yes)
 
 
 @command(ca_trust_app, "add")
@@ -357,7 +355,7 @@ def import_releases(
     """Import the list of releases from a file, on a server that cannot reach the feed."""
     from mstunnel_setup.operations.upgrade import releases
 
-    return lambda operator: releases.import_archive(operator, archive)
+    return lambda operator: releases.fetch_now(operator, archive)
 
 
 simple_command(
@@ -436,9 +434,9 @@ def report(
     ] = "24h",
 ) -> Work:
     """Show sessions, time, traffic and last address of each user."""
-    from mstunnel_setup.operations import report
+    from mstunnel_setup.operations import gateway_log
 
-    return lambda operator: report.report(operator, since)
+    return lambda operator: gateway_log.report(operator, since)
 
 
 @command(disconnect_app, "user")
@@ -495,34 +493,34 @@ def get_setting(
     name: Annotated[str | None, typer.Argument(help="The setting; all of them without a name.")] = None,
 ) -> Work:
     """Show a setting, or all."""
-    from mstunnel_setup.operations import environment
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: environment.get(operator, name)
+    return lambda operator: settings.get(operator, name)
 
 
 @command(env_app, "set")
 def set_setting(name: SettingName, value: Annotated[str, typer.Argument(help="One line of text.")]) -> Work:
     """Set a setting; later runs of mstunnel-setup keep it."""
-    from mstunnel_setup.operations import environment
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: environment.put(operator, name, value)
+    return lambda operator: settings.put(operator, name, value)
 
 
 @command(env_app, "unset")
 def unset_setting(name: SettingName) -> Work:
     """Remove a setting."""
-    from mstunnel_setup.operations import environment
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: environment.put(operator, name, None)
+    return lambda operator: settings.put(operator, name, None)
 
 
 simple_command(
     env_app,
     "check",
     "Check that the gateway can use env.sh and its proxies; every restart does this first.",
-    "operations.environment:env_check",
+    "operations.settings:env_check",
 )
-simple_command(config_app, "show", "Show the server configuration in use.", "operations.configuration:show")
+simple_command(config_app, "show", "Show the server configuration in use.", "operations.settings:show")
 
 
 @command(config_app, "diff")
@@ -533,17 +531,17 @@ def diff_configuration(
     ] = False,
 ) -> Work:
     """Compare the server configuration in use with that of the tenant."""
-    from mstunnel_setup.operations import configuration
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: configuration.diff(operator, sign_in.settings(), exit_code=exit_code)
+    return lambda operator: settings.diff(operator, sign_in.settings(), exit_code=exit_code)
 
 
 @command(config_app, "pull")
 def pull_configuration(sign_in: SignInOptions) -> Work:
     """Apply the tenant's server configuration now instead of within minutes."""
-    from mstunnel_setup.operations import configuration
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: configuration.pull(operator, sign_in.settings())
+    return lambda operator: settings.pull(operator, sign_in.settings())
 
 
 @command(log_app, "level")
@@ -554,9 +552,9 @@ def log_level(
     ] = None,
 ) -> Work:
     """Show or set how much the server logs (DEBUG_LEVEL)."""
-    from mstunnel_setup.operations import environment
+    from mstunnel_setup.operations import settings
 
-    return lambda operator: environment.log_level_command(operator, level)
+    return lambda operator: settings.log_level_command(operator, level)
 
 
 simple_command(site_app, "show", "Show the site this server belongs to.", "operations.enrolment:show")

@@ -1,14 +1,12 @@
 """The command line of `mst-readiness`: options and names; the work is in `readiness_run`."""
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from mstunnel_setup.base.text import text
-from mstunnel_setup.cli.framework.command import Work, command
-from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.command import VersionOption, Work, command, run_program, show_version
 from mstunnel_setup.cli.framework.help import ArgumentOrCommand
 from mstunnel_setup.cli.framework.options import (
     STYLE,
@@ -16,11 +14,11 @@ from mstunnel_setup.cli.framework.options import (
     CertificateOptions,
     CommonOptions,
     SignInOptions,
+    option,
     refuse_before_command,
     with_options,
 )
 from mstunnel_setup.cli.framework.render import run_command
-from mstunnel_setup.cli.framework.root import VersionOption, show_version
 
 _PROGRAM = "mst-readiness"
 
@@ -29,17 +27,9 @@ _ABOUT = text("Check this host, its network and the tenant before an installatio
 app = App(cls=ArgumentOrCommand, **STYLE)
 
 
-class CheckScope(StrEnum):
-    """What to check."""
-
-    UTILS = "utils"
-    HOST = "host"
-    NETWORK = "network"
-    CERTIFICATE = "certificate"
-    ROOTLESS = "rootless"
-    ACCOUNT = "account"
-    INBOUND = "inbound"
-    ALL = "all"
+CheckScope: TypeAlias = Literal[
+    "utils", "host", "network", "certificate", "rootless", "account", "inbound", "all"
+]
 
 
 @dataclass(frozen=True)
@@ -48,93 +38,47 @@ class ReadinessOptions:
 
     ignore_check: Annotated[
         list[str] | None,
-        typer.Option(
-            "--ignore-check", metavar="ID", envvar="MSTUNNEL_IGNORE_CHECK", help="Ignore a failed check."
-        ),
+        option("--ignore-check", metavar="ID", help="Ignore a failed check."),
     ] = None
     fix: Annotated[
         bool,
-        typer.Option(
-            "--fix", envvar="MSTUNNEL_FIX", help="Show available fixes and apply them after confirmation."
-        ),
+        option("--fix", help="Show available fixes and apply them after confirmation."),
     ] = False
     timeout: Annotated[
         float,
-        typer.Option(
-            "--timeout",
-            envvar="MSTUNNEL_TIMEOUT",
-            metavar="SECONDS",
-            min=1,
-            max=3600,
-            help="Time limit for all checks.",
-        ),
+        option("--timeout", metavar="SECONDS", min=1, max=3600, help="Time limit for all checks."),
     ] = 20.0
     rootless: Annotated[bool, typer.Option("--rootless", help="Check for a gateway in rootless Podman.")] = (
         False
     )
     engine: Annotated[
         Literal["auto", "podman", "docker"] | None,
-        typer.Option("--engine", envvar="MSTUNNEL_ENGINE", help="Container engine."),
+        option("--engine", help="Container engine."),
     ] = None
     port: Annotated[
         int,
-        typer.Option(
-            "--port",
-            envvar="MSTUNNEL_PORT",
-            metavar="N",
-            min=0,
-            max=65535,
-            help="Port of the gateway; 0: as configured.",
-        ),
+        option("--port", metavar="N", min=0, max=65535, help="Port of the gateway; 0: as configured."),
     ] = 0
     devices: Annotated[
         int,
-        typer.Option(
-            "--devices",
-            envvar="MSTUNNEL_DEVICES",
-            metavar="N",
-            min=1,
-            max=10_000_000,
-            help="Number of devices to size for.",
-        ),
+        option("--devices", metavar="N", min=1, max=10_000_000, help="Number of devices to size for."),
     ] = 1000
-    site: Annotated[
-        str, typer.Option("--site", metavar="NAME", envvar="MSTUNNEL_SITE", help="Site to join.")
-    ] = ""
+    site: Annotated[str, option("--site", metavar="NAME", help="Site to join.")] = ""
     address: Annotated[
         str,
-        typer.Option(
-            "--address",
-            envvar="MSTUNNEL_ADDRESS",
-            metavar="NAME",
-            help="Public address that the certificate must name.",
-        ),
+        option("--address", metavar="NAME", help="Public address that the certificate must name."),
     ] = ""
     from_host: Annotated[
         str,
-        typer.Option(
-            "--from", envvar="MSTUNNEL_FROM", metavar="HOST", help="inbound: wait for probes from HOST."
-        ),
+        option("--from", metavar="HOST", help="inbound: wait for probes from HOST."),
     ] = ""
     probe: Annotated[
         str,
-        typer.Option(
-            "--probe",
-            envvar="MSTUNNEL_PROBE",
-            metavar="HOST:PORT",
-            help="inbound: probe the gateway from this host.",
-        ),
+        option("--probe", metavar="HOST:PORT", help="inbound: probe the gateway from this host."),
     ] = ""
     wait: Annotated[
         float,
-        typer.Option(
-            "--wait",
-            envvar="MSTUNNEL_WAIT",
-            metavar="SECONDS",
-            min=1,
-            max=86400,
-            help="inbound: how long to wait for probes.",
-        ),
+        option("--wait", metavar="SECONDS", min=1, max=86400, help="inbound: how long to wait for probes."),
     ] = 120.0
 
 
@@ -147,7 +91,7 @@ def readiness(
     options: ReadinessOptions,
     certificate: CertificateOptions,
     sign_in: SignInOptions,
-    scope: Annotated[CheckScope, typer.Argument(help="What to check.")] = CheckScope.ALL,
+    scope: Annotated[CheckScope, typer.Argument(help="What to check.")] = "all",
     version: VersionOption = False,
 ) -> None:
     """Check what the scope names, unless a command follows."""
@@ -160,7 +104,7 @@ def readiness(
         return
     own = {"mode": options.rootless and "rootless", "engine": options.engine, "site": options.site}
     request = readiness.ReadinessRequest(
-        scope=scope.value,
+        scope=scope,
         settings={
             **certificate.settings(),
             **sign_in.settings(),
@@ -184,9 +128,9 @@ def explain(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The check, as the report names it.")],
 ) -> Work:
     """Explain a check: what it looks at, why it matters, and how to fix what it finds."""
-    from mstunnel_setup.operations import readiness_report
+    from mstunnel_setup.operations import readiness
 
-    return lambda _operator: readiness_report.explain(id_)
+    return lambda _operator: readiness.explain(id_)
 
 
 def main() -> int:

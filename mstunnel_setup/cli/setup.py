@@ -9,8 +9,14 @@ import typer
 
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
-from mstunnel_setup.cli.framework.command import Work, command, simple_command
-from mstunnel_setup.cli.framework.entry import run_program
+from mstunnel_setup.cli.framework.command import (
+    VersionOption,
+    Work,
+    command,
+    run_program,
+    show_version,
+    simple_command,
+)
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
@@ -18,11 +24,11 @@ from mstunnel_setup.cli.framework.options import (
     full,
     new_app,
     new_group,
+    option,
     refuse_before_command,
     with_options,
 )
 from mstunnel_setup.cli.framework.render import run_command
-from mstunnel_setup.cli.framework.root import VersionOption, show_version
 from mstunnel_setup.io.operator import Operator
 
 _PROGRAM = "mstunnel-setup"
@@ -66,9 +72,7 @@ def plan(
     options: InstallOptions,
     exit_code: Annotated[
         bool,
-        typer.Option(
-            "--exit-code", envvar="MSTUNNEL_EXIT_CODE", help="Exit with code 20 when anything would change."
-        ),
+        option("--exit-code", help="Exit with code 20 when anything would change."),
     ] = False,
 ) -> Work:
     """Show what would change, as a diff."""
@@ -116,20 +120,17 @@ def host(
     options: InstallOptions,
     port: Annotated[
         int | None,
-        typer.Option(
+        option(
             "--port",
-            envvar="MSTUNNEL_PORT",
             metavar="N",
             min=1,
             max=65535,
             help="Port of the gateway; by default that of its uplink, or 443.",
         ),
     ] = None,
-    remove: Annotated[bool, typer.Option("--remove", envvar="MSTUNNEL_REMOVE", help="Undo it.")] = False,
+    remove: Annotated[bool, option("--remove", help="Undo it.")] = False,
     # What the account passes on when it calls sudo.
-    answers_from_stdin: Annotated[
-        bool, typer.Option("--answers-from-stdin", envvar="MSTUNNEL_ANSWERS_FROM_STDIN", hidden=True)
-    ] = False,
+    answers_from_stdin: Annotated[bool, option("--answers-from-stdin", hidden=True)] = False,
 ) -> Work:
     """Run only the host part of a rootless installation, as root."""
     from mstunnel_setup.install.install import host as run
@@ -204,22 +205,20 @@ def _format(name: Literal["quadlet", "kubernetes", "helm", "compose"], about: st
         options: InstallOptions,
         out: Annotated[
             Path | None,
-            typer.Option(
+            option(
                 "--out",
                 metavar="DIR",
-                envvar="MSTUNNEL_OUT",
                 callback=full,
                 help="Write the files to this directory instead of standard output.",
             ),
         ] = None,
         port: Annotated[
             int | None,
-            typer.Option(
+            option(
                 "--port",
                 metavar="N",
                 min=1,
                 max=65535,
-                envvar="MSTUNNEL_PORT",
                 help="Port of the gateway; by default the one in use, or 443.",
             ),
         ] = None,
@@ -258,12 +257,7 @@ def switch(
     options: InstallOptions,
     plan: Annotated[
         str,
-        typer.Option(
-            "--plan",
-            metavar="DIGEST",
-            envvar="MSTUNNEL_PLAN",
-            help="Digest of the plan (its last line); required to begin.",
-        ),
+        option("--plan", metavar="DIGEST", help="Digest of the plan (its last line); required to begin."),
     ] = "",
 ) -> Work:
     """Install this gateway in place of Microsoft's; a failure brings that back."""
@@ -302,20 +296,18 @@ simple_command(
 def self_verify(
     public_key: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--public-key",
             metavar="FILE",
-            envvar="MSTUNNEL_PUBLIC_KEY",
             callback=full,
             help="Also verify the release's signature, with this public key of minisign.",
         ),
     ] = None,
     sums: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--sums",
             metavar="FILE",
-            envvar="MSTUNNEL_SUMS",
             callback=full,
             help="The release's checksums, with their signature beside; by default beside this program.",
         ),
@@ -329,12 +321,8 @@ def self_verify(
 
 @command(self_app, "update")
 def self_update(
-    check: Annotated[
-        bool, typer.Option("--check", envvar="MSTUNNEL_CHECK", help="Only show whether there is a newer one.")
-    ] = False,
-    rollback: Annotated[
-        bool, typer.Option("--rollback", envvar="MSTUNNEL_ROLLBACK", help="Return to the version before.")
-    ] = False,
+    check: Annotated[bool, option("--check", help="Only show whether there is a newer one.")] = False,
+    rollback: Annotated[bool, option("--rollback", help="Return to the version before.")] = False,
 ) -> Work:
     """Install the newest version of this program from the release feed; the gateway keeps running."""
     from mstunnel_setup.operations.self_update import self_update
@@ -344,9 +332,7 @@ def self_update(
 
 @command(self_app, "install")
 def self_install(
-    older: Annotated[
-        bool, typer.Option("--older", envvar="MSTUNNEL_OLDER", help="Also in place of a newer version.")
-    ] = False,
+    older: Annotated[bool, option("--older", help="Also in place of a newer version.")] = False,
 ) -> Work:
     """Put this file in place of the installed program; the gateway keeps running."""
     from mstunnel_setup.operations.self_update import install_program

@@ -26,7 +26,7 @@ def main() -> int:
 
 def _run(side: str, given: str) -> int:
     from mstunnel_setup.base.errors import ExitCode, SetupError
-    from mstunnel_setup.cli.framework.arguments import refuse_undecodable
+    from mstunnel_setup.cli.framework.streams import refuse_undecodable
     from mstunnel_setup.io.clock import SystemClock
     from mstunnel_setup.io.own_process import refuse_code_of_others
     from mstunnel_setup.io.process import Processes

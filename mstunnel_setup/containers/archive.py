@@ -18,19 +18,30 @@ import io
 import json
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
-from mstunnel_setup.containers.errors import IMAGE_ARCHIVE_DAMAGED, IMAGE_ARCHIVE_UNUSABLE
-from mstunnel_setup.containers.spec import Progress
+
+IMAGE_ARCHIVE_DAMAGED = declare(
+    EngineError,
+    "image-archive-damaged",
+    "the image archive is damaged: {problem}",
+    "Copy the archive here again.",
+)
+IMAGE_ARCHIVE_UNUSABLE = declare(
+    EngineError,
+    "image-archive-unusable",
+    "{archive} {problem}",
+    "Create it with `podman save --format oci-archive --output FILE NAME@DIGEST`, or with `docker save` of "
+    "Docker 25 or later, and copy it here again.",
+)
 
 # Annotations with the name of an image: `docker save` (25 or later, which also writes OCI) puts the full name
 # into the first and only the tag into the second, which is that of the OCI image specification 1.1.
@@ -49,18 +60,14 @@ _NO_ARCHIVE = text("is not an image archive in OCI format")
 _UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, RecursionError)
 
 
-class _Descriptor(BaseModel):
+class _Descriptor(BaseModel, extra="allow", defer_build=True):
     """What an index or a manifest refers to; other properties are kept."""
-
-    model_config = ConfigDict(extra="allow", defer_build=True)
 
     digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
     annotations: dict[str, str] | None = None
 
 
-class _Index(BaseModel):
-    model_config = ConfigDict(extra="allow", defer_build=True)
-
+class _Index(BaseModel, extra="allow", defer_build=True):
     manifests: tuple[_Descriptor, ...]
 
 
@@ -70,7 +77,7 @@ class _Manifest(BaseModel):
 
 
 @dataclass(frozen=True)
-class Archived:
+class ArchivedImage:
     """An image in an archive: its manifest digest (`sha256:...`) and its name, which may be empty."""
 
     digest: str
@@ -78,7 +85,7 @@ class Archived:
 
 
 @dataclass(frozen=True)
-class Loadable:
+class LoadableImage:
     """An image of an archive: the digests of its manifest, its configuration and its layers."""
 
     digest: str
@@ -123,7 +130,7 @@ class _Layout:
             ) from error
 
 
-def archived_images(archive: str) -> tuple[Archived, ...]:
+def archived_images(archive: str) -> tuple[ArchivedImage, ...]:
     """The images in an OCI archive.
 
     Raises EngineError `image-archive-unusable` when it is missing, damaged or of another format.
@@ -139,7 +146,7 @@ def archived_images(archive: str) -> tuple[Archived, ...]:
             found = []
             for image in layout.index().manifests:
                 names = image.annotations or {}
-                found.append(Archived(image.digest, names.get(_CONTAINERD_NAME) or names.get(_NAME, "")))
+                found.append(ArchivedImage(image.digest, names.get(_CONTAINERD_NAME) or names.get(_NAME, "")))
             return tuple(found)
     except FileNotFoundError as error:
         raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=text("does not exist")) from error
@@ -147,7 +154,7 @@ def archived_images(archive: str) -> tuple[Archived, ...]:
         raise IMAGE_ARCHIVE_UNUSABLE(archive=archive, problem=_NO_ARCHIVE) from error
 
 
-def loadable(archive: str, digest: str) -> Loadable:
+def loadable(archive: str, digest: str) -> LoadableImage:
     """The image with this manifest digest in an OCI archive, verified by it.
 
     Raises EngineError `image-archive-unusable`, `image-archive-damaged` or `image-digest-mismatch`.
@@ -168,10 +175,10 @@ def loadable(archive: str, digest: str) -> Loadable:
         manifest = layout.manifest(image)
         # It names the unpacked layers: Docker's classic image store checks these against it, but not itself.
         layout.verified(manifest.config)
-    return Loadable(digest, manifest.config.digest, tuple(layer.digest for layer in manifest.layers))
+    return LoadableImage(digest, manifest.config.digest, tuple(layer.digest for layer in manifest.layers))
 
 
-def for_docker(archive: str, image: Loadable, name: str) -> Iterator[bytes]:
+def for_docker(archive: str, image: LoadableImage, name: str) -> Iterator[bytes]:
     """An archive of this image alone, called `name` (`host/path:tag`), that Docker loads; piece by piece."""
     annotations = {_CONTAINERD_NAME: name, _NAME: name.rpartition(":")[2]}
     yield from _alone(archive, image, annotations)
@@ -181,13 +188,13 @@ def for_docker(archive: str, image: Loadable, name: str) -> Iterator[bytes]:
     yield _END
 
 
-def for_podman(archive: str, image: Loadable, name: str) -> Iterator[bytes]:
+def for_podman(archive: str, image: LoadableImage, name: str) -> Iterator[bytes]:
     """An archive of this image alone, called `name` (`host/path:tag`), that Podman loads; piece by piece."""
     yield from _alone(archive, image, {_NAME: name})
     yield _END
 
 
-def _alone(archive: str, image: Loadable, annotations: Mapping[str, str]) -> Iterator[bytes]:
+def _alone(archive: str, image: LoadableImage, annotations: Mapping[str, str]) -> Iterator[bytes]:
     """The members of an OCI archive of one image."""
     with _opened(archive) as layout:
         index = layout.index()
@@ -227,24 +234,3 @@ def _member(name: str, content: IO[bytes]) -> Iterator[bytes]:
     while piece := content.read(_CHUNK):
         yield piece
     yield bytes(-header.size % _BLOCK)
-
-
-class Upload:
-    """What is sent of one archive file; `progress` gets the bytes sent and the size of the file."""
-
-    def __init__(self, archive: str, progress: Progress) -> None:
-        self._progress = progress
-        self._size = Path(archive).stat().st_size
-        self._sent = 0
-
-    def counted(self, content: Iterable[bytes]) -> Iterator[bytes]:
-        """The same content, piece by piece."""
-        for piece in content:
-            yield piece
-            # The headers of the members are counted too.
-            self._sent = min(self._size, self._sent + len(piece))
-            self._progress(self._sent, self._size)
-
-    def end(self) -> None:
-        """Report that all is there: what an engine does not need is not sent."""
-        self._progress(self._size, self._size)

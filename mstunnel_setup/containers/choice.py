@@ -12,8 +12,7 @@ from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.containers import versions
-from mstunnel_setup.containers.engine import ContainerEngine
-from mstunnel_setup.containers.errors import ENGINE_MISSING
+from mstunnel_setup.containers.engine import ENGINE_MISSING, ContainerEngine
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -40,7 +39,7 @@ class EnginePreference:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class EngineChoice:
     """The engine in use, its version, and why it was chosen."""
 
     name: EngineName
@@ -87,7 +86,7 @@ def engine_of(receipt: Receipt) -> EngineName | None:
 
 def open_engine(
     preference: EnginePreference, files: Files, processes: Processes, clock: Clock, stack: ExitStack
-) -> tuple[ContainerEngine, Chosen]:
+) -> tuple[ContainerEngine, EngineChoice]:
     """The first candidate that can run the gateway, open until `stack` is closed.
 
     The engine of an existing installation is used whatever its version.
@@ -114,7 +113,7 @@ def open_engine(
         except EngineError as error:
             errors.append(error)
         else:
-            return engine, Chosen(name, version, _reason(preference, name, errors, processes))
+            return engine, EngineChoice(name, version, _reason(preference, name, errors, processes))
     present = [error for error in errors if error.code != ENGINE_MISSING.code]
     if present or len(errors) == 1:
         raise (present or errors)[0]

@@ -10,30 +10,40 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
 from typing_extensions import override
 
+from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import archive as archives
 from mstunnel_setup.containers.engine import (
-    LOAD_SECONDS,
-    ContainerEngine,
-    ContainerState,
-    Finished,
-    Image,
-    engine_time,
-    state_of,
-)
-from mstunnel_setup.containers.errors import (
     ENGINE_FAILED,
     ENGINE_MISSING,
     ENGINE_NOT_RUNNING,
-    ENGINE_UNFIT,
-    IMAGE_MISSING,
     IMAGE_REMOVE_FAILED,
+    LOAD_SECONDS,
+    ContainerEngine,
+    ContainerState,
+    Image,
+    engine_time,
+    state_of,
 )
 from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
 from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Volume, digest_tag, split_reference
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import READ_FAILURES
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
+
+ENGINE_UNFIT = declare(
+    EngineError,
+    "engine-unfit",
+    "this Docker cannot run the gateway: {reason}",
+    "Use Docker CE on this host, running as root and without userns-remap, or use Podman "
+    "(engine: podman; without root, mode: rootless).",
+)
+IMAGE_MISSING = declare(
+    EngineError,
+    "image-missing",
+    "the image {image} is not on this host",
+    "Run mstunnel-setup to pull or load it.",
+)
 
 _SYSTEM_SOCKET = "unix:///run/docker.sock"
 _FIRST_TIMEOUT = 120
@@ -137,7 +147,7 @@ class DockerEngine(ContainerEngine):
     @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         found = self.image(image)
         if found is None:
             raise IMAGE_MISSING(image=image)
@@ -158,7 +168,7 @@ class DockerEngine(ContainerEngine):
         return " ".join(str(value) for report in reports for value in report.values())
 
     @override
-    def _loaded(self, image: archives.Loadable, name: str) -> Image | None:
+    def _loaded(self, image: archives.LoadableImage, name: str) -> Image | None:
         found = self._inspected(name)
         # Docker's newer image store names images by the digest of the manifest.
         if found is None or found["Id"] not in (image.configuration, image.digest):

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import Declared, EngineError
+from mstunnel_setup.base.errors import Declared, EngineError, declare
 from mstunnel_setup.base.parsing import json_value, moment, whole_number
 from mstunnel_setup.base.text import plain, printable, sentence, text
 from mstunnel_setup.containers import archive as archives
-from mstunnel_setup.containers.errors import ENGINE_FAILED, ENGINE_MISSING, IMAGE_LOAD_FAILED, PullError
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.containers.run_arguments import EngineName, mount_words
 from mstunnel_setup.containers.spec import (
@@ -32,6 +32,41 @@ from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.http_port import READ_FAILURES
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
+
+
+class PullError(EngineError):
+    """An image could not be pulled; `permanent` when another attempt would fail too."""
+
+    permanent = False
+
+
+ENGINE_FAILED = declare(
+    EngineError, "engine-failed", "cannot {operation}: {reason}", "Fix the cause, then run the command again."
+)
+ENGINE_MISSING = declare(
+    EngineError,
+    "engine-missing",
+    "not installed: {engine}",
+    "Install Podman from the packages of the distribution, or Docker CE.",
+)
+ENGINE_NOT_RUNNING = declare(
+    EngineError,
+    "engine-not-running",
+    "{engine} does not answer at {address}",
+    "Start it (`systemctl start {unit}`), or correct {variable}.",
+)
+IMAGE_LOAD_FAILED = declare(
+    EngineError,
+    "image-load-failed",
+    "cannot load {archive}: {reason}",
+    "Fix the cause, then run the command again.",
+)
+IMAGE_REMOVE_FAILED = declare(
+    EngineError,
+    "image-remove-failed",
+    "cannot remove the image {image}: {reason}",
+    "Fix the cause, then run the command again.",
+)
 
 LOAD_SECONDS = 3600
 """Time limit of loading an archive, after it was sent."""
@@ -89,15 +124,6 @@ class ContainerState:
         return self.labels.get(MANAGED_LABEL) == "1"
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A finished command in a container: exit code and output."""
-
-    code: int
-    output: str
-    error: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class LogOptions:
     """Which part of a log to show: `lines` None is all of it, `since` is a time as the engine reads it."""
@@ -119,7 +145,7 @@ class ContainerEngine(ABC):
     name: ClassVar[EngineName]
     failures: ClassVar[tuple[type[Exception], ...]]
     """What the library raises."""
-    packed: ClassVar[Callable[[str, archives.Loadable, str], Iterator[bytes]]]
+    packed: ClassVar[Callable[[str, archives.LoadableImage, str], Iterator[bytes]]]
     """Makes the archive that the engine loads, of an archive, an image in it, and the name it gets."""
 
     def __init__(self, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
@@ -177,7 +203,7 @@ class ContainerEngine(ABC):
     @abstractmethod
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         """Run a program of an image in a container without network that is removed afterwards.
 
         `arguments` replaces entry point and command. Raises `container-timeout` after `timeout` seconds.
@@ -192,7 +218,7 @@ class ContainerEngine(ABC):
         """Have an archive loaded; what the engine reports."""
 
     @abstractmethod
-    def _loaded(self, image: archives.Loadable, name: str) -> Image | None:
+    def _loaded(self, image: archives.LoadableImage, name: str) -> Image | None:
         """The image called `name`, if it is that of the archive."""
 
     def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
@@ -240,10 +266,20 @@ class ContainerEngine(ABC):
         """
         name = digest_tag(reference)
         image = archives.loadable(archive, split_reference(reference)[1])
-        upload = archives.Upload(archive, progress)
+        size = Path(archive).stat().st_size
+
+        def counted() -> Iterator[bytes]:
+            sent = 0
+            for piece in type(self).packed(archive, image, name):
+                yield piece
+                # The headers of the members are counted too.
+                sent = min(size, sent + len(piece))
+                progress(sent, size)
+
         with self._explained(IMAGE_LOAD_FAILED, archive=archive):
-            report = self._send(upload.counted(type(self).packed(archive, image, name)))
-        upload.end()
+            report = self._send(counted())
+        # What an engine does not need is not sent.
+        progress(size, size)
         os.sync()
         found = self._loaded(image, name)
         if found is None:
@@ -252,7 +288,7 @@ class ContainerEngine(ABC):
             raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(report).strip())
         return found
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         """Run a program in a running container.
 
         Raises `container-timeout` after `timeout` seconds; the program goes on running there.
@@ -265,17 +301,17 @@ class ContainerEngine(ABC):
 
     def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
         """The command that shows the log of a container."""
-        flags = (
-            *(["--follow"] if options.follow else []),
-            *([f"--tail={options.lines}"] if options.lines is not None else []),
-            *([f"--since={options.since}"] if options.since is not None else []),
-            *(["--timestamps"] if options.timestamps else []),
-        )
-        return (*self._command, "logs", *flags, name)
+        flags = {
+            "--follow": options.follow,
+            f"--tail={options.lines}": options.lines is not None,
+            f"--since={options.since}": options.since is not None,
+            "--timestamps": options.timestamps,
+        }
+        return (*self._command, "logs", *(flag for flag, given in flags.items() if given), name)
 
     def _run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float, *options: str
-    ) -> Finished:
+    ) -> Completed:
         """Run one program of an image, without network, in a container that is removed afterwards."""
         name = f"mstunnel-once-{os.getpid()}-{secrets.token_hex(4)}"
         command = (
@@ -290,7 +326,7 @@ class ContainerEngine(ABC):
             self.remove(name)
             raise
 
-    def _finish(self, arguments: Sequence[str], timeout: float) -> Finished:
+    def _finish(self, arguments: Sequence[str], timeout: float) -> Completed:
         """Run a program in a container; any exit code is accepted."""
         done = self._run(arguments, timeout, accept_failure=True)
         if done.code == _ENGINE_FAILED:
@@ -298,14 +334,13 @@ class ContainerEngine(ABC):
                 operation=text("run {command}", command=self._command[0]),
                 reason=printable(done.error).strip(),
             )
-        return Finished(done.code, done.output, done.error)
+        return done
 
     def _run(self, arguments: Sequence[str], timeout: float, *, accept_failure: bool = False) -> Completed:
         """Run a command of the engine. Raises EngineError `engine-failed` or `container-timeout`."""
         try:
-            return self._processes.run(
-                (*self._command, *arguments), timeout=timeout, check=not accept_failure
-            )
+            command = (*self._command, *arguments)
+            return self._processes.run(command, timeout=timeout, check=not accept_failure)
         except ProcessError as error:
             if error.code == "program-timeout":
                 raise EngineError(

@@ -16,26 +16,23 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers import archive as archives
 from mstunnel_setup.containers.engine import (
-    LOAD_SECONDS,
-    ContainerEngine,
-    ContainerState,
-    Finished,
-    Image,
-    engine_time,
-    state_of,
-)
-from mstunnel_setup.containers.errors import (
     ENGINE_FAILED,
     ENGINE_MISSING,
     ENGINE_NOT_RUNNING,
     IMAGE_REMOVE_FAILED,
+    LOAD_SECONDS,
+    ContainerEngine,
+    ContainerState,
+    Image,
+    engine_time,
+    state_of,
 )
 from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import READ_FAILURES
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
 
 # A call that takes longer than stopping a container (90 s at most) has hung.
 _CALL_TIMEOUT = 600.0
@@ -158,7 +155,7 @@ class PodmanEngine(ContainerEngine):
     @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         # Podman ends the container if we are killed.
         options = ("--pull=never", f"--timeout={int(timeout) + 5}")
         return self._run_once(image, arguments, volumes, timeout, *options)
@@ -183,7 +180,7 @@ class PodmanEngine(ContainerEngine):
         return "Podman reported success, but the image has another digest"
 
     @override
-    def _loaded(self, image: archives.Loadable, name: str) -> Image | None:
+    def _loaded(self, image: archives.LoadableImage, name: str) -> Image | None:
         found = self._image(name)
         return found if found is not None and found.digest == image.digest else None
 

@@ -6,20 +6,16 @@ from functools import cache
 from importlib.resources import files
 
 from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, Field, computed_field
 from typing_extensions import override
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.run_arguments import EngineName
 
-_STRICT = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-
-class EngineRun(BaseModel):
+class EngineRun(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """An end-to-end run that ended well: the engine's version, and where and when it was."""
-
-    model_config = _STRICT
 
     version: str
     distribution: str
@@ -42,10 +38,8 @@ class EngineRun(BaseModel):
         )
 
 
-class EngineRange(BaseModel):
+class EngineRange(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """Versions of an engine: the minimum, the minimum without root, and the runs that prove others."""
-
-    model_config = _STRICT
 
     least: str
     least_rootless: str = ""
@@ -58,10 +52,8 @@ class EngineRange(BaseModel):
         return tuple(dict.fromkeys(run.line for run in self.runs))
 
 
-class BadVersions(BaseModel):
+class BadVersions(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """A range of versions (`from` included, `below` excluded) that is refused, and why."""
-
-    model_config = _STRICT
 
     engine: EngineName
     start: str = Field(alias="from")

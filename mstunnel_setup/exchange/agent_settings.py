@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from mstunnel_setup.answers.variables import LOG_FORMAT, PROXIES
 from mstunnel_setup.base import paths
@@ -18,10 +18,8 @@ _GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class AgentInfo(BaseModel):
+class AgentInfo(BaseModel, frozen=True, extra="ignore"):
     """`agent-info.json`. Keys of a newer set-up are of no concern to an older agent."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     agent_id: str = Field(alias="AgentId", pattern=_GUID)
     tenant_id: str = Field(alias="AADTenantId", pattern=_GUID)
@@ -33,10 +31,8 @@ class AgentInfo(BaseModel):
     graph: str | None = Field(default=None, alias="Graph")
 
 
-class AgentSettings(BaseModel):
+class AgentSettings(BaseModel, frozen=True, extra="ignore"):
     """`AgentSettings.json`, which other tools add to."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     site_id: str = Field(alias="SiteId", pattern=_GUID)
     server_id: str = Field(alias="ServerId", pattern=_GUID)

@@ -27,7 +27,7 @@ _LARGEST: Final = 1 << 20
 
 
 @dataclass(frozen=True)
-class Applied:
+class ConfigurationOutcome:
     """What became of a configuration: the SHA-256 of its file in hex, and the refusal if it was refused."""
 
     digest: str
@@ -83,7 +83,7 @@ class GatewayReport:
     """
 
     at: datetime
-    configuration: Applied | None = None
+    configuration: ConfigurationOutcome | None = None
     connections: int | None = None
     transferred: int | None = None
     nameservers: tuple[str, ...] = ()
@@ -116,7 +116,7 @@ def parse_report(text: str) -> GatewayReport | None:
     probed = _time(tried)
     return GatewayReport(
         at=at,
-        configuration=Applied(digest, refusal if outcome == "refused" else None)
+        configuration=ConfigurationOutcome(digest, refusal if outcome == "refused" else None)
         if outcome in ("applied", "refused")
         else None,
         connections=found if isinstance(found, int) and 0 <= found < _MEASURABLE else None,

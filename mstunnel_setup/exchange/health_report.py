@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
@@ -25,19 +25,15 @@ class HealthState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Threshold(BaseModel):
+class Threshold(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """`healthy` up to here, `unhealthy` from there on, a warning between them; in the metric's own unit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     healthy: float
     unhealthy: float
 
 
-class Thresholds(BaseModel):
+class Thresholds(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """One threshold for each metric that has one: percent, percent, gigabytes free, milliseconds, days."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     cpu_usage: Threshold = Threshold(healthy=95, unhealthy=100)
     memory_usage: Threshold = Threshold(healthy=95, unhealthy=100)
@@ -81,10 +77,8 @@ def with_tenant(local: Thresholds, tenant: Iterable[HealthThreshold]) -> Thresho
 REPORT: Final = f"{paths.AGENT_STATE}/health.json"
 
 
-class ReportedRow(BaseModel):
+class ReportedRow(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False):
     """One row of the table."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     id: PlainText
     title: PlainText
@@ -93,13 +87,11 @@ class ReportedRow(BaseModel):
     value: float | None = None
 
 
-class HealthReport(BaseModel):
+class HealthReport(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False):
     """All rows as of `at` (UTC), the limits they were judged by, and what the last round failed at.
 
     The report of a newer release is ignored: the next round, a minute later, writes another.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     version: Literal[1] = 1
     at: UtcTime

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 from pydantic import field_serializer as serializer
 
 from mstunnel_setup.base import paths
@@ -55,19 +55,15 @@ _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _ImageDigest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
-class _ConfigurationPayload(BaseModel):
+class _ConfigurationPayload(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True):
     """`configuration` is a microsoftTunnelConfiguration in Graph's format, `probe_url` the site's page."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     version: Literal[1] = 1
     configuration: dict[str, object]
     probe_url: str = ""
 
 
-class _UpgradePayload(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
+class _UpgradePayload(BaseModel, frozen=True, extra="forbid", defer_build=True):
     server: _ImageDigest = Field(alias="serverImageDigest")
     agent: _ImageDigest = Field(alias="agentImageDigest")
     custom: Literal[0, 1] = Field(default=0, alias="mst_use_custom_image")
@@ -131,14 +127,12 @@ class AgentRequest:
         )
 
 
-class Reply(BaseModel):
+class Reply(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """What became of a request: that with this `digest`, or that for the images `server` and `agent`.
 
     `reason` and `hint` are empty on success. A reply to an upgrade has the time `at`, and two states that the
     vendor's tools know by other words.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     version: Literal[1] = 1
     digest: _Sha256 | None = None
@@ -219,14 +213,12 @@ def reply_to(files: Files, request: AgentRequest) -> Reply | None:
     return found if found is not None and found.digest == request.digest else None
 
 
-class Summary(BaseModel):
+class Summary(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """The site's time zone (IANA), if the list names it; how many releases are newer than the running one.
 
     `behind` is None when the running images are not in the list; `held`: an administrator chose another
     release than the newest. A newer monitor may add fields.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     version: Literal[1] = 1
     time_zone: str | None = None

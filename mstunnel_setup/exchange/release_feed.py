@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from packaging.version import Version
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError, declare
@@ -63,34 +63,28 @@ class Feed:
         return hashlib.sha256(self.root.encode()).hexdigest()
 
 
-class _FeedSettings(BaseModel):
+class _FeedSettings(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """What the administrator says of the feed: an empty address for none, and the file with its root."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     url: Annotated[str, AfterValidator(lambda url: url and feed_address(url))]
     root: str = ROOT
 
 
-class OfferedProgram(BaseModel):
+class OfferedProgram(BaseModel, frozen=True, extra="ignore"):
     """The newest program for this machine, as the feed describes it; `size` in bytes."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: Annotated[str, AfterValidator(lambda value: str(Version(value)))]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size: Annotated[int, Field(ge=1, le=LARGEST_PROGRAM)]
 
 
-class FeedRecord(BaseModel):
+class FeedRecord(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """What this server has seen of a feed.
 
     `anchor` is the SHA-256 of the root it began with, `metadata` the last verified file of each role. Since
     `seen` the `catalogue` is the last verified list, and `program` what it offers beside it, if anything;
     they are not offered after `expires`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     anchor: str
     metadata: dict[str, str]

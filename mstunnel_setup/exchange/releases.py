@@ -10,7 +10,7 @@ from importlib.resources import files as resources
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
@@ -34,14 +34,12 @@ class Digests:
     agent: str
 
 
-class Release(BaseModel):
+class Release(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """One release. `label` is the version number; releases before September 2025 have none.
 
     Agents may request it at `percent` of all sites, at none of them while it is 0. It is for hosts of one
     `architecture` (the kernel's word for it), or for all of them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     label: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,40}$")] = ""
     published: date
@@ -75,9 +73,7 @@ def _time_zone(name: str) -> str:
     return name
 
 
-class _CatalogueFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
+class _CatalogueFile(BaseModel, extra="forbid", defer_build=True):
     time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
     drain_minutes: Annotated[int, Field(ge=0, le=LONGEST_DRAIN)] = 0
     release: list[Release] = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import plain, text
@@ -24,10 +24,8 @@ PlainText = Annotated[str, AfterValidator(plain)]
 """Text for terminals: the agent wrote it, so it is one line without control characters."""
 
 
-class SyncFailure(BaseModel):
+class SyncFailure(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """What went wrong in the last round, and when. The host passes over `hint`, and has its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     code: PlainText
     message: PlainText
@@ -35,13 +33,11 @@ class SyncFailure(BaseModel):
     at: UtcTime
 
 
-class AgentStatus(BaseModel):
+class AgentStatus(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """How the agent is doing. Times are UTC; `configuration_digest` names the files that are in place.
 
     `container` is the host name inside it, which is new for each container.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     container: str = Field(default_factory=platform.node)
     started: UtcTime

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
@@ -224,14 +224,12 @@ and how its upgrade stands."""
 _AT_REST: Final = frozenset({"no-release", "up-to-date", "begin"})
 
 
-class LastDecision(BaseModel):
+class LastDecision(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """The last decision, as of `at` (UTC). An agent of another version may add fields.
 
     `window` is the site's maintenance window as text, if any; `fixed`: it does not follow daylight saving
     time. `unseen` is what the tenant does not show of an upgrade.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     version: Literal[1] = 1
     at: UtcTime

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
@@ -33,10 +33,8 @@ class UpgradeOutcome(StrEnum):
     NOT_BEGUN = "not-begun"
 
 
-class ImagePair(BaseModel):
+class ImagePair(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """References (`name@sha256:…`) of the two images."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     server: str
     agent: str
@@ -52,7 +50,7 @@ class ImagePair(BaseModel):
         return ImagePair(server=f"{server}@{digests.server}", agent=f"{agent}@{digests.agent}")
 
 
-class Upgrade(BaseModel):
+class Upgrade(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """One upgrade, from one pair of images to another. Times are UTC; `reason` is why it failed.
 
     `rejects_source` marks a rollback by an administrator: the source release is not installed automatically
@@ -61,8 +59,6 @@ class Upgrade(BaseModel):
     reached before and must reach again. `devices` are the addresses connected before the switch, deleted at
     the end; `sessions_before` and `sessions_after` their numbers, None when unknown or not switched.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     release: str
     source: ImagePair
@@ -97,10 +93,8 @@ class Upgrade(BaseModel):
         return self.outcome is UpgradeOutcome.DONE and bool(self.sessions_before) and self.sessions_after == 0
 
 
-class History(BaseModel):
+class History(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """All upgrades of this server, the oldest first; the file carries its version."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     version: Literal[1] = 1
     upgrades: tuple[Upgrade, ...] = ()

@@ -12,7 +12,6 @@ from typing import Final, Self
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
-from mstunnel_setup.gateway.errors import RULES_OF_ONE_FAMILY
 from mstunnel_setup.gateway.fields import Document, Network, invalid, read_advanced
 
 DEFAULT_PORT: Final = 443
@@ -238,10 +237,13 @@ def _of_one_family(
             for rule in includes
             if isinstance(rule, IPv6Network)
         )
-    elif families == {4}:
-        yield RULES_OF_ONE_FAMILY(family="IPv6")
-    if families == {6}:
-        yield RULES_OF_ONE_FAMILY(family="IPv4")
+    if families == {6} or (families == {4} and ipv6_network is not None):
+        yield warning(
+            "rules-of-one-family",
+            "no split tunnelling rule includes {family}: some devices then send all of it into the tunnel",
+            hint="Include a range of {family}, or no range at all for a full tunnel.",
+            family="IPv4" if families == {6} else "IPv6",
+        )
 
 
 def _within(server: str, networks: Iterable[Network]) -> bool:

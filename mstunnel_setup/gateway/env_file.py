@@ -10,8 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mstunnel_setup.base import rendering
+from mstunnel_setup.base.errors import StepError, declare
 from mstunnel_setup.base.text import text
-from mstunnel_setup.gateway.errors import ENVIRONMENT_VALUE_INVALID, EnvironmentFileError
+
+
+class EnvironmentFileError(StepError):
+    """`env.sh` contains a line that is not an assignment, or a value cannot be written to it."""
+
+
+ENVIRONMENT_VALUE_INVALID = declare(
+    EnvironmentFileError,
+    "environment-value-invalid",
+    "the value of {name} contains {problem}",
+    "Use one line of UTF-8 text without control characters, and at most one of the characters ' and !.",
+)
 
 # Blanks, line ends and control characters as in a shell; Python's definitions are wider.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

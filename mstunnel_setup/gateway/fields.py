@@ -10,10 +10,19 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, TypeVar
 
+from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import quoted, text
-from mstunnel_setup.gateway.errors import PropertyError
+
+
+class PropertyError(TenantError):
+    """An invalid property of a server configuration: which, why, and how to fix it."""
+
+    field = ""
+    reason = ""
+    advice = ""
+
 
 Document = Mapping[str, object]
 Network = IPv4Network | IPv6Network

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import whole_number
@@ -27,9 +27,7 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _LINE: Final = re.compile(rb"^log-level = (\d{1,5})$", re.MULTILINE)
 
 
-class _Verbose(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Verbose(BaseModel, frozen=True, extra="forbid"):
     version: Literal[1] = 1
     level: int = Field(ge=0, le=HIGHEST_LEVEL)
     until: AwareDatetime

@@ -9,11 +9,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from mstunnel_setup.base.errors import EngineError, UsageError
+from mstunnel_setup.base.errors import EngineError, UsageError, declare
 from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, JsonValue
-from mstunnel_setup.gateway.errors import ARGUMENT_INVALID
+
+ARGUMENT_INVALID = declare(
+    UsageError, "argument-invalid", "{name} is not valid: {value!r}", "Use {expected}."
+)
 
 NOT_FOUND: Final = 2
 """Exit code of `show user` and `show id` for an unknown user or connection."""

@@ -10,9 +10,8 @@ from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
-from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
 from mstunnel_setup.gateway.fields import Network
-from mstunnel_setup.gateway.options import Authentication, GatewayOptions
+from mstunnel_setup.gateway.options import SETTINGS_UNREADABLE, Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 
 CONFIGURATION_MODE: Final = 0o644

@@ -9,13 +9,19 @@ import re
 from enum import StrEnum
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.errors import StepError, UsageError, declare
 from mstunnel_setup.base.text import text
-from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
 from mstunnel_setup.io.files import Files
+
+SETTINGS_UNREADABLE = declare(
+    StepError,
+    "settings-unreadable",
+    "{path} is missing or damaged: {reason}",
+    "Run mstunnel-setup; it writes the file again.",
+)
 
 
 class Authentication(StrEnum):
@@ -36,14 +42,12 @@ class Authentication(StrEnum):
         )
 
 
-class GatewayOptions(BaseModel):
+class GatewayOptions(BaseModel, frozen=True, extra="ignore"):
     """The record; a new setting is one more field with a default.
 
     `certificate_too`: a certificate is enough as well. `revocation_list`: there is a list of revoked ones.
     `balancers`: who may begin a TCP connection with a header that names the device (PROXY protocol).
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: Literal[1] = 1
     authentication: Authentication = Authentication.OIDC

@@ -14,9 +14,8 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, json_bytes
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
-from mstunnel_setup.gateway.errors import SETTINGS_UNREADABLE
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, ocserv_conf, served_port
-from mstunnel_setup.gateway.options import GatewayOptions
+from mstunnel_setup.gateway.options import SETTINGS_UNREADABLE, GatewayOptions
 from mstunnel_setup.io.files import Files
 
 RESTART_KEYS: Final = (
@@ -29,7 +28,7 @@ RESTART_KEYS: Final = (
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedConfiguration:
     """A rendered server configuration: the content of `admin-settings.json` and of `ocserv.conf`.
 
     `port_waiting` is set while the port in use differs from the wanted one, which is in `settings`.
@@ -53,7 +52,7 @@ class Rendered:
 
 def render(
     configuration: ServerConfiguration, options: GatewayOptions, open_port: int | None = None, level: int = 0
-) -> Rendered:
+) -> RenderedConfiguration:
     """Render a validated configuration.
 
     The container publishes only the port it was created with: while that is another one (`open_port`), the
@@ -61,7 +60,7 @@ def render(
     """
     waiting = port_waiting(configuration.listen_port, open_port)
     served = configuration if open_port is None else replace(configuration, listen_port=open_port)
-    return Rendered(
+    return RenderedConfiguration(
         admin_settings(configuration), ocserv_conf(served, options, level), configuration.warnings, waiting
     )
 

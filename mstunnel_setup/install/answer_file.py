@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mstunnel_setup.actions.gateway_configuration import refuse_secret
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers import describe
@@ -22,7 +23,6 @@ from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.installed import journal_of, own_scope, require_installed
-from mstunnel_setup.install.radius import refuse_secret
 from mstunnel_setup.install.run_answers import answers, earlier_answers
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.files import Files

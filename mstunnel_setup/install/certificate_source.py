@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
+from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError, WaitingError, declare
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import joined, text, with_hint
 from mstunnel_setup.certificates import generations
@@ -13,13 +12,13 @@ from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
 
-_EXISTING = text("Or enter the path of an existing certificate")
-_ANOTHER = text("Path of another certificate (Enter to read it again, or type stop)")
-_STOP = "stop"
-_PASSPHRASE_ASKS = 3
-_PEM = b"-----BEGIN "
+CERTIFICATE_AWAITED = declare(
+    WaitingError,
+    "certificate-awaited",
+    "there is no TLS certificate yet; {places}",
+    "Copy the certificate there, then run the command again.",
+)
 # GnuTLS and others write a PFX as PEM.
 _PFX_AS_PEM = re.compile(rb"-----BEGIN (PKCS12|PFX)-----")
 USUAL_PLACES = text(
@@ -89,7 +88,7 @@ def origins(context: Context) -> set[str]:
 
 def load(context: Context, source: IdentitySource) -> Identity:
     """Read the identity; a person is asked up to three times for the passphrase of a PFX file."""
-    asks = _PASSPHRASE_ASKS if source.passphrase is None and context.prompter.interactive else 0
+    asks = 3 if source.passphrase is None and context.prompter.interactive else 0
     while True:
         try:
             return source.load(context.host)
@@ -109,27 +108,25 @@ def wait(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -> Id
 
     Unattended this raises WaitingError, which names the places.
     """
+    given = named(context)
+    places = text("expected at ") + " and ".join(given.paths) if given.paths[0] else USUAL_PLACES
     if not context.prompter.interactive:
-        _awaited(context)
+        raise CERTIFICATE_AWAITED(places=places)
     context.prompter.say(
         text(
             "Waiting for the TLS certificate: {context}. It is used as soon as it is complete.",
-            context=_places(context),
+            context=places,
         )
     )
     while _problem(context, judge) is not None:
-        if path := context.prompter.ask_until(_EXISTING, lambda: _problem(context, judge)):
+        if path := context.prompter.ask_until(
+            "Or enter the path of an existing certificate", lambda: _problem(context, judge)
+        ):
             _use(context, path)
-    return present(context) or _awaited(context)
-
-
-def _places(context: Context) -> str:
-    given = named(context)
-    return text("expected at ") + " and ".join(given.paths) if given.paths[0] else USUAL_PLACES
-
-
-def _awaited(context: Context) -> NoReturn:
-    raise CERTIFICATE_AWAITED(places=_places(context))
+    source = present(context)
+    if source is None:
+        raise CERTIFICATE_AWAITED(places=places)
+    return source
 
 
 def _problem(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -> str | None:
@@ -169,8 +166,10 @@ def ask_for_another(context: Context, error: CertificateError) -> None:
     Raises `error` when they stop, and at the end of the input.
     """
     try:
-        while typed := context.prompter.ask(_ANOTHER, default=""):
-            if typed.lower() == _STOP:
+        while typed := context.prompter.ask(
+            "Path of another certificate (Enter to read it again, or type stop)", default=""
+        ):
+            if typed.lower() == "stop":
                 raise error
             if _use(context, typed):
                 return
@@ -198,9 +197,13 @@ def _use(context: Context, path: str) -> bool:
     if content is None:
         return False
     values: dict[str, object] = {"certificate.pfx": path}
-    if _PEM in content and not _PFX_AS_PEM.search(content):
+    if b"-----BEGIN " in content and not _PFX_AS_PEM.search(content):
         key = None
-        if not _holds_key(content):
+        try:
+            holds_key = bool(read_material(content).keys)
+        except CertificateError:  # none that can be used
+            holds_key = False
+        if not holds_key:
             key = context.prompter.ask("Path of its private key (PEM)")
             if _typed_file(context, key) is None:
                 return False
@@ -212,14 +215,6 @@ def _use(context: Context, path: str) -> bool:
         context.prompter.say(error.message)
         return False
     return True
-
-
-def _holds_key(content: bytes) -> bool:
-    """Whether a PEM file holds a private key that can be used."""
-    try:
-        return bool(read_material(content).keys)
-    except CertificateError:
-        return False
 
 
 def _typed_file(context: Context, path: str) -> bytes | None:

@@ -11,7 +11,11 @@ from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.certificate import Identity
+from mstunnel_setup.containers.choice import engine_of
 from mstunnel_setup.io.operator import Prompter
+from mstunnel_setup.readiness.checks.addresses import obstacle
+from mstunnel_setup.readiness.facts.host import HostReader
+from mstunnel_setup.readiness.facts.section import EngineName, Settings
 from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import TunnelSite
@@ -71,6 +75,42 @@ class Context:
     def server_name(self) -> str:
         """Name of this server in the tenant."""
         return self.answers.server_name or self.host_name
+
+    @property
+    def engine_name(self) -> EngineName:
+        """That of the installation here, else the one asked for, else Podman, or Docker where only that is.
+
+        Nothing is asked of the engine itself: once it runs for us it would not see what is about to change.
+        """
+        installed, wanted = engine_of(self.receipt), self.answers.engine
+        if installed is not None:
+            return installed
+        if wanted != "auto":
+            return wanted
+        find = self.host.processes.find
+        return "docker" if find("podman") is None and find("docker") is not None else "podman"
+
+    @property
+    def gateway_gets_ipv6(self) -> bool:
+        """Whether the host has IPv6, and its container engine can give it to the gateway."""
+        reader = self.host_reader
+        return not obstacle(reader.addresses(), self.answers.mode, self.engine_name, reader.network_backend())
+
+    @property
+    def host_reader(self) -> HostReader:
+        """What reads facts of this host that depend on no setting."""
+        return HostReader(self.host.files, self.host.clock, Settings(), {})
+
+    def readiness_settings(self, port: int = 443) -> Settings:
+        """The planned gateway as the readiness checks see it, as the answers describe it."""
+        return Settings(
+            mode=self.answers.mode,
+            account=self.answers.account,
+            engine=self.answers.engine,
+            cloud=self.answers.tenant.cloud,
+            port=port,
+            bridge=self.answers.bridge or "",
+        )
 
     def take(self, values: Mapping[str, object]) -> None:
         """Use what a person just answered, by setting path. Raises UsageError."""

@@ -27,7 +27,6 @@ from mstunnel_setup.transaction.action import Action
 _CA_FILE = "devices.ca_file"
 _PLACED = {_CA_FILE: DEVICE_AUTHORITY, "devices.crl_file": DEVICE_REVOCATIONS}
 """What a run makes of the files, by setting."""
-_QUESTION = text("Path of the certificate of the CA that issues the devices' certificates (PEM)")
 
 
 def missing(context: Context) -> Sequence[str]:
@@ -74,32 +73,26 @@ def placing(context: Context) -> Sequence[Action]:
     """
     if not context.answers.certificates_of_devices:
         return ()
-    if context.prompter.interactive and missing(context):
-        _ask(context)
-    authorities = _authorities(context, _given(context, _CA_FILE))
-    text = "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in authorities)
-    return (WriteFile(path=DEVICE_AUTHORITY, text=text), *_placing_lists(context, authorities))
-
-
-def _placing_lists(context: Context, authorities: Sequence[Certificate]) -> Sequence[Action]:
-    if context.answers.devices.crl_file is None:
-        return ()
-    source = _given(context, "devices.crl_file")
-    lists = read_lists(_read(context, source), source)
-    judge_lists(lists, source, authorities, context.host.clock.now())
-    digest = hashlib.sha256(lists_pem(lists)).hexdigest()
-    return (PlaceRevocations(path=DEVICE_REVOCATIONS, source=source, digest=digest),)
-
-
-def _ask(context: Context) -> None:
-    """Have a person name the file, until it can be used."""
-    while context.answers.devices.ca_file is None:
-        path = context.prompter.ask(_QUESTION)
+    asks = context.prompter.interactive and missing(context)
+    while asks and context.answers.devices.ca_file is None:
+        path = context.prompter.ask(
+            "Path of the certificate of the CA that issues the devices' certificates (PEM)"
+        )
         try:
             _authorities(context, path)
             context.take({_CA_FILE: path})
         except (CertificateError, UsageError) as error:
             context.prompter.say(text("{message}. {hint}", message=error.message, hint=error.hint))
+    authorities = _authorities(context, _given(context, _CA_FILE))
+    pem = "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in authorities)
+    actions: list[Action] = [WriteFile(path=DEVICE_AUTHORITY, text=pem)]
+    if context.answers.devices.crl_file is not None:
+        source = _given(context, "devices.crl_file")
+        lists = read_lists(_read(context, source), source)
+        judge_lists(lists, source, authorities, context.host.clock.now())
+        digest = hashlib.sha256(lists_pem(lists)).hexdigest()
+        actions.append(PlaceRevocations(path=DEVICE_REVOCATIONS, source=source, digest=digest))
+    return actions
 
 
 def _given(context: Context, setting: str) -> str:

@@ -11,16 +11,17 @@ from dataclasses import dataclass, replace
 from difflib import unified_diff
 from typing import Any
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError, UsageError
-from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Verbatim, text
-from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.install.installed import complete
+from mstunnel_setup.base.values import JsonObject, JsonValue
+from mstunnel_setup.install.installed import become, complete
 from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unready, refuse_vendor
 from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.rootless import (
@@ -30,11 +31,9 @@ from mstunnel_setup.install.rootless import (
     refuse_unreadable,
     scope_to_install,
 )
-from mstunnel_setup.install.scope import become
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
 from mstunnel_setup.install.status import summary
-from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.install.steps import configure, kernel, launch, proxy
+from mstunnel_setup.install.steps import configure, kernel, launch, program, proxy
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.files import Files
@@ -152,10 +151,13 @@ def run_steps(
             if any(step in steps for step in proxy.STEPS):
                 run.runner.take_back(proxy.obsolete_keys(context))
         done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
+        notes: list[str] = []
+        if program.PROGRAM in steps and run.runner.take_back(program.obsolete_keys(context)):
+            notes = [program.LAB_REMOVED]
         for module in (configure, kernel, launch):
             if module.STEP in steps:
                 run.runner.take_back(module.obsolete_keys(context))
-        return RunOutcome(steps_data(done), context.answers.account, summary(context))
+        return RunOutcome(steps_data(done), context.answers.account, [*notes, *summary(context)])
 
 
 def _refuse_too_early(files: Files, names: Sequence[str]) -> None:
@@ -207,50 +209,41 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
             require_answers(run, steps, chosen_steps(request.skip, scope))
             refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
             found = run.runner.plan(judging(steps), run.context)
-            lines += _plan_lines(run, found)
             planned += found
+            for item in found:
+                if item.actions:
+                    lines.append(text("{step}: {title}", step=item.step, title=item.title))
+                for action in item.actions:
+                    lines += _action_lines(run, action)
         request = _with_terms(request)
     data = steps_data(planned)
     data["plan"] = [CODEC.dump(action) for item in planned for action in item.actions]
     data["diff"] = [*lines]
-    total = data["actions"]
-    lines.append(
-        text("{total} changes; apply them with `mstunnel-setup`.", total=total)
-        if total
-        else text("Nothing would be changed.")
-    )
-    code = ExitCode.CHANGES_PENDING if total and exit_code else ExitCode.DONE
-    warnings = (
-        (
-            warning(
-                "plan-incomplete",
-                "the account's steps cannot be planned before the account exists",
-                hint="Run root's part first: `mstunnel-setup host`.",
-            ),
+    warnings: tuple[Problem, ...] = ()
+    if scope is Scope.HOST:
+        incomplete = warning(
+            "plan-incomplete",
+            "the account's steps cannot be planned before the account exists",
+            hint="Run root's part first: `mstunnel-setup host`.",
         )
-        if scope is Scope.HOST
-        else ()
-    )
-    return Result("changed" if total else "unchanged", data, warnings, text=lines, exit_code=code)
+        warnings = (incomplete,)
+    total = data["actions"]
+    if not total:
+        return Result("unchanged", data, warnings, text=[*lines, text("Nothing would be changed.")])
+    lines.append(text("{total} changes; apply them with `mstunnel-setup`.", total=total))
+    code = ExitCode.CHANGES_PENDING if exit_code else ExitCode.DONE
+    return Result("changed", data, warnings, text=lines, exit_code=code)
 
 
-def _plan_lines(run: Run, planned: Sequence[Planned]) -> Iterator[str]:
-    """Each action, with the lines that a text file would lose and gain."""
-    for item in planned:
-        if item.actions:
-            yield text("{step}: {title}", step=item.step, title=item.title)
-        for action in item.actions:
-            yield text("  + {describe}", describe=action.describe())
-            if changed := run.runner.changed(action):
-                yield text("    ! {changed} since; a run asks first", changed=changed)
-            yield from (Verbatim(f"      {line}") for line in _diff(run.files, action))
-
-
-def _diff(files: Files, action: Action) -> list[str]:
-    if not isinstance(action, WriteFile | WriteGatewayConfiguration):
-        return []
-    current = (files.read(action.path) or b"").decode("utf-8", errors="replace")
-    return list(unified_diff(current.splitlines(), action.text.splitlines(), n=0, lineterm=""))[2:]
+def _action_lines(run: Run, action: Action) -> Iterator[str]:
+    """The action, with the lines that a text file would lose and gain."""
+    yield text("  + {describe}", describe=action.describe())
+    if changed := run.runner.changed(action):
+        yield text("    ! {changed} since; a run asks first", changed=changed)
+    if isinstance(action, WriteFile | WriteGatewayConfiguration):
+        current = (run.files.read(action.path) or b"").decode("utf-8", errors="replace")
+        changes = unified_diff(current.splitlines(), action.text.splitlines(), n=0, lineterm="")
+        yield from (Verbatim(f"      {line}") for line in [*changes][2:])
 
 
 def _with_terms(request: InstallRequest) -> InstallRequest:
@@ -274,14 +267,8 @@ def joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> JsonObject:
 
 def steps_data(planned: Sequence[Planned]) -> JsonObject:
     """Steps and the descriptions of their actions as JSON data."""
-    return {
-        "steps": [
-            {
-                "name": item.step,
-                "title": item.title,
-                "actions": [action.describe() for action in item.actions],
-            }
-            for item in planned
-        ],
-        "actions": sum(len(item.actions) for item in planned),
-    }
+    steps: list[JsonValue] = [
+        {"name": item.step, "title": item.title, "actions": [action.describe() for action in item.actions]}
+        for item in planned
+    ]
+    return {"steps": steps, "actions": sum(len(item.actions) for item in planned)}

@@ -1,26 +1,50 @@
-"""What is installed here, for commands that look at it: journals, account, engine and containers, locks.
+"""What is installed here, and who does which part: journals, account, programs, locks.
 
-It loads no step: what a command only looks at takes a fraction of the time of a run.
+Root does everything; of a rootless gateway root does the host part, its account the rest. It loads no step:
+what a command only looks at takes a fraction of the time of a run.
 """
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Final
+from pathlib import Path
+from typing import Final, NoReturn
 
+from mstunnel_setup.actions.accounts import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.actions.host import Host, Scope, build_host
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_INSTALLED, NOT_ROOT
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
-from mstunnel_setup.install.scope import LAST_STEP, become
+from mstunnel_setup.io import accounts, bundle
+from mstunnel_setup.io.accounts import Account
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.lock import exclusive
 from mstunnel_setup.transaction.receipt import Receipt
 
 # Seconds. The monitor holds the lock while the gateway tests a configuration, which takes one or two.
 PATIENCE: Final = 10.0
+
+LAST_STEP: Mapping[Scope, str] = {Scope.ALL: "verify", Scope.HOST: "boot", Scope.ACCOUNT: "verify"}
+"""The step that finishes each part. Steps after it in the lists were added by later releases."""
+
+FILE = "mstunnel-setup"
+MONITOR: Final = "mstunnel_monitor"
+MONITOR_UNIT = f"{MONITOR}.service"
+PROGRAM_UPDATES: Final = f"{paths.STATE}/program"
+"""Where `mstunnel-setup self update` keeps the program before, and the new one until it is installed."""
+LINKS = ("mst-cli", "mst-readiness", "mst-admin", MONITOR, "mstunnel_uplink")
+"""The other names of the one file, each a program of ours."""
+
+# Of root's environment the account gets what was said to our programs, and how the terminal is.
+_KEPT = ("TERM", "LANG", "LANGUAGE", "NO_COLOR", "intune_env")
+_KEPT_PREFIXES = ("mst_", "MSTUNNEL_", "LC_")
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 @contextmanager
@@ -82,6 +106,53 @@ def rootless_account(operator: Operator) -> str:
     """The account of the rootless gateway here, as root has written down; empty when there is none."""
     name = remembered(journal_of(Scope.HOST, operator).receipt, "account")
     return name if isinstance(name, str) else ""
+
+
+def become(operator: Operator, name: str, more: Mapping[str, str] | None = None) -> NoReturn:
+    """Continue this command as the account; `more` are variables for it. Raises CheckError."""
+    account, program, variables = _as_account(operator, name)
+    operator.processes.become(account, (program, *sys.argv[1:]), variables | dict(more or {}))
+
+
+def have_done(operator: Operator, name: str, more: Mapping[str, str]) -> Completed:
+    """Have the account run this very command to its end, with its result as JSON. Raises CheckError."""
+    account, program, variables = _as_account(operator, name)
+    command = (program, *sys.argv[1:], "--output", "json")
+    return operator.processes.attend_as(account, command, variables | dict(more))
+
+
+def _as_account(operator: Operator, name: str) -> tuple[Account, str, dict[str, str]]:
+    """The account, this program where the account can run it, and the environment for it."""
+    account = accounts.find(name)
+    if account is None:
+        raise GATEWAY_ACCOUNT_MISSING(account=name)
+    called = Path(sys.argv[0]).name
+    names = (*_KEPT, *_PROXIES, *map(str.upper, _PROXIES))
+    variables = {
+        **{key: value for key, value in os.environ.items() if key in names or key.startswith(_KEPT_PREFIXES)},
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": account.home,
+        "USER": account.name,
+        "LOGNAME": account.name,
+        "XDG_RUNTIME_DIR": f"/run/user/{account.uid}",
+    }
+    return account, path_of(operator.files.given, called if called in LINKS else FILE), variables
+
+
+def path_of(files: Files, name: str) -> str:
+    """Where the program `name` is: where the step `program` puts it, else beside the one that runs."""
+    if bundle.one_file() is not None:
+        return f"{directory(files)}/{name}"
+    return str(Path(sys.argv[0]).absolute().with_name(name))
+
+
+def directory(files: Files) -> str:
+    """The directory of our programs: /usr/sbin, or /usr/bin where the system has merged the two.
+
+    The former is then a link.
+    """
+    state = files.state(paths.PROGRAMS)
+    return "/usr/bin" if state is not None and state.kind == "link" else paths.PROGRAMS
 
 
 def run_lock(

@@ -9,7 +9,6 @@ from mstunnel_setup.base.errors import CheckError, ChecksFailedError, UsageError
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.readiness_input import readiness_settings
 from mstunnel_setup.install.steps import (
     bridge,
     certificate,
@@ -129,7 +128,22 @@ def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
     """
     if not context.host.files.live or register.STEP.name in context.receipt.steps:
         return
-    facts = _with_tenant(context, context.cache.facts or _examine(context, steps))
+    facts = context.cache.facts or _examine(context, steps)
+    # With the server configuration of the site, and who holds its port.
+    chosen, server = site.choose(context), configure.pulled(context)
+    tunnel = TunnelFacts(
+        source=f"site {plain(chosen.display_name, 60)}",
+        pool=str(server.network or ""),
+        ipv6_pool=str(server.ipv6_network or ""),
+        dns_servers=tuple(map(str, server.dns_servers)),
+        includes=tuple(map(str, server.routes_include)),
+    )
+    settings = context.readiness_settings(server.listen_port)
+    reader = Examiner(context.host.files, context.host.processes, context.host.clock)
+    changes: dict[str, Section] = {"ports": reader.host_reader(settings).ports()}
+    if settings.port != facts.settings.port:
+        changes["security"] = reader.program_reader(settings).security()
+    facts = facts.model_copy(update={"tunnel": tunnel, "settings": settings, **changes})
     _judge(context, facts, steps, _OF_THE_SITE)
     _tell_closed(context, facts)
 
@@ -152,10 +166,31 @@ def _judge(context: Context, facts: ReadinessFacts, steps: Collection[str], ids:
         found = refusals(facts.model_copy(update={"settings": settings}), steps)
         return [item for item in found if item.id in ids]
 
-    _tell_undecided(context, [item for item in _remaining(facts, steps) if item.id in ids])
+    # Required checks that could not be made, by reason: a section that is missing has many of them.
+    by_reason: dict[str, list[str]] = {}
+    remaining = [item for item in _remaining(facts, steps) if item.id in ids]
+    for item in undecided(remaining, context.ignored_checks):
+        by_reason.setdefault(item.seen, []).append(item.id)
+    for reason, unmade in by_reason.items():
+        context.note(text("Not checked, {reason}: {ids}", reason=reason, ids=", ".join(unmade)))
     found = failed()
-    movable = "bridge" in steps and any(item.id in bridge.CHECKS for item in found)
-    _refuse(context, failed() if movable and bridge.offer(context, facts) else found)
+    if "bridge" in steps and any(item.id in bridge.CHECKS for item in found) and bridge.offer(context, facts):
+        found = failed()
+    _refuse(context, found)
+
+
+def _refuse(context: Context, failed: Iterable[CheckFinding]) -> None:
+    errors: list[CheckError] = []
+    for item in failed:
+        error = CheckError(item.id, item.problem.message, item.hint)
+        if item.id in context.ignored_checks:
+            context.note(text("Ignored (--ignore-check): {problem}", problem=error.message))
+        else:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ChecksFailedError(errors)
 
 
 def refusals(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFinding]:
@@ -170,15 +205,6 @@ def _remaining(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFindi
     return [item for item in checks.judge(checks.of(_GROUPS), facts) if item.fixed_by not in steps]
 
 
-def _tell_undecided(context: Context, found: Iterable[CheckFinding]) -> None:
-    """Say which required checks could not be made, by reason: a section that is missing has many of them."""
-    by_reason: dict[str, list[str]] = {}
-    for item in undecided(found, context.ignored_checks):
-        by_reason.setdefault(item.seen, []).append(item.id)
-    for reason, ids in by_reason.items():
-        context.note(text("Not checked, {reason}: {ids}", reason=reason, ids=", ".join(ids)))
-
-
 def _tell_closed(context: Context, facts: ReadinessFacts) -> None:
     """Say what keeps devices out at the firewall of the host: no step opens it."""
     closed = [item for item in checks.judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
@@ -190,7 +216,7 @@ def _tell_closed(context: Context, facts: ReadinessFacts) -> None:
 def _examine(context: Context, steps: Collection[str]) -> ReadinessFacts:
     where, given = cloud_of(context.answers), context.answers.images
     wanted = Wanted(
-        settings=readiness_settings(context.answers, context.port),
+        settings=context.readiness_settings(context.port),
         groups=_GROUPS,
         endpoints=with_registries(
             endpoints_of(where.name, where.authority, where.graph),
@@ -211,35 +237,3 @@ def ca_pem(context: Context) -> str:
     path = context.answers.tenant.ca_file
     content = None if path is None else context.host.files.read_given(path)
     return (content or b"").decode("ascii", errors="ignore")
-
-
-def _with_tenant(context: Context, facts: ReadinessFacts) -> ReadinessFacts:
-    """The facts with the server configuration of the site, and who holds its port."""
-    chosen, server = site.choose(context), configure.pulled(context)
-    tunnel = TunnelFacts(
-        source=f"site {plain(chosen.display_name, 60)}",
-        pool=str(server.network or ""),
-        ipv6_pool=str(server.ipv6_network or ""),
-        dns_servers=tuple(map(str, server.dns_servers)),
-        includes=tuple(map(str, server.routes_include)),
-    )
-    settings = readiness_settings(context.answers, server.listen_port)
-    reader = Examiner(context.host.files, context.host.processes, context.host.clock)
-    changes: dict[str, Section] = {"ports": reader.host_reader(settings).ports()}
-    if settings.port != facts.settings.port:
-        changes["security"] = reader.program_reader(settings).security()
-    return facts.model_copy(update={"tunnel": tunnel, "settings": settings, **changes})
-
-
-def _refuse(context: Context, failed: Iterable[CheckFinding]) -> None:
-    errors: list[CheckError] = []
-    for item in failed:
-        error = CheckError(item.id, item.problem.message, item.hint)
-        if item.id in context.ignored_checks:
-            context.note(text("Ignored (--ignore-check): {problem}", problem=error.message))
-        else:
-            errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise ChecksFailedError(errors)

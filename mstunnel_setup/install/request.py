@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, replace
 from mstunnel_setup.base.errors import NetworkError, TenantError, UsageError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.http import FINGERPRINT, HttpSession, fetch_root
 from mstunnel_setup.io.operator import Settings
-from mstunnel_setup.io.pinned import FINGERPRINT, fetch_root
 
 # The lab's own paths (docs/reference/lab.md): its root certificate, and its addresses.
 _ROOT, _CONNECTION = "/lab/ca.pem", "/lab/connection"

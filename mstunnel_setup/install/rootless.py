@@ -20,17 +20,15 @@ from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.answers.values import pem_certificates
 from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError, WaitingError
+from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError, WaitingError, declare
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import ACCOUNT_CANNOT_READ
-from mstunnel_setup.install.installed import complete, journal_of
+from mstunnel_setup.install.installed import FILE, complete, journal_of
 from mstunnel_setup.install.preflight import ca_pem, refuse_unready, refuse_vendor
-from mstunnel_setup.install.programs import FILE
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
 from mstunnel_setup.install.session import chosen_steps, open_run, require_answers
@@ -62,6 +60,12 @@ FROM_ACCOUNT: Final = "--answers-from-stdin"
 ONLY: Final = "MSTUNNEL_ONLY_PART"
 """Tells the account that root does the host part itself."""
 
+ACCOUNT_CANNOT_READ = declare(
+    CheckError,
+    "account-cannot-read",
+    "account {account} cannot read {files}",
+    "Give the account files that it can read, as root, and name the copies in the answers:{commands}",
+)
 # Where the hint puts the copies for the account.
 _COPIES: Final = "/srv/mstunnel"
 _READ_SECONDS: Final = 10.0
@@ -171,16 +175,12 @@ def planned_by_root(
         refuse_unreadable(run.context, operator.answers)
         refuse_vendor(run.context)
         refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
-        return run.runner.plan(steps, run.context), _for_root(run.context)
-
-
-def _for_root(context: Context) -> JsonObject:
-    """The answers that root's part uses, with certificates in place of the file that holds them."""
-    given = context.answers
-    found = {path: value for path, value in given.record().items() if path in _FOR_ROOT}
-    if roots := pem_certificates(ca_pem(context)):
-        found["tenant.ca_pem"] = roots
-    return {**found, "environment": {**given.environment, **environment.proxies(context)}}
+        planned, given = run.runner.plan(steps, run.context), run.context.answers
+        # Certificates take the place of the file that holds them.
+        found = {path: value for path, value in given.record().items() if path in _FOR_ROOT}
+        if roots := pem_certificates(ca_pem(run.context)):
+            found["tenant.ca_pem"] = roots
+        return planned, {**found, "environment": {**given.environment, **environment.proxies(run.context)}}
 
 
 def have_root_do(
@@ -291,16 +291,12 @@ def host_command(*arguments: str) -> tuple[str, ...]:
             programs=paths.PROGRAMS,
             file=FILE,
         )
-    return _host_command(source, arguments)
+    return (source, "host", "--account", own_name(), *arguments)
 
 
 def command_by_hand(*arguments: str) -> tuple[str, ...]:
     """The same command for an administrator, who trusts no program that the account can change."""
-    source = _program() if _is_of_root() else f"{paths.PROGRAMS}/{FILE}"
-    return _host_command(source, arguments)
-
-
-def _host_command(program: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    program = _program() if _is_of_root() else f"{paths.PROGRAMS}/{FILE}"
     return (program, "host", "--account", own_name(), *arguments)
 
 
@@ -322,10 +318,16 @@ def refuse_unreadable(context: Context, answer_file: Path | None) -> None:
     # An account that does not exist yet has no more rights than an unused uid.
     reader = None if paths.ROOTLESS else account or Account(name, paths.AGENT_USER, paths.AGENT_USER, "/")
     named = [*([str(answer_file)] if answer_file else ()), *_named(context.answers)]
+    # Root's part gives the directory of settings to the account, with all its content. Until then nothing in
+    # it is tried; afterwards the usual places of the certificate are, too.
+    state = files.state(paths.CONFIGURATION)
+    if state is None or account is None or state.uid != account.uid:
+        named = [path for path in named if not _is_setting(files, path)]
+    else:
+        usual = (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)
+        named = list(dict.fromkeys((*named, *(str(files.locate(path)) for path in usual))))
     unreadable = [
-        path
-        for path in _left_to_try(files, named, account)
-        if _exists(files, path) and not _can_read(context.host.processes, path, reader)
+        path for path in named if _exists(files, path) and not _can_read(context.host.processes, path, reader)
     ]
     if unreadable:
         commands = [] if account else [f"mstunnel-setup host --account {name}"]
@@ -353,18 +355,6 @@ def _named(answers: Answers) -> Iterator[str]:
                 yield item.name
             elif isinstance(item, str) and item.startswith("/") and not item.startswith(OPENED_BY_CALLER):
                 yield item
-
-
-def _left_to_try(files: Files, named: list[str], account: Account | None) -> list[str]:
-    """Without the files among the settings, as long as root has not given that directory to the account.
-
-    Root's part does so, with all its content; afterwards the usual places of the certificate count as well.
-    """
-    state = files.state(paths.CONFIGURATION)
-    if state is None or account is None or state.uid != account.uid:
-        return [path for path in named if not _is_setting(files, path)]
-    usual = [str(files.locate(path)) for path in (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)]
-    return list(dict.fromkeys((*named, *usual)))
 
 
 def _is_setting(files: Files, path: str) -> bool:

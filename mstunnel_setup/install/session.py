@@ -4,9 +4,9 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 
 from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.host import Scope, build_host, no_tenant
 from mstunnel_setup.answers.merge import require
 from mstunnel_setup.answers.secret import SecretReference
@@ -19,15 +19,13 @@ from mstunnel_setup.install.context import Context, RunCache
 from mstunnel_setup.install.installed import PATIENCE, journal_of, own_scope, run_lock
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
-from mstunnel_setup.install.step_list import CODEC, steps_of
+from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.operator import Operator, Prompter, Settings
+from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.readiness.checks import refuse_unknown
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import AnyStep
-
-_OF_EVERY_HOST = ("/etc", "/run", "/var")
 
 
 @dataclass(frozen=True)
@@ -51,15 +49,10 @@ class Run:
     def write_receipt(self) -> None:
         """Put the receipt, as people may read it, beside the journal; only when it has changed."""
         entries = self.runner.receipt.entries.values()
-        objects: list[JsonValue] = [
-            {
-                "key": entry.key,
-                "step": entry.step,
-                "what": CODEC.load(entry.versions[-1]).describe(),
-                "finished": entry.finished,
-            }
-            for entry in entries
-        ]
+        objects: list[JsonValue] = []
+        for entry in entries:
+            what = CODEC.load(entry.versions[-1]).describe()
+            objects.append({"key": entry.key, "step": entry.step, "what": what, "finished": entry.finished})
         content = json_bytes({"version": 1, "installation": self.journal.installation_id, "objects": objects})
         path = f"{self.journal.directory}/receipt.json"
         if entries and content != self.files.read(path):
@@ -108,14 +101,27 @@ def open_run(
             _context(operator, scope, journal, cache, ignored_checks=ignored_checks, port=port)
         )
         listener = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
+        console = operator.console
+
+        def may_replace(changed: str) -> bool:
+            """Whether what was changed outside may be overwritten; without a person the answer is no."""
+            if replacing or not console.interactive:
+                return replacing
+            question = text(
+                "{changed}. Replace it (their version is kept in {state}/saved)",
+                changed=changed,
+                state=paths.STATE,
+            )
+            return console.confirm(question)
+
         runner = Runner(
             context.host,
             journal,
             CODEC,
             operator.clock,
             listener,
-            may_replace=partial(_may_replace, operator.console, asked=replacing),
-            waited=lambda: operator.console.waited,
+            may_replace=may_replace,
+            waited=lambda: console.waited,
         )
         run = Run(context, runner, journal)
         try:
@@ -167,7 +173,7 @@ def _context(
 
 def _refuse_no_system(files: Files) -> None:
     """Raise UsageError for a directory without those of every host: an image that is not mounted, a typo."""
-    missing = [directory for directory in _OF_EVERY_HOST if files.state(directory) is None]
+    missing = [directory for directory in ("/etc", "/run", "/var") if files.state(directory) is None]
     if missing:
         raise UsageError(
             "root-no-host",
@@ -176,19 +182,6 @@ def _refuse_no_system(files: Files) -> None:
             root=files.root,
             missing=", ".join(missing),
         )
-
-
-def _may_replace(prompter: Prompter, changed: str, *, asked: bool) -> bool:
-    """Whether what was changed outside the program may be overwritten; without a person the answer is no."""
-    if asked or not prompter.interactive:
-        return asked
-    return prompter.confirm(
-        text(
-            "{changed}. Replace it (their version is kept in {state}/saved)",
-            changed=changed,
-            state=paths.STATE,
-        )
-    )
 
 
 def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[AnyStep]:

@@ -14,8 +14,7 @@ from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
 from mstunnel_setup.gateway.ocserv_conf import served_port
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.installed import complete, journal_of, rootless_account
-from mstunnel_setup.install.scope import become
+from mstunnel_setup.install.installed import become, complete, journal_of, rootless_account
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.operator import Operator

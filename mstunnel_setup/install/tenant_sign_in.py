@@ -14,7 +14,7 @@ from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.tenant.clouds import Cloud, cloud
 from mstunnel_setup.tenant.credential import read_credential
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
-from mstunnel_setup.tenant.token_sources import AccessToken, TokenFile
+from mstunnel_setup.tenant.token_sources import AccessToken, token_file
 
 CLIENT_ID_QUESTION: Final = text("Client id, or graph-command-line-tools")
 
@@ -49,7 +49,7 @@ def sign_in(
     """
     given = answers.sign_in
     if given.method == "token-file":
-        return TokenFile(token_files.given, given.token_file or "", clock)
+        return token_file(token_files.given, given.token_file or "", clock)
     application = SignIn(http, clock, cloud_of(answers), answers.tenant.id, client_id())
     if given.method == "device-code":
 

@@ -2,11 +2,11 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from mstunnel_setup.actions import opened_ports
+from mstunnel_setup.actions import firewall
 from mstunnel_setup.actions.host import CANDIDATE, Scope
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
 from mstunnel_setup.actions.vendor_gateway import ADOPT, SetAside
@@ -16,30 +16,33 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.certificates.revocation import ASKED_BY_COMMANDS
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
-from mstunnel_setup.install import revocation
-from mstunnel_setup.install.installed import complete, journal_of, rootless_account
-from mstunnel_setup.install.programs import PROGRAM_UPDATES
+from mstunnel_setup.install.installed import (
+    PROGRAM_UPDATES,
+    complete,
+    have_done,
+    journal_of,
+    rootless_account,
+)
 from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
-from mstunnel_setup.install.scope import have_done
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
-from mstunnel_setup.install.tenant_access import in_tenant, result
+from mstunnel_setup.install.steps.sign_in import in_tenant, result
 from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.bundle import remove_unpacked
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.io.unpacked import remove_unpacked
 from mstunnel_setup.transaction.action import Undo
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Removal
 
 _REMAINS = (
-    *(revocation.LAST, CANDIDATE, record.HISTORY, feed.FEED_RECORD),
+    *(ASKED_BY_COMMANDS, CANDIDATE, record.HISTORY, feed.FEED_RECORD),
     *(paths.SERVED_CONFIGURATION, paths.AGENT_CHANGES),
 )
-_TENANT = frozenset({CreateAppIdentity.kind, RegisterServer.kind})
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "import", ADOPT})
 _OTHER_SIGN_IN = text(
     "Nothing was removed from this server. Sign in as an administrator who may delete both, or as the "
@@ -82,12 +85,7 @@ def _uninstall(
                 error.code, error.message, joined(filter(None, (error.hint, _WAY_OUT)))
             ) from error
     where = text("this server and from the tenant") if everywhere else text("this server")
-    return Result(
-        "changed",
-        as_data(removals),
-        kept(removals),
-        text=[text("Removed from {where}.", where=where), summary(removals)],
-    )
+    return removed(removals, text("Removed from {where}.", where=where))
 
 
 def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
@@ -99,9 +97,23 @@ def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
         result = own()
     elif paths.ROOTLESS:
         result = _take_back_as_account(operator, own)
+    elif account := rootless_account(operator):
+        first = relayed(have_done(operator, account, {ONLY: Scope.ACCOUNT.value}))
+        if first is None:
+            raise StepError(
+                "account-part-failed",
+                "account {account} cannot undo its part of the installation",
+                hint=(
+                    "Fix what it reported above, then run the command again. To remove root's part "
+                    "anyway: `mstunnel-setup host --remove`."
+                ),
+                account=account,
+            )
+        result = first
+        if not result.errors:
+            result = _joined(result, remove_host_setup(operator))
     else:
-        account = rootless_account(operator)
-        result = _take_back_as_root(operator, account) if account else own()
+        result = own()
     return replace(result, warnings=(*result.warnings, *forget_program(operator)))
 
 
@@ -116,21 +128,6 @@ def _take_back_as_account(operator: Operator, own: Callable[[], Result]) -> Resu
     return _joined(first, by_sudo(operator, command, by_hand))
 
 
-def _take_back_as_root(operator: Operator, account: str) -> Result:
-    first = relayed(have_done(operator, account, {ONLY: Scope.ACCOUNT.value}))
-    if first is None:
-        raise StepError(
-            "account-part-failed",
-            "account {account} cannot undo its part of the installation",
-            hint=(
-                "Fix what it reported above, then run the command again. To remove root's part "
-                "anyway: `mstunnel-setup host --remove`."
-            ),
-            account=account,
-        )
-    return first if first.errors else _joined(first, remove_host_setup(operator))
-
-
 def remove_host_setup(operator: Operator) -> Result:
     """Undo the host part."""
     with open_run(operator, {}, scope=Scope.HOST) as run:
@@ -138,12 +135,7 @@ def remove_host_setup(operator: Operator) -> Result:
             forget(run.files, run.journal)
             return Result("unchanged", {"objects": []}, text=[text("There is no host part to remove.")])
         removals = remove_installation(run)
-    return Result(
-        "changed",
-        as_data(removals),
-        kept(removals),
-        text=[text("The host part was removed."), summary(removals)],
-    )
+    return removed(removals, text("The host part was removed."))
 
 
 def _joined(first: Result, second: Result) -> Result:
@@ -171,14 +163,31 @@ def remove_installation(
     this server as it is; with `offline` what is there stays and is named. With `keep_data` so does what an
     administrator brought or wrote below /etc/mstunnel. `counted` gets the changes undone and their number.
     """
-    left = run.runner.leave(_left_in_tenant(run.context.receipt)) if offline else []
+    receipt, left = run.context.receipt, []
+    if offline:
+        words = {
+            CreateAppIdentity.kind: "the application {} in the tenant",
+            RegisterServer.kind: "the record {}",
+        }
+        kinds = {key: str(receipt.entries[key].versions[-1]["kind"]) for key in _tenant_keys(receipt)}
+        left += run.runner.leave(
+            {key: words[kind].format(key.partition(":")[2]) for key, kind in kinds.items()}
+        )
     left += _remove_from_tenant(run)
-    left += run.runner.leave(_data(run.context.receipt)) if keep_data else []
+    if keep_data:
+        receipt = run.context.receipt
+        found = [entry for entry in receipt.entries.values() if entry.step in _DATA_STEPS]
+        # Until the commit of an adoption, Microsoft's own directory comes back.
+        ours = [entry.key for entry in found if entry.versions[-1]["kind"] != SetAside.kind]
+        data = {key: key.partition(":")[2] for key in ours}
+        left += run.runner.leave(
+            {key: path for key, path in data.items() if path.startswith(paths.CONFIGURATION)}
+        )
     if run.scope is not Scope.HOST:
         run.files.remove(paths.LOG_LEVEL)
     removals = run.runner.undo(counted=counted)
     if run.scope is not Scope.ACCOUNT:
-        removals += opened_ports.close(run.files, run.context.host.processes)
+        removals += firewall.close(run.files, run.context.host.processes)
     forget(run.files, run.journal)
     return [*left, *removals]
 
@@ -199,32 +208,17 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
         application = graph.application(str(application_id)) if application_id else None
         if application is not None:
             graph.require_changeable(application)
-        return run.runner.undo(_of_kinds(context.receipt, _TENANT))
+        return run.runner.undo(_tenant_keys(context.receipt))
     except SignInError as error:
         if error.code != "permission-missing":
             raise
         raise SignInError(error.code, error.message, f"{_OTHER_SIGN_IN} {_WAY_OUT}") from error
 
 
-def _of_kinds(receipt: Receipt, kinds: Collection[str]) -> list[str]:
+def _tenant_keys(receipt: Receipt) -> list[str]:
+    """What the receipt has in the tenant."""
+    kinds = {CreateAppIdentity.kind, RegisterServer.kind}
     return [key for key, entry in receipt.entries.items() if str(entry.versions[-1]["kind"]) in kinds]
-
-
-def _left_in_tenant(receipt: Receipt) -> dict[str, str]:
-    words = {CreateAppIdentity.kind: "the application {} in the tenant", RegisterServer.kind: "the record {}"}
-    found = [receipt.entries[key] for key in _of_kinds(receipt, _TENANT)]
-    return {
-        entry.key: words[str(entry.versions[-1]["kind"])].format(entry.key.partition(":")[2])
-        for entry in found
-    }
-
-
-def _data(receipt: Receipt) -> dict[str, str]:
-    found = [entry for entry in receipt.entries.values() if entry.step in _DATA_STEPS]
-    # Until the commit of an adoption, Microsoft's own directory comes back.
-    ours = [entry for entry in found if entry.versions[-1]["kind"] != SetAside.kind]
-    paths_of = {entry.key: entry.key.partition(":")[2] for entry in ours}
-    return {key: path for key, path in paths_of.items() if path.startswith(paths.CONFIGURATION)}
 
 
 def kept(removals: list[Removal]) -> tuple[Problem, ...]:
@@ -241,17 +235,17 @@ def kept(removals: list[Removal]) -> tuple[Problem, ...]:
     )
 
 
-def summary(removals: list[Removal]) -> str:
-    """How many changes were undone, and how."""
+def removed(removals: list[Removal], line: str) -> Result:
+    """The result of a removal: `line` says what was removed, the next one how many changes were undone."""
     outcomes = Counter(removal.undone.outcome for removal in removals)
     restored, left = outcomes[Undo.RESTORED], outcomes[Undo.KEPT]
-    removed = len(removals) - restored - left
-    return text(
+    counts = text(
         "Changes undone: {removed} removed, {restored} restored, {left} left in place.",
-        removed=removed,
+        removed=len(removals) - restored - left,
         restored=restored,
         left=left,
     )
+    return Result("changed", as_data(removals), kept(removals), text=[line, counts])
 
 
 def as_data(removals: list[Removal]) -> JsonObject:
@@ -311,21 +305,20 @@ def forget_program(operator: Operator) -> list[Problem]:
 
 def rollback(operator: Operator) -> Result:
     """Undo what an unfinished installation did. Raises UsageError when it is finished."""
-    return take_back(operator, partial(_rollback, operator))
 
+    def own() -> Result:
+        with open_run(operator, {}, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
+            receipt = run.context.receipt
+            if not receipt.entries:
+                forget(run.files, run.journal)
+                return Result("unchanged", text=[text("There is nothing to roll back.")])
+            if complete(receipt):
+                raise UsageError(
+                    "installation-finished",
+                    "the installation is complete; there is nothing to roll back",
+                    hint="To remove it, run `mst-cli uninstall`.",
+                )
+            removals = remove_installation(run)
+        return removed(removals, text("The unfinished installation was rolled back."))
 
-def _rollback(operator: Operator) -> Result:
-    with open_run(operator, {}, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
-        receipt = run.context.receipt
-        if not receipt.entries:
-            forget(run.files, run.journal)
-            return Result("unchanged", text=[text("There is nothing to roll back.")])
-        if complete(receipt):
-            raise UsageError(
-                "installation-finished",
-                "the installation is complete; there is nothing to roll back",
-                hint="To remove it, run `mst-cli uninstall`.",
-            )
-        removals = remove_installation(run)
-    lines = [text("The unfinished installation was rolled back."), summary(removals)]
-    return Result("changed", as_data(removals), kept(removals), text=lines)
+    return take_back(operator, own)

@@ -98,10 +98,7 @@ def own_name() -> str:
 
 def is_member(name: str, group: str) -> bool:
     """Whether the account is in the group; False when the group does not exist."""
-    try:
-        return name in _group(group).gr_mem
-    except KeyError:
-        return False
+    return has_group(group) and name in _group(group).gr_mem
 
 
 def has_group(group: str) -> bool:

@@ -38,8 +38,11 @@ def read_tar(content: bytes, limits: Limits) -> dict[str, bytes]:
     """
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-            members = _checked(archive, limits)
-            return {name: _content(archive, member) for name, member in members.items()}
+            found: dict[str, bytes] = {}
+            for name, member in _checked(archive, limits).items():
+                stream = archive.extractfile(member)
+                found[name] = b"" if stream is None else stream.read()
+            return found
     except ArchiveError:
         raise
     except _UNREADABLE as error:
@@ -82,8 +85,3 @@ def _checked(archive: tarfile.TarFile, limits: Limits) -> dict[str, tarfile.TarI
             raise ArchiveError(f"{shown} makes it larger than allowed")
         found[name] = member
     return found
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    stream = archive.extractfile(member)
-    return b"" if stream is None else stream.read()

@@ -1,20 +1,31 @@
 """The single-file program that was started, and the directory with all its parts (scripts/tree.py).
 
-A Debian or RPM package has the directory alone, a Python package has neither.
+A Debian or RPM package has the directory alone, a Python package has neither. What the one file unpacked
+itself into is removed once no process runs from it.
 """
 
+import fcntl
 import hashlib
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from mstunnel_setup.base.text import text
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 
 _DIGEST = re.compile(rb"^digest='([0-9a-f]{64})'$", re.MULTILINE)
 _MARKER = b"\n__PAYLOAD__\n"
 # The beginning in shell is shorter.
 _HEAD_BYTES = 65536
+# Seconds that commands beside this one have to end: all but those that follow something.
+_PATIENCE: Final = 10.0
+# Between two looks: a start that has just looked at the directory has executed it by then.
+_PAUSE: Final = 0.2
 
 
 def one_file() -> str | None:
@@ -113,3 +124,71 @@ def intact() -> bool:
     except (OSError, ValueError):
         return False
     return stated == found
+
+
+def remove_unpacked(files: Files, clock: Clock, directory: str) -> list[int]:
+    """Remove `directory`; returns the processes that still run from it, for which it is kept.
+
+    The caller may run from it itself, and so may those that wait for the caller. Where another process is
+    removing it already this returns at once, so that neither waits for the other.
+    """
+    if files.state(directory) is None:
+        return []
+    place = files.locate(directory)
+    handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        end = clock.monotonic() + _PATIENCE
+        unused = 0
+        while unused < 2:  # noqa: PLR2004 (see _PAUSE)
+            # All but this process and those above it.
+            using = sorted({*_holders(place), *_running_from(place)} - {os.getpid(), *_above()})
+            if using and clock.monotonic() > end:
+                return using
+            unused = 0 if using else unused + 1
+            clock.sleep(_PAUSE)
+        files.remove_tree(directory)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(handle)
+    return []
+
+
+def _holders(place: Path) -> Iterator[int]:
+    """Those that hold the lock on a version (scripts/start/start.py), also where their program is hidden."""
+    versions = {entry.inode() for entry in os.scandir(place)}
+    try:
+        locks = Path("/proc/locks").read_text()
+    except OSError:
+        # A root without /proc.
+        return
+    for line in locks.splitlines():
+        # 1: FLOCK ADVISORY READ 4711 08:01:1234 0 EOF; one that waits for a lock has -> after the number.
+        _number, kind, *_mode, process, inode, _start, _end = line.split()
+        if kind == "FLOCK" and int(inode.rpartition(":")[2]) in versions:
+            yield int(process)
+
+
+def _running_from(place: Path) -> Iterator[int]:
+    """Those whose program is in it, also before they hold a lock.
+
+    In a container or another root the same path is another file, so the file itself is compared.
+    """
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            program = (process / "exe").readlink()
+            if program.is_relative_to(place.resolve()) and program.samefile(process / "exe"):
+                yield int(process.name)
+
+
+def _above() -> Iterator[int]:
+    """The processes above this one: a command that waits for this one's end."""
+    process = os.getpid()
+    while process > 1:
+        try:
+            status = Path(f"/proc/{process}/status").read_text()
+        except OSError:
+            return
+        process = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("PPid:"))
+        yield process

@@ -1,4 +1,4 @@
-"""The file writer: only this module, safe_paths, temporary, untrusted and appender change the file system.
+"""The file writer: only this module, safe_paths, untrusted and appender change the file system.
 
 Every write has six properties: a temporary file in the same directory; an unpredictable name opened with
 `O_EXCL | O_NOFOLLOW`; the final mode from its creation on; `fsync` of the file; `fsync` of the directory; and
@@ -30,13 +30,15 @@ from mstunnel_setup.io.safe_paths import (
     DIRECTORY,
     Kind,
     above,
+    discard,
     explain,
     kind_of,
     name_of_kind,
     refuse_hard_linked,
     refuse_irregular,
+    sweep,
+    temporary_name,
 )
-from mstunnel_setup.io.temporary import discard, sweep, temporary_name
 
 # What the agent or an account leaves for root to read; a configuration is a few kilobytes.
 _LARGEST_UNTRUSTED = 4 * 1024 * 1024

@@ -11,13 +11,18 @@ import random
 import re
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from http import HTTPStatus
+from http.client import HTTPException, HTTPSConnection
 from typing import Any, Final, Unpack
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import truststore
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 from typing_extensions import override
@@ -26,16 +31,15 @@ from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.parsing import http_date, whole_number
 from mstunnel_setup.base.text import text
-from mstunnel_setup.io import request_log
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.endpoint import Destination, presented_issuer
 from mstunnel_setup.io.errors import (
     ADDRESS_UNREADABLE,
     CA_FILE_UNREADABLE,
     NETWORK_TIMEOUT,
     NETWORK_UNREACHABLE,
 )
-from mstunnel_setup.io.http_port import RequestOptions
+from mstunnel_setup.io.http_port import RequestOptions, log_request
+from mstunnel_setup.io.network import Destination, presented_issuer, unverified_context
 
 # The largest downloads are public revocation lists, of a few megabytes.
 LARGEST: Final = 32 * 1024 * 1024
@@ -55,10 +59,6 @@ class BoundedAdapter(HTTPAdapter):
         """Send; reading the body raises ReadTimeout when it is late, NetworkError when it is too large."""
         response = super().send(request, *arguments, **options)
         raw: Any = response.raw
-        raw.stream = self._bounded(raw, str(request.url))
-        return response
-
-    def _bounded(self, raw: Any, url: str) -> Callable[..., Iterator[bytes]]:
         end = self._clock.monotonic() + self._seconds
 
         def stream(_size: int, decode_content: bool | None = None) -> Iterator[bytes]:
@@ -74,7 +74,7 @@ class BoundedAdapter(HTTPAdapter):
                             "answer-too-large",
                             "{host} sent more than {limit} MiB",
                             hint="Check the address, and any proxy in between.",
-                            host=urlsplit(url).netloc,
+                            host=urlsplit(str(request.url)).netloc,
                             limit=self._largest >> 20,
                         )
                     yield piece
@@ -83,7 +83,8 @@ class BoundedAdapter(HTTPAdapter):
             finally:
                 raw.close()
 
-        return stream
+        raw.stream = stream
+        return response
 
 
 class ContextAdapter(BoundedAdapter):
@@ -137,6 +138,9 @@ _UNCONNECTED = 15.0
 _LOOK_SECONDS = 5.0
 _HTTPS_PORT = 443
 _PROXY_PORT = 8080
+_LARGEST_ROOT = 64 * 1024
+_USUAL_PROXY_PORT = 3128
+FINGERPRINT: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
 _OBJECT = re.compile(r"^HTTPS?Connection\([^)]*\): ")
 
 
@@ -192,7 +196,7 @@ class HttpSession:
         started = self._clock.monotonic()
         end = started + self._deadline
         for attempt in itertools.count(1):
-            wait = _backoff(attempt)
+            wait = min(2.0**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
             self._pauses.wait(server)
             try:
                 response = self._sent(method, url, options)
@@ -219,17 +223,26 @@ class HttpSession:
         try:
             response = self._session.request(method, url, **options)
         except requests.RequestException as error:
-            request_log.note(method, url, self._clock.monotonic() - began, error)
+            log_request(method, url, self._clock.monotonic() - began, error)
             raise
-        request_log.note(method, url, self._clock.monotonic() - began, response)
+        log_request(method, url, self._clock.monotonic() - began, response)
         return response
 
     def _explained(
         self, url: str, error: requests.RequestException, proxies: Mapping[str, str]
     ) -> NetworkError:
-        if not isinstance(error, requests.exceptions.SSLError):
-            return _explain(url, error)
         parts = urlsplit(url)
+        if isinstance(error, requests.exceptions.ProxyError):
+            return NetworkError(
+                "proxy-failed",
+                "the proxy refused to connect to {host}",
+                hint="Check https_proxy and no_proxy.",
+                host=parts.netloc,
+            )
+        if isinstance(error, requests.Timeout):
+            return NETWORK_TIMEOUT(host=parts.netloc)
+        if not isinstance(error, requests.exceptions.SSLError):
+            return NETWORK_UNREACHABLE(host=parts.netloc, reason=_cause(error))
         host, through = str(parts.hostname), urlsplit(select_proxy(url, dict(proxies)) or "")
         proxy = (through.hostname, through.port or _PROXY_PORT) if through.hostname else None
         destination = Destination(host, parts.port or _HTTPS_PORT, host, proxy=proxy)
@@ -264,10 +277,6 @@ def _tls_context(ca_file: str | None, roots: str) -> ssl.SSLContext:
     return context
 
 
-def _backoff(attempt: int) -> float:
-    return min(2.0**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
-
-
 def _later(method: str, status: int) -> bool:
     """Whether the server asks to retry, and the request may be retried (429: it was not processed)."""
     return status == HTTPStatus.TOO_MANY_REQUESTS or (status in _TRY_AGAIN and method in _REPEATABLE)
@@ -294,26 +303,12 @@ def _retry_after(response: requests.Response, clock: Clock) -> float | None:
     return None if moment is None else max(0.0, (moment - clock.now()).total_seconds())
 
 
-def _explain(url: str, error: requests.RequestException) -> NetworkError:
-    host = urlsplit(url).netloc
-    if isinstance(error, requests.exceptions.ProxyError):
-        return NetworkError(
-            "proxy-failed",
-            "the proxy refused to connect to {host}",
-            hint="Check https_proxy and no_proxy.",
-            host=host,
-        )
-    if isinstance(error, requests.Timeout):
-        return NETWORK_TIMEOUT(host=host)
-    return NETWORK_UNREACHABLE(host=host, reason=_cause(error))
-
-
 def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
     """The error for a certificate that this host does not trust; `issuer` is empty when unknown."""
     if "not yet valid" in cause:
         return NetworkError(
             "clock-behind",
-            ("the TLS certificate of {host} is not yet valid according to the clock of this host: {cause}"),
+            "the TLS certificate of {host} is not yet valid according to the clock of this host: {cause}",
             hint="Set the time (`timedatectl set-ntp true`) and run the command again.",
             host=host,
             cause=cause,
@@ -338,3 +333,42 @@ def _cause(error: BaseException) -> str:
             text = str(getattr(reason, "strerror", None) or reason).rsplit(">: ", 1)[-1]
             return _OBJECT.sub("", text)
         reason = inner
+
+
+def fetch_root(url: str, *, seconds: float = 15) -> tuple[str, str]:
+    """The certificate (PEM) at an https address, and its fingerprint, `sha256:` and hex digits.
+
+    The server is not verified: use the certificate only where the fingerprint is the one expected.
+    Raises NetworkError `root-unreachable`.
+    """
+    server, proxy = urlsplit(url), urlsplit(proxy_for(url) or "")
+    host, port = str(server.hostname), server.port or _HTTPS_PORT
+    direct = proxy.hostname is None
+    place = (host, port) if direct else (str(proxy.hostname), proxy.port or _USUAL_PROXY_PORT)
+    connection = HTTPSConnection(*place, timeout=seconds, context=unverified_context())
+    if not direct:
+        connection.set_tunnel(host, port)
+    try:
+        with closing(connection):
+            certificate = x509.load_pem_x509_certificate(_content(connection, server.path))
+    except (OSError, HTTPException, ValueError) as error:
+        raise NetworkError(
+            "root-unreachable",
+            "no root certificate from {url}: {reason}",
+            hint="Check the address, and that this host reaches it (proxy, firewall).",
+            url=url,
+            reason=getattr(error, "strerror", None) or error,
+        ) from error
+    return (
+        certificate.public_bytes(Encoding.PEM).decode(),
+        f"sha256:{certificate.fingerprint(SHA256()).hex()}",
+    )
+
+
+def _content(connection: HTTPSConnection, path: str) -> bytes:
+    """The first 64 KiB that a GET returns; redirects are not followed. Raises OSError, HTTPException."""
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    if answer.status != HTTPStatus.OK:
+        raise OSError(f"HTTP {answer.status}")
+    return answer.read(_LARGEST_ROOT)

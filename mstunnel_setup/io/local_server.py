@@ -71,8 +71,13 @@ def listening(address: LocalAddress, page: Page) -> Iterator[TCPServer]:
 
     Raises NetworkError `listen-failed`.
     """
+    handler = partial(_Handler, page)
+    before = os.umask(_SOCKET_MASK) if address.path else None
     try:
-        server = _server(address, partial(_Handler, page))
+        if address.path:
+            server: TCPServer = _Unix(address.path, handler)
+        else:
+            server = (_Ipv6 if ":" in address.host else _Ipv4)((address.host, address.port), handler)
     except OSError as error:
         raise NetworkError(
             "listen-failed",
@@ -81,6 +86,9 @@ def listening(address: LocalAddress, page: Page) -> Iterator[TCPServer]:
             address=address.text,
             reason=error.strerror or error,
         ) from error
+    finally:
+        if before is not None:
+            os.umask(before)
     with server:
         try:
             yield server
@@ -88,17 +96,6 @@ def listening(address: LocalAddress, page: Page) -> Iterator[TCPServer]:
             if address.path:
                 with contextlib.suppress(OSError):
                     Path(address.path).unlink()
-
-
-def _server(address: LocalAddress, handler: "partial[_Handler]") -> TCPServer:
-    if not address.path:
-        server = _Ipv6 if ":" in address.host else _Ipv4
-        return server((address.host, address.port), handler)
-    before = os.umask(_SOCKET_MASK)
-    try:
-        return _Unix(address.path, handler)
-    finally:
-        os.umask(before)
 
 
 class _Ipv4(ThreadingTCPServer):

@@ -48,19 +48,16 @@ def parse(content: bytes, model: type[Model], path: str) -> Model:
     try:
         return model.model_validate_json(content)
     except (ValidationError, RecursionError, ArithmeticError) as error:
+        reason = type(error).__name__
+        if isinstance(error, ValidationError):
+            # The first problem, without quoting the content.
+            first = error.errors(include_url=False, include_input=False)[0]
+            place, reason = ".".join(map(str, first["loc"])), problem_of(first)
+            reason = text("{place}: {first}", place=place, first=reason) if place else reason
         raise FileError(
             "message-invalid",
             "{path} is not a valid message: {reason}",
             hint="Remove {path}.",
             path=path,
-            reason=_reason(error),
+            reason=reason,
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    """The first problem, without quoting the content."""
-    if not isinstance(error, ValidationError):
-        return type(error).__name__
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return text("{place}: {first}", place=place, first=problem_of(first)) if place else problem_of(first)

@@ -1,18 +1,24 @@
-"""A network namespace that is handed over through a socket, and what the kernel says about its owner.
+"""Network namespaces: handed over through a socket, their owners, entered, and their packets recorded.
 
-What travels is an open descriptor: no process ID and no path, which could mean something else a moment later.
+What travels through the socket is an open descriptor: no process ID and no path, which could mean something
+else a moment later.
 """
 
+import ctypes
 import fcntl
 import os
 import select
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io.errors import NETWORK_NOT_ENTERED
 
 _OWN_NETWORK: Final = "/proc/self/ns/net"
 _OWN_USERS: Final = "/proc/self/ns/user"
@@ -23,6 +29,15 @@ _FROM_SYSTEMD: Final = 3
 _CREDENTIALS: Final = struct.Struct("3i")
 _SECONDS: Final = 2.0
 _LONGEST_ANSWER: Final = 1000
+# linux/sched.h, linux/sockios.h, linux/if_ether.h, linux/if_arp.h
+_CLONE_NEWNET: Final = 0x40000000
+_SIOCGIFHWADDR: Final = 0x8927
+_EVERY_PROTOCOL: Final = 0x0003
+_WITHOUT_HEADER: Final = frozenset({0xFFFE, 519, 512})
+# Link types of pcap files: packets that begin with the IP header, and Ethernet (loopback has one too).
+_RAW, _ETHERNET = 101, 1
+_LONGEST_PACKET: Final = 262_144
+_LOOK_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -101,3 +116,60 @@ def hand_over(path: str) -> str:
             return connection.recv(_LONGEST_ANSWER).decode(errors="replace")
     finally:
         os.close(namespace)
+
+
+def enter_network_of(process_id: int) -> None:
+    """Move this process into the network namespace of another, for good. Raises NetworkError."""
+    library = ctypes.CDLL(None, use_errno=True)
+    try:
+        handle = os.open(f"/proc/{process_id}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NETWORK_NOT_ENTERED(reason=error.strerror) from error
+    try:
+        if library.setns(handle, _CLONE_NEWNET) != 0:
+            raise NETWORK_NOT_ENTERED(reason=os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(handle)
+
+
+def interfaces() -> list[str]:
+    """Names of the interfaces of the current network namespace."""
+    return sorted(name for _number, name in socket.if_nameindex())
+
+
+def record(interface: str, seconds: float, size: int) -> Iterator[bytes]:
+    """A pcap file in pieces: its header, then every packet, for `seconds` or up to `size` bytes in all.
+
+    Raises NetworkError when there is no such interface or the permission is missing.
+    """
+    try:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERY_PROTOCOL)) as listener:
+            listener.bind((interface, 0))
+            listener.settimeout(_LOOK_SECONDS)
+            answer = fcntl.ioctl(listener, _SIOCGIFHWADDR, struct.pack("16s16x", interface.encode()))
+            (kind,) = struct.unpack_from("H", answer, 16)
+            link = _RAW if kind in _WITHOUT_HEADER else _ETHERNET
+            header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, _LONGEST_PACKET, link)
+            yield header
+            size -= len(header)
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                try:
+                    packet = listener.recv(_LONGEST_PACKET)
+                except TimeoutError:
+                    continue
+                now = time.time_ns() // 1000
+                length = len(packet)
+                piece = struct.pack("<IIII", now // 1_000_000, now % 1_000_000, length, length) + packet
+                size -= len(piece)
+                if size < 0:
+                    return
+                yield piece
+    except OSError as error:
+        raise NetworkError(
+            "capture-failed",
+            "cannot record {interface}: {reason}",
+            hint="List the interfaces with `ip link`; recording needs root.",
+            interface=interface,
+            reason=error.strerror,
+        ) from error

@@ -1,14 +1,290 @@
-"""Plain network probes of the host."""
+"""Plain network probes: connections, addresses, and TLS endpoints with the trust that they pass."""
 
+import io
+import os
 import socket
 import ssl
-from typing import Final
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import certifi
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.io.errors import NETWORK_TIMEOUT, NETWORK_UNREACHABLE
+from mstunnel_setup.base.parsing import http_date
+from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.errors import ENDPOINT_UNREACHABLE, NETWORK_TIMEOUT, NETWORK_UNREACHABLE
 
-_LOCAL: Final = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_LARGEST_HEAD = 16 * 1024
+# linux/in.h: the path MTU of a connected socket (ip(7)).
+_IP_MTU = 14
+# Fills whole packets, so that a link with a smaller MTU is noticed before the MTU is read.
+_PADDING = "x" * 3000
+_LONGEST = 80
+_LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 """The header of the PROXY protocol, version 2, for a connection of the sender's own (LOCAL, no addresses)."""
+REFUSED = text("the proxy answers")
+"""Start of the reason when a proxy refuses CONNECT; its status follows."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """What to probe: TLS with `host` at `address`, directly or through the proxy (host, port).
+
+    With `client_certificate` a new self-signed certificate is sent, which no server can know.
+    """
+
+    host: str
+    port: int
+    address: str
+    path: str = "/"
+    proxy: tuple[str, int] | None = None
+    client_certificate: bool = False
+
+
+TrustedBy: TypeAlias = Literal["public", "host", "none"]
+"""Where a chain ends: in a public root, in a root that only this host trusts, or in neither."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The answer. `status` is of HTTP, or 0; `date` is the server's clock, `mtu` the path MTU."""
+
+    trust: TrustedBy
+    issuer: str
+    status: int = 0
+    date: datetime | None = None
+    mtu: int = 0
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Public roots (by default Mozilla's) and the additional roots of this host (PEM)."""
+
+    host_roots: str = ""
+    public_roots: str = ""
+
+    def contexts(self) -> Iterator[tuple[TrustedBy, ssl.SSLContext]]:
+        """TLS contexts, the strictest first; the last one does not verify."""
+        public = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.public_roots:
+            public.load_verify_locations(cadata=self.public_roots)
+        else:
+            public.load_verify_locations(cafile=certifi.where())
+        yield "public", public
+        host = ssl.create_default_context()
+        if self.host_roots:
+            host.load_verify_locations(cadata=self.host_roots)
+        yield "host", host
+        yield "none", unverified_context()
+
+
+def unverified_context() -> ssl.SSLContext:
+    """A context that does not verify: only to read what is verified by other means, or only shown."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> Reached:
+    """Probe once, until the monotonic time `end`. Raises NetworkError `endpoint-unreachable`."""
+    try:
+        for name, context in trust.contexts():
+            if destination.client_certificate:
+                show_unknown_certificate(context)
+            try:
+                with _secured(destination, context, clock, end) as secure:
+                    leaf = secure.getpeercert(binary_form=True) or b""
+                    status, date = _ask(secure, destination, clock, end)
+                    ipv4 = secure.family == socket.AF_INET
+                    mtu = secure.getsockopt(socket.IPPROTO_IP, _IP_MTU) if ipv4 else 0
+                return Reached(name, _issuer(leaf), status, date, mtu)
+            except ssl.SSLCertVerificationError:
+                continue
+    except TimeoutError as error:
+        raise ENDPOINT_UNREACHABLE(reason=text("no answer in time")) from error
+    except OSError as error:
+        reason = plain(error.strerror or error, _LONGEST).lower()
+        if isinstance(error, ssl.SSLError):
+            reason = text("TLS failed: {handshake}", handshake=error.reason or text("no handshake"))
+        raise ENDPOINT_UNREACHABLE(reason=reason) from error
+    raise ENDPOINT_UNREACHABLE(reason=text("no certificate"))
+
+
+def presented_issuer(destination: Destination, clock: Clock, end: float) -> str:
+    """The issuer of the presented certificate; empty when there is none until `end`.
+
+    Nothing is verified and no request is sent: only for the message about an untrusted certificate.
+    """
+    try:
+        with _secured(destination, unverified_context(), clock, end) as secure:
+            return _issuer(secure.getpeercert(binary_form=True) or b"")
+    except OSError:
+        return ""
+
+
+def resolve(host: str, port: int) -> tuple[str, ...]:
+    """The addresses of a host. Raises NetworkError `name-unresolved`; there is no time limit."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise NetworkError(
+            "name-unresolved",
+            "{reason}",
+            hint="Check the DNS servers of this host.",
+            reason=reason,
+        ) from error
+    return tuple(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+@contextmanager
+def _secured(
+    destination: Destination, context: ssl.SSLContext, clock: Clock, end: float
+) -> Iterator[ssl.SSLSocket]:
+    """A TLS connection, through the proxy where there is one (CONNECT: RFC 9110, section 9.3.6)."""
+    target = destination.proxy or (destination.address, destination.port)
+    with socket.create_connection(target, _left(clock, end)) as connection:
+        if destination.proxy is not None:
+            address = destination.address
+            authority = f"{f'[{address}]' if ':' in address else address}:{destination.port}"
+            limited = Limited(connection, clock, end)
+            status, _ = exchange(limited, "CONNECT", authority, {"Host": authority})
+            if status != HTTPStatus.OK:
+                raise OSError(f"{REFUSED} {status}" if status else "the proxy does not speak HTTP")
+        connection.settimeout(_left(clock, end))
+        with context.wrap_socket(connection, server_hostname=destination.host) as secure:
+            yield secure
+
+
+def _ask(
+    secure: ssl.SSLSocket, destination: Destination, clock: Clock, end: float
+) -> tuple[int, datetime | None]:
+    """Status and date of a GET; 0 and None when the server closes the connection (no client certificate)."""
+    headers = {"User-Agent": "mst-readiness", "X-Padding": _PADDING, "Connection": "close"}
+    try:
+        limited = Limited(secure, clock, end)
+        return exchange(limited, "GET", destination.path, {"Host": destination.host, **headers})
+    except OSError:
+        return 0, None
+
+
+class Limited(io.RawIOBase):
+    """A connection for `http.client`, until the monotonic time `end`, that reads a head of 16 KiB at most."""
+
+    def __init__(self, connection: socket.socket, clock: Clock, end: float) -> None:
+        super().__init__()
+        self._connection, self._clock, self._end = connection, clock, end
+        self._size = _LARGEST_HEAD
+
+    def sendall(self, data: bytes) -> None:
+        """Send; TimeoutError after `end`, as for reading."""
+        self._connection.settimeout(_left(self._clock, self._end))
+        self._connection.sendall(data)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What `http.client` reads from."""
+        return io.BufferedReader(self)
+
+    def close(self) -> None:
+        """The connection is its owner's to close."""
+
+    def readable(self) -> bool:
+        """Part of the contract of RawIOBase."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """The bytes of one read of the connection; none once the head is too large."""
+        if self._size == 0:
+            return 0
+        self._connection.settimeout(_left(self._clock, self._end))
+        count = self._connection.recv_into(memoryview(buffer)[: self._size])
+        self._size -= count
+        return count
+
+
+def exchange(
+    connection: Limited, method: str, target: str, headers: Mapping[str, str]
+) -> tuple[int, datetime | None]:
+    """Status and `Date` of the answer to a request, without its body; 0 and None when it is not HTTP.
+
+    Raises OSError when the connection breaks or is too slow.
+    """
+    client = HTTPConnection("")
+    client.sock = connection
+    try:
+        client.request(method, target, headers=headers)
+        with client.getresponse() as answer:
+            return answer.status, http_date(answer.headers.get("Date", ""))
+    except HTTPException:
+        return 0, None
+
+
+def _left(clock: Clock, end: float) -> float:
+    left = end - clock.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _issuer(leaf: bytes) -> str:
+    """Organization, else common name, of the issuer; empty when the certificate cannot be read."""
+    try:
+        issuer = x509.load_der_x509_certificate(leaf).issuer
+    except ValueError:
+        return ""
+    names = [
+        *issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME),
+        *issuer.get_attributes_for_oid(NameOID.COMMON_NAME),
+    ]
+    return plain(names[0].value, _LONGEST) if names else ""
+
+
+def show_unknown_certificate(context: ssl.SSLContext) -> None:
+    """Make `context` send a self-signed certificate when asked, also post-handshake (RFC 8446)."""
+    context.post_handshake_auth = True
+    # OpenSSL loads keys from a path only; this file is in memory and gone when it is closed.
+    handle = os.memfd_create("client-certificate")
+    try:
+        view = memoryview(_pem())
+        while view:
+            view = view[os.write(handle, view) :]
+        context.load_cert_chain(f"/proc/self/fd/{handle}")
+    finally:
+        os.close(handle)
+
+
+@cache
+def _pem() -> bytes:
+    """Key and certificate in PEM; one is enough for a run."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mst-readiness")])
+    certificate = (
+        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())
+        .serial_number(x509.random_serial_number())
+        # Valid even when the clock of this host is wrong.
+        .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private + certificate.public_bytes(Encoding.PEM)
 
 
 def served_leaf(address: str, port: int, *, timeout: float = 5, proxy_protocol: bool = False) -> bytes:
@@ -17,13 +293,10 @@ def served_leaf(address: str, port: int, *, timeout: float = 5, proxy_protocol: 
     `proxy_protocol` says whether the server expects its header first. Raises NetworkError when the handshake
     does not succeed within `timeout` seconds.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     try:
-        with socket.create_connection((address, port), timeout) as plain:
-            plain.sendall(_LOCAL if proxy_protocol else b"")
-            with context.wrap_socket(plain) as wrapped:
+        with socket.create_connection((address, port), timeout) as connection:
+            connection.sendall(_LOCAL if proxy_protocol else b"")
+            with unverified_context().wrap_socket(connection) as wrapped:
                 leaf = wrapped.getpeercert(binary_form=True)
     except OSError as error:
         raise NetworkError(

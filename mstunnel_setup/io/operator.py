@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from mstunnel_setup.base.events import Listener
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Listener, Result
 from mstunnel_setup.io.clock import Clock, SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes

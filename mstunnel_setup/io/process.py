@@ -11,10 +11,7 @@ from typing import NoReturn
 from mstunnel_setup.base.redaction import without_likely
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.accounts import Account, own_name
-from mstunnel_setup.io.errors import (
-    PROGRAM_FAILED,
-    ProcessError,
-)
+from mstunnel_setup.io.errors import PROGRAM_FAILED, ProcessError
 from mstunnel_setup.io.terminal import run_apart
 
 # Other variables are not inherited by children: they may hold secrets.
@@ -77,10 +74,7 @@ class Processes:
             )
         except FileNotFoundError as error:
             raise ProcessError(
-                "program-missing",
-                "{program} is not installed",
-                hint="Install {program}.",
-                program=program,
+                "program-missing", "{program} is not installed", hint="Install {program}.", program=program
             ) from error
         except OSError as error:
             raise _not_started(program, error) from error
@@ -141,7 +135,26 @@ class Processes:
             )
         except OSError as error:
             raise _not_started(arguments[0], error) from error
-        return Completed(*_attended(process, stdin or b""), "")
+        assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
+        stopped = False
+        # The terminal sends Ctrl-C to the program, other signals are forwarded.
+        with process.stdout as stream:
+            while True:
+                try:
+                    if process.stdin is not None and not process.stdin.closed:
+                        # The program may have ended without reading it.
+                        with contextlib.suppress(BrokenPipeError), process.stdin as given:
+                            given.write(stdin or b"")
+                    output = stream.read()
+                    code = process.wait()
+                    break
+                except KeyboardInterrupt:
+                    stopped = True
+                    with contextlib.suppress(PermissionError):
+                        process.terminate()
+        if stopped:
+            raise KeyboardInterrupt
+        return Completed(code, _text(output), "")
 
     def attend_as(
         self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]
@@ -157,7 +170,12 @@ class Processes:
         cannot start, and at the end when its exit code is not 0.
         """
         last = ""
-        process = self._piped(arguments)
+        try:
+            process = subprocess.Popen(
+                list(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment({})
+            )
+        except OSError as error:
+            raise _not_started(arguments[0], error) from error
         with process:
             assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
             try:
@@ -171,14 +189,6 @@ class Processes:
             raise PROGRAM_FAILED(
                 command=_shown(arguments), exit_code=process.returncode, output=without_likely(last)
             )
-
-    def _piped(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-        try:
-            return subprocess.Popen(
-                list(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment({})
-            )
-        except OSError as error:
-            raise _not_started(arguments[0], error) from error
 
     def start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a background program; the caller stops it. Its output is discarded."""
@@ -211,29 +221,6 @@ def _not_started(program: str, error: Exception, account: str = "") -> ProcessEr
         account=account or own_name(),
         reason=reason,
     )
-
-
-def _attended(process: subprocess.Popen[bytes], stdin: bytes) -> tuple[int, str]:
-    """Exit code and output; the terminal sends Ctrl-C to the program, other signals are forwarded."""
-    assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
-    stopped = False
-    with process.stdout as stream:
-        while True:
-            try:
-                if process.stdin is not None and not process.stdin.closed:
-                    # The program may have ended without reading it.
-                    with contextlib.suppress(BrokenPipeError), process.stdin as given:
-                        given.write(stdin)
-                output = stream.read()
-                code = process.wait()
-                break
-            except KeyboardInterrupt:
-                stopped = True
-                with contextlib.suppress(PermissionError):
-                    process.terminate()
-    if stopped:
-        raise KeyboardInterrupt
-    return code, _text(output)
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -1,10 +1,16 @@
-"""Safe access to a path: its parent is opened component by component, and unsafe parents are refused."""
+"""Safe access to a path: its parent is opened component by component, and unsafe parents are refused.
+
+Files are written as temporary files beside their targets: those that killed processes left are removed here.
+"""
 
 import errno
+import fcntl
 import os
+import re
+import secrets
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -22,6 +28,7 @@ from mstunnel_setup.io.errors import (
     FileError,
 )
 
+_RANDOM_BYTES = 8
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Kind = Literal["file", "directory", "link", "other"]
@@ -64,7 +71,12 @@ def above(root: Path, path: str, verb: str) -> Iterator[tuple[int, str]]:
             if shared and found.st_uid not in (0, os.geteuid()):
                 raise _unsafe(shared, verb, path)
             shared = part if _others_can_write(found) else ""
-            if not _is_trusted_owner(found) or (shared and not _keeps_entries(found)):
+            # The agent can only change its own directories, which are opened by descriptor: no link redirects
+            # us. Others can add entries to a sticky directory of root, as /tmp (inode(7)), and change none of
+            # ours: what lies directly in it may be anyone's, a directory below it that is ours is safe.
+            trusted = found.st_uid in (0, os.geteuid(), AGENT_USER)
+            keeps_entries = found.st_uid == 0 and found.st_mode & stat.S_ISVTX
+            if not trusted or (shared and not keeps_entries):
                 raise _unsafe(part, verb, path)
         if shared:
             raise _unsafe(shared, verb, path)
@@ -126,22 +138,9 @@ def refuse_hard_linked(handle: int, verb: str, path: str) -> None:
         )
 
 
-def _is_trusted_owner(found: os.stat_result) -> bool:
-    # The agent can only change its own directories, which are opened by descriptor: no link redirects us.
-    return found.st_uid in (0, os.geteuid(), AGENT_USER)
-
-
 def _others_can_write(found: os.stat_result) -> bool:
     harmless = is_service_group(found.st_gid) or is_own_group(found.st_gid)
     return bool(found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and not harmless))
-
-
-def _keeps_entries(found: os.stat_result) -> bool:
-    """Whether others can add entries and change none of ours: a sticky directory of root, as /tmp (inode(7)).
-
-    What lies directly in it may be anyone's: only a directory below it that is ours or root's is safe.
-    """
-    return found.st_uid == 0 and bool(found.st_mode & stat.S_ISVTX)
 
 
 def _unsafe(part: str, verb: str, path: str) -> FileError:
@@ -181,3 +180,36 @@ def refuse_present(path: Path) -> None:
             hint="Give the name of a new file.",
             path=path,
         )
+
+
+def temporary_name(name: str) -> str:
+    """An unpredictable name for a temporary file that will replace `name`."""
+    return f".{name}.{secrets.token_hex(_RANDOM_BYTES)}"
+
+
+def sweep(parent: int, name: str) -> None:
+    """Remove temporary files for `name` that killed processes left behind."""
+    ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
+    for leftover in filter(ours.fullmatch, os.listdir(parent)):
+        # Already gone, being written by another process, or not removable by us.
+        with suppress(OSError):
+            _remove_unused(parent, leftover)
+
+
+def _remove_unused(parent: int, leftover: str) -> None:
+    """Remove a leftover of any kind; raises BlockingIOError for a file that is still being written."""
+    if not stat.S_ISREG(os.stat(leftover, dir_fd=parent, follow_symlinks=False).st_mode):
+        os.unlink(leftover, dir_fd=parent)
+        return
+    handle = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(leftover, dir_fd=parent)
+    finally:
+        os.close(handle)
+
+
+def discard(parent: int, temporary: str) -> None:
+    """Remove a temporary file; a later run removes what fails now."""
+    with suppress(OSError):
+        os.unlink(temporary, dir_fd=parent)

@@ -77,24 +77,25 @@ class Systemd:
 
     def restarts(self, unit: str) -> int:
         """How often systemd automatically restarted a unit since it was last started."""
-        answer = self._query("show", "--property=NRestarts", "--value", "--", unit).output.strip()
-        return whole_number(answer) or 0
+        return whole_number(self._property("NRestarts", unit).output.strip()) or 0
 
     def known(self, unit: str) -> bool:
         """Whether the unit exists. Raises EngineError when systemd runs and does not answer.
 
         The units of an account are gone together with its service manager.
         """
-        answer = self._query("show", "--property=LoadState", "--value", "--", unit)
+        answer = self._property("LoadState", unit)
         if answer.code and self.running() and not self._scope:
-            raise SYSTEMD_FAILED(
-                reason=text("cannot query the unit {unit}", unit=unit), command="systemctl", unit=unit
-            )
+            reason = text("cannot query the unit {unit}", unit=unit)
+            raise SYSTEMD_FAILED(reason=reason, command="systemctl", unit=unit)
         return answer.output.strip() not in ("", "not-found")
 
     def environment(self, unit: str) -> str:
         """The environment variables of a unit, quoted for a shell."""
-        return self._query("show", "--property=Environment", "--value", "--", unit).output
+        return self._property("Environment", unit).output
+
+    def _property(self, name: str, unit: str) -> Completed:
+        return self._query("show", f"--property={name}", "--value", "--", unit)
 
     def log(self, unit: str, lines: int) -> str:
         """The last lines that a container service logged; empty when there is no journal.
@@ -169,18 +170,19 @@ class ServiceManager:
 
     def status(self, text: str) -> None:
         """What the service is doing, for `systemctl status`."""
-        line = text.replace("\n", " ")
-        self._send(f"STATUS={line}")
+        self._send("STATUS=" + text.replace("\n", " "))
 
     def _send(self, message: str) -> None:
         if not self._address:
             return
-        with (
-            suppress(OSError),
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender,
-        ):
-            sender.connect(self._address)
-            sender.send(message.encode())
+        with suppress(OSError):
+            _send_datagram(self._address, message.encode())
+
+
+def _send_datagram(address: str, message: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.connect(address)
+        sender.send(message)
 
 
 _SOCKET: Final = "/run/systemd/journal/socket"
@@ -202,16 +204,13 @@ class SystemJournal:
 
     def send(self, fields: Mapping[str, str]) -> bool:
         """Add an entry; whether the journal took it."""
-        message = b"".join(_field(name, value.encode(errors="replace")) for name, value in fields.items())
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-            try:
-                sender.connect(self._address)
-                sender.send(message)
-            except OSError:
-                return False
+        message = b""
+        for name, value in fields.items():
+            # By its length, which no value can leave.
+            content = value.encode(errors="replace")
+            message += b"%s\n%s%s\n" % (name.encode(), len(content).to_bytes(_SIZE_BYTES, "little"), content)
+        try:
+            _send_datagram(self._address, message)
+        except OSError:
+            return False
         return True
-
-
-def _field(name: str, value: bytes) -> bytes:
-    """A field by its length, which no value can leave."""
-    return b"%s\n%s%s\n" % (name.encode(), len(value).to_bytes(_SIZE_BYTES, "little"), value)

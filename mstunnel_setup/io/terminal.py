@@ -15,10 +15,9 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Final, Self
+from typing import Final
 
 from mstunnel_setup.io.accounts import Account
 from mstunnel_setup.io.own_process import end_with_parent
@@ -44,6 +43,15 @@ def run_apart(
     shared = [number for number in _STANDARD if os.isatty(number)]
     ours, theirs = _new_terminal(shared[0], account) if shared else (-1, -1)
     streams = [theirs if number in shared else number for number in _STANDARD]
+
+    def enter_session() -> None:
+        """Runs in the new process, which already has the account's user ID and leads its session."""
+        end_with_parent(signal.SIGKILL)
+        if theirs >= 0:
+            fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+        if not os.access(".", os.X_OK):
+            os.chdir(account.home)
+
     try:
         process = subprocess.Popen(
             list(arguments),
@@ -56,13 +64,22 @@ def run_apart(
             extra_groups=account.groups,
             start_new_session=True,
             pass_fds=_opened_for_us(),
-            preexec_fn=lambda: _enter_session(account, theirs),  # noqa: PLW1509 (there are no threads)
+            preexec_fn=enter_session,  # noqa: PLW1509 (there are no threads)
         )
     finally:
         if shared:
             os.close(theirs)
-    with process, _Relay(process, ours, shared) as relay:
-        output = relay.carry()
+    with process, contextlib.ExitStack() as undo:
+        if shared:
+            undo.callback(os.close, ours)
+        undo.enter_context(_forwarded_signals(process, ours, shared))
+        # We may read the terminal at standard input, also one that does not control us.
+        keyboard = 0 in shared
+        with contextlib.suppress(OSError):
+            keyboard = keyboard and os.tcgetpgrp(0) == os.getpgrp()
+        if keyboard:
+            undo.enter_context(_raw(0))
+        output = _relay(process, ours, shared, keyboard=keyboard)
     return process.returncode, output
 
 
@@ -92,93 +109,67 @@ def _opened_for_us() -> list[int]:
     return opened
 
 
-def _enter_session(account: Account, terminal: int) -> None:
-    """Runs in the new process, which already has the account's user ID and leads its session."""
-    end_with_parent(signal.SIGKILL)
-    if terminal >= 0:
-        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-    if not os.access(".", os.X_OK):
-        os.chdir(account.home)
+def _relay(process: subprocess.Popen[bytes], ours: int, shared: Sequence[int], *, keyboard: bool) -> bytes:
+    """Relay bytes until the program has ended; returns what it wrote into the pipe, if there is one.
 
-
-@dataclass
-class _Relay:
-    """Relays bytes, signals and the window size between us and a program; a context manager.
-
-    `terminal` is our end of its terminal (-1: none), `shared` those standard streams that are terminals.
+    `ours` is our end of its terminal (-1: none), `shared` those standard streams that are terminals.
     """
+    kept: list[bytes] = []
+    sinks: dict[int, Callable[[bytes], object]] = {}
+    if shared:
+        screen = min(set(shared) - {0}, default=0)
+        sinks[ours] = lambda data: _write_all(screen, data)
+    if keyboard:
+        sinks[0] = lambda data: _write_all(ours, data)
+    if process.stdout is not None:
+        sinks[process.stdout.fileno()] = kept.append
+    while set(sinks) - {0}:
+        ready, _, _ = select.select(list(sinks), [], [], _LOOK_SECONDS)
+        for source in ready:
+            data = _read(source)
+            if data is None:
+                del sinks[source]
+            else:
+                sinks[source](data)
+        if not ready and process.poll() is not None:
+            break
+    process.wait()
+    return b"".join(kept)
 
-    process: subprocess.Popen[bytes]
-    terminal: int
-    shared: Sequence[int]
-    _undo: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    _keyboard: bool = False
 
-    def __enter__(self) -> Self:
-        self._undo.enter_context(_handlers(self._handlers()))
-        self._keyboard = 0 in self.shared and _is_foreground()
-        if self._keyboard:
-            self._undo.enter_context(_raw(0))
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._undo.close()
-        if self.terminal >= 0:
-            os.close(self.terminal)
-
-    def carry(self) -> bytes:
-        """Relay until the program has ended; returns what it wrote into the pipe, if there is one."""
-        kept: list[bytes] = []
-        sinks: dict[int, Callable[[bytes], object]] = {}
-        if self.terminal >= 0:
-            screen = next((number for number in (1, 2) if number in self.shared), self.shared[0])
-            sinks[self.terminal] = lambda data: _write_all(screen, data)
-        if self._keyboard:
-            sinks[0] = lambda data: _write_all(self.terminal, data)
-        if self.process.stdout is not None:
-            sinks[self.process.stdout.fileno()] = kept.append
-        while set(sinks) - {0}:
-            ready, _, _ = select.select(list(sinks), [], [], _LOOK_SECONDS)
-            for source in ready:
-                if not _carried(source, sinks[source]):
-                    del sinks[source]
-            if not ready and self.process.poll() is not None:
-                break
-        self.process.wait()
-        return b"".join(kept)
-
-    def _handlers(self) -> dict[int, Callable[[int, FrameType | None], None]]:
-        def forward(number: int, _frame: FrameType | None) -> None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(number)
-
-        def resize(_number: int, _frame: FrameType | None) -> None:
-            _copy_size(self.shared[0], self.terminal)
-
-        handed: dict[int, Callable[[int, FrameType | None], None]] = dict.fromkeys(_FORWARDED, forward)
-        return {**handed, signal.SIGWINCH: resize} if self.shared else handed
+def _read(source: int) -> bytes | None:
+    """One read; None at the end (EIO of a terminal with a closed other end, nothing from a pipe)."""
+    try:
+        return os.read(source, _CHUNK) or None
+    except BlockingIOError:
+        return b""
+    except OSError:
+        return None
 
 
 @contextlib.contextmanager
-def _handlers(wanted: Mapping[int, Callable[[int, FrameType | None], None]]) -> Iterator[None]:
-    """Handle these signals inside the block; an ignored one (nohup) stays ignored."""
-    before = {number: signal.getsignal(number) for number in wanted}
+def _forwarded_signals(process: subprocess.Popen[bytes], ours: int, shared: Sequence[int]) -> Iterator[None]:
+    """Forward signals and changes of the window's size inside the block; an ignored one (nohup) stays so."""
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
+
+    def resize(_number: int, _frame: FrameType | None) -> None:
+        _copy_size(shared[0], ours)
+
+    handlers: dict[int, Callable[[int, FrameType | None], None]] = dict.fromkeys(_FORWARDED, forward)
+    if shared:
+        handlers[signal.SIGWINCH] = resize
+    before = {number: signal.getsignal(number) for number in handlers}
     for number, handler in before.items():
         if handler != signal.SIG_IGN:
-            signal.signal(number, wanted[number])
+            signal.signal(number, handlers[number])
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-
-def _is_foreground() -> bool:
-    """Whether we may read the terminal at standard input; True for one that does not control us."""
-    try:
-        return os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:
-        return True
 
 
 @contextlib.contextmanager
@@ -191,19 +182,6 @@ def _raw(terminal: int) -> Iterator[None]:
     finally:
         with contextlib.suppress(termios.error):  # the terminal is gone
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)
-
-
-def _carried(source: int, sink: Callable[[bytes], object]) -> bool:
-    """Pass on one read; False at the end (EIO of a terminal with a closed other end, nothing from a pipe)."""
-    try:
-        data = os.read(source, _CHUNK)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    if data:
-        sink(data)
-    return bool(data)
 
 
 def _write_all(target: int, data: bytes) -> None:

@@ -36,11 +36,26 @@ def read(place: Path, path: str, limit: int) -> bytes | None:
     except OSError as error:
         raise _irregular(place, path, error) from error
     try:
-        return _bounded(handle, path, limit)
+        kind = os.fstat(handle).st_mode
+        content = b""
+        while stat.S_ISREG(kind) and len(content) <= limit:
+            piece = os.read(handle, limit + 1 - len(content))
+            if not piece:
+                return content
+            content += piece
     except OSError as error:
         raise explain("read", path, error) from error
     finally:
         os.close(handle)
+    if not stat.S_ISREG(kind):
+        raise FILE_IRREGULAR(path=path, kind=name_of_kind(kind))
+    raise FileError(
+        "file-too-large",
+        "{path} is larger than {limit} bytes",
+        hint="Inspect {path}, then remove it.",
+        path=path,
+        limit=limit,
+    )
 
 
 def discard(parent: int, name: str, most: int = MOST_ENTRIES) -> None:
@@ -138,24 +153,6 @@ def _make_accessible(parent: int, name: str) -> None:
         Path(f"/proc/self/fd/{handle}").chmod(_OWNER_ALONE)
     finally:
         os.close(handle)
-
-
-def _bounded(handle: int, path: str, limit: int) -> bytes:
-    kind = os.fstat(handle).st_mode
-    if not stat.S_ISREG(kind):
-        raise FILE_IRREGULAR(path=path, kind=name_of_kind(kind))
-    content = b""
-    while len(content) <= limit and (piece := os.read(handle, limit + 1 - len(content))):
-        content += piece
-    if len(content) > limit:
-        raise FileError(
-            "file-too-large",
-            "{path} is larger than {limit} bytes",
-            hint="Inspect {path}, then remove it.",
-            path=path,
-            limit=limit,
-        )
-    return content
 
 
 def _irregular(place: Path, path: str, error: OSError) -> FileError:

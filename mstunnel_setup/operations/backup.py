@@ -1,20 +1,24 @@
-"""`mst-cli backup`: what another host needs to take this one's place, in one archive."""
+"""`mst-cli backup|restore`: what another host needs to take this one's place, in one archive."""
 
 import gzip
+import hashlib
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.actions.files import CopyFile, MakeDirectory
+from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.answers.settings import BY_PATH
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import StepError, UsageError
+from mstunnel_setup.base.errors import FILE_MISSING, StepError, UsageError, declare
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
@@ -24,14 +28,28 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange.release_feed import portable_settings
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.exchange.upgrade_history import History, UpgradePhase, read_history, render_history
+from mstunnel_setup.exchange.upgrade_history import (
+    HISTORY,
+    History,
+    UpgradePhase,
+    read_history,
+    render_history,
+)
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
-from mstunnel_setup.install import tenant_access
-from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.install import steps_data
+from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
+from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited, refuse_vendor
+from mstunnel_setup.install.rootless import refuse_unreadable_by
+from mstunnel_setup.install.session import Run, open_run, require_answers
+from mstunnel_setup.install.step_list import steps_of
+from mstunnel_setup.install.steps import eula, sign_in
+from mstunnel_setup.install.steps.environment import TENANT_ROOTS
+from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, decompress, read_tar
-from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.safe_paths import refuse_present
-from mstunnel_setup.operations.certificate.activation import installed_run
+from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run
+from mstunnel_setup.transaction.runner import Planned
 
 SCHEMA = "mstunnel-backup/1"
 MANIFEST = "manifest.json"
@@ -89,10 +107,12 @@ def unpack(packed: bytes) -> tuple[JsonObject, dict[str, bytes]]:
         raise _no_backup(f"it has no readable {MANIFEST}") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise _no_backup("its manifest names another kind of file")
-    _judge(manifest)
-    by_path = {f"/{name}": content for name, content in files.items()}
-    expected = {path: content for path, content in by_path.items() if _expected(path)}
-    _judge_upgrades(manifest, expected.get(UPGRADES))
+    expected = {}
+    for name, content in files.items():
+        directory, _slash, last = f"/{name}".rpartition("/")
+        if f"/{name}" in (*FILES, UPGRADES) or (directory == paths.CA_TRUST and last not in ("", ".", "..")):
+            expected[f"/{name}"] = content
+    _judge(manifest, expected.get(UPGRADES))
     return manifest, expected
 
 
@@ -102,41 +122,30 @@ def refuse_large(size: int) -> None:
         raise _no_backup(f"it has {size} bytes, and at most {LARGEST} are expected")
 
 
-def _judge(manifest: JsonObject) -> None:
-    """Raise UsageError where the manifest has other kinds of values than `backup` writes."""
-    site = manifest.get("site")
-    texts = ["server_name", "server_id", "application_object_id"]
-    right = isinstance(manifest.get("answers", {}), dict) and all(
-        isinstance(manifest.get(name), str | None) for name in texts
-    )
+def _judge(manifest: JsonObject, upgrades: bytes | None) -> None:
+    """Raise UsageError where the manifest or the history of upgrades is not as `backup` writes it."""
+    site, answers = manifest.get("site"), manifest.get("answers", {})
+    texts = [manifest.get(name) for name in ("server_name", "server_id", "application_object_id")]
+    right = isinstance(answers, dict) and all(isinstance(value, str | None) for value in texts)
     if not right or not (site is None or (isinstance(site, dict) and isinstance(site.get("id"), str))):
         raise _no_backup("its manifest has values of another kind")
-    unknown = [name for name in as_object(manifest.get("answers")) if name not in BY_PATH]
-    if unknown:
+    if unknown := [name for name in as_object(answers) if name not in BY_PATH]:
         raise _not_understood(manifest, f"answers ({plain(', '.join(unknown))})")
-
-
-def _judge_upgrades(manifest: JsonObject, content: bytes | None) -> None:
-    """Raise UsageError unless these are upgrades that have ended: the monitor would go on with another."""
-    if content is None:
+    if upgrades is None:
         return
     try:
-        upgrades = History.model_validate_json(content).upgrades
+        phases = {upgrade.phase for upgrade in History.model_validate_json(upgrades).upgrades}
     except ValidationError as error:
         raise _not_understood(manifest, "history of upgrades") from error
-    if any(upgrade.phase is not UpgradePhase.ENDED for upgrade in upgrades):
+    # The monitor would go on with another one.
+    if phases - {UpgradePhase.ENDED}:
         raise _no_backup("an upgrade in it has not ended")
-
-
-def _expected(path: str) -> bool:
-    directory, _slash, name = path.rpartition("/")
-    return path in (*FILES, UPGRADES) or (directory == paths.CA_TRUST and name not in ("", ".", ".."))
 
 
 def _not_understood(manifest: JsonObject, parts: str) -> UsageError:
     return UsageError(
         "backup-not-understood",
-        ("version {version} wrote this backup, and this version does not understand its {parts}"),
+        "version {version} wrote this backup, and this version does not understand its {parts}",
         hint="Restore it with the version that wrote it.",
         version=plain(manifest.get("version", "unknown"), 40),
         parts=parts,
@@ -178,10 +187,8 @@ def backup(operator: Operator, file: Path) -> Result:
             warnings.append(
                 warning(
                     "backup-without-list",
-                    (
-                        "{file} does not contain the revocation list {path}, which has {size} bytes: it would"
-                        " be too large"
-                    ),
+                    "{file} does not contain the revocation list {path}, which has {size} bytes: it would"
+                    " be too large",
                     hint="Before you restore, put the current list on the other host at {source}.",
                     file=file,
                     path=DEVICE_REVOCATIONS,
@@ -192,7 +199,7 @@ def backup(operator: Operator, file: Path) -> Result:
         if largest := _too_large(packed, present):
             raise StepError(
                 "backup-too-large",
-                ("{path} has {size} bytes, and a backup that can be restored has at most {largest} in all"),
+                "{path} has {size} bytes, and a backup that can be restored has at most {largest} in all",
                 hint="Make that file smaller, then run the command again; nothing was written.",
                 path=largest,
                 size=len(present[largest]),
@@ -229,32 +236,203 @@ def _too_large(packed: bytes, contents: Mapping[str, bytes]) -> str:
     return largest if largest and max(len(packed), sizes[largest]) > LARGEST else ""
 
 
-def _answers(run: Run) -> JsonObject:
-    """The answers of the installation, with the release that was proved last.
-
-    The archive of the first one is left out: it is a file of this host, and holds no other release.
-    """
-    answers = {name: remembered(run.context.receipt, name) for name in ("images.server", "images.agent")}
-    if unfinished := read_history(run.files).unfinished:
-        answers = {f"images.{name}": reference for name, reference in unfinished.source.model_dump().items()}
-    told = remembered(run.context.receipt, "answers")
-    found = {**(told if isinstance(told, dict) else {}), **answers}
-    # A setting that this version no longer knows, it would not restore either.
-    known = {path: value for path, value in found.items() if path in BY_PATH and value is not None}
-    return {path: value for path, value in known.items() if path != "images.archive"}
-
-
 def _manifest(run: Run) -> JsonObject:
+    """What is known of this host, with the answers of its installation and the release proved last."""
     receipt = run.context.receipt
-    identity = tenant_access.identity(receipt) or {}
-    record = tenant_access.result(receipt, RegisterServer.kind) or {}
+    identity = sign_in.identity(receipt) or {}
+    record = sign_in.result(receipt, RegisterServer.kind) or {}
+    images = {name: remembered(receipt, name) for name in ("images.server", "images.agent")}
+    if unfinished := read_history(run.files).unfinished:
+        images = {f"images.{name}": reference for name, reference in unfinished.source.model_dump().items()}
+    answers = {**as_object(remembered(receipt, "answers")), **images}
+    # A setting that this version no longer knows, it would not restore either. The archive of the first
+    # release is a file of this host, and holds no other release.
+    left_out = {path for path, value in answers.items() if path not in BY_PATH or value is None}
+    left_out.add("images.archive")
     return {
         "schema": SCHEMA,
         "version": __version__,
         "created": run.context.host.clock.now().isoformat(timespec="seconds"),
-        "answers": _answers(run),
+        "answers": {path: value for path, value in answers.items() if path not in left_out},
         "site": remembered(receipt, "joined-site"),
         "server_name": run.context.server_name,
         "server_id": record.get("server_id"),
         "application_object_id": identity.get("application_object_id"),
     }
+
+
+ALREADY_INSTALLED = declare(
+    UsageError,
+    "already-installed",
+    "a gateway is already installed on this host",
+    "Restore on a host without a gateway.",
+)
+# What a backup brings itself, or what belongs to the host it was made on.
+_NOT_TAKEN = ("account", "certificate", "environment", "site", "eula")
+_FIRST = ("eula", "environment")
+# What can refuse the backup comes before the old host loses its record, what needs its name afterwards.
+_BEFORE_REMOVAL = ("certificate", "sign-in", "site")
+_MODES = {paths.SITE_KEY: 0o600, paths.ENVIRONMENT: 0o640}
+_CATALOGUE_DIRECTORY = CATALOGUE.rpartition("/")[0]
+
+
+def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool) -> Result:
+    """Place settings, certificate and roots, then install into the same site with the same answers.
+
+    What is given now (option, variable, answer file) is used instead of what the backup has, but for mode
+    and images. With `replace` record and application of the old host are removed from the tenant first.
+    Given once more it continues a restoration that was cut off. Raises UsageError where a gateway is
+    installed already, for a file that is no backup, and for the backup of a rootless gateway unless root
+    has prepared the host for one: then the account restores it, and root hands over to it.
+    """
+    with suppress(OSError):  # why it cannot be read is said below
+        refuse_large(file.stat().st_size)
+    content = operator.files.read_given(str(file))
+    if content is None:
+        raise FILE_MISSING(path=file)
+    manifest, files = unpack(content)
+    scope = _scope(operator, manifest, file)
+    begun = StoreAnswer(name="restored", value=hashlib.sha256(content).hexdigest())
+    answers = _answers(manifest)
+    # The release that ran there runs here, whatever an answer file from before its upgrades says.
+    images = {path: value for path, value in answers.items() if path.startswith("images.")}
+    fixed = {"mode": _mode(manifest), **images}
+    with open_run(operator, {**settings, **fixed}, scope=scope, backup=answers) as run:
+        _refuse_installed(run, begun)
+        _refuse_missing_roots(run, file)
+        # All checks are made and all questions asked before anything is placed.
+        names = [step.name for step in steps_of(scope)]
+        require_answers(run, steps_of(scope))
+        refuse_vendor(run.context)
+        refuse_unready(run.context, names)
+        if run.files.live and not run.context.receipt.entries:
+            eula.STEP.gather(run.context)
+            sign_in.STEP.gather(run.context)
+            refuse_unsuited(run.context, names)
+        done = run.runner.run([eula.STEP], run.context)
+        # Recorded, so that the same command may continue.
+        apply_actions(run, "Backup to restore", [begun])
+        done += _install(run, manifest, files, replace=replace)
+    return Result("changed", steps_data(done), text=[text("Restored. Look at it with `mst-cli status`.")])
+
+
+def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:
+    """Who restores: root, or the account that root has prepared this host for, as which root continues.
+
+    Raises UsageError for the backup of a gateway of the other kind, CheckError for any other account, and
+    when that account cannot read the file.
+    """
+    rootless, account = _mode(manifest) == "rootless", rootless_account(operator)
+    prepared = complete(journal_of(Scope.HOST, operator).receipt, Scope.HOST)
+    as_account = paths.ROOTLESS and account == own_name()
+    if (rootless and not prepared) or (as_account and not rootless):
+        # Whether the user of this process has a gateway here; what root prepared for an account is none.
+        own = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
+        if (paths.ROOTLESS or not account) and journal_of(own, operator).receipt.entries:
+            raise ALREADY_INSTALLED()
+    if rootless and not prepared:
+        raise UsageError(
+            "backup-rootless",
+            "{backup} is the backup of a rootless gateway, and this host is not prepared for one",
+            hint="Run `sudo mstunnel-setup host`, then this command again; the account must be able to"
+            " read the file.",
+            backup=file,
+        )
+    if as_account and not rootless:
+        raise UsageError(
+            "backup-rootful",
+            "{backup} is the backup of a gateway with root, and this host is prepared for a rootless one",
+            hint="Undo that with `sudo mstunnel-setup host --remove`, then restore the backup as root.",
+            backup=file,
+        )
+    if as_account:
+        return Scope.ACCOUNT
+    if account and not paths.ROOTLESS:
+        refuse_unreadable_by(operator, account, str(file))
+    return own_scope(operator)
+
+
+def _refuse_installed(run: Run, begun: StoreAnswer) -> None:
+    """Raise UsageError unless nothing is installed here, or this very backup has been restored in part."""
+    receipt = run.context.receipt
+    if {entry.step for entry in receipt.entries.values()} <= {eula.STEP.name}:
+        return
+    entry = receipt.entries.get(begun.key)
+    same = (
+        entry is not None and entry.versions[-1]["value"] == begun.value
+    )  # its record may have been cut off
+    if not same or all(step.name in receipt.steps for step in steps_of(run.scope)):
+        raise ALREADY_INSTALLED()
+
+
+def _refuse_missing_roots(run: Run, file: Path) -> None:
+    """Raise UsageError where `tenant.ca_file` is a file of the old host; the backup holds its content."""
+    named = run.context.answers.tenant.ca_file
+    if named is not None and run.files.read_given(named) is None:
+        raise UsageError(
+            "backup-ca-file-missing",
+            "the backup uses the trusted roots in {path}, which does not exist on this host",
+            hint="Extract them from the backup (`tar -xzOf {backup} {member} >tenant-ca.crt`), then "
+            "add `--ca-file tenant-ca.crt`.",
+            path=named,
+            backup=file,
+            member=TENANT_ROOTS.lstrip("/"),
+        )
+
+
+def _install(
+    run: Run, manifest: JsonObject, files: Mapping[str, bytes], *, replace: bool
+) -> Sequence[Planned]:
+    steps = {step.name: step for step in steps_of(run.scope)}
+    try:
+        copies = _staged(run, {path: content for path, content in files.items() if path != UPGRADES})
+        if UPGRADES in files:
+            # No object of the receipt, as it never is: what only serves the installation goes with it.
+            run.files.write(HISTORY, files[UPGRADES], 0o600)
+        apply_actions(
+            run, "Settings of the backup", [copy for copy in copies if copy.path == paths.ENVIRONMENT]
+        )
+        done = run.runner.run([steps["environment"]], run.context)
+        listed = any(path.startswith(f"{_CATALOGUE_DIRECTORY}/") for path in files)
+        directories = [MakeDirectory(path=_CATALOGUE_DIRECTORY, mode=0o755)] if listed else []
+        apply_actions(run, "Certificate, roots and limits of the backup", [*directories, *copies])
+        done += run.runner.run([steps[name] for name in _BEFORE_REMOVAL], run.context)
+        if replace:
+            # What the old host had in the tenant; absent is fine.
+            sign_in.as_registrar(run.context)
+            site, ports = as_object(manifest.get("site")), run.context.host
+            if site and manifest.get("server_id"):
+                ports.graph.delete_server(str(site["id"]), str(manifest["server_id"]))
+            if manifest.get("application_object_id"):
+                ports.graph.delete_application(str(manifest["application_object_id"]))
+        rest = [step for name, step in steps.items() if name not in (*_FIRST, *_BEFORE_REMOVAL)]
+        return done + run.runner.run(rest, run.context)
+    finally:
+        run.files.remove_tree(paths.RESTORED)
+
+
+def _staged(run: Run, files: Mapping[str, bytes]) -> list[CopyFile]:
+    """The files of the backup in a place of their own, and the actions that bring them to theirs.
+
+    The journal then holds their digests only, and never the key.
+    """
+    run.files.make_directories(paths.RESTORED, 0o700)
+    copies = []
+    for path, content in files.items():
+        digest = hashlib.sha256(content).hexdigest()
+        staged = f"{paths.RESTORED}/{digest}"
+        run.files.write(staged, content, 0o600)
+        source = str(run.files.locate(staged))
+        copies.append(CopyFile(path=path, mode=_MODES.get(path, 0o644), source=source, digest=digest))
+    return copies
+
+
+def _mode(manifest: JsonObject) -> str:
+    return str(as_object(manifest.get("answers")).get("mode") or "rootful")
+
+
+def _answers(manifest: JsonObject) -> JsonObject:
+    answers = as_object(manifest.get("answers"))
+    kept = {path: value for path, value in answers.items() if path.partition(".")[0] not in _NOT_TAKEN}
+    own = {"server_name": manifest.get("server_name"), "site": as_object(manifest.get("site")).get("id")}
+    return {**kept, **{path: value for path, value in own.items() if value}}

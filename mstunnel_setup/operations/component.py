@@ -6,11 +6,11 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from mstunnel_setup.actions import control
-from mstunnel_setup.actions.control import LOG_LINES, launch_failure, wait_until_up
+from mstunnel_setup.actions import containers
+from mstunnel_setup.actions.containers import LOG_LINES, launch_failure, wait_until_up
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError
+from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError, declare
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text, verbatim
@@ -20,16 +20,17 @@ from mstunnel_setup.gateway.options import Authentication, read_gateway_options
 from mstunnel_setup.install.installed import open_gateway, open_host
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.environment import check_environment
-from mstunnel_setup.operations.errors import CONTAINER_MISSING
 from mstunnel_setup.operations.gateway_log import since
+from mstunnel_setup.operations.settings import check_environment
 
+CONTAINER_MISSING = declare(
+    EngineError, "container-missing", "there is no container {container}", "Run mstunnel-setup to create it."
+)
 ContainerHealth: TypeAlias = Annotated[
     str, Field(json_schema_extra={"enum": ["starting", "healthy", "unhealthy", "not reported"]})
 ]
 """Health in the engine's word, or that it reports none."""
 
-_ABSENT = "absent"
 # The journal has those of every earlier container.
 _JOURNAL_LINES = 1000
 _PATIENCE = 180.0
@@ -38,8 +39,8 @@ _PATIENCE = 180.0
 def state(operator: Operator, container: str) -> Result:
     """State and health of a container, in the two lines that scripts in the field look for."""
     with open_host(operator) as ports:
-        found = control.state_of(ports, container)
-    data = {"state": _ABSENT if found is None else found.status, "health": health(found)}
+        found = containers.state_of(ports, container)
+    data = {"state": "absent" if found is None else found.status, "health": health(found)}
     code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
     lines = verbatim(f"State: {data['state']}\nHealth: {data['health']}")
     return Result("ok" if code is ExitCode.DONE else "warning", data, text=lines, exit_code=code)
@@ -55,12 +56,8 @@ def health(found: ContainerState | None) -> ContainerHealth:
 def stop(operator: Operator, container: str) -> Result:
     """Stop a container; it stays down until it is started by hand or the server reboots."""
     with existing_container(operator, container) as ports:
-        control.stop(ports, container)
-    return Result(
-        "changed",
-        {"container": container, "action": "stopped"},
-        text=[text("{container} stopped.", container=container)],
-    )
+        containers.stop(ports, container)
+    return _done(container, "stopped")
 
 
 def logs(operator: Operator, container: str, options: LogOptions) -> Result:
@@ -69,26 +66,21 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result:
     Those of a container that is gone come from the journal, the last 1000 unless `options` say otherwise.
     """
     with existing_container(operator, container) as ports:
-        command = _log_command(ports, container, options)
+        command = ports.engine.logs_command(container, options)
+        if ports.engine.inspect(container) is None and ports.systemd.running():
+            # Its service removed it when it ended.
+            command = ports.systemd.log_command(
+                f"{container}.service",
+                lines=options.lines or _JOURNAL_LINES,
+                since=None if options.since is None else since(options.since, ports.clock.now()),
+                follow=options.follow,
+                timestamps=options.timestamps,
+            )
     lines = operator.processes.lines(command)
     if operator.json and not options.follow:
         return Result(data={"lines": [*lines]})
     operator.sinks.stream(lines)
     return Result()
-
-
-def _log_command(ports: Host, container: str, options: LogOptions) -> tuple[str, ...]:
-    """The engine's command; the journal's for a container that its service removed when it ended."""
-    if ports.engine.inspect(container) is not None or not ports.systemd.running():
-        return ports.engine.logs_command(container, options)
-    began = None if options.since is None else since(options.since, ports.clock.now())
-    return ports.systemd.log_command(
-        f"{container}.service",
-        lines=options.lines or _JOURNAL_LINES,
-        since=began,
-        follow=options.follow,
-        timestamps=options.timestamps,
-    )
 
 
 @contextmanager
@@ -113,7 +105,7 @@ def start(operator: Operator, container: str) -> Result:
         except SetupError as error:
             warnings = (error.problem,)
         try:
-            _prove(ports, container, control.start)
+            _prove(ports, container, containers.start)
         except SetupError as error:
             reasons = [item.message for item in warnings if item.code != "setting-unknown"]
             raise type(error)(error.code, joined((*reasons, error.message), "; "), error.hint) from error
@@ -133,18 +125,13 @@ def restart(operator: Operator, container: str) -> Result:
             kind = UsageError if isinstance(error, ValuesError) else type(error)
             why = text("{container} was not restarted: {problem}", container=container, problem=error.message)
             raise kind(error.code, why, error.hint) from error
-        _prove(ports, container, control.restart)
+        _prove(ports, container, containers.restart)
     return _done(container, "restarted", warnings)
 
 
-def _done(container: str, action: str, warnings: tuple[Problem, ...]) -> Result:
-    data = {"container": container, "action": action}
-    return Result(
-        "changed",
-        data,
-        warnings,
-        text=[text("{container} {action}.", container=container, action=text(action))],
-    )
+def _done(container: str, action: str, warnings: tuple[Problem, ...] = ()) -> Result:
+    line = text("{container} {action}.", container=container, action=text(action))
+    return Result("changed", {"container": container, "action": action}, warnings, text=[line])
 
 
 def _environment_warnings(ports: Host, container: str) -> tuple[Problem, ...]:
@@ -167,14 +154,14 @@ def _prove(ports: Host, container: str, switch: Callable[[Host, str], None]) -> 
     try:
         switch(ports, container)
     except EngineError as error:
-        log = control.last_log(ports, container, LOG_LINES)
+        log = containers.last_log(ports, container, LOG_LINES)
         raise launch_failure(container, ports.engine.inspect(container), log) from error
     wait_until_up(
         ports,
         container,
         _PATIENCE,
-        log=lambda: control.last_log(ports, container, LOG_LINES),
-        restarts=lambda: control.restarts(ports, container),
+        log=lambda: containers.last_log(ports, container, LOG_LINES),
+        restarts=lambda: containers.restarts(ports, container),
     )
     if container == paths.SERVER:
         verify.serves(ports, port_in_use(ports.files))

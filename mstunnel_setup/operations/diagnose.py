@@ -3,23 +3,21 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import unquote
 
 from pydantic import Field
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import forwarding, uplink
+from mstunnel_setup.actions import firewall, uplink
 from mstunnel_setup.actions.host import Host, Scope, build_host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, UsageError, declared
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.redaction import Scrubber
-from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import json_bytes
 from mstunnel_setup.containers.choice import EnginePreference
@@ -41,7 +39,7 @@ _CONFIGURATION = (
     *(paths.ENVIRONMENT, paths.ADMIN_SETTINGS, paths.AGENT_INFO, paths.AGENT_SETTINGS, paths.VERSION_INFO),
     *(paths.IMAGES_CONFIGURED, paths.OCSERV_CONF, paths.OIDC_JSON, paths.LOG_LEVEL, paths.PROBE_URL),
     *(f"{paths.STATE}/receipt.json", f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, "/etc/os-release"),
-    *(uplink.HOOK, uplink.RULES, forwarding.RULES),
+    *(uplink.HOOK, uplink.RULES, firewall.RULES),
 )
 _TAGS = ("mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink", "ocserv")
 _UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor.service")
@@ -57,9 +55,6 @@ _SETTING = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 SCHEMA = "mstunnel-diagnostic/1"
-_MANIFEST = "manifest.json"
-_REDACTIONS = "redactions.json"
-# Of each file, how many secrets of each kind were taken out of it.
 
 
 class DiagnosticFile(Report):
@@ -67,7 +62,7 @@ class DiagnosticFile(Report):
 
     name: str
     bytes: int
-    redactions: Annotated[int, Field(description="How many secrets were taken out.")]
+    redactions: int = Field(description="How many secrets were taken out.")
 
 
 class DiagnosticReport(Report):
@@ -120,7 +115,7 @@ def known_secrets(ports: Host) -> list[bytes]:
 def _parts(operator: Operator, ports: Host) -> Iterator[tuple[str, Callable[[], str | None]]]:
     """What reads each part; None is what this host does not have."""
     commands: dict[str, Callable[[Operator], Result]] = {
-        "readiness": _readiness,
+        "readiness": lambda operator: readiness(operator, ReadinessRequest()),
         "health": health,
         "status": overview,
         "certificate": check,
@@ -134,10 +129,6 @@ def _parts(operator: Operator, ports: Host) -> Iterator[tuple[str, Callable[[], 
         yield f"containers/{name}.json", partial(_inspected, ports, name)
         yield f"logs/{name}.log", partial(_container_log, ports, name)
     yield "logs/journal.log", partial(_journal, ports)
-
-
-def _readiness(operator: Operator) -> Result:
-    return readiness(operator, ReadinessRequest())
 
 
 def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
@@ -160,12 +151,12 @@ def _container_log(ports: Host, name: str) -> str:
 def _journal(ports: Host) -> str | None:
     if not ports.systemd.running():
         return None
-    which = [f"--identifier={tag}" for tag in _TAGS]
     fixed = ("journalctl", "--no-pager", "--utc", f"--since={_SINCE}", f"--lines={_LOG_LINES}")
     option = "--user-unit" if paths.ROOTLESS else "--unit"
-    units = [f"{option}={unit}" for unit in _UNITS]
-    tagged = ports.processes.run([*fixed, *which], timeout=_SECONDS, check=False)
-    of_units = ports.processes.run([*fixed, *units], timeout=_SECONDS, check=False)
+    which = ([f"--identifier={tag}" for tag in _TAGS], [f"{option}={unit}" for unit in _UNITS])
+    tagged, of_units = (
+        ports.processes.run([*fixed, *words], timeout=_SECONDS, check=False) for words in which
+    )
     return _ACCESS_LOG.sub("", f"{tagged.output}{of_units.output}{of_units.error}")
 
 
@@ -182,7 +173,13 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
     """
     if file is not None:
         refuse_present(file)
-    with _host(operator) as ports:
+    with ExitStack() as opened:
+        try:
+            ports = opened.enter_context(open_host(operator))
+        except (JournalError, FileError):
+            # A part of the report names what is wrong with the journal; the first engine that is here does.
+            scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
+            ports = opened.enter_context(build_host(operator, scope, EnginePreference()))
         now = ports.clock.now().isoformat(timespec="seconds")
         secrets = known_secrets(ports)
         collected = collect(operator, ports)
@@ -192,10 +189,13 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         scrubber.counts.clear()
         files[name] = scrubber.clean(content).encode()
         redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
-    files = {_REDACTIONS: json_bytes({name: {**counts} for name, counts in redactions.items()}), **files}
+    files = {
+        "redactions.json": json_bytes({name: {**counts} for name, counts in redactions.items()}),
+        **files,
+    }
     about = _listed(file, files, redactions)
     manifest = {"schema": SCHEMA, "version": __version__, "created": now, **about.data}
-    files = {_MANIFEST: json_bytes(manifest), **files}
+    files = {"manifest.json": json_bytes(manifest), **files}
     found = _listed(file, files, redactions)
     rows = [(str(row.bytes), str(row.redactions), row.name) for row in found.contents]
     preview = [
@@ -204,7 +204,12 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
     if file is None:
         lines = [*preview, text("Write it with `mst-cli diagnose FILE.tar.gz`.")]
         return Result("ok", found.data, text=lines)
-    _agree(operator, preview)
+    if operator.console.interactive:
+        operator.console.say("\n".join(preview))
+        if not operator.console.confirm("Write these files into one archive?"):
+            raise UsageError(
+                "diagnose-declined", "nothing was written", hint="Run the command again and answer yes."
+            )
     scrubber = Scrubber(secrets)
     if leaked := [name for name, content in files.items() if scrubber.holds(content.decode())]:
         raise CheckError(
@@ -214,31 +219,12 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
             found=json.dumps(leaked),
         )
     operator.files.given.write(str(file), pack(files), 0o600)
-    return Result(
-        "changed",
-        found.data,
-        (
-            warning(
-                "look-before-sending",
-                "the file contains no known secret, but it contains names and addresses",
-                hint="Review it before you send it.",
-            ),
-        ),
-        text=[text("Written: {file}.", file=file)],
+    review = warning(
+        "look-before-sending",
+        "the file contains no known secret, but it contains names and addresses",
+        hint="Review it before you send it.",
     )
-
-
-@contextmanager
-def _host(operator: Operator) -> Iterator[Host]:
-    """The ports of this host; where its journal cannot be read, with the first engine that is here."""
-    with ExitStack() as opened:
-        try:
-            ports = opened.enter_context(open_host(operator))
-        except (JournalError, FileError):
-            # A part of the report names what is wrong with it.
-            scope = Scope.ACCOUNT if paths.ROOTLESS else Scope.ALL
-            ports = opened.enter_context(build_host(operator, scope, EnginePreference()))
-        yield ports
+    return Result("changed", found.data, (review,), text=[text("Written: {file}.", file=file)])
 
 
 def _listed(
@@ -253,16 +239,3 @@ def _listed(
             for name, content in files.items()
         ),
     )
-
-
-def _agree(operator: Operator, preview: list[str]) -> None:
-    console = operator.console
-    if not console.interactive:
-        return
-    console.say("\n".join(preview))
-    if not console.confirm("Write these files into one archive?"):
-        raise UsageError(
-            "diagnose-declined",
-            "nothing was written",
-            hint="Run the command again and answer yes.",
-        )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.agent_identity import CreateAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
 from mstunnel_setup.actions.store_answer import remembered
@@ -18,9 +18,6 @@ from mstunnel_setup.install.uninstall import as_data, kept
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.transaction.runner import Removal
-
-_AFTERWARDS = ("register", "configure", "launch", "verify")
-
 
 _IDENTITY = frozenset(
     {CreateAgentCredential.kind, CreateAgentSecret.kind, CreateAppIdentity.kind, RegisterServer.kind}
@@ -39,10 +36,10 @@ def enrol(run: Run, *, first: Collection[str] = ()) -> bool:
 
     Returns whether there was anything to do.
     """
-    steps = [step_named(name) for name in ("sign-in", *first, *_AFTERWARDS[:-1])]
+    steps = [step_named(name) for name in ("sign-in", *first, "register", "configure", "launch")]
     done = run.runner.run(steps, run.context)
-    control.restart(run.context.host, paths.AGENT)
-    run.runner.run([step_named(_AFTERWARDS[-1])], run.context)
+    containers.restart(run.context.host, paths.AGENT)
+    run.runner.run([step_named("verify")], run.context)
     return any(planned.actions for planned in done)
 
 
@@ -56,9 +53,7 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result:
         ask = prompter.interactive and not yes
         if ask and not prompter.confirm("Give this server a new identity in the tenant?"):
             raise UsageError(
-                "reenroll-declined",
-                "nothing was changed",
-                hint="Run the command again and answer yes.",
+                "reenroll-declined", "nothing was changed", hint="Run the command again and answer yes."
             )
         sign_in.as_registrar(run.context)
         site.chosen_id(run.context)
@@ -101,19 +96,15 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result:
             run.runner.take_back([f"answer:{_JOINED}"])
         changed = enrol(run, first=("site",))
         after = _joined(run)
-    if not changed:
-        return Result(
-            "unchanged", {"site": after}, text=[text("It belongs to {name} already.", name=after["name"])]
-        )
-    return Result("changed", {"site": after}, text=[text("It belongs to {name} now.", name=after["name"])])
+    now = text("It belongs to {name} now.", name=after["name"])
+    already = text("It belongs to {name} already.", name=after["name"])
+    return Result("changed" if changed else "unchanged", {"site": after}, text=[now if changed else already])
 
 
 def _joined(run: Run) -> JsonObject:
     joined = remembered(run.context.receipt, _JOINED)
     if not isinstance(joined, dict):
         raise UsageError(
-            "site-not-joined",
-            "this server has not joined a site yet",
-            hint="Run mstunnel-setup.",
+            "site-not-joined", "this server has not joined a site yet", hint="Run mstunnel-setup."
         )
     return joined

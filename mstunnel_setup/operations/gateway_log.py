@@ -1,26 +1,31 @@
-"""The gateway's log since a moment, and the records of sessions in it (docs/reference/logs.md)."""
+"""The gateway's log: the records of sessions in it (docs/reference/logs.md), and `mst-cli server report`."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal, TypeAlias, cast
+from typing import Annotated, Final, Literal, TypeAlias, cast
+
+from pydantic import Field
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import moment, whole_number
-from mstunnel_setup.base.text import quoted
+from mstunnel_setup.base.problem import warning
+from mstunnel_setup.base.result import Moment, Report, Result
+from mstunnel_setup.base.text import Line, plain, quoted, text
 from mstunnel_setup.containers.engine import LogOptions
+from mstunnel_setup.install.installed import open_gateway
+from mstunnel_setup.io.operator import Operator
 
 # Days and weeks are ours, the others those of Go (time.ParseDuration), which the engines are written in.
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART: Final = r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d|w)"
 _AGE: Final = re.compile(f"(?:{_PART})+", re.ASCII)
 _UNIX_DIGITS: Final = range(9, 12)
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 Operation: TypeAlias = Literal["connect", "disconnect"]
-_MARK: Final = "OCSERV_TELEMETRY"
 _FIELDS: Final = {"connect": 9, "disconnect": 12}
 # A counter of the kernel has 64 bits.
 _DIGITS: Final = 20
@@ -32,15 +37,20 @@ def since(text: str, now: datetime) -> datetime:
     An age (`90m`, `1h30m`, `7d`), a time in ISO 8601 (in UTC unless it names an offset), or Unix seconds.
     Raises UsageError `since-invalid`, or `since-future` for a time after `now`.
     """
-    found = _meant(text.strip(), now)
+    given, found = text.strip(), None
+    with suppress(OverflowError):
+        if _AGE.fullmatch(given):
+            age = sum(float(number) * _SECONDS[unit] for number, unit in re.findall(_PART, given))
+            found = now - timedelta(seconds=age)
+        else:
+            unix = whole_number(given, _UNIX_DIGITS.stop - 1) if len(given) in _UNIX_DIGITS else None
+            found = moment(given) if unix is None else datetime.fromtimestamp(unix, UTC)
     if found is None:
         raise UsageError(
             "since-invalid",
             "{text} is neither a time nor an age",
-            hint=(
-                "Write a time as 2026-11-26T19:00 (UTC unless it names an offset), or an age as 90m, "
-                "24h or 7d."
-            ),
+            hint="Write a time as 2026-11-26T19:00 (UTC unless it names an offset), or an age as 90m, "
+            "24h or 7d.",
             text=quoted(text),
         )
     if found > now:
@@ -51,18 +61,7 @@ def since(text: str, now: datetime) -> datetime:
             text=quoted(text),
         )
     # Neither the journal nor the engines know earlier times.
-    return max(found, _EPOCH)
-
-
-def _meant(text: str, now: datetime) -> datetime | None:
-    try:
-        if _AGE.fullmatch(text):
-            parts = re.findall(_PART, text)
-            return now - timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
-        seconds = whole_number(text, _UNIX_DIGITS.stop - 1) if len(text) in _UNIX_DIGITS else None
-        return moment(text) if seconds is None else datetime.fromtimestamp(seconds, UTC)
-    except OverflowError:
-        return None
+    return max(found, datetime.fromtimestamp(0, UTC))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,30 +85,27 @@ def log_since(ports: Host, since: datetime) -> Iterator[str]:
 
     The journal also has those of earlier containers, which the engine forgets with the container.
     """
-    yield from ports.processes.lines(_command(ports, since))
-
-
-def _command(ports: Host, since: datetime) -> Sequence[str]:
+    fixed = ("journalctl", "--quiet", "--no-pager", "--output=cat")
+    command: tuple[str, ...] = (
+        *fixed,
+        f"--identifier={paths.SERVER_TAG}",
+        f"--since=@{int(since.timestamp())}",
+    )
     if not ports.systemd.running():
         options = LogOptions(since=since.isoformat(timespec="seconds"))
-        return ports.engine.logs_command(paths.SERVER, options)
-    fixed = ("journalctl", "--quiet", "--no-pager", "--output=cat")
-    return (*fixed, f"--identifier={paths.SERVER_TAG}", f"--since=@{int(since.timestamp())}")
+        command = ports.engine.logs_command(paths.SERVER, options)
+    yield from ports.processes.lines(command)
 
 
 def session_record(line: str) -> SessionRecord | None:
     """The record that a line is; None for all other lines."""
-    if not line.startswith(f"{_MARK},"):
-        return None
     fields = line.split(",")
-    operation = fields[1]
-    if len(fields) != _FIELDS.get(operation):
+    if fields[0] != "OCSERV_TELEMETRY" or len(fields) != _FIELDS.get("".join(fields[1:2])):
         return None
-    bytes_in, bytes_out, seconds = (
-        whole_number(field, _DIGITS) or 0 for field in (*fields[9:], "", "", "")[:3]
-    )
+    counters = (*fields[9:], "", "", "")[:3]
+    bytes_in, bytes_out, seconds = (whole_number(field, _DIGITS) or 0 for field in counters)
     return SessionRecord(
-        operation=cast("Operation", operation),
+        operation=cast("Operation", fields[1]),
         client=fields[2],
         assigned=fields[5],
         user=fields[6],
@@ -117,3 +113,142 @@ def session_record(line: str) -> SessionRecord | None:
         bytes_out=bytes_out,
         seconds=seconds,
     )
+
+
+MOST_USERS: Final = 50_000
+_TABLE: Final = "{:36} {:>5} {:>7} {:>6} {:>6} {}"
+_USER_WIDTH: Final = 36
+_CLIENT_WIDTH: Final = 15
+_UNITS: Final = ("", "k", "M", "G", "T", "P", "E")
+_THOUSAND: Final = 1000
+_TEN: Final = 10
+
+
+@dataclass
+class Total:
+    """What one user or all did; time (seconds) and bytes are those of sessions that have ended."""
+
+    sessions: int = 0
+    open: Annotated[int, Field(description="Those whose end the log does not have.")] = 0
+    seconds: Annotated[int, Field(description="Of the sessions that have ended, as are the bytes.")] = 0
+    bytes_in: Annotated[int, Field(description="From devices.")] = 0
+    bytes_out: Annotated[int, Field(description="To devices.")] = 0
+
+
+@dataclass
+class Usage(Total):
+    """What one user did."""
+
+    user: Annotated[str, Field(description="Object id in Microsoft Entra.")] = ""
+    client: Annotated[str, Field(description="The address outside that was seen last.")] = ""
+
+
+class UsageReport(Report):
+    """Sessions, time and traffic of each user, from the records in the server's log."""
+
+    since: Moment
+    until: Moment
+    users: tuple[Usage, ...] = Field(description="The most traffic first.")
+    total: Total
+
+
+@dataclass
+class Accounts:
+    """The usage by user, of at most MOST_USERS; `left_out` counts the records of others.
+
+    Its size depends on the number of users and of addresses in the tunnel, not on that of the records.
+    """
+
+    users: dict[str, Usage] = field(default_factory=dict)
+    left_out: int = 0
+    _holders: dict[str, str] = field(default_factory=dict)
+
+    def add(self, record: SessionRecord) -> None:
+        """Count a record; those of one log come in its order."""
+        usage = self.users.get(record.user)
+        if usage is None:
+            if len(self.users) >= MOST_USERS:
+                self.left_out += 1
+                return
+            usage = self.users[record.user] = Usage(user=record.user)
+        usage.client = record.client
+        holder = self._holders.pop(record.assigned, None)
+        if holder is not None:
+            self.users[holder].open -= 1
+        if record.operation == "connect":
+            self._holders[record.assigned] = record.user
+            usage.sessions += 1
+            usage.open += 1
+            return
+        # Without its beginning in this log it began earlier.
+        usage.sessions += holder != record.user
+        usage.seconds += record.seconds
+        usage.bytes_in += record.bytes_in
+        usage.bytes_out += record.bytes_out
+
+
+def accounts_of(lines: Iterable[str]) -> Accounts:
+    """What the records among the lines of a log add up to."""
+    accounts = Accounts()
+    for line in lines:
+        if record := session_record(line):
+            accounts.add(record)
+    return accounts
+
+
+def report(operator: Operator, age: str) -> Result:
+    """The usage of each user, the most traffic first, since a time or an age.
+
+    Raises UsageError for what is neither, and where nothing is installed.
+    """
+    now = operator.clock.now()
+    begin = since(age, now)
+    with open_gateway(operator) as ports:
+        accounts = accounts_of(log_since(ports, begin))
+    users = sorted(accounts.users.values(), key=lambda usage: -(usage.bytes_in + usage.bytes_out))
+    sums = {item.name: sum(getattr(usage, item.name) for usage in users) for item in fields(Total)}
+    total = Total(**sums)
+    found = UsageReport(
+        since=begin.isoformat(timespec="seconds"),
+        until=now.isoformat(timespec="seconds"),
+        users=tuple(users),
+        total=total,
+    )
+    truncated = warning(
+        "report-truncated",
+        "the log names more than {limit} users; {records} records of others are left out",
+        hint="Report a shorter time, with a later --since.",
+        limit=MOST_USERS,
+        records=accounts.left_out,
+    )
+    warnings = (truncated,) if accounts.left_out else ()
+    head = (text("User"), text("Sess."), text("Time"), text("In"), text("Out"), text("Last address"))
+    lines: list[str] = [Line(_TABLE.format(*head), *head)]
+    for usage in users:
+        lines += _row(plain(usage.user, _USER_WIDTH), usage, plain(usage.client))
+    summary = text("Users since {begin:%Y-%m-%d %H:%M} UTC: {ordered}", begin=begin, ordered=len(users))
+    lines += _row(summary, total)
+    if total.open:
+        lines.append(text("Time and bytes of {open} open sessions count when they end.", open=total.open))
+    return Result("warning" if warnings else "ok", found.data, warnings, text=lines)
+
+
+def _row(name: str, usage: Total, client: str = "") -> Iterator[str]:
+    """One line of at most 80 columns; an IPv6 address is on a separate line."""
+    fits = len(client) <= _CLIENT_WIDTH
+    hours, rest = divmod(usage.seconds, 3600)
+    time = f"{hours}h{rest // 60:02}m" if hours else f"{rest // 60}m{rest % 60:02}s"
+    sizes = (_size(usage.bytes_in), _size(usage.bytes_out))
+    cells = (name, usage.sessions, time, *sizes, client if fits else "")
+    yield Line(_TABLE.format(*cells).rstrip(), *cells)
+    if not fits:
+        yield text("  {client}", client=client)
+
+
+def _size(count: int) -> str:
+    """A number of bytes in at most five characters: `999`, `1.2M`, `123G`."""
+    value, power = float(count), 0
+    while value >= _THOUSAND and power < len(_UNITS) - 1:
+        value, power = value / _THOUSAND, power + 1
+    digits = 1 if power and value < _TEN else 0
+    return f"{value:.{digits}f}{_UNITS[power]}"

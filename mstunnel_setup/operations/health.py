@@ -2,34 +2,26 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Final
 
 from pydantic import Field
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY, state_of
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, TenantError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Moment, Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, read_health
 from mstunnel_setup.exchange.status_file import SyncFailure
-from mstunnel_setup.install.agent_report import AGENT_LOGS, agent_hints
-from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
+from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.certificate.summary import (
-    CertificateSummary,
-    certificate_lines,
-    certificate_notices,
-    certificate_summary,
-)
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.component import ContainerHealth
 from mstunnel_setup.operations.component import health as container_health
-from mstunnel_setup.operations.errors import CERTIFICATE_EXPIRED, CERTIFICATE_NOT_IN_USE, CERTIFICATE_REVOKED
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 # A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.
@@ -73,22 +65,16 @@ _SERIOUS: Final = frozenset(
 REPORTED_BY_HOST: Final = frozenset({"tls-certificate", "tls-revocation"})
 """Rows that the commands of the host look at themselves, and report themselves."""
 # A warning that leaves the gateway working does not change the exit code.
-_SERIOUS_CERTIFICATE = frozenset(
-    item.code for item in (CERTIFICATE_NOT_IN_USE, CERTIFICATE_EXPIRED, CERTIFICATE_REVOKED)
-)
+_SERIOUS_CERTIFICATE = frozenset({"certificate-not-in-use", "certificate-expired", "certificate-revoked"})
 
 
 def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ...]:
     """The agent's rows; what it said too long ago is not known any more."""
-    if report is None:
-        return ()
-    if abs(now - report.at) <= _SILENT_AFTER:
-        return report.rows
+    if report is None or abs(now - report.at) <= _SILENT_AFTER:
+        return report.rows if report else ()
     content = text("not looked at since {at:%Y-%m-%d %H:%M} UTC", at=report.at)
-    return tuple(
-        row.model_copy(update={"state": HealthState.UNKNOWN, "text": content, "value": None})
-        for row in report.rows
-    )
+    unknown = {"state": HealthState.UNKNOWN, "text": content, "value": None}
+    return tuple(row.model_copy(update=unknown) for row in report.rows)
 
 
 def of_settled_server(report: HealthReport | None, server: ContainerState | None) -> HealthReport | None:
@@ -97,10 +83,8 @@ def of_settled_server(report: HealthReport | None, server: ContainerState | None
     if report is None or started is None or report.at >= started + _SETTLED_AFTER:
         return report
     unknown = {"state": HealthState.UNKNOWN, "text": "the server was started a moment ago", "value": None}
-    rows = tuple(
-        row.model_copy(update=unknown) if row.id == "server-container" else row for row in report.rows
-    )
-    return report.model_copy(update={"rows": rows})
+    rows = [row.model_copy(update=unknown) if row.id == "server-container" else row for row in report.rows]
+    return report.model_copy(update={"rows": tuple(rows)})
 
 
 def agent_troubles(report: HealthReport | None, now: datetime) -> Iterator[Problem]:
@@ -153,8 +137,8 @@ def _fix_of(error: SyncFailure) -> str:
 class ContainersHealth(Report):
     """Health of both containers."""
 
-    server: Annotated[ContainerHealth, Field(serialization_alias=paths.SERVER)]
-    agent: Annotated[ContainerHealth, Field(serialization_alias=paths.AGENT)]
+    server: ContainerHealth = Field(serialization_alias=paths.SERVER)
+    agent: ContainerHealth = Field(serialization_alias=paths.AGENT)
 
 
 class HealthVerdict(Report):
@@ -162,8 +146,8 @@ class HealthVerdict(Report):
 
     containers: ContainersHealth
     certificate: CertificateSummary
-    reported: Annotated[Moment | None, Field(description="When the agent looked last.")]
-    rows: Annotated[tuple[ReportedRow, ...], Field(description="The agent's health table.")]
+    reported: Moment | None = Field(description="When the agent looked last.")
+    rows: tuple[ReportedRow, ...] = Field(description="The agent's health table.")
     healthy: bool
 
 
@@ -174,34 +158,37 @@ def health(operator: Operator) -> Result:
     Raises UsageError `not-installed`.
     """
     with open_gateway(operator) as ports:
-        summary = certificate_summary(ports, journal_of(Scope.ALL, operator).receipt)
+        summary = CertificateSummary.read(ports, journal_of(Scope.ALL, operator).receipt)
         containers = ContainersHealth(
-            server=container_health(control.state_of(ports, paths.SERVER)),
-            agent=container_health(control.state_of(ports, paths.AGENT)),
+            server=container_health(state_of(ports, paths.SERVER)),
+            agent=container_health(state_of(ports, paths.AGENT)),
         )
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         rows = rows_of(report, ports.clock.now())
-        sick = (
-            CONTAINER_UNHEALTHY(container=name, state=state, component=name.removeprefix("mstunnel-"))
-            for name, state in containers.data.items()
-            if state != "healthy"
-        )
-        notices = (
-            *(error.problem for error in sick),
-            *certificate_notices(summary),
-            *_of_agent(report, rows),
-        )
+    sick = (
+        CONTAINER_UNHEALTHY(container=name, state=state, component=name.removeprefix("mstunnel-")).problem
+        for name, state in containers.data.items()
+        if state != "healthy"
+    )
+    notices = (*sick, *summary.notices(), *_of_agent(report, rows))
+    codes, code = {notice.code for notice in notices}, ExitCode.DONE
+    if CONTAINER_UNHEALTHY.code in codes:
+        code = ExitCode.ENGINE
+    elif codes & _SERIOUS_CERTIFICATE:
+        code = ExitCode.CERTIFICATE
+    elif "health-unhealthy" in codes:
+        code = ExitCode.CHECK
     found = HealthVerdict(
         containers=containers,
         certificate=summary,
         reported=None if report is None else report.at.isoformat(timespec="seconds"),
         rows=rows,
-        healthy=not _code(notices),
+        healthy=code is ExitCode.DONE,
     )
-    lines = [*containers.data.items(), *certificate_lines(summary)]
+    lines = [*containers.data.items(), *summary.lines()]
     lines += [(row.title, text("{value}: {words}", value=row.state.value, words=row.text)) for row in rows]
     shown = [Line(f"{name:30} {value}", name, value) for name, value in lines]
-    return Result("warning" if notices else "ok", found.data, notices, text=shown, exit_code=_code(notices))
+    return Result("warning" if notices else "ok", found.data, notices, text=shown, exit_code=code)
 
 
 def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Problem]:
@@ -211,7 +198,8 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
             "the agent has not written a health report yet",
             hint="It writes one within a minute of its start; see `mst-cli agent logs`.",
         )
-    elif rows != report.rows:
+        return
+    if rows != report.rows:
         yield warning(
             "agent-silent",
             "the agent has not reported since {since:%Y-%m-%d %H:%M} UTC",
@@ -220,13 +208,4 @@ def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Itera
         )
     for row in rows:
         if row.id not in REPORTED_BY_HOST and row.state in (HealthState.WARNING, HealthState.UNHEALTHY):
-            yield row_notice(row, report.last_error if report else None)
-
-
-def _code(notices: Sequence[Problem]) -> ExitCode:
-    codes = {notice.code for notice in notices}
-    if CONTAINER_UNHEALTHY.code in codes:
-        return ExitCode.ENGINE
-    if codes & _SERIOUS_CERTIFICATE:
-        return ExitCode.CERTIFICATE
-    return ExitCode.CHECK if "health-unhealthy" in codes else ExitCode.DONE
+            yield row_notice(row, report.last_error)

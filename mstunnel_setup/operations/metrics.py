@@ -1,5 +1,6 @@
 """`mst-cli metrics`: what the agent measured, for Prometheus: printed, or served to this machine."""
 
+from contextlib import suppress
 from typing import Final
 
 from mstunnel_setup.base import paths
@@ -7,7 +8,6 @@ from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import printable, verbatim
 from mstunnel_setup.io.errors import FileError
-from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.local_server import Page, listening, local_address
 from mstunnel_setup.io.operator import Operator
 
@@ -21,17 +21,12 @@ def show(operator: Operator) -> Result:
     """The metrics as they are. Raises FileError when they are no file."""
     content = operator.files.read_untrusted(paths.AGENT_METRICS, _LARGEST)
     if content is None:
-        return Result(
-            "warning",
-            {"metrics": None},
-            (
-                warning(
-                    "metrics-missing",
-                    "the agent has not written metrics yet",
-                    hint="It writes them within a minute of its start; see `mst-cli agent logs`.",
-                ),
-            ),
+        missing = warning(
+            "metrics-missing",
+            "the agent has not written metrics yet",
+            hint="It writes them within a minute of its start; see `mst-cli agent logs`.",
         )
+        return Result("warning", {"metrics": None}, (missing,))
     text = printable(content.decode(errors="replace"))
     return Result(data={"metrics": text}, text=verbatim(text))
 
@@ -42,15 +37,13 @@ def serve(operator: Operator, listen: str) -> Result:
     Raises UsageError `listen-address-refused` and NetworkError `listen-failed`.
     """
     address = local_address(listen)
-    page = Page(PATH, _MEDIA_TYPE, lambda: _content(operator.files))
-    with listening(address, page) as server:
+
+    def content() -> bytes | None:
+        with suppress(FileError):
+            return operator.files.read_untrusted(paths.AGENT_METRICS, _LARGEST)
+        return None
+
+    with listening(address, Page(PATH, _MEDIA_TYPE, content)) as server:
         operator.console.say(f"Serving {PATH} on {address.text}.")
         server.serve_forever()
     return Result()
-
-
-def _content(files: Files) -> bytes | None:
-    try:
-        return files.read_untrusted(paths.AGENT_METRICS, _LARGEST)
-    except FileError:
-        return None

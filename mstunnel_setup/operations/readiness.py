@@ -1,8 +1,9 @@
-"""`mst-readiness`: put the examination together, run it, and say what it found."""
+"""`mst-readiness`: put the examination together, run it, and show what it found; and explain one check."""
 
 import os
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,8 +15,9 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.problem import warning
-from mstunnel_setup.base.result import Result, Status
-from mstunnel_setup.base.text import joined, text
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import fold, fold_all, folded, joined, text
+from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.run_answers import with_release_images
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
@@ -23,9 +25,8 @@ from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.errors import CA_FILE_UNREADABLE
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter
-from mstunnel_setup.operations import readiness_report as report
 from mstunnel_setup.readiness import checks
-from mstunnel_setup.readiness.data import endpoints_of, platforms, with_registries
+from mstunnel_setup.readiness.data import Platforms, endpoints_of, platforms, remedies, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import inbound
 from mstunnel_setup.readiness.facts.account import AccountFacts, AccountReader
@@ -34,7 +35,7 @@ from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.parse import json_object
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
-from mstunnel_setup.readiness.model import CheckFinding, Group, Outcome, undecided
+from mstunnel_setup.readiness.model import CheckFinding, Group, Outcome, Readiness, readiness, undecided
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
 
@@ -73,25 +74,6 @@ class ReadinessRequest:
 def run(operator: Operator, request: ReadinessRequest) -> Result:
     """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
     checks.refuse_unknown(request.ignored_checks)
-    _refuse_misplaced(request)
-    own = {"mode": "rootless"} if request.scope == Group.ROOTLESS else {}
-    file = None if operator.answers is None else load(operator.answers)
-    answers = with_release_images(merge({**request.settings, **own}, os.environ, file))
-    examiner = Examiner(operator.files, operator.processes, operator.clock, answered=answers.environment)
-    wanted = _wanted(operator, request, answers, examiner)
-    facts = examiner.facts(wanted)
-    found = checks.judge(checks.of(wanted.groups), facts)
-    if not request.fix:
-        return _result(operator, request, found)
-    live = examiner.files.live
-    proposed = [item for item in fixes(found, facts) if live or item.path]
-    failed = _fix(operator, examiner, proposed)
-    found = found if failed is None else examiner.findings(wanted)
-    return _result(operator, request, found, proposed, failed)
-
-
-def _refuse_misplaced(request: ReadinessRequest) -> None:
-    """Raise UsageError for a probe outside the group `inbound`, and for that group alone without one."""
     probing = bool(request.from_host or request.probe)
     if probing and Group.INBOUND not in request.groups:
         raise UsageError(
@@ -104,8 +86,21 @@ def _refuse_misplaced(request: ReadinessRequest) -> None:
         raise UsageError(
             "probe-missing",
             "the group inbound needs a probe from a second host",
-            hint=("Run `mst-readiness inbound --from HOST` here, then the command that it prints on HOST."),
+            hint="Run `mst-readiness inbound --from HOST` here, then the command that it prints on HOST.",
         )
+    own = {"mode": "rootless"} if request.scope == Group.ROOTLESS else {}
+    file = None if operator.answers is None else load(operator.answers)
+    answers = with_release_images(merge({**request.settings, **own}, os.environ, file))
+    examiner = Examiner(operator.files, operator.processes, operator.clock, answered=answers.environment)
+    wanted = _wanted(operator, request, answers, examiner)
+    facts = examiner.facts(wanted)
+    found = checks.judge(checks.of(wanted.groups), facts)
+    if not request.fix:
+        return _result(operator, request, found)
+    proposed = [item for item in fixes(found, facts) if examiner.files.live or item.path]
+    failed = _fix(operator.console, examiner, proposed)
+    found = found if failed is None else examiner.findings(wanted)
+    return _result(operator, request, found, proposed, failed)
 
 
 def _result(
@@ -115,20 +110,18 @@ def _result(
     proposed: Sequence[Fix] = (),
     failed_fixes: Mapping[Fix, SetupError] | None = None,
 ) -> Result:
+    """The findings, and the fixes that were proposed; without `failed_fixes` none was tried."""
     ignored = frozenset(request.ignored_checks)
-    failed = [item for item in found if item.result is Outcome.FAIL and item.id not in ignored]
+    fails = [item for item in found if item.result is Outcome.FAIL]
+    failed = [item for item in fails if item.id not in ignored]
     doubtful = [
-        item
-        for item in found
-        if item.result is Outcome.WARNING or (item.result is Outcome.FAIL and item.id in ignored)
+        item for item in found if item.result is Outcome.WARNING or (item in fails and item not in failed)
     ]
     doubtful += undecided(found, ignored)
-    data = {"scope": request.scope, **report.data(found, ignored)}
-    table = report.platform_lines(platforms()) if request.scope == Group.HOST else ()
+    tried, not_fixed = failed_fixes is not None, failed_fixes or {}
+    data = {"scope": request.scope, **findings_data(found, ignored)}
     if Group.HOST in request.groups:
-        data["platforms"] = report.platform_data(platforms())
-    tried = failed_fixes is not None
-    not_fixed = failed_fixes or {}
+        data["platforms"] = platform_data(platforms())
     data["fixes"] = [
         {
             "checks": list(item.checks),
@@ -150,73 +143,66 @@ def _result(
         for item, why in not_fixed.items()
     ]
     warnings += [item.problem for item in doubtful]
-    status: Status = "error" if failed else "warning" if warnings else "changed" if tried else "ok"
+    table = platform_lines(platforms()) if request.scope == Group.HOST else ()
     return Result(
-        status,
+        "error" if failed else "warning" if warnings else "changed" if tried else "ok",
         data,
         warnings=tuple(warnings),
         errors=tuple(item.problem for item in failed),
-        text=lambda: report.lines(found, ignored, table, verbose=operator.verbose),
+        text=lambda: lines(found, ignored, table, verbose=operator.verbose),
         exit_code=ExitCode.CHECK if failed else ExitCode.DONE,
     )
 
 
-def _fix(operator: Operator, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:
+def _fix(console: Prompter, examiner: Examiner, proposed: Sequence[Fix]) -> Mapping[Fix, SetupError] | None:
     """Show the fixes and make them when that is agreed to; those that failed, None when none was tried.
 
-    Raises CheckError without root.
+    Unattended it is agreed to, and not when the input ends without an answer. Raises CheckError without root.
     """
-    console = operator.console
     if not proposed:
         console.say("No fix is available for the failed checks.")
         return None
-    console.say(
-        joined([text("Available fixes:"), *(text("  - {says}", says=item.says) for item in proposed)], "\n")
-    )
-    console.say(
-        joined(
-            [
-                text("To undo them later:"),
-                *dict.fromkeys(text("  - {undo}", undo=item.undo) for item in proposed),
-            ],
-            "\n",
-        )
-    )
+    says = [text("  - {says}", says=item.says) for item in proposed]
+    undo = dict.fromkeys(text("  - {undo}", undo=item.undo) for item in proposed)
+    console.say(joined([text("Available fixes:"), *says], "\n"))
+    console.say(joined([text("To undo them later:"), *undo], "\n"))
     live = examiner.files.live
     if live and os.geteuid() != 0:
         raise NOT_ROOT(what=text("applying fixes"))
-    if not _agreed(console):
-        return None
-    return apply(proposed, examiner.files, examiner.processes, live=live)
-
-
-def _agreed(console: Prompter) -> bool:
-    """Whether to make the changes: unattended yes, and no when the input ends without an answer."""
     try:
-        return not console.interactive or console.confirm("Apply these fixes")
+        agreed = not console.interactive or console.confirm("Apply these fixes")
     except UsageError as error:
         if error.code != "input-ended":
             raise
+        agreed = False
         console.say(
             "There was no answer, so nothing was changed. Use --unattended to apply fixes without asking."
         )
-        return False
+    return apply(proposed, examiner.files, examiner.processes, live=live) if agreed else None
 
 
 def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, examiner: Examiner) -> Wanted:
     installed = json_object((examiner.files.read(paths.ADMIN_SETTINGS) or b"").decode(errors="replace"))
-    known = installed.get("ListenPort")
+    port = installed.get("ListenPort")
+    # The account of the gateway here, or of the one to be: the one that runs this, or the one named.
+    to_be = own_name() if paths.ROOTLESS else answers.account
     settings = Settings(
         mode=answers.mode,
-        account=_service_account(operator, answers),
+        account=rootless_account(operator) or to_be,
         engine=answers.engine,
         cloud=answers.tenant.cloud,
-        port=request.port or (known if isinstance(known, int) else _PORT),
+        port=request.port or (port if isinstance(port, int) else _PORT),
         devices=request.devices,
     )
     where, ca_pem = cloud_of(answers), _ca_pem(answers, examiner.files)
     read_account = _account(operator, request, answers, roots_of(examiner.files, ca_pem), examiner)
     before = request.scope != _ALL and read_account is not None
+    named = answers.certificate
+
+    def passphrase() -> bytes | None:
+        protect = operator.secrets.register
+        return reveal(named.passphrase, operator.files, protect, may_be_empty=True).encode() or None
+
     return Wanted(
         settings=settings,
         groups=request.groups,
@@ -226,7 +212,7 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
             offline=bool(answers.images.archive),
         ),
         deadline=request.timeout,
-        certificate=_certificate_place(operator, answers),
+        certificate=CertificatePlace(named.chain, named.key or "", named.pfx or "", passphrase),
         address=request.address,
         site=answers.site or "",
         ca_pem=ca_pem,
@@ -234,11 +220,6 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
         read_account=None if before else read_account,
         inbound=_inbound(operator, request, settings),
     )
-
-
-def _service_account(operator: Operator, answers: Answers) -> str:
-    """The account of the gateway here, or of the one to be: the one that runs this, or the one named."""
-    return rootless_account(operator) or (own_name() if paths.ROOTLESS else answers.account)
 
 
 def _ca_pem(answers: Answers, files: Files) -> str:
@@ -254,16 +235,6 @@ def _ca_pem(answers: Answers, files: Files) -> str:
     except (ssl.SSLError, ValueError) as error:
         raise CA_FILE_UNREADABLE(ca_file=path) from error
     return pem
-
-
-def _certificate_place(operator: Operator, answers: Answers) -> CertificatePlace:
-    named = answers.certificate
-
-    def passphrase() -> bytes | None:
-        protect = operator.secrets.register
-        return reveal(named.passphrase, operator.files, protect, may_be_empty=True).encode() or None
-
-    return CertificatePlace(named.chain, named.key or "", named.pfx or "", passphrase)
 
 
 def _account(
@@ -300,12 +271,11 @@ def _account(
 
 
 def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) -> InboundFacts:
-    clock = operator.clock
     if Group.INBOUND not in request.groups:
         return InboundFacts()
     if request.probe:
-        host, port = _target(request.probe)
-        return inbound.probe(host, port, clock, request.timeout)
+        host, port = target(request.probe)
+        return inbound.probe(host, port, operator.clock, request.timeout)
     if not request.from_host:
         return InboundFacts()
     if not _is_place(request.from_host):
@@ -327,10 +297,10 @@ def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) 
             )
         )
 
-    return inbound.listen(settings.port, request.from_host, clock, request.wait, ready)
+    return inbound.listen(settings.port, request.from_host, operator.clock, request.wait, ready)
 
 
-def _target(text: str) -> tuple[str, int]:
+def target(text: str) -> tuple[str, int]:
     """Host and port of HOST:PORT or [IPv6]:PORT. Raises UsageError."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
@@ -352,3 +322,154 @@ def _is_place(text: str) -> bool:
     except UnicodeError:
         return False
     return is_host(name.partition("%")[0].removesuffix("."))
+
+
+_WORDS = {
+    Outcome.PASS: "pass",
+    Outcome.FAIL: "FAIL",
+    Outcome.WARNING: "warn",
+    Outcome.SKIPPED: "skip",
+    Outcome.UNKNOWN: "?",
+}
+_VERDICTS = {
+    Readiness.READY: text("Ready"),
+    Readiness.UNDECIDED: text("Undecided"),
+    Readiness.NOT_READY: text("Not ready"),
+}
+# That of the longest id.
+_ID_WIDTH = 28
+
+
+def lines(
+    findings: Sequence[CheckFinding],
+    ignored: Collection[str] = (),
+    more: Iterable[str] = (),
+    *,
+    verbose: bool,
+) -> Iterator[str]:
+    """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
+    for group in Group:
+        rows = [item for item in findings if item.check.group is group]
+        shown = [item for item in rows if verbose or item.result is not Outcome.SKIPPED]
+        if rows:
+            yield group.value
+        if rows and not shown:
+            yield text("  skip  {rows} checks: {seen}", rows=len(rows), seen=rows[0].seen)
+        for item in shown:
+            word = _WORDS[item.result]
+            head = f"  {word:4}  {item.id:{_ID_WIDTH}} "
+            yield from folded(fold((head + item.seen).rstrip(), len(head)), word, item.id, item.seen)
+    yield from more
+    yield ""
+    if open_questions := undecided(findings, ignored):
+        line = text("Could not check: {names}.", names=", ".join(item.id for item in open_questions))
+        yield from folded(fold(line, 0), line)
+    if any(item.hint for item in findings):
+        yield text("`mst-readiness explain ID` explains a check.")
+    counts = summary(findings)
+    yield text(
+        "{ignored}: {findings} checks, {pass_} passed, {fail} failed, {warning} "
+        "warning{more}, {unknown} unknown, {skipped} skipped.",
+        ignored=_VERDICTS[readiness(findings, ignored)],
+        findings=len(findings),
+        pass_=counts["pass"],
+        fail=counts["fail"],
+        warning=counts["warning"],
+        more="" if counts["warning"] == 1 else "s",
+        unknown=counts["unknown"],
+        skipped=counts["skipped"],
+    )
+
+
+def summary(findings: Sequence[CheckFinding]) -> dict[str, int]:
+    """How many findings there are of each result."""
+    counted = Counter(item.result for item in findings)
+    return {outcome.value: counted[outcome] for outcome in Outcome}
+
+
+def platform_lines(table: Platforms) -> Iterator[str]:
+    """The supported platforms and engines, with the day the table was read from its sources."""
+    yield ""
+    yield text("Supported platforms (table of {date})", date=table.date)
+    for row in table.platform:
+        support = "" if row.vendor else text("tested here, not listed")
+        if row.ended:
+            support = text("support ended {ended}", ended=row.ended)
+        elif row.last_listed:
+            support = text("ended, last listed {last_listed}", last_listed=row.last_listed)
+        engine = text("{engine} {row} or later", engine=row.engine, row=table.least_engine(row))
+        yield f"  {f'{row.distribution} {row.version}':14} {engine:24} {support}".rstrip()
+    for name, known in table.engines.items():
+        least = known.least_rootless
+        yield text(
+            "  {engine_name} from {least}{rootless}; tested: {runs}",
+            engine_name=name,
+            least=known.least,
+            rootless=text(", without root {least_rootless}", least_rootless=least) if least else "",
+            runs="; ".join(map(str, known.runs)),
+        )
+
+
+def platform_data(table: Platforms) -> JsonObject:
+    """The same as JSON data."""
+    data = table.model_dump(mode="json", include={"date", "engines", "bad"}, by_alias=True)
+    data["platform"] = [
+        {**row.model_dump(mode="json"), "least_engine": table.least_engine(row)} for row in table.platform
+    ]
+    return data
+
+
+def findings_data(findings: Sequence[CheckFinding], ignored: Collection[str] = ()) -> JsonObject:
+    """The findings as JSON data (docs/reference/readiness.md)."""
+    rows: list[JsonValue] = [
+        {
+            "id": item.id,
+            "group": item.check.group.value,
+            "title": item.check.title,
+            "severity": item.check.severity.value,
+            "result": item.result.value,
+            "seen": item.seen,
+            "hint": item.hint,
+            "docs": item.check.docs,
+        }
+        for item in findings
+    ]
+    return {
+        "verdict": readiness(findings, ignored).value,
+        "findings": rows,
+        "summary": {**summary(findings)},
+        "ignored": [*sorted(ignored)],
+    }
+
+
+def explain(name: str) -> Result:
+    """The explanation of one check. Raises UsageError for a name that no check has."""
+    checks.refuse_unknown([name])
+    item = next(each for each in checks.CHECKS if each.id == name)
+    found = remedies().get(name, [])
+    data = {
+        "id": item.id,
+        "group": item.group.value,
+        "title": item.title,
+        "severity": item.severity.value,
+        "passes": item.passes,
+        "why": item.why,
+        "fix": item.fix,
+        "findings": found,
+    }
+    fixes = [text("  {fix}", fix=text(item.fix))] if item.fix else []
+    for each in () if fixes else found:
+        seen, hint = text(each["seen"]), text(each["hint"])
+        # What is only known at run time is left out.
+        known = "…" not in each["seen"]
+        fixes.append(text("  {seen}: {hint}", seen=seen, hint=hint) if known else text("  {hint}", hint=hint))
+    head = text(
+        "{id}: {title} ({group}, {severity})",
+        id=item.id,
+        title=text(item.title),
+        group=item.group,
+        severity=item.severity,
+    )
+    lines = [head, "", text("Passes when"), text("  {passes}", passes=text(item.passes))]
+    lines += [text("Why it matters"), text("  {why}", why=text(item.why)), text("How to fix it"), *fixes]
+    return Result(data=data, text=fold_all(lines))

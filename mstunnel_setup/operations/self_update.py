@@ -12,13 +12,18 @@ from mstunnel_setup import __version__
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, StepError, UsageError
-from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result, Status
+from mstunnel_setup.base.result import Report, Result, Status
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.exchange.release_feed import PROGRAM_TARGETS, Feed, OfferedProgram, read_feed_record
-from mstunnel_setup.install.installed import journal_of, require_installed, rootless_account
-from mstunnel_setup.install.programs import FILE, PROGRAM_UPDATES, directory
+from mstunnel_setup.install.installed import (
+    FILE,
+    PROGRAM_UPDATES,
+    directory,
+    journal_of,
+    require_installed,
+    rootless_account,
+)
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.install.steps import program
 from mstunnel_setup.io import bundle
@@ -102,7 +107,7 @@ def install_program(operator: Operator, *, older: bool) -> Result:
     ignored = ["program-older"] if older else []
     with open_run(operator, {}, scope=scope, ignored_checks=ignored, replacing=True) as run:
         require_installed(run.context.receipt)
-        run.runner.run([program.STEP], run.context)
+        run.runner.run([program.PROGRAM], run.context)
     line = text("Version {version} is installed.", version=__version__)
     return Result("ok", SelfInstallReport(version=__version__).data, text=[line])
 

@@ -11,39 +11,36 @@ from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import printable, text, verbatim
 from mstunnel_setup.base.values import JsonObject, JsonValue
-from mstunnel_setup.containers.engine import Finished
-from mstunnel_setup.gateway.occtl import (
-    NOT_FOUND,
-    SHOW_COMMANDS,
-    ShowCommand,
-    judge_word,
-    occtl_arguments,
-    read_answer,
-)
+from mstunnel_setup.gateway import occtl
 from mstunnel_setup.install.installed import open_gateway
-from mstunnel_setup.io.appender import Appender
-from mstunnel_setup.io.capture import enter_network_of, interfaces, record
+from mstunnel_setup.io.namespaces import enter_network_of, interfaces, record
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.io.safe_paths import kind_at, refuse_present
 
 _SECONDS = 20.0
-_USERS = ShowCommand(("users",), "")
+_USERS = occtl.ShowCommand(("users",), "")
 
 
 def show(operator: Operator, words: list[str]) -> Result:
     """Run one `show` command in the server's container."""
     command, argument = _parse(words)
-    as_json = operator.json
-    arguments = occtl_arguments(command, argument, as_json=as_json)
-    if command.streams:
-        return _follow(operator, arguments)
+    arguments = occtl.occtl_arguments(command, argument, as_json=operator.json)
     with open_gateway(operator) as ports:
         server_process(ports)
-        finished = ports.engine.execute(paths.SERVER, arguments, _SECONDS)
-    if finished.code == NOT_FOUND:
+        if not command.streams:
+            finished = ports.engine.execute(paths.SERVER, arguments, _SECONDS)
+        following = ports.engine.execute_command(paths.SERVER, arguments) if command.streams else ()
+    if command.streams:
+        # Until it is stopped. The lines hold names that a RADIUS server chose: what could control the
+        # terminal is removed.
+        operator.processes.hold_input()
+        operator.sinks.stream(operator.processes.lines(following))
+        return Result()
+    if finished.code == occtl.NOT_FOUND:
         return Result(data={"rows": []}, text=[text("There is no {words}.", words=" ".join(words))])
     _require(finished)
-    data = read_answer(command, finished.output) if as_json else []
+    data = occtl.read_answer(command, finished.output) if operator.json else []
     return Result(data=data if isinstance(data, dict) else {"rows": data}, text=verbatim(finished.output))
 
 
@@ -52,86 +49,57 @@ def server_process(ports: Host) -> int:
     found = ports.engine.inspect(paths.SERVER)
     if found is None or found.process_id is None:
         raise EngineError(
-            "server-not-running",
-            "the server is not running",
-            hint="Start it: `mst-cli server start`.",
+            "server-not-running", "the server is not running", hint="Start it: `mst-cli server start`."
         )
     return found.process_id
 
 
-def ask(ports: Host, command: ShowCommand) -> JsonObject | list[JsonValue]:
+def ask(ports: Host, command: occtl.ShowCommand) -> JsonObject | list[JsonValue]:
     """What the control program answers, as data. Raises EngineError."""
-    finished = ports.engine.execute(paths.SERVER, occtl_arguments(command, as_json=True), _SECONDS)
+    finished = ports.engine.execute(paths.SERVER, occtl.occtl_arguments(command, as_json=True), _SECONDS)
     _require(finished)
-    return read_answer(command, finished.output)
+    return occtl.read_answer(command, finished.output)
 
 
-def _require(finished: Finished) -> None:
+def _require(finished: Completed) -> None:
     if finished.code != 0:
-        reason = printable(finished.error or finished.output).strip() or text(
-            "exit code {code}", code=finished.code
-        )
+        said = printable(finished.error or finished.output).strip()
         raise EngineError(
             "occtl-failed",
             "the gateway did not answer: {reason}",
             hint="Check it with `mst-cli server status`.",
-            reason=reason,
+            reason=said or text("exit code {code}", code=finished.code),
         )
 
 
-def _follow(operator: Operator, arguments: list[str]) -> Result:
-    """Pass on the lines of the control program until it is stopped.
-
-    They hold names that a RADIUS server chose: what could control the terminal is removed.
-    """
-    with open_gateway(operator) as ports:
-        server_process(ports)
-        command = ports.engine.execute_command(paths.SERVER, arguments)
-    operator.processes.hold_input()
-    operator.sinks.stream(operator.processes.lines(command))
-    return Result()
-
-
-def _parse(words: list[str]) -> tuple[ShowCommand, str]:
+def _parse(words: list[str]) -> tuple[occtl.ShowCommand, str]:
     """The command meant by the words, and its argument. Raises UsageError that lists what there is."""
-    for command in sorted(SHOW_COMMANDS, key=lambda item: -len(item.words)):
+    for command in sorted(occtl.SHOW_COMMANDS, key=lambda item: -len(item.words)):
         count = len(command.words)
         if tuple(words[:count]) == command.words and len(words) <= count + 1:
             return command, "".join(words[count:])
-    known = ", ".join(" ".join(command.words) for command in SHOW_COMMANDS)
-    raise (
-        UsageError(
-            "show-unknown",
-            "there is no `show {words}`",
-            hint="Use one of: {known}.",
-            words=" ".join(words),
-            known=known,
+    known = ", ".join(" ".join(command.words) for command in occtl.SHOW_COMMANDS)
+    if not words:
+        raise UsageError(
+            "show-topic-missing", "`show` needs a topic", hint="Add one of: {known}.", known=known
         )
-        if words
-        else UsageError(
-            "show-topic-missing",
-            "`show` needs a topic",
-            hint="Add one of: {known}.",
-            known=known,
-        )
+    raise UsageError(
+        "show-unknown",
+        "there is no `show {words}`",
+        hint="Use one of: {known}.",
+        words=" ".join(words),
+        known=known,
     )
 
 
 def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> Result:
     """End the sessions of a user, or one by its number. Nothing of that name: unchanged."""
-    judge_word("NAME" if kind == "user" else "ID", value)
-    ended = _done_by_occtl(operator, "disconnect", kind, value)
-    if not ended:
-        return Result(
-            "unchanged",
-            {"ended": None},
-            text=[text("There is no connected {kind} {value}.", kind=kind, value=value)],
-        )
-    return Result(
-        "changed",
-        {"ended": {kind: value}},
-        text=[text("Disconnected {kind} {value}.", kind=kind, value=value)],
-    )
+    occtl.judge_word("NAME" if kind == "user" else "ID", value)
+    if not _done_by_occtl(operator, "disconnect", kind, value):
+        content = text("There is no connected {kind} {value}.", kind=kind, value=value)
+        return Result("unchanged", {"ended": None}, text=[content])
+    content = text("Disconnected {kind} {value}.", kind=kind, value=value)
+    return Result("changed", {"ended": {kind: value}}, text=[content])
 
 
 def unban(operator: Operator, address: str) -> Result:
@@ -186,13 +154,10 @@ def capture(operator: Operator, what: str, file: str, bounds: CaptureBounds) -> 
     with open_gateway(operator) as ports:
         process = server_process(ports)
         device = _device(ports, what)
-    operator.console.say(
-        text(
-            "Recording {device} for at most {seconds} s; Ctrl-C stops it.",
-            device=device,
-            seconds=bounds.seconds,
-        )
+    recording = text(
+        "Recording {device} for at most {seconds} s; Ctrl-C stops it.", device=device, seconds=bounds.seconds
     )
+    operator.console.say(recording)
     # Reading and writing files goes on as before: only the network is another one.
     enter_network_of(process)
     if device not in interfaces():
@@ -203,26 +168,22 @@ def capture(operator: Operator, what: str, file: str, bounds: CaptureBounds) -> 
             device=device,
             interfaces=", ".join(interfaces()),
         )
-    with operator.files.given.growing(str(target)) as recording:
-        packets, size = _record(recording, device, bounds)
-    data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}
-    return Result(
-        "changed", data, text=[text("{packets} packets in {target}.", packets=packets, target=target)]
-    )
-
-
-def _record(recording: Appender, device: str, bounds: CaptureBounds) -> tuple[int, int]:
-    """Write packets as they come; how many, and the bytes of the file. An interruption keeps whole ones."""
     pieces = size = 0
-    try:
-        for piece in record(device, bounds.seconds, bounds.size):
-            recording.append(piece)
-            pieces, size = pieces + 1, size + len(piece)
-    except KeyboardInterrupt:
-        if not pieces:
-            raise
-        recording.truncate(size)
-    return pieces - 1, size
+    with operator.files.given.growing(str(target)) as file_of_packets:
+        try:
+            for piece in record(device, bounds.seconds, bounds.size):
+                file_of_packets.append(piece)
+                pieces, size = pieces + 1, size + len(piece)
+        except KeyboardInterrupt:
+            if not pieces:
+                raise
+            # Whole packets are kept.
+            file_of_packets.truncate(size)
+    # The first piece is the head of the file.
+    packets = pieces - 1
+    data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}
+    content = text("{packets} packets in {target}.", packets=packets, target=target)
+    return Result("changed", data, text=[content])
 
 
 def _device(ports: Host, what: str) -> str:

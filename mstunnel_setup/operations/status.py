@@ -2,35 +2,28 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
 
 from pydantic import Field
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers
+from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY
 from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.exchange.health_report import read_health
-from mstunnel_setup.install.errors import CONTAINER_UNHEALTHY
 from mstunnel_setup.install.installed import complete, journal_of, open_gateway
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.certificate.summary import (
-    CertificateSummary,
-    certificate_lines,
-    certificate_notices,
-    certificate_summary,
-)
-from mstunnel_setup.operations.component import ContainerHealth, health
-from mstunnel_setup.operations.environment import check_environment
-from mstunnel_setup.operations.errors import CONTAINER_MISSING
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
+from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerHealth, health
 from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
+from mstunnel_setup.operations.settings import check_environment
 from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.transaction.receipt import Receipt
 
@@ -45,18 +38,14 @@ _CAUSE = re.compile(
 class ContainerReport(Report):
     """One of the two containers."""
 
-    state: Annotated[
-        str,
-        Field(
-            description="In the engine's word: running, exited, created …; absent when there is no container."
-        ),
-    ]
+    state: str = Field(
+        description="In the engine's word: running, exited, created …; absent when there is no container."
+    )
     health: ContainerHealth
-    image_digest: Annotated[str | None, Field(description="sha256:… of the image it was asked to run.")]
-    reason: Annotated[
-        str | None,
-        Field(description="The last line in the log of a container that ended without being stopped."),
-    ]
+    image_digest: str | None = Field(description="sha256:… of the image it was asked to run.")
+    reason: str | None = Field(
+        description="The last line in the log of a container that ended without being stopped."
+    )
 
 
 class StatusReport(Report):
@@ -68,17 +57,15 @@ class StatusReport(Report):
 
     version: str
     site: str | None
-    network: Annotated[
-        str | None,
-        Field(
-            description="What connects a rootless gateway to the network.",
-            json_schema_extra={"enum": ["uplink", "pasta", "slirp4netns", None]},
-        ),
-    ] = None
+    network: str | None = Field(
+        default=None,
+        description="What connects a rootless gateway to the network.",
+        json_schema_extra={"enum": ["uplink", "pasta", "slirp4netns", None]},
+    )
     certificate_days_left: int | None
     certificate: CertificateSummary
-    server: Annotated[ContainerReport, Field(serialization_alias=paths.SERVER)]
-    agent: Annotated[ContainerReport, Field(serialization_alias=paths.AGENT)]
+    server: ContainerReport = Field(serialization_alias=paths.SERVER)
+    agent: ContainerReport = Field(serialization_alias=paths.AGENT)
 
     @property
     def healthy(self) -> bool:
@@ -94,7 +81,7 @@ def overview(operator: Operator) -> Result:
     """
     with open_gateway(operator) as ports:
         receipt = journal_of(Scope.ALL, operator).receipt
-        summary = certificate_summary(ports, receipt)
+        summary = CertificateSummary.read(ports, receipt)
         site = as_object(remembered(receipt, "joined-site")).get("name")
         found = StatusReport(
             version=__version__,
@@ -103,25 +90,30 @@ def overview(operator: Operator) -> Result:
             certificate=summary,
             server=_container(ports, paths.SERVER),
             agent=_container(ports, paths.AGENT),
-            **({"network": _network(ports)} if paths.ROOTLESS else {}),
+            **({"network": _network(ports.files)} if paths.ROOTLESS else {}),
         )
         now = ports.clock.now()
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
-        kept_going = (
-            *_environment_troubles(ports, found),
+        notices = (
+            *troubles(receipt, found),
+            *(() if found.healthy else _environment_troubles(ports.files)),
             *agent_troubles(report, now),
             *monitor_notices(ports),
             *upgrade_notices(ports.files),
             *waiting_notices(ports.files),
+            *summary.notices(),
         )
     code = ExitCode.CHECK if is_serious(report, now) else ExitCode.DONE
-    notices = (*troubles(receipt, found), *kept_going, *certificate_notices(summary))
+    server, agent = (
+        text("{state}, {health}", state=text(item.state), health=text(item.health))
+        for item in (found.server, found.agent)
+    )
     rows = [
         (text("Site"), found.site or text("not joined yet")),
         *([(text("Network"), found.network)] if found.network else []),
-        *certificate_lines(summary),
-        ("Server", _state(found.server)),
-        ("Agent", _state(found.agent)),
+        *summary.lines(),
+        ("Server", server),
+        ("Agent", agent),
         (text("Version"), found.version),
     ]
     return Result(
@@ -131,10 +123,6 @@ def overview(operator: Operator) -> Result:
         text=[Line(f"{name:12} {value}", name, value) for name, value in rows],
         exit_code=code if found.healthy else ExitCode.ENGINE,
     )
-
-
-def _state(container: ContainerReport) -> str:
-    return text("{state}, {health}", state=text(container.state), health=text(container.health))
 
 
 def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
@@ -166,18 +154,18 @@ def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
 
 
 def _container(ports: Host, name: str) -> ContainerReport:
-    found = control.state_of(ports, name)
+    found = containers.state_of(ports, name)
+    running = found is not None and found.status == "running"
     return ContainerReport(
         state="absent" if found is None else found.status,
         health=health(found),
         image_digest=None if found is None else found.image_digest,
-        reason=None if found is not None and found.status == "running" else _reason(ports, name),
+        reason=None if running else _reason(ports, f"{name}.service"),
     )
 
 
-def _reason(ports: Host, name: str) -> str | None:
+def _reason(ports: Host, unit: str) -> str | None:
     """The last line in which a container logged why it ended; None for one that an administrator stopped."""
-    unit = f"{name}.service"
     if not ports.systemd.known(unit) or ports.systemd.stopped(unit):
         return None
     lines = [line for line in ports.systemd.log(unit, _LOG_LINES).splitlines() if line.strip()]
@@ -185,18 +173,16 @@ def _reason(ports: Host, name: str) -> str | None:
     return plain((causes or lines)[-1]) if lines else None
 
 
-def _environment_troubles(ports: Host, found: StatusReport) -> Iterator[Problem]:
-    """What is wrong with `env.sh`, where a container is not healthy: that may be the reason."""
-    if found.healthy:
-        return
+def _environment_troubles(files: Files) -> Iterator[Problem]:
+    """What is wrong with `env.sh`: it may be the reason why a container is not healthy."""
     try:
-        yield from (error.problem for error in check_environment(ports.files).unreachable)
+        yield from (error.problem for error in check_environment(files).unreachable)
     except SetupError as error:
         yield error.problem
 
 
-def _network(ports: Host) -> str | None:
+def _network(files: Files) -> str | None:
     """What connects a rootless gateway to the network, by its Quadlet file; None without one."""
-    text = (ports.files.read(f"{paths.QUADLETS}/{paths.SERVER}.container") or b"").decode()
+    text = (files.read(f"{paths.QUADLETS}/{paths.SERVER}.container") or b"").decode()
     found = re.search(r"^Network=([^:\n]+)", text, re.MULTILINE)
     return found and found[1].replace("none", "uplink")

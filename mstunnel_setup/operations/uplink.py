@@ -4,14 +4,13 @@ import sys
 from typing import Final
 
 from mstunnel_setup.actions import uplink
-from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.actions.accounts import GATEWAY_ACCOUNT_MISSING
+from mstunnel_setup.base.errors import SetupError, StepError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.install.errors import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.namespaces import Offer, hand_over, offers, owner
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.operations.errors import UPLINK_REFUSED
 
 _IDLE: Final = 60.0
 # An account that asks all the time gets an answer each second.
@@ -50,15 +49,16 @@ def refusal(offer: Offer, uid: int) -> str:
 
 def _connected(offer: Offer, processes: Processes) -> str:
     """Replace the pair of an earlier container with a new one; what is wrong, or that it is attached."""
-    processes.run(["ip", "link", "delete", uplink.DEVICE], timeout=_SECONDS, check=False)
+    delete = ["ip", "link", "delete", uplink.DEVICE]
     pair = ["ip", "link", "add", uplink.DEVICE, "type", "veth", "peer", "name", _INSIDE]
+    processes.run(delete, timeout=_SECONDS, check=False)
     try:
         processes.run([*pair, "netns", offer.path], timeout=_SECONDS)
         # The rules come first: the account may set its end up at any moment.
         processes.run(["nft", "--file", uplink.RULES], timeout=_SECONDS)
         _set_up(uplink.DEVICE, uplink.HOST_END, processes)
     except SetupError as error:
-        processes.run(["ip", "link", "delete", uplink.DEVICE], timeout=_SECONDS, check=False)
+        processes.run(delete, timeout=_SECONDS, check=False)
         return text("failed: {message}", message=error.message)
     return _ATTACHED
 
@@ -80,9 +80,14 @@ def attach(port: int, processes: Processes) -> None:
     Raises StepError `uplink-refused`, ProcessError.
     """
     try:
-        answer = hand_over(uplink.socket_of(port))
+        answer = hand_over(uplink.socket_of(port)) or text("no answer")
     except OSError as error:
-        raise UPLINK_REFUSED(reason=error.strerror or str(error)) from error
+        answer = error.strerror or str(error)
     if answer != _ATTACHED:
-        raise UPLINK_REFUSED(reason=answer or text("no answer"))
+        raise StepError(
+            "uplink-refused",
+            "the host did not connect the gateway to the network: {reason}",
+            hint="Run `sudo mstunnel-setup host`; see `journalctl --unit mstunnel-uplink`.",
+            reason=answer,
+        )
     _set_up(_INSIDE, uplink.GATEWAY_END, processes, f"route add default via {uplink.HOST_END}")

@@ -6,34 +6,29 @@ import hashlib
 from base64 import b64decode
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, text, verbatim
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.errors import SIGNATURE_WRONG
 from mstunnel_setup.operations.upgrade.releases import release_names
 
-_SUFFIX: Final = ".minisig"
-_COMMENT: Final = b"trusted comment: "
-# Two bytes before the id of the key: the signature is of the BLAKE2b of the text, not of the text.
-_HASHED: Final = b"ED"
+# A key of minisign, and a signature: two bytes, the id of the key, the rest.
 _ID: Final = slice(2, 10)
 _REST: Final = slice(10, None)
 
@@ -43,7 +38,7 @@ class Package(Report):
 
     name: str
     version: str
-    kind: Annotated[str, Field(description="`wheel`, or an architecture of Debian.")]
+    kind: str = Field(description="`wheel`, or an architecture of Debian.")
 
 
 class ImageDigests(Report):
@@ -59,17 +54,14 @@ class VersionReport(Report):
     version: str
     engine: str | None
     engine_name: str | None
-    release: Annotated[
-        str | None,
-        Field(description="The newest name of the images; null where no list of releases has them."),
-    ]
+    release: str | None = Field(
+        description="The newest name of the images; null where no list of releases has them."
+    )
     images: ImageDigests
-    packages: Annotated[
-        tuple[Package, ...],
-        Field(
-            description="With --verbose: what the program brings; empty where it came as a Python package."
-        ),
-    ] = ()
+    packages: tuple[Package, ...] = Field(
+        default=(),
+        description="With --verbose: what the program brings; empty where it came as a Python package.",
+    )
 
 
 def version(operator: Operator, *, verbose: bool = False) -> Result:
@@ -79,8 +71,10 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     warnings: tuple[Problem, ...] = ()
     try:
         with open_host(operator) as ports:
-            engine, number = _engine(ports)
-            images = _images(ports)
+            if ports.files.live:  # only the engine of this machine could answer
+                with contextlib.suppress(SetupError):
+                    engine, number = ports.chosen.name, ports.engine.version()
+            images = _images(ports.files)
             release = _release(ports.files, images, operator.clock.now())
     except CheckError as error:
         if error.code != NOT_ROOT.code:
@@ -92,10 +86,8 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
                 hint="Run `sudo mst-cli version`.",
             ),
         )
-    packages = tuple(
-        Package(name=name, version=number, kind=kind)
-        for name, number, kind in ((bundle.packages() or ()) if verbose else ())
-    )
+    bundled = (bundle.packages() or ()) if verbose else ()
+    packages = tuple(Package(name=name, version=number, kind=kind) for name, number, kind in bundled)
     found = VersionReport(
         version=__version__,
         engine=number,
@@ -118,23 +110,11 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     return Result("warning" if warnings else "ok", found.data, warnings, text=lines)
 
 
-def _engine(ports: Host) -> tuple[str, str] | tuple[None, None]:
-    """Name and version of the host's container engine, if one answers."""
-    if not ports.files.live:  # only the engine of this machine could answer
-        return None, None
-    try:
-        return ports.chosen.name, ports.engine.version()
-    except SetupError:
-        return None, None
-
-
-def _images(ports: Host) -> ImageDigests:
+def _images(files: Files) -> ImageDigests:
     """The digests that are configured to run."""
-    try:
-        found = json_value(ports.files.read(paths.IMAGES_CONFIGURED) or b"{}")
-    except ValueError:
-        found = None  # it was edited by hand
-    configured = found if isinstance(found, dict) else {}
+    configured: JsonObject = {}
+    with contextlib.suppress(ValueError):  # it was edited by hand
+        configured = as_object(json_value(files.read(paths.IMAGES_CONFIGURED) or b"{}"))
     server, agent = (configured.get(f"{name}ImageDigest") for name in ("server", "agent"))
     return ImageDigests(
         server=server if isinstance(server, str) else None, agent=agent if isinstance(agent, str) else None
@@ -143,10 +123,9 @@ def _images(ports: Host) -> ImageDigests:
 
 def _release(files: Files, images: ImageDigests, now: datetime) -> str | None:
     """The newest name of these images, if they have any."""
-    if images.server is None or images.agent is None:
-        return None
-    with contextlib.suppress(UsageError):  # the list of releases was edited by hand
-        return next(iter(release_names(offered(files, now), Digests(images.server, images.agent))), None)
+    if images.server is not None and images.agent is not None:
+        with contextlib.suppress(UsageError):  # the list of releases was edited by hand
+            return next(iter(release_names(offered(files, now), Digests(images.server, images.agent))), None)
     return None
 
 
@@ -221,25 +200,37 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
 def signed_digests(files: Files, sums: str, key: str) -> frozenset[str]:
     """The SHA-256 sums in the file `sums`, which the owner of the public key in the file `key` has signed.
 
-    The signature is beside `sums`. Raises UsageError `signature-missing` or `signature-unreadable`, and
-    CheckError `signature-wrong`.
+    The signature is beside `sums`, by minisign. Raises UsageError `signature-missing` or
+    `signature-unreadable`, and CheckError `signature-wrong`.
     """
-    content, signature, public = (_given(files, path) for path in (sums, sums + _SUFFIX, key))
-    owner = _decoded(public, 1, key)
-    signed, whole = (_decoded(signature, line, sums + _SUFFIX) for line in (1, 3))
-    comment = signature.splitlines()[2].removeprefix(_COMMENT)
-    message = hashlib.blake2b(content).digest() if signed.startswith(_HASHED) else content
+    beside = f"{sums}.minisig"
+    content, signature, public = (_given(files, path) for path in (sums, beside, key))
+    owner, signed, whole = (
+        _decoded(public, 1, key),
+        _decoded(signature, 1, beside),
+        _decoded(signature, 3, beside),
+    )
+    comment = signature.splitlines()[2].removeprefix(b"trusted comment: ")
+    # With these two bytes the signature is of the BLAKE2b of the text, else of the text.
+    message = hashlib.blake2b(content).digest() if signed.startswith(b"ED") else content
+    valid = owner[_ID] == signed[_ID]
     try:
         verifier = Ed25519PublicKey.from_public_bytes(owner[_REST])
         verifier.verify(signed[_REST], message)
         verifier.verify(whole, signed[_REST] + comment)
-    except (InvalidSignature, ValueError) as error:
-        raise SIGNATURE_WRONG(sums=sums, key=key) from error
-    if owner[_ID] != signed[_ID]:
-        raise SIGNATURE_WRONG(sums=sums, key=key)
-    return frozenset(
-        line.split()[0] for line in content.decode(errors="replace").splitlines() if line.strip()
-    )
+    except (InvalidSignature, ValueError):
+        valid = False
+    if not valid:
+        raise CheckError(
+            "signature-wrong",
+            "{sums} was not signed with the key in {key}, or was changed since",
+            hint="Do not use this program. Download the release again, and compare the key with another "
+            "source.",
+            sums=sums,
+            key=key,
+        )
+    lines = content.decode(errors="replace").splitlines()
+    return frozenset(line.split()[0] for line in lines if line.strip())
 
 
 def _given(files: Files, path: str) -> bytes:
@@ -248,10 +239,8 @@ def _given(files: Files, path: str) -> bytes:
         raise UsageError(
             "signature-missing",
             "there is no file {path}",
-            hint=(
-                "Download SHA256SUMS and SHA256SUMS.minisig of the release, and give the path of the "
-                "first with --sums."
-            ),
+            hint="Download SHA256SUMS and SHA256SUMS.minisig of the release, and give the path of the "
+            "first with --sums.",
             path=path,
         )
     return content
@@ -264,8 +253,6 @@ def _decoded(content: bytes, line: int, path: str) -> bytes:
         raise UsageError(
             "signature-unreadable",
             "{path} is not a minisign file",
-            hint=(
-                "Give the public key (`minisign.pub`) with --public-key; the signature is beside the sums."
-            ),
+            hint="Give the public key (`minisign.pub`) with --public-key; the signature is beside the sums.",
             path=path,
         ) from error

@@ -150,18 +150,15 @@ def with_registries(
     if not named and not offline:
         return found
     registries = {} if offline else dict.fromkeys(item.partition("/")[0] for item in named)
+    ours = release_images()
+    archive = ours.archive if ours else text("the archive with the images")
     own = (
-        Endpoint(purpose=REGISTRY, archive=_archive())
+        Endpoint(purpose=REGISTRY, archive=archive)
         if host == _LOCAL
         else Endpoint(purpose=REGISTRY, host=host, path="/v2/")
         for host in registries
     )
     return (*(item for item in found if not item.purpose.startswith(REGISTRY)), *own)
-
-
-def _archive() -> str:
-    own = release_images()
-    return own.archive if own else text("the archive with the images")
 
 
 def _table(name: str) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from mstunnel_setup.actions import forwarding
+from mstunnel_setup.actions import firewall
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.endpoint import Trust
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.network import Trust
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness import checks
@@ -122,9 +122,9 @@ class Examiner:
 
         def kernel() -> KernelFacts:
             found = host.kernel()
-            if self.files.state(forwarding.RULES) is None:
+            if self.files.state(firewall.RULES) is None:
                 return found
-            rules = {True: "loaded", False: "unloaded", None: "unknown"}[forwarding.loaded(self.processes)]
+            rules = {True: "loaded", False: "unloaded", None: "unknown"}[firewall.loaded(self.processes)]
             return found.model_copy(update={"forwarding_rules": rules})
 
         def rootless() -> RootlessFacts:

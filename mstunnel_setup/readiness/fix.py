@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mstunnel_setup.actions import accounts
-from mstunnel_setup.actions.opened_ports import OpenedPort, put_on_record
+from mstunnel_setup.actions.firewall import OpenedPort, put_on_record
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.files import Files

@@ -74,7 +74,7 @@ class Group(StrEnum):
     INBOUND = "inbound"
 
 
-class Requirement(StrEnum):
+class CheckSeverity(StrEnum):
     """What a problem means: no installation without it, better with it, good to know."""
 
     REQUIRED = "required"
@@ -152,7 +152,7 @@ class Check:
 
     id: str
     group: Group
-    severity: Requirement
+    severity: CheckSeverity
     title: str
     passes: str
     why: str
@@ -196,7 +196,12 @@ class Checks(list[Check]):
         self._group = group
 
     def add(
-        self, identifier: str, title: str, severity: Requirement = Requirement.REQUIRED, /, **values: object
+        self,
+        identifier: str,
+        title: str,
+        severity: CheckSeverity = CheckSeverity.REQUIRED,
+        /,
+        **values: object,
     ) -> Callable[[Judge], Judge]:
         """Make a check of a function; its parameters are named after the sections of the facts it needs.
 
@@ -221,7 +226,7 @@ def undecided(findings: Iterable[CheckFinding], ignored: Collection[str] = ()) -
         item
         for item in findings
         if item.result is Outcome.UNKNOWN
-        and item.check.severity is Requirement.REQUIRED
+        and item.check.severity is CheckSeverity.REQUIRED
         and item.id not in ignored
     )
 

@@ -105,10 +105,13 @@ def read_credential(
             certificate: x509.Certificate | None = x509.load_pem_x509_certificate(content)
             key: object = load_pem_private_key(_content(files, key_path) if key_path else content, secret)
         else:
-            pfx = _checked(content, unencrypted=unencrypted)
+            # Before a library derives as many keys as the file asks for.
+            checked = outline(content)
+            if unencrypted and checked.is_encrypted:
+                raise DerError("encrypted")
             if hashlib.sha256(content).hexdigest() == tested:
-                return _tested_before(pfx)
-            found = opened_pfx(pfx, secret)
+                return _tested_before(checked.encoded)
+            found = opened_pfx(checked.encoded, secret)
             key, certificate = found.key, found.cert.certificate if found.cert else None
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SignInError(
@@ -137,14 +140,6 @@ def _tested_before(pfx: bytes) -> Credential:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise DerError("not an RSA key")
     return Credential(key, x509.load_der_x509_certificate(certificate))
-
-
-def _checked(pfx: bytes, *, unencrypted: bool) -> bytes:
-    """The PFX; raises DerError before a library derives as many keys as the file asks for."""
-    found = outline(pfx)
-    if unencrypted and found.is_encrypted:
-        raise DerError("encrypted")
-    return found.encoded
 
 
 def _content(files: Files, path: str) -> bytes:

@@ -43,7 +43,9 @@ from mstunnel_setup.tenant.wire import (
 )
 
 ID_MALFORMED = declare(TenantError, "id-malformed", "{text} is not the id of a Graph object", "Give a GUID.")
-_SITES: Final = "/deviceManagement/microsoftTunnelSites"
+SITES: Final = "/deviceManagement/microsoftTunnelSites"
+THRESHOLDS: Final = "/deviceManagement/microsoftTunnelHealthThresholds"
+_WITH_CONFIGURATION: Final = query(expand="microsoftTunnelConfiguration")
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 LARGEST_PAGE: Final = "999"
 """What a client may ask for at once; a server that gives less says where the next page is."""
@@ -88,7 +90,7 @@ class Graph:
 
     def sites(self) -> list[TunnelSite]:
         """Return all sites, each with its server configuration."""
-        path = _SITES + query(expand="microsoftTunnelConfiguration", top=LARGEST_PAGE)
+        path = SITES + query(expand="microsoftTunnelConfiguration", top=LARGEST_PAGE)
         return self._list(TunnelSite, path, CONFIGURATION_READ)
 
     def site(self, site_id: str) -> TunnelSite | None:
@@ -102,9 +104,7 @@ class Graph:
 
     def thresholds(self) -> list[HealthThreshold]:
         """Return the health thresholds of the tenant."""
-        return self._list(
-            HealthThreshold, "/deviceManagement/microsoftTunnelHealthThresholds", CONFIGURATION_READ
-        )
+        return self._list(HealthThreshold, THRESHOLDS, CONFIGURATION_READ)
 
     def servers(self, site_id: str) -> list[TunnelServer]:
         """Return the servers of a site."""
@@ -117,7 +117,7 @@ class Graph:
 
     def create_server(self, site_id: str, name: str, deployment_mode: DeploymentMode) -> TunnelServer:
         """Register a server."""
-        body = TunnelServer(display_name=name, deployment_mode=deployment_mode)
+        body = TunnelServer(display_name=name, deployment_mode=deployment_mode).to_wire()
         return self._create(TunnelServer, _servers(site_id), body, CONFIGURATION_READ_WRITE)
 
     def update_server(self, site_id: str, server_id: str, changes: TunnelServer) -> None:
@@ -146,22 +146,27 @@ class Graph:
             sign_in_audience="AzureADMyOrg",
             key_credentials=(credential,) if credential else (),
         )
-        return self._create(Application, "/applications", body, APPLICATION_READ_WRITE)
+        return self._create(Application, "/applications", body.to_wire(), APPLICATION_READ_WRITE)
 
     def require_changeable(self, application: Application) -> None:
         """Raise SignInError when this sign-in may not change, and so not delete, an application.
 
         It writes the name that the application has already.
         """
-        body = {"displayName": application.display_name}
-        self._transport.send(
-            "PATCH", f"/applications/{guid(application.id)}", body, needs=APPLICATION_READ_WRITE
-        )
+        self._change_application(application.id, {"displayName": application.display_name})
 
     def set_credential(self, object_id: str, credential: KeyCredential) -> None:
         """Make `credential` the only certificate of an application."""
-        body = Application(key_credentials=(credential,)).to_wire()
-        self._transport.send("PATCH", f"/applications/{guid(object_id)}", body, needs=APPLICATION_READ_WRITE)
+        self._change_application(object_id, Application(key_credentials=(credential,)).to_wire())
+
+    def declare_app_role(self, object_id: str, app_role_id: str) -> None:
+        """List an app role of Graph among those that an administrator's consent would grant."""
+        access = {"resourceAppId": GRAPH_APP_ID, "resourceAccess": [{"id": app_role_id, "type": "Role"}]}
+        self._change_application(object_id, {"requiredResourceAccess": [access]})
+
+    def _change_application(self, object_id: str, changes: Mapping[str, object]) -> None:
+        path = f"/applications/{guid(object_id)}"
+        self._transport.send("PATCH", path, changes, needs=APPLICATION_READ_WRITE)
 
     def add_key(self, object_id: str, credential: KeyCredential, proof: str) -> None:
         """Give the application one more certificate; it may do so itself with a proof of its present key."""
@@ -170,29 +175,16 @@ class Graph:
 
     def add_password(self, object_id: str, name: str, end: datetime) -> PasswordCredential:
         """Make a secret of an application, which may be a moment old; its text is in this answer only."""
-        wanted = PasswordCredential(display_name=name, end_date_time=end)
         path = f"/applications/{guid(object_id)}/addPassword"
-        body = {"passwordCredential": wanted.to_wire()}
+        body = {"passwordCredential": PasswordCredential(display_name=name, end_date_time=end).to_wire()}
         return self._once_replicated(
-            lambda: read_entity(
-                PasswordCredential, self._transport.send("POST", path, body, needs=APPLICATION_READ_WRITE)
-            )
+            lambda: self._create(PasswordCredential, path, body, APPLICATION_READ_WRITE)
         )
 
     def remove_password(self, object_id: str, key_id: str) -> None:
         """Make a secret of an application worthless."""
         path = f"/applications/{guid(object_id)}/removePassword"
         self._transport.send("POST", path, {"keyId": guid(key_id)}, needs=APPLICATION_READ_WRITE)
-
-    def declare_app_role(self, object_id: str, app_role_id: str) -> None:
-        """List an app role of Graph among those that an administrator's consent would grant."""
-        access = {"resourceAppId": GRAPH_APP_ID, "resourceAccess": [{"id": app_role_id, "type": "Role"}]}
-        self._transport.send(
-            "PATCH",
-            f"/applications/{guid(object_id)}",
-            {"requiredResourceAccess": [access]},
-            needs=APPLICATION_READ_WRITE,
-        )
 
     def delete_application(self, object_id: str) -> bool:
         """Delete an application and with it its service principal; False when there was none."""
@@ -205,7 +197,7 @@ class Graph:
 
     def create_service_principal(self, app_id: str) -> ServicePrincipal:
         """Create the service principal of an application, which may be a moment old."""
-        body = ServicePrincipal(app_id=guid(app_id))
+        body = ServicePrincipal(app_id=guid(app_id)).to_wire()
         return self._once_replicated(
             lambda: self._create(ServicePrincipal, "/servicePrincipals", body, APPLICATION_READ_WRITE)
         )
@@ -229,11 +221,9 @@ class Graph:
         """Grant an app role of the service principal `resource_id` to another, which may be a moment old."""
         body = AppRoleAssignment(
             principal_id=guid(principal_id), resource_id=guid(resource_id), app_role_id=guid(app_role_id)
-        )
-        needs = APP_ROLE_ASSIGNMENT_READ_WRITE
-        return self._once_replicated(
-            lambda: self._create(AppRoleAssignment, _grants(principal_id), body, needs)
-        )
+        ).to_wire()
+        path, needs = _grants(principal_id), APP_ROLE_ASSIGNMENT_READ_WRITE
+        return self._once_replicated(lambda: self._create(AppRoleAssignment, path, body, needs))
 
     def _list(self, model: type[Model], path: str, needs: str) -> list[Model]:
         return [read_entity(model, document) for document in self._transport.pages(path, needs=needs)]
@@ -246,8 +236,8 @@ class Graph:
                 return None
             raise
 
-    def _create(self, model: type[Model], path: str, body: WireModel, needs: str) -> Model:
-        return read_entity(model, self._transport.send("POST", path, body.to_wire(), needs=needs))
+    def _create(self, model: type[Model], path: str, body: Mapping[str, object], needs: str) -> Model:
+        return read_entity(model, self._transport.send("POST", path, body, needs=needs))
 
     def _delete(self, path: str, needs: str) -> bool:
         try:
@@ -271,11 +261,8 @@ class Graph:
             self._clock.sleep(_REPLICATION_PAUSE)
 
 
-_WITH_CONFIGURATION: Final = query(expand="microsoftTunnelConfiguration")
-
-
 def _site(site_id: str) -> str:
-    return f"{_SITES}/{guid(site_id)}"
+    return f"{SITES}/{guid(site_id)}"
 
 
 def _servers(site_id: str) -> str:

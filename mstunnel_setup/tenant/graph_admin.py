@@ -14,13 +14,25 @@ from urllib.parse import quote
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.graph import ID_MALFORMED, LARGEST_PAGE, Graph, guid, read_entity, server_path
+from mstunnel_setup.tenant.graph import (
+    ID_MALFORMED,
+    LARGEST_PAGE,
+    SITES,
+    THRESHOLDS,
+    Graph,
+    guid,
+    read_entity,
+    server_path,
+)
 from mstunnel_setup.tenant.transport import equals, query
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
     GATEWAY_APP_ID,
+    POLICY_CHANGE,
+    POLICY_READ,
     USER_READ_BASIC,
+    ConditionalAccessPolicy,
     DeviceConfiguration,
     DeviceConfigurationAssignment,
     HealthThreshold,
@@ -31,11 +43,6 @@ from mstunnel_setup.tenant.wire import (
     TunnelServer,
     TunnelSite,
     User,
-)
-from mstunnel_setup.tenant.wire_access import (
-    POLICY_CHANGE,
-    POLICY_READ,
-    ConditionalAccessPolicy,
     WhatIfResult,
 )
 from mstunnel_setup.tenant.wire_apps import (
@@ -49,6 +56,7 @@ from mstunnel_setup.tenant.wire_apps import (
     TargetedManagedAppConfiguration,
 )
 
+Body: TypeAlias = Mapping[str, object]
 Item = TypeVar("Item", bound=IntuneObject)
 Item_co = TypeVar("Item_co", bound=IntuneObject, covariant=True)
 _APP_ID: Final = re.compile(r"([A-Z]_)?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -67,8 +75,13 @@ class AppCollection(Generic[Item_co]):
     assignments: str = "assignments"
 
     def path(self, identifier: str = "", more: str = "") -> str:
-        """The path of the collection, or of what lies below one of its objects."""
-        below = f"/{_identifier(identifier)}" if identifier else ""
+        """The path of the collection, or of what lies below one of its objects.
+
+        An id is a GUID, for managed apps after a letter and `_`: nothing else may become part of a path.
+        """
+        if identifier and not _APP_ID.fullmatch(identifier):
+            raise ID_MALFORMED(text=plain(identifier, 80))
+        below = f"/{identifier}" if identifier else ""
         return f"{_ROOT}/{self.segment}{below}{more}"
 
 
@@ -81,19 +94,8 @@ ANDROID_PROTECTIONS: Final = AppCollection("androidManagedAppProtections", Andro
 IOS_PROTECTIONS: Final = AppCollection("iosManagedAppProtections", IosManagedAppProtection)
 
 
-def _identifier(text: str) -> str:
-    """Return `text` when it can be part of a path: a GUID, for managed apps after a letter and `_`."""
-    if not _APP_ID.fullmatch(text):
-        raise ID_MALFORMED(text=plain(text, 80))
-    return text
-
-
-Body: TypeAlias = Mapping[str, object]
-
 _CONFIGURATIONS: Final = "/deviceManagement/microsoftTunnelConfigurations"
-_SITES: Final = "/deviceManagement/microsoftTunnelSites"
 _SERVERS: Final = "microsoftTunnelServers"
-_THRESHOLDS: Final = "/deviceManagement/microsoftTunnelHealthThresholds"
 _POLICIES: Final = "/identity/conditionalAccess/policies"
 _PROFILES: Final = "/deviceManagement/deviceConfigurations"
 _METRIC: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -129,11 +131,11 @@ class AdminGraph(Graph):
         """
         links = {} if properties else {"expand": "microsoftTunnelConfiguration"}
         wanted = {"select": ",".join(properties)} if properties else {}
-        return self._list(TunnelSite, _SITES + _named(name, **links, **wanted), CONFIGURATION_READ)
+        return self._list(TunnelSite, SITES + _named(name, **links, **wanted), CONFIGURATION_READ)
 
     def all_servers(self) -> Iterator[tuple[TunnelSite, TunnelServer]]:
         """Yield the servers of all sites, each with its site: one request for each page of sites."""
-        path = _SITES + query(expand=_SERVERS, top=LARGEST_PAGE)
+        path = SITES + query(expand=_SERVERS, top=LARGEST_PAGE)
         for document in self._transport.pages(path, needs=CONFIGURATION_READ):
             site = read_entity(TunnelSite, document)
             for found in self._transport.expanded(document, _SERVERS, needs=CONFIGURATION_READ):
@@ -157,29 +159,24 @@ class AdminGraph(Graph):
 
     def create_site(self, body: Body, configuration_id: str) -> TunnelSite:
         """Create a site with a server configuration and return it with its id."""
-        return read_entity(TunnelSite, self._post(_SITES, {**body, **_reference(configuration_id)}))
+        return read_entity(TunnelSite, self._post(SITES, {**body, **_reference(configuration_id)}))
 
     def update_site(self, site_id: str, changes: Body, configuration_id: str = "") -> None:
         """Change the properties in `changes`, and the server configuration when one is named."""
         reference = _reference(configuration_id) if configuration_id else {}
-        self._patch(f"{_SITES}/{guid(site_id)}", {**changes, **reference})
+        self._patch(f"{SITES}/{guid(site_id)}", {**changes, **reference})
 
     def delete_site(self, site_id: str) -> bool:
         """Delete a site; False when there was none. One that has servers is a TenantError `conflict`."""
-        return self._delete(f"{_SITES}/{guid(site_id)}", CONFIGURATION_READ_WRITE)
+        return self._delete(f"{SITES}/{guid(site_id)}", CONFIGURATION_READ_WRITE)
 
     def request_upgrade(self, site_id: str) -> None:
         """Approve the upgrade of a site's servers. It cannot be undone."""
-        path = f"{_SITES}/{guid(site_id)}/requestUpgrade"
-        self._transport.send("POST", path, needs=CONFIGURATION_READ_WRITE)
+        self._post(f"{SITES}/{guid(site_id)}/requestUpgrade")
 
     def rename_server(self, site_id: str, server_id: str, name: str) -> None:
         """Give a server another name."""
         self.update_server(site_id, server_id, TunnelServer(display_name=name))
-
-    def thresholds(self) -> list[HealthThreshold]:
-        """Return the thresholds of all metrics."""
-        return self._list(HealthThreshold, _THRESHOLDS, CONFIGURATION_READ)
 
     def create_threshold(self, body: Body) -> HealthThreshold:
         """Set thresholds of a metric that has none; `id` in the body names the metric.
@@ -187,15 +184,15 @@ class AdminGraph(Graph):
         Raises TenantError `metric-malformed` for a name by which they could not be changed or deleted.
         """
         named = {**body, "id": _metric(str(body["id"]))}
-        return read_entity(HealthThreshold, self._post(_THRESHOLDS, named))
+        return read_entity(HealthThreshold, self._post(THRESHOLDS, named))
 
     def update_threshold(self, metric: str, changes: Body) -> None:
         """Change the thresholds of a metric."""
-        self._patch(f"{_THRESHOLDS}/{_metric(metric)}", changes)
+        self._patch(f"{THRESHOLDS}/{_metric(metric)}", changes)
 
     def delete_threshold(self, metric: str) -> bool:
         """Delete the thresholds of a metric; False when there were none."""
-        return self._delete(f"{_THRESHOLDS}/{_metric(metric)}", CONFIGURATION_READ_WRITE)
+        return self._delete(f"{THRESHOLDS}/{_metric(metric)}", CONFIGURATION_READ_WRITE)
 
     def profiles(self, name: str | None = None) -> list[DeviceConfiguration]:
         """Return all device configurations of any type, or those called `name`."""
@@ -225,23 +222,19 @@ class AdminGraph(Graph):
     def assign(self, identifier: str, targets: Iterable[Body]) -> None:
         """Assign a device configuration to exactly these targets."""
         body = {"assignments": [{"target": dict(target)} for target in targets]}
-        path = f"{_PROFILES}/{guid(identifier)}/assign"
-        self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)
+        self._post(f"{_PROFILES}/{guid(identifier)}/assign", body)
 
     def app_objects(self, of: AppCollection[Item]) -> list[Item]:
         """Return all objects of a collection."""
         return self._list(of.model, of.path() + query(top=LARGEST_PAGE), CONFIGURATION_READ)
 
-    def create_app_object(self, of: AppCollection[Item], body: Mapping[str, object]) -> Item:
+    def create_app_object(self, of: AppCollection[Item], body: Body) -> Item:
         """Create an object of a collection and return it with its id."""
-        answer = self._transport.send("POST", of.path(), body, needs=CONFIGURATION_READ_WRITE)
-        return read_entity(of.model, answer)
+        return read_entity(of.model, self._post(of.path(), body))
 
-    def update_app_object(
-        self, of: AppCollection[Item], identifier: str, changes: Mapping[str, object]
-    ) -> None:
+    def update_app_object(self, of: AppCollection[Item], identifier: str, changes: Body) -> None:
         """Change the properties in `changes`, which also names the `@odata.type`."""
-        self._transport.send("PATCH", of.path(identifier), changes, needs=CONFIGURATION_READ_WRITE)
+        self._patch(of.path(identifier), changes)
 
     def delete_app_object(self, of: AppCollection[Item], identifier: str) -> bool:
         """Delete an object of a collection; False when there was none."""
@@ -252,22 +245,19 @@ class AdminGraph(Graph):
         return self._list(AppAssignment, of.path(identifier, "/assignments"), CONFIGURATION_READ)
 
     def assign_app_object(
-        self, of: AppCollection[Item], identifier: str, assignments: Iterable[Mapping[str, object]]
+        self, of: AppCollection[Item], identifier: str, assignments: Iterable[Body]
     ) -> None:
         """Replace the assignments of an object."""
-        body = {of.assignments: [dict(item) for item in assignments]}
-        self._transport.send("POST", of.path(identifier, "/assign"), body, needs=CONFIGURATION_READ_WRITE)
+        self._post(of.path(identifier, "/assign"), {of.assignments: [dict(item) for item in assignments]})
 
     def targeted_apps(self, of: AppCollection[Item], identifier: str) -> list[ManagedMobileApp]:
         """Return the apps that a policy for managed apps is about."""
         return self._list(ManagedMobileApp, of.path(identifier, "/apps"), CONFIGURATION_READ)
 
-    def target_apps(
-        self, of: AppCollection[Item], identifier: str, apps: Iterable[Mapping[str, object]]
-    ) -> None:
+    def target_apps(self, of: AppCollection[Item], identifier: str, apps: Iterable[Body]) -> None:
         """Replace the apps that a policy for managed apps is about."""
         body = {"apps": [dict(item) for item in apps], "appGroupType": "selectedPublicApps"}
-        self._transport.send("POST", of.path(identifier, "/targetApps"), body, needs=CONFIGURATION_READ_WRITE)
+        self._post(of.path(identifier, "/targetApps"), body)
 
     def add_play_app(self, package: str) -> str:
         """Approve an app of managed Google Play, synchronise, and return its id in the tenant.
@@ -275,8 +265,8 @@ class AdminGraph(Graph):
         Raises TenantError `play-app-missing` when it does not come within two minutes.
         """
         approval = {"packageIds": [f"app:{package}"], "approveAllPermissions": True}
-        self._transport.send("POST", f"{_PLAY}/approveApps", approval, needs=CONFIGURATION_READ_WRITE)
-        self._transport.send("POST", f"{_PLAY}/syncApps", needs=CONFIGURATION_READ_WRITE)
+        self._post(f"{_PLAY}/approveApps", approval)
+        self._post(f"{_PLAY}/syncApps")
         end = self._clock.monotonic() + _SYNCHRONISATION_SECONDS
         while True:
             for app in self.app_objects(MOBILE_APPS):
@@ -328,7 +318,7 @@ class AdminGraph(Graph):
         """Return the user with this user principal name."""
         return self._find(User, f"/users/{quote(name, safe='')}", USER_READ_BASIC)
 
-    def _post(self, path: str, body: Body) -> JsonObject:
+    def _post(self, path: str, body: Body | None = None) -> JsonObject:
         return self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)
 
     def _patch(self, path: str, changes: Body) -> None:

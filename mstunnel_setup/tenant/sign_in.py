@@ -20,7 +20,7 @@ from mstunnel_setup.io.http_port import HttpAnswer, HttpPort, RequestOptions
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, client_assertion
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
-from mstunnel_setup.tenant.token_sources import AccessToken, CachedToken, claims
+from mstunnel_setup.tenant.token_sources import AccessToken, claims
 from mstunnel_setup.tenant.transport import json_object
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
@@ -57,10 +57,6 @@ _LONGEST_SIGN_IN: Final = 3600
 _LONGEST_PAUSE: Final = 60
 
 
-def _no_countdown(_seconds_left: float) -> None:
-    """Show no countdown."""
-
-
 @dataclass(frozen=True)
 class DeviceCode:
     """What the administrator is shown: open `url`, enter `code`, before `expires_at` (UTC).
@@ -93,7 +89,7 @@ class SignIn:
         self,
         show: Callable[[DeviceCode], None],
         permissions: Sequence[str] = SETUP_PERMISSIONS,
-        waiting: Callable[[float], None] = _no_countdown,
+        waiting: Callable[[float], None] = lambda _seconds_left: None,
     ) -> AccessToken:
         """Let a person sign in on another device; `show` is called once, then this waits.
 
@@ -108,7 +104,16 @@ class SignIn:
         flow = _start_flow(application, scopes)
         if "user_code" not in flow:
             raise self._refusal(flow)
-        code = self._shown(flow)
+        url = plain(flow.get("verification_uri") or self.cloud.device_login)
+        user_code = plain(flow["user_code"], 40)
+        message = plain(flow.get("message") or text("Open {url} and enter {code}.", url=url, code=user_code))
+        code = DeviceCode(
+            url,
+            user_code,
+            message,
+            self.clock.now() + timedelta(seconds=_number(flow, "expires_in")),
+            plain(flow.get("verification_uri_complete") or ""),
+        )
         show(code)
         try:
             token = self._token(self._wait(application, flow, code.expires_at, waiting))
@@ -117,11 +122,9 @@ class SignIn:
         if _OF_INTUNE.intersection(permissions):
             require_intune_role(token)
         account = next(iter(application.get_accounts()), None)
-
-        def acquire() -> str:
-            return self._token(application.acquire_token_silent_with_error(scopes, account=account))
-
-        return CachedToken(acquire)
+        return AccessToken(
+            lambda: self._token(application.acquire_token_silent_with_error(scopes, account=account))
+        )
 
     def client_secret(self, secret: str) -> AccessToken:
         """Sign in as the application itself with its secret. Raises SignInError."""
@@ -174,7 +177,7 @@ class SignIn:
 
     def _source(self, application: msal.ConfidentialClientApplication) -> AccessToken:
         scopes = [f"{self.cloud.graph}/.default"]
-        source = CachedToken(lambda: self._token(application.acquire_token_for_client(scopes)))
+        source = AccessToken(lambda: self._token(application.acquire_token_for_client(scopes)))
         source.token()
         return source
 
@@ -192,13 +195,6 @@ class SignIn:
             raise self._refusal(answer)
         return str(answer["access_token"])
 
-    def _shown(self, flow: JsonObject) -> DeviceCode:
-        url = plain(flow.get("verification_uri") or self.cloud.device_login)
-        code = plain(flow["user_code"], 40)
-        expires_at = self.clock.now() + timedelta(seconds=_number(flow, "expires_in"))
-        message = plain(flow.get("message") or text("Open {url} and enter {code}.", url=url, code=code))
-        return DeviceCode(url, code, message, expires_at, plain(flow.get("verification_uri_complete") or ""))
-
     def _wait(
         self,
         application: msal.PublicClientApplication,
@@ -206,11 +202,22 @@ class SignIn:
         expires_at: datetime,
         waiting: Callable[[float], None],
     ) -> JsonObject:
-        """Ask until there is an answer; the waiting is done here, on our clock, not in MSAL."""
+        """Ask until there is an answer; the waiting is done here, on our clock, not in MSAL.
+
+        A temporary failure counts as "not yet": the person may still be signing in.
+        """
         while (left := (expires_at - self.clock.now()).total_seconds()) > 0:
             waiting(left)
             self.clock.sleep(_number(flow, "interval"))
-            answer = _poll(application, flow)
+            flow.pop("latest_attempt_at", None)  # MSAL warns by its own clock
+            try:
+                answer = dict(
+                    application.acquire_token_by_device_flow(flow, exit_condition=lambda _flow: True)
+                )
+            except (NetworkError, SignInError) as error:
+                if error.code not in _TEMPORARY:
+                    raise
+                continue
             if answer.get("error") not in {"authorization_pending", "slow_down"}:
                 return answer
         return {"error": "expired_token"}
@@ -327,14 +334,3 @@ def _number(flow: JsonObject, name: str) -> int:
     if not isinstance(found, int):
         raise DEVICE_CODE_UNREADABLE(reason=text("{name} is not a whole number", name=name))
     return found
-
-
-def _poll(application: msal.PublicClientApplication, flow: JsonObject) -> JsonObject:
-    """Ask Entra once; a temporary failure counts as "not yet": the person may still be signing in."""
-    flow.pop("latest_attempt_at", None)  # MSAL warns by its own clock
-    try:
-        return dict(application.acquire_token_by_device_flow(flow, exit_condition=lambda _flow: True))
-    except (NetworkError, SignInError) as error:
-        if error.code not in _TEMPORARY:
-            raise
-        return {"error": "authorization_pending"}

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from mstunnel_setup.base.errors import SignInError
 from mstunnel_setup.base.parsing import json_value
@@ -11,45 +11,31 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 
 
-class AccessToken(Protocol):
-    """A source of access tokens for one resource; it refreshes automatically, in memory."""
-
-    def token(self) -> str:
-        """Return a token that is valid now. Raises SignInError when there is none any more."""
-        ...
-
-
 @dataclass(frozen=True)
-class CachedToken:
-    """Tokens from MSAL, whose cache answers until a token is about to expire."""
+class AccessToken:
+    """A source of access tokens for one resource: `acquire` returns one that is valid now.
+
+    It raises SignInError when there is none any more.
+    """
 
     acquire: Callable[[], str] = field(repr=False)
 
     def token(self) -> str:
-        """Return a token that is valid now."""
+        """A token that is valid now. Raises SignInError when there is none any more."""
         return self.acquire()
 
 
-@dataclass(frozen=True)
-class TokenFile:
-    """The token in a file that another program keeps current; read again for every use."""
+def token_file(files: Files, path: str, clock: Clock) -> AccessToken:
+    """The token in a file that another program keeps current; read again for every use.
 
-    files: Files = field(repr=False)
-    path: str
-    clock: Clock = field(repr=False)
+    Raises SignInError when it is missing, no token, or expired, UsageError when it cannot be read.
+    """
 
-    def token(self) -> str:
-        """Return the token in the file.
-
-        Raises SignInError when it is missing, no token, or expired, UsageError when it cannot be read.
-        """
-        content = self.files.read_given(self.path)
+    def acquire() -> str:
+        content = files.read_given(path)
         if content is None:
             raise SignInError(
-                "token-missing",
-                "there is no token file at {path}",
-                hint="Check the path.",
-                path=self.path,
+                "token-missing", "there is no token file at {path}", hint="Check the path.", path=path
             )
         token = content.strip().decode("ascii", "replace")
         if not token or not token.isprintable() or " " in token or "\ufffd" in token:
@@ -57,17 +43,19 @@ class TokenFile:
                 "token-malformed",
                 "{path} does not hold an access token",
                 hint="Write the access token to the file, without anything else.",
-                path=self.path,
+                path=path,
             )
         expiry = claims(token).get("exp")
-        if isinstance(expiry, int) and expiry <= self.clock.now().timestamp():
+        if isinstance(expiry, int) and expiry <= clock.now().timestamp():
             raise SignInError(
                 "token-expired",
                 "the token in {path} has expired",
                 hint="Replace it with a valid token.",
-                path=self.path,
+                path=path,
             )
         return token
+
+    return AccessToken(acquire)
 
 
 def claims(token: str) -> Mapping[str, object]:

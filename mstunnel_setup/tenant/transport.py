@@ -18,8 +18,9 @@ from mstunnel_setup.tenant.wire import (
     APPLICATION_READ_WRITE,
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
+    POLICY_CHANGE,
+    POLICY_READ,
 )
-from mstunnel_setup.tenant.wire_access import POLICY_CHANGE, POLICY_READ
 
 ANSWER_UNEXPECTED = declare(
     TenantError,
@@ -167,9 +168,18 @@ _REFUSALS: Final[Mapping[int, Declared[SignInError] | Declared[TenantError]]] = 
 
 def refusal(answer: GraphAnswer, needs: str = "") -> SetupError:
     """Return the error that a refusal amounts to; `needs` is the permission the request takes."""
-    if answer.document is None and not _plausible_without_json(answer):
+    unavailable = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    # Graph's front doors, and not something in between, may have sent these without JSON.
+    bare = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
+    if answer.document is None and not unavailable and (answer.html or answer.status not in bare):
         return not_graph(answer)
-    if _without_licence(answer):
+    # Intune has no code for a missing licence, only its message.
+    words = answer.message.lower()
+    licence: dict[int, bool] = {
+        HTTPStatus.BAD_REQUEST: "not applicable to target tenant" in words,
+        HTTPStatus.FORBIDDEN: "licence" in words or "license" in words,
+    }
+    if licence.get(answer.status):
         missing = ENTRA_LICENCE_MISSING if "/identity/" in answer.url else LICENCE_MISSING
         return missing(detail=f": {answer.said}")
     if answer.status == HTTPStatus.FORBIDDEN:
@@ -183,7 +193,6 @@ def refusal(answer: GraphAnswer, needs: str = "") -> SetupError:
             permission=permission,
             role=role,
         )
-    unavailable = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     otherwise = GRAPH_UNAVAILABLE if unavailable else REQUEST_REFUSED
     return _REFUSALS.get(answer.status, otherwise)(request=answer.said)
 
@@ -200,21 +209,6 @@ def not_graph(answer: GraphAnswer) -> NetworkError:
         host=answer.host,
         status=answer.status,
     )
-
-
-def _plausible_without_json(answer: GraphAnswer) -> bool:
-    """Tell whether Graph's front doors, and not something in between, may have sent this."""
-    bare = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
-    unavailable = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return unavailable or (answer.status in bare and not answer.html)
-
-
-def _without_licence(answer: GraphAnswer) -> bool:
-    """Whether a licence is what is missing; Intune has no code for it, only its message."""
-    words = answer.message.lower()
-    tenant = answer.status == HTTPStatus.BAD_REQUEST and "not applicable to target tenant" in words
-    person = answer.status == HTTPStatus.FORBIDDEN and ("licence" in words or "license" in words)
-    return tenant or person
 
 
 class GraphTransport:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import sentence, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.transaction.errors import JOURNAL_NEWER
 
@@ -42,18 +42,21 @@ class Action(ABC):
     """
 
     kind: ClassVar[str]
+    # Templates of `key` and `describe`, filled in with the fields; a class may compute either instead.
+    key_template: ClassVar[str]
+    description: ClassVar[str]
     # Depends on objects that may be newer than itself, so it is undone before
     # everything that existed when it was last begun.
     depends_on_newer: ClassVar[bool] = False
 
     @property
-    @abstractmethod
     def key(self) -> str:
         """The object that this action changes; actions with the same key are versions of one object."""
+        return self.key_template.format_map(vars(self))
 
-    @abstractmethod
     def describe(self) -> str:
         """What the action does, in one line, for people."""
+        return sentence(self.description, vars(self))
 
     @abstractmethod
     def satisfied(self, host: Any, outputs: Outputs) -> bool:

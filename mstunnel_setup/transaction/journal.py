@@ -28,8 +28,8 @@ from mstunnel_setup.transaction.receipt import Receipt, fold
 VERSION = 1
 VERSIONS = 4
 """How many versions of an object are kept, besides the one that made it."""
-LARGE = 256 * 1024
-"""Bytes; a smaller journal is not compacted. One installation writes about 30 KiB."""
+LARGE = 64 * 1024
+"""Bytes; a smaller journal is not compacted. An installation writes about 30 KiB; each command reads all."""
 
 
 class Journal:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mstunnel_setup.base.errors import SetupError, WaitingError
-from mstunnel_setup.base.events import Event, Listener, Phase
+from mstunnel_setup.base.result import Event, Listener, Phase
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.transaction.action import Action, Codec, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.journal import Journal
@@ -77,7 +77,10 @@ class Runner:
         Raises SetupError when a step fails; finished actions stay, and the next run continues.
         """
         self._journal.compact()
-        return [self._run_step(step, context) for step in steps]
+        done = [self._run_step(step, context) for step in steps]
+        # Every command until the next run reads it: it need not read what this run has superseded.
+        self._journal.compact()
+        return done
 
     def changed(self, action: Action) -> str:
         """The change by others that `action` would overwrite; empty when there is none."""

@@ -21,8 +21,9 @@ author = copyright = "The authors of mstunnel-setup"  # noqa: A001 (Sphinx names
 version = release = __version__
 root_doc = "docs/index"
 # Pages for people: what the repository has at its root, the documentation, and the page of a directory.
+# Those of the tests are for people who have the tests before them.
 include_patterns = ["*.md", "docs/**.md", "**/README.md"]
-exclude_patterns = [".*", "build", "dist", "**/node_modules", "changelog.d", "docs/images"]
+exclude_patterns = [".*", "build", "dist", "**/node_modules", "changelog.d", "docs/images", "tests"]
 
 extensions = ["myst_parser", "sphinx_copybutton"]
 myst_heading_anchors = 6
@@ -31,7 +32,7 @@ smartquotes = False
 highlight_language = "bash"
 # Of a console, only the commands are copied.
 copybutton_prompt_text = "$ "
-# Pages of directories of the tests are reached from the page for contributors.
+# Pages of other directories are reached from the guides.
 suppress_warnings = ["toc.not_included"]
 
 html_theme = "furo"

@@ -196,7 +196,7 @@ def test_whatever_lies_in_its_directories_ends_no_work_of_the_monitor(hostile: H
     key = hostile.installation.server.read("/etc/mstunnel/private/active/key.pem").splitlines()[1]
     outbox = "cat /etc/mstunnel/messages/out/* /var/lib/mstunnel-agent/* 2>/dev/null; true"
     assert key not in hostile.installation.server.shell(outbox).stdout
-    record("agent", attack, "one declared error, said once; the monitor goes on")
+    record("agent", attack, "one declared error, logged once; the monitor continues")
 
 
 def test_times_and_numbers_in_its_reports_end_no_command(hostile: Hostile) -> None:

@@ -21,7 +21,7 @@ from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.backup import unpack
-from mstunnel_setup.operations.upgrade.releases import import_archive
+from mstunnel_setup.operations.upgrade.releases import fetch_now
 from tests.attack.record import record
 from tests.unit.exchange.publisher import Publisher, release
 from tests.unit.operators import operator_of
@@ -110,7 +110,7 @@ def test_an_archive_of_a_feed_is_judged_before_it_is_unpacked(tmp_path: Path, na
     operator.files.write(feed.ROOT, publisher.root)
     tracemalloc.start()
     with pytest.raises(SetupError) as caught:
-        import_archive(operator, archive)
+        fetch_now(operator, archive)
     used = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert caught.value.code == "feed-archive-invalid"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
-from mst_admin.export import declarations_of
+from mst_admin.apply import declarations_of
 from mst_admin.kinds.tenant import TenantObjects
 from mst_admin.objects.app_configuration import DEFENDER, TUNNEL_KEYS, PresentAppConfiguration
 from mst_admin.objects.mam import TUNNEL
@@ -23,6 +23,7 @@ from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
+from mstunnel_setup.tenant.token_sources import AccessToken
 from mstunnel_setup.tenant.wire import IntuneObject
 from mstunnel_setup.tenant.wire_apps import MobileAppConfiguration, TargetedManagedAppConfiguration
 from tests.attack.record import record
@@ -32,12 +33,6 @@ from tests.unit.clocks import FakeClock
 TENANT = "11111111-2222-4333-8444-555555555555"
 CLIENT = "99999999-2222-4333-8444-555555555555"
 SECRET = "hush-hush-hush"
-
-
-@dataclass
-class Token:
-    def token(self) -> str:
-        return SECRET
 
 
 @dataclass
@@ -72,11 +67,11 @@ class Place:
 
     def graph(self) -> Graph:
         found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
-        return Graph(self.http, found, Token(), self.clock)
+        return Graph(self.http, found, AccessToken(lambda: SECRET), self.clock)
 
     def admin(self) -> AdminGraph:
         found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
-        return AdminGraph(self.http, found, Token(), self.clock)
+        return AdminGraph(self.http, found, AccessToken(lambda: SECRET), self.clock)
 
     def sign_in(self) -> SignIn:
         found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from mstunnel_setup.actions import forwarding
+from mstunnel_setup.actions import firewall
 from mstunnel_setup.install.steps import kernel
 from tests.attack.record import record
 from tests.unit.install.conftest import machine, scene
@@ -123,12 +123,12 @@ class Network:
         self.run(
             "host", "sysctl", "-qw", f"net.ipv4.ip_forward={value}", f"net.ipv6.conf.all.forwarding={value}"
         )
-        if forwarding.TABLE in self.run("host", "nft", "list", "tables"):
-            self.run("host", "nft", "delete", "table", "inet", forwarding.TABLE)
+        if firewall.TABLE in self.run("host", "nft", "list", "tables"):
+            self.run("host", "nft", "delete", "table", "inet", firewall.TABLE)
 
     def install(self, machine: Machine) -> None:
         """Have the host as the step leaves it: with the rules that it wrote, then its settings."""
-        if text := machine.text(forwarding.RULES):
+        if text := machine.text(firewall.RULES):
             self.run("host", "nft", "--file", "-", stdin=text)
         for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
             value = machine.text(f"/proc/sys/net/{name}").strip()
@@ -165,7 +165,7 @@ def test_a_host_that_was_a_router_before_stays_one(network: Network, machine: Ma
     network.switch(1)
     machine.run(kernel.STEP)
     network.install(machine)
-    assert machine.text(forwarding.RULES) == ""
+    assert machine.text(firewall.RULES) == ""
     assert network.get("neighbour", INTERNAL) == "reached"
 
 

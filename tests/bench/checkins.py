@@ -81,16 +81,12 @@ def populate(directory: Path, count: int, per_site: int = 20) -> list[Gateway]:
             template = store.each(SiteRecord)[0]
             graph = store.with_app_id(ServicePrincipal, GRAPH_APP_ID)
             assert graph is not None
-            sites = [_site(store, template, number) for number in range(-(-count // per_site))]
+            sites = [str(uuid.uuid4()) for _ in range(-(-count // per_site))]
+            for number, site in enumerate(sites):
+                store.add(template.model_copy(update={"id": site, "display_name": f"Site {number}"}))
             return [_gateway(store, graph, sites[number // per_site], number) for number in range(count)]
     finally:
         store.close()
-
-
-def _site(store: Store, template: SiteRecord, number: int) -> str:
-    identifier = str(uuid.uuid4())
-    store.add(template.model_copy(update={"id": identifier, "display_name": f"Site {number}"}))
-    return identifier
 
 
 def _gateway(store: Store, graph: ServicePrincipal, site: str, number: int) -> Gateway:
@@ -136,13 +132,6 @@ class Round:
         return all(200 <= status < 300 for status in self.statuses)
 
 
-async def _closed(writer: asyncio.StreamWriter) -> None:
-    """End a connection; how the other side takes it does not matter."""
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-
-
 class Fleet:
     """All gateways of a lab."""
 
@@ -176,7 +165,10 @@ class Fleet:
                     self._tokens[position] = await self._new_token(link, self._gateways[position])
                 await _three(link, self._gateways[position], self._tokens[position])
             finally:
-                await _closed(writer)
+                # How the other side takes it does not matter.
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
         except (OSError, asyncio.IncompleteReadError):
             statuses.append(0)
         return Round(asyncio.get_running_loop().time() - due, tuple(statuses))
@@ -300,11 +292,6 @@ def figures(rounds: Sequence[Round], gateways: int, before: Usage, after: Usage,
     )
 
 
-def memory_bytes(pid: int) -> int:
-    """Memory that a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
-
-
 def run(
     directory: Path,
     description: dict[str, Any],
@@ -317,7 +304,8 @@ def run(
     pid = int(description["pid"])
     before = Usage.now(pid)
     rounds = asyncio.run(fleet.check_in(seconds, minute))
-    return figures(rounds, len(gateways), before, Usage.now(pid), memory_bytes(pid))
+    memory = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+    return figures(rounds, len(gateways), before, Usage.now(pid), memory)
 
 
 def measure() -> dict[str, Any]:

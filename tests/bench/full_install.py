@@ -45,7 +45,11 @@ def measure() -> dict[str, Any]:
         host.prepare()
         for name in ("gateway", "agent"):
             host.server.run(["podman", "pull", "--quiet", host.references[name]], timeout=120)
-        _make_ready(host)
+        # Keep the files that are the same in every installation.
+        host.setup()
+        host.server.shell(_KEEP)
+        host.uninstall()
+        host.server.write(_SCRIPT, Path(__file__).with_name("plain-install").read_text(), 0o755)
         for number in range(_ROUNDS):
             seconds["mstunnel-setup"].append(host.setup().seconds)
             host.uninstall()
@@ -59,14 +63,6 @@ def measure() -> dict[str, Any]:
         "of_each_round": {name: [round(value, 2) for value in found] for name, found in seconds.items()},
         **bars(Bar("Full installation, of a plain script with the same calls", ratio, LIMIT, "")),
     }
-
-
-def _make_ready(host: Installation) -> None:
-    """Install once, keep the files that are the same in every installation, and uninstall."""
-    host.setup()
-    host.server.shell(_KEEP)
-    host.uninstall()
-    host.server.write(_SCRIPT, Path(__file__).with_name("plain-install").read_text(), 0o755)
 
 
 def _plain(host: Installation, name: str) -> float:

@@ -72,7 +72,9 @@ def _curves(gateway: Gateway) -> dict[str, dict[str, Curve]]:
     """By server and direction: Mbit/s and busy percent by the number of devices."""
     for name, url in _SERVED.items():
         _start(gateway, max(COUNTS), name, "route", url)
-    _await_interfaces(gateway, len(_SERVED) * max(COUNTS))
+    devices = len(_SERVED) * max(COUNTS)
+    routes = f"until [ $(ip -4 route show {NETWORK} | wc -l) -ge {devices} ]; do sleep 0.2; done"
+    gateway.client.shell(routes, timeout=120)
     found: dict[tuple[str, str, int], dict[str, list[float]]] = {}
     for _, count, way, name in product(range(_ROUNDS), COUNTS, _DIRECTIONS, _SERVED):
         interfaces = [f"{name}{number}" for number in range(count)]
@@ -114,12 +116,6 @@ def _mebibytes(gateway: Gateway) -> float:
 def _start(gateway: Gateway, count: int, name: str, script: str, url: str) -> None:
     options = ("--http-auth=Bearer", "--token-mode=oidc", f"--token-secret=@{TOKEN}", f"--cafile={AUTHORITY}")
     gateway.client.start(["python3", _PROGRAM, f"{count}", name, script, url, *options])
-
-
-def _await_interfaces(gateway: Gateway, count: int) -> None:
-    """Return once so many devices have a route."""
-    script = f"until [ $(ip -4 route show {NETWORK} | wc -l) -ge {count} ]; do sleep 0.2; done"
-    gateway.client.shell(script, timeout=120)
 
 
 def _await_sessions(gateway: Gateway) -> float:

@@ -86,27 +86,15 @@ class _Service:
 
     def _mebibytes(self) -> float:
         """The proportional set size of all its processes."""
-        return (
-            sum(_pss(process) for path in self._group.rglob("cgroup.procs") for process in _lines(path))
-            / 1024
-        )
+        processes = [name for path in self._group.rglob("cgroup.procs") for name in _lines(path)]
+        rows = [row for name in processes for row in _lines(Path(f"/proc/{name}/smaps_rollup"))]
+        return sum(int(row.split()[1]) for row in rows if row.startswith("Pss:")) / 1024
 
 
 def _lines(path: Path) -> list[str]:
+    """Empty when the process has ended."""
     try:
-        return path.read_text().split()
-    except OSError:
-        return []
-
-
-def _pss(process: str) -> int:
-    rows = _rows(f"/proc/{process}/smaps_rollup")
-    return next((int(row.split()[1]) for row in rows if row.startswith("Pss:")), 0)
-
-
-def _rows(path: str) -> list[str]:
-    try:
-        return Path(path).read_text().splitlines()
+        return path.read_text().splitlines()
     except OSError:
         return []
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 from selenium.webdriver.common.keys import Keys
 
-from mstunnel_lab.admin_center.language import LANGUAGES, PageLanguage
+from mstunnel_lab.admin_center.render import LANGUAGES, PageLanguage
 from tests.browser.chromium import Browser
 from tests.browser.served_site import ADMINISTRATOR, SERVER, Site, password_of
 from tests.parameters import sample

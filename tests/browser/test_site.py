@@ -62,6 +62,11 @@ def test_the_search_finds_a_page(site: Path, browser: Browser) -> None:
     browser.wait_for_script(f"return {found} !== null")
 
 
+def test_an_address_from_when_all_errors_were_on_one_page_leads_on(site: Path, browser: Browser) -> None:
+    browser.open(f"{(site / 'docs/reference/errors.html').as_uri()}#throttled")
+    browser.wait_for_heading("Errors: tenant")
+
+
 def test_a_page_fits_a_phone(site: Path, browser: Browser) -> None:
     browser.size(PHONE)
     browser.open((site / "docs/how-to/runbook.html").as_uri())

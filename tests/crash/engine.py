@@ -21,8 +21,9 @@ from typing import Any
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.archive import archived_images
-from mstunnel_setup.containers.engine import ContainerState, Finished, Health, Image, LogOptions
+from mstunnel_setup.containers.engine import ContainerState, Health, Image, LogOptions
 from mstunnel_setup.containers.spec import ContainerSpec, Progress, Volume, digest_tag
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.readiness.facts.parse import unit_environment
 from tests.crash import kernel, vendor_podman
 from tests.crash.listener import Listener
@@ -327,21 +328,21 @@ class RecordedEngine:
     def probe(self, name: str) -> bool:
         return True
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         """Commands and queries to the gateway: its port is closed or opened; a device is always connected."""
         if arguments[0] == "nft":
             self._hit(f"engine nft {' '.join(arguments[1:3])}")
         if arguments[0] == "sh" and not self._ask("inspect", name=name)["tunnel"]:
-            return Finished(2, "", "cannot open /dev/net/tun: No such device")
-        return Finished(0, _USERS if "occtl" in arguments[0] else "", "")
+            return Completed(2, "", "cannot open /dev/net/tun: No such device")
+        return Completed(0, _USERS if "occtl" in arguments[0] else "", "")
 
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         self._hit(f"engine run_once {image}")
         missing = [volume.host for volume in volumes if not Path(volume.host).exists()]
         self._hit(f"engine run_once {image} answered")
-        return Finished(1 if missing else 0, "", f"missing: {missing}" if missing else "")
+        return Completed(1 if missing else 0, "", f"missing: {missing}" if missing else "")
 
     def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
         return ("true",)

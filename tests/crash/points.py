@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mstunnel_setup.io import appender, files, safe_paths, temporary, untrusted
+from mstunnel_setup.io import appender, files, safe_paths, untrusted
 from mstunnel_setup.io.http import HttpSession
 
 # The modules that change files.
-WRITER = (appender, files, safe_paths, temporary, untrusted)
+WRITER = (appender, files, safe_paths, untrusted)
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _EVENTS = frozenset(

@@ -30,17 +30,18 @@ import mstunnel_setup.install.preflight
 import mstunnel_setup.install.session as run_module
 import mstunnel_setup.install.status
 import mstunnel_setup.install.uninstall
+import mstunnel_setup.operations.backup
 import mstunnel_setup.operations.certificate.import_certificate
 import mstunnel_setup.operations.monitor.rounds
-import mstunnel_setup.operations.restore
 from mstunnel_setup.actions.host import Host, build_host
 from mstunnel_setup.cli import monitor, mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.framework.translation import use
-from mstunnel_setup.containers.choice import Chosen, RunMethod
+from mstunnel_setup.containers import choice
+from mstunnel_setup.containers.choice import EngineChoice, RunMethod
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import SERVER_NOT_LISTED
-from mstunnel_setup.install.steps import launch, verify
+from mstunnel_setup.install.steps import verify
+from mstunnel_setup.install.steps.verify import SERVER_NOT_LISTED
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.systemd import Systemd
@@ -162,7 +163,7 @@ def _recorded(ports: Host, request: dict[str, Any], points: Points) -> Host:
 
     @cache
     def opened() -> Any:
-        chosen = Chosen(request.get("engine_name", "podman"), "5.0.0", "the engine of the tests")
+        chosen = EngineChoice(request.get("engine_name", "podman"), "5.0.0", "the engine of the tests")
         return RecordedEngine(request["engine"], points.hit), chosen
 
     ports = replace(ports, engine_opener=opened)
@@ -185,15 +186,15 @@ def _pretend(request: dict[str, Any]) -> None:
     verify._has_checked_in = _is_listed
     if request.get("manner"):
         # Whatever control groups this machine has.
-        launch._run_method = lambda _context: RunMethod(request["manner"])  # type: ignore[assignment]
+        choice.choose_run_method = lambda *_known: RunMethod(request["manner"])
     if request.get("one_file"):
         os.environ["MSTUNNEL_ONE_FILE"] = request["one_file"]
     if request.get("live"):
         # The files below the root are those of the host that runs; what else it is like is not judged.
         Files.live = property(lambda files: str(files.root) == request["root"])  # type: ignore[method-assign,assignment]
-        for module in (mstunnel_setup.install.install, mstunnel_setup.operations.restore, adopt_module):
+        for module in (mstunnel_setup.install.install, mstunnel_setup.operations.backup, adopt_module):
             module.refuse_unready = lambda *_arguments: None  # type: ignore[attr-defined]
-        for module in (mstunnel_setup.install.preflight, mstunnel_setup.operations.restore):
+        for module in (mstunnel_setup.install.preflight, mstunnel_setup.operations.backup):
             module.refuse_unsuited = lambda *_arguments: None  # type: ignore[attr-defined]
 
 

@@ -22,9 +22,9 @@ _KNOWN = Path(__file__).with_name("known.yaml")
 _STRACE = "Killed by the kernel at a system call (strace), then run again"
 _COST = "## What the journal costs"
 _WAYS = {
-    "resumed": "install killed, run again: same state as undisturbed",
-    "removed": "install killed, uninstall: state as before",
-    "removal-resumed": "uninstall killed, uninstall again: state as before",
+    "resumed": "Install killed, run again: as undisturbed",
+    "removed": "Install killed, uninstalled: as before",
+    "removal-resumed": "Uninstall killed, run again: as before",
 }
 _PORTS = {
     "files": "File operations",
@@ -35,22 +35,30 @@ _PORTS = {
 _INTRODUCTION = """\
 # Reliability
 
-Written by the test runs (`make crash`, `make crash-strace`, `make machines`); do not edit. The
-guarantee: after a kill or a power failure at any point the next run ends in the same
-state as an undisturbed one, or stops with one named reason, and uninstallation removes
+**After a kill or a power failure at any point, run the same command again:** it ends in the
+same state as an undisturbed run, or stops with one named reason. Uninstallation removes
 what was created and nothing else.
-"""
-_LIMITS = """\
+
+This page is written by `make crash`, `make crash-strace` and `make machines`; do not edit
+it. Each cell is how many trials survived, of how many.
+
+- **Kills**: every point of an installation and an uninstallation, on eight kinds of hosts,
+  and every point of the commands that change something.
+- **Power**: cut in whole machines with real file systems; and as a model, in which what was
+  not synced may be lost in any combination.
+- **Failures**: every call to the file system, the tenant, a process and the container
+  engine, in every way it can fail, and a full disk.
+- **Life**: reboots, a year of clock, lack of memory, firewalls, SELinux, an older release.
+
 ## What is not covered
 
-- The exhaustive loops run the real programs with real files and a real lab
-  tenant; the container engine and systemd are recording stand-ins. On real
-  Podman with systemd, `make e2e` kills one run in each step, and it and `make crash`
-  kill at a sample of points (`tests/crash/test_kill_real.py`).
-- An edit during a run, between the check of a file and its replacement, is lost:
-  other processes of root are not kept from writing.
-- In the exhaustive loops power failure is a model: what was not synced may be lost in any combination. Real
-  file systems are those of the whole machines.
+- The exhaustive loops run the real programs with real files and a lab tenant; container
+  engine and systemd are recording stand-ins. On real Podman with systemd, one run in each
+  step is killed, and a sample of points (`tests/crash/test_kill_real.py`).
+- An edit of a file by another process of root, between the check of the file and its
+  replacement, is lost.
+- The model of a power failure is not a file system; those of the whole machines are ext4
+  and xfs.
 """
 
 
@@ -62,35 +70,37 @@ def main() -> int:
         sys.stdout.write("\n".join([*left_out, f"not written: {PAGE}", ""]))
         return 1
     page = PAGE.read_text()
-    text = "\n".join([_INTRODUCTION, *_figures(page), f"{section(page)}\n", _cost(page), *_found(), _LIMITS])
+    parts = [_INTRODUCTION, *_kills(), *_figures(page), f"{section(page)}\n", _cost(page), *_found()]
+    text = "\n".join(parts)
     PAGE.write_text(text)
     sys.stdout.write(f"written: {PAGE}\n")
     return 0
 
 
 def _figures(page: str) -> Iterator[str]:
-    yield f"## Figures (commit {plugin.commit()}, where no other is named)\n"
+    yield f"## Commands, power and failures (commit {plugin.commit()}, where no other is named)\n"
     yield "| What | Checked | Survived |\n| --- | --- | --- |"
-    yield from _rows([*_kills(), *_commands(), *_asked(), *_real()])
+    yield from _rows([*_commands(), *_asked(), *_real()])
     yield from [*_rows(_strace())] or re.findall(rf"^\| {re.escape(_STRACE)}.*$", page, re.MULTILINE)
     yield from _rows([*_disks(), *_faults(), *_others()])
     yield ""
 
 
-def _kills() -> Iterator[tuple[str, int, int]]:
+def _kills() -> Iterator[str]:
+    """A table of the hosts, with a column for each way on; of a host with many points a part is tried."""
+    yield f"## Kills (commit {plugin.commit()})\n"
+    yield f"| Host | Points tried | {' | '.join(_WAYS.values())} |\n| --- | --- | --- | --- | --- |"
     runs = plugin.recorded("kill")
-    for way, about in _WAYS.items():
-        for variant, kind in VARIANTS.items():
-            for pairs in (False, True):
-                some = [
-                    run
-                    for run in runs
-                    if (run["way"], run["variant"], run["then"] is not None) == (way, variant, pairs)
-                ]
-                of = f", of {some[-1]['of']} points" if some and not pairs else ""
-                each = f", one of {kind.every}" if kind.every > 1 and of else ""
-                twice = "killed twice; " if pairs else ""
-                yield _row(f"Kill points ({variant} host{of}{each}): {twice}{about}", some)
+    for variant, kind in VARIANTS.items():
+        for pairs in (False, True):
+            some = [run for run in runs if (run["variant"], run["then"] is not None) == (variant, pairs)]
+            if not some:
+                continue
+            by_way = [[run for run in some if run["way"] == way] for way in _WAYS]
+            cells = [f"{_survived(part)} of {len(part)}" if part else "" for part in by_way]
+            tried = "pairs of points" if pairs else f"one of {kind.every}" if kind.every > 1 else "all"
+            yield f"| {variant}{', killed twice' if pairs else ''} | {tried} | {' | '.join(cells)} |"
+    yield ""
 
 
 def _commands() -> Iterator[tuple[str, int, int]]:
@@ -141,7 +151,11 @@ def _others() -> Iterator[tuple[str, int, int]]:
 
 
 def _row(about: str, runs: Sequence[dict[str, Any]]) -> tuple[str, int, int]:
-    return about, len(runs), sum(not run["complaints"] for run in runs)
+    return about, len(runs), _survived(runs)
+
+
+def _survived(runs: Iterable[dict[str, Any]]) -> int:
+    return sum(not run["complaints"] for run in runs)
 
 
 def _rows(rows: Iterable[tuple[str, int, int]]) -> Iterator[str]:

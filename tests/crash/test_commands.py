@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.install import revocation
-from mstunnel_setup.install.step_list import CODEC, ORDER
+from mstunnel_setup.actions.codec import CODEC
+from mstunnel_setup.certificates.revocation import ASKED_BY_COMMANDS
+from mstunnel_setup.install.step_list import ORDER
 from tests.crash import plugin
 from tests.crash.arena import Arena, Ended, Kept, differences
 from tests.crash.kill import KILLED, Scene
@@ -149,7 +150,7 @@ class Rehearsed:
         """
         state = self.scene.arena.state()
         state["receipt"]["steps"] = [name for name in state["receipt"]["steps"] if name in _ASKED_FOR]
-        kept = PurePosixPath(revocation.LAST).name
+        kept = PurePosixPath(ASKED_BY_COMMANDS).name
         state["tree"] = {path: text for path, text in state["tree"].items() if kept not in path}
         for entry in state["receipt"]["entries"].values():
             entry[2] = entry[2][-1:]

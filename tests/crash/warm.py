@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509 import Certificate
 
 from mstunnel_setup.actions import certificates as actions
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.base import rendering
 from mstunnel_setup.certificates import agent_credential, ca_trust
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction import action
 

@@ -5,7 +5,6 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +27,7 @@ ORIGINAL = {
     "disableUdpConnections": False,
 }
 INTERNAL_ADDRESS = "internalNetworkProbeUrl"
+CHECK_IN = ("podman", "exec", "mstunnel-agent", "/opt/mstunnel-setup/bin/mstunnel-agent", "check-in")
 
 
 @pytest.fixture
@@ -39,8 +39,7 @@ def installed(host: Installation) -> Iterator[Installation]:
 
 def check_in(installation: Installation) -> str:
     """Do now what the agent does every minute; what it says."""
-    program = "/opt/mstunnel-setup/bin/mstunnel-agent"
-    return installation.server.run(["podman", "exec", "mstunnel-agent", program, "check-in"]).stdout
+    return installation.server.run(CHECK_IN).stdout
 
 
 def row(installation: Installation, name: str) -> dict[str, Any]:
@@ -59,12 +58,9 @@ def applies_the_configuration(installation: Installation) -> bool:
 
 def gateway_says(installation: Installation, words: str) -> bool:
     """Whether the gateway has logged the words within 15 s."""
-    for _ in range(60):
-        # The log keeps the container's two streams apart.
-        if words in installation.server.shell("mst-cli server logs --tail 100 2>&1").stdout:
-            return True
-        time.sleep(0.25)
-    return False
+    # The log keeps the container's two streams apart.
+    logs = "mst-cli server logs --tail 100 2>&1"
+    return eventually(lambda: words in installation.server.shell(logs).stdout, 15)
 
 
 def test_a_changed_configuration_reaches_the_next_session_of_a_connected_client(
@@ -109,10 +105,7 @@ def test_a_changed_pool_is_served_without_a_new_container(installed: Installatio
     installed.change_configuration({"network": "169.254.128.0/17"})
     check_in(installed)
     assert gateway_says(installed, "restart")
-    for _ in range(20):
-        if installed.server.run(["mst-cli", "server", "status"], check=False).code == 0:
-            break
-        time.sleep(0.5)
+    assert eventually(lambda: installed.server.run(["mst-cli", "server", "status"], check=False).code == 0)
     installed.connect()
     third = int(vpn.address(installed.testbed.client).split(".")[2])
     assert third >= 128
@@ -154,10 +147,7 @@ def test_without_udp_a_device_connects_over_tcp_alone(installed: Installation) -
 def test_a_configuration_that_cannot_be_served_is_not_taken_over(installed: Installation) -> None:
     before = installed.server.read("/etc/mstunnel/ocserv.conf")
     installed.change_configuration({"advancedSettings": [{"name": "mtu", "value": "abc"}]})
-    check = installed.server.run(
-        ["podman", "exec", "mstunnel-agent", "/opt/mstunnel-setup/bin/mstunnel-agent", "check-in"],
-        check=False,
-    )
+    check = installed.server.run(CHECK_IN, check=False)
     installed.change_configuration({"defaultDomainSuffix": "tunnel.test"})
     assert check.code == 6, check.describe()
     assert "configuration-invalid" in check.stdout
@@ -242,23 +232,18 @@ def test_the_internal_address_is_tried_by_the_gateway_itself(installed: Installa
     installed.disconnect()
 
 
-@dataclass(frozen=True)
-class Use:
-    """What the agent's process has used: processor seconds so far, and MiB of memory in use now."""
+def use(installation: Installation) -> tuple[float, float]:
+    """What the agent's process has used: processor seconds so far, and MiB of memory in use now.
 
-    processor: float
-    memory: float
-
-
-def use(installation: Installation) -> Use:
-    """Of the process itself; its private memory, and its share of what it has in common with others."""
+    Of memory that it has in common with other processes its share counts.
+    """
     pid = installation.processes()[1]
     stat = installation.server.read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     # proc_pid_stat(5): user and system time of the process and its children, in ticks.
     ticks = sum(map(int, stat[11:15]))
     rollup = installation.server.read(f"/proc/{pid}/smaps_rollup")
     (kibibytes,) = re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
-    return Use(ticks / os.sysconf("SC_CLK_TCK"), int(kibibytes) / 1024)
+    return ticks / os.sysconf("SC_CLK_TCK"), int(kibibytes) / 1024
 
 
 @pytest.mark.long
@@ -266,10 +251,10 @@ def test_an_idle_agent_takes_little(installed: Installation) -> None:
     """At most 60 MiB and half a percent of a core, check-ins and the look at this server included."""
     # The first round reads more than those that follow.
     time.sleep(30)
-    before, started = use(installed), time.monotonic()
+    (before, _), started = use(installed), time.monotonic()
     time.sleep(180)
-    after, seconds = use(installed), time.monotonic() - started
-    percent = 100 * (after.processor - before.processor) / seconds
-    print(f"idle agent: {percent:.2f} % of a core, {after.memory:.1f} MiB")
-    assert 0 < after.memory <= 60
+    (after, memory), seconds = use(installed), time.monotonic() - started
+    percent = 100 * (after - before) / seconds
+    print(f"idle agent: {percent:.2f} % of a core, {memory:.1f} MiB")
+    assert 0 < memory <= 60
     assert 0 < percent <= 0.5

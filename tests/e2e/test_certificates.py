@@ -148,11 +148,13 @@ def test_a_bad_certificate_is_refused_and_the_old_one_still_served(
 def test_a_certificate_that_the_gateway_does_not_accept_is_rolled_back(gateway: Installation) -> None:
     before, link = served(gateway), gateway.server.run(["readlink", ACTIVE]).stdout
     place_new(gateway)
-    mute(gateway)
+    # The program that follows the files is stopped; ocserv itself goes on.
+    process = "$(podman inspect --format '{{.State.Pid}}' mstunnel-server)"
+    gateway.server.shell(f"kill -STOP {process}")
     try:
         refused = cli(gateway, "import_cert", *FILES, check=False)
     finally:
-        unmute(gateway)
+        gateway.server.shell(f"kill -CONT {process}")
     assert (refused.code, error(refused)) == (4, "import-taken-back")
     assert gateway.server.run(["readlink", ACTIVE]).stdout == link
     assert served(gateway) == before
@@ -171,15 +173,6 @@ def test_a_pfx_takes_the_place_of_the_pem_files(gateway: Installation) -> None:
     cli(gateway, "import_cert", *FILES)
     assert "site.pfx" not in gateway.server.shell(places).stdout
     assert "site.crt" in gateway.server.shell(places).stdout
-
-
-def mute(gateway: Installation) -> None:
-    """Stop the program that follows the files; ocserv itself goes on."""
-    gateway.server.shell("kill -STOP $(podman inspect --format '{{.State.Pid}}' mstunnel-server)")
-
-
-def unmute(gateway: Installation) -> None:
-    gateway.server.shell("kill -CONT $(podman inspect --format '{{.State.Pid}}' mstunnel-server)")
 
 
 def pending(gateway: Installation) -> list[dict[str, str]]:
@@ -214,10 +207,7 @@ def test_a_delayed_import_survives_a_reboot_and_its_files(gateway: Installation)
     gateway.testbed.namespace.podman("start", "server", timeout=90)
     gateway.server.run(["systemctl", "is-system-running", "--wait"], timeout=90, check=False)
     gateway.wait_until_healthy()
-    deadline = time.monotonic() + 60
-    while pending(gateway) and time.monotonic() < deadline:
-        time.sleep(1)
-    assert pending(gateway) == []
+    assert eventually(lambda: pending(gateway) == [], 60)
     assert served(gateway) == leaf
 
 

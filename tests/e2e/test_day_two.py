@@ -7,7 +7,6 @@ import json
 import re
 import struct
 import tarfile
-import time
 from base64 import b64decode
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.testbed.canary import LOGGED, forms, leaks
 from tests.testbed.canary import SETTINGS as KEPT
 from tests.testbed.installation import Installation
 from tests.testbed.testbed import INTRANET_PAGE
+from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -84,12 +84,7 @@ def test_events_are_shown_until_they_are_stopped_and_nothing_goes_on_in_the_cont
 
 def succeeds(host: Installation, script: str, seconds: float = 60) -> bool:
     """Whether the script ends with 0 within that time."""
-    end = time.monotonic() + seconds
-    while host.server.shell(script, check=False).code:
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
+    return eventually(lambda: host.server.shell(script, check=False).code == 0, seconds)
 
 
 def test_settings_and_the_verbose_mode(gateway: Installation) -> None:
@@ -180,15 +175,12 @@ def test_the_access_log_names_who_went_where(gateway: Installation) -> None:
 
 def access_log(gateway: Installation, pattern: str) -> list[str]:
     """The fields of a record under the log's own tag, as soon as there is one."""
-    said = ""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        said = gateway.server.run(["journalctl", "--output=cat", "--identifier=ocserv-access"]).stdout
-        records = [line for line in said.splitlines() if re.search(pattern, line)]
-        if records:
-            return records[-1].removeprefix("ACCESS_LOG,").split(",")
-        time.sleep(0.5)
-    raise AssertionError(said)
+
+    def records() -> list[str]:
+        journal = gateway.server.run(["journalctl", "--output=cat", "--identifier=ocserv-access"]).stdout
+        return [line for line in journal.splitlines() if re.search(pattern, line)]
+
+    return eventually(records, 60)[-1].removeprefix("ACCESS_LOG,").split(",")
 
 
 def bundle(gateway: Installation) -> dict[str, bytes]:
@@ -293,10 +285,7 @@ def test_the_monitor_goes_on_with_the_program_that_replaced_its_own(gateway: Ins
     process, program = monitor_process(gateway)
     gateway.server.write(COPIED, other, 0o755)
     gateway.program(COPIED, "--answers", gateway.path("answers.yaml"), "--unattended")
-    deadline = time.monotonic() + 180
-    while monitor_process(gateway)[1] == program:
-        assert time.monotonic() < deadline, "it runs the earlier program"
-        time.sleep(1)
+    assert eventually(lambda: monitor_process(gateway)[1] != program, 180), "it runs the earlier program"
     assert monitor_process(gateway)[0] == process
     log = gateway.server.run(
         ["journalctl", "--unit=mstunnel_monitor", "--grep=program-replaced", "--output=cat"]

@@ -1,7 +1,6 @@
 """The same gateway on every kind of host: installed, used, disturbed, rebooted, removed."""
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -46,11 +45,14 @@ class Host(Installation):
 
     def await_answer(self) -> dict[str, str]:
         """What the monitor says became of the upgrade, once it is over."""
-        for _ in range(240):
+
+        def answer() -> dict[str, str]:
             found = self.server.run(["cat", f"{MESSAGES}/out/upgrade.json"], check=False)
-            if found.code == 0 and (answer := json.loads(found.stdout))["state"] != "upgrading":
-                return dict(answer)
-            time.sleep(0.5)
+            given: dict[str, str] = json.loads(found.stdout or "{}")
+            return {} if given.get("state") == "upgrading" else given
+
+        if found := eventually(answer, 120):
+            return found
         raise TestbedError(self.upgrade_account())
 
     def upgrade_account(self) -> str:

@@ -4,13 +4,12 @@ RHEL 8.4 and later need that restart by hand with the vendor's program.
 """
 
 import json
-import time
 
 import pytest
 
 from tests.testbed.installation import Installation, actions
-from tests.testbed.machine import Machine
 from tests.testbed.testbed import INTRANET_PAGE
+from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -35,10 +34,6 @@ def serves(host: Installation) -> None:
     host.disconnect()
 
 
-def monitor_log(server: Machine) -> str:
-    return server.run(["journalctl", "--quiet", "--output=cat", "--identifier=mstunnel_monitor"]).stdout
-
-
 @pytest.mark.timeout(600)
 def test_a_gateway_that_was_started_before_its_device_is_restarted_once(host: Installation) -> None:
     server = host.server
@@ -59,11 +54,10 @@ def test_a_gateway_that_was_started_before_its_device_is_restarted_once(host: In
         host.wait_until_healthy()
         assert not opens(host)
         server.run(["systemctl", "start", "mstunnel_monitor.service"])
-        deadline = time.monotonic() + 60
-        while not opens(host) and time.monotonic() < deadline:
-            time.sleep(0.5)
+        assert eventually(lambda: opens(host), 60)
         serves(host)
-        (line,) = [line for line in monitor_log(server).splitlines() if line.startswith("tunnel: ")]
+        log = server.run(["journalctl", "--quiet", "--output=cat", "--identifier=mstunnel_monitor"]).stdout
+        (line,) = [line for line in log.splitlines() if line.startswith("tunnel: ")]
         assert line.startswith("tunnel: mstunnel-server cannot open /dev/net/tun and is restarted: ")
     finally:
         server.shell(PRESENT)

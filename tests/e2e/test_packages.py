@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.install.programs import FILE, LINKS
+from mstunnel_setup.install.installed import FILE, LINKS
 from scripts import debian, dist, packages, sbom, wheels
 from tests.e2e.one_file import chrooted, run, unpack_root
 from tests.testbed import cache

@@ -5,7 +5,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import jwt
@@ -14,11 +13,10 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.testbed import archive, vpn
+from tests.testbed import vpn
 from tests.testbed.machine import Machine
 from tests.testbed.process import Completed, TestbedError
 from tests.testbed.testbed import INTRANET_PAGE, INTRANET_URL, Testbed
-from tests.testbed.waiting import eventually
 
 # Every installation of the other files runs on a testbed too, with the same gateway image.
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
@@ -84,23 +82,6 @@ def publish(testbed: Testbed, *names: str) -> None:
     testbed.lab.write("/srv/keys.json", json.dumps({"keys": keys}))
 
 
-def serve_issuer(testbed: Testbed) -> None:
-    document = {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys.json"}
-    testbed.lab.write("/srv/openid.json", json.dumps(document))
-    publish(testbed, "key-1")
-    testbed.lab.start(["python3", "-m", "http.server", "--directory=/srv", "8080"])
-
-
-def place_certificate(testbed: Testbed) -> str:
-    """Write a new certificate and key; returns the authority's certificate."""
-    authority = trustme.CA()
-    leaf = authority.issue_cert("vpn.tunnel.test")
-    chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
-    testbed.server.write("/etc/mstunnel/private/site.key", leaf.private_key_pem.bytes(), 0o600)
-    testbed.server.write("/etc/mstunnel/certs/site.crt", chain)
-    return authority.cert_pem.bytes().decode()
-
-
 @dataclass(frozen=True)
 class Gateway:
     """A testbed whose server runs the gateway image; `authority` issued its certificate."""
@@ -130,8 +111,15 @@ def testbed() -> Iterator[Testbed]:
 def gateway(testbed: Testbed) -> Gateway:
     """The gateway image as a Quadlet unit of the server's systemd, pulled by digest from the registry."""
     image = testbed.start_registry().references["gateway"]
-    serve_issuer(testbed)
-    authority = place_certificate(testbed)
+    document = {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys.json"}
+    testbed.lab.write("/srv/openid.json", json.dumps(document))
+    publish(testbed, "key-1")
+    testbed.lab.start(["python3", "-m", "http.server", "--directory=/srv", "8080"])
+    authority = trustme.CA()
+    leaf = authority.issue_cert("vpn.tunnel.test")
+    chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
+    testbed.server.write("/etc/mstunnel/private/site.key", leaf.private_key_pem.bytes(), 0o600)
+    testbed.server.write("/etc/mstunnel/certs/site.crt", chain)
     openid = {
         "openid_configuration_url": f"{ISSUER}/openid.json",
         "user_name_claim": "oid",
@@ -143,7 +131,7 @@ def gateway(testbed: Testbed) -> Gateway:
     testbed.server.write("/etc/containers/systemd/mstunnel-server.container", QUADLET.format(image=image))
     testbed.server.run(["systemctl", "daemon-reload"])
     testbed.server.run(["systemctl", "start", "mstunnel-server.service"], timeout=120)
-    return Gateway(testbed, authority)
+    return Gateway(testbed, authority.cert_pem.bytes().decode())
 
 
 def test_the_server_boots_without_a_failed_unit(testbed: Testbed) -> None:
@@ -182,38 +170,6 @@ def test_the_page_is_out_of_reach_without_the_tunnel(testbed: Testbed) -> None:
     assert testbed.server.run(["curl", "--silent", "--max-time", "3", INTRANET_URL]).stdout == INTRANET_PAGE
 
 
-def test_the_archive_loads_under_the_digests_it_names(testbed: Testbed) -> None:
-    images = archive.prepare(testbed.images)
-    testbed.server.write("/root/images.tar", images.path.read_bytes())
-    testbed.server.run(["podman", "load", "--quiet", "--input=/root/images.tar"], timeout=120)
-    for reference in images.references.values():
-        # `sh` is the one program that both have.
-        command = ["podman", "run", "--rm", "--pull=never", "--network=none", "--entrypoint=sh", reference]
-        ran = testbed.server.run([*command, "-c", ":"], check=False)
-        assert ran.code == 0, ran.describe()
-    testbed.server.run(["podman", "rmi", "--all", "--force"])
-
-
-def test_the_gateway_runs_with_one_capability(gateway: Gateway) -> None:
-    assert "oidc_auth" in gateway.run("sh", "-c", "ocserv --version 2>&1").stdout
-    status = gateway.run("cat", "/proc/1/status").stdout
-    assert "CapBnd:\t0000000000001000" in status
-    assert "NoNewPrivs:\t1" in status
-
-
-def test_a_device_reaches_the_internal_page_through_the_tunnel(gateway: Gateway) -> None:
-    connected = gateway.connect(token())
-    assert connected.code == 0, connected.describe() + gateway.server.shell("journalctl -n 40").stdout
-    client = gateway.testbed.client
-    assert ip_address(vpn.address(client)) in ip_network("169.254.0.0/16")
-    page = client.run(["curl", "--silent", "--max-time", "10", "http://10.99.0.80/"])
-    assert page.stdout == INTRANET_PAGE
-    users = json.loads(gateway.run("occtl", "--json", "show", "users").stdout)
-    assert [user["Username"] for user in users] == ["user-1"]
-    vpn.disconnect(client)
-    assert client.run(["curl", "--silent", "--max-time", "2", "http://10.99.0.80/"], check=False).code != 0
-
-
 def test_the_first_token_of_a_new_signing_key_is_accepted(gateway: Gateway) -> None:
     publish(gateway.testbed, "key-2")
     connected = gateway.connect(token("key-2"))
@@ -233,9 +189,6 @@ def test_the_first_token_of_a_new_signing_key_is_accepted(gateway: Gateway) -> N
         pytest.param("eyJhbGciOiJub25lIn0.e30.", id="algorithm none"),
         pytest.param("eyJhbGciOiJSUzI1NiIsImtpZCI6MX0.e30.AAAA", id="key id is a number"),
         pytest.param("eyJhbGciOiJSUzI1NiJ9.e30.AAAA", id="no key id"),
-        pytest.param(token(exp=1), id="expired"),
-        pytest.param(token(aud="other"), id="another audience"),
-        pytest.param(token() + "A", id="wrong signature"),
     ],
 )
 def test_a_bad_token_is_refused_and_the_gateway_lives_on(gateway: Gateway, bearer: str) -> None:
@@ -243,40 +196,6 @@ def test_a_bad_token_is_refused_and_the_gateway_lives_on(gateway: Gateway, beare
     assert refused.code != 0
     assert "401 Authentication failed" in refused.stdout
     gateway.run("/usr/libexec/mstunnel/healthcheck")
-
-
-def test_a_new_certificate_is_served_without_a_restart(gateway: Gateway) -> None:
-    client = gateway.testbed.client
-
-    def served_by(authority: str) -> bool:
-        client.write("/root/new-ca.pem", authority)
-        command = "curl --silent --cacert /root/new-ca.pem --output /dev/null https://vpn.tunnel.test/"
-        return client.run(command.split(), check=False).code == 0
-
-    def ocserv_started() -> str:
-        return gateway.run("stat", "--format=%Y", "/run/occtl.socket").stdout
-
-    started = ocserv_started()
-    assert served_by(gateway.authority)
-    authority = place_certificate(gateway.testbed)
-    assert eventually(lambda: served_by(authority))
-    assert ocserv_started() == started
-
-
-def test_a_key_of_another_certificate_is_not_taken_over(gateway: Gateway) -> None:
-    stranger = trustme.CA().issue_cert("vpn.tunnel.test").private_key_pem.bytes()
-    gateway.server.write("/etc/mstunnel/private/site.key", stranger, 0o600)
-    refusal = "server-key does not belong"
-    assert eventually(lambda: refusal in gateway.server.shell("podman logs mstunnel-server 2>&1").stdout)
-    gateway.run("/usr/libexec/mstunnel/healthcheck")
-    place_certificate(gateway.testbed)
-
-
-def test_a_change_that_needs_a_restart_gets_one(gateway: Gateway) -> None:
-    changed = CONFIGURATION.replace("169.254.0.0\n", "169.254.64.0\n").replace("255.255.0.0", "255.255.192.0")
-    gateway.server.write("/etc/mstunnel/ocserv.conf", changed)
-    assert eventually(lambda: "169.254.64.0" in gateway.run("nft", "list", "ruleset").stdout)
-    assert eventually(lambda: gateway.run("/usr/libexec/mstunnel/healthcheck").code == 0)
 
 
 def test_nothing_is_left_when_a_testbed_is_gone(testbed: Testbed) -> None:

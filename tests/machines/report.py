@@ -13,12 +13,13 @@ END = "<!-- machines: end -->"
 _HEAD = """\
 ## Whole machines
 
-Written by `make machines`: machines with their own kernel, in QEMU with that of the distribution on an
-emulated processor, in user mode with one of the same source as a process. A power cut kills it: what the
-machine had not written to its disk is lost. A trial counts as survived when the machine boots, the same
-command then ends as an undisturbed one does (in one of five trials: when an uninstallation leaves nothing),
-and the file system checker finds nothing; any other one when a device gets a page through the tunnel, in
-the time given, and a year when also memory, open files and disk have not grown in its second half.
+Machines with their own kernel: in QEMU with that of the distribution, in user mode with one
+of the same source as a process. A power cut kills it: what was not written to the disk is
+lost. It counts as survived when the machine boots, the same command then ends as an
+undisturbed one does (in one of five trials: an uninstallation leaves nothing), and the file
+system checker finds nothing; any other trial when a device gets a page through the tunnel,
+in the time given; a year when also memory, open files and disk have not grown in its second
+half.
 """
 _CUTS = """
 ### Power cuts: {survived} of {tried} survived
@@ -31,8 +32,10 @@ _CUTS = """
 _OTHERS = """
 ### Boots, engines, firewalls, SELinux
 
-| What | Machine | Seen | Tried | Survived | Median time |
-| --- | --- | --- | --- | --- | --- |
+{machines}
+
+| What | Machine | Seen | Survived | Median time |
+| --- | --- | --- | --- | --- |
 """
 
 
@@ -56,8 +59,10 @@ def tables(outcomes: Sequence[Outcome]) -> Iterator[str]:
         machines = "\n".join(sorted({f"- {_machine(outcome)}, {outcome['date']}" for outcome in cuts}))
         yield _CUTS.format(survived=_survived(cuts), tried=len(cuts), machines=machines)
         yield from cut_rows(cuts)
-    yield _OTHERS
-    yield from rows(outcome for outcome in outcomes if outcome not in cuts)
+    others = [outcome for outcome in outcomes if outcome not in cuts]
+    machines = "\n".join(sorted({f"- {_name(outcome)}: {_details(outcome)}" for outcome in others}))
+    yield _OTHERS.format(machines=machines)
+    yield from rows(others)
 
 
 def cut_rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
@@ -71,13 +76,13 @@ def cut_rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
 
 def rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """A row of the table for each kind of trial on each kind of machine."""
-    for (what, machine), group in groupby(sorted(outcomes, key=_key), key=_key):
+    for (what, name), group in groupby(sorted(outcomes, key=_key), key=_key):
         some = list(group)
         dates = sorted({outcome["date"] for outcome in some})
         seen = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
         times = sorted(outcome["seconds"] for outcome in some if "seconds" in outcome)
         median = f"{round(times[len(times) // 2])} s" if times else ""
-        yield f"| {what} | {machine} | {seen} | {len(some)} | {_survived(some)} | {median} |\n"
+        yield f"| {what} | {name} | {seen} | {_survived(some)} of {len(some)} | {median} |\n"
 
 
 def _what(outcome: Outcome) -> str:
@@ -89,12 +94,26 @@ def _survived(outcomes: Iterable[Outcome]) -> int:
 
 
 def _key(outcome: Outcome) -> tuple[str, str]:
-    return _what(outcome), _machine(outcome)
+    return _what(outcome), _name(outcome)
+
+
+def _name(outcome: Outcome) -> str:
+    """A short name of a machine: its suite, and what is unusual about it."""
+    unusual = [
+        "" if outcome["file_system"] == "ext4" else f", {outcome['file_system']}",
+        "" if outcome["runs"] == "user mode" else f", {outcome['runs']}",
+        "" if outcome["groups"] == "v2" else f", cgroup {outcome['groups']}",
+    ]
+    return f"{outcome['suite']}{''.join(unusual)}"
 
 
 def _machine(outcome: Outcome) -> str:
+    return f"{outcome['suite']}, {_details(outcome)}"
+
+
+def _details(outcome: Outcome) -> str:
     return (
-        f"{outcome['suite']}, {outcome['file_system']}; Linux {outcome['kernel']} in {outcome['runs']}, "
+        f"{outcome['file_system']}; Linux {outcome['kernel']} in {outcome['runs']}, "
         f"{outcome['engine']}, {outcome['init']}, cgroup {outcome['groups']}"
     )
 

@@ -1,5 +1,6 @@
 """A private authority and what it issues, for the gateway of a testbed."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -33,7 +34,10 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = self._builder(subject, key.public_key(), days)
-        builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(name)]), critical=False)
+        alternative: x509.GeneralName = x509.DNSName(name)
+        with suppress(ValueError):
+            alternative = x509.IPAddress(ip_address(name))
+        builder = builder.add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         builder = builder.add_extension(usage, critical=False)
         leaf = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
@@ -66,10 +70,3 @@ class Authority:
             self._name, subject, key, x509.random_serial_number(), start, now + days * _DAY
         )
         return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-
-
-def _alternative(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.actions.images import LoadImage
+from mstunnel_setup.actions.containers import LoadImage
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.docker import docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine

@@ -18,6 +18,7 @@ from tests.testbed import vpn
 from tests.testbed.certificates import Authority
 from tests.testbed.process import Completed, TestbedError
 from tests.testbed.testbed import DOMAIN, Testbed
+from tests.testbed.waiting import eventually
 
 ADMINISTRATOR = f"admin@{DOMAIN}"
 DEVICE_USER = f"device@{DOMAIN}"
@@ -128,35 +129,28 @@ class Installation:
 
     def kill_containers(self) -> None:
         """Kill both containers from outside; return once others run. Raises TestbedError after a minute."""
-        found = killed = self.processes()
+        killed = self.processes()
         self.server.run(["kill", "-KILL", *killed], check=False)
-        for _ in range(120):
+
+        def are_back() -> bool:
             found = self.processes()
-            if len(found) == len(CONTAINERS) and not {"0", *killed} & set(found):
-                return
-            time.sleep(0.5)
-        raise TestbedError(f"the containers do not come back: {found}")
+            return len(found) == len(CONTAINERS) and not {"0", *killed} & set(found)
+
+        if not eventually(are_back, 60):
+            raise TestbedError(f"the containers do not come back: {self.processes()}")
 
     def await_verdict(self) -> None:
         """Wait until the monitor has judged what the agent handed over; both write no more files then."""
         verdict = "/etc/mstunnel/messages/out/server-configuration.json"
-        for _ in range(60):
-            found = self.server.run(["cat", verdict], check=False)
-            if found.code == 0 and json.loads(found.stdout)["state"] in {"accepted", "refused"}:
-                return
-            time.sleep(1)
-        raise TestbedError(f"the monitor gave no verdict in {verdict}")
+        given = f'grep -qE \'"state": ?"(accepted|refused)"\' {verdict}'
+        if not eventually(lambda: self.server.shell(given, check=False).code == 0, 60):
+            raise TestbedError(f"the monitor gave no verdict in {verdict}")
 
     def wait_until_healthy(self) -> None:
         """Return once both containers are healthy. Raises TestbedError after a minute."""
-        for _ in range(120):
-            states = [
-                self.server.run(["mst-cli", name, "status"], check=False) for name in ("server", "agent")
-            ]
-            if not any(state.code for state in states):
-                return
-            time.sleep(0.5)
-        raise TestbedError(self.server.run(["mst-cli", "status"], check=False).describe())
+        status = "mst-cli server status && mst-cli agent status"
+        if not eventually(lambda: self.server.shell(status, check=False).code == 0, 60):
+            raise TestbedError(self.server.run(["mst-cli", "status"], check=False).describe())
 
     def program(self, *command: str, check: bool = True, user: str = ADMINISTRATOR) -> Completed:
         """Run a program on the server; when it shows a device code, `user` signs in with it."""
@@ -207,11 +201,10 @@ class Installation:
 
     def await_page(self, seconds: float = 90) -> str:
         """The internal page, as soon as the client gets it. Raises TestbedError with what the client says."""
-        deadline = time.monotonic() + seconds
-        while (found := self.fetch_internal_page(check=False)).code != 0:
-            if time.monotonic() > deadline:
-                raise TestbedError(f"no page: {found.describe()}\n{self.testbed.client.read(vpn.LOG)}")
-            time.sleep(0.5)
+        eventually(lambda: self.fetch_internal_page(check=False).code == 0, seconds)
+        found = self.fetch_internal_page(check=False)
+        if found.code:
+            raise TestbedError(f"no page: {found.describe()}\n{self.testbed.client.read(vpn.LOG)}")
         return found.stdout
 
     def token(self) -> str:
@@ -288,13 +281,10 @@ class Installation:
             f"exec mstunnel-lab serve --dir {LAB} --seed /root/seed.yaml --host {host} --name lab.{DOMAIN}"
         )
         lab.start(["sh", "-c", f"{serve} >/root/lab.log 2>&1"])
-        for _ in range(80):
-            found = lab.run(["cat", f"{LAB}/lab.json"], check=False)
-            if found.code == 0:
-                self.lab = json.loads(found.stdout)
-                return
-            time.sleep(0.25)
-        raise TestbedError(lab.read("/root/lab.log"))
+        described = eventually(lambda: lab.run(["cat", f"{LAB}/lab.json"], check=False).stdout, 20)
+        if not described:
+            raise TestbedError(lab.read("/root/lab.log"))
+        self.lab = json.loads(described)
 
     def approve(self, line: str, user: str) -> None:
         """Complete the sign-in as `user` when the program has shown a device code in this line."""

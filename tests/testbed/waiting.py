@@ -17,11 +17,9 @@ def settled(look: Callable[[], Seen], seconds: float = 20) -> Seen:
             return seen
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:
-    """Whether the condition came true in time."""
+def eventually(look: Callable[[], Seen], seconds: float = 30) -> Seen:
+    """What is seen as soon as it is true or not empty, or when the time is over."""
     deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
+    while not (seen := look()) and time.monotonic() <= deadline:
         time.sleep(0.5)
-    return True
+    return seen

@@ -9,8 +9,8 @@ from typing import Any
 from cryptography.x509 import Certificate
 
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Finished, Image, LogOptions
+from mstunnel_setup.containers.choice import EngineChoice
+from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Image, LogOptions
 from mstunnel_setup.containers.spec import ContainerSpec, Progress, Volume
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
@@ -18,7 +18,7 @@ from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.systemd import Systemd
 from tests.unit.clocks import FakeClock
 
-PODMAN = Chosen("podman", "5.4.2", "the only engine installed")
+PODMAN = EngineChoice("podman", "5.4.2", "the only engine installed")
 
 
 @dataclass
@@ -28,7 +28,7 @@ class FakeEngine(Any):
     containers: dict[str, ContainerState] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     passes: bool = False
-    answer: Callable[[Sequence[str]], Finished] | None = None
+    answer: Callable[[Sequence[str]], Completed] | None = None
     restarts: list[str] = field(default_factory=list)
 
     def version(self) -> str:
@@ -70,13 +70,13 @@ class FakeEngine(Any):
     def probe(self, name: str) -> bool:
         return self.passes
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         assert self.answer is not None, arguments
         return self.answer(arguments)
 
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         raise AssertionError(arguments)
 
     def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:

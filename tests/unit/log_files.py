@@ -10,7 +10,7 @@ import pytest
 
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.rendering import render
-from mstunnel_setup.install.steps.logs import RotatedLog
+from mstunnel_setup.install.steps.program import RotatedLog
 from mstunnel_setup.io.accounts import own_name
 from tests.unit.hostile import HOSTILE
 

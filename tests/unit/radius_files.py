@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.gateway_configuration import client_conf, servers_file
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.install.radius import client_conf, servers_file
 from tests.unit.hostile import BREAKS
 
 

@@ -78,13 +78,7 @@ def test_each_tool_sees_the_files_that_are_its_own() -> None:
     assert found["shellcheck"] == ["scripts/setup.sh"]
     assert found["mypy"][-2:] == found["basedpyright"] == ["scripts/check.py", "tests/conftest.py"]
     assert found["pytest"][-1] == "tests/unit/test_docs.py"
-
-
-def test_the_borders_are_checked_when_the_program_changes() -> None:
     assert "lint-imports" in tools(["mstunnel_setup/base/paths.py"])
-
-
-def test_a_page_alone_needs_no_type_checker() -> None:
     assert tools(["README.md"]) == {}
 
 
@@ -117,18 +111,6 @@ def test_the_first_tool_that_fails_is_named_and_no_other_runs(
     shown = capfd.readouterr()
     assert re.search(r"^check: `ruff format` failed after \d+ s$", shown.out, re.MULTILINE)
     assert "F401" not in shown.out + shown.err
-
-
-@pytest.mark.parametrize(("body", "code"), [("pass", 0), ("assert False", 1)])
-@pytest.mark.parametrize("mark", ["", "@pytest.mark.e2e\n"])
-def test_a_failing_test_fails_the_check_and_one_that_is_left_out_does_not(
-    repository: Path, mark: str, body: str, code: int
-) -> None:
-    (repository / "pytest.ini").write_text("[pytest]\nmarkers =\n    e2e: slow\n")
-    (repository / "tests/unit").mkdir(parents=True)
-    test = repository / "tests/unit/test_one.py"
-    test.write_text(f"import pytest\n\n\n{mark}def test_one() -> None:\n    {body}\n")
-    assert check._succeeds(["pytest", "-q", "-m", "not e2e", str(test)]) is not bool(code and not mark)
 
 
 def test_a_file_that_is_not_there_is_named(repository: Path) -> None:

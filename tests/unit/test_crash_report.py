@@ -44,7 +44,7 @@ def test_what_has_no_record_stays_on_the_page(page: Path) -> None:
     killed(page.parent, 1, 2, 3, of=3)
     assert report.main() == 0
     written = page.read_text()
-    assert "(fresh host, of 3 points): install killed, uninstall: state as before | 3 | 3 |" in written
+    assert "\n| fresh | all |  | 3 of 3 |  |\n" in written
     assert written.count(STRACE) == written.count(COST) == written.count("\nmachines\n") == 1
     assert "1000" not in written
     assert report.main() == 0

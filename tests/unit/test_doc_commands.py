@@ -3,7 +3,6 @@
 import importlib
 import re
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from typer.exceptions import TyperException
 
 from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.cli.framework.help import SPELLINGS
-from scripts.command_tree import PROGRAMS, called
+from scripts.command_tree import PROGRAMS, called, flat
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -25,7 +24,7 @@ PAGES = [
         *sorted((ROOT / "tests").glob("*/*.md")),
     )
     # Written from the programs themselves.
-    if path.name != "commands.md"
+    if path.name != "commands.md" and path.parent.name != "commands"
 ]
 TARGETS = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 _NAMES = "|".join(map(re.escape, (*MODULES, "make")))
@@ -121,12 +120,7 @@ def options(command: Any) -> set[str]:
 def choices(command: Any) -> list[str]:
     """What the arguments of a command may be, where that is listed."""
     kinds = [item.type_descriptor.annotation for item in command.params if item.param_type_name == "argument"]
-    return [
-        str(member.value)
-        for kind in kinds
-        if isinstance(kind, type) and issubclass(kind, Enum)
-        for member in kind
-    ]
+    return [choice for kind in kinds for choice in flat(kind) if isinstance(choice, str)]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts import command_page, command_tree, docs
+from scripts import command_tree, docs, error_codes
 
 PAGES = docs.pages()
+COMMANDS = {path: text for path, text in PAGES.items() if path.parent.name == "commands"}
+ERRORS = {path: text for path, text in PAGES.items() if path.parent.name == "errors"}
 ROOT = Path(__file__).parents[2]
 # What a newcomer reads, and what explains a directory of the tests.
 OF_THE_ROOT = [
@@ -20,7 +22,7 @@ DIRECTORIES = sorted(
 WRITTEN = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *OF_THE_ROOT]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_committed_page_is_what_make_docs_writes(path: Path) -> None:
     assert path.read_text() == PAGES[path]
 
@@ -51,14 +53,13 @@ def test_a_directory_of_tests_has_a_short_page_and_a_place_in_the_architecture(n
 
 
 def test_the_site_leads_to_every_page() -> None:
-    """By a pattern, or by name where the order matters."""
-    index = (ROOT / "docs/index.md").read_text()
-    entries = re.findall(r"^(/?[\w*][\w/*.-]*)$", index, re.MULTILINE)
-    found = {
-        path
-        for entry in entries
-        for path in (ROOT if entry.startswith("/") else ROOT / "docs").glob(f"{entry.lstrip('/')}.md")
-    }
+    """By a pattern, or by name where the order matters; from the index, or from an index below it."""
+    found = set()
+    for index in (ROOT / "docs").rglob("*.md"):
+        trees = "".join(re.findall(r"(?s)```\{toctree\}\n(.*?)```", index.read_text()))
+        for entry in re.findall(r"^(/?[\w*][\w/*.-]*)$", trees, re.MULTILINE):
+            base = ROOT if entry.startswith("/") else index.parent
+            found |= set(base.glob(f"{entry.lstrip('/')}.md"))
     assert set(WRITTEN) - found - {ROOT / "docs/index.md"} == set()
 
 
@@ -76,7 +77,8 @@ def _defines(file: Path, test: str) -> bool:
 
 
 def test_no_help_is_wider_than_a_terminal() -> None:
-    printed = re.findall(r"```text\n(.*?)```", command_page.commands(), re.DOTALL)
+    text = "".join(COMMANDS.values())
+    printed = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
     wide = [line for text in printed for line in text.splitlines() if len(line) > 80]
     assert len(printed) > 100
     assert wide == []
@@ -84,7 +86,8 @@ def test_no_help_is_wider_than_a_terminal() -> None:
 
 @pytest.mark.parametrize("program", command_tree.PROGRAMS)
 def test_every_option_is_described_with_its_command_or_in_a_set_that_the_command_takes(program: str) -> None:
-    sections = dict(re.findall(r"(?ms)^##+ `?([^`\n]+?)`?\n(.*?)(?=^##|\Z)", command_page.commands()))
+    text = "\n".join(COMMANDS.values())
+    sections = dict(re.findall(r"(?ms)^##? `?([^`\n]+?)`?\n(.*?)(?=^##? |\Z)", text))
     for command in command_tree.program(program).walk():
         text = sections[command.path]
         sets = re.findall(r"#([\w-]+)-options", text)
@@ -94,23 +97,34 @@ def test_every_option_is_described_with_its_command_or_in_a_set_that_the_command
 
 
 def test_errors_of_all_kinds_are_listed() -> None:
-    page = PAGES[docs.PAGES / "errors.md"]
-    for code in (
-        "eula-declined",  # raised where it happens
-        "environment-line-invalid",  # of a class of its own
-        "answers-invalid",  # of a class that collects problems
-        "disk-full",  # from the table of the operating system's errors
-        "throttled",  # from the table of Graph's refusals
-        "device-code-expired",  # from the table of Entra's refusals
-        "value-unquotable",  # declared in a module of another name
+    pages = {area: PAGES[docs.PAGES / f"errors/{area}.md"] for area in error_codes.AREAS}
+    for area, code in (
+        ("usage", "eula-declined"),  # raised where it happens
+        ("run", "environment-line-invalid"),  # of a class of its own
+        ("usage", "answers-invalid"),  # of a class that collects problems
+        ("run", "disk-full"),  # from the table of the operating system's errors
+        ("tenant", "throttled"),  # from the table of Graph's refusals
+        ("sign-in", "device-code-expired"),  # from the table of Entra's refusals
+        ("run", "value-unquotable"),  # declared in a module of another name
+        ("admin", "export-exists"),  # of another package
     ):
-        assert f'<a id="{code}"></a>`{code}` |' in page
+        assert f'<a id="{code}"></a>`{code}` |' in pages[area]
     # Findings about certificates, also those of the chain, are described on a page of theirs.
     for code in ("self-signed", "chain-key-too-small"):
-        assert f"| [`{code}`](certificates.md#{code}) |" in page
+        assert f"[`{code}`](../certificates.md#{code}) |" in pages["certificate"]
 
 
 def test_every_error_says_what_is_wrong() -> None:
-    rows = re.findall(r"(?m)^\| (?:<a|\[).*", PAGES[docs.PAGES / "errors.md"])
+    rows = [row for page in ERRORS.values() for row in re.findall(r"(?m)^\| <a.*", page)]
     assert len(rows) > 400
-    assert [row for row in rows if re.match(r"\| [^|]+ \|\s*\|", row)] == []
+    assert [row for row in rows if not re.match(r"\| [^|]+ \| [^|]* \|\s*[^| ]", row)] == []
+
+
+@pytest.mark.parametrize("name", ["errors", "commands"])
+def test_the_index_leads_to_each_anchor_of_the_pages_below_it(name: str) -> None:
+    """An address from before there were pages below it still leads to its code or command."""
+    index = PAGES[docs.PAGES / f"{name}.md"]
+    links = re.findall(r'<a id="([^"]+)"></a>\[[^\]]+\]\(([\w/-]+\.md)#([^)]+)\)', index)
+    assert len(links) > 100
+    assert [row for row in links if row[0] != row[2] or docs.PAGES / row[1] not in PAGES] == []
+    assert len({row[0] for row in links}) == len(links)

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.crash import plugin
-
 ROOT = Path(__file__).parents[2]
 # What has no place here yet but one in the layout of ARCHITECTURE.md may come.
 AT_THE_ROOT = {
@@ -50,10 +48,6 @@ def test_no_result_of_a_build_is_committed() -> None:
     command = ["git", "ls-files", "*build/*", "*dist/*"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert [path for path in listed if {"build", "dist"} & {*Path(path).parts}] == []
-
-
-def test_the_figures_of_the_crash_tests_go_below_build_wherever_pytest_starts() -> None:
-    assert plugin.FIGURES == ROOT / "build/crash"
 
 
 SOURCES = [
@@ -99,10 +93,7 @@ def test_every_change_fragment_has_a_type_that_the_release_notes_know() -> None:
     fragments = [path for path in (ROOT / "changelog.d").iterdir() if path.name != ".gitignore"]
     types = "|".join(name.lower() for name in HEADINGS)
     assert [path.name for path in fragments if not re.fullmatch(rf"[+\w-]+\.({types})\.md", path.name)] == []
-
-
-def test_every_change_fragment_is_text_for_the_release_notes() -> None:
-    assert [path.name for path in (ROOT / "changelog.d").glob("*.md") if not path.read_text().strip()] == []
+    assert [path.name for path in fragments if not path.read_text().strip()] == []
 
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -136,13 +127,8 @@ def test_workflows_call_targets_that_make_knows(workflow: Path) -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_workflows_end_in_time_and_fix_every_action_to_a_commit(workflow: Path) -> None:
-    for job in jobs(workflow):
-        assert 0 < job["timeout-minutes"] <= 150
-        actions = [step["uses"] for step in job["steps"] if "uses" in step]
-        assert [
-            action for action in actions if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action)
-        ] == []
+def test_workflows_end_in_time(workflow: Path) -> None:
+    assert all(0 < job["timeout-minutes"] <= 150 for job in jobs(workflow))
 
 
 def test_the_linter_of_workflows_finds_nothing() -> None:
@@ -167,37 +153,12 @@ def test_only_the_jobs_that_publish_may_write() -> None:
     assert writers == [("feed", {"contents": "write", "pages": "write"}), ("release", releasing)]
 
 
-def variables(job: dict[str, Any]) -> set[str]:
-    """What a job exports to make."""
-    return set(re.findall(r"export (\w+)=", "\n".join(step.get("run", "") for step in job["steps"])))
-
-
-def test_a_tag_builds_the_images_and_the_programs_of_both_architectures_for_registry_and_feed() -> None:
-    _test, images, build, _documentation, _publish = jobs(ROOT / ".github/workflows/release.yml")
-    assert [each["architecture"] for each in images["strategy"]["matrix"]["include"]] == ["amd64", "arm64"]
-    assert (made(images), made(build)) == ({"images"}, {"collection", "packages", "sources"})
-    lines = [line for step in build["steps"] for line in step.get("run", "").splitlines()]
-    assert {"make packages", "make packages ARCH=arm64"} <= {*lines}
-    told = {"REGISTRY", "FEED", "FEED_ROOT", "HOMEPAGE", "MAINTAINER"}
-    assert variables(build) == {"SOURCE_DATE_EPOCH", *told}
-
-
 def test_nothing_is_built_of_a_tag_before_its_tests_have_passed() -> None:
     test, images, build, documentation, publish = jobs(ROOT / ".github/workflows/release.yml")
     assert made(test) == {"lint", "test", "e2e-short"}
     assert "needs" not in test
     needs = [each["needs"] for each in (images, build, documentation, publish)]
     assert needs == ["test", "images", "test", ["build", "documentation"]]
-    run = "\n".join(step.get("run", "") for step in test["steps"])
-    assert "mstunnel_setup/__init__.py" in run
-    assert "CHANGELOG.md" in run
-
-
-def test_new_versions_of_actions_are_proposed() -> None:
-    loaded = YAML(typ="safe").load(ROOT / ".github/dependabot.yml")
-    assert [(each["package-ecosystem"], each["directory"]) for each in loaded["updates"]] == [
-        ("github-actions", "/")
-    ]
 
 
 def test_an_action_is_used_in_one_version() -> None:
@@ -205,37 +166,3 @@ def test_an_action_is_used_in_one_version() -> None:
     used = {line.partition("uses: ")[2] for line in lines}
     assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", each) for each in used), used
     assert len({each.partition("@")[0] for each in used}) == len(used)
-
-
-def test_a_tag_publishes_signature_images_files_and_feed() -> None:
-    *_built, publish = jobs(ROOT / ".github/workflows/release.yml")
-    run = "\n".join(step.get("run", "") for step in publish["steps"])
-    for command in (
-        "sha256sum --check",
-        "cosign sign-blob",
-        "skopeo copy --all --preserve-digests",
-        "gh release create",
-        "cp -R build/site build/pages/site",
-    ):
-        assert command in run
-    assert run.splitlines()[-1].startswith("gh workflow run feed.yml ")
-    (sign,) = jobs(ROOT / ".github/workflows/feed.yml")
-    assert made(sign) == {"feed"}
-
-
-def test_a_feed_that_was_pushed_is_also_served() -> None:
-    """GitHub Pages builds nothing for a push with the token of a workflow."""
-    (sign,) = jobs(ROOT / ".github/workflows/feed.yml")
-    lines = sign["steps"][-1]["run"].splitlines()
-    pushed = lines.index("git push origin HEAD:feed")
-    assert 'gh api --method POST "repos/$GH_REPO/pages/builds"' in lines[pushed:]
-
-
-def test_templates_for_issues_are_forms() -> None:
-    forms = [path for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config"]
-    assert len(forms) > 1
-    for path in forms:
-        form = YAML(typ="safe").load(path.read_text())
-        assert {"name", "description", "body"} <= set(form)
-        fields = [item["id"] for item in form["body"] if item["type"] != "markdown"]
-        assert len(set(fields)) == len(fields) > 0

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions import forwarding
-from mstunnel_setup.actions.certificate_schedule import ScheduleImport
+from mstunnel_setup.actions import firewall
+from mstunnel_setup.actions.certificates import ScheduleImport
 from mstunnel_setup.actions.units import ConfigureUnit, InstallService
 from mstunnel_setup.containers import run_arguments
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.install.steps import monitor, uplink
+from mstunnel_setup.install.steps import account, program
 from tests.unit.install.test_host_plans import SPECIFICATIONS
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +29,12 @@ HIGHEST = 40
 
 
 def _monitor(engine: EngineName, *, rootless: bool = False) -> str:
-    wanted = monitor.MonitorService(
+    wanted = program.MonitorService(
         "/usr/sbin/mstunnel_monitor", systemd=True, engine=engine, rootless=rootless
     )
-    (service,) = (action for action in monitor.STEP.decide(wanted) if isinstance(action, InstallService))
+    (service,) = (
+        action for action in program.MONITORING.decide(wanted) if isinstance(action, InstallService)
+    )
     return service.text
 
 
@@ -48,8 +50,8 @@ def _delayed_import(engine: EngineName) -> str:
 
 
 def _uplink(name: str) -> str:
-    wanted = uplink.Uplink("mstunnel", 443, "/usr/sbin/mstunnel_uplink")
-    units = (item for item in uplink.STEP.decide(wanted) if isinstance(item, ConfigureUnit))
+    wanted = account.Uplink("mstunnel", 443, "/usr/sbin/mstunnel_uplink")
+    units = (item for item in account.UPLINK.decide(wanted) if isinstance(item, ConfigureUnit))
     return next(item.text for item in units if item.unit == name)
 
 
@@ -62,7 +64,7 @@ UNITS = {
         ("mstunnel-import", _delayed_import(engine)),
     )
 } | {name: _uplink(f"{name}.service") for name in ("mstunnel-uplink", "mstunnel-uplink-rules")}
-UNITS |= {unit.removesuffix(".service"): forwarding.unit_text(unit) for unit in forwarding.WANTS}
+UNITS |= {unit.removesuffix(".service"): firewall.unit_text(unit) for unit in firewall.WANTS}
 UNITS["mstunnel-metrics"] = (ROOT / "contrib/prometheus/mstunnel-metrics.service").read_text()
 # What an account's service manager can forbid would keep rootless Podman from working (sandbox).
 OF_ACCOUNTS = {"mstunnel_monitor-account": _monitor("podman", rootless=True)}
@@ -79,7 +81,7 @@ def root(tmp_path: Path) -> Path:
     units = tmp_path / "etc/systemd/system"
     units.mkdir(parents=True)
     (tmp_path / "bin").symlink_to("usr/bin")
-    (units / "mstunnel-uplink.socket").write_text("[Socket]\nListenStream=/run/x\nService=ours.service\n")
+    (units / "mstunnel-account.socket").write_text("[Socket]\nListenStream=/run/x\nService=ours.service\n")
     return tmp_path
 
 
@@ -129,7 +131,7 @@ def test_what_a_host_forwards_is_limited_before_it_forwards(tmp_path: Path, of: 
     target, more = NFTABLES[of]
     units = tmp_path / "etc/systemd/system"
     shutil.copytree("/usr/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True)
-    texts = {unit: (wants, forwarding.unit_text(unit)) for unit, wants in forwarding.WANTS.items()}
+    texts = {unit: (wants, firewall.unit_text(unit)) for unit, wants in firewall.WANTS.items()}
     nftables = f"[Unit]\n{more}Before=network-pre.target\n[Service]\nType=oneshot\nExecStart=/bin/true\n"
     for unit, (wants, text) in {**texts, "nftables.service": (target, nftables)}.items():
         link = units / f"{wants}.wants" / unit
@@ -139,7 +141,7 @@ def test_what_a_host_forwards_is_limited_before_it_forwards(tmp_path: Path, of: 
     command = ["systemd-analyze", "--no-pager", f"--root={tmp_path}", "verify", "multi-user.target"]
     found = subprocess.run(command, check=False, capture_output=True, text=True)
     assert "cycle" not in found.stderr
-    early = (units / forwarding.UNIT).read_text()
+    early = (units / firewall.UNIT).read_text()
     assert "Before=systemd-sysctl.service " in early
-    (units / forwarding.UNIT).write_text(early.replace("[Service]", "After=multi-user.target\n[Service]"))
+    (units / firewall.UNIT).write_text(early.replace("[Service]", "After=multi-user.target\n[Service]"))
     assert "cycle" in subprocess.run(command, check=False, capture_output=True, text=True).stderr

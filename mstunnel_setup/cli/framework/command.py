@@ -1,19 +1,50 @@
-"""How a command is declared: its name, its options, and the function that does the work."""
+"""How a program starts, and how its commands are declared: name, options, and what does the work."""
 
 import inspect
+import os
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, TypeAlias, get_type_hints
+from typing import Annotated, Any, NoReturn, TypeAlias, get_type_hints
 
 import typer
 
+from mstunnel_setup import __version__
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.cli.framework.options import App, CommonOptions, with_options
-from mstunnel_setup.cli.framework.render import run_command
+from mstunnel_setup.cli.framework.options import App, CommonOptions, show_help, with_options
+from mstunnel_setup.cli.framework.render import run_app, run_command
+from mstunnel_setup.cli.framework.streams import keep_open
+from mstunnel_setup.cli.framework.translation import select
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.own_process import keep_private
 
 Work: TypeAlias = Callable[[Operator], Result]
 Command: TypeAlias = Callable[..., Work]
+VersionOption = Annotated[bool, typer.Option("--version", help="Show the version.")]
+
+
+def run_program(app: typer.Typer, program: str) -> int:
+    """Run the command line of `program`; returns the exit code."""
+    select(program, os.environ)
+    keep_open()
+    keep_private()
+    return run_app(app, program)
+
+
+def show_version(program: str, common: CommonOptions) -> NoReturn:
+    """Show the version of `program`, and nothing else."""
+    text = [f"{program} {__version__}"]
+    run_command(program, common, lambda _operator: Result(data={"version": __version__}, text=text))
+
+
+def add_root(app: typer.Typer, program: str) -> None:
+    """Give `app` the options that go before a command of `program`, and `--version`."""
+
+    @app.callback(invoke_without_command=True, help=app.info.help)
+    @with_options
+    def root(context: typer.Context, common: CommonOptions, version: VersionOption = False) -> None:
+        if version:
+            show_version(program, common)
+        show_help(context, common)
 
 
 def command(group: App, name: str | None = None, about: str | None = None) -> Callable[[Command], Command]:

@@ -1,7 +1,7 @@
 """Help pages: usage, description, options in sections, commands, examples, and one line about variables."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from difflib import get_close_matches
 from importlib.resources import files
@@ -64,8 +64,18 @@ class CommandGroup(TyperGroup):
 
     def get_help(self, ctx: AnyContext) -> str:
         """The page."""
-        found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        return _page(self, ctx, [(name, _summary(command)) for name, command in found.items() if command])
+        rows = []
+        for name in self.list_commands(ctx):
+            # The first sentence of its help.
+            about = " ".join((self.commands[name].help or "").split())
+            sentence, more, _ = about.partition(". ")
+            said = translated(about)
+            if said != about:
+                sentence = said.partition("。")[0]
+            elif more:
+                sentence += "."
+            rows.append((name, sentence))
+        return _page(self, ctx, rows)
 
 
 class ArgumentOrCommand(CommandGroup):
@@ -104,23 +114,20 @@ def _page(command: AnyCommand, context: AnyContext, commands: _Rows) -> str:
     for paragraph in (command.help or "").split("\n\n"):
         content = translated(" ".join(paragraph.split()))
         lines += ["", *fold(_INDENT + content, len(_INDENT))] if content else []
-    for title, rows in _sections(parameters, context):
-        lines += ["", f"{translated(title)}:", *_definitions(rows)]
-    if commands:
-        lines += ["", f"{translated('Commands')}:", *_definitions(commands)]
-    if shown := examples(context.command_path):
-        lines += ["", f"{translated('Examples')}:", *(_INDENT + example for example in shown)]
-    if _every_option_is_a_variable(parameters):
-        lines += ["", *fold(translated(VARIABLES), 0)]
-    return "\n".join(lines)
-
-
-def _sections(parameters: Iterable[Parameter], context: AnyContext) -> Iterator[tuple[str, _Rows]]:
-    rows: dict[str, list[tuple[str, str]]] = {title: [] for title in _ORDER}
+    sections: dict[str, list[tuple[str, str]]] = {title: [] for title in _ORDER}
     for parameter in parameters:
         if (shown := row(parameter, context)) is not None:
-            rows[_section(parameter)].append(shown)
-    yield from ((title, records) for title, records in rows.items() if records)
+            sections[_section(parameter)].append(shown)
+    for title, rows in {**sections, "Commands": commands}.items():
+        if rows:
+            lines += ["", f"{translated(title)}:", *_definitions(rows)]
+    if written := examples(context.command_path):
+        lines += ["", f"{translated('Examples')}:", *(_INDENT + example for example in written)]
+    options = [each for each in parameters if isinstance(each, TyperOption) and not each.hidden]
+    own = [each for each in options if each.name not in _OF_EVERY_PROGRAM]
+    if own and all(each.envvar or not _OF_SETTINGS.isdisjoint(each.opts) for each in own):
+        lines += ["", *fold(translated(VARIABLES), 0)]
+    return "\n".join(lines)
 
 
 def _definitions(rows: _Rows) -> Iterator[str]:
@@ -132,14 +139,6 @@ def _definitions(rows: _Rows) -> Iterator[str]:
             yield head
             head = ""
         yield from (line.rstrip() for line in fold(padded(head, first) + about, first))
-
-
-def _summary(command: AnyCommand) -> str:
-    """The first sentence of its help."""
-    about = " ".join((command.help or "").split())
-    said = translated(about)
-    sentence, more, _ = about.partition(". ")
-    return (f"{sentence}." if more else about) if said == about else said.partition("。")[0]
 
 
 def row(parameter: Parameter, context: AnyContext) -> tuple[str, str] | None:
@@ -162,13 +161,6 @@ def _section(parameter: Parameter) -> str:
 
 def examples(command: str) -> Sequence[str]:
     """What to type for `command` (`mst-cli cert show`), one command a line; none for a command without."""
-    found: dict[str, list[str]] = json.loads(
-        (files("mstunnel_setup") / "data" / "examples.json").read_text("utf-8")
-    )
+    written = (files("mstunnel_setup") / "data" / "examples.json").read_text("utf-8")
+    found: dict[str, list[str]] = json.loads(written)
     return found.get(command, ())
-
-
-def _every_option_is_a_variable(parameters: Iterable[Parameter]) -> bool:
-    options = [each for each in parameters if isinstance(each, TyperOption) and not each.hidden]
-    own = [each for each in options if each.name not in _OF_EVERY_PROGRAM]
-    return bool(own) and all(each.envvar or not _OF_SETTINGS.isdisjoint(each.opts) for each in own)

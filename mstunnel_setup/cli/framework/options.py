@@ -9,7 +9,7 @@ A command names a dataclass of options as a parameter and is wrapped by `with_op
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
@@ -51,6 +51,12 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
+def option(*names: str, also: Sequence[str] = (), **more: Any) -> Any:
+    """An option that is a variable as well: MSTUNNEL_ANSWERS is --answers; `also` are further variables."""
+    variable = "MSTUNNEL_" + names[0].removeprefix("--").replace("-", "_").upper()
+    return typer.Option(*names, envvar=[variable, *also], **more)
+
+
 def full(path: Path | None) -> Path | None:
     """The full path, of a run that may change its directory."""
     return None if path is None else path.absolute()
@@ -68,43 +74,36 @@ class CommonOptions:
 
     answers: Annotated[
         Path | None,
-        typer.Option(
-            "--answers", metavar="FILE", envvar="MSTUNNEL_ANSWERS", callback=full, help="The answer file."
-        ),
+        option("--answers", metavar="FILE", callback=full, help="The answer file."),
     ] = None
     unattended: Annotated[
         bool,
-        typer.Option(
+        option(
             "--unattended",
-            envvar=["MSTUNNEL_UNATTENDED", "mst_no_prompt"],
+            also=["mst_no_prompt"],
             help="Never ask; fail when an answer is missing (also mst_no_prompt=1).",
         ),
     ] = False
     output: Annotated[
         OutputFormat,
-        typer.Option("--output", envvar="MSTUNNEL_OUTPUT", help="Show the result as text or JSON."),
+        option("--output", help="Show the result as text or JSON."),
     ] = OutputFormat.TEXT
     verbose: Annotated[
         bool,
-        typer.Option(
+        option(
             "--verbose",
             "-v",
-            envvar=["MSTUNNEL_VERBOSE", "mst_log_verbose", "mst_verbose_log"],
+            also=["mst_log_verbose", "mst_verbose_log"],
             help="Print more detail, each request included (also mst_log_verbose=1).",
         ),
     ] = False
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", envvar="MSTUNNEL_QUIET", help="Print no progress.")
-    ] = False
-    no_color: Annotated[
-        bool, typer.Option("--no-color", envvar="MSTUNNEL_NO_COLOR", help="Show no colors.")
-    ] = False
+    quiet: Annotated[bool, option("--quiet", "-q", help="Print no progress.")] = False
+    no_color: Annotated[bool, option("--no-color", help="Show no colors.")] = False
     root: Annotated[
         Path,
-        typer.Option(
+        option(
             "--root",
             metavar="DIR",
-            envvar="MSTUNNEL_ROOT",
             exists=True,
             file_okay=False,
             callback=full,
@@ -113,7 +112,7 @@ class CommonOptions:
     ] = Path("/")
 
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="MSTUNNEL_YES", help="Do not ask for confirmation.")]
+Yes = Annotated[bool, option("--yes", "-y", help="Do not ask for confirmation.")]
 """For commands that ask before they change or remove something."""
 
 
@@ -232,7 +231,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _gather(group: type, given: dict[str, Any], context: typer.Context) -> Any:
     """The options of a dataclass, taken out of all that were given."""
-    values = {option.name: given.pop(option.name) for option in _parameters(group)}
+    values = {item.name: given.pop(item.name) for item in _parameters(group)}
     if issubclass(group, SettingOptions):
         values["given"] = {}
         for setting in group.SETTINGS:

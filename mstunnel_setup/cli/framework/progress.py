@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.events import Event
 from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.base.result import Event
 from mstunnel_setup.base.text import fold, text
 from mstunnel_setup.cli.framework.translation import translated
 from mstunnel_setup.io.appender import Appender

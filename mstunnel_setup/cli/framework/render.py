@@ -29,13 +29,11 @@ from mstunnel_setup.base.errors import (
     UsageError,
     ValuesError,
 )
-from mstunnel_setup.base.events import Event, Listener
 from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Event, Listener, Result
 from mstunnel_setup.base.text import Text, fold, joined, text
-from mstunnel_setup.cli.framework.arguments import refuse_undecodable
 from mstunnel_setup.cli.framework.console import NoPrompts, TerminalConsole
 from mstunnel_setup.cli.framework.help import AnyContext, Word
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat
@@ -46,13 +44,18 @@ from mstunnel_setup.cli.framework.progress import (
     count_bar,
     transfer_bar,
 )
-from mstunnel_setup.cli.framework.streams import interruptible, is_broken_pipe, write_error
+from mstunnel_setup.cli.framework.streams import (
+    interruptible,
+    is_broken_pipe,
+    refuse_undecodable,
+    write_error,
+)
 from mstunnel_setup.cli.framework.translation import translated, translated_lines
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.http_port import log_requests
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.own_process import refuse_code_of_others
-from mstunnel_setup.io.request_log import log_requests
 from mstunnel_setup.io.safe_paths import explain
 
 SCHEMA = "mstunnel/1"

@@ -1,16 +1,40 @@
-"""Standard streams that outlive their other end, and signals that stop a run as Ctrl-C does."""
+"""What the caller of a program gives it: arguments, variables, standard streams and signals."""
 
 import errno
 import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn, TextIO
 
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.parsing import is_text
+from mstunnel_setup.base.text import text
+
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def refuse_undecodable(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Raise UsageError `argument-not-utf8` for an argument, or a variable of ours, that is not UTF-8.
+
+    Answers, logs, JSON output and the tenant all hold UTF-8, so no such value could be stored or shown.
+    """
+    given = [(text("argument {number}", number=number), value) for number, value in enumerate(arguments, 1)]
+    for name, value in environment.items():
+        if name.lower().startswith(("mst_", "mstunnel_")):
+            given.append((text("the variable {name}", name=name), value))
+    for which, value in given:
+        if not is_text(value):
+            raise UsageError(
+                "argument-not-utf8",
+                "{which} is not UTF-8 text: {value}",
+                hint="Set the terminal to UTF-8 and type it again; rename a file whose name has other bytes.",
+                which=which,
+                value=value.encode(errors="surrogateescape").decode(errors="backslashreplace"),
+            )
 
 
 def keep_open() -> None:
@@ -42,9 +66,7 @@ def is_broken_pipe(error: OSError) -> bool:
 def interruptible() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise KeyboardInterrupt inside the block; a second signal is ignored after it.
 
-    The exception has the number of the signal.
-
-    A signal that was ignored before (nohup) stays ignored.
+    The exception has the number of the signal. One that was ignored before (nohup) stays ignored.
     """
     interrupted = False
 
@@ -75,12 +97,12 @@ class _BrokenPipeTolerant(io.TextIOWrapper):
 
     write_error: OSError | None = None
 
-    def write(self, text: str) -> int:
+    def write(self, content: str) -> int:
         try:
-            return super().write(text)
+            return super().write(content)
         except OSError as error:
             self._give_up(error)
-            return len(text)
+            return len(content)
 
     def flush(self) -> None:
         try:

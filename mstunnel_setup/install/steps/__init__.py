@@ -1,1 +1,1 @@
-"""The steps of an installation, one file each, named as the administrator knows them."""
+"""The steps of an installation; `step_list` has their names and order."""

@@ -1,18 +1,28 @@
-"""Step `account`: the service account of a rootless gateway, and the directory of settings that it owns."""
+"""The steps of root alone for a rootless gateway.
+
+`account`: the service account, and the directory of settings that it owns. `uplink`: connect its gateway to
+the network in the kernel. `boot`: have each boot reach the target that rootless containers wait for.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from mstunnel_setup.actions import accounts
-from mstunnel_setup.actions.directories import GiveDirectory
+from mstunnel_setup.actions import accounts, uplink
+from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.store_answer import StoreAnswer
-from mstunnel_setup.base import paths
+from mstunnel_setup.actions.units import ConfigureUnit, ReachTarget
+from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.installed import path_of
 from mstunnel_setup.io import accounts as known_accounts
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts.host import HostReader, RootlessFacts
+from mstunnel_setup.readiness.facts.programs import obstacle
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.receipt import Receipt
@@ -31,7 +41,7 @@ class ServiceAccount:
     incomplete: bool = False
 
 
-def _gather(context: Context) -> ServiceAccount:
+def _gather_account(context: Context) -> ServiceAccount:
     files, name = context.host.files, context.answers.account
     if name == "root":
         raise UsageError(
@@ -53,33 +63,127 @@ def is_incomplete(files: Files, receipt: Receipt, name: str) -> bool:
     return interrupted and found is not None and files.state(found.home) is None
 
 
-def _decide(account: ServiceAccount) -> Sequence[Action]:
+def _decide_account(account: ServiceAccount) -> Sequence[Action]:
     facts, name = account.facts, account.facts.account
     actions: list[Action] = [
         StoreAnswer(name="mode", value="rootless"),
         StoreAnswer(name="account", value=name),
-        *_identity(account),
     ]
+    if facts.uid is None or account.incomplete:
+        # A new account gets its subordinate ids with its creation (useradd(8)).
+        actions.append(accounts.CreateAccount(name=name))
+    else:
+        if facts.subuids < accounts.IDS:
+            actions.append(accounts.GiveIds(name=name, ids="subuid", first=facts.free_subuid))
+        if facts.subgids < accounts.IDS:
+            actions.append(accounts.GiveIds(name=name, ids="subgid", first=facts.free_subgid))
     if account.reads_journal is False:
         actions.append(accounts.JoinGroup(name=name, group=accounts.JOURNAL_GROUP))
     if not facts.linger:
         actions.append(accounts.EnableLinger(name=name))
     if facts.uid is None or facts.directory_owner != facts.uid:
-        actions.append(GiveDirectory(path=paths.CONFIGURATION, account=name))
+        actions.append(accounts.GiveDirectory(path=paths.CONFIGURATION, account=name))
     return actions
 
 
-def _identity(account: ServiceAccount) -> Sequence[Action]:
-    """A new account gets its subordinate ids with its creation (useradd(8))."""
-    facts = account.facts
-    if facts.uid is None or account.incomplete:
-        return (accounts.CreateAccount(name=facts.account),)
-    actions: list[Action] = []
-    if facts.subuids < accounts.IDS:
-        actions.append(accounts.GiveIds(name=facts.account, ids="subuid", first=facts.free_subuid))
-    if facts.subgids < accounts.IDS:
-        actions.append(accounts.GiveIds(name=facts.account, ids="subgid", first=facts.free_subgid))
-    return actions
+ACCOUNT = Step("account", text("Service account"), _gather_account, _decide_account)
 
 
-STEP = Step("account", text("Service account"), _gather, _decide)
+# Whenever the rules of the host are loaded again, those of the uplink have to be.
+_RULES_LOADED: Final = f"{uplink.UNITS}/nftables.service.wants"
+
+
+@dataclass(frozen=True)
+class Uplink:
+    """The account, the port of its gateway, the program; `obstacle` is why the host cannot have an uplink."""
+
+    account: str
+    port: int
+    program: str
+    obstacle: str = ""
+
+
+def uplink_obstacle(host: Host) -> str:
+    """Why this host cannot have an uplink; empty when it can."""
+    if not host.systemd.running():
+        return text("systemd does not run here")
+    return obstacle(host.files, host.processes)
+
+
+def _gather_uplink(context: Context) -> Uplink:
+    if found := uplink_obstacle(context.host):
+        context.prompter.say(
+            text(
+                "No uplink for the gateway: {found}. Its packets pass pasta or slirp4netns instead, "
+                "which is slower. `mst-cli help rootless` says more.",
+                found=found,
+            )
+        )
+    program = path_of(context.host.files, uplink.PROGRAM)
+    return Uplink(context.answers.account, context.port, program, found)
+
+
+def _decide_uplink(wanted: Uplink) -> Sequence[Action]:
+    if wanted.obstacle:
+        return ()
+
+    def unit_text(name: str) -> str:
+        return rendering.render(
+            f"systemd/{name}",
+            account=wanted.account,
+            program=wanted.program,
+            socket_unit=uplink.SOCKET_UNIT,
+            socket=uplink.socket_of(wanted.port),
+            device=uplink.DEVICE,
+            table=uplink.TABLE,
+            rules=uplink.RULES,
+        )
+
+    # What runs as the account in the network of a container before its first process (oci-hooks(5)).
+    hook: JsonObject = {
+        "version": "1.0.0",
+        "hook": {
+            "path": wanted.program,
+            "args": [uplink.PROGRAM, "attach", str(wanted.port)],
+            "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
+            "timeout": 60,
+        },
+        "when": {"always": True},
+        "stages": ["createContainer"],
+    }
+    links = (_RULES_LOADED, f"{uplink.UNITS}/sockets.target.wants")
+    return (
+        MakeDirectory(path=uplink.DIRECTORY),
+        WriteJson(path=uplink.HOOK, value=hook),
+        WriteFile(path=uplink.RULES, text=uplink.rules(wanted.port)),
+        *dict.fromkeys(above for link in links for above in directories(link)),
+        *(
+            ConfigureUnit(unit=unit, path=f"{uplink.UNITS}/{unit}", text=unit_text(unit))
+            for unit in (uplink.SERVICE_UNIT, uplink.RULES_UNIT)
+        ),
+        Link(path=f"{_RULES_LOADED}/{uplink.RULES_UNIT}", target=f"{uplink.UNITS}/{uplink.RULES_UNIT}"),
+        uplink.InstallUplink(unit=uplink.SOCKET_UNIT, text=unit_text(uplink.SOCKET_UNIT)),
+    )
+
+
+UPLINK = Step("uplink", text("Network of the gateway through the kernel"), _gather_uplink, _decide_uplink)
+
+
+# Podman 5.3 and later lets the containers of an account wait for it, for 90 s and in vain where nothing pulls
+# it in (podman-user-wait-network-online.service).
+TARGET = "network-online.target"
+# What `systemctl add-wants multi-user.target network-online.target` makes.
+_WANTS = "/etc/systemd/system/multi-user.target.wants"
+
+
+def _decide_boot(live: bool) -> Sequence[Action]:
+    link = Link(path=f"{_WANTS}/{TARGET}", target=f"/usr/lib/systemd/system/{TARGET}")
+    return (*directories(_WANTS), link, *([ReachTarget(unit=TARGET)] if live else []))
+
+
+BOOT: Step[Context, bool] = Step(
+    "boot",
+    text("Network before the containers, at every boot"),
+    lambda context: context.host.files.live,
+    _decide_boot,
+)

@@ -9,12 +9,11 @@ from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
-from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.readiness.checks.addresses import free_range
-from mstunnel_setup.readiness.facts.host import HostReader, TunnelFacts
+from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.facts.parse import cni_bridges, json_object
-from mstunnel_setup.readiness.facts.section import EngineName, Settings, text_of, texts_below
+from mstunnel_setup.readiness.facts.section import EngineName, text_of, texts_below
 from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -41,12 +40,12 @@ class Move:
 
 
 def _gather(context: Context) -> Move:
-    network, engine = context.answers.bridge or "", readiness_input.engine_name(context)
+    network, engine = context.answers.bridge or "", context.engine_name
     if not network or context.answers.mode == "rootless":
         return Move("", engine)
     files = context.host.files
     texts = {path: text_of(files, path) for path in (DAEMON, NETAVARK)}
-    if HostReader(files, context.host.clock, Settings(), {}).network_backend() == "cni":
+    if context.host_reader.network_backend() == "cni":
         texts |= texts_below(files, (_CNI,), ".conflist")
     states = {path: files.state(path) for path in texts}
     modes = {path: state.mode for path, state in states.items() if state is not None}

@@ -8,24 +8,33 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mstunnel_setup.actions.certificate_schedule import pending_imports
-from mstunnel_setup.actions.certificates import FreshenIdentity, JudgeIdentity, PlaceIdentity, PlaceKey
+from mstunnel_setup.actions.certificates import (
+    FreshenIdentity,
+    JudgeIdentity,
+    PlaceIdentity,
+    PlaceKey,
+    pending_imports,
+)
 from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFile
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import joined, text, with_hint
-from mstunnel_setup.certificates import generations
+from mstunnel_setup.certificates import generations, revocation
 from mstunnel_setup.certificates.ca_trust import exposed_keys, readable_keys
 from mstunnel_setup.certificates.certificate import Identity
+from mstunnel_setup.certificates.chain_building import best_path
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint, given_pem, key_pem
-from mstunnel_setup.install import certificate_source, device_certificates, revocation
+from mstunnel_setup.certificates.revocation import RevocationStatus, fetching, revocation_findings
+from mstunnel_setup.certificates.revocation import ask as ask_responders
+from mstunnel_setup.install import certificate_source, device_certificates
+from mstunnel_setup.install.certificate_source import CERTIFICATE_AWAITED
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import CERTIFICATE_AWAITED
 from mstunnel_setup.install.steps import images
+from mstunnel_setup.install.steps.sign_in import http_session
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -80,7 +89,7 @@ def suitable(context: Context, public_address: str | None) -> Certificate:
             certificate = _or_in_use(context, _read(context, source))
             context.cache.identity = certificate.identity
             examine(context, certificate.identity, public_address)
-            tell(context, revocation.ask(context, certificate.identity).findings)
+            tell(context, ask_authorities(context, certificate.identity).findings)
         except CertificateError as error:
             of_passphrase = error.code.startswith("pfx-passphrase")
             if not (of_passphrase and certificate_source.ask_for_passphrase(context, source, error)):
@@ -131,13 +140,8 @@ def _renewed(
     try:
         leaf = named.load(context.host).leaf
     except SetupError as error:  # also a passphrase that is not available
-        context.note(
-            text(
-                "Certificate: {paths} is not used: {problem}.",
-                paths=" and ".join(named.paths),
-                problem=error.message,
-            )
-        )
+        paths_named, problem = " and ".join(named.paths), error.message
+        context.note(text("Certificate: {paths} is not used: {problem}.", paths=paths_named, problem=problem))
         return None
     others = [generations.leaf_in_use(context.host.files), at_usual_place and at_usual_place.identity.leaf]
     later = all(generations.is_later(leaf, other) for other in others if other)
@@ -185,11 +189,8 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
     else:
         exists = context.host.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=exists)
-    context.note(
-        text(
-            "Certificate: the one in {paths} {reason}.", paths=" and ".join(found.source.paths), reason=reason
-        )
-    )
+    named = " and ".join(found.source.paths)
+    context.note(text("Certificate: the one in {paths} {reason}.", paths=named, reason=reason))
     return Certificate(generations.source(context.host.files, paths.ACTIVE), current)
 
 
@@ -241,6 +242,35 @@ def tell(context: Context, found: Sequence[Problem]) -> None:
     for finding in found:
         if finding.severity is Severity.WARNING or finding.hint:
             context.note(text("Certificate: {problem}", problem=with_hint(finding.message, finding.hint)))
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """What was learnt about a chain, the leaf first."""
+
+    verdicts: tuple[RevocationStatus, ...]
+
+    @property
+    def findings(self) -> tuple[Problem, ...]:
+        """Errors and warnings."""
+        return tuple(revocation_findings(self.verdicts))
+
+
+def ask_authorities(context: Context, identity: Identity) -> Revocation:
+    """Ask responders and lists about every certificate of the path to its root. Raises nothing."""
+    roots, now = context.host.trusted_roots, context.host.clock.now()
+    path = best_path(identity.leaf, identity.given or identity.chain, roots, now)
+    http = http_session(context, timeout=5, deadline=5)
+    try:
+        return Revocation(ask_responders(path.certificates, fetching(http), now))
+    finally:
+        http.close()
+
+
+def keep_revocation(context: Context, identity: Identity, found: Revocation) -> None:
+    """Keep the answer for commands that must not wait for the network."""
+    now, name = context.host.clock.now(), fingerprint(identity)
+    revocation.keep(context.host.files, revocation.ASKED_BY_COMMANDS, name, found.verdicts, now)
 
 
 def refuse_gone(context: Context) -> None:

@@ -1,10 +1,15 @@
 """Step `configure`: the server configuration of the site, as files the gateway reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile, WriteJson
-from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
+from mstunnel_setup.actions.gateway_configuration import (
+    PlaceRadiusServers,
+    WriteGatewayConfiguration,
+    client_conf,
+    refuse_secret,
+)
 from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.answers.model import RadiusAnswers
 from mstunnel_setup.base import paths
@@ -17,15 +22,11 @@ from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATI
 from mstunnel_setup.gateway.oidc import TokenIssuers, TokenRules, TokenVersion, tenant_of
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.gateway.rendering import render
-from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.radius import PlaceRadiusServers, client_conf, refuse_secret
 from mstunnel_setup.install.steps import environment, images, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
-
-_VERSIONS: Mapping[str, TokenVersion] = {"1": 1, "2": 2}
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def _token_rules(context: Context) -> TokenRules:
             named=tenant_of(issuer),
             tenant=issuers.tenant_id,
         )
-    version = _VERSIONS[answers.version] if answers.version else issuers.version(issuer)
+    versions: dict[str, TokenVersion] = {"1": 1, "2": 2}
+    version = versions[answers.version] if answers.version else issuers.version(issuer)
     return TokenRules(
         metadata=issuers.metadata(version),
         tenant_id=issuers.tenant_id,
@@ -114,27 +116,24 @@ def _decide(configuration: Configuration) -> Sequence[Action]:
     options = configuration.options
     rendered = render(configuration.server, options, level=configuration.level)
     balancers = "".join(f"{address}\n" for address in options.balancers)
+    radius: tuple[Action, ...] = ()
+    if configuration.radius.secret is not None:
+        given = configuration.radius
+        text = client_conf(given.servers, given.nas_identifier or "")
+        radius = (
+            MakeDirectory(path=paths.RADIUS, mode=0o700),
+            WriteFile(path=paths.RADIUS_CLIENT, text=text, mode=0o600),
+            PlaceRadiusServers(servers=given.servers, secret=str(given.secret)),
+        )
     return (
         WriteJson(path=paths.ADMIN_SETTINGS, value=rendered.settings, managed=True),
         WriteJson(path=paths.OIDC_JSON, value=configuration.oidc),
         WriteFile(path=paths.PROBE_URL, text=f"{configuration.probe_url}\n", managed=True),
-        *_radius(configuration.radius),
+        *radius,
         *((WriteFile(path=paths.BALANCERS, text=balancers),) if balancers else ()),
         WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
         # Once ocserv has accepted them: until then the monitor goes on with the earlier ones.
         WriteJson(path=paths.GATEWAY_SETTINGS, value=options.model_dump(mode="json")),
-    )
-
-
-def _radius(given: RadiusAnswers) -> Sequence[Action]:
-    """The actions that name the RADIUS servers to the gateway; none where it asks none."""
-    if given.secret is None:
-        return ()
-    text = client_conf(given.servers, given.nas_identifier or "")
-    return (
-        MakeDirectory(path=paths.RADIUS, mode=0o700),
-        WriteFile(path=paths.RADIUS_CLIENT, text=text, mode=0o600),
-        PlaceRadiusServers(servers=given.servers, secret=str(given.secret)),
     )
 
 
@@ -146,7 +145,11 @@ def refuse_radius_secret(context: Context) -> None:
 
 def refuse_forgeable(context: Context) -> None:
     """Raise UsageError where others than the balancers could send the gateway an address of a device."""
-    if context.answers.proxy_protocol_from and readiness_input.hides_senders(context):
+    if not context.answers.proxy_protocol_from or context.engine_name != "docker":
+        return
+    # Docker's own proxy takes IPv6, and a link-local address is enough for that.
+    addresses = context.host_reader.addresses()
+    if addresses.ipv6 and not addresses.ipv6_disabled:
         raise UsageError(
             "proxy-protocol-forgeable",
             (

@@ -5,12 +5,11 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+from mstunnel_setup.actions.accounts import GiveToAgent
 from mstunnel_setup.actions.containers import MakeStateDirectory
-from mstunnel_setup.actions.directories import GiveToAgent
-from mstunnel_setup.actions.files import CopyFile, LinkInPlace, MakeDirectory, MergeFile, WriteFile
+from mstunnel_setup.actions.files import CopyFile, MakeDirectory, MergeFile, WriteFile
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
 from mstunnel_setup.base import paths
@@ -18,7 +17,7 @@ from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageE
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.gateway.errors import EnvironmentFileError
+from mstunnel_setup.gateway.env_file import EnvironmentFileError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.readiness.facts.section import text_of
 from mstunnel_setup.transaction.action import Action
@@ -33,7 +32,6 @@ _MEANINGS: Mapping[str, str] = {
     "CLIENT_TO_CLIENT": text("true: devices reach each other"),
 }
 _STOP = "stop"
-_EDIT = text("Edit the file now if needed, then press Enter (or type {stop})", stop=_STOP)
 WANTED = "environment.wanted"
 TENANT_ROOTS = f"{paths.CA_TRUST}/tenant-ca.crt"
 """Where the certificates of `tenant.ca_file` are kept."""
@@ -61,23 +59,46 @@ def _gather(context: Context) -> Environment:
     present = None if current is None else env_file.decode(current, paths.ENVIRONMENT)
     # From a file that does not exist no line was removed.
     before, wanted = _before(context) if present is not None else {}, _wanted(context)
-    edited = _edited_proxies(env_file.parse(present or "", paths.ENVIRONMENT), before)
-    text = env_file.merge(present, before, wanted | edited, paths.ENVIRONMENT)
-    for each in (present or "", text):
-        _protect_passwords(context, env_file.parse(each, paths.ENVIRONMENT))
-    context.cache.environment = text.encode()
-    ca_file = context.answers.tenant.ca_file
-    ca_pem = context.answers.tenant.ca_pem or ""
-    return Environment(text, wanted, ca_file, _digest(context, ca_file), ca_pem, paths.ROOTLESS)
+    # A proxy that an administrator has written into `env.sh`, in either case, is the one for both cases.
+    known = env_file.parse(present or "", paths.ENVIRONMENT)
+    edited = {name: value for name, value in known.items() if before.get(name) != value}
+    proxies = {
+        variable: value
+        for name in PROXIES
+        if (value := _either(name, edited))
+        for variable in (name, name.upper())
+    }
+    content = env_file.merge(present, before, wanted | proxies, paths.ENVIRONMENT)
+    # The password of a proxy, which should have none, is kept out of plans and messages.
+    for variables in (known, env_file.parse(content, paths.ENVIRONMENT)):
+        for name in (*PROXIES, *map(str.upper, PROXIES)):
+            _, login = without_login(variables.get(name, ""))
+            if password := login.partition(":")[2]:
+                context.protect(password)
+                context.protect(unquote(password))
+    context.cache.environment = content.encode()
+    tenant = context.answers.tenant
+    digest = _digest_of_roots(context, tenant.ca_file) if tenant.ca_file else ""
+    return Environment(content, wanted, tenant.ca_file, digest, tenant.ca_pem or "", paths.ROOTLESS)
 
 
-def _protect_passwords(context: Context, variables: Mapping[str, str]) -> None:
-    """Keep the password of a proxy, which should have none, out of plans and messages."""
-    for name in (*PROXIES, *map(str.upper, PROXIES)):
-        _, login = without_login(variables.get(name, ""))
-        if password := login.partition(":")[2]:
-            context.protect(password)
-            context.protect(unquote(password))
+def _digest_of_roots(context: Context, ca_file: str) -> str:
+    """The digest of the file with the roots of the tenant; all users may read the copy below ca-trust.
+
+    Raises UsageError for a file that is missing or contains a key.
+    """
+    content = context.host.files.read_given(ca_file)
+    if content is None:
+        raise CA_FILE_MISSING(path=ca_file)
+    with contextlib.suppress(CertificateError):
+        if read_material(content).keys:
+            raise UsageError(
+                "ca-file-with-key",
+                "{ca_file} contains a private key",
+                hint="Give a file that contains certificates only.",
+                ca_file=ca_file,
+            )
+    return hashlib.sha256(content).hexdigest()
 
 
 def content(context: Context) -> bytes:
@@ -96,13 +117,6 @@ def _before(context: Context) -> Mapping[str, str]:
     """Settings chosen by an earlier run; the other lines of the file are the administrator's."""
     earlier = remembered(context.receipt, WANTED)
     return {name: str(value) for name, value in earlier.items()} if isinstance(earlier, dict) else {}
-
-
-def _edited_proxies(present: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
-    """A proxy that an administrator has written into `env.sh`, in either case, is the one for both cases."""
-    edited = {name: value for name, value in present.items() if before.get(name) != value}
-    found = {name: _either(name, edited) for name in PROXIES}
-    return {variable: value for name, value in found.items() if value for variable in (name, name.upper())}
 
 
 def _wanted(context: Context) -> dict[str, str]:
@@ -153,24 +167,6 @@ def adopt_proxies(context: Context) -> None:
             os.environ.setdefault(variable, value)
 
 
-def _digest(context: Context, ca_file: str | None) -> str:
-    if ca_file is None:
-        return ""
-    content = context.host.files.read_given(ca_file)
-    if content is None:
-        raise CA_FILE_MISSING(path=ca_file)
-    with contextlib.suppress(CertificateError):
-        # All users may read the copy below ca-trust.
-        if read_material(content).keys:
-            raise UsageError(
-                "ca-file-with-key",
-                "{ca_file} contains a private key",
-                hint="Give a file that contains certificates only.",
-                ca_file=ca_file,
-            )
-    return hashlib.sha256(content).hexdigest()
-
-
 def _decide(environment: Environment) -> Sequence[Action]:
     actions: list[Action] = [MakeDirectory(path=path, mode=mode) for path, mode in DIRECTORIES]
     actions.append(MakeStateDirectory(path=paths.AGENT_DIRECTORY))
@@ -191,7 +187,8 @@ def _prove(context: Context, _environment: Environment) -> None:
         return
     context.prompter.say(joined(described(settings(context)), "\n"))
     while True:
-        typed = context.prompter.ask(_EDIT, default="")
+        question = text("Edit the file now if needed, then press Enter (or type {stop})", stop=_STOP)
+        typed = context.prompter.ask(question, default="")
         if typed.lower() == _STOP:
             raise WaitingError(
                 "environment-to-edit",
@@ -200,10 +197,24 @@ def _prove(context: Context, _environment: Environment) -> None:
                 path=paths.ENVIRONMENT,
             )
         context.cache.environment = None
-        problem = text("Press Enter to continue, or type {stop}.", stop=_STOP) if typed else _problem(context)
-        if not problem:
+        if typed:
+            context.prompter.say(text("Press Enter to continue, or type {stop}.", stop=_STOP))
+            continue
+        try:
+            for name, value in settings(context).items():
+                refuse_wrong(name, value)
+        except (EnvironmentFileError, UsageError) as error:
+            message, hint = error.message, error.hint
+            context.prompter.say(
+                text(
+                    "{environment}: {message}. {hint}",
+                    environment=paths.ENVIRONMENT,
+                    message=message,
+                    hint=hint,
+                )
+            )
+        else:
             return
-        context.prompter.say(problem)
 
 
 def described(found: Mapping[str, str]) -> Iterator[str]:
@@ -215,30 +226,9 @@ def described(found: Mapping[str, str]) -> Iterator[str]:
         yield text("  {name:17} {meaning:42} {set}", name=name, meaning=meaning, set=value or text("not set"))
 
 
-def _problem(context: Context) -> str:
-    """What is wrong in `env.sh` as it was edited; empty when it can be used."""
-    try:
-        for name, value in settings(context).items():
-            refuse_wrong(name, value)
-    except (EnvironmentFileError, UsageError) as error:
-        return text(
-            "{environment}: {message}. {hint}",
-            environment=paths.ENVIRONMENT,
-            message=error.message,
-            hint=error.hint,
-        )
-    return ""
-
-
 STEP = Step("environment", text("Settings of the gateway (env.sh)"), _gather, _decide, _prove)
 
 
 def given_to_agent(directory: str, *, rootless: bool) -> Sequence[Action]:
     """The action that lets the agent write into a directory; none without root, where it is the account."""
     return () if rootless else (GiveToAgent(path=directory),)
-
-
-def usual_name(path: str) -> LinkInPlace:
-    """The action that makes a file of the agent known by the name that the vendor's reference has for it."""
-    name = paths.USUAL_NAMES[path]
-    return LinkInPlace(path=name, target=os.path.relpath(path, PurePosixPath(name).parent))

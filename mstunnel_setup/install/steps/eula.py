@@ -15,7 +15,6 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -40,10 +39,6 @@ def terms() -> str:
     return package_files("mstunnel_setup").joinpath("data/eula.txt").read_text(encoding="utf-8")
 
 
-def _gather(context: Context) -> Acceptance:
-    return Acceptance(answers_to_store(context), _record(context))
-
-
 def answers_to_store(context: Context) -> JsonObject:
     """The answers to store for later runs; what a step asks for and remembers is left to that step.
 
@@ -64,25 +59,20 @@ def _record(context: Context) -> JsonObject | None:
         return earlier if isinstance(earlier, dict) else None
     if context.answers.eula != "accept":
         context.prompter.page(terms())
-        if not _accepts(context.prompter):
-            raise UsageError(
-                "eula-declined",
-                "the terms were not accepted; nothing was changed",
-                hint="Run the command again and type yes, or set `eula: accept` in the answer file.",
-            )
+        while True:
+            typed = context.prompter.ask("Do you accept these terms? Type yes or no", default="no")
+            typed = typed.strip().lower()
+            if typed in ("yes", "y"):
+                break
+            if typed in ("no", "n", ""):
+                raise UsageError(
+                    "eula-declined",
+                    "the terms were not accepted; nothing was changed",
+                    hint="Run the command again and type yes, or set `eula: accept` in the answer file.",
+                )
+            context.prompter.say("Type yes or no.")
         context.cache.answers = answered(context.answers, {"eula": "accept"})
     return {"sha256": _digest(), "who": getpass.getuser()}
-
-
-def _accepts(prompter: Prompter) -> bool:
-    """Whether the person types yes; an empty line means no, anything else asks again."""
-    while True:
-        typed = prompter.ask("Do you accept these terms? Type yes or no", default="no").strip().lower()
-        if typed in ("yes", "y"):
-            return True
-        if typed in ("no", "n", ""):
-            return False
-        prompter.say("Type yes or no.")
 
 
 def _outstanding(context: Context) -> bool:
@@ -115,5 +105,11 @@ def _decide_by_root(record: JsonObject | None) -> Sequence[Action]:
     return () if record is None else (StoreAnswer(name=_ACCEPTED, value=record),)
 
 
-STEP = Step("eula", text("Licence and terms of use"), _gather, _decide, missing=_missing)
+STEP = Step(
+    "eula",
+    text("Licence and terms of use"),
+    lambda context: Acceptance(answers_to_store(context), _record(context)),
+    _decide,
+    missing=_missing,
+)
 BY_ROOT = Step("eula", text("Licence and terms of use"), _record, _decide_by_root, missing=_missing)

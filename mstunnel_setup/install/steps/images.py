@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mstunnel_setup.actions.containers import LoadImage, PullImage
 from mstunnel_setup.actions.files import WriteJson
-from mstunnel_setup.actions.images import LoadImage, PullImage
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.archive import archived_images
-from mstunnel_setup.containers.choice import ChooseEngine, Chosen, engine_of
+from mstunnel_setup.containers.choice import ChooseEngine, EngineChoice, engine_of
 from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.containers.versions import engine_table, is_tested, release
@@ -24,7 +24,7 @@ from mstunnel_setup.transaction.step import Step
 class GatewayImages:
     """The engine, references (`name@sha256:…`) of the two images, and for those in an archive, which one."""
 
-    engine: Chosen
+    engine: EngineChoice
     server: str
     agent: str
     archives: Mapping[str, str]
@@ -77,13 +77,7 @@ def for_judgement(context: Context) -> str:
 
 
 def _gather(context: Context) -> GatewayImages:
-    engine = _engine(context)
-    server, agent = references(context)
-    return GatewayImages(engine, server, agent, _archives(context, (server, agent)))
-
-
-def _engine(context: Context) -> Chosen:
-    """The engine in use; an installation stays with its own. Raises UsageError when another is asked for."""
+    # An installation stays with its engine.
     installed, wanted = engine_of(context.receipt), context.answers.engine
     if installed is not None and wanted not in ("auto", installed):
         raise UsageError(
@@ -99,14 +93,28 @@ def _engine(context: Context) -> Chosen:
         tested = ", ".join(engine_table().engines[chosen.name].tested)
         name = f"{chosen.name.capitalize()} {chosen.version}"
         context.note(text("{name} is not a tested version ({tested}); continuing.", name=name, tested=tested))
-    return chosen
+    server, agent = references(context)
+    return GatewayImages(chosen, server, agent, _archives(context, (server, agent)))
 
 
 def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
     """The archive of each wanted image. Raises EngineError when archives are given and one is missing."""
     given = context.answers.images.archive
     if not given:
-        _refuse_unreachable(context, wanted)
+        # An image of this release may come from its archive only.
+        own = release_images()
+        absent = own is not None and not all(context.host.engine.image(reference) for reference in wanted)
+        if own and absent and any(reference.startswith(f"{LOCAL}/") for reference in wanted):
+            raise EngineError(
+                "image-archive-missing",
+                (
+                    "this program has no registry for its images, and {archive} is neither beside it nor "
+                    "in {image_archives}"
+                ),
+                hint="Copy {archive} to {image_archives}, or use --offline FILE or `images.registry`.",
+                archive=own.archive,
+                image_archives=paths.IMAGE_ARCHIVES,
+            )
         return {}
     holder = {image.digest: archive for archive in given for image in archived_images(archive)}
     missing = [reference for reference in wanted if reference.rpartition("@")[2] not in holder]
@@ -126,24 +134,6 @@ def judge_archives(context: Context) -> None:
     """Raise EngineError for archives that cannot be used, before anything is changed."""
     if context.answers.images.archive:
         _archives(context, references(context))
-
-
-def _refuse_unreachable(context: Context, wanted: Sequence[str]) -> None:
-    """Raise EngineError when an image of this release could only come from an archive that is not there."""
-    own = release_images()
-    if own is None or all(context.host.engine.image(reference) for reference in wanted):
-        return
-    if any(reference.startswith(f"{LOCAL}/") for reference in wanted):
-        raise EngineError(
-            "image-archive-missing",
-            (
-                "this program has no registry for its images, and {archive} is neither beside it nor "
-                "in {image_archives}"
-            ),
-            hint="Copy {archive} to {image_archives}, or use --offline FILE or `images.registry`.",
-            archive=own.archive,
-            image_archives=paths.IMAGE_ARCHIVES,
-        )
 
 
 def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
@@ -178,9 +168,10 @@ def _bring(reference: str, archives: Mapping[str, str]) -> Action:
     return PullImage(reference=reference)
 
 
-def _missing(context: Context) -> Sequence[str]:
-    del context
-    return ("images.server", "images.agent")
-
-
-STEP = Step("images", text("Container images"), _gather, _decide, missing=_missing)
+STEP = Step(
+    "images",
+    text("Container images"),
+    _gather,
+    _decide,
+    missing=lambda _context: ("images.server", "images.agent"),
+)

@@ -6,18 +6,16 @@ A host that forwarded nothing before gets rules first, with which it forwards fo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mstunnel_setup.actions import forwarding
+from mstunnel_setup.actions import firewall
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, directories
-from mstunnel_setup.actions.forwarding import Family
+from mstunnel_setup.actions.firewall import Family
 from mstunnel_setup.actions.kernel import LoadModule, SetSysctl
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.text import text
-from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.steps.uplink import obstacle_here
-from mstunnel_setup.readiness.facts.host import HostReader, KernelFacts
-from mstunnel_setup.readiness.facts.section import Settings
+from mstunnel_setup.install.steps.account import uplink_obstacle
+from mstunnel_setup.readiness.facts.host import KernelFacts
 from mstunnel_setup.readiness.sysctls import (
     CONNTRACK_MODULE_FILES,
     FORWARD,
@@ -54,28 +52,26 @@ class Kernel:
     @property
     def wanted(self) -> Mapping[str, str]:
         """The settings that a gateway needs, each with its least or its greatest value."""
-        return _wanted(self.facts, self.rootless_port, forwards_ipv6=self.forwards_ipv6, uplink=self.uplink)
-
-
-def _wanted(
-    facts: KernelFacts, rootless_port: int | None, *, forwards_ipv6: bool, uplink: bool
-) -> Mapping[str, str]:
-    """Without those of a module that is not available."""
-    bounds = wanted(rootless_port, facts.advertised if forwards_ipv6 else None, uplink=uplink)
-    tracks = bool((facts.loadable | facts.built_in) & {*CONNTRACK_MODULE_FILES})
-    return {
-        name: bound
-        for name, bound in bounds.items()
-        if tracks or "conntrack" not in name or name in facts.sysctls
-    }
+        facts, advertised = self.facts, self.facts.advertised if self.forwards_ipv6 else None
+        bounds = wanted(self.rootless_port, advertised, uplink=self.uplink)
+        # Without those of a module that is not available.
+        tracks = bool((facts.loadable | facts.built_in) & {*CONNTRACK_MODULE_FILES})
+        return {
+            name: bound
+            for name, bound in bounds.items()
+            if tracks or "conntrack" not in name or name in facts.sysctls
+        }
 
 
 def _gather(context: Context) -> Kernel:
     host, files = context.host, context.host.files
-    facts = HostReader(files, host.clock, Settings(), {}).kernel()
+    facts = context.host_reader.kernel()
     rootless = context.answers.mode == "rootless"
-    forwards_ipv6 = readiness_input.reaches_gateway(context)
-    limited = _limited(context, facts, forwards_ipv6=forwards_ipv6)
+    forwards_ipv6 = context.gateway_gets_ipv6
+    families: dict[Family, str] = {"ipv4": FORWARD, **({"ipv6": FORWARD_6} if forwards_ipv6 else {})}
+    limited: tuple[Family, ...] = tuple(
+        family for family, name in families.items() if _forwards_for_us(context, facts, name)
+    )
     if limited and files.live and host.processes.find("nft") is None:
         context.note(
             "This host will forward packets for others, too: nft is not installed, which would limit that "
@@ -87,15 +83,10 @@ def _gather(context: Context) -> Kernel:
         files.live,
         context.port if rootless else None,
         forwards_ipv6,
-        uplink=rootless and files.live and not obstacle_here(host),
+        uplink=rootless and files.live and not uplink_obstacle(host),
         limited=limited,
         systemd=not files.live or host.systemd.running(),
     )
-
-
-def _limited(context: Context, facts: KernelFacts, *, forwards_ipv6: bool) -> tuple[Family, ...]:
-    families: dict[Family, str] = {"ipv4": FORWARD, **({"ipv6": FORWARD_6} if forwards_ipv6 else {})}
-    return tuple(family for family, name in families.items() if _forwards_for_us(context, facts, name))
 
 
 def _forwards_for_us(context: Context, facts: KernelFacts, name: str) -> bool:
@@ -106,7 +97,7 @@ def _forwards_for_us(context: Context, facts: KernelFacts, name: str) -> bool:
     path, at_boot = facts.sysctl_files.get(name, ("", ""))
     if at_boot == "1" and path != SYSCTL_FILE:
         return False
-    if facts.sysctls.get(name) != "1" or context.host.files.state(forwarding.RULES) is not None:
+    if facts.sysctls.get(name) != "1" or context.host.files.state(firewall.RULES) is not None:
         return True
     entries = context.receipt.entries
     if entry := entries.get(f"sysctl:{name}"):
@@ -116,7 +107,15 @@ def _forwards_for_us(context: Context, facts: KernelFacts, name: str) -> bool:
 
 
 def _decide(kernel: Kernel) -> Sequence[Action]:
-    actions = [action for module, file in _MODULE_FILES.items() for action in _module(module, file, kernel)]
+    actions: list[Action] = []
+    # What is built in, or not available, needs no loading; any file that names a module loads it at boot.
+    for module, file in _MODULE_FILES.items():
+        if module in kernel.facts.loadable:
+            if module not in kernel.facts.module_files:
+                text = rendering.render("kernel/modules-load.conf", module=module)
+                actions.append(WriteFile(path=file, text=text))
+            if module not in kernel.facts.modules and kernel.live:
+                actions.append(LoadModule(name=module))
     # Before the host forwards anything, the rules say for whom.
     actions += _rules(kernel) if kernel.limited else ()
     actions += _settings(kernel)
@@ -127,25 +126,13 @@ def _decide(kernel: Kernel) -> Sequence[Action]:
     return tuple({action.key: action for action in (*made, *actions)}.values())
 
 
-def _module(name: str, file: str, kernel: Kernel) -> list[Action]:
-    """What is built in, or not available, needs no loading; any file that names a module loads it at boot."""
-    actions: list[Action] = []
-    if name not in kernel.facts.loadable:
-        return actions
-    if name not in kernel.facts.module_files:
-        actions.append(WriteFile(path=file, text=rendering.render("kernel/modules-load.conf", module=name)))
-    if name not in kernel.facts.modules and kernel.live:
-        actions.append(LoadModule(name=name))
-    return actions
-
-
 def _rules(kernel: Kernel) -> list[Action]:
     """The units come first: loading the rules starts the one that loads them again after nftables."""
-    limit = forwarding.LimitForwarding(text=forwarding.rules(kernel.limited))
-    actions: list[Action] = [MakeDirectory(path=forwarding.DIRECTORY)]
-    for unit, target in forwarding.WANTS.items() if kernel.systemd else ():
-        path, wants = f"{forwarding.UNITS}/{unit}", f"{forwarding.UNITS}/{target}.wants"
-        written = ConfigureUnit(unit=unit, path=path, text=forwarding.unit_text(unit))
+    limit = firewall.LimitForwarding(text=firewall.rules(kernel.limited))
+    actions: list[Action] = [MakeDirectory(path=firewall.DIRECTORY)]
+    for unit, target in firewall.WANTS.items() if kernel.systemd else ():
+        path, wants = f"{firewall.UNITS}/{unit}", f"{firewall.UNITS}/{target}.wants"
+        written = ConfigureUnit(unit=unit, path=path, text=firewall.unit_text(unit))
         actions += [*directories(wants), written if kernel.live else written.file]
         actions.append(Link(path=f"{wants}/{unit}", target=path))
     return [*actions, limit if kernel.live else limit.file]

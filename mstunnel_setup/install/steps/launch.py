@@ -1,20 +1,25 @@
 """Step `launch`: start both containers, now and at every boot."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import init_script, uplink
-from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartService, StartServices
-from mstunnel_setup.actions.directories import OpenMailbox
+from mstunnel_setup.actions import uplink
+from mstunnel_setup.actions.accounts import OpenMailbox
+from mstunnel_setup.actions.containers import (
+    MakeStateDirectory,
+    PullImage,
+    RunContainer,
+    StartService,
+    StartServices,
+)
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile, WriteJson, directories
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.actions.images import PullImage
-from mstunnel_setup.actions.init_script import Init
-from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
+from mstunnel_setup.actions.tunnel_device import DEVICE
+from mstunnel_setup.actions.units import Init, InstallQuadlet, InstallUnit, init_script, init_system
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CheckError, EngineError
+from mstunnel_setup.base.errors import CheckError, EngineError, declare
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, output
 from mstunnel_setup.containers import choice, quadlet, run_arguments
@@ -23,14 +28,10 @@ from mstunnel_setup.containers.choice import RunMethod
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, Network
-from mstunnel_setup.install import container_specs, readiness_input
+from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import (
-    PORT_IN_USE,
-)
-from mstunnel_setup.install.programs import path_of
+from mstunnel_setup.install.installed import path_of
 from mstunnel_setup.install.steps import configure, environment, images
-from mstunnel_setup.install.tunnel_device import DEVICE
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.facts.host import own_addresses
@@ -38,13 +39,18 @@ from mstunnel_setup.readiness.facts.programs import resolver
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
+PORT_IN_USE = declare(
+    CheckError,
+    "port-in-use",
+    "port {port} is already in use: {programs}",
+    "Stop that service, or choose another port in the server configuration in the admin center.",
+)
 _TUN = DEVICE
 # The first is there with cgroup v2 only, the second with v1 only.
 _CONTROLLERS = "/sys/fs/cgroup/cgroup.controllers"
 _PIDS = "/sys/fs/cgroup/pids"
 _CONGESTION_CONTROL = "/proc/sys/net/ipv4/tcp_congestion_control"
 _SLIRP4NETNS: Network = "slirp4netns:port_handler=slirp4netns,mtu=1500"
-_TRACED = ("1", "2")
 _REBOOT: Mapping[EngineName, str] = {
     "podman": text(
         "No systemd runs here. Podman starts the containers again when they end, but not after a "
@@ -103,19 +109,30 @@ def _containers(context: Context, port: int) -> Launch:
         container_specs.server(server_image, machine, port),
         container_specs.agent(agent_image, machine),
     )
-    chosen = _run_method(context)
+    engine = host.chosen
+    facts = choice.HostFacts(
+        engine=engine.name,
+        systemd=host.systemd.running(),
+        cgroup_v2=Path(_CONTROLLERS).exists(),
+        generator=quadlet.available(host.processes, engine.version),
+    )
+    chosen = choice.choose_run_method(facts, context.receipt.entries)
     if paths.ROOTLESS and chosen is not RunMethod.QUADLET:
         raise EngineError(
             "rootless-needs-quadlet",
             "a rootless gateway needs Quadlet: systemd, cgroup v2, Podman 4.9 or later",
             hint="Install what is missing, or install the gateway with root.",
         )
-    init = _init(context) if chosen is RunMethod.ENGINE else None
-    if chosen is RunMethod.ENGINE and init is None:
-        context.prompter.say(_REBOOT[host.chosen.name])
+    init = None
+    if chosen is RunMethod.ENGINE:
+        # The containers of Docker are started by its daemon.
+        if engine.name == "podman" and host.files.live:
+            init = init_system(host.files, host.processes)
+        if init is None:
+            context.prompter.say(_REBOOT[engine.name])
     return Launch(
         containers,
-        host.chosen.name,
+        engine.name,
         chosen,
         paths.ROOTLESS,
         init,
@@ -136,11 +153,11 @@ def container_host(context: Context, port: int) -> container_specs.ContainerHost
         agent_state=str(files.locate(paths.AGENT_STATE)),
         environment=environment.content(context),
         limits_processes=b"pids" in (files.given.read(_CONTROLLERS) or b"") or Path(_PIDS).is_dir(),
-        traced=environment.settings(context).get("TRACE_SESSIONS") in _TRACED,
+        traced=environment.settings(context).get("TRACE_SESSIONS") in ("1", "2"),
         journal=container_specs.JOURNAL if Path(container_specs.JOURNAL).exists() else "",
         network=network(files, context.host.processes) if paths.ROOTLESS else "",
         rootless=paths.ROOTLESS,
-        ipv6_network=engine_ipv6.NETWORK if readiness_input.reaches_gateway(context) else "",
+        ipv6_network=engine_ipv6.NETWORK if context.gateway_gets_ipv6 else "",
         resolver=(resolver(files) or "/etc/resolv.conf") if has_uplink else "",
     )
 
@@ -148,27 +165,20 @@ def container_host(context: Context, port: int) -> container_specs.ContainerHost
 def _versions(host: Host, server: str, agent: str) -> JsonObject:
     """What runs, in the vendor's words; the engine's version has Docker's name with Podman, too."""
     images = {"Server": server, "Agent": agent}
+
+    def created(reference: str) -> JsonValue:
+        """When the image was built, or where that will be known: in a plan it is not there yet."""
+        image = host.engine.image(reference)
+        if image is None:
+            return output(PullImage(reference=reference).key, "created")
+        return image.created.isoformat() if image.created else None
+
     return {
         "ConfigVersion": __version__,
         "DockerVersion": host.engine.version(),
         **{f"{name}ImageHash": reference.rpartition("@")[2] for name, reference in images.items()},
-        **{f"{name}CreateDate": _created(host, reference) for name, reference in images.items()},
+        **{f"{name}CreateDate": created(reference) for name, reference in images.items()},
     }
-
-
-def _created(host: Host, reference: str) -> JsonValue:
-    """When the image was built, or where that will be known: in a plan it is not there yet."""
-    image = host.engine.image(reference)
-    if image is None:
-        return output(PullImage(reference=reference).key, "created")
-    return image.created.isoformat() if image.created else None
-
-
-def _init(context: Context) -> Init | None:
-    """The init that can start Podman's containers; Docker's are started by its daemon."""
-    if context.host.chosen.name == "docker" or not context.host.files.live:
-        return None
-    return init_script.running(context.host.files, context.host.processes)
 
 
 def network(files: Files, processes: Processes) -> Network:
@@ -186,17 +196,6 @@ def network(files: Files, processes: Processes) -> Network:
         "rootless containers need pasta or slirp4netns; neither is installed",
         hint="Install the package passt, which provides pasta.",
     )
-
-
-def _run_method(context: Context) -> RunMethod:
-    host = context.host
-    facts = choice.HostFacts(
-        engine=host.chosen.name,
-        systemd=host.systemd.running(),
-        cgroup_v2=Path(_CONTROLLERS).exists(),
-        generator=quadlet.available(host.processes, host.chosen.version),
-    )
-    return choice.choose_run_method(facts, context.receipt.entries)
 
 
 def _refuse_taken(context: Context, port: int) -> None:
@@ -232,20 +231,16 @@ def _decide(launch: Launch) -> Sequence[Action]:
     if launch.host_addresses:
         # The monitor follows what changes later.
         actions.append(WriteFile(path=paths.HOST_ADDRESSES, text=launch.host_addresses, managed=True))
-    actions += _directories(launch)
-    if launch.ipv6:
-        actions.append(WriteJson(path=engine_ipv6.FILE, value=engine_ipv6.DEFINITION))
-    return [*actions, *_starting(launch)]
-
-
-def _directories(launch: Launch) -> Iterable[MakeDirectory]:
-    """Those of the files that systemd and Podman read, each once."""
+    # Directories of the files that systemd and Podman read, each once.
     found = directories(engine_ipv6.DIRECTORY) if launch.ipv6 else []
     if launch.run_method is RunMethod.QUADLET:
         found += directories(paths.QUADLETS)
     elif launch.run_method is RunMethod.UNIT:
         found += [MakeDirectory(path=_wants(target)) for target in run_arguments.WANTED_BY[launch.engine]]
-    return dict.fromkeys(found)
+    actions += dict.fromkeys(found)
+    if launch.ipv6:
+        actions.append(WriteJson(path=engine_ipv6.FILE, value=engine_ipv6.DEFINITION))
+    return [*actions, *_starting(launch)]
 
 
 def _starting(launch: Launch) -> Iterator[Action]:
@@ -253,7 +248,7 @@ def _starting(launch: Launch) -> Iterator[Action]:
     if launch.run_method is RunMethod.ENGINE:
         yield from (RunContainer(spec=specification) for specification in launch.specifications)
         if launch.init:
-            yield from init_script.at_boot(launch.init, "mstunnel", launch.program)
+            yield from init_script(launch.init, "mstunnel", launch.program)
         return
     services: list[StartService] = []
     for specification in launch.specifications:

@@ -1,7 +1,8 @@
-"""Step `program`: put the one file this run was started from into /usr/sbin, under all its names.
+"""The steps that place our programs, and what the host does for them.
 
-Completions and manual pages go where the shells and `man` of the host look for them; for a rootless gateway,
-the archive of the images goes from beside the file to where the account can read it.
+`program`: the one file this run was started from, in /usr/sbin under all its names. `monitor`: the service
+that carries out what the agent asks for. `audit`: have auditd record who changes the files of the gateway.
+`logs`: a message catalogue, with which the journal explains our entries; rotation of `setup.log`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,18 +11,31 @@ from pathlib import Path
 
 from packaging.version import Version
 
+import mstunnel_setup
 from mstunnel_setup import __version__
-from mstunnel_setup.actions.files import CopyFile, Link, directories
+from mstunnel_setup.actions.files import CopyFile, Link, WriteFile, directories
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
-from mstunnel_setup.base import paths
+from mstunnel_setup.actions.units import (
+    AUDIT_LOADER,
+    CATALOGUES,
+    TARGET_DIRECTORY,
+    Init,
+    InstallService,
+    WriteAuditRules,
+    WriteMessageCatalogue,
+    init_script,
+    init_system,
+)
+from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.programs import FILE, LINKS, directory
-from mstunnel_setup.io import bundle
+from mstunnel_setup.install.installed import FILE, LINKS, MONITOR, MONITOR_UNIT, directory, path_of
+from mstunnel_setup.io import accounts, bundle
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.readiness.facts.section import EngineName
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -57,40 +71,55 @@ class Program:
     archive: Sequence[Action] = ()
 
 
-def _gather(context: Context) -> Program:
-    source = bundle.one_file()
-    digest = None if source is None else _digest(context, source)
-    if source is None or digest is None:
+def _gather_program(context: Context) -> Program:
+    files, source = context.host.files, bundle.one_file()
+    if source is None:
+        return Program()
+    # Of a program that is where it belongs the digest is the recorded one: 30 MB take a while to read.
+    place = f"{directory(files)}/{FILE}"
+    entry, state = context.receipt.entries.get(f"file:{place}"), files.state(place)
+    if entry and entry.finished and state and state.mode == _MODE and str(files.locate(place)) == source:
+        digest: str | None = str(entry.versions[-1]["digest"])
+    else:
+        digest = files.digest_given(source)
+    if digest is None:
         return Program()
     earlier = remembered(context.receipt, _REMEMBERED)
     installed = str(earlier["version"]) if isinstance(earlier, dict) else __version__
     if Version(installed) > Version(__version__):
-        error = CheckError(
-            "program-older",
-            "this program is version {version}, but version {installed} is installed",
-            hint="Run the installed {file}. To downgrade, use --ignore-check program-older.",
-            version=__version__,
-            installed=installed,
-            file=FILE,
+        context.fail(
+            CheckError(
+                "program-older",
+                "this program is version {version}, but version {installed} is installed",
+                hint="Run the installed {file}. To downgrade, use --ignore-check program-older.",
+                version=__version__,
+                installed=installed,
+                file=FILE,
+            )
         )
-        context.fail(error)
-    files = context.host.files
-    support = tuple(support_files(files, bundle.directory() / "support"))
+    support = tuple(_support_files(files, bundle.directory() / "support"))
     return Program(source, digest, directory(files), support=support, archive=_archive(context))
 
 
-def _digest(context: Context, source: str) -> str | None:
-    """SHA-256 of the program; of one that is where it belongs, as recorded: 30 MB take a while to read."""
-    files = context.host.files
-    place = f"{directory(files)}/{FILE}"
-    entry, state = context.receipt.entries.get(f"file:{place}"), files.state(place)
-    if entry and entry.finished and state and state.mode == _MODE and str(files.locate(place)) == source:
-        return str(entry.versions[-1]["digest"])
-    return files.digest_given(source)
+def _support_files(files: Files, support: Path) -> Iterator[CopyFile]:
+    """What copies the files of `support` into directories that the host has: a missing shell needs none.
+
+    They go where the shells and `man` of the host look for them.
+    """
+    for kind, places in SUPPORT_DIRECTORIES.items():
+        target = next((directory for directory in places if files.state(directory) is not None), None)
+        for name in files.given.names(str(support / kind)) if target else ():
+            source = str(support / kind / name)
+            digest = files.digest_given(source)
+            if digest is not None:
+                yield CopyFile(path=f"{target}/{name}", source=source, digest=digest, managed=True)
 
 
 def _archive(context: Context) -> Sequence[Action]:
-    """Nothing where the account finds the archive already, or there is none beside the program."""
+    """For a rootless gateway, what copies the archive of the images to where the account can read it.
+
+    Nothing where the account finds it already, or there is none beside the program.
+    """
     own = release_images()
     if own is None or context.host.scope is not Scope.HOST:
         return ()
@@ -101,7 +130,7 @@ def _archive(context: Context) -> Sequence[Action]:
     return (*directories(str(kept.parent)), CopyFile(path=str(kept), source=str(beside), digest=digest))
 
 
-def _decide(program: Program) -> Sequence[Action]:
+def _decide_program(program: Program) -> Sequence[Action]:
     if program.source is None:
         return ()
     target = f"{program.directory}/{FILE}"
@@ -115,21 +144,139 @@ def _decide(program: Program) -> Sequence[Action]:
     )
 
 
-def given_up(context: Context) -> list[str]:
+def obsolete_keys(context: Context) -> list[str]:
     """Name, completions and manual page of the lab tenant, which earlier releases placed with the program."""
-    made = [entry.key for entry in context.receipt.entries.values() if entry.step == STEP.name]
+    made = [entry.key for entry in context.receipt.entries.values() if entry.step == PROGRAM.name]
     return [key for key in made if "mstunnel-lab" in key.rpartition("/")[2]]
 
 
-STEP = Step("program", text("The program in /usr/sbin"), _gather, _decide)
+PROGRAM = Step("program", text("The program in /usr/sbin"), _gather_program, _decide_program)
 
 
-def support_files(files: Files, support: Path) -> Iterator[CopyFile]:
-    """What copies the files of `support` into directories that the host has: a missing shell needs none."""
-    for kind, places in SUPPORT_DIRECTORIES.items():
-        target = next((directory for directory in places if files.state(directory) is not None), None)
-        for name in files.given.names(str(support / kind)) if target else ():
-            source = str(support / kind / name)
-            digest = files.digest_given(source)
-            if digest is not None:
-                yield CopyFile(path=f"{target}/{name}", source=source, digest=digest, managed=True)
+@dataclass(frozen=True)
+class MonitorService:
+    """The program to run, whether systemd can run it, the engine it asks, whether an account runs it.
+
+    `init` is what runs it in place of systemd, if anything can.
+    """
+
+    program: str
+    systemd: bool
+    engine: EngineName = "podman"
+    rootless: bool = False
+    init: Init | None = None
+
+
+def _gather_monitor(context: Context) -> MonitorService:
+    host = context.host
+    systemd = host.systemd.running()
+    init = init_system(host.files, host.processes) if host.files.live and not systemd else None
+    if not systemd and init is None:
+        context.prompter.say(
+            text(
+                "No systemd runs here: have the init of this host run `{monitor}`, and start it "
+                "again when it ends. It carries out upgrades and restarts what is unhealthy.",
+                monitor=MONITOR,
+            )
+        )
+    return MonitorService(path_of(host.files, MONITOR), systemd, context.engine_name, paths.ROOTLESS, init)
+
+
+def _decide_monitor(monitor: MonitorService) -> Sequence[Action]:
+    if not monitor.systemd:
+        return init_script(monitor.init, MONITOR, monitor.program, now=True) if monitor.init else ()
+    text = rendering.render(
+        f"systemd/{MONITOR_UNIT}", program=monitor.program, engine=monitor.engine, rootless=monitor.rootless
+    )
+    return (*directories(TARGET_DIRECTORY), InstallService(unit=MONITOR_UNIT, text=text))
+
+
+MONITORING = Step("monitor", text("Monitor of the host"), _gather_monitor, _decide_monitor)
+
+RULES = "/etc/audit/rules.d/mst.rules"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Whether auditd runs, the paths to watch, and whether the rules at our place are of others."""
+
+    active: bool
+    watched: tuple[str, ...]
+    foreign: bool = False
+
+
+def _gather_audit(context: Context) -> Audit:
+    host = context.host
+    active = host.files.live and host.processes.find(AUDIT_LOADER) is not None
+    active = active and host.systemd.running() and host.systemd.active("auditd.service")
+    present = host.files.read(RULES)
+    foreign = present is not None and not present.startswith(b"# Written by mstunnel-setup")
+    # Rules that cannot be changed before the next boot (auditctl(8)).
+    if (
+        active
+        and not foreign
+        and "enabled 2" in host.processes.run(("auditctl", "-s"), timeout=15, check=False).output
+    ):
+        context.note(
+            "The audit rules of this host are locked: those of the gateway count from the next boot."
+        )
+    return Audit(active, (paths.CONFIGURATION, path_of(host.files, FILE)), foreign)
+
+
+def _decide_audit(audit: Audit) -> Sequence[Action]:
+    """Newer kernels refuse rules for paths that do not exist, so this comes when they do."""
+    if not audit.active or audit.foreign:
+        return ()
+    return (WriteAuditRules(path=RULES, text=rendering.render("audit/mst.rules", watched=audit.watched)),)
+
+
+AUDIT = Step("audit", text("Audit of the gateway's files"), _gather_audit, _decide_audit)
+
+_SOURCE = str(Path(mstunnel_setup.__file__).with_name("data") / "mstunnel.catalog")
+CATALOGUE = f"{CATALOGUES}/mstunnel.catalog"
+_ROTATIONS = "/etc/logrotate.d"
+ROTATION = f"{_ROTATIONS}/mstunnel"
+# A log that two files name ends logrotate with an error.
+OF_PACKAGE = f"{_ROTATIONS}/mstunnel-setup"
+"""What the Debian and RPM packages of the program bring for root's log."""
+
+
+@dataclass(frozen=True)
+class RotatedLog:
+    """A directory with log files, and who owns it."""
+
+    directory: str
+    user: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True)
+class Logs:
+    """What copies the catalogue, None where the journal has none; whether logrotate is here, and its logs."""
+
+    catalogue: WriteMessageCatalogue | None
+    logrotate: bool
+    rotated: tuple[RotatedLog, ...] = (RotatedLog(paths.HOST_LOG),)
+
+
+def _gather_logs(context: Context) -> Logs:
+    files = context.host.files
+    digest = files.digest_given(_SOURCE)
+    catalogue = None
+    if files.live and digest is not None and files.state(CATALOGUES) is not None:
+        catalogue = WriteMessageCatalogue(path=CATALOGUE, source=_SOURCE, digest=digest)
+    rotated = [] if files.state(OF_PACKAGE) is not None else [RotatedLog(paths.HOST_LOG)]
+    if context.host.scope is Scope.HOST and (found := accounts.find(context.answers.account)) is not None:
+        rotated.append(RotatedLog(f"{found.home}/.local/state/mstunnel/log", found.name, found.group))
+    return Logs(catalogue, files.state(_ROTATIONS) is not None, tuple(rotated))
+
+
+def _decide_logs(logs: Logs) -> Sequence[Action]:
+    actions: list[Action] = [] if logs.catalogue is None else [logs.catalogue]
+    if logs.logrotate and logs.rotated:
+        text = rendering.render("logrotate/mstunnel", logs=logs.rotated)
+        actions.append(WriteFile(path=ROTATION, text=text))
+    return actions
+
+
+LOGS = Step("logs", text("Message catalogue and rotation of the logs"), _gather_logs, _decide_logs)

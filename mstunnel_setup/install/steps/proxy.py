@@ -16,7 +16,6 @@ from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.install import readiness_input
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.readiness.facts.host import ProxyFacts
@@ -69,14 +68,13 @@ class Proxy:
 
 def _gather(context: Context) -> Proxy:
     environment.adopt_proxies(context)
-    wanted, engine = environment.proxies(context), readiness_input.engine_name(context)
+    wanted, engine = environment.proxies(context), context.engine_name
     if not wanted:
         return Proxy(wanted, engine)
     files = context.host.files
     texts = {path: text_of(files, path) for path in (PROFILE, ENVIRONMENT)}
-    directories = tuple(f"{paths.UNITS}/{unit}.d" for unit in units(engine))
-    for directory in directories:
-        texts |= texts_below(files, (directory,), ".conf")
+    for unit in _units(engine):
+        texts |= texts_below(files, (f"{paths.UNITS}/{unit}.d",), ".conf")
     states = {path: files.state(path) for path in texts}
     modes = {path: state.mode for path, state in states.items() if state is not None}
     return Proxy(wanted, engine, texts, modes=modes)
@@ -108,21 +106,17 @@ def _gather_system(context: Context) -> Proxy:
     return replace(proxy, unlabelled=unlabelled, system=public and not proxy.secret, units=False)
 
 
-def _gather_units(context: Context) -> Proxy:
-    return replace(_gather(context), system=False)
-
-
-def units(engine: EngineName) -> tuple[str, ...]:
+def _units(engine: EngineName) -> tuple[str, ...]:
     """The units that fetch images: that of the engine and the host's monitor."""
     return (f"{engine}.service", MONITOR)
 
 
 def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
-    """Host that SELinux keeps from proxies; a person is asked whether to change that."""
+    """Ports that SELinux keeps from proxies; a person is asked whether to change that."""
     host = context.host
     if not (wanted and host.files.live) or text_of(host.files, "/sys/fs/selinux/enforce").strip() != "1":
         return ()
-    reader = ProgramReader(host.files, host.processes, readiness_input.readiness_settings(context.answers))
+    reader = ProgramReader(host.files, host.processes, context.readiness_settings())
     security = SecurityFacts(selinux="enforcing", proxy_ports=reader.proxy_ports())
     found = security.unlabelled(ProxyFacts(places=proxy_places("env.sh", wanted)).ports)
     question = text(
@@ -138,9 +132,15 @@ def _decide(proxy: Proxy) -> Sequence[Action]:
         return ()
     both = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
     actions: list[Action] = [LabelPort(port=port) for port in proxy.unlabelled]
-    if proxy.system:
-        actions += _shells(proxy, both)
-    wanted = units(proxy.engine) if proxy.units else ()
+    if proxy.system and not proxy.exposed:
+        path = proxy.shells
+        present = proxy.texts.get(path, "")
+        text = shell_text(present, both, export=path == PROFILE)
+        if text != present:
+            # A file that is there keeps its mode; a new one with a password in it is root's alone.
+            mode = proxy.modes.get(path, 0o600 if proxy.secret else 0o644)
+            actions += [*directories(path.rpartition("/")[0]), WriteFile(path=path, text=text, mode=mode)]
+    wanted = _units(proxy.engine) if proxy.units else ()
     drop_ins = [action for unit in wanted for action in _drop_in(unit, proxy, both)]
     # Where systemd is not installed, or an account has no units yet, nothing of it is there.
     return [*actions, *(directories(paths.UNITS) if drop_ins else ()), *drop_ins]
@@ -156,37 +156,26 @@ def _decide_system(proxy: Proxy) -> Sequence[Action]:
     return (*_decide(proxy), *(() if proxy.secret or not wanted else (remembered,)))
 
 
-def _shells(proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action]:
-    """A file that is there keeps its mode; a new one with a password in it is root's alone."""
-    path = proxy.shells
-    present = proxy.texts.get(path, "")
-    text = shell_text(present, both, export=path == PROFILE)
-    if text == present or proxy.exposed:
-        return ()
-    mode = proxy.modes.get(path, 0o600 if proxy.secret else 0o644)
-    return (*directories(path.rpartition("/")[0]), WriteFile(path=path, text=text, mode=mode))
-
-
 def obsolete_keys(context: Context) -> list[str]:
     """What these steps have made for a proxy that `env.sh` no longer names; nothing before there is one.
 
     Of root's part also what holds a password: earlier releases wrote that where all users can read it.
     """
+
+    def holds_password(entry: Entry) -> bool:
+        """Whether a remembered proxy, or one in a file for all shells, has a user name or password."""
+        return any(
+            place.credentials
+            for data in entry.versions
+            for variables in (as_object(data.get("value")), assignments(str(data.get("text", ""))))
+            for place in proxy_places("", {name: str(value) for name, value in variables.items()})
+        )
+
     names = {step.name for step in STEPS}
     made = [entry for entry in context.receipt.entries.values() if entry.step in names]
     if context.host.files.state(paths.ENVIRONMENT) is None or environment.proxies(context):
-        made = [entry for entry in made if context.host.scope is Scope.HOST and _holds_password(entry)]
+        made = [entry for entry in made if context.host.scope is Scope.HOST and holds_password(entry)]
     return [entry.key for entry in made]
-
-
-def _holds_password(entry: Entry) -> bool:
-    """Whether a remembered proxy, or one in a file for all shells, has a user name or password."""
-    return any(
-        place.credentials
-        for data in entry.versions
-        for variables in (as_object(data.get("value")), assignments(str(data.get("text", ""))))
-        for place in proxy_places("", {name: str(value) for name, value in variables.items()})
-    )
 
 
 def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Action]:
@@ -197,10 +186,13 @@ def _drop_in(unit: str, proxy: Proxy, both: Mapping[str, str]) -> Sequence[Actio
         for path, text in proxy.texts.items()
         if PurePosixPath(path).parent == PurePosixPath(directory)
     }
+    seen: dict[str, str] = {}
+    for name in sorted(present):
+        seen |= unit_environment(present[name])
     path = f"{directory}/http-proxy.conf"
     text = drop_in_text(present.get(path, ""), both)
     # The very text may be that of a run that died before the unit followed it.
-    if _unit_says(present, both) and present.get(path) != text:
+    if seen.items() >= both.items() and present.get(path) != text:
         return ()
     mode = proxy.modes.get(path, 0o644)
     if proxy.secret:
@@ -223,14 +215,6 @@ def shell_text(present: str, wanted: Mapping[str, str], *, export: bool) -> str:
     return "".join(f"{line}\n" for line in kept) + added
 
 
-def _unit_says(present: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    """Whether the drop-ins of a unit (text by path), read in order, give it these variables."""
-    seen: dict[str, str] = {}
-    for path in sorted(present):
-        seen |= unit_environment(present[path])
-    return all(seen.get(name) == value for name, value in wanted.items())
-
-
 def drop_in_text(present: str, wanted: Mapping[str, str]) -> str:
     """The drop-in with these variables at its end; of two lines for one variable the later one counts."""
     names = set(wanted)
@@ -249,13 +233,10 @@ def drop_in_text(present: str, wanted: Mapping[str, str]) -> str:
 def _prove(context: Context, proxy: Proxy) -> None:
     """Ask systemd what the units get to see: another drop-in may come after ours."""
     systemd = context.host.systemd
-    known = [
-        unit
-        for unit in (units(proxy.engine) if proxy.wanted and proxy.units else ())
-        if systemd.running() and systemd.known(unit)
-    ]
-    for unit in known:
-        words = shlex.split(context.host.systemd.environment(unit))
+    for unit in _units(proxy.engine) if proxy.wanted and proxy.units else ():
+        if not (systemd.running() and systemd.known(unit)):
+            continue
+        words = shlex.split(systemd.environment(unit))
         seen = dict(word.split("=", 1) for word in words if "=" in word)
         for name, value in proxy.wanted.items():
             if seen.get(name) != value:
@@ -272,5 +253,11 @@ def _prove(context: Context, proxy: Proxy) -> None:
 
 STEP = Step("proxy", text("Proxy in all places"), _gather_all, _decide, _prove)
 SYSTEM = Step("proxy", text("Proxy of the system"), _gather_system, _decide_system)
-UNITS = Step("proxy-units", text("Proxy of the account's services"), _gather_units, _decide, _prove)
+UNITS = Step(
+    "proxy-units",
+    text("Proxy of the account's services"),
+    lambda context: replace(_gather(context), system=False),
+    _decide,
+    _prove,
+)
 STEPS: tuple[Step[Context, Proxy], ...] = (STEP, SYSTEM, UNITS)

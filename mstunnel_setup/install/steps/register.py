@@ -1,8 +1,10 @@
 """Step `register`: the agent's own identity in the tenant, and the record of this server in its site."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Final
 
 from mstunnel_setup.actions.agent_identity import (
@@ -14,7 +16,7 @@ from mstunnel_setup.actions.agent_identity import (
     certificate_sha256,
 )
 from mstunnel_setup.actions.certificates import CreateAgentCredential
-from mstunnel_setup.actions.files import WriteJson
+from mstunnel_setup.actions.files import LinkInPlace, WriteJson
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
     RegisterServer,
@@ -30,9 +32,8 @@ from mstunnel_setup.base.errors import SignInError, TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import output
 from mstunnel_setup.certificates.agent_credential import CREDENTIAL_DAYS
-from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.steps import environment, site
+from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.tenant_sign_in import cloud_of
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.credential import ClientSecret
@@ -98,7 +99,10 @@ class Registration:
 
 
 def _gather(context: Context) -> Registration:
-    application_name = f"mstunnel-gateway {context.server_name} {_machine(context)}"
+    # Eight hex digits tell this machine from others of the same name; the machine id stays private.
+    machine_id = context.host.files.read("/etc/machine-id") or context.host_name.encode()
+    machine = hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
+    application_name = f"mstunnel-gateway {context.server_name} {machine}"
     existing = _existing(context)
     registration = Registration(
         site_id=site.chosen_id(context),
@@ -180,7 +184,7 @@ def _existing(context: Context) -> ExistingIdentity | None:
     secret = context.secret(given.client_secret)
     credential = ClientSecret(secret) if secret else source.load(context.host)
     tenant_id = context.host.graph.tenant_id()
-    graph = tenant_access.as_application(context, tenant_id, given.client_id, credential)
+    graph = sign_in.as_application(context, tenant_id, given.client_id, credential)
     try:
         graph.site(site.chosen_id(context))
     except SignInError as error:
@@ -195,6 +199,8 @@ def _existing(context: Context) -> ExistingIdentity | None:
 def _refuse_changed(context: Context, application_name: str, credential_path: str) -> None:
     """Raise TenantError when this server began with another name, machine id or kind of credential."""
     names = {CreateAppIdentity.kind: "display_name", UseAppIdentity.kind: "app_id"}
+    classes = (CreateAgentCredential, CreateAgentSecret, PlaceAgentCredential, PlaceAgentSecret)
+    credentials = {each.kind for each in classes}
     for entry in context.receipt.entries.values():
         known = entry.versions[-1]
         name = known.get(names.get(str(known["kind"]), ""), application_name)
@@ -209,7 +215,7 @@ def _refuse_changed(context: Context, application_name: str, credential_path: st
                 name=name,
                 application_name=application_name,
             )
-        if known["kind"] in _CREDENTIALS and known["path"] != credential_path:
+        if known["kind"] in credentials and known["path"] != credential_path:
             raise TenantError(
                 "identity-changed",
                 "this server signs in with {credential}, but the answer `identity` asks for another kind",
@@ -218,12 +224,6 @@ def _refuse_changed(context: Context, application_name: str, credential_path: st
                 ),
                 credential=known["path"],
             )
-
-
-def _machine(context: Context) -> str:
-    """Eight hex digits that tell this machine from others of the same name; the machine id stays private."""
-    machine_id = context.host.files.read("/etc/machine-id") or context.host_name.encode()
-    return hashlib.sha256(b"mstunnel-gateway " + machine_id.strip()).hexdigest()[:8]
 
 
 def _decide(registration: Registration) -> Sequence[Action]:
@@ -254,6 +254,8 @@ def _decide(registration: Registration) -> Sequence[Action]:
     # Programs and agents of earlier releases read there how devices authenticate (now: gateway/options.py).
     if registration.authentication_also != "none":
         info["AuthenticationAlso"] = registration.authentication_also
+    path = registration.credential_path
+    name = paths.USUAL_NAMES[path]
     settings = {"SiteId": registration.site_id, "ServerId": output(server.key, "server_id")}
     return (
         *left_applications,
@@ -262,7 +264,8 @@ def _decide(registration: Registration) -> Sequence[Action]:
         server,
         WriteJson(path=paths.AGENT_INFO, value=info, mode=0o640),
         WriteJson(path=paths.AGENT_SETTINGS, value=settings, mode=0o640, managed=True),
-        environment.usual_name(registration.credential_path),
+        # The file of the agent is known by the name that the vendor's reference has for it, too.
+        LinkInPlace(path=name, target=os.path.relpath(path, PurePosixPath(name).parent)),
     )
 
 
@@ -289,9 +292,5 @@ def _credential(registration: Registration, application: str) -> Action:
     digest = existing.certificate_sha256
     return PlaceAgentCredential(path=path, source=existing.source, certificate_sha256=digest)
 
-
-_CREDENTIALS = frozenset(
-    {CreateAgentCredential.kind, CreateAgentSecret.kind, PlaceAgentCredential.kind, PlaceAgentSecret.kind}
-)
 
 STEP = Step("register", text("Registration in the tenant"), _gather, _decide, needs=("sign-in",))

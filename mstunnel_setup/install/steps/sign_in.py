@@ -1,17 +1,35 @@
-"""Step `sign-in`: an administrator's sign-in for the installation, the server's own identity afterwards."""
+"""Step `sign-in`: an administrator's sign-in for the installation, the server's own identity afterwards.
+
+And how a run reaches the tenant otherwise: as an administrator, or as an application.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mstunnel_setup.actions.agent_identity import UseAppIdentity
+from mstunnel_setup.actions.certificates import TESTED_SHA256, CreateAgentCredential
 from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer
+from mstunnel_setup.answers.rules import needed_to_sign_in
 from mstunnel_setup.base.errors import SignInError, TenantError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.install import tenant_access
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.tenant.graph import has_intune
+from mstunnel_setup.install.steps import environment
+from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
+from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
+from mstunnel_setup.tenant.graph import Graph, has_intune
+from mstunnel_setup.tenant.sign_in import (
+    PREPARED_PERMISSIONS,
+    SETUP_PERMISSIONS,
+    SignIn,
+    require_intune_role,
+)
 from mstunnel_setup.tenant.sign_in_errors import LICENCE_MISSING
 from mstunnel_setup.tenant.wire import USER_READ
 from mstunnel_setup.transaction.action import Action
+from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.step import Step
 
 
@@ -23,11 +41,28 @@ class AdministratorSignIn:
 
 
 def _gather(context: Context) -> AdministratorSignIn:
-    if not context.cache.administrator:
-        registered = tenant_access.registered(context.receipt)
-        if not (registered and _signed_in_as_server(context)):
-            as_registrar(context)
+    if not context.cache.administrator and not (
+        registered(context.receipt) and _signed_in_as_server(context)
+    ):
+        as_registrar(context)
     return AdministratorSignIn(context.answers.sign_in.client_id or "")
+
+
+def _signed_in_as_server(context: Context) -> bool:
+    """Sign in as this server; False when the tenant no longer knows it."""
+    try:
+        graph = own_identity(context)
+        graph.sites()
+    except SignInError as error:
+        context.prompter.say(
+            text(
+                "This server's own sign-in is refused ({message}); an administrator is needed.",
+                message=error.message,
+            )
+        )
+        return False
+    context.cache.graph = graph
+    return True
 
 
 def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
@@ -36,8 +71,47 @@ def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
     For what removes that identity. `further` are permissions to ask for. Raises SignInError.
     """
     if not context.cache.administrator:
-        context.cache.graph = tenant_access.administrator(context, further)
+        context.cache.graph = administrator(context, further)
         context.cache.administrator = True
+
+
+def administrator(context: Context, further: Sequence[str] = ()) -> Graph:
+    """The tenant with an administrator's sign-in, by the method of the answers.
+
+    `further` are permissions that a device code asks for beside the usual ones. Raises SignInError, also for
+    a person without the role.
+    """
+    http, host = http_session(context), context.host
+    usual = PREPARED_PERMISSIONS if context.answers.identity.client_id else SETUP_PERMISSIONS
+    permissions = (*usual, *further)
+    token = sign_in(
+        context.answers,
+        http,
+        host.clock,
+        context.prompter,
+        host.files,
+        permissions=permissions,
+        client_id=lambda: client_id(context, permissions),
+        secret=context.secret,
+    )
+    require_intune_role(token.token())
+    return Graph(http, cloud_of(context.answers), token, host.clock)
+
+
+def client_id(context: Context, permissions: Sequence[str]) -> str:
+    """The application to sign in with; a person is asked in a cloud that has none for every tenant."""
+    if context.answers.client_id is None:
+        return context.answer("sign_in.client_id", CLIENT_ID_QUESTION)
+    if context.answers.sign_in.client_id is None:
+        context.note(
+            text(
+                "The page may ask for your consent to Microsoft Graph Command Line Tools, for "
+                "{permissions}. To use your own registration instead, stop and set "
+                "MSTUNNEL_SIGN_IN_CLIENT_ID to its client id.",
+                permissions=", ".join(permissions),
+            )
+        )
+    return context.answers.client_id
 
 
 def as_registrar(context: Context) -> None:
@@ -63,21 +137,55 @@ def as_registrar(context: Context) -> None:
         context.fail(LICENCE_MISSING(detail=text(": Graph lists none among the licences of the account")))
 
 
-def _signed_in_as_server(context: Context) -> bool:
-    """Sign in as this server; False when the tenant no longer knows it."""
-    try:
-        graph = tenant_access.own_identity(context)
-        graph.sites()
-    except SignInError as error:
-        context.prompter.say(
-            text(
-                "This server's own sign-in is refused ({message}); an administrator is needed.",
-                message=error.message,
-            )
-        )
-        return False
-    context.cache.graph = graph
-    return True
+def http_session(context: Context, *, timeout: float = 30, deadline: float = 120) -> HttpSession:
+    """A session that trusts the system, `tenant.ca_file` and the roots below ca-trust (times in seconds).
+
+    Proxies come from the shell, else from `env.sh`. Raises NetworkError when a root cannot be read.
+    """
+    environment.adopt_proxies(context)
+    tenant = context.answers.tenant
+    roots = roots_of(context.host.files, tenant.ca_pem)
+    return HttpSession(context.host.clock, tenant.ca_file, roots=roots, timeout=timeout, deadline=deadline)
+
+
+def own_identity(context: Context) -> Graph:
+    """The tenant with this server's own identity. Raises SignInError."""
+    known = identity(context.receipt) or {}
+    made = result(context.receipt, CreateAgentCredential.kind) or {}
+    tested = str(made.get(TESTED_SHA256, ""))
+    credential = own_credential(context.host.files, unencrypted=True, tested=tested)
+    return as_application(context, str(known["tenant_id"]), str(known["app_id"]), credential)
+
+
+def as_application(
+    context: Context, tenant_id: str, app_id: str, credential: Credential | ClientSecret
+) -> Graph:
+    """The tenant with the identity of an application. Raises SignInError."""
+    http, clock, where = http_session(context), context.host.clock, cloud_of(context.answers)
+    source = SignIn(http, clock, where, tenant_id, app_id).application(credential)
+    return Graph(http, where, source, clock, signed_in_as=app_id)
+
+
+def registered(receipt: Receipt) -> bool:
+    """Whether this server has its own identity in the tenant and a record in a site."""
+    return identity(receipt) is not None and result(receipt, RegisterServer.kind) is not None
+
+
+def identity(receipt: Receipt) -> JsonObject | None:
+    """What the tenant returned for this server's application, once it is finished."""
+    return result(receipt, CreateAppIdentity.kind) or result(receipt, UseAppIdentity.kind)
+
+
+def result(receipt: Receipt, kind: str) -> JsonObject | None:
+    """The results of the finished action of this kind, if any."""
+    found = [entry for entry in receipt.entries.values() if entry.versions[-1]["kind"] == kind]
+    return next((entry.outputs for entry in found if entry.finished), None)
+
+
+def in_tenant(receipt: Receipt) -> bool:
+    """Whether something of ours may stand in the tenant, be it half made."""
+    kinds = {str(entry.versions[-1]["kind"]) for entry in receipt.entries.values()}
+    return not kinds.isdisjoint({CreateAppIdentity.kind, RegisterServer.kind})
 
 
 def _decide(signed_in: AdministratorSignIn) -> Sequence[Action]:
@@ -85,4 +193,12 @@ def _decide(signed_in: AdministratorSignIn) -> Sequence[Action]:
     return (StoreAnswer(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
 
 
-STEP = Step("sign-in", text("Sign-in to the tenant"), _gather, _decide, missing=tenant_access.missing)
+def _missing(context: Context) -> Sequence[str]:
+    """Settings that an unattended sign-in needs."""
+    if registered(context.receipt):
+        return ()
+    given, cloud = context.answers.sign_in, context.answers.tenant.cloud
+    return needed_to_sign_in(given.method, cloud=cloud, has_pfx=given.pfx is not None)
+
+
+STEP = Step("sign-in", text("Sign-in to the tenant"), _gather, _decide, missing=_missing)

@@ -19,10 +19,8 @@ from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
-_COLUMNS = (text("Name"), text("Address"), text("Servers"))
 _ANOTHER_SITE = (("site", text("Choose another site")),)
 _ANOTHER_CERTIFICATE = (("certificate", text("Use another certificate")), ("stop", text("Stop")))
-# Each site whose servers are counted costs a request.
 _COUNTED = 10
 
 
@@ -158,23 +156,22 @@ def _sorted(sites: Sequence[TunnelSite]) -> list[TunnelSite]:
 
 def _asked(context: Context, sites: Sequence[TunnelSite]) -> TunnelSite:
     """The site that a person chooses from the list."""
-    chosen = _find(sites, context.prompter.choose("Sites of the tenant", _rows(context, sites), _COLUMNS))
-    # An answer is kept with the first change, so that a run that stops before this step need not ask again.
-    context.take({"site": chosen.id})
-    return chosen
-
-
-def _rows(context: Context, sites: Sequence[TunnelSite]) -> list[tuple[str, ...]]:
-    """Id, name, address and number of servers of each site; the servers of many sites are not counted."""
-    return [
+    # The servers of many sites are not counted: each site costs a request.
+    counted = len(sites) <= _COUNTED
+    rows = [
         (
             site.id,
             plain(site.display_name),
             plain(site.public_address or ""),
-            str(len(context.host.graph.servers(site.id))) if len(sites) <= _COUNTED else "",
+            str(len(context.host.graph.servers(site.id))) if counted else "",
         )
         for site in sites
     ]
+    columns = (text("Name"), text("Address"), text("Servers"))
+    chosen = _find(sites, context.prompter.choose("Sites of the tenant", rows, columns))
+    # An answer is kept with the first change, so that a run that stops before this step need not ask again.
+    context.take({"site": chosen.id})
+    return chosen
 
 
 def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:

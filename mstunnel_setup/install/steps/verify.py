@@ -9,39 +9,37 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers, tunnel_device
+from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.tenant_objects import RegisterServer
+from mstunnel_setup.actions.tunnel_device import RenewTunnelDevice
 from mstunnel_setup.actions.uplink import gateway_address
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, TenantError
+from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, TenantError, declare
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.exchange import gateway_report as report
+from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.gateway.ocserv_conf import served_proxy_protocol
-from mstunnel_setup.install import tenant_access, tunnel_device
-from mstunnel_setup.install.agent_report import (
-    AGENT_LOGS,
-    AgentReport,
-    ReportedError,
-    agent_hints,
-    read_report,
-)
+from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.errors import (
-    AGENT_NOT_CHECKED_IN,
-    CONFIGURATION_NOT_APPLIED,
-    CONTAINER_UNHEALTHY,
-    SERVER_NOT_LISTED,
-)
-from mstunnel_setup.install.steps import configure, site
-from mstunnel_setup.install.tunnel_device import RenewTunnelDevice
+from mstunnel_setup.install.steps import configure, sign_in, site
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.network import served_leaf
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
+SERVER_NOT_LISTED = declare(
+    TenantError,
+    "server-not-listed",
+    "the tenant has no record of this server",
+    "Run the command again to register the server.",
+)
+AGENT_NOT_CHECKED_IN = declare(
+    TenantError, "agent-not-checked-in", "the agent has not checked in to the tenant: {reason}", "{hint}"
+)
 _PATIENCE = 180.0
 _PAUSE = 1.0
 
@@ -60,7 +58,7 @@ class ExpectedGateway:
 
 
 def _gather(context: Context) -> ExpectedGateway:
-    registration = tenant_access.result(context.receipt, RegisterServer.kind) or {}
+    registration = sign_in.result(context.receipt, RegisterServer.kind) or {}
     return ExpectedGateway(
         port=configure.pulled(context).listen_port,
         site_id=site.chosen_id(context),
@@ -101,12 +99,35 @@ def serves(host: Host, port: int, patience: float = _PATIENCE, pause: float = _P
     Raises NetworkError after `patience` seconds, CertificateError when no usable one is installed.
     """
     leaf = generations.read(host.files, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
-    within_patience(host.clock, lambda: _serves(host, port, leaf), patience, pause)
+
+    def check() -> None:
+        if leaf_in_service(host.files, port) != leaf:
+            raise NetworkError(
+                "wrong-leaf-served",
+                "port {port} serves another certificate than the installed one",
+                hint="Check for another program on this port, then run `mst-cli server restart`.",
+                port=port,
+            )
+
+    within_patience(host.clock, check, patience, pause)
 
 
 def healthy(context: Context, patience: float = _PATIENCE) -> None:
     """Return once both containers are healthy. Raises EngineError after `patience` seconds."""
-    within_patience(context.host.clock, lambda: _containers_are_healthy(context), patience)
+
+    def check() -> None:
+        for name in (paths.SERVER, paths.AGENT):
+            state = containers.state_of(context.host, name)
+            # The engine keeps the last health of a container that has ended.
+            if state is not None and state.status == "running" and state.health == "healthy":
+                continue
+            found = "missing"
+            if state is not None:
+                reported = state.health or text("no health reported")
+                found = text("{status}, {reported}", status=state.status, reported=reported)
+            raise CONTAINER_UNHEALTHY(container=name, state=found, component=name.removeprefix("mstunnel-"))
+
+    within_patience(context.host.clock, check, patience)
 
 
 def within_patience(
@@ -132,33 +153,6 @@ def leaf_in_service(files: Files, port: int) -> bytes:
     return served_leaf(address, port, proxy_protocol=served_proxy_protocol(configuration))
 
 
-def _serves(host: Host, port: int, leaf: bytes) -> None:
-    if leaf_in_service(host.files, port) != leaf:
-        raise NetworkError(
-            "wrong-leaf-served",
-            "port {port} serves another certificate than the installed one",
-            hint="Check for another program on this port, then run `mst-cli server restart`.",
-            port=port,
-        )
-
-
-def _containers_are_healthy(context: Context) -> None:
-    for name in (paths.SERVER, paths.AGENT):
-        state = control.state_of(context.host, name)
-        # The engine keeps the last health of a container that has ended.
-        if state is None or state.status != "running" or state.health != "healthy":
-            seen = (
-                "missing"
-                if state is None
-                else text(
-                    "{status}, {reported}",
-                    status=state.status,
-                    reported=state.health or text("no health reported"),
-                )
-            )
-            raise CONTAINER_UNHEALTHY(container=name, state=seen, component=name.removeprefix("mstunnel-"))
-
-
 def _applies_the_configuration(context: Context) -> None:
     """A gateway that runs looks at its files every few seconds, and may restart for them."""
     files = context.host.files
@@ -166,10 +160,16 @@ def _applies_the_configuration(context: Context) -> None:
     applied = said.configuration if said else None
     if applied is None or configuration is None:
         return
+    reason = applied.refusal
     if applied.digest != hashlib.sha256(configuration).hexdigest():
-        raise CONFIGURATION_NOT_APPLIED(reason=text("it still runs an earlier one"))
-    if applied.refusal is not None:
-        raise CONFIGURATION_NOT_APPLIED(reason=applied.refusal)
+        reason = text("it still runs an earlier one")
+    if reason is not None:
+        raise EngineError(
+            "configuration-not-applied",
+            "the gateway has not applied its configuration: {reason}",
+            hint="See why with `mst-cli server logs --tail 20`, then run `mst-cli server restart`.",
+            reason=reason,
+        )
 
 
 def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
@@ -177,27 +177,21 @@ def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
     record = context.host.graph.server(expected.site_id, expected.server_id)
     if record is None:
         raise SERVER_NOT_LISTED()
-    report = _report(context)
-    refused = report is not None and not report.checked_in
-    if refused or record.last_checkin_date_time is None:
-        raise _not_checked_in(report.last_error if report else None)
-
-
-def _report(context: Context) -> AgentReport | None:
-    """What the agent that runs has reported; what one before it did tells nothing."""
-    report = read_report(context.host.files)
-    state = control.state_of(context.host, paths.AGENT)
+    found = read_health(context.host.files)
+    state = containers.state_of(context.host, paths.AGENT)
     started = state.started_at if state else None
-    return report if report and (started is None or report.at >= started) else None
-
-
-def _not_checked_in(error: ReportedError | None) -> TenantError:
-    if error is None:
-        hint = text(
-            "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."
-        )
-        return AGENT_NOT_CHECKED_IN(reason=text("it has not reported why"), hint=hint)
-    return AGENT_NOT_CHECKED_IN(reason=error.message, hint=agent_hints().get(error.code) or AGENT_LOGS)
+    if found and started is not None and found.at < started:
+        found = None  # by an agent before the one that runs
+    rows = [row for row in found.rows if row.id == "last-check-in"] if found else []
+    if all(row.state is HealthState.HEALTHY for row in rows) and record.last_checkin_date_time is not None:
+        return
+    reason = text("it has not reported why")
+    hint = text(
+        "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."
+    )
+    if error := found and found.last_error:
+        reason, hint = error.message, agent_hints().get(error.code) or AGENT_LOGS
+    raise AGENT_NOT_CHECKED_IN(reason=reason, hint=hint)
 
 
 STEP = Step("verify", text("Proof that the gateway serves"), _gather, _decide, _prove, needs=("sign-in",))

@@ -1,11 +1,10 @@
 """Switch the gateway to another generation of the certificate, prove it, and go back when it must."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mstunnel_setup.actions.certificate_schedule import pending_imports
-from mstunnel_setup.actions.certificates import refuse_unloadable
+from mstunnel_setup.actions.certificates import pending_imports, refuse_unloadable
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError
 from mstunnel_setup.base.text import text
@@ -25,9 +24,7 @@ from mstunnel_setup.transaction.step import Step
 _ATTEMPTS = 4
 _PATIENCE = 5.0
 _PAUSE = 0.1
-# The usual places, by format.
-_PFX = (paths.SITE_PFX,)
-_PEM = (paths.SITE_CERTIFICATE, paths.SITE_KEY)
+_SEE_LOGS = "See why with `mst-cli server logs`."
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
     `import-taken-back` when the gateway does not serve it; the earlier one is then in use again. Generations
     before the earlier one are removed.
     """
-    state = run.context.host.files.state(paths.ACTIVE)
+    state = run.files.state(paths.ACTIVE)
     if state is not None and state.kind != "link":
         raise CertificateError(
             "link-flattened",
@@ -98,43 +95,42 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
             if name not in _waiting(run):
                 drop(run, name)
             raise
-    started = run.context.host.clock.monotonic()
+    clock = run.context.host.clock
+    started = clock.monotonic()
     apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
     try:
         serving = prove(run.context, port)
     except SetupError as error:
         raise _taken_back(run, name, before, error) from error
-    seconds = run.context.host.clock.monotonic() - started
+    seconds = clock.monotonic() - started
     finish_switch(run, name, copies)
     return Activation(serving, seconds)
 
 
 def finish_switch(run: Run, name: str, copies: Sequence[Action]) -> None:
-    """What follows once `name` is in use: copies at the usual places, and no generations but the last two."""
-    apply_actions(run, "Copies for the usual places", copies)
-    _drop_earlier_copies(run, {copy.key for copy in copies})
-    _prune(run, {name, previous(run, name)})
+    """What follows once `name` is in use: copies at the usual places, and no generations but the last two.
 
-
-def _drop_earlier_copies(run: Run, copied: Collection[str]) -> None:
-    """Remove our copies of the previous certificate in the other format, once others are `copied`.
-
-    With those, a later import without options would find two certificates at the usual places.
+    With our copies of the previous certificate in the other format, a later import without options would find
+    two certificates at the usual places.
     """
-    pfx, pem = ({f"file:{path}" for path in places} for places in (_PFX, _PEM))
-    if copied:
+    apply_actions(run, "Copies for the usual places", copies)
+    if copied := {copy.key for copy in copies}:
+        pfx, pem = {f"file:{paths.SITE_PFX}"}, {f"file:{paths.SITE_CERTIFICATE}", f"file:{paths.SITE_KEY}"}
         run.runner.take_back(pfx if pfx.isdisjoint(copied) else pem)
+    kept = {name, previous(run, name), *_waiting(run)}
+    for generation in run.files.names(paths.GENERATIONS):
+        if generation not in kept:
+            drop(run, generation)
 
 
 def previous(run: Run, name: str) -> str | None:
     """The generation in use before `name`: what is linked now, else what the journal says."""
-    linked = generations.linked(run.context.host.files)
+    linked = generations.linked(run.files)
     if linked is not None and linked != name:
         return linked
     entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
     targets = [str(version["target"]).rpartition("/")[2] for version in entry.versions] if entry else []
-    earlier = [target for target in targets if target != name]
-    return earlier[-1] if earlier else None
+    return next((target for target in reversed(targets) if target != name), None)
 
 
 def prove(context: Context, port: int | None) -> bool:
@@ -161,12 +157,8 @@ def prove(context: Context, port: int | None) -> bool:
 
 def serving_port(context: Context) -> int | None:
     """The port of the running gateway; None when none runs, or when the paths are below another root."""
-    if not context.host.files.live:
-        return None
-    state = context.host.engine.inspect(paths.SERVER)
-    if state is None or state.status != "running":
-        return None
-    return port_in_use(context.host.files)
+    state = context.host.engine.inspect(paths.SERVER) if context.host.files.live else None
+    return port_in_use(context.host.files) if state is not None and state.status == "running" else None
 
 
 def reload_gateway(context: Context) -> None:
@@ -185,52 +177,37 @@ def reload_gateway(context: Context) -> None:
 def _taken_back(run: Run, name: str, before: str | None, cause: SetupError) -> CertificateError:
     """Link the earlier generation again and drop the refused one; the error to raise."""
     why = text("the gateway does not serve the new certificate: {message}", message=cause.message)
-    if before is None or run.context.host.files.state(generations.directory(before)) is None:
+    if before is None or run.files.state(generations.directory(before)) is None:
         return CertificateError(
             "import-unproven",
             "{reason}; there is no earlier certificate to restore",
-            hint="See why with `mst-cli server logs`.",
+            hint=_SEE_LOGS,
             reason=why,
         )
     apply_actions(run, "Switch back", [certificate.switching(before)])
-    outcome = _served_again(run.context)
+    try:
+        prove(run.context, serving_port(run.context))
+        outcome = text("the earlier one is in use again")
+    except SetupError as error:
+        outcome = text(
+            "the earlier one is linked again, but the gateway does not serve it: {message}",
+            message=error.message,
+        )
     # A delayed one stays listed as overdue, so that it can be tried again or cancelled.
     if name not in _waiting(run):
         drop(run, name)
     return CertificateError(
-        "import-taken-back",
-        "{reason}; {outcome}",
-        hint="See why with `mst-cli server logs`.",
-        reason=why,
-        outcome=outcome,
+        "import-taken-back", "{reason}; {outcome}", hint=_SEE_LOGS, reason=why, outcome=outcome
     )
 
 
-def _served_again(context: Context) -> str:
-    try:
-        prove(context, serving_port(context))
-    except SetupError as error:
-        return text(
-            "the earlier one is linked again, but the gateway does not serve it: {message}",
-            message=error.message,
-        )
-    return text("the earlier one is in use again")
-
-
-def _prune(run: Run, kept: set[str | None]) -> None:
-    """Remove the generations that are neither in use, nor the one before, nor waiting for their time."""
-    for name in run.files.names(paths.GENERATIONS):
-        if name not in kept | _waiting(run):
-            drop(run, name)
-
-
-def _waiting(run: Run) -> set[str | None]:
+def _waiting(run: Run) -> set[str]:
+    """The generations that wait for their time."""
     return {pending.fingerprint for pending in pending_imports(run.context.receipt)}
 
 
 def drop(run: Run, name: str) -> None:
     """Remove a generation, unless it is the one in use."""
-    if name != generations.linked(run.context.host.files):
+    if name != generations.linked(run.files):
         directory = generations.directory(name)
-        keys = [generations.freshness(name), f"identity:{directory}", f"directory:{directory}"]
-        run.runner.take_back(keys)
+        run.runner.take_back([generations.freshness(name), f"identity:{directory}", f"directory:{directory}"])

@@ -1,19 +1,19 @@
 """`mst-cli ca-trust add|remove|list`: further trusted roots, for both containers and every client of ours."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, CertificateError, UsageError
-from mstunnel_setup.base.result import Result, Status
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.ca_trust import added_roots, is_for_gateway, root_findings
@@ -23,60 +23,39 @@ from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.certificate.activation import (
-    apply_actions,
-    installed_run,
-    reload_gateway,
-    serving_port,
-)
+from mstunnel_setup.operations.certificate import activation
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _LONGEST_NAME = 40
 
 
-@dataclass(frozen=True)
-class _Root:
-    """A certificate below ca-trust; `file` is its name without suffix."""
-
-    file: str
-    certificate: x509.Certificate
-
-    def data(self, run: Run) -> JsonObject:
-        return {
-            "name": self.file,
-            "subject": title(self.certificate),
-            "sha256": self.certificate.fingerprint(hashes.SHA256()).hex(),
-            "days_left": days_left(self.certificate, run.context.host.clock.now()),
-        }
-
-
 def add(operator: Operator, source: Path) -> Result:
     """Trust every certificate in a file (PEM or DER). Raises CertificateError unless all are authorities."""
-    with installed_run(operator, {}) as run:
-        certificates = _authorities(run, source)
-        known = set(_known_elsewhere(run.files))
-        new = [certificate for certificate in certificates if certificate not in known]
+    with activation.installed_run(operator, {}) as run:
+        now = run.context.host.clock.now()
+        certificates = _authorities(run.files, source, now)
+        # In a file that is not ours, but that the gateway reads; one of ours may be half written.
+        known = {
+            certificate
+            for name, certificate in added_roots(run.files)
+            if name != f"{_name(certificate)}.crt"
+            and is_for_gateway(run.files.read(f"{paths.CA_TRUST}/{name}") or b"")
+        }
+        new = {_name(item): item for item in certificates if item not in known}
         writing = [
-            WriteFile(
-                path=f"{paths.CA_TRUST}/{_name(certificate)}.crt",
-                text=certificate.public_bytes(Encoding.PEM).decode(),
-            )
-            for certificate in new
+            WriteFile(path=f"{paths.CA_TRUST}/{name}.crt", text=item.public_bytes(Encoding.PEM).decode())
+            for name, item in new.items()
         ]
-        if not apply_actions(run, "Trust the authority", writing):
+        if not activation.apply_actions(run, "Trust the authority", writing):
             return Result("unchanged", text=[text("Already trusted.")])
-        _tell_containers(run)
-        added = [_Root(_name(certificate), certificate).data(run) for certificate in new]
-    return Result(
-        "changed",
-        {"added": [*added]},
-        text=[text("Trusted: {subject}.", subject=root["subject"]) for root in added],
-    )
+        _reload_containers(run)
+    lines = [text("Trusted: {subject}.", subject=title(item)) for item in new.values()]
+    return Result("changed", {"added": [_row(name, item, now) for name, item in new.items()]}, text=lines)
 
 
 def remove(operator: Operator, name: str) -> Result:
     """No longer trust the certificates in one file of ca-trust. Raises UsageError."""
-    with installed_run(operator, {}) as run:
+    with activation.installed_run(operator, {}) as run:
         path = f"{paths.CA_TRUST}/{name.removesuffix('.crt')}.crt"
         if "/" in name or run.files.state(path) is None:
             raise UsageError(
@@ -87,43 +66,34 @@ def remove(operator: Operator, name: str) -> Result:
             )
         run.runner.take_back([f"file:{path}"])
         run.files.remove(path)
-        _tell_containers(run)
+        _reload_containers(run)
     return Result("changed", {"removed": name}, text=[text("No longer trusted: {name}.", name=name)])
 
 
 def show(operator: Operator) -> Result:
     """The roots trusted besides those of the system, and the files that are not what they should be."""
-    with installed_run(operator, {}, exclusively=False) as run:
-        rows = [root.data(run) for root in _roots(run.files)]
-        found = [*root_findings(run.files)]
-    lines = [
-        text(
-            "{name}  {subject}, {days_left} days left",
-            name=row["name"],
-            subject=row["subject"],
-            days_left=row["days_left"],
-        )
-        for row in rows
-    ]
-    status: Status = "warning" if found else "ok"
-    return Result(
-        status,
-        {"roots": [*rows]},
-        tuple(found),
-        text=lines or [text("No roots besides those of the system.")],
-    )
+    with activation.installed_run(operator, {}, exclusively=False) as run:
+        now = run.context.host.clock.now()
+        # Files that cannot be read are passed over, as the gateway does.
+        rows = [_row(name.removesuffix(".crt"), item, now) for name, item in added_roots(run.files)]
+        found = tuple(root_findings(run.files))
+    lines = [text("{name}  {subject}, {days_left} days left", **row) for row in rows]
+    lines = lines or [text("No roots besides those of the system.")]
+    return Result("warning" if found else "ok", {"roots": [*rows]}, found, text=lines)
 
 
-def _known_elsewhere(files: Files) -> Iterator[x509.Certificate]:
-    """The content of a file that is not ours but that the gateway reads; one of ours may be half written."""
-    for root in _roots(files):
-        content = files.read(f"{paths.CA_TRUST}/{root.file}.crt") or b""
-        if root.file != _name(root.certificate) and is_for_gateway(content):
-            yield root.certificate
+def _row(name: str, certificate: x509.Certificate, now: datetime) -> JsonObject:
+    return {
+        "name": name,
+        "subject": title(certificate),
+        "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
+        "days_left": days_left(certificate, now),
+    }
 
 
-def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
-    content = run.files.read_given(str(source))
+def _authorities(files: Files, source: Path, now: datetime) -> Sequence[x509.Certificate]:
+    """The certificates in a file. Raises CertificateError unless it holds current authorities and no key."""
+    content = files.read_given(str(source))
     if content is None:
         raise FILE_MISSING(path=source)
     try:
@@ -159,7 +129,7 @@ def _authorities(run: Run, source: Path) -> Sequence[x509.Certificate]:
                 hint="Give the certificate of the authority, not one that it issued.",
                 certificate=title(certificate),
             )
-        if days_left(certificate, run.context.host.clock.now()) < 0:
+        if days_left(certificate, now) < 0:
             raise CertificateError(
                 "root-expired",
                 "the certificate of {certificate} expired on {ended:%Y-%m-%d}",
@@ -176,15 +146,8 @@ def _name(certificate: x509.Certificate) -> str:
     return f"{words or 'root'}-{certificate.fingerprint(hashes.SHA256()).hex()[:8]}"
 
 
-def _roots(files: Files) -> Iterator[_Root]:
-    """Every certificate below ca-trust; files that cannot be read are passed over, as the gateway does."""
-    for name, certificate in added_roots(files):
-        yield _Root(name.removesuffix(".crt"), certificate)
-
-
-def _tell_containers(run: Run) -> None:
+def _reload_containers(run: Run) -> None:
     """The gateway reloads and keeps its sessions; the agent, which has none, is restarted."""
-    if serving_port(run.context) is None:
-        return
-    reload_gateway(run.context)
-    control.restart(run.context.host, paths.AGENT)
+    if activation.serving_port(run.context) is not None:
+        activation.reload_gateway(run.context)
+        containers.restart(run.context.host, paths.AGENT)

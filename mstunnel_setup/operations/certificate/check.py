@@ -1,32 +1,59 @@
-"""`mst-cli cert show|check`: what the gateway serves, and everything there is to say about it."""
+"""`mst-cli cert show|check|repair`: what the gateway serves, the findings about it, and their repair."""
 
+import os
 from collections.abc import Iterator
-from typing import Annotated
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePosixPath
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import Field
 
+from mstunnel_setup.actions.certificates import pending_imports
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError
-from mstunnel_setup.base.problem import Problem, Severity
-from mstunnel_setup.base.report import Day, Report
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.errors import CertificateError, ExitCode, NetworkError, SetupError, declare
+from mstunnel_setup.base.problem import Problem, Severity, error
+from mstunnel_setup.base.result import Day, Report, Result
 from mstunnel_setup.base.text import Line, fold_all, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
 from mstunnel_setup.certificates.certificate import Identity, extension, issuer_title, serial_number, title
+from mstunnel_setup.certificates.errors import KEY_MODE, PAGE
 from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.certificates.judge_leaf import shown_names
-from mstunnel_setup.install import device_certificates, revocation
+from mstunnel_setup.certificates.load import IdentitySource, fingerprint
+from mstunnel_setup.install import certificate_source, device_certificates
+from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
+from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.install.steps.verify import leaf_in_service
+from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.certificate.activation import installed_run, previous, serving_port
-from mstunnel_setup.operations.certificate.findings import DEVICES_NOT_CHECKED, NONE_IN_USE, NOT_SERVED
-from mstunnel_setup.operations.certificate.repair import placement_findings
+from mstunnel_setup.io.safe_paths import Kind
+from mstunnel_setup.operations.certificate import activation
+
+_finding = partial(declare, error, page=PAGE)
+_REPAIR = "Repair it with `mst-cli cert repair`."
+LINK_MISSING = _finding("link-missing", "the link {path} is missing", _REPAIR)
+LINK_FLATTENED = _finding("link-flattened", "{path} is not a link to a generation", _REPAIR)
+GENERATION_DAMAGED = _finding(
+    "generation-damaged", "the generation {directory} is damaged: {reason}", _REPAIR
+)
+KEY_OWNER = _finding("key-owner", "{path} belongs to uid {uid}", _REPAIR)
+CHAIN_MODE = _finding("chain-mode", "{path} has mode {mode:04o}, not {wanted:04o}", _REPAIR)
+NONE_IN_USE = _finding(
+    "certificate-not-in-use", "no certificate is in use", "Import one with `mst-cli import_cert`."
+)
+NOT_SERVED = _finding("not-served", "{reason}", "{remedy}")
+DEVICES_NOT_CHECKED = _finding("devices-not-checked", "{problem}", "{remedy}")
+
+_BY_OTHERS = 0o077
+_INTO_BY_OTHERS = _BY_OTHERS & ~paths.PRIVATE_MODE
+_WRITABLE_BY_OTHERS = 0o022
+_OURS = ("chain.pem", "root.pem", "key.pem")
 
 
 class CertificateReport(Report):
@@ -35,14 +62,14 @@ class CertificateReport(Report):
     subject: str
     names: str
     issuer: str
-    serial: Annotated[str, Field(description="Hexadecimal.")]
+    serial: str = Field(description="Hexadecimal.")
     not_before: Day
     not_after: Day
     days_left: int
     sha256: str
-    chain: Annotated[tuple[str, ...], Field(description="Leaf first.")]
+    chain: tuple[str, ...] = Field(description="Leaf first.")
     generation: str | None
-    previous: Annotated[str | None, Field(description="The generation in use before.")]
+    previous: str | None = Field(description="The generation in use before.")
 
 
 class CertificateFinding(Report):
@@ -65,11 +92,10 @@ class CertificateFindings(Report):
 
 def show(operator: Operator) -> Result:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
-    with installed_run(operator, {}, exclusively=False) as run:
-        identity = generations.read(run.context.host.files, paths.ACTIVE)
-        leaf = identity.leaf
+    with activation.installed_run(operator, {}, exclusively=False) as run:
+        identity = generations.read(run.files, paths.ACTIVE)
+        leaf, generation = identity.leaf, generations.linked(run.files)
         names = extension(leaf, x509.SubjectAlternativeName)
-        generation = generations.linked(run.context.host.files)
         found = CertificateReport(
             subject=title(leaf),
             names=shown_names(names) if names else "",
@@ -81,22 +107,15 @@ def show(operator: Operator) -> Result:
             sha256=leaf.fingerprint(hashes.SHA256()).hex(),
             chain=tuple(title(certificate) for certificate in identity.chain),
             generation=generation,
-            previous=previous(run, str(generation)),
+            previous=activation.previous(run, str(generation)),
         )
+    valid = text("{not_before} to {not_after}, {days_left} days left", **found.data)
     rows = [
         (text("Subject"), found.subject),
         (text("Names"), found.names),
         (text("Issuer"), found.issuer),
         (text("Serial"), found.serial),
-        (
-            text("Valid"),
-            text(
-                "{not_before} to {not_after}, {days_left} days left",
-                not_before=found.not_before,
-                not_after=found.not_after,
-                days_left=found.days_left,
-            ),
-        ),
+        (text("Valid"), valid),
         ("SHA-256", found.sha256),
         *((text("Chain") if number == 0 else "", name) for number, name in enumerate(found.chain)),
         (text("Earlier"), found.previous or "none"),
@@ -109,28 +128,26 @@ def check(operator: Operator) -> Result:
 
     The exit code is 4 with an error among the findings.
     """
-    with installed_run(operator, {}) as run:
-        found = tuple(examine(run))
-    errors = any(finding.severity is Severity.ERROR for finding in found)
-    warned = errors or any(finding.severity is Severity.WARNING for finding in found)
-    lines = [
+    with activation.installed_run(operator, {}) as run:
+        found = [*examine(run)]
+    severities = {finding.severity for finding in found}
+    lines = fold_all(
         text(
             "{severity:8} {problem}",
-            severity=text(finding.severity.value),
-            problem=with_hint(finding.message, finding.hint),
+            severity=text(item.severity.value),
+            problem=with_hint(item.message, item.hint),
         )
-        for finding in found
-    ]
+        for item in found
+    )
+    findings = (
+        CertificateFinding(id=item.code, severity=item.severity, message=item.message, hint=item.hint)
+        for item in found
+    )
     return Result(
-        "warning" if warned else "ok",
-        CertificateFindings(
-            findings=tuple(
-                CertificateFinding(id=item.code, severity=item.severity, message=item.message, hint=item.hint)
-                for item in found
-            )
-        ).data,
-        text=fold_all(lines) or [text("No problem found with the certificate.")],
-        exit_code=ExitCode.CERTIFICATE if errors else ExitCode.DONE,
+        "warning" if severities & {Severity.ERROR, Severity.WARNING} else "ok",
+        CertificateFindings(findings=tuple(findings)).data,
+        text=lines or [text("No problem found with the certificate.")],
+        exit_code=ExitCode.CERTIFICATE if Severity.ERROR in severities else ExitCode.DONE,
     )
 
 
@@ -139,37 +156,223 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
 
     With `ask_authority` its answer is kept, for which the run has to hold the lock.
     """
-    context = run.context
-    placement = tuple(placement_findings(context.host.files))
+    context, files = run.context, run.files
+    placement = tuple(placement_findings(files))
     yield from placement
-    yield from exposed_keys(context.host.files)
+    yield from exposed_keys(files)
     try:
-        device_certificates.judge_placed(context.host.files, context.host.clock.now())
-    except CertificateError as error:
-        yield DEVICES_NOT_CHECKED(problem=error.message, remedy=error.hint)
-    identity = generations.in_use(context.host.files)
+        device_certificates.judge_placed(files, context.host.clock.now())
+    except CertificateError as problem:
+        yield DEVICES_NOT_CHECKED(problem=problem.message, remedy=problem.hint)
+    identity = generations.in_use(files)
     if identity is None:
         if not placement:
             yield NONE_IN_USE()
         return
     yield from certificate.findings(context, identity, certificate.address(context))
     if ask_authority:
-        asked = revocation.ask(context, identity)
-        revocation.keep(context, identity, asked)
+        asked = certificate.ask_authorities(context, identity)
+        certificate.keep_revocation(context, identity, asked)
         yield from asked.findings
-    yield from _served(run, identity)
-
-
-def _served(run: Run, identity: Identity) -> Iterator[Problem]:
     try:
-        port = serving_port(run.context)
-        if port is None:
-            return
-        if leaf_in_service(run.files, port) == identity.leaf.public_bytes(Encoding.DER):
-            return
-        yield NOT_SERVED(
-            reason=text("port {port} serves another certificate", port=port),
-            remedy=text("Run `mst-cli server restart`."),
+        port = activation.serving_port(context)
+        if port is not None and leaf_in_service(files, port) != identity.leaf.public_bytes(Encoding.DER):
+            yield NOT_SERVED(
+                reason=text("port {port} serves another certificate", port=port),
+                remedy=text("Run `mst-cli server restart`."),
+            )
+    except NetworkError as problem:
+        yield NOT_SERVED(reason=problem.message, remedy=problem.hint)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A directory or file, the mode it is made with, and the bits that it must not have."""
+
+    path: str
+    kind: Kind = "directory"
+    mode: int = paths.PRIVATE_MODE
+    refused: int = _INTO_BY_OTHERS
+
+
+def mode_findings(files: Files) -> Iterator[Problem]:
+    """What others may read or change, or own; the target of a link is the administrator's."""
+    for place, state in _present(files):
+        if state.mode & place.refused:
+            finding = CHAIN_MODE if place.refused == _WRITABLE_BY_OTHERS else KEY_MODE
+            yield finding(path=place.path, mode=state.mode, wanted=place.mode)
+        if _is_foreign(state):
+            yield KEY_OWNER(path=place.path, uid=state.uid)
+
+
+def fix_permissions(files: Files) -> None:
+    """Take the rights of others away; the content stays."""
+    if any(_is_foreign(state) for _, state in _present(files)):
+        files.give(paths.PRIVATE, os.geteuid(), os.getegid())
+    for place, state in _present(files):
+        if not state.mode & place.refused:
+            continue
+        if place.kind == "directory":
+            files.make_directory(place.path, place.mode)
+        else:
+            files.write(place.path, files.read(place.path) or b"", place.mode)
+
+
+def _present(files: Files) -> Iterator[tuple[_Place, FileState]]:
+    """From above to below: what is in a directory can be put right once the directory is."""
+    directories = [generations.directory(name) for name in files.names(paths.GENERATIONS)]
+    within = (
+        ("key.pem", 0o600, _BY_OTHERS),
+        ("chain.pem", 0o644, _WRITABLE_BY_OTHERS),
+        ("root.pem", 0o644, _WRITABLE_BY_OTHERS),
+    )
+    places = [
+        _Place(paths.PRIVATE),
+        _Place(paths.SITE_KEY, "file", 0o600, _BY_OTHERS),
+        _Place(paths.SITE_PFX, "file", 0o600, _BY_OTHERS),
+        _Place(paths.GENERATIONS),
+    ]
+    for directory in directories:
+        places += [
+            _Place(directory),
+            *(_Place(f"{directory}/{name}", "file", *rest) for name, *rest in within),
+        ]
+    for place in places:
+        state = files.state(place.path)
+        if state is not None and state.kind == place.kind:
+            yield place, state
+
+
+def _is_foreign(state: FileState) -> bool:
+    return state.uid not in (0, os.geteuid())
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """An identity that could be served: where it lies, and where people see that it lies."""
+
+    place: str
+    source: IdentitySource
+    identity: Identity = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return fingerprint(self.identity)
+
+
+def repair(operator: Operator, *, agreed: bool) -> Result:
+    """Link the certificate that was in use, restored from whatever copy of it is still sound.
+
+    Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
+    """
+    with activation.installed_run(operator, {}) as run:
+        problems = tuple(placement_findings(run.files))
+        if not problems:
+            return Result("unchanged", text=[text("The link and the certificate in use are intact.")])
+        fix_permissions(run.files)
+        # The generation in use: what is linked, else what was linked last according to the journal.
+        entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
+        recorded = PurePosixPath(str(entry.versions[-1]["target"])).name if entry else ""
+        chosen = _choose(run.context, generations.linked(run.files) or recorded, agreed=agreed)
+        placed = certificate.placing(Certificate(chosen.source, chosen.identity))
+        activation.apply_actions(run, "Place the certificate", placed)
+        _clear_way(run.files)
+        activation.apply_actions(run, "Switch to the certificate", [certificate.switching(chosen.name)])
+        serving = activation.prove(run.context, activation.serving_port(run.context))
+    lines = [text("Repaired: {message}.", message=finding.message) for finding in problems]
+    lines.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")
+    data = {"serving": serving, "generation": chosen.name, "from": chosen.place}
+    return Result("changed", data, text=fold_all(lines))
+
+
+def placement_findings(files: Files) -> Iterator[Problem]:
+    """What is wrong with the link, the generation it names, and who may read the keys."""
+    name = generations.linked(files)
+    if files.state(paths.ACTIVE) is None:
+        yield LINK_MISSING(path=paths.ACTIVE)
+    elif name is None:
+        yield LINK_FLATTENED(path=paths.ACTIVE)
+    else:
+        directory = generations.directory(name)
+        try:
+            named = fingerprint(generations.read(files, directory)) == name
+            reason = "" if named else text("its name is not that of its content")
+        except CertificateError as problem:
+            reason = problem.message
+        if reason:
+            yield GENERATION_DAMAGED(directory=directory, reason=reason)
+    yield from mode_findings(files)
+
+
+def _choose(context: Context, wanted: str, *, agreed: bool) -> _Candidate:
+    """The best copy of the generation `wanted`, else the newest other certificate when a person agrees."""
+    candidates = [*_candidates(context)]
+    candidates.sort(key=lambda item: generations.newest(item.identity.leaf), reverse=True)
+    # The same leaf with another chain around it is no other certificate.
+    leaf = wanted.partition("-")[0]
+    same = [candidate for candidate in candidates if candidate.name.partition("-")[0] == leaf]
+    if same:
+        return next((candidate for candidate in same if candidate.name == wanted), same[0])
+    if not candidates:
+        raise CertificateError(
+            "repair-impossible",
+            "no intact copy of a certificate is left",
+            hint="Import one: `mst-cli import_cert --cert PATH --key PATH`, or `--pfx PATH` with its "
+            "passphrase.",
         )
-    except NetworkError as error:
-        yield NOT_SERVED(reason=error.message, remedy=error.hint)
+    best = candidates[0]
+    certificate.examine(context, best.identity, certificate.address(context))
+    ends = f"{best.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
+    question = text(
+        "the certificate that was in use is lost; the newest other one ends on {ends} ({place})",
+        ends=ends,
+        place=best.place,
+    )
+    asked = not agreed and context.prompter.interactive
+    if agreed or (asked and context.prompter.confirm(text("{question}. Use it?", question=question))):
+        return best
+    raise CertificateError(
+        "repair-unsure",
+        "the certificate that was in use is lost; the newest other one ends on {ends} ({place})",
+        hint="Use that one with --yes, or import the right one with `mst-cli import_cert`.",
+        ends=ends,
+        place=best.place,
+    )
+
+
+def _candidates(context: Context) -> Iterator[_Candidate]:
+    """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
+    files = context.host.files
+    waiting = {pending.fingerprint for pending in pending_imports(context.receipt)}
+    directories = (paths.ACTIVE, *(generations.directory(name) for name in files.names(paths.GENERATIONS)))
+    places = [(place, generations.source(files, place)) for place in directories]
+    usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate_source.usual(context), strict=True)
+    for place, source in (*places, *usual):
+        try:
+            identity = source.load(context.host)
+        except SetupError:  # also a passphrase that the answers name and that is not to be had
+            continue
+        if fingerprint(identity) not in waiting:
+            yield _Candidate(place, source, identity)
+
+
+def _clear_way(files: Files) -> None:
+    """Remove what stands in the place of the link: a file, or a directory with nothing but chain and key."""
+    state = files.state(paths.ACTIVE)
+    if state is None or generations.linked(files) is not None:
+        return
+    if state.kind != "directory":
+        files.remove(paths.ACTIVE)
+        return
+    names = files.names(paths.ACTIVE)
+    if strange := [name for name in names if name not in _OURS]:
+        raise CertificateError(
+            "link-blocked",
+            "{path} is a directory that contains other files: {files}",
+            hint="Move these files elsewhere, then run the command again.",
+            path=paths.ACTIVE,
+            files=", ".join(strange[:5]),
+        )
+    for name in names:
+        files.remove(f"{paths.ACTIVE}/{name}")
+    files.remove_directory(paths.ACTIVE)

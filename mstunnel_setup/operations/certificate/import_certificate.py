@@ -5,37 +5,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 from cryptography import x509
 
-from mstunnel_setup.actions.certificate_schedule import WANTED, ScheduleImport, pending_imports
+from mstunnel_setup.actions.certificates import WANTED, ScheduleImport, pending_imports
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold_all, text, with_hint
-from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.judge import days_left, finding_data
-from mstunnel_setup.install import readiness_input, revocation
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import PATIENCE
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.operations.certificate.activation import (
-    activate,
-    apply_actions,
-    drop,
-    finish_switch,
-    installed_run,
-    prove,
-    serving_port,
-)
+from mstunnel_setup.operations.certificate import activation
 from mstunnel_setup.transaction.receipt import Receipt
 
 # Ten years; more is a typo.
@@ -44,10 +35,10 @@ _LONGEST_MINUTES = 5_256_000
 _HOOK_PATIENCE = 3600.0
 _NAME_DIGITS = 12
 # The timer's own run may wait for the lock.
-_GRACE: Final = timedelta(minutes=5)
+_GRACE = timedelta(minutes=5)
 # One that is refused is refused again; where cron runs the monitor, only the journal remembers.
-_PAUSE: Final = timedelta(hours=1)
-_TRIED: Final = "imports-tried"
+_PAUSE = timedelta(hours=1)
+_TRIED = "imports-tried"
 
 
 @dataclass(frozen=True)
@@ -63,13 +54,11 @@ class ImportRequest:
     yes: bool = False
     activate: str | None = None
 
-    @property
-    def patience(self) -> float:
-        """Seconds to wait for another run to end."""
-        return _HOOK_PATIENCE if self.if_changed else PATIENCE
+    def due(self, now: datetime) -> datetime | None:
+        """When to take the certificate into use (UTC, whole seconds); None is at once.
 
-    def refuse_contradictions(self) -> None:
-        """Raise UsageError `import-unclear` where two things are asked for that exclude each other."""
+        Raises UsageError, also for options that exclude each other.
+        """
         work = {"--list": self.list_pending, "--cancel": self.cancel is not None, "--dry-run": self.dry_run}
         asked = [option for option, given in work.items() if given]
         if len(asked) > 1:
@@ -79,9 +68,6 @@ class ImportRequest:
                 hint="Give one of them.",
                 asked=" and ".join(asked),
             )
-
-    def due(self, now: datetime) -> datetime | None:
-        """When to take the certificate into use (UTC, whole seconds); None is at once. Raises UsageError."""
         if self.delay is not None and self.delay > _LONGEST_MINUTES:
             raise UsageError(
                 "delay-too-long",
@@ -90,188 +76,26 @@ class ImportRequest:
                 delay=self.delay,
             )
         if self.delay is not None and self.at is not None:
+            raise UsageError("time-twice", "both a delay and a time are given", hint="Give one of them.")
+        if self.at is None:
+            return (now + timedelta(minutes=self.delay)).replace(microsecond=0) if self.delay else None
+        try:
+            due = datetime.fromisoformat(self.at).astimezone(UTC).replace(microsecond=0)
+        except (ValueError, OverflowError) as error:
             raise UsageError(
-                "time-twice",
-                "both a delay and a time are given",
-                hint="Give one of them.",
+                "time-unclear",
+                "`{text}` is not a time",
+                hint="Write it as 2026-12-31T03:00; add an offset such as +02:00 if it is not local.",
+                text=self.at,
+            ) from error
+        if due <= now:
+            raise UsageError(
+                "time-past",
+                "{due:%Y-%m-%d %H:%M} UTC is in the past",
+                hint="Give a later time, or none.",
+                due=due,
             )
-        if self.at is not None:
-            try:
-                due = datetime.fromisoformat(self.at).astimezone(UTC).replace(microsecond=0)
-            except (ValueError, OverflowError) as error:
-                raise UsageError(
-                    "time-unclear",
-                    "`{text}` is not a time",
-                    hint="Write it as 2026-12-31T03:00; add an offset such as +02:00 if it is not local.",
-                    text=self.at,
-                ) from error
-            if due <= now:
-                raise UsageError(
-                    "time-past",
-                    "{due:%Y-%m-%d %H:%M} UTC is in the past",
-                    hint="Give a later time, or none.",
-                    due=due,
-                )
-            return due
-        return None if not self.delay else (now + timedelta(minutes=self.delay)).replace(microsecond=0)
-
-
-def schedule(run: Run, found: Certificate, due: datetime) -> Result:
-    """Place the certificate now and have it taken into use at `due`: by a timer, else by the monitor.
-
-    Raises CheckError.
-    """
-    if not run.files.live:
-        raise CheckError(
-            "delay-needs-host",
-            "a delayed import cannot be combined with --root",
-            hint="Run `mst-cli import_cert` on the host itself.",
-        )
-    timer = run.context.host.systemd.running()
-    pending = ScheduleImport(
-        name=found.fingerprint[:_NAME_DIGITS],
-        at=due.isoformat(),
-        fingerprint=found.fingerprint,
-        program=str(Path(sys.argv[0]).absolute()),
-        copied=bool(found.copies),
-        instead_of=_newer_in_use(run, found.identity.leaf),
-        engine=readiness_input.engine_name(run.context),
-        timer=timer,
-    )
-    run.runner.take_back([pending.key])
-    apply_actions(run, "Place the certificate", certificate.placing(found))
-    apply_actions(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
-    content = text(
-        "The certificate is checked and kept; it will be used from {pending} on ({name}).",
-        pending=_shown(pending),
-        name=pending.name,
-    )
-    return Result(
-        "changed",
-        {"pending": [_data(pending)]},
-        ()
-        if timer
-        else (
-            warning(
-                "delay-needs-monitor",
-                "systemd does not run here, so the monitor activates the certificate",
-                hint="Check that the monitor runs: see `mst-cli help without-systemd`.",
-            ),
-        ),
-        text=fold_all([content]),
-    )
-
-
-def list_pending(run: Run) -> Result:
-    """The delayed imports, the earliest first."""
-    now = run.context.host.clock.now()
-    found = sorted(pending_imports(run.context.receipt), key=lambda pending: pending.due)
-    lines = [
-        text(
-            "{name}  {pending}{more}",
-            name=pending.name,
-            pending=_shown(pending),
-            more="  overdue" if pending.due < now else "",
-        )
-        for pending in found
-    ]
-    rows: JsonObject = {"pending": [_data(pending) for pending in found]}
-    return Result("ok", rows, text=lines or [text("No import is pending.")])
-
-
-def cancel_pending(run: Run, name: str) -> Result:
-    """Take the timer back, and the certificate it was for. Raises UsageError."""
-    pending = _named(run, name)
-    # Killed in between, it is still listed and can be cancelled again.
-    drop(run, pending.fingerprint)
-    run.runner.take_back([pending.key])
-    return Result("changed", {"cancelled": name}, text=[text("The import {name} is cancelled.", name=name)])
-
-
-def take_pending(run: Run, name: str) -> Result:
-    """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
-    pending = _named(run, name)
-    directory = generations.directory(pending.fingerprint)
-    identity = generations.read(run.context.host.files, directory)
-    if _newer_in_use(run, identity.leaf) not in ("", pending.instead_of):
-        raise CertificateError(
-            "import-older",
-            "the delayed certificate {name} is older than the one that is now in use",
-            hint="Cancel it: `mst-cli import_cert --cancel {name}`.",
-            name=name,
-        )
-    certificate.examine(run.context, identity, certificate.address(run.context))
-    asked = revocation.ask(run.context, identity)
-    certificate.tell(run.context, asked.findings)
-    # What came from elsewhere goes to the usual places as PEM.
-    source = generations.source(run.context.host.files, directory)
-    copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
-    done = activate(run, pending.fingerprint, copies)
-    revocation.keep(run.context, identity, asked)
-    run.runner.take_back([pending.key])
-    return Result(
-        "changed",
-        done.data,
-        text=fold_all([text("The certificate {name} is in use. {words}", name=name, words=done.text)]),
-    )
-
-
-def _newer_in_use(run: Run, leaf: x509.Certificate) -> str:
-    """The generation in use where `leaf` would be a step back from it; else empty."""
-    current = generations.leaf_in_use(run.context.host.files)
-    older = current is not None and generations.is_older(leaf, current)
-    return str(generations.linked(run.context.host.files)) if older else ""
-
-
-def pending_of(run: Run, fingerprint: str) -> Sequence[ScheduleImport]:
-    """The delayed imports of this very certificate."""
-    found = pending_imports(run.context.receipt)
-    return [pending for pending in found if pending.fingerprint == fingerprint]
-
-
-def _named(run: Run, name: str) -> ScheduleImport:
-    for pending in pending_imports(run.context.receipt):
-        if pending.name == name:
-            return pending
-    raise UsageError(
-        "import-unknown",
-        "there is no pending import {name}",
-        hint="List them with `mst-cli import_cert --list`.",
-        name=name,
-    )
-
-
-def _data(pending: ScheduleImport) -> JsonObject:
-    return {"name": pending.name, "at": pending.due.isoformat(), "fingerprint": pending.fingerprint}
-
-
-def _shown(pending: ScheduleImport) -> str:
-    return f"{pending.due.astimezone():%Y-%m-%d %H:%M %Z}"
-
-
-def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[ScheduleImport]:
-    """The imports to take into use at `now`; where `timers` run they come first, for five minutes."""
-    late = now - _GRACE if timers else now
-    tried = {name: datetime.fromisoformat(at) for name, at in _tried(receipt).items()}
-    # A time to come is one of a clock that was ahead.
-    recent = {name for name, at in tried.items() if timedelta() <= now - at < _PAUSE}
-    found = (pending for pending in pending_imports(receipt) if pending.due <= late)
-    return [pending for pending in found if pending.name not in recent]
-
-
-def take(run: Run, pending: ScheduleImport) -> Result:
-    """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
-    now = run.context.host.clock.now().isoformat()
-    tried = {**_tried(run.context.receipt), pending.name: now}
-    apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
-    return take_pending(run, pending.name)
-
-
-def _tried(receipt: Receipt) -> dict[str, str]:
-    """When each import that is still pending was tried last, by its name; the next try forgets the others."""
-    found = remembered(receipt, _TRIED)
-    waiting = {pending.name for pending in pending_imports(receipt)}
-    return {name: str(at) for name, at in found.items() if name in waiting} if isinstance(found, dict) else {}
+        return due
 
 
 def import_certificate(operator: Operator, settings: Settings, how: ImportRequest) -> Result:
@@ -280,10 +104,10 @@ def import_certificate(operator: Operator, settings: Settings, how: ImportReques
     Without options it is read from its usual place, or from where the installation had it when that was
     renewed since. Sessions stay up.
     """
-    how.refuse_contradictions()
     due = how.due(operator.clock.now())
     exclusively = not (how.dry_run or how.list_pending)
-    with installed_run(operator, settings, exclusively=exclusively, patience=how.patience) as run:
+    patience = _HOOK_PATIENCE if how.if_changed else PATIENCE
+    with activation.installed_run(operator, settings, exclusively=exclusively, patience=patience) as run:
         if how.list_pending:
             return list_pending(run)
         if how.cancel is not None:
@@ -294,48 +118,42 @@ def import_certificate(operator: Operator, settings: Settings, how: ImportReques
 
 
 def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | None) -> Result:
-    in_use = found.fingerprint == generations.linked(run.context.host.files)
+    """Import `found` now or at `due`; nothing is switched where it is in use already."""
+    in_use = found.fingerprint == generations.linked(run.files)
+    delayed = [
+        item.key for item in pending_imports(run.context.receipt) if item.fingerprint == found.fingerprint
+    ]
     if in_use and not how.dry_run:
-        return _in_use_already(run, found, how)
-    _refuse_step_back(run.context, found, agreed=how.yes or how.dry_run)
+        # What was cut off is finished. A hook that asks for changes gets no proof.
+        switching = certificate.switching(found.fingerprint)
+        activation.apply_actions(run, "Place the certificate", [*certificate.placing(found), switching])
+        if not how.if_changed:
+            activation.prove(run.context, activation.serving_port(run.context))
+        activation.finish_switch(run, found.fingerprint, found.copies)
+        run.runner.take_back(delayed)
+        lines = [] if how.if_changed else [text("This certificate is in use already.")]
+        return Result("unchanged", text=lines)
+    if not (how.yes or how.dry_run):
+        _refuse_step_back(run.context, found)
     certificate.examine(run.context, found.identity, certificate.address(run.context), due)
-    asked = revocation.ask(run.context, found.identity)
+    asked = certificate.ask_authorities(run.context, found.identity)
     certificate.tell(run.context, asked.findings)
     if how.dry_run:
         return _would_import(run.context, found, due, in_use=in_use)
     if due is not None:
         return schedule(run, found, due)
-    apply_actions(run, "Place the certificate", certificate.placing(found))
-    done = activate(run, found.fingerprint, found.copies)
-    revocation.keep(run.context, found.identity, asked)
-    _forget_delayed(run, found)
-    return Result(
-        "changed",
-        done.data,
-        text=fold_all([text("The new certificate is in place. {words}", words=done.text)]),
-    )
+    activation.apply_actions(run, "Place the certificate", certificate.placing(found))
+    done = activation.activate(run, found.fingerprint, found.copies)
+    certificate.keep_revocation(run.context, found.identity, asked)
+    run.runner.take_back(delayed)
+    content = text("The new certificate is in place. {words}", words=done.text)
+    return Result("changed", done.data, text=fold_all([content]))
 
 
-def _forget_delayed(run: Run, found: Certificate) -> None:
-    """Remove pending imports of the certificate that is in use now."""
-    run.runner.take_back([pending.key for pending in pending_of(run, found.fingerprint)])
-
-
-def _in_use_already(run: Run, found: Certificate, how: ImportRequest) -> Result:
-    """Nothing to switch; what was cut off is finished. A hook that asks for changes gets no proof."""
-    switching = certificate.switching(found.fingerprint)
-    apply_actions(run, "Place the certificate", [*certificate.placing(found), switching])
-    if not how.if_changed:
-        prove(run.context, serving_port(run.context))
-    finish_switch(run, found.fingerprint, found.copies)
-    _forget_delayed(run, found)
-    return Result("unchanged", text=[] if how.if_changed else [text("This certificate is in use already.")])
-
-
-def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> None:
+def _refuse_step_back(context: Context, found: Certificate) -> None:
     """Never to an older certificate without asking; an unattended run is asked by `--yes`."""
     current = generations.leaf_in_use(context.host.files)
-    if agreed or current is None or not generations.is_older(found.identity.leaf, current):
+    if current is None or not generations.is_older(found.identity.leaf, current):
         return
     ends = f"{found.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
     files = " and ".join(found.source.paths)
@@ -356,32 +174,170 @@ def _refuse_step_back(context: Context, found: Certificate, *, agreed: bool) -> 
 
 
 def _would_import(context: Context, found: Certificate, due: datetime | None, *, in_use: bool) -> Result:
-    leaf = found.identity.leaf
-    now = context.host.clock.now()
+    """What an import would find; nothing is changed."""
+    left = days_left(found.identity.leaf, context.host.clock.now())
+    subject = title(found.identity.leaf)
     judged = certificate.findings(context, found.identity, certificate.address(context), due)
     data: JsonObject = {
         "would_import": found.fingerprint,
-        "subject": title(leaf),
-        "days_left": days_left(leaf, now),
+        "subject": subject,
+        "days_left": left,
         "in_use": in_use,
         "due": None if due is None else due.isoformat(),
         "findings": [finding_data(finding) for finding in judged],
     }
     verdict = "it is in use already" if in_use else "it may be imported"
+    head = text(
+        "{leaf}, {now} days left: {verdict}; nothing was changed.", leaf=subject, now=left, verdict=verdict
+    )
     lines = [
         text(
-            "{leaf}, {now} days left: {verdict}; nothing was changed.",
-            leaf=title(leaf),
-            now=days_left(leaf, now),
-            verdict=verdict,
-        ),
-        *(
-            text(
-                "  {severity}: {problem}",
-                severity=text(item.severity.value),
-                problem=with_hint(item.message, item.hint),
-            )
-            for item in judged
-        ),
+            "  {severity}: {problem}",
+            severity=text(item.severity.value),
+            problem=with_hint(item.message, item.hint),
+        )
+        for item in judged
     ]
-    return Result("ok", data, text=fold_all(lines))
+    return Result("ok", data, text=fold_all([head, *lines]))
+
+
+def schedule(run: Run, found: Certificate, due: datetime) -> Result:
+    """Place the certificate now and have it taken into use at `due`: by a timer, else by the monitor.
+
+    Raises CheckError.
+    """
+    if not run.files.live:
+        raise CheckError(
+            "delay-needs-host",
+            "a delayed import cannot be combined with --root",
+            hint="Run `mst-cli import_cert` on the host itself.",
+        )
+    timer = run.context.host.systemd.running()
+    pending = ScheduleImport(
+        name=found.fingerprint[:_NAME_DIGITS],
+        at=due.isoformat(),
+        fingerprint=found.fingerprint,
+        program=str(Path(sys.argv[0]).absolute()),
+        copied=bool(found.copies),
+        instead_of=_newer_in_use(run.files, found.identity.leaf),
+        engine=run.context.engine_name,
+        timer=timer,
+    )
+    run.runner.take_back([pending.key])
+    activation.apply_actions(run, "Place the certificate", certificate.placing(found))
+    activation.apply_actions(
+        run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending]
+    )
+    content = text(
+        "The certificate is checked and kept; it will be used from {pending} on ({name}).",
+        pending=_local_time(pending),
+        name=pending.name,
+    )
+    no_timer = warning(
+        "delay-needs-monitor",
+        "systemd does not run here, so the monitor activates the certificate",
+        hint="Check that the monitor runs: see `mst-cli help without-systemd`.",
+    )
+    warnings = () if timer else (no_timer,)
+    return Result("changed", {"pending": [_data(pending)]}, warnings, text=fold_all([content]))
+
+
+def list_pending(run: Run) -> Result:
+    """The delayed imports, the earliest first."""
+    now = run.context.host.clock.now()
+    found = sorted(pending_imports(run.context.receipt), key=lambda pending: pending.due)
+    lines = [
+        text(
+            "{name}  {pending}{more}",
+            name=pending.name,
+            pending=_local_time(pending),
+            more="  overdue" if pending.due < now else "",
+        )
+        for pending in found
+    ]
+    rows = {"pending": [_data(pending) for pending in found]}
+    return Result("ok", rows, text=lines or [text("No import is pending.")])
+
+
+def cancel_pending(run: Run, name: str) -> Result:
+    """Take the timer back, and the certificate it was for. Raises UsageError."""
+    pending = _named(run, name)
+    # Killed in between, it is still listed and can be cancelled again.
+    activation.drop(run, pending.fingerprint)
+    run.runner.take_back([pending.key])
+    return Result("changed", {"cancelled": name}, text=[text("The import {name} is cancelled.", name=name)])
+
+
+def take_pending(run: Run, name: str) -> Result:
+    """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
+    pending = _named(run, name)
+    directory = generations.directory(pending.fingerprint)
+    identity = generations.read(run.files, directory)
+    if _newer_in_use(run.files, identity.leaf) not in ("", pending.instead_of):
+        raise CertificateError(
+            "import-older",
+            "the delayed certificate {name} is older than the one that is now in use",
+            hint="Cancel it: `mst-cli import_cert --cancel {name}`.",
+            name=name,
+        )
+    certificate.examine(run.context, identity, certificate.address(run.context))
+    asked = certificate.ask_authorities(run.context, identity)
+    certificate.tell(run.context, asked.findings)
+    # What came from elsewhere goes to the usual places as PEM.
+    source = generations.source(run.files, directory)
+    copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()
+    done = activation.activate(run, pending.fingerprint, copies)
+    certificate.keep_revocation(run.context, identity, asked)
+    run.runner.take_back([pending.key])
+    content = text("The certificate {name} is in use. {words}", name=name, words=done.text)
+    return Result("changed", done.data, text=fold_all([content]))
+
+
+def _newer_in_use(files: Files, leaf: x509.Certificate) -> str:
+    """The generation in use where `leaf` would be a step back from it; else empty."""
+    current = generations.leaf_in_use(files)
+    return str(generations.linked(files)) if current and generations.is_older(leaf, current) else ""
+
+
+def _named(run: Run, name: str) -> ScheduleImport:
+    for pending in pending_imports(run.context.receipt):
+        if pending.name == name:
+            return pending
+    raise UsageError(
+        "import-unknown",
+        "there is no pending import {name}",
+        hint="List them with `mst-cli import_cert --list`.",
+        name=name,
+    )
+
+
+def _data(pending: ScheduleImport) -> JsonObject:
+    return {"name": pending.name, "at": pending.due.isoformat(), "fingerprint": pending.fingerprint}
+
+
+def _local_time(pending: ScheduleImport) -> str:
+    return f"{pending.due.astimezone():%Y-%m-%d %H:%M %Z}"
+
+
+def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[ScheduleImport]:
+    """The imports to take into use at `now`; where `timers` run they come first, for five minutes."""
+    late = now - _GRACE if timers else now
+    tried = {name: datetime.fromisoformat(at) for name, at in _tried(receipt).items()}
+    # A time to come is one of a clock that was ahead.
+    recent = {name for name, at in tried.items() if timedelta() <= now - at < _PAUSE}
+    return [item for item in pending_imports(receipt) if item.due <= late and item.name not in recent]
+
+
+def take(run: Run, pending: ScheduleImport) -> Result:
+    """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
+    now = run.context.host.clock.now().isoformat()
+    tried = {**_tried(run.context.receipt), pending.name: now}
+    activation.apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
+    return take_pending(run, pending.name)
+
+
+def _tried(receipt: Receipt) -> dict[str, str]:
+    """When each import that is still pending was tried last, by its name; the next try forgets the others."""
+    waiting = {pending.name for pending in pending_imports(receipt)}
+    found = as_object(remembered(receipt, _TRIED))
+    return {name: str(at) for name, at in found.items() if name in waiting}

@@ -2,24 +2,23 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated
 
 from pydantic import Field
 
-from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions.certificates import pending_imports
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.report import Day, Moment, Report
+from mstunnel_setup.base.result import Day, Moment, Report
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations, revocation
 from mstunnel_setup.certificates.judge import WARN_DAYS, days_left
 from mstunnel_setup.certificates.revocation_answers import RevocationState
-from mstunnel_setup.operations.errors import CERTIFICATE_EXPIRED, CERTIFICATE_NOT_IN_USE, CERTIFICATE_REVOKED
 from mstunnel_setup.transaction.receipt import Receipt
 
 _UNANSWERED = frozenset({RevocationState.UNKNOWN, RevocationState.UNREACHABLE, RevocationState.NOT_ASKED})
 # Where the timer has not done it, the monitor does after five minutes.
 _PATIENCE = timedelta(minutes=10)
+_RENEW = "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that does both."
 
 
 class RevocationSummary(Report):
@@ -27,7 +26,7 @@ class RevocationSummary(Report):
 
     state: str
     asked: Moment
-    problems: Annotated[tuple[str, ...], Field(description="For each address that gave no answer, why.")]
+    problems: tuple[str, ...] = Field(description="For each address that gave no answer, why.")
 
 
 class PendingImport(Report):
@@ -35,94 +34,90 @@ class PendingImport(Report):
 
     name: str
     at: Moment
-    overdue: Annotated[bool, Field(description="Its time is over by more than ten minutes.")]
+    overdue: bool = Field(description="Its time is over by more than ten minutes.")
 
 
 class CertificateSummary(Report):
     """The certificate in use, in a few facts."""
 
-    days_left: Annotated[int | None, Field(description="Days until the leaf in use ends.")]
+    days_left: int | None = Field(description="Days until the leaf in use ends.")
     not_after: Day | None
     revocation: RevocationSummary | None
-    pending: Annotated[tuple[PendingImport, ...], Field(description="Delayed imports.")]
+    pending: tuple[PendingImport, ...] = Field(description="Delayed imports.")
 
-
-def certificate_summary(ports: Host, receipt: Receipt) -> CertificateSummary:
-    """Days left, the revocation answer kept last, and the delayed imports; nothing is fetched."""
-    leaf = generations.leaf_in_use(ports.files)
-    now = ports.clock.now()
-    asked = revocation.last(ports.files, str(generations.linked(ports.files)), now)
-    return CertificateSummary(
-        days_left=None if leaf is None else days_left(leaf, now),
-        not_after=None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
-        revocation=None
-        if asked is None
-        else RevocationSummary(
-            state=asked.state.value,
-            asked=asked.asked.isoformat(timespec="seconds"),
-            problems=tuple(asked.problems),
-        ),
-        pending=tuple(
-            PendingImport(name=item.name, at=item.due.isoformat(), overdue=item.due + _PATIENCE < now)
-            for item in sorted(pending_imports(receipt), key=lambda item: item.due)
-        ),
-    )
-
-
-def certificate_notices(summary: CertificateSummary) -> Iterator[Problem]:
-    """Warnings: 30 days before the end, of a revoked one, of one not asked about, of a failed import."""
-    days, answer = summary.days_left, summary.revocation
-    if days is None:
-        yield CERTIFICATE_NOT_IN_USE()
-    elif days < 0:
-        yield CERTIFICATE_EXPIRED(date=summary.not_after)
-    elif days <= WARN_DAYS:
-        yield warning(
-            "certificate-expires-soon",
-            "the certificate expires on {date}, in {days} days",
-            hint=(
-                "Renew it and run `mst-cli import_cert`; `mst-cli help certificates` has a hook that "
-                "does both."
+    @classmethod
+    def read(cls, ports: Host, receipt: Receipt) -> "CertificateSummary":
+        """Days left, the revocation answer kept last, and the delayed imports; nothing is fetched."""
+        leaf = generations.leaf_in_use(ports.files)
+        now = ports.clock.now()
+        asked = revocation.last(ports.files, str(generations.linked(ports.files)), now)
+        answer = None
+        if asked is not None:
+            at = asked.asked.isoformat(timespec="seconds")
+            answer = RevocationSummary(state=asked.state.value, asked=at, problems=tuple(asked.problems))
+        pending = sorted(pending_imports(receipt), key=lambda item: item.due)
+        return cls(
+            days_left=None if leaf is None else days_left(leaf, now),
+            not_after=None if leaf is None else f"{leaf.not_valid_after_utc:%Y-%m-%d}",
+            revocation=answer,
+            pending=tuple(
+                PendingImport(name=item.name, at=item.due.isoformat(), overdue=item.due + _PATIENCE < now)
+                for item in pending
             ),
-            date=summary.not_after,
-            days=days,
         )
-    if answer is not None and answer.state == RevocationState.REVOKED:
-        yield CERTIFICATE_REVOKED()
-    elif answer is not None and answer.state in _UNANSWERED:
-        why = "; ".join(answer.problems)
-        yield warning(
-            "revocation-undetermined",
-            "cannot determine whether the certificate is revoked{why}",
-            hint="Run `mst-cli cert check`.",
-            why=text(": {why}", why=why) if why else "",
-        )
-    for item in summary.pending:
-        if item.overdue:
+
+    def notices(self) -> Iterator[Problem]:
+        """Warnings: 30 days before the end, of a revoked one, of one not asked about, of a failed import."""
+        days, date = self.days_left, self.not_after
+        if days is None:
+            yield warning(
+                "certificate-not-in-use", "no usable certificate is in use", hint="Run `mst-cli cert check`."
+            )
+        elif days < 0:
+            yield warning("certificate-expired", "the certificate expired on {date}", hint=_RENEW, date=date)
+        elif days <= WARN_DAYS:
+            yield warning(
+                "certificate-expires-soon",
+                "the certificate expires on {date}, in {days} days",
+                hint=_RENEW,
+                date=date,
+                days=days,
+            )
+        state = self.revocation and self.revocation.state
+        if state == RevocationState.REVOKED:
+            yield warning(
+                "certificate-revoked",
+                "the authority has revoked the certificate",
+                hint="Import a new one with `mst-cli import_cert`.",
+            )
+        elif self.revocation is not None and state in _UNANSWERED:
+            why = "; ".join(self.revocation.problems)
+            yield warning(
+                "revocation-undetermined",
+                "cannot determine whether the certificate is revoked{why}",
+                hint="Run `mst-cli cert check`.",
+                why=text(": {why}", why=why) if why else "",
+            )
+        for item in (item for item in self.pending if item.overdue):
             yield warning(
                 "import-overdue",
                 "the delayed import {name} did not run at its time",
-                hint=(
-                    "The monitor retries it every hour; `journalctl -t mstunnel_monitor` shows why it "
-                    "fails, `mst-cli import_cert --cancel {name}` cancels it."
-                ),
+                hint="The monitor retries it every hour; `journalctl -t mstunnel_monitor` shows why it "
+                "fails, `mst-cli import_cert --cancel {name}` cancels it.",
                 name=item.name,
             )
 
-
-def certificate_lines(summary: CertificateSummary) -> list[tuple[str, str]]:
-    """Rows for people."""
-    days, answer = summary.days_left, summary.revocation
-    left = text("not installed yet") if days is None else text("{days} days left", days=days)
-    rows = [(text("Certificate"), left)]
-    if answer is not None and answer.state == RevocationState.NOT_OFFERED:
-        rows.append(("Revocation", text("the certificate names no OCSP responder or CRL")))
-    elif answer is not None:
-        asked = datetime.fromisoformat(answer.asked)
-        rows.append(
-            (
-                "Revocation",
-                text("{state}, asked on {asked:%Y-%m-%d %H:%M} UTC", state=answer.state, asked=asked),
+    def lines(self) -> list[tuple[str, str]]:
+        """Rows for people."""
+        days, answer = self.days_left, self.revocation
+        left = text("not installed yet") if days is None else text("{days} days left", days=days)
+        rows = [(text("Certificate"), left)]
+        if answer is not None:
+            asked = datetime.fromisoformat(answer.asked)
+            said = (
+                text("the certificate names no OCSP responder or CRL")
+                if answer.state == RevocationState.NOT_OFFERED
+                else text("{state}, asked on {asked:%Y-%m-%d %H:%M} UTC", state=answer.state, asked=asked)
             )
-        )
-    return [*rows, *((text("Next"), f"{item.name} at {item.at}") for item in summary.pending)]
+            rows.append(("Revocation", said))
+        return [*rows, *((text("Next"), f"{item.name} at {item.at}") for item in self.pending)]

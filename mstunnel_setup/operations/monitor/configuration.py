@@ -18,15 +18,9 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError
 from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange import log_lines, mailbox
 from mstunnel_setup.exchange.agent_settings import read_log_level
-from mstunnel_setup.exchange.gateway_report import Applied, read_report
-from mstunnel_setup.exchange.log_lines import (
-    CONFIGURATION_ACCEPTED,
-    CONFIGURATION_REFUSED,
-    CONFIGURATION_WRITTEN,
-    LOG_LEVEL_CHANGED,
-)
+from mstunnel_setup.exchange.gateway_report import ConfigurationOutcome, read_report
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, Reply
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
@@ -72,35 +66,22 @@ class ConfigurationRecord(BaseModel):
         `awaiting` the gateway's report on it, `rollback` to what was before, `retry` because a kill came
         before both were written, or `settled`: also when another command has written a configuration since.
         """
-        in_place = digest_of(present.get(paths.OCSERV_CONF) or b"") == self.written
+        files = []
+        for path, written in ((paths.OCSERV_CONF, self.written), (paths.ADMIN_SETTINGS, self.settings)):
+            content, before = present.get(path), self.previous.get(path)
+            text = None if content is None else content.decode(errors="replace")
+            files.append((digest_of(content or b"") == written, text, before, written))
+        in_place = files[0][0]
         if self.outcome == "refused":
-            return "rollback" if in_place and self._leaves_refused(present) else "settled"
+            # Whether a file is still the refused one; a file that the change left alone is not.
+            left = any(placed and before not in (None, text or "") for placed, text, before, _ in files)
+            return "rollback" if in_place and left else "settled"
         if self.outcome == "accepted":
             return "settled"
-        if self._is_interrupted(present):
+        # One of the files is still the one before.
+        if any(written and text == before and not placed for placed, text, before, written in files):
             return "retry"
         return "awaiting" if in_place else "settled"
-
-    def _leaves_refused(self, present: Mapping[str, bytes | None]) -> bool:
-        """Whether a file is still the refused one; a file that the change left alone is not."""
-        for path, written in self._digests.items():
-            content, before = present.get(path) or b"", self.previous.get(path)
-            if before not in (None, content.decode(errors="replace")) and digest_of(content) == written:
-                return True
-        return False
-
-    def _is_interrupted(self, present: Mapping[str, bytes | None]) -> bool:
-        """Whether one of the files is still the one before."""
-        for path, written in self._digests.items():
-            content = present.get(path)
-            text = None if content is None else content.decode(errors="replace")
-            if written and text == self.previous.get(path) and digest_of(content or b"") != written:
-                return True
-        return False
-
-    @property
-    def _digests(self) -> Mapping[str, str]:
-        return {paths.OCSERV_CONF: self.written, paths.ADMIN_SETTINGS: self.settings}
 
     def reply(self, request: AgentRequest) -> Reply:
         """The reply to the request that it is about."""
@@ -153,7 +134,6 @@ class Configurations:
     _valid: _ValidRequest | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """Use the limits that are kept on this host."""
         self._limiter = RateLimiter(self.files)
 
     def look(self) -> None:
@@ -190,7 +170,7 @@ class Configurations:
         if (level := read_log_level(self.files, self.clock.now())) != served:
             with self._changing():
                 self.files.write(paths.OCSERV_CONF, with_level(present, level), CONFIGURATION_MODE)
-            self.tell(LOG_LEVEL_CHANGED(level=level))
+            self.tell(log_lines.LOG_LEVEL_CHANGED(level=level))
             self.reload_gateway()
 
     def _validate(self, request: AgentRequest) -> _ValidRequest:
@@ -220,9 +200,8 @@ class Configurations:
         port, level = rendering.open_port(present), served_level(before) or 0
         files = rendering.render(valid.configuration, valid.options, port, level).files
         changed = rendering.changes(present, files)
-        change: ChangeKind = (
-            "restart" if rendering.needs_restart(before, files[paths.OCSERV_CONF]) else "reload"
-        )
+        restarts = rendering.needs_restart(before, files[paths.OCSERV_CONF])
+        change: ChangeKind = "restart" if restarts else "reload"
         if changed and (wait := self._limiter.wait(change, now)):
             reason = text(
                 "too many changes in a short time; the next one is made after {time:%H:%M} UTC",
@@ -249,7 +228,7 @@ class Configurations:
             rendering.write(self.files, changed)
         mailbox.write_reply(self.files, record.reply(valid.request))
         if changed:
-            self.tell(CONFIGURATION_WRITTEN(paths=", ".join(changed)))
+            self.tell(log_lines.CONFIGURATION_WRITTEN(paths=", ".join(changed)))
             self.reload_gateway()
         self._await_report()
         return (read_record(self.files) or record).reply(valid.request)
@@ -281,12 +260,12 @@ class Configurations:
         applied = report.configuration if report is not None else None
         if applied is None or applied.digest != record.written:
             return record
-        if applied.refusal is None:
-            ended = record.model_copy(update={"outcome": "accepted", "previous": {}})
-            line = CONFIGURATION_ACCEPTED()
-        else:
-            ended = record.model_copy(update={"outcome": "refused", "reason": applied.refusal})
-            line = CONFIGURATION_REFUSED(reason=applied.refusal, advice=_HINT)
+        update: dict[str, object] = {"outcome": "accepted", "previous": {}}
+        line = log_lines.CONFIGURATION_ACCEPTED()
+        if applied.refusal is not None:
+            update = {"outcome": "refused", "reason": applied.refusal}
+            line = log_lines.CONFIGURATION_REFUSED(reason=applied.refusal, advice=_HINT)
+        ended = record.model_copy(update=update)
         write_record(self.files, ended)
         self.tell(line)
         return ended
@@ -299,10 +278,7 @@ class Configurations:
         """Hold the lock of this gateway. Raises LockedError, also when it was just removed."""
         with exclusive(self.files, self.clock, paths.LOCK):
             if self.files.state(paths.OUTBOX) is None:
-                raise LockedError(
-                    "gateway-removed",
-                    "the gateway was removed a moment ago",
-                )
+                raise LockedError("gateway-removed", "the gateway was removed a moment ago")
             yield
 
 
@@ -312,9 +288,11 @@ def wanted_port(files: Files) -> int | None:
     Raises StepError `settings-unreadable`.
     """
     configuration, report = files.read(paths.OCSERV_CONF), read_report(files)
-    if configuration is None or report is None:
-        return None
-    if report.configuration != Applied(digest_of(configuration)):
+    if (
+        configuration is None
+        or report is None
+        or report.configuration != ConfigurationOutcome(digest_of(configuration))
+    ):
         return None
     wanted = rendering.listen_port(files)
     return None if wanted == served_port(configuration) else wanted

@@ -110,23 +110,23 @@ class RateLimiter:
             return _ChangeRecord()
 
 
+@dataclass
 class LimitedLog:
     """A log that takes so many lines in a while, and says how many it left out. Kept in memory only."""
 
-    def __init__(self, tell: Tell, clock: Clock) -> None:
-        self._tell = tell
-        self._clock = clock
-        self._end: datetime | None = None
-        self._left_out = 0
+    write: Tell
+    clock: Clock
+    _end: datetime | None = None
+    _left_out: int = 0
 
     def tell(self, line: LogLine) -> None:
         """Write a line, unless there were too many."""
-        now, limit = self._clock.now(), LIMITS["log"]
+        now, limit = self.clock.now(), LIMITS["log"]
         if limit.wait(self._end, now):
             self._left_out += 1
             return
         self._end = limit.after_one_more(self._end, now)
         if self._left_out:
-            self._tell(LOG_LIMITED(count=self._left_out))
+            self.write(LOG_LIMITED(count=self._left_out))
             self._left_out = 0
-        self._tell(line)
+        self.write(line)

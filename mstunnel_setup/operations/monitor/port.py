@@ -8,10 +8,9 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, port_in_use, with_port
-from mstunnel_setup.install.errors import PORT_IN_USE
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import launch, verify
-from mstunnel_setup.io.files import Files
+from mstunnel_setup.install.steps.launch import PORT_IN_USE
 from mstunnel_setup.operations.certificate.activation import reload_gateway
 
 _PATIENCE: Final = 30.0
@@ -27,10 +26,18 @@ def move(run: Run, port: int) -> None:
     fails, the new one stays.
     """
     before = port_in_use(run.files)
-    if not _published(run, port):
-        _refuse_taken(run.files, port)
+    step = launch.step_for_port(port)
+    found = run.context.host.engine.inspect(paths.SERVER)
+    label = step.gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
+    # An interrupted move has made the container already; it then holds the port itself.
+    published = found is not None and found.labels.get(CONFIGURATION_LABEL) == label
+    # The container that runs would be gone before the engine finds that it cannot publish the port.
+    taken = [] if published else listening(run.files.given, port)
+    if taken:
+        programs = {item.program or text("an unknown program") for item in taken}
+        raise PORT_IN_USE(port=port, programs=", ".join(sorted(programs)))
     try:
-        run.runner.run([launch.step_for_port(port)], run.context)
+        run.runner.run([step], run.context)
     except SetupError:
         run.runner.run([launch.step_for_port(before)], run.context)
         raise
@@ -39,17 +46,3 @@ def move(run: Run, port: int) -> None:
     reload_gateway(run.context)
     verify.serves(run.context.host, port, _PATIENCE, _PAUSE)
     run.write_receipt()
-
-
-def _published(run: Run, port: int) -> bool:
-    """Whether an interrupted move has made the container already; it then holds the port itself."""
-    made_for = launch.step_for_port(port).gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
-    found = run.context.host.engine.inspect(paths.SERVER)
-    return found is not None and found.labels.get(CONFIGURATION_LABEL) == made_for
-
-
-def _refuse_taken(files: Files, port: int) -> None:
-    """The container that runs would be gone before the engine finds that it cannot publish the port."""
-    taken = [item.program or text("an unknown program") for item in listening(files.given, port)]
-    if taken:
-        raise PORT_IN_USE(port=port, programs=", ".join(sorted(set(taken))))

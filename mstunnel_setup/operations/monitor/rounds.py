@@ -4,46 +4,39 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import control
-from mstunnel_setup.actions.certificate_schedule import pending_imports
+from mstunnel_setup.actions import containers, tunnel_device
+from mstunnel_setup.actions.certificates import pending_imports
 from mstunnel_setup.actions.host import Host, Scope
+from mstunnel_setup.actions.kernel import LoadModule
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError, StepError, declared
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
-from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange import LONGEST_DRAIN
-from mstunnel_setup.exchange.log_lines import (
-    ADDRESSES,
-    CERTIFICATE,
-    MODULES,
-    PORT,
-    PROGRAM_REPLACED,
-    RESTART,
-    TUNNEL,
-    UPGRADE_BEGUN,
-    UPGRADE_DONE,
-    UPGRADE_ENDED,
-)
+from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.exchange import LONGEST_DRAIN, log_lines
+from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.release_feed import offered, read_feed
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
-from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.installed import journal_of, open_host
+from mstunnel_setup.io import bundle
 from mstunnel_setup.io.changes import Changes
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.systemd import ServiceManager
-from mstunnel_setup.operations.monitor import modules, upgrades
-from mstunnel_setup.operations.monitor.agent_report import AgentReports
+from mstunnel_setup.operations.health import agent_problem
+from mstunnel_setup.operations.monitor import upgrades
 from mstunnel_setup.operations.monitor.configuration import Configurations, wanted_port
 from mstunnel_setup.operations.monitor.limits import LimitedLog, RateLimiter
-from mstunnel_setup.operations.monitor.own_program import OwnProgram
-from mstunnel_setup.operations.monitor.upgrades import show_offer
 from mstunnel_setup.operations.monitor.watch import Condition, RestartWatch
-from mstunnel_setup.readiness.facts.host import own_addresses
+from mstunnel_setup.readiness.facts.host import HostReader, own_addresses
+from mstunnel_setup.readiness.facts.section import Settings
+from mstunnel_setup.readiness.sysctls import MODULE_FILES
 from mstunnel_setup.transaction.lock import exclusive
 
 # The installer is imported when there is work for it: it doubles what a monitor at rest holds in memory.
@@ -59,27 +52,76 @@ _SHORTEST_PAUSE: Final = 8.0
 _LONGEST_PAUSE: Final = 60.0
 # Between two rounds it only waits; much longer than that is a hang, for which systemd starts it again.
 _REST_SECONDS: Final = 120.0
+# A package is replaced file by file, and a file that someone copies grows.
+_UNCHANGED_SECONDS: Final = 10.0
 # A file is complete a moment after it appears, and a process is gone a moment before its container is.
 _SETTLE_SECONDS: Final = 0.5
-_LOAD_PAUSE: Final = 600.0
-# The agent looks once a minute; one that asks more often gets no more of the lock and the log.
-_REQUEST_PAUSE: Final = 60.0
-_ADDRESSES_PAUSE: Final = 60.0
-# To the minute is what cron does, too.
-_IMPORT_PAUSE: Final = 60.0
+# The agent looks once a minute; one that asks more often gets no more of the lock and the log. For imports
+# to the minute is what cron does, too. A look at the tunnel costs as much as a health check.
+_MINUTE: Final = 60.0
+# A module that was not loaded, or a restart that has not helped, is tried again later.
+_RETRY_PAUSE: Final = 600.0
 _FEED_PAUSE: Final = 3600.0
-# A look costs as much as a health check; a restart that has not helped is tried again later.
-_TUNNEL_PAUSE: Final = 60.0
-_TUNNEL_RESTART_PAUSE: Final = 600.0
 # How long one piece of work may take before the service manager ends it: the engine or a disk hangs. Draining
 # and downloading take their time.
 _WORK_SECONDS: Final = 1800.0
 _UPGRADE_SECONDS: Final = 60.0 * LONGEST_DRAIN + 21600.0
 
 
+TUN: Final = tunnel_device.DEVICE
+
+
+class OwnProgram:
+    """The program that runs, against the one that is now in its place."""
+
+    def __init__(self) -> None:
+        self._running = bundle.running()
+
+    def replaced(self, clock: Clock) -> bool:
+        """Whether another one is there, complete and unchanged for ten seconds, for which this waits.
+
+        While it is incomplete or damaged, the one that runs goes on.
+        """
+        found = bundle.installed()
+        if not self._running or found in ("", self._running) or not bundle.intact():
+            return False
+        clock.sleep(_UNCHANGED_SECONDS)
+        return bundle.installed() == found and bundle.intact()
+
+
+@dataclass
+class AgentReports:
+    """Logs the health of this server, and what the agent fails at, when it changes.
+
+    The agent cannot write to the journal. Its report is untrusted: it is validated as data, and the hints are
+    the host's.
+    """
+
+    files: Files
+    tell: Tell
+    _state: HealthState = HealthState.UNKNOWN
+    _problem: LogLine | None = None
+
+    def look(self) -> str:
+        """Log what is new; returns the health and its reasons on one line, empty without a report."""
+        report = read_health(self.files)
+        if report is None:
+            return ""
+        troubled = "; ".join(f"{row.title}: {row.text}" for row in report.rows if row.state is report.state)
+        why = "" if report.state is HealthState.HEALTHY else text(": {troubled}", troubled=troubled)
+        if report.state is not self._state:
+            self.tell(log_lines.HEALTH_CHANGED(state=report.state, why=why))
+        self._state = report.state
+        line = error_line(agent_problem(report.last_error)) if report.last_error is not None else None
+        if line is not None and line != self._problem:
+            self.tell(line)
+        self._problem = line
+        return plain(f"{report.state}{why} ({report.at:%H:%M} UTC)")
+
+
 @dataclass
 class GatewayMonitor:
-    """Looks after the gateway of this server."""
+    """Looks after the gateway of this server; `_next` is when each work is due, in monotonic seconds."""
 
     operator: Operator
     tell: Tell
@@ -88,14 +130,9 @@ class GatewayMonitor:
     _watch: RestartWatch = field(default_factory=RestartWatch)
     _open: ExitStack = field(default_factory=ExitStack)
     _ports: Host | None = None
-    _next_load: float = 0.0
-    _next_import: float = 0.0
-    _next_addresses: float = 0.0
-    _next_feed: float = 0.0
-    _next_tunnel: float = 0.0
+    _next: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     _lost: Sequence[str] = ()
     _not_loaded: str = ""
-    _next_request: float = 0.0
     _requested: AgentRequest | None = None
     _said: dict[str, str] = field(default_factory=dict)
     _well: bool = False
@@ -119,7 +156,11 @@ class GatewayMonitor:
 
         Returns between two rounds, without work that is pending, once the program was replaced.
         """
-        while self._requested is not None or not self._replaced():
+        while True:
+            # Also for the start of the new program, which may have to unpack itself.
+            self.service.alive(_WORK_SECONDS)
+            if self._requested is None and self.program.replaced(self._clock):
+                break
             changes.watch(_WATCHED)
             self.round()
             self.service.alive(_REST_SECONDS)
@@ -128,12 +169,7 @@ class GatewayMonitor:
                 self.close()
                 if changes.wait(_LONGEST_PAUSE - _SHORTEST_PAUSE, processes):
                     self._clock.sleep(_SETTLE_SECONDS)
-        self.tell(PROGRAM_REPLACED(version=__version__))
-
-    def _replaced(self) -> bool:
-        # Also for the start of the new program, which may have to unpack itself.
-        self.service.alive(_WORK_SECONDS)
-        return self.program.replaced(self._clock)
+        self.tell(log_lines.PROGRAM_REPLACED(version=__version__))
 
     def round(self) -> None:
         """Look once and do what is due. Whatever fails is logged, once; the next round tries again.
@@ -142,16 +178,8 @@ class GatewayMonitor:
         """
         self._at_rest = False
         for work in (
-            *(
-                self._feed,
-                self._offer,
-                self._request,
-                self._upgrade,
-                self._configuration,
-                self._level,
-                self._imports,
-            ),
-            *(self._port, self._modules, self._tunnel, self._containers, self._addresses),
+            *(self._feed, self._offer, self._request, self._upgrade, self._configuration, self._level),
+            *(self._imports, self._port, self._modules, self._tunnel, self._containers, self._addresses),
         ):
             self.service.alive(_WORK_SECONDS)
             try:
@@ -162,7 +190,11 @@ class GatewayMonitor:
                 self.service.status("Waiting: another run is in progress on this host")
                 return
             except Exception as error:  # noqa: BLE001 (each kind of work goes on without the others)
-                self._complain(work.__name__, declared(error))
+                # It is logged when it is new, not in every round.
+                line = error_line(declared(error).problem)
+                if self._said.get(work.__name__) != line:
+                    self._complaints[work.__name__].tell(line)
+                self._said[work.__name__] = line
                 self.close()
         self._at_rest = not self._said and self._well and self._configurations.settled
 
@@ -173,13 +205,6 @@ class GatewayMonitor:
             found = tuple(state.process_id for state in states if state and state.process_id)
             return found if len(found) == len(_CONTAINERS) else ()
         return ()
-
-    def _complain(self, work: str, error: SetupError) -> None:
-        """Log an error when it is new, not in every round."""
-        line = error_line(error.problem)
-        if self._said.get(work) != line:
-            self._complaints[work].tell(line)
-        self._said[work] = line
 
     def close(self) -> None:
         """Close the connection to the engine; the next round opens it again."""
@@ -211,15 +236,15 @@ class GatewayMonitor:
         from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
 
         now = self._clock.monotonic()
-        if now >= self._next_feed and (feed := read_feed(self._files)) is not None:
+        if now >= self._next["feed"] and (feed := read_feed(self._files)) is not None:
             # A command that refreshes it uses the same files; others need not wait for a server that is slow.
             with exclusive(self._files, self._clock, paths.FEED_LOCK):
-                self._next_feed = now + _FEED_PAUSE
+                self._next["feed"] = now + _FEED_PAUSE
                 releases.fetch(self.operator, feed)
 
     def _offer(self) -> None:
         """Offer the agent the release that it may request."""
-        show_offer(self._files, self._clock.now())
+        upgrades.show_offer(self._files, self._clock.now())
 
     def _request(self) -> None:
         """Take the agent's request out of its directory, without the lock: the agent can put anything there.
@@ -227,8 +252,8 @@ class GatewayMonitor:
         While the gateway is stopped, the agent may withdraw it. Raises StepError: it is no request.
         """
         now, pending = self._clock.monotonic(), self._files.state(UPGRADE.request) is not None
-        if pending and now >= self._next_request and not self._stopped():
-            self._next_request = now + _REQUEST_PAUSE
+        if pending and now >= self._next["request"] and not self._stopped():
+            self._next["request"] = now + _MINUTE
             self._requested = upgrades.take(self._files)
 
     def _upgrade(self) -> None:
@@ -257,17 +282,17 @@ class GatewayMonitor:
         catalogue = offered(run.files, now)
         upgrades.admit(run.files, catalogue, request, now)
         name = releases.release_names(catalogue, images)[0]
-        self.tell(UPGRADE_BEGUN(release=name))
-        drain = catalogue.drain_minutes
-        upgrade = upgrade_run.UpgradeRequest(name, images, "agent", drain_minutes=drain)
+        self.tell(log_lines.UPGRADE_BEGUN(release=name))
+        minutes = catalogue.drain_minutes
+        upgrade = upgrade_run.UpgradeRequest(name, images, "agent", drain_minutes=minutes)
         self.tell(_upgrade_line(upgrade_run.upgrade_to(run, upgrade)))
 
     def _imports(self) -> None:
         """Take the certificates into use whose time has come and whose timer has not done it."""
         now = self._clock.monotonic()
-        if now < self._next_import:
+        if now < self._next["import"]:
             return
-        self._next_import = now + _IMPORT_PAUSE
+        self._next["import"] = now + _MINUTE
         receipt = journal_of(Scope.ALL, self.operator).receipt
         if not pending_imports(receipt):
             return
@@ -276,7 +301,7 @@ class GatewayMonitor:
         timers = self._host.systemd.running()
         for pending in import_certificate.overdue(receipt, self._host.clock.now(), timers=timers):
             with activation.installed_run(self.operator, {}) as run:
-                self.tell(CERTIFICATE(name=pending.name))
+                self.tell(log_lines.CERTIFICATE(name=pending.name))
                 import_certificate.take(run, pending)
 
     def _port(self) -> None:
@@ -296,7 +321,7 @@ class GatewayMonitor:
             if interrupted is None:
                 limiter.begin_move(wanted, now)
             self.service.status(f"Moving the gateway to port {wanted}")
-            self.tell(PORT(port=wanted))
+            self.tell(log_lines.PORT(port=wanted))
             try:
                 port.move(run, wanted)
             except Exception:
@@ -313,48 +338,47 @@ class GatewayMonitor:
         """Load lost modules, and have a server that runs use them; tried every ten minutes, reported once."""
         if not self._files.live:
             return
-        lost, now = modules.lost(self._files, self._clock), self._clock.monotonic()
-        if lost and now >= self._next_load:
-            self._next_load = now + _LOAD_PAUSE
-            self._not_loaded = modules.load(self._host, lost)
+        lost, now = lost_modules(self._files, self._clock), self._clock.monotonic()
+        if lost and now >= self._next["load"]:
+            self._next["load"] = now + _RETRY_PAUSE
+            self._not_loaded = _load_modules(self._host, lost)
         self._lost = self._lost or lost
-        if left := lost and modules.lost(self._files, self._clock):
-            why = self._not_loaded or text("loading it did not help")
+        if left := lost and lost_modules(self._files, self._clock):
             raise StepError(
                 "module-lost",
                 "kernel module missing: {modules}: {reason}",
                 hint="Load it with modprobe; after a kernel update, restart the host.",
                 modules=", ".join(left),
-                reason=why,
+                reason=self._not_loaded or text("loading it did not help"),
             )
         if self._lost:
-            self.tell(MODULES(modules=", ".join(self._lost)))
+            self.tell(log_lines.MODULES(modules=", ".join(self._lost)))
             self._lost = ()
             if not self._stopped():
-                control.restart(self._host, paths.SERVER)
+                containers.restart(self._host, paths.SERVER)
 
     def _tunnel(self) -> None:
         """Restart a gateway that was started before its tunnel device could be used."""
         now = self._clock.monotonic()
-        if not self._files.live or now < self._next_tunnel:
+        if not self._files.live or now < self._next["tunnel"]:
             return
-        self._next_tunnel = now + _TUNNEL_PAUSE
+        self._next["tunnel"] = now + _MINUTE
         if reason := tunnel_device.out_of_date(self._host):
-            self._next_tunnel = now + _TUNNEL_RESTART_PAUSE
-            self.tell(TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason))
-            control.restart(self._host, paths.SERVER)
+            self._next["tunnel"] = now + _RETRY_PAUSE
+            self.tell(log_lines.TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason))
+            containers.restart(self._host, paths.SERVER)
 
     def _addresses(self) -> None:
         """Update the list of this host's addresses, which devices must not reach."""
         files, now = self._files, self._clock.monotonic()
         written = files.read(paths.HOST_ADDRESSES)
-        if written is None or now < self._next_addresses:
+        if written is None or now < self._next["addresses"]:
             return
-        self._next_addresses = now + _ADDRESSES_PAUSE
+        self._next["addresses"] = now + _MINUTE
         found = own_addresses(files, self._clock).encode()
         if found and found != written:
             files.write(paths.HOST_ADDRESSES, found, 0o644)
-            self.tell(ADDRESSES())
+            self.tell(log_lines.ADDRESSES())
 
     def _containers(self) -> None:
         seen: dict[str, Condition] = {name: condition(self._host, name) for name in _CONTAINERS}
@@ -365,8 +389,31 @@ class GatewayMonitor:
         self.service.status("; ".join([*shown, *([f"server health: {health}"] if health else [])]))
         self._watch, due = self._watch.look(seen, self._host.clock.monotonic())
         for name in due:
-            self.tell(RESTART(container=name, condition=seen[name]))
-            control.restart(self._host, name)
+            self.tell(log_lines.RESTART(container=name, condition=seen[name]))
+            containers.restart(self._host, name)
+
+
+def lost_modules(files: Files, clock: Clock) -> Sequence[str]:
+    """The modules that the gateway needs and this kernel can load, but has not; `tun` without its device.
+
+    A system update may have removed them; without them no device can connect.
+    """
+    reader = HostReader(files.given, clock, Settings(), {})
+    away = [name for name in MODULE_FILES if name not in reader.modules()]
+    found = set(away) & reader.loadable() if away else set[str]()
+    return sorted(found if Path(TUN).exists() else {*found, "tun"})
+
+
+def _load_modules(ports: Host, names: Sequence[str]) -> str:
+    """Load modules; returns why that did not work, empty when it did."""
+    if paths.ROOTLESS:
+        return text("only root may load it: run `modprobe --all {names}` as root", names=" ".join(names))
+    try:
+        for name in names:
+            LoadModule(name=name).apply(ports, {})
+    except StepError as error:
+        return error.message
+    return ""
 
 
 def condition(ports: Host, container: str) -> Condition:
@@ -378,7 +425,9 @@ def condition(ports: Host, container: str) -> Condition:
         if not ports.systemd.active(unit):
             return "stopped"
     # Without systemd only the monitor makes Podman check the health.
-    found = ports.engine.inspect(container) if ports.systemd.running() else control.state_of(ports, container)
+    found = (
+        ports.engine.inspect(container) if ports.systemd.running() else containers.state_of(ports, container)
+    )
     if found is None or found.status != "running":
         return "stopped"
     return "well" if found.health is None or found.health == "healthy" else found.health
@@ -387,5 +436,5 @@ def condition(ports: Host, container: str) -> Condition:
 def _upgrade_line(ended: Upgrade) -> LogLine:
     if ended.outcome is UpgradeOutcome.DONE:
         away = text(", but no device that was connected has come back yet") if ended.unproved else ""
-        return UPGRADE_DONE(release=ended.release, away=away)
-    return UPGRADE_ENDED(outcome=ended.outcome, release=ended.release, reason=ended.reason)
+        return log_lines.UPGRADE_DONE(release=ended.release, away=away)
+    return log_lines.UPGRADE_ENDED(outcome=ended.outcome, release=ended.release, reason=ended.reason)

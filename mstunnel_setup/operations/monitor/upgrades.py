@@ -32,11 +32,22 @@ def show_offer(files: Files, now: datetime) -> None:
     offer = offer_here(files, catalogue)
     _show(files, mailbox.OFFER, offer)
     present = running_images(files)
-    behind = catalogue.behind(present) if present else None
-    held = offer is not None and offer.digests in read_history(files).held
-    summary = Summary(time_zone=catalogue.time_zone, behind=behind, held=held)
+    summary = Summary(
+        time_zone=catalogue.time_zone,
+        behind=catalogue.behind(present) if present else None,
+        held=offer is not None and offer.digests in read_history(files).held,
+    )
     # Without a list there is nothing to say, and nothing appears that no run has made.
     _show(files, mailbox.SUMMARY, summary if summary != Summary() else None)
+
+
+def _show(files: Files, path: str, message: BaseModel | None) -> None:
+    """Replace a message unless it is the same; None removes it."""
+    content = message.model_dump_json(indent=2).encode() + b"\n" if message else None
+    if content is None:
+        files.remove(path)
+    elif files.read(path) != content:
+        files.write(path, content)
 
 
 def offer_here(files: Files, catalogue: ReleaseCatalogue) -> Release | None:
@@ -47,17 +58,6 @@ def offer_here(files: Files, catalogue: ReleaseCatalogue) -> Release | None:
     with suppress(SetupError):
         present = running_images(files)
     return catalogue.newest_for(site, present)
-
-
-def _show(files: Files, path: str, message: BaseModel | None) -> None:
-    """Replace a message unless it is the same; None removes it."""
-    content = message.model_dump_json(indent=2).encode() + b"\n" if message else None
-    if files.read(path) == content:
-        return
-    if content is None:
-        files.remove(path)
-    else:
-        files.write(path, content)
 
 
 def take(files: Files) -> AgentRequest | None:
@@ -84,11 +84,9 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
     if abs(now.timestamp() - request.at) > _LIFE.total_seconds():
         raise StepError(
             "upgrade-request-old",
-            ("the agent's request for an upgrade is not from the last {minutes} minutes, and is dropped"),
-            hint=(
-                "The agent requests it again when it is this server's turn; to upgrade now, run "
-                "`mst-cli upgrade apply`."
-            ),
+            "the agent's request for an upgrade is not from the last {minutes} minutes, and is dropped",
+            hint="The agent requests it again when it is this server's turn; to upgrade now, run "
+            "`mst-cli upgrade apply`.",
             minutes=_LIFE // timedelta(minutes=1),
         )
     images, limiter = request.images(), RateLimiter(files)
@@ -103,7 +101,7 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
     if wait := limiter.wait("upgrade", now):
         raise StepError(
             "upgrade-limited",
-            ("the agent requested too many upgrades; the next one is allowed after {next:%H:%M} UTC"),
+            "the agent requested too many upgrades; the next one is allowed after {next:%H:%M} UTC",
             hint="To upgrade now, run `mst-cli upgrade apply`.",
             next=now + wait,
         )

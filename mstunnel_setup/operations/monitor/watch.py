@@ -40,25 +40,19 @@ class RestartWatch:
         due = tuple(
             name for name, item in updated.items() if item.bad >= _PATIENCE and now >= item.not_before
         )
-        return RestartWatch({**updated, **{name: _restarted(updated[name], now) for name in due}}), due
+        for name in due:
+            restarts = updated[name].restarts
+            pause = min(_FIRST_PAUSE * 2**restarts, _LONGEST_PAUSE)
+            updated[name] = _Memory(restarts=restarts + 1, not_before=now + pause)
+        return RestartWatch(updated), due
 
     def _after(self, name: str, condition: Condition, now: float) -> _Memory:
+        """Bad looks are over at once; restarts are forgotten when it stayed well for a while."""
         known = self.memory.get(name, _Memory())
         if condition == "well":
-            return _well(known, now)
+            since = now if known.well_since is None else known.well_since
+            return _Memory() if now - since >= _TRUSTED_AFTER else replace(known, bad=0, well_since=since)
         if condition == "stopped":
             return _Memory()
         bad = {"failed": _PATIENCE, "unhealthy": known.bad + 1, "starting": known.bad}[condition]
         return replace(known, bad=bad, well_since=None)
-
-
-def _well(known: _Memory, now: float) -> _Memory:
-    """Bad looks are over at once; restarts are forgotten when it stayed well for a while."""
-    since = now if known.well_since is None else known.well_since
-    trusted = now - since >= _TRUSTED_AFTER
-    return _Memory() if trusted else replace(known, bad=0, well_since=since)
-
-
-def _restarted(memory: _Memory, now: float) -> _Memory:
-    pause = min(_FIRST_PAUSE * 2**memory.restarts, _LONGEST_PAUSE)
-    return _Memory(bad=0, restarts=memory.restarts + 1, not_before=now + pause)

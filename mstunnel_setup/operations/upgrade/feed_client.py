@@ -7,6 +7,7 @@ mixed from several versions. What is known of the feed is one file here, replace
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -61,16 +62,16 @@ _REASONS: Final[Mapping[type[Exception], str]] = {
 }
 
 
+@dataclass
 class Remote(FetcherInterface):
     """The feed at its address, through our HTTP session: proxies, trust, bounds on time and size."""
 
-    def __init__(self, feed: Feed, http: HttpSession) -> None:
-        self._url = feed.url
-        self._http = http
+    feed: Feed
+    http: HttpSession
 
     @override
     def _fetch(self, url: str) -> Iterator[bytes]:
-        response = self._http.get(f"{self._url}/{url}")
+        response = self.http.get(f"{self.feed.url}/{url}")
         if response.status_code != _OK:
             raise DownloadHTTPError(f"HTTP status {response.status_code} for {url}", response.status_code)
         return iter([response.content])
@@ -108,13 +109,16 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     What was verified before an error is kept as well, so that nothing older is believed later. Raises
     UsageError `releases-invalid`, NetworkError, StepError `feed-refused`, FileError such as `disk-full`.
     """
-    known = _begin(files, feed)
+    known = read_feed_record(files)
+    if known is None or known.anchor != feed.anchor:
+        # Another root begins another feed.
+        known = FeedRecord(anchor=feed.anchor, metadata={"root": feed.root})
     files.remove_tree(WORK)
     files.make_directories(WORK, 0o700)
     try:
         for role, text in known.metadata.items():
             files.write(f"{WORK}/{role}.json", text.encode(), 0o600)
-        text, program = _verified_targets(files.locate(WORK), source)
+        text, program = _verified_targets(str(files.locate(WORK)), source)
         metadata = _verified(files)
     except (RepositoryError, DownloadError, OSError) as error:
         # What its client has not written is as it was.
@@ -126,31 +130,16 @@ def refresh(files: Files, feed: Feed, source: FetcherInterface, now: datetime) -
     catalogue = parse(text, f"{feed.url}/{TARGET}")
     ends = [json_value(role)["signed"]["expires"] for role in metadata.values()]
     expires = min(aware(datetime.fromisoformat(end)) for end in ends)
-    _keep(
-        files,
-        FeedRecord(
-            anchor=known.anchor,
-            metadata=metadata,
-            catalogue=text,
-            program=program,
-            seen=now,
-            expires=expires,
-        ),
+    record = FeedRecord(
+        anchor=known.anchor, metadata=metadata, catalogue=text, program=program, seen=now, expires=expires
     )
+    _keep(files, record)
     return catalogue
 
 
-def _begin(files: Files, feed: Feed) -> FeedRecord:
-    """What is known of this feed: another root begins another one."""
-    known = read_feed_record(files)
-    if known is not None and known.anchor == feed.anchor:
-        return known
-    return FeedRecord(anchor=feed.anchor, metadata={"root": feed.root})
-
-
-def _verified_targets(directory: Path, source: FetcherInterface) -> tuple[str, OfferedProgram | None]:
+def _verified_targets(directory: str, source: FetcherInterface) -> tuple[str, OfferedProgram | None]:
     """The list of releases, and what the feed says of the newest program for this machine."""
-    updater = Updater(str(directory), "metadata", str(directory), "targets", source, bootstrap=None)
+    updater = Updater(directory, "metadata", directory, "targets", source, bootstrap=None)
     updater.refresh()
     info = updater.get_targetinfo(TARGET)
     if info is None:
@@ -187,7 +176,7 @@ def _failure(feed: Feed, error: RepositoryError | DownloadError | OSError) -> Se
     return StepError(
         "feed-refused",
         "the release feed {url} is refused: {reason}",
-        hint=("Nothing was changed. Check the clock of this server, then ask the publisher of the feed."),
+        hint="Nothing was changed. Check the clock of this server, then ask the publisher of the feed.",
         url=feed.url,
         reason=next(known, error),
     )

@@ -3,25 +3,28 @@
 from collections.abc import Iterator
 
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.errors import EngineError, StepError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
-from mstunnel_setup.install.programs import MONITOR_UNIT
+from mstunnel_setup.install.installed import MONITOR_UNIT
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.errors import UPGRADE_FAILED
 
 # A window or a turn comes with time; these wait for a person.
 _STUCK = frozenset({"approval-missing", "held", "other-failed"})
 
 
-def kept(upgrade: Upgrade) -> str:
-    """What serves after an upgrade that failed."""
-    return (
-        text("nothing was changed")
-        if upgrade.outcome is UpgradeOutcome.NOT_BEGUN
-        else text("the earlier release is in use again")
+def upgrade_failed(upgrade: Upgrade) -> EngineError:
+    """The error for an upgrade that failed, with what serves now."""
+    begun = upgrade.outcome is not UpgradeOutcome.NOT_BEGUN
+    return EngineError(
+        "upgrade-failed",
+        "the upgrade to {release} failed: {reason}; {kept}",
+        hint="Fix the cause, then run `mst-cli upgrade apply` again. See `mst-cli upgrade history`.",
+        release=upgrade.release,
+        reason=upgrade.reason,
+        kept=text("the earlier release is in use again") if begun else text("nothing was changed"),
     )
 
 
@@ -55,10 +58,8 @@ def upgrade_notices(files: Files) -> Iterator[Problem]:
     except StepError as error:
         yield error.problem
         return
-    last = history.upgrades[-1] if history.upgrades else None
-    if last is None or last.outcome is UpgradeOutcome.DONE:
-        return
-    if last.outcome is None:
+    last = next(reversed(history.upgrades), None)
+    if last is not None and last.outcome is None:
         yield warning(
             "upgrade-unfinished",
             "the upgrade to {release} is in progress or was interrupted (phase {phase})",
@@ -66,5 +67,5 @@ def upgrade_notices(files: Files) -> Iterator[Problem]:
             release=last.release,
             phase=last.phase,
         )
-    else:
-        yield UPGRADE_FAILED(release=last.release, reason=last.reason, kept=kept(last)).problem
+    elif last is not None and last.outcome is not UpgradeOutcome.DONE:
+        yield upgrade_failed(last).problem

@@ -11,8 +11,9 @@ stops.
 
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
@@ -27,14 +28,10 @@ from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.sessions import ask
 
-Verdict: TypeAlias = Literal["let-in", "refused", "away"]
-
 # ocserv 1.3.0, worker-log.c and worker-auth.c; an error, so it is logged at every level, with its source.
 _REFUSAL: Final = re.compile(
     r"worker(?:\[[^\]]*\])?: ([0-9a-fA-F.:]+) (?:[\w.-]+:\d+: )?failed authentication for "
 )
-
-
 _USERS: Final = next(command for command in SHOW_COMMANDS if command.words == ("users",))
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 2.0
@@ -44,7 +41,6 @@ _PROBE_PATIENCE: Final = 60.0
 _DRAIN_PAUSE: Final = 5.0
 # A separate table: the gateway rewrites its other one whenever it starts.
 _TABLE: Final = ("inet", "mstunnel_drain")
-_CHAIN: Final = (*_TABLE, "input")
 
 
 def refused_addresses(log: str) -> frozenset[str]:
@@ -52,7 +48,9 @@ def refused_addresses(log: str) -> frozenset[str]:
     return frozenset(_REFUSAL.findall(log))
 
 
-def judge(connected: int, before: Collection[str], refused: Collection[str]) -> Verdict:
+def judge(
+    connected: int, before: Collection[str], refused: Collection[str]
+) -> Literal["let-in", "refused", "away"]:
     """Judge a new release by its sessions and the addresses that it refused.
 
     `before` are the addresses that were connected. Other refused addresses prove nothing, the earlier release
@@ -95,20 +93,18 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
 
 def _count(ports: Host) -> int:
     """How many devices are connected; a gateway that does not answer just now has none yet."""
-    try:
+    with suppress(EngineError):
         return len(connected(ports))
-    except EngineError:
-        return 0
+    return 0
 
 
 def _log(ports: Host) -> str:
     """The log of the container that runs now; empty when the engine does not keep one."""
     command = ports.engine.logs_command(paths.SERVER, LogOptions())
-    try:
+    with suppress(SetupError):
         done = ports.processes.run(command, timeout=_SECONDS, check=False)
-    except SetupError:
-        return ""
-    return done.output + done.error
+        return done.output + done.error
+    return ""
 
 
 def reached_address(files: Files, now: datetime) -> str:
@@ -117,13 +113,17 @@ def reached_address(files: Files, now: datetime) -> str:
     Neither another address of the report nor something else in its place counts: a gateway that was taken
     over could prevent with it that a release is installed.
     """
-    try:
+    probe = None
+    with suppress(FileError):
         probe = _probe(files)
-    except FileError:
-        return ""
     if probe is None or not probe.reached or abs(now - probe.at) > LATEST_PROBE:
         return ""
     return probe.url if files.read(paths.PROBE_URL) == f"{probe.url}\n".encode() else ""
+
+
+def _probe(files: Files) -> Probe | None:
+    report = read_report(files)
+    return None if report is None else report.probe
 
 
 def reaches_inside(context: Context, url: str) -> None:
@@ -134,27 +134,20 @@ def reaches_inside(context: Context, url: str) -> None:
 def _reached(context: Context, url: str) -> None:
     probe, state = _probe(context.host.files), context.host.engine.inspect(paths.SERVER)
     started = state.started_at if state is not None else None
-    tried = probe is not None and started is not None and probe.at >= started.replace(microsecond=0)
-    if probe is None or not tried:
-        raise _unreachable(url, "it has not tried")
+    why = ""
+    if probe is None or started is None or probe.at < started.replace(microsecond=0):
+        why = "it has not tried"
     # Another address is another question: the site was changed meanwhile.
-    if probe.url == url and not probe.reached:
-        raise _unreachable(url, probe.words)
-
-
-def _probe(files: Files) -> Probe | None:
-    report = read_report(files)
-    return None if report is None else report.probe
-
-
-def _unreachable(url: str, why: str) -> NetworkError:
-    return NetworkError(
-        "inside-unreachable",
-        "the gateway cannot reach {url} any more: {why}",
-        hint="Test it from this server; see the row internal-network of `mst-cli health`.",
-        url=url,
-        why=why,
-    )
+    elif probe.url == url and not probe.reached:
+        why = probe.words
+    if why:
+        raise NetworkError(
+            "inside-unreachable",
+            "the gateway cannot reach {url} any more: {why}",
+            hint="Test it from this server; see the row internal-network of `mst-cli health`.",
+            url=url,
+            why=why,
+        )
 
 
 def drain(context: Context, port: int, minutes: int) -> None:
@@ -162,37 +155,28 @@ def drain(context: Context, port: int, minutes: int) -> None:
 
     A gateway that does not answer has no sessions to wait for. The container that comes next lets devices in.
     """
-    clock = context.host.clock
-    end = clock.monotonic() + 60 * minutes
+    ports, say = context.host, context.prompter.say
+    end = ports.clock.monotonic() + 60 * minutes
+    match = ("iifname", "!=", "lo", "tcp", "dport", str(port), "ct", "state", "new")
     try:
-        _close(context.host, port)
-        left = len(connected(context.host))
+        # The health check, which comes by the loopback, is let in; UDP belongs to sessions that there are.
+        _add(ports, "table", *_TABLE)
+        _add(ports, "chain", *_TABLE, "input", "{ type filter hook input priority filter; }")
+        _add(ports, "rule", *_TABLE, "input", *match, "reject", "with", "tcp", "reset")
+        left = len(connected(ports))
         if left:
-            context.prompter.say(
+            say(
                 text(
                     "Waiting for {left} sessions to end, at most {minutes} minutes.",
                     left=left,
                     minutes=minutes,
                 )
             )
-        while left and clock.monotonic() < end:
-            clock.sleep(_DRAIN_PAUSE)
-            left = len(connected(context.host))
+        while left and ports.clock.monotonic() < end:
+            ports.clock.sleep(_DRAIN_PAUSE)
+            left = len(connected(ports))
     except SetupError as error:
-        context.prompter.say(text("Not waiting for sessions: {message}.", message=error.message))
-
-
-def reopen(ports: Host) -> None:
-    """Let devices in again, where the container was not replaced after all."""
-    ports.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)
-
-
-def _close(ports: Host, port: int) -> None:
-    """The health check, which comes by the loopback, is let in; UDP belongs to sessions that there are."""
-    _add(ports, "table", *_TABLE)
-    _add(ports, "chain", *_CHAIN, "{ type filter hook input priority filter; }")
-    match = ("iifname", "!=", "lo", "tcp", "dport", str(port), "ct", "state", "new")
-    _add(ports, "rule", *_CHAIN, *match, "reject", "with", "tcp", "reset")
+        say(text("Not waiting for sessions: {message}.", message=error.message))
 
 
 def _add(ports: Host, *words: str) -> None:
@@ -200,7 +184,10 @@ def _add(ports: Host, *words: str) -> None:
     if finished.code != 0:
         reason = printable(finished.error or finished.output).strip()
         raise EngineError(
-            "drain-failed",
-            "the gateway cannot refuse new connections: {reason}",
-            reason=reason,
+            "drain-failed", "the gateway cannot refuse new connections: {reason}", reason=reason
         )
+
+
+def reopen(ports: Host) -> None:
+    """Let devices in again, where the container was not replaced after all."""
+    ports.engine.execute(paths.SERVER, ["nft", "delete", "table", *_TABLE], _SECONDS)

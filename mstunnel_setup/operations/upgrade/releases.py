@@ -20,42 +20,24 @@ from mstunnel_setup.io.operator import Operator
 _TIMEOUT, _DEADLINE = 30, 60
 
 
-def fetch(operator: Operator, feed: Feed) -> ReleaseCatalogue:
-    """Refresh the feed from its address; the caller holds its lock. Raises as `feed_client.refresh`."""
-    return _refresh(operator, feed)
-
-
-def fetch_now(operator: Operator) -> Result:
-    """Refresh the feed; the releases that it offers."""
+def fetch_now(operator: Operator, archive: Path | None = None) -> Result:
+    """Refresh the feed from its address, or from a tar file of its publisher; the releases that it offers."""
     feed = require_feed(operator)
     with alone(operator):
-        return _result(operator, fetch(operator, feed))
-
-
-def import_archive(operator: Operator, archive: Path) -> Result:
-    """Take the feed from a tar file of its publisher, verified like a fetched one."""
-    feed = require_feed(operator)
-    with alone(operator):
-        return _result(operator, _refresh(operator, feed, archive))
-
-
-@contextmanager
-def alone(operator: Operator) -> Iterator[None]:
-    """Neither beside the monitor's refresh nor beside an uninstallation, which removes the files."""
-    with run_lock(operator, paths.FEED_LOCK), run_lock(operator):
-        yield
-
-
-def _refresh(operator: Operator, feed: Feed, archive: Path | None = None) -> ReleaseCatalogue:
-    # The client of the feed costs more to load than all else of a command.
-    from mstunnel_setup.operations.upgrade.feed_client import Archive, Remote, refresh  # noqa: PLC0415
-
-    if archive is not None:
-        return refresh(operator.files, feed, Archive(archive), operator.clock.now())
-    # What lies in a directory of the agent is nothing that root may trust.
-    roots = added_roots_pem(operator.files)
-    http = HttpSession(operator.clock, roots=roots, timeout=_TIMEOUT, deadline=_DEADLINE)
-    return refresh(operator.files, feed, Remote(feed, http), operator.clock.now())
+        catalogue = fetch(operator, feed, archive)
+    known = read_feed_record(operator.files)
+    expires = known.expires if known else None
+    newest = catalogue.newest.name if catalogue.newest else None
+    until = f"{expires:%Y-%m-%d %H:%M} UTC" if expires else "now"
+    shown = text(
+        "Newest release: {none}. The feed is valid until {until}.", none=newest or "none", until=until
+    )
+    data = {
+        "releases": [release.name for release in catalogue.releases],
+        "newest": newest,
+        "expires": expires.isoformat() if expires else None,
+    }
+    return Result("ok", data, text=[shown])
 
 
 def require_feed(operator: Operator) -> Feed:
@@ -65,30 +47,31 @@ def require_feed(operator: Operator) -> Feed:
         raise UsageError(
             "feed-missing",
             "no release feed is set up on this server",
-            hint=('Write url = "https://…" and root = "FILE" into {settings}, then run the command again.'),
+            hint='Write url = "https://…" and root = "FILE" into {settings}, then run the command again.',
             settings=SETTINGS,
         )
     return feed
 
 
-def _result(operator: Operator, catalogue: ReleaseCatalogue) -> Result:
-    known = read_feed_record(operator.files)
-    expires = known.expires if known else None
-    newest = catalogue.newest
-    name = newest.name if newest else None
-    until = f"{expires:%Y-%m-%d %H:%M} UTC" if expires else "now"
-    lines = [
-        text("Newest release: {none}. The feed is valid until {until}.", none=name or "none", until=until)
-    ]
-    return Result(
-        "ok",
-        {
-            "releases": [release.name for release in catalogue.releases],
-            "newest": name,
-            "expires": expires.isoformat() if expires else None,
-        },
-        text=lines,
-    )
+@contextmanager
+def alone(operator: Operator) -> Iterator[None]:
+    """Neither beside the monitor's refresh nor beside an uninstallation, which removes the files."""
+    with run_lock(operator, paths.FEED_LOCK), run_lock(operator):
+        yield
+
+
+def fetch(operator: Operator, feed: Feed, archive: Path | None = None) -> ReleaseCatalogue:
+    """Refresh the feed; the caller holds its lock. Raises as `feed_client.refresh`."""
+    # The client of the feed costs more to load than all else of a command.
+    from mstunnel_setup.operations.upgrade.feed_client import Archive, Remote, refresh  # noqa: PLC0415
+
+    now = operator.clock.now()
+    if archive is not None:
+        return refresh(operator.files, feed, Archive(archive), now)
+    # What lies in a directory of the agent is nothing that root may trust.
+    roots = added_roots_pem(operator.files)
+    http = HttpSession(operator.clock, roots=roots, timeout=_TIMEOUT, deadline=_DEADLINE)
+    return refresh(operator.files, feed, Remote(feed, http), now)
 
 
 def release_names(catalogue: ReleaseCatalogue, digests: Digests) -> Sequence[str]:

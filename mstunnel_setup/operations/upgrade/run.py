@@ -28,14 +28,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import images, launch, verify
-from mstunnel_setup.operations.upgrade.proof import (
-    await_devices,
-    connected,
-    drain,
-    reached_address,
-    reaches_inside,
-    reopen,
-)
+from mstunnel_setup.operations.upgrade import proof
 from mstunnel_setup.transaction.step import AnyStep
 
 # A gateway that serves does so within seconds; the longer the wait, the longer users are out.
@@ -60,11 +53,7 @@ def running(run: Run) -> ImagePair:
     require_installed(run.context.receipt)
     server, agent = (remembered(run.context.receipt, f"images.{name}") for name in ("server", "agent"))
     if not isinstance(server, str) or not isinstance(agent, str):
-        raise UsageError(
-            "images-missing",
-            "the installation has no images yet",
-            hint="Run mstunnel-setup.",
-        )
+        raise UsageError("images-missing", "the installation has no images yet", hint="Run mstunnel-setup.")
     return ImagePair(server=server, agent=agent)
 
 
@@ -76,20 +65,18 @@ def upgrade_to(run: Run, request: UpgradeRequest) -> Upgrade:
     """
     finish(run)
     source, now = running(run), run.context.host.clock.now()
-    return _carry_on(
-        run,
-        Upgrade(
-            release=request.release,
-            source=source,
-            target=source.moved_to(request.digests),
-            asked_by=request.asked_by,
-            rejects_source=request.rejects_source,
-            passes_over=request.passes_over,
-            drain_minutes=request.drain_minutes,
-            probe_url=reached_address(run.files, now),
-            begun=now,
-        ),
+    upgrade = Upgrade(
+        release=request.release,
+        source=source,
+        target=source.moved_to(request.digests),
+        asked_by=request.asked_by,
+        rejects_source=request.rejects_source,
+        passes_over=request.passes_over,
+        drain_minutes=request.drain_minutes,
+        probe_url=proof.reached_address(run.files, now),
+        begun=now,
     )
+    return _carry_on(run, upgrade)
 
 
 def finish(run: Run) -> Upgrade | None:
@@ -108,12 +95,22 @@ def _carry_on(run: Run, upgrade: Upgrade) -> Upgrade:
 
 def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
     """Pull the images; they are not in use yet, so a failure leaves everything as it was."""
-    wanted = (upgrade.target.server, upgrade.target.agent)
+    wanted = upgrade.target
+    context = _answering_with(run, wanted)
     try:
-        _refuse_edited(run, upgrade.target)
-        run.runner.run([images.fetch(wanted)], _answering_with(run, upgrade.target))
+        # A file that would be overwritten and was edited by hand: nothing is switched then.
+        for planned in run.runner.plan(_switching(run), context):
+            for edited in filter(None, map(run.runner.changed, planned.actions)):
+                raise StepError(
+                    "upgrade-changed-file",
+                    "{changed} since the installation wrote it",
+                    hint="Compare it with `mstunnel-setup plan`; to replace it, run mstunnel-setup at a "
+                    "terminal and confirm.",
+                    changed=edited,
+                )
+        run.runner.run([images.fetch((wanted.server, wanted.agent))], context)
     except SetupError as error:
-        _drop_images(run, keep=upgrade.source)
+        _drop_images(run, upgrade.source)
         return _ended(run, upgrade, UpgradeOutcome.NOT_BEGUN, error.message)
     # A container that stays ends no session, and nothing would let devices in again.
     drains = upgrade.drain_minutes and upgrade.replaces_server
@@ -122,18 +119,17 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
 
 def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
     """Let sessions end by themselves for a while; after an interruption the wait starts again."""
-    drain(run.context, port_in_use(run.files), upgrade.drain_minutes)
+    proof.drain(run.context, port_in_use(run.files), upgrade.drain_minutes)
     return _ready(run, upgrade)
 
 
 def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Record the connected devices: once the switch has begun, an interruption would lose them."""
-    try:
-        devices = connected(run.context.host)
-    except EngineError:
-        # A gateway that does not answer may be why there is an upgrade.
-        return upgrade.model_copy(update={"phase": UpgradePhase.SWITCH})
-    seen = {"devices": devices, "sessions_before": len(devices)}
+    """Record the proof.connected devices: once the switch has begun, an interruption would lose them."""
+    seen: dict[str, object] = {}
+    # A gateway that does not answer may be why there is an upgrade.
+    with suppress(EngineError):
+        devices = proof.connected(run.context.host)
+        seen = {"devices": devices, "sessions_before": len(devices)}
     return upgrade.model_copy(update={"phase": UpgradePhase.SWITCH, **seen})
 
 
@@ -143,12 +139,12 @@ def _switch(run: Run, upgrade: Upgrade) -> Upgrade:
         _take(run, upgrade.target)
         # The new server proves itself by what the earlier one did.
         if upgrade.replaces_server and upgrade.probe_url:
-            reaches_inside(run.context, upgrade.probe_url)
+            proof.reaches_inside(run.context, upgrade.probe_url)
         awaited = upgrade.replaces_server and upgrade.devices
-        after = await_devices(run.context, upgrade.devices) if awaited else None
+        after = proof.await_devices(run.context, upgrade.devices) if awaited else None
     except SetupError as error:
         return upgrade.model_copy(update={"phase": UpgradePhase.BACK, "reason": error.message})
-    _drop_images(run, keep=upgrade.target, and_keep=upgrade.source)
+    _drop_images(run, upgrade.target, upgrade.source)
     return _ended(run, upgrade.model_copy(update={"sessions_after": after}), UpgradeOutcome.DONE)
 
 
@@ -157,9 +153,9 @@ def _back(run: Run, upgrade: Upgrade) -> Upgrade:
     if upgrade.drain_minutes:
         # A container that was not replaced refuses the proof, too; one that is gone has no rule.
         with suppress(SetupError):
-            reopen(run.context.host)
+            proof.reopen(run.context.host)
     _take(run, upgrade.source)
-    _drop_images(run, keep=upgrade.source)
+    _drop_images(run, upgrade.source)
     return _ended(run, upgrade, UpgradeOutcome.WENT_BACK, upgrade.reason)
 
 
@@ -183,21 +179,6 @@ def _switching(run: Run) -> Sequence[AnyStep]:
     return (images.STEP, launch.step_for_port(port_in_use(run.files)))
 
 
-def _refuse_edited(run: Run, wanted: ImagePair) -> None:
-    """Raise StepError when a file that would be overwritten was edited by hand: nothing is switched then."""
-    for planned in run.runner.plan(_switching(run), _answering_with(run, wanted)):
-        for edited in filter(None, map(run.runner.changed, planned.actions)):
-            raise StepError(
-                "upgrade-changed-file",
-                "{changed} since the installation wrote it",
-                hint=(
-                    "Compare it with `mstunnel-setup plan`; to replace it, run mstunnel-setup at a "
-                    "terminal and confirm."
-                ),
-                changed=edited,
-            )
-
-
 def _answering_with(run: Run, wanted: ImagePair) -> Context:
     """The run with these images as answers. An archive of the installation does not hold others."""
     earlier = {key: value for key, value in run.context.answers.record().items() if key != "images.archive"}
@@ -205,14 +186,13 @@ def _answering_with(run: Run, wanted: ImagePair) -> Context:
     return run.context.answering(merge(given, {}, earlier=earlier))
 
 
-def _drop_images(run: Run, keep: ImagePair, and_keep: ImagePair | None = None) -> None:
+def _drop_images(run: Run, *needed: ImagePair) -> None:
     """Remove the images of ours that no release needs any more, and no container of ours runs.
 
     After a run that was cut off, a container may still run the images before those of the answers.
     """
-    needed = [item for images in (keep, and_keep) if images for item in (images.server, images.agent)]
     states = [run.context.host.engine.inspect(name) for name in (paths.SERVER, paths.AGENT)]
-    kept = {reference.partition("@")[2] for reference in needed}
+    kept = {item.partition("@")[2] for images in needed for item in (images.server, images.agent)}
     kept |= {state.image_digest for state in states if state is not None}
     ours = (key for key in run.context.receipt.entries if key.startswith("image:"))
     run.runner.take_back({key for key in ours if key.partition("@")[2] not in kept})
@@ -226,8 +206,7 @@ def _ended(run: Run, upgrade: Upgrade, outcome: UpgradeOutcome, reason: str = ""
 def _note(run: Run, upgrade: Upgrade) -> None:
     """Put the state on the disk, and what the agent reports to the tenant into the mailbox."""
     write_history(run.files, read_history(run.files).with_last(upgrade))
-    state: ReplyState = "applying"
-    if upgrade.outcome is not None:
-        state = "accepted" if upgrade.outcome is UpgradeOutcome.DONE else "failed"
+    ended: ReplyState = "accepted" if upgrade.outcome is UpgradeOutcome.DONE else "failed"
+    state = "applying" if upgrade.outcome is None else ended
     now = run.context.host.clock.now()
     write_reply(run.files, Reply.about(upgrade.target.digests, state, upgrade.reason, now))

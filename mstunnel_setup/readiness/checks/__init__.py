@@ -10,7 +10,6 @@ from mstunnel_setup.readiness.checks import (
     addresses,
     certificate,
     host,
-    inbound,
     network,
     proxies,
     rootless,
@@ -19,10 +18,10 @@ from mstunnel_setup.readiness.checks import (
 from mstunnel_setup.readiness.model import (
     Check,
     CheckFinding,
+    CheckSeverity,
     Group,
     Outcome,
     ReadinessFacts,
-    Requirement,
     Unread,
     Verdict,
     skipped,
@@ -40,7 +39,7 @@ CHECKS: tuple[Check, ...] = (
     *certificate.CHECKS,
     *rootless.CHECKS,
     *account.CHECKS,
-    *inbound.CHECKS,
+    *network.INBOUND_CHECKS,
 )
 
 
@@ -54,7 +53,7 @@ def judge(checks: Iterable[Check], facts: ReadinessFacts) -> tuple[CheckFinding,
     findings = []
     for item in checks:
         found = _verdict(item, facts)
-        problem = Outcome.FAIL if item.severity is Requirement.REQUIRED else Outcome.WARNING
+        problem = Outcome.FAIL if item.severity is CheckSeverity.REQUIRED else Outcome.WARNING
         outcome = found.outcome or problem
         findings.append(CheckFinding(item, outcome, found.seen, found.hint, found.fixed_by))
     return tuple(findings)

@@ -4,8 +4,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.facts.account import AccountFacts
 from mstunnel_setup.readiness.model import (
     Checks,
+    CheckSeverity,
     Group,
-    Requirement,
     Verdict,
     passed,
     problem,
@@ -105,7 +105,7 @@ def _sites(account: AccountFacts) -> Verdict:
     )
 
 
-@CHECKS.add("account-gateway-app", "Gateway app for Conditional Access", Requirement.RECOMMENDED)
+@CHECKS.add("account-gateway-app", "Gateway app for Conditional Access", CheckSeverity.RECOMMENDED)
 def _gateway_app(account: AccountFacts) -> Verdict:
     """The service principal "Microsoft Tunnel Gateway", which Conditional Access needs, exists in the tenant.
 

@@ -11,8 +11,8 @@ from mstunnel_setup.readiness.facts.programs import EngineFacts
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import (
     Checks,
+    CheckSeverity,
     Group,
-    Requirement,
     Verdict,
     passed,
     problem,
@@ -56,45 +56,40 @@ def _moved(addresses: AddressFacts, settings: Settings) -> AddressFacts:
     return addresses.model_copy(update={"bridges": (*others, bridge), "routes": routes})
 
 
-def _bridges(addresses: AddressFacts) -> list[Named]:
-    return [
-        (text("bridge {name} ({source})", name=item.name, source=item.source), item.network)
-        for item in addresses.bridges
-    ]
-
-
-def _routes(addresses: AddressFacts) -> list[Named]:
-    """Routes of the host that lead elsewhere than to a bridge, or to devices of a running gateway."""
-    names = {item.name for item in addresses.bridges}
-    return [
-        (text("route via {device}", device=item.device), item.network)
-        for item in addresses.routes
-        if item.device not in names
-    ]
-
-
-def _resolvers(addresses: AddressFacts) -> list[Named]:
-    return [(text("DNS server"), address) for address in addresses.resolvers]
-
-
-def _pool(tunnel: TunnelFacts) -> list[Named]:
-    return [(text("client pool"), tunnel.pool)] if tunnel.pool else []
-
-
-def _servers(tunnel: TunnelFacts) -> list[Named]:
-    return [(text("DNS server for clients"), address) for address in tunnel.dns_servers]
+def _named(addresses: AddressFacts, tunnel: TunnelFacts) -> dict[str, list[Named]]:
+    """All networks by kind, each with what it is. Addresses count as networks of one."""
+    bridges = {item.name for item in addresses.bridges}
+    return {
+        "bridges": [
+            (text("bridge {name} ({source})", name=item.name, source=item.source), item.network)
+            for item in addresses.bridges
+        ],
+        # Those that lead elsewhere than to a bridge, or to devices of a running gateway.
+        "routes": [
+            (text("route via {device}", device=item.device), item.network)
+            for item in addresses.routes
+            if item.device not in bridges
+        ],
+        "resolvers": [(text("DNS server"), address) for address in addresses.resolvers],
+        "servers": [(text("DNS server for clients"), address) for address in tunnel.dns_servers],
+        "pool": [(text("client pool"), tunnel.pool)] if tunnel.pool else [],
+        "rules": [(text("include rule"), item) for item in tunnel.includes],
+    }
 
 
 def free_range(addresses: AddressFacts, tunnel: TunnelFacts) -> str:
     """A /24 for the bridge that nothing known here overlaps; empty when there is none left."""
-    rules = [(text("include rule"), item) for item in tunnel.includes]
-    taken = [*_routes(addresses), *_resolvers(addresses), *_servers(tunnel), *_pool(tunnel), *rules]
+    named = _named(addresses, tunnel)
+    taken = [item for kind, items in named.items() if kind != "bridges" for item in items]
     candidates = (str(item) for spare in _SPARE for item in ip_network(spare).subnets(new_prefix=24))
     return next((item for item in candidates if not list(overlaps([("", item)], taken))), "")
 
 
-def _bridge(addresses: AddressFacts, tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
-    found = "; ".join(overlaps(_bridges(addresses), others))
+def _bridge(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings, *others: str) -> Verdict:
+    """Whether a bridge overlaps networks of other kinds."""
+    addresses = _moved(addresses, settings)
+    named = _named(addresses, tunnel)
+    found = "; ".join(overlaps(named["bridges"], [item for kind in others for item in named[kind]]))
     if not found:
         return passed("nothing overlaps")
     if free := free_range(addresses, tunnel):
@@ -112,10 +107,12 @@ def _bridge(addresses: AddressFacts, tunnel: TunnelFacts, others: Iterable[Named
     )
 
 
-def _pool_against(tunnel: TunnelFacts, others: Iterable[Named]) -> Verdict:
+def _pool(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings, *others: str) -> Verdict:
+    """Whether the client pool overlaps networks of other kinds."""
     if not tunnel.pool:
         return skipped(_UNKNOWN)
-    found = "; ".join(overlaps(_pool(tunnel), others))
+    named = _named(_moved(addresses, settings), tunnel)
+    found = "; ".join(overlaps(named["pool"], [item for kind in others for item in named[kind]]))
     if not found:
         return passed("nothing overlaps")
     return problem(
@@ -132,8 +129,7 @@ def _bridge_route(addresses: AddressFacts, settings: Settings) -> Verdict:
 
     Addresses in both ranges lead to the bridge, so devices cannot reach that part of your network.
     """
-    addresses = _moved(addresses, settings)
-    return _bridge(addresses, TunnelFacts(), _routes(addresses))
+    return _bridge(addresses, TunnelFacts(), settings, "routes")
 
 
 @CHECKS.add("bridge-dns", "Bridges and DNS servers")
@@ -142,8 +138,7 @@ def _bridge_dns(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings
 
     Packets to that DNS server would stay on the bridge: names would not resolve.
     """
-    addresses = _moved(addresses, settings)
-    return _bridge(addresses, tunnel, [*_resolvers(addresses), *_servers(tunnel)])
+    return _bridge(addresses, tunnel, settings, "resolvers", "servers")
 
 
 @CHECKS.add("bridge-rules", "Bridges and include rules")
@@ -152,8 +147,7 @@ def _bridge_rules(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settin
 
     Packets of devices to that range would stay on the bridge and reach nothing.
     """
-    rules = [(text("include rule"), item) for item in tunnel.includes]
-    return _bridge(_moved(addresses, settings), tunnel, rules) if tunnel.source else skipped(_UNKNOWN)
+    return _bridge(addresses, tunnel, settings, "rules") if tunnel.source else skipped(_UNKNOWN)
 
 
 @CHECKS.add("pool-route", "Client pool and routes")
@@ -162,7 +156,7 @@ def _pool_route(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings
 
     Answers to devices would take the route instead of the tunnel.
     """
-    return _pool_against(tunnel, _routes(_moved(addresses, settings)))
+    return _pool(addresses, tunnel, settings, "routes")
 
 
 @CHECKS.add("pool-bridge", "Client pool and bridges")
@@ -171,7 +165,7 @@ def _pool_bridge(addresses: AddressFacts, tunnel: TunnelFacts, settings: Setting
 
     Answers to devices would go to the bridge instead of the tunnel.
     """
-    return _pool_against(tunnel, _bridges(_moved(addresses, settings)))
+    return _pool(addresses, tunnel, settings, "bridges")
 
 
 @CHECKS.add("pool-dns", "Client pool and DNS servers")
@@ -180,7 +174,7 @@ def _pool_dns(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
 
     Packets to that DNS server would go into the tunnel: names would not resolve.
     """
-    return _pool_against(tunnel, [*_resolvers(addresses), *_servers(tunnel)])
+    return _pool(addresses, tunnel, Settings(), "resolvers", "servers")
 
 
 @CHECKS.add("resolvers", "DNS servers of the host")
@@ -197,7 +191,7 @@ def _dns(addresses: AddressFacts) -> Verdict:
     )
 
 
-@CHECKS.add("mtu", "MTU of the default route", Requirement.RECOMMENDED)
+@CHECKS.add("mtu", "MTU of the default route", CheckSeverity.RECOMMENDED)
 def _mtu(addresses: AddressFacts) -> Verdict:
     """The MTU of the default route's device is 1500 or more.
 
@@ -219,7 +213,7 @@ def _mtu(addresses: AddressFacts) -> Verdict:
     )
 
 
-@CHECKS.add("ipv6-leak", "IPv6 of devices", Requirement.RECOMMENDED)
+@CHECKS.add("ipv6-leak", "IPv6 of devices", CheckSeverity.RECOMMENDED)
 def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     """With a full tunnel: the kernel has IPv6, so that devices send IPv6 into the tunnel, where it is refused
     unless the site gives them an IPv6 network.
@@ -259,7 +253,7 @@ def obstacle(addresses: AddressFacts, mode: str, engine: str, backend: str) -> s
     return ""
 
 
-@CHECKS.add("ipv6-network", "IPv6 for devices", Requirement.RECOMMENDED)
+@CHECKS.add("ipv6-network", "IPv6 for devices", CheckSeverity.RECOMMENDED)
 def _ipv6_network(
     addresses: AddressFacts, tunnel: TunnelFacts, engine: EngineFacts, kernel: KernelFacts, settings: Settings
 ) -> Verdict:

@@ -8,8 +8,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.facts.certificate import CertificateFacts, RevocationFacts
 from mstunnel_setup.readiness.model import (
     Checks,
+    CheckSeverity,
     Group,
-    Requirement,
     Verdict,
     passed,
     problem,
@@ -34,7 +34,7 @@ def subject(finding: str) -> str:
     return "chain" if finding.startswith(_CHAIN) else "leaf"
 
 
-@CHECKS.add("certificate-present", "Certificate is there", Requirement.RECOMMENDED)
+@CHECKS.add("certificate-present", "Certificate is there", CheckSeverity.RECOMMENDED)
 def _present(certificate: CertificateFacts) -> Verdict:
     """The certificate is at its usual path, or where `--cert`, `--pfx` or the answer file specify.
 
@@ -130,7 +130,7 @@ def _worst(found: Sequence[Problem]) -> Verdict:
     return (problem if errors else warning)("; ".join(item.message for item in said), hint=said[0].hint)
 
 
-@CHECKS.add("certificate-days-left", "Days left", Requirement.RECOMMENDED)
+@CHECKS.add("certificate-days-left", "Days left", CheckSeverity.RECOMMENDED)
 def _days_left(certificate: CertificateFacts) -> Verdict:
     """More than 30 days are left.
 

@@ -10,8 +10,8 @@ from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.facts.vendor import VendorFacts
 from mstunnel_setup.readiness.model import (
     Checks,
+    CheckSeverity,
     Group,
-    Requirement,
     Verdict,
     passed,
     problem,
@@ -25,7 +25,7 @@ CHECKS = Checks(Group.HOST)
 # Hints of several findings.
 _UPGRADE = "Upgrade to a version that `mst-readiness host` lists."
 
-_RECOMMENDED = Requirement.RECOMMENDED
+_RECOMMENDED = CheckSeverity.RECOMMENDED
 # A machine sold as "4 GB" shows less to its kernel, which keeps some for itself.
 _NEARLY = 0.92
 _ARCHITECTURES = ("x86_64", "amd64")
@@ -109,9 +109,8 @@ def _platform_end(system: SystemFacts) -> Verdict:
             last_listed=row.last_listed,
         )
     if row.ended is None or row.ended >= system.today:
-        return passed(
-            text("supported") if row.ended is None else text("supported until {ended}", ended=row.ended)
-        )
+        until = text("supported until {ended}", ended=row.ended)
+        return passed(text("supported") if row.ended is None else until)
     return problem("support of {name} ended on {ended}", hint=_UPGRADE, name=system.name, ended=row.ended)
 
 
@@ -240,7 +239,7 @@ def _systemd(system: SystemFacts) -> Verdict:
     )
 
 
-@CHECKS.add("selinux", "SELinux", Requirement.INFO)
+@CHECKS.add("selinux", "SELinux", CheckSeverity.INFO)
 def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     """SELinux enforces, or is not used. Where it enforces, its booleans `virt_sandbox_use_netlink` and,
     without root, `container_use_devices` are on.
@@ -315,11 +314,11 @@ def _port_free(protocol: str, why: str) -> None:
         held = [item for item in ports.holders if item.protocol == protocol]
         others = [item for item in held if item.program not in _OURS]
         if not held:
-            return passed("{upper} {port} is free", upper=protocol.upper(), port=settings.port)
+            return passed("{upper} {port} is free", upper=upper, port=settings.port)
         if not others:
             return passed(
                 "{upper} {port} is used by {program}, part of a container",
-                upper=protocol.upper(),
+                upper=upper,
                 port=settings.port,
                 program=held[0].program,
             )
@@ -327,7 +326,7 @@ def _port_free(protocol: str, why: str) -> None:
         return problem(
             "{protocol} {port} is in use by {name} ({address})",
             hint="Stop that program (`ss -lptun` shows it), or give the server configuration another port.",
-            protocol=protocol.upper(),
+            protocol=upper,
             port=settings.port,
             name=name,
             address=others[0].address,
@@ -384,18 +383,15 @@ def _firewall(protocol: str, why: str) -> None:
         if wall.forwarded:
             where += text(", forwarded to the gateway")
         if wall.kind == "none":
-            said = (
-                text("no rule of nftables drops what is forwarded to the gateway")
-                if wall.forwarded
-                else text("no firewall is active")
-            )
-            return passed(said)
+            if wall.forwarded:
+                return passed("no rule of nftables drops what is forwarded to the gateway")
+            return passed("no firewall is active")
         if is_open is None:
             return unknown(
                 "{where}: the rules cannot be evaluated",
                 hint="Make sure {protocol} {port} is allowed.",
                 where=where,
-                protocol=protocol.upper(),
+                protocol=upper,
                 port=settings.port,
             )
         if is_open:

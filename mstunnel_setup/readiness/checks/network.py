@@ -1,16 +1,21 @@
-"""Group `network`: every name the cloud needs, the issuer of its certificate, and the clock."""
+"""Group `network`: every name the cloud needs, the issuer of its certificate, and the clock.
+
+Group `inbound`: does what is sent from elsewhere arrive at the gateway's port?
+"""
 
 from collections.abc import Sequence
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
-from mstunnel_setup.io.endpoint import REFUSED
+from mstunnel_setup.io.network import REFUSED
 from mstunnel_setup.readiness.data import REGISTRY, endpoints
 from mstunnel_setup.readiness.facts.cloud import EndpointAttempt, EndpointFacts, NetworkFacts
+from mstunnel_setup.readiness.facts.inbound import InboundFacts
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import (
     Checks,
+    CheckSeverity,
     Group,
-    Requirement,
     Verdict,
     passed,
     problem,
@@ -20,10 +25,12 @@ from mstunnel_setup.readiness.model import (
 )
 
 CHECKS = Checks(Group.NETWORK)
+INBOUND_CHECKS = Checks(Group.INBOUND)
 
 # Hints of several findings.
 _ALLOW = "Allow TCP 443 to it in firewall and proxy; test with `curl -v https://{host}`."
 _ENDPOINTS = "Fix the failed checks `endpoint-…` first."
+_LET_IN = "Allow it at the firewall, load balancer and NAT in front of that host."
 _EXEMPT = "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS."
 
 # Entra refuses tokens and assertions whose times differ by more than five minutes.
@@ -33,10 +40,6 @@ _SOME_SKEW = 30.0
 _LEAST_MTU = 1280
 _SHOWN = 3
 _SERVER_ERROR = 500
-
-
-def _reached(attempt: EndpointAttempt) -> bool:
-    return not attempt.error
 
 
 def _deciding(endpoint: EndpointFacts) -> list[EndpointAttempt]:
@@ -49,23 +52,17 @@ def _proxied(network: NetworkFacts) -> list[EndpointAttempt]:
     return [item for endpoint in network.endpoints for item in endpoint.attempts if item.through]
 
 
-def _proxy_away(network: NetworkFacts) -> bool:
-    """Whether the proxy itself is unreachable: one cause is reported once, not once for every endpoint."""
-    tried = _proxied(network)
-    return bool(tried) and not any(_reached(item) or item.error.startswith(REFUSED) for item in tried)
-
-
-def _names_away(network: NetworkFacts) -> bool:
-    """Whether no name could be resolved, so that nothing was tried: this, too, is reported once."""
-    found = network.endpoints
-    return bool(found) and all(item.unresolved and not item.attempts for item in found)
-
-
 def _no_way(network: NetworkFacts) -> Verdict | None:
-    """The verdict of every check that needs a response from outside, when one cause prevents them all."""
-    if _proxy_away(network):
+    """The verdict of every check that needs a response from outside, when one cause prevents them all.
+
+    Such a cause is reported once, not once for every endpoint.
+    """
+    tried, endpoints = _proxied(network), network.endpoints
+    if tried and not any(not item.error or item.error.startswith(REFUSED) for item in tried):
         return skipped("the proxy cannot be reached, see proxy-connects")
-    return skipped("no name resolves, see dns") if _names_away(network) else None
+    if endpoints and all(item.unresolved and not item.attempts for item in endpoints):
+        return skipped("no name resolves, see dns")
+    return None
 
 
 @CHECKS.add("dns", "Names resolve")
@@ -85,7 +82,7 @@ def _dns(network: NetworkFacts) -> Verdict:
         names=names,
         unresolved=failed[0].unresolved,
     )
-    if all(any(map(_reached, _deciding(item))) for item in failed):
+    if all(any(not one.error for one in _deciding(item)) for item in failed):
         return warning(seen, hint="Check that this is intended: the proxy resolves them.")
     return problem(
         "{seen}",
@@ -107,9 +104,9 @@ def _proxy_connects(network: NetworkFacts) -> Verdict:
     attempts = _proxied(network)
     if not attempts:
         return skipped("no proxy")
-    if any(map(_reached, attempts)):
-        return passed(attempts[0].through)
     through = attempts[0].through
+    if any(not item.error for item in attempts):
+        return passed(through)
     return problem(
         "{through}: {error}",
         hint="Check https_proxy, and that the proxy allows this host: `curl -v --proxy http://{through} "
@@ -159,11 +156,9 @@ def _endpoint(purpose: str, title: str) -> None:
         found = [item for item in network.endpoints if item.purpose == purpose]
         if not found:
             patterns = [name for name, of in network.patterns.items() if of == purpose]
-            return skipped(
-                text("cannot be tried: any name of {patterns}", patterns=", ".join(patterns))
-                if patterns
-                else text("not part of this cloud")
-            )
+            if patterns:
+                return skipped("cannot be tried: any name of {patterns}", patterns=", ".join(patterns))
+            return skipped("not part of this cloud")
         if no_way := _no_way(network):
             return no_way
         verdicts = [_judge_endpoint(item) for item in found]
@@ -176,7 +171,7 @@ for _purpose, _title in endpoints().purposes.items():
 
 def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
     attempts = _deciding(endpoint)
-    bad = [item for item in attempts if not _reached(item)]
+    bad = [item for item in attempts if item.error]
     if not attempts:
         return problem(
             "{host}: {reason}",
@@ -220,7 +215,7 @@ def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Ve
     )
 
 
-@CHECKS.add("http-answers", "HTTP answers as expected", Requirement.RECOMMENDED)
+@CHECKS.add("http-answers", "HTTP answers as expected", CheckSeverity.RECOMMENDED)
 def _http_answers(network: NetworkFacts) -> Verdict:
     """Every answer has the HTTP status that the endpoint table expects, or any below 500 where it expects
     none.
@@ -235,7 +230,11 @@ def _http_answers(network: NetworkFacts) -> Verdict:
     ]
     if not tried:
         return _no_way(network) or unknown("no server answered HTTP", hint=_ENDPOINTS)
-    odd = [(item, one) for item, one in tried if not _expected(one.status, item.expect)]
+    odd = [
+        (item, one)
+        for item, one in tried
+        if (one.status not in item.expect if item.expect else one.status >= _SERVER_ERROR)
+    ]
     if not odd:
         return passed("{tried} responses are those of the service", tried=len(tried))
     item, one = odd[0]
@@ -248,15 +247,11 @@ def _http_answers(network: NetworkFacts) -> Verdict:
     )
 
 
-def _expected(status: int, wanted: Sequence[int]) -> bool:
-    return status in wanted if wanted else status < _SERVER_ERROR
-
-
 def _statuses(wanted: Sequence[int]) -> str:
     return " or ".join(map(str, wanted)) if wanted else text("anything below 500")
 
 
-@CHECKS.add("client-certificate", "Client certificates pass", Requirement.RECOMMENDED)
+@CHECKS.add("client-certificate", "Client certificates pass", CheckSeverity.RECOMMENDED)
 def _client_certificate(network: NetworkFacts) -> Verdict:
     """The Intune service refuses a certificate that is not enrolled (403, where it answers 400 without one):
     client certificates reach it.
@@ -334,7 +329,7 @@ def _clock(network: NetworkFacts) -> Verdict:
     return found(seen, hint=text("Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`."))
 
 
-@CHECKS.add("path-mtu", "MTU to the cloud", Requirement.RECOMMENDED)
+@CHECKS.add("path-mtu", "MTU to the cloud", CheckSeverity.RECOMMENDED)
 def _path_mtu(network: NetworkFacts) -> Verdict:
     """The path to the cloud carries packets of 1280 bytes: read after a request of several full packets, when
     the kernel has discovered a smaller path MTU.
@@ -356,7 +351,7 @@ def _path_mtu(network: NetworkFacts) -> Verdict:
     )
 
 
-@CHECKS.add("allowed-names", "Names to allow", Requirement.INFO)
+@CHECKS.add("allowed-names", "Names to allow", CheckSeverity.INFO)
 def _allowed_names(network: NetworkFacts) -> Verdict:
     """Lists the name patterns that firewall and proxy must allow but that cannot be tested.
 
@@ -367,3 +362,57 @@ def _allowed_names(network: NetworkFacts) -> Verdict:
     if not network.patterns:
         return skipped("this cloud has no wildcard names")
     return passed("allow all of {patterns}", patterns=", ".join(network.patterns))
+
+
+def _arrives(protocol: str, why: str) -> None:
+    upper = protocol.upper()
+
+    @INBOUND_CHECKS.add(f"inbound-{protocol}", f"{upper} arrives", upper=upper, why=why)
+    def arrives(settings: Settings, inbound: InboundFacts) -> Verdict:
+        """A {upper} probe from a second machine arrived (with `--probe`: was answered).
+
+        {why}
+        """
+        if inbound.role == "none":
+            return skipped("not probed", "Run `mst-readiness inbound --from HOST`.")
+        if inbound.error:
+            return unknown(
+                "{error}",
+                hint="Probe it from another host: `mst-readiness inbound --probe HOST:PORT`.",
+                error=inbound.error,
+            )
+        sources: tuple[str, ...] = getattr(inbound, protocol)
+        if inbound.role == "probe":
+            return _probed(inbound, protocol, sources)
+        if sources:
+            other = ""
+            if inbound.expected and inbound.expected not in sources:
+                other = text(", not {expected} (NAT?)", expected=inbound.expected)
+            return passed("a probe came from {sources}{other}", sources=", ".join(sources), other=other)
+        return problem(
+            "no probe arrived at {protocol} {port}",
+            hint=_LET_IN,
+            protocol=protocol.upper(),
+            port=settings.port,
+        )
+
+
+_arrives("tcp", "A firewall, router or load balancer before this host keeps devices out.")
+_arrives("udp", "Without UDP the data channel falls back to TCP, which is slower.")
+
+
+def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> Verdict:
+    if sources:
+        kind = text("a TLS server") if inbound.gateway and protocol == "tcp" else text("the listener")
+        return passed("{kind} at {sources} answered", kind=kind, sources=", ".join(sources))
+    if inbound.gateway:
+        return unknown(
+            "a running gateway does not answer UDP probes",
+            hint="Stop the gateway, run `mst-readiness inbound --from HOST` there, then probe again.",
+        )
+    return problem(
+        "{expected} did not answer over {protocol}",
+        hint=_LET_IN,
+        expected=inbound.expected,
+        protocol=protocol.upper(),
+    )

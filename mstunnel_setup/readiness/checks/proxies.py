@@ -8,7 +8,7 @@ from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import ProxyPlace
 from mstunnel_setup.readiness.facts.programs import EngineFacts
 from mstunnel_setup.readiness.facts.section import Settings
-from mstunnel_setup.readiness.model import Checks, Group, Requirement, Verdict, passed, problem, skipped
+from mstunnel_setup.readiness.model import Checks, CheckSeverity, Group, Verdict, passed, problem, skipped
 
 CHECKS = Checks(Group.NETWORK)
 
@@ -49,11 +49,8 @@ def _address(proxies: ProxyFacts) -> Verdict:
     """
     if not _urls(proxies):
         return skipped("no proxy")
-    bad = [
-        f"{item.value} in {item.place}"
-        for item in _urls(proxies)
-        if not item.value.lower().startswith("http://")
-    ]
+    wrong = (item for item in _urls(proxies) if not item.value.lower().startswith("http://"))
+    bad = [f"{item.value} in {item.place}" for item in wrong]
     if not bad:
         return passed("all start with http://")
     return problem(
@@ -63,7 +60,7 @@ def _address(proxies: ProxyFacts) -> Verdict:
     )
 
 
-@CHECKS.add("proxy-same", "Proxy the same everywhere", Requirement.RECOMMENDED)
+@CHECKS.add("proxy-same", "Proxy the same everywhere", CheckSeverity.RECOMMENDED)
 def _same(proxies: ProxyFacts) -> Verdict:
     """All files contain the same proxy: environment, `/etc/environment`, `/etc/profile.d/http_proxy.sh`,
     `env.sh`, drop-ins of `docker`, `podman` and `mstunnel_monitor`.
@@ -103,7 +100,7 @@ def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
             )
 
 
-@CHECKS.add("proxy-places", "Proxy in all places", Requirement.RECOMMENDED)
+@CHECKS.add("proxy-places", "Proxy in all places", CheckSeverity.RECOMMENDED)
 def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Verdict:
     """The files that the engine reads contain it: Docker `/etc/environment` and its drop-in, Podman
     `/etc/profile.d/http_proxy.sh`.
@@ -149,7 +146,7 @@ def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
     return joined((ways[place] for place in missing), "; ")
 
 
-@CHECKS.add("proxy-no-proxy", "Addresses without proxy", Requirement.INFO)
+@CHECKS.add("proxy-no-proxy", "Addresses without proxy", CheckSeverity.INFO)
 def _no_proxy(proxies: ProxyFacts) -> Verdict:
     """`no_proxy` is set.
 

@@ -15,8 +15,8 @@ from mstunnel_setup.readiness.facts.programs import EngineFacts
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import (
     Checks,
+    CheckSeverity,
     Group,
-    Requirement,
     Verdict,
     passed,
     problem,
@@ -59,7 +59,7 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
     return passed("podman {version}", version=found.version)
 
 
-@CHECKS.add("rootless-platform", "Platform without root", Requirement.RECOMMENDED)
+@CHECKS.add("rootless-platform", "Platform without root", CheckSeverity.RECOMMENDED)
 def _platform(system: SystemFacts) -> Verdict:
     """Red Hat Enterprise Linux is 8.8 or later; the vendor names no minimum for others.
 
@@ -150,7 +150,7 @@ def _linger(rootless: RootlessFacts) -> Verdict:
     )
 
 
-@CHECKS.add("rootless-home", "Place of the home", Requirement.RECOMMENDED)
+@CHECKS.add("rootless-home", "Place of the home", CheckSeverity.RECOMMENDED)
 def _home(rootless: RootlessFacts) -> Verdict:
     """The home of the account is below `/home`.
 
@@ -291,7 +291,7 @@ def _namespaces(kernel: KernelFacts) -> Verdict:
     )
 
 
-@CHECKS.add("rootless-uplink", "Network through the kernel", Requirement.RECOMMENDED)
+@CHECKS.add("rootless-uplink", "Network through the kernel", CheckSeverity.RECOMMENDED)
 def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     """The gateway's port has an [uplink](../how-to/rootless.md#the-network) that works on this host.
 
@@ -317,7 +317,7 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     )
 
 
-@CHECKS.add("rootless-network", "User-mode networking", Requirement.RECOMMENDED)
+@CHECKS.add("rootless-network", "User-mode networking", CheckSeverity.RECOMMENDED)
 def _network(engine: EngineFacts) -> Verdict:
     """pasta or slirp4netns is installed.
 

@@ -1,6 +1,6 @@
 """Group `utils`: kernel, container engine and auditing, as the vendor's tool of that name checks them."""
 
-from mstunnel_setup.actions.forwarding import RULES
+from mstunnel_setup.actions.firewall import RULES
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import bad_range, is_tested, release
 from mstunnel_setup.readiness.data import platforms
@@ -9,8 +9,8 @@ from mstunnel_setup.readiness.facts.programs import Engine, EngineFacts, Securit
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import (
     Checks,
+    CheckSeverity,
     Group,
-    Requirement,
     Verdict,
     passed,
     problem,
@@ -23,7 +23,7 @@ CHECKS = Checks(Group.UTILS)
 
 # By the ID of os-release; all others that are supported have dnf.
 _INSTALLERS = {"debian": "apt install", "ubuntu": "apt install", "sles": "zypper install"}
-_RECOMMENDED = Requirement.RECOMMENDED
+_RECOMMENDED = CheckSeverity.RECOMMENDED
 
 
 def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
@@ -32,7 +32,7 @@ def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
     return next((item for name in wanted for item in engine.engines if item.name == name), None)
 
 
-def _module(module: str, severity: Requirement, why: str, why_boot: str, more: str = "") -> None:
+def _module(module: str, severity: CheckSeverity, why: str, why_boot: str, more: str = "") -> None:
     name = f"module-{module.replace('_', '-')}"
 
     @CHECKS.add(name, f"Kernel module {module}", severity, module=module, more=more, why=why)
@@ -79,7 +79,7 @@ def _module(module: str, severity: Requirement, why: str, why_boot: str, more: s
 
 _module(
     "tun",
-    Requirement.REQUIRED,
+    CheckSeverity.REQUIRED,
     "Traffic of devices reaches the gateway through a tunnel device; without this module there is none.",
     "After a reboot the module would be missing and no device could connect.",
 )
@@ -299,7 +299,7 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
     return passed("{name} {version} has no known problem", name=found.name, version=found.version)
 
 
-@CHECKS.add("engine-tested", "Engine version tested", Requirement.INFO)
+@CHECKS.add("engine-tested", "Engine version tested", CheckSeverity.INFO)
 def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     """A run of its release line is recorded, with date and kernel (`mst-readiness host` shows them).
 
@@ -326,7 +326,7 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     )
 
 
-@CHECKS.add("engine-shipped", "Engine of the distribution", Requirement.INFO)
+@CHECKS.add("engine-shipped", "Engine of the distribution", CheckSeverity.INFO)
 def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     """It is the distribution's supported engine, and not older than the version shipped.
 

@@ -12,7 +12,7 @@ from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.endpoint import Destination, Trust, reach, resolve
+from mstunnel_setup.io.network import Destination, Trust, reach, resolve
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
 from mstunnel_setup.readiness.facts.host import ProxyFacts

@@ -16,8 +16,7 @@ from typing import Literal
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.endpoint import resolve
-from mstunnel_setup.io.network import served_leaf
+from mstunnel_setup.io.network import resolve, served_leaf
 from mstunnel_setup.readiness.facts.section import Section
 
 

@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.accounts import LINGERING, CreateAccount, EnableLinger, GiveIds, JoinGroup
-from mstunnel_setup.actions.directories import GiveDirectory
+from mstunnel_setup.actions.accounts import (
+    LINGERING,
+    CreateAccount,
+    EnableLinger,
+    GiveDirectory,
+    GiveIds,
+    JoinGroup,
+)
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io import accounts
@@ -79,6 +85,8 @@ class AccountHost(Host):
             if self.starts_managers:
                 self.files.make_directories(manager)
                 self.files.write(f"{manager}/private", b"")
+        elif name not in self.known:
+            return 1, f"Failed to look up user {name}: No such process"
         else:
             self.files.remove(f"{LINGERING}/{name}")
             self.files.remove_tree(f"/run/user/{ME}")

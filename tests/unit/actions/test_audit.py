@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.loaded_files import WriteAuditRules
-from mstunnel_setup.install.steps.audit import RULES
+from mstunnel_setup.actions.units import WriteAuditRules
+from mstunnel_setup.install.steps.program import RULES
 from mstunnel_setup.transaction.action import Undo, UndoRecord
 from tests.unit.actions.host import Host, apply, undo
 

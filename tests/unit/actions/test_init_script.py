@@ -7,14 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions import init_script
-from mstunnel_setup.actions.init_script import EnableInitScript, Init, Name
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.units import EnableInitScript, Init, Name, init_script, init_system
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo
 from tests.unit.actions.host import Host, apply, undo
+
+
+def script_text(init: Init, name: Name, program: str) -> str:
+    script = init_script(init, name, program)[0]
+    assert isinstance(script, WriteFile)
+    return script.text
 
 
 def links(init: Init, name: str) -> list[str]:
@@ -56,7 +62,7 @@ def test_only_an_init_that_started_this_host_is_given_a_script(
 ) -> None:
     for path in there:
         Files(tmp_path).make_directories(path)
-    assert init_script.running(Files(tmp_path), Installed(*programs)) == expected
+    assert init_system(Files(tmp_path), Installed(*programs)) == expected
 
 
 @pytest.mark.parametrize("name", ["mstunnel", "mstunnel_monitor"])
@@ -74,7 +80,7 @@ def test_its_links_come_and_go(host: Host, init: Init, name: Name) -> None:
 
 @pytest.mark.parametrize("init", ["openrc", "sysv"])
 def test_the_monitor_is_started_at_once_and_stopped_before_its_links_go(host: Host, init: Init) -> None:
-    script, action = init_script.at_boot(init, "mstunnel_monitor", "/usr/sbin/mstunnel_monitor", now=True)
+    script, action = init_script(init, "mstunnel_monitor", "/usr/sbin/mstunnel_monitor", now=True)
     host.files.make_directories("/etc/init.d")
     for made in (script, action):
         apply(host, made)
@@ -125,7 +131,7 @@ def _run(tmp_path: Path, init: Init, verb: str, fails: str = "nothing") -> tuple
     log.write_text("")
     program.write_text(PROGRAM.format(log=log, fails=fails))
     program.chmod(0o755)
-    script = init_script.script_text(init, "mstunnel", str(program))
+    script = script_text(init, "mstunnel", str(program))
     if init == "openrc":
         script = f"{OPENRC}{script}\n{verb}\n"
     command = ["/bin/sh", "-c", script, "mstunnel", verb]
@@ -164,7 +170,7 @@ def monitor_script(tmp_path: Path) -> Iterator[Callable[[str], int]]:
     for name, text in (("monitor", MONITOR), ("logger", LOGGER.format(log=tmp_path / "log"))):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    script = init_script.script_text("sysv", "mstunnel_monitor", str(tmp_path / "monitor"))
+    script = script_text("sysv", "mstunnel_monitor", str(tmp_path / "monitor"))
     path = tmp_path / "script"
     path.write_text(script.replace("/run/", f"{tmp_path}/"))
     path.chmod(0o755)
@@ -201,7 +207,7 @@ def test_the_monitor_of_sysv_runs_once_logs_and_ends(
 
 
 def test_openrc_supervises_the_monitor_and_never_gives_it_up() -> None:
-    script = init_script.script_text("openrc", "mstunnel_monitor", "/usr/sbin/mstunnel_monitor")
+    script = script_text("openrc", "mstunnel_monitor", "/usr/sbin/mstunnel_monitor")
     said = f"{script}\necho $supervisor $command $respawn_delay $respawn_max"
     done = subprocess.run(["/bin/sh", "-euc", said], check=True, timeout=20, capture_output=True, text=True)
     assert done.stdout == "supervise-daemon /usr/sbin/mstunnel_monitor 30 0\n"

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.loaded_files import CATALOGUES, WriteMessageCatalogue
-from mstunnel_setup.actions.units import ReachTarget
-from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.install.steps import account, audit, boot, logs, uplink
+from mstunnel_setup.actions.codec import CODEC
+from mstunnel_setup.actions.units import CATALOGUES, ReachTarget, WriteAuditRules, WriteMessageCatalogue
+from mstunnel_setup.install.steps import account, program
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.readiness.facts.host import HostReader
@@ -110,26 +109,29 @@ def steps(host: Mortal, *, there: bool) -> list[Step[Any, Any]]:
         return account.ServiceAccount(known, accounts.is_member(NAME, "systemd-journal"), incomplete)
 
     return [
-        Step("account", "", look, account.STEP.decide),
-        Step("boot", "", lambda _context: True, boot.STEP.decide),
+        Step("account", "", look, account.ACCOUNT.decide),
+        Step("boot", "", lambda _context: True, account.BOOT.decide),
         Step(
-            "uplink", "", lambda _context: uplink.Uplink(NAME, 443, "/usr/sbin/program"), uplink.STEP.decide
+            "uplink",
+            "",
+            lambda _context: account.Uplink(NAME, 443, "/usr/sbin/program"),
+            account.UPLINK.decide,
         ),
         Step(
             "audit",
             "",
-            lambda _context: audit.Audit(active=True, watched=("/etc/mstunnel",)),
-            audit.STEP.decide,
+            lambda _context: program.Audit(active=True, watched=("/etc/mstunnel",)),
+            program.AUDIT.decide,
         ),
-        Step("logs", "", lambda _context: _logs(), logs.STEP.decide),
+        Step("logs", "", lambda _context: _logs(), program.LOGS.decide),
     ]
 
 
-def _logs() -> logs.Logs:
+def _logs() -> program.Logs:
     digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    catalogue = WriteMessageCatalogue(path=logs.CATALOGUE, source=__file__, digest=digest)
-    own = logs.RotatedLog(f"/home/{NAME}/.local/state/mstunnel/log", NAME, NAME)
-    return logs.Logs(catalogue, logrotate=True, rotated=(logs.RotatedLog("/var/log/mstunnel"), own))
+    catalogue = WriteMessageCatalogue(path=program.CATALOGUE, source=__file__, digest=digest)
+    own = program.RotatedLog(f"/home/{NAME}/.local/state/mstunnel/log", NAME, NAME)
+    return program.Logs(catalogue, logrotate=True, rotated=(program.RotatedLog("/var/log/mstunnel"), own))
 
 
 @pytest.fixture
@@ -197,6 +199,7 @@ def test_a_killed_part_is_completed_and_undone(host_of: Callable[[str, bool], Mo
 
 
 def test_these_are_the_kinds_that_only_root_has() -> None:
-    modules = ("accounts", "directories", "loaded_files", "uplink")
+    modules = ("accounts", "uplink")
     kinds = {kind.kind for kind in CODEC._kinds.values() if kind.__module__.endswith(modules)}
-    assert kinds - {"give-to-agent", "open-mailbox"} | {ReachTarget.kind} == OF_ROOT
+    further = {ReachTarget.kind, WriteAuditRules.kind, WriteMessageCatalogue.kind}
+    assert kinds - {"give-to-agent", "open-mailbox"} | further == OF_ROOT

@@ -7,7 +7,7 @@ import pytest
 from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.uplink import InstallUplink
 from mstunnel_setup.base import paths
-from mstunnel_setup.install.steps import uplink as step
+from mstunnel_setup.install.steps import account as step
 from mstunnel_setup.transaction.action import Undo
 from tests.unit.actions.host import Host, apply, undo
 
@@ -38,7 +38,7 @@ def test_where_nftables_loads_rules_those_of_the_uplink_follow(host: Host) -> No
 def test_the_account_plans_units_of_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "UNITS", "/home/mstunnel/.config/systemd/user")
     wanted = step.Uplink("mstunnel", 443, "/usr/sbin/mstunnel_uplink")
-    assert "/home" not in " ".join(action.describe() for action in step.STEP.decide(wanted))
+    assert "/home" not in " ".join(action.describe() for action in step.UPLINK.decide(wanted))
     assert [part.key for part in ACTION.parts.values()] == [
         f"file:/etc/systemd/system/{uplink.SOCKET_UNIT}",
         f"link:{LINK}",

@@ -7,8 +7,7 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import TunnelServer
-from tests.unit.agent.fakes import SERVER, FakeTenant
-from tests.unit.agent.scene import Scene
+from tests.unit.agent.fakes import SERVER, FakeTenant, Scene
 
 
 @pytest.fixture

@@ -25,8 +25,7 @@ from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.status_file import write_status
 from mstunnel_setup.io.files import Files
-from tests.unit.agent.fakes import SERVER, SITE
-from tests.unit.agent.host_side import host_side
+from tests.unit.agent.fakes import SERVER, SITE, host_side
 from tests.unit.agent.misbehaving import Tenant, misbehaving
 from tests.unit.tenant.credentials import write_pfx
 

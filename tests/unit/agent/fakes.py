@@ -1,15 +1,26 @@
-"""A tenant in memory, a clock that moves only during a sleep, and parts of an agent that obey a test."""
+"""A tenant in memory, a clock that moves only during a sleep, an agent and the host beside it."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from typing_extensions import override
 
 from mstunnel_setup.agent.health_rows import SyncState
+from mstunnel_setup.agent.loop import Agent
+from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.tenant import Enrolment, Renewal
 from mstunnel_setup.agent.watch import HealthWatch
-from mstunnel_setup.base.errors import SetupError
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import NetworkError, SetupError
 from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.exchange.health_report import HealthState
+from mstunnel_setup.exchange.mailbox import AgentRequest, Reply
+from mstunnel_setup.exchange.status_file import AgentStatus
+from mstunnel_setup.gateway.options import GatewayOptions
+from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.operations.monitor.configuration import Configurations, digest_of
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
     HealthThreshold,
@@ -112,3 +123,81 @@ class FakeRenewal(Renewal):
         if self._error is not None:
             raise self._error
         return False
+
+
+_DIRECTORIES = (
+    *(paths.INBOX, paths.OUTBOX, paths.SERVER_STATE, paths.STATE, paths.AGENT_STATE),
+    paths.LOCK.rpartition("/")[0],
+)
+
+
+def host_side(files: Files, clock: Clock) -> Configurations:
+    """The monitor of a host whose gateway takes everything, where an agent is installed."""
+    for directory in _DIRECTORIES:
+        files.make_directories(directory)
+    files.write(paths.GATEWAY_SETTINGS, GatewayOptions().model_dump_json().encode())
+
+    def taken() -> None:
+        digest = digest_of(files.read(paths.OCSERV_CONF) or b"")
+        files.write(REPORT, f"time {clock.now():%s}\nconfiguration {digest} applied \n".encode())
+
+    return Configurations(files, clock, taken, lambda _line: None)
+
+
+def with_host(agent: Agent) -> Agent:
+    """The agent, on a host whose monitor need not be waited for."""
+    monitor = host_side(agent.files, agent.clock)
+    configuration: Any = agent.configuration
+    await_reply = configuration.await_reply
+
+    def at_once(request: AgentRequest, _patience: float) -> Reply | None:
+        monitor.look()
+        # The gateway first answers with its report, after the monitor's signal.
+        monitor.look()
+        found: Reply | None = await_reply(request, 0)
+        return found
+
+    configuration.await_reply = at_once
+    return agent
+
+
+AWAY = NetworkError("network-unreachable", "graph.example cannot be reached", "Check the firewall.")
+
+
+@dataclass
+class Scene:
+    files: Files
+    tenant: FakeTenant
+    clock: MortalClock = field(default_factory=MortalClock)
+    log: list[str] = field(default_factory=list)
+    statuses: list[AgentStatus] = field(default_factory=list)
+    attempts: list[float] = field(default_factory=list)
+    closed: int = 0
+
+    @property
+    def enrolments(self) -> int:
+        return len(self.attempts)
+
+    def enrol(self) -> Enrolment:
+        self.attempts.append(self.clock.elapsed)
+        return Enrolment(self.tenant, SITE, SERVER, close=self.close)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def agent(self, watch: HealthWatch | None = None) -> Agent:
+        return with_host(
+            Agent(
+                self.enrol, self.files, self.clock, self.log.append, self.statuses.append, Counters(), watch
+            )
+        )
+
+    def configure(self, **properties: object) -> None:
+        document = {"id": "c1", "displayName": "Default", "network": "10.20.0.0/16", **properties}
+        self.tenant.configuration = TunnelConfiguration.from_wire(document)
+
+    def conf(self) -> str:
+        return (self.files.read(paths.OCSERV_CONF) or b"").decode()
+
+    def codes(self) -> list[str]:
+        return [line.partition(":")[0] for line in self.log]

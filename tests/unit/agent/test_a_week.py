@@ -20,8 +20,7 @@ from mstunnel_setup.exchange.status_file import AgentStatus, agent_condition
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import Configurations
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
-from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant
-from tests.unit.agent.host_side import host_side
+from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant, host_side
 from tests.unit.clocks import FakeClock
 
 DAY = 86_400.0

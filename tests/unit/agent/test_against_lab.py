@@ -23,7 +23,7 @@ from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import SignIn
 from mstunnel_setup.tenant.wire import DeploymentMode
-from tests.unit.agent.host_side import with_host
+from tests.unit.agent.fakes import with_host
 from tests.unit.running_lab import running_lab
 from tests.unit.tenant.credentials import write_pfx
 

@@ -125,8 +125,9 @@ def test_too_many_changes_are_a_configuration_not_in_use(scene: Scene) -> None:
 
 def test_a_port_that_waits_for_the_host_is_a_configuration_not_in_use(scene: Scene) -> None:
     for _ in range(2):
-        assert "is configured for port 8443" in str(scene.give(listenPort=8443))
+        assert "is configured for port 8443" in str(scene.give(listenPort=8443, dnsServers=["10.20.0.53"]))
     assert scene.codes().count("listen-port-changed") == 1
+    assert {b"tcp-port = 443", b"dns = 10.20.0.53"} <= {*scene.host.conf().splitlines()}
 
 
 @pytest.mark.parametrize("content", [b"", b"[", b'{"version": 1, "digest": "x", "state": "accepted"}'])

@@ -12,8 +12,7 @@ from mstunnel_setup.exchange.health_report import HealthState
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, receive
 from mstunnel_setup.exchange.status_file import AgentStatus
 from mstunnel_setup.tenant.wire import TunnelSite
-from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeRenewal, FakeWatch
-from tests.unit.agent.scene import AWAY, Scene
+from tests.unit.agent.fakes import AWAY, SERVER, SITE, Ended, FakeRenewal, FakeWatch, Scene
 from tests.unit.clocks import START
 
 
@@ -157,18 +156,6 @@ def test_warnings_are_reported_once(scene: Scene) -> None:
     agent.round()
 
     assert scene.codes().count("advanced-setting-ignored") == 1
-
-
-def test_a_new_port_waits_for_the_host_and_the_open_one_goes_on(scene: Scene) -> None:
-    agent = scene.agent()
-    agent.round()
-    scene.configure(listenPort=8443, dnsServers=["10.20.0.53"])
-    agent.round()
-    agent.round()
-
-    assert "tcp-port = 443\n" in scene.conf()
-    assert "dns = 10.20.0.53\n" in scene.conf()
-    assert scene.codes().count("listen-port-changed") == 1
 
 
 def test_the_credential_is_renewed_though_the_rest_of_the_round_fails(scene: Scene) -> None:

@@ -13,8 +13,7 @@ from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Release
 from mstunnel_setup.exchange.upgrade_decision import STANDING, read_standing
 from mstunnel_setup.tenant.wire import TunnelSite
-from tests.unit.agent.fakes import SITE, Ended
-from tests.unit.agent.scene import AWAY, Scene
+from tests.unit.agent.fakes import AWAY, SITE, Ended, Scene
 from tests.unit.clocks import START
 from tests.unit.exchange.test_record import images
 

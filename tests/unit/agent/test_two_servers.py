@@ -20,8 +20,7 @@ from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer, TunnelSite
-from tests.unit.agent.fakes import FakeWatch
-from tests.unit.agent.host_side import with_host
+from tests.unit.agent.fakes import FakeWatch, with_host
 from tests.unit.agent.test_against_lab import Installed, install, installed  # noqa: F401 (a fixture)
 from tests.unit.running_lab import running_lab
 

@@ -11,6 +11,7 @@ from mstunnel_setup.answers.merge import Answers, Origin, answered, merge, requi
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.errors import UsageError
+from tests.refusals import refused
 
 FULL = (Path(__file__).parent / "good" / "full.yaml").read_bytes()
 
@@ -222,9 +223,8 @@ def test_answers_cannot_be_changed() -> None:
 
 
 def test_everything_missing_is_named_at_once() -> None:
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, "answers-missing") as caught:
         require(merge({}, {}), ["eula", "site", "mode", "sign_in.client_id"])
-    assert caught.value.code == "answers-missing"
     assert caught.value.message.splitlines() == [
         "required answers are missing:",
         "`eula`: give --accept-eula, MSTUNNEL_ACCEPT_EULA or `eula` in the answer file",

@@ -33,6 +33,7 @@ from mstunnel_setup.readiness.facts import firewall, parse
 from mstunnel_setup.readiness.sysctls import FORWARD, suffices
 from mstunnel_setup.tenant.token_sources import claims
 from mstunnel_setup.tenant.wire import TunnelServer
+from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.io.test_endpoint import answered
 
@@ -190,6 +191,5 @@ def test_an_image_archive_with_a_spoiled_index_is_refused(tmp_path: Path, index:
         member = tarfile.TarInfo("index.json")
         member.size = len(index)
         archive.addfile(member, io.BytesIO(index.encode()))
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "image-archive-unusable"):
         archived_images(str(place))
-    assert caught.value.code == "image-archive-unusable"

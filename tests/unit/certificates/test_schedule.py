@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.certificate_schedule import WANTED, ScheduleImport
+from mstunnel_setup.actions.certificates import WANTED, ScheduleImport
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Codec, Undo, UndoRecord

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from threading import Timer
+from typing import Any
 
 import pexpect
 import pytest
@@ -33,20 +34,19 @@ def test_words_between_colons_stay_words(color: bool) -> None:
     assert shown.getvalue().count(":key:") == 3
 
 
-def test_a_question_is_asked_again_until_something_is_typed() -> None:
-    console, shown = _console("\n  Berlin \n")
-    assert console.ask("Site") == "Berlin"
-    assert shown.getvalue() == "Site: Site: "
-
-
-def test_an_empty_line_means_the_default() -> None:
-    console, shown = _console("\n")
-    assert console.ask("Name", "gw1") == "gw1"
-    assert shown.getvalue() == "Name [gw1]: "
-
-
-def test_a_secret_keeps_its_spaces() -> None:
-    assert _console(" s3 \n")[0].ask("Passphrase", secret=True) == " s3 "
+@pytest.mark.parametrize(
+    ("typed", "options", "answer", "said"),
+    [
+        ("\n  Berlin \n", {}, "Berlin", "Site: Site: "),
+        ("\n", {"default": "gw1"}, "gw1", "Site [gw1]: "),
+        (" s3 \n", {"secret": True}, " s3 ", "Site: "),
+    ],
+    ids=["asked until something is typed", "an empty line is the default", "a secret keeps its spaces"],
+)
+def test_a_question(typed: str, options: dict[str, Any], answer: str, said: str) -> None:
+    console, shown = _console(typed)
+    assert console.ask("Site", **options) == answer
+    assert shown.getvalue() == said
 
 
 @pytest.mark.parametrize(

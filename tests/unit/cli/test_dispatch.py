@@ -9,7 +9,7 @@ import pytest
 
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.cli import dispatch
-from mstunnel_setup.install.programs import FILE, LINKS
+from mstunnel_setup.install.installed import FILE, LINKS
 
 MAIN = "import sys; sys.argv.pop(0); from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.base.events import Event
 from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.base.result import Event
 from mstunnel_setup.cli.framework.progress import SetupLog
 from mstunnel_setup.io.files import Files
 from tests.unit.clocks import StoppedClock

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.events import Event
 from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.base.result import Event
 from mstunnel_setup.cli.framework.progress import ProgressLines, ProgressStream, count_bar, transfer_bar
 
 EVENTS = [

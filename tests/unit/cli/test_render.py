@@ -12,10 +12,9 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError, UsageError, WaitingError
-from mstunnel_setup.base.events import Event
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Event, Result
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat, new_app, with_options
 from mstunnel_setup.cli.framework.render import Renderer, run_app, run_command
 from mstunnel_setup.io.operator import Operator

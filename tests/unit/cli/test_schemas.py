@@ -19,7 +19,7 @@ from mstunnel_setup.cli import mst_cli, readiness, setup
 from mstunnel_setup.cli.framework.help import Word
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.readiness import checks
-from mstunnel_setup.readiness.model import Requirement
+from mstunnel_setup.readiness.model import CheckSeverity
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.certificates.recipes import pfx_bytes
 from tests.unit.schemas import ENVELOPE, SCHEMAS, schema_of, validate
@@ -274,7 +274,7 @@ def test_an_installation_that_has_begun(run: Run, tmp_path: Path) -> None:
 )
 def test_readiness(run: Run, scope: str) -> None:
     """A bare root has problems of every kind; whatever they are, the answer has its form."""
-    ignored = [item.id for item in checks.CHECKS if item.severity is Requirement.REQUIRED]
+    ignored = [item.id for item in checks.CHECKS if item.severity is CheckSeverity.REQUIRED]
     options = [f"--ignore-check={name}" for name in ignored]
     envelope = run(f"mst-readiness {scope}", *options, "--fix" if scope == "utils" else "--verbose")
     assert envelope["data"]["scope"] == scope.split(maxsplit=1)[0]

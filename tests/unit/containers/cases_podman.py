@@ -107,23 +107,6 @@ def test_a_container_is_made_as_specified(ports: Ports, reference: str, tmp_path
     assert action.undo(ports, record({})).outcome is Undo.ABSENT
 
 
-def test_an_older_configuration_is_replaced(ports: Ports, reference: str) -> None:
-    for digest in ("old", "new"):
-        RunContainer(spec=box(reference, labels={"org.mstunnel.configuration": digest})).apply(ports, {})
-    state = ports.engine.inspect("box")
-    assert state
-    assert state.labels["org.mstunnel.configuration"] == "new"
-
-
-def test_a_container_created_but_not_started_is_no_obstacle(ports: Ports, reference: str) -> None:
-    spec = box(reference)
-    ports.engine.create(spec)
-    action = RunContainer(spec=spec)
-    assert not action.satisfied(ports, {})
-    action.apply(ports, {})
-    assert action.satisfied(ports, {})
-
-
 def test_a_foreign_container_is_left_alone(ports: Ports, reference: str) -> None:
     podman("run", "--detach", "--name=box", "--network=none", reference)
     action = RunContainer(spec=box(reference))

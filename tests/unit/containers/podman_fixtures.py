@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from registry import Registry, serve  # type: ignore[import-not-found]
 
-from mstunnel_setup.containers.archive import Archived, archived_images
+from mstunnel_setup.containers.archive import ArchivedImage, archived_images
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.podman import PodmanEngine, podman_engine
 from mstunnel_setup.containers.spec import ContainerSpec, no_progress
@@ -90,7 +90,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
     podman("save", "--quiet", "--format=docker-archive", f"--output={docker}", "localhost/origin:1")
     podman("rmi", "--all", "--force")
     (archived,) = archived_images(str(named))
-    assert archived_images(str(nameless)) == (Archived(archived.digest, ""),)
+    assert archived_images(str(nameless)) == (ArchivedImage(archived.digest, ""),)
     return Archives(named, nameless, docker, archived.digest)
 
 

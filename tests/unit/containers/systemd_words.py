@@ -1,4 +1,14 @@
-"""A command line as systemd reads it."""
+"""A command line as systemd reads it, and specifications with values that are hard to quote."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from mstunnel_setup.containers.spec import ContainerSpec
+
+IMAGE = "registry.example:5000/tunnel/server@sha256:" + "0a" * 32
+TEXT = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=20)
+ABSOLUTE = TEXT.map(lambda path: f"/{path.replace(':', '')}")
 
 _ESCAPES = {"n": "\n", "t": "\t", "s": " ", "a": "\a", "b": "\b", "f": "\f", "r": "\r", "v": "\v"}
 # The generator's own use of specifiers.
@@ -39,3 +49,8 @@ def _expand(word: str) -> str:
         assert special not in word.replace(special * 2, ""), f"{word} would be expanded"
         word = word.replace(special * 2, special)
     return word
+
+
+def specification(**values: Any) -> ContainerSpec:
+    """A small one, with these values."""
+    return ContainerSpec(**{"name": "gateway", "image": IMAGE, "description": "Gateway", **values})

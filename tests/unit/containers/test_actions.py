@@ -8,8 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from mstunnel_setup.actions.containers import RunContainer
-from mstunnel_setup.actions.images import LoadImage, PullImage, pull_patiently
+from mstunnel_setup.actions.containers import LoadImage, PullImage, RunContainer, pull_patiently
 from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Health, Image, pull_failure
@@ -217,15 +216,6 @@ def test_a_container_that_the_engine_restarts_over_and_over_is_given_up(
     with pytest.raises(EngineError, match="it is restarting"):
         RunContainer(spec=_spec()).apply(ports, {})
     assert 15 <= ports.clock.elapsed < 20
-
-
-def test_a_foreign_container_stays(ports: Ports) -> None:
-    ports.memory.containers["gateway"] = ContainerState("exited", None, {})
-    action = RunContainer(spec=_spec())
-    with pytest.raises(EngineError, match="not created by mstunnel-setup"):
-        action.apply(ports, {})
-    assert undo(ports, action).outcome is Undo.KEPT
-    assert "gateway" in ports.memory.containers
 
 
 # --- systemd ----------------------------------------------------------------------------------------------

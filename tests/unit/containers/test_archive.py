@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.archive import Archived, archived_images, for_docker, for_podman, loadable
+from mstunnel_setup.containers.archive import ArchivedImage, archived_images, for_docker, for_podman, loadable
 
 _DIGEST = "sha256:" + "ab" * 32
 _NAME = "localhost/server:sha256-abababababab"
@@ -36,7 +36,7 @@ def _index(*manifests: dict[str, Any]) -> bytes:
 def test_digest_and_name_are_read(tmp_path: Path, name: str, mode: str) -> None:
     manifest = {"digest": _DIGEST, "annotations": {"org.opencontainers.image.ref.name": "localhost/a:1"}}
     archive = _archive(tmp_path / "a", name, _index(manifest, {"digest": _DIGEST}), mode)
-    assert archived_images(archive) == (Archived(_DIGEST, "localhost/a:1"), Archived(_DIGEST, ""))
+    assert archived_images(archive) == (ArchivedImage(_DIGEST, "localhost/a:1"), ArchivedImage(_DIGEST, ""))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_docker_names_an_image_in_full(tmp_path: Path) -> None:
         "org.opencontainers.image.ref.name": "1",
     }
     archive = _archive(tmp_path / "a", "index.json", _index({"digest": _DIGEST, "annotations": annotations}))
-    assert archived_images(archive) == (Archived(_DIGEST, "docker.io/library/a:1"),)
+    assert archived_images(archive) == (ArchivedImage(_DIGEST, "docker.io/library/a:1"),)
 
 
 def test_the_format_without_digests_is_named(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_an_engine_gets_one_image_and_its_files(tmp_path: Path) -> None:
     for digest in digests:
         one = tmp_path / "one"
         one.write_bytes(b"".join(for_podman(both, loadable(both, digest), _NAME)))
-        assert archived_images(str(one)) == (Archived(digest, _NAME),)
+        assert archived_images(str(one)) == (ArchivedImage(digest, _NAME),)
         with tarfile.open(one) as opened:
             found = {member.name: opened.extractfile(member) for member in opened}
         assert len(found) == len(["index.json", "oci-layout", "manifest", "config", "layer", "layer"])
@@ -116,7 +116,7 @@ def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: Callable[.
     archive = _layout(tmp_path / "a", manifest, index=index, named=named)
     (tmp_path / "b").write_bytes(b"".join(engine(archive, loadable(archive, digest), _NAME)))
     assert b"other" not in (tmp_path / "b").read_bytes()
-    assert archived_images(str(tmp_path / "b")) == (Archived(digest, _NAME),)
+    assert archived_images(str(tmp_path / "b")) == (ArchivedImage(digest, _NAME),)
 
 
 def test_a_sparse_layer_is_not_unfolded_for_an_engine(tmp_path: Path) -> None:

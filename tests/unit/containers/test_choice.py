@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from mstunnel_setup.base.errors import EngineError, ExitCode
 from mstunnel_setup.containers.choice import (
     ChooseEngine,
-    Chosen,
+    EngineChoice,
     EnginePreference,
     HostFacts,
     RunMethod,
@@ -45,13 +46,13 @@ class Hosts:
             if isinstance(found, EngineError):
                 raise found
             try:
-                yield _Engine(found)
+                yield SimpleNamespace(version=lambda: found)
             finally:
                 self.closed.append(name)
 
         return opened
 
-    def open(self, wish: EnginePreference, monkeypatch: pytest.MonkeyPatch) -> Chosen:
+    def open(self, wish: EnginePreference, monkeypatch: pytest.MonkeyPatch) -> EngineChoice:
         for name in ("podman", "docker"):
             monkeypatch.setattr(f"mstunnel_setup.containers.{name}.{name}_engine", self.opener(name))
         with ExitStack() as stack:
@@ -59,14 +60,6 @@ class Hosts:
             assert engine.version() == chosen.version
         assert self.closed.count(chosen.name) == 1
         return chosen
-
-
-class _Engine:
-    def __init__(self, version: str) -> None:
-        self._version = version
-
-    def version(self) -> str:
-        return self._version
 
 
 class _Found(Processes):
@@ -80,48 +73,39 @@ class _Found(Processes):
 DEAD = EngineError("engine-not-running", "its service does not start", "Run `podman info` to see why.")
 
 
+BOTH = {"podman": "5.4.2", "docker": "26.1.5"}
+OLD = (
+    "Podman 3.4.4 cannot run the gateway: Podman 4.2 and later cannot use its containers, and it cannot run "
+    "units of the current form"
+)
+
+
 @pytest.mark.parametrize(
-    ("versions", "wish", "chosen"),
+    ("versions", "wish", "name", "reason"),
     [
-        ({"podman": "5.4.2"}, EnginePreference(), Chosen("podman", "5.4.2", "the only engine installed")),
+        ({"podman": "5.4.2"}, EnginePreference(), "podman", "the only engine installed"),
+        (BOTH, EnginePreference(), "podman", "preferred over Docker, which is also installed"),
+        ({"docker": "26.1.5"}, EnginePreference(), "docker", "Podman is not installed"),
+        ({**BOTH, "podman": "3.4.4"}, EnginePreference(), "docker", OLD),
+        ({**BOTH, "podman": DEAD}, EnginePreference(), "docker", "its service does not start"),
+        (BOTH, EnginePreference("docker"), "docker", "as requested"),
         (
-            {"podman": "5.4.2", "docker": "26.1.5"},
-            EnginePreference(),
-            Chosen("podman", "5.4.2", "preferred over Docker, which is also installed"),
-        ),
-        ({"docker": "26.1.5"}, EnginePreference(), Chosen("docker", "26.1.5", "Podman is not installed")),
-        (
-            {"podman": "3.4.4", "docker": "26.1.5"},
-            EnginePreference(),
-            Chosen(
-                "docker",
-                "26.1.5",
-                "Podman 3.4.4 cannot run the gateway: Podman 4.2 and later cannot use its containers, and it "
-                "cannot run units of the current form",
-            ),
-        ),
-        (
-            {"podman": DEAD, "docker": "26.1.5"},
-            EnginePreference(),
-            Chosen("docker", "26.1.5", "its service does not start"),
-        ),
-        (
-            {"podman": "5.4.2", "docker": "26.1.5"},
-            EnginePreference("docker"),
-            Chosen("docker", "26.1.5", "as requested"),
-        ),
-        (
-            {"podman": "5.4.2", "docker": "18.09"},
+            {**BOTH, "docker": "18.09"},
             EnginePreference(installed="docker"),
-            Chosen("docker", "18.09", "the existing gateway runs on it"),
+            "docker",
+            "the existing gateway runs on it",
         ),
     ],
     ids=["only Podman", "both", "only Docker", "bad Podman", "dead Podman", "asked for", "installed"],
 )
 def test_the_engine_and_the_reason(
-    monkeypatch: pytest.MonkeyPatch, versions: dict[str, Any], wish: EnginePreference, chosen: Chosen
+    monkeypatch: pytest.MonkeyPatch,
+    versions: dict[str, Any],
+    wish: EnginePreference,
+    name: EngineName,
+    reason: str,
 ) -> None:
-    assert Hosts(versions).open(wish, monkeypatch) == chosen
+    assert Hosts(versions).open(wish, monkeypatch) == EngineChoice(name, versions[name], reason)
 
 
 @pytest.mark.parametrize(
@@ -173,13 +157,9 @@ def refusal(engine: EngineName, version: str) -> str:
 def test_only_release_lines_of_which_a_run_is_recorded_count_as_tested() -> None:
     claimed = {name: known.tested for name, known in engine_table().engines.items()}
     assert claimed == {"podman": ("5.4", "5.8"), "docker": ("26.1", "28.5")}
-    for name, version in (
-        ("podman", "4.9.4"),
-        ("podman", "5.7.1"),
-        ("docker", "26.0.2"),
-        ("docker", "29.0.0"),
-    ):
-        assert not is_tested(name, release(version))  # type: ignore[arg-type]
+    others: dict[EngineName, tuple[str, ...]] = {"podman": ("4.9.4", "5.7.1"), "docker": ("26.0.2", "29.0.0")}
+    for name, versions in others.items():
+        assert not [version for version in map(release, versions) if version and is_tested(name, version)]
 
 
 def test_the_table_is_consistent() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.images import LoadImage
+from mstunnel_setup.actions.containers import LoadImage
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.docker import DockerEngine, docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine, LogOptions

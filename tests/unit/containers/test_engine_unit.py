@@ -2,11 +2,9 @@
 
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from mstunnel_setup.containers.run_arguments import (
     WANTED_BY,
@@ -15,17 +13,10 @@ from mstunnel_setup.containers.run_arguments import (
     create_arguments,
     unit_file,
 )
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume
-from tests.unit.containers.systemd_words import words
+from mstunnel_setup.containers.spec import HealthCheck, Volume
+from tests.unit.containers.systemd_words import ABSOLUTE, IMAGE, TEXT, specification, words
 
 ENGINES: tuple[EngineName, ...] = ("docker", "podman")
-IMAGE = "registry.example:5000/tunnel/server@sha256:" + "0a" * 32
-TEXT = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=20)
-ABSOLUTE = TEXT.map(lambda path: f"/{path.replace(':', '')}")
-
-
-def _spec(**values: Any) -> ContainerSpec:
-    return ContainerSpec(**{"name": "gateway", "image": IMAGE, "description": "Gateway", **values})
 
 
 def _values(text: str, key: str) -> list[str]:
@@ -62,7 +53,7 @@ def _verify(root: Path, text: str) -> str:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_systemd_finds_nothing_wrong(root: Path, engine: EngineName) -> None:
-    text = unit_file(_spec(labels={"text": "50 % of $HOME \"x\" 'y' \\"}), engine)
+    text = unit_file(specification(labels={"text": "50 % of $HOME \"x\" 'y' \\"}), engine)
     assert _verify(root, text) == ""
     assert "NoSuchKey" in _verify(root, text.replace("[Service]", "[Service]\nNoSuchKey=1"))
 
@@ -76,7 +67,7 @@ def test_systemd_finds_nothing_wrong(root: Path, engine: EngineName) -> None:
 def test_values_arrive_unchanged(
     *, engine: EngineName, label: str, host: str, inside: str, environment: str, word: str
 ) -> None:
-    spec = _spec(
+    spec = specification(
         labels={"text": label},
         volumes=(Volume(host=host, container=inside, options=("ro",)),),
         environment_files=(environment,),
@@ -91,7 +82,7 @@ def test_values_arrive_unchanged(
 @pytest.mark.parametrize("engine", ENGINES)
 def test_with_and_without_systemd_the_container_gets_the_same_options(engine: EngineName) -> None:
     """But for who restarts it and where its log goes."""
-    spec = _spec(capabilities=("NET_ADMIN",), devices=("/dev/net/tun",), pids_limit=100)
+    spec = specification(capabilities=("NET_ADMIN",), devices=("/dev/net/tun",), pids_limit=100)
     plain = [word for word in create_arguments(spec, engine) if word.startswith("--")]
     made = _made(unit_file(spec, engine))
     different = {word for word in plain if word.startswith(("--restart", "--log-driver"))}
@@ -99,7 +90,7 @@ def test_with_and_without_systemd_the_container_gets_the_same_options(engine: En
 
 
 def test_docker_starts_and_stops_what_depends_on_it() -> None:
-    text = unit_file(_spec(), "docker")
+    text = unit_file(specification(), "docker")
     assert _values(text, "PartOf") == ["docker.service"]
     assert _values(text, "WantedBy") == ["multi-user.target docker.service"]
     assert set(WANTED_BY["docker"]) == {"multi-user.target", "docker.service"}
@@ -107,14 +98,14 @@ def test_docker_starts_and_stops_what_depends_on_it() -> None:
 
 @pytest.mark.parametrize(("engine", "unit"), [("docker", "docker.service"), ("podman", "podman.socket")])
 def test_the_start_is_ordered_after_all_it_needs(engine: EngineName, unit: str) -> None:
-    text = unit_file(_spec(), engine)
+    text = unit_file(specification(), engine)
     needed = {"network-online.target", "modprobe@tun.service", unit}
     assert needed <= set(_values(text, "Wants")[0].split())
     assert needed | {"systemd-modules-load.service"} <= set(_values(text, "After")[0].split())
 
 
 def test_a_container_is_replaced_stopped_in_time_and_never_left_behind() -> None:
-    text = unit_file(_spec(stop_timeout=20), "docker")
+    text = unit_file(specification(stop_timeout=20), "docker")
     remove = "-/usr/bin/docker rm --force gateway"
     assert _values(text, "ExecStartPre")[0] == remove
     assert _values(text, "ExecStopPost") == [remove]

@@ -3,11 +3,9 @@
 import json
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
@@ -17,16 +15,7 @@ from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Port, Tmpfs, Volume
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from tests.unit.containers.systemd_words import words
-
-_IMAGE = "registry.example:5000/tunnel/server@sha256:" + "0a" * 32
-
-_TEXT = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=20)
-_ABSOLUTE = _TEXT.map(lambda path: f"/{path.replace(':', '')}")
-
-
-def _spec(**values: Any) -> ContainerSpec:
-    return ContainerSpec(**{"name": "gateway", "image": _IMAGE, "description": "Gateway", **values})
+from tests.unit.containers.systemd_words import ABSOLUTE, IMAGE, TEXT, specification, words
 
 
 def _generated(files: Files, spec: ContainerSpec) -> dict[str, list[str]]:
@@ -49,7 +38,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 @settings(max_examples=80, deadline=None)
-@given(label=_TEXT, host=_ABSOLUTE, inside=_ABSOLUTE, environment=_ABSOLUTE, word=_TEXT)
+@given(label=TEXT, host=ABSOLUTE, inside=ABSOLUTE, environment=ABSOLUTE, word=TEXT)
 @example(label="%n $HOME ${X} \"q\" 'q' \\", host="/a\\", inside="/b\\", environment='/e"n v\\', word="%i$1")
 @example(label=" lead and trail ", host="/a.volume", inside="/ ", environment="/%h/$$x", word="")
 @example(label="# no comment", host="/;", inside="/#", environment="/~", word="[Section]")
@@ -57,7 +46,7 @@ def test_values_arrive_unchanged(
     files: Files, *, label: str, host: str, inside: str, environment: str, word: str
 ) -> None:
     plain = word.translate({ord(letter): None for letter in '"\\'})
-    spec = _spec(
+    spec = specification(
         description=label.replace("\\", "").strip() or "x",
         labels={"text": label},
         sysctls={"kernel.domainname": plain},
@@ -75,11 +64,11 @@ def test_values_arrive_unchanged(
     assert _options(made, "-v") == [f"{host}:{inside}:ro"]
     assert _options(made, "--env-file") == [environment]
     assert json.loads(_options(made, "--health-cmd")[0]) == ["test", word]
-    assert made[-1] == _IMAGE
+    assert made[-1] == IMAGE
 
 
 def test_the_service_has_every_right_and_no_more(files: Files) -> None:
-    spec = _spec(
+    spec = specification(
         description="Gateway 100% $x",
         devices=("/dev/net/tun",),
         capabilities=("NET_ADMIN", "NET_RAW"),
@@ -112,7 +101,7 @@ def test_the_service_has_every_right_and_no_more(files: Files) -> None:
 
 def test_with_and_without_systemd_the_container_gets_the_same_rights(files: Files) -> None:
     """The one exception: systemd restarts a service, Podman a container."""
-    spec = _spec(
+    spec = specification(
         capabilities=("NET_ADMIN",),
         devices=("/dev/net/tun",),
         labels={"a": "b c"},
@@ -133,7 +122,7 @@ def test_with_and_without_systemd_the_container_gets_the_same_rights(files: File
 
 def test_what_the_generator_refuses_is_not_accepted(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="NoSuchKey") as caught:
-        check(Files(tmp_path), Processes(), "x.container", f"[Container]\nImage={_IMAGE}\nNoSuchKey=1\n")
+        check(Files(tmp_path), Processes(), "x.container", f"[Container]\nImage={IMAGE}\nNoSuchKey=1\n")
     assert caught.value.code == "quadlet-refused"
     assert not (tmp_path / "run/mstunnel-quadlet").exists()
 
@@ -156,7 +145,9 @@ def test_without_a_generator_podman_is_missing(tmp_path: Path) -> None:
 
 
 def test_the_hooks_and_the_name_servers_of_the_host_reach_the_container(files: Files) -> None:
-    service = _generated(files, _spec(network="none", hooks="/etc/ho%oks", resolver="/etc/resolv.conf"))
+    service = _generated(
+        files, specification(network="none", hooks="/etc/ho%oks", resolver="/etc/resolv.conf")
+    )
     made = words(service["ExecStart"][0])
     assert made.index("--hooks-dir=/etc/ho%oks") < made.index("run")
     assert _options(made, "--network") == ["none"] or "--network=none" in made
@@ -164,6 +155,6 @@ def test_the_hooks_and_the_name_servers_of_the_host_reach_the_container(files: F
 
 
 def test_a_container_may_join_a_network_besides_the_engines_bridge(files: Files) -> None:
-    service = _generated(files, _spec(ipv6_network="mstunnel-ipv6"))
+    service = _generated(files, specification(ipv6_network="mstunnel-ipv6"))
     made = words(service["ExecStart"][0])
     assert _options(made, "--network") == ["podman", "mstunnel-ipv6"]

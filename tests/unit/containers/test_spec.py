@@ -16,17 +16,13 @@ from mstunnel_setup.containers.spec import (
     check_reference,
     split_reference,
 )
+from tests.unit.containers.systemd_words import IMAGE, specification
 
 _DIGEST = "sha256:" + "0a" * 32
-_IMAGE = f"registry.example:5000/tunnel/server@{_DIGEST}"
-
-
-def _spec(**values: Any) -> ContainerSpec:
-    return ContainerSpec(**{"name": "gateway", "image": _IMAGE, "description": "Gateway", **values})
 
 
 def test_a_full_specification_survives_the_journal() -> None:
-    spec = _spec(
+    spec = specification(
         volumes=(Volume(host="/etc/a b", container="/etc/a", options=("ro", "z")),),
         ports=(Port(host=443, container=443, protocol="udp"),),
         tmpfs=(Tmpfs(path="/scratch", options=("size=1m",)),),
@@ -39,7 +35,7 @@ def test_a_full_specification_survives_the_journal() -> None:
 
 
 def test_every_container_is_marked_as_ours() -> None:
-    assert _spec(labels={"a": "b"}).all_labels == {"org.mstunnel.managed": "1", "a": "b"}
+    assert specification(labels={"a": "b"}).all_labels == {"org.mstunnel.managed": "1", "a": "b"}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +69,7 @@ def test_every_container_is_marked_as_ours() -> None:
 )
 def test_a_bad_value_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(EngineError) as caught:
-        _spec(**values)
+        specification(**values)
     assert caught.value.code == "container-spec"
     assert caught.value.hint
 
@@ -98,7 +94,7 @@ def test_a_bad_part_is_refused(part: Any, values: dict[str, Any]) -> None:
 
 
 def test_a_reference_has_a_name_and_a_digest() -> None:
-    assert split_reference(_IMAGE) == ("registry.example:5000/tunnel/server", _DIGEST)
+    assert split_reference(IMAGE) == ("registry.example:5000/tunnel/server", _DIGEST)
     with pytest.raises(EngineError):
         check_reference("registry.example/server")
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.containers import StartService, StartServices
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerState, Health
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.transaction.action import Action, Codec, Undo
 from tests.unit.containers.memory import UNIT, Ports, undo
 
@@ -134,14 +134,6 @@ def test_a_unit_does_not_replace_a_foreign_container(ports: Ports) -> None:
     assert ports.processes.calls == []
 
 
-def test_stopping_a_service(ports: Ports) -> None:
-    _service().apply(ports, {})
-    assert undo(ports, _service()).outcome is Undo.REMOVED
-    assert ports.processes.active == set()
-    ports.processes.known.clear()
-    assert undo(ports, _service()).outcome is Undo.ABSENT
-
-
 def test_services_start_before_the_first_of_them_is_waited_for(
     ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,10 +169,11 @@ def test_a_service_that_runs_already_is_left_alone(ports: Ports) -> None:
     assert started == ["systemctl start -- agent.service"]
 
 
-def test_stopping_services(ports: Ports) -> None:
+@pytest.mark.parametrize("action", [_service(), _services()], ids=lambda action: action.kind)
+def test_stopping(ports: Ports, action: Action) -> None:
     ports.processes.known.add("agent.service")
-    _services().apply(ports, {})
-    assert undo(ports, _services()).outcome is Undo.REMOVED
+    action.apply(ports, {})
+    assert undo(ports, action).outcome is Undo.REMOVED
     assert ports.processes.active == set()
     ports.processes.known.clear()
-    assert undo(ports, _services()).outcome is Undo.ABSENT
+    assert undo(ports, action).outcome is Undo.ABSENT

@@ -1,8 +1,9 @@
 """The release feed: a real repository behind a real web server, and everything that must not get in."""
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -142,46 +143,46 @@ def test_an_expired_feed_is_refused_and_one_that_expires_here_is_offered_no_more
     assert server.offered(NOW + timedelta(days=15)) == []
 
 
-def test_other_keys_are_refused(publisher: Publisher, server: Server) -> None:
-    server.refresh()
-    publisher.publish(release(2), keys="keys of an attacker")
-    refused(server, "not signed")
+def _change(path: Path, before: str, after: str) -> None:
+    path.write_text(path.read_text().replace(before, after))
 
 
-def test_a_root_of_other_keys_is_not_followed(publisher: Publisher, server: Server) -> None:
-    server.refresh()
-    (publisher.directory / "metadata" / "2.root.json").write_bytes(publisher.root)
-    refused(server)
-
-
-def test_a_cut_list_is_refused(publisher: Publisher, server: Server) -> None:
+def _target(publisher: Publisher) -> Path:
     (target,) = (publisher.directory / "targets").iterdir()
-    target.write_bytes(target.read_bytes()[:40])
-    refused(server, "cut")
+    return target
 
 
-def test_a_list_with_another_release_is_refused(publisher: Publisher, server: Server) -> None:
-    (target,) = (publisher.directory / "targets").iterdir()
-    target.write_text(target.read_text().replace("2026-01-01", "2026-01-31"))
-    refused(server, "not the signed one")
-
-
-def test_parts_of_two_versions_are_refused(publisher: Publisher, server: Server) -> None:
+def _two_versions(publisher: Publisher) -> None:
     publisher.publish(release(2))
     metadata = publisher.directory / "metadata"
     (metadata / "2.targets.json").write_bytes((metadata / "1.targets.json").read_bytes())
-    refused(server)
 
 
-def test_a_file_without_an_end_is_refused(publisher: Publisher, server: Server) -> None:
-    (publisher.directory / "metadata" / "timestamp.json").write_bytes(b" " * (1 << 20))
-    refused(server, "longer")
+def _timestamp(content: bytes) -> Callable[[Publisher], object]:
+    return lambda publisher: (publisher.directory / "metadata/timestamp.json").write_bytes(content)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"signed": {}}', b"[" * 100_000, b"\xff"])
-def test_a_file_that_is_no_metadata_is_refused(publisher: Publisher, server: Server, content: bytes) -> None:
-    (publisher.directory / "metadata" / "timestamp.json").write_bytes(content)
-    refused(server)
+@pytest.mark.parametrize(
+    ("known", "spoil", "words"),
+    [
+        (True, lambda it: it.publish(release(2), keys="keys of an attacker"), "not signed"),
+        (True, lambda it: (it.directory / "metadata/2.root.json").write_bytes(it.root), ""),
+        (False, lambda it: os.truncate(_target(it), 40), "cut"),
+        (False, lambda it: _change(_target(it), "2026-01-01", "2026-01-31"), "not the signed one"),
+        (False, _two_versions, ""),
+        (False, _timestamp(b" " * (1 << 20)), "longer"),
+        *((False, _timestamp(text), "") for text in (b"", b"[]", b'{"signed": {}}', b"[" * 100_000, b"\xff")),
+    ],
+    ids=["other keys", "root of other keys", "cut list", "another release", "parts of two versions", "no end",
+         "empty", "list", "nothing signed", "deep", "no text"],
+)  # fmt: skip
+def test_a_feed_that_was_tampered_with_is_refused(
+    publisher: Publisher, server: Server, known: bool, spoil: Callable[[Publisher], object], words: str
+) -> None:
+    if known:
+        server.refresh()
+    spoil(publisher)
+    refused(server, words)
 
 
 def test_a_signed_list_that_is_none_is_refused(publisher: Publisher, server: Server, tmp_path: Path) -> None:

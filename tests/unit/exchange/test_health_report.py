@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_lab.graph.tunnel import DEFAULT_THRESHOLDS, default_threshold
+from mstunnel_lab.graph.tunnel import DEFAULT_THRESHOLDS
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.exchange.health_report import Threshold, Thresholds, read_thresholds, with_tenant
@@ -58,7 +58,7 @@ def test_a_file_on_the_server_sets_some_and_the_tenant_wins(files: Files) -> Non
 
 
 def test_every_metric_of_the_lab_tenant_is_known() -> None:
-    tenant = [default_threshold(*row) for row in DEFAULT_THRESHOLDS]
+    tenant = DEFAULT_THRESHOLDS
     found = with_tenant(Thresholds(), tenant)
 
     assert found.cpu_usage == found.memory_usage == Threshold(healthy=50, unhealthy=75)
@@ -117,21 +117,13 @@ def test_the_reason_names_the_last_error() -> None:
     assert verdict.reason.endswith(": graph.example is away")
 
 
-def test_the_status_survives_its_file(tmp_path: Path) -> None:
+def test_the_status_is_that_of_this_container(tmp_path: Path) -> None:
     files = Files(tmp_path)
     status = AgentStatus(started=START, last_check_in=START, configuration_digest="00")
     assert read_status(files) is None
-
     write_status(files, status)
-
     assert read_status(files) == status
-
-
-def test_the_status_of_the_container_before_says_nothing_of_this_one(tmp_path: Path) -> None:
-    files = Files(tmp_path)
-
     write_status(files, AgentStatus(started=START, container="another"))
-
     assert read_status(files) is None
 
 

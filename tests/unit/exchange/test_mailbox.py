@@ -101,49 +101,36 @@ STATES: list[tuple[ReplyState, str]] = [
     ("failed", "failed"),
     ("refused", "refused"),
 ]
+CONFIGURED: list[tuple[tuple[Any, ...], dict[str, str]]] = [
+    (("accepted",), {"state": "accepted", "reason": "", "hint": ""}),
+    (
+        ("refused", "line 3: bad", "Correct it."),
+        {"state": "refused", "reason": "line 3: bad", "hint": "Correct it."},
+    ),
+]
+UPGRADED = {
+    "version": 1,
+    "server": IMAGES.server,
+    "agent": IMAGES.agent,
+    "reason": "",
+    "at": "2026-01-01T00:00:00Z",
+}
 REPLIES = [
-    (
-        Reply.to(CONFIGURE, "accepted"),
-        {"version": 1, "digest": CONFIGURE.digest, "state": "accepted", "reason": "", "hint": ""},
-    ),
-    (
-        Reply.to(CONFIGURE, "refused", "line 3: bad", "Correct it."),
-        {
-            "version": 1,
-            "digest": CONFIGURE.digest,
-            "state": "refused",
-            "reason": "line 3: bad",
-            "hint": "Correct it.",
-        },
-    ),
     *(
-        (
-            Reply.about(IMAGES, state, "", NOW),
-            {
-                "version": 1,
-                "state": word,
-                "server": IMAGES.server,
-                "agent": IMAGES.agent,
-                "reason": "",
-                "at": "2026-01-01T00:00:00Z",
-            },
-        )
-        for state, word in STATES
+        (Reply.to(CONFIGURE, *given), {"version": 1, "digest": CONFIGURE.digest, **written})
+        for given, written in CONFIGURED
     ),
+    *((Reply.about(IMAGES, state, "", NOW), {**UPGRADED, "state": word}) for state, word in STATES),
 ]
 """Replies, and how the files of every release so far have them."""
 
 
 @pytest.mark.parametrize(("reply", "written"), REPLIES)
-def test_a_reply_is_written_as_earlier_releases_read_it(
+def test_replies_are_written_and_read_as_by_earlier_releases(
     files: Files, reply: Reply, written: dict[str, Any]
 ) -> None:
     write_reply(files, reply)
     assert json.loads(files.read(reply.kind.reply) or b"") == written
-
-
-@pytest.mark.parametrize(("reply", "written"), REPLIES)
-def test_a_reply_of_an_earlier_release_is_read(files: Files, reply: Reply, written: dict[str, Any]) -> None:
     files.write(reply.kind.reply, json.dumps(written).encode())
     assert last_reply(files, reply.kind) == reply
 

@@ -12,8 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.gateway.env_file import assign, merge, parse, render
-from mstunnel_setup.gateway.errors import EnvironmentFileError
+from mstunnel_setup.gateway.env_file import EnvironmentFileError, assign, merge, parse, render
 
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
 # Printable characters, and among them often those that mean something to a shell.

@@ -42,16 +42,8 @@ VALUES: Final = (
 # What turns a value into another line or key, if it gets through.
 TAILS: Final = (
     *("\nconnect-script = /etc/mstunnel/agent/evil", "\r\nauth = plain", "\x0bserver-key = x", "\x85crl = x"),
-    *(
-        "\u2028ca-cert = x",
-        '"\nauth = "plain',
-        "' connect-script = x",
-        "#",
-        " ; x",
-        "\\\nauth = x",
-        "$(id)",
-        "`id`",
-    ),
+    *("\u2028ca-cert = x", '"\nauth = "plain', "' connect-script = x", "#", " ; x"),
+    *("\\\nauth = x", "$(id)", "`id`"),
     *("[vhost:x]", "\0auth = x", "\x1bauth=x", "]", "%{x}", "=/x"),
 )
 BASE: Final[dict[str, Any]] = {"id": "c", "displayName": "d", "network": "10.0.0.0/8"}
@@ -67,17 +59,9 @@ def keys(text: str) -> set[str]:
 def lines_of_ours(text: str) -> list[str]:
     """The lines that only this host decides about."""
     ours = {
-        *(
-            "auth",
-            "server-cert",
-            "server-key",
-            "tls-priorities",
-            "run-as-user",
-            "run-as-group",
-            "isolate-workers",
-        ),
-        *("socket-file", "use-occtl", "occtl-socket-file", "use-utmp", "log-level", "connect-script"),
-        *("disconnect-script", "device", "ca-cert", "cert-user-oid"),
+        *("auth", "server-cert", "server-key", "tls-priorities", "run-as-user", "run-as-group"),
+        *("isolate-workers", "socket-file", "use-occtl", "occtl-socket-file", "use-utmp", "log-level"),
+        *("connect-script", "disconnect-script", "device", "ca-cert", "cert-user-oid"),
     }
     return [line for line in text.split("\n") if line.partition("=")[0].strip() in ours]
 

@@ -11,12 +11,19 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.options import GatewayOptions
-from mstunnel_setup.gateway.rendering import RESTART_KEYS, Rendered, changes, needs_restart, open_port, render
+from mstunnel_setup.gateway.rendering import (
+    RESTART_KEYS,
+    RenderedConfiguration,
+    changes,
+    needs_restart,
+    open_port,
+    render,
+)
 
 ENTRYPOINT = Path(__file__).parents[3] / "images" / "gateway" / "entrypoint"
 
 
-def wish(port: int | None = None, **properties: Any) -> Rendered:
+def wish(port: int | None = None, **properties: Any) -> RenderedConfiguration:
     document = {"network": "10.0.0.0/8", **properties}
     return render(ServerConfiguration.from_wire(document), GatewayOptions(), port)
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.base import paths
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.transaction.runner import Runner
 from tests.unit.actions.host import Host
 from tests.unit.install.scenes import Scene

@@ -9,20 +9,20 @@ from typing import Any
 from cryptography.x509 import Certificate
 from typing_extensions import override
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.host import Host, no_tenant
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.containers.choice import Chosen
-from mstunnel_setup.containers.engine import ContainerState, Finished
+from mstunnel_setup.containers.choice import EngineChoice
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
 from mstunnel_setup.install.context import Context, RunCache
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.tenant.clouds import CLOUDS, Cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
@@ -167,12 +167,12 @@ class FakeGraph(Graph):
 class Accepting(FakeEngine):
     """An engine whose gateway takes every configuration, unless `once` says how its check ends."""
 
-    once: Finished = field(default=Finished(0, "", ""))
+    once: Completed = field(default=Completed(0, "", ""))
 
     @override
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         return self.once
 
 
@@ -214,7 +214,7 @@ class Scene:
     engine: FakeEngine = field(default_factory=FakeEngine)
     systemd: FakeSystemd = field(default_factory=FakeSystemd)
     processes: Processes = field(default_factory=Processes)
-    chosen: Chosen = PODMAN
+    chosen: EngineChoice = PODMAN
     trusted: tuple[Certificate, ...] = ()
     secrets: list[str] = field(default_factory=list)
 

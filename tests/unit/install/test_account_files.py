@@ -69,15 +69,11 @@ def test_a_key_of_root_is_named_with_the_command_that_copies_it(scene: Scene, tr
     assert tries.readers == [GATEWAY, GATEWAY]
 
 
-@pytest.mark.usefixtures("tries")
-def test_an_account_that_is_still_to_be_made_is_made_first(scene: Scene) -> None:
+def test_an_account_that_is_still_to_be_made_is_made_first(scene: Scene, tries: Tries) -> None:
+    """Until then it has no more rights than a stranger."""
     error = refusal(scene, **certificate(scene, "/root"), account="mstunnel")
     commands = [line.split()[0:3] for line in error.hint.splitlines()[1:]]
     assert commands == [["mstunnel-setup", "host", "--account"], *[["install", "-D", "-o"]] * 2]
-
-
-def test_until_then_it_has_no_more_rights_than_a_stranger(scene: Scene, tries: Tries) -> None:
-    refusal(scene, **certificate(scene, "/root"), account="mstunnel")
     assert {reader and (reader.uid, reader.gid) for reader in tries.readers} == {(65532, 65532)}
 
 
@@ -94,8 +90,13 @@ def test_what_the_account_can_read_is_accepted(scene: Scene, tries: Tries) -> No
     assert len(tries.tried) == 2
 
 
-def test_what_is_missing_is_waited_for_later(scene: Scene, tries: Tries) -> None:
+def test_what_is_missing_or_about_to_be_given_away_and_a_pipe_of_the_shell_are_not_tried(
+    scene: Scene, tries: Tries
+) -> None:
+    key = str(scene.write(paths.SITE_KEY, "key"))
     accepted(scene, certificate__pfx="/nowhere/site.pfx")
+    for path in ("/dev/fd/0", key):
+        accepted(scene, certificate__chain=path, certificate__key=path)
     assert tries.tried == []
 
 
@@ -123,17 +124,6 @@ def test_the_archive_that_the_program_finds_itself_is_copied_by_root(scene: Scen
     found = answered(context.answers, {"images.archive": [str(scene.write("/root/images.tar", ""))]})
     found.origins["images.archive"] = Origin("default", "of this release")
     refuse_unreadable(context.answering(found), None)
-    assert tries.tried == []
-
-
-def test_a_pipe_of_the_shell_is_passed_on(scene: Scene, tries: Tries) -> None:
-    accepted(scene, certificate__chain="/dev/fd/0", certificate__key="/dev/fd/0")
-    assert tries.tried == []
-
-
-def test_settings_that_root_is_about_to_give_away_need_no_copy(scene: Scene, tries: Tries) -> None:
-    key = scene.write(paths.SITE_KEY, "key")
-    accepted(scene, certificate__chain=str(key), certificate__key=str(key))
     assert tries.tried == []
 
 

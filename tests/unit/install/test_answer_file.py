@@ -28,11 +28,16 @@ WRITERS = [answer_file.new, answer_file.schema]
 
 
 @pytest.fixture
-def file() -> Iterator[Path]:
-    """A new file where no other user can change anything above: elsewhere none is written."""
+def private() -> Iterator[Path]:
+    """A directory that no other user can change anything above: elsewhere no answers are written."""
     place = Path(tempfile.mkdtemp(prefix="answers-", dir=Path.home()))
-    yield place / "gw1"
+    yield place
     shutil.rmtree(place)
+
+
+@pytest.fixture
+def file(private: Path) -> Path:
+    return private / "next.yaml"
 
 
 @pytest.mark.parametrize("write", WRITERS)
@@ -47,23 +52,23 @@ def test_the_file_has_what_is_printed_without_one(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_new_file_is_a_valid_answer_file(tmp_path: Path, file: Path) -> None:
+def test_a_new_file_is_a_valid_answer_file_and_the_schema_one_json_document(
+    tmp_path: Path, file: Path
+) -> None:
     answer_file.new(operator_of(tmp_path), file)
     assert load(file).answers.version == 1
-
-
-def test_the_schema_is_one_json_document(tmp_path: Path, file: Path) -> None:
+    file.unlink()
     answer_file.schema(operator_of(tmp_path), file)
     assert json.loads(file.read_text())["properties"]["version"]
 
 
-@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize("write", [*WRITERS, save])
 def test_a_file_that_is_there_is_left_alone(
-    write: Callable[[Operator, Path | None], Result], tmp_path: Path, file: Path
+    write: Callable[[Operator, Path], Result], installed: Scene, file: Path
 ) -> None:
     file.write_text("mine")
     with pytest.raises(UsageError) as refused:
-        write(operator_of(tmp_path), file)
+        write(operator_of(installed.root), file)
     assert refused.value.code == "file-exists"
     assert file.read_text() == "mine"
 
@@ -76,14 +81,6 @@ TOLD: dict[str, Any] = {
     "certificate.pfx": "/root/site.pfx",
     "certificate.passphrase": "file:/root/passphrase",
 }
-
-
-@pytest.fixture
-def private() -> Iterator[Path]:
-    """A directory that no other user can change anything above: elsewhere no answers are written."""
-    place = Path(tempfile.mkdtemp(prefix="answers-", dir=Path.home()))
-    yield place
-    shutil.rmtree(place)
 
 
 @pytest.fixture
@@ -113,11 +110,12 @@ def test_everything_that_was_told_comes_back(installed: Scene, private: Path) ->
     )
     assert (result.status, result.data) == ("changed", {"file": str(private / "next.yaml")})
     assert "mstunnel-setup --answers next.yaml --unattended" in str(result.text)
-
-
-def test_what_is_true_of_this_server_only_is_left_out(installed: Scene, private: Path) -> None:
-    answers, _ = saved(installed, private / "next.yaml")
+    # What is true of this server only is left out.
     assert (answers.server_name, answers.existing_record) == (None, "fail")
+    # Editors find the schema.
+    first, second = (private / "next.yaml").read_text().splitlines()[:2]
+    assert first == "# yaml-language-server: $schema=answers.schema.json"
+    assert second.endswith("mstunnel-setup answers schema > answers.schema.json")
 
 
 def test_the_roots_of_the_tenant_come_along(installed: Scene, private: Path) -> None:
@@ -153,21 +151,6 @@ def test_images_of_the_release_are_left_to_the_release(
     installed.remember("images.server", own.references(None)["server"])
     answers, _ = saved(installed, private / "next.yaml")
     assert (answers.images.server, answers.images.agent) == (None, AGENT_IMAGE)
-
-
-def test_editors_find_the_schema(installed: Scene, private: Path) -> None:
-    saved(installed, private / "next.yaml")
-    first, second = (private / "next.yaml").read_text().splitlines()[:2]
-    assert first == "# yaml-language-server: $schema=answers.schema.json"
-    assert second.endswith("mstunnel-setup answers schema > answers.schema.json")
-
-
-def test_saving_leaves_a_file_that_is_there_alone(installed: Scene, private: Path) -> None:
-    file = private / "next.yaml"
-    file.write_text("mine\n")
-    with pytest.raises(UsageError) as caught:
-        save(operator_of(installed.root), file)
-    assert (caught.value.code, file.read_text()) == ("file-exists", "mine\n")
 
 
 def test_without_an_installation_there_is_nothing_to_save(scene: Scene, private: Path) -> None:

@@ -59,10 +59,20 @@ def _refused(scene: Scene, **answers: Any) -> CertificateError:
     return caught.value
 
 
-def test_pem_files_named_elsewhere_are_copied_to_the_usual_places(scene: Scene) -> None:
+@pytest.mark.parametrize("kind", ["pem", "pfx"])
+def test_only_what_is_named_elsewhere_is_copied_to_the_usual_places(scene: Scene, kind: str) -> None:
     chain, key = scene.place_certificate(pki=_PKI)
-    context = scene.context(certificate__chain=chain, certificate__key=key)
-    assert _copies(context) == set(_USUAL_PEM)
+    pfx = str(scene.write("/root/site.pfx", _pfx()))
+    scene.prompter.interactive = False
+    named = (
+        {"certificate__pfx": pfx} if kind == "pfx" else {"certificate__chain": chain, "certificate__key": key}
+    )
+    assert _copies(scene.context(**named)) == ({paths.SITE_PFX} if kind == "pfx" else set(_USUAL_PEM))
+    if kind == "pfx":
+        scene.write(paths.SITE_PFX, _pfx())
+    else:
+        _pem(scene, *_USUAL_PEM)
+    assert _copies(scene.context()) == set()
 
 
 def test_a_chain_in_several_files_becomes_one_at_the_usual_place(scene: Scene) -> None:
@@ -154,23 +164,6 @@ def test_an_empty_file_is_named(scene: Scene, name: str) -> None:
     assert (error.code, error.message) == ("input-empty", f"{empty} is empty")
 
 
-def test_a_pfx_named_elsewhere_is_copied_to_its_usual_place(scene: Scene) -> None:
-    pfx = str(scene.write("/root/site.pfx", _pfx()))
-    scene.prompter.interactive = False
-    assert _copies(scene.context(certificate__pfx=pfx)) == {paths.SITE_PFX}
-
-
-def test_what_lies_at_the_usual_place_is_not_copied(scene: Scene) -> None:
-    _pem(scene, *_USUAL_PEM)
-    assert _copies(scene.context()) == set()
-
-
-def test_a_pfx_at_its_usual_place_is_found(scene: Scene) -> None:
-    scene.write(paths.SITE_PFX, _pfx())
-    scene.prompter.interactive = False
-    assert _copies(scene.context()) == set()
-
-
 def test_a_link_at_the_usual_place_is_followed_and_stays(scene: Scene) -> None:
     chain, key = scene.place_certificate("/root/live", pki=_PKI)
     scene.files.locate(paths.SITE_CERTIFICATE).symlink_to(chain)
@@ -186,14 +179,9 @@ def test_pem_comes_before_pfx_when_both_are_there(scene: Scene) -> None:
     scene.write(paths.SITE_PFX, b"not looked at")
     facts = certificate.STEP.gather(scene.context())
     assert facts.source.chain.endswith(paths.SITE_CERTIFICATE)
-
-
-def test_one_link_switches_chain_and_key_together(scene: Scene) -> None:
-    _pem(scene, *_USUAL_PEM)
-    facts = certificate.STEP.gather(scene.context())
-    assert certificate.STEP.decide(facts)[-1] == Link(
-        path=paths.ACTIVE, target=f"generations/{facts.fingerprint}"
-    )
+    # One link switches chain and key together.
+    link = Link(path=paths.ACTIVE, target=f"generations/{facts.fingerprint}")
+    assert certificate.STEP.decide(facts)[-1] == link
 
 
 def test_a_renewed_certificate_is_a_new_generation(scene: Scene) -> None:
@@ -205,52 +193,31 @@ def test_a_renewed_certificate_is_a_new_generation(scene: Scene) -> None:
     assert len(scene.files.names(paths.GENERATIONS)) == 2
 
 
-def test_the_key_is_readable_by_root_alone(scene: Scene) -> None:
-    _pem(scene, *_USUAL_PEM)
-    scene.run(certificate.STEP, scene.context())
-    states = [scene.files.state(path) for path in (paths.GENERATIONS, f"{paths.ACTIVE}/key.pem")]
-    assert [state.mode if state else None for state in states] == [0o710, 0o600]
-
-
-def test_no_key_enters_the_journal(scene: Scene) -> None:
+def test_the_key_is_readable_by_root_alone_and_not_in_the_journal(scene: Scene) -> None:
     chain, key = scene.place_certificate(pki=_PKI)
     scene.run(certificate.STEP, scene.context(certificate__chain=chain, certificate__key=key))
+    states = [scene.files.state(path) for path in (paths.GENERATIONS, f"{paths.ACTIVE}/key.pem")]
+    assert [state.mode if state else None for state in states] == [0o710, 0o600]
     body = key_bytes(_PKI.key_name("leaf")).splitlines()[1].decode()
     assert body not in str(scene.journal.records)
 
 
-def test_unattended_the_exact_places_are_named(scene: Scene) -> None:
-    scene.prompter.interactive = False
-    with pytest.raises(WaitingError) as caught:
-        certificate.STEP.gather(scene.context())
-    assert (caught.value.code, caught.value.exit_code) == ("certificate-awaited", ExitCode.WAITING)
-    for place in (*_USUAL_PEM, paths.SITE_PFX):
-        assert place in caught.value.message
-
-
-def test_unattended_the_named_files_are_expected(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [({}, (*_USUAL_PEM, paths.SITE_PFX)), ({"chain": "/root/c.pem", "key": "/root/k.pem"}, ())],
+)
+def test_unattended_the_exact_places_are_named(
+    scene: Scene, named: dict[str, str], expected: tuple[str, ...]
+) -> None:
     scene.prompter.interactive = False
     with pytest.raises(WaitingError) as caught:
         certificate.STEP.gather(
-            scene.context(certificate__chain="/root/c.pem", certificate__key="/root/k.pem")
+            scene.context(**{f"certificate__{name}": path for name, path in named.items()})
         )
-    assert "expected at /root/c.pem and /root/k.pem" in caught.value.message
-    assert paths.SITE_PFX not in caught.value.message
-
-
-def test_a_person_is_waited_for_until_both_files_are_whole(scene: Scene) -> None:
-    chain, key = _USUAL_PEM
-    whole = _PKI.pem("leaf") + _PKI.pem("inter")
-    scene.prompter.meanwhile = [
-        lambda: scene.write(chain, whole[:300]),
-        lambda: scene.write(key, key_bytes(_PKI.key_name("leaf"))),
-        lambda: None,
-        lambda: scene.write(chain, whole),
-    ]
-    certificate.STEP.gather(scene.context())
-    assert scene.prompter.meanwhile == []
-    assert chain in scene.prompter.said[0]
-    assert [text for text in scene.prompter.said if text.startswith("Not usable yet")]
+    assert (caught.value.code, caught.value.exit_code) == ("certificate-awaited", ExitCode.WAITING)
+    assert all(place in caught.value.message for place in expected)
+    assert ("expected at /root/c.pem and /root/k.pem" in caught.value.message) is bool(named)
+    assert (paths.SITE_PFX in caught.value.message) is not bool(named)
 
 
 def test_a_person_may_name_the_place_where_the_certificate_lies_already(scene: Scene) -> None:
@@ -265,11 +232,15 @@ def test_a_person_may_name_the_place_where_the_certificate_lies_already(scene: S
     assert scene.files.read(f"{paths.ACTIVE}/chain.pem")
 
 
-def test_a_person_may_name_a_pfx(scene: Scene) -> None:
-    pfx = scene.write("/root/site.pfx", _pfx(b"geheim"))
-    scene.prompter.typed = [str(pfx), "geheim"]
+@pytest.mark.parametrize("where", ["named by a person", "at its usual place"])
+def test_the_passphrase_of_a_pfx_is_asked_for_without_echo(scene: Scene, where: str) -> None:
+    usual = where == "at its usual place"
+    pfx = scene.write(paths.SITE_PFX if usual else "/root/site.pfx", _pfx(b"geheim"))
+    scene.prompter.typed = ["geheim"] if usual else [str(pfx), "geheim"]
     scene.run(certificate.STEP, scene.context())
     assert scene.files.read(paths.SITE_PFX) == pfx.read_bytes()
+    assert scene.files.read(f"{paths.ACTIVE}/chain.pem")
+    assert "geheim" not in str(scene.journal.records)
 
 
 def test_a_person_who_names_one_file_with_certificate_and_key_is_not_asked_for_the_key(scene: Scene) -> None:
@@ -313,15 +284,6 @@ def test_a_warning_is_shown_once_in_a_run(scene: Scene) -> None:
     assert len(scene.prompter.said) == len(set(scene.prompter.said)) > 0
 
 
-def test_the_passphrase_of_a_pfx_is_asked_for_without_echo(scene: Scene) -> None:
-    scene.write(paths.SITE_PFX, _pfx(b"geheim"))
-    scene.prompter.typed = ["geheim"]
-    context = scene.context()
-    scene.run(certificate.STEP, context)
-    assert scene.files.read(f"{paths.ACTIVE}/chain.pem")
-    assert "geheim" not in str(scene.journal.records)
-
-
 def test_a_passphrase_named_by_an_answer_is_not_asked_for(scene: Scene) -> None:
     pfx = scene.write("/root/site.pfx", _pfx(b"geheim"))
     place = scene.write("/root/passphrase", "geheim\n")
@@ -345,16 +307,12 @@ def test_a_wrong_passphrase(scene: Scene) -> None:
     assert "falsch" not in error.message + error.hint
 
 
-def test_a_key_of_another_certificate(scene: Scene) -> None:
-    _pem(scene, *_USUAL_PEM)
-    scene.write(paths.SITE_KEY, key_bytes("p256/other"))
-    assert _refused(scene).code == "key-mismatch"
-
-
-def test_a_certificate_that_has_expired(scene: Scene) -> None:
+def test_a_key_of_another_certificate_and_one_that_has_expired_are_refused(scene: Scene) -> None:
     _pem(scene, *_USUAL_PEM)
     scene.clock.elapsed = timedelta(days=100).total_seconds()
     assert _refused(scene).code == "expired"
+    scene.write(paths.SITE_KEY, key_bytes("p256/other"))
+    assert _refused(scene).code == "key-mismatch"
 
 
 def test_a_warning_is_reported_and_the_run_continues(scene: Scene) -> None:
@@ -380,19 +338,11 @@ def test_what_devices_need_for_a_private_authority_is_shown_once(scene: Scene, *
     assert scene.prompter.said == []
 
 
-def _self_signed(scene: Scene) -> None:
+def test_a_self_signed_certificate_will_do_in_a_lab_alone(scene: Scene) -> None:
     pki = Pki({"leaf": {"issuer": "leaf"}})
     scene.write(paths.SITE_CERTIFICATE, pki.pem("leaf"))
     scene.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf"))).chmod(0o600)
-
-
-def test_a_self_signed_certificate_is_refused_in_the_clouds_of_the_vendor(scene: Scene) -> None:
-    _self_signed(scene)
     assert _refused(scene, tenant__cloud="gcc-high").code == "self-signed"
-
-
-def test_a_self_signed_certificate_will_do_in_a_lab(scene: Scene) -> None:
-    _self_signed(scene)
     lab = {"tenant__authority": "https://lab:1", "tenant__graph": "https://lab:1/graph"}
     context = scene.context(tenant__cloud="custom", **lab)
     certificate.STEP.gather(context)
@@ -401,18 +351,11 @@ def test_a_self_signed_certificate_will_do_in_a_lab(scene: Scene) -> None:
     assert "the certificate is self-signed: devices do not trust it" in said
 
 
-def test_the_address_of_a_site_joined_earlier_is_judged(scene: Scene) -> None:
+def test_only_the_address_of_a_site_joined_earlier_is_judged(scene: Scene) -> None:
     _pem(scene, *_USUAL_PEM)
+    certificate.STEP.gather(scene.context())
     scene.remember("joined-site", {"id": "1", "name": "Berlin", "public_address": "vpn.elsewhere.org"})
-    error = _refused(scene)
-    assert "vpn.elsewhere.org" in error.message
-
-
-def test_without_a_site_no_address_is_judged(scene: Scene) -> None:
-    _pem(scene, *_USUAL_PEM)
-    context = scene.context()
-    certificate.STEP.gather(context)
-    assert context.cache.identity is not None
+    assert "vpn.elsewhere.org" in _refused(scene).message
 
 
 def test_a_renewed_pfx_beside_the_pem_files_in_use_is_the_one_to_import(scene: Scene) -> None:

@@ -1,6 +1,5 @@
 """The step waits for a usable certificate, and never returns to an older one automatically."""
 
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -8,63 +7,35 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
-    NoEncryption,
     pkcs12,
 )
 
-from mstunnel_setup.answers.merge import merge
-from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CertificateError, SetupError, WaitingError
+from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.load import fingerprint, load_identity
-from mstunnel_setup.install.context import Context, RunCache
 from mstunnel_setup.install.steps.certificate import STEP, Certificate
-from mstunnel_setup.transaction.receipt import Entry, Receipt
-from tests.unit.certificates.pki import NOW, Pki, key_bytes, private_key
-from tests.unit.clocks import FakeClock
-from tests.unit.fakes import ports_of
-from tests.unit.install.scenes import FakePrompter
+from tests.unit.certificates.pki import Pki, key_bytes, private_key
+from tests.unit.install.scenes import Scene
 
 PKI = Pki({"old": {"start": -60, "days": 80}, "over": {"start": -60, "days": 30}})
 ROOT = PKI.pem("inter") + PKI.pem("root")
 
 
-class Clock(FakeClock):
-    """Every sleep runs the next action."""
-
-    def sleep(self, seconds: float) -> None:
-        assert self.during, "it waits for ever"
-        super().sleep(seconds)
-
-
-@dataclass
-class Host:
-    root: Path
-    clock: Clock = field(default_factory=lambda: Clock(NOW))
-    prompter: FakePrompter = field(default_factory=FakePrompter)
-    receipt: Receipt = field(default_factory=Receipt)
-
-    def start(self) -> None:
-        """Start the gateway."""
-        key = "container:mstunnel-server"
-        self.receipt = Receipt({key: Entry(key, "launch", {}, ({"kind": "run-container"},))})
+class Host(Scene):
+    """A scene whose certificates are at the usual places, or in use."""
 
     def place(self, path: str, content: bytes) -> None:
-        where = self.root / path.lstrip("/")
-        where.parent.mkdir(parents=True, exist_ok=True)
-        where.write_bytes(content)
-        where.chmod(0o600)
+        self.write(path, content).chmod(0o600)
 
     def put(self, name: str, key: str = "p256") -> None:
         self.place(paths.SITE_CERTIFICATE, PKI.pem(name) + ROOT)
         self.place(paths.SITE_KEY, key_bytes(key))
 
-    def put_pfx(self, passphrase: str) -> None:
-        protection = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+    def put_pfx(self, passphrase: bytes) -> None:
         leaf, *others = x509.load_pem_x509_certificates(PKI.pem("leaf") + ROOT)
-        key = private_key("p256")
-        pfx = pkcs12.serialize_key_and_certificates(None, key, leaf, others, protection)
+        protection = BestAvailableEncryption(passphrase)
+        pfx = pkcs12.serialize_key_and_certificates(None, private_key("p256"), leaf, others, protection)
         self.place(paths.SITE_PFX, pfx)
 
     def use(self, name: str) -> str:
@@ -74,33 +45,17 @@ class Host:
         self.place(f"{directory}/chain.pem", PKI.pem(name) + PKI.pem("inter"))
         self.place(f"{directory}/root.pem", PKI.pem("root"))
         self.place(f"{directory}/key.pem", key_bytes("p256"))
-        (self.root / paths.ACTIVE.lstrip("/")).symlink_to(generations.target(used))
+        self.files.locate(paths.ACTIVE).symlink_to(generations.target(used))
         return used
 
     def gather(self, **answers: object) -> Certificate:
-        given = {name.replace("__", "."): value for name, value in answers.items()}
-        cache = RunCache(merge(given, {}))
-
-        def passphrase(reference: str | None) -> bytes | None:
-            if reference is None:
-                return None if cache.passphrase is None else cache.passphrase.encode()
-            return context.secret(SecretReference.parse(reference)).encode()
-
-        context = Context(
-            host=replace(ports_of(self.root, clock=self.clock), passphrases=passphrase),
-            cache=cache,
-            prompter=self.prompter,
-            read_receipt=lambda: self.receipt,
-            protect=lambda _secret: None,
-            host_name="gw",
-        )
-        found = STEP.gather(context)
-        assert isinstance(found, Certificate)
-        return found
+        return STEP.gather(self.context(**answers))
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
+    for name in ("etc", "root", "run", "var/lib"):
+        (tmp_path / name).mkdir(parents=True)
     return Host(tmp_path)
 
 
@@ -139,14 +94,6 @@ def test_a_file_that_cannot_be_read_yet_is_waited_for(host: Host) -> None:
     assert f"Not usable yet: cannot read {key}" in host.prompter.said[1]
 
 
-def test_unattended_it_stops_and_names_the_places(host: Host) -> None:
-    host.prompter.interactive = False
-    with pytest.raises(WaitingError) as caught:
-        host.gather()
-    assert (caught.value.code, caught.value.exit_code) == ("certificate-awaited", 11)
-    assert paths.SITE_PFX in caught.value.message
-
-
 def test_a_newer_one_at_the_usual_place_is_taken(host: Host) -> None:
     host.use("old")
     host.put("leaf")
@@ -156,7 +103,7 @@ def test_a_newer_one_at_the_usual_place_is_taken(host: Host) -> None:
 @pytest.mark.parametrize("older", ["old", "over"])
 def test_an_older_one_is_left_alone(host: Host, older: str) -> None:
     used = host.use("leaf")
-    host.start()
+    host.started()
     host.put(older)
     found = host.gather()
     assert (found.fingerprint, found.copies) == (used, ())
@@ -178,52 +125,34 @@ def test_one_that_has_never_served_gives_way_to_an_older_one(host: Host) -> None
 
 def test_an_older_one_that_is_named_replaces_what_is_served(host: Host) -> None:
     host.use("leaf")
-    host.start()
+    host.started()
     host.put("old")
     chain, key = (str(host.root / place.lstrip("/")) for place in (paths.SITE_CERTIFICATE, paths.SITE_KEY))
     found = host.gather(certificate__chain=[chain], certificate__key=key)
     assert name_of(found) == PKI.pem("old")
 
 
-def test_one_that_is_over_is_refused_when_nothing_is_in_use(host: Host) -> None:
-    host.put("over")
-    host.prompter.interactive = False
-    with pytest.raises(SetupError) as caught:
-        host.gather()
-    assert isinstance(caught.value, CertificateError)
-    assert caught.value.code == "expired"
-
-
-def test_an_unneeded_passphrase_is_not_asked_for(host: Host) -> None:
-    host.put_pfx("")
-    assert name_of(host.gather()) == PKI.pem("leaf")
-
-
 def test_a_wrong_passphrase_is_reported_and_can_be_corrected(host: Host) -> None:
-    host.put_pfx("right")
+    host.put_pfx(b"right")
     host.prompter.typed = ["wrong", "Right", "right"]
     assert name_of(host.gather()) == PKI.pem("leaf")
     assert host.prompter.typed == []
     assert [text for text in host.prompter.said if "does not open" in text] == host.prompter.said[:2]
 
 
-def test_after_three_wrong_passphrases_a_person_may_stop(host: Host) -> None:
-    host.put_pfx("right")
+def test_after_three_wrong_passphrases_a_person_may_stop_or_go_on(host: Host) -> None:
+    host.put_pfx(b"right")
     host.prompter.typed = ["1", "2", "3", "stop", "right"]
     with pytest.raises(CertificateError) as caught:
         host.gather()
     assert (caught.value.code, host.prompter.typed) == ("pfx-passphrase-wrong", ["right"])
-
-
-def test_after_three_wrong_passphrases_a_person_may_go_on(host: Host) -> None:
-    host.put_pfx("right")
     host.prompter.typed = ["1", "2", "3", "", "right"]
     assert name_of(host.gather()) == PKI.pem("leaf")
 
 
 @pytest.mark.parametrize("there", [True, False])
 def test_a_passphrase_is_asked_for_when_its_file_is_missing_or_wrong(host: Host, *, there: bool) -> None:
-    host.put_pfx("right")
+    host.put_pfx(b"right")
     if there:
         host.place("/root/passphrase", b"wrong")
         (host.root / "root/passphrase").chmod(0o600)
@@ -267,7 +196,7 @@ def test_the_files_mended_where_they_lie_are_read_again(host: Host) -> None:
 
 
 def test_unattended_a_missing_passphrase_is_an_error(host: Host) -> None:
-    host.put_pfx("right")
+    host.put_pfx(b"right")
     host.prompter.interactive = False
     with pytest.raises(CertificateError) as caught:
         host.gather()

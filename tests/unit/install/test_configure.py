@@ -9,9 +9,9 @@ from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfigurati
 from mstunnel_setup.answers.merge import Origin
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, TenantError, UsageError
-from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.install.steps import configure, environment
+from mstunnel_setup.io.process import Completed
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
 
 _ANSWERS = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
@@ -140,14 +140,14 @@ def test_a_configuration_that_cannot_be_served(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("once", "code", "message"),
     [
-        (Finished(1, "", "bad option"), "gateway-configuration-refused", "bad option"),
-        (Finished(127, "", "no such file"), "image-not-gateway", SERVER_IMAGE),
+        (Completed(1, "", "bad option"), "gateway-configuration-refused", "bad option"),
+        (Completed(127, "", "no such file"), "image-not-gateway", SERVER_IMAGE),
         # What a kernel without namespaces for processes once was told of: another image.
-        (Finished(126, "", "crun: clone: Invalid argument"), "engine-failed", "clone: Invalid argument"),
+        (Completed(126, "", "crun: clone: Invalid argument"), "engine-failed", "clone: Invalid argument"),
     ],
 )
 def test_a_check_that_fails_says_whether_file_image_or_runtime_is_to_blame(
-    scene: Scene, once: Finished, code: str, message: str
+    scene: Scene, once: Completed, code: str, message: str
 ) -> None:
     scene.engine = Accepting(once=once)
     scene.files.make_directory(paths.CONFIGURATION)

@@ -14,18 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.containers import StartServices
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.containers.choice import Chosen, RunMethod
+from mstunnel_setup.containers.choice import EngineChoice, RunMethod
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, Network
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install import container_specs
-from mstunnel_setup.install.step_list import CODEC, steps_of
+from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import (
     account,
-    audit,
-    boot,
     bridge,
     configure,
     environment,
@@ -33,14 +32,11 @@ from mstunnel_setup.install.steps import (
     images,
     kernel,
     launch,
-    logs,
-    monitor,
     program,
     proxy,
     register,
     sign_in,
     site,
-    uplink,
     verify,
 )
 from mstunnel_setup.readiness.facts.host import KernelFacts, RootlessFacts
@@ -55,7 +51,7 @@ CASES = {
 }
 STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
     "eula": (eula.STEP, eula.Acceptance),
-    "program": (program.STEP, program.Program),
+    "program": (program.PROGRAM, program.Program),
     "environment": (environment.STEP, environment.Environment),
     "kernel": (kernel.STEP, kernel.Kernel),
     "proxy": (proxy.STEP, proxy.Proxy),
@@ -66,13 +62,13 @@ STEPS: dict[str, tuple[Step[Any, Any], Any]] = {
     "register": (register.STEP, register.Registration),
     "configure": (configure.STEP, configure.Configuration),
     "launch": (launch.STEP, launch.Launch),
-    "monitor": (monitor.STEP, monitor.MonitorService),
+    "monitor": (program.MONITORING, program.MonitorService),
     "verify": (verify.STEP, verify.ExpectedGateway),
-    "account": (account.STEP, account.ServiceAccount),
-    "boot": (boot.STEP, bool),
-    "uplink": (uplink.STEP, uplink.Uplink),
-    "audit": (audit.STEP, audit.Audit),
-    "logs": (logs.STEP, logs.Logs),
+    "account": (account.ACCOUNT, account.ServiceAccount),
+    "boot": (account.BOOT, bool),
+    "uplink": (account.UPLINK, account.Uplink),
+    "audit": (program.AUDIT, program.Audit),
+    "logs": (program.LOGS, program.Logs),
     "proxy-units": (proxy.UNITS, proxy.Proxy),
 }
 
@@ -122,7 +118,7 @@ DIGESTS = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 REFERENCES = st.builds("registry.example.com/{}@sha256:{}".format, st.sampled_from(["a", "b/c"]), DIGESTS)
 GUIDS = st.uuids().map(str)
 ENGINES: st.SearchStrategy[Any] = st.sampled_from(["podman", "docker"])
-CHOSEN = st.builds(Chosen, ENGINES, st.just("26.1.5"), TEXT)
+CHOSEN = st.builds(EngineChoice, ENGINES, st.just("26.1.5"), TEXT)
 PORTS = st.integers(1, 65535)
 WATCHED = st.lists(st.sampled_from(["/etc/mstunnel", "/var/lib/mstunnel"]), unique=True).map(tuple)
 
@@ -208,9 +204,9 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
         st.none() | st.booleans(),
     ),
     "boot": st.booleans(),
-    "audit": st.builds(audit.Audit, st.booleans(), WATCHED, st.booleans()),
+    "audit": st.builds(program.Audit, st.booleans(), WATCHED, st.booleans()),
     "uplink": st.builds(
-        uplink.Uplink,
+        account.Uplink,
         st.sampled_from(["mstunnel", "gate.way"]),
         PORTS,
         st.just("/usr/sbin/mstunnel_uplink"),
@@ -254,7 +250,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     "configure": _configuration(),
     "launch": _launch(),
     "monitor": st.builds(
-        monitor.MonitorService,
+        program.MonitorService,
         st.just("/usr/sbin/mstunnel_monitor"),
         st.booleans(),
         ENGINES,

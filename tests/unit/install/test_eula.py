@@ -1,11 +1,15 @@
 """Step `eula`: every new text is asked for again; a marker of another program counts; a refusal stops."""
 
+from typing import Any
+
 import pytest
 
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, UsageError
+from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import eula
+from mstunnel_setup.transaction.step import Step
 from tests.unit.install.scenes import Scene, paths_of
 
 _NEW = [
@@ -16,32 +20,26 @@ _NEW = [
 ]
 
 
-def test_a_person_reads_the_text_and_types_yes(scene: Scene) -> None:
-    scene.prompter.typed = ["yes"]
-    done = scene.run(eula.STEP, scene.context())
-    assert paths_of(done) == _NEW
+@pytest.mark.parametrize(
+    "typed", [["yes"], ["Yes"], [" YES "], ["y"], ["Y"], ["yess", "yes"], ["accept", "yes please", "yes"]]
+)
+def test_a_person_reads_the_text_and_types_yes(scene: Scene, typed: list[str]) -> None:
+    """In capitals or as one letter, too; anything else asks again."""
+    scene.prompter.typed = [*typed]
+    assert paths_of(scene.run(eula.STEP, scene.context())) == _NEW
     assert scene.prompter.paged == [eula.terms()]
+    assert scene.prompter.said == ["Type yes or no."] * (len(typed) - 1)
     assert scene.files.read(paths.EULA_ACCEPTED) == b""
+    assert scene.run(eula.STEP, scene.context()) == ()
+    assert len(scene.prompter.asked) == len(typed)
 
 
-@pytest.mark.parametrize("typed", ["Yes", " YES ", "y", "Y"])
-def test_yes_may_be_capitals_or_one_letter(scene: Scene, typed: str) -> None:
-    scene.prompter.typed = [typed]
-    assert paths_of(scene.run(eula.STEP, scene.context())) == _NEW
-
-
-@pytest.mark.parametrize("typed", ["yess", "accept", "yes please"])
-def test_anything_else_asks_again(scene: Scene, typed: str) -> None:
-    scene.prompter.typed = [typed, "yes"]
-    assert paths_of(scene.run(eula.STEP, scene.context())) == _NEW
-    assert scene.prompter.said == ["Type yes or no."]
-
-
+@pytest.mark.parametrize("step", [eula.STEP, eula.BY_ROOT])
 @pytest.mark.parametrize("typed", ["no", "No", "n", ""])
-def test_no_changes_nothing(scene: Scene, typed: str) -> None:
+def test_no_changes_nothing(scene: Scene, typed: str, step: Step[Context, Any]) -> None:
     scene.prompter.typed = [typed]
     with pytest.raises(UsageError) as caught:
-        scene.run(eula.STEP, scene.context())
+        scene.run(step, scene.context())
     assert (caught.value.code, caught.value.exit_code) == ("eula-declined", ExitCode.USAGE)
     assert scene.journal.installation_id is None
     assert not list((scene.root / "etc").iterdir())
@@ -65,16 +63,12 @@ def test_it_is_recorded_which_text_was_accepted_by_whom(scene: Scene) -> None:
     assert all(item["time"] for item in accepted)
 
 
-def test_an_accepted_text_is_not_asked_for_again(scene: Scene) -> None:
-    scene.prompter.typed = ["yes"]
-    scene.run(eula.STEP, scene.context())
-    assert scene.run(eula.STEP, scene.context()) == ()
-    assert len(scene.prompter.asked) == 1
-
-
 def test_a_new_text_is_asked_for_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert eula.STEP.missing(scene.context()) == ("eula",)
     scene.run(eula.STEP, scene.context(eula="accept"))
+    assert eula.STEP.missing(scene.context()) == ()
     monkeypatch.setattr(eula, "terms", lambda: "New terms.\n")
+    assert eula.STEP.missing(scene.context()) == ("eula",)
     scene.prompter.typed = ["no"]
     with pytest.raises(UsageError):
         scene.run(eula.STEP, scene.context())
@@ -93,29 +87,9 @@ def test_a_marker_of_another_program_is_respected(scene: Scene) -> None:
     assert scene.prompter.asked == []
 
 
-def test_an_unattended_run_needs_the_answer_unless_it_was_given_before(scene: Scene) -> None:
-    assert eula.STEP.missing(scene.context()) == ("eula",)
-    scene.run(eula.STEP, scene.context(eula="accept"))
-    assert eula.STEP.missing(scene.context()) == ()
-
-
-def test_a_new_text_is_missing_again_when_unattended(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene.run(eula.STEP, scene.context(eula="accept"))
-    monkeypatch.setattr(eula, "terms", lambda: "New terms.\n")
-    assert eula.STEP.missing(scene.context()) == ("eula",)
-
-
 def test_root_keeps_the_record_alone_for_the_account_that_follows(scene: Scene) -> None:
     scene.prompter.typed = ["yes"]
     assert paths_of(scene.run(eula.BY_ROOT, scene.context())) == ["answer:accepted-eula"]
     assert scene.files.state(paths.CONFIGURATION) is None
     assert scene.run(eula.BY_ROOT, scene.context()) == ()
     assert len(scene.prompter.asked) == 1
-
-
-def test_refused_at_the_part_of_root_nothing_begins(scene: Scene) -> None:
-    scene.prompter.typed = ["no"]
-    with pytest.raises(UsageError, match="not accepted"):
-        scene.run(eula.BY_ROOT, scene.context())
-    assert scene.journal.installation_id is None
-    assert not list((scene.root / "var/lib").iterdir())

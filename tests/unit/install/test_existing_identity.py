@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.install import tenant_access
-from mstunnel_setup.install.steps import register
+from mstunnel_setup.install.steps import register, sign_in
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from tests.unit.install.scenes import Scene
@@ -45,6 +44,6 @@ def test_it_registers_the_server_and_becomes_its_identity(
     scene.run(register.STEP, context)
 
     assert json.loads(scene.files.read(paths.AGENT_INFO) or b"")["AgentId"] == made["app_id"]
-    agent = tenant_access.own_identity(context)
+    agent = sign_in.own_identity(context)
     assert [server.display_name for server in agent.servers(site.id)] == ["gw1"]
     assert scene.run(register.STEP, context) == ()

@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
-from mstunnel_setup.actions import forwarding
+from mstunnel_setup.actions import firewall
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.base import paths
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import kernel
 from mstunnel_setup.readiness.facts.firewall import forwarded
 from mstunnel_setup.transaction.runner import Runner
@@ -22,10 +22,10 @@ def test_a_host_limits_what_it_forwards_before_it_forwards(machine: Machine) -> 
     before = machine.tree()
     machine.run(kernel.STEP)
     asked = machine.host.asked
-    loaded = asked.index(f"nft --file {forwarding.RULES}")
+    loaded = asked.index(f"nft --file {firewall.RULES}")
     assert loaded < asked.index("sysctl --quiet --write net.ipv4.ip_forward=1")
-    assert machine.host.systemd.told[-1] == f"start {forwarding.AGAIN_UNIT}"
-    for unit, target in forwarding.WANTS.items():
+    assert machine.host.systemd.told[-1] == f"start {firewall.AGAIN_UNIT}"
+    for unit, target in firewall.WANTS.items():
         link = machine.scene.files.state(f"/etc/systemd/system/{target}.wants/{unit}")
         assert link is not None
         assert "nft --file /etc/mstunnel-forwarding/rules.nft" in machine.text(str(link.target))
@@ -33,11 +33,11 @@ def test_a_host_limits_what_it_forwards_before_it_forwards(machine: Machine) -> 
     # Rules that others flushed are loaded again.
     machine.host.tables.clear()
     assert [text for text in machine.run(kernel.STEP) if "rules.nft" not in text] == []
-    assert machine.host.tables == {f"inet {forwarding.TABLE}"}
+    assert machine.host.tables == {f"inet {firewall.TABLE}"}
 
     machine.uninstall()
     forgotten = asked.index("sysctl --quiet --write net.ipv4.ip_forward=0")
-    assert asked.index(f"nft delete table inet {forwarding.TABLE}") > forgotten
+    assert asked.index(f"nft delete table inet {firewall.TABLE}") > forgotten
     assert machine.host.tables == set()
     assert machine.tree() == before
 
@@ -60,14 +60,14 @@ def test_what_an_earlier_release_switched_on_is_limited_now(
         machine.run(kernel.STEP)
     assert machine.text(FORWARD) == "1\n"
     machine.run(kernel.STEP)
-    assert machine.host.tables == {f"inet {forwarding.TABLE}"}
+    assert machine.host.tables == {f"inet {firewall.TABLE}"}
 
 
 def test_what_readiness_fixed_is_limited(machine: Machine) -> None:
     machine.scene.write("/etc/sysctl.d/90-mstunnel.conf", "net.ipv4.ip_forward = 1\n")
     machine.host.set_sysctl("net.ipv4.ip_forward", "1")
     machine.run(kernel.STEP)
-    assert machine.host.tables == {f"inet {forwarding.TABLE}"}
+    assert machine.host.tables == {f"inet {firewall.TABLE}"}
 
 
 def test_an_administrator_who_makes_the_host_a_router_gets_the_rules_removed(machine: Machine) -> None:
@@ -107,7 +107,7 @@ def test_what_a_host_sets_itself_is_not_set_again(machine: Machine) -> None:
 def test_with_an_uplink_no_user_of_the_host_gets_low_ports(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernel, "obstacle_here", lambda _ports: "")
+    monkeypatch.setattr(kernel, "uplink_obstacle", lambda _ports: "")
     with_settings_for_accounts(machine)
     done = machine.run(kernel.STEP, mode="rootless")
     assert "set net.ipv4.ip_forward to 1" in done
@@ -119,7 +119,7 @@ def test_with_an_uplink_no_user_of_the_host_gets_low_ports(
 def test_the_check_of_the_firewall_finds_the_port_of_the_gateway_open(port: int) -> None:
     script = "nft --file - && nft --json list ruleset"
     command = ["unshare", "--map-root-user", "--net", "sh", "-c", script]
-    rules = forwarding.rules(("ipv4", "ipv6"))
+    rules = firewall.rules(("ipv4", "ipv6"))
     listed = subprocess.run(command, input=rules, capture_output=True, text=True, check=True).stdout
     found = forwarded(listed, "", port)
     assert (found.tcp, found.udp) == (True, True)

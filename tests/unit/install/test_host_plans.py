@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.actions.files import MakeDirectory
-from mstunnel_setup.actions.forwarding import Family
+from mstunnel_setup.actions.firewall import Family
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.containers import choice, quadlet
 from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.preflight import refusals
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-from mstunnel_setup.install.steps import account, boot, bridge, kernel, launch, proxy, uplink
+from mstunnel_setup.install.steps import account, bridge, kernel, launch, proxy
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts.host import KernelFacts
@@ -93,10 +93,10 @@ def refused(facts: ReadinessFacts) -> list[str]:
     return [item.id for item in refusals(facts, OF_ROOT if rootless(facts) else STEPS)]
 
 
-def _uplink(facts: ReadinessFacts) -> uplink.Uplink:
+def _uplink(facts: ReadinessFacts) -> account.Uplink:
     assert facts.rootless is not None
     program = "/usr/sbin/mstunnel_uplink"
-    return uplink.Uplink("mstunnel", facts.settings.port, program, facts.rootless.uplink_obstacle)
+    return account.Uplink("mstunnel", facts.settings.port, program, facts.rootless.uplink_obstacle)
 
 
 def _limited(facts: KernelFacts) -> tuple[Family, ...]:
@@ -111,7 +111,7 @@ def _of_root(facts: ReadinessFacts) -> list[Action]:
         return [*kernel.STEP.decide(kernel.Kernel(facts.kernel, limited=_limited(facts.kernel)))]
     assert facts.rootless is not None
     return [
-        *account.STEP.decide(account.ServiceAccount(facts.rootless, reads_journal=False)),
+        *account.ACCOUNT.decide(account.ServiceAccount(facts.rootless, reads_journal=False)),
         *kernel.STEP.decide(
             kernel.Kernel(
                 facts.kernel,
@@ -120,8 +120,8 @@ def _of_root(facts: ReadinessFacts) -> list[Action]:
                 limited=_limited(facts.kernel),
             )
         ),
-        *uplink.STEP.decide(_uplink(facts)),
-        *boot.STEP.decide(True),  # noqa: FBT003,
+        *account.UPLINK.decide(_uplink(facts)),
+        *account.BOOT.decide(True),  # noqa: FBT003,
     ]
 
 

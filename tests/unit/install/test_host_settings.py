@@ -8,13 +8,13 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, StepError
-from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS, ocserv_conf
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions, read_gateway_options
 from mstunnel_setup.install.steps import configure
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations.monitor.configuration import Configurations
 from tests.unit.clocks import FakeClock
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
@@ -76,7 +76,7 @@ def test_every_setting_of_the_host_can_be_withdrawn(scene: Scene, field: str) ->
 
 def test_settings_that_the_gateway_refuses_are_not_recorded(scene: Scene) -> None:
     before = installed(scene)
-    scene.engine = Accepting(once=Finished(1, "", "bad option"))
+    scene.engine = Accepting(once=Completed(1, "", "bad option"))
 
     with pytest.raises(SetupError):
         installed(scene, **ANSWERS["authentication"])

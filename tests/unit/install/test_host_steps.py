@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, WaitingError
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.step_list import CODEC
 from mstunnel_setup.install.steps import bridge, environment, kernel, proxy
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action
@@ -202,14 +202,15 @@ def mode(machine: Machine, path: str) -> int:
     return state.mode
 
 
-def test_a_file_for_all_shells_keeps_the_mode_that_it_has(machine: Machine) -> None:
-    machine.scene.write(proxy.PROFILE, "export EDITOR=vi\n")
-    (machine.scene.root / proxy.PROFILE[1:]).chmod(0o600)
-    install_proxy(machine, https_proxy=PROXY)
+def test_a_file_for_all_shells_keeps_its_mode_and_its_other_lines(machine: Machine) -> None:
+    theirs = "# ours\nexport http_proxy=http://old:1\nexport EDITOR=vi\n"
+    machine.scene.write(proxy.PROFILE, theirs).chmod(0o600)
+    install_proxy(machine, http_proxy=PROXY)
+    assert machine.text(proxy.PROFILE).startswith("# ours\nexport EDITOR=vi\n")
     assert PROXY in machine.text(proxy.PROFILE)
     assert mode(machine, proxy.PROFILE) == 0o600
     machine.uninstall()
-    assert (machine.text(proxy.PROFILE), mode(machine, proxy.PROFILE)) == ("export EDITOR=vi\n", 0o600)
+    assert (machine.text(proxy.PROFILE), mode(machine, proxy.PROFILE)) == (theirs, 0o600)
 
 
 def test_a_password_is_written_where_root_alone_reads_it(machine: Machine) -> None:
@@ -242,8 +243,10 @@ def test_drop_ins_without_a_password_stay_open_to_read(machine: Machine) -> None
 def test_one_setting_reaches_every_place(machine: Machine, name: str) -> None:
     before = machine.tree()
 
+    install_proxy(machine, **{name: "http://old.example.com:1"})
     install_proxy(machine, **{name: PROXY})
 
+    assert [path for path, content in machine.tree().items() if b"old.example.com" in content] == []
     for path, line in (
         (paths.ENVIRONMENT, f"https_proxy={PROXY}\n"),
         (paths.ENVIRONMENT, f"HTTPS_PROXY={PROXY}\n"),
@@ -279,22 +282,6 @@ def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
     assert install_proxy(machine, https_proxy=PROXY) == []
     after = {path: text for path, text in machine.tree().items() if not path.endswith("mstunnel/env.sh")}
     assert after == before
-
-
-def test_a_changed_proxy_is_changed_everywhere(machine: Machine) -> None:
-    install_proxy(machine, https_proxy="http://old.example.com:1")
-    install_proxy(machine, https_proxy=PROXY)
-
-    assert [path for path, content in machine.tree().items() if b"old.example.com" in content] == []
-
-
-def test_other_lines_of_a_place_stay_and_come_back(machine: Machine) -> None:
-    theirs = "# ours\nexport http_proxy=http://old:1\nexport EDITOR=vi\n"
-    machine.scene.write(proxy.PROFILE, theirs)
-    install_proxy(machine, http_proxy=PROXY)
-    assert machine.text(proxy.PROFILE).startswith("# ours\nexport EDITOR=vi\n")
-    machine.uninstall()
-    assert machine.text(proxy.PROFILE) == theirs
 
 
 def test_docker_has_its_own_places(machine: Machine) -> None:

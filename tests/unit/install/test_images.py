@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions.containers import LoadImage, PullImage
 from mstunnel_setup.actions.files import WriteJson
-from mstunnel_setup.actions.images import LoadImage, PullImage
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.containers.release_images import ReleaseImages
@@ -39,20 +39,12 @@ def _brought(context: Context) -> list[tuple[str, str]]:
     ]
 
 
-def test_without_archive_both_are_pulled_by_digest(scene: Scene) -> None:
-    assert _brought(scene.context(**_BOTH)) == [(SERVER_IMAGE, ""), (AGENT_IMAGE, "")]
-
-
-def test_both_from_one_archive(scene: Scene, tmp_path: Path) -> None:
-    archive = _archive(tmp_path / "both.tar", _AGENT, _SERVER)
-    context = scene.context(**_BOTH, images__archive=(archive,))
-    assert _brought(context) == [(SERVER_IMAGE, archive), (AGENT_IMAGE, archive)]
-
-
-def test_each_from_its_own_archive(scene: Scene, tmp_path: Path) -> None:
+def test_both_are_pulled_by_digest_or_come_from_the_archives_given(scene: Scene, tmp_path: Path) -> None:
+    both = _archive(tmp_path / "both.tar", _AGENT, _SERVER)
     agent, server = _archive(tmp_path / "agent.tar", _AGENT), _archive(tmp_path / "server.tar", _SERVER)
-    context = scene.context(**_BOTH, images__archive=(agent, server))
-    assert _brought(context) == [(SERVER_IMAGE, server), (AGENT_IMAGE, agent)]
+    for given, of_server, of_agent in (((), "", ""), ((both,), both, both), ((agent, server), server, agent)):
+        context = scene.context(**_BOTH, images__archive=given)
+        assert _brought(context) == [(SERVER_IMAGE, of_server), (AGENT_IMAGE, of_agent)]
 
 
 def test_offline_nothing_is_pulled_because_an_archive_lacks_it(scene: Scene, tmp_path: Path) -> None:
@@ -74,16 +66,12 @@ def test_an_archive_that_is_none(scene: Scene, tmp_path: Path, content: bytes | 
     assert caught.value.code == "image-archive-unusable"
 
 
-def test_a_person_is_asked_for_images_that_no_answer_names(scene: Scene) -> None:
-    scene.prompter.typed = [SERVER_IMAGE, AGENT_IMAGE]
+def test_a_person_is_asked_for_images_that_no_answer_names_until_it_is_by_digest(scene: Scene) -> None:
+    assert images.STEP.missing(scene.context()) == ("images.server", "images.agent")
+    scene.prompter.typed = ["registry.example.com/server:latest", SERVER_IMAGE, AGENT_IMAGE]
     context = scene.context()
     assert _brought(context) == [(SERVER_IMAGE, ""), (AGENT_IMAGE, "")]
     assert context.answers.images.server == SERVER_IMAGE
-
-
-def test_a_person_who_names_a_tag_is_asked_again(scene: Scene) -> None:
-    scene.prompter.typed = ["registry.example.com/server:latest", SERVER_IMAGE, AGENT_IMAGE]
-    assert images.STEP.gather(scene.context()).server == SERVER_IMAGE
     assert "by digest" in scene.prompter.said[0]
 
 
@@ -92,10 +80,6 @@ def test_an_answer_that_names_no_digest_is_refused(scene: Scene, reference: str)
     with pytest.raises(UsageError) as caught:
         scene.context(images__server=reference)
     assert "by digest" in caught.value.message
-
-
-def test_unattended_both_are_needed(scene: Scene) -> None:
-    assert images.STEP.missing(scene.context()) == ("images.server", "images.agent")
 
 
 def test_the_digests_are_recorded_for_administrators(scene: Scene) -> None:

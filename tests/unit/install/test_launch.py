@@ -9,15 +9,14 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions import init_script
 from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartServices
 from mstunnel_setup.actions.files import Link, WriteJson
 from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode
 from mstunnel_setup.base.values import output
-from mstunnel_setup.containers.choice import Chosen, RunMethod
-from mstunnel_setup.containers.engine import Image
+from mstunnel_setup.containers.choice import EngineChoice, RunMethod
+from mstunnel_setup.containers.engine import ContainerState, Image
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import launch
@@ -91,20 +90,20 @@ def test_without_systemd_an_init_that_takes_scripts_starts_them_at_boot(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.systemd.runs = False
-    monkeypatch.setattr(init_script, "running", lambda _files, _processes: "openrc")
+    monkeypatch.setattr(launch, "init_system", lambda _files, _processes: "openrc")
     monkeypatch.setattr(Files, "live", True)
     launched = launch.STEP.gather(_context(scene))
     assert scene.prompter.said == []
     *_, script, enabled = launch.STEP.decide(launched)
     assert (script.key, enabled.key) == ("file:/etc/init.d/mstunnel", "init-script:mstunnel")
 
-    scene.chosen = Chosen("docker", "26.1.5", "the only engine installed")
+    scene.chosen = EngineChoice("docker", "26.1.5", "the only engine installed")
     assert launch.STEP.gather(_context(scene)).init is None
     assert "have the init of this host start it" in scene.prompter.said[0]
 
 
 def test_docker_gets_units_of_ours_which_the_daemon_starts_too(scene: Scene) -> None:
-    scene.chosen = Chosen("docker", "26.1.5", "the only engine installed")
+    scene.chosen = EngineChoice("docker", "26.1.5", "the only engine installed")
     actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
     assert [action.key for action in actions if isinstance(action, InstallUnit | StartServices)] == [
         f"unit:{paths.UNITS}/mstunnel-server.service",
@@ -115,20 +114,19 @@ def test_docker_gets_units_of_ours_which_the_daemon_starts_too(scene: Scene) -> 
     assert wanted == {"multi-user.target.wants", "docker.service.wants"}
 
 
-def test_with_cgroup_v1_a_unit_is_put_around_podman(scene: Scene, tmp_path: Path) -> None:
-    (tmp_path / "_CONTROLLERS").unlink()
+@pytest.mark.parametrize("why", ["cgroup v1", "installed with one"])
+def test_a_unit_is_put_around_podman(scene: Scene, tmp_path: Path, why: str) -> None:
+    if why == "cgroup v1":
+        (tmp_path / "_CONTROLLERS").unlink()
+    else:
+        unit = {"kind": "install-unit", "path": "/etc/systemd/system/x", "text": ""}
+        scene.finished(unit, "unit:/etc/x", {})
     launched = launch.STEP.gather(_context(scene))
-    assert launched.run_method is RunMethod.UNIT
-    assert launched.engine == "podman"
-
-
-def test_an_installation_stays_with_its_run_method(scene: Scene, tmp_path: Path) -> None:
-    scene.finished({"kind": "install-unit", "path": "/etc/systemd/system/x", "text": ""}, "unit:/etc/x", {})
-    assert launch.STEP.gather(_context(scene)).run_method is RunMethod.UNIT
+    assert (launched.run_method, launched.engine) == (RunMethod.UNIT, "podman")
 
 
 def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) -> None:
-    scene.chosen = Chosen("docker", "26.1.5", "the only engine installed")
+    scene.chosen = EngineChoice("docker", "26.1.5", "the only engine installed")
     tag = digest_tag(SERVER_IMAGE)
     scene.engine.images = {
         SERVER_IMAGE: Image(tag, "sha256:" + "a" * 64, "id"),
@@ -178,25 +176,15 @@ def test_no_directory_of_the_host_has_programs_or_devices_for_a_container(scene:
                 assert {"noexec", "nosuid", "nodev"} <= set(volume.options), volume
 
 
-def test_the_gateway_sees_nothing_that_only_the_agent_writes(scene: Scene) -> None:
-    """What it sees below /etc/mstunnel it reads by names that root alone can write."""
-    server, _agent = launch.STEP.gather(_context(scene)).specifications
-    assert paths.AGENT_STATE_INSIDE not in [volume.container for volume in server.volumes]
-
-
-def test_tcp_and_udp_of_the_configured_port(scene: Scene) -> None:
+def test_tcp_and_udp_of_the_configured_port_and_the_configuration_below_the_root(scene: Scene) -> None:
     port = scene.graph.configuration.listen_port  # type: ignore[union-attr]
     server, _ = launch.STEP.gather(_context(scene)).specifications
     assert [(item.host, item.container, item.protocol) for item in server.ports] == [
         (port, port, "tcp"),
         (port, port, "udp"),
     ]
-
-
-def test_the_configuration_is_mounted_from_below_the_root(scene: Scene) -> None:
-    server, _ = launch.STEP.gather(_context(scene)).specifications
-    assert server.volumes[0].host == str(scene.root / "etc/mstunnel")
-    assert server.volumes[0].container == "/etc/mstunnel"
+    mounted = server.volumes[0]
+    assert (mounted.host, mounted.container) == (str(scene.root / "etc/mstunnel"), "/etc/mstunnel")
 
 
 def test_processes_are_limited_where_the_kernel_can(scene: Scene, tmp_path: Path) -> None:
@@ -229,25 +217,20 @@ def test_without_tunnel_device_nothing_is_started(scene: Scene, monkeypatch: pyt
     assert (error.code, error.hint) == ("tun-missing", "Load the module: `modprobe tun`.")
 
 
-def test_a_taken_port_names_the_program(scene: Scene, taken: int) -> None:
+@pytest.mark.parametrize(
+    "other", [None, container("exited", None), container(ours=False)], ids=["none", "stopped", "not ours"]
+)
+def test_only_our_own_running_server_may_hold_the_port(
+    scene: Scene, taken: int, other: ContainerState | None
+) -> None:
+    if other is not None:
+        scene.engine.containers["mstunnel-server"] = other
     error = _refused(_context(scene))
     assert error.code == "port-in-use"
     assert f"port {taken}" in error.message
     assert "tcp 127.0.0.1" in error.message
-
-
-def test_our_own_running_server_may_hold_the_port(scene: Scene, taken: int) -> None:
     scene.engine.containers["mstunnel-server"] = container()
     assert launch.STEP.gather(_context(scene)).specifications[0].ports[0].host == taken
-
-
-@pytest.mark.parametrize(
-    "other", [container("exited", None), container(ours=False)], ids=["stopped", "not ours"]
-)
-@pytest.mark.usefixtures("taken")
-def test_any_other_container_may_not(scene: Scene, other: object) -> None:
-    scene.engine.containers["mstunnel-server"] = other  # type: ignore[assignment]
-    assert _refused(_context(scene)).code == "port-in-use"
 
 
 @pytest.mark.usefixtures("taken")

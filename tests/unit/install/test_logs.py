@@ -2,8 +2,8 @@
 
 import pytest
 
-from mstunnel_setup.actions.loaded_files import CATALOGUES
-from mstunnel_setup.install.steps import logs
+from mstunnel_setup.actions.units import CATALOGUES
+from mstunnel_setup.install.steps import program
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
 
@@ -30,23 +30,23 @@ def journaled(machine: Machine) -> Machine:
 
 
 def test_the_journal_explains_our_messages_until_the_uninstall(journaled: Machine) -> None:
-    assert len(journaled.run(logs.STEP)) == 2
-    assert "Subject: restart: " in journaled.text(logs.CATALOGUE)
-    assert '"/var/log/mstunnel/setup.log" {' in journaled.text(logs.ROTATION)
-    assert journaled.run(logs.STEP) == []
+    assert len(journaled.run(program.LOGS)) == 2
+    assert "Subject: restart: " in journaled.text(program.CATALOGUE)
+    assert '"/var/log/mstunnel/setup.log" {' in journaled.text(program.ROTATION)
+    assert journaled.run(program.LOGS) == []
     assert journaled.host.asked == [UPDATED]
     journaled.uninstall()
-    assert (journaled.text(logs.CATALOGUE), journaled.text(logs.ROTATION)) == ("", "")
+    assert (journaled.text(program.CATALOGUE), journaled.text(program.ROTATION)) == ("", "")
     assert journaled.host.asked == [UPDATED] * 2
 
 
 def test_without_a_catalogue_and_logrotate_nothing_is_done(machine: Machine) -> None:
-    assert machine.run(logs.STEP) == []
+    assert machine.run(program.LOGS) == []
 
 
 def test_a_log_that_a_package_has_rotated_is_not_named_twice(journaled: Machine) -> None:
     """With two entries for one file logrotate ends with an error."""
-    journaled.scene.files.write(logs.OF_PACKAGE, b"/var/log/mstunnel/*.log {}\n")
-    journaled.run(logs.STEP)
-    assert journaled.text(logs.ROTATION) == ""
-    assert journaled.text(logs.CATALOGUE) != ""
+    journaled.scene.files.write(program.OF_PACKAGE, b"/var/log/mstunnel/*.log {}\n")
+    journaled.run(program.LOGS)
+    assert journaled.text(program.ROTATION) == ""
+    assert journaled.text(program.CATALOGUE) != ""

@@ -2,10 +2,9 @@
 
 import pytest
 
-from mstunnel_setup.actions import init_script
 from mstunnel_setup.actions.files import WriteFile
-from mstunnel_setup.actions.init_script import EnableInitScript
-from mstunnel_setup.install.steps import monitor
+from mstunnel_setup.actions.units import EnableInitScript
+from mstunnel_setup.install.steps import program
 from mstunnel_setup.io.files import Files
 from tests.unit.install.scenes import Scene
 
@@ -20,9 +19,9 @@ def live(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_init_that_takes_scripts_runs_it_now_and_at_boot(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(init_script, "running", lambda _files, _processes: "openrc")
+    monkeypatch.setattr(program, "init_system", lambda _files, _processes: "openrc")
 
-    script, enabled = monitor.STEP.decide(monitor.STEP.gather(scene.context()))
+    script, enabled = program.MONITORING.decide(program.MONITORING.gather(scene.context()))
 
     assert isinstance(script, WriteFile)
     assert script.path == "/etc/init.d/mstunnel_monitor"
@@ -32,8 +31,8 @@ def test_an_init_that_takes_scripts_runs_it_now_and_at_boot(
 
 
 def test_another_init_is_left_to_the_administrator(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(init_script, "running", lambda _files, _processes: None)
+    monkeypatch.setattr(program, "init_system", lambda _files, _processes: None)
 
-    assert monitor.STEP.decide(monitor.STEP.gather(scene.context())) == ()
+    assert program.MONITORING.decide(program.MONITORING.gather(scene.context())) == ()
     (said,) = scene.prompter.said
     assert "have the init of this host run `mstunnel_monitor`, and start it again" in said

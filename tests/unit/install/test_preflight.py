@@ -17,7 +17,7 @@ from mstunnel_setup.base.errors import (
     SignInError,
 )
 from mstunnel_setup.certificates.load import IdentitySource
-from mstunnel_setup.install import preflight, tenant_access
+from mstunnel_setup.install import preflight
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import ORDER
 from mstunnel_setup.install.steps import environment, eula, sign_in, site
@@ -163,18 +163,12 @@ def test_checks_that_could_not_be_completed_are_reported_by_reason_and_refuse_no
 
 def test_a_person_is_offered_a_free_range_for_the_bridge(scene: Scene, host: Any) -> None:
     host("cni")
-    scene.prompter.typed = ["yes"]
-    one = context(scene)
-    preflight.refuse_unready(one, HOST_ONLY)
-    assert one.answers.bridge == "192.168.240.0/24"
-    assert one.answers.record()["bridge"] == "192.168.240.0/24"
-
-
-def test_a_declined_fix_refuses_the_host(scene: Scene, host: Any) -> None:
-    host("cni")
-    scene.prompter.typed = ["no"]
+    scene.prompter.typed = ["no", "yes"]
     with pytest.raises(ChecksFailedError):
         preflight.refuse_unready(context(scene), HOST_ONLY)
+    one = context(scene)
+    preflight.refuse_unready(one, HOST_ONLY)
+    assert one.answers.bridge == one.answers.record()["bridge"] == "192.168.240.0/24"
 
 
 def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +179,7 @@ def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         entered.append("once")
         return one.host.graph
 
-    monkeypatch.setattr(tenant_access, "administrator", administrator)
+    monkeypatch.setattr(sign_in, "administrator", administrator)
     scene.secrets = entered
 
 
@@ -268,20 +262,15 @@ def identity(scene: Scene) -> Any:
     return IdentitySource(chain=chain, key=key).load(scene.context().host)
 
 
-def test_an_installation_that_has_begun_was_checked_before(
-    scene: Scene, host: Any, examined: list[Wanted]
+@pytest.mark.parametrize("why", ["begun", "another root"])
+def test_a_host_checked_before_or_not_running_is_not_examined(
+    scene: Scene, host: Any, examined: list[Wanted], monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     host("cni")
-    scene.remember("images.server", "x")
-    preflight.refuse_unready(context(scene), ALL)
-    assert examined == []
-
-
-def test_another_root_is_not_the_host_that_would_be_examined(
-    scene: Scene, host: Any, examined: list[Wanted], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    host("cni")
-    monkeypatch.setattr(Files, "live", False)
+    if why == "begun":
+        scene.remember("images.server", "x")
+    else:
+        monkeypatch.setattr(Files, "live", False)
     preflight.refuse_unready(context(scene), ALL)
     assert examined == []
 
@@ -342,7 +331,7 @@ def unlicensed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         scene.graph.plans = ()
         return scene.graph
 
-    monkeypatch.setattr(tenant_access, "administrator", administrator)
+    monkeypatch.setattr(sign_in, "administrator", administrator)
     return entered
 
 
@@ -373,13 +362,6 @@ def test_unattended_a_certificate_for_another_site_is_refused_before_the_first_c
     preflight.refuse_account(context(scene, site="Osaka", **given), ALL)
 
 
-def test_a_certificate_that_is_refused_costs_no_sign_in(scene: Scene, unlicensed: list[str]) -> None:
-    chain, _ = scene.place_certificate()
-    with pytest.raises(CertificateError):
-        preflight.refuse_account(context(scene, certificate__chain=chain, certificate__key=chain), ALL)
-    assert unlicensed == []
-
-
 def test_a_person_is_first_asked_what_comes_before_the_sign_in(scene: Scene, unlicensed: list[str]) -> None:
     scene.prompter.typed = ["something"]
     chain, key = scene.place_certificate()
@@ -388,7 +370,12 @@ def test_a_person_is_first_asked_what_comes_before_the_sign_in(scene: Scene, unl
     assert unlicensed == []
 
 
-def test_a_certificate_that_is_still_awaited_costs_no_sign_in(scene: Scene, unlicensed: list[str]) -> None:
+def test_a_certificate_that_is_awaited_or_refused_costs_no_sign_in(
+    scene: Scene, unlicensed: list[str]
+) -> None:
     preflight.refuse_account(context(scene), ALL)
     preflight.refuse_account(context(scene), HOST_ONLY)
+    chain, _ = scene.place_certificate()
+    with pytest.raises(CertificateError):
+        preflight.refuse_account(context(scene, certificate__chain=chain, certificate__key=chain), ALL)
     assert unlicensed == []

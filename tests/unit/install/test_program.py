@@ -11,7 +11,7 @@ from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.install.programs import LINKS
+from mstunnel_setup.install.installed import LINKS
 from mstunnel_setup.install.steps import program
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
@@ -37,34 +37,34 @@ def started_from(scene: Scene, path: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_package_places_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
-    assert scene.run(program.STEP, scene.context()) == ()
+    assert scene.run(program.PROGRAM, scene.context()) == ()
 
 
 def test_file_and_links_are_placed_once(scene: Scene, copied: Path) -> None:
-    assert paths_of(scene.run(program.STEP, scene.context())) == PLACED
+    assert paths_of(scene.run(program.PROGRAM, scene.context())) == PLACED
     assert scene.files.read(FILE) == copied.read_bytes()
     state = scene.files.state(FILE)
     assert state is not None
     assert state.mode == 0o755
     for name in LINKS:
         assert scene.files.read(f"{paths.PROGRAMS}/{name}") == copied.read_bytes()
-    assert scene.run(program.STEP, scene.context()) == ()
+    assert scene.run(program.PROGRAM, scene.context()) == ()
 
 
 def test_the_placed_file_has_nothing_to_do(
     scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene.run(program.STEP, scene.context())
+    scene.run(program.PROGRAM, scene.context())
     copied.unlink()
     started_from(scene, FILE, monkeypatch)
-    assert scene.run(program.STEP, scene.context()) == ()
+    assert scene.run(program.PROGRAM, scene.context()) == ()
 
 
 def test_the_placed_file_is_not_read_unless_something_is_wrong_with_it(
     scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has 30 MB, and most runs are started from it."""
-    scene.run(program.STEP, scene.context())
+    scene.run(program.PROGRAM, scene.context())
     started_from(scene, FILE, monkeypatch)
     read: list[str] = []
 
@@ -73,10 +73,10 @@ def test_the_placed_file_is_not_read_unless_something_is_wrong_with_it(
         return hashlib.sha256(copied.read_bytes()).hexdigest()
 
     monkeypatch.setattr(Files, "digest_given", digest)
-    assert scene.run(program.STEP, scene.context()) == ()
+    assert scene.run(program.PROGRAM, scene.context()) == ()
     assert read == []
     scene.files.locate(FILE).chmod(0o644)
-    assert paths_of(scene.run(program.STEP, scene.context())) == [f"file:{FILE}"]
+    assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{FILE}"]
     assert read == [str(scene.files.locate(FILE))]
 
 
@@ -87,30 +87,30 @@ def test_the_account_of_a_rootless_gateway_finds_the_archive_that_lay_beside_the
     monkeypatch.setattr(program, "release_images", lambda: own)
     copied.with_name("images.tar").write_bytes(b"both images")
     kept = f"{paths.IMAGE_ARCHIVES}/images.tar"
-    scene.run(program.STEP, scene.context())
+    scene.run(program.PROGRAM, scene.context())
     assert scene.files.state(kept) is None
 
     context = scene.context()
     context = replace(context, host=replace(context.host, scope=Scope.HOST))
-    assert paths_of(scene.run(program.STEP, context))[-1] == f"file:{kept}"
+    assert paths_of(scene.run(program.PROGRAM, context))[-1] == f"file:{kept}"
     assert scene.files.read(kept) == b"both images"
-    assert scene.run(program.STEP, context) == ()
+    assert scene.run(program.PROGRAM, context) == ()
 
 
 @pytest.mark.parametrize("left", [b"", b"the pro", bytes(11)])
 def test_what_a_power_cut_left_of_the_placed_file_is_replaced(
     left: bytes, scene: Scene, copied: Path
 ) -> None:
-    scene.run(program.STEP, scene.context())
+    scene.run(program.PROGRAM, scene.context())
     scene.files.locate(FILE).write_bytes(left)
-    assert paths_of(scene.run(program.STEP, scene.context())) == [f"file:{FILE}"]
+    assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{FILE}"]
     assert scene.files.read(FILE) == copied.read_bytes()
 
 
 def test_a_newer_file_replaces_an_older_one_and_all_are_removed(scene: Scene, copied: Path) -> None:
-    scene.run(program.STEP, scene.context())
+    scene.run(program.PROGRAM, scene.context())
     copied.write_bytes(b"the next program")
-    assert paths_of(scene.run(program.STEP, scene.context())) == [f"file:{FILE}"]
+    assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{FILE}"]
     assert scene.files.read(FILE) == b"the next program"
     scene.undo()
     assert scene.files.names(paths.PROGRAMS) == []
@@ -121,39 +121,39 @@ def test_a_host_loses_the_name_of_the_lab_that_an_earlier_release_placed(
 ) -> None:
     with monkeypatch.context() as earlier:
         earlier.setattr(program, "LINKS", (*LINKS, "mstunnel-lab"))
-        scene.run(program.STEP, scene.context())
+        scene.run(program.PROGRAM, scene.context())
     assert "mstunnel-lab" in scene.files.names(paths.PROGRAMS)
-    scene.run(program.STEP, scene.context())
-    taken = scene.opened().runner.take_back(program.given_up(scene.context()))
+    scene.run(program.PROGRAM, scene.context())
+    taken = scene.opened().runner.take_back(program.obsolete_keys(scene.context()))
     assert [removal.key for removal in taken] == [f"link:{paths.PROGRAMS}/mstunnel-lab"]
     assert scene.files.names(paths.PROGRAMS) == sorted(["mstunnel-setup", *LINKS])
-    assert program.given_up(scene.context()) == []
+    assert program.obsolete_keys(scene.context()) == []
 
 
 def test_an_older_file_is_refused_unless_asked_for(scene: Scene, copied: Path) -> None:
     scene.remember("program", {"version": "999.0"})
     with pytest.raises(CheckError) as caught:
-        scene.run(program.STEP, scene.context())
+        scene.run(program.PROGRAM, scene.context())
     assert (caught.value.code, caught.value.message) == (
         "program-older",
         f"this program is version {__version__}, but version 999.0 is installed",
     )
     assert scene.files.state(FILE) is None
     context = replace(scene.context(), ignored_checks=frozenset({"program-older"}))
-    assert f"file:{FILE}" in paths_of(scene.run(program.STEP, context))
+    assert f"file:{FILE}" in paths_of(scene.run(program.PROGRAM, context))
 
 
 def test_where_sbin_and_bin_are_one_the_real_directory_is_taken(scene: Scene, copied: Path) -> None:
     scene.files.remove_directory(paths.PROGRAMS)
     scene.files.make_directories("/usr/bin")
     scene.files.link(paths.PROGRAMS, "bin")
-    scene.run(program.STEP, scene.context())
+    scene.run(program.PROGRAM, scene.context())
     assert scene.files.read("/usr/bin/mst-cli") == copied.read_bytes()
 
 
 def test_a_foreign_file_is_restored(scene: Scene, copied: Path) -> None:
     scene.files.write(FILE, b"of somebody else", 0o700)
-    scene.run(program.STEP, scene.context())
+    scene.run(program.PROGRAM, scene.context())
     scene.undo()
     assert scene.files.read(FILE) == b"of somebody else"
 
@@ -176,9 +176,9 @@ def support(scene: Scene, copied: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_completions_and_manual_pages_go_where_the_host_has_a_place(scene: Scene, support: Path) -> None:
     placed = [f"file:{path}" for path in ("/usr/share/bash-completion/completions/mst-cli", MANUAL)]
-    assert paths_of(scene.run(program.STEP, scene.context())) == [*PLACED, *placed]
+    assert paths_of(scene.run(program.PROGRAM, scene.context())) == [*PLACED, *placed]
     assert scene.files.read(MANUAL) == b"man8/mst-cli.8"
-    assert scene.run(program.STEP, scene.context()) == ()
+    assert scene.run(program.PROGRAM, scene.context()) == ()
     scene.undo()
     assert scene.files.names("/usr/share/bash-completion/completions") == []
     assert scene.files.names("/usr/share/man/man8") == []
@@ -194,11 +194,11 @@ def test_completions_and_manual_pages_go_where_the_host_has_a_place(scene: Scene
 def test_zsh_of_debian_looks_elsewhere(there: list[str], scene: Scene, support: Path) -> None:
     for directory in there:
         scene.files.make_directories(directory)
-    assert f"file:{there[0]}/_mst-cli" in paths_of(scene.run(program.STEP, scene.context()))
+    assert f"file:{there[0]}/_mst-cli" in paths_of(scene.run(program.PROGRAM, scene.context()))
 
 
 def test_pages_of_a_newer_version_replace_the_older_ones(scene: Scene, support: Path) -> None:
-    scene.run(program.STEP, scene.context())
+    scene.run(program.PROGRAM, scene.context())
     (support / "man8/mst-cli.8").write_text("newer")
-    assert paths_of(scene.run(program.STEP, scene.context())) == [f"file:{MANUAL}"]
+    assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{MANUAL}"]
     assert scene.files.read(MANUAL) == b"newer"

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.gateway_configuration import PlaceRadiusServers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
-from mstunnel_setup.install.radius import PlaceRadiusServers
 from mstunnel_setup.install.steps import configure
 from mstunnel_setup.operations.diagnose import known_secrets
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration

@@ -12,6 +12,7 @@ from mstunnel_setup.actions.agent_identity import (
     UseAppIdentity,
 )
 from mstunnel_setup.actions.certificates import CreateAgentCredential
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import LinkInPlace, WriteJson
 from mstunnel_setup.actions.tenant_objects import (
     CreateAppIdentity,
@@ -22,10 +23,8 @@ from mstunnel_setup.actions.tenant_objects import (
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SignInError, TenantError, WaitingError
 from mstunnel_setup.base.values import JsonObject, resolve
-from mstunnel_setup.install import tenant_access
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.step_list import CODEC
-from mstunnel_setup.install.steps import register
+from mstunnel_setup.install.steps import register, sign_in
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.wire import Application, DeploymentMode, HealthStatus, TunnelServer
 from mstunnel_setup.transaction.action import Undo, UndoRecord
@@ -51,11 +50,7 @@ def test_two_machines_of_one_name_have_two_applications(scene: Scene) -> None:
     other = register.STEP.gather(scene.context()).application_name
     assert one != other
     assert one.startswith("mstunnel-gateway gw1 ")
-
-
-def test_the_machine_id_itself_stays_here(scene: Scene) -> None:
-    scene.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n")
-    assert "01234567" not in register.STEP.gather(scene.context()).application_name
+    assert "01234567" not in one, "the machine id itself stays here"
 
 
 @pytest.mark.parametrize(
@@ -146,21 +141,6 @@ def test_a_record_left_behind_is_removed_after_confirmation(
     assert len(scene.prompter.asked) == len(typed)
 
 
-def test_a_record_left_behind_stays_when_unattended(scene: Scene) -> None:
-    scene.graph.listed = [LEFT]
-    scene.prompter.interactive = False
-    assert register.STEP.gather(scene.context()).left_record == ""
-
-
-def test_our_own_record_is_not_taken_for_one_left_behind(scene: Scene) -> None:
-    """Not even when the run was cut off before the tenant's answer came."""
-    scene.graph.listed = [LEFT]
-    server = register.STEP.gather(scene.context(existing_record="replace")).server
-    action = CODEC.dump(server)
-    scene.journal.append("begin", step="register", key=server.key, action=action, before={})
-    assert register.STEP.gather(scene.context(existing_record="replace")).left_record == ""
-
-
 def test_a_server_that_has_come_back_keeps_its_record(scene: Scene) -> None:
     scene.graph.listed = [LEFT]
     facts = register.STEP.gather(scene.context(existing_record="replace"))
@@ -187,21 +167,26 @@ def test_an_application_that_an_earlier_installation_left_is_replaced_after_conf
     assert kinds.index(CreateAppIdentity) == 1 + len(removed)
 
 
-def test_an_application_left_behind_stays_when_unattended(scene: Scene) -> None:
+def test_what_is_left_behind_stays_when_unattended(scene: Scene) -> None:
     name = register.STEP.gather(scene.context()).application_name
+    scene.graph.listed = [LEFT]
     scene.graph.applications = [Application(id="object", display_name=name)]
     scene.prompter.interactive = False
-    assert register.STEP.gather(scene.context()).left_applications == ()
+    facts = register.STEP.gather(scene.context())
+    assert (facts.left_record, facts.left_applications) == ("", ())
 
 
-def test_our_own_application_is_not_taken_for_one_left_behind(scene: Scene) -> None:
+def test_what_is_ours_is_not_taken_for_left_behind(scene: Scene) -> None:
     """Not even when the run was cut off before the tenant's answer came."""
-    name = register.STEP.gather(scene.context()).application_name
+    facts = register.STEP.gather(scene.context(existing_record="replace"))
+    name = facts.application_name
+    scene.graph.listed = [LEFT]
     scene.graph.applications = [Application(id="object", display_name=name)]
-    made = CreateAppIdentity(display_name=name, credential_path=paths.AGENT_CREDENTIAL)
-    scene.journal.append("begin", step="register", key=made.key, action=CODEC.dump(made), before={})
-    assert register.STEP.gather(scene.context()).left_applications == ()
-    assert scene.prompter.asked == []
+    application = CreateAppIdentity(display_name=name, credential_path=paths.AGENT_CREDENTIAL)
+    for made in (facts.server, application):
+        scene.journal.append("begin", step="register", key=made.key, action=CODEC.dump(made), before={})
+    facts = register.STEP.gather(scene.context(existing_record="replace"))
+    assert (facts.left_record, facts.left_applications, scene.prompter.asked) == ("", (), [])
 
 
 def test_a_long_name_fits_into_the_certificate(scene: Scene) -> None:
@@ -220,11 +205,11 @@ def proved(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The applications that signed in."""
     told = list[str]()
 
-    def sign_in(_context: Context, tenant_id: str, app_id: str, _credential: Credential) -> FakeGraph:
+    def signed_in(_context: Context, tenant_id: str, app_id: str, _credential: Credential) -> FakeGraph:
         told.append(f"{app_id} in {tenant_id}")
         return scene.graph
 
-    monkeypatch.setattr(tenant_access, "as_application", sign_in)
+    monkeypatch.setattr(sign_in, "as_application", signed_in)
     return told
 
 

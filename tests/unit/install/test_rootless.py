@@ -47,7 +47,7 @@ PLANNED = [
 def planned(host: Path, console: FakePrompter, **settings: str) -> list[str]:
     """The objects that root would make for the terms alone; sign-in and site are the account's."""
     for name in ("etc", "run", "var"):
-        (host / name).mkdir()
+        (host / name).mkdir(exist_ok=True)
     operator = operator_of(host, console)
     steps, _ = rootless.planned_by_root(
         operator, {"mode": "rootless", **settings}, [eula.BY_ROOT], [sign_in.STEP, eula.STEP, site.STEP], ()
@@ -56,15 +56,12 @@ def planned(host: Path, console: FakePrompter, **settings: str) -> list[str]:
 
 
 def test_a_person_reads_the_terms_before_root_has_anything_to_do(tmp_path: Path) -> None:
-    console = FakePrompter(["yes"])
-    assert planned(tmp_path, console) == ["answer:accepted-eula"]
-    assert console.paged == [eula.terms()]
-
-
-def test_whoever_declines_is_not_asked_for_root(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         planned(tmp_path, FakePrompter(["no"]))
     assert caught.value.code == "eula-declined"
+    console = FakePrompter(["yes"])
+    assert planned(tmp_path, console) == ["answer:accepted-eula"]
+    assert console.paged == [eula.terms()]
 
 
 def test_unattended_the_answers_of_both_parts_are_named_before_root_is_needed(tmp_path: Path) -> None:
@@ -273,24 +270,31 @@ def refused(tmp_path: Path, console: FakePrompter) -> WaitingError:
     return caught.value
 
 
-def test_a_person_may_leave_it_to_an_administrator(tmp_path: Path, asked: list[Sequence[str]]) -> None:
-    assert "did not confirm" in refused(tmp_path, FakePrompter(["no"])).message
-    assert asked == []
-
-
-@pytest.mark.usefixtures("asked")
-def test_without_sudo_the_command_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Processes, "find", lambda _self, _name: None)
-    assert "not installed" in refused(tmp_path, FakePrompter(interactive=False)).message
-
-
-@pytest.mark.usefixtures("asked")
-@pytest.mark.parametrize("output", ["", "not JSON", "[]", '{"status": "ok"}'])
-def test_where_sudo_refuses_the_command_is_printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+@pytest.mark.parametrize(
+    ("typed", "there", "output", "why"),
+    [
+        ("no", True, "", "did not confirm"),
+        ("", False, "", "not installed"),
+        *(("", True, output, "sudo refused") for output in ("", "not JSON", "[]", '{"status": "ok"}')),
+    ],
+)
+def test_where_sudo_does_not_do_it_the_command_is_printed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: list[Sequence[str]],
+    *,
+    typed: str,
+    there: bool,
+    output: str,
+    why: str,
 ) -> None:
-    monkeypatch.setattr(Processes, "attend", lambda *_given: Completed(1, output, ""))
-    assert "sudo refused" in refused(tmp_path, FakePrompter(interactive=False)).message
+    if not there:
+        monkeypatch.setattr(Processes, "find", lambda _self, _name: None)
+    if not typed:
+        monkeypatch.setattr(Processes, "attend", lambda *_given: Completed(1, output, ""))
+    console = FakePrompter([typed] if typed else [], interactive=bool(typed))
+    assert why in refused(tmp_path, console).message
+    assert asked == []
 
 
 def test_what_fails_in_the_other_half_is_its_own_failure() -> None:

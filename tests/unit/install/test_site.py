@@ -49,16 +49,10 @@ def test_a_guid_costs_no_list_of_the_sites(scene: Scene, wanted: str, listings: 
     assert scene.graph.listings == listings
 
 
-def test_a_person_sees_the_sites_in_the_order_of_their_names(scene: Scene) -> None:
-    scene.prompter.typed = [OSAKA.id]
-    assert site.STEP.gather(scene.context()).name == "Osaka"
-    assert [row[1] for row in scene.prompter.rows] == ["Berlin", "Osaka"]
-
-
-def test_the_sites_are_shown_with_address_and_number_of_servers(scene: Scene) -> None:
+def test_the_sites_are_shown_by_name_with_address_and_number_of_servers(scene: Scene) -> None:
     scene.graph.listed = [TunnelServer(id="1", display_name="gw1")]
     scene.prompter.typed = [OSAKA.id]
-    site.STEP.gather(scene.context())
+    assert site.STEP.gather(scene.context()).name == "Osaka"
     assert scene.prompter.rows == [
         (BERLIN.id, "Berlin", "vpn.example.org", "1"),
         (OSAKA.id, "Osaka", "", "1"),
@@ -87,14 +81,11 @@ def test_hostile_names_are_shown_without_control_characters(scene: Scene) -> Non
     assert all(cell.isprintable() for row in scene.prompter.rows for cell in row)
 
 
-def test_a_tenant_without_sites(scene: Scene) -> None:
-    scene.graph.all_sites = []
-    assert _refused(scene.context(site="Berlin")).code == "site-none"
-
-
 def test_an_unknown_site_names_those_there_are(scene: Scene) -> None:
     error = _refused(scene.context(site="Paris"))
     assert (error.code, error.hint) == ("site-unknown", "Give one of: Berlin, Osaka.")
+    scene.graph.all_sites = []
+    assert _refused(scene.context(site="Berlin")).code == "site-none"
 
 
 def test_a_name_of_two_sites_needs_the_guid(scene: Scene) -> None:
@@ -112,9 +103,12 @@ def test_a_site_whose_name_is_the_guid_of_another_does_not_hide_it(scene: Scene)
     assert site.STEP.gather(scene.context(site=OSAKA.id)).id == OSAKA.id
 
 
-def test_the_site_joined_earlier_is_taken_without_a_question(scene: Scene) -> None:
-    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
-    assert site.STEP.gather(scene.context()).id == OSAKA.id
+@pytest.mark.parametrize("name", ["Osaka", "Kobe"])
+def test_the_site_joined_earlier_is_taken_without_a_question(scene: Scene, name: str) -> None:
+    """Also when it was renamed."""
+    assert site.STEP.missing(scene.context()) == ("site",)
+    scene.remember("joined-site", {"id": OSAKA.id, "name": name, "public_address": ""})
+    assert site.STEP.gather(scene.context()).name == "Osaka"
     assert site.STEP.missing(scene.context()) == ()
 
 
@@ -127,11 +121,6 @@ def test_a_site_that_was_deleted_meanwhile_is_named(scene: Scene) -> None:
         f"the site Lima ({gone}) is no longer in the tenant",
     )
     assert "mst-cli uninstall" in error.hint
-
-
-def test_a_site_that_was_renamed_is_still_the_same(scene: Scene) -> None:
-    scene.remember("joined-site", {"id": OSAKA.id, "name": "Kobe", "public_address": ""})
-    assert site.STEP.gather(scene.context()).name == "Osaka"
 
 
 @pytest.mark.parametrize("answer", [BERLIN.id, "Kobe"], ids=["the site left since", "its old name"])
@@ -163,20 +152,14 @@ MADRID = TunnelSite(
 )
 
 
-def test_a_person_chooses_another_site_for_the_certificate(scene: Scene) -> None:
+@pytest.mark.parametrize("named", [{}, {"site": "Berlin"}], ids=["chosen", "named"])
+def test_a_person_chooses_another_site_for_the_certificate(scene: Scene, named: dict[str, str]) -> None:
     scene.graph.all_sites.append(MADRID)
-    scene.prompter.typed = [BERLIN.id, "site", MADRID.id]
-    found = site.STEP.gather(_with_certificate(scene, ["vpn.example.com"]))
-    assert (found.id, found.certificate) == (MADRID.id, None)
+    scene.prompter.typed = [*(() if named else (BERLIN.id,)), "site", MADRID.id]
+    context = _with_certificate(scene, ["vpn.example.com"], **named)
+    found = site.STEP.gather(context)
+    assert (found.id, found.certificate, context.answers.site) == (MADRID.id, None, MADRID.id)
     assert "vpn.example.org" in scene.prompter.said[0]
-
-
-def test_a_person_chooses_another_site_than_the_one_named(scene: Scene) -> None:
-    scene.graph.all_sites.append(MADRID)
-    scene.prompter.typed = ["site", MADRID.id]
-    context = _with_certificate(scene, ["vpn.example.com"], site="Berlin")
-    assert site.STEP.gather(context).id == MADRID.id
-    assert context.answers.site == MADRID.id
 
 
 def test_a_person_names_another_certificate_for_the_site(scene: Scene) -> None:
@@ -242,7 +225,3 @@ def test_later_steps_learn_the_site_before_it_is_remembered(scene: Scene) -> Non
     assert caught.value.code == "site-missing"
     site.STEP.gather(context)
     assert site.chosen_id(context) == OSAKA.id
-
-
-def test_unattended_a_site_is_needed(scene: Scene) -> None:
-    assert site.STEP.missing(scene.context()) == ("site",)

@@ -3,8 +3,8 @@
 import pytest
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.install.status import summary, summary_lines
+from mstunnel_setup.io.process import Completed
 from tests.unit.install.scenes import Scene
 
 
@@ -35,13 +35,13 @@ def test_without_a_configured_gateway_it_leads_to_the_next_step() -> None:
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (Finished(0, '{"Status": "online", "Active sessions": 7}', ""), "  Sessions:    7 so far"),
-        (Finished(1, "", "no such container"), None),
-        (Finished(0, "not JSON", ""), None),
+        (Completed(0, '{"Status": "online", "Active sessions": 7}', ""), "  Sessions:    7 so far"),
+        (Completed(1, "", "no such container"), None),
+        (Completed(0, "not JSON", ""), None),
     ],
 )
 def test_the_sessions_are_those_that_the_gateway_counts(
-    scene: Scene, answer: Finished, told: str | None
+    scene: Scene, answer: Completed, told: str | None
 ) -> None:
     scene.write(paths.OCSERV_CONF, "tcp-port = 443\n")
     scene.engine.answer = lambda _arguments: answer

@@ -23,28 +23,19 @@ from tests.unit.install.scenes import BERLIN, FakeGraph, FakePrompter, Scene
 from tests.unit.operators import operator_of
 
 
-def test_the_log_goes_with_those_that_were_rotated(tmp_path: Path) -> None:
-    files = Files(tmp_path)
-    for name in ("setup.log", "setup.log.1", "setup.log.2.gz"):
-        files.make_directories(paths.LOG)
-        files.write(f"{paths.LOG}/{name}", b"", 0o600)
-    forget(files, Journal(files, FakeClock(), paths.STATE))
-    assert files.state(paths.LOG) is None
-
-
-def test_a_foreign_file_beside_the_log_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("others", "left"), [((), None), (("notes",), ["notes"])])
+def test_the_log_goes_with_those_that_were_rotated_and_a_lock_that_a_stopped_monitor_has_left(
+    tmp_path: Path, others: tuple[str, ...], left: list[str] | None
+) -> None:
+    """A foreign file beside the log stays."""
     files = Files(tmp_path)
     files.make_directories(paths.LOG)
-    files.write(f"{paths.LOG}/notes", b"", 0o600)
-    forget(files, Journal(files, FakeClock(), paths.STATE))
-    assert files.names(paths.LOG) == ["notes"]
-
-
-def test_a_lock_that_a_stopped_monitor_has_left_goes(tmp_path: Path) -> None:
-    files = Files(tmp_path)
     files.make_directories(paths.FEED_LOCK.rpartition("/")[0])
+    for name in ("setup.log", "setup.log.1", "setup.log.2.gz", *others):
+        files.write(f"{paths.LOG}/{name}", b"", 0o600)
     files.write(paths.FEED_LOCK, b"{}", 0o600)
     forget(files, Journal(files, FakeClock(), paths.STATE))
+    assert (files.names(paths.LOG) if files.state(paths.LOG) else None) == left
     assert files.state(paths.FEED_LOCK) is None
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions import tunnel_device
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CertificateError, EngineError, NetworkError, TenantError
+from mstunnel_setup.base.errors import CertificateError, EngineError, NetworkError, SetupError
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.containers.engine import Finished
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.exchange.health_report import (
     HealthReport,
@@ -25,8 +26,8 @@ from mstunnel_setup.exchange.health_report import (
     write_health,
 )
 from mstunnel_setup.exchange.status_file import SyncFailure
-from mstunnel_setup.install import tunnel_device
 from mstunnel_setup.install.steps import certificate, verify
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.tenant.wire import TunnelServer
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.install.scenes import OSAKA, Scene, configuration, container
@@ -86,56 +87,60 @@ def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.finished(record, f"server:{OSAKA.id}/gw1", {"server_id": "3"})
     scene.graph.listed = [CHECKED_IN]
     scene.engine.containers = {name: container() for name in ("mstunnel-server", "mstunnel-agent")}
-    scene.engine.answer = lambda _arguments: Finished(0, "", "")
+    scene.engine.answer = lambda _arguments: Completed(0, "", "")
 
 
-def _verify(scene: Scene, port: int) -> None:
-    scene.graph.configuration = configuration(port)
-    assert scene.run(verify.STEP, scene.context()) == ()
+def _verify(scene: Scene, folder: Path, pki: Pki = _PKI, header: bytes = b"", *, within: int = 0) -> None:
+    """Verify a gateway that serves the leaf of `pki`; it takes so many seconds."""
+    with _serving(folder, pki, header) as port:
+        scene.graph.configuration = configuration(port)
+        assert scene.run(verify.STEP, scene.context()) == ()
+    assert scene.clock.elapsed == within
+
+
+def _refused(scene: Scene, folder: Path, code: str, pki: Pki = _PKI) -> SetupError:
+    """The error after three minutes."""
+    with pytest.raises(SetupError) as caught:
+        _verify(scene, folder, pki)
+    assert caught.value.code == code
+    assert 180 < scene.clock.elapsed < 190
+    return caught.value
 
 
 def test_a_gateway_that_keeps_every_promise(scene: Scene, tmp_path: Path) -> None:
-    with _serving(tmp_path, _PKI) as port:
-        _verify(scene, port)
-    assert scene.clock.elapsed == 0
+    _verify(scene, tmp_path)
 
 
 def test_a_gateway_behind_balancers_is_asked_as_by_one_of_them(scene: Scene, tmp_path: Path) -> None:
     scene.write(paths.OCSERV_CONF, "listen-proxy-proto = true\n")
-    with _serving(tmp_path, _PKI, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0") as port:
-        _verify(scene, port)
-    assert scene.clock.elapsed == 0
+    _verify(scene, tmp_path, header=b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0")
 
 
 def test_a_gateway_that_lost_its_balancers_is_asked_as_by_a_device(scene: Scene, tmp_path: Path) -> None:
     """Their names stay until the end of the run."""
     scene.write(paths.BALANCERS, "192.0.2.10\n")
     scene.write(paths.OCSERV_CONF, "tcp-port = 443\n")
-    with _serving(tmp_path, _PKI) as port:
-        _verify(scene, port)
-    assert scene.clock.elapsed == 0
+    _verify(scene, tmp_path)
 
 
 def test_another_certificate_on_the_port(scene: Scene, tmp_path: Path) -> None:
-    with _serving(tmp_path, Pki()) as port, pytest.raises(NetworkError) as caught:
-        _verify(scene, port)
-    assert caught.value.code == "wrong-leaf-served"
-    assert 180 < scene.clock.elapsed < 190
+    _refused(scene, tmp_path, "wrong-leaf-served", Pki())
 
 
 def test_a_certificate_that_is_not_there_any_more(scene: Scene) -> None:
     """As after an uninstallation that was stopped, when an upgrade or a new identity is asked for."""
     scene.files.remove(paths.ACTIVE)
+    scene.graph.configuration = configuration(443)
     with pytest.raises(CertificateError) as caught:
-        _verify(scene, 443)
+        scene.run(verify.STEP, scene.context())
     assert (caught.value.code, caught.value.hint) == ("generation-incomplete", "Run `mst-cli cert repair`.")
 
 
 def test_no_listener_on_the_port(scene: Scene) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+        scene.graph.configuration = configuration(free.getsockname()[1])
     with pytest.raises(NetworkError) as caught:
-        _verify(scene, port)
+        scene.run(verify.STEP, scene.context())
     assert caught.value.code == "handshake-failed"
 
 
@@ -147,35 +152,27 @@ def test_no_listener_on_the_port(scene: Scene) -> None:
         (container(health="unhealthy"), "is running, unhealthy"),
         (container(health=None), "is running, no health reported"),
         (container("exited", None), "is exited"),
+        # The engine keeps the last health of a container that has ended.
+        (container("exited", "healthy"), "is exited"),
     ],
-    ids=["missing", "unhealthy", "unknown", "exited"],
+    ids=["missing", "unhealthy", "unknown", "exited", "exited when healthy"],
 )
 def test_a_container_that_is_not_healthy(
-    scene: Scene, tmp_path: Path, name: str, state: object, seen: str
+    scene: Scene, tmp_path: Path, name: str, state: ContainerState | None, seen: str
 ) -> None:
     if state is None:
         del scene.engine.containers[name]
     else:
-        scene.engine.containers[name] = state  # type: ignore[assignment]
-    with _serving(tmp_path, _PKI) as port, pytest.raises(EngineError) as caught:
-        _verify(scene, port)
-    assert caught.value.code == "container-unhealthy"
-    assert f"container {name} {seen}" in caught.value.message
+        scene.engine.containers[name] = state
+    error = _refused(scene, tmp_path, "container-unhealthy")
+    assert f"container {name} {seen}" in error.message
 
 
 def test_a_container_that_gets_healthy_in_time(scene: Scene, tmp_path: Path) -> None:
     containers = scene.engine.containers
     containers["mstunnel-server"] = container(health="starting")
     scene.clock.during = [lambda: None, lambda: containers.update({"mstunnel-server": container()})]
-    with _serving(tmp_path, _PKI) as port:
-        _verify(scene, port)
-    assert scene.clock.elapsed == 2
-
-
-def test_a_container_that_was_healthy_when_it_stopped(scene: Scene, tmp_path: Path) -> None:
-    scene.engine.containers["mstunnel-agent"] = container("exited", "healthy")
-    with _serving(tmp_path, _PKI) as port, pytest.raises(EngineError):
-        _verify(scene, port)
+    _verify(scene, tmp_path, within=2)
 
 
 def _gateway_says(scene: Scene, configuration: bytes, outcome: str) -> None:
@@ -189,9 +186,7 @@ def test_a_configuration_that_the_gateway_takes_in_time(scene: Scene, tmp_path: 
     scene.write(paths.OCSERV_CONF, b"new")
     _gateway_says(scene, b"old", "applied ")
     scene.clock.during = [lambda: None, lambda: _gateway_says(scene, b"new", "applied ")]
-    with _serving(tmp_path, _PKI) as port:
-        _verify(scene, port)
-    assert scene.clock.elapsed == 2
+    _verify(scene, tmp_path, within=2)
 
 
 @pytest.mark.parametrize(
@@ -207,18 +202,12 @@ def test_a_configuration_that_the_gateway_does_not_apply(
 ) -> None:
     scene.write(paths.OCSERV_CONF, b"new")
     _gateway_says(scene, looked_at, outcome)
-    with _serving(tmp_path, _PKI) as port, pytest.raises(EngineError) as caught:
-        _verify(scene, port)
-    assert caught.value.code == "configuration-not-applied"
-    assert caught.value.message.endswith(reason)
-    assert 180 < scene.clock.elapsed < 190
+    assert _refused(scene, tmp_path, "configuration-not-applied").message.endswith(reason)
 
 
 def test_a_server_that_the_tenant_does_not_list(scene: Scene, tmp_path: Path) -> None:
     scene.graph.listed = []
-    with _serving(tmp_path, _PKI) as port, pytest.raises(TenantError) as caught:
-        _verify(scene, port)
-    assert caught.value.code == "server-not-listed"
+    _refused(scene, tmp_path, "server-not-listed")
 
 
 def _report(scene: Scene, state: HealthState, error: SyncFailure | None = REFUSED) -> None:
@@ -229,55 +218,51 @@ def _report(scene: Scene, state: HealthState, error: SyncFailure | None = REFUSE
     write_health(scene.files, report)
 
 
-def _refusal(scene: Scene, folder: Path) -> TenantError:
-    with _serving(folder, _PKI) as port, pytest.raises(TenantError) as caught:
-        _verify(scene, port)
-    assert caught.value.code == "agent-not-checked-in"
-    assert 180 < scene.clock.elapsed < 190
-    return caught.value
+NEVER = TunnelServer(id="3", display_name="gw1")
+WAIT = "Wait a few minutes, then run the command again."
+LOG = "`mst-cli agent logs --tail 20`"
 
 
-def test_an_agent_that_the_tenant_refuses_is_named_with_what_refused_it(scene: Scene, tmp_path: Path) -> None:
-    scene.graph.listed = [TunnelServer(id="3", display_name="gw1")]
-    _report(scene, HealthState.UNHEALTHY)
-    error = _refusal(scene, tmp_path)
-    assert error.message.endswith(REFUSED.message)
-    assert error.hint == "Wait a few minutes, then run the command again."
-
-
-def test_a_code_of_the_agent_that_is_none_of_ours_leads_to_its_log(scene: Scene, tmp_path: Path) -> None:
-    scene.graph.listed = [TunnelServer(id="3", display_name="gw1")]
-    _report(scene, HealthState.UNHEALTHY, REFUSED.model_copy(update={"code": "forged"}))
-    assert _refusal(scene, tmp_path).hint == "`mst-cli agent logs --tail 20` shows why."
-
-
-def test_an_agent_that_never_reached_the_tenant(scene: Scene, tmp_path: Path) -> None:
-    scene.graph.listed = [TunnelServer(id="3", display_name="gw1")]
-    error = _refusal(scene, tmp_path)
-    assert "`mst-cli agent logs --tail 20`" in error.hint
-
-
-def test_a_check_in_of_another_does_not_hide_that_the_agent_is_refused(scene: Scene, tmp_path: Path) -> None:
-    """The record may have been made by an application, and so have a date from the start."""
-    _report(scene, HealthState.UNKNOWN)
-    assert _refusal(scene, tmp_path).message.endswith(REFUSED.message)
+@pytest.mark.parametrize(
+    ("record", "state", "code", "message", "hint"),
+    [
+        (NEVER, HealthState.UNHEALTHY, REFUSED.code, REFUSED.message, WAIT),
+        (NEVER, HealthState.UNHEALTHY, "forged", REFUSED.message, f"{LOG} shows why."),
+        (NEVER, None, "", "it has not reported why", LOG),
+        # The record may have been made by an application, and so have a date from the start.
+        (CHECKED_IN, HealthState.UNKNOWN, REFUSED.code, REFUSED.message, WAIT),
+    ],
+    ids=["refused", "none of our codes", "never reached the tenant", "the check-in of another"],
+)
+def test_an_agent_that_has_not_checked_in_is_named_with_the_reason(
+    scene: Scene,
+    tmp_path: Path,
+    *,
+    record: TunnelServer,
+    state: HealthState | None,
+    code: str,
+    message: str,
+    hint: str,
+) -> None:
+    scene.graph.listed = [record]
+    if state is not None:
+        _report(scene, state, REFUSED.model_copy(update={"code": code}))
+    error = _refused(scene, tmp_path, "agent-not-checked-in")
+    assert error.message.endswith(message)
+    assert error.hint.startswith(hint)
 
 
 def test_what_an_earlier_agent_reported_does_not_count(scene: Scene, tmp_path: Path) -> None:
     _report(scene, HealthState.UNHEALTHY)
     later = NOW + timedelta(seconds=1)
     scene.engine.containers["mstunnel-agent"] = replace(container(), started_at=later)
-    with _serving(tmp_path, _PKI) as port:
-        _verify(scene, port)
-    assert scene.clock.elapsed == 0
+    _verify(scene, tmp_path)
 
 
 def test_the_first_check_in_is_waited_for(scene: Scene, tmp_path: Path) -> None:
-    scene.graph.listed = [TunnelServer(id="3", display_name="gw1")]
+    scene.graph.listed = [NEVER]
     scene.clock.during = [lambda: None, lambda: scene.graph.listed.__setitem__(0, CHECKED_IN)]
-    with _serving(tmp_path, _PKI) as port:
-        _verify(scene, port)
-    assert scene.clock.elapsed == 2
+    _verify(scene, tmp_path, within=2)
 
 
 @pytest.fixture
@@ -291,8 +276,8 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _opens_after(scene: Scene, restarts: int) -> None:
     """The gateway can open its tunnel device after so many restarts."""
-    denied = Finished(2, "", "sh: 1: cannot open /dev/net/tun: Operation not permitted\n")
-    opened = Finished(0, "", "")
+    denied = Completed(2, "", "sh: 1: cannot open /dev/net/tun: Operation not permitted\n")
+    opened = Completed(0, "", "")
     scene.engine.answer = lambda _command: opened if len(scene.engine.restarts) >= restarts else denied
 
 
@@ -302,32 +287,26 @@ def test_a_gateway_that_cannot_open_its_tunnel_device_is_restarted_once(scene: S
     with _serving(tmp_path, _PKI) as port:
         scene.graph.configuration = configuration(port)
         (done,) = scene.run(verify.STEP, scene.context())
-        _verify(scene, port)
+    _verify(scene, tmp_path)
     assert scene.engine.restarts == [paths.SERVER]
     assert "restart mstunnel-server" in done.describe()
     why = scene.context().receipt.entries[done.key].before
     assert why == {"reason": "sh: 1: cannot open /dev/net/tun: Operation not permitted"}
 
 
-@pytest.mark.usefixtures("device")
-def test_a_tunnel_device_that_stays_closed_is_an_error(scene: Scene, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("there", "restarts"), [(True, [paths.SERVER]), (False, [])])
+def test_a_tunnel_device_that_stays_closed_is_an_error(
+    scene: Scene, tmp_path: Path, device: Path, *, there: bool, restarts: list[str]
+) -> None:
+    """Without the device on the host a restart is left out."""
+    if not there:
+        device.unlink()
     _opens_after(scene, 2)
-    with _serving(tmp_path, _PKI) as port, pytest.raises(EngineError) as caught:
-        _verify(scene, port)
+    with pytest.raises(EngineError) as caught:
+        _verify(scene, tmp_path)
     assert caught.value.code == "tunnel-device-closed"
     assert "Operation not permitted" in caught.value.message
-    assert scene.engine.restarts == [paths.SERVER]
-
-
-def test_without_the_device_on_the_host_a_restart_is_left_out(
-    scene: Scene, tmp_path: Path, device: Path
-) -> None:
-    device.unlink()
-    _opens_after(scene, 1)
-    with _serving(tmp_path, _PKI) as port, pytest.raises(EngineError) as caught:
-        _verify(scene, port)
-    assert caught.value.code == "tunnel-device-closed"
-    assert scene.engine.restarts == []
+    assert scene.engine.restarts == restarts
 
 
 @pytest.mark.usefixtures("device")
@@ -339,5 +318,5 @@ def test_a_restart_that_helped_before_the_run_was_killed_is_not_made_again(
     with _serving(tmp_path, _PKI) as port:
         scene.graph.configuration = configuration(port)
         assert len(scene.run(verify.STEP, scene.context())) == 1
-        _verify(scene, port)
+    _verify(scene, tmp_path)
     assert scene.engine.restarts == []

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="entering a network ne
 # Apart from this program, since there is no way back from a network.
 SCRIPT = """
 import socket, sys, threading
-from mstunnel_setup.io.capture import enter_network_of, interfaces, record
+from mstunnel_setup.io.namespaces import enter_network_of, interfaces, record
 enter_network_of(int(sys.argv[1]))
 assert interfaces() == ["lo"], interfaces()
 pieces = record("lo", float(sys.argv[2]), int(sys.argv[3]))

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_setup.io.clock import SystemClock
-from mstunnel_setup.io.endpoint import Limited, exchange, show_unknown_certificate
+from mstunnel_setup.io.network import Limited, exchange, show_unknown_certificate
 
 
 def answered(head: bytes) -> tuple[int, datetime | None]:

@@ -79,32 +79,13 @@ def test_a_client_that_sends_nothing_keeps_nobody_waiting() -> None:
         assert ask(socket.create_connection(at)).status == 200
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "0.0.0.0:9100",
-        "[::]:9100",
-        "192.0.2.1:9100",
-        "[2001:db8::1]:9100",
-        "[::ffff:192.0.2.1]:9100",
-        "localhost:9100",
-        "127.0.0.1",
-        "127.0.0.1:",
-        "127.0.0.1:http",
-        "127.0.0.1:65536",
-        "127.0.0.1:-1",
-        "127.0.0.1:80/metrics",
-        "127.0.0.1:80?",
-        "user@127.0.0.1:80",
-        "127.1:80",
-        ":9100",
-        "9100",
-        "",
-        "unix:metrics.sock",
-        "unix:",
-        "/run/metrics.sock",
-    ],
-)
+OF_OTHERS = "0.0.0.0:9100 [::]:9100 192.0.2.1:9100 [2001:db8::1]:9100 [::ffff:192.0.2.1]:9100"
+NAMES = "localhost:9100 user@127.0.0.1:80 127.1:80 127.0.0.1:http"
+NO_PORT = "127.0.0.1 127.0.0.1: 127.0.0.1:65536 127.0.0.1:-1 127.0.0.1:80/metrics 127.0.0.1:80? :9100 9100"
+PATHS = "unix:metrics.sock unix: /run/metrics.sock"
+
+
+@pytest.mark.parametrize("address", ["", *f"{OF_OTHERS} {NAMES} {NO_PORT} {PATHS}".split()])
 def test_no_other_address_is_accepted(address: str) -> None:
     with pytest.raises(SetupError) as caught:
         local_address(address)

@@ -29,69 +29,46 @@ def test_refuses_a_link_among_the_parents(files: Files, tmp_path: Path) -> None:
     assert list((tmp_path / "other").iterdir()) == []
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o757, 0o1777])
-def test_refuses_parents_that_others_may_change(files: Files, tmp_path: Path, mode: int) -> None:
-    (tmp_path / "etc/open").mkdir()
-    (tmp_path / "etc/open").chmod(mode)
-    with pytest.raises(FileError) as caught:
-        files.write("/etc/open/name", b"x")
-    assert caught.value.code == "path-unsafe"
-
-
-_AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other accounts")
-
-
-def _group(name: str) -> int:
-    return grp.getgrnam(name).gr_gid
-
-
-@_AS_ROOT
-def test_takes_a_directory_of_ours_below_a_sticky_one_of_root(files: Files, tmp_path: Path) -> None:
-    """As `answers new /tmp/x/answers.yaml`."""
-    (tmp_path / "etc/tmp/ours/below").mkdir(parents=True)
-    (tmp_path / "etc/tmp").chmod(0o1777)
-    files.write("/etc/tmp/ours/name", b"x")
-    files.write("/etc/tmp/ours/below/name", b"x")
-    assert files.read("/etc/tmp/ours/name") == b"x"
+# Directories below etc (path, mode, owner, group), and whether a file is written into the last one.
+PARENTS: dict[str, tuple[list[tuple[str, int, int, int | str]], bool]] = {
+    "open to all": ([("x", 0o777, 0, 0)], False),
+    "open to others": ([("x", 0o757, 0, 0)], False),
+    "sticky": ([("x", 0o1777, 0, 0)], False),
+    "another user's": ([("x", 0o755, 65534, 0)], False),
+    "of people": ([("x", 0o775, 0, "users")], False),
+    "of more people": ([("x", 0o775, 0, "staff")], False),
+    "of a group without a name": ([("x", 0o775, 0, 54321)], False),
+    # As Ubuntu's /var/log, which is root:syslog 0775.
+    "of root and a service": ([("log", 0o775, 0, "daemon")], True),
+    # As `answers new /tmp/x/answers.yaml`.
+    "ours below a sticky one": ([("tmp", 0o1777, 0, 0), ("tmp/x", 0o755, 0, 0)], True),
+    "deeper below it": ([("tmp", 0o1777, 0, 0), ("tmp/x", 0o755, 0, 0), ("tmp/x/y", 0o755, 0, 0)], True),
+    "below an open one": ([("tmp", 0o777, 0, 0), ("tmp/x", 0o755, 0, 0)], False),
+    "below a sticky one of others": ([("tmp", 0o1777, 1234, 1234), ("tmp/x", 0o755, 0, 0)], False),
+    "of others below a sticky one": ([("tmp", 0o1777, 0, 0), ("tmp/x", 0o755, 1234, 1234)], False),
+    "the agent's below a sticky one": ([("tmp", 0o1777, 0, 0), ("tmp/x", 0o755, 65532, 65532)], False),
+}
 
 
 @_AS_ROOT
-@pytest.mark.parametrize(
-    ("mode", "owner", "inner"), [(0o777, 0, 0), (0o1777, 1234, 0), (0o1777, 0, 1234), (0o1777, 0, 65532)]
-)
-def test_refuses_a_directory_below_a_shared_one_that_others_may_replace_or_own(
-    files: Files, tmp_path: Path, mode: int, owner: int, inner: int
+@pytest.mark.parametrize(("directories", "is_taken"), PARENTS.values(), ids=PARENTS)
+def test_parents(
+    files: Files, tmp_path: Path, directories: list[tuple[str, int, int, int | str]], is_taken: bool
 ) -> None:
-    (tmp_path / "etc/tmp/x").mkdir(parents=True)
-    os.chown(tmp_path / "etc/tmp/x", inner, inner)
-    os.chown(tmp_path / "etc/tmp", owner, owner)
-    (tmp_path / "etc/tmp").chmod(mode)
+    for path, mode, owner, group in directories:
+        (tmp_path / "etc" / path).mkdir()
+        os.chown(
+            tmp_path / "etc" / path, owner, grp.getgrnam(group).gr_gid if isinstance(group, str) else group
+        )
+        (tmp_path / "etc" / path).chmod(mode)
+    name = f"/etc/{directories[-1][0]}/name"
+    if is_taken:
+        files.write(name, b"x")
+        assert files.read(name) == b"x"
+        return
     with pytest.raises(FileError) as caught:
-        files.write("/etc/tmp/x/name", b"x")
+        files.write(name, b"x")
     assert caught.value.code == "path-unsafe"
-
-
-@_AS_ROOT
-@pytest.mark.parametrize("group", ["users", "staff", None])
-def test_refuses_parents_that_a_group_of_people_may_change(
-    files: Files, tmp_path: Path, group: str | None
-) -> None:
-    (tmp_path / "etc/shared").mkdir()
-    os.chown(tmp_path / "etc/shared", 0, 54321 if group is None else _group(group))
-    (tmp_path / "etc/shared").chmod(0o775)
-    with pytest.raises(FileError) as caught:
-        files.write("/etc/shared/name", b"x")
-    assert caught.value.code == "path-unsafe"
-
-
-@_AS_ROOT
-def test_takes_a_parent_that_only_root_and_a_service_may_change(files: Files, tmp_path: Path) -> None:
-    """As Ubuntu's /var/log, which is root:syslog 0775."""
-    (tmp_path / "etc/log").mkdir()
-    os.chown(tmp_path / "etc/log", 0, _group("daemon"))
-    (tmp_path / "etc/log").chmod(0o775)
-    files.write("/etc/log/name", b"x")
-    assert files.read("/etc/log/name") == b"x"
 
 
 @_AS_ROOT
@@ -147,11 +124,3 @@ def test_a_directory_is_given_away_with_all_that_is_in_it_and_no_more(files: Fil
         assert (found.st_uid, found.st_gid) == (65534, 65533)
     assert (tmp_path / "outside").stat().st_uid == 0
     assert (tmp_path / "etc").stat().st_uid == 0
-
-
-@_AS_ROOT
-def test_refuses_a_parent_of_another_user(files: Files, tmp_path: Path) -> None:
-    os.chown(tmp_path / "etc", 65534, 0)
-    with pytest.raises(FileError) as caught:
-        files.write("/etc/name", b"x")
-    assert caught.value.code == "path-unsafe"

@@ -9,7 +9,7 @@ import pytest
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.io.request_log import log_requests
+from mstunnel_setup.io.http_port import log_requests
 from tests.serving import serving
 
 SECRET = "hunter2hunter2"

@@ -39,19 +39,11 @@ def test_where_systemctl_is_not_installed_no_unit_is_known() -> None:
     assert host.calls == []
 
 
-def test_where_systemd_is_installed_but_does_not_run_no_unit_is_known() -> None:
-    assert not Systemd(Host(code=1), "/nowhere").known("mstunnel-server.service")
-
-
 def test_no_answer_is_not_taken_for_no_unit(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         Systemd(Host(code=1), str(tmp_path)).known("mstunnel-server.service")
     assert caught.value.code == "systemd-failed"
     assert "run the command again" in caught.value.hint
-
-
-def test_an_account_whose_manager_is_gone_has_no_unit(tmp_path: Path) -> None:
-    assert not Systemd(Host(code=1), str(tmp_path), user=True).known("mstunnel-server.service")
 
 
 def test_systemd_runs_where_its_directory_is(tmp_path: Path) -> None:
@@ -70,10 +62,22 @@ def test_the_restarts_of_a_unit_are_those_that_systemd_counts() -> None:
     assert Systemd(Host("", code=1)).restarts("x.service") == 0
 
 
-def test_a_unit_is_known_unless_systemd_says_that_it_is_not_found() -> None:
-    assert Systemd(Host("loaded\n")).known("x.service")
-    assert Systemd(Host("masked\n")).known("x.service")
-    assert not Systemd(Host("not-found\n")).known("x.service")
+@pytest.mark.parametrize(
+    ("output", "code", "runs", "user", "known"),
+    [
+        ("loaded\n", 0, True, False, True),
+        ("masked\n", 0, True, False, True),
+        ("not-found\n", 0, True, False, False),
+        # Installed, but does not run; and an account whose manager is gone.
+        ("", 1, False, False, False),
+        ("", 1, True, True, False),
+    ],
+)
+def test_a_unit_is_known_unless_systemd_says_that_it_is_not_found(
+    tmp_path: Path, *, output: str, code: int, runs: bool, user: bool, known: bool
+) -> None:
+    marker = str(tmp_path) if runs else "/nowhere"
+    assert Systemd(Host(output, code), marker, user=user).known("x.service") is known
 
 
 def test_a_unit_that_was_stopped_leaves_no_failure() -> None:

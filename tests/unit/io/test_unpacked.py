@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.io.bundle import remove_unpacked
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.unpacked import remove_unpacked
 from tests.unit.clocks import FakeClock
 
 PLACE = "/usr/lib/mstunnel-setup"

@@ -1,20 +1,18 @@
 """Declarations against real lab tenants: plan, apply, again, export into an empty one."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pexpect
 import pytest
 
+from mst_admin.apply import shared_names
 from mst_admin.cli import app
-from mst_admin.export import shared_names
 from mst_admin.kinds import tenant as tenants
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.tenant.wire import TunnelSite
-from tests.unit.mst_admin.labs import READER, MstAdmin, Tenant, root_file
+from tests.unit.mst_admin.labs import READER, MstAdmin, Tenant, declare, root_file
 
 DECLARED = """\
 version: 1
@@ -75,81 +73,14 @@ profiles:
 """
 
 
-def _declare(directory: Path, text: str) -> str:
-    directory.mkdir(exist_ok=True)
-    (directory / "tenant.yaml").write_text(text, encoding="utf-8")
-    return str(directory)
-
-
-def _tenant(admin: MstAdmin) -> dict[str, Any]:
-    """Everything of a tenant that is its own, without ids and times."""
-    fleeting = {"id", "lastUpdateDateTime"}
-
-    def own(document: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in document.items() if name not in fleeting}
-
-    configurations = admin("config", "list").data["configurations"]
-    names = [item["displayName"] for item in admin("site", "list").data["sites"]]
-    sites = [admin("site", "show", name).data["site"] for name in names]
-    for site in sites:
-        site["microsoftTunnelConfiguration"] = site["microsoftTunnelConfiguration"]["displayName"]
-    return {
-        "configurations": [own(item) for item in configurations],
-        "sites": [own(item) for item in sites],
-        "thresholds": admin("threshold", "list").data["thresholds"],
-        "profiles": [_profile(admin, name, sites) for name in ("Android", "iPhone")],
-    }
-
-
-def _profile(admin: MstAdmin, name: str, sites: list[dict[str, Any]]) -> dict[str, Any]:
-    shown = admin("profile", "show", name).data
-    names = {site["id"]: site["displayName"] for site in sites}
-    fleeting = {"id", "version", "createdDateTime", "lastModifiedDateTime"}
-    profile = {name: value for name, value in shown["profile"].items() if name not in fleeting}
-    profile["microsoftTunnelSiteId"] = names[profile["microsoftTunnelSiteId"]]
-    return {**profile, "targets": [item["target"] for item in shown["assignments"]]}
-
-
-def test_a_profile_is_shown_in_the_words_of_its_file(
-    command: Callable[[Tenant], MstAdmin], tenant: Tenant, tmp_path: Path
-) -> None:
-    admin = command(tenant)
-    assert admin("apply", _declare(tmp_path / "shown", SHOWN), "--no-resolve").code == 0
+def test_a_profile_is_shown_in_the_words_of_its_file(admin: MstAdmin, tmp_path: Path) -> None:
+    assert admin("apply", declare(tmp_path, SHOWN), "--no-resolve").code == 0
     lines = dict(line.split(maxsplit=1) for line in admin.text("profile", "show", "Shown").splitlines())
     assert lines["site"] == "Berlin"
     assert lines["proxy"] == "address: proxy.contoso.com, port: 3128"
     assert lines["platform"] == "android-work-profile"
     assert not {"@odata.type", "proxyServer", "microsoftTunnelSiteId", "assignments"} & lines.keys()
     assert admin("profile", "delete", "Shown", "--yes").code == 0
-
-
-def test_an_export_applied_to_an_empty_tenant_gives_an_equal_one(
-    command: Callable[[Tenant], MstAdmin], tenant: Tenant, empty: Tenant, tmp_path: Path
-) -> None:
-    source, copy = command(tenant), command(empty)
-    assert source("threshold", "update", "latency", "--unhealthy", "25").status == "changed"
-    window = ("--window", "23:00-01:30", "--time-zone", "Asia/Tokyo")
-    assert source("site", "update", "東京", *window).status == "changed"
-    profiles = PROFILES.replace("Oslo", "東京").replace("ROOT", str(root_file(tmp_path)))
-    assert source("apply", _declare(tmp_path / "profiles", profiles), "--no-resolve").code == 0
-    target = tmp_path / "export"
-    written = source("export", str(target))
-    assert written.code == 0, written.envelope
-    assert written.data["files"] == [
-        "configurations.yaml",
-        "profiles.yaml",
-        "schema.json",
-        "sites.yaml",
-        "thresholds.yaml",
-    ]
-    applied = copy("apply", str(target), "--no-resolve")
-    assert (applied.code, applied.status, len(applied.data["changes"])) == (0, "changed", 8)
-    assert _tenant(copy) == _tenant(source)
-    second = copy("apply", str(target), "--no-resolve")
-    assert (second.status, second.data["changes"]) == ("unchanged", [])
-    assert source("diff", str(target), "--no-resolve", "--exit-code", "--prune").code == 0
-    assert source("export", str(target)).codes("errors") == ["export-exists"]
-    assert source("export", str(target), "--force").code == 0
 
 
 def test_an_export_reports_what_no_declaration_can_distinguish() -> None:
@@ -165,7 +96,7 @@ def test_an_export_has_one_format(wanted: str, capsys: pytest.CaptureFixture[str
 
 
 def test_a_plan_is_shown_first_and_then_done(admin: MstAdmin, tmp_path: Path) -> None:
-    directory = _declare(tmp_path / "d", DECLARED)
+    directory = declare(tmp_path, DECLARED)
     planned = admin("diff", directory, "--exit-code")
     assert planned.code == ExitCode.CHANGES_PENDING
     changes = [(item["verb"], item["kind"], item["name"]) for item in planned.data["changes"]]
@@ -194,7 +125,7 @@ def test_a_plan_is_shown_first_and_then_done(admin: MstAdmin, tmp_path: Path) ->
 def test_a_person_sees_the_plan_and_is_asked(admin: MstAdmin, tenant: Tenant, tmp_path: Path) -> None:
     text = "version: 1\nconfigurations:\n  - {name: Asked, network: 169.254.0.0/16}\n"
     program = "import sys; from mst_admin.cli import main; sys.exit(main())"
-    command = ["-c", program, "apply", _declare(tmp_path / "d", text), "--answers", str(tenant.answers())]
+    command = ["-c", program, "apply", declare(tmp_path, text), "--answers", str(tenant.answers())]
     for answer, code in (("no", ExitCode.USAGE), ("yes", ExitCode.DONE)):
         assert admin("config", "show", "Asked").codes("errors") == ["name-unknown"]
         with pexpect.spawn(sys.executable, command, timeout=30, encoding="utf-8") as child:
@@ -208,7 +139,7 @@ def test_a_person_sees_the_plan_and_is_asked(admin: MstAdmin, tenant: Tenant, tm
 
 
 def test_only_prune_deletes_and_only_after_confirmation(admin: MstAdmin, tmp_path: Path) -> None:
-    directory = _declare(tmp_path / "d", DECLARED)
+    directory = declare(tmp_path, DECLARED)
     admin("apply", directory)
     assert admin("apply", directory, "--prune").codes("errors") == ["not-confirmed"]
     pruned = admin("apply", directory, "--prune", "--yes")
@@ -218,25 +149,25 @@ def test_only_prune_deletes_and_only_after_confirmation(admin: MstAdmin, tmp_pat
 
 
 def test_prune_deletes_nothing_of_a_kind_that_no_file_speaks_about(admin: MstAdmin, tmp_path: Path) -> None:
-    assert admin("apply", _declare(tmp_path / "d", DECLARED)).code == 0
-    silent = _declare(tmp_path / "d", "version: 1\nthresholds: []\n")
+    assert admin("apply", declare(tmp_path, DECLARED)).code == 0
+    silent = declare(tmp_path, "version: 1\nthresholds: []\n")
     assert admin("diff", silent, "--prune").data["changes"] == []
 
 
 def test_prune_leaves_a_configuration_that_a_site_uses_which_stays(admin: MstAdmin, tmp_path: Path) -> None:
     unused = "  - name: Unused\n    network: 172.29.0.0/16\nsites:"
-    assert admin("apply", _declare(tmp_path / "d", DECLARED.replace("sites:", unused))).code == 0
-    pruned = admin("diff", _declare(tmp_path / "d", "version: 1\nconfigurations: []\n"), "--prune")
+    assert admin("apply", declare(tmp_path, DECLARED.replace("sites:", unused))).code == 0
+    pruned = admin("diff", declare(tmp_path, "version: 1\nconfigurations: []\n"), "--prune")
     assert {item["name"] for item in pruned.data["changes"]} & {"Second", "Unused"} == {"Unused"}
-    both = admin("diff", _declare(tmp_path / "d", "version: 1\nsites: []\nconfigurations: []\n"), "--prune")
+    both = admin("diff", declare(tmp_path, "version: 1\nsites: []\nconfigurations: []\n"), "--prune")
     assert {"Oslo", "Second", "Unused"} <= {item["name"] for item in both.data["changes"]}
 
 
 def test_profiles_follow_the_site_that_is_made_with_them(admin: MstAdmin, tmp_path: Path) -> None:
-    directory = _declare(tmp_path / "d", DECLARED)
+    directory = declare(tmp_path, DECLARED)
     profiles = PROFILES.replace("Berlin", "Oslo").replace("ROOT", str(root_file(tmp_path)))
     profiles = profiles.replace("name: Android", "name: Phones").replace("name: iPhone", "name: Tablets")
-    (tmp_path / "d" / "profiles.yaml").write_text(profiles)
+    (tmp_path / "declared" / "profiles.yaml").write_text(profiles)
     applied = admin("apply", directory, "--no-resolve")
     assert applied.code == 0, applied.message
     assert [(item["verb"], item["kind"]) for item in applied.data["changes"]][-3:] == [
@@ -246,7 +177,7 @@ def test_profiles_follow_the_site_that_is_made_with_them(admin: MstAdmin, tmp_pa
     ]
     assert admin("apply", directory, "--no-resolve").data["changes"] == []
     text = DECLARED.replace("public_address: 192.0.2.8", "public_address: 192.0.2.9")
-    _declare(tmp_path / "d", text)
+    declare(tmp_path, text)
     moved = admin("apply", directory, "--no-resolve").data["changes"]
     assert [(item["kind"], item["name"], set(item["after"])) for item in moved] == [
         ("site", "Oslo", {"publicAddress"}),
@@ -259,7 +190,7 @@ def test_profiles_follow_the_site_that_is_made_with_them(admin: MstAdmin, tmp_pa
 def test_a_profile_gets_the_new_port_of_a_configuration_that_its_site_names_by_id(
     admin: MstAdmin, tmp_path: Path
 ) -> None:
-    assert admin("apply", _declare(tmp_path / "d", DECLARED)).code == 0
+    assert admin("apply", declare(tmp_path, DECLARED)).code == 0
     second = admin("config", "show", "Second").data["configuration"]["id"]
     text = DECLARED.replace("configuration: Second", f"configuration: {second}")
     text = text.replace("session_timeout: 1800", "session_timeout: 1800\n    listen_port: 8443")
@@ -268,20 +199,20 @@ def test_a_profile_gets_the_new_port_of_a_configuration_that_its_site_names_by_i
         .replace("Berlin", "Oslo")
         .replace("    trusted_root: ROOT\n", "")
     )
-    planned = admin("diff", _declare(tmp_path / "d", text + profiles), "--no-resolve").data["changes"]
+    planned = admin("diff", declare(tmp_path, text + profiles), "--no-resolve").data["changes"]
     (phone,) = [item for item in planned if item["name"] == "iPhone"]
     assert phone["after"]["server"]["address"] == "192.0.2.8:8443"
 
 
 def test_prune_deletes_profiles_only_where_profiles_are_declared(admin: MstAdmin, tmp_path: Path) -> None:
-    directory = _declare(tmp_path / "d", DECLARED)
+    directory = declare(tmp_path, DECLARED)
     profiles = PROFILES.replace("Berlin", "Oslo").replace("ROOT", str(root_file(tmp_path)))
-    (tmp_path / "d" / "profiles.yaml").write_text(profiles)
+    (tmp_path / "declared" / "profiles.yaml").write_text(profiles)
     assert admin("apply", directory, "--no-resolve").code == 0
-    (tmp_path / "d" / "profiles.yaml").unlink()
+    (tmp_path / "declared" / "profiles.yaml").unlink()
     silent = admin("diff", directory, "--prune", "--no-resolve").data["changes"]
     assert not {"profile", "trusted root"} & {item["kind"] for item in silent}
-    (tmp_path / "d" / "none.yaml").write_text("version: 1\nprofiles: []\n")
+    (tmp_path / "declared" / "none.yaml").write_text("version: 1\nprofiles: []\n")
     pruned = admin("diff", directory, "--prune", "--no-resolve").data["changes"]
     deleted = [(item["kind"], item["name"]) for item in pruned if item["verb"] == "delete"]
     assert ("profile", "Android") in deleted
@@ -291,9 +222,9 @@ def test_prune_deletes_profiles_only_where_profiles_are_declared(admin: MstAdmin
 
 
 def test_prune_deletes_no_site_that_a_declared_profile_names(admin: MstAdmin, tmp_path: Path) -> None:
-    assert admin("apply", _declare(tmp_path / "d", DECLARED)).code == 0
+    assert admin("apply", declare(tmp_path, DECLARED)).code == 0
     profiles = PROFILES.replace("Berlin", "Oslo").replace("ROOT", str(root_file(tmp_path)))
-    directory = _declare(tmp_path / "d", f"{profiles}sites: []\n")
+    directory = declare(tmp_path, f"{profiles}sites: []\n")
     assert admin("diff", directory, "--no-resolve").code == 0
     refused = admin("diff", directory, "--prune", "--no-resolve")
     assert refused.codes("errors") == ["declarations-invalid"]
@@ -302,18 +233,18 @@ def test_prune_deletes_no_site_that_a_declared_profile_names(admin: MstAdmin, tm
 
 def test_mistakes_in_profiles_have_their_place_too(admin: MstAdmin, tmp_path: Path) -> None:
     text = PROFILES.replace("site: Berlin", "site: Nowhere").replace("ROOT", str(tmp_path / "none.pem"))
-    directory = _declare(tmp_path / "d", text)
+    directory = declare(tmp_path, text)
     refused = admin("diff", directory)
     assert refused.message.endswith(f"tenant.yaml:21:19: there is no certificate at {tmp_path}/none.pem")
-    _declare(tmp_path / "d", text.replace(str(tmp_path / "none.pem"), str(root_file(tmp_path))))
+    declare(tmp_path, text.replace(str(tmp_path / "none.pem"), str(root_file(tmp_path))))
     assert admin("diff", directory).message.endswith("tenant.yaml:6:11: no site is called `Nowhere`")
-    _declare(tmp_path / "d", text.replace("defendertoggle: 0", "VPN: 1"))
+    declare(tmp_path, text.replace("defendertoggle: 0", "VPN: 1"))
     assert "tenant.yaml:11:22: custom_settings.VPN" in admin("diff", directory).message
 
 
 def test_a_refusal_names_the_change_and_keeps_what_was_done(admin: MstAdmin, tmp_path: Path) -> None:
     text = "version: 1\nconfigurations:\n  - {name: Third, network: 169.254.0.0/16}\n"
-    refused = admin("apply", _declare(tmp_path / "d", text), client=READER)
+    refused = admin("apply", declare(tmp_path, text), client=READER)
     assert (refused.code, refused.codes("errors")) == (ExitCode.SIGN_IN, ["permission-missing"])
     assert refused.message.startswith("create configuration Third: ")
     assert refused.data["changes"] == []
@@ -323,5 +254,5 @@ def test_a_site_with_an_unknown_configuration_is_found_before_any_change(
     admin: MstAdmin, tmp_path: Path
 ) -> None:
     text = "version: 1\nsites:\n  - {name: A, public_address: 192.0.2.1, configuration: Nowhere}\n"
-    refused = admin("apply", _declare(tmp_path / "d", text))
+    refused = admin("apply", declare(tmp_path, text))
     assert refused.message.endswith("tenant.yaml:3:57: no server configuration is called `Nowhere`")

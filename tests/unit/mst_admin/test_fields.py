@@ -9,10 +9,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from mst_admin.declarations import DeclarationError, parse_declarations
+from mst_admin.metrics import ThresholdObject
 from mst_admin.objects.configuration import ConfigurationObject
 from mst_admin.objects.profile import AppObject, ProfileObject, ProxyObject, RuleObject
 from mst_admin.objects.site import SiteObject, WindowObject
-from mst_admin.objects.threshold import ThresholdObject
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import Body, judge
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody

@@ -9,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from mst_admin.declarations import DeclarationError, parse_declarations
+from mst_admin.metrics import ThresholdObject, judge_threshold, threshold_body
 from mst_admin.objects.configuration import (
     ConfigurationObject,
     configuration_body,
@@ -17,7 +18,6 @@ from mst_admin.objects.configuration import (
 )
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import SiteObject, WindowObject, judge_site, site_body, utc_offset
-from mst_admin.objects.threshold import ThresholdObject, judge_threshold, threshold_body
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody

@@ -1,7 +1,6 @@
 """Trusted roots that are declared by themselves, against real lab tenants."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, root_file
@@ -64,20 +63,6 @@ def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> No
     ]
     fixed = declare(tmp_path, DECLARED.replace("platform: android-work-profile", "platform: ios"))
     assert admin("diff", fixed, "--no-resolve").codes("errors") == ["profile-platform-fixed"]
-
-
-def test_an_export_has_those_that_are_named_and_prune_deletes_none(
-    admin: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
-) -> None:
-    root_file(tmp_path)
-    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
-    target = tmp_path / "export"
-    assert "trusted_roots.yaml" in admin("export", str(target)).data["files"]
-    assert "Other root" not in (target / "trusted_roots.yaml").read_text()
-    assert admin("diff", str(target), "--no-resolve", "--exit-code", "--prune").code == 0
-    copy = command(empty)
-    assert copy("apply", str(target), "--no-resolve").code == 0
-    assert copy("apply", str(target), "--no-resolve").data["changes"] == []
 
 
 def test_a_root_is_that_of_its_profile_however_it_is_spelled(

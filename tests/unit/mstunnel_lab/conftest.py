@@ -21,6 +21,9 @@ from tests.unit.mstunnel_lab.pages import Pages
 HERE = Path(__file__).parent
 LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
 GRAPH_DEFAULT = "https://graph.microsoft.com/.default"
+SITES = "/deviceManagement/microsoftTunnelSites"
+CONFIGURATIONS = "/deviceManagement/microsoftTunnelConfigurations"
+SEED = str(HERE / "seed.yaml")
 GATEWAY = "3678c9e9-9681-447a-974d-d19f668fcd88"
 APPS = {
     "setup": "11111111-1111-4111-8111-111111111111",
@@ -40,6 +43,12 @@ SECRETS = {
     "policies": "a-secret-of-the-policies",
     "half": "a-secret-of-the-half",
 }
+
+
+def agent_form(scope: str = GRAPH_DEFAULT) -> dict[str, str]:
+    """What the application of an agent sends for a token."""
+    form = {"grant_type": "client_credentials", "client_id": APPS["agent"]}
+    return form | {"client_secret": SECRETS["agent"], "scope": scope}
 
 
 class TrustAdapter(HTTPAdapter):
@@ -113,8 +122,7 @@ class LabClient:
     tokens: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def password(self, name: str) -> str:
-        users = {user["upn"].partition("@")[0]: user for user in self.description["users"]}
-        return str(users[name]["password"])
+        return str(self.user(name)["password"])
 
     def oauth(self, path: str, form: dict[str, str], tenant: str = "") -> requests.Response:
         base = f"{self.description['graph']}/{tenant or self.description['tenant_id']}"
@@ -131,13 +139,7 @@ class LabClient:
         return self._token(form)
 
     def app_token(self, app: str, scope: str = GRAPH_DEFAULT) -> str:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": APPS[app],
-            "client_secret": SECRETS[app],
-            "scope": scope,
-        }
-        return self._token(form)
+        return self._token(agent_form(scope) | {"client_id": APPS[app], "client_secret": SECRETS[app]})
 
     def _token(self, form: dict[str, str]) -> str:
         answer = self.oauth("token", form)
@@ -167,22 +169,48 @@ class LabClient:
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         return self.session.request(method, address, json=body, headers=headers, timeout=20, **options)
 
+    def status(self, who: str, method: str, path: str, body: Any = None, token: str | None = None) -> int:
+        """The status of the answer."""
+        return self.graph(who, method, path, body, token).status_code
+
+    def read(self, path: str) -> Any:
+        """What an administrator reads there."""
+        return self.graph("admin", "GET", path).json()
+
+    def create(self, path: str, body: Any, who: str = "admin") -> Any:
+        """Create an entity; returns it."""
+        answer = self.graph(who, "POST", path, body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
     def site_id(self, name: str = "Berlin") -> str:
-        path = f"/deviceManagement/microsoftTunnelSites?$filter=displayName eq '{name}'"
-        return str(self.graph("admin", "GET", path).json()["value"][0]["id"])
+        return self._id(f"{SITES}?$filter=displayName eq '{name}'")
 
     def configuration_id(self, name: str = "Main") -> str:
-        path = f"/deviceManagement/microsoftTunnelConfigurations?$filter=displayName eq '{name}'"
-        return str(self.graph("admin", "GET", path).json()["value"][0]["id"])
+        return self._id(f"{CONFIGURATIONS}?$filter=displayName eq '{name}'")
 
     def principal_id(self, app_id: str) -> str:
-        path = f"/servicePrincipals?$filter=appId eq '{app_id}'"
-        return str(self.graph("admin", "GET", path).json()["value"][0]["id"])
+        return self._id(f"/servicePrincipals?$filter=appId eq '{app_id}'")
+
+    def _id(self, path: str) -> str:
+        return str(self.read(path)["value"][0]["id"])
+
+    def user(self, name: str) -> dict[str, Any]:
+        """A user as lab.json has it."""
+        found: list[dict[str, Any]] = self.description["users"]
+        return next(user for user in found if user["upn"] == f"{name}@lab.example")
+
+    def control(self, method: str, path: str, document: object = None, key: str = "") -> requests.Response:
+        """Ask a control path."""
+        known = self.description["control"]
+        headers = {"Authorization": f"Bearer {key or known['key']}"}
+        address = f"{known['address']}/{path}"
+        return self.session.request(method, address, json=document, headers=headers, timeout=20)
 
 
 @pytest.fixture(scope="session")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    running = start(tmp_path_factory.mktemp("lab"), "--port", "0", "--seed", str(HERE / "seed.yaml"))
+    running = start(tmp_path_factory.mktemp("lab"), "--port", "0", "--seed", SEED)
     yield running
     assert running.stop(15) == 0
     assert running.errors == ""

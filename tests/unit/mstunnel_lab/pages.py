@@ -77,6 +77,17 @@ class Pages:
         fields = {name: value for name, value in {**self.page.fields, **changes}.items() if value != "-"}
         return self._read(self.session.post(address, data=fields, timeout=20))
 
+    def fill(self, path: str, **changes: str) -> Page:
+        """Open a form and send it."""
+        self.open(path)
+        return self.send(**changes)
+
+    @property
+    def saved(self) -> str:
+        """The id of the object whose page says that it was saved."""
+        assert "Saved." in self.page.text, self.page.text
+        return self.page.address.split("/")[-1].removesuffix("?saved")
+
     def sign_in(self, upn: str) -> Page:
         """Sign in to the admin center with the password (and code) of lab.json."""
         user = next(item for item in self.description["users"] if item["upn"] == upn)

@@ -12,9 +12,8 @@ from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
+from tests.unit.mstunnel_lab.conftest import APPS, SECRETS, SEED, agent_form
 
-SEED = Path(__file__).with_name("seed.yaml")
-AGENT = "44444444-4444-4444-8444-444444444444"
 HOSTS = {
     "gcc-high": ("login.microsoftonline.us", "graph.microsoft.us"),
     "dod": ("login.microsoftonline.us", "dod-graph.microsoft.us"),
@@ -42,7 +41,7 @@ def test_the_client_finds_a_national_cloud(
 ) -> None:
     seed = tmp_path / "seed.yaml"
     # The addresses of further pages would name the port, which the cloud's have not.
-    seed.write_text(SEED.read_text().replace("page_size: 2", "page_size: 100"))
+    seed.write_text(Path(SEED).read_text().replace("page_size: 2", "page_size: 100"))
     running = start_lab("--port", "0", "--seed", str(seed), "--cloud", name)
     description, (login, graph_host) = running.description, HOSTS[name]
     port = int(description["graph"].rpartition(":")[2])
@@ -51,8 +50,8 @@ def test_the_client_finds_a_national_cloud(
     found_here(port)
     where, http = cloud(name), HttpSession(SystemClock(), description["ca_file"])
     try:
-        sign_in = SignIn(http, SystemClock(), where, description["tenant_id"], AGENT)
-        token = sign_in.client_secret("a-secret-of-the-agent")
+        sign_in = SignIn(http, SystemClock(), where, description["tenant_id"], APPS["agent"])
+        token = sign_in.client_secret(SECRETS["agent"])
         sites = Graph(http, where, token, SystemClock()).sites()
         assert {site.display_name for site in sites} == {"Berlin", "Osaka", "Lima"}
     finally:
@@ -63,15 +62,12 @@ def test_tokens_of_one_cloud_are_worth_nothing_in_another(
     start_lab: Callable[..., Any], trusting: Any
 ) -> None:
     """A lab that stands in for GCC High knows no resource of the public cloud."""
-    running = start_lab("--port", "0", "--seed", str(SEED), "--cloud", "gcc-high", "--name", "localhost")
+    running = start_lab("--port", "0", "--seed", SEED, "--cloud", "gcc-high", "--name", "localhost")
     description = running.description
     port = int(description["graph"].rpartition(":")[2])
-    form = {"grant_type": "client_credentials", "client_id": AGENT, "client_secret": "a-secret-of-the-agent"}
     address = f"https://localhost:{port}/{description['tenant_id']}/oauth2/v2.0/token"
     with trusting(description["ca_file"]) as session:
-        public = session.post(
-            address, data=form | {"scope": "https://graph.microsoft.com/.default"}, timeout=20
-        )
-        own = session.post(address, data=form | {"scope": "https://graph.microsoft.us/.default"}, timeout=20)
+        public = session.post(address, data=agent_form(), timeout=20)
+        own = session.post(address, data=agent_form("https://graph.microsoft.us/.default"), timeout=20)
     assert public.json()["error_codes"] == [500011]
     assert "access_token" in own.json()

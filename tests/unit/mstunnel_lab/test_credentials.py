@@ -1,8 +1,8 @@
-"""Secrets and certificates of applications: made, used by the real MSAL, rolled, removed."""
+"""Secrets, certificates and client assertions of applications: every claim counts; rolled, removed."""
 
 import base64
 import time
-from collections.abc import Callable
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,20 +11,97 @@ import msal
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from mstunnel_lab.entra.oauth import ASSERTION_TYPE, check_assertion
 from mstunnel_lab.entra.tokens import thumbprints
+from mstunnel_lab.errors import OAuthError
 from mstunnel_lab.pki import self_signed
+from mstunnel_setup.tenant.wire import KeyCredential
+from tests.unit.mstunnel_lab.conftest import GRAPH_DEFAULT
 
 PROOF_AUDIENCE = "00000002-0000-0000-c000-000000000000"
-DEFAULT = ["https://graph.microsoft.com/.default"]
+AUDIENCE = "https://lab.example/tenant/oauth2/v2.0/token"
+KEY = rsa.generate_private_key(65537, 2048)
+OTHER_KEY = rsa.generate_private_key(65537, 2048)
+DER = self_signed(KEY, "gateway")
+OTHER_DER = self_signed(OTHER_KEY, "gateway")
+CREDENTIALS = (KeyCredential(key=base64.b64encode(DER).decode()),)
+SHA1, SHA256 = thumbprints(DER)
 
 
-def application(lab: Any, **body: Any) -> dict[str, Any]:
-    """A new application with a service principal."""
-    made: dict[str, Any] = lab.graph(
-        "admin", "POST", "/applications", {"displayName": "rolled", **body}
-    ).json()
-    assert lab.graph("admin", "POST", "/servicePrincipals", {"appId": made["appId"]}).status_code == 201
-    return made
+def assertion(
+    key: Any = KEY, algorithm: str = "RS256", header: dict[str, str] | None = None, **claims: Any
+) -> str:
+    now = int(time.time())
+    full = {"aud": AUDIENCE, "iss": "client", "sub": "client", "exp": now + 300, "jti": str(uuid.uuid4())}
+    payload = {name: value for name, value in (full | claims).items() if value is not None}
+    return jwt.encode(payload, key, algorithm, headers=header if header is not None else {"x5t": SHA1})
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "header"),
+    [
+        ("RS256", {"x5t": SHA1}),
+        ("RS256", {"x5t": SHA1 + "="}),
+        ("PS256", {"x5t#S256": SHA256}),
+        ("PS256", {"x5t": SHA1, "x5t#S256": SHA256}),
+    ],
+)
+def test_accepted(algorithm: str, header: dict[str, str]) -> None:
+    text = assertion(algorithm=algorithm, header=header, jti="once")
+    assert check_assertion(text, "client", AUDIENCE, CREDENTIALS).jti == "once"
+
+
+@pytest.mark.parametrize(
+    ("changes", "number"),
+    [
+        ({"aud": "https://elsewhere/token"}, 700023),
+        ({"iss": "other"}, 700021),
+        ({"sub": "other"}, 700021),
+        ({"exp": int(time.time()) - 900}, 700024),
+        ({"nbf": int(time.time()) + 86_400}, 700024),
+        ({"exp": int(time.time()) + 86_400}, 700024),
+        ({"exp": float("inf")}, 50027),
+        ({"exp": None}, 50027),
+        ({"jti": None}, 50027),
+        ({"key": OTHER_KEY}, 700027),
+        ({"header": {"x5t": "AAAA"}}, 700027),
+        ({"header": {"x5t": SHA1, "x5t#S256": "AAAA"}}, 700027),
+        ({"header": {}}, 5002730),
+        ({"key": "a-shared-secret-of-32-characters!", "algorithm": "HS256"}, 5002738),
+        ({"key": None, "algorithm": "none"}, 5002738),
+    ],
+)
+def test_refused(changes: dict[str, Any], number: int) -> None:
+    with pytest.raises(OAuthError) as caught:
+        check_assertion(assertion(**changes), "client", AUDIENCE, CREDENTIALS)
+    assert (caught.value.error, caught.value.status, caught.value.number) == ("invalid_client", 401, number)
+
+
+def credential(certificate: bytes) -> dict[str, str]:
+    key = base64.b64encode(certificate).decode()
+    return {"type": "AsymmetricX509Cert", "usage": "Verify", "key": key}
+
+
+@pytest.fixture
+def application(lab: Any) -> dict[str, Any]:
+    """An application with a certificate and a service principal."""
+    body = {"displayName": "rolled", "keyCredentials": [credential(DER)]}
+    made: dict[str, Any] = lab.create("/applications", body)
+    lab.create("/servicePrincipals", {"appId": made["appId"]})
+    return made | {"path": f"/applications/{made['id']}"}
+
+
+def test_an_assertion_and_its_jti_are_good_for_one_request(lab: Any, application: dict[str, Any]) -> None:
+    client = application["appId"]
+    endpoint = f"{lab.description['authority']}/oauth2/v2.0/token"
+    form = {"client_id": client, "grant_type": "client_credentials", "scope": GRAPH_DEFAULT}
+    common = {"aud": endpoint, "iss": client, "sub": client, "jti": "used"}
+    first, later = assertion(**common), assertion(**common, exp=int(time.time()) + 200)
+    statuses = [
+        lab.oauth("token", form | {"client_assertion": text, "client_assertion_type": ASSERTION_TYPE})
+        for text in (first, first, later)
+    ]
+    assert [answer.status_code for answer in statuses] == [200, 401, 401]
 
 
 def signed_in(lab: Any, app_id: str, credential: Any) -> Any:
@@ -35,67 +112,43 @@ def signed_in(lab: Any, app_id: str, credential: Any) -> Any:
         instance_discovery=False,
         http_client=lab.session,
     )
-    return client.acquire_token_for_client(DEFAULT)
+    return client.acquire_token_for_client([GRAPH_DEFAULT])
 
 
-def test_a_secret_is_shown_once_and_works(lab: Any) -> None:
-    made = application(lab)
-    path = f"/applications/{made['id']}"
+def test_a_secret_is_shown_once_and_works(lab: Any, application: dict[str, Any]) -> None:
+    path, client = application["path"], application["appId"]
     answer = lab.graph("admin", "POST", f"{path}/addPassword", {"passwordCredential": {"displayName": "one"}})
     secret = answer.json()
     assert answer.status_code == 200
     assert secret["hint"] == secret["secretText"][:3]
     life = datetime.fromisoformat(secret["endDateTime"]) - datetime.fromisoformat(secret["startDateTime"])
     assert life == timedelta(days=730)
-    stored = lab.graph("admin", "GET", path).json()["passwordCredentials"]
+    stored = lab.read(path)["passwordCredentials"]
     assert stored == [{**{k: v for k, v in secret.items() if k != "@odata.context"}, "secretText": None}]
-    assert secret["secretText"] not in lab.graph("admin", "GET", path).text
-    assert "access_token" in signed_in(lab, made["appId"], secret["secretText"])
-    assert signed_in(lab, made["appId"], "guess")["error_codes"] == [7000215]
-    removed = lab.graph("admin", "POST", f"{path}/removePassword", {"keyId": secret["keyId"]})
-    assert removed.status_code == 204
-    assert signed_in(lab, made["appId"], secret["secretText"])["error_codes"] == [7000215]
-    again = lab.graph("admin", "POST", f"{path}/removePassword", {"keyId": secret["keyId"]})
-    assert again.status_code == 400
+    assert secret["secretText"] not in str(lab.read(path))
+    assert "access_token" in signed_in(lab, client, secret["secretText"])
+    assert signed_in(lab, client, "guess")["error_codes"] == [7000215]
+    # An application with a secret can be changed.
+    assert lab.status("admin", "PATCH", path, {"notes": "kept"}) == 204
+    assert len(lab.read(path)["passwordCredentials"]) == 1
+    removals = [
+        lab.status("admin", "POST", f"{path}/removePassword", {"keyId": secret["keyId"]}) for _ in "12"
+    ]
+    assert removals == [204, 400]
+    assert signed_in(lab, client, secret["secretText"])["error_codes"] == [7000215]
 
 
-def test_an_application_with_a_secret_can_be_changed(lab: Any) -> None:
-    made = application(lab)
-    path = f"/applications/{made['id']}"
-    lab.graph("admin", "POST", f"{path}/addPassword", {})
-    assert lab.graph("admin", "PATCH", path, {"notes": "kept"}).status_code == 204
-    assert len(lab.graph("admin", "GET", path).json()["passwordCredentials"]) == 1
-
-
-def test_a_secret_ends(lab: Any) -> None:
-    made = application(lab)
+def test_a_secret_ends(lab: Any, application: dict[str, Any]) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=1)
-    wish = {"passwordCredential": {"endDateTime": soon.isoformat()}}
-    answer = lab.graph("admin", "POST", f"/applications/{made['id']}/addPassword", wish).json()
-    assert "access_token" in signed_in(lab, made["appId"], answer["secretText"])
+    path, client = f"{application['path']}/addPassword", application["appId"]
+    body = {"passwordCredential": {"endDateTime": soon.isoformat()}}
+    secret = lab.graph("admin", "POST", path, body).json()["secretText"]
+    assert "access_token" in signed_in(lab, client, secret)
     time.sleep(max(0.0, (soon - datetime.now(UTC)).total_seconds()))
-    assert signed_in(lab, made["appId"], answer["secretText"])["error_codes"] == [7000222]
-
-
-def test_a_secret_that_ends_before_it_begins(lab: Any) -> None:
-    made = application(lab)
-    wish = {"passwordCredential": {"endDateTime": "2020-01-01T00:00:00Z"}}
-    answer = lab.graph("admin", "POST", f"/applications/{made['id']}/addPassword", wish)
+    assert signed_in(lab, client, secret)["error_codes"] == [7000222]
+    body = {"passwordCredential": {"endDateTime": "2020-01-01T00:00:00Z"}}
+    answer = lab.graph("admin", "POST", path, body)
     assert (answer.status_code, "after startDateTime" in answer.text) == (400, True)
-
-
-@pytest.fixture(scope="module")
-def keys() -> Callable[[], tuple[rsa.RSAPrivateKey, bytes]]:
-    def make() -> tuple[rsa.RSAPrivateKey, bytes]:
-        key = rsa.generate_private_key(65537, 2048)
-        return key, self_signed(key, "gateway")
-
-    return make
-
-
-def credential(certificate: bytes) -> dict[str, str]:
-    key = base64.b64encode(certificate).decode()
-    return {"type": "AsymmetricX509Cert", "usage": "Verify", "key": key}
 
 
 def proof(key: rsa.RSAPrivateKey, certificate: bytes, issuer: str, **claims: Any) -> str:
@@ -104,48 +157,35 @@ def proof(key: rsa.RSAPrivateKey, certificate: bytes, issuer: str, **claims: Any
     return jwt.encode(body, key, algorithm="RS256", headers={"x5t": thumbprints(certificate)[0]})
 
 
-def test_an_application_rolls_its_own_key(lab: Any, keys: Any) -> None:
+def test_an_application_rolls_its_own_key(lab: Any, application: dict[str, Any]) -> None:
     """It needs no permission of Graph for it, only the key that it has."""
-    (old, old_certificate), (new, new_certificate) = keys(), keys()
-    made = application(lab, keyCredentials=[credential(old_certificate)])
-
-    def assertion(key: rsa.RSAPrivateKey, certificate: bytes) -> str:
-        address = f"{lab.description['authority']}/oauth2/v2.0/token"
-        body = {"aud": address, "iss": made["appId"], "sub": made["appId"], "jti": str(time.time_ns())}
-        body["exp"] = int(time.time()) + 300
-        return jwt.encode(body, key, algorithm="RS256", headers={"x5t": thumbprints(certificate)[0]})
+    path, client, own = application["path"], application["appId"], application["id"]
+    address = f"{lab.description['authority']}/oauth2/v2.0/token"
 
     def token(key: rsa.RSAPrivateKey, certificate: bytes) -> Any:
-        return signed_in(lab, made["appId"], {"client_assertion": lambda: assertion(key, certificate)})
+        header = {"x5t": thumbprints(certificate)[0]}
+        claims: dict[str, Any] = {"aud": address, "iss": client, "sub": client, "header": header}
+        return signed_in(lab, client, {"client_assertion": lambda: assertion(key, **claims)})
 
-    bearer = token(old, old_certificate)["access_token"]
-    path = f"/applications/{made['id']}"
-    body = {"keyCredential": credential(new_certificate), "passwordCredential": None}
-    stranger, strange_certificate = keys()
+    bearer = token(KEY, DER)["access_token"]
+    body: dict[str, Any] = {"keyCredential": credential(OTHER_DER), "passwordCredential": None}
+    stranger = rsa.generate_private_key(65537, 2048)
     for wrong in (
-        proof(old, old_certificate, made["appId"]),
-        proof(old, old_certificate, made["id"], aud="https://graph.microsoft.com"),
-        proof(old, old_certificate, made["id"], exp=int(time.time()) - 600),
-        proof(stranger, strange_certificate, made["id"]),
-        proof(stranger, old_certificate, made["id"]),
+        proof(KEY, DER, client),
+        proof(KEY, DER, own, aud="https://graph.microsoft.com"),
+        proof(KEY, DER, own, exp=int(time.time()) - 600),
+        proof(stranger, self_signed(stranger, "stranger"), own),
+        proof(stranger, DER, own),
     ):
         refused = lab.graph("", "POST", f"{path}/addKey", {**body, "proof": wrong}, token=bearer)
         assert (refused.status_code, "proof" in refused.text) == (403, True)
-    good = proof(old, old_certificate, made["id"])
-    added = lab.graph("", "POST", f"{path}/addKey", {**body, "proof": good}, token=bearer)
+    body["proof"] = proof(KEY, DER, own)
+    assert lab.status("app:other", "POST", f"{path}/addKey", body) == 403
+    added = lab.graph("", "POST", f"{path}/addKey", body, token=bearer)
     assert (added.status_code, added.json()["key"]) == (200, None)
-    twice = lab.graph("", "POST", f"{path}/addKey", {**body, "proof": good}, token=bearer)
-    assert twice.status_code == 400
-    first = lab.graph("admin", "GET", path).json()["keyCredentials"][0]["keyId"]
-    removal = {"keyId": first, "proof": proof(new, new_certificate, made["id"])}
-    assert lab.graph("", "POST", f"{path}/removeKey", removal, token=bearer).status_code == 204
-    assert token(old, old_certificate)["error_codes"] == [700027]
-    assert "access_token" in token(new, new_certificate)
-
-
-def test_another_application_does_not_roll_it(lab: Any, keys: Any) -> None:
-    key, certificate = keys()
-    made = application(lab, keyCredentials=[credential(certificate)])
-    body = {"keyCredential": credential(keys()[1]), "proof": proof(key, certificate, made["id"])}
-    answer = lab.graph("app:other", "POST", f"/applications/{made['id']}/addKey", body)
-    assert answer.status_code == 403
+    assert lab.status("", "POST", f"{path}/addKey", body, token=bearer) == 400
+    first = lab.read(path)["keyCredentials"][0]["keyId"]
+    removal = {"keyId": first, "proof": proof(OTHER_KEY, OTHER_DER, own)}
+    assert lab.status("", "POST", f"{path}/removeKey", removal, token=bearer) == 204
+    assert token(KEY, DER)["error_codes"] == [700027]
+    assert "access_token" in token(OTHER_KEY, OTHER_DER)

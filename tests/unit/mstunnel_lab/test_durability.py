@@ -5,23 +5,18 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from tests.bench import checkins
-
-SEED = str(Path(__file__).with_name("seed.yaml"))
-CONFIGURATIONS = "/beta/deviceManagement/microsoftTunnelConfigurations"
+from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SEED, agent_form
 
 
 def agent_token(description: dict[str, Any], session: requests.Session) -> str:
-    form = {"grant_type": "client_credentials", "client_id": "44444444-4444-4444-8444-444444444444"}
-    form |= {"client_secret": "a-secret-of-the-agent", "scope": "https://graph.microsoft.com/.default"}
     address = f"{description['authority']}/oauth2/v2.0/token"
-    return str(session.post(address, data=form, timeout=20).json()["access_token"])
+    return str(session.post(address, data=agent_form(), timeout=20).json()["access_token"])
 
 
 class Writer(threading.Thread):
@@ -30,7 +25,7 @@ class Writer(threading.Thread):
     def __init__(self, description: dict[str, Any], session: requests.Session, token: str) -> None:
         super().__init__()
         self.session = session
-        self.address = description["graph"] + CONFIGURATIONS
+        self.address = f"{description['graph']}/beta{CONFIGURATIONS}"
         self.headers = {"Authorization": f"Bearer {token}"}
         self.acknowledged: list[str] = []
 
@@ -67,7 +62,7 @@ def test_nothing_acknowledged_is_lost_when_the_lab_is_killed(
     again = start_lab("--port", "0")
     with trusting(again.description["ca_file"]) as session:
         headers = {"Authorization": f"Bearer {agent_token(again.description, session)}"}
-        last = f"{again.description['graph']}{CONFIGURATIONS}/{writer.acknowledged[-1]}"
+        last = f"{again.description['graph']}/beta{CONFIGURATIONS}/{writer.acknowledged[-1]}"
         assert session.get(last, headers=headers, timeout=20).status_code == 200
 
 

@@ -1,12 +1,17 @@
-"""What the lab's Graph does when it is asked rightly."""
+"""What the lab's Graph does when it is asked rightly, and that it refuses what Graph and Entra refuse."""
 
 import base64
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
-SITES = "/deviceManagement/microsoftTunnelSites"
-CONFIGURATIONS = "/deviceManagement/microsoftTunnelConfigurations"
+from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SITES
+
+CASES = Path(__file__).parent / "cases"
+METHODS = ("get", "post", "patch", "delete")
 
 
 def test_a_configuration_lives(lab: Any) -> None:
@@ -19,21 +24,17 @@ def test_a_configuration_lives(lab: Any) -> None:
         "splitDNS": ["corp.lab.example"],
         "advancedSettings": [{"name": "session-timeout", "value": "7200"}],
     }
-    created = lab.graph("admin", "POST", CONFIGURATIONS, body)
-    assert created.status_code == 201
-    document = created.json()
+    document = lab.create(CONFIGURATIONS, body)
     assert document["routeIncludes"] == document["routesInclude"] == ["10.0.0.0/8"]
     assert (document["listenPort"], document["roleScopeTagIds"]) == (443, ["0"])
     path = f"{CONFIGURATIONS}/{document['id']}"
-    changed = lab.graph("admin", "PATCH", path, {"routeIncludes": ["10.1.0.0/16"], "ipv6Network": None})
-    assert changed.status_code == 200
-    read = lab.graph("admin", "GET", path).json()
-    assert read["routesInclude"] == ["10.1.0.0/16"]
-    assert read["ipv6Network"] is None
+    changes = {"routeIncludes": ["10.1.0.0/16"], "ipv6Network": None}
+    assert lab.status("admin", "PATCH", path, changes) == 200
+    read = lab.read(path)
+    assert (read["routesInclude"], read["ipv6Network"]) == (["10.1.0.0/16"], None)
     assert (read["network"], read["splitDNS"]) == ("10.20.0.0/16", ["corp.lab.example"])
     assert read["lastUpdateDateTime"] > document["lastUpdateDateTime"]
-    assert lab.graph("admin", "DELETE", path).status_code == 204
-    assert lab.graph("admin", "GET", path).status_code == 404
+    assert [lab.status("admin", method, path) for method in ("DELETE", "GET")] == [204, 404]
 
 
 @pytest.mark.parametrize("how", ["nested", "bind"])
@@ -45,54 +46,46 @@ def test_a_site_lives(lab: Any, how: str) -> None:
         reference = {"microsoftTunnelConfiguration@odata.bind": address}
     window = {"upgradeWindowStartTime": "23:00:00", "upgradeWindowEndTime": "00:00:00"}
     body = {"displayName": f"New {how}", "publicAddress": "new.lab.example", **window, **reference}
-    created = lab.graph("admin", "POST", SITES, body)
-    assert created.status_code == 201, created.text
-    path = f"{SITES}/{created.json()['id']}"
-    assert lab.graph("admin", "GET", f"{path}/microsoftTunnelConfiguration").json()["id"] == configuration
-    expanded = lab.graph(
-        "admin", "GET", f"{path}?$expand=microsoftTunnelConfiguration&$select=displayName"
-    ).json()
+    path = f"{SITES}/{lab.create(SITES, body)['id']}"
+    assert lab.read(f"{path}/microsoftTunnelConfiguration")["id"] == configuration
+    expanded = lab.read(f"{path}?$expand=microsoftTunnelConfiguration&$select=displayName")
     assert expanded["microsoftTunnelConfiguration"]["displayName"] == "Main"
     assert set(expanded) == {"@odata.context", "displayName", "microsoftTunnelConfiguration"}
-    assert lab.graph("admin", "POST", f"{path}/requestUpgrade").status_code == 204
+    assert lab.status("admin", "POST", f"{path}/requestUpgrade") == 204
     changed = lab.graph("admin", "PATCH", path, {"description": "east"}).json()
     assert changed["upgradeWindowStartTime"] == "23:00:00"
     assert changed["labUpgradeRequestedDateTime"]
-    assert lab.graph("admin", "DELETE", path).status_code == 204
+    assert lab.status("admin", "DELETE", path) == 204
 
 
 def test_collections_come_in_pages(lab: Any) -> None:
-    path = f"{SITES}?$count=true&$orderby=displayName&$select=displayName"
-    first = lab.graph("admin", "GET", path).json()
+    first = lab.read(f"{SITES}?$count=true&$orderby=displayName&$select=displayName")
     assert [site["displayName"] for site in first["value"]] == ["Berlin", "Lima"]
     assert first["@odata.count"] == 3
-    second = lab.graph("admin", "GET", first["@odata.nextLink"]).json()
+    second = lab.read(first["@odata.nextLink"])
     assert [site["displayName"] for site in second["value"]] == ["Osaka"]
     assert "@odata.nextLink" not in second
-    assert len(lab.graph("admin", "GET", f"{SITES}?$top=1").json()["value"]) == 1
+    assert len(lab.read(f"{SITES}?$top=1")["value"]) == 1
     assert lab.graph("admin", "GET", f"{SITES}/$count").text == "3"
 
 
 def test_a_server_that_an_application_registers_checks_in_with_its_own(lab: Any) -> None:
     path = f"{SITES}/{lab.site_id('Osaka')}/microsoftTunnelServers"
     body = {"displayName": "gw2", "deploymentMode": "standaloneRootful"}
-    created = lab.graph("app:other", "POST", path, body).json()
+    created = lab.create(path, body, "app:other")
     assert (created["lastCheckinDateTime"], created["tunnelServerHealthStatus"]) == (None, "unknown")
     one = f"{path}/{created['id']}"
     assert lab.graph("app:agent", "PATCH", one, {"displayName": "gw2"}).json()["lastCheckinDateTime"]
-    assert lab.graph("app:other", "PATCH", one, {"displayName": "gw2"}).status_code == 403
-    assert lab.graph("app:other", "DELETE", one).status_code == 204
+    assert lab.status("app:other", "PATCH", one, {"displayName": "gw2"}) == 403
+    assert lab.status("app:other", "DELETE", one) == 204
 
 
 def test_a_server_registers_checks_in_and_leaves(lab: Any) -> None:
-    site = lab.site_id("Osaka")
-    path = f"{SITES}/{site}/microsoftTunnelServers"
+    site = f"{SITES}/{lab.site_id('Osaka')}"
+    path = f"{site}/microsoftTunnelServers"
     body = {"displayName": "gw1", "deploymentMode": "standaloneRootless"}
-    created = lab.graph("intune", "POST", path, body)
-    assert created.status_code == 201
-    server = created.json()
-    assert server["lastCheckinDateTime"] is None
-    assert server["tunnelServerHealthStatus"] == "unknown"
+    server = lab.create(path, body, "intune")
+    assert (server["lastCheckinDateTime"], server["tunnelServerHealthStatus"]) == (None, "unknown")
     one = f"{path}/{server['id']}"
     health = {"status": "healthy", "serverImageDigest": "sha256:aa", "metrics": {"cpu": 12}}
     seen = lab.graph("app:agent", "PATCH", one, {"displayName": "gw1", "labHealth": health}).json()
@@ -101,63 +94,150 @@ def test_a_server_registers_checks_in_and_leaves(lab: Any) -> None:
     again = lab.graph("app:agent", "PATCH", one, {}).json()
     assert again["lastCheckinDateTime"] > seen["lastCheckinDateTime"]
     assert again["labHealth"]["metrics"] == {"cpu": 12}
-    assert lab.graph("app:other", "PATCH", one, {"displayName": "mine"}).status_code == 403
-    assert lab.graph("app:other", "DELETE", one).status_code == 403
     renamed = lab.graph("admin", "PATCH", one, {"displayName": "gw-1"}).json()
     assert renamed["lastCheckinDateTime"] == again["lastCheckinDateTime"]
-    assert lab.graph("admin", "PATCH", one, {"deploymentMode": "podRootful"}).status_code == 400
-    assert lab.graph("admin", "DELETE", f"{SITES}/{site}").status_code == 409
-    other_site = f"{SITES}/{lab.site_id('Lima')}/microsoftTunnelServers/{server['id']}"
-    assert lab.graph("admin", "GET", other_site).status_code == 404
-    assert lab.graph("app:agent", "DELETE", one).status_code == 204
-    assert lab.graph("admin", "GET", path).json()["value"] == []
+    elsewhere = f"{SITES}/{lab.site_id('Lima')}/microsoftTunnelServers/{server['id']}"
+    for who, method, place, change, status in (
+        ("app:other", "PATCH", one, {"displayName": "mine"}, 403),
+        ("app:other", "DELETE", one, None, 403),
+        ("admin", "PATCH", one, {"deploymentMode": "podRootful"}, 400),
+        ("admin", "DELETE", site, None, 409),
+        ("admin", "GET", elsewhere, None, 404),
+        ("app:agent", "DELETE", one, None, 204),
+    ):
+        assert lab.status(who, method, place, change) == status
+    assert lab.read(path)["value"] == []
 
 
 def test_deleting_an_application_ends_its_identity(lab: Any) -> None:
-    application = lab.graph("intune", "POST", "/applications", {"displayName": "short-lived"}).json()
-    principal = lab.graph("intune", "POST", "/servicePrincipals", {"appId": application["appId"]})
-    assert principal.status_code == 201
-    again = lab.graph("intune", "POST", "/servicePrincipals", {"appId": application["appId"]})
-    assert (again.status_code, again.json()["error"]["code"]) == (
-        409,
-        "Request_MultipleObjectsWithSameKeyValue",
-    )
-    assert lab.graph("intune", "DELETE", f"/applications/{application['id']}").status_code == 204
-    assert lab.graph("admin", "GET", f"/servicePrincipals/{principal.json()['id']}").status_code == 404
+    application = lab.create("/applications", {"displayName": "short-lived"}, "intune")
+    body = {"appId": application["appId"]}
+    principal = lab.create("/servicePrincipals", body, "intune")
+    again = lab.graph("intune", "POST", "/servicePrincipals", body)
+    assert again.status_code == 409
+    assert again.json()["error"]["code"] == "Request_MultipleObjectsWithSameKeyValue"
+    assert lab.status("intune", "DELETE", f"/applications/{application['id']}") == 204
+    assert lab.status("admin", "GET", f"/servicePrincipals/{principal['id']}") == 404
     form = {"grant_type": "client_credentials", "client_id": application["appId"], "client_secret": "x"}
     assert lab.oauth("token", form).json()["error_codes"] == [700016]
 
 
 def test_an_application_that_owns_itself_can_delete_itself(lab: Any) -> None:
     """What an unattended uninstallation needs: ReadWrite.OwnedBy and the owner reference."""
-    found = lab.graph("admin", "GET", "/applications?$filter=displayName eq 'other agent'").json()["value"][0]
-    assert lab.graph("app:agent", "DELETE", f"/applications/{found['id']}").status_code == 403
-    created = lab.graph("app:agent", "POST", "/applications", {"displayName": "made by an app"}).json()
-    owner = {
-        "@odata.id": f"https://graph.microsoft.com/v1.0/directoryObjects/{lab.principal_id(found['appId'])}"
-    }
+    found = lab.read("/applications?$filter=displayName eq 'other agent'")["value"][0]
+    assert lab.status("app:agent", "DELETE", f"/applications/{found['id']}") == 403
+    created = lab.create("/applications", {"displayName": "made by an app"}, "app:agent")
+    objects = "https://graph.microsoft.com/v1.0/directoryObjects"
+    owner = {"@odata.id": f"{objects}/{lab.principal_id(found['appId'])}"}
     path = f"/applications/{created['id']}"
-    assert lab.graph("app:agent", "POST", f"{path}/owners/$ref", owner).status_code == 204
-    assert lab.graph("app:agent", "POST", f"{path}/owners/$ref", owner).status_code == 400
-    assert lab.graph("app:agent", "DELETE", path).status_code == 204
+    assert [lab.status("app:agent", "POST", f"{path}/owners/$ref", owner) for _ in "12"] == [204, 400]
+    assert lab.status("app:agent", "DELETE", path) == 204
 
 
 def test_keys_are_never_shown_and_replaced_as_a_whole(lab: Any, leaf_der: bytes) -> None:
-    key = {"type": "AsymmetricX509Cert", "usage": "Verify", "key": base64.b64encode(leaf_der).decode()}
-    created = lab.graph(
-        "admin", "POST", "/applications", {"displayName": "keys", "keyCredentials": [key]}
-    ).json()
+    kind = {"type": "AsymmetricX509Cert", "usage": "Verify"}
+    key = {**kind, "key": base64.b64encode(leaf_der).decode()}
+    created = lab.create("/applications", {"displayName": "keys", "keyCredentials": [key]})
     credential = created["keyCredentials"][0]
     assert credential["key"] is None
     assert credential["keyId"]
-    path = f"/applications/{created['id']}"
-    kept = {"type": "AsymmetricX509Cert", "usage": "Verify", "keyId": credential["keyId"]}
-    assert lab.graph("admin", "PATCH", path, {"keyCredentials": [kept]}).status_code == 204
-    assert lab.graph("admin", "GET", path).json()["keyCredentials"] == [credential]
+    path, kept = f"/applications/{created['id']}", {**kind, "keyId": credential["keyId"]}
     twice = lab.graph("admin", "PATCH", path, {"keyCredentials": [kept, key]})
     assert (twice.status_code, "twice" in twice.text) == (400, True)
-    assert lab.graph("admin", "PATCH", path, {"displayName": "renamed"}).status_code == 204
-    assert lab.graph("admin", "GET", path).json()["keyCredentials"] == [credential]
-    assert lab.graph("admin", "PATCH", path, {"keyCredentials": []}).status_code == 204
-    assert lab.graph("admin", "GET", path).json()["keyCredentials"] == []
-    assert lab.graph("admin", "DELETE", path).status_code == 204
+    for change, stored in (
+        ({"keyCredentials": [kept]}, [credential]),
+        ({"displayName": "renamed"}, [credential]),
+        ({"keyCredentials": []}, []),
+    ):
+        assert lab.status("admin", "PATCH", path, change) == 204
+        assert lab.read(path)["keyCredentials"] == stored
+    assert lab.status("admin", "DELETE", path) == 204
+
+
+def table(name: str) -> list[Any]:
+    cases = YAML(typ="safe").load((CASES / name).read_text())
+    return [pytest.param(case, id=case["name"]) for case in cases]
+
+
+def filled(value: Any, places: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        for place, text in places.items():
+            value = value.replace(f"{{{place}}}", text)
+        return value
+    if isinstance(value, dict):
+        return {name: filled(item, places) for name, item in value.items()}
+    return [filled(item, places) for item in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(scope="module")
+def places(lab: Any) -> Iterator[dict[str, str]]:
+    application = lab.read("/applications?$filter=displayName eq 'agent'")["value"][0]
+    servers = f"{SITES}/{lab.site_id()}/microsoftTunnelServers"
+    server = lab.create(servers, {"displayName": "judged"})["id"]
+    yield {
+        "site": lab.site_id(),
+        "server": server,
+        "configuration": lab.configuration_id(),
+        "principal": lab.principal_id(application["appId"]),
+        "graph": lab.principal_id("00000003-0000-0000-c000-000000000000"),
+        "application": application["id"],
+    }
+    lab.graph("admin", "DELETE", f"{servers}/{server}")
+
+
+@pytest.mark.parametrize("case", table("graph.yaml"))
+def test_graph(lab: Any, places: dict[str, str], case: dict[str, Any]) -> None:
+    method = next(name for name in METHODS if name in case)
+    path, body = filled(case[method], places), filled(case.get("body"), places)
+    answer = lab.graph(case["as"], method.upper(), path, body)
+    assert answer.status_code == case["status"], answer.text
+    if "code" in case:
+        error = answer.json()["error"]
+        assert error["code"] == case["code"]
+        assert case.get("says", "") in error["message"]
+        assert error["innerError"]["request-id"] == answer.headers["request-id"]
+
+
+@pytest.mark.parametrize("case", table("oauth.yaml"))
+def test_oauth(lab: Any, case: dict[str, Any]) -> None:
+    form = filled(case["form"], {"password": lab.password("admin")})
+    answer = lab.oauth(case["to"], form, case.get("tenant", ""))
+    document = answer.json()
+    found = (answer.status_code, document["error"], document["error_codes"])
+    assert found == (case["status"], case["error"], [case["number"]])
+    assert document["error_description"].startswith(f"AADSTS{case['number']}: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/plain", b"{}"),
+        ("application/json", b"{"),
+        ("application/json", b"[" * 200_000),
+        ("application/json", b'{"\\ud800": 1}'),
+    ],
+)
+def test_bodies_must_be_json(lab: Any, kind: str, body: bytes) -> None:
+    headers = {"Authorization": f"Bearer {lab.token_as('admin')}", "Content-Type": kind}
+    address = f"{lab.description['graph']}/beta{CONFIGURATIONS}"
+    answer = lab.session.post(address, data=body, headers=headers, timeout=20)
+    assert answer.status_code == 400
+    assert kind != "text/plain" or "application/json" in answer.json()["error"]["message"]
+
+
+def test_tunnel_entities_are_not_in_v1(lab: Any) -> None:
+    answer = lab.graph("admin", "GET", f"{lab.description['graph']}/v1.0{SITES}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadRequest")
+    assert lab.status("admin", "GET", f"{lab.description['graph']}/v1.0/me") == 200
+
+
+def test_501_split_rules_are_one_too_many(lab: Any) -> None:
+    routes = [f"10.{n // 256}.{n % 256}.0/24" for n in range(501)]
+    body: dict[str, Any] = {"displayName": "many", "network": "169.254.0.0/16"}
+    body |= {"routeIncludes": routes[:250], "routeExcludes": routes[250:]}
+    refused = lab.graph("admin", "POST", CONFIGURATIONS, body)
+    assert refused.status_code == 400
+    error = refused.json()["error"]
+    assert (error["innerError"]["code"], "500" in error["message"]) == ("routes-too-many", True)
+    accepted = lab.create(CONFIGURATIONS, body | {"routeExcludes": routes[251:]})
+    assert lab.status("admin", "DELETE", f"{CONFIGURATIONS}/{accepted['id']}") == 204

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mst_admin.metrics import METRICS
-from mstunnel_lab.admin_center import health
-from mstunnel_lab.admin_center.health import HEIGHT, WIDTH, chart
+from mstunnel_lab.admin_center.servers import HEIGHT, WIDTH, chart, health_checks, threshold_status
 from mstunnel_lab.store import Point, Store
 from mstunnel_setup.agent.health_rows import TABLE, MachineLoad, Observation, judge_rows
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import Threshold, Thresholds
 from mstunnel_setup.tenant.wire import HealthThreshold, LabHealth
+from tests.unit.mstunnel_lab.conftest import SITES
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
@@ -43,23 +43,21 @@ MORE_IS_BETTER = HealthThreshold(id="diskSpace", healthy_threshold=5, unhealthy_
     ],
 )
 def test_bounds(threshold: HealthThreshold | None, value: float, status: str | None) -> None:
-    assert health.threshold_status(value, threshold) == status
+    assert threshold_status(value, threshold) == status
 
 
-@given(
-    st.sampled_from(("cpu", "memory", "disk", "latency")),
-    st.integers(1, 100),
-    st.integers(0, 100),
-    st.integers(0, 100),
-)
+FIELDS = {
+    "cpu": ("cpu_usage", "cpuUsage"),
+    "memory": ("memory_usage", "memoryUsage"),
+    "disk": ("disk_space", "diskSpace"),
+    "latency": ("latency", "latency"),
+}
+
+
+@given(st.sampled_from([*FIELDS]), st.integers(1, 100), st.integers(0, 100), st.integers(0, 100))
 def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, other: int) -> None:
     better, worse = sorted((one, other), reverse=word == "disk")
-    field, name = {
-        "cpu": ("cpu_usage", "cpuUsage"),
-        "memory": ("memory_usage", "memoryUsage"),
-        "disk": ("disk_space", "diskSpace"),
-        "latency": ("latency", "latency"),
-    }[word]
+    field, name = FIELDS[word]
     own = Thresholds().model_copy(update={field: Threshold(healthy=better, unhealthy=worse)})
     machine = MachineLoad(cpu_percent=value, memory_percent=value, disk_free_bytes=value * 1024**3)
     probe = Probe(NOW, "http://x/", {"http_code": 200, "time_connect": value / 1000})
@@ -69,43 +67,30 @@ def test_lab_and_agent_judge_a_figure_alike(word: str, value: int, one: int, oth
     bounds = HealthThreshold(id=name, healthy_threshold=better, unhealthy_threshold=worse)
     row = next(metric.name for metric in METRICS if metric.graph_name == name)
     figure = 1000 * (value / 1000) if word == "latency" else value
-    assert health.threshold_status(figure, bounds) == rows[row]
+    assert threshold_status(figure, bounds) == rows[row]
 
 
-def checked(
-    report: dict[str, Any], own: dict[str, HealthThreshold] | None = None
-) -> dict[str, health.HealthLine]:
-    reported = LabHealth.from_wire(report)
-    return {check.title: check for check in health.health_checks(reported, NOW, own or {}, NOW)}
+DISK = {"metrics": {"disk-space": 40 * 1024**3}}
+PROBE = {"id": "internal-network", "status": "unhealthy", "text": "http://x/: status 502"}
+BUSY = {"metrics": {"cpu-usage": 60}, "checks": [{"id": "cpu-usage", "status": "healthy", "text": "60 %"}]}
 
 
-def test_the_tenants_thresholds_win_over_the_servers_verdict() -> None:
-    verdict = {"id": "cpu-usage", "status": "healthy", "text": "60 %"}
-    found = checked(
-        {"metrics": {"cpu-usage": 60}, "checks": [verdict]},
-        {"cpuUsage": HealthThreshold(id="cpuUsage", healthy_threshold=50, unhealthy_threshold=75)},
-    )["CPU usage"]
-    assert (found.value, found.status) == ("60 %", "warning")
-
-
-def test_figures_are_shown_in_their_units() -> None:
-    figures = {"disk-space": 40 * 1024**3, "throughput": 310_000_000, "latency": 4}
-    found = checked({"metrics": figures})
-    shown = [found[title].value for title in ("Free disk space", "Throughput", "Latency")]
-    assert shown == ["40 GB", "310 Mbit/s", "4 ms"]
-
-
-def test_rows_without_thresholds_keep_the_verdict_of_the_server() -> None:
-    verdict = {"id": "internal-network", "status": "unhealthy", "text": "http://x/: status 502"}
-    found = checked({"checks": [verdict]})
-    assert (
-        found["Internal network accessibility"].value,
-        found["Internal network accessibility"].status,
-    ) == (
-        "http://x/: status 502",
-        "unhealthy",
-    )
-    assert (found["Server logs"].value, found["Server logs"].status) == ("not reported", "unknown")
+@pytest.mark.parametrize(
+    ("report", "title", "value", "status"),
+    [
+        (BUSY, "CPU usage", "60 %", "warning"),  # the tenant's thresholds win over the server's verdict
+        (DISK, "Free disk space", "40 GB", "unknown"),
+        ({"metrics": {"throughput": 310_000_000}}, "Throughput", "310 Mbit/s", "unknown"),
+        ({"metrics": {"latency": 4}}, "Latency", "4 ms", "unknown"),
+        ({"checks": [PROBE]}, "Internal network accessibility", PROBE["text"], "unhealthy"),
+        ({"checks": [PROBE]}, "Server logs", "not reported", "unknown"),
+    ],
+)
+def test_what_a_server_reported_is_judged(report: Any, title: str, value: str, status: str) -> None:
+    own = {"cpuUsage": HealthThreshold(id="cpuUsage", healthy_threshold=50, unhealthy_threshold=75)}
+    lines = health_checks(LabHealth.from_wire(report), NOW, own, NOW)
+    (found,) = (line for line in lines if line.title == title)
+    assert (found.value, found.status) == (value, status)
 
 
 def test_the_rows_are_those_of_the_agent() -> None:
@@ -117,7 +102,7 @@ def test_the_rows_are_those_of_the_agent() -> None:
 )
 def test_last_check_in(ago: int | None, status: str) -> None:
     seen = None if ago is None else NOW - timedelta(seconds=ago)
-    assert health.health_checks(None, seen, {}, NOW)[0].status == status
+    assert health_checks(None, seen, {}, NOW)[0].status == status
 
 
 @pytest.fixture
@@ -168,57 +153,41 @@ def test_a_chart_says_what_it_shows() -> None:
     assert [mark.text for mark in drawn.values] == ["0", "5", "10", "15", "20"]
 
 
-SITES = "/deviceManagement/microsoftTunnelSites"
-
-
 @pytest.fixture(scope="module")
 def server(lab: Any) -> Iterator[str]:
     path = f"{SITES}/{lab.site_id('Osaka')}/microsoftTunnelServers"
     figures = {"cpu-usage": 40, "latency": 3, "throughput": 31_400_000, "disk-space": 7 * 1024**3}
     report = {"status": "healthy", "metrics": figures}
-    created = lab.graph("app:agent", "POST", path, {"displayName": "gw", "labHealth": report}).json()
+    created = lab.create(path, {"displayName": "gw", "labHealth": report}, "app:agent")
     one = f"{path}/{created['id']}"
     lab.graph("app:agent", "PATCH", one, {"labHealth": {**report, "metrics": {"cpu-usage": 60}}})
     yield one
     lab.graph("admin", "DELETE", one)
 
 
-def test_metrics_by_name(lab: Any, server: str) -> None:
-    body = {"metricNames": ["cpuUsage", "latency", "diskSpace"]}
-    answer = lab.graph("admin", "POST", f"{server}/getHealthMetrics", body).json()
+def last(lab: Any, server: str, *names: str) -> Any:
+    answer = lab.graph("admin", "POST", f"{server}/getHealthMetrics", {"metricNames": names}).json()
     assert answer["@odata.context"].endswith("#Collection(microsoft.graph.keyLongValuePair)")
-    assert answer["value"] == [{"name": "cpuUsage", "value": 60}]
+    return {item["name"]: item["value"] for item in answer["value"]}
 
 
-def test_figures_have_the_units_of_thresholds_in_graph(lab: Any, server: str) -> None:
-    names = ["throughput", "diskSpace"]
+def over_time(lab: Any, server: str, name: str) -> Any:
     begin, end = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(minutes=1)
-    span = {"startDateTime": begin.isoformat(), "endDateTime": end.isoformat()}
-    last = {
-        name: lab.graph(
-            "admin", "POST", f"{server}/getHealthMetricTimeSeries", {"metricName": name, **span}
-        ).json()["value"][-1]["value"]
-        for name in names
-    }
-    assert last == {"throughput": 31, "diskSpace": 7}
-    lab.graph(
-        "app:agent", "PATCH", server, {"labHealth": {"status": "healthy", "metrics": {"throughput": 10**7}}}
-    )
-    found = lab.graph("admin", "POST", f"{server}/getHealthMetrics", {"metricNames": names}).json()
-    assert found["value"] == [{"name": "throughput", "value": 10}]
+    body = {"startDateTime": begin.isoformat(), "endDateTime": end.isoformat(), "metricName": name}
+    found = lab.graph("admin", "POST", f"{server}/getHealthMetricTimeSeries", body).json()["value"]
+    assert all(point["dateTime"].endswith(":00Z") for point in found)
+    return [point["value"] for point in found]
 
 
-def test_a_metric_over_time(lab: Any, server: str) -> None:
-    begin, end = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(minutes=1)
-    body = {"startDateTime": begin.isoformat(), "endDateTime": end.isoformat(), "metricName": "cpuUsage"}
-    answer = lab.graph("admin", "POST", f"{server}/getHealthMetricTimeSeries", body).json()
-    assert sum(point["value"] for point in answer["value"]) in {50, 100}  # one block of a minute, or two
-    assert all(point["dateTime"].endswith(":00Z") for point in answer["value"])
-
-
-def test_a_check_in_without_a_report_adds_nothing(lab: Any, server: str) -> None:
-    begin, end = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(minutes=1)
-    body = {"startDateTime": begin.isoformat(), "endDateTime": end.isoformat(), "metricName": "latency"}
+def test_metrics_of_a_server_in_graph(lab: Any, server: str) -> None:
+    """Those that were reported last; over time as averages; with the units of thresholds."""
+    assert last(lab, server, "cpuUsage", "latency", "diskSpace") == {"cpuUsage": 60}
+    assert sum(over_time(lab, server, "cpuUsage")) in {50, 100}  # one block of a minute, or two
+    assert over_time(lab, server, "throughput")[-1] == 31
+    assert over_time(lab, server, "diskSpace")[-1] == 7
+    # A check-in without a report adds nothing.
     lab.graph("app:agent", "PATCH", server, {"displayName": "gw"})
-    answer = lab.graph("admin", "POST", f"{server}/getHealthMetricTimeSeries", body).json()
-    assert [point["value"] for point in answer["value"]] == [3]
+    assert over_time(lab, server, "latency") == [3]
+    health = {"status": "healthy", "metrics": {"throughput": 10**7}}
+    lab.graph("app:agent", "PATCH", server, {"labHealth": health})
+    assert last(lab, server, "throughput", "diskSpace") == {"throughput": 10}

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
 import pytest
@@ -68,18 +67,24 @@ def jwk(key: rsa.RSAPrivateKey, *, private: bool) -> dict[str, Any]:
     return {**shown, "kid": "stand-in", "use": "sig", "alg": "RS256"}
 
 
-def free_port() -> int:
+@pytest.fixture
+def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[LastDecision]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def provider_settings(directory: Path, issuer: str, port: int, resource: str, key: rsa.RSAPrivateKey) -> Path:
+        port = int(listener.getsockname()[1])
+    key = rsa.generate_private_key(65537, 2048)
+    issuer = f"https://localhost:{port}/{TENANT}/v2.0"
+    key_set, seed = tmp_path / "keys.json", tmp_path / "seed.yaml"
+    key_set.write_text(json.dumps({"keys": [jwk(key, private=False)]}))
+    seed.write_text(SEED.format(tenant=TENANT, issuer=issuer, key_set=key_set, user=USER))
+    running = start_lab("--port", "0", "--seed", str(seed))
+    directory = tmp_path / "provider"
+    directory.mkdir()
     certificate, private = Authority(directory).server_certificate(directory, ["localhost"])
-    found = {
+    settings = {
         "issuer": issuer,
         "port": port,
-        "resource": resource,
+        "resource": running.description["graph"],
         "scopes": SCOPES,
         "client_id": CLIENT,
         "tenant_id": TENANT,
@@ -88,25 +93,11 @@ def provider_settings(directory: Path, issuer: str, port: int, resource: str, ke
         "certificate": str(certificate),
         "key": str(private),
     }
-    settings = directory / "settings.json"
-    settings.write_text(json.dumps(found))
-    return settings
-
-
-@pytest.fixture
-def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[LastDecision]:
-    port, key = free_port(), rsa.generate_private_key(65537, 2048)
-    issuer = f"https://localhost:{port}/{TENANT}/v2.0"
-    key_set, seed = tmp_path / "keys.json", tmp_path / "seed.yaml"
-    key_set.write_text(json.dumps({"keys": [jwk(key, private=False)]}))
-    seed.write_text(SEED.format(tenant=TENANT, issuer=issuer, key_set=key_set, user=USER))
-    running = start_lab("--port", "0", "--seed", str(seed))
-    directory = tmp_path / "provider"
-    directory.mkdir()
-    settings = provider_settings(directory, issuer, port, running.description["graph"], key)
+    file = directory / "settings.json"
+    file.write_text(json.dumps(settings))
     roots = tmp_path / "roots.pem"
     roots.write_bytes((directory / "ca.pem").read_bytes() + (running.directory / "ca.pem").read_bytes())
-    command = ["node", str(BROWSER / "provider.mjs"), str(settings)]
+    command = ["node", str(BROWSER / "provider.mjs"), str(file)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         try:
@@ -114,11 +105,6 @@ def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[LastDeci
             yield LastDecision(issuer, running.description, str(roots), key)
         finally:
             process.kill()
-
-
-def origin(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def follow(pages: Pages, address: str, user_code: str) -> str:
@@ -137,7 +123,7 @@ def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(
 
     def approve(code: DeviceCode) -> None:
         with trusting(standing.roots) as session:
-            pages = Pages({"admin_center": f"{origin(standing.issuer)}/admin"}, session)
+            pages = Pages({"admin_center": f"{standing.issuer.partition(f'/{TENANT}')[0]}/admin"}, session)
             shown.append(follow(pages, code.url, code.code))
 
     http = HttpSession(SystemClock(), standing.roots)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.unit.mstunnel_lab.conftest import SEED
 from tests.unit.mstunnel_lab.pages import Pages
 
-SEED = Path(__file__).with_name("seed.yaml")
 PROGRAMS = Path(sys.executable).parent
 PRE = re.compile(r"<pre[^>]*>(.*?)</pre>", re.DOTALL)
 
@@ -33,34 +33,23 @@ def run(directory: Path, *commands: str, path: Path = PROGRAMS) -> subprocess.Co
     )
 
 
-def test_the_answer_file_as_it_is_printed_passes_the_check(administrator: Pages, tmp_path: Path) -> None:
+def test_the_answer_file_as_it_is_printed(administrator: Pages, lab: Any, tmp_path: Path) -> None:
+    """It passes the check, is the one for download, and leads to the tenant."""
     answers, commands = printed(administrator)[-2:]
     (tmp_path / "answers.yaml").write_text(answers)
     check, install = commands.splitlines()
     done = run(tmp_path, check)
     assert done.returncode == 0, done.stderr
     assert install == "sudo mstunnel-setup --answers answers.yaml"
-
-
-def test_the_check_would_refuse_what_the_page_once_said(administrator: Pages, tmp_path: Path) -> None:
-    answers, commands = printed(administrator)[-2:]
-    relative = re.sub(r"  ca_pem: \|\n(    .*\n)+", "  ca_file: ca.pem\n", answers)
-    (tmp_path / "answers.yaml").write_text(relative)
-    assert run(tmp_path, commands.splitlines()[0]).returncode == 2
-
-
-def test_the_file_for_download_is_the_one_that_is_printed(administrator: Pages) -> None:
-    answers = printed(administrator)[-2]
-    page = administrator.open("/admin/servers/new/answers.yaml")
-    assert page.source == answers
-
-
-def test_the_answers_lead_to_the_tenant(administrator: Pages, lab: Any, tmp_path: Path) -> None:
-    (tmp_path / "answers.yaml").write_text(printed(administrator)[-2])
+    assert administrator.open("/admin/servers/new/answers.yaml").source == answers
     done = run(tmp_path, "mstunnel-setup answers show --answers answers.yaml")
     assert done.returncode == 0, done.stderr
     assert lab.description["authority"] in done.stdout
     assert lab.description["client_id"] in done.stdout
+    # The check would refuse what the page once said.
+    relative = re.sub(r"  ca_pem: \|\n(    .*\n)+", "  ca_file: ca.pem\n", answers)
+    (tmp_path / "answers.yaml").write_text(relative)
+    assert run(tmp_path, check).returncode == 2
 
 
 @pytest.fixture
@@ -91,17 +80,9 @@ def test_the_script_installs_into_the_tenant(
 
 
 def test_the_script_says_what_is_missing(administrator: Pages, tmp_path: Path) -> None:
-    script = administrator.open("/admin/servers/new/mstunnel-setup").source
-    (tmp_path / "mstunnel-setup").write_text(script)
-    (tmp_path / "empty").mkdir()
-    done = subprocess.run(
-        ["/bin/sh", "./mstunnel-setup"],
-        cwd=tmp_path,
-        env={"PATH": "empty"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    (tmp_path / "script").write_text(administrator.open("/admin/servers/new/mstunnel-setup").source)
+    command, environment = ["/bin/sh", "./script"], {"PATH": "empty"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, "not installed" in done.stderr) == (2, True)
 
 
@@ -117,8 +98,8 @@ def test_every_printed_command_exists(administrator: Pages, tmp_path: Path) -> N
 def test_another_tenant_has_the_answer_file_only(start_lab: Any, trusting: Any, tmp_path: Path) -> None:
     """`--lab` leads to the home tenant, so that the script would join the wrong one."""
     other = tmp_path / "other.yaml"
-    other.write_text(SEED.read_text().replace("lab.example", "other.example"))
-    running = start_lab("--port", "0", "--seed", str(SEED), "--seed", str(other)).description
+    other.write_text(Path(SEED).read_text().replace("lab.example", "other.example"))
+    running = start_lab("--port", "0", "--seed", SEED, "--seed", str(other)).description
     with trusting(running["ca_file"]) as session:
         users = [user for tenant in running["tenants"] for user in tenant["users"]]
         pages = Pages({**running, "users": users}, session)

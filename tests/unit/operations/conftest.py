@@ -6,9 +6,20 @@ from typing import TypeAlias
 
 import pytest
 
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
 from tests.unit.certificates.authority import Authority
+from tests.unit.schemas import validate
+
+
+def validated(command: str, result: Result) -> Result:
+    """The result, whose JSON keeps the schema of the command."""
+    warnings = [notice.data for notice in result.warnings]
+    fixed = {"schema": "mstunnel/1", "command": command, "status": result.status, "errors": []}
+    validate({**fixed, "data": dict(result.data), "warnings": warnings})
+    return result
+
 
 PLACES = ("run", "etc/mstunnel/certs", "etc/mstunnel/private", "var/lib", "var/log")
 Command: TypeAlias = Callable[..., tuple[int, str, str]]

@@ -148,7 +148,7 @@ def test_status_ends_with_what_the_agent_reports(
     monkeypatch.setattr(status, "open_gateway", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(status, "complete", lambda _receipt: True)
     certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
-    monkeypatch.setattr(status, "certificate_summary", lambda *_: certificate)
+    monkeypatch.setattr(CertificateSummary, "read", lambda *_: certificate)
     monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
     result = status.overview(operator_of(Path("/nowhere")))
     assert result.exit_code is code

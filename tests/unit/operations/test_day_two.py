@@ -16,19 +16,20 @@ import pytest
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
-from mstunnel_setup.containers.engine import ContainerState, Finished, LogOptions
+from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.gateway.occtl import NOT_FOUND
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations import backup, component, sessions, status, version
 from mstunnel_setup.operations.backup import pack, unpack
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.diagnose import known_secrets
 from mstunnel_setup.operations.upgrade import releases
 from mstunnel_setup.transaction.receipt import Receipt
+from tests.refusals import refused
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, list_of
@@ -38,21 +39,21 @@ _NOBODY = 65534
 OPERATOR = operator_of(Path("/nowhere"))
 
 
-DONE = Finished(0, "", "")
+DONE = Completed(0, "", "")
 
 
 @dataclass
 class Control(FakeEngine):
     """An engine whose one container answers `finished` to every command."""
 
-    finished: Finished = DONE
+    finished: Completed = DONE
     running: bool = True
     asked: list[Sequence[str]] = field(default_factory=list)
 
     def inspect(self, name: str) -> ContainerState:
         return ContainerState("running", "healthy", process_id=42 if self.running else None)
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         self.asked.append((name, *arguments))
         return self.finished
 
@@ -60,7 +61,7 @@ class Control(FakeEngine):
 @pytest.fixture
 def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Control]:
     def prepare(code: int, output: str = "", error: str = "") -> Control:
-        control = Control(finished=Finished(code, output, error))
+        control = Control(finished=Completed(code, output, error))
 
         ports = ports_of(tmp_path, engine=control)
         monkeypatch.setattr(sessions, "open_gateway", lambda _operator: nullcontext(ports))
@@ -90,9 +91,8 @@ def test_an_address_is_given_in_its_shortest_form(answers: Callable[..., Control
 
 def test_a_gateway_that_does_not_answer_is_a_failure(answers: Callable[..., Control]) -> None:
     answers(1, "", "could not send message; possibly insufficient permissions or server is offline.\n")
-    with pytest.raises(EngineError) as caught:
+    with refused(EngineError, "occtl-failed") as caught:
         sessions.unban(OPERATOR, "192.0.2.1")
-    assert caught.value.code == "occtl-failed"
     assert "server is offline" in caught.value.message
 
 
@@ -183,9 +183,8 @@ def test_a_backup_places_nothing_but_what_belongs_to_a_gateway(name: str) -> Non
     ],
 )
 def test_what_is_no_backup_is_refused(packed: bytes) -> None:
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, "backup-invalid"):
         unpack(packed)
-    assert caught.value.code == "backup-invalid"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.operations.explain.facts import LogFindings, read_log
+from mstunnel_setup.operations.explain_facts import LogFindings, read_log
 from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
 from tests.unit.fakes import FakeSystemd, ports_of
 

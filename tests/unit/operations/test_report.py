@@ -11,14 +11,14 @@ import pytest
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.operations import report
-from mstunnel_setup.operations.gateway_log import since
-from mstunnel_setup.operations.report import Usage, accounts_of
+from mstunnel_setup.operations import gateway_log
+from mstunnel_setup.operations.gateway_log import Usage, accounts_of, since
+from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import ports_of
+from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, object_of, rows_of
-from tests.unit.schemas import validate
 
 NOW = datetime(2026, 11, 26, 20, tzinfo=UTC)
 Report: TypeAlias = Callable[[Iterable[str]], Result]
@@ -80,7 +80,7 @@ def test_a_huge_log_needs_the_memory_of_its_users() -> None:
 
 
 def test_more_users_than_the_limit_are_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "MOST_USERS", 3)
+    monkeypatch.setattr(gateway_log, "MOST_USERS", 3)
     accounts = accounts_of(begun(f"user-{number}", f"10.8.0.{number}") for number in range(10))
     assert (len(accounts.users), accounts.left_out) == (3, 7)
 
@@ -88,12 +88,10 @@ def test_more_users_than_the_limit_are_counted_and_not_kept(monkeypatch: pytest.
 @pytest.fixture
 def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     def run(lines: Iterable[str]) -> Result:
-        monkeypatch.setattr(report, "open_gateway", lambda _operator: nullcontext(ports_of(tmp_path)))
-        monkeypatch.setattr(report, "log_since", lambda _ports, _since: lines)
-        result = report.report(operator_of(tmp_path, clock=FakeClock(NOW)), "1h")
-        fixed = {"schema": "mstunnel/1", "command": "mst-cli server report", "errors": []}
-        warnings = [notice.data for notice in result.warnings]
-        validate({**fixed, "status": result.status, "warnings": warnings, "data": dict(result.data)})
+        monkeypatch.setattr(gateway_log, "open_gateway", lambda _operator: nullcontext(ports_of(tmp_path)))
+        monkeypatch.setattr(gateway_log, "log_since", lambda _ports, _since: lines)
+        operator = operator_of(tmp_path, clock=FakeClock(NOW))
+        result = validated("mst-cli server report", gateway_log.report(operator, "1h"))
         assert max(map(len, lines_of(result))) <= 80
         return result
 
@@ -125,7 +123,7 @@ def test_a_log_without_records_is_no_error(reported: Report) -> None:
 
 
 def test_what_is_left_out_is_warned_about(reported: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "MOST_USERS", 1)
+    monkeypatch.setattr(gateway_log, "MOST_USERS", 1)
     result = reported([begun(ADA), begun(BOB, "10.8.0.6")])
     assert [notice.code for notice in result.warnings] == ["report-truncated"]
 
@@ -170,7 +168,6 @@ def test_a_time_or_an_age_is_understood(text: str, before: timedelta) -> None:
     ],
 )
 def test_what_is_no_time_that_has_passed_is_refused(text: str, code: str) -> None:
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, code) as caught:
         since(text, NOW)
-    assert caught.value.code == code
     assert caught.value.hint

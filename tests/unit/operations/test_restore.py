@@ -1,5 +1,8 @@
-"""`mst-cli restore`: what refuses a backup comes before anything is lost."""
+"""`mst-cli backup|restore`: what is written can be restored, and what refuses it comes before any loss."""
 
+import os
+import pwd
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -8,24 +11,31 @@ from typing import Any, cast
 
 import pytest
 
+from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
+from mstunnel_setup.base.errors import CertificateError, CheckError, StepError, UsageError
+from mstunnel_setup.certificates.load import load_identity
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.install.run_answers import answers as answers_of
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.install.step_list import CODEC, ROOTLESS
+from mstunnel_setup.install.step_list import ROOTLESS
+from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.io.accounts import own_name
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.operations import restore as work
-from mstunnel_setup.operations.backup import MANIFEST, SCHEMA, pack
+from mstunnel_setup.operations import backup as work
+from mstunnel_setup.operations.backup import LARGEST, MANIFEST, SCHEMA, backup, pack, unpack
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import AnyStep, Step
+from tests.refusals import refused
 from tests.unit.install.scenes import Scene
+from tests.unit.operations.conftest import Command
 from tests.unit.operators import operator_of
 
 _OLD, _NEW = (f"{number * 8}-2222-3333-4444-555555555555" for number in ("1", "9"))
@@ -70,9 +80,9 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
         yield replace(scene.opened(), runner=runner, context=context)
 
     monkeypatch.setattr(work, "open_run", opened)
-    for name in ("require_answers", "_refuse", "apply_actions"):
+    for name in ("require_answers", "refuse_vendor", "refuse_unready", "apply_actions"):
         monkeypatch.setattr(work, name, nothing)
-    monkeypatch.setattr(work, "_remove_old", lambda _run, _manifest: steps.done.append("removal"))
+    monkeypatch.setattr(sign_in, "as_registrar", lambda _context: steps.done.append("removal"))
     return steps
 
 
@@ -149,18 +159,18 @@ def test_a_host_that_root_has_prepared_in_part_is_refused(
     tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
 ) -> None:
     host_half("account")
-    assert refused(tmp_path, steps, mode="rootless") == "backup-rootless"
+    assert refusal(tmp_path, steps, mode="rootless") == "backup-rootless"
 
 
 def test_a_gateway_with_root_does_not_become_a_rootless_one(
     tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
 ) -> None:
     host_half("boot")
-    assert refused(tmp_path, steps) == "backup-rootful"
+    assert refusal(tmp_path, steps) == "backup-rootful"
 
 
 def test_a_rootless_gateway_does_not_become_one_with_root(tmp_path: Path, steps: Steps) -> None:
-    assert refused(tmp_path, steps, mode="rootless") == "backup-rootless"
+    assert refusal(tmp_path, steps, mode="rootless") == "backup-rootless"
 
 
 def test_whose_gateway_is_here_is_not_told_to_undo_what_it_stands_on(
@@ -168,12 +178,12 @@ def test_whose_gateway_is_here_is_not_told_to_undo_what_it_stands_on(
 ) -> None:
     host_half("boot")
     end_step(tmp_path, paths.STATE, "launch")
-    assert refused(tmp_path, steps) == "already-installed"
+    assert refusal(tmp_path, steps) == "already-installed"
 
 
 def test_a_gateway_with_root_is_not_told_to_prepare_the_host(tmp_path: Path, steps: Steps) -> None:
     end_step(tmp_path, paths.STATE, "launch")
-    assert refused(tmp_path, steps, mode="rootless") == "already-installed"
+    assert refusal(tmp_path, steps, mode="rootless") == "already-installed"
 
 
 def test_root_hands_over_no_file_that_the_account_cannot_read(
@@ -182,16 +192,77 @@ def test_root_hands_over_no_file_that_the_account_cannot_read(
     host_half("boot")
     monkeypatch.setattr(paths, "ROOTLESS", False)
     monkeypatch.setattr(Processes, "run", lambda *_given, **_options: Completed(1, "", ""))
-    with pytest.raises(CheckError) as caught:
+    with refused(CheckError, "account-cannot-read") as caught:
         restore(tmp_path, mode="rootless")
-    assert caught.value.code == "account-cannot-read"
     assert "/srv/mstunnel/backup.tar.gz" in caught.value.hint
     assert steps.done == []
 
 
-def refused(root: Path, steps: Steps, **answers: str) -> str:
+def refusal(root: Path, steps: Steps, **answers: str) -> str:
     """The code with which a restoration is refused, before any of its steps."""
     with pytest.raises(UsageError) as caught:
         restore(root, **answers)
     assert steps.done == []
     return caught.value.code
+
+
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """A directory whose parents no other user can change: elsewhere no backup is written."""
+    with tempfile.TemporaryDirectory(dir=pwd.getpwuid(os.geteuid()).pw_dir) as directory:
+        yield Path(directory)
+
+
+def test_chain_and_key_are_of_one_certificate(
+    installed: Command, tmp_path: Path, private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    link = root / paths.ACTIVE.lstrip("/")
+    earlier = link.readlink()
+    (tmp_path / "chain.pem").write_bytes(
+        (tmp_path / "next.pem").read_bytes() + (tmp_path / "ca.pem").read_bytes()
+    )
+    given = ("--cert", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "next.key"))
+    assert installed("import_cert", *given)[0] == 0
+    read = Files.read
+
+    def read_and_renew(self: Files, path: str) -> bytes | None:
+        content = read(self, path)
+        if path.endswith("/chain.pem"):
+            link.unlink()
+            link.symlink_to(earlier)
+        return content
+
+    monkeypatch.setattr(Files, "read", read_and_renew)
+    backup(operator_of(root), private / "backup.tar.gz")
+
+    _manifest, files = unpack((private / "backup.tar.gz").read_bytes())
+    load_identity(files[paths.SITE_CERTIFICATE], files[paths.SITE_KEY])
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_could_not_be_restored_is_not_written(tmp_path: Path, private: Path) -> None:
+    authority = tmp_path / "root" / DEVICE_AUTHORITY.lstrip("/")
+    authority.write_bytes(os.urandom(LARGEST))
+    with refused(StepError, "backup-too-large") as caught:
+        backup(operator_of(tmp_path / "root"), private / "backup.tar.gz")
+    assert DEVICE_AUTHORITY in caught.value.message
+    assert not (private / "backup.tar.gz").exists()
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("content", [os.urandom(LARGEST), b"x" * (LARGEST + 1)], ids=["packed", "alone"])
+def test_a_revocation_list_that_is_too_long_is_left_out(
+    tmp_path: Path, private: Path, content: bytes
+) -> None:
+    revocations = tmp_path / "root" / DEVICE_REVOCATIONS.lstrip("/")
+    revocations.write_bytes(content)
+    result = backup(operator_of(tmp_path / "root"), private / "backup.tar.gz")
+    _manifest, files = unpack((private / "backup.tar.gz").read_bytes())
+    assert DEVICE_REVOCATIONS not in files
+    assert {paths.SITE_CERTIFICATE, paths.SITE_KEY} <= set(files)
+    (notice,) = (each for each in result.warnings if each.code == "backup-without-list")
+    assert f"{DEVICE_REVOCATIONS}, which has {len(content)} bytes" in notice.message
+    revocations.write_bytes(b"short")
+    complete = backup(operator_of(tmp_path / "root"), private / "next.tar.gz")
+    assert [each.code for each in complete.warnings] == ["backup-holds-key"]

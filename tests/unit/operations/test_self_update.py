@@ -12,7 +12,7 @@ from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange.release_feed import PROGRAM_TARGETS
-from mstunnel_setup.install.programs import PROGRAM_UPDATES
+from mstunnel_setup.install.installed import PROGRAM_UPDATES
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.self_update import self_update

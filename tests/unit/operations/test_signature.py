@@ -1,15 +1,19 @@
-"""`mstunnel-setup self verify --public-key`: the signature of real minisign over the sums of a release."""
+"""`mstunnel-setup self verify` with the signature of real minisign, and `self licences`."""
 
 import hashlib
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mstunnel_setup.base.errors import CheckError, UsageError
+from mstunnel_setup.cli import setup
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.version import self_verify, signed_digests
+from tests.refusals import refused
 from tests.unit.results import lines_of
 
 
@@ -68,17 +72,15 @@ def test_sums_or_a_comment_that_were_changed_since_are_refused(
 
 
 def test_the_key_of_another_is_refused(release: Path) -> None:
-    with pytest.raises(CheckError) as refused:
+    with refused(CheckError, "signature-wrong"):
         self_verify(Files(), release / "other.pub")
-    assert refused.value.code == "signature-wrong"
 
 
 def test_a_program_of_another_release_is_refused(release: Path) -> None:
     (release / "SHA256SUMS").write_text(f"{'0' * 64}  mstunnel-setup\n")
     minisign(release, "-S", "-s", "ours.key", "-m", "SHA256SUMS")
-    with pytest.raises(CheckError) as refused:
+    with refused(CheckError, "program-not-listed"):
         self_verify(Files(), release / "ours.pub")
-    assert refused.value.code == "program-not-listed"
 
 
 @pytest.mark.parametrize("name", ["SHA256SUMS", "SHA256SUMS.minisig", "ours.pub"])
@@ -98,3 +100,13 @@ def test_what_minisign_did_not_write_is_refused(release: Path, name: str, conten
     with pytest.raises((UsageError, CheckError)) as refused:
         self_verify(Files(), release / "ours.pub")
     assert refused.value.code in {"signature-unreadable", "signature-wrong"}
+
+
+@pytest.mark.parametrize("word", ["licences", "licenses"])
+def test_the_notices_are_shown_in_either_spelling(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "licenses").write_text("libc6 (Debian)\n\nGNU LESSER GENERAL PUBLIC LICENSE\n")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
+    assert run_app(setup.app, "mstunnel-setup", ("self", word)) == 0
+    assert "libc6 (Debian)\n\nGNU LESSER GENERAL PUBLIC LICENSE\n" in capsys.readouterr().out

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.base.events import Event
 from mstunnel_setup.base.paths import HOST_STATE
 from mstunnel_setup.base.redaction import Redactor
+from mstunnel_setup.base.result import Event
 from mstunnel_setup.cli.framework.progress import SetupLog
-from mstunnel_setup.install.programs import FILE, LINKS
+from mstunnel_setup.install.installed import FILE, LINKS
 from mstunnel_setup.io.files import Files
 from scripts import debian, packages, wheels
 from scripts.version import semantic

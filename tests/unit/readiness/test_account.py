@@ -23,7 +23,7 @@ from mstunnel_setup.tenant.clouds import CLOUDS, cloud
 from mstunnel_setup.tenant.sign_in import INTUNE_ADMINISTRATOR, SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import AccessToken
 from mstunnel_setup.tenant.wire import USER_READ
-from tests.unit.tenant.fakes import FakeHttp, FixedToken, response
+from tests.unit.tenant.fakes import FakeHttp, fixed_token, response
 
 PLANS = {"value": [{"servicePlans": [{"servicePlanName": "INTUNE_A", "provisioningStatus": "Success"}]}]}
 OTHER = {"value": [{"servicePlans": [{"servicePlanName": "EXCHANGE_S", "provisioningStatus": "Success"}]}]}
@@ -40,11 +40,11 @@ SITES = {
 APPS = {"value": [{"id": "1", "appId": "3678c9e9-9681-447a-974d-d19f668fcd88"}]}
 
 
-def token(**claims: object) -> FixedToken:
+def token(**claims: object) -> AccessToken:
     import base64  # noqa: PLC0415
 
     body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    return FixedToken(f"header.{body}.signature")
+    return fixed_token(f"header.{body}.signature")
 
 
 def ask(source: AccessToken, *answers: Any) -> AccountFacts:

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from mstunnel_setup.io.clock import SystemClock
-from mstunnel_setup.io.endpoint import Trust
+from mstunnel_setup.io.network import Trust
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.data import Endpoint, endpoints, endpoints_of
 from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts, Way

@@ -1,5 +1,6 @@
 """`mst-readiness` as people and scripts call it."""
 
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.readiness import app
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.operations import readiness
 from mstunnel_setup.readiness.checks import CHECKS, of
 from mstunnel_setup.readiness.facts.cloud import CloudReader
 from mstunnel_setup.readiness.model import Group
@@ -33,6 +35,11 @@ def prepare(root: Path, **values: str) -> None:
     for path, text in texts.items():
         files.make_directories(path.rpartition("/")[0])
         files.write(path, text.encode())
+
+
+def reported(out: str) -> dict[str, dict[str, str]]:
+    """The findings in an envelope, by the id of the check."""
+    return {row["id"]: row for row in json.loads(out)["data"]["findings"]}
 
 
 def test_json_has_every_check_of_the_group(run: Any) -> None:
@@ -117,18 +124,38 @@ def test_a_section_that_is_late_leaves_all_its_checks_open(run: Any, monkeypatch
     assert warned["dns"] == "Names resolve: no answer within 1 s"
 
 
-def test_an_unknown_check_cannot_be_ignored(run: Any) -> None:
-    code, _, err = run("utils", "--ignore-check", "ip-foward")
+WRONG_USAGE: dict[tuple[str, ...], str] = {
+    ("utils", "--ignore-check", "ip-foward"): "there is no check called ip-foward; did you mean ip-forward?",
+    ("everything",): "invalid value for 'SCOPE': 'everything' is not one of 'utils',",
+    **{("utils", option, f"1{'0' * 300}"): "or less" for option in ("--timeout", "--wait", "--devices")},
+    **{
+        ("network", option, "192.0.2.1:443"): "belong to the group inbound, not to network"
+        for option in ("--from", "--probe")
+    },
+    ("inbound",): "`mst-readiness inbound --from HOST`",
+    **{
+        ("inbound", "--probe", target): "is not of the form HOST:PORT"
+        for target in (
+            *("gw.example.com", "gw:0", "gw:99999", ":443", "gw:x", "gw1..example.com:443"),
+            f"{'a' * 64}.example.com:443",
+        )
+    },
+    **{
+        ("inbound", "--from", host): "is neither a host name nor an IP address"
+        for host in ("a..b", "gw.example.com:443", "two words")
+    },
+}
 
-    assert code == 2
-    assert "there is no check called ip-foward; did you mean ip-forward?" in " ".join(err.split())
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG_USAGE.items())
+def test_wrong_usage_is_named(run: Any, arguments: tuple[str, ...], words: str) -> None:
+    code, _, err = run(*arguments)
+    assert (code, words in " ".join(err.split())) == (2, True)
 
 
-def test_an_unknown_group_is_wrong_usage(run: Any) -> None:
-    code, _, err = run("everything")
-
-    assert code == 2
-    assert "invalid value for 'SCOPE': 'everything' is not one of 'utils'," in " ".join(err.split())
+@pytest.mark.parametrize("host", ["[::1]", "[fe80::1%lo]", "gw.example.com.", "bücher.example"])
+def test_a_probe_takes_every_way_to_write_a_host(host: str) -> None:
+    assert readiness.target(f"{host}:443") == (host.strip("[]"), 443)
 
 
 def test_a_host_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,8 +182,6 @@ def test_fixes_are_shown_and_applied_when_unattended(run: Any, tmp_path: Path) -
 def test_a_person_is_asked_before_a_fix_is_applied(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, done: bool
 ) -> None:
-    import io  # noqa: PLC0415
-
     prepare(tmp_path)
     (tmp_path / "etc/modules").unlink()
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
@@ -172,8 +197,6 @@ def test_a_person_is_asked_before_a_fix_is_applied(
 def test_without_an_answer_findings_are_shown_and_nothing_is_changed(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
 ) -> None:
-    import io  # noqa: PLC0415
-
     prepare(tmp_path)
     (tmp_path / "etc/modules").unlink()
     monkeypatch.setattr("sys.stdin", None if closed else io.StringIO(""))
@@ -238,7 +261,7 @@ def test_everything_ends_within_the_deadline_though_nothing_answers(run: Any, tm
     # Three seconds more to wait make it three seconds longer, however busy the machine is.
     assert (ended - between) - (between - began) < 6
     assert code == 3
-    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    rows = reported(out)
     assert set(rows) == {item.id for item in CHECKS}
     assert rows["endpoint-graph"]["seen"] == f"127.0.0.1:{graph}: no answer in time"
     assert rows["account-sign-in"]["seen"] == f"127.0.0.1:{graph} did not answer in time"
@@ -248,7 +271,7 @@ def test_everything_ends_within_the_deadline_though_nothing_answers(run: Any, tm
 def test_all_never_asks_for_a_sign_in(run: Any) -> None:
     _, out, _ = run("all", "--timeout", "1", "--output", "json")
 
-    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    rows = reported(out)
     assert (rows["account-sign-in"]["result"], rows["account-sign-in"]["hint"]) == (
         "skipped",
         "Run `mst-readiness account`.",
@@ -266,7 +289,7 @@ def test_the_way_out_is_the_proxy_that_the_answer_file_names(run: Any, tmp_path:
         )
         _, out, _ = run("network", "--timeout", "5", "--output", "json", "--answers", str(answers))
 
-    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    rows = reported(out)
     assert rows["proxy-connects"]["result"] != "skipped"
     assert f"127.0.0.1:{port}" in rows["proxy-connects"]["seen"]
     assert rows["proxy-same"]["seen"] == "the same in the answer file"
@@ -278,15 +301,15 @@ def test_the_vendors_variable_chooses_the_government_cloud(run: Any, monkeypatch
 
     _, out, _ = run("network", "--timeout", "1", "--output", "json")
 
-    rows = {row["id"]: row["seen"] for row in json.loads(out)["data"]["findings"]}
-    assert "*.manage.microsoft.us" in rows["allowed-names"]
-    assert "*.manage.microsoft.com" not in rows["allowed-names"]
+    seen = reported(out)["allowed-names"]["seen"]
+    assert "*.manage.microsoft.us" in seen
+    assert "*.manage.microsoft.com" not in seen
 
 
 def test_the_group_rootless_is_about_rootless(run: Any) -> None:
     _, out, _ = run("rootless", "--output", "json")
 
-    assert {row["result"] for row in json.loads(out)["data"]["findings"]} & {"fail", "pass"}
+    assert {row["result"] for row in reported(out).values()} & {"fail", "pass"}
 
 
 def test_a_sign_in_that_needs_an_answer_is_not_tried_unattended(
@@ -305,7 +328,7 @@ def test_a_device_code_needs_no_client_id(run: Any, monkeypatch: pytest.MonkeyPa
 
     code, out, _ = run("account", "--unattended", "--timeout", "2", "--output", "json")
 
-    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    rows = reported(out)
     assert code == 3
     assert rows["account-sign-in"]["seen"] == "the proxy refused to connect to login.microsoftonline.com"
 
@@ -323,24 +346,16 @@ def test_a_file_of_roots_without_one_is_reported(run: Any, tmp_path: Path, conte
 def test_a_token_file_that_is_missing_is_a_finding(run: Any, tmp_path: Path) -> None:
     code, out, _ = run("account", "--token-file", str(tmp_path / "token"), "--output", "json")
 
-    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    rows = reported(out)
     assert code == 3
     assert "there is no token file" in rows["account-sign-in"]["seen"]
     assert rows["account-role"]["result"] == "skipped"
 
 
-@pytest.mark.parametrize("option", ["--timeout", "--wait", "--devices"])
-def test_numbers_have_a_limit(run: Any, option: str) -> None:
-    code, _, err = run("utils", option, f"1{'0' * 300}")
-
-    assert code == 2
-    assert "or less" in " ".join(err.split())
-
-
 def test_a_certificate_that_cannot_be_read_fails(run: Any, tmp_path: Path) -> None:
     code, out, _ = run("certificate", "--cert", str(tmp_path), "--key", str(tmp_path), "--output", "json")
 
-    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    rows = reported(out)
     assert code == 3
     assert rows["certificate-readable"]["result"] == "fail"
     assert rows["certificate-readable"]["seen"].startswith(f"cannot read {tmp_path}: it is a directory")
@@ -351,9 +366,14 @@ def test_what_is_unread_has_the_hint_of_its_error(run: Any, tmp_path: Path) -> N
 
     code, out, _ = run("certificate", "--output", "json")
 
-    rows = {row["id"]: row for row in json.loads(out)["data"]["findings"]}
+    rows = reported(out)
     assert (code, rows["certificate-readable"]["result"]) == (0, "unknown")
     assert rows["certificate-readable"]["hint"].startswith("Check it with `ls -l ")
+
+
+def test_a_probe_of_nothing_fails(run: Any) -> None:
+    code, out, _ = run("inbound", "--probe", "127.0.0.1:1", "--timeout", "2", "--output", "json")
+    assert (code, reported(out)["inbound-tcp"]["seen"]) == (3, "127.0.0.1:1 did not answer over TCP")
 
 
 def test_in_one_pipe_the_table_comes_before_the_errors(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mstunnel_setup.actions.opened_ports import RECORD, close
+from mstunnel_setup.actions.firewall import RECORD, close
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed

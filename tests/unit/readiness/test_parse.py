@@ -88,31 +88,6 @@ def test_routes_are_read_as_the_kernel_writes_them(rows: list[tuple[IPv4Network,
     assert list(parse.routes(table)) == expected
 
 
-def test_the_default_route_is_no_network_but_names_the_way_out() -> None:
-    table = "head\neth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
-
-    assert parse.routes(table) == ()
-    assert parse.default_device(table) == "eth0"
-
-
-def test_the_kernel_tells_default_routes_of_routers_from_others() -> None:
-    zero, router = "0" * 32, "fe80" + "0" * 27 + "1"
-    row = "{target} {bits} " + f"{zero} 00 {router} 00000400 00000001 00000000 " + "{flags} {device}\n"
-    table = "".join(
-        row.format(target=target, bits=bits, flags=flags, device=device)
-        for target, bits, flags, device in (
-            (zero, "00", "00450003", "eth0"),
-            (zero, "00", "00450003", "eth0"),
-            (zero, "00", "00000003", "eth1"),
-            ("20010db8" + "0" * 24, "40", "00450003", "eth2"),
-            (zero, "00", "00200200", "lo"),
-        )
-    )
-    assert parse.advertised_devices(table) == ("eth0",)
-    assert parse.default_device_6(table) == "eth0"
-    assert parse.default_device_6(row.format(target=zero, bits="00", flags="00200200", device="lo")) == ""
-
-
 @given(st.dictionaries(NAMES, st.from_regex(r"[a-z0-9:/.-]{1,20}", fullmatch=True), max_size=5))
 def test_assignments_are_read_in_every_form_of_a_shell_file(variables: dict[str, str]) -> None:
     forms = ("{}={}", "export {}={}", '{}="{}"', "export {}='{}'  # why")
@@ -130,29 +105,11 @@ def test_sysctl_lines(values: dict[str, int]) -> None:
     assert found == {f"net.ipv4.{name}": str(value) for name, value in values.items()}
 
 
-def test_a_sysctl_may_be_written_with_slashes() -> None:
-    assert parse.sysctl_lines("net/ipv4/ip_forward=1") == {"net.ipv4.ip_forward": "1"}
-    assert parse.sysctl_lines("net/ipv6/conf/eth0.5/accept_ra=2") == {"net.ipv6.conf.eth0/5.accept_ra": "2"}
-    assert parse.sysctl_lines("net.ipv6.conf.eth0/5.accept_ra=2") == {"net.ipv6.conf.eth0/5.accept_ra": "2"}
-
-
-def test_modules_are_found_loaded_built_in_and_by_their_device() -> None:
-    found = parse.modules("ip_tables 32768 2 - Live\n", "kernel/net/nf-conntrack.ko.xz\n", "200 tun\n")
-
-    assert found == {"ip_tables", "nf_conntrack", "tun"}
-
-
 @given(st.sets(NAMES), st.sets(NAMES))
 def test_module_files_name_modules_but_not_in_comments(named: set[str], commented: set[str]) -> None:
     lines = [*(f"{name} option=1" for name in named), *(f"# {name}" for name in commented)]
 
     assert parse.module_lines("\n".join(lines)) == named
-
-
-def test_resolvers() -> None:
-    content = "search contoso.example\nnameserver 10.0.0.1\nnameserver fe80::1%eth0\nnameserver nonsense\n"
-
-    assert parse.resolvers(content) == ("10.0.0.1", "fe80::1")
 
 
 @given(NAMES, st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="@:/'\"")))
@@ -164,100 +121,84 @@ def test_the_password_of_a_proxy_is_not_kept(user: str, password: str) -> None:
     assert secret not in place.model_dump_json()
 
 
-def test_unit_files_hold_several_variables_in_a_line() -> None:
-    unit = (
-        '[Service]\nEnvironment="HTTP_PROXY=http://p:1" "NO_PROXY=a, b"\nEnvironment=HTTPS_PROXY=http://p:2\n'
+ZERO = "0" * 32
+ROUTE_6 = "{} {} " + f"{ZERO} 00 fe80{'0' * 27}1 00000400 00000001 00000000 " + "{} {}\n"
+DEFAULT = "head\neth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+# Of routers and others, twice the same, no default route, and the one that rejects.
+ROUTES_6 = "".join(
+    ROUTE_6.format(*row)
+    for row in (
+        (ZERO, "00", "00450003", "eth0"),
+        (ZERO, "00", "00450003", "eth0"),
+        (ZERO, "00", "00000003", "eth1"),
+        ("20010db8" + "0" * 24, "40", "00450003", "eth2"),
+        (ZERO, "00", "00200200", "lo"),
     )
-
-    assert parse.unit_environment(unit) == {
-        "HTTP_PROXY": "http://p:1",
-        "NO_PROXY": "a, b",
-        "HTTPS_PROXY": "http://p:2",
-    }
-
-
-def test_subordinate_ids_by_name_and_by_number_add_up() -> None:
-    content = "mstunnel:100000:65536\n1001:200000:1000\nother:1:9\nmstunnel:x:y\n"
-
-    assert parse.subordinate_ids(content, "mstunnel", 1001) == 66536
-    assert parse.subordinate_ids(content, "mstunnel", None) == 65536
+)
+UNIT = '[Service]\nEnvironment="HTTP_PROXY=http://p:1" "NO_PROXY=a, b"\nEnvironment=HTTPS_PROXY=http://p:2\n'
+UNIT_VARIABLES = {"HTTP_PROXY": "http://p:1", "NO_PROXY": "a, b", "HTTPS_PROXY": "http://p:2"}
+PASSWD = "root:x:0:0::/root:/bin/sh\nmstunnel:x:1001:1001::/home/mstunnel:/bin/bash\n"
+IDS = "mstunnel:100000:65536\n1001:200000:1000\nother:1:9\nmstunnel:x:y\n"
+RESOLVERS = "search contoso.example\nnameserver 10.0.0.1\nnameserver fe80::1%eth0\nnameserver nonsense\n"
+NETAVARK = '{"name": "podman", "network_interface": "podman0", "subnets": [{"subnet": "10.9.0.0/24"}]}'
+CNI = '{"plugins": [{"type": "bridge", "ipam": {"ranges": [[{"subnet": "10.9.0.0/24"}]]}}]}'
 
 
-def test_an_account_has_uid_and_home() -> None:
-    passwd = "root:x:0:0::/root:/bin/sh\nmstunnel:x:1001:1001::/home/mstunnel:/bin/bash\n"
+def _bridges(reader: Callable[[str, str], tuple[Bridge, ...]]) -> Callable[[str], list[tuple[str, str]]]:
+    return lambda text: [(item.network, item.name) for item in reader(text, "file")]
 
-    assert parse.account_line(passwd, "mstunnel") == (1001, "/home/mstunnel")
-    assert parse.account_line(passwd, "nobody") is None
+
+def _version(text: str) -> str | None:
+    found = release(text)
+    return None if found is None else str(found)
 
 
 @pytest.mark.parametrize(
     ("reader", "content", "expected"),
     [
-        (parse.docker_bridges, '{"bip": "10.9.0.1/24"}', [("10.9.0.0/24", "docker0")]),
-        (
-            parse.netavark_bridges,
-            '{"name": "podman", "network_interface": "podman0", "subnets": [{"subnet": "10.9.0.0/24"}]}',
-            [("10.9.0.0/24", "podman0")],
-        ),
-        (
-            parse.cni_bridges,
-            '{"plugins": [{"type": "bridge", "ipam": {"ranges": [[{"subnet": "10.9.0.0/24"}]]}}]}',
-            [("10.9.0.0/24", "cni-podman0")],
-        ),
-        (parse.docker_bridges, '{"bip": 7}', []),
-        (parse.docker_bridges, "not json", []),
+        (parse.routes, DEFAULT, ()),
+        (parse.default_device, DEFAULT, "eth0"),
+        (parse.advertised_devices, ROUTES_6, ("eth0",)),
+        (parse.default_device_6, ROUTES_6, "eth0"),
+        (parse.default_device_6, ROUTE_6.format(ZERO, "00", "00200200", "lo"), ""),
+        (parse.sysctl_lines, "net/ipv4/ip_forward=1", {"net.ipv4.ip_forward": "1"}),
+        (parse.sysctl_lines, "net/ipv6/conf/eth0.5/accept_ra=2", {"net.ipv6.conf.eth0/5.accept_ra": "2"}),
+        (parse.sysctl_lines, "net.ipv6.conf.eth0/5.accept_ra=2", {"net.ipv6.conf.eth0/5.accept_ra": "2"}),
+        (lambda text: parse.modules(text, "", ""), "ip_tables 32768 2 - Live\n", {"ip_tables"}),
+        (lambda text: parse.modules("", text, ""), "kernel/net/nf-conntrack.ko.xz\n", {"nf_conntrack"}),
+        (lambda text: parse.modules("", "", text), "200 tun\n", {"tun"}),
+        (parse.resolvers, RESOLVERS, ("10.0.0.1", "fe80::1")),
+        (parse.unit_environment, UNIT, UNIT_VARIABLES),
+        (lambda text: parse.subordinate_ids(text, "mstunnel", 1001), IDS, 66536),
+        (lambda text: parse.subordinate_ids(text, "mstunnel", None), IDS, 65536),
+        (lambda text: parse.account_line(text, "mstunnel"), PASSWD, (1001, "/home/mstunnel")),
+        (lambda text: parse.account_line(text, "nobody"), PASSWD, None),
+        (_bridges(parse.docker_bridges), '{"bip": "10.9.0.1/24"}', [("10.9.0.0/24", "docker0")]),
+        (_bridges(parse.netavark_bridges), NETAVARK, [("10.9.0.0/24", "podman0")]),
+        (_bridges(parse.cni_bridges), CNI, [("10.9.0.0/24", "cni-podman0")]),
+        (_bridges(parse.docker_bridges), '{"bip": 7}', []),
+        (_bridges(parse.docker_bridges), "not json", []),
+        (_version, "4.9.4-rhel", "4.9.4"),
+        (_version, "28.1.1+1", "28.1.1"),
+        (_version, "v5.0", "5.0"),
+        (_version, "19.03", "19.3"),
+        (_version, "", None),
+        (_version, "dev", None),
+        (variables.proxy_place, "http://proxy:3128", ("proxy", 3128)),
+        (variables.proxy_place, "proxy:8080", ("proxy", 8080)),
+        (variables.proxy_place, "http://proxy", ("proxy", 80)),
+        (variables.proxy_place, "https://proxy", ("proxy", 443)),
+        (variables.proxy_place, "http://[fd00::1]:3128/", ("fd00::1", 3128)),
+        (variables.proxy_place, "http://proxy:x", None),
+        (variables.proxy_place, "[", None),
+        (variables.proxy_place, "", None),
+        (lambda names: bypassed("graph.microsoft.com", names), "localhost,.microsoft.com", True),
+        (lambda names: bypassed("graph.microsoft.com", names), "*.microsoft.com", True),
+        (lambda names: bypassed("graph.microsoft.com", names), "GRAPH.microsoft.com", True),
+        (lambda names: bypassed("graph.microsoft.com", names), "soft.com", False),
+        (lambda names: bypassed("graph.microsoft.com", names), "", False),
+        (lambda names: bypassed("graph.microsoft.com", names), "*", True),
     ],
 )
-def test_bridges_in_files(
-    reader: Callable[[str, str], tuple[Bridge, ...]], content: str, expected: list[tuple[str, str]]
-) -> None:
-    assert [(item.network, item.name) for item in reader(content, "file")] == expected
-
-
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ("4.9.4-rhel", "4.9.4"),
-        ("28.1.1+1", "28.1.1"),
-        ("v5.0", "5.0"),
-        ("19.03", "19.3"),
-        ("", None),
-        ("dev", None),
-    ],
-)
-def test_versions_of_programs(written: str, read: str | None) -> None:
-    found = release(written)
-
-    assert (None if found is None else str(found)) == read
-
-
-@pytest.mark.parametrize(
-    ("url", "place"),
-    [
-        ("http://proxy:3128", ("proxy", 3128)),
-        ("proxy:8080", ("proxy", 8080)),
-        ("http://proxy", ("proxy", 80)),
-        ("https://proxy", ("proxy", 443)),
-        ("http://[fd00::1]:3128/", ("fd00::1", 3128)),
-        ("http://proxy:x", None),
-        ("[", None),
-        ("", None),
-    ],
-)
-def test_the_place_of_a_proxy(url: str, place: tuple[str, int] | None) -> None:
-    assert variables.proxy_place(url) == place
-
-
-@pytest.mark.parametrize(
-    ("host", "no_proxy", "direct"),
-    [
-        ("graph.microsoft.com", "localhost,.microsoft.com", True),
-        ("graph.microsoft.com", "*.microsoft.com", True),
-        ("graph.microsoft.com", "GRAPH.microsoft.com", True),
-        ("graph.microsoft.com", "soft.com", False),
-        ("graph.microsoft.com", "", False),
-        ("graph.microsoft.com", "*", True),
-    ],
-)
-def test_names_that_go_without_the_proxy(host: str, no_proxy: str, direct: bool) -> None:
-    assert bypassed(host, no_proxy) is direct
+def test_what_is_read_from_a_text(reader: Callable[[str], object], content: str, expected: object) -> None:
+    assert reader(content) == expected

@@ -49,27 +49,16 @@ def test_no_text_makes_a_reader_crash(data: str, port: int) -> None:
             assert found is None or found.kind == reader.__name__
 
 
+KEYS = (
+    *("chain", "rule", "expr", "match", "left", "right"),
+    *("op", "hook", "policy", "set", "range", "accept"),
+)
 JSON = st.recursive(
     st.none() | st.integers() | st.sampled_from(["input", "forward", "drop", "==", "filter", "dport", "tcp"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "chain",
-                    "rule",
-                    "expr",
-                    "match",
-                    "left",
-                    "right",
-                    "op",
-                    "hook",
-                    "policy",
-                    "set",
-                    "range",
-                    "accept",
-                ]
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=4,
         )
@@ -96,41 +85,29 @@ def test_ports_of_the_selinux_type() -> None:
     assert firewall.proxy_port_ranges(output) == ("80", "81", "443", "8008-8010")
 
 
+INSIDE = "inside (active)\n  interfaces: eth1\n  services: ssh\n"
+CONTAINERS = "trusted (active)\n  target: ACCEPT\n  interfaces: docker0\n  sources: 10.88.0.0/16\n"
+UNNAMED = "{}\n  target: default\n  interfaces: \n  services: ssh\n  ports: \n\n" + CONTAINERS
+
+
 @pytest.mark.parametrize(
-    ("services", "ports", "tcp", "udp"),
+    ("zones", "port", "tcp", "udp"),
     [
-        ("ssh https", "", True, False),
-        ("ssh https http3", "", True, True),
-        ("ssh", "443/tcp 443/udp", True, True),
-        ("ssh", "400-500/udp", False, True),
-        ("ssh", "8443/tcp", False, False),
+        (ZONES.format(services="ssh https", ports=""), 443, True, False),
+        (ZONES.format(services="ssh https http3", ports=""), 443, True, True),
+        (ZONES.format(services="ssh", ports="443/tcp 443/udp"), 443, True, True),
+        (ZONES.format(services="ssh", ports="400-500/udp"), 443, False, True),
+        (ZONES.format(services="ssh", ports="8443/tcp"), 443, False, False),
+        # The service https is not about other ports.
+        (ZONES.format(services="https", ports=""), 8443, False, False),
+        # Every active zone must open it; the default zone has the interfaces that no zone names.
+        (ZONES.format(services="https", ports="") + INSIDE, 443, False, False),
+        (UNNAMED.format("public (default)"), 443, False, False),
+        (UNNAMED.format("public"), 443, None, None),
     ],
 )
-def test_firewalld_opens_a_port_by_service_and_by_number(
-    services: str, ports: str, tcp: bool, udp: bool
-) -> None:
-    found = firewall.firewalld(ZONES.format(services=services, ports=ports), 443)
-
-    assert found == Firewall(kind="firewalld", tcp=tcp, udp=udp)
-
-
-@pytest.mark.parametrize(("header", "tcp"), [("public (default)", False), ("public", None)])
-def test_the_default_zone_has_the_interfaces_that_no_zone_names(header: str, tcp: bool | None) -> None:
-    containers = "trusted (active)\n  target: ACCEPT\n  interfaces: docker0\n  sources: 10.88.0.0/16\n"
-    zones = f"{header}\n  target: default\n  interfaces: \n  services: ssh\n  ports: \n\n{containers}"
-    assert firewall.firewalld(zones, 443).tcp is tcp
-
-
-def test_firewalld_must_open_it_in_every_active_zone() -> None:
-    zones = (
-        ZONES.format(services="https", ports="") + "inside (active)\n  interfaces: eth1\n  services: ssh\n"
-    )
-
-    assert firewall.firewalld(zones, 443).tcp is False
-
-
-def test_the_service_https_is_not_about_other_ports() -> None:
-    assert firewall.firewalld(ZONES.format(services="https", ports=""), 8443).tcp is False
+def test_firewalld(zones: str, port: int, tcp: bool | None, udp: bool | None) -> None:
+    assert firewall.firewalld(zones, port) == Firewall(kind="firewalld", tcp=tcp, udp=udp)
 
 
 @pytest.mark.parametrize(

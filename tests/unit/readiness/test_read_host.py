@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,14 +54,14 @@ def reader(files: Files, environment: Mapping[str, str] | None = None, **setting
 def test_the_system(files: Files) -> None:
     put(
         files,
-        {"/etc/os-release": 'ID="rhel"\nVERSION_ID="9.6"\nPRETTY_NAME="Red Hat 9.6 (Plow)"\n'},
+        {
+            "/etc/os-release": 'ID="rhel"\nVERSION_ID="9.6"\nPRETTY_NAME="Red Hat 9.6 (Plow)"\n',
+            "/sys/fs/cgroup/cgroup.controllers": "cpu memory\n",
+            "/run/systemd/system/mark": "",
+        },
     )
-    put(files, {"/sys/fs/cgroup/cgroup.controllers": "cpu memory\n", "/run/systemd/system/mark": ""})
-
     found = reader(files).system()
-
-    assert (found.distribution, found.version) == ("rhel", "9.6")
-    assert found.name == "Red Hat 9.6 (Plow)"
+    assert (found.distribution, found.version, found.name) == ("rhel", "9.6", "Red Hat 9.6 (Plow)")
     assert (found.cgroup, found.systemd, found.root) == (2, True, os.geteuid() == 0)
     assert found.today.isoformat() == "2026-09-10"
     assert found.cpus >= 1
@@ -69,26 +70,23 @@ def test_the_system(files: Files) -> None:
 
 
 def test_containers_are_looked_for_where_the_engine_keeps_them(files: Files) -> None:
-    put(files, {"/var/lib/mark": ""})
-    assert reader(files).system().store == "/var/lib"
-    put(files, {"/var/lib/docker/mark": ""})
-    assert reader(files).system().store == "/var/lib/docker"
-
-
-def test_control_groups_version_one(files: Files) -> None:
-    put(files, {"/sys/fs/cgroup/memory/tasks": ""})
-
-    assert reader(files).system().cgroup == 1
+    for store in ("/var/lib", "/var/lib/docker"):
+        put(files, {f"{store}/mark": ""})
+        assert reader(files).system().store == store
 
 
 def test_an_empty_root_is_a_host_about_which_little_is_known(files: Files) -> None:
     found = reader(files)
-
     assert (found.system().name, found.system().cgroup) == ("Linux", 0)
     assert found.kernel().modules == frozenset()
     assert found.tunnel() == TunnelFacts()
     assert found.ports().holders == ()
     assert found.addresses().mtu == 0
+    rootless = found.rootless()
+    assert (rootless.uid, rootless.subuids, rootless.linger) == (None, 0, False)
+    assert (rootless.home_free, rootless.directory_owner) == (0, None)
+    put(files, {"/sys/fs/cgroup/memory/tasks": ""})
+    assert reader(files).system().cgroup == 1
 
 
 def test_modules_and_the_files_that_load_them(files: Files) -> None:
@@ -103,9 +101,7 @@ def test_modules_and_the_files_that_load_them(files: Files) -> None:
             "/usr/lib/modules-load.d/vpn.conf": "ip_tables\n",
         },
     )
-
     found = reader(files).kernel()
-
     assert found.modules >= {"tun", "ip_tables", "nf_conntrack"}
     assert found.module_files == {"tun": "/etc/modules", "ip_tables": "/usr/lib/modules-load.d/vpn.conf"}
     assert not found.tun_device
@@ -120,9 +116,7 @@ def test_sysctls_now_and_at_boot(files: Files) -> None:
             "/etc/sysctl.d/90-b.conf": "net.ipv4.ip_forward = 1\nvm.swappiness = 0\n",
         },
     )
-
     found = reader(files).kernel()
-
     assert found.sysctls == {"net.ipv4.ip_forward": "1"}
     assert found.sysctl_files == {"net.ipv4.ip_forward": ("/etc/sysctl.d/90-b.conf", "1")}
 
@@ -132,7 +126,6 @@ def test_systemd_reads_sysctl_conf_only_where_a_link_leads_to_it(files: Files, *
     put(files, {"/etc/sysctl.conf": "net.ipv4.ip_forward = 1\n", "/etc/sysctl.d/README": ""})
     if link:
         (files.root / "etc/sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")
-
     assert reader(files).kernel().sysctl_files == {
         "net.ipv4.ip_forward": ("/etc/sysctl.conf", "1"),
     }
@@ -143,7 +136,6 @@ def test_systemd_reads_sysctl_conf_only_where_a_link_leads_to_it(files: Files, *
 
 def test_a_file_in_etc_hides_one_of_the_distribution(files: Files) -> None:
     put(files, {"/etc/sysctl.d/a.conf": "", "/usr/lib/sysctl.d/a.conf": "net.ipv4.ip_forward = 1\n"})
-
     assert reader(files).kernel().sysctl_files == {}
 
 
@@ -160,9 +152,7 @@ def test_addresses(files: Files) -> None:
             ' "subnets": [{"subnet": "10.10.0.0/24"}]}',
         },
     )
-
     found = reader(files).addresses()
-
     assert (found.device, found.mtu, found.resolvers) == ("eth0", 1400, ("10.0.0.53",))
     assert [item.network for item in found.routes] == ["10.0.0.0/24", "10.88.0.0/16"]
     assert {(item.network, item.name, item.source) for item in found.bridges} == {
@@ -177,7 +167,6 @@ def test_addresses(files: Files) -> None:
 )
 def test_without_any_bridge_the_default_of_the_engine_counts(files: Files, engine: str, network: str) -> None:
     (bridge,) = reader(files, engine=engine).addresses().bridges
-
     assert bridge == Bridge(network=network, name=bridge.name, source="default")
 
 
@@ -197,7 +186,6 @@ def test_the_network_backend_is_the_one_that_podman_would_use(
     files: Files, texts: dict[str, str], backend: str
 ) -> None:
     put(files, {CONFLIST: BRIDGE_OF_CNI, **texts})
-
     assert reader(files).network_backend() == backend
     sources = {bridge.source for bridge in reader(files).addresses().bridges}
     assert sources == ({CONFLIST} if backend == "cni" else {"default"})
@@ -220,13 +208,23 @@ def test_the_last_file_that_sets_the_range_of_podman_counts(files: Files) -> Non
     )
 
 
-def test_the_configuration_of_an_installed_gateway(files: Files) -> None:
-    text = '{"Network": "10.7.0.0/16", "DNSServers": ["10.0.0.53"], "RoutesInclude": ["default"]}'
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '{"Network": "10.7.0.0/16", "DNSServers": ["10.0.0.53"], "RoutesInclude": ["default"]}',
+            {"pool": "10.7.0.0/16", "dns_servers": ("10.0.0.53",)},
+        ),
+        # What is no address and no network is left out.
+        (
+            '{"Network": "10.7.0.0/99", "DNSServers": ["dns.org", "10.0.0.53"], "RoutesInclude": ["all"]}',
+            {"dns_servers": ("10.0.0.53",)},
+        ),
+    ],
+)
+def test_the_configuration_of_an_installed_gateway(files: Files, text: str, expected: dict[str, Any]) -> None:
     put(files, {paths.ADMIN_SETTINGS: text})
-
-    assert reader(files).tunnel() == TunnelFacts(
-        source=paths.ADMIN_SETTINGS, pool="10.7.0.0/16", dns_servers=("10.0.0.53",)
-    )
+    assert reader(files).tunnel() == TunnelFacts(source=paths.ADMIN_SETTINGS, **expected)
 
 
 def test_proxies_of_every_place(files: Files) -> None:
@@ -240,24 +238,20 @@ def test_proxies_of_every_place(files: Files) -> None:
             "/etc/systemd/system/mstunnel_monitor.service.d/override.conf": "Environment=https_proxy=http://m:4\n",
         },
     )
-
     found = reader(files, {"HTTP_PROXY": "http://u:secret@shell:9", "PATH": "/bin"}).proxies()
 
-    assert found.places == (
-        ProxyPlace(place="the environment", name="http_proxy", value="http://shell:9", credentials=True),
-        ProxyPlace(place="/etc/environment", name="http_proxy", value="http://env:1"),
-        ProxyPlace(place="/etc/profile.d/http_proxy.sh", name="https_proxy", value="http://profile:2"),
-        ProxyPlace(place="/etc/mstunnel/env.sh", name="no_proxy", value="localhost"),
-        ProxyPlace(
-            place="/etc/systemd/system/docker.service.d/http-proxy.conf",
-            name="http_proxy",
-            value="http://d:3",
-        ),
-        ProxyPlace(
-            place="/etc/systemd/system/mstunnel_monitor.service.d/override.conf",
-            name="https_proxy",
-            value="http://m:4",
-        ),
+    units = "/etc/systemd/system"
+    rows: list[tuple[str, Any, str]] = [
+        ("the environment", "http_proxy", "http://shell:9"),
+        ("/etc/environment", "http_proxy", "http://env:1"),
+        ("/etc/profile.d/http_proxy.sh", "https_proxy", "http://profile:2"),
+        ("/etc/mstunnel/env.sh", "no_proxy", "localhost"),
+        (f"{units}/docker.service.d/http-proxy.conf", "http_proxy", "http://d:3"),
+        (f"{units}/mstunnel_monitor.service.d/override.conf", "https_proxy", "http://m:4"),
+    ]
+    assert found.places == tuple(
+        ProxyPlace(place=place, name=name, value=value, credentials=place == "the environment")
+        for place, name, value in rows
     )
 
 
@@ -265,7 +259,6 @@ def test_the_port_is_looked_up_in_the_kernels_tables(files: Files) -> None:
     zero = "00000000"
     row = f"0: {zero}:20FB {zero}:0000 0A {zero}:{zero} 00:{zero} {zero} 0 0 7 1\n"
     put(files, {"/proc/net/tcp": "head\n" + row})
-
     (holder,) = reader(files, port=8443).ports().holders
     assert (holder.protocol, holder.address, holder.program) == ("tcp", "0.0.0.0", "")
     assert reader(files, port=443).ports().holders == ()
@@ -283,29 +276,7 @@ def test_the_service_account(files: Files) -> None:
             "/etc/mstunnel/env.sh": "",
         },
     )
-
     found = reader(files).rootless()
-
     assert (found.uid, found.subuids, found.subgids, found.linger) == (1001, 65536, 65536, True)
     assert (found.home, found.directory_owner) == ("/home/mstunnel", os.geteuid())
     assert found.home_free > 0
-
-
-def test_without_the_account_there_is_nothing(files: Files) -> None:
-    found = reader(files).rootless()
-
-    assert (found.uid, found.subuids, found.linger, found.home_free, found.directory_owner) == (
-        None,
-        0,
-        False,
-        0,
-        None,
-    )
-
-
-def test_what_is_no_address_and_no_network_of_a_configuration_is_left_out(files: Files) -> None:
-    text = (
-        '{"Network": "10.7.0.0/99", "DNSServers": ["dns.example.com", "10.0.0.53"], "RoutesInclude": ["all"]}'
-    )
-    put(files, {paths.ADMIN_SETTINGS: text})
-    assert reader(files).tunnel() == TunnelFacts(source=paths.ADMIN_SETTINGS, dns_servers=("10.0.0.53",))

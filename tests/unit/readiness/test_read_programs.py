@@ -53,42 +53,48 @@ def reader(
     return ProgramReader(Files(root), FakeProcesses(answers, frozenset(installed)), settings)
 
 
-def test_the_facts_of_podman_are_read(tmp_path: Path) -> None:
+DOCKER_VERSION = {"docker --version": said("Docker version 28.1.1, build 4eba377\n")}
+PODMAN_VERSION = {"podman --version": said("podman version 5.4.0\n")}
+NO_DAEMON = "Cannot connect to the Docker daemon.\nIs it \x1b[31mrunning?\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "engine"),
+    [
+        ({**PODMAN_VERSION, "podman info": said("5.4.0 netavark\n")}, Engine(name="podman", version="5.4.0")),
+        (
+            {**DOCKER_VERSION, "docker info": said("", 1, NO_DAEMON)},
+            Engine(name="docker", version="28.1.1", running=False, reason="Is it [31mrunning?"),
+        ),
+        # A client without a daemon reports no version of one.
+        (
+            {**DOCKER_VERSION, "docker info": said(" null\n")},
+            Engine(name="docker", version="28.1.1", running=False),
+        ),
+        # One that hangs may run.
+        (
+            {**PODMAN_VERSION, "podman info": None},
+            Engine(name="podman", version="5.4.0", running=None, reason="no answer in time"),
+        ),
+    ],
+)
+def test_engines(tmp_path: Path, answers: dict[str, Answer], engine: Engine) -> None:
+    assert reader(tmp_path, answers).engine().engines == (engine,)
+
+
+def test_networks_of_the_engine(tmp_path: Path) -> None:
     answers = {
-        "podman --version": said("podman version 5.4.0\n"),
+        **PODMAN_VERSION,
         "podman info --format {{.Version.Version}} {{.Host": said("5.4.0 netavark\n"),
     }
-
     found = reader(tmp_path, answers, "pasta").engine()
-
-    assert found.engines == (Engine(name="podman", version="5.4.0"),)
     assert (found.network_backend, found.pasta, found.slirp4netns) == ("netavark", True, False)
-
-
-def test_a_docker_that_does_not_answer_still_has_a_version_and_a_reason(tmp_path: Path) -> None:
-    answers = {
-        "docker --version": said("Docker version 28.1.1, build 4eba377\n"),
-        "docker info": said("", 1, "Cannot connect to the Docker daemon.\nIs it \x1b[31mrunning?\n"),
-    }
-
-    (found,) = reader(tmp_path, answers).engine().engines
-
-    assert found == Engine(name="docker", version="28.1.1", running=False, reason="Is it [31mrunning?")
-
-
-def test_an_engine_that_hangs_may_run(tmp_path: Path) -> None:
-    answers = {"podman --version": said("podman version 5.4.0"), "podman info": None}
-
-    (found,) = reader(tmp_path, answers).engine().engines
-
-    assert (found.running, found.version, found.reason) == (None, "5.4.0", "no answer in time")
 
 
 def test_userns_remap_is_in_the_file_of_the_daemon(tmp_path: Path) -> None:
     files = Files(tmp_path)
     files.make_directories("/etc/docker")
     files.write("/etc/docker/daemon.json", b'{"userns-remap": "default"}')
-
     assert reader(tmp_path, {}).engine().userns_remap == "default"
 
 
@@ -100,22 +106,9 @@ def test_userns_remap_may_be_on_the_command_line_of_the_daemon(
     tmp_path: Path, options: str, expected: str
 ) -> None:
     answers = {"docker info --format {{.ServerVersion}} {{json": said(f"28.1.1 {options}\n")}
-
     found = reader(tmp_path, answers).engine()
-
     assert found.engines == (Engine(name="docker", version="28.1.1"),)
     assert found.userns_remap == expected
-
-
-def test_a_client_without_a_daemon_reports_no_version(tmp_path: Path) -> None:
-    answers = {
-        "docker --version": said("Docker version 28.1.1, build 4eba377\n"),
-        "docker info": said(" null\n"),
-    }
-
-    (found,) = reader(tmp_path, answers).engine().engines
-
-    assert (found.running, found.version) == (False, "28.1.1")
 
 
 @pytest.mark.parametrize(
@@ -127,9 +120,7 @@ def test_selinux(tmp_path: Path, content: str | None, expected: str) -> None:
         files.make_directories("/sys/fs/selinux")
         files.write("/sys/fs/selinux/enforce", content.encode())
     answers = {"semanage port -l": said("http_port_t   tcp   80, 443\n")}
-
     found = reader(tmp_path, answers).security()
-
     assert found.selinux == expected
     assert found.proxy_ports == (None if content is None else ("80", "443"))
 
@@ -139,7 +130,6 @@ def test_selinux_and_devices_of_containers(tmp_path: Path, content: str | None, 
     if content is not None:
         Files(tmp_path).make_directories("/sys/fs/selinux/booleans")
         Files(tmp_path).write("/sys/fs/selinux/booleans/container_use_devices", content.encode())
-
     assert reader(tmp_path, {}).security().container_devices is expected
 
 
@@ -155,31 +145,27 @@ def test_auditing(tmp_path: Path, answers: dict[str, Answer], installed: list[st
     assert reader(tmp_path, answers, *installed).security().auditd == expected
 
 
-def test_the_frontend_of_the_firewall_is_asked_before_its_rules(tmp_path: Path) -> None:
-    answers = {
-        "firewall-cmd --state": said("running\n"),
-        "firewall-cmd --list-all-zones": said("public (active)\n  interfaces: eth0\n  services: https\n"),
-        "nft": said("{}"),
-    }
-
-    assert reader(tmp_path, answers, settings=ROOTLESS).security().firewall == Firewall(
-        kind="firewalld", tcp=True, udp=False
-    )
+ZONES = {
+    "firewall-cmd --state": said("running\n"),
+    "firewall-cmd --list-all-zones": said("public (active)\n  interfaces: eth0\n  services: https\n"),
+}
+UFW = "Status: active\nDefault: deny (incoming)\n443  ALLOW IN  Anywhere\n"
 
 
-def test_a_firewall_that_does_not_run_is_passed_over(tmp_path: Path) -> None:
-    ufw = "Status: active\nDefault: deny (incoming)\n443  ALLOW IN  Anywhere\n"
-    answers = {"firewall-cmd --state": said("not running\n", 252), "ufw status": said(ufw)}
-
-    assert reader(tmp_path, answers, settings=ROOTLESS).security().firewall == Firewall(
-        kind="ufw", tcp=True, udp=True
-    )
-
-
-def test_no_firewall_at_all(tmp_path: Path) -> None:
-    answers = {"ufw status": said("Status: inactive\n"), "nft --json": said('{"nftables": []}')}
-
-    assert reader(tmp_path, answers, settings=ROOTLESS).security().firewall == Firewall()
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ({**ZONES, "nft": said("{}")}, Firewall(kind="firewalld", tcp=True, udp=False)),
+        (
+            {"firewall-cmd --state": said("not running\n", 252), "ufw status": said(UFW)},
+            Firewall(kind="ufw", tcp=True, udp=True),
+        ),
+        ({"ufw status": said("Status: inactive\n"), "nft --json": said('{"nftables": []}')}, Firewall()),
+    ],
+    ids=["frontend before its rules", "one that does not run", "none"],
+)
+def test_the_firewall_that_is_active(tmp_path: Path, answers: dict[str, Answer], expected: Firewall) -> None:
+    assert reader(tmp_path, answers, settings=ROOTLESS).security().firewall == expected
 
 
 @pytest.mark.parametrize("nft", [None, said("", 1)], ids=["no program", "no right"])
@@ -189,7 +175,6 @@ def test_rules_that_cannot_be_read_are_not_taken_for_none(
 ) -> None:
     answers = {"ufw status": said("Status: inactive\n"), "nft --json": nft}
     unknown = Firewall(kind="nftables", forwarded=forwarded)
-
     assert reader(tmp_path, answers, settings=settings).security().firewall == unknown
 
 
@@ -202,18 +187,15 @@ def test_what_the_host_forwards_to_the_gateway_passes_by_the_frontends(
         (tmp_path / place[1:]).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place[1:]).touch()
     answers = {"ufw status": said("Status: active\nDefault: deny (incoming)\n"), "nft --json": said("{}")}
-
     assert reader(tmp_path, answers, settings=settings).security().firewall == Firewall(forwarded=True)
 
 
 def test_an_engine_that_is_slow_is_not_one_that_is_down(tmp_path: Path) -> None:
     """What could not be found out fails nothing: on a loaded host `podman info` took over 15 s."""
     answers = {"podman --version": said("podman version 5.4.0\n"), "podman info": None}
-
     found = reader(tmp_path, answers).engine()
     facts = ReadinessFacts(settings=Settings(), engine=found)
     results = {item.id: item.result for item in checks.judge(checks.of(frozenset({Group.UTILS})), facts)}
-
     assert found.engines[0].running is None
     assert results["engine-running"] is Outcome.UNKNOWN
     assert Outcome.FAIL not in {results["engine-version"], results["engine-running"]}

@@ -8,6 +8,8 @@ from typing import Any
 
 import requests
 
+from mstunnel_setup.tenant.token_sources import AccessToken
+
 
 @dataclass(frozen=True)
 class Call:
@@ -52,12 +54,8 @@ def response(status: int, body: object = None, headers: Mapping[str, str] | None
     return made
 
 
-@dataclass(frozen=True)
-class FixedToken:
-    value: str = "opaque"
-
-    def token(self) -> str:
-        return self.value
+def fixed_token(value: str = "opaque") -> AccessToken:
+    return AccessToken(lambda: value)
 
 
 def jwt(**claims: object) -> str:

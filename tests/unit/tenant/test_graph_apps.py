@@ -5,8 +5,9 @@ import pytest
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph_admin import MANAGED_APP_CONFIGURATIONS, MOBILE_APPS, AdminGraph
+from tests.refusals import refused
 from tests.unit.clocks import FakeClock
-from tests.unit.tenant.fakes import FakeHttp, FixedToken, Reply, response
+from tests.unit.tenant.fakes import FakeHttp, Reply, fixed_token, response
 
 DONE, NONE = response(204), response(200, {"value": []})
 THERE = response(
@@ -26,7 +27,7 @@ THERE = response(
 
 def over(*replies: Reply) -> tuple[FakeHttp, FakeClock, AdminGraph]:
     http, clock = FakeHttp(list(replies)), FakeClock()
-    return http, clock, AdminGraph(http, cloud("public"), FixedToken(), clock)
+    return http, clock, AdminGraph(http, cloud("public"), fixed_token(), clock)
 
 
 def test_an_app_of_google_play_is_approved_synchronised_and_awaited() -> None:
@@ -45,9 +46,8 @@ def test_an_app_of_google_play_is_approved_synchronised_and_awaited() -> None:
 def test_an_app_that_does_not_come_is_reported() -> None:
     _, clock, graph = over(DONE, DONE, NONE)
     begin = clock.monotonic()
-    with pytest.raises(TenantError) as caught:
+    with refused(TenantError, "play-app-missing"):
         graph.add_play_app("com.microsoft.scmx")
-    assert caught.value.code == "play-app-missing"
     assert 100 < clock.monotonic() - begin <= 120
 
 

@@ -9,7 +9,7 @@ import pytest
 from mstunnel_setup.base import errors
 from mstunnel_setup.tenant.transport import GraphTransport
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
-from tests.unit.tenant.fakes import FakeHttp, FixedToken, response
+from tests.unit.tenant.fakes import FakeHttp, fixed_token, response
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("graph_errors.json").read_text())
 
@@ -18,7 +18,7 @@ CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("graph_errors.
 def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
     headers = {"request-id": "abc", **({"Content-Type": case["type"]} if "type" in case else {})}
     http = FakeHttp([response(case["status"], case["body"], headers)])
-    transport = GraphTransport(http, "https://graph.example/beta", FixedToken("secret-token"))
+    transport = GraphTransport(http, "https://graph.example/beta", fixed_token("secret-token"))
 
     with pytest.raises(getattr(errors, case["kind"])) as caught:
         transport.send("POST", "/things", {"a": 1}, needs=CONFIGURATION_READ_WRITE)
@@ -32,7 +32,9 @@ def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
 
 def test_conditional_access_takes_another_licence_than_intune() -> None:
     refusal = {"error": {"code": "AccessDenied", "message": "The tenant is not licensed: no license."}}
-    transport = GraphTransport(FakeHttp([response(403, refusal)]), "https://graph.example/beta", FixedToken())
+    transport = GraphTransport(
+        FakeHttp([response(403, refusal)]), "https://graph.example/beta", fixed_token()
+    )
     with pytest.raises(errors.SignInError, match="no licence for Conditional Access") as caught:
         transport.send("GET", "/identity/conditionalAccess/policies")
     assert caught.value.code == "entra-licence-missing"
@@ -44,4 +46,4 @@ def test_the_request_id_for_support_is_named() -> None:
     )
 
     with pytest.raises(errors.TenantError, match=r"Exists\. \(request r-1\)"):
-        GraphTransport(http, "https://graph.example/beta", FixedToken()).send("POST", "/things")
+        GraphTransport(http, "https://graph.example/beta", fixed_token()).send("POST", "/things")

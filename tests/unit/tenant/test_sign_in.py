@@ -1,6 +1,7 @@
 """Sign-in: refusals are explained, waiting runs on our clock, tokens stay out of sight."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from mstunnel_setup.tenant import sign_in_errors
 from mstunnel_setup.tenant.clouds import CLIENT_ALIASES, cloud
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn, require_intune_role
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
+from tests.refusals import refused
 from tests.unit.clocks import START, FakeClock
 from tests.unit.tenant.fakes import FakeHttp, Reply, jwt, response
 
@@ -158,49 +160,50 @@ def test_a_device_code_is_shown_then_asked_for_on_our_clock() -> None:
     assert token == granted()["access_token"]
 
 
-def test_the_remaining_time_is_shown_until_the_wait_ends() -> None:
-    tenant, told = entra(FLOW, PENDING, {"error": "slow_down"}, granted()), list[float]()
+@pytest.mark.parametrize(
+    ("replies", "shown"),
+    [
+        ([PENDING, {"error": "slow_down"}, granted()], [60, 55, 50, 0]),
+        ([{"error": "authorization_declined"}], [60, 0]),
+    ],
+    ids=["signed in", "declined"],
+)
+def test_the_remaining_time_is_shown_until_the_wait_ends(
+    replies: list[dict[str, object]], shown: list[float]
+) -> None:
+    tenant, seen = entra(FLOW, *replies), list[float]()
+    with suppress(SignInError):
+        tenant.sign_in().device_code(tenant.shown.append, ("A.All",), seen.append)
+    assert seen == shown
 
-    tenant.sign_in().device_code(tenant.shown.append, ("A.All",), told.append)
 
-    assert told == [60, 55, 50, 0]
-
-
-def test_a_failed_wait_is_over_too() -> None:
-    tenant, told = entra(FLOW, {"error": "authorization_declined"}), list[float]()
-
-    with pytest.raises(SignInError):
-        tenant.sign_in().device_code(tenant.shown.append, ("A.All",), told.append)
-
-    assert told == [60, 0]
-
-
-def test_an_address_that_already_has_the_code_is_passed_on() -> None:
+def test_a_device_sign_in_asks_for_permissions_of_this_clouds_graph_and_passes_the_whole_address_on() -> None:
     complete = "https://login.example/devicelogin?code=x"
     tenant = entra({**FLOW, "verification_uri_complete": complete}, granted())
-
     tenant.device_code()
-
+    asked = tenant.http.calls[1].options["data"]["scope"].split()
+    assert {"https://graph.example/A.All", "https://graph.example/B.All", "offline_access"} <= set(asked)
     assert tenant.shown[0].complete_url == complete
 
 
-def test_a_device_sign_in_asks_for_permissions_of_this_clouds_graph() -> None:
-    tenant = entra(FLOW, granted())
-
-    tenant.device_code()
-
-    asked = tenant.http.calls[1].options["data"]["scope"].split()
-    assert {"https://graph.example/A.All", "https://graph.example/B.All", "offline_access"} <= set(asked)
-
-
-def test_an_unused_code_expires_by_our_clock() -> None:
-    tenant = entra(FLOW, PENDING)
-
-    with pytest.raises(SignInError) as caught:
+@pytest.mark.parametrize(
+    ("replies", "code", "waited"),
+    [
+        ([FLOW, PENDING], "device-code-expired", 60),
+        ([{"error": "unauthorized_client", "error_codes": [700016]}], "application-unknown", 0),
+        (
+            [FLOW, {**granted(), "expires_in": 0}, {"error": "invalid_grant", "error_codes": [700082]}],
+            "sign-in-expired",
+            5,
+        ),
+    ],
+    ids=["code not used", "code refused", "refresh refused"],
+)
+def test_a_sign_in_that_ends_is_explained(replies: list[dict[str, object]], code: str, waited: int) -> None:
+    tenant = entra(*replies)
+    with refused(SignInError, code):
         tenant.device_code()
-
-    assert caught.value.code == "device-code-expired"
-    assert tenant.clock.elapsed == 60
+    assert tenant.clock.elapsed == waited
 
 
 @pytest.mark.parametrize(
@@ -214,18 +217,11 @@ def test_a_passing_disturbance_does_not_end_the_waiting(disturbance: Reply) -> N
     assert tenant.device_code() == granted()["access_token"]
 
 
-def test_a_lasting_disturbance_does() -> None:
-    tenant = entra(FLOW, NetworkError("tls-untrusted", "who are you"))
-
-    with pytest.raises(NetworkError, match="who are you"):
-        tenant.device_code()
-
-
-def test_control_c_ends_the_waiting() -> None:
-    tenant = entra(FLOW, KeyboardInterrupt())
-
-    with pytest.raises(KeyboardInterrupt):
-        tenant.device_code()
+@pytest.mark.parametrize("end", [NetworkError("tls-untrusted", "who are you"), KeyboardInterrupt()])
+def test_a_lasting_disturbance_or_control_c_ends_the_waiting(end: BaseException) -> None:
+    with pytest.raises(type(end)) as caught:
+        entra(FLOW, end).device_code()
+    assert caught.value is end
 
 
 def test_a_person_without_the_role_is_turned_away() -> None:
@@ -260,38 +256,22 @@ def test_claims_missing_in_the_token_are_left_to_graph(token: str) -> None:
     assert require_intune_role(token) is None  # type: ignore[func-returns-value]
 
 
-def test_a_token_is_taken_from_memory_until_it_expires() -> None:
+def test_a_token_is_taken_from_memory_until_it_expires_and_shown_nowhere() -> None:
     tenant = entra({"token_type": "Bearer", "expires_in": 3600, "access_token": "app-token"})
-    source = tenant.sign_in().client_secret("s3cret")
-
-    assert source.token() == source.token()
-    assert len(tenant.http.calls) == 2
-
-
-def test_nothing_secret_is_in_a_repr() -> None:
-    tenant = entra(granted())
     sign_in = tenant.sign_in()
     source = sign_in.client_secret("s3cret")
-
+    assert source.token() == source.token() == "app-token"
+    assert len(tenant.http.calls) == 2
     assert "s3cret" not in f"{sign_in!r}{source!r}"
-    assert source.token() not in f"{sign_in!r}{source!r}"
+    assert "app-token" not in f"{sign_in!r}{source!r}"
 
 
-def test_a_wrong_secret_is_named() -> None:
-    with pytest.raises(SignInError) as caught:
+def test_a_wrong_secret_is_named_and_an_application_needs_a_tenant() -> None:
+    with refused(SignInError, "secret-wrong"):
         entra({"error": "invalid_client", "error_codes": [7000215]}).sign_in().client_secret("no")
-
-    assert caught.value.code == "secret-wrong"
-
-
-def test_an_application_needs_a_tenant() -> None:
     http = FakeHttp()
-    sign_in = SignIn(http, FakeClock(), cloud("public"), "organizations", "c1ient")
-
-    with pytest.raises(SignInError) as caught:
-        sign_in.client_secret("s3cret")
-
-    assert caught.value.code == "tenant-missing"
+    with refused(SignInError, "tenant-missing"):
+        SignIn(http, FakeClock(), cloud("public"), "organizations", "c1ient").client_secret("s3cret")
     assert http.calls == []
 
 
@@ -315,25 +295,6 @@ def test_an_authority_that_does_not_answer_as_one(
 ) -> None:
     tenant = Entra(FakeHttp([reply]))
 
-    with pytest.raises(kind) as caught:
+    with refused(kind, code) as caught:
         tenant.device_code()
-
-    assert caught.value.code == code
     assert caught.value.hint
-
-
-def test_a_refused_device_code_request_is_explained() -> None:
-    with pytest.raises(SignInError) as caught:
-        entra({"error": "unauthorized_client", "error_codes": [700016]}).device_code()
-
-    assert caught.value.code == "application-unknown"
-
-
-def test_a_token_that_can_no_longer_be_refreshed_asks_for_a_new_sign_in() -> None:
-    expired = {**granted(), "expires_in": 0}
-    refused = {"error": "invalid_grant", "error_codes": [700082], "error_description": "AADSTS700082: Old."}
-
-    with pytest.raises(SignInError) as caught:
-        entra(FLOW, expired, refused).device_code()
-
-    assert caught.value.code == "sign-in-expired"

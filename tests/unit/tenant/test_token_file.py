@@ -6,7 +6,8 @@ import pytest
 
 from mstunnel_setup.base.errors import SignInError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.tenant.token_sources import TokenFile, claims
+from mstunnel_setup.tenant.token_sources import AccessToken, claims, token_file
+from tests.refusals import refused
 from tests.unit.clocks import START, FakeClock
 from tests.unit.tenant.fakes import jwt
 
@@ -14,11 +15,11 @@ NOW = int(START.timestamp())
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> TokenFile:
-    return TokenFile(Files(), str(tmp_path / "token"), FakeClock())
+def file(tmp_path: Path) -> AccessToken:
+    return token_file(Files(), str(tmp_path / "token"), FakeClock())
 
 
-def test_the_newest_content_counts(file: TokenFile, tmp_path: Path) -> None:
+def test_the_newest_content_counts(file: AccessToken, tmp_path: Path) -> None:
     tmp_path.joinpath("token").write_text("first\n")
     assert file.token() == "first"
 
@@ -38,15 +39,13 @@ def test_the_newest_content_counts(file: TokenFile, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_token_is_refused(
-    file: TokenFile, tmp_path: Path, content: bytes | None, code: str
+    file: AccessToken, tmp_path: Path, content: bytes | None, code: str
 ) -> None:
     if content is not None:
         tmp_path.joinpath("token").write_bytes(content)
 
-    with pytest.raises(SignInError) as caught:
+    with refused(SignInError, code) as caught:
         file.token()
-
-    assert caught.value.code == code
     assert "accessToken" not in caught.value.message
 
 

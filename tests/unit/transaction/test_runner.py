@@ -9,12 +9,12 @@ import pytest
 from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, MergeFile, WriteFile, WriteJson
 from mstunnel_setup.actions.store_answer import StoreAnswer, all_remembered, remembered
 from mstunnel_setup.base.errors import StepError, WaitingError
-from mstunnel_setup.base.events import Event
+from mstunnel_setup.base.result import Event
 from mstunnel_setup.base.values import JsonObject, output
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action, Codec, Undo
-from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.journal import LARGE, Journal
 from mstunnel_setup.transaction.receipt import fold
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
@@ -414,3 +414,13 @@ def test_changes_undone_are_counted(root: Path) -> None:
     _runner(root).run([_step()], None)
     _runner(root).undo(counted=lambda undone, total: counts.append((undone, total)))
     assert counts == [(made, len(_ACTIONS)) for made in range(1, len(_ACTIONS) + 1)]
+
+
+def test_what_a_run_has_superseded_is_gone_when_it_ends(root: Path) -> None:
+    """Every command reads the whole journal, so it stays short between two runs."""
+    path = root / "var/lib/tunnel/journal.jsonl"
+    for number in range(40):
+        text = f"{number}" * 1000
+        _runner(root).run([_step([WriteFile(path="/etc/tunnel-a", text=text)])], None)
+        assert path.stat().st_size <= LARGE
+    assert (root / "etc/tunnel-a").read_text() == text

@@ -1,11 +1,8 @@
-"""The labs and the command of the tests of `mst-admin`, as fixtures; and a tenant with Defender."""
+"""A tenant with Defender."""
 
 import pytest
 
-from tests.unit.mst_admin.conftest import admin, command, empty, tenant
 from tests.unit.mst_admin.labs import Tenant
-
-__all__ = ["admin", "command", "empty", "tenant", "with_defender"]
 
 DEFENDER = "com.microsoft.scmx"
 

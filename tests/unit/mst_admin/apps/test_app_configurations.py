@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,25 +106,6 @@ def test_declarations_are_planned_applied_and_found_in_order(admin: MstAdmin, tm
     assert any("key=antiphishing valueInteger=0" in line for line in lines)
 
 
-def test_an_export_gives_another_tenant_the_same(
-    admin: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
-) -> None:
-    assert admin("apply", declare(tmp_path, DECLARED)).code == 0
-    target = str(tmp_path / "export")
-    exported = admin("export", target)
-    assert "app_configurations.yaml" in exported.data["files"]
-    assert admin("diff", target, "--no-resolve", "--exit-code", "--prune").code == 0
-    copy = command(empty)
-    apps = tmp_path / "export/apps.yaml"
-    text = apps.read_text()
-    apps.unlink()
-    missing = copy("apply", target, "--no-resolve")
-    assert missing.codes("errors") == ["app-missing"]
-    apps.write_text(text)
-    assert copy("apply", target, "--no-resolve").code == 0
-    assert copy("apply", target, "--no-resolve").data["changes"] == []
-
-
 def test_prune_deletes_only_what_is_for_the_tunnel_and_where_it_is_declared(
     admin: MstAdmin, tmp_path: Path
 ) -> None:
@@ -225,10 +205,6 @@ def test_mistakes_have_line_and_column(admin: MstAdmin, tmp_path: Path) -> None:
     )
     missing = admin("app-config", "lint", str(tmp_path / "none.yaml"))
     assert missing.codes("errors") == ["object-file-unreadable"]
-
-
-def test_editors_get_a_schema(admin: MstAdmin) -> None:
-    assert "settings" in admin("app-config", "schema").data["properties"]
 
 
 def test_what_a_file_cannot_say_is_reported_and_stays(

@@ -1,7 +1,6 @@
 """`mst-admin mam`, and Tunnel for MAM in declarations, against a real lab tenant."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from mstunnel_setup.tenant.graph_admin import MANAGED_APP_CONFIGURATIONS
@@ -124,24 +123,6 @@ def test_it_follows_a_site_and_a_root_that_are_made_with_it(admin: MstAdmin, tmp
     assert ("delete", "app configuration", "Phones (Edge)") in changes(
         admin("apply", without_edge, "--no-resolve", "--yes").data
     )
-
-
-def test_an_export_gives_another_tenant_the_same(
-    admin: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
-) -> None:
-    root_file(tmp_path)
-    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
-    target = str(tmp_path / "export")
-    written = admin("export", target)
-    assert "mam.yaml" in written.data["files"]
-    assert "app_configurations.yaml" not in written.data["files"]
-    assert admin("diff", target, "--no-resolve", "--exit-code", "--prune").code == 0
-    copy = command(empty)
-    applied = copy("apply", target, "--no-resolve")
-    assert applied.code == 0, applied.message
-    assert copy("apply", target, "--no-resolve").data["changes"] == []
-    declared = [one("mam", "show", "Phones").data["declared"] for one in (admin, copy)]
-    assert declared[0] == declared[1]
 
 
 def test_prune_deletes_all_policies_of_what_is_not_declared(admin: MstAdmin, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mst_admin.export import shared_names
+from mst_admin.apply import shared_names
 from mst_admin.kinds.mam import MAM
 from mst_admin.kinds.tenant import TenantObjects
 from mst_admin.objects.app_configuration import PresentAppConfiguration, app_configuration_body

@@ -16,7 +16,6 @@ from mst_admin.objects.app_configuration import (
     app_configuration_object,
     others_of,
     payload,
-    present_entries,
 )
 from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mst_admin.objects.parts import targets
@@ -121,7 +120,8 @@ def test_the_payload_of_android_names_kind_and_product() -> None:
 
 @pytest.mark.parametrize("broken", ["", "%", "e30=", base64.b64encode(b"[]").decode(), "bnVsbA=="])
 def test_a_payload_that_cannot_be_read_has_no_settings(broken: str) -> None:
-    assert present_entries("managedProperty", {"payloadJson": broken}) == []
+    found = MobileAppConfiguration.from_wire({"displayName": "Defender", "payloadJson": broken})
+    assert PresentAppConfiguration(found, is_ios=False).entries == []
 
 
 def test_what_no_file_can_say_is_kept_apart() -> None:

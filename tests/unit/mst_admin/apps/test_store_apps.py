@@ -1,6 +1,5 @@
 """`mst-admin app`, and apps in declarations, against a real lab tenant."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from mstunnel_setup.tenant.graph_admin import MOBILE_APPS
@@ -130,21 +129,6 @@ def test_apps_come_after_their_profiles_and_before_their_configurations(
         ("com.microsoft.scmx", {"assignments"}),
     ]
     assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").status == "changed"
-
-
-def test_an_export_gives_another_tenant_the_same(
-    admin: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
-) -> None:
-    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
-    target = str(tmp_path / "export")
-    assert "apps.yaml" in admin("export", target).data["files"]
-    assert admin("diff", target, "--no-resolve", "--exit-code", "--prune").code == 0
-    copy = command(empty)
-    applied = copy("apply", target, "--no-resolve")
-    assert applied.code == 0, applied.message
-    assert copy("apply", target, "--no-resolve").data["changes"] == []
-    shown = [one("app", "show", "Edge for iOS").data["declared"] for one in (admin, copy)]
-    assert shown[0] == shown[1]
 
 
 def test_a_vpn_profile_of_another_product_stays_and_is_not_exported(

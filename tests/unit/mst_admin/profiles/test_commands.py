@@ -199,7 +199,7 @@ def test_exclusions_go_out_and_in_as_csv(admin: MstAdmin, tmp_path: Path) -> Non
     assert refused.codes("errors") == ["exclusions-not-supported"]
 
 
-@pytest.mark.parametrize("arguments", [("schema",), ("profile", "schema")])
+@pytest.mark.parametrize("arguments", [("schema",), ("profile", "schema"), ("app-config", "schema")])
 def test_editors_get_a_schema(admin: MstAdmin, arguments: tuple[str, ...]) -> None:
     schema = admin(*arguments).data
     assert schema["$schema"].endswith("2020-12/schema")

@@ -19,7 +19,8 @@ def _examples(page: str) -> list[str]:
     return [re.sub(f"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
 
 
-@pytest.mark.parametrize("example", _examples("vpn-profiles.md"))
+# The app of the page is a part of declarations.
+@pytest.mark.parametrize("example", [text for text in _examples("vpn-profiles.md") if "version: 1" in text])
 def test_a_profile(example: str) -> None:
     _, profile = parse_as(ProfileFile, example.replace("{pac_url: …}", "").encode(), "example", "profiles")
     assert [finding.code for finding in judge_profile(profile) if finding.fatal] == []
@@ -35,3 +36,8 @@ def test_declarations(example: str) -> None:
 @pytest.mark.parametrize("example", _examples("sign-in.md"))
 def test_answers(example: str) -> None:
     assert "identity" in parse(f"version: 1\n{example}".encode(), "answers.yaml").answers.model_fields_set
+
+
+@pytest.mark.parametrize("example", _examples("unattended.md"))
+def test_a_whole_answer_file(example: str) -> None:
+    assert parse(example.encode(), "answers.yaml").answers.site == "Berlin"

@@ -9,11 +9,12 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.containers.engine import Finished, Image
+from mstunnel_setup.containers.engine import Image
 from mstunnel_setup.containers.spec import Volume
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations.certificate.activation import activate, apply_actions
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.fakes import FakeEngine
@@ -26,13 +27,13 @@ PKI = Pki({"other": {"days": 200}})
 class Gateway(FakeEngine):
     """No container runs; the image gives `verdict` on each configuration, `seen` with what was linked."""
 
-    verdict: Finished = field(default_factory=lambda: Finished(0, "", ""))
+    verdict: Completed = field(default_factory=lambda: Completed(0, "", ""))
     root: Path = Path()
     seen: list[tuple[str, str | None]] = field(default_factory=list)
 
     def run_once(
         self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Finished:
+    ) -> Completed:
         text = Path(volumes[1].host).read_text()
         linked = self.root / paths.ACTIVE.lstrip("/")
         self.seen.append((text, str(linked.readlink()) if linked.is_symlink() else None))
@@ -81,7 +82,7 @@ def test_the_image_loads_a_certificate_before_it_is_linked(scene: Scene, engine:
 
 
 def test_what_the_image_cannot_load_replaces_nothing(scene: Scene, engine: Gateway) -> None:
-    engine.verdict = Finished(1, "", "GnuTLS error (at tlslib.c:855): The curve is unsupported")
+    engine.verdict = Completed(1, "", "GnuTLS error (at tlslib.c:855): The curve is unsupported")
     run, name = placed(scene)
     with pytest.raises(CertificateError, match="The curve is unsupported") as caught:
         activate(run, name)
@@ -110,11 +111,11 @@ def test_a_later_run_replaces_the_certificate_only_by_one_that_the_image_loads(
     install("leaf")
     assert engine.seen == []  # nothing is replaced
     first = generations.linked(scene.files)
-    engine.verdict = Finished(1, "", "GnuTLS error (at tlslib.c:855): The curve is unsupported")
+    engine.verdict = Completed(1, "", "GnuTLS error (at tlslib.c:855): The curve is unsupported")
     with pytest.raises(CertificateError, match="The curve is unsupported") as caught:
         install("other")
     assert (caught.value.code, generations.linked(scene.files)) == ("import-refused", first)
-    engine.verdict = Finished(0, "", "")
+    engine.verdict = Completed(0, "", "")
     install("other")
     assert generations.linked(scene.files) != first
     assert [linked for _, linked in engine.seen] == [generations.target(str(first))] * 2

@@ -1,20 +1,40 @@
-"""`mst-cli import_cert` and `cert check` below another root: what they tell, and what they leave alone."""
+"""`mst-cli import_cert`: what it tells and leaves alone, when an import is for, and delayed ones."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions.certificates import ScheduleImport, pending_imports
+from mstunnel_setup.actions.files import CopyFile
+from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import ExitCode, LockedError
+from mstunnel_setup.base.errors import CertificateError, ExitCode, LockedError, UsageError
 from mstunnel_setup.base.text import WIDTH
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
+from mstunnel_setup.cli.mst_cli import ImportOptions
+from mstunnel_setup.install.session import Run, open_run
+from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.clock import SystemClock
-from mstunnel_setup.operations.certificate.import_certificate import ImportRequest, import_certificate
+from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run
+from mstunnel_setup.operations.certificate.import_certificate import (
+    ImportRequest,
+    cancel_pending,
+    import_certificate,
+    overdue,
+    schedule,
+    take,
+    take_pending,
+)
 from mstunnel_setup.transaction.lock import exclusive
+from tests.refusals import refused
 from tests.unit.certificates.authority import Authority
 from tests.unit.certificates.pki import openssl
 from tests.unit.clocks import FakeClock
@@ -133,3 +153,171 @@ def test_an_older_file_at_the_usual_place_is_named(
     code = run_app(mst_cli.app, "mst-cli", ["import_cert", "--root", str(tmp_path / "root"), "--unattended"])
     assert code == ExitCode.CERTIFICATE
     assert f"the certificate in {site} and {key} is older" in " ".join(capsys.readouterr().err.split())
+
+
+NOW = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+ALL = NOW.replace(microsecond=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "due"),
+    [
+        ({}, None),
+        ({"list_pending": True}, None),
+        ({"cancel": "abc"}, None),
+        ({"dry_run": True}, None),
+        ({"word": "delay", "minutes": "0"}, None),
+        ({"word": "delay", "minutes": "10080"}, ALL + timedelta(days=7)),
+        ({"delay": 5}, ALL + timedelta(minutes=5)),
+        ({"at": "2026-06-02T03:00+02:00"}, datetime(2026, 6, 2, 1, tzinfo=UTC)),
+        ({"at": "2026-06-02 03:00Z"}, datetime(2026, 6, 2, 3, tzinfo=UTC)),
+    ],
+)
+def test_due(options: dict[str, Any], due: datetime | None) -> None:
+    assert ImportOptions(**options).request().due(NOW) == due
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"word": "delay"}, "delay-unclear"),
+        ({"word": "dely", "minutes": "5"}, "delay-unclear"),
+        ({"word": "delay", "minutes": "-5"}, "delay-unclear"),
+        ({"word": "delay", "minutes": "99999999"}, "delay-too-long"),
+        ({"delay": 5, "at": "2026-06-02T03:00"}, "time-twice"),
+        ({"at": "tomorrow"}, "time-unclear"),
+        ({"at": "2026-06-01T11:59Z"}, "time-past"),
+        ({"list_pending": True, "cancel": "abc"}, "import-unclear: --list and --cancel cannot be combined"),
+        ({"dry_run": True, "cancel": "abc"}, "import-unclear: --cancel and --dry-run cannot be combined"),
+        ({"list_pending": True, "dry_run": True}, "import-unclear: --list and --dry-run cannot be combined"),
+    ],
+)
+def test_refused(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        ImportOptions(**options).request().due(NOW)
+    assert f"{caught.value.code}: {caught.value.message}".startswith(problem)
+
+
+@contextmanager
+def server(tmp_path: Path) -> Iterator[Run]:
+    """A server to which the certificate `next` is given while `good` is in use."""
+    chain = tmp_path / "next-chain.pem"
+    chain.write_bytes((tmp_path / "next.pem").read_bytes() + (tmp_path / "ca.pem").read_bytes())
+    answers = {"certificate.chain": [str(chain)], "certificate.key": str(tmp_path / "next.key")}
+    with installed_run(operator_of(tmp_path / "root"), answers) as run:
+        yield run
+
+
+def handed_in(run: Run) -> ScheduleImport:
+    """The certificate is placed, and due now."""
+    found = certificate.find(run.context)
+    pending = ScheduleImport(
+        name="next",
+        at=run.context.host.clock.now().isoformat(),
+        fingerprint=found.fingerprint,
+        program="/bin/true",
+        copied=True,
+        timer=False,
+    )
+    apply_actions(run, "Hand in", [*certificate.placing(found), pending])
+    return pending
+
+
+@pytest.mark.usefixtures("installed")
+def test_our_copy_of_the_previous_certificate_in_the_other_format_goes(tmp_path: Path) -> None:
+    """A later import without options would take it for a new certificate, and refuse it as older."""
+    pfx = tmp_path / "previous.pfx"
+    pfx.write_bytes(b"previous")
+    with server(tmp_path) as run:
+        digest = str(run.files.digest_given(str(pfx)))
+        copy = CopyFile(path=paths.SITE_PFX, source=str(pfx), digest=digest, mode=0o600)
+        apply_actions(run, "Copies for the usual places", [copy])
+        pending = handed_in(run)
+
+        take_pending(run, "next")
+
+        assert generations.linked(run.context.host.files) == pending.fingerprint
+        assert run.files.state(paths.SITE_PFX) is None
+        assert run.files.state(paths.SITE_CERTIFICATE) is not None
+        assert pending_imports(run.context.receipt) == ()
+
+
+@pytest.fixture
+def older(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`next` was issued before `good`."""
+    monkeypatch.setattr(generations, "is_older", lambda _candidate, _current: True)
+
+
+@pytest.mark.usefixtures("installed", "older")
+def test_an_older_certificate_is_taken_where_it_was_agreed_to_give_this_one_up(tmp_path: Path) -> None:
+    with server(tmp_path) as run:
+        given_up = generations.linked(run.context.host.files)
+        due = run.context.host.clock.now() + timedelta(hours=1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mstunnel_setup.io.files.Files.live", True)
+            schedule(run, certificate.find(run.context), due)
+        pending = pending_imports(run.context.receipt)[0]
+        assert pending.instead_of == given_up
+
+        take_pending(run, pending.name)
+        assert generations.linked(run.context.host.files) == pending.fingerprint
+
+
+@pytest.mark.usefixtures("installed", "older")
+def test_an_older_certificate_is_refused_where_a_newer_one_came_meanwhile(tmp_path: Path) -> None:
+    with server(tmp_path) as run:
+        pending = handed_in(run)
+        for given_up in ("", "another"):
+            apply_actions(run, "Hand in", [replace(pending, instead_of=given_up)])
+            with refused(CertificateError, "import-older"):
+                take_pending(run, "next")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """Two imports are overdue, and nothing is left of their certificates."""
+    for name in ("etc", "run", "var/lib", "var/log"):
+        (tmp_path / name).mkdir(parents=True)
+    with open_run(operator_of(tmp_path), {}) as run:
+        at = (SystemClock().now() - timedelta(hours=1)).isoformat()
+        waiting = [
+            ScheduleImport(name=name, at=at, fingerprint=name, program="/bin/true", timer=False)
+            for name in ("first", "second")
+        ]
+        apply_actions(run, "Hand in", waiting)
+        yield run
+
+
+def tried(run: Run) -> set[str]:
+    found = remembered(run.context.receipt, "imports-tried")
+    assert isinstance(found, dict)
+    return set(found)
+
+
+def attempt(run: Run) -> None:
+    """Try every pending import; each is refused."""
+    for pending in pending_imports(run.context.receipt):
+        with pytest.raises(CertificateError):
+            take(run, pending)
+
+
+def test_one_that_was_refused_is_tried_again_an_hour_later(run: Run) -> None:
+    attempt(run)
+    now = SystemClock().now()
+    assert overdue(run.context.receipt, now + timedelta(minutes=59), timers=False) == []
+    later = overdue(run.context.receipt, now + timedelta(minutes=61), timers=False)
+    assert [pending.name for pending in later] == ["first", "second"]
+
+
+def test_a_try_while_the_clock_was_ahead_does_not_count(run: Run) -> None:
+    attempt(run)
+    found = overdue(run.context.receipt, SystemClock().now() - timedelta(minutes=1), timers=False)
+    assert [pending.name for pending in found] == ["first", "second"]
+
+
+def test_imports_that_are_gone_are_forgotten_with_the_next_try(run: Run) -> None:
+    attempt(run)
+    assert tried(run) == {"first", "second"}
+    cancel_pending(run, "first")
+    attempt(run)
+    assert tried(run) == {"second"}

@@ -6,17 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.certificate_schedule import ScheduleImport
+from mstunnel_setup.actions.certificates import ScheduleImport
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.revocation import ASKED_BY_AGENT
-from mstunnel_setup.operations.certificate.summary import (
-    CertificateSummary,
-    RevocationSummary,
-    certificate_lines,
-    certificate_notices,
-    certificate_summary,
-)
+from mstunnel_setup.operations.certificate.summary import CertificateSummary, RevocationSummary
 from mstunnel_setup.transaction.action import Codec
 from mstunnel_setup.transaction.receipt import Entry, Receipt
 from tests.unit.certificates.pki import NOW
@@ -40,7 +34,7 @@ def summary(days: int | None, state: str | None, *problems: str) -> CertificateS
     ],
 )
 def test_the_last_revocation_status(state: str, said: str) -> None:
-    assert certificate_lines(summary(89, state)) == [("Certificate", "89 days left"), ("Revocation", said)]
+    assert summary(89, state).lines() == [("Certificate", "89 days left"), ("Revocation", said)]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +56,7 @@ def test_the_last_revocation_status(state: str, said: str) -> None:
 )
 def test_who_is_warned_of_what(days: int | None, state: str | None, warned: list[str]) -> None:
     problems = ["http://ocsp.example.net: it did not answer"]
-    notices = list(certificate_notices(summary(days, state, *problems)))
+    notices = list(summary(days, state, *problems).notices())
     assert [notice.code for notice in notices] == warned
     assert all(notice.hint for notice in notices)
     unanswered = [notice for notice in notices if notice.code == "revocation-undetermined"]
@@ -76,10 +70,10 @@ def test_an_import_that_failed_at_its_time_is_warned_of(
     due = NOW - timedelta(minutes=minutes)
     pending = ScheduleImport(name="0123456789ab", at=due.isoformat(), fingerprint="f", program="/bin/true")
     entry = Entry(pending.key, "import", {}, (Codec([ScheduleImport]).dump(pending),), finished=True)
-    found_here = certificate_summary(
+    found_here = CertificateSummary.read(
         ports_of(tmp_path, clock=StoppedClock(NOW)), Receipt({pending.key: entry})
     )
-    found = [notice for notice in certificate_notices(found_here) if notice.code != "certificate-not-in-use"]
+    found = [notice for notice in found_here.notices() if notice.code != "certificate-not-in-use"]
     assert [notice.code for notice in found] == warned
     assert all("--cancel 0123456789ab" in notice.hint for notice in found)
 
@@ -91,4 +85,4 @@ def test_a_time_of_the_agent_that_cannot_be_computed_with_is_no_answer(tmp_path:
     name = str(generations.linked(ports.files))
     record = {"fingerprint": name, "asked": asked, "state": "good", "certificates": []}
     ports.files.write(ASKED_BY_AGENT, json.dumps(record).encode())
-    assert certificate_summary(ports, Receipt({})).revocation is None
+    assert CertificateSummary.read(ports, Receipt({})).revocation is None

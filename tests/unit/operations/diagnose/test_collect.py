@@ -36,8 +36,8 @@ class Programs(Processes):
 def test_the_access_log_stays_out_wherever_it_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for command in ("_readiness", "health", "overview", "check", "version"):
-        monkeypatch.setattr(diagnose, command, lambda _operator: Result())
+    for command in ("readiness", "health", "overview", "check", "version"):
+        monkeypatch.setattr(diagnose, command, lambda *_given: Result())
     found = diagnose.collect(operator_of(tmp_path), ports_of(tmp_path, processes=Programs()))
     logs = {name: text for name, text in found.items() if name.startswith("logs/")}
     assert logs.keys() == {f"logs/{paths.SERVER}.log", f"logs/{paths.AGENT}.log", "logs/journal.log"}
@@ -52,8 +52,8 @@ def test_the_access_log_stays_out_wherever_it_was_written(
 def test_a_part_that_fails_unforeseen_is_replaced_by_where_and_not_by_what_it_quotes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for command in ("_readiness", "overview", "check", "version"):
-        monkeypatch.setattr(diagnose, command, lambda _operator: Result())
+    for command in ("readiness", "overview", "check", "version"):
+        monkeypatch.setattr(diagnose, command, lambda *_given: Result())
 
     def fail(_operator: Operator) -> Result:
         raise KeyError("a password")
@@ -69,8 +69,8 @@ def test_a_part_that_fails_unforeseen_is_replaced_by_where_and_not_by_what_it_qu
 
 
 def test_what_a_host_does_not_have_is_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for command in ("_readiness", "health", "overview", "check", "version"):
-        monkeypatch.setattr(diagnose, command, lambda _operator: Result())
+    for command in ("readiness", "health", "overview", "check", "version"):
+        monkeypatch.setattr(diagnose, command, lambda *_given: Result())
     ports = ports_of(tmp_path, processes=Programs(), systemd=FakeSystemd(runs=False))
     names = diagnose.collect(operator_of(tmp_path), ports).keys()
     assert not [name for name in names if name.startswith("files") or name == "logs/journal.log"]

@@ -22,9 +22,9 @@ from tests.testbed.canary import LOGGED, SETTINGS, forms, leaks
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import PODMAN, FakeEngine, Printing, ports_of
 from tests.unit.install.scenes import FakePrompter
+from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, rows_of
-from tests.unit.schemas import validate
 
 SECRETS = {name: secret.encode() for name, (secret, _) in {**LOGGED, **SETTINGS}.items()}
 
@@ -45,8 +45,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     files.write(paths.ENVIRONMENT, settings.encode())
     files.write(paths.SETUP_LOG, logged.encode())
     ports = ports_of(tmp_path, processes=Printing(logged))
-    for command in ("_readiness", "health", "overview", "check", "version"):
-        monkeypatch.setattr(diagnose, command, lambda _session: Result(data={"said": logged}))
+    for command in ("readiness", "health", "overview", "check", "version"):
+        monkeypatch.setattr(diagnose, command, lambda *_given: Result(data={"said": logged}))
     monkeypatch.setattr(diagnose, "open_host", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     return files
@@ -64,15 +64,13 @@ def bundle(host: Files) -> dict[str, bytes]:
 
 
 def test_secrets_of_all_kinds_stay_on_the_host(host: Files) -> None:
-    result = diagnose.diagnose(operator(), Path("/bundle.tar.gz"))
+    result = validated("mst-cli diagnose", diagnose.diagnose(operator(), Path("/bundle.tar.gz")))
     files = bundle(host)
     assert leaks(SECRETS, files) == []
     assert b"radiusclient" in files["logs/journal.log"]
     assert {row["name"]: row["bytes"] for row in rows_of(result, "contents")} == {
         name: len(text) for name, text in files.items()
     }
-    envelope = {"schema": "mstunnel/1", "command": "mst-cli diagnose", "status": result.status}
-    validate({**envelope, "data": result.data, "warnings": [w.data for w in result.warnings], "errors": []})
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory to the agent")
@@ -116,7 +114,7 @@ def test_a_damaged_journal_stops_nothing(
         files.make_directories(directory)
     files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=2\n")
     files.write(f"{paths.STATE}/journal.jsonl", content)
-    monkeypatch.setattr(diagnose, "_readiness", lambda _operator: Result())
+    monkeypatch.setattr(diagnose, "readiness", lambda *_given: Result())
     monkeypatch.setattr(host_module, "open_engine", lambda *_arguments: (FakeEngine(), PODMAN))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     damaged = operator_of(tmp_path, FakePrompter(interactive=False), processes=Printing("said"))

@@ -14,19 +14,20 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.containers.engine import ContainerState, Finished
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import TunnelSettings, ocserv_conf, read_tunnel_settings
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install.steps import certificate
-from mstunnel_setup.io.process import Processes
-from mstunnel_setup.operations.explain import report
+from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.operations import explain as explaining
+from tests.refusals import refused
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.fakes import FakeEngine
 from tests.unit.install.scenes import Scene
+from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, rows_of
-from tests.unit.schemas import validate
 
 PHONE, INTRANET, HOST, OUTSIDE = "192.0.2.7", "10.99.0.10", "10.99.0.1", "198.51.100.9"
 CONFIGURATION = ServerConfiguration(
@@ -63,14 +64,14 @@ class Gateway(FakeEngine):
             raise EngineError("engine-missing", "there is no container engine")
         return ContainerState("running", "healthy", process_id=42)
 
-    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Finished:
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         self.asked.append(" ".join(arguments))
         if not self.there:
             raise EngineError("engine-missing", "there is no container engine")
         if arguments[0] == "timeout":
-            return Finished(0, "", "")
+            return Completed(0, "", "")
         output = ANSWERS.get(" ".join(arguments))
-        return Finished(1, "", "no") if output is None else Finished(0, output, "")
+        return Completed(1, "", "no") if output is None else Completed(0, output, "")
 
 
 class Log(Processes):
@@ -94,15 +95,14 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     scene = Scene(tmp_path, engine=Gateway(), processes=Log())
     scene.write(paths.OCSERV_CONF, ocserv_conf(CONFIGURATION))
     scene.write(paths.OIDC_JSON, json.dumps({"required_claims": {"tid": "t"}, "user_name_claim": "oid"}))
-    monkeypatch.setattr(report, "installed_run", lambda *_given, **_more: nullcontext(scene.opened()))
+    monkeypatch.setattr(explaining, "installed_run", lambda *_given, **_more: nullcontext(scene.opened()))
     return scene
 
 
 def explain(scene: Scene, who: str, token_file: Path | None = None) -> Result:
     """The result, valid by its schema and not wider than 80 columns."""
-    result = report.explain(operator_of(scene.root, clock=scene.clock), who, token_file)
-    fixed = {"schema": "mstunnel/1", "command": "mst-cli explain", "warnings": [], "errors": []}
-    validate({**fixed, "status": result.status, "data": dict(result.data)})
+    operator = operator_of(scene.root, clock=scene.clock)
+    result = validated("mst-cli explain", explaining.explain(operator, who, token_file))
     assert max(map(len, lines_of(result))) <= 80
     return result
 
@@ -189,9 +189,8 @@ def test_a_user_principal_name_alone_is_refused_with_how_to_get_the_object_id(
 ) -> None:
     of_another = token_of(host, tmp_path / "token", oid="bob", upn="bob@contoso.com")
     for file in (None, of_another):
-        with pytest.raises(UsageError) as caught:
+        with refused(UsageError, "user-name-unresolved") as caught:
             explain(host, "ada@contoso.com", file)
-        assert caught.value.code == "user-name-unresolved"
         assert "az ad user show --id ada@contoso.com" in caught.value.hint
 
 
@@ -215,9 +214,8 @@ def test_a_refused_guest_is_explained_by_the_address_of_the_device(host: Scene) 
 
 
 def test_a_token_file_that_is_not_there_is_refused(host: Scene) -> None:
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, "file-missing"):
         explain(host, "ada", Path("/nowhere/token"))
-    assert caught.value.code == "file-missing"
 
 
 @pytest.mark.parametrize("who", ["", "two words", "a\nb"])

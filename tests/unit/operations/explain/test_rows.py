@@ -9,8 +9,8 @@ import pytest
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.ocserv_conf import TunnelSettings
-from mstunnel_setup.operations.explain.facts import Facts, LogFindings, Row, Subject, Token
-from mstunnel_setup.operations.explain.report import rows
+from mstunnel_setup.operations.explain import Row, rows
+from mstunnel_setup.operations.explain_facts import ConnectionFacts, LogFindings, Subject, Token
 from mstunnel_setup.operations.gateway_log import SessionRecord
 
 USER, PHONE, TUNNEL, INTRANET = "5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11", "192.0.2.7", "10.8.0.5", "10.99.0.10"
@@ -36,9 +36,9 @@ HEADER = {"alg": "RS256", "typ": "JWT", "kid": "k"}
 CLAIMS = {"tid": "t", "oid": USER, "nbf": NOW - 60, "iat": NOW - 60, "exp": NOW + 3600}
 
 
-def facts(subject: str, **changes: object) -> Facts:
+def facts(subject: str, **changes: object) -> ConnectionFacts:
     """A healthy gateway with one connected device."""
-    found = Facts(
+    found = ConnectionFacts(
         subject=Subject(subject),
         now=NOW,
         health="healthy",
@@ -54,11 +54,11 @@ def facts(subject: str, **changes: object) -> Facts:
     return replace(found, **{"destinations": (address,) if address else (), **changes})  # type: ignore[arg-type]
 
 
-def found(given: Facts) -> Mapping[str, Row]:
+def found(given: ConnectionFacts) -> Mapping[str, Row]:
     return {row.id: row for row in rows(given)}
 
 
-def results(given: Facts) -> dict[str, str]:
+def results(given: ConnectionFacts) -> dict[str, str]:
     return {name: row.result for name, row in found(given).items()}
 
 

@@ -6,8 +6,9 @@ from mstunnel_lab.entra.permissions import Resource
 from mstunnel_lab.entra.tokens import KeyRing, TokenService
 from mstunnel_lab.records import UserRecord
 from mstunnel_lab.urls import Urls
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.oidc import TokenRules, TokenVersion
-from mstunnel_setup.operations.explain.token_rules import claim_problems, header_problem, time_problem
+from mstunnel_setup.operations.token_rules import claim_problems, header_problem, time_problem, user_of
 from mstunnel_setup.tenant.token_sources import claims, header
 from tests.attack.tokens import ACCEPTED, NO_CLAIM, REFUSED, Forger
 
@@ -33,9 +34,9 @@ def forger(version: TokenVersion, tmp_path_factory: pytest.TempPathFactory) -> F
     return Forger(token, ring.current.private)
 
 
-def broken(token: str, version: TokenVersion, *clients: str) -> list[str]:
-    """The rules that a token breaks, where these applications may present one (none: any)."""
-    rules = TokenRules(
+def rules_of(version: TokenVersion, *clients: str) -> JsonObject:
+    """The rules of a gateway where these applications may present a token (none: any)."""
+    return TokenRules(
         metadata=URLS.openid_configuration(version),
         tenant_id=TENANT,
         audience=GATEWAY,
@@ -46,7 +47,11 @@ def broken(token: str, version: TokenVersion, *clients: str) -> list[str]:
         version=version,
         clients=clients,
     ).document()
-    given = claims(token)
+
+
+def broken(token: str, version: TokenVersion, *clients: str) -> list[str]:
+    """The rules that a token breaks."""
+    rules, given = rules_of(version, *clients), claims(token)
     alone = (header_problem(header(token), rules), time_problem(given, rules, Forger.now()))
     return [each.rule for each in (*alone, *claim_problems(given, rules)) if each]
 
@@ -77,3 +82,19 @@ def test_only_the_applications_that_are_named_may_present_a_token(
     assert broken(forger.good, version, PERSON, APP) == []
     assert broken(forger.good, version, PERSON) == [rule]
     assert broken(forger.token(azp=NO_CLAIM, appid=NO_CLAIM), version, APP) == [rule]
+
+
+def test_a_claim_without_a_rule_is_never_shown_and_a_hostile_one_is_harmless(
+    forger: Forger, version: TokenVersion
+) -> None:
+    given = {**claims(forger.good), "upn": "ada@example.com", "aud": "x\x1b[31m\n" + "y" * 500}
+    (problem,) = claim_problems(given, rules_of(version))
+    assert problem.text.startswith("aud is ")
+    assert "ada@example.com" not in problem.text
+    assert problem.text.isprintable()
+    assert len(problem.text) < 150
+
+
+def test_the_user_is_the_claim_that_the_rules_name(forger: Forger, version: TokenVersion) -> None:
+    assert user_of(claims(forger.good), rules_of(version)) == PERSON
+    assert user_of({"oid": 7}, rules_of(version)) == ""

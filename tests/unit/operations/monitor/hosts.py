@@ -70,12 +70,14 @@ class Host(FakeClock):
     def hand(self, content: bytes) -> None:
         self.files.write(CONFIGURATION.request, content)
 
-    def give(self, probe_url: str = "", **properties: Any) -> Reply | None:
+    def give(self, probe_url: str = "", **properties: Any) -> Reply:
         """Hand a configuration over and have the monitor look; what it replies."""
         request = AgentRequest.to_configure(document(**properties), probe_url)
         self.hand(request.payload)
         self.monitor.look()
-        return reply_to(self.files, request)
+        reply = reply_to(self.files, request)
+        assert reply is not None
+        return reply
 
     def conf(self) -> bytes:
         return self.files.read(paths.OCSERV_CONF) or b""

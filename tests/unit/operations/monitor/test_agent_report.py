@@ -17,7 +17,7 @@ from mstunnel_setup.exchange.health_report import (
 )
 from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.agent_report import AgentReports
+from mstunnel_setup.operations.monitor.rounds import AgentReports
 
 ALL = "`mst-cli health` shows all rows."
 LOGS = "`mst-cli agent logs --tail 20` shows why."

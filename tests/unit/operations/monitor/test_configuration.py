@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, reply_to
 from mstunnel_setup.gateway import rendering
+from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, begin_verbose
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import read_record
+from tests.refusals import refused
+from tests.unit.clocks import START
 from tests.unit.operations.monitor.hosts import Host, document
 
 
@@ -26,7 +30,6 @@ def host(tmp_path: Path) -> Host:
 def test_what_the_agent_hands_over_is_served_and_answered(host: Host) -> None:
     verdict = host.give(network="10.2.0.0/16")
 
-    assert verdict is not None
     assert (verdict.state, verdict.reason) == ("accepted", "")
     assert b"ipv4-network = 10.2.0.0\n" in host.conf()
     assert host.settings()["Network"] == "10.2.0.0/16"
@@ -39,7 +42,6 @@ def test_what_the_agent_hands_over_is_served_and_answered(host: Host) -> None:
 def test_the_first_look_after_the_installation_changes_nothing(host: Host) -> None:
     before = host.conf()
     verdict = host.give()
-    assert verdict is not None
     assert verdict.state == "accepted"
     assert (host.conf(), host.looks) == (before, [])
 
@@ -60,13 +62,12 @@ def test_a_refused_one_is_rolled_back_and_not_retried(host: Host) -> None:
     host.restart()
     verdicts.append(host.give(network="10.66.0.0/16"))
 
-    assert {verdict.state for verdict in verdicts if verdict} == {"refused"}
-    assert all(verdict and "line 3: bad" in verdict.reason for verdict in verdicts)
+    assert {verdict.state for verdict in verdicts} == {"refused"}
+    assert all("line 3: bad" in verdict.reason for verdict in verdicts)
     assert (host.conf(), host.settings()) == (before, settings)
     assert sum(b"10.66." in look for look in host.looks) == 1
     assert sum("refused" in line for line in host.log) == 1
     verdict = host.give(network="10.3.0.0/16")
-    assert verdict is not None
     assert verdict.state == "accepted"
 
 
@@ -81,7 +82,6 @@ def test_a_refused_one_that_left_the_configuration_of_the_gateway_alone_is_rolle
     for _ in range(3):
         host.monitor.look()
         host.restart()
-    assert verdict is not None
     assert verdict.state == "refused"
     assert (host.conf(), host.settings(), len(host.looks)) == (before, settings, looks)
     assert host.monitor.settled
@@ -94,7 +94,6 @@ def test_going_back_passes_over_what_was_never_proved(host: Host) -> None:
     host.give(network="10.2.0.0/16")
     host.answers = True
     verdict = host.give(network="10.66.0.0/16")
-    assert verdict is not None
     assert verdict.state == "refused"
     assert host.conf() == before
 
@@ -105,7 +104,6 @@ def test_a_gateway_that_is_down_is_heard_in_a_later_look(host: Host) -> None:
     host.later(minutes=5)
     elapsed = host.elapsed
     verdict = host.give(network="10.66.0.0/16")
-    assert verdict is not None
     assert (verdict.state, host.elapsed) == ("applying", elapsed), "no session is waited for"
 
     host.alive = True
@@ -177,9 +175,8 @@ def test_what_is_no_configuration_is_refused_with_a_reason(host: Host, content: 
 
 def test_what_is_no_file_is_one_declared_error(host: Host) -> None:
     os.mkfifo(host.files.locate(CONFIGURATION.request))
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "file-irregular"):
         host.monitor.look()
-    assert caught.value.code == "file-irregular"
 
 
 def test_the_host_decides_how_devices_authenticate_and_how_much_is_logged(host: Host) -> None:
@@ -242,23 +239,19 @@ def test_changes_that_end_sessions_are_limited_and_the_limit_outlives_the_monito
     networks = itertools.cycle(["10.2.0.0/16", "10.3.0.0/16"])
     states = []
     for _ in range(40):
-        verdict = host.give(network=next(networks))
-        assert verdict is not None
-        states.append(verdict.state)
+        states.append(host.give(network=next(networks)).state)
         host.restart()
         host.later(seconds=8)
     assert states[:4] == ["accepted", "accepted", "accepted", "waiting"]
     assert len(host.looks) == 3
     host.later(minutes=10)
     verdict = host.give(network=next(networks))
-    assert verdict is not None
     assert verdict.state == "accepted"
     assert "too many changes" not in verdict.reason
 
 
 def test_a_configuration_that_waits_is_served_when_its_time_has_come(host: Host) -> None:
     verdict = [host.give(network=f"10.{number}.0.0/16") for number in range(2, 7)][-1]
-    assert verdict is not None
     assert verdict.state == "waiting"
     assert "UTC" in verdict.reason
     host.later(minutes=11)
@@ -297,3 +290,68 @@ def test_another_port_waits_for_the_container(host: Host) -> None:
     assert b"tcp-port = 443\n" in host.conf()
     assert host.settings()["ListenPort"] == 8443
     assert rendering.open_port(rendering.current(host.files)) == 443
+
+
+UNTIL = START + timedelta(hours=VERBOSE_HOURS)
+
+
+def test_the_debug_level_comes_from_env_sh(host: Host) -> None:
+    host.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=3\n")
+    host.monitor.keep_level()
+    assert b"log-level = 3\n" in host.conf()
+    assert host.looks == [host.conf()], "the gateway is notified"
+
+    host.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=$(id)\n")
+    with refused(SetupError, "environment-line-invalid"):
+        host.monitor.keep_level()
+    assert b"log-level = 3\n" in host.conf()
+
+
+def test_the_vendor_s_verbose_setting_comes_from_env_sh(host: Host) -> None:
+    host.files.write(paths.ENVIRONMENT, b'mst_verbose_log="true"\n')
+    host.monitor.keep_level()
+    assert b"log-level = 4\n" in host.conf()
+
+
+def test_the_verbose_mode_begins_and_ends_by_the_clock(host: Host) -> None:
+    usual = host.conf()
+    begin_verbose(host.files, UNTIL)
+    host.monitor.keep_level()
+    assert host.conf() == usual.replace(b"log-level = 0\n", b"log-level = 4\n")
+    host.elapsed = VERBOSE_HOURS * 3600 - 1
+    host.monitor.keep_level()
+    assert b"log-level = 4\n" in host.conf()
+    host.elapsed += 1
+    # A monitor that has started since knows of it too.
+    host.restart()
+    host.monitor.keep_level()
+    assert host.conf() == usual
+    assert [line.partition(":")[0] for line in host.log] == ["log-level-changed"] * 2
+
+
+def test_a_configuration_of_the_agent_keeps_the_level(host: Host) -> None:
+    begin_verbose(host.files, UNTIL)
+    host.monitor.keep_level()
+    host.give(network="10.2.0.0/16")
+    assert b"log-level = 4\n" in host.conf()
+
+
+def test_while_the_gateway_has_not_spoken_the_level_waits(host: Host) -> None:
+    host.answers = False
+    host.give(network="10.2.0.0/16")
+    before = host.conf()
+    begin_verbose(host.files, UNTIL)
+    host.monitor.keep_level()
+    assert host.conf() == before
+    host.answers = True
+    host.gateway_looks()
+    host.monitor.look()
+    host.monitor.keep_level()
+    assert b"log-level = 4\n" in host.conf()
+
+
+def test_without_a_configuration_there_is_no_level_to_keep(host: Host) -> None:
+    host.files.remove(paths.OCSERV_CONF)
+    begin_verbose(host.files, UNTIL)
+    host.monitor.keep_level()
+    assert host.conf() == b""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions import control
+from mstunnel_setup.actions import containers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, Thresholds, write_health
@@ -38,7 +38,7 @@ def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
     sick = {paths.SERVER: container(health="unhealthy"), paths.AGENT: container()}
     monkeypatch.setattr(GatewayMonitor, "_host", ports_of(tmp_path, engine=FakeEngine(sick), clock=clock))
     monkeypatch.setattr(GatewayMonitor, "_modules", broken)
-    monkeypatch.setattr(control, "restart", lambda _ports, name: restarted.append(name))
+    monkeypatch.setattr(containers, "restart", lambda _ports, name: restarted.append(name))
     monitor = GatewayMonitor(operator_of(tmp_path, clock=clock), said.append)
     for directory in (paths.AGENT_STATE, paths.INBOX, paths.OUTBOX):
         monitor.operator.files.make_directories(directory)

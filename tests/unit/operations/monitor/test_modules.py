@@ -11,7 +11,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.operations.monitor import modules as monitor_modules
+from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
@@ -69,7 +69,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def monitor(kernel: Kernel, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> GatewayMonitor:
-    monkeypatch.setattr(monitor_modules, "TUN", str(kernel.root / "dev/net/tun"))
+    monkeypatch.setattr(rounds, "TUN", str(kernel.root / "dev/net/tun"))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(kernel.root)))
     for work in ("_offer", "_upgrade", "_port", "_tunnel", "_containers"):
         monkeypatch.setattr(GatewayMonitor, work, lambda _self: None)

@@ -1,15 +1,17 @@
-"""The monitor notices that its program was replaced, and ends for the new one between two rounds."""
+"""When the monitor looks again, and that it ends for the program that replaced its own."""
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.cli import monitor as command
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.mailbox import AgentRequest
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.io import bundle
@@ -18,9 +20,10 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.monitor import rounds
-from mstunnel_setup.operations.monitor.own_program import OwnProgram
-from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
+from mstunnel_setup.operations.monitor.rounds import GatewayMonitor, OwnProgram
 from tests.unit.clocks import FakeClock
+from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
+from tests.unit.install.scenes import container
 from tests.unit.operators import operator_of
 
 PARTS = ("bin/python", "lib/module.pyc")
@@ -221,3 +224,50 @@ def test_the_program_starts_again_as_it_was_started(
         command._work(operator, once=False)
     assert caught.value.args == (["/usr/sbin/mstunnel_monitor", "--output", "json"], before)
     assert "NOTIFY_SOCKET" not in os.environ
+
+
+WELL = replace(container(), process_id=100)
+
+
+class PausedError(Exception):
+    """The monitor waits: so long at most, for changes and the end of these processes."""
+
+
+class Unchanged(Changes):
+    """Changes of which none ever happens."""
+
+    def wait(self, seconds: float, processes: Iterable[int] = ()) -> bool:
+        raise PausedError(seconds, *processes)
+
+
+@pytest.mark.parametrize(
+    ("states", "systemd", "naps"),
+    [
+        ({paths.SERVER: WELL, paths.AGENT: WELL}, True, 1),
+        ({paths.SERVER: WELL, paths.AGENT: replace(WELL, health="starting")}, True, 3),
+        ({paths.SERVER: WELL, paths.AGENT: replace(WELL, health="unhealthy")}, True, 3),
+        ({paths.SERVER: WELL}, True, 3),
+        ({paths.SERVER: WELL, paths.AGENT: WELL}, False, 3),
+    ],
+    ids=["well", "starting", "unhealthy", "stopped", "without systemd"],
+)
+def test_only_what_is_well_is_left_alone_until_something_changes(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    states: dict[str, ContainerState],
+    systemd: bool,
+    naps: int,
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GatewayMonitor, "_modules", lambda _self: None)
+    clock = FakeClock(elapsed=1000.0, during=[lambda: None, lambda: None, interrupted])
+    ports = ports_of(tmp_path, engine=FakeEngine(states), systemd=FakeSystemd(runs=systemd), clock=clock)
+    monkeypatch.setattr(GatewayMonitor, "_host", ports)
+    monitor = GatewayMonitor(operator_of(tmp_path, clock=clock), lambda _text: None)
+    with Unchanged(Files(tmp_path)) as changes, pytest.raises((PausedError, KeyboardInterrupt)) as ended:
+        monitor.run(changes)
+    assert clock.naps == [8.0] * naps
+    if naps == 1:
+        assert ended.value.args == (52.0, 100, 100)

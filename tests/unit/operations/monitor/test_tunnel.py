@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions import tunnel_device
 from mstunnel_setup.base import paths
-from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.exchange.gateway_report import REPORT
-from mstunnel_setup.install import tunnel_device
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
@@ -18,8 +18,8 @@ from tests.unit.install.scenes import container
 from tests.unit.operators import operator_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-DENIED = Finished(2, "", "cannot open: No such device")
-OPENED = Finished(0, "", "")
+DENIED = Completed(2, "", "cannot open: No such device")
+OPENED = Completed(0, "", "")
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_what_the_gateway_has_opened_since_its_start_is_not_tried(
 ) -> None:
     asked: list[Sequence[str]] = []
 
-    def answer(command: Sequence[str]) -> Finished:
+    def answer(command: Sequence[str]) -> Completed:
         asked.append(command)
         return DENIED
 

@@ -15,12 +15,13 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from mstunnel_setup.operations.upgrade import releases
-from mstunnel_setup.operations.upgrade.releases import fetch_now, import_archive
+from mstunnel_setup.operations.upgrade.releases import fetch_now
 from mstunnel_setup.transaction.lock import exclusive
+from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.exchange.publisher import Publisher, release, served
+from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
-from tests.unit.schemas import validate
 
 
 @pytest.fixture
@@ -47,19 +48,16 @@ def root(publisher: Publisher, tmp_path: Path) -> Iterator[Path]:
 def test_both_ways_bring_the_same_releases(root: Path, publisher: Publisher, command: str) -> None:
     operator = operator_of(root)
     archive = publisher.directory.with_suffix(".tar")
-    result = fetch_now(operator) if command == "refresh" else import_archive(operator, archive)
+    validated(f"mst-cli upgrade {command}", fetch_now(operator, None if command == "refresh" else archive))
     assert [item.name for item in feed.offered(Files(root), operator.clock.now()).releases] == [
         "2026-01-02",
         "2026-01-01",
     ]
-    envelope = {"schema": "mstunnel/1", "command": f"mst-cli upgrade {command}", "status": result.status}
-    validate({**envelope, "data": result.data, "warnings": [], "errors": []})
 
 
 def test_without_a_feed_the_file_to_write_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "feed-missing") as caught:
         fetch_now(operator_of(tmp_path))
-    assert caught.value.code == "feed-missing"
     assert feed.SETTINGS in caught.value.hint
 
 
@@ -107,7 +105,7 @@ def test_a_command_waits_for_the_monitor_and_for_other_commands_to_end(
     with ExitStack() as held:
         held.enter_context(exclusive(Files(root), clock, lock))
         clock.during = [held.close]
-        result = import_archive(operator_of(root, clock=clock), publisher.directory.with_suffix(".tar"))
+        result = fetch_now(operator_of(root, clock=clock), publisher.directory.with_suffix(".tar"))
     assert result.status == "ok"
     assert clock.during == []
 

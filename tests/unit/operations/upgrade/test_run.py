@@ -8,7 +8,6 @@ import pytest
 from mstunnel_setup.actions.containers import MakeStateDirectory
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError
-from mstunnel_setup.containers.engine import Finished
 from mstunnel_setup.exchange.upgrade_history import (
     HISTORY,
     ImagePair,
@@ -18,6 +17,8 @@ from mstunnel_setup.exchange.upgrade_history import (
 )
 from mstunnel_setup.install.steps import images as images_step
 from mstunnel_setup.install.steps import verify
+from mstunnel_setup.io.process import Completed
+from mstunnel_setup.operations.upgrade import proof
 from mstunnel_setup.operations.upgrade import run as upgrade_run
 from mstunnel_setup.transaction.step import AnyStep, Step
 from tests.unit.exchange.test_record import history, images, upgrade
@@ -39,12 +40,13 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
 ) -> None:
     """The container that comes next lets devices in again: where it stays, none would."""
     seen: list[int] = []
-    for name in ("_take", "_refuse_edited", "_drop_images"):
+    for name in ("_take", "_drop_images"):
         monkeypatch.setattr(upgrade_run, name, nothing)
+    monkeypatch.setattr(upgrade_run, "_switching", lambda _run: ())
     monkeypatch.setattr(images_step, "fetch", nothing_to_pull)
     monkeypatch.setattr(upgrade_run, "port_in_use", lambda _files: 443)
-    monkeypatch.setattr(upgrade_run, "connected", lambda _ports: ())
-    monkeypatch.setattr(upgrade_run, "drain", lambda _context, _port, minutes: seen.append(minutes))
+    monkeypatch.setattr(proof, "connected", lambda _ports: ())
+    monkeypatch.setattr(proof, "drain", lambda _context, _port, minutes: seen.append(minutes))
     run = Scene(tmp_path).opened()
     run.files.make_directories(HISTORY.rpartition("/")[0])
     target = ImagePair(server=images(server).server, agent=images("b").agent)
@@ -86,11 +88,11 @@ def test_a_drained_gateway_accepts_connections_before_it_has_to_prove_itself_aga
     """The switch failed before it replaced the container: the proof is a new connection, too."""
     rules = [] if gone else ["mstunnel_drain"]
 
-    def execute(arguments: Sequence[str]) -> Finished:
+    def execute(arguments: Sequence[str]) -> Completed:
         if gone:
             raise EngineError("container-failed", "it does not run", "")
         rules.remove(arguments[-1])
-        return Finished(0, "", "")
+        return Completed(0, "", "")
 
     def prove(_run: object, _wanted: ImagePair) -> None:
         if rules:

@@ -1,0 +1,33 @@
+"""The kinds of action that journals contain."""
+
+from mstunnel_setup.actions import (
+    accounts,
+    agent_identity,
+    certificates,
+    containers,
+    files,
+    firewall,
+    gateway_configuration,
+    kernel,
+    store_answer,
+    tenant_objects,
+    tunnel_device,
+    units,
+    uplink,
+    vendor_gateway,
+)
+from mstunnel_setup.containers import choice
+from mstunnel_setup.transaction.action import Action, Codec
+
+_MODULES = (
+    *(accounts, agent_identity, certificates, choice, containers, files, firewall, gateway_configuration),
+    *(kernel, store_answer, tenant_objects, tunnel_device, units, uplink, vendor_gateway),
+)
+
+CODEC = Codec(
+    item
+    for module in _MODULES
+    for item in vars(module).values()
+    # A class without a kind of its own is what several kinds share.
+    if isinstance(item, type) and issubclass(item, Action) and "kind" in vars(item)
+)

@@ -1,0 +1,195 @@
+"""What the host forwards besides the gateway: nothing, where it forwarded nothing before.
+
+The kernel's setting for each device (`net.ipv4.conf.DEVICE.forwarding`) cannot do it: a packet for the
+gateway comes in by the same device as one of a neighbour that takes the host for a router. So rules of
+nftables decide, in a table of ours beside those of firewalld, ufw and the container engines: what one table
+drops is dropped.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Final, Literal, TypeAlias
+
+from typing_extensions import override
+
+from mstunnel_setup.actions.files import Composite, WriteFile
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base import paths, rendering
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.runner import Removal
+
+Family: TypeAlias = Literal["ipv4", "ipv6"]
+
+DIRECTORY: Final = "/etc/mstunnel-forwarding"
+RULES: Final = f"{DIRECTORY}/rules.nft"
+TABLE: Final = "mstunnel-forwarding"
+UNITS: Final = "/etc/systemd/system"
+UNIT: Final = "mstunnel-forwarding.service"
+AGAIN_UNIT: Final = "mstunnel-forwarding-again.service"
+WANTS: Final = {UNIT: "sysinit.target", AGAIN_UNIT: "nftables.service"}
+"""The units, each with what starts it."""
+# Bridges of Podman (netavark and CNI) and Docker, the bridge with IPv6 of ours, and the uplink.
+_NETWORKS: Final = ("podman", "cni-podman", "docker", "mstunnel")
+_SECONDS: Final = 60.0
+
+
+def rules(families: Collection[Family]) -> str:
+    """The rules for `nft --file`, for packets of these families; they replace earlier ones as a whole."""
+    family = next(iter(families)) if len(families) == 1 else ""
+    return rendering.render("network/forwarding.nft", table=TABLE, networks=_NETWORKS, family=family)
+
+
+def unit_text(unit: str) -> str:
+    """The unit that loads the rules at boot, or again after nftables."""
+    return rendering.render("systemd/mstunnel-forwarding.service", rules=RULES, again=unit == AGAIN_UNIT)
+
+
+def loaded(processes: Processes) -> bool | None:
+    """Whether the kernel has the rules; None where it cannot be known: without root, or without nft."""
+    if processes.find("nft") is None:
+        return None
+    listed = processes.run(["nft", "list", "tables"], timeout=_SECONDS, check=False)
+    return None if listed.code else f"table inet {TABLE}" in listed.output.splitlines()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitForwarding(Composite):
+    """Write the rules to `RULES` and load them; undo removes them from the kernel, too."""
+
+    kind: ClassVar[str] = "limit-forwarding"
+    key_template: ClassVar[str] = f"forwarding:{RULES}"
+    text: str
+
+    @property
+    def file(self) -> WriteFile:
+        """The file, without loading it."""
+        return WriteFile(path=RULES, text=self.text)
+
+    @property
+    @override
+    def parts(self) -> Mapping[str, Action]:
+        return {"": self.file}
+
+    @override
+    def describe(self) -> str:
+        return text(
+            "write {rules} and load it: this host forwards for the gateway, not for others", rules=RULES
+        )
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        """Whether the file matches and the kernel has the table, which only root may list."""
+        return super().satisfied(host, outputs) and (paths.ROOTLESS or loaded(host.processes) is True)
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Write and load them; where nftables loads the rules of the host, have these follow them.
+
+        Raises StepError `forwarding-rules-refused`: without them the host would forward for everyone.
+        """
+        super().apply(host, outputs)
+        command = ["nft", "--file", RULES]
+        try:
+            host.processes.run(command, timeout=_SECONDS)
+        except ProcessError as error:
+            raise StepError(
+                "forwarding-rules-refused",
+                "cannot load the rules for what this host forwards: {reason}",
+                hint="Run `{command}` to find the cause, then run mstunnel-setup again.",
+                reason=error.message,
+                command=" ".join(command),
+            ) from error
+        if host.systemd.running() and host.systemd.active(WANTS[AGAIN_UNIT]):
+            host.systemd.start(AGAIN_UNIT)
+        return {}
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        """Unload them, and restore the earlier file."""
+        for unit in (UNIT, AGAIN_UNIT):
+            if host.systemd.known(unit):
+                host.systemd.stop(unit)
+        if host.processes.find("nft") is not None:
+            # The table is gone already where others have flushed all rules.
+            command = ["nft", "delete", "table", "inet", TABLE]
+            host.processes.run(command, timeout=_SECONDS, check=False)
+        return super().undo(host, record)
+
+
+Frontend: TypeAlias = Literal["firewalld", "ufw"]
+
+# Beside the state of an installation, which may belong to an account and comes later.
+RECORD: Final = "/var/lib/mstunnel-opened-ports.json"
+
+
+@dataclass(frozen=True)
+class OpenedPort:
+    """A port that a frontend lets in, or `forwarded` through to a container (firewall-cmd(1), ufw(8))."""
+
+    frontend: Frontend
+    port: int
+    protocol: str
+    forwarded: bool = False
+
+    @property
+    def opening(self) -> tuple[tuple[str, ...], ...]:
+        """The commands that open it, now and at boot.
+
+        firewalld is not reloaded: that drops what others added at run time, such as published ports.
+        """
+        return self._commands("--add-port", "allow")
+
+    @property
+    def closing(self) -> tuple[tuple[str, ...], ...]:
+        """The commands that close it."""
+        return self._commands("--remove-port", "delete", "allow")
+
+    def _commands(self, option: str, *verb: str) -> tuple[tuple[str, ...], ...]:
+        port = f"{self.port}/{self.protocol}"
+        if self.frontend == "ufw" and self.forwarded:
+            return (("ufw", "route", *verb, "proto", self.protocol, "to", "any", "port", str(self.port)),)
+        if self.frontend == "ufw":
+            return (("ufw", *verb, port),)
+        return ("firewall-cmd", "--permanent", f"{option}={port}"), ("firewall-cmd", f"{option}={port}")
+
+
+def put_on_record(files: Files, opened: OpenedPort) -> None:
+    """Note that a port is about to be opened."""
+    every = dict.fromkeys((*(recorded(files) or ()), opened))
+    files.write(RECORD, json.dumps([asdict(each) for each in every]).encode(), 0o600)
+
+
+def recorded(files: Files) -> tuple[OpenedPort, ...] | None:
+    """The ports on record; None when it cannot be read."""
+    try:
+        items = json_value((files.read(RECORD) or b"[]").decode())
+        return tuple(OpenedPort(**item) for item in items)
+    except (ValueError, TypeError):
+        return None
+
+
+def close(files: Files, processes: Processes) -> Iterator[Removal]:
+    """Close every port on record. What cannot be closed is kept, with the reason, and forgotten."""
+    every = recorded(files)
+    if every is None:
+        kept = Undone(Undo.KEPT, f"the open ports in {RECORD}, which cannot be read")
+        yield Removal("opened-ports", f"close the ports in {RECORD}", kept)
+        return
+    for opened in every:
+        port = f"{opened.port}/{opened.protocol}"
+        undone = Undone(Undo.REMOVED)
+        try:
+            for command in opened.closing:
+                processes.run(command, timeout=60)
+        except ProcessError as error:
+            undone = Undone(Undo.KEPT, f"{port} open at {opened.frontend}: {error.message}")
+        yield Removal(f"opened-port:{port}", f"close {port} at {opened.frontend}", undone)
+    files.remove(RECORD)

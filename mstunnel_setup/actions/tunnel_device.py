@@ -1,0 +1,88 @@
+"""The tunnel device in the gateway's container, which keeps it, and the right to it, from its start."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final
+
+from typing_extensions import override
+
+from mstunnel_setup.actions import containers
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.text import printable, text
+from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.exchange import gateway_report as report
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+
+DEVICE: Final = "/dev/net/tun"
+# Reading makes no interface, and creates no file where the device is missing.
+_OPEN: Final = ("sh", "-c", text(": <{device}", device=DEVICE))
+_SECONDS: Final = 30.0
+
+
+def closed(host: Host) -> str:
+    """Why the gateway that runs cannot open its tunnel device; empty when it can, or does not run.
+
+    It tries every 15 seconds and reports whether it could. Unless it could, it is tried here, which takes a
+    tenth of a second. Raises EngineError.
+    """
+    state = host.engine.inspect(paths.SERVER)
+    if state is None or state.status != "running":
+        return ""
+    with suppress(FileError):
+        found = report.read_report(host.files)
+        if found and found.opens_tunnel and state.started_at and found.at > state.started_at:
+            return ""
+    tried = host.engine.execute(paths.SERVER, _OPEN, _SECONDS)
+    return printable(tried.error).strip() or text("exit code {code}", code=tried.code) if tried.code else ""
+
+
+def out_of_date(host: Host) -> str:
+    """Why the gateway cannot open the tunnel device that the host has; empty without such a difference.
+
+    The usual cause is a device that appeared, or was replaced, after the container was started. Whether the
+    host itself can open it is not tried: the monitor's own unit may use no device.
+    """
+    return closed(host) if Path(DEVICE).exists() else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenewTunnelDevice(Action):
+    """Restart the gateway when it cannot open the tunnel device that the host has.
+
+    `reason` is why it cannot, as `closed` said; empty when it can.
+    """
+
+    kind: ClassVar[str] = "renew-tunnel-device"
+    key_template: ClassVar[str] = "tunnel-device"
+    reason: str = ""
+
+    @override
+    def describe(self) -> str:
+        return text(
+            "restart {server}, which was started before {device} could be used",
+            server=paths.SERVER,
+            device=DEVICE,
+        )
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return not (self.reason and Path(DEVICE).exists())
+
+    @override
+    def capture(self, host: Host) -> JsonObject:
+        """Why it is restarted, for who reads the journal."""
+        return {"reason": self.reason}
+
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Restart it, unless a run that was cut off has done so."""
+        if out_of_date(host):
+            containers.restart(host, paths.SERVER)
+        return {}
+
+    @override
+    def undo(self, host: Host, record: UndoRecord) -> Undone:
+        return Undone(Undo.ABSENT)

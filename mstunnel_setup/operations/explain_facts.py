@@ -1,0 +1,289 @@
+"""The facts for an explanation: from files, the gateway's container, its log, and a handshake with it."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from ipaddress import IPv4Address, ip_address
+from pathlib import Path
+from typing import Final, Literal
+
+from mstunnel_setup.actions import containers
+from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import FILE_MISSING, SetupError
+from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.problem import Problem, Severity
+from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
+from mstunnel_setup.gateway.ocserv_conf import Address, TunnelSettings, read_tunnel_settings
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.operations.certificate import check
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
+from mstunnel_setup.operations.component import health
+from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
+from mstunnel_setup.operations.sessions import ask
+from mstunnel_setup.operations.upgrade.proof import refused_addresses
+from mstunnel_setup.tenant.token_sources import claims, header
+
+_NAMES: Final = ("upn", "unique_name", "preferred_username", "email")
+
+_REASON: Final = re.compile(r"ocserv-oidc: (?!fetched new JWK)(.*)")
+"""What is logged of a token; the keys that the gateway downloads are logged under the same name."""
+_LONGEST: Final = 120
+# Who may read the files concerns this host; no device can see it.
+_OF_THE_HOST: Final = frozenset({"key-mode", "key-owner", "chain-mode", "key-exposed"})
+_WINDOW: Final = timedelta(hours=24)
+_SECONDS: Final = 10.0
+_LARGEST_TOKEN: Final = 1 << 20
+_MOST_ADDRESSES: Final = 8
+_BY_WORDS: Final = {command.words: command for command in SHOW_COMMANDS}
+# The address is an argument of the shell, and no part of its text.
+_ANSWERS: Final = ("timeout", "3", "bash", "-c", ': <"/dev/tcp/$1/53"', "bash")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whom or what to explain: an address, a host name, or a user as `server show users` names it."""
+
+    text: str
+
+    @property
+    def address(self) -> Address | None:
+        """The IP address that the text is, if it is one."""
+        try:
+            return ip_address(self.text)
+        except ValueError:
+            return None
+
+    @property
+    def kind(self) -> Literal["address", "name", "user"]:
+        """An object id has no dot, and a user name that has one has an @ too."""
+        if self.address is not None:
+            return "address"
+        return "name" if "." in self.text and "@" not in self.text else "user"
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether it is the user principal name of a guest: Entra ID writes #EXT# into all of them."""
+        return "#EXT#@" in self.text.upper()
+
+
+@dataclass(frozen=True)
+class Token:
+    """A device's access token, decoded and not verified; both parts are empty for what is no JWT."""
+
+    claims: Mapping[str, object]
+    header: Mapping[str, object]
+
+    def names(self, user: str) -> bool:
+        """Whether this is how the token calls its user, in any of the claims for people to read."""
+        return user.casefold() in {str(self.claims.get(claim, "")).casefold() for claim in _NAMES}
+
+
+@dataclass(frozen=True)
+class LogFindings:
+    """Of the subject: how many sign-ins were `refused`, why the last one, and its `last` session record.
+
+    `others` counts the refused sign-ins of all other addresses; the log names no user for a refused one.
+    """
+
+    refused: int = 0
+    reason: str = ""
+    others: int = 0
+    last: SessionRecord | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionFacts:
+    """What is known on this host; None is what could not be found out.
+
+    `now` is Unix time in seconds, `health` that of the server's container, `sessions` and `banned` are
+    occtl's, `rules` is `oidc.json`, `destinations` are the address of the subject or those that its name has
+    on the gateway, `dns` tells of each DNS server whether it answers on TCP port 53, `protected` are the
+    destinations that the gateway's own rules refuse, `unroutable` those that it has no route to.
+    """
+
+    subject: Subject
+    now: float
+    health: str
+    sessions: tuple[JsonObject, ...] | None = None
+    banned: tuple[str, ...] | None = None
+    served: TunnelSettings | None = None
+    rules: JsonObject = field(default_factory=dict)
+    token: Token | None = None
+    log: LogFindings | None = None
+    destinations: tuple[Address, ...] = ()
+    dns: Mapping[str, bool] = field(default_factory=dict)
+    protected: tuple[Address, ...] = ()
+    unroutable: tuple[Address, ...] = ()
+    certificate: tuple[Problem, ...] = ()
+    certificate_days: int | None = None
+
+    @property
+    def own_sessions(self) -> tuple[JsonObject, ...]:
+        """The sessions of the subject: of this user, or from or with this address."""
+        keys = ("Username", "Remote IP", "IPv4", "IPv6")
+        return tuple(
+            row for row in self.sessions or () if self.subject.text in [row.get(key) for key in keys]
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the subject is a device that was let in."""
+        return any(row.get("State") == "connected" for row in self.own_sessions)
+
+    @property
+    def refused(self) -> int:
+        """How many sign-ins from the subject's address were refused."""
+        return 0 if self.log is None else self.log.refused
+
+    @property
+    def is_banned(self) -> bool:
+        """Whether the gateway has banned the subject's address."""
+        return self.subject.text in (self.banned or ())
+
+    @property
+    def is_device(self) -> bool:
+        """Whether the subject is a user, or an address that a device was seen with."""
+        known = self.own_sessions or self.refused or self.is_banned or (self.log and self.log.last)
+        return self.subject.kind == "user" or bool(known)
+
+
+def read_log(lines: Iterable[str], subject: str) -> LogFindings:
+    """The findings about `subject`, a user or an address, in the lines of a log of any length.
+
+    ocserv logs the reason on the lines before the refusal, the most exact one first; those of devices that
+    sign in at the same moment can be mixed up.
+    """
+    refused = others = 0
+    waiting = reason = ""
+    last: SessionRecord | None = None
+    for line in lines:
+        record = session_record(line)
+        if record is not None and subject in (record.user, record.client, record.assigned):
+            last = record
+        elif found := _REASON.search(line):
+            waiting = waiting or plain(found[1], _LONGEST)
+        elif addresses := refused_addresses(line):
+            if subject in addresses:
+                refused, reason = refused + 1, waiting
+            else:
+                others += 1
+            waiting = ""
+    return LogFindings(refused, reason, others, last)
+
+
+def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
+    """What is known now; what the gateway does not report is left out. Nothing is changed."""
+    ports = run.context.host
+    served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
+    try:
+        state = health(containers.state_of(ports, paths.SERVER))
+    except SetupError as error:
+        state = text("in an unknown state: {message}", message=error.message)
+    inside = _Inside(ports) if state == "healthy" else None
+    destinations: tuple[Address, ...] = ()
+    if subject.address is not None:
+        destinations = (subject.address,)
+    elif subject.kind == "name" and inside is not None:
+        destinations = tuple(inside.addresses_of(subject.text))[:_MOST_ADDRESSES]
+    dns_servers = served.dns_servers[:_MOST_ADDRESSES] if inside and served else ()
+    log = None
+    with suppress(SetupError):
+        log = read_log(log_since(ports, ports.clock.now() - _WINDOW), subject.text)
+    bans = _rows(ports, "ip", "bans")
+    summary = CertificateSummary.read(ports, run.context.receipt)
+    return ConnectionFacts(
+        subject=subject,
+        now=operator.clock.now().timestamp(),
+        health=state,
+        sessions=_rows(ports, "users"),
+        banned=None if bans is None else tuple(str(row.get("IP", "")) for row in bans),
+        served=served,
+        rules=read_rules(ports.files),
+        token=token,
+        log=log,
+        destinations=destinations,
+        dns={server: inside.answers(server) for server in dns_servers} if inside else {},
+        protected=tuple(address for address in destinations if inside and inside.refuses(address)),
+        unroutable=tuple(address for address in destinations if inside and not inside.routes(address)),
+        certificate=tuple(_certificate(run, summary)),
+        certificate_days=summary.days_left,
+    )
+
+
+def read_token(operator: Operator, file: Path) -> Token:
+    """The token in a file, which no output will show. Raises UsageError `file-missing`."""
+    content = operator.files.read_given(str(file))
+    if content is None:
+        raise FILE_MISSING(path=file)
+    text = content[:_LARGEST_TOKEN].decode("ascii", "replace").strip()
+    operator.secrets.register(text)
+    return Token(claims(text), header(text))
+
+
+def read_rules(files: Files) -> JsonObject:
+    """The rules for tokens, `oidc.json`; empty when they cannot be read."""
+    try:
+        return as_object(json_value(files.read(paths.OIDC_JSON) or b"{}"))
+    except ValueError:
+        return {}  # edited by hand; the gateway refuses it, too
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """What can only be found out within the gateway's container."""
+
+    ports: Host
+
+    def _output(self, *command: str) -> str | None:
+        """What a program prints; None where it fails."""
+        with suppress(SetupError):
+            finished = self.ports.engine.execute(paths.SERVER, command, _SECONDS)
+            return finished.output if finished.code == 0 else None
+        return None
+
+    def refuses(self, address: Address) -> bool:
+        """Whether a rule keeps devices from this address of the host (`images/gateway/traffic-rules`)."""
+        name = "host" if isinstance(address, IPv4Address) else "host6"
+        return self._output("nft", "get", "element", "inet", "mstunnel", name, f"{{ {address} }}") is not None
+
+    def routes(self, address: Address) -> bool:
+        """Whether the kernel there has a route."""
+        return self._output("ip", "route", "get", str(address)) is not None
+
+    def answers(self, server: str) -> bool:
+        """Whether a DNS server accepts a connection."""
+        return self._output(*_ANSWERS, server) is not None
+
+    def addresses_of(self, name: str) -> Iterator[Address]:
+        """What a name resolves to there, each address once."""
+        lines = (self._output("getent", "ahosts", name) or "").splitlines()
+        for found in dict.fromkeys(line.split(" ")[0] for line in lines):
+            with suppress(ValueError):
+                yield ip_address(found)
+
+
+def _rows(ports: Host, *words: str) -> tuple[JsonObject, ...] | None:
+    """The rows of a `show` command; None where the gateway does not answer."""
+    try:
+        found = ask(ports, _BY_WORDS[words])
+    except SetupError:
+        return None
+    return tuple(map(as_object, found)) if isinstance(found, list) else ()
+
+
+def _certificate(run: Run, summary: CertificateSummary) -> Sequence[Problem]:
+    """What devices see of the certificate, with what the authority answered last; it is not asked again."""
+    try:
+        examined = check.examine(run, ask_authority=False)
+        found = [finding for finding in examined if finding.code not in _OF_THE_HOST]
+    except SetupError as error:
+        found = [error.problem]
+    notices = [notice for notice in summary.notices() if notice.code == "certificate-revoked"]
+    return [*(replace(each, severity=Severity.ERROR) for each in notices), *found]

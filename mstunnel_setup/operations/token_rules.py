@@ -1,0 +1,141 @@
+"""A device's access token, judged by the rules of `oidc.json` as the gateway does (docs/reference/tokens.md).
+
+Only claims that a rule names are ever shown. The signature is not verified here.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object
+from mstunnel_setup.gateway.fixed_rules import FURTHER_CLAIMS
+from mstunnel_setup.gateway.oidc import CLAIM_RULES, Comparison
+
+_SHOWN: Final = 80
+_LONGEST_KEY_NAME: Final = 128
+_INTEGERS: Final = range(-(2**63), 2**63)
+_TIMES: Final = ("nbf", "exp", "iat")
+_GUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_VALUES: Final = (Comparison.LISTED, Comparison.LISTED_IF_PRESENT)
+_WORDS: Final = (Comparison.WORDS, Comparison.WORDS_IF_PRESENT, Comparison.NO_WORDS)
+_REQUIRED: Final = (Comparison.EQUAL, Comparison.LISTED, Comparison.WORDS)
+
+
+@dataclass(frozen=True)
+class TokenProblem:
+    """A rule by its name, and how the token breaks it."""
+
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.text} (rule {self.rule})"
+
+
+def header_problem(header: Mapping[str, object], rules: JsonObject) -> TokenProblem | None:
+    """The first rule that the header breaks; None when it breaks none."""
+    name, algorithm = header.get("kid"), rules.get("algorithm")
+    if (
+        not isinstance(name, str)
+        or len(name) > _LONGEST_KEY_NAME
+        or not all("!" <= one <= "~" for one in name)
+    ):
+        return TokenProblem("key-name", "kid is no name of a key")
+    if header.get("typ") != "JWT":
+        return TokenProblem("type", f"typ is {_shown(header.get('typ'))}, required is JWT")
+    if algorithm is not None and header.get("alg") != algorithm:
+        return TokenProblem(
+            "algorithm", f"alg is {_shown(header.get('alg'))}, required is {_shown(algorithm)}"
+        )
+    return None
+
+
+def time_problem(claims: Mapping[str, object], rules: JsonObject, now: float) -> TokenProblem | None:
+    """Why the token is not valid at `now`, in Unix seconds; None when it is."""
+    times = {name: claims.get(name) for name in _TIMES}
+    # A number as the gateway reads it: 64 bits with the sign, and 0 is none.
+    missing = [
+        name for name, value in times.items() if not (type(value) is int and value and value in _INTEGERS)
+    ]
+    if missing:
+        return TokenProblem("validity", f"the token has no valid time in: {', '.join(missing)}")
+    begin, end, issued = (int(str(times[name])) for name in _TIMES)
+    if end < now:
+        return TokenProblem("validity", f"expired at {moment(end)}, {now - end:.0f} s ago")
+    if begin > now:
+        return TokenProblem("validity", f"valid from {moment(begin)}, in {begin - now:.0f} s")
+    longest = rules.get("maximum_lifetime")
+    return _lifetime_problem(begin, issued, end, now, longest) if isinstance(longest, int) else None
+
+
+def _lifetime_problem(begin: int, issued: int, end: int, now: float, longest: int) -> TokenProblem | None:
+    if issued > now:
+        return TokenProblem("lifetime", f"issued at {moment(issued)}, in {issued - now:.0f} s")
+    lasts = max(end - min(begin, issued), int(end - now))
+    if min(begin, issued) < 0 or lasts > longest:
+        return TokenProblem("lifetime", f"valid for {lasts} s, the longest allowed is {longest} s")
+    return None
+
+
+def moment(seconds: int) -> str:
+    """A time of a token, for people."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+
+
+def claim_problems(claims: Mapping[str, object], rules: JsonObject) -> Iterator[TokenProblem]:
+    """Every rule that a claim breaks, with its value, in the order of the gateway."""
+    for comparison in (Comparison.EQUAL, *_VALUES, *_WORDS):
+        for name, expected in as_object(rules.get(comparison)).items():
+            judged = name in claims or comparison in _REQUIRED
+            if judged and (problem := _claim_problem(comparison, name, claims.get(name), expected)):
+                named = (
+                    item.name for item in CLAIM_RULES if (item.comparison, item.claim) == (comparison, name)
+                )
+                # The declared name of the rule, or of those that the answers add.
+                yield TokenProblem(next(named, FURTHER_CLAIMS), problem)
+    name = str(rules.get("user_name_claim", "oid"))
+    found, guid = claims.get(name), "user_name_format" in rules
+    if not isinstance(found, str) or (guid and not _GUID.fullmatch(found)):
+        words = "a GUID" if guid else "text"
+        problem = text("{name} is {found}, required is {words}", name=name, found=_shown(found), words=words)
+        yield TokenProblem("user", problem)
+
+
+def _claim_problem(comparison: Comparison, name: str, found: object, expected: JsonValue) -> str:
+    """How a claim breaks a rule; empty where it follows it."""
+    shown, values = _shown(found), as_list(expected)
+    allowed = " or ".join(map(_shown, values))
+    if comparison is Comparison.EQUAL:
+        problem = text(
+            "{name} is {name_2}, required is {expected}", name=name, name_2=shown, expected=_shown(expected)
+        )
+        return "" if _same(found, expected) else problem
+    if comparison in _VALUES:
+        problem = text("{name} is {name_2}, allowed is {allowed}", name=name, name_2=shown, allowed=allowed)
+        return "" if any(_same(found, value) for value in values) else problem
+    # Words are in a text; a claim that is none breaks the rule, whatever the words.
+    held, words = {*found.split(" ")} if isinstance(found, str) else None, {*map(str, values)}
+    if comparison is Comparison.NO_WORDS:
+        return f"{name} is {shown}, forbidden is {allowed}" if held is None or words & held else ""
+    return f"{name} is {shown}, required is {allowed}" if held is None or words - held else ""
+
+
+def _same(found: object, expected: object) -> bool:
+    """Equality of JSON values: `false` is not 0."""
+    return type(found) is type(expected) and found == expected
+
+
+def user_of(claims: Mapping[str, object], rules: JsonObject) -> str:
+    """The user whose session the token would open; empty when it names none."""
+    found = claims.get(str(rules.get("user_name_claim", "oid")))
+    return plain(found, _SHOWN) if isinstance(found, str) else ""
+
+
+def _shown(value: object) -> str:
+    return "missing" if value is None else plain(value, _SHOWN)

@@ -1,0 +1,427 @@
+"""Device sign-in and consent, as MSAL, a browser and a person see them; also across tenants."""
+
+import base64
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+import msal
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from mstunnel_lab.entra.device_sign_in import judge_poll
+from mstunnel_lab.records import DeviceCodeRecord, DeviceCodeStatus
+from mstunnel_lab.state import FailedAttempts
+from tests.unit.clocks import FakeClock
+from tests.unit.mstunnel_lab.conftest import APPS, GRAPH_DEFAULT, SEED, SITES, agent_form
+from tests.unit.mstunnel_lab.pages import Pages
+
+SCOPE = "https://graph.microsoft.com/DeviceManagementConfiguration.ReadWrite.All"
+CODE = DeviceCodeRecord(
+    id="d", user_code="U", client_id="c", scope="openid", expires_at=1000.0, last_poll=90.0
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "now", "error"),
+    [
+        ("pending", 95.0, "authorization_pending"),
+        ("pending", 91.0, "slow_down"),
+        ("pending", 1000.0, "expired_token"),
+        ("approved", 95.0, None),
+        ("approved", 91.0, "slow_down"),
+        ("approved", 1000.0, "expired_token"),
+        ("declined", 91.0, "authorization_declined"),
+        ("redeemed", 95.0, "invalid_grant"),
+        ("redeemed", 2000.0, "invalid_grant"),
+    ],
+)
+def test_what_a_polling_device_gets(status: str, now: float, error: str | None) -> None:
+    code = CODE.model_copy(update={"status": DeviceCodeStatus(status)})
+    refusal = judge_poll(code, now, interval=5)
+    assert (refusal.error if refusal else None) == error
+
+
+def test_a_name_is_refused_until_its_first_wrong_try_is_old() -> None:
+    clock = FakeClock()
+    tries = FailedAttempts(3, 600, clock)
+    for _ in range(3):
+        assert not tries.exhausted("a")
+        tries.count("a")
+        clock.elapsed += 100
+    assert (tries.exhausted("a"), tries.exhausted("b")) == (True, False)
+    clock.elapsed = 599
+    assert tries.exhausted("a")
+    clock.elapsed = 600
+    assert not tries.exhausted("a")
+    for _ in range(3):
+        tries.count("a")
+    tries.forget("a")
+    assert not tries.exhausted("a")
+
+
+def client(lab: Any, session: Any, authority: str = "") -> msal.PublicClientApplication:
+    return msal.PublicClientApplication(
+        lab.description["client_id"],
+        authority=authority or lab.description["authority"],
+        instance_discovery=False,
+        http_client=session,
+    )
+
+
+def typed(browser: Pages, code: str, upn: str) -> Any:
+    """Type a code and an account into the page; returns the page after the password."""
+    tenants = browser.description["tenants"]
+    password = next(user["password"] for tenant in tenants for user in tenant["users"] if user["upn"] == upn)
+    browser.fill("/devicelogin", code=code)
+    return browser.send(upn=upn, password=password, decision="sign-in")
+
+
+@pytest.fixture
+def flow(lab: Any, browser: Pages) -> Any:
+    """A device sign-in that waits."""
+    return client(lab, browser.session).initiate_device_flow([SCOPE])
+
+
+@pytest.fixture
+def _misleading_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, "/etc/ssl/certs/ca-certificates.crt")
+
+
+@pytest.mark.usefixtures("_misleading_environment")
+def test_device_code_from_start_to_silent_renewal(
+    lab: Any, process: Any, browser: Pages, lab_program: str
+) -> None:
+    app = client(lab, browser.session)
+    flow = app.initiate_device_flow([SCOPE])
+    assert flow["verification_uri"] == lab.description["device_login"]
+    outcome: dict[str, Any] = {}
+    waiting = threading.Thread(target=lambda: outcome.update(app.acquire_token_by_device_flow(flow)))
+    waiting.start()
+    time.sleep(0.3)
+    command = [lab_program, "approve", flow["user_code"], "--user", "admin@lab.example"]
+    subprocess.run([*command, "--dir", str(process.directory)], check=True, timeout=30, capture_output=True)
+    waiting.join(20)
+    assert outcome["id_token_claims"]["preferred_username"] == "admin@lab.example"
+    claims = jwt.decode(outcome["access_token"], options={"verify_signature": False})
+    assert claims["aud"] == "https://graph.microsoft.com"
+    assert "DeviceManagementConfiguration.ReadWrite.All" in claims["scp"].split()
+    assert "3a2c62db-5318-420d-8d74-23affee5d9d5" in claims["wids"]
+    renewed = app.acquire_token_silent([SCOPE], app.get_accounts()[0], force_refresh=True)
+    assert renewed is not None
+    assert renewed["access_token"] != outcome["access_token"]
+
+
+def test_cancelled_sign_in_is_declined(lab: Any, browser: Pages) -> None:
+    app = client(lab, browser.session)
+    flow = app.initiate_device_flow([SCOPE])
+    browser.fill("/devicelogin", code=flow["user_code"])
+    assert "Cancelled" in browser.send(decision="cancel").text
+    assert app.acquire_token_by_device_flow(flow)["error"] == "authorization_declined"
+
+
+def test_a_device_code_is_for_its_client(lab: Any, flow: Any) -> None:
+    form = {"grant_type": "device_code", "client_id": APPS["device"], "device_code": flow["device_code"]}
+    assert lab.oauth("token", form).json()["error"] == "bad_verification_code"
+
+
+def test_wrong_passwords_end_the_sign_in(browser: Pages, flow: Any) -> None:
+    browser.fill("/devicelogin", code=flow["user_code"])
+    form = {"code": flow["user_code"], "upn": "admin@lab.example", "password": "guess"}
+    statuses = [browser.send("/devicelogin/account", **form).status for _ in range(6)]
+    assert statuses == [401, 401, 401, 401, 401, 400]
+
+
+def certificate(name: str = "gateway") -> tuple[str, x509.Certificate]:
+    key = rsa.generate_private_key(65537, 2048)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+    leaf = (
+        builder.not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=30))
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return pem.decode(), leaf
+
+
+def confidential_client(lab: Any, session: Any, leaf: x509.Certificate, credential: Any) -> Any:
+    """Create application, service principal and grant, as the installer does; sign in with a credential."""
+    key = base64.b64encode(leaf.public_bytes(serialization.Encoding.DER)).decode()
+    keys = [{"type": "AsymmetricX509Cert", "usage": "Verify", "key": key}]
+    application = lab.create("/applications", {"displayName": "gw1", "keyCredentials": keys})
+    principal = lab.create("/servicePrincipals", {"appId": application["appId"]})
+    grant = {"principalId": principal["id"], "resourceId": lab.principal_id(GRAPH), "appRoleId": ROLE}
+    lab.create(f"/servicePrincipals/{principal['id']}/appRoleAssignments", grant)
+    return msal.ConfidentialClientApplication(
+        application["appId"],
+        client_credential=credential,
+        authority=lab.description["authority"],
+        instance_discovery=False,
+        http_client=session,
+    )
+
+
+@pytest.mark.usefixtures("_misleading_environment")
+@pytest.mark.parametrize("given", ["thumbprint", "public_certificate", "both"])
+def test_client_credential_with_certificate(lab: Any, browser: Pages, given: str) -> None:
+    """RS256 with the SHA-1 thumbprint, PS256 with the SHA-256 one; the same assertion again is refused."""
+    key, leaf = certificate()
+    credential = {"private_key": key}
+    if given != "public_certificate":
+        credential["thumbprint"] = leaf.fingerprint(hashes.SHA1()).hex()
+    if given != "thumbprint":
+        credential["public_certificate"] = leaf.public_bytes(serialization.Encoding.PEM).decode()
+    app = confidential_client(lab, browser.session, leaf, credential)
+    first: Any = app.acquire_token_for_client([GRAPH_DEFAULT])
+    assert "access_token" in first, first
+    claims = jwt.decode(first["access_token"], options={"verify_signature": False})
+    assert claims["roles"] == ["DeviceManagementConfiguration.ReadWrite.All"]
+    again: Any = app.acquire_token_for_client([f"{lab.description['graph']}/.default"])
+    assert again["error_codes"] == [50027]
+    assert lab.status("", "GET", SITES, token=first["access_token"]) == 200
+
+
+def test_a_certificate_of_another_is_refused(lab: Any, browser: Pages) -> None:
+    other_key, other = certificate("other")
+    public = other.public_bytes(serialization.Encoding.PEM).decode()
+    credential = {"private_key": other_key, "public_certificate": public}
+    app = confidential_client(lab, browser.session, certificate()[1], credential)
+    answer: Any = app.acquire_token_for_client([GRAPH_DEFAULT])
+    assert (answer["error"], answer["error_codes"]) == ("invalid_client", [700027])
+
+
+def test_every_input_has_a_label_and_no_script_runs(browser: Pages, flow: Any) -> None:
+    first = browser.open(f"/devicelogin?otc={flow['user_code']}")
+    assert first.fields["code"] == flow["user_code"]
+    second = browser.send()
+    for page in (first, second):
+        assert page.visible <= page.labelled
+        assert "script" not in page.tags
+        assert 'name="viewport"' in page.source
+        assert "default-src 'none'" in page.policy
+        assert "unsafe-inline" not in page.policy
+    assert "DeviceManagementConfiguration.ReadWrite.All" in second.text
+
+
+def test_cookie_is_for_this_site_and_tls_only(lab: Any, browser: Pages) -> None:
+    address = lab.description["device_login"]
+    cookie = browser.session.get(address, timeout=20).headers["set-cookie"].lower()
+    assert {"secure", "httponly", "samesite=strict"} <= {part.strip() for part in cookie.split(";")}
+
+
+@pytest.mark.parametrize("path", ["", "/account"])
+def test_a_form_of_another_site_is_refused(
+    lab: Any, flow: Any, trusting: Callable[[str], Any], path: str
+) -> None:
+    form = {"code": flow["user_code"], "upn": "admin@lab.example", "password": lab.password("admin")}
+    form["form_token"] = "0" * 64
+    address = lab.description["device_login"]
+    with trusting(lab.description["ca_file"]) as session:
+        without_cookie = session.post(address + path, data=form, timeout=20)
+        session.get(address, timeout=20)
+        wrong_token = session.post(address + path, data=form, timeout=20)
+    assert (without_cookie.status_code, wrong_token.status_code) == (403, 403)
+
+
+@pytest.mark.parametrize("code", ["*", "%", "", "?"])
+def test_no_code_stands_for_any(browser: Pages, flow: Any, code: str) -> None:
+    page = browser.fill("/devicelogin", code=code)
+    assert page.status == 400
+    assert flow["user_code"] not in page.source
+
+
+def test_what_is_typed_is_shown_as_text(browser: Pages) -> None:
+    source = browser.open('/devicelogin?otc="><script>x</script>').source
+    assert "<script>" not in source
+    assert "&lt;script&gt;" in source
+
+
+def test_the_style_sheet_is_one(lab: Any) -> None:
+    sheet = lab.session.get(lab.description["graph"] + "/lab.css", timeout=20)
+    assert sheet.headers["content-type"].startswith("text/css")
+
+
+def test_a_second_factor_is_asked_for(lab: Any, browser: Pages) -> None:
+    app = client(lab, browser.session)
+    flow = app.initiate_device_flow([SCOPE])
+    page = typed(browser, flow["user_code"], "careful@lab.example")
+    assert "Verification code" in page.text
+    wrong = browser.send(verification_code="000000", decision="sign-in")
+    assert (wrong.status, "incorrect" in wrong.text) == (401, True)
+    code = lab.user("careful")["mfa_code"]
+    assert "Signed in" in browser.send(verification_code=code, decision="sign-in").text
+    found = app.acquire_token_by_device_flow(flow)
+    assert found["id_token_claims"]["preferred_username"] == "careful@lab.example"
+
+
+def test_the_second_factor_is_not_a_way_round_the_password(lab: Any, browser: Pages, flow: Any) -> None:
+    user = lab.user("careful")
+    browser.fill("/devicelogin", code=flow["user_code"])
+    forged = f"{2**40}.{'0' * 64}"
+    page = browser.send(upn=user["upn"], proof=forged, verification_code=user["mfa_code"])
+    assert (page.status, "Please sign in again." in page.text) == (401, True)
+
+
+def test_a_second_factor_cannot_be_guessed(lab: Any, browser: Pages, flow: Any) -> None:
+    typed(browser, flow["user_code"], "careful@lab.example")
+    statuses = [browser.send(verification_code=f"99999{n}").status for n in range(6)]
+    assert statuses == [401, 401, 401, 401, 401, 400]
+    assert lab.control("PATCH", "users/careful@lab.example", {}).status_code == 200  # unlocked again
+
+
+def test_conditional_access_is_reported_on_the_page_and_to_the_device(lab: Any, browser: Pages) -> None:
+    app = client(lab, browser.session)
+    flow = app.initiate_device_flow([SCOPE])
+    page = typed(browser, flow["user_code"], "blocked@lab.example")
+    assert (page.status, "AADSTS53003" in page.text) == (403, True)
+    found = app.acquire_token_by_device_flow(flow)
+    assert (found["error"], found["error_codes"]) == ("invalid_grant", [53003])
+
+
+def test_the_password_grant_cannot_do_a_second_factor(lab: Any) -> None:
+    form = {"grant_type": "password", "client_id": lab.description["client_id"], "scope": "User.Read"}
+    form |= {"username": "careful@lab.example", "password": lab.password("careful")}
+    answer = lab.oauth("token", form).json()
+    assert (answer["error"], answer["error_codes"]) == ("interaction_required", [50076])
+
+
+SECOND = """
+version: 1
+tenant: {name: Other Lab, domain: other.example}
+sign_in: {poll_interval: 1}
+internal_url: http://10.99.0.11/
+users:
+  - {upn: olga@other.example, name: Olga, roles: [Intune Administrator], licensed: true}
+configurations: [{name: Other, network: 169.254.0.0/16}]
+sites: [{name: Oslo, configuration: Other, public_address: oslo.other.example}]
+applications:
+  - name: setup
+    use: setup
+    app_id: 11111111-1111-4111-8111-111111111111
+    public_client: true
+    scopes: [User.Read, DeviceManagementConfiguration.ReadWrite.All]
+  - {name: device, use: device, public_client: true, password_grant: true, gateway_access: true}
+"""
+
+
+@pytest.fixture
+def two(start_lab: Callable[..., Any], trusting: Any, tmp_path: Path) -> Iterator[Pages]:
+    """A browser at a server with two tenants."""
+    other = tmp_path / "other.yaml"
+    other.write_text(SECOND)
+    running = start_lab("--port", "0", "--seed", SEED, "--seed", str(other))
+    with trusting(running.description["ca_file"]) as session:
+        yield Pages(running.description, session)
+
+
+def sites(pages: Pages, token: str) -> Any:
+    address = f"{pages.description['graph']}/beta{SITES}"
+    return pages.session.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+
+
+def test_a_sign_in_for_any_tenant_ends_in_the_users_own(two: Pages) -> None:
+    app = client(two, two.session, f"{two.description['graph']}/organizations")
+    flow = app.initiate_device_flow([SCOPE])
+    assert "Signed in" in typed(two, flow["user_code"], "olga@other.example").text
+    found = app.acquire_token_by_device_flow(flow)
+    claims = jwt.decode(found["access_token"], options={"verify_signature": False})
+    assert claims["tid"] == two.description["tenants"][1]["tenant_id"] != two.description["tenant_id"]
+    shown = sites(two, found["access_token"]).json()
+    assert [site["displayName"] for site in shown["value"]] == ["Oslo"]
+    renewed: Any = app.acquire_token_silent([SCOPE], app.get_accounts()[0], force_refresh=True)
+    assert "access_token" in renewed
+
+
+def test_a_user_of_another_tenant_is_kept_out(two: Pages) -> None:
+    app = client(two, two.session)
+    flow = app.initiate_device_flow([SCOPE])
+    page = typed(two, flow["user_code"], "olga@other.example")
+    assert (page.status, "AADSTS50020" in page.text) == (403, True)
+    assert app.acquire_token_by_device_flow(flow)["error"] == "authorization_declined"
+
+
+def test_a_token_of_one_tenant_shows_nothing_of_another(two: Pages) -> None:
+    """Its claims cannot be changed to name the other tenant either."""
+    first, second = two.description["tenants"]
+    path, form = f"{first['authority']}/oauth2/v2.0/token", agent_form()
+    token = two.session.post(path, data=form, timeout=20).json()["access_token"]
+    assert [site["displayName"] for site in sites(two, token).json()["value"]] == ["Berlin", "Osaka"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    forged = jwt.encode(claims | {"tid": second["tenant_id"]}, "k" * 32, algorithm="HS256")
+    assert sites(two, forged).status_code == 401
+    unknown = two.session.post(path.replace(first["tenant_id"], "nowhere.example"), data=form, timeout=20)
+    assert unknown.json()["error_codes"] == [90002]
+
+
+def test_the_admin_center_shows_the_tenant_of_the_user(two: Pages) -> None:
+    olga = two.description["tenants"][1]["users"][0]
+    page = two.fill("/admin/sites", upn=olga["upn"], password=olga["password"])
+    assert "Oslo" in page.text
+    assert "Berlin" not in page.text
+    assert "Other Lab" in page.text
+
+
+GRAPH = "00000003-0000-0000-c000-000000000000"
+ROLE = "9241abd9-d0e6-425a-bd4f-47ba86e767a4"
+
+
+@pytest.fixture
+def application(lab: Any) -> Any:
+    """Registered by a user who may not grant it its permission."""
+    wanted = [{"resourceAppId": GRAPH, "resourceAccess": [{"id": ROLE, "type": "Role"}]}]
+    body = {"displayName": "Waiting gateway", "requiredResourceAccess": wanted}
+    made = lab.create("/applications", body, "intune")
+    principal = lab.create("/servicePrincipals", {"appId": made["appId"]}, "intune")
+    path = f"/servicePrincipals/{principal['id']}/appRoleAssignments"
+    grant = {"principalId": principal["id"], "resourceId": lab.principal_id(GRAPH), "appRoleId": ROLE}
+    assert lab.status("intune", "POST", path, grant) == 403
+    page = f"/{lab.description['tenant_id']}/adminconsent?client_id={made['appId']}"
+    return {**made, "grants": path, "page": page}
+
+
+def granted(lab: Any, application: Any) -> list[str]:
+    return [item["appRoleId"] for item in lab.read(application["grants"])["value"]]
+
+
+def test_consent_by_an_administrator_who_may(lab: Any, browser: Pages, application: Any) -> None:
+    path = application["page"]
+    page = browser.fill(path, upn="admin@lab.example", password=lab.password("admin"))
+    assert page.address.endswith(path)
+    assert "DeviceManagementConfiguration.ReadWrite.All" in page.text
+    assert granted(lab, application) == []
+    assert "Consent given" in browser.send(decision="accept").text
+    assert granted(lab, application) == [ROLE]
+    browser.fill(path, decision="accept")
+    assert granted(lab, application) == [ROLE]
+
+
+def test_no_consent_by_one_who_may_not(lab: Any, browser: Pages, application: Any) -> None:
+    page = browser.fill(application["page"], upn="intune@lab.example", password=lab.password("intune"))
+    assert (page.status, "AADSTS90094" in page.text) == (403, True)
+    assert browser.send(application["page"], decision="accept").status == 403
+    assert granted(lab, application) == []
+
+
+@pytest.mark.parametrize("change", [{"decision": "cancel"}, {"decision": "accept", "form_token": "0" * 64}])
+def test_cancelled_or_forged(lab: Any, browser: Pages, application: Any, change: dict[str, str]) -> None:
+    browser.fill(application["page"], upn="admin@lab.example", password=lab.password("admin"))
+    browser.send(**change)
+    assert granted(lab, application) == []
+
+
+def test_an_unknown_application(lab: Any, browser: Pages) -> None:
+    path = f"/{lab.description['tenant_id']}/adminconsent?client_id=nothing"
+    page = browser.fill(path, upn="admin@lab.example", password=lab.password("admin"))
+    assert (page.status, "AADSTS700016" in page.text) == (400, True)

@@ -1,0 +1,191 @@
+"""`mst-cli cert check|repair`: what is found, the very certificate comes back, and no other one unasked."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.operations.certificate.check import fix_permissions, mode_findings
+from tests.testbed.certificates import Authority
+from tests.unit.certificates.revocation_material import revocation_list
+from tests.unit.operations.conftest import Command
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "root"
+
+
+def place(root: Path, path: str) -> Path:
+    return root / path.lstrip("/")
+
+
+def in_use(root: Path) -> str:
+    """The generation that the link names."""
+    return place(root, paths.ACTIVE).readlink().name
+
+
+def code_of(out: str) -> str:
+    return str(json.loads(out)["errors"][0]["code"])
+
+
+def lose_what_is_in_use(root: Path) -> None:
+    """Damage every copy of its key."""
+    (place(root, paths.ACTIVE) / "key.pem").write_bytes(b"")
+    place(root, paths.SITE_KEY).unlink()
+
+
+def test_what_is_sound_is_left_alone(installed: Command, root: Path) -> None:
+    before = in_use(root)
+    code, out, _ = installed("cert", "repair", "--output", "json")
+    assert (code, json.loads(out)["status"], in_use(root)) == (0, "unchanged", before)
+
+
+def test_a_damaged_generation_comes_back_from_the_usual_place(installed: Command, root: Path) -> None:
+    before, key = in_use(root), place(root, paths.ACTIVE) / "key.pem"
+    content = key.read_bytes()
+    key.write_bytes(content[:40])
+    assert installed("cert", "repair")[0] == 0
+    assert (in_use(root), key.read_bytes(), key.stat().st_mode & 0o777) == (before, content, 0o600)
+
+
+def test_a_link_that_a_copy_made_a_directory_is_a_link_again(installed: Command, root: Path) -> None:
+    before, link = in_use(root), place(root, paths.ACTIVE)
+    shutil.copytree(link, root / "flat")
+    link.unlink()
+    (root / "flat").rename(link)
+    code, out, _ = installed("cert", "check", "--output", "json")
+    assert code == ExitCode.CERTIFICATE
+    assert "link-flattened" in [finding["id"] for finding in json.loads(out)["data"]["findings"]]
+    assert installed("cert", "repair")[0] == 0
+    assert in_use(root) == before
+
+
+def test_another_certificate_is_taken_only_with_consent(
+    installed: Command, root: Path, tmp_path: Path
+) -> None:
+    first = in_use(root)
+    files = [word for name in ("next.pem", "ca.pem") for word in ("--cert", str(tmp_path / name))]
+    assert installed("import_cert", *files, "--key", str(tmp_path / "next.key"), "--yes")[0] == 0
+    second = in_use(root)
+    assert first != second
+
+    lose_what_is_in_use(root)
+    code, out, _ = installed("cert", "repair", "--output", "json")
+    assert (code, code_of(out), in_use(root)) == (ExitCode.CERTIFICATE, "repair-unsure", second)
+
+    assert installed("cert", "repair", "--yes")[0] == 0
+    assert in_use(root) == first
+
+
+def test_where_no_copy_is_sound_it_says_so(installed: Command, root: Path) -> None:
+    before = in_use(root)
+    lose_what_is_in_use(root)
+    code, out, _ = installed("cert", "repair", "--yes", "--output", "json")
+    assert (code, code_of(out), in_use(root)) == (ExitCode.CERTIFICATE, "repair-impossible", before)
+
+
+_DIRECTORY = generations.directory("one")
+_FILES = {
+    paths.SITE_KEY: 0o600,
+    paths.SITE_PFX: 0o600,
+    f"{_DIRECTORY}/key.pem": 0o600,
+    f"{_DIRECTORY}/chain.pem": 0o644,
+    f"{_DIRECTORY}/root.pem": 0o644,
+}
+
+
+class _Ports:
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.state_directory = paths.STATE
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    found = Files(tmp_path)
+    found.make_directories(paths.CONFIGURATION)
+    for directory in (paths.PRIVATE, paths.GENERATIONS, _DIRECTORY):
+        found.make_directory(directory, 0o710)
+    for path, mode in _FILES.items():
+        found.write(path, path.encode(), mode)
+    return found
+
+
+def ids(files: Files) -> list[str]:
+    return [finding.code for finding in mode_findings(files)]
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "found"),
+    [
+        (paths.PRIVATE, 0o755, "key-mode"),
+        (paths.PRIVATE, 0o711, "key-mode"),
+        (paths.GENERATIONS, 0o755, "key-mode"),
+        (_DIRECTORY, 0o755, "key-mode"),
+        (paths.SITE_KEY, 0o644, "key-mode"),
+        (paths.SITE_PFX, 0o640, "key-mode"),
+        (f"{_DIRECTORY}/key.pem", 0o644, "key-mode"),
+        (f"{_DIRECTORY}/chain.pem", 0o666, "chain-mode"),
+        (f"{_DIRECTORY}/root.pem", 0o664, "chain-mode"),
+    ],
+)
+def test_a_mode_that_is_too_open_is_found_and_fixed(files: Files, path: str, mode: int, found: str) -> None:
+    assert ids(files) == []
+    files.locate(path).chmod(mode)
+    (finding,) = mode_findings(files)
+    assert finding.code == found
+    assert f"{path} has mode {mode:04o}, not" in finding.message
+    fix_permissions(files)
+    assert ids(files) == []
+    assert all(files.read(name) == name.encode() for name in _FILES), "no content is lost"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("path", [paths.PRIVATE, _DIRECTORY, paths.SITE_KEY, f"{_DIRECTORY}/key.pem"])
+def test_a_foreign_owner_is_found_and_fixed(files: Files, path: str) -> None:
+    os.chown(files.locate(path), 12345, 0)
+    (finding,) = mode_findings(files)
+    assert (finding.code, "12345" in finding.message) == ("key-owner", True)
+    fix_permissions(files)
+    assert ids(files) == []
+
+
+def test_a_narrower_mode_is_fine(files: Files) -> None:
+    files.locate(paths.SITE_KEY).chmod(0o400)
+    files.locate(f"{_DIRECTORY}/chain.pem").chmod(0o600)
+    assert ids(files) == []
+
+
+def test_where_a_link_leads_is_not_judged(files: Files) -> None:
+    files.remove(paths.SITE_KEY)
+    elsewhere = files.locate("/live.key")
+    elsewhere.write_bytes(b"")
+    elsewhere.chmod(0o644)
+    files.locate(paths.SITE_KEY).symlink_to(elsewhere)
+    assert ids(files) == []
+
+
+def findings(command: Command) -> tuple[int, dict[str, str]]:
+    code, out, _ = command("cert", "check", "--output", "json")
+    return code, {item["id"]: item["message"] for item in json.loads(out)["data"]["findings"]}
+
+
+def test_a_list_that_is_out_of_date_or_of_another_ca_is_an_error(installed: Command, tmp_path: Path) -> None:
+    authority, root = Authority(), tmp_path / "root"
+    (root / DEVICE_AUTHORITY.lstrip("/")).write_bytes(authority.pem)
+    listed = root / DEVICE_REVOCATIONS.lstrip("/")
+    listed.write_bytes(authority.revocation_list())
+    assert "devices-not-checked" not in findings(installed)[1]
+    listed.write_bytes(revocation_list())
+    code, found = findings(installed)
+    assert code == ExitCode.CERTIFICATE
+    assert "none of the CAs" in found["devices-not-checked"]
+    assert "out of date" in found["devices-not-checked"]

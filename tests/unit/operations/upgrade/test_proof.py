@@ -1,0 +1,249 @@
+"""What proves a release: sessions before and after an upgrade, and the internal address reached again."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, NetworkError
+from mstunnel_setup.containers.engine import ContainerState
+from mstunnel_setup.exchange.gateway_report import REPORT
+from mstunnel_setup.install.context import Context
+from mstunnel_setup.io.errors import ProcessError
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.operations.upgrade.proof import (
+    await_devices,
+    connected,
+    drain,
+    reached_address,
+    reaches_inside,
+    reopen,
+)
+from tests.unit.clocks import START, FakeClock
+from tests.unit.fakes import FakeEngine, ports_of
+from tests.unit.install.scenes import FakePrompter, context_of
+
+PHONE, STRANGER = "192.0.2.7", "198.51.100.9"
+
+
+@dataclass
+class Log(Processes):
+    """Prints the log of the container; empty, it takes too long."""
+
+    text: str
+
+    def run(self, arguments: Sequence[str], **_options: Any) -> Completed:
+        if not self.text:
+            raise ProcessError("program-timeout", "podman did not finish", "")
+        return Completed(0, "", self.text)
+
+
+@dataclass
+class Gateway(FakeEngine):
+    """A gateway's container: who is connected at each look, the last ones for good; its log; its rules."""
+
+    connected: list[list[str]] = field(default_factory=list)
+    log: str = ""
+    code: int = 0
+    gone: bool = False
+    complaint: str = ""
+    rules: list[str] = field(default_factory=list)
+    clock: FakeClock = field(default_factory=FakeClock)
+    prompter: FakePrompter = field(default_factory=FakePrompter)
+
+    @property
+    def said(self) -> list[str]:
+        return self.prompter.said
+
+    @property
+    def context(self) -> Context:
+        ports = ports_of(Path("/nowhere"), engine=self, clock=self.clock, processes=Log(self.log))
+        return context_of(ports, self.prompter)
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
+        if self.gone:
+            raise EngineError("container-failed", "it does not run", "")
+        if arguments[0] == "nft":
+            self.rules.append(" ".join(arguments[1:]))
+            return Completed(int(bool(self.complaint)), "", self.complaint)
+        found = self.connected.pop(0) if len(self.connected) > 1 else self.connected[0]
+        return Completed(self.code, json.dumps([user(address) for address in found]), "")
+
+
+def user(address: str) -> dict[str, object]:
+    """One row of `show users`; `?` marks a device that has not signed in."""
+    state = "pre-auth" if address.endswith("?") else "connected"
+    return {"ID": 1, "Remote IP": address.removesuffix("?"), "State": state}
+
+
+def refusal(address: str) -> str:
+    return f"worker: {address} worker-auth.c:1745: failed authentication for ''\n"
+
+
+def test_a_device_that_is_back_already_is_not_waited_for() -> None:
+    gateway = Gateway(connected=[[PHONE, STRANGER]])
+    assert await_devices(gateway.context, (PHONE,)) == 2
+    assert (gateway.clock.naps, gateway.said) == ([], [])
+
+
+def test_the_wait_ends_with_the_first_device() -> None:
+    gateway = Gateway(connected=[[], [], [PHONE]], log=refusal(PHONE))
+    assert await_devices(gateway.context, (PHONE,)) == 1
+    assert len(gateway.clock.naps) == 2
+    assert gateway.said == ["Waiting for a device to come back, at most 60 s."]
+
+
+@pytest.mark.parametrize("log", ["", "mstunnel-gateway: started\n", refusal(STRANGER)])
+def test_devices_that_sleep_cost_a_minute_and_nothing_else(log: str) -> None:
+    gateway = Gateway(connected=[[]], log=log)
+    assert await_devices(gateway.context, (PHONE,)) == 0
+    assert gateway.clock.elapsed == pytest.approx(60)
+
+
+def test_a_release_that_turns_away_whom_the_earlier_one_let_in_is_found_out() -> None:
+    gateway = Gateway(connected=[[], [f"{PHONE}?"], []], log=refusal(STRANGER) + refusal(PHONE))
+    with pytest.raises(
+        NetworkError, match="devices that were connected before are refused now, and none is accepted"
+    ):
+        await_devices(gateway.context, (PHONE,))
+
+
+def test_a_gateway_that_cannot_be_queried_has_no_sessions_yet() -> None:
+    gateway = Gateway(connected=[[PHONE]], code=1)
+    assert await_devices(gateway.context, (PHONE,)) == 0
+
+
+def test_who_is_connected_is_known_by_address() -> None:
+    assert connected(Gateway(connected=[[PHONE, STRANGER]]).context.host) == (PHONE, STRANGER)
+
+
+def test_it_ends_with_the_last_session() -> None:
+    gateway = Gateway(connected=[[PHONE] * 2, [PHONE] * 2, [PHONE], []])
+    drain(gateway.context, 443, minutes=60)
+    assert gateway.clock.naps == [5.0, 5.0, 5.0]
+    assert gateway.said == ["Waiting for 2 sessions to end, at most 60 minutes."]
+
+
+def test_it_ends_with_the_time_that_was_given() -> None:
+    gateway = Gateway(connected=[[PHONE]])
+    drain(gateway.context, 443, minutes=3)
+    assert gateway.clock.elapsed == pytest.approx(180)
+
+
+def test_an_empty_gateway_is_not_waited_for() -> None:
+    gateway = Gateway(connected=[[]])
+    drain(gateway.context, 443, minutes=60)
+    assert (gateway.clock.naps, gateway.said) == ([], [])
+
+
+def test_new_connections_are_refused_before_anybody_is_counted_and_the_health_check_is_not() -> None:
+    gateway = Gateway(connected=[[]])
+    drain(gateway.context, 8443, minutes=1)
+    assert gateway.rules[-1].endswith("input iifname != lo tcp dport 8443 ct state new reject with tcp reset")
+    reopen(gateway.context.host)
+    assert gateway.rules[-1] == "delete table inet mstunnel_drain"
+
+
+def test_a_gateway_that_does_not_answer_has_no_sessions_to_wait_for() -> None:
+    gateway = Gateway(connected=[[PHONE]], gone=True)
+    drain(gateway.context, 443, minutes=60)
+    assert gateway.clock.naps == []
+    assert gateway.said == ["Not waiting for sessions: it does not run."]
+    with pytest.raises(EngineError):
+        connected(gateway.context.host)
+
+
+def test_without_refusing_new_connections_there_is_no_drain() -> None:
+    gateway = Gateway(connected=[[PHONE]], complaint="Error: Could not process rule")
+    drain(gateway.context, 443, minutes=60)
+    assert gateway.clock.naps == []
+    assert "Could not process rule" in gateway.said[0]
+
+
+URL = "http://intranet.example/"
+WELL = {"http_code": 200}
+REFUSED = {"http_code": 0, "exitcode": 7, "errormsg": "Failed to connect"}
+
+
+class Scene:
+    """A gateway that started at START."""
+
+    def __init__(self, root: Path) -> None:
+        self.files = Files(root)
+        self.files.make_directories(paths.SERVER_STATE)
+        self.files.make_directories(paths.CONFIGURATION)
+        self.files.write(paths.PROBE_URL, f"{URL}\n".encode())
+        self.clock = FakeClock()
+        state = ContainerState("running", "healthy", started_at=START + timedelta(milliseconds=700))
+        engine = FakeEngine({paths.SERVER: state})
+        self.context = context_of(ports_of(root, engine=engine, clock=self.clock))
+
+    def report(self, account: dict[str, Any], after: float = 0, url: str = URL) -> None:
+        """The gateway has tried, so many seconds after its start."""
+        at = int(START.timestamp() + after)
+        self.files.write(REPORT, f"time {at}\nprobe {at} {url} {json.dumps(account)}\n".encode())
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_only_what_was_reached_has_to_be_reached_again(scene: Scene) -> None:
+    assert reached_address(scene.files, START) == ""
+    scene.report(REFUSED)
+    assert reached_address(scene.files, START) == ""
+    scene.report(WELL)
+    assert reached_address(scene.files, START) == URL
+
+
+@pytest.mark.parametrize("given", [b"", b"\n", b"http://moved.example/\n", None])
+def test_an_address_that_the_host_did_not_write_has_to_be_reached_by_no_release(
+    scene: Scene, given: bytes | None
+) -> None:
+    """A gateway that was taken over would prevent every upgrade with it."""
+    if given is None:
+        scene.files.remove(paths.PROBE_URL)
+    else:
+        scene.files.write(paths.PROBE_URL, given)
+    scene.report(WELL)
+    assert reached_address(scene.files, START) == ""
+
+
+def test_what_is_no_report_prevents_no_upgrade(scene: Scene) -> None:
+    scene.files.make_directories(REPORT)
+    assert reached_address(scene.files, START) == ""
+
+
+@pytest.mark.parametrize(("minutes", "counts"), [(-12, False), (-10, True), (10, True), (12, False)])
+def test_only_what_was_reached_lately_has_to_be_reached_again(
+    scene: Scene, minutes: int, counts: bool
+) -> None:
+    scene.report(WELL, after=60 * minutes)
+    assert reached_address(scene.files, START) == (URL if counts else "")
+
+
+def test_what_the_earlier_release_reached_proves_nothing(scene: Scene) -> None:
+    scene.report(WELL, after=-1)
+    scene.clock.during = [lambda: None, lambda: scene.report(WELL, after=6)]
+    reaches_inside(scene.context, URL)
+    assert len(scene.clock.naps) == 2
+
+
+def test_an_unreachable_address_is_reported_with_the_message_of_curl(scene: Scene) -> None:
+    scene.report(REFUSED)
+    with pytest.raises(NetworkError, match=r"cannot reach .* any more: Failed to connect \(curl 7\)"):
+        reaches_inside(scene.context, URL)
+    assert scene.clock.elapsed > 60
+
+
+def test_another_address_of_the_site_is_not_waited_for(scene: Scene) -> None:
+    scene.report(REFUSED, url="http://moved.example/")
+    reaches_inside(scene.context, URL)
+    assert scene.clock.naps == []
