@@ -18,7 +18,7 @@ from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 from tests.unit.exchange.publisher import Publisher, release
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
 NEWER = "99.0.0"
 FEED = "/root/feed"
