@@ -121,8 +121,8 @@ def in_order(adoption: Adoption, installation: Sequence[AnyStep], done: Sequence
 
 def _before(adoption: Adoption) -> Iterator[Action]:
     yield StoreAnswer(name=ANSWER, value=adoption.model_dump(mode="json"))
-    running = tuple((item.engine, item.name) for item in adoption.containers)
-    yield NoteRunning(units=adoption.units, containers=running)
+    running: list[tuple[EngineName, str]] = [(item.engine, item.name) for item in adoption.containers]
+    yield NoteRunning(units=adoption.units, containers=tuple(running))
     yield BackUpFiles(path=BACKUP, sources=adoption.aside)
     # First of all: it would start what is stopped, or upgrade it.
     yield from (StopUnit(unit=unit) for unit in adoption.units if unit == MONITOR_UNIT)

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.codec import CODEC
@@ -21,7 +22,7 @@ from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.io.operator import Operator, Prompter, Settings
 from mstunnel_setup.readiness.checks import refuse_unknown
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.runner import Runner
@@ -101,27 +102,14 @@ def open_run(
             _context(operator, scope, journal, cache, ignored_checks=ignored_checks, port=port)
         )
         listener = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
-        console = operator.console
-
-        def may_replace(changed: str) -> bool:
-            """Whether what was changed outside may be overwritten; without a person the answer is no."""
-            if replacing or not console.interactive:
-                return replacing
-            question = text(
-                "{changed}. Replace it (their version is kept in {state}/saved)",
-                changed=changed,
-                state=paths.STATE,
-            )
-            return console.confirm(question)
-
         runner = Runner(
             context.host,
             journal,
             CODEC,
             operator.clock,
             listener,
-            may_replace=may_replace,
-            waited=lambda: console.waited,
+            may_replace=partial(_may_replace, operator.console, asked=replacing),
+            waited=lambda: operator.console.waited,
         )
         run = Run(context, runner, journal)
         try:
@@ -133,6 +121,16 @@ def open_run(
             raise
         if exclusively:
             run.write_receipt()
+
+
+def _may_replace(console: Prompter, changed: str, *, asked: bool) -> bool:
+    """Whether what was changed outside may be overwritten; without a person only where the command asked."""
+    if asked or not console.interactive:
+        return asked
+    question = text(
+        "{changed}. Replace it (their version is kept in {state}/saved)", changed=changed, state=paths.STATE
+    )
+    return console.confirm(question)
 
 
 @contextmanager

@@ -28,10 +28,9 @@ def show(operator: Operator, words: list[str]) -> Result:
     arguments = occtl.occtl_arguments(command, argument, as_json=operator.json)
     with open_gateway(operator) as ports:
         server_process(ports)
-        if not command.streams:
-            finished = ports.engine.execute(paths.SERVER, arguments, _SECONDS)
-        following = ports.engine.execute_command(paths.SERVER, arguments) if command.streams else ()
-    if command.streams:
+        finished = None if command.streams else ports.engine.execute(paths.SERVER, arguments, _SECONDS)
+        following = ports.engine.execute_command(paths.SERVER, arguments) if finished is None else ()
+    if finished is None:
         # Until it is stopped. The lines hold names that a RADIUS server chose: what could control the
         # terminal is removed.
         operator.processes.hold_input()

@@ -155,7 +155,7 @@ def _recipes(base: str) -> dict[str, _Recipe]:
     wheels_of = {"DEPENDENCIES": wheels.dependencies().name, "PROGRAM": wheels.program().name}
     program = _recipe("program", {"BASE": base, **wheels_of})
     recipes = {"program": program}
-    for name in (*NAMES[1:], *VARIANTS):
+    for name in (*[each for each in NAMES if each != "program"], *VARIANTS):
         copied = {"PROGRAM": program.reference} if name in USES_PROGRAM else {}
         if name in USES_ONE_FILE:
             host = recipes[HOST_OF[name]].reference

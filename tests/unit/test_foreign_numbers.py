@@ -63,7 +63,6 @@ HARMLESS: Final = {
     "json.loads(written.read_text())": "a file of the package",
     "json.loads(line)": "our journal, whose checksum needs the very text",
     "json.loads(file.read_text('utf-8'))": "a file of the package",
-    "json.loads(found)": "text that this process has just made",
     "json.loads(present[begin])": "our own database",
     "json.loads(body)": "our own database",
     "answer.json()": "an answer of Podman, of which a text is taken",

@@ -419,8 +419,8 @@ def test_changes_undone_are_counted(root: Path) -> None:
 def test_what_a_run_has_superseded_is_gone_when_it_ends(root: Path) -> None:
     """Every command reads the whole journal, so it stays short between two runs."""
     path = root / "var/lib/tunnel/journal.jsonl"
-    for number in range(40):
-        text = f"{number}" * 1000
+    texts = [f"{number}" * 1000 for number in range(40)]
+    for text in texts:
         _runner(root).run([_step([WriteFile(path="/etc/tunnel-a", text=text)])], None)
         assert path.stat().st_size <= LARGE
-    assert (root / "etc/tunnel-a").read_text() == text
+    assert (root / "etc/tunnel-a").read_text() == texts[-1]
