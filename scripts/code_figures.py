@@ -24,7 +24,7 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 VALUES = (
     ("install.install", "install", "request"),
     ("steps.configure", "_gather", "context"),
-    ("plan", "plan", "declared"),
+    ("apply", "plan", "declared"),
 )
 
 

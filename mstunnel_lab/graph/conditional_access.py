@@ -315,13 +315,15 @@ def _reason(policy: ConditionalAccessPolicy, user: UserRecord, body: EvaluateBod
     is_included = _names_user(
         user,
         users.include_users,
-        {*users.include_groups, *users.include_roles},
+        users.include_groups,
+        users.include_roles,
         guests=users.include_guests_or_external_users is not None,
     )
     is_excluded = _names_user(
         user,
         users.exclude_users,
-        {*users.exclude_groups, *users.exclude_roles},
+        users.exclude_groups,
+        users.exclude_roles,
         guests=users.exclude_guests_or_external_users is not None,
     )
     if is_excluded or not is_included:
@@ -333,11 +335,14 @@ def _reason(policy: ConditionalAccessPolicy, user: UserRecord, body: EvaluateBod
     return _condition(conditions, body.sign_in_conditions)
 
 
-def _names_user(user: UserRecord, words: Sequence[str], groups: set[str], *, guests: bool) -> bool:
+def _names_user(
+    user: UserRecord, words: Sequence[str], groups: Sequence[str], roles: Sequence[str], *, guests: bool
+) -> bool:
     """Whether a user is named by id or word, as member of a group or holder of a role, or as a guest."""
-    memberships = {*user.groups, *(ROLE_TEMPLATES[name] for name in user.roles)}
     by_word = user.id in words or "All" in words or (user.guest and "GuestsOrExternalUsers" in words)
-    return by_word or bool(groups & memberships) or (guests and user.guest)
+    member = any(group in user.groups for group in groups)
+    holder = any(ROLE_TEMPLATES[name] in roles for name in user.roles)
+    return by_word or member or holder or (guests and user.guest)
 
 
 def _condition(conditions: _ConditionSet, sign_in: _SignInConditions) -> str:

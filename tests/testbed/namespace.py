@@ -13,14 +13,20 @@ class Namespace:
     """Namespaces held open by one process; everything started inside ends with it.
 
     They end with this program, even if it is killed; with `keep` they stay until the process `pid` is ended.
-    `store` is a directory of images that may be used inside without being copied.
+    `store` is a directory of images that may be used inside without being copied. What lies in a `lasting`
+    state is there before and stays; its processes have the network of the machine.
     """
 
-    def __init__(self, state: Path, *, keep: bool = False, store: Path | None = STORE) -> None:
+    def __init__(
+        self, state: Path, *, keep: bool = False, store: Path | None = STORE, lasting: bool = False
+    ) -> None:
         self.state = state
         self.keep = keep
-        shutil.rmtree(state, ignore_errors=True)
-        state.mkdir(parents=True)
+        self.lasting = lasting
+        if not lasting:
+            shutil.rmtree(state, ignore_errors=True)
+        state.mkdir(parents=True, exist_ok=True)
+        (state / "pid").unlink(missing_ok=True)
         self._process = self._start(store)
         self.pid = self._wait_for_pid()
 
@@ -28,6 +34,7 @@ class Namespace:
         # `cat` ends when our end of the pipe is closed, by us or by the kernel.
         holder = ["sleep", "infinity"] if self.keep else ["cat"]
         shared = ["--store", str(store)] if store else []
+        shared += ["--network", "host"] if self.lasting else []
         with (self.state / "in-testbed.log").open("w") as log:
             return subprocess.Popen(
                 [IN_TESTBED, "--state", self.state, *shared, "--", *holder],
@@ -63,7 +70,7 @@ class Namespace:
         return self.run("podman", *arguments, timeout=timeout, check=check)
 
     def close(self) -> None:
-        """End everything inside and remove what it stored."""
+        """End everything inside and remove what it stored, unless that is to last."""
         if self._process.stdin:
             self._process.stdin.close()
         else:
@@ -73,4 +80,5 @@ class Namespace:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(timeout=5)
-        shutil.rmtree(self.state)
+        if not self.lasting:
+            shutil.rmtree(self.state)
