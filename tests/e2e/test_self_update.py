@@ -18,12 +18,12 @@ from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 from tests.unit.exchange.publisher import Publisher, release
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
 NEWER = "99.0.0"
 FEED = "/root/feed"
 URL = "http://127.0.0.1:8099"
-MONITOR = ("systemctl", "show", "--property=MainPID", "--value", "mstunnel_monitor")
+MONITOR = "readlink /proc/$(systemctl show --property=MainPID --value mstunnel_monitor)/exe"
 
 
 @pytest.fixture
@@ -61,18 +61,17 @@ def test_a_newer_build_is_installed_while_a_session_goes_on_and_is_taken_back(se
         shown = server.program("mst-cli", "server", "show", "users", "--output", "json").stdout
         return [row["ID"] for row in json.loads(shown)["data"]["rows"]]
 
-    containers, begun, monitor = server.started(), sessions(), server.server.run(MONITOR).stdout
+    containers, begun, monitor = server.started(), sessions(), server.server.shell(MONITOR).stdout
     assert len(begun) == 1
     assert update(server, "--check")["offered"] == NEWER
     assert version(server) == __version__
 
     assert update(server) == {"before": __version__, "installed": NEWER, "offered": NEWER}
     assert version(server) == NEWER
-    # The monitor notices that its program was replaced, and starts again as the new one.
-    assert eventually(lambda: server.server.run(MONITOR).stdout not in (monitor, "0\n"), 60)
+    # The monitor notices that its program was replaced, and goes on as the new one.
+    assert eventually(lambda: server.server.shell(MONITOR, check=False).stdout not in (monitor, ""), 180)
     assert (server.started(), sessions()) == (containers, begun)
     assert server.fetch_internal_page().stdout == INTRANET_PAGE
-    assert json.loads(server.program("mst-cli", "status", "--output", "json").stdout)["status"] == "ok"
 
     assert update(server, "--rollback")["installed"] == __version__
     assert version(server) == __version__
