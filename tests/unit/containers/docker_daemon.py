@@ -38,7 +38,7 @@ class Daemon:
     renamed: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, Any]:  # noqa: PLR0911
+    def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, Any]:
         """Status and JSON."""
         self.asked.append(f"{method} {path}")
         match method, path.split("/")[1:]:
