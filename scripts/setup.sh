@@ -140,7 +140,7 @@ node_modules() {
     local folder="$1"
     [ "$(cat "$folder/node_modules/.stamp" 2>/dev/null)" != "$(sha256sum "$folder/package-lock.json")" ] || return 0
     say "installing $folder/node_modules"
-    npm ci --prefix "$folder" --silent --no-audit --no-fund --ignore-scripts
+    npm ci --prefix "$folder" --loglevel=error --no-audit --no-fund --ignore-scripts
     sha256sum "$folder/package-lock.json" >"$folder/node_modules/.stamp"
 }
 
