@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.redaction import Redactor
@@ -35,6 +36,7 @@ LANGUAGES = {"en": "English", "ja": "日本語"}
 Screens = Mapping[str, str]
 # What differs from run to run.
 _VOLATILE = (
+    (re.compile(re.escape(__version__)), "1.2.3"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "ID"),
     (re.compile(r"\d+\.\d (s|秒)\b"), r"0.0 \1"),
     (re.compile(r"(ポート|[Pp]ort|ListenPort:) +\d{5}"), r"\1 PORT"),

@@ -90,7 +90,7 @@ def test_what_is_no_small_file_is_one_declared_error_and_leaks_nothing(files: Fi
     for _ in range(20):
         with pytest.raises(FileError):
             files.read_untrusted(PLACE, 4096)
-    assert descriptors() == before
+    assert descriptors() <= before  # what earlier tests left open may be closed meanwhile
     assert time.monotonic() - started < 5
 
 
