@@ -37,13 +37,15 @@ _HEAD: Final = """\
 
 Written by `python -m scripts.mutants`; do not edit. [mutmut](https://mutmut.readthedocs.io) changes one
 thing at a time, such as a comparison, a constant or an argument, and runs the unit tests of the part. A
-change that no test notices has *survived*: most are in the words of messages, or mean the same.
+change that no test notices has *survived*.
 """
 
 
 def section(part: str, results: str, day: str) -> str:
-    """The section of a part, from mutmut's list of all results."""
+    """The section of a part, from mutmut's list of all results. Ends the program where some are missing."""
     found = _RESULT.findall(results)
+    if not found or any(state == "not checked" for _, _, state in found):
+        sys.exit(f"mutants: the run of {part} did not end: nothing is written")
     survived = Counter(
         f"{module.removeprefix('mstunnel_setup.')}.{function.replace('ǁ', '.')}"
         for module, function, state in found

@@ -93,8 +93,8 @@ class References:
 class Kind(ABC, Generic[Declared, Present]):
     """One kind of objects: in declarations, in the plan, in Graph, and in the commands about it.
 
-    `name` is that of its changes, `what` what people call one, `section` its key in declarations, `key` that
-    by which the objects of a section are told apart, `certificate_key` the key that may name a certificate.
+    `name` is that of its changes, `what` what people call one, `section` its key in declarations, `key` the
+    key that identifies an object there, `certificate_key` the key that may name a certificate.
     """
 
     name: ClassVar[KindName]

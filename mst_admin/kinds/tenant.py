@@ -101,7 +101,7 @@ class SiteAddress(NamedTuple):
 
 @dataclass
 class Planning:
-    """A plan while it is made: `declared` is what the tenant shall have, `changes` are those so far."""
+    """A plan while it is made: `declared` is what the tenant is to have, `changes` are those so far."""
 
     declared: Declarations
     tenant: TenantObjects

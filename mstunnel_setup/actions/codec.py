@@ -28,6 +28,6 @@ CODEC = Codec(
     item
     for module in _MODULES
     for item in vars(module).values()
-    # A class without a kind of its own is what several kinds share.
+    # A class without a kind is a base of several kinds.
     if isinstance(item, type) and issubclass(item, Action) and "kind" in vars(item)
 )

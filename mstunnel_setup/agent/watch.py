@@ -141,7 +141,7 @@ class RegistryWatch:
 
 
 def ask_registry(clock: Clock, address: str) -> None:
-    """Get an answer in a session of its own, closed at once. Raises NetworkError."""
+    """Get an answer in a separate session, closed at once. Raises NetworkError."""
     with closing(HttpSession(clock, timeout=_REGISTRY_TIMEOUT, deadline=_REGISTRY_TIMEOUT)) as http:
         http.get(address, allow_redirects=False)
 

@@ -23,6 +23,7 @@ from mstunnel_setup.install.installed import (
     journal_of,
     require_installed,
     rootless_account,
+    run_lock,
 )
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.install.steps import program
@@ -86,12 +87,14 @@ def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result:
         )
         return _result("ok", __version__, offer, line)
     content = _download(operator, feed, offer)
-    _keep_previous(operator)
-    operator.files.write(_NEW, content, _MODE)
-    try:
-        _have_installed(operator, _NEW)
-    finally:
-        operator.files.remove(_NEW)
+    # The new program takes the lock of the run itself; this one keeps other updates away.
+    with run_lock(operator, paths.FEED_LOCK):
+        _keep_previous(operator)
+        operator.files.write(_NEW, content, _MODE)
+        try:
+            _have_installed(operator, _NEW)
+        finally:
+            operator.files.remove(_NEW)
     line = text(
         "Version {new} is installed; it was {old}. The gateway kept running. To return: `mstunnel-setup self "
         "update --rollback`. `mst-cli upgrade check` shows whether there are newer images.",

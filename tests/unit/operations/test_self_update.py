@@ -147,6 +147,14 @@ def test_a_program_that_cannot_install_itself_leaves_the_earlier_one(
     assert "the disk is full" in found.message
 
 
+def test_no_other_update_runs_while_a_program_installs_itself(
+    host: Files, publisher: Publisher, tmp_path: Path
+) -> None:
+    free = f'flock --nonblock "${{0%/var/lib/*}}{paths.FEED_LOCK}" true && exit 8'
+    offer(publisher, tmp_path, "99.1", program("99.1", free))
+    assert update(host).data["installed"] == "99.1"
+
+
 def test_a_package_is_left_to_its_package_manager(host: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "one_file", lambda: None)
     assert "apt upgrade mstunnel-setup" in refusal(host).hint
