@@ -101,11 +101,14 @@ packages: dist
 sources: setup-base
 	@$(BIN)/python -m scripts.sources
 
-# A signature over the checksums of all that is in dist/, with a key of minisign that is kept elsewhere.
+# A signature over the checksums of all that is in dist/, with a key of minisign that is kept elsewhere: the one of
+# packaging/publisher.toml.
 sign:
 	@test -n "$(SIGN_KEY)" || { echo 'sign: give SIGN_KEY=FILE, the secret key of minisign' >&2; exit 2; }
 	@cd dist && sha256sum --check --quiet --strict SHA256SUMS
+	@python3 -m scripts.publisher
 	@minisign -S -s "$(abspath $(SIGN_KEY))" -m dist/SHA256SUMS
+	@python3 -m scripts.publisher dist/SHA256SUMS
 
 # The release feed in FEED_DIR, signed with the keys in KEYS: the releases.toml beside it, and what is in dist/.
 # RENEW_ROOT=yes adds the next root, with both keys.
