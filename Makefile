@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Benchmarks write build/bench/NAME.json.
 .PHONY: demo test check lint e2e e2e-short crash crash-strace machines bench docs screenshots recording dist collection packages sources sign feed images setup clean
 
-# Everything; setup-base, setup-demo, setup-docs and setup-lint install only the packages that such a target needs.
+# Everything; setup-base, setup-demo, setup-docs and setup-lint install only what such a target needs.
 setup:
 	@scripts/setup.sh
 
@@ -117,7 +117,7 @@ feed: setup-base
 	@$(BIN)/python -m scripts.feed $(FEED_DIR) --catalogue $(dir $(FEED_DIR:/=))releases.toml --keys $(KEYS) --add $(or $(DIST),dist) $(if $(RENEW_ROOT),--renew-root)
 
 # The images of both containers, to be copied to a server beside the program.
-images: setup
+images: setup-demo
 	@$(BIN)/python -m scripts.images
 
 clean:

@@ -198,6 +198,11 @@ def installer() -> str:
 def main() -> None:
     """Write the programs, their SBOMs and the wheel; images, and files for the other architecture, stay."""
     architecture = debian.architecture()
+    print(
+        f"dist: building {NAME} and {LAB}, each with its interpreter: usually 40 s the first time",
+        file=sys.stderr,
+        flush=True,
+    )
     DIST.mkdir(exist_ok=True)
     for old in DIST.glob("*.whl"):
         old.unlink()
