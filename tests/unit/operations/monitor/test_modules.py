@@ -99,7 +99,7 @@ def test_what_is_lost_is_loaded_and_the_server_restarted_once(
         monitor.round()
     assert kernel.loads == loaded
     assert kernel.engine.restarts == [paths.SERVER]
-    assert kernel.said == [f"modules: {', '.join(loaded)} was missing, and is loaded"]
+    assert kernel.said == [f"modules: {', '.join(loaded)} was not loaded; loaded it again"]
 
 
 def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(
@@ -110,7 +110,7 @@ def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(
     for _ in range(3):
         monitor.round()
     assert (kernel.loads, kernel.engine.restarts, kernel.systemd.told) == (["ip_tables"], [], [])
-    assert kernel.said == ["modules: ip_tables was missing, and is loaded"]
+    assert kernel.said == ["modules: ip_tables was not loaded; loaded it again"]
 
 
 def test_with_all_modules_nothing_is_done(monitor: GatewayMonitor, kernel: Kernel) -> None:
