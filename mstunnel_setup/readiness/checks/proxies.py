@@ -8,7 +8,7 @@ from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import ProxyPlace
 from mstunnel_setup.readiness.facts.programs import EngineFacts
 from mstunnel_setup.readiness.facts.section import Settings
-from mstunnel_setup.readiness.model import Checks, CheckSeverity, Group, Verdict, passed, problem, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped
 
 CHECKS = Checks(Group.NETWORK)
 
@@ -60,7 +60,7 @@ def _address(proxies: ProxyFacts) -> Verdict:
     )
 
 
-@CHECKS.add("proxy-same", "Proxy the same everywhere", CheckSeverity.RECOMMENDED)
+@CHECKS.add("proxy-same", "Proxy the same everywhere", "recommended")
 def _same(proxies: ProxyFacts) -> Verdict:
     """All files contain the same proxy: environment, `/etc/environment`, `/etc/profile.d/http_proxy.sh`,
     `env.sh`, drop-ins of `docker`, `podman` and `mstunnel_monitor`.
@@ -100,7 +100,7 @@ def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
             )
 
 
-@CHECKS.add("proxy-places", "Proxy in all places", CheckSeverity.RECOMMENDED)
+@CHECKS.add("proxy-places", "Proxy in all places", "recommended")
 def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Verdict:
     """The files that the engine reads contain it: Docker `/etc/environment` and its drop-in, Podman
     `/etc/profile.d/http_proxy.sh`.
@@ -146,7 +146,7 @@ def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
     return joined((ways[place] for place in missing), "; ")
 
 
-@CHECKS.add("proxy-no-proxy", "Addresses without proxy", CheckSeverity.INFO)
+@CHECKS.add("proxy-no-proxy", "Addresses without proxy", "info")
 def _no_proxy(proxies: ProxyFacts) -> Verdict:
     """`no_proxy` is set.
 
