@@ -1,9 +1,10 @@
 """Looks at everything once a minute, judges it, and writes report and metrics."""
 
+import itertools
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -19,9 +20,9 @@ from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates import generations, revocation
-from mstunnel_setup.certificates.ca_trust import added_roots_pem
+from mstunnel_setup.certificates.ca_trust import added_roots, added_roots_pem, system_roots
 from mstunnel_setup.certificates.certificate import is_issued_by, is_self_signed
-from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.certificates.read import read_material, read_roots
 from mstunnel_setup.certificates.revocation import fetching
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN, read_report
@@ -91,12 +92,11 @@ class CertificateWatch:
         """The issuer of the last certificate that is served, if this server knows it."""
         if is_self_signed(last):
             return ()
-        added = [f"{paths.CA_TRUST}/{name}" for name in self.files.names(paths.CA_TRUST)]
-        for place in (f"{paths.ACTIVE}/root.pem", *added, "/etc/ssl/certs/ca-certificates.crt"):
-            with suppress(CertificateError):
-                for candidate in read_material(self.files.read(place) or b"").certificates:
-                    if is_issued_by(last, candidate):
-                        return (candidate,)
+        own = read_roots(self.files.read(f"{paths.ACTIVE}/root.pem") or b"")
+        added = (root for _, root in added_roots(self.files))
+        for candidate in itertools.chain(own, added, system_roots(self.files)):
+            if is_issued_by(last, candidate):
+                return (candidate,)
         return ()
 
 

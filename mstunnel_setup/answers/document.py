@@ -20,7 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from mstunnel_setup.answers.errors import Key
+from mstunnel_setup.answers.values import Key
 from mstunnel_setup.base.errors import VALUES_INVALID, ValuesError
 from mstunnel_setup.base.parsing import problem_of, signed_number
 from mstunnel_setup.base.text import text

@@ -17,13 +17,19 @@ from mstunnel_setup.answers.document import (
     problems,
     read,
 )
-from mstunnel_setup.answers.errors import ANSWERS_INVALID
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.rules import findings_of_rules
 from mstunnel_setup.answers.settings import DEPRECATED, SETTINGS, deprecation, renamed
-from mstunnel_setup.base.errors import CheckError, UsageError, ValuesError
+from mstunnel_setup.base.errors import CheckError, UsageError, ValuesError, declare
 from mstunnel_setup.base.problem import Problem
 
+ANSWERS_INVALID = declare(
+    UsageError,
+    "answers-invalid",
+    "{problem}",
+    "Correct them. `mstunnel-setup answers new` writes a commented answer file to compare with, `--help` "
+    "shows all options.",
+)
 _SECTIONS = frozenset(
     {
         *((setting.path.partition(".")[0],) for setting in SETTINGS if "." in setting.path),

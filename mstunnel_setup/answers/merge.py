@@ -7,16 +7,22 @@ from typing import Any, Literal, TypeAlias
 from pydantic import Field
 
 from mstunnel_setup.answers.document import KeyProblem
-from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID, Key
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, DEPRECATED, SETTINGS, Setting, deprecation, renamed
-from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.answers.values import Key
+from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import Text, joined, quoted, text
 from mstunnel_setup.base.values import JsonObject
 
+ENVIRONMENT_INVALID = declare(
+    UsageError,
+    "environment-invalid",
+    "the environment variable {variable} cannot be {value}: {reason}",
+    "Set it to {expected}, or unset it.",
+)
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
 
 _RANKS: tuple[OriginKind, ...] = ("option", "environment", "file", "earlier", "backup", "default")

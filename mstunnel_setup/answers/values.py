@@ -32,6 +32,12 @@ _LONGEST_NAME = 200
 _SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
 
 
+class Key(str):
+    """A key of the answer file as a value of a message: an option or variable may be named in its place."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Option:
     """The option of a setting and its help; without one the setting has a variable only.
