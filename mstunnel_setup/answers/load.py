@@ -1,6 +1,6 @@
 """The answer file: read, judged, and kept with the place of every value."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +8,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mstunnel_setup.answers.document import (
-    Document,
     DocumentError,
     KeyPath,
     KeyProblem,
@@ -120,16 +119,7 @@ def parse(content: bytes, name: str) -> LoadedAnswers:
         document = compose(content, name, "answer files", _SECTIONS, _OPTIONAL)
     except DocumentError as error:
         raise AnswersError(error.problems) from error
-    warnings = tuple(_rename(document))
-    answers, problems = judge(document.raw)
-    lines = document.lines(problems)
-    if answers is None or lines:
-        raise AnswersError(lines)
-    return LoadedAnswers(name, answers, document.values, warnings)
-
-
-def _rename(document: Document) -> Iterator[Problem]:
-    """Give settings with a former name their present one."""
+    warnings = []
     for old in [name for name in DEPRECATED if name in document.raw]:
         new, value = renamed(old, document.raw.pop(old))
         place = document.values.pop((old,))
@@ -137,4 +127,9 @@ def _rename(document: Document) -> Iterator[Problem]:
             document.problems.append((place, f"`{old}` is the former name of `{new}`: remove it"))
             continue
         document.raw[new], document.values[(new,)] = value, place
-        yield deprecation(old, f"`{old}`")
+        warnings.append(deprecation(old, f"`{old}`"))
+    answers, problems = judge(document.raw)
+    lines = document.lines(problems)
+    if answers is None or lines:
+        raise AnswersError(lines)
+    return LoadedAnswers(name, answers, document.values, tuple(warnings))

@@ -60,12 +60,6 @@ def _tenant(section: Section) -> Iterator[Advice]:
         keys = {"one": Key("ca_file"), "other": Key("ca_pem")}
         yield "ca_pem", text("use either `{one}` or `{other}`: remove one of them", **keys)
     issuer, tenant_id = str(section.get("issuer", "")).lower(), str(section.get("id", "")).lower()
-    yield from _issuer(issuer, tenant_id)
-    if _GUID.fullmatch(tenant_id) and tenant_id in _NO_TENANT:
-        yield "id", text("`{key}` is {reason}: name your tenant", key=Key("id"), reason=_NO_TENANT[tenant_id])
-
-
-def _issuer(issuer: str, tenant_id: str) -> Iterator[Advice]:
     named = _GUID.search(issuer)
     if named and _GUID.fullmatch(tenant_id) and named[0] != tenant_id:
         advice = text(
@@ -84,6 +78,8 @@ def _issuer(issuer: str, tenant_id: str) -> Iterator[Advice]:
                 reason=_NO_TENANT[part],
             )
             yield "issuer", advice
+    if _GUID.fullmatch(tenant_id) and tenant_id in _NO_TENANT:
+        yield "id", text("`{key}` is {reason}: name your tenant", key=Key("id"), reason=_NO_TENANT[tenant_id])
 
 
 def _token(section: Section) -> Iterator[Advice]:

@@ -114,7 +114,13 @@ def _element(data: bytes, start: int, depth: int) -> tuple[Node, int]:
         raise DerError("unexpected tag number")
     length, body = data[start + 1], start + 2
     if length == _LONG_FORM:
-        return _indefinite(data, start, depth)
+        # Of indefinite length: up to the mark behind its last part.
+        if not tag & _CONSTRUCTED:
+            raise DerError("a simple element without a length")
+        end = body
+        while data[end : end + 2] != _END_OF_CONTENTS:
+            _, end = _element(data, end, depth + 1)
+        return Node(tag, data[body:end], data[start : end + 2]), end + 2
     if length > _LONG_FORM:
         count = length & 0x7F
         body += count
@@ -125,13 +131,3 @@ def _element(data: bytes, start: int, depth: int) -> tuple[Node, int]:
     if end > len(data):
         raise DerError(f"cut off: {length} bytes announced, {len(data) - body} there")
     return Node(tag, data[body:end], data[start:end]), end
-
-
-def _indefinite(data: bytes, start: int, depth: int) -> tuple[Node, int]:
-    if not data[start] & _CONSTRUCTED:
-        raise DerError("a simple element without a length")
-    position = start + 2
-    while data[position : position + 2] != _END_OF_CONTENTS:
-        _, position = _element(data, position, depth + 1)
-    end = position + 2
-    return Node(data[start], data[start + 2 : position], data[start:end]), end
