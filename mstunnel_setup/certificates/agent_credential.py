@@ -14,7 +14,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.der import DerError
 from mstunnel_setup.certificates.errors import PFX_DAMAGED
 from mstunnel_setup.certificates.load import load_identity_pfx
-from mstunnel_setup.certificates.pfx_outline import outline
+from mstunnel_setup.certificates.pfx import outline
 
 CREDENTIAL_DAYS = 365
 """How long a credential is good; the agent renews it in time."""

@@ -30,7 +30,7 @@ from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import Platforms, endpoints_of, platforms, remedies, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import inbound
-from mstunnel_setup.readiness.facts.account import AccountFacts, AccountReader
+from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.parse import json_object
 from mstunnel_setup.readiness.facts.section import Settings
@@ -267,7 +267,7 @@ def _account(
             secret=partial(reveal, files=operator.files, protect=operator.secrets.register),
         )
         try:
-            return AccountReader(http, examiner.clock, cloud_of(answers), enter).account()
+            return ask_tenant(http, examiner.clock, cloud_of(answers), enter)
         finally:
             http.close()
 
