@@ -256,21 +256,14 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
         return skipped("no engine is installed")
     number, known = release(found.version), platforms().engines[found.name]
     least = release(known.least)
+    values = {"name": found.name, "version": found.version, "least": known.least}
     if number is None or least is None:
-        return unknown(
-            "{name} does not report its version", hint="Check `{name} --version`.", name=found.name
-        )
+        return unknown("{name} does not report its version", hint="Check `{name} --version`.", **values)
     if number < least:
         return problem(
-            "{name} {version} is older than {least}",
-            hint="Update {name} to {least} or later.",
-            name=found.name,
-            version=found.version,
-            least=known.least,
+            "{name} {version} is older than {least}", hint="Update {name} to {least} or later.", **values
         )
-    return passed(
-        "{name} {version} is {least} or later", name=found.name, version=found.version, least=known.least
-    )
+    return passed("{name} {version} is {least} or later", **values)
 
 
 @CHECKS.add("engine-known-bad", "Known bad engine version")
@@ -285,17 +278,16 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
     number = None if found is None else release(found.version)
     if found is None or number is None:
         return skipped("no engine version is known")
-    bad = bad_range(found.name, number)
-    if bad is not None:
+    values = {"name": found.name, "version": found.version}
+    if bad := bad_range(found.name, number):
         return problem(
             "{name} {version}: {why}",
             hint="Update {name} to {below} or later.",
-            name=found.name,
-            version=found.version,
+            **values,
             why=bad.why,
             below=bad.below,
         )
-    return passed("{name} {version} has no known problem", name=found.name, version=found.version)
+    return passed("{name} {version} has no known problem", **values)
 
 
 @CHECKS.add("engine-tested", "Engine version tested", "info")
@@ -308,20 +300,15 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     number = None if found is None else release(found.version)
     if found is None or number is None:
         return skipped("no engine version is known")
-    lines = platforms().engines[found.name].tested
+    values = {"name": found.name, "version": found.version}
+    lines = ", ".join(platforms().engines[found.name].tested)
     if is_tested(found.name, number):
-        return passed(
-            "{name} {version} is of a tested release line ({lines})",
-            name=found.name,
-            version=found.version,
-            lines=", ".join(lines),
-        )
+        return passed("{name} {version} is of a tested release line ({lines})", **values, lines=lines)
     return problem(
         "{name} {version} is not among the tested ones ({tested})",
         hint="Expect it to work, and report it if it does not.",
-        name=found.name,
-        version=found.version,
-        tested=", ".join(lines),
+        **values,
+        tested=lines,
     )
 
 
@@ -347,20 +334,11 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
     number, shipped = release(found.version), release(row.shipped)
     if number is None or shipped is None:
         return skipped("no engine version is known")
+    values = {"name": found.name, "version": found.version, "shipped": row.shipped}
     if number >= shipped:
-        return passed(
-            "{name} {version}; {name_2} came with {shipped}",
-            name=found.name,
-            version=found.version,
-            name_2=system.name,
-            shipped=row.shipped,
-        )
+        return passed("{name} {version}; {name_2} came with {shipped}", **values, name_2=system.name)
     return problem(
-        "{name} {version} is older than {shipped}",
-        hint="Install the distribution's updates.",
-        name=found.name,
-        version=found.version,
-        shipped=row.shipped,
+        "{name} {version} is older than {shipped}", hint="Install the distribution's updates.", **values
     )
 
 
