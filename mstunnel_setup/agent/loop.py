@@ -166,10 +166,8 @@ class Agent:
                 raise TenantError(
                     "server-unknown",
                     "the site has no record of this server any more",
-                    hint=(
-                        "Register it again with `mst-cli reenroll` on the host, or remove it there: `mst-cli "
-                        "uninstall`."
-                    ),
+                    hint="Register it again with `mst-cli reenroll` on the host, or remove it there: "
+                    "`mst-cli uninstall`.",
                 )
             changes = TunnelServer(display_name=record.display_name)
             # Only a lab tenant has a place for the health, which its records show.

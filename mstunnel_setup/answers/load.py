@@ -91,9 +91,8 @@ def load(path: Path) -> LoadedAnswers:
         raise CheckError(
             "answers-forbidden",
             "this account cannot read the answer file {path}",
-            hint=(
-                "Run the command with sudo, or, for a rootless gateway, give the account its own answer file."
-            ),
+            hint="Run the command with sudo, or, for a rootless gateway, give the account its own answer "
+            "file.",
             path=path,
         ) from error
     except OSError as error:

@@ -207,8 +207,7 @@ ImageRegistry: TypeAlias = Annotated[
 Ipv4Range: TypeAlias = Annotated[str, AfterValidator(_range)]
 # What useradd(8) takes everywhere.
 AccountName: TypeAlias = Annotated[
-    str,
-    matching(r"[a-z_][a-z0-9_-]{0,31}", "must be the name of an account, such as `mstunnel`: correct it"),
+    str, matching(r"[a-z_][a-z0-9_-]{0,31}", "must be the name of an account, such as `mstunnel`: correct it")
 ]
 FilePaths: TypeAlias = Annotated[tuple[FilePath, ...], BeforeValidator(_one_or_more)]
 SecretPlace: TypeAlias = Annotated[
@@ -228,9 +227,7 @@ Variables: TypeAlias = dict[
         ),
     ],
     Annotated[
-        str,
-        PlainValidator(_variable_value),
-        WithJsonSchema({"type": ["string", "integer", "boolean"]}),
+        str, PlainValidator(_variable_value), WithJsonSchema({"type": ["string", "integer", "boolean"]})
     ],
 ]
 

@@ -47,10 +47,6 @@ class Node:
             found.append(node)
         return tuple(found)
 
-    def tags(self) -> tuple[int, ...]:
-        """Identifier bytes of the children."""
-        return tuple(child.tag for child in self.children())
-
 
 def first_element(data: bytes) -> Node:
     """Return the first element of `data`; what follows it is ignored. Raises DerError."""

@@ -20,11 +20,7 @@ from mstunnel_setup.certificates.certificate import (
     title,
 )
 from mstunnel_setup.certificates.chain_building import best_path, prefer_trusted
-from mstunnel_setup.certificates.errors import (
-    CERTIFICATE_FILE_MISSING,
-    INPUT_EMPTY,
-    LEAF_AMBIGUOUS,
-)
+from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING, INPUT_EMPTY, LEAF_AMBIGUOUS
 from mstunnel_setup.certificates.pfx import read_pfx
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.io.clock import Clock

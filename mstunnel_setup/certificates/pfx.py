@@ -242,12 +242,6 @@ _LONGEST_KEY = 1024  # bytes; no MAC key is longer
 _MAC_KEY = 3  # the purpose byte of RFC 7292 appendix B.3
 
 
-def mac_is_known(mac: Mac) -> bool:
-    """Whether the MAC uses digests that are known here."""
-    names = (mac.digest_algorithm, mac.pbmac1_prf) if mac.pbmac1_prf else (mac.digest_algorithm,)
-    return all(DIGESTS.get(name, "-") in hashlib.algorithms_available for name in names)
-
-
 def opens_mac(mac: Mac, content: bytes, passphrase: bytes | None) -> bool:
     """Whether the passphrase (None: no passphrase at all, which is not the empty one) produces the MAC."""
     digest = DIGESTS[mac.digest_algorithm]
@@ -429,7 +423,8 @@ def _refuse_algorithms(found: PfxOutline) -> None:
             refused.add(algorithm.name)
     if refused:
         raise PFX_LEGACY_ALGORITHM(algorithms=", ".join(sorted(refused)))
-    if found.mac and not mac_is_known(found.mac):
+    digests = filter(None, (found.mac.digest_algorithm, found.mac.pbmac1_prf)) if found.mac else ()
+    if found.mac and not all(DIGESTS.get(name, "-") in hashlib.algorithms_available for name in digests):
         shown = plain(found.mac.digest_algorithm)
         raise PFX_LEGACY_ALGORITHM(algorithms=text("MAC {digest_algorithm}", digest_algorithm=shown))
 

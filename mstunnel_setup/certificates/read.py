@@ -28,11 +28,7 @@ from mstunnel_setup.certificates.certificate import (
     lenient_library,
     parse_certificate,
 )
-from mstunnel_setup.certificates.errors import (
-    CERTIFICATE_UNREADABLE,
-    INPUT_TOO_LARGE,
-    KEY_UNREADABLE,
-)
+from mstunnel_setup.certificates.errors import CERTIFICATE_UNREADABLE, INPUT_TOO_LARGE, KEY_UNREADABLE
 
 _BEGIN = "-----BEGIN "
 _DASHES = "-----"
@@ -181,7 +177,7 @@ def check_key_size(data: bytes, where: str) -> None:
 def kind_of_der(data: bytes) -> Kind:
     """What a DER file is, by the types of its first parts. Raises DerError."""
     node = der.first_element(data)
-    tags = node.tags()
+    tags = tuple(child.tag for child in node.children())
     # A PFX begins with its version, then a content of type data.
     with suppress(der.DerError):
         version, content, *_ = der.sequence(node, at_least=2)

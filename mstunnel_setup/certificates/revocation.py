@@ -23,12 +23,7 @@ from mstunnel_setup.base.problem import Problem, error, warning
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import json_bytes
 from mstunnel_setup.certificates.certificate import extension, is_self_signed, title
-from mstunnel_setup.certificates.revocation_answers import (
-    RevocationState,
-    ocsp_request,
-    read_crl,
-    read_ocsp,
-)
+from mstunnel_setup.certificates.revocation_answers import RevocationState, ocsp_request, read_crl, read_ocsp
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files

@@ -197,12 +197,7 @@ class Checks(list[Check]):
         self._group = group
 
     def add(
-        self,
-        identifier: str,
-        title: str,
-        severity: Requirement = "required",
-        /,
-        **values: object,
+        self, identifier: str, title: str, severity: Requirement = "required", /, **values: object
     ) -> Callable[[Judge], Judge]:
         """Make a check of a function; its parameters are named after the sections of the facts it needs.
 

@@ -47,11 +47,7 @@ def test_what_the_set_up_wrote_is_read(files: Files) -> None:
 
     info, settings = read_agent_info(files), read_agent_settings(files)
 
-    assert (info.agent_id, info.tenant_id, info.cloud) == (
-        SITE,
-        SERVER,
-        "custom",
-    )
+    assert (info.agent_id, info.tenant_id, info.cloud) == (SITE, SERVER, "custom")
     assert (settings.site_id, settings.server_id) == (SITE, SERVER)
 
 

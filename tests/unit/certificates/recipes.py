@@ -211,10 +211,7 @@ def _encrypted_openssh_key(plain: bytes) -> bytes:
     return b"-----BEGIN OPENSSH PRIVATE KEY-----\n" + lines + b"-----END OPENSSH PRIVATE KEY-----\n"
 
 
-_PBES = {
-    "aes": pkcs12.PBES.PBESv2SHA256AndAES256CBC,
-    "3des": pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC,
-}
+_PBES = {"aes": pkcs12.PBES.PBESv2SHA256AndAES256CBC, "3des": pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC}
 _OPENSSL = {
     "rc2-40": ["-legacy"],
     "rc2-128": ["-legacy", "-keypbe", "PBE-SHA1-RC2-128", "-certpbe", "PBE-SHA1-RC2-128"],
