@@ -25,7 +25,7 @@ from mstunnel_setup.certificates.certificate import (
     is_self_signed,
     public_bytes,
 )
-from mstunnel_setup.certificates.der import IA5_STRING, Node, first_element, identifier, sequence
+from mstunnel_setup.certificates.der import IA5_STRING, Node, first_element
 
 # Public chains have two to four certificates; more than this is a file made to waste time.
 _MAX_LENGTH = 10
@@ -161,8 +161,8 @@ def _mail_addresses(subject: x509.Name) -> Iterator[Node]:
     """Mail addresses with their type of string, which the library does not return."""
     for rdn in first_element(subject.public_bytes()).children():
         for attribute in rdn.children():
-            kind, value = sequence(attribute, at_least=2)[:2]
-            if identifier(kind) == NameOID.EMAIL_ADDRESS.dotted_string:
+            kind, value = attribute.sequence(2)[:2]
+            if kind.identifier() == NameOID.EMAIL_ADDRESS.dotted_string:
                 yield value
 
 

@@ -22,18 +22,11 @@ from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.certificate import MALFORMED, Material, examined, lenient_library
 from mstunnel_setup.certificates.der import (
-    EXPLICIT_0,
-    OBJECT_IDENTIFIER,
     OCTET_STRING,
     SEQUENCE,
     DerError,
     Node,
-    expect,
     first_element,
-    identifier,
-    integer,
-    octets,
-    sequence,
 )
 from mstunnel_setup.certificates.errors import (
     CERTIFICATE_UNREADABLE,
@@ -118,11 +111,11 @@ def outline(data: bytes) -> PfxOutline:
     What stands inside an encrypted part is not seen.
     """
     pfx = first_element(data)
-    _, content_info, *mac = sequence(pfx, at_least=2)
-    kind, value = sequence(content_info, at_least=2)[:2]
-    if identifier(kind) != DATA:
-        raise DerError(f"content of type {identifier(kind)}")
-    content = octets(inside(value))
+    _, content_info, *mac = pfx.sequence(2)
+    kind, value = content_info.sequence(2)[:2]
+    if kind.identifier() != DATA:
+        raise DerError(f"content of type {kind.identifier()}")
+    content = value.inside().octets()
     found = PfxOutline(
         encoded=pfx.raw,
         content=content,
@@ -134,25 +127,17 @@ def outline(data: bytes) -> PfxOutline:
     return found
 
 
-def inside(explicit: Node) -> Node:
-    """What an explicit tag contains. Raises DerError."""
-    children = expect(explicit, EXPLICIT_0).children()
-    if not children:
-        raise DerError("empty content")
-    return children[0]
-
-
 def _encrypted_parts(content: bytes) -> Iterator[EncryptedPart]:
-    for content_info in sequence(first_element(content)):
-        kind, value = sequence(content_info, at_least=2)[:2]
-        if identifier(kind) == ENCRYPTED_DATA:
-            algorithm = sequence(sequence(inside(value), at_least=2)[1], at_least=2)[1]
+    for content_info in first_element(content).sequence():
+        kind, value = content_info.sequence(2)[:2]
+        if kind.identifier() == ENCRYPTED_DATA:
+            algorithm = value.inside().sequence(2)[1].sequence(2)[1]
             yield EncryptedPart(*_protection(algorithm))
             continue
         for bag, held in _bags(kind, value):
             if bag == SHROUDED_KEY_BAG:
-                wrapped = inside(held)
-                algorithm = sequence(wrapped, at_least=2)[0]
+                wrapped = held.inside()
+                algorithm = wrapped.sequence(2)[0]
                 yield EncryptedPart(*_protection(algorithm), is_key=True, encrypted_key=wrapped.raw)
             elif bag == KEY_BAG:
                 yield EncryptedPart(is_key=True)
@@ -162,59 +147,59 @@ def _encrypted_parts(content: bytes) -> Iterator[EncryptedPart]:
 
 def _bags(kind: Node, value: Node) -> Iterator[tuple[str, Node]]:
     """The bags of a part that is not encrypted: their types, and what they hold."""
-    if identifier(kind) != DATA:
-        raise DerError(f"content of type {identifier(kind)}")
-    for bag in sequence(first_element(octets(inside(value)))):
-        name, held = sequence(bag, at_least=2)[:2]
-        yield identifier(name), held
+    if kind.identifier() != DATA:
+        raise DerError(f"content of type {kind.identifier()}")
+    for bag in first_element(value.inside().octets()).sequence():
+        name, held = bag.sequence(2)[:2]
+        yield name.identifier(), held
 
 
 def _protection(algorithm: Node) -> tuple[tuple[str, ...], int]:
     """Identifiers and rounds of a password-based scheme; PBES2 (RFC 8018) names its parts inside."""
-    scheme, parameters = sequence(algorithm, at_least=2)[:2]
-    if identifier(scheme) != PBES2:
-        return (identifier(scheme),), _derivation_rounds(parameters)
-    derivation, cipher = sequence(parameters, at_least=2)[:2]
-    kind, details = sequence(derivation, at_least=2)[:2]
-    algorithms = (identifier(scheme), identifier(sequence(cipher, at_least=1)[0]))
-    return algorithms, _derivation_rounds(details, is_scrypt=identifier(kind) == SCRYPT)
+    scheme, parameters = algorithm.sequence(2)[:2]
+    if scheme.identifier() != PBES2:
+        return (scheme.identifier(),), _derivation_rounds(parameters)
+    derivation, cipher = parameters.sequence(2)[:2]
+    kind, details = derivation.sequence(2)[:2]
+    algorithms = (scheme.identifier(), cipher.sequence(1)[0].identifier())
+    return algorithms, _derivation_rounds(details, is_scrypt=kind.identifier() == SCRYPT)
 
 
 def _derivation_rounds(parameters: Node, *, is_scrypt: bool = False) -> int:
     """Parameters of all kinds are salt first, rounds second; scrypt (RFC 7914) has two more factors."""
-    salt, rounds, *rest = sequence(parameters, at_least=2)
-    expect(salt, OCTET_STRING)
+    salt, rounds, *rest = parameters.sequence(2)
+    salt.expect(OCTET_STRING)
     return _rounds(rounds) * (prod(map(_rounds, rest[:2])) if is_scrypt else 1)
 
 
 def _rounds(node: Node) -> int:
-    value = integer(node)
+    value = node.integer()
     if value < 1:
         raise DerError("key derivation without rounds")
     return value
 
 
 def _mac(node: Node) -> Mac:
-    digest_info, salt, *rest = sequence(node, at_least=2)
-    algorithm, digest = sequence(digest_info, at_least=2)[:2]
-    name = identifier(sequence(algorithm, at_least=1)[0])
-    expected = octets(digest)
+    digest_info, salt, *rest = node.sequence(2)
+    algorithm, digest = digest_info.sequence(2)[:2]
+    name = algorithm.sequence(1)[0].identifier()
+    expected = digest.octets()
     if name != PBMAC1:
         rounds = _rounds(rest[0]) if rest else 1  # RFC 7292: DEFAULT 1
-        return Mac(name, expected, octets(salt), rounds)
-    derivation, scheme = sequence(sequence(algorithm, at_least=2)[1], at_least=2)[:2]
-    kind, details = sequence(derivation, at_least=2)[:2]
-    if identifier(kind) != PBKDF2:
-        raise DerError(f"key derivation {identifier(kind)}")
-    salt, count, *rest = sequence(details, at_least=2)
-    prf = next((sequence(node, at_least=1)[0] for node in rest if node.tag == SEQUENCE), None)
-    length = next((integer(node) for node in rest if node.tag != SEQUENCE), 0)
+        return Mac(name, expected, salt.octets(), rounds)
+    derivation, scheme = algorithm.sequence(2)[1].sequence(2)[:2]
+    kind, details = derivation.sequence(2)[:2]
+    if kind.identifier() != PBKDF2:
+        raise DerError(f"key derivation {kind.identifier()}")
+    salt, count, *rest = details.sequence(2)
+    prf = next((node.sequence(1)[0] for node in rest if node.tag == SEQUENCE), None)
+    length = next((node.integer() for node in rest if node.tag != SEQUENCE), 0)
     return Mac(
-        digest_algorithm=identifier(expect(sequence(scheme, at_least=1)[0], OBJECT_IDENTIFIER)),
+        digest_algorithm=scheme.sequence(1)[0].identifier(),
         expected=expected,
-        salt=octets(salt),
+        salt=salt.octets(),
         rounds=_rounds(count),
-        pbmac1_prf=identifier(prf) if prf else HMAC_SHA1,
+        pbmac1_prf=prf.identifier() if prf else HMAC_SHA1,
         pbmac1_key_length=length,
     )
 
@@ -281,15 +266,15 @@ _CERTIFICATE_BAG = "1.2.840.113549.1.12.10.1.3"
 
 def plain_parts(pfx: bytes) -> tuple[bytes, bytes]:
     """The key (PKCS#8, DER) and the certificate (DER). Raises DerError unless there is one of each."""
-    content = octets(inside(sequence(sequence(first_element(pfx), at_least=2)[1], at_least=2)[1]))
+    content = first_element(pfx).sequence(2)[1].sequence(2)[1].inside().octets()
     bags = [
-        (name, inside(held))
-        for part in sequence(first_element(content))
-        for name, held in _bags(*sequence(part, at_least=2)[:2])
+        (name, held.inside())
+        for part in first_element(content).sequence()
+        for name, held in _bags(*part.sequence(2)[:2])
     ]
     keys = [value.raw for name, value in bags if name == KEY_BAG]
     certificates = [
-        octets(inside(sequence(value, at_least=2)[1])) for name, value in bags if name == _CERTIFICATE_BAG
+        value.sequence(2)[1].inside().octets() for name, value in bags if name == _CERTIFICATE_BAG
     ]
     if (len(keys), len(certificates), len(bags)) != (1, 1, 2):
         raise DerError("not one key and one certificate")

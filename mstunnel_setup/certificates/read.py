@@ -180,8 +180,8 @@ def kind_of_der(data: bytes) -> Kind:
     tags = tuple(child.tag for child in node.children())
     # A PFX begins with its version, then a content of type data.
     with suppress(der.DerError):
-        version, content, *_ = der.sequence(node, at_least=2)
-        if der.integer(version) == _PFX_VERSION and der.identifier(der.sequence(content, 1)[0]) == DATA:
+        version, content, *_ = node.sequence(2)
+        if version.integer() == _PFX_VERSION and content.sequence(1)[0].identifier() == DATA:
             return "pfx"
     if tags == _CERTIFICATE:
         return "certificate"

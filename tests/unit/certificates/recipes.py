@@ -263,7 +263,7 @@ def pfx_bytes(spec: Recipe, pki: Pki) -> bytes:
 
 def _joined(files: list[bytes]) -> bytes:
     """Several entries in one file, as Java keeps them; each of `files` is without MAC."""
-    safes = [node.raw for file in files for node in der.sequence(der.first_element(outline(file).content))]
+    safes = [node.raw for file in files for node in der.first_element(outline(file).content).sequence()]
     content = element(0xA0, element(der.OCTET_STRING, element(der.SEQUENCE, b"".join(safes))))
     data = bytes.fromhex("06092a864886f70d010701")
     return element(der.SEQUENCE, b"\x02\x01\x03" + element(der.SEQUENCE, data + content))
@@ -281,8 +281,8 @@ def number(value: int) -> bytes:
 
 def with_mac_rounds(pfx: bytes, rounds: int) -> bytes:
     """The file with a MAC that seems to have taken so many rounds."""
-    version, content, mac = der.sequence(der.first_element(pfx))
-    digest, salt, *_ = der.sequence(mac)
+    version, content, mac = der.first_element(pfx).sequence()
+    digest, salt, *_ = mac.sequence()
     changed = element(der.SEQUENCE, digest.raw + salt.raw + number(rounds))
     return element(der.SEQUENCE, version.raw + content.raw + changed)
 
