@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.gateway.ocserv_conf import HIGHEST_LEVEL, HIGHEST_WITH_PASSWORDS, debug_level
+from mstunnel_setup.gateway.options import served_settings
 from mstunnel_setup.io.files import Files
 
 VERBOSE_HOURS: Final = 8
@@ -24,7 +25,7 @@ VERBOSE_HOURS: Final = 8
 
 _VERBOSE_SETTINGS: Final = ("mst_verbose_log", "mst_log_verbose")
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
-_LINE: Final = re.compile(rb"^log-level = (\d{1,5})$", re.MULTILINE)
+_LINE: Final = re.compile(rb"^log-level = \d{1,5}$", re.MULTILINE)
 
 
 class _Verbose(BaseModel, frozen=True, extra="forbid"):
@@ -63,8 +64,7 @@ def is_verbose(settings: Mapping[str, str]) -> bool:
 
 def served_level(configuration: bytes) -> int | None:
     """The level in the text of an `ocserv.conf`; None when it names none."""
-    found = _LINE.search(configuration)
-    return whole_number(found[1].decode()) if found else None
+    return whole_number(served_settings(configuration).get("log-level", [""])[0], 5)
 
 
 def with_level(configuration: bytes, level: int) -> bytes:

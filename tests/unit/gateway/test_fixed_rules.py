@@ -2,8 +2,7 @@
 
 import pytest
 
-from mstunnel_setup.gateway.fixed_rules import FIXED_RULES, rule_of
-from mstunnel_setup.gateway.oidc import CLAIM_RULES
+from mstunnel_setup.gateway.oidc import CLAIM_RULES, FIXED_RULES, rule_of
 
 
 @pytest.mark.parametrize(
