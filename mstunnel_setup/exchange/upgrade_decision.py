@@ -15,7 +15,6 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.io import messages
-from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
 
@@ -255,13 +254,9 @@ def standing(
 
 def write_standing(files: Files, found: LastDecision) -> None:
     """Replace the file. Raises FileError."""
-    files.make_directories(paths.AGENT_STATE)
-    files.write(STANDING, found.model_dump_json(indent=2).encode() + b"\n")
+    messages.write(files, STANDING, found)
 
 
 def read_standing(files: Files) -> LastDecision | None:
-    """The last decision; None when there is no valid one (the file belongs to the agent)."""
-    try:
-        return messages.read(files, STANDING, LastDecision, _LARGEST)
-    except FileError:
-        return None
+    """The last decision; None when there is no valid one."""
+    return messages.read_valid(files, STANDING, LastDecision, _LARGEST)

@@ -5,8 +5,8 @@ names are those of RFC 6749 (5.2) and RFC 8628 (3.5).
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from typing import Final
 
 from mstunnel_setup.base.errors import Declared, SetupError, SignInError, WaitingError, declare
 from mstunnel_setup.base.text import plain
@@ -126,9 +126,7 @@ WRONG_TENANT = declare(
     "Check tenant.id and tenant.cloud, and sign in with an account of that tenant.",
 )
 
-Refusal: TypeAlias = Declared[SignInError]
-
-BY_NUMBER: Final[Mapping[int, Refusal]] = {
+BY_NUMBER: Final[Mapping[int, Declared[SignInError]]] = {
     53003: DEVICE_CODE_BLOCKED,  # blocked by Conditional Access
     50097: MANAGED_DEVICE_NEEDED,  # device authentication required
     53000: MANAGED_DEVICE_NEEDED,  # device not compliant
@@ -170,7 +168,7 @@ BY_NUMBER: Final[Mapping[int, Refusal]] = {
     70019: DEVICE_CODE_EXPIRED,
 }
 
-BY_NAME: Final[Mapping[str, Refusal]] = {
+BY_NAME: Final[Mapping[str, Declared[SignInError]]] = {
     "expired_token": DEVICE_CODE_EXPIRED,
     "code_expired": DEVICE_CODE_EXPIRED,
     "authorization_declined": DEVICE_CODE_DECLINED,
@@ -187,7 +185,11 @@ def sign_in_error(answer: Mapping[str, object], consent_address: str = "") -> Se
 
     Missing consent is a WaitingError that names `consent_address`, every other refusal a SignInError.
     """
-    refusal = _refusal(answer)
+    listed = answer.get("error_codes")
+    described = map(int, _NUMBER.findall(str(answer.get("error_description"))))
+    numbers = [*(listed if isinstance(listed, list) else ()), *described]
+    known = (BY_NUMBER[number] for number in numbers if isinstance(number, int) and number in BY_NUMBER)
+    refusal = next(known, BY_NAME.get(str(answer.get("error")), SIGN_IN_FAILED))
     description = str(answer.get("error_description") or answer.get("error") or "")
     # Below the first line come trace id, correlation id and time, which name no cause.
     first = plain(re.split(r"[\r\n]|Trace ID:", description, maxsplit=1)[0])
@@ -204,18 +206,3 @@ def sign_in_error(answer: Mapping[str, object], consent_address: str = "") -> Se
             address=consent_address,
         )
     return refusal(detail=detail)
-
-
-def _refusal(answer: Mapping[str, object]) -> Refusal:
-    for number in _numbers(answer):
-        if number in BY_NUMBER:
-            return BY_NUMBER[number]
-    return BY_NAME.get(str(answer.get("error")), SIGN_IN_FAILED)
-
-
-def _numbers(answer: Mapping[str, object]) -> Iterator[int]:
-    listed = answer.get("error_codes")
-    if isinstance(listed, list):
-        yield from (number for number in listed if isinstance(number, int))
-    for found in _NUMBER.findall(str(answer.get("error_description"))):
-        yield int(found)

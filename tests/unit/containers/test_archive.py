@@ -6,14 +6,15 @@ import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.archive import ArchivedImage, archived_images, for_docker, for_podman, loadable
+from mstunnel_setup.containers.archive import ArchivedImage, archived_images, loadable, packed
+from mstunnel_setup.containers.run_arguments import EngineName
 
 _DIGEST = "sha256:" + "ab" * 32
 _NAME = "localhost/server:sha256-abababababab"
@@ -96,15 +97,15 @@ def test_an_engine_gets_one_image_and_its_files(tmp_path: Path) -> None:
     both = str(tmp_path / "both")
     for digest in digests:
         one = tmp_path / "one"
-        one.write_bytes(b"".join(for_podman(both, loadable(both, digest), _NAME)))
+        one.write_bytes(b"".join(packed(both, loadable(both, digest), _NAME, "podman")))
         assert archived_images(str(one)) == (ArchivedImage(digest, _NAME),)
         with tarfile.open(one) as opened:
             found = {member.name: opened.extractfile(member) for member in opened}
         assert len(found) == len(["index.json", "oci-layout", "manifest", "config", "layer", "layer"])
 
 
-@pytest.mark.parametrize("engine", [for_docker, for_podman])
-def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: Callable[..., Iterator[bytes]]) -> None:
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: EngineName) -> None:
     names = {
         "io.containerd.image.name": "docker.io/library/other:1",
         "org.opencontainers.image.ref.name": "localhost/other:1",
@@ -114,7 +115,7 @@ def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: Callable[.
     index = _index({"digest": digest, "size": 7, "annotations": names})
     named = {_PART_PATH: b"", "manifest.json": b'[{"RepoTags": ["localhost/other:1"]}]'}
     archive = _layout(tmp_path / "a", manifest, index=index, named=named)
-    (tmp_path / "b").write_bytes(b"".join(engine(archive, loadable(archive, digest), _NAME)))
+    (tmp_path / "b").write_bytes(b"".join(packed(archive, loadable(archive, digest), _NAME, engine)))
     assert b"other" not in (tmp_path / "b").read_bytes()
     assert archived_images(str(tmp_path / "b")) == (ArchivedImage(digest, _NAME),)
 
@@ -132,7 +133,7 @@ def test_a_sparse_layer_is_not_unfolded_for_an_engine(tmp_path: Path) -> None:
     assert Path(archive).stat().st_size < 1 << 20
     image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
     with pytest.raises(EngineError, match="is missing") as caught:
-        sum(map(len, for_podman(archive, image, _NAME)))
+        sum(map(len, packed(archive, image, _NAME, "podman")))
     assert caught.value.code == "image-archive-damaged"
 
 
@@ -180,15 +181,13 @@ def test_a_hostile_manifest_is_refused(tmp_path: Path, manifest: bytes) -> None:
     assert caught.value.code == "image-archive-damaged"
 
 
-@pytest.mark.parametrize("engine", [for_docker, for_podman])
-def test_an_archive_that_lacks_a_layer_is_refused(
-    tmp_path: Path, engine: Callable[..., Iterator[bytes]]
-) -> None:
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_an_archive_that_lacks_a_layer_is_refused(tmp_path: Path, engine: EngineName) -> None:
     manifest = json.dumps({"config": _PART, "layers": [{"digest": _DIGEST}]}).encode()
     archive = _layout(tmp_path / "a", manifest, named={_PART_PATH: b""})
     image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
     with pytest.raises(EngineError, match=f"blobs/sha256/{_DIGEST[7:]} is missing"):
-        b"".join(engine(archive, image, _NAME))
+        b"".join(packed(archive, image, _NAME, engine))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +228,7 @@ def test_docker_gets_the_archive_with_a_manifest_of_its_own(tmp_path: Path) -> N
     manifest = json.dumps({"config": _PART, "layers": [_PART]}).encode()
     archive = _layout(tmp_path / "a", manifest, named={_PART_PATH: b""})
     image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
-    (tmp_path / "b").write_bytes(b"".join(for_docker(archive, image, _NAME)))
+    (tmp_path / "b").write_bytes(b"".join(packed(archive, image, _NAME, "docker")))
     with tarfile.open(tmp_path / "b") as opened:
         content = opened.extractfile("manifest.json")
         assert content is not None
