@@ -18,6 +18,7 @@ from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Codec, Undo, UndoRecord
+from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.containers.memory import DIGEST, Ports, undo
 
@@ -233,9 +234,8 @@ def test_what_systemd_refuses_is_an_engine_error(monkeypatch: pytest.MonkeyPatch
         raise ProcessError("program-failed", f"`{' '.join(arguments)}` ended with 1: no")
 
     monkeypatch.setattr(processes, "run", refuse)
-    with pytest.raises(EngineError, match="daemon-reload") as caught:
+    with refused(EngineError, "systemd-failed", match="daemon-reload"):
         Systemd(processes).daemon_reload()
-    assert caught.value.code == "systemd-failed"
 
 
 IMAGE = "registry.example/server@sha256:" + "ab" * 32

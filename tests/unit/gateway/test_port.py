@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf, port_in_use, served_port, with_port
 from mstunnel_setup.io.files import Files
+from tests.refusals import refused
 
 PORTS = st.integers(1, 65535)
 
@@ -28,6 +28,5 @@ def test_another_port_gives_the_file_that_would_have_been_made_for_it(
 
 
 def test_a_host_without_the_file_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "settings-unreadable"):
         port_in_use(Files(tmp_path))
-    assert caught.value.code == "settings-unreadable"
