@@ -27,18 +27,6 @@ ANSWER_UNEXPECTED = declare(
     "Graph returned {found}",
     "Check tenant.graph. If it is correct, the API has changed: install a newer version of mstunnel-setup.",
 )
-CHANGED_MEANWHILE = declare(
-    TenantError,
-    "changed-meanwhile",
-    "the object was changed by someone else at the same time: {request}",
-    "Run the command again.",
-)
-CONFLICT = declare(
-    TenantError,
-    "conflict",
-    "Graph reports a conflict: {request}",
-    "Change or delete first what uses the object; use another name if this one is taken.",
-)
 ENTRA_LICENCE_MISSING = declare(
     SignInError,
     "entra-licence-missing",
@@ -63,18 +51,6 @@ REQUEST_REFUSED = declare(
     "Graph refused {request}",
     "Correct the value that the message names, or run the command again with --verbose and read the log.",
 )
-THROTTLED = declare(
-    TenantError,
-    "throttled",
-    "Graph is throttling requests: {request}",
-    "Wait a few minutes, then run the command again.",
-)
-TOKEN_REFUSED = declare(
-    SignInError,
-    "token-refused",
-    "Graph refused the access token: {request}",
-    "Sign in again; check tenant.cloud and the clock of this host.",
-)
 
 _MOST_PAGES: Final = 1000
 _ROLES: Final = {
@@ -97,13 +73,33 @@ def json_object(response: HttpAnswer) -> JsonObject | None:
     return document if isinstance(document, dict) else None
 
 
-_REFUSALS: Final[Mapping[int, Declared[SignInError] | Declared[TenantError]]] = {
-    HTTPStatus.UNAUTHORIZED: TOKEN_REFUSED,
+REFUSALS: Final[Mapping[int, Declared[SignInError] | Declared[TenantError]]] = {
+    HTTPStatus.UNAUTHORIZED: declare(
+        SignInError,
+        "token-refused",
+        "Graph refused the access token: {request}",
+        "Sign in again; check tenant.cloud and the clock of this host.",
+    ),
     HTTPStatus.NOT_FOUND: NOT_FOUND,
     HTTPStatus.GONE: NOT_FOUND,
-    HTTPStatus.CONFLICT: CONFLICT,
-    HTTPStatus.PRECONDITION_FAILED: CHANGED_MEANWHILE,
-    HTTPStatus.TOO_MANY_REQUESTS: THROTTLED,
+    HTTPStatus.CONFLICT: declare(
+        TenantError,
+        "conflict",
+        "Graph reports a conflict: {request}",
+        "Change or delete first what uses the object; use another name if this one is taken.",
+    ),
+    HTTPStatus.PRECONDITION_FAILED: declare(
+        TenantError,
+        "changed-meanwhile",
+        "the object was changed by someone else at the same time: {request}",
+        "Run the command again.",
+    ),
+    HTTPStatus.TOO_MANY_REQUESTS: declare(
+        TenantError,
+        "throttled",
+        "Graph is throttling requests: {request}",
+        "Wait a few minutes, then run the command again.",
+    ),
 }
 
 
@@ -150,7 +146,7 @@ def _refusal(response: HttpAnswer, method: str, url: str, needs: str) -> SetupEr
             role=role,
         )
     otherwise = GRAPH_UNAVAILABLE if unavailable else REQUEST_REFUSED
-    return _REFUSALS.get(status, otherwise)(request=request)
+    return REFUSALS.get(status, otherwise)(request=request)
 
 
 def _not_graph(url: str, status: int) -> NetworkError:

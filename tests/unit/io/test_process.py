@@ -14,7 +14,7 @@ from typing import cast
 import pytest
 
 from mstunnel_setup.io.errors import ProcessError
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
 from tests.refusals import refused
 
 _SHOW_ENVIRONMENT = [sys.executable, "-c", "import json,os;print(json.dumps(dict(os.environ)))"]
@@ -27,10 +27,6 @@ def test_children_get_an_allow_listed_environment(monkeypatch: pytest.MonkeyPatc
     assert "MSTUNNEL_SECRET_CANARY" not in environment
     assert environment["https_proxy"] == "http://proxy:3128"
     assert environment["LC_ALL"] == "C.UTF-8"
-
-
-def test_secrets_go_through_standard_input() -> None:
-    assert Processes().run(["cat"], timeout=5, stdin=b"secret").output == "secret"
 
 
 def test_lines_come_as_they_are_written_and_the_program_ends_with_the_reader() -> None:
@@ -51,8 +47,9 @@ def test_lines_of_a_program_that_fails() -> None:
         list(Processes().lines(["no-such-program-anywhere"]))
 
 
-def test_a_shell_never_sees_arguments() -> None:
+def test_no_shell_sees_arguments_and_secrets_go_through_standard_input() -> None:
     assert Processes().run(["echo", "$HOME; `id`"], timeout=5).output == "$HOME; `id`\n"
+    assert Processes().run(["cat"], timeout=5, stdin=b"secret").output == "secret"
 
 
 @pytest.mark.parametrize(
@@ -70,10 +67,8 @@ def test_failures_are_named(arguments: list[str], code: str) -> None:
 
 
 def test_exit_code_is_a_value_when_not_checked() -> None:
-    assert Processes().run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout=5, check=False) == (
-        Processes().run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout=5, check=False)
-    )
-    assert Processes().run(["sh", "-c", "exit 3"], timeout=5, check=False).code == 3
+    done = Processes().run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout=5, check=False)
+    assert done == Completed(3, "out\n", "err\n")
 
 
 def test_attending_keeps_only_the_output() -> None:
@@ -130,7 +125,7 @@ def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
     shown = f"import os, json; print(json.dumps([{numbers}]))"
     script = (
         "from mstunnel_setup.io.accounts import Account\n"
-        "from mstunnel_setup.io.process import Processes\n"
+        "from mstunnel_setup.io.process import Completed, Processes\n"
         "account = Account('nobody', 65534, 65534, '/')\n"
         f"Processes().become(account, ['/usr/bin/python3', '-c', {shown!r}], {{'HOME': '/'}})\n"
     )
@@ -152,7 +147,7 @@ def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
 def test_a_process_is_replaced_with_the_environment_of_every_program_or_with_a_given_one() -> None:
     script = (
         "import sys\n"
-        "from mstunnel_setup.io.process import Processes\n"
+        "from mstunnel_setup.io.process import Completed, Processes\n"
         f"Processes().replace({_SHOW_ENVIRONMENT!r}, *map(eval, sys.argv[1:]))\n"
     )
 
@@ -174,7 +169,7 @@ def test_a_process_is_replaced_with_the_environment_of_every_program_or_with_a_g
 
 def test_a_held_input_neither_has_anything_nor_ends_before_its_holder() -> None:
     script = (
-        "from mstunnel_setup.io.process import Processes\n"
+        "from mstunnel_setup.io.process import Completed, Processes\n"
         "Processes().hold_input()\n"
         "for line in Processes().lines(['sh', '-c', 'echo $$; exec cat']): print(line, flush=True)\n"
     )
