@@ -13,7 +13,7 @@ from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.facts.section import Section
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.graph import Graph, has_intune
-from mstunnel_setup.tenant.token_sources import AccessToken, claims
+from mstunnel_setup.tenant.token_sources import TokenSource, claims
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
 
 
@@ -35,12 +35,12 @@ Reply = TypeVar("Reply")
 
 
 def ask_tenant(
-    http: HttpPort, clock: Clock, cloud: Cloud, sign_in: Callable[[], AccessToken]
+    http: HttpPort, clock: Clock, cloud: Cloud, sign_in: Callable[[], TokenSource]
 ) -> AccountFacts:
     """Sign in by `sign_in` and ask the tenant."""
     try:
         source = sign_in()
-        token = claims(source.token())
+        token = claims(source())
         graph = Graph(http, cloud, source, clock)
         sites = _allowed(graph.sites)
         licensed = _allowed(lambda: has_intune(graph.licences()))
