@@ -13,6 +13,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.exchange.mailbox import CONFIGURATION
 from mstunnel_setup.io.files import Files
+from tests.refusals import refused
 from tests.unit.operations.monitor.hosts import Host, document
 
 
