@@ -34,7 +34,7 @@ def test_a_bad_file_is_refused_with_every_problem_and_its_place(path: Path) -> N
 def test_the_full_example_is_understood() -> None:
     loaded = parse((HERE / "good" / "full.yaml").read_bytes(), "answers.yaml")
     answers = loaded.answers
-    assert answers.eula_accepted
+    assert answers.eula == "accept"
     assert answers.tenant.authority == "https://login.lab.example:8443"
     assert answers.tenant.issuer == "https://login.lab.example:8443/tenant/"
     assert answers.sign_in.client_secret == SecretReference("file", "/root/secret")
