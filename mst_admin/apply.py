@@ -181,7 +181,7 @@ def shared_names(tenant: TenantObjects) -> Iterator[Finding]:
                     hint="Rename all but one in the tenant: `apply` and `diff` find objects by name.",
                     fatal=False,
                     count=count,
-                    kind=kind.label,
+                    kind=kind.label or kind.what,
                     name=plain(next(item for item in names if item.casefold() == name)),
                 )
 

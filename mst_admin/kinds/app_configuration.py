@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from typing_extensions import override
-
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire, differences, update
 from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
 from mst_admin.kinds.kind import FileDeclared, FileKind, FilePresent, References, called
 from mst_admin.kinds.profile import read_profiles
-from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
+from mst_admin.kinds.tenant import Planning, TenantObjects
+from mst_admin.kinds.tunnel import SITE
 from mst_admin.objects.app import AppPlatform, app_ids
 from mst_admin.objects.app_configuration import (
     ANDROID,
@@ -45,7 +44,6 @@ from mst_admin.objects.mam import (
 )
 from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
 from mst_admin.objects.profile_wire import ROOT_PLATFORMS
-from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import text
@@ -78,33 +76,24 @@ _IDENTIFIERS: Final = {
 class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
     """How app configurations and app protection policies are written: apps and assignments separately."""
 
-    def properties(self, change: Change, kind: str, references: References) -> Body:  # noqa: ARG002 (for those with references)
+    def properties(self, change: Change, _kind: str, _references: References) -> Body:
         """The properties to write; `kind` is the type of the policy."""
         apart = {ASSIGNMENTS, PACKAGES, BUNDLES}
         return {name: value for name, value in change.after.items() if name not in apart}
 
-    @override
-    def create(self, change: Change, references: References) -> None:
-        kind = change.after[TYPE]
-        body = self.properties(change, kind, references)
-        created = references.graph.create_app_object(_COLLECTIONS[kind], body)
-        self._complete(change, created.id, kind, references.graph)
-
-    @override
-    def update(self, change: Change, references: References) -> None:
-        kind = change.before[TYPE]
-        if body := self.properties(change, kind, references):
-            changed = {**body, TYPE: kind}
-            references.graph.update_app_object(_COLLECTIONS[kind], change.identifier, changed)
-        self._complete(change, change.identifier, kind, references.graph)
-
-    @override
-    def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_app_object(_COLLECTIONS[change.before[TYPE]], change.identifier)
-
-    def _complete(self, change: Change, identifier: str, kind: str, graph: AdminGraph) -> None:
-        """Write what Graph changes through separate actions."""
+    def write(self, change: Change, references: References) -> None:
+        """Make a change of a policy."""
+        graph, identifier = references.graph, change.identifier
+        kind = (change.after if change.verb == "create" else change.before)[TYPE]
         of = _COLLECTIONS[kind]
+        if change.verb == "delete":
+            graph.delete_app_object(of, identifier)
+            return
+        body = self.properties(change, kind, references)
+        if change.verb == "create":
+            identifier = graph.create_app_object(of, body).id
+        elif body:
+            graph.update_app_object(of, identifier, {**body, TYPE: kind})
         # A new app configuration was created with its apps.
         apart = of is DEVICE_APP_CONFIGURATIONS or (kind == MANAGED_TYPE and change.verb == "create")
         if not apart and (apps := _managed_apps(change.after)):
@@ -114,39 +103,13 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
             graph.assign_app_object(of, identifier, assigned)
 
 
-class AppConfigurationKind(AppPolicyKind[AppConfigurationObject, PresentAppConfiguration]):
+class _AppConfigurationKind(AppPolicyKind[AppConfigurationObject, PresentAppConfiguration]):
     """App configurations: settings that Defender and other apps receive."""
 
-    name = "app configuration"
-    what = label = text("app configuration")
-    section = "app_configurations"
-    command = "app-config"
-    result = "app_configuration"
-    head = ("NAME", "CHANNEL", "PLATFORM", "ID")
-    file = AppConfigurationFile
-    empty = frozenset({("settings",), ("groups",)})
-    documents = "app-config"
-
-    @override
-    def judge(
-        self, declared: AppConfigurationObject, beside: Declarations, resolve: Resolve | None = None
-    ) -> Iterable[Finding]:
-        return judge_app_configuration(declared, beside.profiles)
-
-    @override
-    def present(self, tenant: TenantObjects) -> Sequence[PresentAppConfiguration]:
-        return tenant.tunnel_configurations
-
-    @override
-    def declared(self, present: PresentAppConfiguration) -> AppConfigurationObject:
-        return app_configuration_object(present)
-
-    @override
     def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
-        for item in tenant.tunnel_configurations:
+        for item in tenant.app_configurations:
             yield from app_configuration_not_declared(item)
 
-    @override
     def changes(self, declared: AppConfigurationObject, planning: Planning) -> Iterator[Change]:
         """Raises TenantError `app-missing` unless the app that enrolled devices configure will be there."""
         apps, is_ios = planning.tenant.mobile_apps, declared.is_ios
@@ -164,19 +127,16 @@ class AppConfigurationKind(AppPolicyKind[AppConfigurationObject, PresentAppConfi
                     platform="iOS" if is_ios else "Android",
                     app=name,
                 )
-        yield from app_configuration_changes(declared, planning.tenant.app_configurations)
+        yield from app_configuration_changes(declared, planning.tenant.app_policies)
 
-    @override
-    def deleting(self, present: PresentAppConfiguration, tenant: TenantObjects) -> Iterator[Change]:
+    def deleting(self, present: PresentAppConfiguration, _tenant: TenantObjects) -> Iterator[Change]:
         yield app_configuration_deletion(present)
 
-    @override
     def kept(self, planning: Planning) -> set[str]:
         """Those of Tunnel for MAM that is declared stay, too."""
         of_mam = (f"{mam.name}{ending}" for mam in planning.declared.mam for ending in (TUNNEL, EDGE))
         return super().kept(planning) | set(map(str.casefold, of_mam))
 
-    @override
     def properties(self, change: Change, kind: str, references: References) -> Body:
         """Apps by their ids in the tenant, the settings of Android encoded."""
         body = super().properties(change, kind, references)
@@ -196,31 +156,38 @@ class AppConfigurationKind(AppPolicyKind[AppConfigurationObject, PresentAppConfi
             body |= {"targetedMobileApps": ids} | ({} if is_ios else {"packageId": f"app:{names[0]}"})
         return body
 
-    @override
-    def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentAppConfiguration]:
-        found = read_app_configurations(graph, graph.app_objects(MOBILE_APPS), wanted)
-        return [item for item in found if wanted or is_about_tunnel(item)]
+    def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[PresentAppConfiguration]:
+        found = read_app_configurations(graph, graph.app_objects(MOBILE_APPS), name)
+        return [item for item in found if name is not None or is_about_tunnel(item)]
 
-    @override
-    def row(self, present: PresentAppConfiguration) -> tuple[str, ...]:
-        return present.name, present.channel, present.declared.platform, present.id
-
-    @override
     def surroundings(
         self, graph: AdminGraph, declared: AppConfigurationObject, present: Sequence[PresentAppConfiguration]
     ) -> tuple[AppConfigurationObject, TenantObjects]:
         return declared, TenantObjects(
-            profiles=tuple(read_profiles(graph)),
+            device_configurations=tuple(read_profiles(graph)),
             mobile_apps=tuple(graph.app_objects(MOBILE_APPS)),
-            app_configurations=tuple(present),
+            app_policies=tuple(present),
         )
 
 
-APP_CONFIGURATION = AppConfigurationKind()
+APP_CONFIGURATION: Final = _AppConfigurationKind(
+    name="app configuration",
+    what=text("app configuration"),
+    section="app_configurations",
+    command="app-config",
+    result="app_configuration",
+    head=("NAME", "CHANNEL", "PLATFORM", "ID"),
+    row=lambda item: (item.name, item.channel, item.declared.platform, item.id),
+    file=AppConfigurationFile,
+    empty=frozenset({("settings",), ("groups",)}),
+    documents="app-config",
+    judge=lambda declared, beside, _resolve: judge_app_configuration(declared, beside.profiles),
+    declared=app_configuration_object,
+)
 
 
 def read_app_configurations(
-    graph: AdminGraph, apps: Sequence[MobileApp], wanted: str = ""
+    graph: AdminGraph, apps: Sequence[MobileApp], wanted: str | None = None
 ) -> Iterator[PresentAppConfiguration]:
     """The app configurations of both channels, or those with the name or id `wanted`.
 
@@ -228,7 +195,7 @@ def read_app_configurations(
     """
 
     def is_wanted(found: IntuneObject) -> bool:
-        return not wanted or wanted.casefold() in {found.id.casefold(), found.display_name.casefold()}
+        return wanted is None or wanted.casefold() in {found.id.casefold(), found.display_name.casefold()}
 
     known = {app.id: app.identifier for app in apps}
     for found in graph.app_objects(DEVICE_APP_CONFIGURATIONS):
@@ -303,7 +270,7 @@ def _managed_apps(after: Wire) -> list[Body]:
 def _looked_up(entry: Wire, references: References) -> Body:
     """A setting of the tunnel, with what was to be created before it looked up by its name."""
     if entry["name"] == SITE_KEY and not is_guid(entry["value"]):
-        return {**entry, "value": references.site_id(entry["value"])}
+        return {**entry, "value": references.id_of(SITE, entry["value"])}
     if entry["name"] == ROOTS_KEY and (names := root_names(entry["value"])):
         roots = []
         for name in names:

@@ -3,8 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-
-from typing_extensions import override
+from typing import Final
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
 from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
@@ -16,8 +15,8 @@ from mst_admin.kinds.app_configuration import (
 )
 from mst_admin.kinds.kind import called
 from mst_admin.kinds.profile import read_profiles
-from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
-from mst_admin.kinds.tunnel import find_site
+from mst_admin.kinds.tenant import Planning, TenantObjects
+from mst_admin.kinds.tunnel import SITE
 from mst_admin.objects.app_configuration import BUNDLES, PACKAGES, Channel, PresentAppConfiguration
 from mst_admin.objects.mam import (
     ANDROID_PROTECTION,
@@ -37,49 +36,20 @@ from mst_admin.objects.mam import (
     root_entries,
 )
 from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
-from mst_admin.objects.site import Resolve
-from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph_admin import ANDROID_PROTECTIONS, IOS_PROTECTIONS, AdminGraph
 
 
-class MamKind(AppPolicyKind[MamObject, PresentMam]):
+class _MamKind(AppPolicyKind[MamObject, PresentMam]):
     """Tunnel for MAM. Its changes are those of app configurations, and of app protection policies."""
 
-    name = "app protection"
-    what = label = text("tunnel for MAM")
-    section = "mam"
-    command = "mam"
-    result = "mam_tunnel"
-    head = ("NAME", "PLATFORM", "SITE", "ID")
-    file = MamFile
-    empty = frozenset({("groups",), ("apps",)})
-    documents = "mam"
-
-    @override
-    def judge(
-        self, declared: MamObject, beside: Declarations, resolve: Resolve | None = None
-    ) -> Iterable[Finding]:
-        rules = beside.has_split_rules(declared.site)
-        return judge_mam(declared, beside.mam, beside.profiles, split_rules=rules)
-
-    @override
-    def present(self, tenant: TenantObjects) -> Sequence[PresentMam]:
-        return tenant.mam
-
-    @override
-    def declared(self, present: PresentMam) -> MamObject:
-        return mam_object(present)
-
-    @override
     def missing(self, declared: MamObject, planning: Planning) -> Iterator[tuple[str, str]]:
         if planning.site(declared.site) is None:
             yield "site", text("no site is called `{site}`", site=declared.site)
 
-    @override
     def changes(self, declared: MamObject, planning: Planning) -> Iterator[Change]:
         """Raises TenantError: `name-ambiguous`, `app-configuration-fixed`, `trusted-root-unknown`."""
-        site, present = planning.site(declared.site), planning.tenant.app_configurations
+        site, present = planning.site(declared.site), planning.tenant.app_policies
         if site is None:
             return
         roots = _roots_value(declared, planning)
@@ -119,8 +89,7 @@ class MamKind(AppPolicyKind[MamObject, PresentMam]):
         body[ASSIGNMENTS] = wanted_targets(declared, there.assignments)
         yield from update(self.name, name, there.id, before, differences(before, body))
 
-    @override
-    def deleting(self, present: PresentMam, tenant: TenantObjects) -> Iterator[Change]:
+    def deleting(self, present: PresentMam, _tenant: TenantObjects) -> Iterator[Change]:
         """Deletes all policies; last the one by which the object is found if another is refused."""
         if present.edge is not None:
             yield app_configuration_deletion(present.edge)
@@ -130,37 +99,52 @@ class MamKind(AppPolicyKind[MamObject, PresentMam]):
             yield Change("delete", self.name, found.name, found.id, before={TYPE: kind})
         yield app_configuration_deletion(present.tunnel)
 
-    @override
-    def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentMam]:
+    def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[PresentMam]:
         found = _with_policies(TenantObjects(sites=tuple(graph.sites())), graph).mam
-        key = wanted.casefold()
-        return [item for item in found if not key or key in {item.name.casefold(), item.id.casefold()}]
+        return [
+            item
+            for item in found
+            if name is None or name.casefold() in {item.name.casefold(), item.id.casefold()}
+        ]
 
-    @override
-    def row(self, present: PresentMam) -> tuple[str, ...]:
-        declared = mam_object(present)
-        return present.name, declared.platform, declared.site, present.id
-
-    @override
     def surroundings(
-        self, graph: AdminGraph, declared: MamObject, present: Sequence[PresentMam]
+        self, graph: AdminGraph, declared: MamObject, _present: Sequence[PresentMam]
     ) -> tuple[MamObject, TenantObjects]:
-        site = find_site(graph, declared.site)
+        site = SITE.find(graph, declared.site)
         used = site.microsoft_tunnel_configuration
-        tenant = TenantObjects(
-            configurations=(used,) if used else (), sites=(site,), profiles=tuple(read_profiles(graph))
-        )
+        profiles = tuple(read_profiles(graph))
+        tenant = TenantObjects((used,) if used else (), (site,), device_configurations=profiles)
         named = declared.model_copy(update={"site": site.display_name})
         return named, _with_policies(tenant, graph, declared.name)
 
 
-MAM = MamKind()
+def _row(present: PresentMam) -> tuple[str, ...]:
+    declared = mam_object(present)
+    return present.name, declared.platform, declared.site, present.id
+
+
+MAM: Final = _MamKind(
+    name="app protection",
+    what=text("tunnel for MAM"),
+    section="mam",
+    command="mam",
+    result="mam_tunnel",
+    head=("NAME", "PLATFORM", "SITE", "ID"),
+    row=_row,
+    file=MamFile,
+    empty=frozenset({("groups",), ("apps",)}),
+    documents="mam",
+    judge=lambda declared, beside, _resolve: judge_mam(
+        declared, beside.mam, beside.profiles, split_rules=beside.has_split_rules(declared.site)
+    ),
+    declared=mam_object,
+)
 
 
 def _with_policies(tenant: TenantObjects, graph: AdminGraph, *declared: str) -> TenantObjects:
     configurations = tuple(read_app_configurations(graph, ()))
     protections = tuple(read_protections(graph, configurations, declared))
-    return replace(tenant, app_configurations=configurations, protections=protections)
+    return replace(tenant, app_policies=configurations, protections=protections)
 
 
 def read_protections(
@@ -193,7 +177,7 @@ def _roots_value(declared: MamObject, planning: Planning) -> str:
     changed = {item.name.casefold() for item in of_roots if item.verb != "delete"}
     known = {
         item.name.casefold(): item.found
-        for item in planning.tenant.profiles
+        for item in planning.tenant.device_configurations
         if not item.is_tunnel and item.id not in deleted
     }
     names = [name.casefold() for name in declared.trusted_roots]
