@@ -8,23 +8,7 @@ from mst_admin.errors import PROFILE_UNKNOWN
 from mst_admin.kinds.kind import FileKind, References, only
 from mst_admin.kinds.profile import read_profiles
 from mst_admin.kinds.tenant import Planning, TenantObjects
-from mst_admin.objects.app import (
-    IOS_APP,
-    VPN,
-    VPN_ID,
-    PresentApp,
-    StoreAppFile,
-    StoreAppObject,
-    app_body,
-    app_not_declared,
-    app_object,
-    assignment_bodies,
-    is_store_app,
-    judge_app,
-    present_assignments,
-    same_assignments,
-    wanted_assignments,
-)
+from mst_admin.objects import app as store
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.profile_wire import PresentProfile, is_for_ios, is_tunnel_profile
 from mstunnel_setup.answers.finding import Finding
@@ -33,20 +17,20 @@ from mstunnel_setup.tenant.wire_apps import PLAY_APP, MobileApp
 
 _PACKAGE: Final = "packageId"
 _SETTINGS: Final = {
-    IOS_APP: "#microsoft.graph.iosStoreAppAssignmentSettings",
+    store.IOS_APP: "#microsoft.graph.iosStoreAppAssignmentSettings",
     "#microsoft.graph.iosVppApp": "#microsoft.graph.iosVppAppAssignmentSettings",
     PLAY_APP: "#microsoft.graph.androidManagedStoreAppAssignmentSettings",
 }
 
 
-class _AppKind(FileKind[StoreAppObject, PresentApp]):
+class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
     """Apps from the App Store and managed Google Play, which are found again by their id in the store."""
 
     def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
         for item in tenant.apps:
-            yield from app_not_declared(item)
+            yield from store.app_not_declared(item)
 
-    def changes(self, declared: StoreAppObject, planning: Planning) -> Iterator[Change]:
+    def changes(self, declared: store.StoreAppObject, planning: Planning) -> Iterator[Change]:
         """Settings of assignments that a file cannot say stay.
 
         Raises TenantError `profile-unknown` unless each VPN profile that is named will be there, and
@@ -62,14 +46,14 @@ class _AppKind(FileKind[StoreAppObject, PresentApp]):
             [item for item in planning.tenant.store_apps if item.key == declared.key], self.what, declared.id
         )
         if there is None:
-            own = app_body(declared) if declared.is_ios else {_PACKAGE: declared.id}
-            body = {**own, ASSIGNMENTS: list(assignment_bodies(declared))}
+            own = store.app_body(declared) if declared.is_ios else {_PACKAGE: declared.id}
+            body = {**own, ASSIGNMENTS: list(store.assignment_bodies(declared))}
             yield Change("create", self.name, declared.name, after=without_empty(body))
             return
-        before = {**app_body(app_object(there)), TYPE: there.found.odata_type}
-        differs = differences(before, app_body(declared)) if there.has_properties else {}
-        assigned, wanted = present_assignments(there), wanted_assignments(declared, there)
-        if not same_assignments(assigned, wanted):
+        before = {**store.app_body(store.app_object(there)), TYPE: there.found.odata_type}
+        differs = differences(before, store.app_body(declared)) if there.has_properties else {}
+        assigned, wanted = store.present_assignments(there), store.wanted_assignments(declared, there)
+        if not store.same_assignments(assigned, wanted):
             before, differs = {**before, ASSIGNMENTS: assigned}, {**differs, ASSIGNMENTS: wanted}
         yield from update(self.name, there.name, there.id, before, differs)
 
@@ -87,27 +71,27 @@ class _AppKind(FileKind[StoreAppObject, PresentApp]):
         elif _PACKAGE in body:
             kind, identifier = PLAY_APP, graph.add_play_app(body[_PACKAGE])
         else:
-            kind, identifier = IOS_APP, graph.create_app_object(MOBILE_APPS, body).id
+            kind, identifier = store.IOS_APP, graph.create_app_object(MOBILE_APPS, body).id
         if ASSIGNMENTS in change.after:
             _assign(change, identifier, kind, graph)
 
-    def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[PresentApp]:
+    def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[store.PresentApp]:
         """All apps that declarations can speak about, or those with this name, id, or id in a store."""
         found = [
             app
             for app in graph.app_objects(MOBILE_APPS)
             if name is None
             or name.casefold()
-            in {app.id, app.display_name.casefold(), app.identifier.casefold(), PresentApp(app).key}
+            in {app.id, app.display_name.casefold(), app.identifier.casefold(), store.PresentApp(app).key}
         ]
         return list(read_apps(graph, found, read_profiles(graph)))
 
-    def search(self, declared: StoreAppObject) -> str:
+    def search(self, declared: store.StoreAppObject) -> str:
         return declared.key
 
     def surroundings(
-        self, graph: AdminGraph, declared: StoreAppObject, present: Sequence[PresentApp]
-    ) -> tuple[StoreAppObject, TenantObjects]:
+        self, graph: AdminGraph, declared: store.StoreAppObject, present: Sequence[store.PresentApp]
+    ) -> tuple[store.StoreAppObject, TenantObjects]:
         profiles = tuple(read_profiles(graph))
         return declared, TenantObjects(device_configurations=profiles, store_apps=tuple(present))
 
@@ -122,22 +106,22 @@ APP: Final = _AppKind(
     head=("NAME", "PLATFORM", "PACKAGE OR BUNDLE", "ID"),
     row=lambda item: (item.name, "ios" if item.is_ios else "android", item.found.identifier, item.id),
     pruned=False,  # other uses of an app are not known
-    file=StoreAppFile,
+    file=store.StoreAppFile,
     empty=frozenset({("assignments",)}),
     documents="app",
-    judge=lambda declared, beside, _resolve: judge_app(declared, beside.profiles),
-    declared=app_object,
+    judge=lambda declared, beside, _resolve: store.judge_app(declared, beside.profiles),
+    declared=store.app_object,
 )
 
 
 def read_apps(
     graph: AdminGraph, apps: Iterable[MobileApp], profiles: Iterable[PresentProfile]
-) -> Iterator[PresentApp]:
+) -> Iterator[store.PresentApp]:
     """Those of the apps that declarations can speak about, each with its assignments."""
     names: Mapping[str, str] = {item.id: item.name for item in profiles if item.is_tunnel}
     for found in apps:
-        if is_store_app(found):
-            yield PresentApp(found, tuple(graph.app_assignments(MOBILE_APPS, found.id)), names)
+        if store.is_store_app(found):
+            yield store.PresentApp(found, tuple(graph.app_assignments(MOBILE_APPS, found.id)), names)
 
 
 def _assign(change: Change, identifier: str, kind: str, graph: AdminGraph) -> None:
@@ -145,7 +129,7 @@ def _assign(change: Change, identifier: str, kind: str, graph: AdminGraph) -> No
     assignments = []
     for item in change.after[ASSIGNMENTS]:
         settings = {TYPE: _SETTINGS[kind], **item["settings"]}
-        wanted = settings.pop(VPN, None)
+        wanted = settings.pop(store.VPN, None)
         if wanted is not None:
             named = [
                 found for found in graph.profiles(wanted) if is_tunnel_profile(found) and is_for_ios(found)
@@ -153,6 +137,6 @@ def _assign(change: Change, identifier: str, kind: str, graph: AdminGraph) -> No
             profile = only(named, "profile", wanted)
             if profile is None:
                 raise PROFILE_UNKNOWN(name=wanted)
-            settings[VPN_ID] = profile.id
+            settings[store.VPN_ID] = profile.id
         assignments.append({**item, TYPE: "#microsoft.graph.mobileAppAssignment", "settings": settings})
     graph.assign_app_object(MOBILE_APPS, identifier, assignments)
