@@ -32,7 +32,7 @@ from mstunnel_lab.graph.bodies import (
     judge,
 )
 from mstunnel_lab.graph.entities import AssignedEntities, Typed
-from mstunnel_lab.graph.http import NO_CONTENT, admitted, collection, entity_type, read_body
+from mstunnel_lab.graph.http import NO_CONTENT, admitted, collection, document, entity_type, read_body
 from mstunnel_lab.state import Lab
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.tenant.wire import DeviceConfiguration
@@ -249,17 +249,15 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
     async def _answer_apps(self, request: Request) -> Response:
         """List the apps that a policy is about."""
         lab, _ = admitted(request, may_read_tunnel)
-        identifier = self.find(lab, request.path_params["id"]).id
+        identifier = self.named_in(request).id
         found = lab.store.each(ManagedMobileApp, parent=identifier)
         kind = entity_type(f"{GRAPH}managedMobileApp", ManagedMobileApp)
-        return collection(
-            request, found, ManagedMobileApp.document, kind, f"{self.context}('{identifier}')/apps"
-        )
+        return collection(request, found, document, kind, f"{self.context()}('{identifier}')/apps")
 
     async def _answer_target_apps(self, request: Request) -> Response:
         """Replace the apps that a policy is about."""
         lab, _ = admitted(request, may_write_tunnel)
-        found = self.find(lab, request.path_params["id"])
+        found = self.named_in(request)
         body = await read_body(request, TargetAppsBody)
         with lab.store.transaction():
             self.target(lab, found.id, body)
