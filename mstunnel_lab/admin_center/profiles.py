@@ -54,7 +54,7 @@ _MOST_RULES: Final = 100
 _RULE: Final = groups_of("rule")
 
 
-class ProfileForm(ObjectForm[DeviceConfiguration]):
+class _ProfileForm(ObjectForm[DeviceConfiguration]):
     """The form of a VPN profile, with so many on-demand `rules`, by default those of the profile."""
 
     entities: ClassVar[Entities[Any]] = PROFILES
@@ -101,7 +101,6 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
         return ProfileObject.model_validate(given)
 
     def judge(self, declared: ProfileObject) -> tuple[Finding, ...]:
-        """Apply the rules for profiles; the site must be there."""
         site = self.lab.store.get(SiteRecord, declared.site)
         used = self.lab.store.get(TunnelConfiguration, site.configuration_id) if site else None
         findings = judge_profile(declared, split_rules=bool(used.includes or used.excludes) if used else None)
@@ -112,19 +111,17 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
         return findings
 
     def submission(self, declared: ProfileObject) -> Submission:
-        """Return its body, with the address of its site, and its assignments."""
         site = next(item for item in self.lab.store.each(SiteRecord) if item.id == declared.site)
         used = self.lab.store.get(TunnelConfiguration, site.configuration_id)
         address = profile_wire.server_address(site.public_address or "", (used and used.listen_port) or 443)
         body = profile_wire.profile_body(declared, site.id, address) | {"customKeyValueData": []}
         return Submission(body, [{"target": item} for item in targets(declared)])
 
-    def sent(self, form: FormData) -> "ProfileForm":
-        """Return the form with the number of on-demand rules that were sent."""
+    def sent(self, form: FormData) -> "_ProfileForm":
         return self._with_rules(whole_number(render.field(form, _COUNT)) or 0)
 
-    def _with_rules(self, count: int) -> "ProfileForm":
-        return ProfileForm(self.lab, self.kind, self.found, min(count, _MOST_RULES))
+    def _with_rules(self, count: int) -> "_ProfileForm":
+        return _ProfileForm(self.lab, self.kind, self.found, min(count, _MOST_RULES))
 
     async def decide(self, request: Request, decision: str, values: Values) -> Response | None:
         """Add an on-demand rule to the form; import or export its proxy exclusions."""
@@ -182,11 +179,11 @@ def _declared(lab: Lab, found: DeviceConfiguration) -> ProfileObject:
     return profile_wire.profile_object(found, lab.store.each(DeviceConfigurationAssignment, parent=found.id))
 
 
-def _open(lab: Lab, identifier: str) -> ProfileForm:
+def _open(lab: Lab, identifier: str) -> _ProfileForm:
     found = PROFILES.find(lab, identifier)
     if not profile_wire.is_tunnel_profile(found):
         raise not_found(PROFILES.name, found.id)
-    return ProfileForm(lab, _PLATFORMS[found.odata_type], found)
+    return _ProfileForm(lab, _PLATFORMS[found.odata_type], found)
 
 
 SECTION: Final = AdminSection(
@@ -208,6 +205,6 @@ SECTION: Final = AdminSection(
         ),
     ),
     each=tunnel_profiles,
-    new=ProfileForm,
+    new=_ProfileForm,
     open=_open,
 )
