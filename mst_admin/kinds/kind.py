@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from mst_admin.change import Body, Change, KindName
-from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN
+from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN, OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.objects.configuration import configuration_object
 from mst_admin.objects.mam import PresentMam, mam_object
@@ -20,7 +20,7 @@ from mst_admin.objects.profile import ProfileObject
 from mst_admin.objects.profile_wire import profile_object
 from mst_admin.objects.site import Resolve, site_object
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.base.errors import TenantError, UsageError, declare
+from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
@@ -36,21 +36,6 @@ Present = TypeVar("Present", bound=_HasId)
 OptionPresent = TypeVar("OptionPresent", bound=TunnelConfiguration | TunnelSite | HealthThreshold)
 FileDeclared = TypeVar("FileDeclared", bound=NamedObject | ProfileObject)
 FilePresent = TypeVar("FilePresent", bound=PresentObject | PresentMam)
-_UNKNOWN: Final = declare(
-    TenantError,
-    "object-unknown",
-    "the tenant has no {kind} {name}",
-    "Create it with `mst-admin {command} create`.",
-)
-_UNREADABLE: Final = declare(
-    UsageError, "object-file-unreadable", "the file {path} cannot be read: {reason}", "Check the path."
-)
-_INVALID: Final = declare(
-    UsageError,
-    "object-file-invalid",
-    "{problem}",
-    "Correct the file; `mst-admin {command} schema` prints a JSON Schema that editors check it with.",
-)
 
 
 class References:
@@ -179,8 +164,10 @@ class CommandKind(Kind[Declared, Present]):
 
     def deletions(self, planning: Planning) -> Iterable[Change]:
         """What `--prune` deletes of what is not declared."""
-        kept = self.kept(planning) if self.pruned else set()
-        for item in self.present(planning.tenant) if self.pruned else ():
+        if not self.pruned:
+            return
+        kept = self.kept(planning)
+        for item in self.present(planning.tenant):
             if self.title(item).casefold() not in kept:
                 yield from self.deleting(item, planning.tenant)
 
@@ -229,9 +216,9 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
     file: type[Any]
     empty: frozenset[tuple[str, ...]]
     documents: str
-    unknown: Callable[..., TenantError] = _UNKNOWN
-    unreadable: Callable[..., UsageError] = _UNREADABLE
-    invalid: Callable[..., UsageError] = _INVALID
+    unknown: Callable[..., TenantError] = OBJECT_UNKNOWN
+    unreadable: Callable[..., UsageError] = OBJECT_UNREADABLE
+    invalid: Callable[..., UsageError] = OBJECT_INVALID
 
     def matching(self, graph: AdminGraph, wanted: str) -> Sequence[FilePresent]:
         """Those with this name, id or key, read as a whole."""

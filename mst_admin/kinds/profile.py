@@ -8,7 +8,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import BasicConstraints, load_pem_x509_certificate
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
-from mst_admin.errors import NAME_UNKNOWN, PROFILE_PLATFORM_FIXED, PROFILE_UNKNOWN
+from mst_admin.errors import (
+    NAME_UNKNOWN,
+    PROFILE_INVALID,
+    PROFILE_PLATFORM_FIXED,
+    PROFILE_UNKNOWN,
+    PROFILE_UNREADABLE,
+)
 from mst_admin.kinds.kind import Declared, FileKind, Kind, References, called
 from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, TenantObjects
 from mst_admin.kinds.tunnel import SITE
@@ -41,7 +47,7 @@ from mst_admin.objects.profile_wire import (
     server_address,
 )
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError, declare
+from mstunnel_setup.base.errors import CertificateError, TenantError
 from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.read import read_material
@@ -273,15 +279,8 @@ PROFILE: Final = _ProfileKind(
     empty=frozenset({("custom_settings",), ("groups",)}),
     documents="profiles",
     unknown=PROFILE_UNKNOWN,
-    unreadable=declare(
-        UsageError, "profile-unreadable", "the profile {path} cannot be read: {reason}", "Check the path."
-    ),
-    invalid=declare(
-        UsageError,
-        "profile-invalid",
-        "{problem}",
-        "Correct the file; `mst-admin profile schema` prints a JSON Schema that editors check it with.",
-    ),
+    unreadable=PROFILE_UNREADABLE,
+    invalid=PROFILE_INVALID,
     judge=_judge,
     declared=lambda present: profile_object(present.found, present.assignments),
 )
