@@ -1,9 +1,9 @@
 """Apps of the tenant: to whom they are assigned, and which VPN profile they use."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-from mst_admin.change import ASSIGNMENTS, TYPE, Change, differences, update
+from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
 from mst_admin.errors import PROFILE_UNKNOWN
 from mst_admin.kinds.kind import FileKind, References, only
 from mst_admin.kinds.profile import read_profiles
@@ -12,7 +12,7 @@ from mst_admin.objects import app as store
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.profile_wire import PresentProfile, is_for_ios, is_tunnel_profile
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, AdminGraph
+from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, PROFILES, AdminGraph, GraphCollection
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, MobileApp
 
 _PACKAGE: Final = "packageId"
@@ -57,29 +57,35 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
             before, differs = {**before, ASSIGNMENTS: assigned}, {**differs, ASSIGNMENTS: wanted}
         yield from update(self.name, there.name, there.id, before, differs)
 
-    def write(self, change: Change, references: References) -> None:
-        """A new app may come from managed Google Play; one that is deleted goes with its assignments."""
-        graph, identifier = references.graph, change.identifier
-        if change.verb == "delete":
-            graph.delete_app_object(MOBILE_APPS, identifier)
-            return
-        body = {name: value for name, value in change.after.items() if name != ASSIGNMENTS}
+    def created(self, graph: AdminGraph, of: GraphCollection[Any], body: Body) -> str:
+        """A new app may come from managed Google Play."""
+        return graph.add_play_app(body[_PACKAGE]) if _PACKAGE in body else super().created(graph, of, body)
+
+    def assigned(self, change: Change, references: References) -> list[Body]:
+        """VPN profiles are looked up by their names, which may be a moment old."""
         if change.verb == "update":
             kind = change.before[TYPE]
-            if body:
-                graph.update_app_object(MOBILE_APPS, identifier, {**body, TYPE: kind})
-        elif _PACKAGE in body:
-            kind, identifier = PLAY_APP, graph.add_play_app(body[_PACKAGE])
         else:
-            kind, identifier = store.IOS_APP, graph.create_app_object(MOBILE_APPS, body).id
-        if ASSIGNMENTS in change.after:
-            _assign(change, identifier, kind, graph)
+            kind = PLAY_APP if _PACKAGE in change.after else store.IOS_APP
+        assignments = []
+        for item in change.after[ASSIGNMENTS]:
+            settings = {TYPE: _SETTINGS[kind], **item["settings"]}
+            wanted = settings.pop(store.VPN, None)
+            if wanted is not None:
+                found = references.graph.objects(PROFILES, wanted)
+                named = [each for each in found if is_tunnel_profile(each) and is_for_ios(each)]
+                profile = only(named, "profile", wanted)
+                if profile is None:
+                    raise PROFILE_UNKNOWN(name=wanted)
+                settings[store.VPN_ID] = profile.id
+            assignments.append({**item, TYPE: "#microsoft.graph.mobileAppAssignment", "settings": settings})
+        return assignments
 
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[store.PresentApp]:
         """All apps that declarations can speak about, or those with this name, id, or id in a store."""
         found = [
             app
-            for app in graph.app_objects(MOBILE_APPS)
+            for app in graph.objects(MOBILE_APPS)
             if name is None
             or name.casefold()
             in {app.id, app.display_name.casefold(), app.identifier.casefold(), store.PresentApp(app).key}
@@ -100,6 +106,7 @@ APP: Final = _AppKind(
     name="app",
     what="app",
     section="apps",
+    collection=MOBILE_APPS,
     key="key",
     command="app",
     result="app",
@@ -122,21 +129,3 @@ def read_apps(
     for found in apps:
         if store.is_store_app(found):
             yield store.PresentApp(found, tuple(graph.app_assignments(MOBILE_APPS, found.id)), names)
-
-
-def _assign(change: Change, identifier: str, kind: str, graph: AdminGraph) -> None:
-    """Assign an app; VPN profiles are looked up by their names, which may be a moment old."""
-    assignments = []
-    for item in change.after[ASSIGNMENTS]:
-        settings = {TYPE: _SETTINGS[kind], **item["settings"]}
-        wanted = settings.pop(store.VPN, None)
-        if wanted is not None:
-            named = [
-                found for found in graph.profiles(wanted) if is_tunnel_profile(found) and is_for_ios(found)
-            ]
-            profile = only(named, "profile", wanted)
-            if profile is None:
-                raise PROFILE_UNKNOWN(name=wanted)
-            settings[store.VPN_ID] = profile.id
-        assignments.append({**item, TYPE: "#microsoft.graph.mobileAppAssignment", "settings": settings})
-    graph.assign_app_object(MOBILE_APPS, identifier, assignments)

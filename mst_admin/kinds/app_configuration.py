@@ -1,7 +1,7 @@
 """App configurations: on enrolled devices, and of managed apps."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire, differences, update
 from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
@@ -25,13 +25,14 @@ from mstunnel_setup.tenant.graph_admin import (
     IOS_PROTECTIONS,
     MANAGED_APP_CONFIGURATIONS,
     MOBILE_APPS,
+    PROFILES,
     AdminGraph,
-    AppCollection,
+    GraphCollection,
 )
 from mstunnel_setup.tenant.wire import IntuneObject
 from mstunnel_setup.tenant.wire_apps import MobileApp
 
-_COLLECTIONS: Final[Mapping[str, AppCollection[IntuneObject]]] = {
+_COLLECTIONS: Final[Mapping[str, GraphCollection[IntuneObject]]] = {
     policies.IOS_TYPE: DEVICE_APP_CONFIGURATIONS,
     policies.ANDROID_TYPE: DEVICE_APP_CONFIGURATIONS,
     policies.MANAGED_TYPE: MANAGED_APP_CONFIGURATIONS,
@@ -47,31 +48,28 @@ _IDENTIFIERS: Final = {
 class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
     """How app configurations and app protection policies are written: apps and assignments separately."""
 
-    def properties(self, change: Change, _kind: str, _references: References) -> Body:
-        """The properties to write; `kind` is the type of the policy."""
-        apart = {ASSIGNMENTS, policies.PACKAGES, policies.BUNDLES}
-        return {name: value for name, value in change.after.items() if name not in apart}
+    def collection_of(self, change: Change) -> GraphCollection[Any]:
+        """That of the type of the policy."""
+        return _COLLECTIONS[_type_of(change)]
 
-    def write(self, change: Change, references: References) -> None:
-        """Make a change of a policy."""
-        graph, identifier = references.graph, change.identifier
-        kind = (change.after if change.verb == "create" else change.before)[TYPE]
-        of = _COLLECTIONS[kind]
-        if change.verb == "delete":
-            graph.delete_app_object(of, identifier)
-            return
-        body = self.properties(change, kind, references)
-        if change.verb == "create":
-            identifier = graph.create_app_object(of, body).id
-        elif body:
-            graph.update_app_object(of, identifier, {**body, TYPE: kind})
-        # A new app configuration was created with its apps.
+    def properties(self, change: Change, references: References) -> Body:
+        """The properties to write, without apps."""
+        body = super().properties(change, references)
+        return {
+            name: value for name, value in body.items() if name not in {policies.PACKAGES, policies.BUNDLES}
+        }
+
+    def complete(self, change: Change, identifier: str, references: References) -> None:
+        """Apps come before assignments; a new app configuration was created with its apps."""
+        kind, of = _type_of(change), self.collection_of(change)
         apart = of is DEVICE_APP_CONFIGURATIONS or (kind == policies.MANAGED_TYPE and change.verb == "create")
         if not apart and (apps := _managed_apps(change.after)):
-            graph.target_apps(of, identifier, apps)
-        if ASSIGNMENTS in change.after:
-            assigned = [{"target": dict(item)} for item in change.after[ASSIGNMENTS]]
-            graph.assign_app_object(of, identifier, assigned)
+            references.graph.target_apps(of, identifier, apps)
+        super().complete(change, identifier, references)
+
+
+def _type_of(change: Change) -> str:
+    return str((change.after if change.verb == "create" else change.before)[TYPE])
 
 
 class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, policies.PresentAppConfiguration]):
@@ -109,27 +107,27 @@ class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, polic
         of_mam = (f"{item.name}{ending}" for item in planning.declared.mam for ending in endings)
         return super().kept(planning) | set(map(str.casefold, of_mam))
 
-    def properties(self, change: Change, kind: str, references: References) -> Body:
+    def properties(self, change: Change, references: References) -> Body:
         """Apps by their ids in the tenant, the settings of Android encoded."""
-        body = super().properties(change, kind, references)
+        body = super().properties(change, references)
         if policies.ANDROID in body:
             packages = change.after.get(policies.PACKAGES) or change.before[policies.PACKAGES]
             body[policies.PAYLOAD] = policies.payload(packages[0], body.pop(policies.ANDROID))
         names = [*change.after.get(policies.PACKAGES, ()), *change.after.get(policies.BUNDLES, ())]
-        if kind == policies.MANAGED_TYPE:
+        if _type_of(change) == policies.MANAGED_TYPE:
             if policies.MANAGED in body:
                 body[policies.MANAGED] = [_looked_up(item, references) for item in body[policies.MANAGED]]
             if change.verb == "create":
                 body |= {"targetedAppManagementLevels": "unspecified", "appGroupType": "selectedPublicApps"}
                 body["apps"] = _managed_apps(change.after)
         elif names:
-            apps, is_ios = references.graph.app_objects(MOBILE_APPS), policies.BUNDLES in change.after
+            apps, is_ios = references.graph.objects(MOBILE_APPS), policies.BUNDLES in change.after
             ids = [identifier for name in names for identifier in app_ids(apps, name, is_ios=is_ios)]
             body |= {"targetedMobileApps": ids} | ({} if is_ios else {"packageId": f"app:{names[0]}"})
         return body
 
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[policies.PresentAppConfiguration]:
-        found = read_app_configurations(graph, graph.app_objects(MOBILE_APPS), name)
+        found = read_app_configurations(graph, graph.objects(MOBILE_APPS), name)
         return [item for item in found if name is not None or policies.is_about_tunnel(item)]
 
     def surroundings(
@@ -140,7 +138,7 @@ class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, polic
     ) -> tuple[policies.AppConfigurationObject, TenantObjects]:
         return declared, TenantObjects(
             device_configurations=tuple(read_profiles(graph)),
-            mobile_apps=tuple(graph.app_objects(MOBILE_APPS)),
+            mobile_apps=tuple(graph.objects(MOBILE_APPS)),
             app_policies=tuple(present),
         )
 
@@ -149,6 +147,7 @@ APP_CONFIGURATION: Final = _AppConfigurationKind(
     name="app configuration",
     what=text("app configuration"),
     section="app_configurations",
+    collection=DEVICE_APP_CONFIGURATIONS,
     command="app-config",
     result="app_configuration",
     head=("NAME", "CHANNEL", "PLATFORM", "ID"),
@@ -173,7 +172,7 @@ def read_app_configurations(
         return wanted is None or wanted.casefold() in {found.id.casefold(), found.display_name.casefold()}
 
     known = {app.id: app.identifier for app in apps}
-    for found in graph.app_objects(DEVICE_APP_CONFIGURATIONS):
+    for found in graph.objects(DEVICE_APP_CONFIGURATIONS):
         if found.odata_type in {policies.IOS_TYPE, policies.ANDROID_TYPE} and is_wanted(found):
             assignments = graph.app_assignments(DEVICE_APP_CONFIGURATIONS, found.id)
             package = str((found.model_extra or {}).get("packageId") or "").removeprefix("app:")
@@ -181,7 +180,7 @@ def read_app_configurations(
             yield policies.PresentAppConfiguration(
                 found, found.odata_type == policies.IOS_TYPE, tuple(sorted(names)), tuple(assignments)
             )
-    for policy in graph.app_objects(MANAGED_APP_CONFIGURATIONS):
+    for policy in graph.objects(MANAGED_APP_CONFIGURATIONS):
         if is_wanted(policy):
             targeted = graph.targeted_apps(MANAGED_APP_CONFIGURATIONS, policy.id)
             assignments = graph.app_assignments(MANAGED_APP_CONFIGURATIONS, policy.id)
@@ -249,7 +248,9 @@ def _looked_up(entry: Wire, references: References) -> Body:
     if entry["name"] == mam.ROOTS_KEY and (names := mam.root_names(entry["value"])):
         roots = []
         for name in names:
-            found = [item for item in references.graph.profiles(name) if item.odata_type in ROOT_PLATFORMS]
+            found = [
+                item for item in references.graph.objects(PROFILES, name) if item.odata_type in ROOT_PLATFORMS
+            ]
             if not found:
                 raise TRUSTED_ROOT_UNKNOWN(name=name)
             roots.append(found[0])

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from mst_admin.change import Body, Change, KindName
+from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN, OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.objects.configuration import configuration_object
@@ -22,7 +22,7 @@ from mst_admin.objects.site import Resolve, site_object
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.tenant.graph import is_guid
-from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_admin import AdminGraph, GraphCollection
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
 
@@ -61,8 +61,9 @@ class Kind(ABC, Generic[Declared, Present]):
 
     `name` is that of its changes, `what` what people call one, `section` its key in declarations and in
     `TenantObjects`, `key` the key that identifies an object there, `certificate_key` the key that may name a
-    certificate. `judge` says what is wrong with a declared object: it gets the others that are declared, and
-    what looks names up. `declared` is an object of the tenant as it would be declared, not judged.
+    certificate. Graph has the objects in a `collection`. `judge` says what is wrong with a declared object: it
+    gets the others that are declared, and what looks names up. `declared` is an object of the tenant as it
+    would be declared, not judged.
     """
 
     name: KindName
@@ -70,6 +71,7 @@ class Kind(ABC, Generic[Declared, Present]):
     section: str
     key: str = "name"
     certificate_key: str = ""
+    collection: GraphCollection[Any]
     judge: Callable[[Declared, Declarations, Resolve | None], Iterable[Finding]]
     declared: Callable[[Present], Declared]
 
@@ -102,9 +104,41 @@ class Kind(ABC, Generic[Declared, Present]):
         """What `--prune` deletes of what is not declared."""
         return ()
 
-    @abstractmethod
+    def collection_of(self, _change: Change) -> GraphCollection[Any]:
+        """The collection of Graph that has the object of a change."""
+        return self.collection
+
     def write(self, change: Change, references: References) -> None:
         """Make a change: create, update or delete an object."""
+        graph, identifier, of = references.graph, change.identifier, self.collection_of(change)
+        if change.verb == "delete":
+            graph.delete(of, identifier)
+            return
+        body = self.properties(change, references)
+        if change.verb == "create":
+            identifier = self.created(graph, of, body)
+        elif body:
+            kind = {TYPE: change.before[TYPE]} if TYPE in change.before else {}
+            graph.update(of, identifier, body | kind)
+        self.complete(change, identifier, references)
+
+    def properties(self, change: Change, _references: References) -> Body:
+        """The properties to write, what others are referred to by looked up."""
+        return {name: value for name, value in change.after.items() if name != ASSIGNMENTS}
+
+    def created(self, graph: AdminGraph, of: GraphCollection[Any], body: Body) -> str:
+        """Create an object; returns its id."""
+        return str(graph.create(of, body).id)
+
+    def complete(self, change: Change, identifier: str, references: References) -> None:
+        """Write what Graph changes through separate actions."""
+        if ASSIGNMENTS in change.after:
+            assigned = self.assigned(change, references)
+            references.graph.assign(self.collection_of(change), identifier, assigned)
+
+    def assigned(self, change: Change, _references: References) -> list[Body]:
+        """The assignments to write."""
+        return [{"target": dict(item)} for item in change.after[ASSIGNMENTS]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +220,15 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
 
     model: type[Any]
     required: Body = field(default_factory=dict)
+
+    def by_id(self, graph: AdminGraph, identifier: str) -> OptionPresent | None:
+        """The one with this id."""
+        found: OptionPresent | None = graph.find(self.collection, identifier)
+        return found
+
+    def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[OptionPresent]:
+        """All objects, or those of this name."""
+        return graph.objects(self.collection, name)
 
     @abstractmethod
     def change(self, declared: Declared, present: OptionPresent | None, _now: datetime) -> Iterator[Change]:

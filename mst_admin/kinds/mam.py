@@ -16,7 +16,12 @@ from mst_admin.objects import mam
 from mst_admin.objects.app_configuration import BUNDLES, PACKAGES, Channel, PresentAppConfiguration
 from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.graph_admin import ANDROID_PROTECTIONS, IOS_PROTECTIONS, AdminGraph
+from mstunnel_setup.tenant.graph_admin import (
+    ANDROID_PROTECTIONS,
+    IOS_PROTECTIONS,
+    MANAGED_APP_CONFIGURATIONS,
+    AdminGraph,
+)
 
 
 class _MamKind(app_policies.AppPolicyKind[mam.MamObject, mam.PresentMam]):
@@ -106,6 +111,7 @@ MAM: Final = _MamKind(
     name="app protection",
     what=text("tunnel for MAM"),
     section="mam",
+    collection=MANAGED_APP_CONFIGURATIONS,
     command="mam",
     result="mam_tunnel",
     head=("NAME", "PLATFORM", "SITE", "ID"),
@@ -138,7 +144,7 @@ def read_protections(
     tunnels = [name.removesuffix(ending) for name in found_names if name.endswith(ending)]
     names = {f"{name}{mam.PROTECTION}".casefold() for name in (*tunnels, *declared)}
     for of in (ANDROID_PROTECTIONS, IOS_PROTECTIONS):
-        for found in graph.app_objects(of):
+        for found in graph.objects(of):
             if found.display_name.casefold() in names:
                 apps = tuple(sorted(item.identifier for item in graph.targeted_apps(of, found.id)))
                 assignments = tuple(graph.app_assignments(of, found.id))

@@ -53,7 +53,7 @@ from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import is_guid
-from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_admin import PROFILES, AdminGraph
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
 _SITE = "site"
@@ -70,21 +70,12 @@ class _DeviceConfigurationKind(Kind[Declared, PresentProfile]):
             update={self.certificate_key: given and _certificate_in(given, self.certificate_key)}
         )
 
-    def write(self, change: Change, references: References) -> None:
-        graph, identifier = references.graph, change.identifier
-        if change.verb == "delete":
-            graph.delete_profile(identifier)
-            return
-        body = {name: value for name, value in change.after.items() if name not in {ASSIGNMENTS, _SITE}}
-        if _SITE in change.after:
+    def properties(self, change: Change, references: References) -> Body:
+        body = super().properties(change, references)
+        if _SITE in body:
             # The site may have been created a moment ago.
-            body[_SITE_ID] = references.id_of(SITE, str(change.after[_SITE]))
-        if change.verb == "create":
-            identifier = graph.create_profile(body).id
-        elif body:
-            graph.update_profile(identifier, {**body, TYPE: change.before[TYPE]})
-        if ASSIGNMENTS in change.after:
-            graph.assign(identifier, change.after[ASSIGNMENTS])
+            body[_SITE_ID] = references.id_of(SITE, str(body.pop(_SITE)))
+        return body
 
 
 class _TrustedRootKind(_DeviceConfigurationKind[TrustedRootObject]):
@@ -98,6 +89,7 @@ TRUSTED_ROOT: Final = _TrustedRootKind(
     name="trusted root",
     what="trusted root",
     section="trusted_roots",
+    collection=PROFILES,
     certificate_key="certificate",
     judge=lambda declared, _beside, _resolve: judge_root(declared),
     declared=lambda present: TrustedRootObject.model_construct(
@@ -204,11 +196,11 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
 
     def by_id(self, graph: AdminGraph, identifier: str) -> PresentProfile | None:
         """One of any type."""
-        found = graph.profile(identifier)
+        found = graph.find(PROFILES, identifier)
         return PresentProfile(found) if found else None
 
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[PresentProfile]:
-        return [PresentProfile(item) for item in graph.profiles(name) if is_tunnel_profile(item)]
+        return [PresentProfile(item) for item in graph.objects(PROFILES, name) if is_tunnel_profile(item)]
 
     def all(self, graph: AdminGraph) -> Sequence[PresentProfile]:
         return self.named(graph)
@@ -217,7 +209,7 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         return [item for item in read_profiles(graph, wanted) if item.is_tunnel]
 
     def shown(self, graph: AdminGraph, present: PresentProfile) -> tuple[Body, Body]:
-        assigned = graph.assignments(present.id)
+        assigned = graph.profile_assignments(present.id)
         site = str(extra(present.found).get(_SITE_ID) or "")
         names = {item.id: item.display_name for item in graph.sites()}
         assignments = [item.document() for item in assigned]
@@ -248,10 +240,10 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         found = self.find(graph, wanted).found
         named = str(extra(found).get(_SITE_ID) or "")
         site = graph.site(named) if is_guid(named) else None
-        return list(lint(found, site, graph.assignments(found.id)))
+        return list(lint(found, site, graph.profile_assignments(found.id)))
 
     def made(self, graph: AdminGraph, declared: ProfileObject) -> Body:
-        roots = graph.profiles(root_name(declared.name)) if declared.trusted_root else []
+        roots = graph.objects(PROFILES, root_name(declared.name)) if declared.trusted_root else []
         return {
             "profile": self.find(graph, declared.name).id,
             "trusted_root": roots[0].id if roots else None,
@@ -269,6 +261,7 @@ PROFILE: Final = _ProfileKind(
     what="profile",
     label="VPN profile",
     section="profiles",
+    collection=PROFILES,
     certificate_key="trusted_root",
     command="profile",
     result="profile",
@@ -288,9 +281,9 @@ PROFILE: Final = _ProfileKind(
 
 def read_profiles(graph: AdminGraph, name: str | None = None) -> Iterator[PresentProfile]:
     """The VPN profiles for Microsoft Tunnel and the trusted roots, or those called `name`."""
-    for found in graph.profiles(name):
+    for found in graph.objects(PROFILES, name):
         if is_tunnel_profile(found) or found.odata_type in ROOT_PLATFORMS:
-            yield PresentProfile(found, tuple(graph.assignments(found.id)))
+            yield PresentProfile(found, tuple(graph.profile_assignments(found.id)))
 
 
 def _body(profile: ProfileObject, site: SiteAddress) -> Body:

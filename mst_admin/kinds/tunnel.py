@@ -32,7 +32,13 @@ from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_admin import (
+    CONFIGURATIONS,
+    SITES,
+    THRESHOLDS,
+    AdminGraph,
+    configuration_reference,
+)
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
 
@@ -59,22 +65,6 @@ class _ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
         }
         return (change for change in super().deletions(planning) if change.identifier not in used)
 
-    def write(self, change: Change, references: References) -> None:
-        graph = references.graph
-        match change.verb:
-            case "create":
-                graph.create_configuration(change.after)
-            case "update":
-                graph.update_configuration(change.identifier, change.after)
-            case "delete":
-                graph.delete_configuration(change.identifier)
-
-    def by_id(self, graph: AdminGraph, identifier: str) -> TunnelConfiguration | None:
-        return graph.configuration(identifier)
-
-    def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[TunnelConfiguration]:
-        return graph.configurations(name)
-
     def shown(self, _graph: AdminGraph, present: TunnelConfiguration) -> tuple[Body, Body]:
         """With the session timeout that servers take when none is set."""
         lines = configuration_object(present).model_dump(mode="json")
@@ -87,6 +77,7 @@ CONFIGURATION: Final = _ConfigurationKind(
     name="configuration",
     what=text("server configuration"),
     section="configurations",
+    collection=CONFIGURATIONS,
     command="config",
     result="configuration",
     head=("NAME", "NETWORK", "PORT", "ID"),
@@ -119,17 +110,10 @@ class _SiteKind(OptionKind[SiteObject, TunnelSite]):
             body[CONFIGURATION_KEY] = found.configuration
         yield from update(self.name, declared.name, present.id, before, changed(before, body))
 
-    def write(self, change: Change, references: References) -> None:
-        graph, body = references.graph, dict(change.after)
+    def properties(self, change: Change, references: References) -> Body:
+        body = super().properties(change, references)
         used = body.pop(CONFIGURATION_KEY, "")
-        reference = references.id_of(CONFIGURATION, str(used)) if used else ""
-        match change.verb:
-            case "create":
-                graph.create_site(body, reference)
-            case "update":
-                graph.update_site(change.identifier, body, reference)
-            case "delete":
-                graph.delete_site(change.identifier)
+        return body | (configuration_reference(references.id_of(CONFIGURATION, str(used))) if used else {})
 
     def by_id(self, graph: AdminGraph, identifier: str) -> TunnelSite | None:
         return graph.site(identifier)
@@ -137,7 +121,7 @@ class _SiteKind(OptionKind[SiteObject, TunnelSite]):
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[TunnelSite]:
         # Of all sites, no more is read than a list shows.
         columns = ("id", "displayName", "publicAddress", "upgradeAvailable") if name is None else ()
-        return graph.site_list(name, columns)
+        return graph.objects(SITES, name, columns)
 
     def shown(self, graph: AdminGraph, present: TunnelSite) -> tuple[Body, Body]:
         """With the names of its servers, and whether they can be upgraded."""
@@ -151,6 +135,7 @@ SITE: Final = _SiteKind(
     name="site",
     what="site",
     section="sites",
+    collection=SITES,
     command="site",
     result="site",
     head=("NAME", "PUBLIC ADDRESS", "ID"),
@@ -189,15 +174,9 @@ class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
         before = threshold_body(threshold_object(present))
         yield from update(self.name, declared.metric, present.id, before, changed(before, body))
 
-    def write(self, change: Change, references: References) -> None:
-        graph = references.graph
-        match change.verb:
-            case "create":
-                graph.create_threshold({"id": change.name, **change.after})
-            case "update":
-                graph.update_threshold(change.identifier, change.after)
-            case "delete":
-                graph.delete_threshold(change.identifier)
+    def properties(self, change: Change, _references: References) -> Body:
+        metric = {"id": THRESHOLDS.identified(change.name)} if change.verb == "create" else {}
+        return {**metric, **change.after}
 
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[HealthThreshold]:
         found = graph.thresholds()
@@ -235,6 +214,7 @@ THRESHOLD: Final = _ThresholdKind(
     name="threshold",
     what="threshold",
     section="thresholds",
+    collection=THRESHOLDS,
     key="metric",
     command="threshold",
     result="threshold",

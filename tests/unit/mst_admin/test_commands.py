@@ -7,6 +7,7 @@ import pytest
 
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, SITES, configuration_reference
 from mstunnel_setup.tenant.wire import DeploymentMode
 from tests.unit.mst_admin.labs import READER, MstAdmin
 
@@ -220,15 +221,16 @@ def test_text_output_has_tables_and_plain_words(admin: MstAdmin) -> None:
 def twins(admin: MstAdmin) -> Iterator[dict[str, tuple[str, str]]]:
     """Two sites and two server configurations with one name each; their ids."""
     graph = admin.tenant.graph()
-    (berlin,) = graph.site_list("Berlin")
-    (main,) = graph.configurations("Main")
-    site = graph.create_site({"displayName": "Berlin", "publicAddress": "b.lab.example"}, main.id)
-    configuration = graph.create_configuration(
-        {"displayName": "Main", "network": "10.9.0.0/16", "listenPort": 443}
+    (berlin,) = graph.objects(SITES, "Berlin")
+    (main,) = graph.objects(CONFIGURATIONS, "Main")
+    body = {"displayName": "Berlin", "publicAddress": "b.lab.example", **configuration_reference(main.id)}
+    site = graph.create(SITES, body)
+    configuration = graph.create(
+        CONFIGURATIONS, {"displayName": "Main", "network": "10.9.0.0/16", "listenPort": 443}
     )
     yield {"site": (berlin.id, site.id), "config": (main.id, configuration.id)}
-    graph.delete_site(site.id)
-    graph.delete_configuration(configuration.id)
+    graph.delete(SITES, site.id)
+    graph.delete(CONFIGURATIONS, configuration.id)
 
 
 @pytest.mark.parametrize(
