@@ -61,8 +61,8 @@ class Kind(ABC, Generic[Declared, Present]):
 
     `name` is that of its changes, `what` what people call one, `section` its key in declarations and in
     `TenantObjects`, `key` the key that identifies an object there, `certificate_key` the key that may name a
-    certificate. Graph has the objects in a `collection`. `judge` says what is wrong with a declared object: it
-    gets the others that are declared, and what looks names up. `declared` is an object of the tenant as it
+    certificate. Graph has the objects in a `collection`. `judge` says what is wrong with a declared object:
+    it gets the others that are declared, and what looks names up. `declared` is an object of the tenant as it
     would be declared, not judged.
     """
 
