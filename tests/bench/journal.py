@@ -5,19 +5,18 @@ turns, so that a machine that is busy for a while is busy for both.
 """
 
 import json
-import statistics
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench.bar import Bar, bars
+from tests.bench.bar import bar_of, bars
+from tests.bench.rounds import spread
 from tests.testbed.installation import ANSWERS, Installation
 from tests.testbed.paths import PROGRAM_PYTHON
 from tests.testbed.process import TestbedError
 from tests.testbed.testbed import Testbed
 
 NAME = "journal"
-_ROUNDS = 5
+_ROUNDS = 6
 LIMIT = 1
 """Percent of the time of an installation: the journal has to stay below."""
 _SYNCS = """
@@ -48,19 +47,18 @@ def measure() -> dict[str, Any]:
         for _ in range(_ROUNDS):
             for kind, found in runs.items():
                 found.append(_timed(host, kind))
-    percent = _spread([100 * run["journal_seconds"] / run["seconds"] for run in runs["real"]])
+    percent = [100 * run["journal_seconds"] / run["seconds"] for run in runs["real"]]
     return {
         "what": "cost of the journal in an installation, synced",
         "rounds": _ROUNDS,
         "file_system": system,
         "sync_milliseconds": round(syncs * 1000, 3),
         "records": runs["real"][0]["records"],
-        "seconds": _spread([run["seconds"] for run in runs["real"]]),
-        "seconds_with_null_journal": _spread([run["seconds"] for run in runs["null"]]),
-        "journal_seconds": _spread([run["journal_seconds"] for run in runs["real"]]),
-        "journal_percent": percent,
-        "limit_percent": LIMIT,
-        **bars(Bar("Journal, of the time of an installation", percent["median"], LIMIT, "%")),
+        "seconds": spread([run["seconds"] for run in runs["real"]]),
+        "seconds_with_null_journal": spread([run["seconds"] for run in runs["null"]]),
+        "journal_seconds": spread([run["journal_seconds"] for run in runs["real"]]),
+        "journal_percent": spread(percent),
+        **bars(bar_of("Journal, of the time of an installation", percent, LIMIT, "%")),
     }
 
 
@@ -73,8 +71,3 @@ def _timed(host: Installation, kind: str) -> dict[str, float]:
     if json.loads(removed.stdout)["warnings"]:
         raise TestbedError(removed.describe())
     return figures
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    found = {"median": statistics.median(values), "min": min(values), "max": max(values)}
-    return {name: round(value, 3) for name, value in found.items()}

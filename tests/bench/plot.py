@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from scripts.error_codes import table as markdown
+from tests.bench.plain_ocserv import TITLES
 
 PICTURE: Final = Path("docs/images/sessions.svg")
 _WIDTH, _HEIGHT, _MARGIN = 330, 180, 45
 _TITLES: Final = {"up": "Upload", "down": "Download"}
-_NAMES: Final = {"gateway": "gateway", "plain": "ocserv on the host"}
-_COLORS: Final = {"gateway": "#0b6bcb", "plain": "#8a6d3b"}
+_COLORS: Final = {"gateway": "#0b6bcb", "podman-run": "#3a7d34", "host": "#8a6d3b"}
 Curves = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
 """By server, direction and number of devices: `megabits` and `busy_percent`."""
 
 
 def section(curves: Curves) -> str:
     """The picture, and a table with a row for each number of devices."""
-    sides = [(way, name) for way in _TITLES for name in _NAMES]
-    heads = [f"{_TITLES[way]}, {_NAMES[name]}" for way, name in sides]
+    sides = [(way, name) for way in _TITLES for name in TITLES]
+    heads = [f"{_TITLES[way]}, {TITLES[name]}" for way, name in sides]
     rows = [
         [count, *(_cell(curves[name][way][count]) for way, name in sides)]
         for count in curves["gateway"]["up"]
@@ -37,7 +37,7 @@ def picture(curves: Curves) -> str:
     points = [point for found in curves.values() for curve in found.values() for point in curve.values()]
     highest = max(point["megabits"] for point in points)
     panels = "".join(
-        _panel(_TITLES[way], number, {name: curves[name][way] for name in _NAMES}, highest)
+        _panel(_TITLES[way], number, {name: curves[name][way] for name in TITLES}, highest)
         for number, way in enumerate(_TITLES)
     )
     width, height = 2 * (_WIDTH + 2 * _MARGIN), _HEIGHT + 2 * _MARGIN
@@ -75,7 +75,12 @@ def _panel(title: str, number: int, curves: Mapping[str, Mapping[str, Any]], hig
     frame = f'x="{axes.left}" y="{_MARGIN}" width="{_WIDTH}" height="{_HEIGHT}"'
     parts = [
         f'<rect {frame} fill="none" stroke="#999"/>\n',
-        _text(axes.left, _MARGIN - 30, f"{title} by number of devices", "start"),
+        _text(
+            axes.left,
+            _MARGIN - 30,
+            f"{title} by number of devices: Mbit/s, and busy percent (dashed)",
+            "start",
+        ),
         *(_text(axes.x(place), bottom + 15, count) for place, count in enumerate(axes.counts)),
         *(
             _text(axes.left - 5, bottom - _HEIGHT * part, f"{highest * part:.0f}", "end")
@@ -88,8 +93,7 @@ def _panel(title: str, number: int, curves: Mapping[str, Mapping[str, Any]], hig
         parts.append(axes.line([point["megabits"] for point in curve.values()], highest, color))
         busy = [point["busy_percent"] for point in curve.values()]
         parts.append(axes.line(busy, 100, f'{color} stroke-dasharray="4 4"'))
-        place = axes.left + 150 * row
-        parts.append(_text(place, _MARGIN - 14, f"{_NAMES[name]}: Mbit/s, - - busy", "start", _COLORS[name]))
+        parts.append(_text(axes.left + 90 * row, _MARGIN - 14, name, "start", _COLORS[name]))
     return "".join(parts)
 
 

@@ -31,7 +31,7 @@ def table(figures: Mapping[str, Any], sizes: Sequence[Size]) -> str:
     direction, on a machine whose cores it shared with the devices and the server behind it.
     """
     megabits = min(figures["most_megabits"]["gateway"].values()) / figures["cores"]
-    memory = figures["storm"]["mebibytes_a_session"]
+    memory = figures["mebibytes_a_session"]
     return markdown(_HEADS, [_row(size, megabits, memory) for size in sizes])
 
 

@@ -36,7 +36,7 @@ _USERS: Final = next(command for command in SHOW_COMMANDS if command.words == ("
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 2.0
 _SECONDS: Final = 20.0
-# It tries within five seconds of its start, gives up after twenty, and reports every fifteen.
+# It tries within five seconds of its start, gives up after twenty, and reports after fifteen.
 _PROBE_PATIENCE: Final = 60.0
 _DRAIN_PAUSE: Final = 5.0
 # A separate table: the gateway rewrites its other one whenever it starts.
