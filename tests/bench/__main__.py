@@ -1,6 +1,6 @@
 """`python -m tests.bench [NAME…]`: run benchmarks, print their figures, write build/bench/NAME.json.
 
-The tables and the plot of the pages in docs are written from all that is there, also of earlier runs. Exit
+The tables of the pages in docs are written from all that is there, also of earlier runs. Exit
 code 1 when a figure is beyond what is promised (`within_limit` is false), or when a benchmark cannot be run:
 the others still are.
 """
@@ -26,7 +26,6 @@ from tests.bench import (
     large_apply,
     large_tenant,
     many_sessions,
-    plot,
     sizing,
     starts,
     summary,
@@ -74,7 +73,6 @@ def main(names: list[str]) -> int:
     write_tables([*figures.values()], sections)
     summary.write(figures)
     if many := figures.get(many_sessions.NAME):
-        plot.PICTURE.write_text(plot.picture(many["curves"]))
         sizing.write(many, platforms().size)
     return 0 if within else 1
 

@@ -28,7 +28,7 @@ _DEVICES: Final = {"upgrade": "gateway", "certificate": "gateway", "podman resta
 """What happens, and the interface of the device that sees it."""
 _CUT: Final = ("upgrade", "podman restart")
 _PATIENCE: Final = 120.0
-_SETTLE: Final = 3.0
+_SETTLE: Final = 2.0
 _PUBLISHED: Final = "2026-11-01"
 _CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
 _RELEASES: Final = (("gateway-next", "agent-next"), ("gateway", "agent"))

@@ -1,8 +1,8 @@
 """Many devices: what they carry together, and how soon all are back after a restart, beside `podman run`.
 
-Every device is the real VPN client, which connects again when it is cut off (`devices.py`). Streams of 1 to
-16 of them run at the same time, by each server in turn. Then STORM devices connect, the server is restarted,
-and all of them have to come back.
+Every device is the real VPN client, which connects again when it is cut off (`devices.py`). Streams of all
+DEVICES run at the same time, by each server in turn. Then STORM devices connect, the server is restarted, and
+all of them have to come back.
 """
 
 import json
@@ -13,28 +13,28 @@ from itertools import product
 from typing import Any, Final
 
 from scripts.error_codes import table as markdown
-from tests.bench import plain_ocserv, plot
+from tests.bench import plain_ocserv
 from tests.bench.bar import Bar, bar_of, bars
 from tests.bench.commands import on_server
 from tests.bench.devices import NETWORK
 from tests.bench.gateway import AUTHORITY, TOKEN, Gateway
-from tests.bench.rounds import medians, percentile, ratios, spread
+from tests.bench.rounds import percentile, ratios, spread
 from tests.testbed.process import TestbedError
 
 NAME = "sessions"
-COUNTS: Final = (1, 4, 16)
+DEVICES: Final = 16
 """Devices that send or receive at the same time."""
 _ROUNDS: Final = 6
 _SECONDS: Final = 3
 LIMIT: Final = 0.95
-"""Share of what `podman run` carries for all devices together, at its best number of them."""
+"""Share of what `podman run` carries for all devices together."""
 STORM: Final = 300
 """Devices that are connected when a server is restarted."""
 _STORMS: Final = 3
 LATER: Final = 1.1
 """How much later the last device may be back than with `podman run`."""
 _PATIENCE: Final = 240.0
-_DIRECTIONS: Final = ("up", "down")
+_DIRECTIONS: Final = {"up": "upload", "down": "download"}
 _PROGRAM: Final = "/root/devices.py"
 _END: Final = f"pkill -TERM -f '[p]ython3 {_PROGRAM}'; while pgrep -x openconnect; do sleep 0.2; done"
 _RESTARTS: Final = {
@@ -42,15 +42,15 @@ _RESTARTS: Final = {
     "podman-run": (plain_ocserv.CONTAINER, ("podman", "restart", plain_ocserv.CONTAINER)),
 }
 """The container of a server, and how it is restarted."""
-Point = dict[str, float]
-Curve = dict[int, Point]
+Rounds = dict[str, dict[str, list[float]]]
+"""By server and direction a figure of each round."""
 
 
 def measure() -> dict[str, Any]:
     """The figures, as JSON data."""
     with Gateway(programs=("devices.py",)) as gateway:
         plain_ocserv.start(gateway.host)
-        rounds = _rounds(gateway)
+        megabits, busy = _streams(gateway)
         before, memory = _mebibytes(gateway), dict[str, float]()
         storms: dict[str, list[dict[str, float]]] = {}
         for name in _RESTARTS:
@@ -58,18 +58,14 @@ def measure() -> dict[str, Any]:
             memory[name] = _mebibytes(gateway) - before
             storms[name] = [_storm(gateway, name) for _ in range(_STORMS)]
             gateway.client.shell(_END, timeout=60, check=False)
-    curves = {
-        name: {way: {count: medians(found[count]) for count in COUNTS} for way, found in ways.items()}
-        for name, ways in rounds.items()
-    }
-    best = {name: {way: most(curve) for way, curve in found.items()} for name, found in curves.items()}
     back = {name: [storm["seconds_until_all_are_back"] for storm in found] for name, found in storms.items()}
     return {
         "what": "many devices: Mbit/s together, percent of all cores busy; a restart with all connected",
         "rounds": _ROUNDS,
         "cores": os.cpu_count(),
-        "curves": curves,
-        "most_megabits": best,
+        "devices": DEVICES,
+        "megabits": _spreads(megabits),
+        "busy_percent": _spreads(busy),
         "sessions": STORM,
         "mebibytes_a_session": round(memory["gateway"] / STORM, 2),
         "storms": storms,
@@ -77,12 +73,12 @@ def measure() -> dict[str, Any]:
         **bars(
             *(
                 bar_of(
-                    f"Many devices, {way}, of `podman run`",
-                    ratios(*(_best_rounds(rounds[name][way]) for name in ("gateway", "podman-run"))),
+                    f"{DEVICES} devices, {title}, of `podman run`",
+                    ratios(megabits["gateway"][way], megabits["podman-run"][way]),
                     LIMIT,
                     at_least=True,
                 )
-                for way in _DIRECTIONS
+                for way, title in _DIRECTIONS.items()
             ),
             Bar(
                 f"Sessions lost of {STORM}, after a restart",
@@ -99,33 +95,27 @@ def measure() -> dict[str, Any]:
     }
 
 
-def most(curve: Mapping[int, Mapping[str, float]]) -> float:
-    """The Mbit/s at the best number of devices."""
-    return max(point["megabits"] for point in curve.values())
+def _spreads(rounds: Rounds) -> dict[str, dict[str, dict[str, float]]]:
+    return {name: {way: spread(values, 1) for way, values in found.items()} for name, found in rounds.items()}
 
 
-def _best_rounds(found: Mapping[int, Mapping[str, Sequence[float]]]) -> Sequence[float]:
-    """Mbit/s of each round at the number of devices with the best median."""
-    return max((figures["megabits"] for figures in found.values()), key=lambda rates: percentile(rates, 50))
-
-
-def _rounds(gateway: Gateway) -> dict[str, dict[str, dict[int, dict[str, list[float]]]]]:
-    """By server, direction and number of devices: Mbit/s and busy percent of each round."""
+def _streams(gateway: Gateway) -> tuple[Rounds, Rounds]:
+    """Mbit/s of all devices together, and how busy the machine was, in percent of all its cores."""
     servers = plain_ocserv.URLS
     for name, url in servers.items():
-        _start(gateway, max(COUNTS), name, "route", url)
-    devices = len(servers) * max(COUNTS)
+        _start(gateway, DEVICES, name, "route", url)
+    devices = len(servers) * DEVICES
     routes = f"until [ $(ip -4 route show {NETWORK} | wc -l) -ge {devices} ]; do sleep 0.2; done"
     gateway.client.shell(routes, timeout=120)
-    found: dict[str, dict[str, dict[int, dict[str, list[float]]]]] = {
-        name: {way: {count: {} for count in COUNTS} for way in _DIRECTIONS} for name in servers
-    }
-    for _, count, way, name in product(range(_ROUNDS), COUNTS, _DIRECTIONS, servers):
-        interfaces = [f"{name}{number}" for number in range(count)]
-        for figure, value in gateway.traffic(way, _SECONDS, interfaces).items():
-            found[name][way][count].setdefault(figure, []).append(value)
+    megabits: Rounds = {name: {way: [] for way in _DIRECTIONS} for name in servers}
+    busy: Rounds = {name: {way: [] for way in _DIRECTIONS} for name in servers}
+    for _, way, name in product(range(_ROUNDS), _DIRECTIONS, servers):
+        interfaces = [f"{name}{number}" for number in range(DEVICES)]
+        found = gateway.traffic(way, _SECONDS, interfaces)
+        megabits[name][way].append(found["megabits"])
+        busy[name][way].append(found["busy_percent"])
     gateway.client.shell(_END, timeout=60, check=False)
-    return found
+    return megabits, busy
 
 
 def _connect_all(gateway: Gateway, name: str) -> None:
@@ -164,19 +154,31 @@ def _storm(gateway: Gateway, name: str) -> dict[str, float]:
 
 
 def section(figures: Mapping[str, Any]) -> str:
-    """The plot and the tables of docs/reference/benchmarks.md: throughput, then a restart in seconds."""
+    """The tables of docs/reference/benchmarks.md: throughput, then a restart in seconds."""
+    streams = [
+        [
+            plain_ocserv.TITLES[name],
+            *(
+                f"{found[way]['median']:.0f} ({found[way]['least']:.0f} to {found[way]['most']:.0f}) Mbit/s, "
+                f"{figures['busy_percent'][name][way]['median']:.0f} %"
+                for way in _DIRECTIONS
+            ),
+        ]
+        for name, found in figures["megabits"].items()
+    ]
     heads = ("Server", "restarted", "all are back", "the last client was started", "90 % connected within")
     names = (
-        "seconds_of_the_restart",
-        "seconds_until_all_are_back",
-        "last_client_started_after",
-        "connection_90",
+        *("seconds_of_the_restart", "seconds_until_all_are_back"),
+        *("last_client_started_after", "connection_90"),
     )
-    rows = [
-        [plain_ocserv.TITLES[name], *(_cell([storm[figure] for storm in storms]) for figure in names)]
+    restarts = [
+        [
+            plain_ocserv.TITLES[name],
+            *(_cell([storm[figure] for storm in storms]) for figure in names),
+        ]
         for name, storms in figures["storms"].items()
     ]
-    return f"{plot.section(figures['curves'])}\n{markdown(heads, rows)}"
+    return f"{markdown(('Server', *_DIRECTIONS.values()), streams)}\n{markdown(heads, restarts)}"
 
 
 def _cell(values: Sequence[float]) -> str:

@@ -1,12 +1,7 @@
 """What the rounds of a benchmark come to."""
 
 import statistics
-from collections.abc import Mapping, Sequence
-
-
-def medians(found: Mapping[str, Sequence[float]], digits: int = 1) -> dict[str, float]:
-    """The median of each."""
-    return {name: round(statistics.median(values), digits) for name, values in found.items()}
+from collections.abc import Sequence
 
 
 def ratios(found: Sequence[float], base: Sequence[float]) -> tuple[float, ...]:

@@ -19,7 +19,7 @@ from tests.bench.rounds import spread
 from tests.e2e.one_file import OneFile
 
 NAME = "start"
-_ROUNDS: Final = 30
+_ROUNDS: Final = 15
 VERSION_LIMIT: Final = 2.0
 """What `--version` may take, as a multiple of an interpreter that does nothing."""
 COMPLETION_LIMIT: Final = 1.0

@@ -1,16 +1,14 @@
 """What the benchmarks calculate; `make bench` measures."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from mstunnel_setup.readiness.data import Size
 from tests.bench import __main__ as bench
-from tests.bench import plot, sizing, summary
+from tests.bench import sizing, summary
 from tests.bench.bar import Bar, bar_of, bars, write_tables
-from tests.bench.many_sessions import most
-from tests.bench.rounds import medians, ratios
+from tests.bench.rounds import ratios, spread
 from tests.bench.sessions import complete
 from tests.bench.starts import limits
 from tests.bench.traffic import processor
@@ -61,9 +59,9 @@ def test_a_bar_has_median_range_and_what_nine_of_ten_rounds_reach() -> None:
     assert least.row == "| Rate | 3.5 ms | 1 to 11 | 1.5 | at least 4 ms | missed |\n"
 
 
-def test_the_middle_of_the_rounds_counts_whatever_their_order() -> None:
-    assert medians({"a": [9, 1, 2], "b": [1, 2]}) == {"a": 2, "b": 1.5}
-    assert medians({"a": [0.123, 0.128, 0.9]}, digits=2) == {"a": 0.13}
+def test_a_spread_does_not_depend_on_the_order_of_the_rounds() -> None:
+    expected = {"mean": 4.0, "median": 2.0, "percentile_90": 7.6, "least": 1.0, "most": 9.0}
+    assert spread([9.0, 1.0, 2.0]) == expected
 
 
 def test_ratios_are_to_the_same_round_of_the_other() -> None:
@@ -90,10 +88,6 @@ def test_a_core_that_waits_is_not_busy() -> None:
     assert processor(stat) == (81, 531)
 
 
-def test_the_best_number_of_devices_counts() -> None:
-    assert most({1: {"megabits": 300.0}, 2: {"megabits": 500.0}, 4: {"megabits": 450.0}}) == 500
-
-
 def test_a_start_is_compared_with_what_does_nothing_and_a_help_with_another_help() -> None:
     least = {"interpreter": 10.0, "completion": 2.0, "pipx --help": 100.0}
     least |= {"installed file --version": 20.0, "installed file --help": 100.0}
@@ -108,23 +102,10 @@ def test_a_start_is_compared_with_what_does_nothing_and_a_help_with_another_help
     }
 
 
-def test_the_plot_has_a_line_for_the_rate_and_one_for_the_processor_of_each_server() -> None:
-    curve = {"1": {"megabits": 300.0, "busy_percent": 50.0}, "2": {"megabits": 600.0, "busy_percent": 100.0}}
-    curves = {name: {"up": curve, "down": curve} for name in ("gateway", "podman-run", "host")}
-    lines = re.findall(r'<polyline points="([^"]*)"', plot.picture(curves))
-    # Half of the highest rate, and half of the processor: both in the middle, then at the top.
-    assert lines[:2] == ["45,135 375,45"] * 2
-    assert len(lines) == 12
-    assert plot.section(curves).splitlines()[4:6] == [
-        f"| 1 {'| 300 Mbit/s, 50 % ' * 6}|",
-        f"| 2 {'| 600 Mbit/s, 100 % ' * 6}|",
-    ]
-
-
 def test_a_server_carries_in_proportion_to_its_cores_and_holds_its_share_of_the_sessions() -> None:
     figures = {
         "cores": 2,
-        "most_megabits": {"gateway": {"up": 400.0, "down": 900.0}, "host": {"up": 1.0, "down": 1.0}},
+        "megabits": {"gateway": {"up": {"median": 400.0}, "down": {"median": 900.0}}},
         "mebibytes_a_session": 2.0,
     }
     sizes = [Size(devices=4000, servers=2, cpus=8, memory_gb=8, disk_gb=30)]
