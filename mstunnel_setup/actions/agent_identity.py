@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
 from typing_extensions import override
@@ -46,7 +45,7 @@ def certificate_sha256(credential: Credential) -> str:
 class PlaceAgentCredential(FileAction):
     """Put a given credential where the agent reads its own (PFX, empty passphrase)."""
 
-    kind: ClassVar[str] = "place-agent-credential"
+    kind = "place-agent-credential"
     source: CredentialSource
     certificate_sha256: str
 
@@ -89,9 +88,9 @@ class PlaceAgentCredential(FileAction):
 class UseAppIdentity(Action):
     """Let the agent be an application that is there already. Results: `tenant_id`, `app_id`."""
 
-    kind: ClassVar[str] = "use-app-identity"
-    key_template: ClassVar[str] = "application:{app_id}"
-    description: ClassVar[str] = text("use the application {app_id}, which was created in advance")
+    kind = "use-app-identity"
+    key_template = "application:{app_id}"
+    description = text("use the application {app_id}, which was created in advance")
     app_id: str
     tenant_id: str
 
@@ -123,8 +122,8 @@ class CreateAgentSecret(FileAction):
     Results: `key_id`, `not_after`.
     """
 
-    kind: ClassVar[str] = "create-agent-secret"
-    description: ClassVar[str] = text("make the agent's secret {path}")
+    kind = "create-agent-secret"
+    description = text("make the agent's secret {path}")
     application: str
     days: int
 
@@ -170,8 +169,8 @@ class PlaceAgentSecret(FileAction):
     `secret` says where it is given; the secret itself never enters the journal.
     """
 
-    kind: ClassVar[str] = "place-agent-secret"
-    description: ClassVar[str] = text("place the agent's secret from {secret}")
+    kind = "place-agent-secret"
+    description = text("place the agent's secret from {secret}")
     secret: str
 
     @override
@@ -179,7 +178,6 @@ class PlaceAgentSecret(FileAction):
         return host.files.read(self.path) == host.passphrase(self.secret)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Write it. When it ends is known to who made it alone."""
         host.files.write(self.path, host.passphrase(self.secret) or b"", 0o600)
-        return {}

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar
 
 from typing_extensions import override
 
@@ -35,7 +34,7 @@ from mstunnel_setup.certificates.load import (
     load_identity,
     root_pem,
 )
-from mstunnel_setup.transaction.action import Action, Codec, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.action import Action, Codec, OneWayAction, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.receipt import Receipt
 
 _PRIVATE = 0o600
@@ -48,8 +47,8 @@ The agent renews its credential, and may put anything in its place."""
 class PlaceIdentity(Action):
     """Write chain.pem and key.pem of a checked identity, and root.pem if it has one, into `directory`."""
 
-    kind: ClassVar[str] = "place-identity"
-    key_template: ClassVar[str] = "identity:{directory}"
+    kind = "place-identity"
+    key_template = "identity:{directory}"
     directory: str
     source: IdentitySource
     fingerprint: str
@@ -73,7 +72,7 @@ class PlaceIdentity(Action):
             return False
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Write the files. Raises CertificateError when the source has changed since the check."""
         identity = self.source.load(host)
         if fingerprint(identity) != self.fingerprint:
@@ -82,7 +81,6 @@ class PlaceIdentity(Action):
         if root := root_pem(identity):
             host.files.write(f"{self.directory}/root.pem", root, 0o644)
         host.files.write(f"{self.directory}/chain.pem", chain_pem(identity), 0o644)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -93,10 +91,10 @@ class PlaceIdentity(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FreshenIdentity(Action):
+class FreshenIdentity(OneWayAction):
     """Freshen the generation `name`, which lay here before, until it is linked."""
 
-    kind: ClassVar[str] = "freshen-identity"
+    kind = "freshen-identity"
     name: str
 
     @property
@@ -116,14 +114,8 @@ class FreshenIdentity(Action):
         return generations.linked(host.files) == self.name
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         generations.freshen(host.files, host.clock, self.name)
-        return {}
-
-    @override
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Nothing to do: a modification time is harmless."""
-        return Undone(Undo.ABSENT)
 
 
 def refuse_unloadable(host: Host, image: str, name: str) -> None:
@@ -145,11 +137,11 @@ def refuse_unloadable(host: Host, image: str, name: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgeIdentity(Action):
+class JudgeIdentity(OneWayAction):
     """Have the gateway's image load the generation `name` before it replaces the one in use."""
 
-    kind: ClassVar[str] = "judge-identity"
-    key_template: ClassVar[str] = "judged:{name}"
+    kind = "judge-identity"
+    key_template = "judged:{name}"
     name: str
     image: str
 
@@ -162,22 +154,15 @@ class JudgeIdentity(Action):
         return generations.linked(host.files) == self.name
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Raises as `refuse_unloadable` does."""
+    def apply(self, host: Host, outputs: Outputs) -> None:
         refuse_unloadable(host, self.image, self.name)
-        return {}
-
-    @override
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Nothing to do: nothing was changed."""
-        return Undone(Undo.ABSENT)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceKey(PlacedFile):
     """Write only the key of a checked identity to `path`. The journal gets its digest only."""
 
-    kind: ClassVar[str] = "place-key"
+    kind = "place-key"
     mode: int = _PRIVATE
     source: IdentitySource
     digest: str
@@ -211,8 +196,8 @@ class PlaceRevocations(PlacedFile):
     They may be long, so the journal gets their digest only.
     """
 
-    kind: ClassVar[str] = "place-revocations"
-    description: ClassVar[str] = text("place the revocation list from {source}")
+    kind = "place-revocations"
+    description = text("place the revocation list from {source}")
     source: str
     digest: str
 
@@ -234,8 +219,8 @@ class PlaceRevocations(PlacedFile):
 class CreateAgentCredential(FileAction):
     """Create the key and certificate for the agent's sign-in to the tenant (PFX, empty passphrase)."""
 
-    kind: ClassVar[str] = "create-agent-credential"
-    description: ClassVar[str] = text("create the agent's certificate {path}")
+    kind = "create-agent-credential"
+    description = text("create the agent's certificate {path}")
     common_name: str
 
     @override
@@ -280,8 +265,9 @@ class ScheduleImport(Composite):
     what the journal holds.
     """
 
-    kind: ClassVar[str] = "schedule-import"
-    key_template: ClassVar[str] = "import:{name}"
+    kind = "schedule-import"
+    key_template = "import:{name}"
+    description = text("activate the certificate {name} at {due:%Y-%m-%d %H:%M} UTC")
     name: str
     at: str
     fingerprint: str
@@ -325,12 +311,6 @@ class ScheduleImport(Composite):
         link = Link(path=f"{WANTED}/{self.unit}.timer", target=f"{paths.UNITS}/{self.unit}.timer")
         return {"": link} if self.timer else {}
 
-    @override
-    def describe(self) -> str:
-        return text(
-            "activate the certificate {name} at {due:%Y-%m-%d %H:%M} UTC", name=self.name, due=self.due
-        )
-
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the units are there and the timer runs; without one, whether the journal has it."""
         if not self.timer:
@@ -340,7 +320,7 @@ class ScheduleImport(Composite):
         return super().satisfied(host, outputs) and host.systemd.active(f"{self.unit}.timer")
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Write the units and start the timer; without one the journal record is the effect."""
         if self.timer:
             for unit in self.units:
@@ -348,7 +328,6 @@ class ScheduleImport(Composite):
             super().apply(host, outputs)
             host.systemd.daemon_reload()
             host.systemd.start(f"{self.unit}.timer")
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import ClassVar
 
 from typing_extensions import override
 
@@ -166,8 +165,8 @@ def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineE
 class MakeStateDirectory(MakeDirectory):
     """Create a directory for a container's state; undo removes it with its content."""
 
-    kind: ClassVar[str] = "make-state-directory"
-    description: ClassVar[str] = text("create directory {path} for the state of the container")
+    kind = "make-state-directory"
+    description = text("create directory {path} for the state of the container")
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the directory with its content; links are not followed."""
@@ -179,10 +178,10 @@ class MakeStateDirectory(MakeDirectory):
 class StartService(Action):
     """Start the service `unit` and wait until its `container` is up with the configuration `label_digest`."""
 
-    kind: ClassVar[str] = "start-service"
-    key_template: ClassVar[str] = "service:{unit}"
-    description: ClassVar[str] = text("start service {unit}")
-    depends_on_newer: ClassVar[bool] = True  # on unit and image
+    kind = "start-service"
+    key_template = "service:{unit}"
+    description = text("start service {unit}")
+    depends_on_newer = True  # on unit and image
     unit: str
     container: str
     label_digest: str
@@ -196,11 +195,10 @@ class StartService(Action):
         return _runs(host.engine.inspect(self.container), self.label_digest)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Start it, or restart it with the new configuration, and wait for it."""
         self.begin(host)
         self.wait(host)
-        return {}
 
     def begin(self, host: Host) -> None:
         """Start it, or restart it with the new configuration."""
@@ -240,8 +238,8 @@ class StartServices(Action):
     agent only replaces one that works when the new server does.
     """
 
-    kind: ClassVar[str] = "start-services"
-    depends_on_newer: ClassVar[bool] = True  # on units and images
+    kind = "start-services"
+    depends_on_newer = True  # on units and images
     services: tuple[StartService, ...]
 
     @property
@@ -259,18 +257,17 @@ class StartServices(Action):
         return all(service.satisfied(host, outputs) for service in self.services)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Start those that do not run with their configuration, and wait for them."""
         due = [service for service in self.services if not service.satisfied(host, outputs)]
         if any(host.systemd.active(service.unit) for service in self.services):
             for service in due:
                 service.apply(host, outputs)
-            return {}
+            return
         for service in due:
             service.begin(host)
         for service in due:
             service.wait(host)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -282,9 +279,9 @@ class StartServices(Action):
 class RunContainer(Action):
     """Run a container without systemd; the engine restarts it when it ends."""
 
-    kind: ClassVar[str] = "run-container"
-    key_template: ClassVar[str] = "container:{spec.name}"
-    depends_on_newer: ClassVar[bool] = True  # on its image
+    kind = "run-container"
+    key_template = "container:{spec.name}"
+    depends_on_newer = True  # on its image
     spec: ContainerSpec
     timeout: float = 600.0
 
@@ -299,7 +296,7 @@ class RunContainer(Action):
         return state is not None and state.ours and _runs(state, self.spec.labels.get(CONFIGURATION_LABEL))
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Replace our container of that name, start the new one and wait for it."""
         name = self.spec.name
         _refuse_foreign(name, host.engine.inspect(name))
@@ -313,7 +310,6 @@ class RunContainer(Action):
             log=lambda: engine_log(host, name, LOG_LINES),
             restarts=lambda: engine_restarts(host, name),
         )
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -353,7 +349,7 @@ _PAUSES = (1.0, 4.0)
 class _BringImage(Action):
     """Make the image `reference` (`name@sha256:...`) available on this host."""
 
-    key_template: ClassVar[str] = "image:{reference}"
+    key_template = "image:{reference}"
     reference: str
 
     @override
@@ -399,7 +395,7 @@ class _BringImage(Action):
 class PullImage(_BringImage):
     """Pull an image from its registry, within `deadline` seconds in all."""
 
-    kind: ClassVar[str] = "pull-image"
+    kind = "pull-image"
     deadline: float = 1800.0
 
     @override
@@ -417,7 +413,7 @@ class PullImage(_BringImage):
 class LoadImage(_BringImage):
     """Load an image from an archive file in OCI format; only the digest in `reference` is accepted."""
 
-    kind: ClassVar[str] = "load-image"
+    kind = "load-image"
     archive: str
 
     @override

@@ -8,7 +8,6 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import ClassVar
 
 from typing_extensions import override
 
@@ -24,9 +23,9 @@ from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 class MakeDirectory(Action):
     """Create a directory. Undo removes it if it is empty."""
 
-    kind: ClassVar[str] = "make-directory"
-    key_template: ClassVar[str] = "directory:{path}"
-    description: ClassVar[str] = text("create directory {path}")
+    kind = "make-directory"
+    key_template = "directory:{path}"
+    description = text("create directory {path}")
     path: str
     mode: int = 0o755
 
@@ -36,10 +35,9 @@ class MakeDirectory(Action):
         return state is not None and state.kind == "directory"
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Create it, or set the mode that an interrupted run has not set."""
         host.files.make_directory(self.path, self.mode)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -61,7 +59,7 @@ def directories(path: str) -> list[MakeDirectory]:
 class FileAction(Action):
     """Makes one file. An earlier file is saved, and restored by undo."""
 
-    key_template: ClassVar[str] = "file:{path}"
+    key_template = "file:{path}"
     path: str
 
     @override
@@ -99,9 +97,8 @@ class PlacedFile(FileAction):
         return host.files.digest(self.path) == self.content_digest(outputs)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         host.files.write(self.path, self.content(host, outputs), self.mode)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -125,8 +122,8 @@ class PlacedFile(FileAction):
 class WriteFile(PlacedFile):
     """Write a text file."""
 
-    kind: ClassVar[str] = "write-file"
-    description: ClassVar[str] = text("write {path}")
+    kind = "write-file"
+    description = text("write {path}")
     text: str
 
     @override
@@ -142,7 +139,7 @@ class WriteFile(PlacedFile):
 class MergeFile(WriteFile):
     """Write a text that was merged with the current file, so that no edit of others is lost."""
 
-    kind: ClassVar[str] = "merge-file"
+    kind = "merge-file"
 
     @override
     def changed(self, host: Host, record: UndoRecord) -> str:
@@ -154,8 +151,8 @@ class MergeFile(WriteFile):
 class WriteJson(PlacedFile):
     """Write a JSON file; `value` may refer to results of earlier actions."""
 
-    kind: ClassVar[str] = "write-json"
-    description: ClassVar[str] = text("write {path}")
+    kind = "write-json"
+    description = text("write {path}")
     value: JsonValue
 
     @override
@@ -175,8 +172,8 @@ class WriteJson(PlacedFile):
 class CopyFile(PlacedFile):
     """Copy a file that an administrator named. The journal gets only its digest, so it may be secret."""
 
-    kind: ClassVar[str] = "copy-file"
-    description: ClassVar[str] = text("copy {source} to {path}")
+    kind = "copy-file"
+    description = text("copy {source} to {path}")
     source: str
     digest: str
 
@@ -211,10 +208,10 @@ class Link(Action):
     A file in place of a link that we made is an edit by others: `sed -i` makes one.
     """
 
-    kind: ClassVar[str] = "link"
-    key_template: ClassVar[str] = "link:{path}"
-    description: ClassVar[str] = text("link {path} to {target}")
-    depends_on_newer: ClassVar[bool] = True  # on its target
+    kind = "link"
+    key_template = "link:{path}"
+    description = text("link {path} to {target}")
+    depends_on_newer = True  # on its target
     path: str
     target: str
 
@@ -230,7 +227,7 @@ class Link(Action):
         return {"target": state.target if state else None, **kept}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Switch the link. A file that was not saved stays: FileError `path-not-regular`."""
         state = host.files.state(self.path)
         if state is not None and state.kind == "file":
@@ -238,7 +235,6 @@ class Link(Action):
             if host.files.state(saved) is not None:
                 host.files.remove(self.path)
         host.files.link(self.path, self.target)
-        return {}
 
     @override
     def changed(self, host: Host, record: UndoRecord) -> str:
@@ -277,7 +273,7 @@ class Link(Action):
 class LinkInPlace(Link):
     """`Link` under the kind that journals use for the reference names of the agent's files."""
 
-    kind: ClassVar[str] = "link-in-place"
+    kind = "link-in-place"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,12 +304,11 @@ class Composite(Action):
         return as_object(found[""]) if "" in found else found
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         self.prepare(host, outputs)
         for part in self.parts.values():
             part.apply(host, outputs)
         self.take_up(host)
-        return {}
 
     @override
     def changed(self, host: Host, record: UndoRecord) -> str:

@@ -1,7 +1,6 @@
 """Kernel modules, kernel parameters, and the SELinux type of a port."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from typing_extensions import override
 
@@ -20,9 +19,9 @@ _LOADED = "/proc/modules"
 class LoadModule(Action):
     """Load a kernel module. Undo unloads it, unless it is in use."""
 
-    kind: ClassVar[str] = "load-module"
-    key_template: ClassVar[str] = "module:{name}"
-    description: ClassVar[str] = text("load kernel module {name}")
+    kind = "load-module"
+    key_template = "module:{name}"
+    description = text("load kernel module {name}")
     name: str
 
     @override
@@ -34,7 +33,7 @@ class LoadModule(Action):
         return {"loaded": self._loaded(host)}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Load it with its dependencies (modprobe(8)). Raises StepError `module-unavailable`."""
         try:
             host.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
@@ -49,7 +48,6 @@ class LoadModule(Action):
                 name=self.name,
                 reason=error.message,
             ) from error
-        return {}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Unload it if we loaded it; the kernel refuses to unload a module in use."""
@@ -74,9 +72,9 @@ def place(name: str) -> str:
 class SetSysctl(Action):
     """Set the kernel parameter `name` (with dots). Undo restores its earlier value."""
 
-    kind: ClassVar[str] = "set-sysctl"
-    key_template: ClassVar[str] = "sysctl:{name}"
-    description: ClassVar[str] = text("set {name} to {value}")
+    kind = "set-sysctl"
+    key_template = "sysctl:{name}"
+    description = text("set {name} to {value}")
     name: str
     value: str
 
@@ -89,10 +87,9 @@ class SetSysctl(Action):
         return {"value": self._now(host)}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Set it (sysctl(8)). Raises StepError `sysctl-refused`."""
         self._set(host, self.value)
-        return {}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Restore the earlier value, unless others have changed it since."""
@@ -131,15 +128,11 @@ _SEMANAGE_SECONDS = 600.0
 class LabelPort(Action):
     """Set the SELinux type of a TCP port to that of web servers; undo restores it (semanage-port(8))."""
 
-    kind: ClassVar[str] = "label-port"
-    key_template: ClassVar[str] = "selinux-port:{port}"
+    kind = "label-port"
+    key_template = "selinux-port:{port}"
+    description = text("set the SELinux type of TCP port {port} to {proxy_type}")
+    proxy_type = PROXY_TYPE
     port: int
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "set the SELinux type of TCP port {port} to {proxy_type}", port=self.port, proxy_type=PROXY_TYPE
-        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -151,11 +144,10 @@ class LabelPort(Action):
         return {"type": self._local_type(host)}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Add a local rule, or change the existing one. Raises StepError `selinux-refused`."""
         if self._semanage(host, "-a", "-t", PROXY_TYPE) != 0:
             self._must(host, "-m", "-t", PROXY_TYPE)
-        return {}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove our rule, or restore the earlier local one; the rules of the policy apply again.

@@ -1,7 +1,6 @@
 """An action that only stores an answer in the journal, for later runs."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from typing_extensions import override
 
@@ -16,9 +15,9 @@ from mstunnel_setup.transaction.receipt import Receipt
 class StoreAnswer(Action):
     """Store `value` under `name`; read it with `remembered`."""
 
-    kind: ClassVar[str] = "remember"
-    key_template: ClassVar[str] = "answer:{name}"
-    description: ClassVar[str] = text("remember {name}")
+    kind = "remember"
+    key_template = "answer:{name}"
+    description = text("remember {name}")
     name: str
     value: JsonValue
 
