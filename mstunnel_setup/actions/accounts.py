@@ -6,7 +6,6 @@ mailbox of agent and host.
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from typing_extensions import override
@@ -57,7 +56,6 @@ def lingering(name: str) -> tuple[str, ...]:
     return ("loginctl", "enable-linger", name)
 
 
-@dataclass(frozen=True, kw_only=True)
 class CreateAccount(Action):
     """Create the account with its home and subordinate ids. Undo removes it, unless others use its home."""
 
@@ -96,7 +94,6 @@ class CreateAccount(Action):
         return Undone(Undo.REMOVED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class GiveIds(Action):
     """Give an existing account a range of subordinate ids, from `first` on."""
 
@@ -131,7 +128,6 @@ class GiveIds(Action):
         return f"{self.name}:{self.first}:{IDS}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class JoinGroup(Action):
     """Make the account a member of a group."""
 
@@ -157,7 +153,6 @@ class JoinGroup(Action):
         return Undone(Undo.REMOVED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class EnableLinger(Action):
     """Let the services of the account run from boot on, without a login."""
 
@@ -224,7 +219,6 @@ def _run(host: Host, name: str, command: Sequence[str]) -> None:
         ) from error
 
 
-@dataclass(frozen=True, kw_only=True)
 class GivenDirectory(Action):
     """Create the directory `path` if it is missing, and change the owner of it and its content.
 
@@ -268,7 +262,6 @@ class GivenDirectory(Action):
         return Undone(Undo.RESTORED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class GiveDirectory(GivenDirectory):
     """Give a directory to the service account `account`."""
 
@@ -293,7 +286,6 @@ class GiveDirectory(GivenDirectory):
         return accounts.find(self.account) is not None and super().satisfied(host, outputs)
 
 
-@dataclass(frozen=True, kw_only=True)
 class GiveToAgent(GivenDirectory):
     """Give a directory to the agent, whose user id no account of this host has."""
 
@@ -313,7 +305,6 @@ class GiveToAgent(GivenDirectory):
 _MAILBOX = (paths.MESSAGES, paths.INBOX, paths.OUTBOX)
 
 
-@dataclass(frozen=True, kw_only=True)
 class OpenMailbox(Action):
     """Create the directories for messages between agent and monitor."""
 

@@ -41,7 +41,6 @@ def certificate_sha256(credential: Credential) -> str:
     return hashlib.sha256(credential.certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceAgentCredential(FileAction):
     """Put a given credential where the agent reads its own (PFX, empty passphrase)."""
 
@@ -84,7 +83,6 @@ class PlaceAgentCredential(FileAction):
         }
 
 
-@dataclass(frozen=True, kw_only=True)
 class UseAppIdentity(Action):
     """Let the agent be an application that is there already. Results: `tenant_id`, `app_id`."""
 
@@ -114,7 +112,6 @@ class UseAppIdentity(Action):
         return {"tenant_id": self.tenant_id, "app_id": self.app_id}
 
 
-@dataclass(frozen=True, kw_only=True)
 class CreateAgentSecret(FileAction):
     """Make a secret of the agent's own application and keep it at `path`.
 
@@ -162,7 +159,6 @@ class CreateAgentSecret(FileAction):
         return [item.key_id for item in (found.password_credentials if found else ()) if item.key_id]
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceAgentSecret(FileAction):
     """Put the secret of an application that was created in advance where the agent reads its own.
 

@@ -6,7 +6,6 @@ a reboot.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from typing_extensions import override
@@ -43,7 +42,6 @@ TESTED_SHA256 = "pfx_sha256"
 The agent renews its credential, and may put anything in its place."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceIdentity(Action):
     """Write chain.pem and key.pem of a checked identity, and root.pem if it has one, into `directory`."""
 
@@ -90,7 +88,6 @@ class PlaceIdentity(Action):
         return Undone(Undo.REMOVED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class FreshenIdentity(OneWayAction):
     """Freshen the generation `name`, which lay here before, until it is linked."""
 
@@ -136,7 +133,6 @@ def refuse_unloadable(host: Host, image: str, name: str) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class JudgeIdentity(OneWayAction):
     """Have the gateway's image load the generation `name` before it replaces the one in use."""
 
@@ -158,7 +154,6 @@ class JudgeIdentity(OneWayAction):
         refuse_unloadable(host, self.image, self.name)
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceKey(PlacedFile):
     """Write only the key of a checked identity to `path`. The journal gets its digest only."""
 
@@ -189,7 +184,6 @@ class PlaceKey(PlacedFile):
         return self.digest
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceRevocations(PlacedFile):
     """Write the revocation lists of a file that was checked, as PEM.
 
@@ -215,7 +209,6 @@ class PlaceRevocations(PlacedFile):
         return self.digest
 
 
-@dataclass(frozen=True, kw_only=True)
 class CreateAgentCredential(FileAction):
     """Create the key and certificate for the agent's sign-in to the tenant (PFX, empty passphrase)."""
 
@@ -255,7 +248,6 @@ class CreateAgentCredential(FileAction):
 WANTED = f"{paths.UNITS}/timers.target.wants"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ScheduleImport(Composite):
     """Have `program` take the generation `fingerprint` into use at the time `at` (ISO 8601, UTC).
 

@@ -1,7 +1,7 @@
 """Images and containers of ours: pull and load, start and stop, wait until they are up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from typing_extensions import override
@@ -161,7 +161,6 @@ def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineE
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class MakeStateDirectory(MakeDirectory):
     """Create a directory for a container's state; undo removes it with its content."""
 
@@ -174,7 +173,6 @@ class MakeStateDirectory(MakeDirectory):
         return super().undo(host, record)
 
 
-@dataclass(frozen=True, kw_only=True)
 class StartService(Action):
     """Start the service `unit` and wait until its `container` is up with the configuration `label_digest`."""
 
@@ -230,7 +228,6 @@ class StartService(Action):
         return Undone(Undo.REMOVED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class StartServices(Action):
     """Start several services and wait until the container of each is up.
 
@@ -275,7 +272,6 @@ class StartServices(Action):
         return next((each for each in undone if each.outcome is Undo.REMOVED), undone[0])
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunContainer(Action):
     """Run a container without systemd; the engine restarts it when it ends."""
 
@@ -345,7 +341,6 @@ def _refuse_foreign(name: str, state: ContainerState | None) -> None:
 _PAUSES = (1.0, 4.0)
 
 
-@dataclass(frozen=True, kw_only=True)
 class _BringImage(Action):
     """Make the image `reference` (`name@sha256:...`) available on this host."""
 
@@ -391,7 +386,6 @@ class _BringImage(Action):
         return f"{name}@{digest.removeprefix('sha256:')[:12]}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class PullImage(_BringImage):
     """Pull an image from its registry, within `deadline` seconds in all."""
 
@@ -409,7 +403,6 @@ class PullImage(_BringImage):
         return self._facts(host, image)
 
 
-@dataclass(frozen=True, kw_only=True)
 class LoadImage(_BringImage):
     """Load an image from an archive file in OCI format; only the digest in `reference` is accepted."""
 

@@ -6,7 +6,7 @@ An earlier file is saved in `<state directory>/saved/` under its digest, and res
 import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from typing_extensions import override
@@ -19,7 +19,6 @@ from mstunnel_setup.io.errors import PATH_NOT_REGULAR
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 
-@dataclass(frozen=True, kw_only=True)
 class MakeDirectory(Action):
     """Create a directory. Undo removes it if it is empty."""
 
@@ -55,7 +54,6 @@ def directories(path: str) -> list[MakeDirectory]:
     return [MakeDirectory(path=str(directory)) for directory in [*reversed(pure.parents), pure][2:]]
 
 
-@dataclass(frozen=True, kw_only=True)
 class FileAction(Action):
     """Makes one file. An earlier file is saved, and restored by undo."""
 
@@ -71,7 +69,6 @@ class FileAction(Action):
         return put_back(host, self.path, record.before)
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlacedFile(FileAction):
     """A file with known content. The agent changes `managed` files later, so undo always removes those."""
 
@@ -118,7 +115,6 @@ class PlacedFile(FileAction):
         return _edited(self.path) if lost else ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class WriteFile(PlacedFile):
     """Write a text file."""
 
@@ -135,7 +131,6 @@ class WriteFile(PlacedFile):
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-@dataclass(frozen=True, kw_only=True)
 class MergeFile(WriteFile):
     """Write a text that was merged with the current file, so that no edit of others is lost."""
 
@@ -147,7 +142,6 @@ class MergeFile(WriteFile):
         return ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class WriteJson(PlacedFile):
     """Write a JSON file; `value` may refer to results of earlier actions."""
 
@@ -168,7 +162,6 @@ class WriteJson(PlacedFile):
         return hashlib.sha256(json_bytes(resolve(self.value, outputs))).hexdigest()
 
 
-@dataclass(frozen=True, kw_only=True)
 class CopyFile(PlacedFile):
     """Copy a file that an administrator named. The journal gets only its digest, so it may be secret."""
 
@@ -201,7 +194,6 @@ class CopyFile(PlacedFile):
         return self.digest
 
 
-@dataclass(frozen=True, kw_only=True)
 class Link(Action):
     """Make a symbolic link in place of an older link or of a file, which undo restores.
 
@@ -269,14 +261,12 @@ class Link(Action):
         return Undone(Undo.ABSENT if state is None else Undo.REMOVED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class LinkInPlace(Link):
     """`Link` under the kind that journals use for the reference names of the agent's files."""
 
     kind = "link-in-place"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Composite(Action):
     """Makes files, and has the host take them up."""
 

@@ -60,7 +60,6 @@ def loaded(processes: Processes) -> bool | None:
     return None if listed.code else f"table inet {TABLE}" in listed.output.splitlines()
 
 
-@dataclass(frozen=True, kw_only=True)
 class LimitForwarding(Composite):
     """Write the rules to `RULES` and load them; undo removes them from the kernel, too."""
 

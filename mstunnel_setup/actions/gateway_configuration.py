@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from typing_extensions import override
@@ -18,7 +17,6 @@ from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
 from mstunnel_setup.transaction.action import Action
 
 
-@dataclass(frozen=True, kw_only=True)
 class WriteGatewayConfiguration(Composite):
     """Write `ocserv.conf`. The monitor changes it later, so undo removes it whatever its content.
 
@@ -79,7 +77,6 @@ def refuse_secret(secret: str, reference: str) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceRadiusServers(FileAction):
     """Write the servers with their secret. `secret` says where it is; the journal never gets the secret."""
 

@@ -1,7 +1,5 @@
 """Kernel modules, kernel parameters, and the SELinux type of a port."""
 
-from dataclasses import dataclass
-
 from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
@@ -15,7 +13,6 @@ _SECONDS = 180.0
 _LOADED = "/proc/modules"
 
 
-@dataclass(frozen=True, kw_only=True)
 class LoadModule(Action):
     """Load a kernel module. Undo unloads it, unless it is in use."""
 
@@ -68,7 +65,6 @@ def place(name: str) -> str:
     return f"/proc/sys/{name.translate(str.maketrans('./', '/.'))}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SetSysctl(Action):
     """Set the kernel parameter `name` (with dots). Undo restores its earlier value."""
 
@@ -124,7 +120,6 @@ PROXY_TYPE = "http_port_t"
 _SEMANAGE_SECONDS = 600.0
 
 
-@dataclass(frozen=True, kw_only=True)
 class LabelPort(Action):
     """Set the SELinux type of a TCP port to that of web servers; undo restores it (semanage-port(8))."""
 

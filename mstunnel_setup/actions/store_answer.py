@@ -1,7 +1,5 @@
 """An action that only stores an answer in the journal, for later runs."""
 
-from dataclasses import dataclass
-
 from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
@@ -11,7 +9,6 @@ from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.receipt import Receipt
 
 
-@dataclass(frozen=True, kw_only=True)
 class StoreAnswer(Action):
     """Store `value` under `name`; read it with `remembered`."""
 

@@ -1,6 +1,5 @@
 """Actions on the tenant: the agent's own application, and the record of this server in its site."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from typing_extensions import override
@@ -32,7 +31,6 @@ SERVER_NAME_TAKEN = declare(
 _REPLICATION_SECONDS: Final = 60.0
 
 
-@dataclass(frozen=True, kw_only=True)
 class CreateAppIdentity(Action):
     """Give the agent its own application, which signs in with the certificate at `credential_path`.
 
@@ -137,7 +135,6 @@ class CreateAppIdentity(Action):
         return found[0] if found else None
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveApplication(OneWayAction):
     """Remove the application that an earlier installation left, so that its name is free for a new one.
 
@@ -167,7 +164,6 @@ class RemoveApplication(OneWayAction):
             host.clock.sleep(2)
 
 
-@dataclass(frozen=True, kw_only=True)
 class RegisterServer(Action):
     """Register this server in its site. Results: `server_id`."""
 
@@ -210,7 +206,6 @@ class RegisterServer(Action):
         return Undone(Undo.REMOVED if removed else Undo.ABSENT)
 
 
-@dataclass(frozen=True, kw_only=True)
 class RemoveServerRecord(OneWayAction):
     """Remove the record that a server of this name, which is gone, left in the site.
 

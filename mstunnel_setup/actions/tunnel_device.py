@@ -1,7 +1,6 @@
 """The tunnel device in the gateway's container, which keeps it, and the right to it, from its start."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +47,6 @@ def out_of_date(host: Host) -> str:
     return closed(host) if Path(DEVICE).exists() else ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class RenewTunnelDevice(OneWayAction):
     """Restart the gateway when it cannot open the tunnel device that the host has.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar, Final, Literal, TypeAlias
 
@@ -24,7 +23,6 @@ from mstunnel_setup.transaction.action import Action, OneWayAction, Undo, Undone
 TARGET_DIRECTORY = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConfigureUnit(Composite):
     """Write the file `path` that `unit` reads (a drop-in, the configuration of an engine); restart the unit.
 
@@ -58,7 +56,6 @@ class ConfigureUnit(Composite):
             host.systemd.restart(self.unit)
 
 
-@dataclass(frozen=True, kw_only=True)
 class InstallUnit(Composite):
     """Write a unit file; reload systemd."""
 
@@ -78,7 +75,6 @@ class InstallUnit(Composite):
         host.systemd.daemon_reload()
 
 
-@dataclass(frozen=True, kw_only=True)
 class InstallQuadlet(InstallUnit):
     """Write a Quadlet file that Podman's generator accepts; reload systemd."""
 
@@ -96,7 +92,6 @@ class InstallQuadlet(InstallUnit):
         return super().undo(host, record)
 
 
-@dataclass(frozen=True, kw_only=True)
 class InstallService(Composite):
     """Install, enable and start the service `unit` (`NAME.service`); `text` is its unit file."""
 
@@ -139,7 +134,6 @@ class InstallService(Composite):
         return super().undo(host, record)
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReachTarget(OneWayAction):
     """Start a target that other units wait for. It stays active until the next boot, which is harmless."""
 
@@ -177,7 +171,6 @@ def init_system(files: Files, processes: Processes) -> Init | None:
     return None
 
 
-@dataclass(frozen=True, kw_only=True)
 class EnableInitScript(Action):
     """Make the init system run our script at every boot; with `now` it is also started.
 
@@ -273,7 +266,6 @@ CATALOGUES: Final = "/usr/lib/systemd/catalog"
 """Beside /usr/local/lib/systemd/catalog the only place that every systemd looks at; /etc is none."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class LoadedFile(Composite):
     """Write the file `path` and have `loader` (program and arguments) read it, as it does at each boot.
 
@@ -289,7 +281,6 @@ class LoadedFile(Composite):
             host.processes.run(self.loader, timeout=60, check=False)
 
 
-@dataclass(frozen=True, kw_only=True)
 class WriteAuditRules(LoadedFile):
     """Write the audit rules `path` and load all rules of the host; only root reads what is watched.
 
@@ -309,7 +300,6 @@ class WriteAuditRules(LoadedFile):
         return {"": WriteFile(path=self.path, text=self.text, mode=0o640)}
 
 
-@dataclass(frozen=True, kw_only=True)
 class WriteMessageCatalogue(LoadedFile):
     """Copy the file `source` to `path` and bring the database of the catalogue up to date."""
 

@@ -4,7 +4,6 @@ Packets stay in the kernel, which the programs for rootless networks (pasta, sli
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from typing_extensions import override
@@ -69,7 +68,6 @@ def rules(port: int) -> str:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class InstallUplink(InstallService):
     """Open the socket at which the account's gateway gets its uplink, now and at every boot."""
 

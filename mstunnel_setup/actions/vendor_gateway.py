@@ -5,7 +5,6 @@ import os
 import tarfile
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from io import BytesIO, RawIOBase
 from pathlib import PurePosixPath
 from typing import Any
@@ -36,7 +35,6 @@ _LONGEST_SHOWN = 120
 _KINDS = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
 
 
-@dataclass(frozen=True, kw_only=True)
 class BackUpFiles(Action):
     """Write everything below `sources` into the archive `path` (.tar, mode 0600), and read it again.
 
@@ -150,7 +148,6 @@ def _unbounded(top: str, path: str, reason: str) -> CheckError:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoteRunning(Action):
     """Record which of these units and containers (engine and name) run; undo starts them again.
 
@@ -202,7 +199,6 @@ class NoteRunning(Action):
         return Undone(Undo.RESTORED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class StopUnit(OneWayAction):
     """Stop a unit that is not ours; what undoes `NoteRunning` starts it again."""
 
@@ -221,7 +217,6 @@ class StopUnit(OneWayAction):
         host.systemd.stop(self.unit)
 
 
-@dataclass(frozen=True, kw_only=True)
 class SetAside(Action):
     """Rename a file or directory to `name` beside it: owners, modes and SELinux labels stay as they are.
 
@@ -268,7 +263,6 @@ class SetAside(Action):
         return Undone(Undo.RESTORED, reason)
 
 
-@dataclass(frozen=True, kw_only=True)
 class SetContainerAside(Action):
     """Stop a container that is not ours and rename it to `aside`; `for_good` also turns its restarts off.
 

@@ -47,7 +47,6 @@ class EngineChoice:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChooseEngine(Action):
     """Record the engine: containers and images of one engine are unknown to the other."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from string import Formatter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, dataclass_transform
 
 from pydantic import TypeAdapter
 from typing_extensions import override
@@ -36,9 +36,10 @@ class Undone:
     reason: str = ""
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Action(ABC):
-    """One reversible effect. Subclasses are frozen dataclasses of JSON-like fields.
+    """One reversible effect. Every subclass becomes a frozen dataclass; its fields are JSON-like.
 
     Applying an action again after an interruption at any point must give the same result.
     """
@@ -50,6 +51,10 @@ class Action(ABC):
     # Depends on objects that may be newer than itself, so it is undone before
     # everything that existed when it was last begun.
     depends_on_newer: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        dataclass(frozen=True, kw_only=True)(cls)
 
     @property
     def key(self) -> str:
@@ -96,7 +101,6 @@ class Action(ABC):
         return ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class OneWayAction(Action):
     """An action that leaves nothing behind, or nothing that could be undone."""
 
