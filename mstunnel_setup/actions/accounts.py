@@ -163,7 +163,6 @@ class EnableLinger(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether lingering is enabled in systemd-logind."""
         return host.files.state(f"{LINGERING}/{self.name}") is not None
 
     @override

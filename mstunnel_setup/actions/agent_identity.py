@@ -98,7 +98,6 @@ class UseAppIdentity(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Nothing has to be done in the tenant."""
         return self._results()
 
     @override
@@ -175,5 +174,4 @@ class PlaceAgentSecret(FileAction):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Write it. When it ends is known to who made it alone."""
         host.files.write(self.path, host.passphrase(self.secret) or b"", 0o600)

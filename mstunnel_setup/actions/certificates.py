@@ -180,7 +180,6 @@ class PlaceKey(PlacedFile):
 
     @override
     def content_digest(self, outputs: Outputs) -> str:
-        """The digest of the checked key."""
         return self.digest
 
 
@@ -205,7 +204,6 @@ class PlaceRevocations(PlacedFile):
 
     @override
     def content_digest(self, outputs: Outputs) -> str:
-        """The digest of the checked lists."""
         return self.digest
 
 
@@ -218,7 +216,6 @@ class CreateAgentCredential(FileAction):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether there is a valid credential."""
         content = host.files.read(self.path)
         if content is None:
             return False

@@ -187,14 +187,12 @@ class StartService(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the service runs the container of that configuration."""
         if not host.systemd.active(self.unit):
             return False
         return _runs(host.engine.inspect(self.container), self.label_digest)
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Start it, or restart it with the new configuration, and wait for it."""
         self.begin(host)
         self.wait(host)
 
@@ -250,7 +248,6 @@ class StartServices(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether each runs the container of its configuration."""
         return all(service.satisfied(host, outputs) for service in self.services)
 
     @override
@@ -287,7 +284,6 @@ class RunContainer(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether our container runs with that configuration."""
         state = host.engine.inspect(self.spec.name)
         return state is not None and state.ours and _runs(state, self.spec.labels.get(CONFIGURATION_LABEL))
 

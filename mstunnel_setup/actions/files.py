@@ -40,7 +40,6 @@ class MakeDirectory(Action):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove it, unless it is not empty."""
         if host.files.state(self.path) is None:
             return Undone(Undo.ABSENT)
         if host.files.remove_directory(self.path):
@@ -320,7 +319,6 @@ class Composite(Action):
 
 
 def _of_part(name: str, record: UndoRecord) -> UndoRecord:
-    """What the journal has of one part of a `Composite`."""
     versions = [version.parts for version in record.versions if isinstance(version, Composite)]
     before = as_object(record.before[name]) if name else record.before
     return UndoRecord(before, [parts[name] for parts in versions if name in parts], record.outputs)

@@ -108,7 +108,6 @@ class LimitForwarding(Composite):
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Unload them, and restore the earlier file."""
         for unit in (UNIT, AGAIN_UNIT):
             if host.systemd.known(unit):
                 host.systemd.stop(unit)

@@ -131,7 +131,6 @@ class LabelPort(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether a local rule already sets it."""
         return self._local_type(host) == PROXY_TYPE
 
     def capture(self, host: Host) -> JsonObject:
@@ -171,7 +170,6 @@ class LabelPort(Action):
             )
 
     def _semanage(self, host: Host, *options: str) -> int:
-        """The exit code."""
         return host.processes.run(self._command(*options), timeout=_SEMANAGE_SECONDS, check=False).code
 
     def _command(self, *options: str) -> list[str]:

@@ -126,9 +126,7 @@ class CreateAppIdentity(Action):
             raise TenantError(
                 "application-ambiguous",
                 "the tenant has {count} applications called {display_name}",
-                hint=(
-                    "Delete them in the Entra admin center (App registrations), then run the command again."
-                ),
+                hint="Delete them in the Entra admin center (App registrations), then run the command again.",
                 count=len(found),
                 display_name=self.display_name,
             )

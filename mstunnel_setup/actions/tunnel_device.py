@@ -68,7 +68,6 @@ class RenewTunnelDevice(OneWayAction):
 
     @override
     def capture(self, host: Host) -> JsonObject:
-        """Why it is restarted, for who reads the journal."""
         return {"reason": self.reason}
 
     @override

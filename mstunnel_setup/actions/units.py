@@ -113,7 +113,6 @@ class InstallService(Composite):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the files match and the service runs."""
         return super().satisfied(host, outputs) and host.systemd.active(self.unit)
 
     @override
@@ -122,13 +121,11 @@ class InstallService(Composite):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        """Write the files, and start or restart the service."""
         super().apply(host, outputs)
         host.systemd.restart(self.unit)
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Stop it and restore the earlier files."""
         if host.systemd.known(self.unit):
             host.systemd.stop(self.unit)
         return super().undo(host, record)
@@ -195,7 +192,6 @@ class EnableInitScript(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether it is enabled, and with `now` running."""
         if not self._linked(host):
             return False
         return (

@@ -235,7 +235,6 @@ def _refuse_account() -> None:
 
 
 def _agreed(run: Run, digest: str) -> Adoption:
-    """The adoption that the plan with `digest` describes."""
     found = require_vendor(run, lab=run.context.answers.tenant.cloud == "custom")
     assessed = assessment(run, found)
     if assessed.blockers:

@@ -9,7 +9,7 @@ from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import as_object
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.containers.choice import engine_of
 from mstunnel_setup.io.operator import Prompter
@@ -111,6 +111,11 @@ class Context:
             port=port,
             bridge=self.answers.bridge or "",
         )
+
+    @property
+    def joined_site(self) -> JsonObject:
+        """The site that an earlier step joined: `id`, `name`, `public_address`; empty before it."""
+        return as_object(remembered(self.receipt, "joined-site"))
 
     def take(self, values: Mapping[str, object]) -> None:
         """Use what a person just answered, by setting path. Raises UsageError."""

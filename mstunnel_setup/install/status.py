@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from mstunnel_setup.actions.host import Host, Scope
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Result
@@ -72,7 +71,7 @@ def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObje
 def summary(context: Context) -> list[str]:
     """The lines about the gateway that this run has left here."""
     host = context.host
-    joined = as_object(remembered(context.receipt, "joined-site"))
+    joined = context.joined_site
     leaf = generations.leaf_in_use(host.files)
     return summary_lines(
         address=str(joined.get("public_address") or "") or None,

@@ -216,7 +216,6 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
 
 
 def _tenant_keys(receipt: Receipt) -> list[str]:
-    """What the receipt has in the tenant."""
     kinds = {CreateAppIdentity.kind, RegisterServer.kind}
     return [key for key, entry in receipt.entries.items() if str(entry.versions[-1]["kind"]) in kinds]
 

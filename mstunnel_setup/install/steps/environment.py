@@ -15,6 +15,7 @@ from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_logi
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError, WaitingError
 from mstunnel_setup.base.text import joined, text
+from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.env_file import EnvironmentFileError
@@ -58,7 +59,8 @@ def _gather(context: Context) -> Environment:
     current = context.host.files.read(paths.ENVIRONMENT)
     present = None if current is None else env_file.decode(current, paths.ENVIRONMENT)
     # From a file that does not exist no line was removed.
-    before, wanted = _before(context) if present is not None else {}, _wanted(context)
+    before = _before(context) if present is not None else {}
+    wanted = _wanted(context)
     # A proxy that an administrator has written into `env.sh`, in either case, is the one for both cases.
     known = env_file.parse(present or "", paths.ENVIRONMENT)
     edited = {name: value for name, value in known.items() if before.get(name) != value}
@@ -115,8 +117,7 @@ def settings(context: Context) -> Mapping[str, str]:
 
 def _before(context: Context) -> Mapping[str, str]:
     """Settings chosen by an earlier run; the other lines of the file are the administrator's."""
-    earlier = remembered(context.receipt, WANTED)
-    return {name: str(value) for name, value in earlier.items()} if isinstance(earlier, dict) else {}
+    return {name: str(value) for name, value in as_object(remembered(context.receipt, WANTED)).items()}
 
 
 def _wanted(context: Context) -> dict[str, str]:
@@ -149,7 +150,6 @@ def _shell_proxies(context: Context) -> dict[str, str]:
 
 
 def _either(name: str, variables: Mapping[str, str]) -> str:
-    """A proxy variable, in lower or upper case."""
     return variables.get(name) or variables.get(name.upper(), "")
 
 

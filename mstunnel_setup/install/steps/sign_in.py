@@ -41,28 +41,23 @@ class AdministratorSignIn:
 
 
 def _gather(context: Context) -> AdministratorSignIn:
-    if not context.cache.administrator and not (
-        registered(context.receipt) and _signed_in_as_server(context)
-    ):
+    signed_in = context.cache.administrator
+    if not signed_in and registered(context.receipt):
+        try:
+            graph = own_identity(context)
+            graph.sites()
+        except SignInError as error:
+            context.prompter.say(
+                text(
+                    "This server's own sign-in is refused ({message}); an administrator is needed.",
+                    message=error.message,
+                )
+            )
+        else:
+            context.cache.graph, signed_in = graph, True
+    if not signed_in:
         as_registrar(context)
     return AdministratorSignIn(context.answers.sign_in.client_id or "")
-
-
-def _signed_in_as_server(context: Context) -> bool:
-    """Sign in as this server; False when the tenant no longer knows it."""
-    try:
-        graph = own_identity(context)
-        graph.sites()
-    except SignInError as error:
-        context.prompter.say(
-            text(
-                "This server's own sign-in is refused ({message}); an administrator is needed.",
-                message=error.message,
-            )
-        )
-        return False
-    context.cache.graph = graph
-    return True
 
 
 def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
@@ -194,7 +189,6 @@ def _decide(signed_in: AdministratorSignIn) -> Sequence[Action]:
 
 
 def _missing(context: Context) -> Sequence[str]:
-    """Settings that an unattended sign-in needs."""
     if registered(context.receipt):
         return ()
     given, cloud = context.answers.sign_in, context.answers.tenant.cloud
