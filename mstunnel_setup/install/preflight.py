@@ -83,8 +83,8 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
         if certificate.STEP.name in steps:
             certificate.refuse_gone(context)
         return
-    if "images" in steps:
-        images.judge_archives(context)
+    if "images" in steps and context.answers.images.archive:
+        images.archives(context, images.references(context))
     if "configure" in steps:
         configure.refuse_radius_secret(context)
         configure.refuse_forgeable(context)

@@ -4,7 +4,6 @@ And how a run reaches the tenant otherwise: as an administrator, or as an applic
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mstunnel_setup.actions.agent_identity import UseAppIdentity
 from mstunnel_setup.actions.certificates import TESTED_SHA256, CreateAgentCredential
@@ -33,14 +32,8 @@ from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.step import Step
 
 
-@dataclass(frozen=True)
-class AdministratorSignIn:
-    """With which application an administrator signed in; empty when the method needs none to be named."""
-
-    client_id: str
-
-
-def _gather(context: Context) -> AdministratorSignIn:
+def _gather(context: Context) -> str:
+    """The application to sign in with; empty when the method needs none to be named."""
     signed_in = context.cache.administrator
     if not signed_in and registered(context.receipt):
         try:
@@ -57,7 +50,7 @@ def _gather(context: Context) -> AdministratorSignIn:
             context.cache.graph, signed_in = graph, True
     if not signed_in:
         as_registrar(context)
-    return AdministratorSignIn(context.answers.sign_in.client_id or "")
+    return context.answers.sign_in.client_id or ""
 
 
 def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
@@ -183,9 +176,9 @@ def in_tenant(receipt: Receipt) -> bool:
     return not kinds.isdisjoint({CreateAppIdentity.kind, RegisterServer.kind})
 
 
-def _decide(signed_in: AdministratorSignIn) -> Sequence[Action]:
+def _decide(client_id: str) -> Sequence[Action]:
     """Signing in changes nothing on the host; a client id that was typed is remembered."""
-    return (StoreAnswer(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
+    return (StoreAnswer(name="sign_in.client_id", value=client_id),) if client_id else ()
 
 
 def _missing(context: Context) -> Sequence[str]:

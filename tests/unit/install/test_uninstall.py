@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.files import CopyFile, WriteFile
 from mstunnel_setup.adopt import switch
 from mstunnel_setup.adopt.inventory import beside
 from mstunnel_setup.adopt.switch import commit
@@ -76,7 +76,7 @@ def adopted(scene: Scene) -> Scene:
         below = path.removeprefix(paths.CONFIGURATION)
         scene.write(path, path)
         source = str(scene.files.locate(f"{beside(paths.CONFIGURATION)}{below}"))
-        copies.append(switch.FileToCopy(path=path, source=source, digest=str(scene.files.digest(path))))
+        copies.append(CopyFile(path=path, source=source, digest=str(scene.files.digest(path))))
     agreed = switch.Adoption(
         digest="", aside=(paths.CONFIGURATION,), copies=tuple(copies), answers={"site": "Berlin"}
     )
