@@ -22,6 +22,7 @@ from mstunnel_setup.io.accounts import Account
 from mstunnel_setup.transaction.action import Action, Undo, UndoRecord
 from tests.unit.actions.host import Host
 from tests.unit.clocks import FakeClock
+from tests.unit.results import refused
 
 NAME = "mstunnel"
 ME = 65534
@@ -186,16 +187,14 @@ def test_linger_of_an_account_that_is_gone_is_forgotten(host: AccountHost) -> No
 def test_a_service_manager_that_does_not_start_is_an_error(host: AccountHost) -> None:
     host.add(NAME)
     host.starts_managers = False
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "linger-failed"):
         EnableLinger(name=NAME).apply(host, {})
-    assert caught.value.code == "linger-failed"
 
 
 def test_the_refusal_of_a_program_is_reported(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AccountHost, "_useradd", lambda _self, _words: (1, ""))
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "account-refused") as caught:
         CreateAccount(name=NAME).apply(host, {})
-    assert caught.value.code == "account-refused"
     assert "useradd --create-home" in caught.value.message
 
 
@@ -245,6 +244,5 @@ def test_a_directory_with_files_of_others_goes_to_root(given: AccountHost) -> No
 
 
 def test_a_directory_needs_its_account(host: AccountHost) -> None:
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "account-missing"):
         DIRECTORY.apply(host, {})
-    assert caught.value.code == "account-missing"

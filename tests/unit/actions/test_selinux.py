@@ -9,6 +9,7 @@ from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.transaction.action import Undo
 from tests.unit.actions.host import Host, apply, undo
+from tests.unit.results import refused
 
 
 @pytest.fixture
@@ -47,17 +48,15 @@ def test_a_rule_that_others_changed_since_stays(host: Host) -> None:
 
 def test_without_semanage_it_says_what_to_install(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Host, "_semanage", lambda _self, _words: (1, ""))
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "selinux-unreadable") as caught:
         LabelPort(port=8888).capture(host)
-    assert caught.value.code == "selinux-unreadable"
     assert "policycoreutils" in caught.value.hint
 
 
 def test_a_refusal_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Host, "run", lambda _self, _arguments, **_options: Completed(1, "", ""))
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "selinux-refused"):
         LabelPort(port=8888).apply(host, {})
-    assert caught.value.code == "selinux-refused"
 
 
 def test_a_rule_that_cannot_be_removed_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,9 +67,8 @@ def test_a_rule_that_cannot_be_removed_is_an_error(host: Host, monkeypatch: pyte
         Host, "_semanage", lambda self, words: (1, "") if "-d" in words else real(self, words)
     )
 
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "selinux-refused") as caught:
         undo(host, action, before)
-    assert caught.value.code == "selinux-refused"
     assert "semanage port -d -p tcp 8888" in caught.value.hint
 
 
@@ -78,6 +76,5 @@ def test_an_answer_that_is_no_table_is_not_taken_for_no_rule(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Host, "_semanage", lambda _self, _words: (0, "garbage"))
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "selinux-unreadable"):
         LabelPort(port=8888).capture(host)
-    assert caught.value.code == "selinux-unreadable"

@@ -22,7 +22,7 @@ from mstunnel_setup.io.operator import Operator
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene
 from tests.unit.operators import operator_of
-from tests.unit.results import lines_of
+from tests.unit.results import lines_of, refused
 
 WRITERS = [answer_file.new, answer_file.schema]
 
@@ -67,9 +67,8 @@ def test_a_file_that_is_there_is_left_alone(
     write: Callable[[Operator, Path], Result], installed: Scene, file: Path
 ) -> None:
     file.write_text("mine")
-    with pytest.raises(UsageError) as refused:
+    with refused(UsageError, "file-exists"):
         write(operator_of(installed.root), file)
-    assert refused.value.code == "file-exists"
     assert file.read_text() == "mine"
 
 
@@ -154,7 +153,6 @@ def test_images_of_the_release_are_left_to_the_release(
 
 
 def test_without_an_installation_there_is_nothing_to_save(scene: Scene, private: Path) -> None:
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, "not-installed"):
         save(operator_of(scene.root), private / "next.yaml")
-    assert caught.value.code == "not-installed"
     assert not (private / "next.yaml").exists()

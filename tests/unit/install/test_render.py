@@ -25,7 +25,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration
 from tests.unit.operators import operator_of
-from tests.unit.results import lines_of, object_of
+from tests.unit.results import lines_of, object_of, refused
 from tests.unit.schemas import validate
 
 SCHEMAS = json.loads((Path(__file__).parents[2] / "corpora/kubernetes/v1.37.json").read_text())
@@ -347,6 +347,5 @@ def test_files_are_written_once_and_again_only_when_they_differ(
 def test_images_that_are_not_known_are_refused_by_name(host: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     host.prompter.interactive = False
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(host.opened()))
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, "answers-missing"):
         render.render(operator_of(host.root), {}, RenderRequest("compose"))
-    assert caught.value.code == "answers-missing"

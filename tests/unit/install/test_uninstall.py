@@ -21,6 +21,7 @@ from mstunnel_setup.transaction.step import Step
 from tests.unit.clocks import FakeClock
 from tests.unit.install.scenes import BERLIN, FakeGraph, FakePrompter, Scene
 from tests.unit.operators import operator_of
+from tests.unit.results import refused
 
 
 @pytest.mark.parametrize(("others", "left"), [((), None), (("notes",), ["notes"])])
@@ -51,9 +52,8 @@ def installed(tmp_path: Path) -> Path:
 
 def test_a_person_is_asked_once_and_may_say_no(installed: Path) -> None:
     person = FakePrompter(typed=["no"])
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "uninstall-declined"):
         uninstall(operator_of(installed, person), {}, offline=False, keep_data=False, yes=False)
-    assert caught.value.code == "uninstall-declined"
     assert person.asked == ["Remove the gateway from this server only?"]
     assert (installed / "etc/mstunnel/env.sh").exists()
 
@@ -183,9 +183,8 @@ def test_a_sign_in_that_may_not_remove_what_the_tenant_has_leaves_everything(
     """The application in the answers is not that of the installation, or the person lacks a role."""
     registered.graph = tenant = Tenant(refused=right)
     before = registered.journal.receipt.entries
-    with pytest.raises(SignInError) as caught:
+    with refused(SignInError, "permission-missing") as caught:
         removed(registered)
-    assert caught.value.code == "permission-missing"
     assert caught.value.hint.startswith("Nothing was removed from this server. Sign in as ")
     assert "mst-cli uninstall --offline" in caught.value.hint
     assert tenant.removed == []
