@@ -333,6 +333,21 @@ def test_a_person_is_asked_about_selinux(machine: Machine, answer: str) -> None:
     assert found.unlabelled == ((3128,) if answer == "yes" else ())
 
 
+@pytest.mark.usefixtures("semanage")
+@pytest.mark.parametrize(("enforce", "ports"), [("1", (3128,)), ("1\n", (3128,)), ("0", ()), (None, ())])
+def test_a_port_is_labelled_only_where_selinux_is_enforcing(
+    machine: Machine, enforce: str | None, ports: tuple[int, ...]
+) -> None:
+    selinux(machine, "80")
+    if enforce is None:
+        machine.scene.files.remove("/sys/fs/selinux/enforce")
+    else:
+        machine.scene.write("/sys/fs/selinux/enforce", enforce)
+    context = machine.context(environment={"https_proxy": PROXY})
+    environment.STEP.gather(context)
+    assert proxy.STEP.gather(context).unlabelled == ports
+
+
 def test_the_bridge_moves_and_comes_back(machine: Machine) -> None:
     before = machine.tree()
     machine.host.systemd.running_units.add("podman.service")
