@@ -48,6 +48,8 @@ BERLIN = TunnelSite(
     id="11111111-0000-0000-0000-000000000001", display_name="Berlin", public_address="vpn.example.org"
 )
 OSAKA = TunnelSite(id="11111111-0000-0000-0000-000000000002", display_name="Osaka")
+IMAGES: dict[str, Any] = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
+"""The answers that name both images, for `Scene.context`."""
 
 
 @dataclass
@@ -283,6 +285,11 @@ class Scene:
     def remember(self, name: str, value: Any) -> None:
         """A finished `Remember` of an earlier run."""
         self.finished({"kind": "remember", "name": name, "value": value}, f"answer:{name}", {"value": value})
+
+    def join(self, site: TunnelSite) -> None:
+        """The site that an earlier run has joined."""
+        address = site.public_address or ""
+        self.remember("joined-site", {"id": site.id, "name": site.display_name, "public_address": address})
 
     def started(self) -> None:
         """A gateway that an earlier run has started."""

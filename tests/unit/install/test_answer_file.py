@@ -87,7 +87,7 @@ def installed(scene: Scene) -> Scene:
     """A host whose installation was given `TOLD`, and a site by a person."""
     scene.remember("answers", TOLD)
     scene.remember("accepted-eula", {"sha256": "0" * 64, "who": "root"})
-    scene.remember("joined-site", {"id": BERLIN.id, "name": "Berlin", "public_address": "vpn.example.org"})
+    scene.join(BERLIN)
     scene.remember("images.server", SERVER_IMAGE)
     scene.remember("images.agent", AGENT_IMAGE)
     return scene

@@ -17,7 +17,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations.monitor.configuration import Configurations
 from tests.unit.clocks import FakeClock
-from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
+from tests.unit.install.scenes import IMAGES, OSAKA, Accepting, Scene, configuration
 from tests.unit.operations.monitor.hosts import DIRECTORIES
 from tests.unit.results import refused
 
@@ -33,7 +33,7 @@ FIELDS = [name for name in GatewayOptions.model_fields if name != "version"]
 
 @pytest.fixture(autouse=True)
 def joined(scene: Scene) -> None:
-    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    scene.join(OSAKA)
     scene.graph.configuration = configuration(8443)
     scene.engine = Accepting()
     for directory in (paths.CONFIGURATION, *DIRECTORIES):
@@ -42,7 +42,7 @@ def joined(scene: Scene) -> None:
 
 def installed(scene: Scene, **answers: Any) -> bytes:
     """What `ocserv.conf` is after the step."""
-    given = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE, **answers}
+    given = {**IMAGES, **answers}
     scene.run(configure.STEP, scene.context(**given))
     return scene.files.read(paths.OCSERV_CONF) or b""
 

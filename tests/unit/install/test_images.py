@@ -14,10 +14,9 @@ from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images
-from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE, Scene
+from tests.unit.install.scenes import AGENT_IMAGE, IMAGES, SERVER_IMAGE, Scene
 from tests.unit.results import refused
 
-_BOTH = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
 _SERVER, _AGENT = SERVER_IMAGE.partition("@")[2], AGENT_IMAGE.partition("@")[2]
 
 
@@ -44,14 +43,14 @@ def test_both_are_pulled_by_digest_or_come_from_the_archives_given(scene: Scene,
     both = _archive(tmp_path / "both.tar", _AGENT, _SERVER)
     agent, server = _archive(tmp_path / "agent.tar", _AGENT), _archive(tmp_path / "server.tar", _SERVER)
     for given, of_server, of_agent in (((), "", ""), ((both,), both, both), ((agent, server), server, agent)):
-        context = scene.context(**_BOTH, images__archive=given)
+        context = scene.context(**IMAGES, images__archive=given)
         assert _brought(context) == [(SERVER_IMAGE, of_server), (AGENT_IMAGE, of_agent)]
 
 
 def test_offline_nothing_is_pulled_because_an_archive_lacks_it(scene: Scene, tmp_path: Path) -> None:
     archive = _archive(tmp_path / "server.tar", _SERVER)
     with pytest.raises(EngineError) as caught:
-        images.STEP.gather(scene.context(**_BOTH, images__archive=(archive,)))
+        images.STEP.gather(scene.context(**IMAGES, images__archive=(archive,)))
     assert (caught.value.code, caught.value.exit_code) == ("image-not-in-archive", ExitCode.ENGINE)
     assert archive in caught.value.message
     assert f"not {AGENT_IMAGE}" in caught.value.message
@@ -63,7 +62,7 @@ def test_an_archive_that_is_none(scene: Scene, tmp_path: Path, content: bytes | 
     if content is not None:
         archive.write_bytes(content)
     with refused(EngineError, "image-archive-unusable"):
-        images.STEP.gather(scene.context(**_BOTH, images__archive=(str(archive),)))
+        images.STEP.gather(scene.context(**IMAGES, images__archive=(str(archive),)))
 
 
 def test_a_person_is_asked_for_images_that_no_answer_names_until_it_is_by_digest(scene: Scene) -> None:
@@ -83,7 +82,7 @@ def test_an_answer_that_names_no_digest_is_refused(scene: Scene, reference: str)
 
 
 def test_the_digests_are_recorded_for_administrators(scene: Scene) -> None:
-    actions = images.STEP.decide(images.STEP.gather(scene.context(**_BOTH)))
+    actions = images.STEP.decide(images.STEP.gather(scene.context(**IMAGES)))
     written = [action for action in actions if isinstance(action, WriteJson)]
     assert [(file.path, file.value) for file in written] == [
         (

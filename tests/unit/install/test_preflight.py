@@ -28,7 +28,7 @@ from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
 from mstunnel_setup.readiness.model import ReadinessFacts
 from tests.unit.certificates.pki import Pki
-from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, FakeGraph, Scene, configuration
+from tests.unit.install.scenes import BERLIN, IMAGES, FakeGraph, Scene, configuration
 from tests.unit.results import refused
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
@@ -298,9 +298,6 @@ def test_the_ids_of_checks_within_steps_are_those_that_the_steps_use() -> None:
     assert [name for name in preflight.OF_STEPS if f'"{name}"' not in used] == []
 
 
-_BOTH = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
-
-
 def test_balancers_that_anyone_could_pose_as_are_refused_before_the_first_change(scene: Scene) -> None:
     scene.write("/proc/net/if_inet6", "fe800000000000000000000000000002 02 40 20 80 eth0\n")
     with refused(SetupError, "proxy-protocol-forgeable"):
@@ -313,9 +310,9 @@ def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, t
     (tmp_path / "images.tar").write_bytes(b"no archive")
     archive = str(tmp_path / "images.tar")
     with refused(EngineError, "image-archive-unusable"):
-        preflight.refuse_unready(context(scene, **_BOTH, images__archive=(archive,)), HOST_ONLY)
+        preflight.refuse_unready(context(scene, **IMAGES, images__archive=(archive,)), HOST_ONLY)
     skipped = [name for name in HOST_ONLY if name != "images"]
-    preflight.refuse_unready(context(scene, **_BOTH, images__archive=(archive,)), skipped)
+    preflight.refuse_unready(context(scene, **IMAGES, images__archive=(archive,)), skipped)
 
 
 @pytest.fixture

@@ -235,7 +235,7 @@ def test_without_systemd_an_init_runs_the_monitor_or_the_administrator_has_it_ru
 
 
 class LoggingHost(Host):
-    """A host with auditd, whose rules are locked when `enabled` is 2, and with a journal that has a catalogue."""
+    """A host with auditd and a catalogue of the journal; the audit rules are locked when `enabled` is 2."""
 
     enabled = 1
 
@@ -283,7 +283,7 @@ def test_there_are_no_audit_rules_of_ours(logging: Machine, why: str) -> None:
 
 
 def test_locked_audit_rules_are_said_to_count_from_the_next_boot(logging: Machine) -> None:
-    logging.host.enabled = 2  # type: ignore[attr-defined]
+    logging.host.enabled = 2
     logging.run(program.AUDIT)
     assert any("count from the next boot" in text for text in logging.scene.prompter.said)
 

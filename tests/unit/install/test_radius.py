@@ -21,7 +21,7 @@ SECRET = "Radius#,Key;with=signs$"
 @pytest.fixture(autouse=True)
 def prepared(scene: Scene) -> None:
     scene.engine = Accepting()
-    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    scene.join(OSAKA)
     scene.graph.configuration = configuration()
     scene.files.make_directory(paths.CONFIGURATION)
     scene.files.make_directory(paths.PRIVATE)

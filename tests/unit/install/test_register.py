@@ -35,7 +35,7 @@ from tests.unit.tenant.credentials import rsa_key, write_pfx
 
 @pytest.fixture(autouse=True)
 def joined(scene: Scene) -> None:
-    scene.remember("joined-site", {"id": BERLIN.id, "name": "Berlin", "public_address": "vpn.example.org"})
+    scene.join(BERLIN)
 
 
 def test_the_name_is_the_answer_or_else_the_host_name(scene: Scene) -> None:

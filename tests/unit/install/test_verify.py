@@ -78,7 +78,7 @@ def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.write(paths.SITE_KEY, key_bytes(_PKI.key_name("leaf")))
     scene.trusted = (_PKI.certificate("root"),)
     scene.run(certificate.STEP, scene.context())
-    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    scene.join(OSAKA)
     record = {
         "kind": "register-server",
         "site_id": OSAKA.id,
