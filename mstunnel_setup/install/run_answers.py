@@ -30,7 +30,7 @@ def answers(
     known = {**own, **earlier_answers(receipt)}
     merged = merge(settings, os.environ, file, known, backup)
     for item in merged.warnings:
-        operator.console.say(text("warning[{code}]: {message}. {hint}", **item.data))
+        operator.console.say("warning[{code}]: {message}. {hint}", **item.data)
     return with_release_images(merged)
 
 

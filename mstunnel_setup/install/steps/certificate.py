@@ -139,7 +139,7 @@ def _renewed(
         leaf = named.load(context.host).leaf
     except SetupError as error:  # also a passphrase that is not available
         paths_named, problem = " and ".join(named.paths), error.message
-        context.note(text("Certificate: {paths} is not used: {problem}.", paths=paths_named, problem=problem))
+        context.note("Certificate: {paths} is not used: {problem}.", paths=paths_named, problem=problem)
         return None
     others = [generations.leaf_in_use(context.host.files), at_usual_place and at_usual_place.identity.leaf]
     later = all(generations.is_later(leaf, other) for other in others if other)
@@ -158,7 +158,7 @@ def _is_linked(context: Context, source: IdentitySource) -> bool:
 def _read(context: Context, source: IdentitySource) -> Certificate:
     identity = certificate_source.load(context, source)
     for finding in (*exposed_keys(context.host.files), *readable_keys(context.host.files, source.paths)):
-        context.note(text("Certificate: {message}. {hint}", message=finding.message, hint=finding.hint))
+        context.note("Certificate: {message}. {hint}", message=finding.message, hint=finding.hint)
     return Certificate(source, identity, tuple(copies(context, source, identity)))
 
 
@@ -188,7 +188,7 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
         exists = context.host.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=exists)
     named = " and ".join(found.source.paths)
-    context.note(text("Certificate: the one in {paths} {reason}.", paths=named, reason=reason))
+    context.note("Certificate: the one in {paths} {reason}.", paths=named, reason=reason)
     return Certificate(generations.source(context.host.files, paths.ACTIVE), current)
 
 
@@ -238,7 +238,7 @@ def tell(context: Context, found: Sequence[Problem]) -> None:
     refuse(found)
     for finding in found:
         if finding.severity is Severity.WARNING or finding.hint:
-            context.note(text("Certificate: {problem}", problem=with_hint(finding.message, finding.hint)))
+            context.note("Certificate: {problem}", problem=with_hint(finding.message, finding.hint))
 
 
 def ask_authorities(context: Context, identity: Identity) -> tuple[RevocationStatus, ...]:

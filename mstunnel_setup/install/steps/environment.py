@@ -198,7 +198,7 @@ def _prove(context: Context, _environment: Environment) -> None:
             )
         context.cache.environment = None
         if typed:
-            context.prompter.say(text("Press Enter to continue, or type {stop}.", stop=_STOP))
+            context.prompter.say("Press Enter to continue, or type {stop}.", stop=_STOP)
             continue
         try:
             for name, value in settings(context).items():
@@ -206,12 +206,7 @@ def _prove(context: Context, _environment: Environment) -> None:
         except (EnvironmentFileError, UsageError) as error:
             message, hint = error.message, error.hint
             context.prompter.say(
-                text(
-                    "{environment}: {message}. {hint}",
-                    environment=paths.ENVIRONMENT,
-                    message=message,
-                    hint=hint,
-                )
+                "{environment}: {message}. {hint}", environment=paths.ENVIRONMENT, message=message, hint=hint
             )
         else:
             return

@@ -92,7 +92,7 @@ def _gather(context: Context) -> GatewayImages:
     if installed is None and version is not None and not is_tested(chosen.name, version):
         tested = ", ".join(engine_table().engines[chosen.name].tested)
         name = f"{chosen.name.capitalize()} {chosen.version}"
-        context.note(text("{name} is not a tested version ({tested}); continuing.", name=name, tested=tested))
+        context.note("{name} is not a tested version ({tested}); continuing.", name=name, tested=tested)
     server, agent = references(context)
     return GatewayImages(chosen, server, agent, archives(context, (server, agent)))
 

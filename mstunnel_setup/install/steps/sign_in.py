@@ -41,10 +41,8 @@ def _gather(context: Context) -> str:
             graph.sites()
         except SignInError as error:
             context.prompter.say(
-                text(
-                    "This server's own sign-in is refused ({message}); an administrator is needed.",
-                    message=error.message,
-                )
+                "This server's own sign-in is refused ({message}); an administrator is needed.",
+                message=error.message,
             )
         else:
             context.cache.graph, signed_in = graph, True
@@ -92,12 +90,10 @@ def client_id(context: Context, permissions: Sequence[str]) -> str:
         return context.answer("sign_in.client_id", CLIENT_ID_QUESTION)
     if context.answers.sign_in.client_id is None:
         context.note(
-            text(
-                "The page may ask for your consent to Microsoft Graph Command Line Tools, for "
-                "{permissions}. To use your own registration instead, stop and set "
-                "MSTUNNEL_SIGN_IN_CLIENT_ID to its client id.",
-                permissions=", ".join(permissions),
-            )
+            "The page may ask for your consent to Microsoft Graph Command Line Tools, for "
+            "{permissions}. To use your own registration instead, stop and set "
+            "MSTUNNEL_SIGN_IN_CLIENT_ID to its client id.",
+            permissions=", ".join(permissions),
         )
     return context.answers.client_id
 
@@ -117,7 +113,7 @@ def as_registrar(context: Context) -> None:
     try:
         licensed = has_intune(graph.licences())
     except (SignInError, TenantError) as error:
-        context.note(text("Licence of Intune not checked: {problem}", problem=error.message))
+        context.note("Licence of Intune not checked: {problem}", problem=error.message)
         return
     if licensed is None:
         context.note("Licence of Intune not recognised: the account has other plans than Intune Plan 1.")

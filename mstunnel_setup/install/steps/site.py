@@ -74,7 +74,7 @@ def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -
 
     Raises `error` when they stop, and at the end of the input.
     """
-    context.prompter.say(text("Certificate: {problem}", problem=with_hint(error.message, error.hint)))
+    context.prompter.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
     rows = [*(() if context.joined_site else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
     try:
         chosen = context.prompter.choose("How to continue", rows, (text("Choice"),))

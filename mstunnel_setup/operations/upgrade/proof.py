@@ -77,7 +77,7 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
     end = clock.monotonic() + _PATIENCE
     if not (found := _count(context.host)):
         context.prompter.say(
-            text("Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE)
+            "Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE
         )
     while not found and clock.monotonic() < end:
         clock.sleep(_PAUSE)

@@ -16,6 +16,7 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import sentence
 from mstunnel_setup.containers.choice import EngineChoice
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
@@ -102,8 +103,8 @@ class FakePrompter:
     def page(self, text: str) -> None:
         self.paged.append(text)
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
+    def say(self, template: str, /, **values: object) -> None:
+        self.said.append(sentence(template, values))
 
     def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
         self.said.append(f"{url} {code} {expires_in_seconds:.0f}")
