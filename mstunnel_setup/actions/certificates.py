@@ -88,11 +88,20 @@ class PlaceIdentity(Action):
         return Undone(Undo.REMOVED)
 
 
-class FreshenIdentity(OneWayAction):
+class _BeforeTheLink(OneWayAction):
+    """What is done with the generation `name` before it is linked."""
+
+    name: str
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return generations.linked(host.files) == self.name
+
+
+class FreshenIdentity(_BeforeTheLink):
     """Freshen the generation `name`, which lay here before, until it is linked."""
 
     kind = "freshen-identity"
-    name: str
 
     @property
     @override
@@ -105,10 +114,6 @@ class FreshenIdentity(OneWayAction):
             "mark the files in {name} as new, so that the gateway loads them",
             name=generations.directory(self.name),
         )
-
-    @override
-    def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        return generations.linked(host.files) == self.name
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
@@ -133,21 +138,16 @@ def refuse_unloadable(host: Host, image: str, name: str) -> None:
         )
 
 
-class JudgeIdentity(OneWayAction):
+class JudgeIdentity(_BeforeTheLink):
     """Have the gateway's image load the generation `name` before it replaces the one in use."""
 
     kind = "judge-identity"
     key_template = "judged:{name}"
-    name: str
     image: str
 
     @override
     def describe(self) -> str:
         return text("have the gateway's image load {name}", name=generations.directory(self.name))
-
-    @override
-    def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        return generations.linked(host.files) == self.name
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:

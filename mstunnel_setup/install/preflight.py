@@ -1,6 +1,6 @@
 """The required checks: of the host before the first change, of its site as soon as that is known."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -176,12 +176,8 @@ def _judge(context: Context, facts: ReadinessFacts, steps: Collection[str], ids:
     found = failed()
     if "bridge" in steps and any(item.id in bridge.CHECKS for item in found) and bridge.offer(context, facts):
         found = failed()
-    _refuse(context, found)
-
-
-def _refuse(context: Context, failed: Iterable[CheckFinding]) -> None:
     errors: list[CheckError] = []
-    for item in failed:
+    for item in found:
         error = CheckError(item.id, item.problem.message, item.hint)
         if item.id in context.ignored_checks:
             context.note("Ignored (--ignore-check): {problem}", problem=error.message)

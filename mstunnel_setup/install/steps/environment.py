@@ -79,28 +79,23 @@ def _gather(context: Context) -> Environment:
                 context.protect(password)
                 context.protect(unquote(password))
     context.cache.environment = content.encode()
-    tenant = context.answers.tenant
-    digest = _digest_of_roots(context, tenant.ca_file) if tenant.ca_file else ""
-    return Environment(content, wanted, tenant.ca_file, digest, tenant.ca_pem or "", paths.ROOTLESS)
-
-
-def _digest_of_roots(context: Context, ca_file: str) -> str:
-    """The digest of the file with the roots of the tenant; all users may read the copy below ca-trust.
-
-    Raises UsageError for a file that is missing or contains a key.
-    """
-    content = context.host.files.read_given(ca_file)
-    if content is None:
-        raise CA_FILE_MISSING(path=ca_file)
-    with contextlib.suppress(CertificateError):
-        if read_material(content).keys:
-            raise UsageError(
-                "ca-file-with-key",
-                "{ca_file} contains a private key",
-                hint="Give a file that contains certificates only.",
-                ca_file=ca_file,
-            )
-    return hashlib.sha256(content).hexdigest()
+    ca_file, ca_digest = context.answers.tenant.ca_file, ""
+    if ca_file:
+        roots = context.host.files.read_given(ca_file)
+        if roots is None:
+            raise CA_FILE_MISSING(path=ca_file)
+        # All users may read the copy below ca-trust.
+        with contextlib.suppress(CertificateError):
+            if read_material(roots).keys:
+                raise UsageError(
+                    "ca-file-with-key",
+                    "{ca_file} contains a private key",
+                    hint="Give a file that contains certificates only.",
+                    ca_file=ca_file,
+                )
+        ca_digest = hashlib.sha256(roots).hexdigest()
+    ca_pem = context.answers.tenant.ca_pem or ""
+    return Environment(content, wanted, ca_file, ca_digest, ca_pem, paths.ROOTLESS)
 
 
 def content(context: Context) -> bytes:
