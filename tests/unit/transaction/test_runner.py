@@ -104,12 +104,6 @@ def test_a_second_run_changes_nothing_at_all(root: Path) -> None:
     assert {path: path.lstat().st_mtime_ns for path in root.rglob("*")} == before
 
 
-def _kill_points(root: Path) -> int:
-    seen: list[Event] = []
-    _runner(root, seen.append).run([_step()], None)
-    return len(seen)
-
-
 def _run_killed_at(root: Path, number: int, tell_begin: bool) -> None:
     count = 0
 
