@@ -228,7 +228,7 @@ class Agent:
             )
         except SetupError as error:
             # Devices get their configuration all the same.
-            verdict = UpgradeDecision(begin=False, code="undecided", reason=error.message)
+            verdict = UpgradeDecision("undecided", error.message)
         window = upgrade.window(site, self.files)
         found = standing(verdict, now, window, () if self._extensions else HIDDEN_BY_GRAPH)
         if found.waits and verdict != self._verdict:

@@ -76,7 +76,7 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
         object_id=info.object_id or "",
         credential=certificate,
         credential_end=certificate.certificate.not_valid_after_utc if certificate else info.renewal_date,
-        prove=sign_in.certificate,
+        prove=sign_in.application,
         close=http.close,
     )
 

@@ -8,7 +8,6 @@ authorities are asked again.
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final, Literal
@@ -31,7 +30,6 @@ from mstunnel_setup.certificates.revocation_answers import (
     read_ocsp,
 )
 from mstunnel_setup.io import messages
-from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.messages import UtcTime
@@ -257,8 +255,7 @@ def last(files: Files, name: str, now: datetime) -> Record | None:
     about: list[Record] = []
     for path in (ASKED_BY_COMMANDS, ASKED_BY_AGENT):
         # One of the files is written by a less privileged container.
-        with suppress(FileError):
-            found = messages.read(files, path, Record, _LARGEST_RECORD)
-            if found and found.fingerprint == name and found.asked <= now:
-                about.append(found)
+        found = messages.read_valid(files, path, Record, _LARGEST_RECORD)
+        if found and found.fingerprint == name and found.asked <= now:
+            about.append(found)
     return max(about, key=lambda record: record.asked, default=None)

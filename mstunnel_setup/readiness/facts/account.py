@@ -14,7 +14,7 @@ from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.facts.section import Section
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.graph import Graph, has_intune
-from mstunnel_setup.tenant.token_sources import AccessToken, claims
+from mstunnel_setup.tenant.token_sources import TokenSource, claims
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
 
 
@@ -42,7 +42,7 @@ class AccountReader:
     http: HttpPort
     clock: Clock
     cloud: Cloud
-    sign_in: Callable[[], AccessToken] | None
+    sign_in: Callable[[], TokenSource] | None
 
     def account(self) -> AccountFacts:
         """The account."""
@@ -50,7 +50,7 @@ class AccountReader:
             return AccountFacts(tried=False)
         try:
             source = self.sign_in()
-            token = claims(source.token())
+            token = claims(source())
             graph = Graph(self.http, self.cloud, source, self.clock)
             sites = _allowed(graph.sites)
             licensed = _allowed(lambda: has_intune(graph.licences()))

@@ -21,7 +21,7 @@ from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.model import Group, ReadinessFacts
 from mstunnel_setup.tenant.clouds import CLOUDS, cloud
 from mstunnel_setup.tenant.sign_in import INTUNE_ADMINISTRATOR, SETUP_PERMISSIONS, DeviceCode, SignIn
-from mstunnel_setup.tenant.token_sources import AccessToken
+from mstunnel_setup.tenant.token_sources import TokenSource
 from mstunnel_setup.tenant.wire import USER_READ
 from tests.unit.tenant.fakes import FakeHttp, fixed_token, response
 
@@ -40,14 +40,14 @@ SITES = {
 APPS = {"value": [{"id": "1", "appId": "3678c9e9-9681-447a-974d-d19f668fcd88"}]}
 
 
-def token(**claims: object) -> AccessToken:
+def token(**claims: object) -> TokenSource:
     import base64  # noqa: PLC0415
 
     body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     return fixed_token(f"header.{body}.signature")
 
 
-def ask(source: AccessToken, *answers: Any) -> AccountFacts:
+def ask(source: TokenSource, *answers: Any) -> AccountFacts:
     http = FakeHttp([response(*answer) for answer in answers])
     return AccountReader(http, SystemClock(), CLOUDS["public"], lambda: source).account()
 
@@ -65,7 +65,7 @@ def test_everything_about_an_administrator() -> None:
     assert (found.sites, found.gateway_application) == (("Berlin[31m",), True)
     assert found.tunnels["Berlin\x1b[31m"].pool == "10.7.0.0/16"
     assert "hidden" not in found.model_dump_json()
-    assert source.token() not in found.model_dump_json()
+    assert source() not in found.model_dump_json()
 
 
 def test_another_licence_is_not_the_one() -> None:
@@ -82,7 +82,7 @@ def test_what_the_tenant_refuses_is_unknown() -> None:
 
 
 def test_a_refused_sign_in_is_the_finding() -> None:
-    def refuse() -> AccessToken:
+    def refuse() -> TokenSource:
         raise SignInError("account-blocked", "the account is blocked", "Unblock it.")
 
     found = AccountReader(FakeHttp(), SystemClock(), CLOUDS["public"], refuse).account()
