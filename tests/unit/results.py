@@ -1,19 +1,7 @@
-"""The parts of a result, with the types that a test expects of them; the errors that it expects."""
+"""The parts of a result, with the types that a test expects of them."""
 
-from typing import TypeVar
-
-import pytest
-
-from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.values import JsonObject
-
-Error = TypeVar("Error", bound=SetupError)
-
-
-def refused(kind: type[Error], code: str) -> pytest.RaisesExc[Error]:
-    """Expect an error of this kind with this code."""
-    return pytest.raises(kind, check=lambda error: error.code == code)
 
 
 def lines_of(result: Result) -> list[str]:

@@ -20,9 +20,9 @@ from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.accounts import Account
 from mstunnel_setup.transaction.action import Action, Undo, UndoRecord
+from tests.refusals import refused
 from tests.unit.actions.host import Host
 from tests.unit.clocks import FakeClock
-from tests.unit.results import refused
 
 NAME = "mstunnel"
 ME = 65534

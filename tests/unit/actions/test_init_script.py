@@ -14,8 +14,8 @@ from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo
+from tests.refusals import refused
 from tests.unit.actions.host import Host, apply, undo
-from tests.unit.results import refused
 
 
 def script_text(init: Init, name: Name, program: str) -> str:

@@ -9,8 +9,8 @@ from mstunnel_setup.actions.kernel import LabelPort, LoadModule, SetSysctl
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.transaction.action import Action, Undo
+from tests.refusals import refused
 from tests.unit.actions.host import Host, apply, undo
-from tests.unit.results import refused
 
 FORWARD = "net.ipv4.ip_forward"
 TUN = LoadModule(name="tun")

@@ -19,10 +19,11 @@ from mstunnel_setup.install import answer_file
 from mstunnel_setup.install.answer_file import save
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.operator import Operator
+from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene
 from tests.unit.operators import operator_of
-from tests.unit.results import lines_of, refused
+from tests.unit.results import lines_of
 
 WRITERS = [answer_file.new, answer_file.schema]
 

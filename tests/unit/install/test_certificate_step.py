@@ -15,9 +15,9 @@ from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.load import fingerprint, load_identity
 from mstunnel_setup.install.steps.certificate import STEP, Certificate
+from tests.refusals import refused
 from tests.unit.certificates.pki import Pki, key_bytes, private_key
 from tests.unit.install.scenes import Scene
-from tests.unit.results import refused
 
 PKI = Pki({"old": {"start": -60, "days": 80}, "over": {"start": -60, "days": 30}})
 ROOT = PKI.pem("inter") + PKI.pem("root")

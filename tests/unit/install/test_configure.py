@@ -14,8 +14,8 @@ from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
 from mstunnel_setup.install.steps import configure, environment
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.tenant.wire import TunnelConfiguration
+from tests.refusals import refused
 from tests.unit.install.scenes import IMAGES, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
-from tests.unit.results import refused
 
 
 @pytest.fixture(autouse=True)

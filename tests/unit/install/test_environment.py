@@ -11,9 +11,9 @@ from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.env_file import EnvironmentFileError
 from mstunnel_setup.install.steps import environment
 from mstunnel_setup.transaction.step import Step
+from tests.refusals import refused
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.install.scenes import Scene
-from tests.unit.results import refused
 
 _PROFILE = "/etc/profile.d/http_proxy.sh"
 

@@ -16,10 +16,10 @@ from mstunnel_setup.install.steps import configure
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations.monitor.configuration import Configurations
+from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.install.scenes import IMAGES, OSAKA, Accepting, Scene, configuration
 from tests.unit.operations.monitor.hosts import DIRECTORIES
-from tests.unit.results import refused
 
 ANSWERS: dict[str, dict[str, Any]] = {
     "authentication": {"authentication": "certificate"},

@@ -20,9 +20,9 @@ from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
+from tests.refusals import refused
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
-from tests.unit.results import refused
 
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
 PROXY = "http://proxy.example.com:3128"

@@ -14,8 +14,8 @@ from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images
+from tests.refusals import refused
 from tests.unit.install.scenes import AGENT_IMAGE, IMAGES, SERVER_IMAGE, Scene
-from tests.unit.results import refused
 
 _SERVER, _AGENT = SERVER_IMAGE.partition("@")[2], AGENT_IMAGE.partition("@")[2]
 

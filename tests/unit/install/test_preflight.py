@@ -27,9 +27,9 @@ from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.programs import ProgramReader, SecurityFacts
 from mstunnel_setup.readiness.model import ReadinessFacts
+from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import BERLIN, IMAGES, FakeGraph, Scene, configuration
-from tests.unit.results import refused
 
 HOSTS = Path(__file__).parents[1] / "readiness/hosts"
 ALL = [step.name for step in ORDER]

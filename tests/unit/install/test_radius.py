@@ -12,8 +12,8 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.steps import configure
 from mstunnel_setup.operations.diagnose import known_secrets
+from tests.refusals import refused
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
-from tests.unit.results import refused
 
 SECRET = "Radius#,Key;with=signs$"
 

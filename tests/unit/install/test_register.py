@@ -28,8 +28,8 @@ from mstunnel_setup.install.steps import register, sign_in
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.wire import Application, DeploymentMode, HealthStatus, TunnelServer
 from mstunnel_setup.transaction.action import Undo, UndoRecord
+from tests.refusals import refused
 from tests.unit.install.scenes import BERLIN, FakeGraph, Scene
-from tests.unit.results import refused
 from tests.unit.tenant.credentials import rsa_key, write_pfx
 
 

@@ -23,9 +23,10 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import launch
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
+from tests.refusals import refused
 from tests.unit.install.scenes import AGENT_IMAGE, IMAGES, OSAKA, SERVER_IMAGE, Scene, configuration
 from tests.unit.operators import operator_of
-from tests.unit.results import lines_of, object_of, refused
+from tests.unit.results import lines_of, object_of
 from tests.unit.schemas import validate
 
 SCHEMAS = json.loads((Path(__file__).parents[2] / "corpora/kubernetes/v1.37.json").read_text())

@@ -15,7 +15,7 @@ from mstunnel_setup.install import request as request_module
 from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession
-from tests.unit.results import refused
+from tests.refusals import refused
 from tests.unit.running_lab import running_lab
 
 OTHER = "sha256:" + "0" * 64

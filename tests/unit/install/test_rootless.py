@@ -32,10 +32,10 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.transaction.runner import Planned
+from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import FakePrompter, Scene
 from tests.unit.operators import operator_of
-from tests.unit.results import refused
 
 COMMAND = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway")
 BY_HAND = (*COMMAND, "--accept-eula")

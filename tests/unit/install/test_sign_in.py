@@ -16,8 +16,8 @@ from mstunnel_setup.install.steps import sign_in
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
+from tests.refusals import refused
 from tests.unit.install.scenes import BERLIN, FakeGraph, Scene
-from tests.unit.results import refused
 
 _CLIENT = "44444444-0000-0000-0000-000000000000"
 LAB = {

@@ -11,9 +11,9 @@ from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import certificate, site
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
+from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import BERLIN, OSAKA, FakePrompter, Scene
-from tests.unit.results import refused
 
 
 def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: str) -> Context:

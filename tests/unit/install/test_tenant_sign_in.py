@@ -11,7 +11,7 @@ from mstunnel_setup.install.tenant_sign_in import sign_in
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.token_sources import TokenSource
-from tests.unit.results import refused
+from tests.refusals import refused
 
 
 def _sign_in(root: Path, **given: str) -> TokenSource:

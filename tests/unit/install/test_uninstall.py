@@ -18,10 +18,10 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import Application
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.step import Step
+from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.install.scenes import BERLIN, FakeGraph, FakePrompter, Scene
 from tests.unit.operators import operator_of
-from tests.unit.results import refused
 
 
 @pytest.mark.parametrize(("others", "left"), [((), None), (("notes",), ["notes"])])

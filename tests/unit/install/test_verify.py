@@ -29,9 +29,9 @@ from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.tenant.wire import TunnelServer
+from tests.refusals import refused
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.install.scenes import OSAKA, Scene, configuration, container
-from tests.unit.results import refused
 
 _PKI = Pki()
 CHECKED_IN = TunnelServer(id="3", display_name="gw1", last_checkin_date_time=NOW)

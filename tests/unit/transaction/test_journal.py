@@ -19,7 +19,7 @@ from mstunnel_setup.transaction import journal as journals
 from mstunnel_setup.transaction.errors import JournalError
 from mstunnel_setup.transaction.journal import VERSIONS, Journal, essential
 from mstunnel_setup.transaction.receipt import Receipt, fold
-from tests.unit.results import refused
+from tests.refusals import refused
 
 _DIRECTORY = "/var/lib/mstunnel"
 

@@ -18,7 +18,7 @@ from mstunnel_setup.transaction.journal import LARGE, Journal
 from mstunnel_setup.transaction.receipt import fold
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
-from tests.unit.results import refused
+from tests.refusals import refused
 from tests.unit.transaction.ports import Ports
 
 _CODEC = Codec([MakeDirectory, WriteFile, MergeFile, WriteJson, CopyFile, Link, StoreAnswer])
