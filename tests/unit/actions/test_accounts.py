@@ -193,9 +193,8 @@ def test_a_service_manager_that_does_not_start_is_an_error(host: AccountHost) ->
 
 def test_the_refusal_of_a_program_is_reported(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AccountHost, "_useradd", lambda _self, _words: (1, ""))
-    with refused(StepError, "account-refused") as caught:
+    with refused(StepError, "account-refused", "useradd --create-home"):
         CreateAccount(name=NAME).apply(host, {})
-    assert "useradd --create-home" in caught.value.message
 
 
 DIRECTORY = GiveDirectory(path="/etc/mstunnel", account=NAME)

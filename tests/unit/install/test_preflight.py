@@ -130,9 +130,8 @@ def test_the_firewall_is_asked_about_the_port_of_the_site(
 
 def test_without_the_step_that_fixes_it_the_host_is_refused(scene: Scene, host: Any) -> None:
     host("rhel-9.6")
-    with refused(CheckError, "checks-failed") as caught:
+    with refused(CheckError, "checks-failed", "2 required checks failed: module-tun, ip-forward"):
         preflight.refuse_unready(context(scene), [name for name in HOST_ONLY if name != "kernel"])
-    assert "2 required checks failed: module-tun, ip-forward" in caught.value.message
 
 
 def test_all_failures_are_named_at_once(scene: Scene, host: Any) -> None:

@@ -185,9 +185,8 @@ def test_a_person_may_stop_instead(scene: Scene, *, joined: bool) -> None:
     if joined:
         scene.join(BERLIN.model_copy(update={"public_address": "vpn.example.com"}))
     scene.prompter.typed = ["stop"]
-    with refused(CertificateError, "name-mismatch") as caught:
+    with refused(CertificateError, "name-mismatch", r"vpn\.example\.org"):
         site.STEP.gather(_with_certificate(scene, ["vpn.example.com"], site="Berlin"))
-    assert "vpn.example.org" in caught.value.message
     choices = ["certificate", "stop"] if joined else ["site", "certificate", "stop"]
     assert [row[0] for row in scene.prompter.rows] == choices
 
