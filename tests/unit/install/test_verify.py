@@ -107,20 +107,23 @@ def _refused(scene: Scene, folder: Path, code: str, pki: Pki = _PKI) -> SetupErr
     return caught.value
 
 
-def test_a_gateway_that_keeps_every_promise(scene: Scene, tmp_path: Path) -> None:
-    _verify(scene, tmp_path)
-
-
-def test_a_gateway_behind_balancers_is_asked_as_by_one_of_them(scene: Scene, tmp_path: Path) -> None:
-    scene.write(paths.OCSERV_CONF, "listen-proxy-proto = true\n")
-    _verify(scene, tmp_path, header=b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0")
-
-
-def test_a_gateway_that_lost_its_balancers_is_asked_as_by_a_device(scene: Scene, tmp_path: Path) -> None:
-    """Their names stay until the end of the run."""
-    scene.write(paths.BALANCERS, "192.0.2.10\n")
-    scene.write(paths.OCSERV_CONF, "tcp-port = 443\n")
-    _verify(scene, tmp_path)
+@pytest.mark.parametrize(
+    ("configuration", "header"),
+    [
+        ("", b""),
+        ("listen-proxy-proto = true\n", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"),
+        # The names of balancers that are lost stay until the end of the run.
+        ("tcp-port = 443\n", b""),
+    ],
+    ids=["plain", "behind balancers", "without its balancers"],
+)
+def test_a_gateway_is_asked_as_a_device_or_a_balancer_asks_it(
+    scene: Scene, tmp_path: Path, configuration: str, header: bytes
+) -> None:
+    if configuration:
+        scene.write(paths.BALANCERS, "192.0.2.10\n")
+        scene.write(paths.OCSERV_CONF, configuration)
+    _verify(scene, tmp_path, header=header)
 
 
 def test_another_certificate_on_the_port(scene: Scene, tmp_path: Path) -> None:
