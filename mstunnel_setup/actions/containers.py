@@ -1,6 +1,5 @@
 """Images and containers of ours: pull and load, start and stop, wait until they are up."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -82,40 +81,20 @@ def restart(host: Host, container: str) -> None:
     manager.restart(name)
 
 
-def restarts(host: Host, container: str) -> int:
+def _restarts(host: Host, container: str, state: ContainerState | None) -> int:
     """How often its service, or the engine, has restarted the container since it was last started."""
     unit = f"{container}.service"
-    return host.systemd.restarts(unit) if host.systemd.known(unit) else engine_restarts(host, container)
-
-
-def engine_restarts(host: Host, container: str) -> int:
-    """How often the engine has restarted the container."""
-    state = host.engine.inspect(container)
+    if host.systemd.known(unit):
+        return host.systemd.restarts(unit)
     return state.restarts if state is not None else 0
 
 
-def last_log(host: Host, container: str, lines: int) -> str:
-    """The last lines of its log, also of a container that its service has removed."""
-    unit = f"{container}.service"
-    return host.systemd.log(unit, lines) if host.systemd.known(unit) else engine_log(host, container, lines)
-
-
-def engine_log(host: Host, container: str, lines: int) -> str:
-    """The last lines of the log that the engine has of a container."""
-    command = host.engine.logs_command(container, LogOptions(lines=lines))
-    done = host.processes.run(command, timeout=180, check=False)
-    return done.output + done.error
-
-
-def wait_until_up(
-    host: Host, name: str, timeout: float, log: Callable[[], str], restarts: Callable[[], int]
-) -> None:
+def wait_until_up(host: Host, name: str, timeout: float) -> None:
     """Return once the container `name` is healthy, or, without a health check, keeps running.
 
     The health check is run from here: Podman without systemd does not run it, and otherwise the first one
-    may be a whole interval away. Raises EngineError `container-failed` with the last lines of `log` when the
-    container stays unhealthy, when it ends again and again (`restarts` counts that), or after `timeout`
-    seconds.
+    may be a whole interval away. Raises EngineError `container-failed` with the last lines of its log when
+    the container stays unhealthy, when it ends again and again, or after `timeout` seconds.
     """
     failed = 0
     # Since when a container without health check has been running without a restart.
@@ -132,9 +111,9 @@ def wait_until_up(
         elif state.health == "healthy" or (state.health is None and now - since >= _SETTLE_SECONDS):
             return
         unhealthy = state is not None and state.health == "unhealthy"
-        crashing = now - begun >= _CRASH_SECONDS and restarts() >= _RESTARTS
+        crashing = now - begun >= _CRASH_SECONDS and _restarts(host, name, state) >= _RESTARTS
         if now - begun >= timeout or crashing or (unhealthy and failed >= _FAILED_PROBES):
-            raise launch_failure(name, state, log())
+            raise launch_failure(host, name, state)
         if state is None or state.status != "running" or state.health is None or now < probe_at:
             host.clock.sleep(_POLL_SECONDS)
         elif host.engine.probe(name):
@@ -144,8 +123,18 @@ def wait_until_up(
             probe_at = now + _PROBE_SECONDS
 
 
-def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineError:
-    """The error for a container that does not start."""
+def launch_failure(host: Host, name: str, state: ContainerState | None) -> EngineError:
+    """The error for a container that does not start, with the last lines of its log.
+
+    Its service has them also once it has removed the container.
+    """
+    unit = f"{name}.service"
+    if host.systemd.known(unit):
+        log = host.systemd.log(unit, LOG_LINES)
+    else:
+        command = host.engine.logs_command(name, LogOptions(lines=LOG_LINES))
+        done = host.processes.run(command, timeout=180, check=False)
+        log = done.output + done.error
     lines = [line for line in printable(log).splitlines() if line.strip()][-LOG_LINES:]
     tail = "".join(f"\n  {line}" for line in lines) or " nothing"
     found = (
@@ -194,7 +183,7 @@ class StartService(Action):
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
         self.begin(host)
-        self.wait(host)
+        wait_until_up(host, self.container, self.timeout)
 
     def begin(self, host: Host) -> None:
         """Start it, or restart it with the new configuration."""
@@ -205,18 +194,7 @@ class StartService(Action):
             else:
                 host.systemd.start(self.unit)
         except EngineError as error:
-            log = host.systemd.log(self.unit, LOG_LINES)
-            raise launch_failure(self.container, host.engine.inspect(self.container), log) from error
-
-    def wait(self, host: Host) -> None:
-        """Return once the container is up. Raises EngineError `container-failed`."""
-        wait_until_up(
-            host,
-            self.container,
-            self.timeout,
-            log=lambda: host.systemd.log(self.unit, LOG_LINES),
-            restarts=lambda: host.systemd.restarts(self.unit),
-        )
+            raise launch_failure(host, self.container, host.engine.inspect(self.container)) from error
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -261,7 +239,7 @@ class StartServices(Action):
         for service in due:
             service.begin(host)
         for service in due:
-            service.wait(host)
+            wait_until_up(host, service.container, service.timeout)
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -295,13 +273,7 @@ class RunContainer(Action):
         host.engine.remove(name)
         host.engine.create(self.spec)
         host.engine.start(name)
-        wait_until_up(
-            host,
-            name,
-            self.timeout,
-            log=lambda: engine_log(host, name, LOG_LINES),
-            restarts=lambda: engine_restarts(host, name),
-        )
+        wait_until_up(host, name, self.timeout)
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
