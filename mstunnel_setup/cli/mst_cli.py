@@ -344,7 +344,7 @@ simple_command(
     upgrade_app,
     "refresh",
     "Fetch the list of releases from the release feed.",
-    "operations.upgrade.releases:fetch_now",
+    "operations.upgrade.feed:fetch_now",
 )
 
 
@@ -353,9 +353,9 @@ def import_releases(
     archive: Annotated[Path, typer.Argument(help="Archive of the release feed.", metavar="FILE")],
 ) -> Work:
     """Import the list of releases from a file, on a server that cannot reach the feed."""
-    from mstunnel_setup.operations.upgrade import releases
+    from mstunnel_setup.operations.upgrade import feed
 
-    return lambda operator: releases.fetch_now(operator, archive)
+    return lambda operator: feed.fetch_now(operator, archive)
 
 
 simple_command(
@@ -481,8 +481,8 @@ def capture(
     """Record the traffic of a client or an interface, bounded in time and size."""
     from mstunnel_setup.operations import sessions
 
-    bounds = sessions.CaptureBounds(seconds, megabytes * 1_000_000)
-    return lambda operator: sessions.capture(operator, what, file, bounds)
+    largest = megabytes * 1_000_000
+    return lambda operator: sessions.capture(operator, what, file, seconds=seconds, largest=largest)
 
 
 SettingName = Annotated[str, typer.Argument(help="For example TRACE_SESSIONS.")]

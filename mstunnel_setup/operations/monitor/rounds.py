@@ -233,14 +233,15 @@ class GatewayMonitor:
 
     def _feed(self) -> None:
         """Refresh the release feed, where there is one. Raises LockedError: the next round does it."""
-        from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
-
         now = self._clock.monotonic()
-        if now >= self._next["feed"] and (feed := read_feed(self._files)) is not None:
-            # A command that refreshes it uses the same files; others need not wait for a server that is slow.
-            with exclusive(self._files, self._clock, paths.FEED_LOCK):
-                self._next["feed"] = now + _FEED_PAUSE
-                releases.fetch(self.operator, feed)
+        if now < self._next["feed"] or (settings := read_feed(self._files)) is None:
+            return
+        from mstunnel_setup.operations.upgrade import feed  # noqa: PLC0415 (see above)
+
+        # A command that refreshes it uses the same files; others need not wait for a server that is slow.
+        with exclusive(self._files, self._clock, paths.FEED_LOCK):
+            self._next["feed"] = now + _FEED_PAUSE
+            feed.fetch(self.operator, settings)
 
     def _offer(self) -> None:
         """Offer the agent the release that it may request."""
@@ -275,13 +276,13 @@ class GatewayMonitor:
 
     def _carry_out(self, run: "Run", request: AgentRequest) -> None:
         """Carry out the upgrade that the agent requests. Raises StepError: it is not allowed."""
-        from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
         from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.version import release_names  # noqa: PLC0415 (see above)
 
         now, images = self._clock.now(), request.images()
         catalogue = offered(run.files, now)
         upgrades.admit(run.files, catalogue, request, now)
-        name = releases.release_names(catalogue, images)[0]
+        name = release_names(catalogue, images)[0]
         self.tell(log_lines.UPGRADE_BEGUN(release=name))
         minutes = catalogue.drain_minutes
         upgrade = upgrade_run.UpgradeRequest(name, images, "agent", drain_minutes=minutes)

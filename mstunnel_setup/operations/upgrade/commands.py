@@ -22,9 +22,14 @@ from mstunnel_setup.exchange.upgrade_history import (
 )
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.upgrade.notices import upgrade_failed
-from mstunnel_setup.operations.upgrade.releases import release_names
-from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
+from mstunnel_setup.operations.upgrade.run import (
+    UpgradeRequest,
+    finish,
+    running,
+    upgrade_failed,
+    upgrade_to,
+)
+from mstunnel_setup.operations.version import release_names
 
 NO_RELEASES = declare(
     UsageError,

@@ -13,6 +13,7 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SetupError, StepError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.mailbox import Reply, ReplyState, write_reply
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.exchange.upgrade_history import (
@@ -46,6 +47,19 @@ class UpgradeRequest:
     rejects_source: bool = False
     passes_over: Digests | None = None
     drain_minutes: int = 0
+
+
+def upgrade_failed(upgrade: Upgrade) -> EngineError:
+    """The error for an upgrade that failed, with what serves now."""
+    begun = upgrade.outcome is not UpgradeOutcome.NOT_BEGUN
+    return EngineError(
+        "upgrade-failed",
+        "the upgrade to {release} failed: {reason}; {kept}",
+        hint="Fix the cause, then run `mst-cli upgrade apply` again. See `mst-cli upgrade history`.",
+        release=upgrade.release,
+        reason=upgrade.reason,
+        kept=text("the earlier release is in use again") if begun else text("nothing was changed"),
+    )
 
 
 def running(run: Run) -> ImagePair:

@@ -51,7 +51,7 @@ def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(
             seen.append({path.name: path.stat().st_size for path in disk.iterdir()})
 
     monkeypatch.setattr(sessions, "record", record)
-    result = sessions.capture(OPERATOR, "tun0", "/c.pcap", sessions.CaptureBounds(1, 10_000))
+    result = sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000)
     assert [list(sizes.values()) for sizes in seen] == [[24], [1024], [2024]], "it grows on the disk"
     assert not any("c.pcap" in sizes for sizes in seen), "under another name until it is whole"
     assert (result.data["packets"], result.data["bytes"]) == (2, 2024)
@@ -63,7 +63,7 @@ def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(
 def test_a_large_one_is_not_in_memory(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording(monkeypatch, HEADER, *[bytes(1_000_000)] * 50)
     tracemalloc.start()
-    sessions.capture(OPERATOR, "tun0", "/c.pcap", sessions.CaptureBounds(1, 100_000_000))
+    sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=100_000_000)
     _now, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (disk / "c.pcap").stat().st_size == 50_000_024
@@ -72,9 +72,7 @@ def test_a_large_one_is_not_in_memory(disk: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_an_interruption_keeps_what_there_is(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording(monkeypatch, HEADER, PACKET, KeyboardInterrupt())
-    assert (
-        sessions.capture(OPERATOR, "tun0", "/c.pcap", sessions.CaptureBounds(1, 10_000)).data["packets"] == 1
-    )
+    assert sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000).data["packets"] == 1
     assert (disk / "c.pcap").read_bytes() == HEADER + PACKET
 
 
@@ -87,5 +85,5 @@ def test_without_a_packet_or_after_a_failure_there_is_no_file(
     before = () if isinstance(failure, KeyboardInterrupt) else (HEADER, PACKET)
     recording(monkeypatch, *before, failure)
     with pytest.raises(type(failure)):
-        sessions.capture(OPERATOR, "tun0", "/c.pcap", sessions.CaptureBounds(1, 10_000))
+        sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000)
     assert list(disk.iterdir()) == []

@@ -27,7 +27,6 @@ from mstunnel_setup.operations import backup, component, sessions, status, versi
 from mstunnel_setup.operations.backup import pack, unpack
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.diagnose import known_secrets
-from mstunnel_setup.operations.upgrade import releases
 from mstunnel_setup.transaction.receipt import Receipt
 from tests.refusals import refused
 from tests.unit.fakes import FakeEngine, ports_of
@@ -256,9 +255,9 @@ def test_the_images_that_the_program_brings_are_named_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = ReleaseImages(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}", "images.tar", "")
-    monkeypatch.setattr(releases, "release_images", lambda: own)
-    assert releases.release_names(ReleaseCatalogue(()), Digests(own.gateway, own.agent)) == [__version__]
-    assert releases.release_names(ReleaseCatalogue(()), Digests(own.agent, own.gateway)) == []
+    monkeypatch.setattr(version, "release_images", lambda: own)
+    assert version.release_names(ReleaseCatalogue(()), Digests(own.gateway, own.agent)) == [__version__]
+    assert version.release_names(ReleaseCatalogue(()), Digests(own.agent, own.gateway)) == []
 
 
 def test_a_version_names_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

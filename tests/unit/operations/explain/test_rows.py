@@ -238,9 +238,7 @@ def test_the_worst_finding_decides_about_the_certificate(severity: Severity, res
 
 
 def test_a_gateway_that_is_down_leaves_nothing_that_pretends_to_be_known() -> None:
-    down = facts(
-        INTRANET, health="unhealthy", sessions=None, banned=None, served=None, log=None, certificate_days=None
-    )
+    down = facts(INTRANET, health="unhealthy", sessions=None, served=None, certificate_days=None)
     assert results(replace(down, dns={})) == {
         "gateway": "problem",
         **dict.fromkeys(

@@ -23,8 +23,8 @@ from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, wri
 from mstunnel_setup.install.installed import MONITOR_UNIT
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.operations.status import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.operations.upgrade import commands
-from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
 from tests.unit.clocks import START
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.fakes import FakeSystemd, ports_of

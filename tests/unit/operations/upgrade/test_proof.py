@@ -23,13 +23,14 @@ from mstunnel_setup.operations.upgrade.proof import (
     drain,
     reached_address,
     reaches_inside,
+    refused_addresses,
     reopen,
 )
 from tests.unit.clocks import START, FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.install.scenes import FakePrompter, context_of
 
-PHONE, STRANGER = "192.0.2.7", "198.51.100.9"
+PHONE, LAPTOP, STRANGER = "192.0.2.7", "2001:db8::7", "198.51.100.9"
 
 
 @dataclass
@@ -164,6 +165,23 @@ def test_without_refusing_new_connections_there_is_no_drain() -> None:
     drain(gateway.context, 443, minutes=60)
     assert gateway.clock.naps == []
     assert "Could not process rule" in gateway.said[0]
+
+
+def test_refusals_are_found_in_the_log_of_the_gateway() -> None:
+    """The lines of ocserv 1.3.0 for a good start, two bad tokens, and a cookie of an earlier release."""
+    log = f"""
+mstunnel-gateway: configuration or certificate changed: reload
+listening (TCP) on [::]:443...
+ocserv-oidc: Token malformed - no kid
+
+worker: {PHONE} worker-auth.c:1745: failed authentication for ''
+ocserv-oidc: Token required claims validation failed
+
+2026-11-25T19:00:00Z worker[ada]: {LAPTOP} worker-auth.c:1745: failed authentication for 'ada'
+worker: {STRANGER} failed cookie authentication attempt
+worker: [unknown] worker-auth.c:1745: failed authentication for ''
+"""
+    assert refused_addresses(log) == {PHONE, LAPTOP}
 
 
 URL = "http://intranet.example/"
