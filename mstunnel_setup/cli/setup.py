@@ -105,13 +105,13 @@ def steps() -> Work:
         for scope, steps in ROOTLESS.items()
         for item in steps
     ]
-    rows = [(item["name"], item["title"]) for item in listed]
-    of_account = [(item["name"], f"{item['title']} ({item['by']})") for item in rootless]
-    lines = [
-        *(Line(f"{name:12} {title}", name, title) for name, title in rows),
-        *("", text("Without root (--rootless):")),
-        *(Line(f"{name:12} {title}", name, title) for name, title in of_account),
+    rows = [
+        *((item["name"], item["title"]) for item in listed),
+        ("", ""),
+        (text("Without root (--rootless):"), ""),
+        *((item["name"], f"{item['title']} ({item['by']})") for item in rootless),
     ]
+    lines = [Line(f"{name:12} {title}", name, title) if title else name for name, title in rows]
     return lambda _operator: Result(data={"steps": listed, "rootless": rootless}, text=lines)
 
 

@@ -23,7 +23,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.component import health
+from mstunnel_setup.operations.component import container_health
 from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
 from mstunnel_setup.operations.sessions import ask
 from mstunnel_setup.operations.upgrade.proof import refused_addresses
@@ -176,7 +176,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
     ports = run.context.host
     served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
     try:
-        state = health(containers.state_of(ports, paths.SERVER))
+        state = container_health(containers.state_of(ports, paths.SERVER))
     except SetupError as error:
         state = text("in an unknown state: {message}", message=error.message)
     inside = _Inside(ports) if state == "healthy" else None

@@ -23,7 +23,7 @@ from mstunnel_setup.install.installed import MONITOR_UNIT, complete, journal_of,
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerHealth, health
+from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerHealth, container_health
 from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.operations.settings import check_environment
 from mstunnel_setup.operations.upgrade.run import upgrade_failed
@@ -205,7 +205,7 @@ def _container(ports: Host, name: str) -> ContainerReport:
     running = found is not None and found.status == "running"
     return ContainerReport(
         state="absent" if found is None else found.status,
-        health=health(found),
+        health=container_health(found),
         image_digest=None if found is None else found.image_digest,
         reason=None if running else _reason(ports, f"{name}.service"),
     )

@@ -253,7 +253,7 @@ class TerminalConsole(NoPrompts):
             found = [
                 row[0] for number, row in numbered if typed.lower() == row[0].lower() or typed == str(number)
             ]
-            found = found[:1] or [row[0] for row in rows if wanted in map(_comparable, row[1:2])]
+            found = found[:1] or [row[0] for row in rows if wanted == one_line(row[1]).casefold()]
             if len(found) == 1:
                 return found[0]
             near = [item for item in numbered if wanted in "".join(item[1][1:2]).casefold()]
@@ -328,10 +328,6 @@ class TerminalConsole(NoPrompts):
             "the input ended before the question was answered",
             hint="Run the command at a terminal, or give the answers with --answers and --unattended.",
         )
-
-
-def _comparable(cell: str) -> str:
-    return one_line(cell).casefold()
 
 
 _BORDER = 2

@@ -21,7 +21,7 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
 from mstunnel_setup.certificates.certificate import Identity, extension, issuer_title, serial_number, title
 from mstunnel_setup.certificates.errors import KEY_MODE, PAGE
-from mstunnel_setup.certificates.judge import days_left
+from mstunnel_setup.certificates.judge import days_left, finding_data
 from mstunnel_setup.certificates.judge_leaf import shown_names
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint
 from mstunnel_setup.install import certificate_source, device_certificates
@@ -139,13 +139,9 @@ def check(operator: Operator) -> Result:
         )
         for item in found
     )
-    findings = (
-        CertificateFinding(id=item.code, severity=item.severity, message=item.message, hint=item.hint)
-        for item in found
-    )
     return Result(
         "warning" if severities & {Severity.ERROR, Severity.WARNING} else "ok",
-        CertificateFindings(findings=tuple(findings)).data,
+        {"findings": [finding_data(item) for item in found]},
         text=lines or [text("No problem found with the certificate.")],
         exit_code=ExitCode.CERTIFICATE if Severity.ERROR in severities else ExitCode.DONE,
     )

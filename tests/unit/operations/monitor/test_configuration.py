@@ -295,22 +295,20 @@ def test_another_port_waits_for_the_container(host: Host) -> None:
 UNTIL = START + timedelta(hours=VERBOSE_HOURS)
 
 
-def test_the_debug_level_comes_from_env_sh(host: Host) -> None:
-    host.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=3\n")
+@pytest.mark.parametrize(
+    ("setting", "level"), [(b"DEBUG_LEVEL=3\n", b"3"), (b'mst_verbose_log="true"\n', b"4")]
+)
+def test_the_level_comes_from_env_sh(host: Host, setting: bytes, level: bytes) -> None:
+    """In our words and in the vendor's."""
+    host.files.write(paths.ENVIRONMENT, setting)
     host.monitor.keep_level()
-    assert b"log-level = 3\n" in host.conf()
+    assert b"log-level = %s\n" % level in host.conf()
     assert host.looks == [host.conf()], "the gateway is notified"
 
     host.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=$(id)\n")
     with refused(SetupError, "environment-line-invalid"):
         host.monitor.keep_level()
-    assert b"log-level = 3\n" in host.conf()
-
-
-def test_the_vendor_s_verbose_setting_comes_from_env_sh(host: Host) -> None:
-    host.files.write(paths.ENVIRONMENT, b'mst_verbose_log="true"\n')
-    host.monitor.keep_level()
-    assert b"log-level = 4\n" in host.conf()
+    assert b"log-level = %s\n" % level in host.conf()
 
 
 def test_the_verbose_mode_begins_and_ends_by_the_clock(host: Host) -> None:

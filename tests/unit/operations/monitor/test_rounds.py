@@ -27,7 +27,7 @@ from tests.unit.clocks import FakeClock
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.fakes import FakeSystemd, Forgetful, ports_of
 from tests.unit.install.scenes import container
-from tests.unit.operations.monitor.asking import Asking
+from tests.unit.operations.monitor.conftest import Asking
 from tests.unit.operators import operator_of
 
 
