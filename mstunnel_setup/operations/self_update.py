@@ -30,7 +30,7 @@ from mstunnel_setup.install.steps import program
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.http import LARGEST, HttpSession
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.upgrade.feed import alone, fetch, require_feed
+from mstunnel_setup.operations.upgrade.feed import refreshed
 
 _NEW, _PREVIOUS = f"{PROGRAM_UPDATES}/new", f"{PROGRAM_UPDATES}/previous"
 _MODE = 0o755
@@ -63,9 +63,7 @@ def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result:
     _refuse_unmanaged(operator)
     if rollback:
         return _rollback(operator)
-    feed = require_feed(operator)
-    with alone(operator):
-        fetch(operator, feed)
+    feed, _releases = refreshed(operator)
     known = read_feed_record(operator.files)
     offer = known.program if known else None
     if offer is None:

@@ -154,12 +154,18 @@ class App(typer.Typer):
         """Declare a command."""
         return super().command(name, cls=cls, **options)
 
+    def group(self, name: str, about: str) -> "App":
+        """The commands below the word `name`."""
+        group = new_group()
+        self.add_typer(group, name=name, help=about)
+        return group
 
-def new_group(about: str = "") -> App:
-    """Commands below one word, with the help `about`; common options may stand before their names."""
+
+def new_group() -> App:
+    """Commands below one word; common options may stand before their names."""
     group = App(cls=Word, **STYLE)
 
-    @group.callback(help=about, invoke_without_command=True)
+    @group.callback(help="", invoke_without_command=True)
     @with_options
     def options(context: typer.Context, common: CommonOptions) -> None:
         """Commands find the options in the context; without a command the help is shown."""

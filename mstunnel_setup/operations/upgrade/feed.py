@@ -7,7 +7,6 @@ mixed from several versions. What is known of the feed is one file here, replace
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -72,9 +71,7 @@ _REASONS: Final[Mapping[type[Exception], str]] = {
 
 def fetch_now(operator: Operator, archive: Path | None = None) -> Result:
     """Refresh the feed from its address, or from a tar file of its publisher; the releases that it offers."""
-    feed = require_feed(operator)
-    with alone(operator):
-        catalogue = fetch(operator, feed, archive)
+    _feed, catalogue = refreshed(operator, archive)
     known = read_feed_record(operator.files)
     expires = known.expires if known else None
     newest = catalogue.newest.name if catalogue.newest else None
@@ -90,8 +87,8 @@ def fetch_now(operator: Operator, archive: Path | None = None) -> Result:
     return Result("ok", data, text=[shown])
 
 
-def require_feed(operator: Operator) -> Feed:
-    """The feed of this server. Raises UsageError `feed-missing`."""
+def refreshed(operator: Operator, archive: Path | None = None) -> tuple[Feed, ReleaseCatalogue]:
+    """The feed of this server, and the releases that it offers now. Raises UsageError `feed-missing`."""
     feed = read_feed(operator.files)
     if feed is None:
         raise UsageError(
@@ -100,14 +97,9 @@ def require_feed(operator: Operator) -> Feed:
             hint='Write url = "https://…" and root = "FILE" into {settings}, then run the command again.',
             settings=SETTINGS,
         )
-    return feed
-
-
-@contextmanager
-def alone(operator: Operator) -> Iterator[None]:
-    """Neither beside the monitor's refresh nor beside an uninstallation, which removes the files."""
+    # Neither beside the monitor's refresh nor beside an uninstallation, which removes the files.
     with run_lock(operator, paths.FEED_LOCK), run_lock(operator):
-        yield
+        return feed, fetch(operator, feed, archive)
 
 
 def fetch(operator: Operator, feed: Feed, archive: Path | None = None) -> ReleaseCatalogue:
