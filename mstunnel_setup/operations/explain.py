@@ -13,9 +13,9 @@ from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import fold, folded, joined, plain, text
-from mstunnel_setup.gateway.fixed_rules import rule_of
 from mstunnel_setup.gateway.occtl import judge_word
 from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
+from mstunnel_setup.gateway.oidc import rule_of
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations import explain_facts, token_rules

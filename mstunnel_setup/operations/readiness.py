@@ -17,6 +17,7 @@ from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold, fold_all, folded, joined, text
+from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.run_answers import with_release_images
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
@@ -28,8 +29,7 @@ from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import Platforms, endpoints_of, platforms, remedies, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import inbound
-from mstunnel_setup.readiness.facts.account import AccountFacts, AccountReader
-from mstunnel_setup.readiness.facts.certificate import CertificatePlace
+from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.parse import json_object
 from mstunnel_setup.readiness.facts.section import Settings
@@ -200,8 +200,9 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
     read_account = _account(operator, request, answers, roots_of(examiner.files, ca_pem), examiner)
     before = request.scope != _ALL and read_account is not None
     named = answers.certificate
+    chain, *further = named.chain or ("",)
 
-    def passphrase() -> bytes | None:
+    def passphrase(_reference: str | None) -> bytes | None:
         protect = operator.secrets.register
         return reveal(named.passphrase, operator.files, protect, may_be_empty=True).encode() or None
 
@@ -214,7 +215,10 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
             offline=bool(answers.images.archive),
         ),
         deadline=request.timeout,
-        certificate=CertificatePlace(named.chain, named.key or "", named.pfx or "", passphrase),
+        certificate=IdentitySource(
+            chain=chain, further=tuple(further), key=named.key or "", pfx=named.pfx or ""
+        ),
+        passphrase=passphrase,
         address=request.address,
         site=answers.site or "",
         ca_pem=ca_pem,
@@ -265,7 +269,7 @@ def _account(
             secret=partial(reveal, files=operator.files, protect=operator.secrets.register),
         )
         try:
-            return AccountReader(http, examiner.clock, cloud_of(answers), enter).account()
+            return ask_tenant(http, examiner.clock, cloud_of(answers), enter)
         finally:
             http.close()
 

@@ -11,8 +11,7 @@ from typing import Final
 
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object
-from mstunnel_setup.gateway.fixed_rules import FURTHER_CLAIMS
-from mstunnel_setup.gateway.oidc import CLAIM_RULES, Comparison
+from mstunnel_setup.gateway.oidc import CLAIM_RULES, FURTHER_CLAIMS, Comparison
 
 _SHOWN: Final = 80
 _LONGEST_KEY_NAME: Final = 128

@@ -94,7 +94,7 @@ def administrator(context: Context, further: Sequence[str] = ()) -> Graph:
         client_id=lambda: client_id(context, permissions),
         secret=context.secret,
     )
-    require_intune_role(token.token())
+    require_intune_role(token())
     return Graph(http, cloud_of(context.answers), token, host.clock)
 
 

@@ -10,10 +10,10 @@ from mstunnel_setup.base.errors import SignInError
 from mstunnel_setup.install.tenant_sign_in import sign_in
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.tenant.token_sources import AccessToken
+from mstunnel_setup.tenant.token_sources import TokenSource
 
 
-def _sign_in(root: Path, **given: str) -> AccessToken:
+def _sign_in(root: Path, **given: str) -> TokenSource:
     unused: Any = None
     answers = merge({f"sign_in.{name}": value for name, value in given.items()}, {})
     return sign_in(
@@ -32,7 +32,7 @@ def test_a_token_file_is_read_on_this_machine_without_any_request(tmp_path: Path
     """As every file that an administrator names, it does not lie below `--root`."""
     (tmp_path / "token").write_text("a-token\n")
     source = _sign_in(tmp_path / "root", method="token-file", token_file=str(tmp_path / "token"))
-    assert source.token() == "a-token"
+    assert source() == "a-token"
 
 
 def test_an_application_needs_its_tenant(tmp_path: Path) -> None:

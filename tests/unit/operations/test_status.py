@@ -244,7 +244,7 @@ def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
 def test_status_warns_of_what_waits_for_a_person(tmp_path: Path, code: str, said: list[str]) -> None:
     files = Files(tmp_path)
     files.make_directories(paths.AGENT_STATE)
-    verdict = UpgradeDecision(begin=False, code=code, reason="look at gw1")
+    verdict = UpgradeDecision(code, "look at gw1")
     write_standing(files, standing(verdict, START, None))
     assert codes(waiting_notices(files)) == said
 

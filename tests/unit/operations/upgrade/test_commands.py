@@ -209,7 +209,7 @@ def check(files: Files, monkeypatch: pytest.MonkeyPatch, runs: str = "b") -> Res
 
 
 def decided(files: Files, code: str, reason: str, window: Window | None = None) -> None:
-    write_standing(files, standing(UpgradeDecision(begin=False, code=code, reason=reason), START, window))
+    write_standing(files, standing(UpgradeDecision(code, reason), START, window))
 
 
 def test_it_says_what_the_upgrade_waits_for_and_since_when_that_is_known(
@@ -254,7 +254,7 @@ def test_a_window_that_does_not_follow_the_clocks_says_so(
 def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict = UpgradeDecision(begin=False, code="up-to-date", reason="release 3.0 is running")
+    verdict = UpgradeDecision("up-to-date", "release 3.0 is running")
     write_standing(files, standing(verdict, START, None, HIDDEN_BY_GRAPH))
     result = check(files, monkeypatch)
     assert object_of(result, "decision")["unseen"] == ["approval", "releases", "state"]
