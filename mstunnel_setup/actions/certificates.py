@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from cryptography.hazmat.primitives import hashes
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import Composite, FileAction, Link, PlacedFile, WriteFile
@@ -223,7 +224,7 @@ class CreateAgentCredential(FileAction):
         if hashlib.sha256(content).hexdigest() == tested.get(TESTED_SHA256):
             return datetime.fromisoformat(str(tested["not_after"])) > host.clock.now()
         try:
-            return read_agent_credential(content).not_after > host.clock.now()
+            return read_agent_credential(content).not_valid_after_utc > host.clock.now()
         except SetupError:
             return False
 
@@ -237,8 +238,8 @@ class CreateAgentCredential(FileAction):
         credential = read_agent_credential(content)
         return {
             TESTED_SHA256: hashlib.sha256(content).hexdigest(),
-            "not_after": credential.not_after.isoformat(),
-            "certificate_sha256": hashlib.sha256(credential.certificate_der).hexdigest(),
+            "not_after": credential.not_valid_after_utc.isoformat(),
+            "certificate_sha256": credential.fingerprint(hashes.SHA256()).hex(),
         }
 
 
