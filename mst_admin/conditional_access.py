@@ -21,7 +21,7 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, plain, text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph import is_guid
-from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_admin import POLICIES, AdminGraph
 from mstunnel_setup.tenant.wire import (
     APPLICATION_READ,
     APPLICATION_READ_WRITE,
@@ -238,9 +238,9 @@ def apply(
     for item in review.due:
         try:
             if item.change is not None and item.change.identifier:
-                graph.update_policy(item.change.identifier, item.sent)
+                graph.update(POLICIES, item.change.identifier, item.sent)
             else:
-                graph.create_policy(item.sent)
+                graph.create(POLICIES, item.sent)
         except SetupError as error:
             message = text("{title}: {problem}", title=item.declared.title, problem=error.message)
             notice = Problem(error.code, message, error.hint)
@@ -289,7 +289,7 @@ def _review(
                 "command again."
             ),
         )
-    present = graph.policies()
+    present = graph.objects(POLICIES)
     planned = [*plan_policies(declared, present, enable=enable)]
     return graph, PolicyReview(declared, present, planned, _evaluate(graph, users))
 

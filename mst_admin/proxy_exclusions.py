@@ -14,6 +14,7 @@ from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.tenant.graph_admin import PROFILES
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 
 _LIST = "proxyExclusionList"
@@ -65,7 +66,7 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
     data = {"id": found.id, "before": present, "after": entries}
     if entries == present:
         return Result("unchanged", data, judged.warnings, text=[text("Nothing to change.")])
-    graph.update_profile(found.id, {"@odata.type": found.odata_type, _LIST: entries})
+    graph.update(PROFILES, found.id, {"@odata.type": found.odata_type, _LIST: entries})
     lines = [
         text(
             "Exclusions of {display_name}: {entries} (before: {present}).",

@@ -32,7 +32,7 @@ from mst_admin.objects.parts import without_empty
 from mst_admin.objects.profile_wire import PresentProfile, is_for_ios, is_tunnel_profile
 from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, AdminGraph
+from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, PROFILES, AdminGraph
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, MobileApp
 
 _PACKAGE: Final = "packageId"
@@ -122,26 +122,26 @@ class AppKind(FileKind[StoreAppObject, PresentApp]):
             kind, identifier = PLAY_APP, graph.add_play_app(change.after[_PACKAGE])
         else:
             body = {name: value for name, value in change.after.items() if name != ASSIGNMENTS}
-            kind, identifier = IOS_APP, graph.create_app_object(MOBILE_APPS, body).id
+            kind, identifier = IOS_APP, graph.create(MOBILE_APPS, body).id
         _assign(change, identifier, kind, graph)
 
     @override
     def update(self, change: Change, references: References) -> None:
         graph, kind = references.graph, change.before[TYPE]
         if body := {name: value for name, value in change.after.items() if name != ASSIGNMENTS}:
-            graph.update_app_object(MOBILE_APPS, change.identifier, {**body, TYPE: kind})
+            graph.update(MOBILE_APPS, change.identifier, {**body, TYPE: kind})
         if ASSIGNMENTS in change.after:
             _assign(change, change.identifier, kind, graph)
 
     @override
     def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_app_object(MOBILE_APPS, change.identifier)
+        references.graph.delete(MOBILE_APPS, change.identifier)
 
     @override
     def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentApp]:
         """All apps that declarations can speak about, or those with this name, id, or id in a store."""
         key, found = wanted.casefold(), []
-        for app in graph.app_objects(MOBILE_APPS):
+        for app in graph.objects(MOBILE_APPS):
             names = {app.id, app.display_name.casefold(), app.identifier.casefold(), PresentApp(app).key}
             if not wanted or key in names:
                 found.append(app)
@@ -184,11 +184,13 @@ def _assign(change: Change, identifier: str, kind: str, graph: AdminGraph) -> No
         wanted = settings.pop(VPN, None)
         if wanted is not None:
             named = [
-                found for found in graph.profiles(wanted) if is_tunnel_profile(found) and is_for_ios(found)
+                found
+                for found in graph.objects(PROFILES, wanted)
+                if is_tunnel_profile(found) and is_for_ios(found)
             ]
             profile = only(named, "profile", wanted)
             if profile is None:
                 raise PROFILE_UNKNOWN(name=wanted)
             settings[VPN_ID] = profile.id
         assignments.append({**item, TYPE: "#microsoft.graph.mobileAppAssignment", "settings": settings})
-    graph.assign_app_object(MOBILE_APPS, identifier, assignments)
+    graph.assign(MOBILE_APPS, identifier, assignments)

@@ -56,13 +56,14 @@ from mstunnel_setup.tenant.graph_admin import (
     IOS_PROTECTIONS,
     MANAGED_APP_CONFIGURATIONS,
     MOBILE_APPS,
+    PROFILES,
     AdminGraph,
-    AppCollection,
+    GraphCollection,
 )
 from mstunnel_setup.tenant.wire import IntuneObject
 from mstunnel_setup.tenant.wire_apps import MobileApp
 
-_COLLECTIONS: Final[Mapping[str, AppCollection[IntuneObject]]] = {
+_COLLECTIONS: Final[Mapping[str, GraphCollection[IntuneObject]]] = {
     IOS_TYPE: DEVICE_APP_CONFIGURATIONS,
     ANDROID_TYPE: DEVICE_APP_CONFIGURATIONS,
     MANAGED_TYPE: MANAGED_APP_CONFIGURATIONS,
@@ -87,7 +88,7 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
     def create(self, change: Change, references: References) -> None:
         kind = change.after[TYPE]
         body = self.properties(change, kind, references)
-        created = references.graph.create_app_object(_COLLECTIONS[kind], body)
+        created = references.graph.create(_COLLECTIONS[kind], body)
         self._complete(change, created.id, kind, references.graph)
 
     @override
@@ -95,12 +96,12 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
         kind = change.before[TYPE]
         if body := self.properties(change, kind, references):
             changed = {**body, TYPE: kind}
-            references.graph.update_app_object(_COLLECTIONS[kind], change.identifier, changed)
+            references.graph.update(_COLLECTIONS[kind], change.identifier, changed)
         self._complete(change, change.identifier, kind, references.graph)
 
     @override
     def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_app_object(_COLLECTIONS[change.before[TYPE]], change.identifier)
+        references.graph.delete(_COLLECTIONS[change.before[TYPE]], change.identifier)
 
     def _complete(self, change: Change, identifier: str, kind: str, graph: AdminGraph) -> None:
         """Write what Graph changes through separate actions."""
@@ -111,7 +112,7 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
             graph.target_apps(of, identifier, apps)
         if ASSIGNMENTS in change.after:
             assigned = [{"target": dict(item)} for item in change.after[ASSIGNMENTS]]
-            graph.assign_app_object(of, identifier, assigned)
+            graph.assign(of, identifier, assigned)
 
 
 class AppConfigurationKind(AppPolicyKind[AppConfigurationObject, PresentAppConfiguration]):
@@ -191,14 +192,14 @@ class AppConfigurationKind(AppPolicyKind[AppConfigurationObject, PresentAppConfi
                 body |= {"targetedAppManagementLevels": "unspecified", "appGroupType": "selectedPublicApps"}
                 body["apps"] = _managed_apps(change.after)
         elif names:
-            apps, is_ios = references.graph.app_objects(MOBILE_APPS), BUNDLES in change.after
+            apps, is_ios = references.graph.objects(MOBILE_APPS), BUNDLES in change.after
             ids = [identifier for name in names for identifier in app_ids(apps, name, is_ios=is_ios)]
             body |= {"targetedMobileApps": ids} | ({} if is_ios else {"packageId": f"app:{names[0]}"})
         return body
 
     @override
     def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentAppConfiguration]:
-        found = read_app_configurations(graph, graph.app_objects(MOBILE_APPS), wanted)
+        found = read_app_configurations(graph, graph.objects(MOBILE_APPS), wanted)
         return [item for item in found if wanted or is_about_tunnel(item)]
 
     @override
@@ -211,7 +212,7 @@ class AppConfigurationKind(AppPolicyKind[AppConfigurationObject, PresentAppConfi
     ) -> tuple[AppConfigurationObject, TenantObjects]:
         return declared, TenantObjects(
             profiles=tuple(read_profiles(graph)),
-            mobile_apps=tuple(graph.app_objects(MOBILE_APPS)),
+            mobile_apps=tuple(graph.objects(MOBILE_APPS)),
             app_configurations=tuple(present),
         )
 
@@ -231,7 +232,7 @@ def read_app_configurations(
         return not wanted or wanted.casefold() in {found.id.casefold(), found.display_name.casefold()}
 
     known = {app.id: app.identifier for app in apps}
-    for found in graph.app_objects(DEVICE_APP_CONFIGURATIONS):
+    for found in graph.objects(DEVICE_APP_CONFIGURATIONS):
         if found.odata_type in {IOS_TYPE, ANDROID_TYPE} and is_wanted(found):
             assignments = graph.app_assignments(DEVICE_APP_CONFIGURATIONS, found.id)
             package = str((found.model_extra or {}).get("packageId") or "").removeprefix("app:")
@@ -239,7 +240,7 @@ def read_app_configurations(
             yield PresentAppConfiguration(
                 found, found.odata_type == IOS_TYPE, tuple(sorted(names)), tuple(assignments)
             )
-    for policy in graph.app_objects(MANAGED_APP_CONFIGURATIONS):
+    for policy in graph.objects(MANAGED_APP_CONFIGURATIONS):
         if is_wanted(policy):
             targeted = graph.targeted_apps(MANAGED_APP_CONFIGURATIONS, policy.id)
             assignments = graph.app_assignments(MANAGED_APP_CONFIGURATIONS, policy.id)
@@ -307,7 +308,9 @@ def _looked_up(entry: Wire, references: References) -> Body:
     if entry["name"] == ROOTS_KEY and (names := root_names(entry["value"])):
         roots = []
         for name in names:
-            found = [item for item in references.graph.profiles(name) if item.odata_type in ROOT_PLATFORMS]
+            found = [
+                item for item in references.graph.objects(PROFILES, name) if item.odata_type in ROOT_PLATFORMS
+            ]
             if not found:
                 raise TRUSTED_ROOT_UNKNOWN(name=name)
             roots.append(found[0])

@@ -22,7 +22,7 @@ from mst_admin.objects.site import Resolve, SiteObject, site_object
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.tenant.graph import is_guid
-from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, SITES, AdminGraph
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelSite
 
 
@@ -70,15 +70,17 @@ class References:
         """The id of the server configuration with this name or id. Raises TenantError."""
 
         def find() -> TunnelConfiguration | None:
-            named = only(self.graph.configurations(wanted), "server configuration", wanted)
-            everything = iter(() if named else self.graph.configurations())
+            named = only(self.graph.objects(CONFIGURATIONS, wanted), "server configuration", wanted)
+            everything = iter(() if named else self.graph.objects(CONFIGURATIONS))
             return named or next((item for item in everything if item.id == wanted.lower()), None)
 
         return self._id("server configuration", "config", wanted, find)
 
     def site_id(self, wanted: str) -> str:
         """The id of the site with this name. Raises TenantError."""
-        return self._id("site", "site", wanted, lambda: only(self.graph.site_list(wanted), "site", wanted))
+        return self._id(
+            "site", "site", wanted, lambda: only(self.graph.objects(SITES, wanted), "site", wanted)
+        )
 
     def _id(self, what: str, command: str, wanted: str, find: Callable[[], HasId | None]) -> str:
         with self._lock:

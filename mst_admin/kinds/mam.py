@@ -175,7 +175,7 @@ def read_protections(
     tunnels = [name.removesuffix(ending) for name in found_names if name.endswith(ending)]
     names = {f"{name}{PROTECTION}".casefold() for name in (*tunnels, *declared)}
     for of in (ANDROID_PROTECTIONS, IOS_PROTECTIONS):
-        for found in graph.app_objects(of):
+        for found in graph.objects(of):
             if found.display_name.casefold() in names:
                 apps = tuple(sorted(item.identifier for item in graph.targeted_apps(of, found.id)))
                 assignments = tuple(graph.app_assignments(of, found.id))

@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 
@@ -53,7 +54,7 @@ from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import is_guid
-from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_admin import PROFILES, AdminGraph
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
 _SITE = "site"
@@ -66,20 +67,20 @@ class DeviceConfigurationKind(Kind[Declared, PresentProfile]):
 
     @override
     def create(self, change: Change, references: References) -> None:
-        created = references.graph.create_profile(_properties(change, references))
-        references.graph.assign(created.id, change.after[ASSIGNMENTS])
+        created = references.graph.create(PROFILES, _properties(change, references))
+        _assign(references.graph, created.id, change)
 
     @override
     def update(self, change: Change, references: References) -> None:
         graph = references.graph
         if body := _properties(change, references):
-            graph.update_profile(change.identifier, {**body, TYPE: change.before[TYPE]})
+            graph.update(PROFILES, change.identifier, {**body, TYPE: change.before[TYPE]})
         if ASSIGNMENTS in change.after:
-            graph.assign(change.identifier, change.after[ASSIGNMENTS])
+            _assign(graph, change.identifier, change)
 
     @override
     def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_profile(change.identifier)
+        references.graph.delete(PROFILES, change.identifier)
 
 
 class TrustedRootKind(DeviceConfigurationKind[TrustedRootObject]):
@@ -260,7 +261,7 @@ class ProfileKind(DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject
 
     @override
     def all(self, graph: AdminGraph) -> Sequence[PresentProfile]:
-        return [PresentProfile(item) for item in graph.profiles() if is_tunnel_profile(item)]
+        return [PresentProfile(item) for item in graph.objects(PROFILES) if is_tunnel_profile(item)]
 
     @override
     def find(self, graph: AdminGraph, wanted: str) -> PresentProfile:
@@ -272,7 +273,7 @@ class ProfileKind(DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject
 
     @override
     def shown(self, graph: AdminGraph, present: PresentProfile) -> tuple[Body, Body]:
-        assigned = graph.assignments(present.id)
+        assigned = graph.profile_assignments(present.id)
         site = str(extra(present.found).get(_SITE_ID) or "")
         names = {item.id: item.display_name for item in graph.sites()}
         assignments = [item.document() for item in assigned]
@@ -306,11 +307,11 @@ class ProfileKind(DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject
         found = self.find(graph, wanted).found
         named = str(extra(found).get(_SITE_ID) or "")
         site = graph.site(named) if is_guid(named) else None
-        return list(lint(found, site, graph.assignments(found.id)))
+        return list(lint(found, site, graph.profile_assignments(found.id)))
 
     @override
     def made(self, graph: AdminGraph, declared: ProfileObject) -> Body:
-        roots = graph.profiles(root_name(declared.name)) if declared.trusted_root else []
+        roots = graph.objects(PROFILES, root_name(declared.name)) if declared.trusted_root else []
         return {
             "profile": find_profile(graph, declared.name).id,
             "trusted_root": roots[0].id if roots else None,
@@ -353,18 +354,22 @@ def _is_tunnel(found: PresentProfile) -> bool:
 
 def read_profiles(graph: AdminGraph, name: str | None = None) -> Iterator[PresentProfile]:
     """The VPN profiles for Microsoft Tunnel and the trusted roots, or those called `name`."""
-    for found in graph.profiles(name):
+    for found in graph.objects(PROFILES, name):
         if is_tunnel_profile(found) or found.odata_type in ROOT_PLATFORMS:
-            yield PresentProfile(found, tuple(graph.assignments(found.id)))
+            yield PresentProfile(found, tuple(graph.profile_assignments(found.id)))
 
 
 def find_profile(graph: AdminGraph, wanted: str) -> DeviceConfiguration:
     """The VPN profile with this name, or any with this id. Raises what `find_one` raises."""
 
     def named(name: str) -> list[DeviceConfiguration]:
-        return [item for item in graph.profiles(name) if is_tunnel_profile(item)]
+        return [item for item in graph.objects(PROFILES, name) if is_tunnel_profile(item)]
 
-    return find_one("profile", "profile", wanted, graph.profile, named)
+    return find_one("profile", "profile", wanted, partial(graph.find, PROFILES), named)
+
+
+def _assign(graph: AdminGraph, identifier: str, change: Change) -> None:
+    graph.assign(PROFILES, identifier, [{"target": dict(target)} for target in change.after[ASSIGNMENTS]])
 
 
 def _body(profile: ProfileObject, site: SiteAddress) -> Body:

@@ -130,7 +130,7 @@ def update(operator: Operator, settings: Settings, site: str, wanted: str, name:
     others = [item.display_name.casefold() for item in graph.servers(place) if item.id != found.id]
     if declared.casefold() in others:
         raise NAME_TAKEN(place="site", kind="server", name=declared, command=text("server update"))
-    graph.rename_server(place, found.id, declared)
+    graph.update_server(place, found.id, TunnelServer(display_name=declared))
     names = {"displayName": declared}, {"displayName": found.display_name}
     return result_of([Change("update", "server", found.display_name, found.id, *names)], {"id": found.id})
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from typing_extensions import override
 
@@ -34,7 +35,13 @@ from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_admin import (
+    CONFIGURATIONS,
+    SITES,
+    THRESHOLDS,
+    AdminGraph,
+    configuration_reference,
+)
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
 
@@ -90,27 +97,28 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
 
     @override
     def create(self, change: Change, references: References) -> None:
-        references.graph.create_configuration(change.after)
+        references.graph.create(CONFIGURATIONS, change.after)
 
     @override
     def update(self, change: Change, references: References) -> None:
-        references.graph.update_configuration(change.identifier, change.after)
+        references.graph.update(CONFIGURATIONS, change.identifier, change.after)
 
     @override
     def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_configuration(change.identifier)
+        references.graph.delete(CONFIGURATIONS, change.identifier)
 
     @override
     def all(self, graph: AdminGraph) -> Sequence[TunnelConfiguration]:
-        return sorted(graph.configurations(), key=lambda item: item.display_name.casefold())
+        return sorted(graph.objects(CONFIGURATIONS), key=lambda item: item.display_name.casefold())
 
     @override
     def find(self, graph: AdminGraph, wanted: str) -> TunnelConfiguration:
-        return find_one(self.what, self.command, wanted, graph.configuration, graph.configurations)
+        by_id, by_name = partial(graph.find, CONFIGURATIONS), partial(graph.objects, CONFIGURATIONS)
+        return find_one(self.what, self.command, wanted, by_id, by_name)
 
     @override
     def named(self, graph: AdminGraph, name: str) -> Sequence[TunnelConfiguration]:
-        return graph.configurations(name)
+        return graph.objects(CONFIGURATIONS, name)
 
     @override
     def row(self, present: TunnelConfiguration) -> tuple[str, ...]:
@@ -179,22 +187,23 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
     def create(self, change: Change, references: References) -> None:
         body = dict(change.after)
         configuration = references.configuration_id(str(body.pop(CONFIGURATION_KEY)))
-        references.graph.create_site(body, configuration)
+        references.graph.create(SITES, {**body, **configuration_reference(configuration)})
 
     @override
     def update(self, change: Change, references: References) -> None:
         body = dict(change.after)
         wanted = body.pop(CONFIGURATION_KEY, "")
-        reference = references.configuration_id(str(wanted)) if wanted else ""
-        references.graph.update_site(change.identifier, body, reference)
+        if wanted:
+            body |= configuration_reference(references.configuration_id(str(wanted)))
+        references.graph.update(SITES, change.identifier, body)
 
     @override
     def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_site(change.identifier)
+        references.graph.delete(SITES, change.identifier)
 
     @override
     def all(self, graph: AdminGraph) -> Sequence[TunnelSite]:
-        found = graph.site_list(properties=("id", "displayName", "publicAddress", "upgradeAvailable"))
+        found = graph.objects(SITES, properties=("id", "displayName", "publicAddress", "upgradeAvailable"))
         return sorted(found, key=lambda item: item.display_name.casefold())
 
     @override
@@ -203,7 +212,7 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
 
     @override
     def named(self, graph: AdminGraph, name: str) -> Sequence[TunnelSite]:
-        return graph.site_list(name)
+        return graph.objects(SITES, name)
 
     @override
     def row(self, present: TunnelSite) -> tuple[str, ...]:
@@ -223,7 +232,7 @@ SITE = SiteKind()
 
 def find_site(graph: AdminGraph, wanted: str) -> TunnelSite:
     """The site with this name or id. Raises what `find_one` raises."""
-    return find_one("site", "site", wanted, graph.site, graph.site_list)
+    return find_one("site", "site", wanted, graph.site, partial(graph.objects, SITES))
 
 
 def request_upgrade(operator: Operator, settings: Settings, wanted: str, *, yes: bool) -> Result:
@@ -286,15 +295,15 @@ class ThresholdKind(CommandKind[ThresholdObject, HealthThreshold]):
 
     @override
     def create(self, change: Change, references: References) -> None:
-        references.graph.create_threshold({"id": change.name, **change.after})
+        references.graph.create(THRESHOLDS, {"id": THRESHOLDS.identified(change.name), **change.after})
 
     @override
     def update(self, change: Change, references: References) -> None:
-        references.graph.update_threshold(change.identifier, change.after)
+        references.graph.update(THRESHOLDS, change.identifier, change.after)
 
     @override
     def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_threshold(change.identifier)
+        references.graph.delete(THRESHOLDS, change.identifier)
 
     @override
     def all(self, graph: AdminGraph) -> Sequence[HealthThreshold]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, SITES, configuration_reference
 from tests.unit.mst_admin.labs import MstAdmin
 
 
@@ -11,15 +12,16 @@ from tests.unit.mst_admin.labs import MstAdmin
 def twins(admin: MstAdmin) -> Iterator[dict[str, tuple[str, str]]]:
     """Two sites and two server configurations with one name each; their ids."""
     graph = admin.tenant.graph()
-    (berlin,) = graph.site_list("Berlin")
-    (main,) = graph.configurations("Main")
-    site = graph.create_site({"displayName": "Berlin", "publicAddress": "b.lab.example"}, main.id)
-    configuration = graph.create_configuration(
-        {"displayName": "Main", "network": "10.9.0.0/16", "listenPort": 443}
+    (berlin,) = graph.objects(SITES, "Berlin")
+    (main,) = graph.objects(CONFIGURATIONS, "Main")
+    body = {"displayName": "Berlin", "publicAddress": "b.lab.example", **configuration_reference(main.id)}
+    site = graph.create(SITES, body)
+    configuration = graph.create(
+        CONFIGURATIONS, {"displayName": "Main", "network": "10.9.0.0/16", "listenPort": 443}
     )
     yield {"site": (berlin.id, site.id), "config": (main.id, configuration.id)}
-    graph.delete_site(site.id)
-    graph.delete_configuration(configuration.id)
+    graph.delete(SITES, site.id)
+    graph.delete(CONFIGURATIONS, configuration.id)
 
 
 @pytest.mark.parametrize(
