@@ -1,7 +1,6 @@
 """The endpoints of the cloud: resolved, then every address tried at once."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -34,11 +33,10 @@ class EndpointAttempt(Section):
     status: int = 0
     skew: float | None = None
     mtu: int = 0
-    seconds: float = 0.0
 
 
 class EndpointFacts(Section):
-    """What came of one name: its addresses as resolved here (with the reason if not) and all attempts.
+    """What came of one name: why it was not resolved here, if so, and all attempts.
 
     `expect` and `expect_certificate` are the statuses of the endpoint table; `with_certificate` is the try
     that showed a client certificate.
@@ -46,7 +44,6 @@ class EndpointFacts(Section):
 
     purpose: str
     host: str
-    addresses: tuple[str, ...] = ()
     unresolved: str = ""
     attempts: tuple[EndpointAttempt, ...] = ()
     expect: tuple[int, ...] = ()
@@ -117,11 +114,32 @@ class CloudReader:
         tried = [item for item in self.endpoints if item.host]
         named = self._resolve(tried)
         plans = [self._destinations(item, found) for item, found in zip(tried, named, strict=True)]
+        endpoints = []
         with DaemonPool(max(1, sum(map(len, plans)))) as pool:
             running = [[(one, pool.submit(self._try, one, end)) for one in plan] for plan in plans]
-            done = [[(one, self._outcome(one, result, end)) for one, result in row] for row in running]
+            for endpoint, found, row in zip(tried, named, running, strict=True):
+                attempts, with_certificate = [], None
+                for destination, result in row:
+                    try:
+                        attempt = result_within(result, end + _TO_TELL / 2 - self.clock.monotonic())
+                    except LateError:
+                        attempt = _attempt(destination, error=_LATE)
+                    if destination.client_certificate:
+                        with_certificate = attempt
+                    else:
+                        attempts.append(attempt)
+                known = EndpointFacts(
+                    purpose=endpoint.purpose,
+                    host=endpoint.host,
+                    unresolved=found if isinstance(found, str) else "",
+                    attempts=tuple(attempts),
+                    expect=endpoint.expect,
+                    expect_certificate=endpoint.expect_certificate,
+                    with_certificate=with_certificate,
+                )
+                endpoints.append(known)
         return NetworkFacts(
-            endpoints=tuple(map(_endpoint_facts, tried, named, done)),
+            endpoints=tuple(endpoints),
             patterns={item.pattern: item.purpose for item in self.endpoints if item.pattern},
             private=self.cloud == CUSTOM,
             missing_archive=next((item.archive for item in self.endpoints if item.archive), ""),
@@ -151,7 +169,6 @@ class CloudReader:
         return [*plain, *shown]
 
     def _try(self, destination: Destination, end: float) -> EndpointAttempt:
-        began = self.clock.monotonic()
         try:
             found = reach(destination, self.trust, self.clock, end)
         except NetworkError as error:
@@ -163,31 +180,7 @@ class CloudReader:
             status=found.status,
             skew=None if found.date is None else (self.clock.now() - found.date).total_seconds(),
             mtu=found.mtu,
-            seconds=round(self.clock.monotonic() - began, 3),
         )
-
-    def _outcome(
-        self, destination: Destination, result: "Future[EndpointAttempt]", end: float
-    ) -> EndpointAttempt:
-        try:
-            return result_within(result, end + _TO_TELL / 2 - self.clock.monotonic())
-        except LateError:
-            return _attempt(destination, error=_LATE)
-
-
-def _endpoint_facts(
-    endpoint: Endpoint, found: Resolved, tried: Sequence[tuple[Destination, EndpointAttempt]]
-) -> EndpointFacts:
-    return EndpointFacts(
-        purpose=endpoint.purpose,
-        host=endpoint.host,
-        addresses=found if isinstance(found, tuple) else (),
-        unresolved=found if isinstance(found, str) else "",
-        attempts=tuple(attempt for destination, attempt in tried if not destination.client_certificate),
-        expect=endpoint.expect,
-        expect_certificate=endpoint.expect_certificate,
-        with_certificate=next((attempt for one, attempt in tried if one.client_certificate), None),
-    )
 
 
 def _attempt(destination: Destination, **found: Any) -> EndpointAttempt:
