@@ -207,8 +207,8 @@ def test_a_gateway_that_started_too_early_is_restarted_and_it_is_said(
     run_at(early, clock, 1000, 1008, 1060, 1700)
     assert engine.restarts == [paths.SERVER]
     assert len(said) == 1
-    assert said[0].startswith("tunnel: mstunnel-server cannot open ")
-    assert said[0].endswith("and is restarted: cannot open: No such device")
+    assert said[0].startswith("tunnel: restarting mstunnel-server, which cannot open ")
+    assert said[0].endswith(": cannot open: No such device")
 
 
 @pytest.mark.usefixtures("device")
