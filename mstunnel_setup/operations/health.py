@@ -106,7 +106,7 @@ def row_notice(row: ReportedRow, error: SyncFailure | None) -> Problem:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
     hint = _ROWS.get(row.id, text("See its limits with `mst-cli help health`."))
     if error is not None and row.id == "last-check-in":
-        hint = _fix_of(error)
+        hint = _agent_hint(error)
     return Problem(
         f"health-{row.state.value}", text("{title}: {seen}", title=text(row.title), seen=row.text), hint
     )
@@ -124,10 +124,10 @@ def agent_problem(error: SyncFailure) -> Problem:
         reason=error.message,
     )
     code = error.code if error.code in agent_hints() else found.code
-    return Problem(code, found.message, _fix_of(error))
+    return Problem(code, found.message, _agent_hint(error))
 
 
-def _fix_of(error: SyncFailure) -> str:
+def _agent_hint(error: SyncFailure) -> str:
     """How to fix an error of the agent, with a command in it."""
     hint = _ENROL_AGAIN if error.code in _UNKNOWN_IDENTITY else agent_hints().get(error.code, "")
     return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()
