@@ -24,7 +24,7 @@ _SECONDS: Final = 30.0
 def closed(host: Host) -> str:
     """Why the gateway that runs cannot open its tunnel device; empty when it can, or does not run.
 
-    It tries every 15 seconds and reports whether it could. Unless it could, it is tried here, which takes a
+    It tries twice a minute and reports whether it could. Unless it could, it is tried here, which takes a
     tenth of a second. Raises EngineError.
     """
     state = host.engine.inspect(paths.SERVER)
