@@ -65,9 +65,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
         do_POST = do_GET
 
-        def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-            return
-
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http.socket = context.wrap_socket(http.socket, server_side=True)
     found.url = f"https://localhost:{http.server_port}/"

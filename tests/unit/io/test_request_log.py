@@ -23,9 +23,6 @@ class Answering(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name of the base class)
-        """Nothing on the terminal of the tests."""
-
 
 @pytest.fixture
 def url() -> Iterator[str]:
