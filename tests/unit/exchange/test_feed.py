@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.exchange import release_feed as feed
-from mstunnel_setup.exchange.releases import CATALOGUE, Digests, Release, parse
+from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -354,35 +354,3 @@ def test_a_damaged_record_begins_again(server: Server) -> None:
     server.files.write(feed.FEED_RECORD, json.dumps({"anchor": 7}).encode())
     assert server.offered() == []
     assert server.refresh() == ["2026-01-01"]
-
-
-def _release(day: int, percent: int) -> Release:
-    return Release.model_validate(
-        {
-            "published": f"2026-01-{day:02}",
-            "server": f"sha256:{day:064x}",
-            "agent": f"sha256:{day:064x}",
-            "percent": percent,
-        }
-    )
-
-
-def test_a_share_of_the_sites_is_reached_and_a_larger_one_holds_the_smaller() -> None:
-    sites = [f"site {number}" for number in range(2000)]
-    reached = {
-        share: {site for site in sites if _release(1, share).reaches(site)} for share in (0, 10, 50, 100)
-    }
-    assert reached[0] == set()
-    assert 120 < len(reached[10]) < 280
-    assert 880 < len(reached[50]) < 1120
-    assert reached[100] == set(sites)
-    assert reached[10] < reached[50]
-
-
-def test_a_held_release_is_offered_to_no_agent_and_none_goes_back_behind_what_runs() -> None:
-    text = release(1) + release(2, "percent = 0")
-    catalogue = parse(text, "x")
-    held, first = catalogue.releases
-    assert catalogue.newest_for("any", None) == first
-    assert catalogue.newest_for("any", held.digests) == held
-    assert catalogue.newest_for("any", Digests("sha256:x", "sha256:y")) == first
