@@ -1,4 +1,4 @@
-"""When a server's turn has come: one file per case, what holds for every site, and what the host reads of it."""
+"""When a server's turn has come: a file per case, what holds for every site, what the host reads of it."""
 
 import itertools
 import json

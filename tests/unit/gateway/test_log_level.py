@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.gateway.log_level import LogLevel, begin_verbose, log_level
+from mstunnel_setup.gateway.ocserv_conf import LogLevel, begin_verbose, log_level
 from mstunnel_setup.io.files import Files
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)

@@ -15,10 +15,10 @@ from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import (
     HealthReport,
     HealthState,
+    SyncFailure,
     Thresholds,
     write_health,
 )
-from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import status
 from mstunnel_setup.operations.certificate.summary import CertificateSummary

@@ -8,9 +8,14 @@ import pytest
 from mstunnel_setup.actions import containers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.exchange.health_report import HealthReport, HealthState, Thresholds, write_health
+from mstunnel_setup.exchange.health_report import (
+    HealthReport,
+    HealthState,
+    SyncFailure,
+    Thresholds,
+    write_health,
+)
 from mstunnel_setup.exchange.mailbox import CONFIGURATION
-from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
