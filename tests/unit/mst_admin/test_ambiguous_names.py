@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, SITES, configuration_reference
+from mstunnel_setup.tenant.graph import SITES
+from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, configuration_reference
 from tests.unit.mst_admin.labs import MstAdmin
 
 
