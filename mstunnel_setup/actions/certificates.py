@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
+from cryptography.hazmat.primitives import hashes
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import Composite, FileAction, Link, PlacedFile, WriteFile
@@ -248,7 +249,7 @@ class CreateAgentCredential(FileAction):
         if hashlib.sha256(content).hexdigest() == tested.get(TESTED_SHA256):
             return datetime.fromisoformat(str(tested["not_after"])) > host.clock.now()
         try:
-            return read_agent_credential(content).not_after > host.clock.now()
+            return read_agent_credential(content).not_valid_after_utc > host.clock.now()
         except SetupError:
             return False
 
@@ -262,8 +263,8 @@ class CreateAgentCredential(FileAction):
         credential = read_agent_credential(content)
         return {
             TESTED_SHA256: hashlib.sha256(content).hexdigest(),
-            "not_after": credential.not_after.isoformat(),
-            "certificate_sha256": hashlib.sha256(credential.certificate_der).hexdigest(),
+            "not_after": credential.not_valid_after_utc.isoformat(),
+            "certificate_sha256": credential.fingerprint(hashes.SHA256()).hex(),
         }
 
 

@@ -22,13 +22,7 @@ from mstunnel_setup.base.problem import Problem, error, warning
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import json_bytes
 from mstunnel_setup.certificates.certificate import extension, is_self_signed, title
-from mstunnel_setup.certificates.revocation_answers import (
-    Answer,
-    RevocationState,
-    ocsp_request,
-    read_crl,
-    read_ocsp,
-)
+from mstunnel_setup.certificates.revocation_answers import RevocationState, ocsp_request, read_crl, read_ocsp
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
@@ -125,25 +119,23 @@ def ask(
     certificates: Sequence[x509.Certificate], fetch: Fetch, now: datetime
 ) -> tuple[RevocationStatus, ...]:
     """Ask about every certificate that has its issuer behind it in `certificates` (leaf first)."""
-    pairs = itertools.pairwise(certificates)
-    return tuple(_ask_about(leaf, issuer, fetch, now) for leaf, issuer in pairs if not is_self_signed(leaf))
-
-
-def _ask_about(
-    certificate: x509.Certificate, issuer: x509.Certificate, fetch: Fetch, now: datetime
-) -> RevocationStatus:
-    attempts = list(_attempts(certificate, issuer, fetch, now))
-    answers = [attempt.answer for attempt in attempts if attempt.answer is not None]
-    state = answers[-1] if answers else RevocationState.UNREACHABLE
-    if not attempts:
-        # Those of directories cannot be queried from outside.
-        problem = text("only http and https addresses are asked")
-        attempts = [
-            RevocationSource(method="crl", address=plain(address, 200), answer=None, problem=problem)
-            for address in _list_addresses(certificate)
-        ]
-        state = RevocationState.NOT_ASKED if attempts else RevocationState.NOT_OFFERED
-    return RevocationStatus(subject=title(certificate), state=state, attempts=tuple(attempts))
+    found = []
+    for certificate, issuer in itertools.pairwise(certificates):
+        if is_self_signed(certificate):
+            continue
+        attempts = list(_attempts(certificate, issuer, fetch, now))
+        answers = [attempt.answer for attempt in attempts if attempt.answer is not None]
+        state = answers[-1] if answers else RevocationState.UNREACHABLE
+        if not attempts:
+            # Those of directories cannot be queried from outside.
+            problem = text("only http and https addresses are asked")
+            attempts = [
+                RevocationSource(method="crl", address=plain(address, 200), answer=None, problem=problem)
+                for address in _list_addresses(certificate)
+            ]
+            state = RevocationState.NOT_ASKED if attempts else RevocationState.NOT_OFFERED
+        found.append(RevocationStatus(subject=title(certificate), state=state, attempts=tuple(attempts)))
+    return tuple(found)
 
 
 def _attempts(
@@ -164,15 +156,11 @@ def _attempts(
             problem = plain(failure.message, 200)
             yield RevocationSource(method=method, address=shown, answer=None, problem=problem)
             continue
-        details = _details(answer)
+        details = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer.since else ""
+        details += text(" ({detail})", detail=answer.detail) if answer.detail else ""
         yield RevocationSource(method=method, address=shown, answer=answer.state, problem="", details=details)
         if answer.state is not RevocationState.UNKNOWN:
             return
-
-
-def _details(answer: Answer) -> str:
-    since = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer.since else ""
-    return since + (text(" ({detail})", detail=answer.detail) if answer.detail else "")
 
 
 def revocation_findings(found: Sequence[RevocationStatus]) -> Iterator[Problem]:

@@ -53,7 +53,7 @@ def present(context: Context) -> IdentitySource | None:
     """What the answers name, else what is at a usual place; None when its files are not all there yet."""
     given = named(context)
     candidates = (given,) if given.paths[0] else usual(context)
-    return next((source for source in candidates if is_whole(context, source)), None)
+    return next((source for source in candidates if source.is_whole(context.host.files)), None)
 
 
 def in_use(context: Context) -> IdentitySource | None:
@@ -65,11 +65,6 @@ def in_use(context: Context) -> IdentitySource | None:
             text("Certificate: {paths} cannot be found; the one in use is kept.", paths=" and ".join(gone))
         )
     return generations.source(context.host.files, paths.ACTIVE)
-
-
-def is_whole(context: Context, source: IdentitySource) -> bool:
-    """Whether all files of `source` exist."""
-    return all(context.host.files.read_given(path) is not None for path in source.paths)
 
 
 def missing_files(context: Context) -> list[str]:

@@ -40,13 +40,13 @@ def state(operator: Operator, container: str) -> Result:
     """State and health of a container, in the two lines that scripts in the field look for."""
     with open_host(operator) as ports:
         found = containers.state_of(ports, container)
-    data = {"state": "absent" if found is None else found.status, "health": health(found)}
+    data = {"state": "absent" if found is None else found.status, "health": container_health(found)}
     code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
     lines = verbatim(f"State: {data['state']}\nHealth: {data['health']}")
     return Result("ok" if code is ExitCode.DONE else "warning", data, text=lines, exit_code=code)
 
 
-def health(found: ContainerState | None) -> ContainerHealth:
+def container_health(found: ContainerState | None) -> ContainerHealth:
     """Health in the engine's word; only a container that runs can be healthy."""
     if found is None or found.status != "running":
         return "unhealthy"

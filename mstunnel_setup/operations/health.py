@@ -25,8 +25,7 @@ from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.component import ContainerHealth
-from mstunnel_setup.operations.component import health as container_health
+from mstunnel_setup.operations.component import ContainerHealth, container_health
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 # A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.

@@ -120,7 +120,7 @@ def find(context: Context) -> Certificate:
     if named.paths[0] and not named_earlier:
         return _read(context, named)
     usual = certificate_source.usual(context)
-    pem, pfx = (source if certificate_source.is_whole(context, source) else None for source in usual)
+    pem, pfx = (source if source.is_whole(context.host.files) else None for source in usual)
     # A renewal as PFX leaves the earlier PEM files in place.
     source = pfx if pem is None or (pfx is not None and _is_linked(context, pem)) else pem
     at_usual_place = None if source is None else _read(context, source)
@@ -135,7 +135,7 @@ def _renewed(
     context: Context, named: IdentitySource, at_usual_place: Certificate | None
 ) -> Certificate | None:
     """What is `named` where it was issued last; with nothing at the usual place also where it is in use."""
-    if not certificate_source.is_whole(context, named):
+    if not named.is_whole(context.host.files):
         return None
     try:
         leaf = named.load(context.host).leaf

@@ -16,7 +16,7 @@ from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.examine import known_tunnel
-from mstunnel_setup.readiness.facts.account import AccountFacts, AccountReader
+from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.model import Group, ReadinessFacts
 from mstunnel_setup.tenant.clouds import CLOUDS, cloud
@@ -49,7 +49,7 @@ def token(**claims: object) -> TokenSource:
 
 def ask(source: TokenSource, *answers: Any) -> AccountFacts:
     http = FakeHttp([response(*answer) for answer in answers])
-    return AccountReader(http, SystemClock(), CLOUDS["public"], lambda: source).account()
+    return ask_tenant(http, SystemClock(), CLOUDS["public"], lambda: source)
 
 
 def test_everything_about_an_administrator() -> None:
@@ -85,13 +85,9 @@ def test_a_refused_sign_in_is_the_finding() -> None:
     def refuse() -> TokenSource:
         raise SignInError("account-blocked", "the account is blocked", "Unblock it.")
 
-    found = AccountReader(FakeHttp(), SystemClock(), CLOUDS["public"], refuse).account()
+    found = ask_tenant(FakeHttp(), SystemClock(), CLOUDS["public"], refuse)
 
     assert (found.error, found.hint) == ("the account is blocked", "Unblock it.")
-
-
-def test_no_question_without_a_way_to_sign_in() -> None:
-    assert not AccountReader(FakeHttp(), SystemClock(), CLOUDS["public"], None).account().tried
 
 
 def test_the_configuration_of_the_only_site_or_the_named_one_is_known() -> None:
@@ -140,9 +136,8 @@ def test_people_of_a_lab_tenant(lab: Path, person: str, expected: dict[str, str]
 
     sign_in = SignIn(http, SystemClock(), where, "organizations", known["client_id"])
     permissions = (*SETUP_PERMISSIONS, USER_READ)
-    reader = AccountReader(http, SystemClock(), where, lambda: sign_in.device_code(approve, permissions))
     try:
-        facts = reader.account()
+        facts = ask_tenant(http, SystemClock(), where, lambda: sign_in.device_code(approve, permissions))
     finally:
         http.close()
 
