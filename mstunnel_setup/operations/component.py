@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from mstunnel_setup.actions import containers
-from mstunnel_setup.actions.containers import LOG_LINES, launch_failure, wait_until_up
+from mstunnel_setup.actions.containers import launch_failure, wait_until_up
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError, declare
@@ -154,14 +154,7 @@ def _prove(ports: Host, container: str, switch: Callable[[Host, str], None]) -> 
     try:
         switch(ports, container)
     except EngineError as error:
-        log = containers.last_log(ports, container, LOG_LINES)
-        raise launch_failure(container, ports.engine.inspect(container), log) from error
-    wait_until_up(
-        ports,
-        container,
-        _PATIENCE,
-        log=lambda: containers.last_log(ports, container, LOG_LINES),
-        restarts=lambda: containers.restarts(ports, container),
-    )
+        raise launch_failure(ports, container, ports.engine.inspect(container)) from error
+    wait_until_up(ports, container, _PATIENCE)
     if container == paths.SERVER:
         verify.serves(ports, port_in_use(ports.files))

@@ -294,13 +294,11 @@ def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) 
 
     def ready(port: int) -> None:
         operator.console.say(
-            text(
-                "Waiting {wait:.0f} s for probes. On {from_host} run: mst-readiness inbound --probe "
-                "ADDRESS:{port}",
-                wait=request.wait,
-                from_host=request.from_host,
-                port=port,
-            )
+            "Waiting {wait:.0f} s for probes. On {from_host} run: mst-readiness inbound --probe "
+            "ADDRESS:{port}",
+            wait=request.wait,
+            from_host=request.from_host,
+            port=port,
         )
 
     return inbound.listen(settings.port, request.from_host, operator.clock, request.wait, ready)

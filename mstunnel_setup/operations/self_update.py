@@ -134,7 +134,7 @@ def _refuse_unmanaged(operator: Operator) -> None:
 def _download(operator: Operator, feed: Feed, offer: OfferedProgram) -> bytes:
     """The program that is offered, as it was signed. Raises NetworkError and StepError `program-refused`."""
     name = PROGRAM_TARGETS[os.uname().machine]
-    operator.console.say(text("Downloading {size} MiB.", size=-(-offer.size >> 20)))
+    operator.console.say("Downloading {size} MiB.", size=-(-offer.size >> 20))
     http = HttpSession(
         operator.clock,
         roots=added_roots_pem(operator.files),

@@ -357,7 +357,7 @@ def test_no_number_in_a_text_breaks_an_export(place: Place, number: str) -> None
     custom = [{"name": f"{TUNNEL_KEYS}{name}", "value": value} for name, value in proxy.items()]
     tenant = TenantObjects(
         configurations=tuple(place.admin().objects(CONFIGURATIONS)),
-        app_configurations=(
+        app_policies=(
             _app_configuration(MobileAppConfiguration, settings=[setting]),
             _app_configuration(TargetedManagedAppConfiguration, customSettings=custom),
         ),

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.text import WIDTH, fold, one_line, text
+from mstunnel_setup.base.text import WIDTH, fold, one_line, sentence, text
 from mstunnel_setup.cli.framework.translation import translated
 from mstunnel_setup.io.clock import SystemClock
 
@@ -46,9 +46,9 @@ class NoPrompts:
         """Whether a person can answer."""
         return False
 
-    def say(self, text: str) -> None:
-        """Show an announcement; long lines are folded."""
-        lines = self.redactor.clean(translated(text)).splitlines()
+    def say(self, template: str, /, **values: object) -> None:
+        """Show an announcement, with the values filled in; long lines are folded."""
+        lines = self.redactor.clean(translated(sentence(template, values))).splitlines()
         self._print("\n".join(part for line in lines for part in fold(line)))
 
     def page(self, text: str) -> None:
@@ -229,11 +229,7 @@ class TerminalConsole(NoPrompts):
         numbered = list(enumerate(rows, 1))
         if len(rows) > _MOST_ROWS:
             self.say(
-                text(
-                    "{title}: {rows} entries. Type part of a name to filter them.",
-                    title=title,
-                    rows=len(rows),
-                )
+                "{title}: {rows} entries. Type part of a name to filter them.", title=title, rows=len(rows)
             )
         else:
             self._table(title, numbered, columns)
@@ -252,19 +248,15 @@ class TerminalConsole(NoPrompts):
                 self._table(f"{len(near)} names contain it.", near[:_MOST_ROWS], columns)
             elif found:
                 self.say(
-                    text(
-                        '"{typed}" is the name of {found} entries. Type the number of one.',
-                        typed=typed,
-                        found=len(found),
-                    )
+                    '"{typed}" is the name of {found} entries. Type the number of one.',
+                    typed=typed,
+                    found=len(found),
                 )
             else:
                 self.say(
-                    text(
-                        '"{typed}" is not in the list. Type a number from 1 to {rows}, or a name.',
-                        typed=typed,
-                        rows=len(rows),
-                    )
+                    '"{typed}" is not in the list. Type a number from 1 to {rows}, or a name.',
+                    typed=typed,
+                    rows=len(rows),
                 )
 
     def page(self, text: str) -> None:

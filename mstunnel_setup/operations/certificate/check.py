@@ -24,6 +24,7 @@ from mstunnel_setup.certificates.errors import KEY_MODE, PAGE
 from mstunnel_setup.certificates.judge import days_left, finding_data
 from mstunnel_setup.certificates.judge_leaf import shown_names
 from mstunnel_setup.certificates.load import fingerprint
+from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
@@ -169,7 +170,7 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
     if ask_authority:
         asked = certificate.ask_authorities(context, identity)
         certificate.keep_revocation(context, identity, asked)
-        yield from asked.findings
+        yield from revocation_findings(asked)
     try:
         port = activation.serving_port(context)
         if port is not None and leaf_in_service(files, port) != identity.leaf.public_bytes(Encoding.DER):

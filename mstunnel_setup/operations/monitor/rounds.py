@@ -22,6 +22,7 @@ from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.release_feed import offered, read_feed
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
+from mstunnel_setup.install.agent_hints import agent_problem
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.changes import Changes
@@ -29,7 +30,6 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.systemd import ServiceManager
-from mstunnel_setup.operations.health import agent_problem
 from mstunnel_setup.operations.monitor import upgrades
 from mstunnel_setup.operations.monitor.configuration import Configurations, wanted_port
 from mstunnel_setup.operations.monitor.limits import LimitedLog, RateLimiter
@@ -47,9 +47,9 @@ _CONTAINERS: Final = (paths.SERVER, paths.AGENT)
 # However often the agent leaves something here. Also while something is not well, or about to change.
 _SHORTEST_PAUSE: Final = 8.0
 # Each look starts Podman's service, which ends after a few seconds without a request.
-_LONGEST_PAUSE: Final = 60.0
+_LONGEST_PAUSE: Final = 120.0
 # Between two rounds it only waits; much longer than that is a hang, for which systemd starts it again.
-_REST_SECONDS: Final = 120.0
+_REST_SECONDS: Final = 180.0
 # A package is replaced file by file, and a file that someone copies grows.
 _UNCHANGED_SECONDS: Final = 10.0
 # A file is complete a moment after it appears, and a process is gone a moment before its container is.
@@ -150,7 +150,7 @@ class GatewayMonitor:
         return LimitedLog(self.tell, self._clock)
 
     def run(self, changes: Changes) -> None:
-        """Look when something has changed, and every minute; more often while something is not well.
+        """Look when something has changed, and every two minutes; more often while something is not well.
 
         Returns between two rounds, without work that is pending, once the program was replaced.
         """
@@ -410,11 +410,8 @@ def _load_modules(ports: Host, names: Sequence[str]) -> str:
 def condition(ports: Host, container: str) -> Condition:
     """How a container is; what an administrator stopped is let alone."""
     unit = f"{container}.service"
-    if ports.systemd.known(unit):
-        if ports.systemd.failed(unit):
-            return "failed"
-        if not ports.systemd.active(unit):
-            return "stopped"
+    if ports.systemd.known(unit) and not ports.systemd.active(unit):
+        return "failed" if ports.systemd.failed(unit) else "stopped"
     # Without systemd only the monitor makes Podman check the health.
     found = (
         ports.engine.inspect(container) if ports.systemd.running() else containers.state_of(ports, container)

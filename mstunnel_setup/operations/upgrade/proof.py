@@ -33,7 +33,7 @@ _REFUSAL: Final = re.compile(
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 2.0
 _SECONDS: Final = 20.0
-# It tries within five seconds of its start, gives up after twenty, and reports every fifteen.
+# It tries within five seconds of its start, gives up after twenty, and reports after fifteen.
 _PROBE_PATIENCE: Final = 60.0
 _DRAIN_PAUSE: Final = 5.0
 # A separate table: the gateway rewrites its other one whenever it starts.
@@ -64,7 +64,7 @@ def await_devices(context: Context, before: tuple[str, ...]) -> int:
     end = clock.monotonic() + _PATIENCE
     if not (found := _count(context.host)):
         context.prompter.say(
-            text("Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE)
+            "Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE
         )
     while not found and clock.monotonic() < end:
         clock.sleep(_PAUSE)

@@ -189,6 +189,7 @@ def test_what_a_killed_run_left_is_replaced(ports: Ports, status: str) -> None:
 
 
 def test_a_container_that_is_not_there_fails(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports.processes.known.clear()
     monkeypatch.setattr(ports.memory, "start", ports.memory.containers.pop)
     with pytest.raises(EngineError, match="it is missing"):
         RunContainer(spec=_spec(), timeout=5).apply(ports, {})
@@ -210,6 +211,7 @@ def test_a_container_that_keeps_restarting_never_counts_as_up(
 def test_a_container_that_the_engine_restarts_over_and_over_is_given_up(
     ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ports.processes.known.clear()
     labels = {"org.mstunnel.managed": "1"}
     dying = ContainerState("restarting", "starting", labels, DIGEST, restarts=40)
     monkeypatch.setattr(ports.memory, "inspect", lambda _name: dying)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.containers import StartService, StartServices
 from mstunnel_setup.base.errors import EngineError
@@ -138,10 +139,10 @@ def test_services_start_before_the_first_of_them_is_waited_for(
 ) -> None:
     waited: list[tuple[str, set[str]]] = []
 
-    def wait(service: StartService, _ports: Any) -> None:
-        waited.append((service.container, set(ports.memory.containers)))
+    def wait(_ports: Any, container: str, _timeout: float) -> None:
+        waited.append((container, set(ports.memory.containers)))
 
-    monkeypatch.setattr(StartService, "wait", wait)
+    monkeypatch.setattr(containers, "wait_until_up", wait)
     _services().apply(ports, {})
     assert waited == [("gateway", {"gateway", "agent"}), ("agent", {"gateway", "agent"})]
     assert _services().satisfied(ports, {})

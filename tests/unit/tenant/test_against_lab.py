@@ -228,7 +228,7 @@ def test_killed_at_any_request_there_is_one_application_in_the_end(
         else:
             break
         finally:
-            outputs = [action.apply(ports, {}) for action in actions]
+            outputs = [action.apply(ports, {}) or {} for action in actions]
             _exactly_one(ports.graph, site_id, name, outputs)
             for action, record in zip(actions, records, strict=True):
                 assert action.undo(ports, record(None)).outcome is Undo.REMOVED

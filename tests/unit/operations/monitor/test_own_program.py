@@ -270,4 +270,4 @@ def test_only_what_is_well_is_left_alone_until_something_changes(
         monitor.run(changes)
     assert clock.naps == [8.0] * naps
     if naps == 1:
-        assert ended.value.args == (52.0, 100, 100)
+        assert ended.value.args == (112.0, 100, 100)
