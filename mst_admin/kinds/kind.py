@@ -185,7 +185,7 @@ class CommandKind(Kind[Declared, Present]):
         """Its properties."""
 
     @abstractmethod
-    def shown(self, graph: AdminGraph, present: Present) -> tuple[Body, Body]:
+    def shown(self, _graph: AdminGraph, present: Present) -> tuple[Body, Body]:
         """The data and the lines of `show`."""
 
     def deleting(self, present: Present, _tenant: TenantObjects) -> Iterator[Change]:
