@@ -1,10 +1,15 @@
 """What holds for every test."""
 
 import signal
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.main
 from hypothesis import settings
+
+# The commands of a program are made from its declarations once and not at each of a thousand calls.
+typer.main.get_command = cache(typer.main.get_command)
 
 # A machine that is busy with other tests is no failure.
 settings.register_profile("project", deadline=None)

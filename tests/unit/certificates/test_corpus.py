@@ -12,6 +12,7 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.errors import PAGE
 from scripts.error_codes import declarations
+from tests.cases import every
 from tests.unit.certificates.recipes import run
 
 CORPUS = Path(__file__).parents[2] / "corpora" / "tls" / "cases.jsonl"
@@ -19,7 +20,7 @@ OTHERS = ("key-exposed", "key-mode", "root-unreadable", "root-not-pem", "root-no
 CASES: list[dict[str, Any]] = [json.loads(line) for line in CORPUS.read_text().splitlines() if line.strip()]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+@every("case", CASES)
 def test_case(case: dict[str, Any]) -> None:
     expected = case["expect"]
     if "error" in expected:

@@ -14,6 +14,7 @@ import pytest
 from mstunnel_setup import __version__
 from mstunnel_setup.cli.dispatch import MODULES
 from scripts.command_tree import PROGRAMS
+from tests.cases import every
 
 ROOT = Path(__file__).parents[3]
 # Starts a program as its script does, then writes the names of the modules outside the standard library.
@@ -86,7 +87,7 @@ WORKS = re.findall(
 )
 
 
-@pytest.mark.parametrize("work", WORKS)
+@every("work", WORKS)
 def test_what_a_simple_command_names_exists(work: str) -> None:
     module, _, function = work.partition(":")
     assert callable(getattr(importlib.import_module(f"mstunnel_setup.{module}"), function))

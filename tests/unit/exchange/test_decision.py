@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.upgrade_decision import Member, UpgradePolicy, Window, decide
+from tests.cases import every
 
 CASES = sorted(Path(__file__).with_name("decisions").glob("*.json"))
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -50,7 +50,7 @@ def site(data: dict[str, Any]) -> UpgradePolicy:
     return UpgradePolicy(data["automatic"], approved, hours)
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+@every("path", CASES)
 def test_the_turn_is_decided(path: Path) -> None:
     case = json.loads(path.read_text())
     verdict = decide(

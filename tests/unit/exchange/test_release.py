@@ -7,6 +7,7 @@ import pytest
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.exchange.releases import Digests, Release, parse, published
+from tests.cases import every
 
 
 def digest(letter: str) -> str:
@@ -66,8 +67,8 @@ def test_the_vendor_s_list_has_the_tie_that_its_page_shows() -> None:
     assert names == ["20260407.1", "20251028.1"]
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
+@every(
+    "text, words",
     [
         ("[[release]\n", "line 1"),
         ("release = 1\n", "release: must be a list"),

@@ -13,6 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.gateway.env_file import EnvironmentFileError, assign, merge, parse, render
+from tests.cases import every
 
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
 # Printable characters, and among them often those that mean something to a shell.
@@ -125,7 +126,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("line", REFUSED.values(), ids=REFUSED)
+@every("line", REFUSED.values())
 def test_everything_else_is_refused_with_its_line(line: str) -> None:
     with pytest.raises(EnvironmentFileError) as caught:
         parse(f"# settings\nGOOD=1\n{line}\nMORE=1\n", "/etc/mstunnel/env.sh")
@@ -152,8 +153,8 @@ def test_of_a_refused_line_only_the_name_is_shown(line: str, shown: str) -> None
 
 
 # What looks like a space or a line end to Python and is an ordinary character to a shell.
-@pytest.mark.parametrize("odd", ["\u00a0", "\u2003", "\u3000"])
-@pytest.mark.parametrize("line", ["A=1{}", "{}A=1", "export{}A=1", "export {}A=1"])
+@every("odd", ["\u00a0", "\u2003", "\u3000"])
+@every("line", ["A=1{}", "{}A=1", "export{}A=1", "export {}A=1"])
 def test_an_odd_space_is_no_space(line: str, odd: str) -> None:
     with pytest.raises(EnvironmentFileError):
         parse(line.format(odd), "env.sh")

@@ -1,13 +1,12 @@
 """A reason in the gateway's log names the rule; tests/attack compares with what the real gateway logs."""
 
-import pytest
-
 from mstunnel_setup.gateway.fixed_rules import FIXED_RULES, rule_of
 from mstunnel_setup.gateway.oidc import CLAIM_RULES
+from tests.cases import every
 
 
-@pytest.mark.parametrize(
-    ("reason", "rule"),
+@every(
+    "reason, rule",
     [
         ("Token malformed - no kid", "key-name"),
         ("Token malformed - wrong typ claim", "type"),

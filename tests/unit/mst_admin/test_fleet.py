@@ -28,6 +28,7 @@ from mstunnel_setup.tenant.wire import (
     MetricPoint,
     TunnelServer,
 )
+from tests.cases import every
 from tests.unit.mst_admin.labs import HERE, READER, MstAdmin, Tenant, running
 from tests.unit.operators import operator_of
 from tests.unit.schemas import validate
@@ -304,8 +305,8 @@ def test_the_tenants_own_name_of_a_metric_is_used() -> None:
     assert names["memory-usage"] == "memoryUsage"
 
 
-@pytest.mark.parametrize(
-    ("metric", "value", "status"),
+@every(
+    "metric, value, status",
     [
         ("connections", 4990, "healthy"),
         ("connections", 4991, "unhealthy"),

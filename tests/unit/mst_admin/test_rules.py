@@ -22,6 +22,7 @@ from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody
 from mstunnel_setup.answers.finding import Finding
+from tests.cases import every
 
 CASES = YAML(typ="safe").load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
 BY_THE_LAB = {
@@ -66,7 +67,7 @@ def _findings(case: dict[str, Any]) -> Sequence[Finding]:
     return list(judge_networks(case["own"]))
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@every("case", CASES)
 def test_a_value_is_accepted_or_refused(case: dict[str, Any]) -> None:
     findings = _findings(case)
     fatal = {finding.code for finding in findings if finding.fatal}
@@ -101,7 +102,7 @@ def _refused_by_the_lab(case: dict[str, Any]) -> str:
     return ""
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@every("case", CASES)
 def test_the_lab_and_mst_admin_refuse_the_same(case: dict[str, Any]) -> None:
     code = next((finding.code for finding in _findings(case) if finding.fatal), "")
     assert code == case.get("refused", "")

@@ -23,6 +23,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import status
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.health import REPORTED_BY_HOST, agent_troubles, is_serious, row_notice
+from tests.cases import every
 from tests.unit.clocks import START
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.operators import operator_of
@@ -121,7 +122,7 @@ def test_an_old_report_is_not_shown_as_current() -> None:
     assert (list(agent_troubles(None, later)), is_serious(None, later)) == ([], False)
 
 
-@pytest.mark.parametrize("name", [name for name, _, _ in TABLE if name not in REPORTED_BY_HOST])
+@every("name", [name for name, _, _ in TABLE if name not in REPORTED_BY_HOST])
 def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
     row = next(row for row in with_row(name, HealthState.UNHEALTHY).rows if row.id == name)
     hint = row_notice(row, None).hint

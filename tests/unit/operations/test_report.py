@@ -13,6 +13,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.operations import gateway_log
 from mstunnel_setup.operations.gateway_log import Usage, accounts_of, since
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import ports_of
@@ -128,8 +129,8 @@ def test_what_is_left_out_is_warned_about(reported: Report, monkeypatch: pytest.
     assert [notice.code for notice in result.warnings] == ["report-truncated"]
 
 
-@pytest.mark.parametrize(
-    ("text", "before"),
+@every(
+    "text, before",
     [
         ("90m", timedelta(minutes=90)),
         ("1h30m", timedelta(minutes=90)),
@@ -150,8 +151,8 @@ def test_a_time_or_an_age_is_understood(text: str, before: timedelta) -> None:
     assert since(text, NOW) == NOW - before
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
+@every(
+    "text, code",
     [
         ("", "since-invalid"),
         ("yesterday", "since-invalid"),

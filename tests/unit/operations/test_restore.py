@@ -1,7 +1,6 @@
 """`mst-cli backup|restore`: what is written can be restored, and what refuses it comes before any loss."""
 
 import os
-import pwd
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import AnyStep, Step
+from tests.places import HOME
 from tests.refusals import refused
 from tests.unit.install.scenes import Scene
 from tests.unit.operations.conftest import Command
@@ -209,7 +209,7 @@ def refusal(root: Path, steps: Steps, **answers: str) -> str:
 @pytest.fixture
 def private() -> Iterator[Path]:
     """A directory whose parents no other user can change: elsewhere no backup is written."""
-    with tempfile.TemporaryDirectory(dir=pwd.getpwuid(os.geteuid()).pw_dir) as directory:
+    with tempfile.TemporaryDirectory(dir=HOME) as directory:
         yield Path(directory)
 
 
