@@ -120,9 +120,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     # What the readers of answers and lists raise, and their callers turn into errors.
     refusals = {"exclusions": csv.Error, "answers": DocumentError}
-    for name, parse in PARSERS.items():
+    for name, read in PARSERS.items():
         with suppress(SetupError, refusals.get(name, SetupError)):
-            parse(text)
+            read(text)
 
 
 @given(st.one_of(_TEXTS, st.recursive(st.none() | st.floats() | st.text(), st.lists).map(json.dumps)))
