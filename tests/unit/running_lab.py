@@ -17,7 +17,7 @@ def running_lab(directory: Path, *arguments: str) -> Iterator[dict[str, Any]]:
     """What the `lab.json` of a lab says that runs until the end of the block; it must complain of nothing."""
     command = [LAB, "serve", "--dir", str(directory), "--port", "0", *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    ready, end = directory / "lab.json", time.monotonic() + 120
+    ready, end = directory / "lab.json", time.monotonic() + 240
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > end:
             process.kill()
@@ -27,5 +27,5 @@ def running_lab(directory: Path, *arguments: str) -> Iterator[dict[str, Any]]:
         yield json.loads(ready.read_text())
     finally:
         process.terminate()
-        errors = process.communicate(timeout=20)[1]
+        errors = process.communicate(timeout=120)[1]
     assert errors == ""

@@ -23,7 +23,7 @@ def test_the_name_decides(called: str, program: str) -> None:
         [sys.executable, "-c", MAIN, called, "--help"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert (finished.returncode, finished.stderr) == (0, "")

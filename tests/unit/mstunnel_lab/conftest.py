@@ -88,7 +88,7 @@ class Process:
 
     def stop(self, number: int) -> int:
         self.popen.send_signal(number)
-        self.printed, self.errors = self.popen.communicate(timeout=20)
+        self.printed, self.errors = self.popen.communicate(timeout=120)
         return self.popen.returncode
 
 
@@ -104,7 +104,7 @@ def start(directory: Path, *arguments: str) -> Process:
     command = [LAB, "serve", "--dir", str(directory), *arguments]
     popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process = Process(popen, directory)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while not _is_ready(process):
         if popen.poll() is not None or time.monotonic() > deadline:
             popen.kill()
