@@ -10,7 +10,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from mst_admin.carry_out import ApplyOutcome, carry_out_many
-from mst_admin.change import Change, Wire
+from mst_admin.change import Change
 from mst_admin.declarations import DeclarationError, DeclarationSet, load_declarations
 from mst_admin.kinds import KINDS, read_tenant
 from mst_admin.kinds.kind import CommandKind
@@ -157,12 +157,16 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
 
 def declarations_of(tenant: TenantObjects) -> dict[str, str]:
     """YAML files by name. Values are written as the tenant has them, also such as the rules would refuse."""
+    yaml = YAML(typ="rt", pure=True)
+    yaml.width = 100
     files = {}
     for kind in KINDS:
         objects = [item.model_dump(mode="json", exclude_defaults=True) for item in kind.declared_of(tenant)]
         if objects:
-            head = "# yaml-language-server: $schema=schema.json\n"
-            files[f"{kind.section}.yaml"] = head + to_yaml({"version": 1, kind.section: objects})
+            stream = StringIO()
+            stream.write("# yaml-language-server: $schema=schema.json\n")
+            yaml.dump({"version": 1, kind.section: objects}, stream)
+            files[f"{kind.section}.yaml"] = stream.getvalue()
     return files
 
 
@@ -181,15 +185,6 @@ def shared_names(tenant: TenantObjects) -> Iterator[Finding]:
                     hint="Rename all but one in the tenant: `apply` and `diff` find objects by name.",
                     fatal=False,
                     count=count,
-                    kind=kind.label,
+                    kind=kind.label or kind.what,
                     name=plain(next(item for item in names if item.casefold() == name)),
                 )
-
-
-def to_yaml(document: Wire) -> str:
-    """A mapping as block-style YAML, keys in their order."""
-    yaml = YAML(typ="rt", pure=True)
-    yaml.width = 100
-    stream = StringIO()
-    yaml.dump(document, stream)
-    return stream.getvalue()

@@ -1,15 +1,15 @@
 """Doing planned changes: several at once where their order does not matter."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from mst_admin.change import Change
 from mst_admin.kinds import KINDS
-from mst_admin.kinds.kind import References
+from mst_admin.kinds.kind import Kind, References
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.io.threads import DaemonPool
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -18,7 +18,7 @@ _AT_ONCE: Final = 8
 _LOOK_SECONDS: Final = 0.5
 _LAST_LOOKS: Final = 10
 """So often is looked for the end of changes that were under way at Ctrl-C."""
-_KINDS: Final = {kind.name: kind for kind in KINDS}
+_KINDS: Final[Mapping[str, Kind[Any, Any]]] = {kind.name: kind for kind in KINDS}
 
 
 @dataclass
@@ -34,7 +34,7 @@ def carry_out(changes: Sequence[Change], graph: AdminGraph) -> None:
     """Do the changes one after the other; the first refusal ends it. Raises TenantError and its like."""
     references = References(graph)
     for change in changes:
-        _carry_out_one(change, references)
+        _KINDS[change.kind].write(change, references)
 
 
 def carry_out_many(
@@ -70,18 +70,12 @@ def carry_out_many(
     return outcome
 
 
-def _carry_out_one(change: Change, references: References) -> None:
-    """Do one change. Raises TenantError and its like."""
-    kind = _KINDS[change.kind]
-    {"create": kind.create, "update": kind.update, "delete": kind.delete}[change.verb](change, references)
-
-
 def _attempt(change: Change, references: References, ended: threading.Event) -> bool | SetupError:
     """Do one change unless others have `ended`: whether it was made, or why it was refused."""
     if ended.is_set():
         return False
     try:
-        _carry_out_one(change, references)
+        _KINDS[change.kind].write(change, references)
     except SetupError as error:
         ended.set()
         return error

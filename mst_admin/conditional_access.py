@@ -21,7 +21,7 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, plain, text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph import is_guid
-from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_admin import POLICIES, AdminGraph
 from mstunnel_setup.tenant.wire import (
     APPLICATION_READ,
     APPLICATION_READ_WRITE,
@@ -91,8 +91,9 @@ class SignInCase:
 
     def document(self) -> Body:
         """The case as JSON."""
-        applying, undecided = (
-            [
+
+        def shown(policies: Sequence[WhatIfResult]) -> list[Body]:
+            return [
                 {
                     "id": item.id,
                     "name": item.display_name,
@@ -101,14 +102,13 @@ class SignInCase:
                 }
                 for item in policies
             ]
-            for policies in (self.applying, self.undecided)
-        )
+
         return {
             "user": self.user,
             "platform": self.platform,
             "compliant": self.compliant,
-            "applying": applying,
-            "undecided": undecided,
+            "applying": shown(self.applying),
+            "undecided": shown(self.undecided),
         }
 
     def lines(self) -> Iterator[str]:
@@ -148,42 +148,28 @@ class PolicyReview:
         """The policies that would change."""
         return [item for item in self.planned if item.change is not None]
 
-    def before_lines(self) -> Iterator[str]:
-        """What would change, and the evaluation."""
-        return self._lines(self.due, text("to make"), text("has now"))
-
-    def before(self) -> Result:
-        """The result of a plan."""
-        return self._result(self.due, self.before_lines(), self.present)
-
-    def after(self, done: Sequence[PlannedPolicy]) -> Result:
-        """The result when these changes were made."""
-        changed = {item.after.id for item in done}
-        others = (each for each in self.present if each.id not in changed)
-        lines = self._lines(done, text("made"), text("had before these changes"))
-        return self._result(done, lines, [*(item.after for item in done), *others])
-
-    def _lines(self, done: Sequence[PlannedPolicy], what: str, when: str) -> Iterator[str]:
-        """Changes, what becomes or became of them, and the evaluation."""
-        changes = [item.change for item in done if item.change is not None]
-        for change in changes:
-            yield from change.lines()
-        yield text(
-            "{changes} change{plural} {what}.",
-            changes=len(changes),
-            plural="" if len(changes) == 1 else "s",
-            what=what,
-        )
+    def lines(self, done: Sequence[PlannedPolicy] | None = None) -> Iterator[str]:
+        """What would change, or became of it when these changes are done; and the evaluation."""
+        made, what, when = self.due, text("to make"), text("has now")
+        if done is not None:
+            made, what, when = [*done], text("made"), text("had before these changes")
+        for item in made:
+            yield from item.change.lines() if item.change else ()
+        plural = "" if len(made) == 1 else "s"
+        yield text("{changes} change{plural} {what}.", changes=len(made), plural=plural, what=what)
         if self.cases:
             yield from ("", text("Evaluated with the policies that the tenant {when}:", when=when))
         for case in self.cases:
             yield from case.lines()
 
-    def _result(
-        self, done: Sequence[PlannedPolicy], lines: Iterator[str], policies: Sequence[ConditionalAccessPolicy]
-    ) -> Result:
+    def result(self, done: Sequence[PlannedPolicy] | None = None) -> Result:
+        """The result of a plan, or of `apply` when these changes are done."""
+        changed = {item.after.id for item in done or ()}
+        policies = [item.after for item in done or ()]
+        policies += [each for each in self.present if each.id not in changed]
+        made = self.due if done is None else done
         data: Body = {
-            "changes": [item.change.document() for item in done if item.change is not None],
+            "changes": [item.change.document() for item in made if item.change is not None],
             "what_if": [case.document() for case in self.cases],
         }
         waiting = (
@@ -200,7 +186,8 @@ class PolicyReview:
             if item.waits
         )
         of_tenant = _warnings_of_tenant(policies, self.file.break_glass_group)
-        return Result("ok", data, (*_warnings_of(self.file), *waiting, *of_tenant), text=[*lines])
+        warnings = (*_warnings_of(self.file), *waiting, *of_tenant)
+        return Result("ok", data, warnings, text=[*self.lines(done)])
 
 
 def plan(
@@ -209,7 +196,7 @@ def plan(
     """What `apply` would change, and how the tenant decides about these users now."""
     _graph, review = _review(operator, settings, file, users, (POLICY_READ,), enable=enable)
     code = ExitCode.CHANGES_PENDING if review.due and exit_code else ExitCode.DONE
-    return replace(review.before(), exit_code=code)
+    return replace(review.result(), exit_code=code)
 
 
 def apply(
@@ -222,7 +209,7 @@ def apply(
     permissions = (POLICY_READ, POLICY_READ_WRITE)
     graph, review = _review(operator, settings, file, users, permissions, enable=enable)
     if not review.due:
-        return replace(review.after([]), status="unchanged")
+        return replace(review.result([]), status="unchanged")
     enforced = [item.declared.title for item in review.due if item.enforced]
     if enforced and not enable:
         raise UsageError(
@@ -232,21 +219,21 @@ def apply(
             names=", ".join(enforced),
         )
     if operator.console.interactive and not yes:
-        operator.console.say(joined(review.before_lines(), "\n"))
+        operator.console.say(joined(review.lines(), "\n"))
     make_sure(operator, f"Change {len(review.due)} Conditional Access policies?", yes=yes)
     done: list[PlannedPolicy] = []
     for item in review.due:
         try:
             if item.change is not None and item.change.identifier:
-                graph.update_policy(item.change.identifier, item.sent)
+                graph.update(POLICIES, item.change.identifier, item.sent)
             else:
-                graph.create_policy(item.sent)
+                graph.create(POLICIES, item.sent)
         except SetupError as error:
             message = text("{title}: {problem}", title=item.declared.title, problem=error.message)
             notice = Problem(error.code, message, error.hint)
-            return replace(review.after(done), status="error", errors=(notice,), exit_code=error.exit_code)
+            return replace(review.result(done), status="error", errors=(notice,), exit_code=error.exit_code)
         done.append(item)
-    return replace(review.after(done), status="changed")
+    return replace(review.result(done), status="changed")
 
 
 def _review(
@@ -289,7 +276,7 @@ def _review(
                 "command again."
             ),
         )
-    present = graph.policies()
+    present = graph.objects(POLICIES)
     planned = [*plan_policies(declared, present, enable=enable)]
     return graph, PolicyReview(declared, present, planned, _evaluate(graph, users))
 

@@ -134,17 +134,18 @@ def parse_declarations(
 
 def _joined(parsed: Sequence[tuple[Document, Declarations]], networks: Sequence[str]) -> DeclarationSet:
     """The objects of all files together."""
-    values: dict[str, list[Any]] = {kind.section: [] for kind in KINDS}
-    places: dict[str, list[ObjectPlace]] = {kind.section: [] for kind in KINDS}
-    for document, file in parsed:
-        for name in values:
-            objects = getattr(file, name)
-            values[name] += objects
-            places[name] += [ObjectPlace(document, (name, str(number))) for number in range(len(objects))]
+    values: dict[str, tuple[Any, ...]] = {}
+    places: dict[str, list[ObjectPlace]] = {}
+    for name in (kind.section for kind in KINDS):
+        values[name] = tuple(item for _, file in parsed for item in getattr(file, name))
+        places[name] = [
+            ObjectPlace(document, (name, str(number)))
+            for document, file in parsed
+            for number in range(len(getattr(file, name)))
+        ]
     given = {name for _, file in parsed for name in file.model_fields_set}
-    sections = {name: tuple(found) for name, found in values.items()}
     joined = Declarations.model_construct(
-        _fields_set=given, version=1, corporate_networks=tuple(networks), **sections
+        _fields_set=given, version=1, corporate_networks=tuple(networks), **values
     )
     return DeclarationSet(joined, places)
 

@@ -21,6 +21,27 @@ NAME_UNKNOWN = declare(
     "the {place} has no {kind} {name}",
     "Use the name or the id of an existing one; `mst-admin {command} list` shows them.",
 )
+OBJECT_INVALID = declare(
+    UsageError,
+    "object-file-invalid",
+    "{problem}",
+    "Correct the file; `mst-admin {command} schema` prints a JSON Schema that editors check it with.",
+)
+OBJECT_UNKNOWN = declare(
+    TenantError,
+    "object-unknown",
+    "the tenant has no {kind} {name}",
+    "Create it with `mst-admin {command} create`.",
+)
+OBJECT_UNREADABLE = declare(
+    UsageError, "object-file-unreadable", "the file {path} cannot be read: {reason}", "Check the path."
+)
+PROFILE_INVALID = declare(
+    UsageError,
+    "profile-invalid",
+    "{problem}",
+    "Correct the file; `mst-admin profile schema` prints a JSON Schema that editors check it with.",
+)
 PROFILE_PLATFORM_FIXED = declare(
     TenantError,
     "profile-platform-fixed",
@@ -32,6 +53,9 @@ PROFILE_UNKNOWN = declare(
     "profile-unknown",
     "the tenant has no profile {name}",
     "Create it with `mst-admin profile create`.",
+)
+PROFILE_UNREADABLE = declare(
+    UsageError, "profile-unreadable", "the profile {path} cannot be read: {reason}", "Check the path."
 )
 TRUSTED_ROOT_UNKNOWN = declare(
     TenantError,

@@ -64,7 +64,7 @@ def list_objects(kind: CommandKind[Any, Any], operator: Operator, settings: Sett
     """All objects of a kind."""
     found = kind.all(open_tenant(operator, settings))
     data = {f"{kind.result}s": [kind.wire(item) for item in found]}
-    nothing = kind.nothing or text("There is no {what} yet.", what=kind.label)
+    nothing = kind.nothing or text("There is no {what} yet.", what=kind.label or kind.what)
     return Result(data=data, text=lambda: table([kind.row(item) for item in found], kind.head, nothing))
 
 
@@ -153,7 +153,7 @@ def write_from_file(
     Raises ValuesError with everything that is wrong, TenantError `name-taken`, or that there is none yet.
     """
     document, declared = _load(kind, file)
-    judged(placed(kind.judge(declared, _NOTHING), document))
+    judged(placed(kind.judge(declared, _NOTHING, None), document))
     declared = kind.completed(declared)
     graph = open_tenant(operator, settings)
     present = kind.matching(graph, kind.search(declared))
@@ -161,9 +161,9 @@ def write_from_file(
         command = f"{kind.command} update"
         raise NAME_TAKEN(place="tenant", kind=kind.what, name=declared.name, command=command)
     if not new and not present:
-        raise kind.unknown(declared.name)
+        raise kind.unknown(kind=kind.what, name=declared.name, command=kind.command)
     declared, tenant = kind.surroundings(graph, declared, present)
-    warnings = judged(placed(kind.judge(declared, kind.beside(tenant)), document))
+    warnings = judged(placed(kind.judge(declared, kind.beside(tenant), None), document))
     changes = list(kind.changes(declared, Planning(_NOTHING, tenant, operator.clock.now())))
     carry_out(changes, graph)
     return written(changes, kind.made(graph, declared), warnings)
@@ -173,7 +173,7 @@ def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wante
     """What is wrong with one object; the exit code is 2 when something is fatal, as when it is created."""
     if names_file(wanted, (".yaml", ".yml")):
         document, declared = _load(kind, Path(wanted))
-        findings = placed(kind.judge(declared, _NOTHING), document)
+        findings = placed(kind.judge(declared, _NOTHING, None), document)
     else:
         findings = list(kind.lint(open_tenant(operator, settings), wanted))
     return linted(kind.result, wanted, findings)
@@ -190,6 +190,7 @@ def _load(kind: FileKind[Any, Any], file: Path) -> tuple[Document, Any]:
     try:
         return parse_as(kind.file, read(path), str(path), kind.documents, kind.empty)
     except OSError as error:
-        raise kind.unreadable(path, error.strerror) from error
+        raise kind.unreadable(path=path, reason=error.strerror) from error
     except DocumentError as error:
-        raise ValuesError([kind.invalid(line) for line in error.problems]) from error
+        problems = [kind.invalid(problem=line, command=kind.command) for line in error.problems]
+        raise ValuesError(problems) from error

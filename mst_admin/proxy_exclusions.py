@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mst_admin.change import Body
-from mst_admin.kinds.profile import find_profile
+from mst_admin.kinds.profile import PROFILE
 from mst_admin.named_files import names_file, write_named
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
 from mst_admin.session import open_tenant
@@ -14,6 +14,7 @@ from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.operator import Operator, Settings
+from mstunnel_setup.tenant.graph_admin import PROFILES
 from mstunnel_setup.tenant.wire import DeviceConfiguration
 
 _LIST = "proxyExclusionList"
@@ -53,7 +54,7 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
     if judged.exit_code:
         return judged
     graph = open_tenant(operator, settings)
-    found = find_profile(graph, profile)
+    found = PROFILE.find(graph, profile).found
     present = _present(found)
     if not ((found.model_extra or {}).get("proxyServer") or {}).get("address"):
         raise TenantError(
@@ -65,7 +66,7 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
     data = {"id": found.id, "before": present, "after": entries}
     if entries == present:
         return Result("unchanged", data, judged.warnings, text=[text("Nothing to change.")])
-    graph.update_profile(found.id, {"@odata.type": found.odata_type, _LIST: entries})
+    graph.update(PROFILES, found.id, {"@odata.type": found.odata_type, _LIST: entries})
     lines = [
         text(
             "Exclusions of {display_name}: {entries} (before: {present}).",
@@ -79,7 +80,7 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
 
 def export_list(operator: Operator, settings: Settings, profile: str, file: Path | None) -> Result:
     """Write the list of a profile to a file, or to standard output."""
-    found = find_profile(open_tenant(operator, settings), profile)
+    found = PROFILE.find(open_tenant(operator, settings), profile).found
     entries = _present(found)
     data: Body = {"id": found.id, "entries": entries}
     content = write_csv(entries)

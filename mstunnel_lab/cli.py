@@ -1,9 +1,10 @@
 """The command line of `mstunnel-lab`: a local tenant for demos, tests and training."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -114,39 +115,48 @@ def _require_hosts(option: str, given: Iterable[str]) -> None:
             )
 
 
-@command(app)
-def approve(user_code: UserCode, user: Upn, directory: Directory = _DEFAULT_DIRECTORY) -> Work:
+def _for_running_lab(name: str | None = None) -> Callable[[Callable[..., Result]], None]:
+    """Declare a command about a running lab: a function that imports and does the work itself."""
+
+    def declare(function: Callable[..., Result]) -> None:
+        @wraps(function)
+        def deferred(**given: Any) -> Work:
+            @_extra()
+            def work(_operator: Operator) -> Result:
+                return function(**given)
+
+            return work
+
+        # The command line takes a dataclass in an annotation for options.
+        deferred.__annotations__ = {**function.__annotations__, "return": Work}
+        command(app, name)(deferred)
+
+    return declare
+
+
+@_for_running_lab()
+def approve(user_code: UserCode, user: Upn, directory: Directory = _DEFAULT_DIRECTORY) -> Result:
     """Complete the device sign-in with USER_CODE as a user of the lab."""
+    from mstunnel_lab import remote
 
-    @_extra()
-    def work(_operator: Operator) -> Result:
-        from mstunnel_lab import remote
-
-        remote.approve(directory, user_code, user)
-        return Result("changed", {"user": user}, text=[f"The device is signed in as {user}."])
-
-    return work
+    remote.approve(directory, user_code, user)
+    return Result("changed", {"user": user}, text=[f"The device is signed in as {user}."])
 
 
-@command(app)
+@_for_running_lab()
 def token(
     user: Upn,
     out: Annotated[Path, typer.Option(help="File for the token; only its owner can read it.")],
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> Work:
+) -> Result:
     """Write an access token of a device user for the gateway to a file."""
+    from mstunnel_lab import remote
 
-    @_extra()
-    def work(_operator: Operator) -> Result:
-        from mstunnel_lab import remote
-
-        remote.write_token(directory, user, out)
-        return Result("changed", {"user": user, "file": str(out)}, text=[f"{out} has a token of {user}."])
-
-    return work
+    remote.write_token(directory, user, out)
+    return Result("changed", {"user": user, "file": str(out)}, text=[f"{out} has a token of {user}."])
 
 
-@command(app)
+@_for_running_lab()
 def fault(
     *,
     path: Annotated[str, typer.Option(help="Glob for the path of requests.")] = "*",
@@ -163,28 +173,24 @@ def fault(
     ] = 0,
     clear: Annotated[bool, typer.Option("--clear", help="Remove all faults instead.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> Work:
+) -> Result:
     """Let the running lab answer the next matching requests with a fault."""
+    from mstunnel_lab import remote
+
     default = 503 if aadsts is None else 400
     wanted = {"path": path, "status": default if status is None else status, "times": times, "delay": delay}
     wanted |= {"retry_after": retry_after, "aadsts": aadsts}
 
-    @_extra()
-    def work(_operator: Operator) -> Result:
-        from mstunnel_lab import remote
-
-        if clear:
-            waiting = remote.control(directory, "DELETE", "faults")
-        else:
-            waiting = remote.control(directory, "POST", "faults", {"faults": [wanted]})
-        pending = waiting["faults"]
-        count = len(pending) if isinstance(pending, list) else 0
-        return Result("changed", waiting, text=[f"Pending faults: {count}."])
-
-    return work
+    if clear:
+        waiting = remote.control(directory, "DELETE", "faults")
+    else:
+        waiting = remote.control(directory, "POST", "faults", {"faults": [wanted]})
+    pending = waiting["faults"]
+    count = len(pending) if isinstance(pending, list) else 0
+    return Result("changed", waiting, text=[f"Pending faults: {count}."])
 
 
-@command(app)
+@_for_running_lab()
 def user(
     upn: Annotated[str, typer.Argument(metavar="UPN", help="User name, such as admin@contoso.example.")],
     *,
@@ -196,43 +202,34 @@ def user(
     ] = None,
     licensed: Annotated[bool | None, typer.Option(help="Assign or remove the Intune licence.")] = None,
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> Work:
+) -> Result:
     """Change how a user of the running lab signs in."""
+    from mstunnel_lab import remote
+
     wanted = {"refused_with": refused_with, "mfa_code": mfa_code, "licensed": licensed}
     changes = {name: value for name, value in wanted.items() if value is not None}
 
-    @_extra()
-    def work(_operator: Operator) -> Result:
-        from mstunnel_lab import remote
-
-        found = remote.control(directory, "PATCH", f"users/{upn}", changes)
-        shown = {name: found[name] for name in ("upn", *wanted)}
-        text = [f"{name}: {value}" for name, value in shown.items()]
-        return Result("changed" if changes else "unchanged", shown, text=text)
-
-    return work
+    found = remote.control(directory, "PATCH", f"users/{upn}", changes)
+    shown = {name: found[name] for name in ("upn", *wanted)}
+    text = [f"{name}: {value}" for name, value in shown.items()]
+    return Result("changed" if changes else "unchanged", shown, text=text)
 
 
-@command(app, "rotate-keys")
+@_for_running_lab("rotate-keys")
 def rotate_keys(
     *,
     retire: Annotated[bool, typer.Option("--retire", help="Also retire the older keys at once.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> Work:
+) -> Result:
     """Sign tokens with a new key; tokens of the older keys stay valid until those are retired."""
+    from mstunnel_lab import remote
 
-    @_extra()
-    def work(_operator: Operator) -> Result:
-        from mstunnel_lab import remote
-
-        keys = remote.control(directory, "POST", "keys")
-        if retire:
-            keys = remote.control(directory, "DELETE", "keys")
-        valid = keys["keys"]
-        names = ", ".join(map(str, valid)) if isinstance(valid, list) else ""
-        return Result("changed", keys, text=[f"Valid keys: {names}."])
-
-    return work
+    keys = remote.control(directory, "POST", "keys")
+    if retire:
+        keys = remote.control(directory, "DELETE", "keys")
+    valid = keys["keys"]
+    names = ", ".join(map(str, valid)) if isinstance(valid, list) else ""
+    return Result("changed", keys, text=[f"Valid keys: {names}."])
 
 
 def main() -> int:

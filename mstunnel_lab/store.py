@@ -127,17 +127,19 @@ class Store:
             (type(entity).__name__, entity.id, parent, expires, entity.model_dump_json(by_alias=True)),
         )
 
-    def get(self, kind: type[E], identifier: str) -> E | None:
-        """Return one entity, or None."""
-        return self._first(kind, "id = ?", identifier)
+    def get(self, kind: type[E], identifier: str, parent: str | None = None) -> E | None:
+        """Return one entity, or None; with `parent` only one below it."""
+        if parent is None:
+            return self._first(kind, "id = ?", identifier)
+        return self._first(kind, "id = ? AND parent = ?", identifier, parent)
 
     def with_app_id(self, kind: type[E], app_id: str) -> E | None:
         """Return the first entity of a kind whose property `appId` is this, or None."""
         return self._first(kind, "json_extract(body, '$.appId') = ?", app_id)
 
-    def _first(self, kind: type[E], condition: str, value: str) -> E | None:
+    def _first(self, kind: type[E], condition: str, *values: str) -> E | None:
         statement = f"SELECT body FROM entity WHERE kind = ? AND {condition}"  # noqa: S608
-        row = self._connection.execute(statement, (kind.__name__, value)).fetchone()
+        row = self._connection.execute(statement, (kind.__name__, *values)).fetchone()
         return kind.model_validate_json(row[0]) if row else None
 
     def each(self, kind: type[E], parent: str | None = None) -> tuple[E, ...]:

@@ -22,7 +22,7 @@ _WORK: Final = ROOT / "build/mutants"
 PARTS: Final[dict[str, tuple[Sequence[str], Sequence[str]]]] = {
     "transaction": (["mstunnel_setup/transaction/*"], ["tests/unit/transaction"]),
     "tokens": (
-        ["mstunnel_setup/gateway/oidc.py", "mstunnel_setup/operations/explain/token_rules.py"],
+        ["mstunnel_setup/gateway/oidc.py", "mstunnel_setup/operations/token_rules.py"],
         ["tests/unit/gateway/test_oidc.py", "tests/unit/operations/explain"],
     ),
     "agent": (["mstunnel_setup/agent/*"], ["tests/unit/agent"]),

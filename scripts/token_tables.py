@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mstunnel_setup.gateway.fixed_rules import FIXED_RULES
-from mstunnel_setup.gateway.oidc import CLAIM_RULES, ISSUERS
+from mstunnel_setup.gateway.oidc import CLAIM_RULES, FIXED_RULES, ISSUERS
 from scripts.error_codes import table
 
 _CLOUDS = {"public": "public", "gcc-high": "GCC High", "dod": "DoD", "custom": "`cloud: custom`"}

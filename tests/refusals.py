@@ -9,8 +9,10 @@ from mstunnel_setup.base.errors import SetupError
 
 
 @contextmanager
-def refused(kind: type[SetupError], code: str) -> Iterator[pytest.ExceptionInfo[SetupError]]:
-    """The block raises an error of this class with this code."""
-    with pytest.raises(kind) as caught:
+def refused(
+    kind: type[SetupError], code: str, match: str | None = None
+) -> Iterator[pytest.ExceptionInfo[SetupError]]:
+    """The block raises an error of this class with this code; `match` is a pattern of its message."""
+    with pytest.raises(kind, match=match) as caught:
         yield caught
     assert caught.value.code == code

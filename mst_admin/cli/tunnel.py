@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import typer
 
@@ -17,8 +17,15 @@ from mstunnel_setup.base.text import plain
 from mstunnel_setup.cli.framework.command import Work, command
 from mstunnel_setup.cli.framework.options import App, SignInOptions, Yes, new_group
 
+_One: TypeAlias = str | None
+_Many: TypeAlias = list[str] | None
 
-def _list_option(name: str, metavar: str, about: str) -> Any:
+
+def _one(name: str, metavar: str, about: str) -> Any:
+    return typer.Option(name, metavar=metavar, help=about)
+
+
+def _many(name: str, metavar: str, about: str) -> Any:
     return typer.Option(name, metavar=metavar, help=f"{about} Repeat it; '' alone clears the list.")
 
 
@@ -29,43 +36,32 @@ class ConfigurationOptions(ObjectOptions):
     NAMES: ClassVar = {"advanced_settings.": "--advanced ", "corporate_networks": "--corporate-network"}
     APART: ClassVar = frozenset({"corporate_network"})
 
-    description: Annotated[str | None, typer.Option("--description", help="Description.")] = None
-    network: Annotated[
-        str | None, typer.Option("--network", metavar="CIDR", help="IPv4 addresses for devices.")
-    ] = None
-    ipv6_network: Annotated[
-        str | None, typer.Option("--ipv6-network", metavar="CIDR", help="IPv6 addresses for devices.")
-    ] = None
-    dns_servers: Annotated[
-        list[str] | None, _list_option("--dns-server", "ADDRESS", "DNS server for devices.")
-    ] = None
-    default_domain_suffix: Annotated[
-        str | None, typer.Option("--dns-suffix", metavar="DOMAIN", help="Default domain of devices.")
-    ] = None
-    split_dns: Annotated[
-        list[str] | None, _list_option("--split-dns", "DOMAIN", "Domain to look up through the tunnel.")
-    ] = None
-    route_includes: Annotated[
-        list[str] | None, _list_option("--include", "CIDR", "IP range to route through the tunnel.")
-    ] = None
-    route_excludes: Annotated[
-        list[str] | None, _list_option("--exclude", "CIDR", "IP range to keep out of the tunnel.")
-    ] = None
+    description: Annotated[_One, typer.Option("--description", help="Description.")] = None
+    network: Annotated[_One, _one("--network", "CIDR", "IPv4 addresses for devices.")] = None
+    ipv6_network: Annotated[_One, _one("--ipv6-network", "CIDR", "IPv6 addresses for devices.")] = None
+    dns_servers: Annotated[_Many, _many("--dns-server", "ADDRESS", "DNS server for devices.")] = None
+    default_domain_suffix: Annotated[_One, _one("--dns-suffix", "DOMAIN", "Default domain of devices.")] = (
+        None
+    )
+    split_dns: Annotated[_Many, _many("--split-dns", "DOMAIN", "Domain to look up through the tunnel.")] = (
+        None
+    )
+    route_includes: Annotated[_Many, _many("--include", "CIDR", "IP range to route through the tunnel.")] = (
+        None
+    )
+    route_excludes: Annotated[_Many, _many("--exclude", "CIDR", "IP range to keep out of the tunnel.")] = None
     listen_port: Annotated[int | None, typer.Option("--port", help="Server port, TCP and UDP.")] = None
     disable_udp_connections: Annotated[
         bool | None, typer.Option("--udp-off/--udp-on", help="Disable UDP connections.")
     ] = None
-    session_timeout: Annotated[
-        int | None, typer.Option("--session-timeout", metavar="SECONDS", help="Length of a session.")
-    ] = None
+    session_timeout: Annotated[int | None, _one("--session-timeout", "SECONDS", "Length of a session.")] = (
+        None
+    )
     advanced_settings: Annotated[
-        list[str] | None, _list_option("--advanced", "NAME=VALUE", "Further setting, by its ocserv name.")
+        _Many, _many("--advanced", "NAME=VALUE", "Further setting, by its ocserv name.")
     ] = None
     corporate_network: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--corporate-network", metavar="CIDR", help="One of your networks, to check for overlap."
-        ),
+        _Many, _one("--corporate-network", "CIDR", "One of your networks, to check for overlap.")
     ] = None
 
     def networks(self) -> list[str]:
@@ -107,26 +103,21 @@ class SiteOptions(ObjectOptions):
     }
     APART: ClassVar = frozenset({"window", "time_zone", "resolve"})
 
-    description: Annotated[str | None, typer.Option("--description", help="Description.")] = None
-    public_address: Annotated[
-        str | None, typer.Option("--public-address", metavar="NAME_OR_IP", help="Public IP address or FQDN.")
-    ] = None
-    configuration: Annotated[
-        str | None, typer.Option("--configuration", metavar="NAME_OR_ID", help="The server configuration.")
-    ] = None
+    description: Annotated[_One, typer.Option("--description", help="Description.")] = None
+    public_address: Annotated[_One, _one("--public-address", "NAME_OR_IP", "Public IP address or FQDN.")] = (
+        None
+    )
+    configuration: Annotated[_One, _one("--configuration", "NAME_OR_ID", "The server configuration.")] = None
     internal_network_probe_url: Annotated[
-        str | None, typer.Option("--probe-url", metavar="URL", help="Internal page that servers probe.")
+        _One, _one("--probe-url", "URL", "Internal page that servers probe.")
     ] = None
     upgrade_automatically: Annotated[
         bool | None, typer.Option("--auto-upgrade/--manual-upgrade", help="Upgrade without approval.")
     ] = None
-    window: Annotated[
-        str | None,
-        typer.Option("--window", metavar="HH:MM-HH:MM", help="When upgrades may start; '' for any time."),
-    ] = None
-    time_zone: Annotated[
-        str | None, typer.Option("--time-zone", metavar="ZONE", help="IANA time zone of --window.")
-    ] = None
+    window: Annotated[_One, _one("--window", "HH:MM-HH:MM", "When upgrades may start; '' for any time.")] = (
+        None
+    )
+    time_zone: Annotated[_One, _one("--time-zone", "ZONE", "IANA time zone of --window.")] = None
     resolve: Annotated[bool, typer.Option("--resolve/--no-resolve", help="Look up the public address.")] = (
         True
     )

@@ -11,7 +11,7 @@ from mst_admin.kinds.profile import PROFILE, TRUSTED_ROOT, read_profiles
 from mst_admin.kinds.tenant import Declarations, TenantObjects
 from mst_admin.kinds.tunnel import CONFIGURATION, SITE, THRESHOLD
 from mst_admin.objects.app import PresentApp
-from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, AdminGraph
+from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, MOBILE_APPS, SITES, AdminGraph
 
 KINDS: Final[tuple[Kind[Any, Any], ...]] = (
     CONFIGURATION,
@@ -40,13 +40,13 @@ def read_tenant(
     wanted = frozenset(sections)
     with_profiles = {"profiles", "trusted_roots", "apps", "mam"} & wanted
     profiles = tuple(read_profiles(graph)) if with_profiles else ()
-    every = tuple(graph.app_objects(MOBILE_APPS)) if {"apps", "app_configurations"} & wanted else ()
+    every = tuple(graph.objects(MOBILE_APPS)) if {"apps", "app_configurations"} & wanted else ()
     with_configurations = {"app_configurations", "mam"} & wanted
     configurations = tuple(read_app_configurations(graph, every)) if with_configurations else ()
     some = [app for app in every if apps is None or PresentApp(app).key in apps]
     return TenantObjects(
-        tuple(graph.configurations()),
-        tuple(graph.site_list()),
+        tuple(graph.objects(CONFIGURATIONS)),
+        tuple(graph.objects(SITES)),
         tuple(graph.thresholds()),
         profiles,
         every,

@@ -3,105 +3,59 @@
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-
-from typing_extensions import override
+from typing import Final
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
 from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
-from mst_admin.kinds.app_configuration import (
-    AppPolicyKind,
-    app_configuration_changes,
-    app_configuration_deletion,
-    read_app_configurations,
-)
+from mst_admin.kinds import app_configuration as app_policies
 from mst_admin.kinds.kind import called
 from mst_admin.kinds.profile import read_profiles
-from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
-from mst_admin.kinds.tunnel import find_site
+from mst_admin.kinds.tenant import Planning, TenantObjects
+from mst_admin.kinds.tunnel import SITE
+from mst_admin.objects import mam
 from mst_admin.objects.app_configuration import BUNDLES, PACKAGES, Channel, PresentAppConfiguration
-from mst_admin.objects.mam import (
-    ANDROID_PROTECTION,
-    EDGE,
-    EDGE_ANDROID,
-    IOS_PROTECTION,
-    PROTECTION,
-    TUNNEL,
-    MamFile,
-    MamObject,
-    PresentMam,
-    PresentProtection,
-    configurations_of,
-    has_edge,
-    judge_mam,
-    mam_object,
-    root_entries,
-)
 from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
-from mst_admin.objects.site import Resolve
-from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.graph_admin import ANDROID_PROTECTIONS, IOS_PROTECTIONS, AdminGraph
+from mstunnel_setup.tenant.graph_admin import (
+    ANDROID_PROTECTIONS,
+    IOS_PROTECTIONS,
+    MANAGED_APP_CONFIGURATIONS,
+    AdminGraph,
+)
 
 
-class MamKind(AppPolicyKind[MamObject, PresentMam]):
+class _MamKind(app_policies.AppPolicyKind[mam.MamObject, mam.PresentMam]):
     """Tunnel for MAM. Its changes are those of app configurations, and of app protection policies."""
 
-    name = "app protection"
-    what = label = text("tunnel for MAM")
-    section = "mam"
-    command = "mam"
-    result = "mam_tunnel"
-    head = ("NAME", "PLATFORM", "SITE", "ID")
-    file = MamFile
-    empty = frozenset({("groups",), ("apps",)})
-    documents = "mam"
-
-    @override
-    def judge(
-        self, declared: MamObject, beside: Declarations, resolve: Resolve | None = None
-    ) -> Iterable[Finding]:
-        rules = beside.has_split_rules(declared.site)
-        return judge_mam(declared, beside.mam, beside.profiles, split_rules=rules)
-
-    @override
-    def present(self, tenant: TenantObjects) -> Sequence[PresentMam]:
-        return tenant.mam
-
-    @override
-    def declared(self, present: PresentMam) -> MamObject:
-        return mam_object(present)
-
-    @override
-    def missing(self, declared: MamObject, planning: Planning) -> Iterator[tuple[str, str]]:
+    def missing(self, declared: mam.MamObject, planning: Planning) -> Iterator[tuple[str, str]]:
         if planning.site(declared.site) is None:
             yield "site", text("no site is called `{site}`", site=declared.site)
 
-    @override
-    def changes(self, declared: MamObject, planning: Planning) -> Iterator[Change]:
+    def changes(self, declared: mam.MamObject, planning: Planning) -> Iterator[Change]:
         """Raises TenantError: `name-ambiguous`, `app-configuration-fixed`, `trusted-root-unknown`."""
-        site, present = planning.site(declared.site), planning.tenant.app_configurations
+        site, present = planning.site(declared.site), planning.tenant.app_policies
         if site is None:
             return
         roots = _roots_value(declared, planning)
-        for item in configurations_of(declared, site.site_id or site.name, site.address, roots):
-            yield from app_configuration_changes(item, present)
-        edge = called(f"{declared.name}{EDGE}", present, "app configuration")
+        for item in mam.configurations_of(declared, site.site_id or site.name, site.address, roots):
+            yield from app_policies.app_configuration_changes(item, present)
+        edge = called(f"{declared.name}{mam.EDGE}", present, "app configuration")
         is_own = edge is not None and (edge.channel, edge.is_ios) == (Channel.APPS, declared.is_ios)
-        if edge is not None and is_own and not has_edge(declared):
-            yield app_configuration_deletion(edge)
+        if edge is not None and is_own and not mam.has_edge(declared):
+            yield app_policies.app_configuration_deletion(edge)
         yield from self._protection_changes(declared, planning.tenant.protections)
 
     def _protection_changes(
-        self, declared: MamObject, present: Iterable[PresentProtection]
+        self, declared: mam.MamObject, present: Iterable[mam.PresentProtection]
     ) -> Iterator[Change]:
         """What the app protection policy needs for the tunnel; all else is an administrator's choice."""
-        name = f"{declared.name}{PROTECTION}"
+        name = f"{declared.name}{mam.PROTECTION}"
         apps = BUNDLES if declared.is_ios else PACKAGES
         body: Body = {
-            TYPE: IOS_PROTECTION if declared.is_ios else ANDROID_PROTECTION,
+            TYPE: mam.IOS_PROTECTION if declared.is_ios else mam.ANDROID_PROTECTION,
             "displayName": name,
             "roleScopeTagIds": list(declared.role_scope_tag_ids),
-            apps: sorted(declared.apps if declared.is_ios else [EDGE_ANDROID]),
+            apps: sorted(declared.apps if declared.is_ios else [mam.EDGE_ANDROID]),
         }
         if not declared.is_ios:
             body["connectToVpnOnLaunch"] = True
@@ -119,70 +73,85 @@ class MamKind(AppPolicyKind[MamObject, PresentMam]):
         body[ASSIGNMENTS] = wanted_targets(declared, there.assignments)
         yield from update(self.name, name, there.id, before, differences(before, body))
 
-    @override
-    def deleting(self, present: PresentMam, tenant: TenantObjects) -> Iterator[Change]:
+    def deleting(self, present: mam.PresentMam, _tenant: TenantObjects) -> Iterator[Change]:
         """Deletes all policies; last the one by which the object is found if another is refused."""
         if present.edge is not None:
-            yield app_configuration_deletion(present.edge)
+            yield app_policies.app_configuration_deletion(present.edge)
         if present.protection is not None:
             found = present.protection
-            kind = IOS_PROTECTION if found.is_ios else ANDROID_PROTECTION
+            kind = mam.IOS_PROTECTION if found.is_ios else mam.ANDROID_PROTECTION
             yield Change("delete", self.name, found.name, found.id, before={TYPE: kind})
-        yield app_configuration_deletion(present.tunnel)
+        yield app_policies.app_configuration_deletion(present.tunnel)
 
-    @override
-    def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentMam]:
+    def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[mam.PresentMam]:
         found = _with_policies(TenantObjects(sites=tuple(graph.sites())), graph).mam
-        key = wanted.casefold()
-        return [item for item in found if not key or key in {item.name.casefold(), item.id.casefold()}]
+        return [
+            item
+            for item in found
+            if name is None or name.casefold() in {item.name.casefold(), item.id.casefold()}
+        ]
 
-    @override
-    def row(self, present: PresentMam) -> tuple[str, ...]:
-        declared = mam_object(present)
-        return present.name, declared.platform, declared.site, present.id
-
-    @override
     def surroundings(
-        self, graph: AdminGraph, declared: MamObject, present: Sequence[PresentMam]
-    ) -> tuple[MamObject, TenantObjects]:
-        site = find_site(graph, declared.site)
+        self, graph: AdminGraph, declared: mam.MamObject, _present: Sequence[mam.PresentMam]
+    ) -> tuple[mam.MamObject, TenantObjects]:
+        site = SITE.find(graph, declared.site)
         used = site.microsoft_tunnel_configuration
-        tenant = TenantObjects(
-            configurations=(used,) if used else (), sites=(site,), profiles=tuple(read_profiles(graph))
-        )
+        profiles = tuple(read_profiles(graph))
+        tenant = TenantObjects((used,) if used else (), (site,), device_configurations=profiles)
         named = declared.model_copy(update={"site": site.display_name})
         return named, _with_policies(tenant, graph, declared.name)
 
 
-MAM = MamKind()
+def _row(present: mam.PresentMam) -> tuple[str, ...]:
+    declared = mam.mam_object(present)
+    return present.name, declared.platform, declared.site, present.id
+
+
+MAM: Final = _MamKind(
+    name="app protection",
+    what=text("tunnel for MAM"),
+    section="mam",
+    collection=MANAGED_APP_CONFIGURATIONS,
+    command="mam",
+    result="mam_tunnel",
+    head=("NAME", "PLATFORM", "SITE", "ID"),
+    row=_row,
+    file=mam.MamFile,
+    empty=frozenset({("groups",), ("apps",)}),
+    documents="mam",
+    judge=lambda declared, beside, _resolve: mam.judge_mam(
+        declared, beside.mam, beside.profiles, split_rules=beside.has_split_rules(declared.site)
+    ),
+    declared=mam.mam_object,
+)
 
 
 def _with_policies(tenant: TenantObjects, graph: AdminGraph, *declared: str) -> TenantObjects:
-    configurations = tuple(read_app_configurations(graph, ()))
+    configurations = tuple(app_policies.read_app_configurations(graph, ()))
     protections = tuple(read_protections(graph, configurations, declared))
-    return replace(tenant, app_configurations=configurations, protections=protections)
+    return replace(tenant, app_policies=configurations, protections=protections)
 
 
 def read_protections(
     graph: AdminGraph, configurations: Iterable[PresentAppConfiguration], declared: Collection[str]
-) -> Iterator[PresentProtection]:
+) -> Iterator[mam.PresentProtection]:
     """The app protection policies that Tunnel for MAM may have.
 
     In a tenant with these app configurations, and those of declared objects with these names.
     """
-    ending = TUNNEL.casefold()
+    ending = mam.TUNNEL.casefold()
     found_names = (item.name.casefold() for item in configurations)
     tunnels = [name.removesuffix(ending) for name in found_names if name.endswith(ending)]
-    names = {f"{name}{PROTECTION}".casefold() for name in (*tunnels, *declared)}
+    names = {f"{name}{mam.PROTECTION}".casefold() for name in (*tunnels, *declared)}
     for of in (ANDROID_PROTECTIONS, IOS_PROTECTIONS):
-        for found in graph.app_objects(of):
+        for found in graph.objects(of):
             if found.display_name.casefold() in names:
                 apps = tuple(sorted(item.identifier for item in graph.targeted_apps(of, found.id)))
                 assignments = tuple(graph.app_assignments(of, found.id))
-                yield PresentProtection(found, of is IOS_PROTECTIONS, apps, assignments)
+                yield mam.PresentProtection(found, of is IOS_PROTECTIONS, apps, assignments)
 
 
-def _roots_value(declared: MamObject, planning: Planning) -> str:
+def _roots_value(declared: mam.MamObject, planning: Planning) -> str:
     """The value for the trusted roots that are named: what the tenant has of them.
 
     Where a root is to be created or changed, the value is the names, which are looked up when it is written.
@@ -193,7 +162,7 @@ def _roots_value(declared: MamObject, planning: Planning) -> str:
     changed = {item.name.casefold() for item in of_roots if item.verb != "delete"}
     known = {
         item.name.casefold(): item.found
-        for item in planning.tenant.profiles
+        for item in planning.tenant.device_configurations
         if not item.is_tunnel and item.id not in deleted
     }
     names = [name.casefold() for name in declared.trusted_roots]
@@ -202,4 +171,4 @@ def _roots_value(declared: MamObject, planning: Planning) -> str:
             raise TRUSTED_ROOT_UNKNOWN(name=name)
     if changed.intersection(names):
         return json.dumps(declared.trusted_roots)
-    return root_entries(known[key] for key in names)
+    return mam.root_entries(known[key] for key in names)

@@ -1,22 +1,24 @@
 """VPN profiles, each with the trusted root that goes with it, and trusted roots that stand alone."""
 
-from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from ssl import DER_cert_to_PEM_cert
+from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import BasicConstraints, load_pem_x509_certificate
-from typing_extensions import override
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
-from mst_admin.errors import NAME_UNKNOWN, PROFILE_PLATFORM_FIXED, PROFILE_UNKNOWN
-from mst_admin.kinds.kind import Declared, FileKind, Kind, References, called, find_one
+from mst_admin.errors import (
+    NAME_UNKNOWN,
+    PROFILE_INVALID,
+    PROFILE_PLATFORM_FIXED,
+    PROFILE_UNKNOWN,
+    PROFILE_UNREADABLE,
+)
+from mst_admin.kinds.kind import Declared, FileKind, Kind, References, called
 from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, TenantObjects
-from mst_admin.kinds.tunnel import find_site
+from mst_admin.kinds.tunnel import SITE
 from mst_admin.objects.app import judge_per_app
-from mst_admin.objects.mam import mam_object
 from mst_admin.objects.parts import assignees, targets, wanted_targets, without_empty
 from mst_admin.objects.profile import (
     PEM_START,
@@ -44,16 +46,14 @@ from mst_admin.objects.profile_wire import (
     root_name,
     server_address,
 )
-from mst_admin.objects.site import Resolve
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError
+from mstunnel_setup.base.errors import CertificateError, TenantError
 from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.read import read_material
-from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import is_guid
-from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_admin import PROFILES, AdminGraph
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
 
 _SITE = "site"
@@ -61,140 +61,81 @@ _SITE = "site"
 _SITE_ID = "microsoftTunnelSiteId"
 
 
-class DeviceConfigurationKind(Kind[Declared, PresentProfile]):
+class _DeviceConfigurationKind(Kind[Declared, PresentProfile]):
     """What VPN profiles and trusted roots have in common: both are device configurations."""
 
-    @override
-    def create(self, change: Change, references: References) -> None:
-        created = references.graph.create_profile(_properties(change, references))
-        references.graph.assign(created.id, change.after[ASSIGNMENTS])
-
-    @override
-    def update(self, change: Change, references: References) -> None:
-        graph = references.graph
-        if body := _properties(change, references):
-            graph.update_profile(change.identifier, {**body, TYPE: change.before[TYPE]})
-        if ASSIGNMENTS in change.after:
-            graph.assign(change.identifier, change.after[ASSIGNMENTS])
-
-    @override
-    def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_profile(change.identifier)
-
-
-class TrustedRootKind(DeviceConfigurationKind[TrustedRootObject]):
-    """Certificates of private authorities that devices and apps trust. They have no commands of their own."""
-
-    name = "trusted root"
-    what = "trusted root"
-    section = "trusted_roots"
-    certificate_key = "certificate"
-
-    @override
-    def judge(
-        self, declared: TrustedRootObject, beside: Declarations, resolve: Resolve | None = None
-    ) -> Iterable[Finding]:
-        return judge_root(declared)
-
-    @override
-    def completed(self, declared: TrustedRootObject) -> TrustedRootObject:
-        certificate = _certificate_in(declared.certificate, self.certificate_key)
-        return declared.model_copy(update={"certificate": certificate})
-
-    @override
-    def present(self, tenant: TenantObjects) -> Sequence[PresentProfile]:
-        """Those that Tunnel for MAM names and that do not go with a VPN profile."""
-        return [item for item in _roots_of_mam(tenant) if _pem_of(item) and not is_root_name(item.name)]
-
-    @override
-    def declared(self, present: PresentProfile) -> TrustedRootObject:
-        return TrustedRootObject.model_construct(
-            name=present.name,
-            platform=ROOT_PLATFORMS[present.found.odata_type],
-            certificate=_pem_of(present) or "",
-            role_scope_tag_ids=present.found.role_scope_tag_ids,
-            **assignees(present.assignments),
+    def completed(self, declared: Declared) -> Declared:
+        given = getattr(declared, self.certificate_key)
+        return declared.model_copy(
+            update={self.certificate_key: given and _certificate_in(given, self.certificate_key)}
         )
 
-    @override
+    def properties(self, change: Change, references: References) -> Body:
+        body = super().properties(change, references)
+        if _SITE in body:
+            # The site may have been created a moment ago.
+            body[_SITE_ID] = references.id_of(SITE, str(body.pop(_SITE)))
+        return body
+
+
+class _TrustedRootKind(_DeviceConfigurationKind[TrustedRootObject]):
+    """Certificates of private authorities that devices and apps trust. They have no commands of their own."""
+
     def changes(self, declared: TrustedRootObject, planning: Planning) -> Iterator[Change]:
-        yield from _root_changes(declared, planning.tenant.profiles)
+        yield from _root_changes(declared, planning.tenant.device_configurations)
 
 
-class ProfileKind(DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject, PresentProfile]):
+TRUSTED_ROOT: Final = _TrustedRootKind(
+    name="trusted root",
+    what="trusted root",
+    section="trusted_roots",
+    collection=PROFILES,
+    certificate_key="certificate",
+    judge=lambda declared, _beside, _resolve: judge_root(declared),
+    declared=lambda present: TrustedRootObject.model_construct(
+        name=present.name,
+        platform=ROOT_PLATFORMS[present.found.odata_type],
+        certificate=present.certificate or "",
+        role_scope_tag_ids=present.found.role_scope_tag_ids,
+        **assignees(present.assignments),
+    ),
+)
+
+
+class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject, PresentProfile]):
     """VPN profiles for Microsoft Tunnel. One of the tenant is read without its assignments at first."""
 
-    name = "profile"
-    what = "profile"
-    label = "VPN profile"
-    section = "profiles"
-    certificate_key = "trusted_root"
-    command = "profile"
-    result = "profile"
-    head = ("NAME", "TYPE", "ID")
-    nothing = text("There is no VPN profile yet.")
-    file = ProfileFile
-    empty = frozenset({("custom_settings",), ("groups",)})
-    documents = "profiles"
-
-    @override
-    def judge(
-        self, declared: ProfileObject, beside: Declarations, resolve: Resolve | None = None
-    ) -> Iterable[Finding]:
-        yield from judge_profile(declared, split_rules=beside.has_split_rules(declared.site))
-        if "apps" in beside.model_fields_set:
-            yield from judge_per_app(declared, beside.apps)
-
-    @override
-    def completed(self, declared: ProfileObject) -> ProfileObject:
-        if declared.trusted_root is None:
-            return declared
-        certificate = _certificate_in(declared.trusted_root, self.certificate_key)
-        return declared.model_copy(update={"trusted_root": certificate})
-
-    @override
-    def present(self, tenant: TenantObjects) -> Sequence[PresentProfile]:
-        return tenant.tunnel_profiles
-
-    @override
-    def declared(self, present: PresentProfile) -> ProfileObject:
-        return profile_object(present.found, present.assignments)
-
-    @override
     def declared_of(self, tenant: TenantObjects) -> Sequence[ProfileObject]:
         """With sites by name, and with the certificates of the trusted roots that go with them."""
         sites = {site.id: site.display_name for site in tenant.sites}
-        roots = {item.name.casefold(): item for item in tenant.profiles if not item.is_tunnel}
+        roots = {item.name.casefold(): item for item in tenant.device_configurations if not item.is_tunnel}
         found = []
         for profile in super().declared_of(tenant):
             root = roots.get(root_name(profile.name).casefold())
-            known = {"site": sites.get(profile.site, profile.site), "trusted_root": root and _pem_of(root)}
+            known = {"site": sites.get(profile.site, profile.site), "trusted_root": root and root.certificate}
             found.append(profile.model_copy(update=known))
         return found
 
-    @override
     def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
-        for item in tenant.tunnel_profiles:
+        for item in tenant.profiles:
             yield from not_declared(item.found, item.assignments)
-        of_profiles = {root_name(item.name).casefold() for item in tenant.tunnel_profiles}
-        for root in _roots_of_mam(tenant):
+        of_profiles = {root_name(item.name).casefold() for item in tenant.profiles}
+        for root in tenant.roots_of_mam:
             if is_root_name(root.name) and root.name.casefold() not in of_profiles:
                 what = text("a trusted root of that name, as no VPN profile has it")
                 yield PROFILE_NOT_DECLARABLE(profile=plain(root.name), what=what)
 
-    @override
     def missing(self, declared: ProfileObject, planning: Planning) -> Iterator[tuple[str, str]]:
         if planning.site(declared.site) is None:
             yield "site", text("no site is called `{site}`", site=declared.site)
 
-    @override
     def changes(self, declared: ProfileObject, planning: Planning) -> Iterator[Change]:
         """The trusted root comes first.
 
         What a file cannot say of a profile stays, as do assignments of other kinds and their filters. Raises
         TenantError: `name-ambiguous`, `profile-platform-fixed`, `connection-type-fixed`.
         """
-        site, present = planning.site(declared.site), planning.tenant.profiles
+        site, present = planning.site(declared.site), planning.tenant.device_configurations
         if site is None:
             return
         if declared.trusted_root is None:
@@ -211,7 +152,7 @@ class ProfileKind(DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject
                 role_scope_tag_ids=declared.role_scope_tag_ids,
             )
             yield from _root_changes(root, present)
-        found = called(declared.name, filter(_is_tunnel, present), "profile")
+        found = called(declared.name, planning.tenant.profiles, "profile")
         if found is None:
             yield Change("create", self.name, declared.name, after=without_empty(_body(declared, site)))
         else:
@@ -247,32 +188,28 @@ class ProfileKind(DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject
                 differs["customKeyValueData"] = []
         yield from update(self.name, found.name, found.id, before, differs)
 
-    @override
     def deleting(self, present: PresentProfile, tenant: TenantObjects) -> Iterator[Change]:
         """With the trusted root that goes with it."""
-        found = called(present.name, filter(_is_tunnel, tenant.profiles), "profile") or present
+        found = called(present.name, tenant.profiles, "profile") or present
         yield Change("delete", self.name, found.name, found.id)
-        yield from _root_deletion(found.name, tenant.profiles)
+        yield from _root_deletion(found.name, tenant.device_configurations)
 
-    @override
+    def by_id(self, graph: AdminGraph, identifier: str) -> PresentProfile | None:
+        """One of any type."""
+        found = graph.find(PROFILES, identifier)
+        return PresentProfile(found) if found else None
+
+    def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[PresentProfile]:
+        return [PresentProfile(item) for item in graph.objects(PROFILES, name) if is_tunnel_profile(item)]
+
+    def all(self, graph: AdminGraph) -> Sequence[PresentProfile]:
+        return self.named(graph)
+
     def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentProfile]:
         return [item for item in read_profiles(graph, wanted) if item.is_tunnel]
 
-    @override
-    def all(self, graph: AdminGraph) -> Sequence[PresentProfile]:
-        return [PresentProfile(item) for item in graph.profiles() if is_tunnel_profile(item)]
-
-    @override
-    def find(self, graph: AdminGraph, wanted: str) -> PresentProfile:
-        return PresentProfile(find_profile(graph, wanted))
-
-    @override
-    def row(self, present: PresentProfile) -> tuple[str, ...]:
-        return present.name, present.found.odata_type.rpartition(".")[2], present.id
-
-    @override
     def shown(self, graph: AdminGraph, present: PresentProfile) -> tuple[Body, Body]:
-        assigned = graph.assignments(present.id)
+        assigned = graph.profile_assignments(present.id)
         site = str(extra(present.found).get(_SITE_ID) or "")
         names = {item.id: item.display_name for item in graph.sites()}
         assignments = [item.document() for item in assigned]
@@ -282,115 +219,77 @@ class ProfileKind(DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject
             lines = {**declared, "site": names.get(site, site), "id": present.id}
         return {"profile": present.wire, "assignments": assignments}, lines
 
-    @override
     def removal(self, graph: AdminGraph, present: PresentProfile) -> tuple[str, Sequence[Change], Body]:
         """An id may be any profile's: one that is not for the tunnel is a TenantError `name-unknown`."""
         if not present.is_tunnel:
             raise NAME_UNKNOWN(place="tenant", kind=self.what, name=present.id, command=self.command)
-        roots = tuple(read_profiles(graph, root_name(present.name)))
-        changes = list(self.deleting(present, TenantObjects(profiles=roots)))
-        return f"Delete the profile {present.name} ({present.id})?", changes, {"profile": present.id}
+        roots = TenantObjects(device_configurations=tuple(read_profiles(graph, root_name(present.name))))
+        question = f"Delete the profile {present.name} ({present.id})?"
+        return question, list(self.deleting(present, roots)), {"profile": present.id}
 
-    @override
     def surroundings(
         self, graph: AdminGraph, declared: ProfileObject, present: Sequence[PresentProfile]
     ) -> tuple[ProfileObject, TenantObjects]:
-        site = find_site(graph, declared.site)
+        site = SITE.find(graph, declared.site)
         used = site.microsoft_tunnel_configuration
         known = (*present, *read_profiles(graph, root_name(declared.name)))
-        tenant = TenantObjects(configurations=(used,) if used else (), sites=(site,), profiles=known)
+        tenant = TenantObjects((used,) if used else (), (site,), device_configurations=known)
         return declared.model_copy(update={"site": site.display_name}), tenant
 
-    @override
     def lint(self, graph: AdminGraph, wanted: str) -> Iterable[Finding]:
         found = self.find(graph, wanted).found
         named = str(extra(found).get(_SITE_ID) or "")
         site = graph.site(named) if is_guid(named) else None
-        return list(lint(found, site, graph.assignments(found.id)))
+        return list(lint(found, site, graph.profile_assignments(found.id)))
 
-    @override
     def made(self, graph: AdminGraph, declared: ProfileObject) -> Body:
-        roots = graph.profiles(root_name(declared.name)) if declared.trusted_root else []
+        roots = graph.objects(PROFILES, root_name(declared.name)) if declared.trusted_root else []
         return {
-            "profile": find_profile(graph, declared.name).id,
+            "profile": self.find(graph, declared.name).id,
             "trusted_root": roots[0].id if roots else None,
         }
 
-    @override
-    def unknown(self, name: str) -> TenantError:
-        return PROFILE_UNKNOWN(name=name)
 
-    @override
-    def unreadable(self, path: Path, reason: str | None) -> UsageError:
-        return UsageError(
-            "profile-unreadable",
-            "the profile {path} cannot be read: {reason}",
-            hint="Check the path.",
-            path=path,
-            reason=reason,
-        )
-
-    @override
-    def invalid(self, problem: str) -> UsageError:
-        return UsageError(
-            "profile-invalid",
-            "{problem}",
-            hint=(
-                "Correct the file; `mst-admin profile schema` prints a JSON Schema that editors check it "
-                "with."
-            ),
-            problem=problem,
-        )
+def _judge(declared: ProfileObject, beside: Declarations, _resolve: object) -> Iterator[Finding]:
+    yield from judge_profile(declared, split_rules=beside.has_split_rules(declared.site))
+    if "apps" in beside.model_fields_set:
+        yield from judge_per_app(declared, beside.apps)
 
 
-TRUSTED_ROOT = TrustedRootKind()
-PROFILE = ProfileKind()
-
-
-def _is_tunnel(found: PresentProfile) -> bool:
-    return found.is_tunnel
+PROFILE: Final = _ProfileKind(
+    name="profile",
+    what="profile",
+    label="VPN profile",
+    section="profiles",
+    collection=PROFILES,
+    certificate_key="trusted_root",
+    command="profile",
+    result="profile",
+    head=("NAME", "TYPE", "ID"),
+    row=lambda item: (item.name, item.found.odata_type.rpartition(".")[2], item.id),
+    nothing=text("There is no VPN profile yet."),
+    file=ProfileFile,
+    empty=frozenset({("custom_settings",), ("groups",)}),
+    documents="profiles",
+    unknown=PROFILE_UNKNOWN,
+    unreadable=PROFILE_UNREADABLE,
+    invalid=PROFILE_INVALID,
+    judge=_judge,
+    declared=lambda present: profile_object(present.found, present.assignments),
+)
 
 
 def read_profiles(graph: AdminGraph, name: str | None = None) -> Iterator[PresentProfile]:
     """The VPN profiles for Microsoft Tunnel and the trusted roots, or those called `name`."""
-    for found in graph.profiles(name):
+    for found in graph.objects(PROFILES, name):
         if is_tunnel_profile(found) or found.odata_type in ROOT_PLATFORMS:
-            yield PresentProfile(found, tuple(graph.assignments(found.id)))
-
-
-def find_profile(graph: AdminGraph, wanted: str) -> DeviceConfiguration:
-    """The VPN profile with this name, or any with this id. Raises what `find_one` raises."""
-
-    def named(name: str) -> list[DeviceConfiguration]:
-        return [item for item in graph.profiles(name) if is_tunnel_profile(item)]
-
-    return find_one("profile", "profile", wanted, graph.profile, named)
+            yield PresentProfile(found, tuple(graph.profile_assignments(found.id)))
 
 
 def _body(profile: ProfileObject, site: SiteAddress) -> Body:
     body = {**profile_body(profile, site.site_id, site.address), ASSIGNMENTS: list(targets(profile))}
     del body[_SITE_ID]
     return {**body, _SITE: site.name}
-
-
-def _properties(change: Change, references: References) -> Body:
-    """The properties to write; the site by its id, which it may have been given a moment ago."""
-    body = {name: value for name, value in change.after.items() if name not in {ASSIGNMENTS, _SITE}}
-    if _SITE in change.after:
-        body[_SITE_ID] = references.site_id(str(change.after[_SITE]))
-    return body
-
-
-def _roots_of_mam(tenant: TenantObjects) -> list[PresentProfile]:
-    """The trusted roots that Tunnel for MAM names, compared as Graph does: without regard to case."""
-    wanted = {name.casefold() for mam in tenant.mam for name in mam_object(mam).trusted_roots}
-    return [item for item in tenant.profiles if not item.is_tunnel and item.name.casefold() in wanted]
-
-
-def _pem_of(root: PresentProfile) -> str | None:
-    """The certificate of a trusted root of the tenant, as PEM."""
-    der = extra(root.found).get("trustedRootCertificate")
-    return DER_cert_to_PEM_cert(b64decode(der)) if der else None
 
 
 def _certificate_in(given: str, key: str) -> str:
@@ -468,8 +367,9 @@ def lint(
         )
     else:
         addresses = addresses_of(found)
-        port = (configuration.listen_port if configuration else None) or DEFAULT_PORT
-        wanted = server_address(site.public_address or "", port)
+        wanted = server_address(
+            site.public_address or "", configuration.listen_port if configuration else None
+        )
         if [address.casefold() for address in addresses] != [wanted.casefold()]:
             yield finding(
                 "site",

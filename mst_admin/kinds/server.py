@@ -8,7 +8,7 @@ from pydantic import Field
 from mst_admin.change import Change
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_TAKEN, NAME_UNKNOWN
 from mst_admin.kinds.kind import find_one, require_name
-from mst_admin.kinds.tunnel import find_site
+from mst_admin.kinds.tunnel import SITE
 from mst_admin.objects.parts import Trimmed
 from mst_admin.results import details, result_of, table
 from mst_admin.session import make_sure, open_tenant
@@ -50,7 +50,7 @@ def places(graph: AdminGraph, site: str | None) -> list[ServerPlace]:
     if site is None:
         found = [ServerPlace(*each) for each in graph.all_servers()]
     else:
-        one = find_site(graph, site)
+        one = SITE.find(graph, site)
         found = [ServerPlace(one, server) for server in graph.servers(one.id)]
     return sorted(
         found, key=lambda item: (item.site.display_name.casefold(), item.server.display_name.casefold())
@@ -61,7 +61,7 @@ def find_place(graph: AdminGraph, site: str | None, wanted: str) -> ServerPlace:
     """The server with this name or id, of a site or of all. Raises what `find_one` raises."""
     require_name("server", wanted, "server")
     if site is not None:
-        one = find_site(graph, site)
+        one = SITE.find(graph, site)
         return ServerPlace(one, find_server(graph, one.id, wanted))
     key = wanted.casefold()
     found = [
@@ -105,7 +105,7 @@ def list_servers(operator: Operator, settings: Settings, site: str | None) -> Re
 def show(operator: Operator, settings: Settings, site: str, wanted: str) -> Result:
     """One server."""
     graph = open_tenant(operator, settings)
-    found = find_server(graph, find_site(graph, site).id, wanted)
+    found = find_server(graph, SITE.find(graph, site).id, wanted)
     document = found.document()
     return Result(data={"server": document}, text=details(document))
 
@@ -123,14 +123,14 @@ def update(operator: Operator, settings: Settings, site: str, wanted: str, name:
     """Give a server another name. Raises TenantError `name-taken`."""
     declared = validated(ServerObject, {"name": name}).name
     graph = open_tenant(operator, settings)
-    place = find_site(graph, site).id
+    place = SITE.find(graph, site).id
     found = find_server(graph, place, wanted)
     if found.display_name == declared:
         return result_of([], {"id": found.id})
     others = [item.display_name.casefold() for item in graph.servers(place) if item.id != found.id]
     if declared.casefold() in others:
         raise NAME_TAKEN(place="site", kind="server", name=declared, command=text("server update"))
-    graph.rename_server(place, found.id, declared)
+    graph.update_server(place, found.id, TunnelServer(display_name=declared))
     names = {"displayName": declared}, {"displayName": found.display_name}
     return result_of([Change("update", "server", found.display_name, found.id, *names)], {"id": found.id})
 
@@ -138,7 +138,7 @@ def update(operator: Operator, settings: Settings, site: str, wanted: str, name:
 def delete(operator: Operator, settings: Settings, site: str, wanted: str, *, yes: bool) -> Result:
     """Delete the record of a server that is gone."""
     graph = open_tenant(operator, settings)
-    place = find_site(graph, site).id
+    place = SITE.find(graph, site).id
     found = find_server(graph, place, wanted)
     make_sure(operator, f"Delete the record of the server {found.display_name} ({found.id})?", yes=yes)
     graph.delete_server(place, found.id)

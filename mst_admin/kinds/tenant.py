@@ -10,19 +10,18 @@ from pydantic import Field
 from mst_admin.change import Change
 from mst_admin.errors import NAME_AMBIGUOUS
 from mst_admin.metrics import ThresholdObject
-from mst_admin.objects.app import PresentApp, StoreAppObject
+from mst_admin.objects.app import PresentApp, StoreAppObject, is_tunnel_app
 from mst_admin.objects.app_configuration import (
     AppConfigurationObject,
     PresentAppConfiguration,
     is_about_tunnel,
 )
 from mst_admin.objects.configuration import ConfigurationObject
-from mst_admin.objects.mam import MamObject, PresentMam, PresentProtection, find_mam
+from mst_admin.objects.mam import MamObject, PresentMam, PresentProtection, find_mam, mam_object
 from mst_admin.objects.parts import Trimmed
 from mst_admin.objects.profile import ProfileObject, TrustedRootObject
-from mst_admin.objects.profile_wire import PresentProfile, server_address
+from mst_admin.objects.profile_wire import PresentProfile, is_root_name, server_address
 from mst_admin.objects.site import SiteObject
-from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 from mstunnel_setup.tenant.wire_apps import MobileApp
 
@@ -58,37 +57,55 @@ class Declarations(Trimmed):
 
 @dataclass(frozen=True)
 class TenantObjects:
-    """What the tenant has; what stands after the thresholds is there only when it was requested.
+    """What the tenant has, by the sections of declarations and as it was read for them.
 
-    Among the profiles are trusted roots. `mobile_apps` are all apps, `apps` those with their assignments that
-    declarations are about.
+    What stands after the thresholds is there only when it was requested. `device_configurations` are VPN
+    profiles and trusted roots, `mobile_apps` all apps, `store_apps` those with their assignments that
+    declarations can speak about, `app_policies` all app configurations.
     """
 
     configurations: tuple[TunnelConfiguration, ...] = ()
     sites: tuple[TunnelSite, ...] = ()
     thresholds: tuple[HealthThreshold, ...] = ()
-    profiles: tuple[PresentProfile, ...] = ()
+    device_configurations: tuple[PresentProfile, ...] = ()
     mobile_apps: tuple[MobileApp, ...] = ()
-    apps: tuple[PresentApp, ...] = ()
-    app_configurations: tuple[PresentAppConfiguration, ...] = ()
+    store_apps: tuple[PresentApp, ...] = ()
+    app_policies: tuple[PresentAppConfiguration, ...] = ()
     protections: tuple[PresentProtection, ...] = ()
+
+    @property
+    def roots_of_mam(self) -> list[PresentProfile]:
+        """The trusted roots that Tunnel for MAM names, compared as Graph does: without regard to case."""
+        wanted = {name.casefold() for mam in self.mam for name in mam_object(mam).trusted_roots}
+        roots = (item for item in self.device_configurations if not item.is_tunnel)
+        return [item for item in roots if item.name.casefold() in wanted]
+
+    @property
+    def trusted_roots(self) -> list[PresentProfile]:
+        """Those that Tunnel for MAM names and that do not go with a VPN profile."""
+        return [item for item in self.roots_of_mam if item.certificate and not is_root_name(item.name)]
+
+    @property
+    def profiles(self) -> list[PresentProfile]:
+        """The VPN profiles for Microsoft Tunnel."""
+        return [item for item in self.device_configurations if item.is_tunnel]
+
+    @property
+    def apps(self) -> list[PresentApp]:
+        """The apps that are the client of the tunnel, or use it by a per-app VPN."""
+        return [item for item in self.store_apps if is_tunnel_app(item)]
+
+    @property
+    def app_configurations(self) -> list[PresentAppConfiguration]:
+        """The app configurations about the tunnel that are not a part of Tunnel for MAM."""
+        of_mam = {item.id for mam in self.mam for item in (mam.tunnel, mam.edge) if item is not None}
+        return [item for item in self.app_policies if is_about_tunnel(item) and item.id not in of_mam]
 
     @property
     def mam(self) -> list[PresentMam]:
         """What Tunnel for MAM consists of among the policies."""
         sites = {site.id: site.display_name for site in self.sites}
-        return list(find_mam(self.app_configurations, self.protections, sites))
-
-    @property
-    def tunnel_profiles(self) -> list[PresentProfile]:
-        """The VPN profiles for Microsoft Tunnel."""
-        return [item for item in self.profiles if item.is_tunnel]
-
-    @property
-    def tunnel_configurations(self) -> list[PresentAppConfiguration]:
-        """The app configurations about the tunnel that are not a part of Tunnel for MAM."""
-        of_mam = {item.id for mam in self.mam for item in (mam.tunnel, mam.edge) if item is not None}
-        return [item for item in self.app_configurations if is_about_tunnel(item) and item.id not in of_mam]
+        return list(find_mam(self.app_policies, self.protections, sites))
 
 
 class SiteAddress(NamedTuple):
@@ -126,19 +143,17 @@ class Planning:
             raise NAME_AMBIGUOUS(count=len(found), kind="site", name=wanted, ids=ids)
         present = found[0] if found else None
         name = present.display_name.casefold() if present else key
-        planned = next((site for site in self.declared.sites if site.name.casefold() == name), None)
-        if planned is not None:
-            address = server_address(planned.public_address, self._port(planned.configuration))
-            return SiteAddress(planned.name, present.id if present else "", address)
+        for planned in self.declared.sites:
+            if planned.name.casefold() == name:
+                address = server_address(planned.public_address, self._port(planned.configuration))
+                return SiteAddress(planned.name, present.id if present else "", address)
         if present is None:
             return None
-        configuration = present.microsoft_tunnel_configuration
-        port = (configuration.listen_port if configuration else None) or DEFAULT_PORT
-        return SiteAddress(
-            present.display_name, present.id, server_address(present.public_address or "", port)
-        )
+        used = present.microsoft_tunnel_configuration
+        address = server_address(present.public_address or "", used.listen_port if used else None)
+        return SiteAddress(present.display_name, present.id, address)
 
-    def _port(self, configuration: str) -> int:
+    def _port(self, configuration: str) -> int | None:
         """The port of a server configuration by its name or id, as it will be."""
         wanted = configuration.casefold()
         present = self.tenant.configurations
@@ -147,7 +162,7 @@ class Planning:
         for item in self.declared.configurations:
             if item.name.casefold() == name:
                 return item.listen_port
-        return (found.listen_port if found else None) or DEFAULT_PORT
+        return found.listen_port if found else None
 
 
 def names_of(

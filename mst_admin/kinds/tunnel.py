@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-
-from typing_extensions import override
+from typing import Final
 
 from mst_admin.change import CONFIGURATION_KEY, Body, Change, update
-from mst_admin.kinds.kind import CommandKind, OptionKind, References, find_one
-from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
+from mst_admin.kinds.kind import OptionKind, References
+from mst_admin.kinds.tenant import Planning, TenantObjects, names_of
 from mst_admin.metrics import (
     KINDS,
     ThresholdObject,
@@ -25,48 +24,27 @@ from mst_admin.objects.configuration import (
     judge_configuration,
 )
 from mst_admin.objects.parts import without_empty
-from mst_admin.objects.site import Resolve, SiteObject, judge_site, site_body, site_object
+from mst_admin.objects.site import SiteObject, judge_site, site_body, site_object
 from mst_admin.results import judged, result_of
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.document import validated
-from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_admin import (
+    CONFIGURATIONS,
+    SITES,
+    THRESHOLDS,
+    AdminGraph,
+    configuration_reference,
+)
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
 
-class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
-    """Server configurations: settings that the servers of all their sites share."""
-
-    name = "configuration"
-    what = label = text("server configuration")
-    section = "configurations"
-    command = "config"
-    result = "configuration"
-    head = ("NAME", "NETWORK", "PORT", "ID")
-    model = ConfigurationObject
-    required = {"network": ""}  # noqa: RUF012 (never changed)
-
-    @override
-    def judge(
-        self, declared: ConfigurationObject, beside: Declarations, resolve: Resolve | None = None
-    ) -> Iterable[Finding]:
-        return judge_configuration(declared, beside.corporate_networks)
-
-    @override
-    def present(self, tenant: TenantObjects) -> Sequence[TunnelConfiguration]:
-        return tenant.configurations
-
-    @override
-    def declared(self, present: TunnelConfiguration) -> ConfigurationObject:
-        return configuration_object(present)
-
-    @override
+class _ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
     def change(
-        self, declared: ConfigurationObject, present: TunnelConfiguration | None, now: datetime
+        self, declared: ConfigurationObject, present: TunnelConfiguration | None, _now: datetime
     ) -> Iterator[Change]:
         body = configuration_body(declared)
         if present is None:
@@ -75,8 +53,7 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
         before = configuration_body(configuration_object(present))
         yield from update(self.name, declared.name, present.id, before, changed(before, body))
 
-    @override
-    def deletions(self, planning: Planning) -> Iterator[Change]:
+    def deletions(self, planning: Planning) -> Iterable[Change]:
         """A configuration does not go while a site that stays uses it."""
         declared_sites = names_of(planning.declared.sites)
         used = {
@@ -86,38 +63,9 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
             and site.id not in planning.deleted
             and site.display_name.casefold() not in declared_sites
         }
-        yield from (change for change in super().deletions(planning) if change.identifier not in used)
+        return (change for change in super().deletions(planning) if change.identifier not in used)
 
-    @override
-    def create(self, change: Change, references: References) -> None:
-        references.graph.create_configuration(change.after)
-
-    @override
-    def update(self, change: Change, references: References) -> None:
-        references.graph.update_configuration(change.identifier, change.after)
-
-    @override
-    def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_configuration(change.identifier)
-
-    @override
-    def all(self, graph: AdminGraph) -> Sequence[TunnelConfiguration]:
-        return sorted(graph.configurations(), key=lambda item: item.display_name.casefold())
-
-    @override
-    def find(self, graph: AdminGraph, wanted: str) -> TunnelConfiguration:
-        return find_one(self.what, self.command, wanted, graph.configuration, graph.configurations)
-
-    @override
-    def named(self, graph: AdminGraph, name: str) -> Sequence[TunnelConfiguration]:
-        return graph.configurations(name)
-
-    @override
-    def row(self, present: TunnelConfiguration) -> tuple[str, ...]:
-        return present.display_name, present.network or "", str(present.listen_port or ""), present.id
-
-    @override
-    def shown(self, graph: AdminGraph, present: TunnelConfiguration) -> tuple[Body, Body]:
+    def shown(self, _graph: AdminGraph, present: TunnelConfiguration) -> tuple[Body, Body]:
         """With the session timeout that servers take when none is set."""
         lines = configuration_object(present).model_dump(mode="json")
         if lines["session_timeout"] is None:
@@ -125,35 +73,23 @@ class ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
         return {self.result: present.document()}, lines
 
 
-CONFIGURATION = ConfigurationKind()
+CONFIGURATION: Final = _ConfigurationKind(
+    name="configuration",
+    what=text("server configuration"),
+    section="configurations",
+    collection=CONFIGURATIONS,
+    command="config",
+    result="configuration",
+    head=("NAME", "NETWORK", "PORT", "ID"),
+    row=lambda item: (item.display_name, item.network or "", str(item.listen_port or ""), item.id),
+    model=ConfigurationObject,
+    required={"network": ""},
+    judge=lambda declared, beside, _resolve: judge_configuration(declared, beside.corporate_networks),
+    declared=configuration_object,
+)
 
 
-class SiteKind(OptionKind[SiteObject, TunnelSite]):
-    """Sites: servers with one public address and one server configuration."""
-
-    name = "site"
-    what = label = "site"
-    section = "sites"
-    command = "site"
-    result = "site"
-    head = ("NAME", "PUBLIC ADDRESS", "ID")
-    model = SiteObject
-
-    @override
-    def judge(
-        self, declared: SiteObject, beside: Declarations, resolve: Resolve | None = None
-    ) -> Iterable[Finding]:
-        return judge_site(declared, resolve)
-
-    @override
-    def present(self, tenant: TenantObjects) -> Sequence[TunnelSite]:
-        return tenant.sites
-
-    @override
-    def declared(self, present: TunnelSite) -> SiteObject:
-        return site_object(present)
-
-    @override
+class _SiteKind(OptionKind[SiteObject, TunnelSite]):
     def missing(self, declared: SiteObject, planning: Planning) -> Iterator[tuple[str, str]]:
         staying = [item for item in planning.tenant.configurations if item.id not in planning.deleted]
         known = {name.casefold() for item in staying for name in (item.display_name, item.id)}
@@ -162,7 +98,6 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
             message = text("no server configuration is called `{configuration}`", configuration=wanted)
             yield "configuration", message
 
-    @override
     def change(self, declared: SiteObject, present: TunnelSite | None, now: datetime) -> Iterator[Change]:
         body = {**site_body(declared, now), CONFIGURATION_KEY: declared.configuration}
         if present is None:
@@ -175,41 +110,19 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
             body[CONFIGURATION_KEY] = found.configuration
         yield from update(self.name, declared.name, present.id, before, changed(before, body))
 
-    @override
-    def create(self, change: Change, references: References) -> None:
-        body = dict(change.after)
-        configuration = references.configuration_id(str(body.pop(CONFIGURATION_KEY)))
-        references.graph.create_site(body, configuration)
+    def properties(self, change: Change, references: References) -> Body:
+        body = super().properties(change, references)
+        used = body.pop(CONFIGURATION_KEY, "")
+        return body | (configuration_reference(references.id_of(CONFIGURATION, str(used))) if used else {})
 
-    @override
-    def update(self, change: Change, references: References) -> None:
-        body = dict(change.after)
-        wanted = body.pop(CONFIGURATION_KEY, "")
-        reference = references.configuration_id(str(wanted)) if wanted else ""
-        references.graph.update_site(change.identifier, body, reference)
+    def by_id(self, graph: AdminGraph, identifier: str) -> TunnelSite | None:
+        return graph.site(identifier)
 
-    @override
-    def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_site(change.identifier)
+    def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[TunnelSite]:
+        # Of all sites, no more is read than a list shows.
+        columns = ("id", "displayName", "publicAddress", "upgradeAvailable") if name is None else ()
+        return graph.objects(SITES, name, columns)
 
-    @override
-    def all(self, graph: AdminGraph) -> Sequence[TunnelSite]:
-        found = graph.site_list(properties=("id", "displayName", "publicAddress", "upgradeAvailable"))
-        return sorted(found, key=lambda item: item.display_name.casefold())
-
-    @override
-    def find(self, graph: AdminGraph, wanted: str) -> TunnelSite:
-        return find_site(graph, wanted)
-
-    @override
-    def named(self, graph: AdminGraph, name: str) -> Sequence[TunnelSite]:
-        return graph.site_list(name)
-
-    @override
-    def row(self, present: TunnelSite) -> tuple[str, ...]:
-        return present.display_name, present.public_address or "", present.id
-
-    @override
     def shown(self, graph: AdminGraph, present: TunnelSite) -> tuple[Body, Body]:
         """With the names of its servers, and whether they can be upgraded."""
         servers = [server.display_name for server in graph.servers(present.id)]
@@ -218,18 +131,25 @@ class SiteKind(OptionKind[SiteObject, TunnelSite]):
         return {self.result: present.document(), "servers": servers}, lines
 
 
-SITE = SiteKind()
-
-
-def find_site(graph: AdminGraph, wanted: str) -> TunnelSite:
-    """The site with this name or id. Raises what `find_one` raises."""
-    return find_one("site", "site", wanted, graph.site, graph.site_list)
+SITE: Final = _SiteKind(
+    name="site",
+    what="site",
+    section="sites",
+    collection=SITES,
+    command="site",
+    result="site",
+    head=("NAME", "PUBLIC ADDRESS", "ID"),
+    row=lambda item: (item.display_name, item.public_address or "", item.id),
+    model=SiteObject,
+    judge=lambda declared, _beside, resolve: judge_site(declared, resolve),
+    declared=site_object,
+)
 
 
 def request_upgrade(operator: Operator, settings: Settings, wanted: str, *, yes: bool) -> Result:
     """Approve the upgrade of all servers of a site, after asking; Graph cannot revoke it."""
     graph = open_tenant(operator, settings)
-    found = find_site(graph, wanted)
+    found = SITE.find(graph, wanted)
     if found.upgrade_available is False:
         line = text(
             "No server of the site {name} can be upgraded: nothing was approved.", name=found.display_name
@@ -243,40 +163,10 @@ def request_upgrade(operator: Operator, settings: Settings, wanted: str, *, yes:
     return Result("changed", {"id": found.id}, text=[line])
 
 
-class ThresholdKind(CommandKind[ThresholdObject, HealthThreshold]):
-    """Thresholds, which are found again by their metric."""
-
-    name = "threshold"
-    what = label = "threshold"
-    section = "thresholds"
-    key = "metric"
-    command = "threshold"
-    result = "threshold"
-    head = ("METRIC", "HEALTHY", "UNHEALTHY", "DEFAULTS")
-    nothing = text("There are no thresholds.")
-
-    @override
-    def judge(
-        self, declared: ThresholdObject, beside: Declarations, resolve: Resolve | None = None
-    ) -> Iterable[Finding]:
-        return judge_threshold(declared)
-
-    @override
-    def present(self, tenant: TenantObjects) -> Sequence[HealthThreshold]:
-        return tenant.thresholds
-
-    @override
-    def declared(self, present: HealthThreshold) -> ThresholdObject:
-        return threshold_object(present)
-
-    @override
-    def changes(self, declared: ThresholdObject, planning: Planning) -> Iterator[Change]:
-        key = declared.metric.casefold()
-        present = next((item for item in planning.tenant.thresholds if item.id.casefold() == key), None)
-        yield from self.change(declared, present)
-
-    def change(self, declared: ThresholdObject, present: HealthThreshold | None) -> Iterator[Change]:
-        """What makes `present` (None: nothing yet) as declared."""
+class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
+    def change(
+        self, declared: ThresholdObject, present: HealthThreshold | None, _now: datetime
+    ) -> Iterator[Change]:
         body = threshold_body(declared)
         if present is None:
             yield Change("create", self.name, declared.metric, after=body)
@@ -284,23 +174,17 @@ class ThresholdKind(CommandKind[ThresholdObject, HealthThreshold]):
         before = threshold_body(threshold_object(present))
         yield from update(self.name, declared.metric, present.id, before, changed(before, body))
 
-    @override
-    def create(self, change: Change, references: References) -> None:
-        references.graph.create_threshold({"id": change.name, **change.after})
+    def properties(self, change: Change, _references: References) -> Body:
+        metric = {"id": THRESHOLDS.identified(change.name)} if change.verb == "create" else {}
+        return {**metric, **change.after}
 
-    @override
-    def update(self, change: Change, references: References) -> None:
-        references.graph.update_threshold(change.identifier, change.after)
+    def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[HealthThreshold]:
+        found = graph.thresholds()
+        return [item for item in found if name is None or item.id.casefold() == name.casefold()]
 
-    @override
-    def delete(self, change: Change, references: References) -> None:
-        references.graph.delete_threshold(change.identifier)
-
-    @override
     def all(self, graph: AdminGraph) -> Sequence[HealthThreshold]:
-        return graph.thresholds()
+        return self.named(graph)
 
-    @override
     def find(self, graph: AdminGraph, wanted: str) -> HealthThreshold:
         """The thresholds of a metric. Raises TenantError `metric-unknown`, naming those there are."""
         found = graph.thresholds()
@@ -315,26 +199,38 @@ class ThresholdKind(CommandKind[ThresholdObject, HealthThreshold]):
             names=", ".join(item.id for item in found),
         )
 
-    @override
-    def row(self, present: HealthThreshold) -> tuple[str, ...]:
-        defaults = f"{present.default_healthy_threshold}, {present.default_unhealthy_threshold}"
-        return present.id, str(present.healthy_threshold), str(present.unhealthy_threshold), defaults
-
-    @override
     def wire(self, present: HealthThreshold) -> Body:
         return present.document()
 
-    @override
-    def shown(self, graph: AdminGraph, present: HealthThreshold) -> tuple[Body, Body]:
+    def shown(self, _graph: AdminGraph, present: HealthThreshold) -> tuple[Body, Body]:
         return {self.result: present.document()}, present.document()
 
-    @override
-    def removal(self, graph: AdminGraph, present: HealthThreshold) -> tuple[str, Sequence[Change], Body]:
-        change = Change("delete", self.name, present.id, present.id)
-        return f"Delete the thresholds of {present.id}?", [change], {"metric": present.id}
+    def removal(self, _graph: AdminGraph, present: HealthThreshold) -> tuple[str, Sequence[Change], Body]:
+        changes = list(self.deleting(present, TenantObjects()))
+        return f"Delete the thresholds of {present.id}?", changes, {"metric": present.id}
 
 
-THRESHOLD = ThresholdKind()
+THRESHOLD: Final = _ThresholdKind(
+    name="threshold",
+    what="threshold",
+    section="thresholds",
+    collection=THRESHOLDS,
+    key="metric",
+    command="threshold",
+    result="threshold",
+    head=("METRIC", "HEALTHY", "UNHEALTHY", "DEFAULTS"),
+    row=lambda item: (
+        item.id,
+        str(item.healthy_threshold),
+        str(item.unhealthy_threshold),
+        f"{item.default_healthy_threshold}, {item.default_unhealthy_threshold}",
+    ),
+    nothing=text("There are no thresholds."),
+    pruned=False,
+    model=ThresholdObject,
+    judge=lambda declared, _beside, _resolve: judge_threshold(declared),
+    declared=threshold_object,
+)
 
 
 def set_threshold(
@@ -365,7 +261,7 @@ def set_threshold(
     healthy, unhealthy = (old if value is None else value for value, old in zip(values, known, strict=True))
     declared = validated(ThresholdObject, {"metric": metric, "healthy": healthy, "unhealthy": unhealthy})
     warnings = judged(judge_threshold(declared))
-    changes = list(THRESHOLD.change(declared, present))
+    changes = list(THRESHOLD.change(declared, present, operator.clock.now()))
     for change in changes:
-        (THRESHOLD.create if new else THRESHOLD.update)(change, References(graph))
+        THRESHOLD.write(change, References(graph))
     return result_of(changes, {"metric": metric}, warnings)

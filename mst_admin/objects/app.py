@@ -14,21 +14,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from mst_admin.change import TYPE, Body, Wire, identity
+from mst_admin.objects import parts
 from mst_admin.objects.app_configuration import APP_CONFIG_NOT_DECLARABLE, DEFENDER
-from mst_admin.objects.parts import (
-    AllDevices,
-    AllUsers,
-    ExcludedGroups,
-    Groups,
-    NamedObject,
-    PresentObject,
-    assignees,
-    is_declarable,
-    judge_assignment,
-    target_of,
-    targets,
-    undeclarable_targets,
-)
 from mst_admin.objects.profile import ProfileObject
 from mst_admin.objects.profile_rules import PACKAGE
 from mstunnel_setup.answers.finding import Finding, declare_finding, finding
@@ -64,10 +51,10 @@ class AssignmentObject(Part):
     intent: Literal["required", "available", "available-without-enrollment", "uninstall"] = Field(
         description="required, available, available-without-enrollment or uninstall"
     )
-    all_users: AllUsers = False
-    all_devices: AllDevices = False
-    groups: Groups = ()
-    excluded_groups: ExcludedGroups = ()
+    all_users: parts.AllUsers = False
+    all_devices: parts.AllDevices = False
+    groups: parts.Groups = ()
+    excluded_groups: parts.ExcludedGroups = ()
     vpn_profile: Line | None = Field(
         default=None, description="iOS: name of the per-app VPN profile whose tunnel the app uses"
     )
@@ -76,7 +63,7 @@ class AssignmentObject(Part):
     )
 
 
-class StoreAppObject(NamedObject):
+class StoreAppObject(parts.NamedObject):
     """An app from the App Store or from managed Google Play."""
 
     platform: AppPlatform = Field(description="android or ios")
@@ -127,7 +114,7 @@ _KNOWN_MODES: Final = {wire: word for word, wire in _MODES.items()}
 
 
 @dataclass(frozen=True)
-class PresentApp(PresentObject):
+class PresentApp(parts.PresentObject):
     """An app of the tenant, its assignments, and the names of VPN profiles by their ids."""
 
     found: MobileApp
@@ -185,7 +172,7 @@ def app_object(present: PresentApp) -> StoreAppObject:
     # Those together that differ in the target only.
     assignments = [
         AssignmentObject.model_construct(
-            intent=intent, vpn_profile=vpn or None, updates=updates, **assignees(list(items))
+            intent=intent, vpn_profile=vpn or None, updates=updates, **parts.assignees(list(items))
         )
         for (intent, vpn, updates), items in groupby(sorted(present.assignments, key=how), how)
     ]
@@ -217,14 +204,14 @@ def assignment_bodies(declared: StoreAppObject) -> Iterator[Body]:
     """The assignments of a declared app, one for each target."""
     for item in declared.assignments:
         settings = {VPN: item.vpn_profile} if declared.is_ios else {_UPDATES: _MODES[item.updates]}
-        for target in targets(item):
+        for target in parts.targets(item):
             yield {"intent": _INTENTS[item.intent], "target": target, "settings": settings}
 
 
 def present_assignments(present: PresentApp) -> list[Body]:
     """The assignments of an app of the tenant, VPN profiles by their names."""
     return [
-        {"intent": item.intent, "target": target_of(item), "settings": _settings(item, present)}
+        {"intent": item.intent, "target": parts.target_of(item), "settings": _settings(item, present)}
         for item in present.assignments
     ]
 
@@ -242,7 +229,7 @@ def wanted_assignments(declared: StoreAppObject, present: PresentApp) -> list[Bo
         known = there.get(_who(item), {**item, "target": target})
         settings = {**known["settings"], **item["settings"]}
         wanted.append({**item, "target": known["target"], "settings": settings})
-    return [*wanted, *(item for item in there.values() if not is_declarable(item["target"]))]
+    return [*wanted, *(item for item in there.values() if not parts.is_declarable(item["target"]))]
 
 
 def same_assignments(first: Sequence[Wire], second: Sequence[Wire]) -> bool:
@@ -262,7 +249,7 @@ def app_not_declared(present: PresentApp) -> Iterator[Finding]:
     """What a file cannot say: a tenant that is made from the file does not get it."""
     settings = [setting for item in present.assignments for setting in _settings(item, present).items()]
     lost = [f"{name} of an assignment" for name, value in settings if value and name not in {VPN, _UPDATES}]
-    for what in dict.fromkeys([*lost, *undeclarable_targets(present.assignments)]):
+    for what in dict.fromkeys([*lost, *parts.undeclarable_targets(present.assignments)]):
         yield APP_CONFIG_NOT_DECLARABLE(name=plain(present.name), what=plain(what))
 
 
@@ -331,13 +318,13 @@ def _properties(declared: StoreAppObject) -> Iterator[Finding]:
 
 def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
     for item in declared.assignments:
-        for found in judge_assignment(item, "app"):
+        for found in parts.judge_assignment(item, "app"):
             yield found.at("assignments")
         if item.vpn_profile and not declared.is_ios:
             yield APP_KEY(key="vpn_profile", other=text("apps for iOS")).at("assignments")
         if item.updates != "default" and declared.is_ios:
             yield APP_KEY(key="updates", other=text("apps for Android")).at("assignments")
-    all_targets = Counter(identity(target) for item in declared.assignments for target in targets(item))
+    all_targets = Counter(identity(target) for item in declared.assignments for target in parts.targets(item))
     for (kind, group), count in all_targets.items():
         if count > 1:
             yield finding(

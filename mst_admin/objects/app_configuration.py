@@ -16,16 +16,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import Field, PlainValidator, StrictBool, WithJsonSchema
 
 from mst_admin.change import TYPE, Body, Wire
-from mst_admin.objects.parts import (
-    AllDevices,
-    AllUsers,
-    ExcludedGroups,
-    Groups,
-    NamedObject,
-    PresentObject,
-    assignees,
-    undeclarable_targets,
-)
+from mst_admin.objects import parts
 from mstunnel_setup.answers.finding import Finding, declare_finding
 from mstunnel_setup.base.parsing import json_value, signed_number
 from mstunnel_setup.base.text import plain, text
@@ -66,7 +57,7 @@ class AppConfigurationPlatform(StrEnum):
     IOS = "ios"
 
 
-class AppConfigurationObject(NamedObject):
+class AppConfigurationObject(parts.NamedObject):
     """The settings of an app: on enrolled devices, or wherever it is managed."""
 
     channel: Channel = Field(
@@ -84,10 +75,10 @@ class AppConfigurationObject(NamedObject):
         default_factory=dict, description="Android, managed devices: permissions of the app"
     )
     eu_data_boundary: StrictBool = Field(default=False, description="Keep data in the EU data boundary")
-    all_users: AllUsers = False
-    all_devices: AllDevices = False
-    groups: Groups = ()
-    excluded_groups: ExcludedGroups = ()
+    all_users: parts.AllUsers = False
+    all_devices: parts.AllDevices = False
+    groups: parts.Groups = ()
+    excluded_groups: parts.ExcludedGroups = ()
     role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="Ids of scope tags")
 
     @property
@@ -265,7 +256,7 @@ def payload(package: str, settings: Iterable[Wire]) -> str:
 
 
 @dataclass(frozen=True)
-class PresentAppConfiguration(PresentObject):
+class PresentAppConfiguration(parts.PresentObject):
     """An app configuration of the tenant, its apps by their ids in the store, and its assignments."""
 
     found: MobileAppConfiguration | TargetedManagedAppConfiguration
@@ -312,7 +303,7 @@ class PresentAppConfiguration(PresentObject):
                 for item in wire.get("permissionActions") or ()
             },
             role_scope_tag_ids=self.found.role_scope_tag_ids or ("0",),
-            **assignees(self.assignments),
+            **parts.assignees(self.assignments),
         )
 
 
@@ -369,5 +360,5 @@ def app_configuration_not_declared(present: PresentAppConfiguration) -> Iterator
         for entry in others_of(present)
     ]
     lost = [name for name in (ENCODED, "connectedAppsEnabled") if present.wire.get(name)]
-    for what in (*settings, *lost, *undeclarable_targets(present.assignments)):
+    for what in (*settings, *lost, *parts.undeclarable_targets(present.assignments)):
         yield APP_CONFIG_NOT_DECLARABLE(name=plain(present.name), what=plain(what))

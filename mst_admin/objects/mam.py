@@ -12,18 +12,8 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import ConfigDict, Field, StrictBool
 
 from mst_admin.change import TYPE, Body
+from mst_admin.objects import app_configuration as policies
 from mst_admin.objects.app import APP_CONFIG_APP_ID, APP_KEY, AppPlatform
-from mst_admin.objects.app_configuration import (
-    AVAILABLE_KEY,
-    DEFENDER,
-    STRICT_KEY,
-    TUNNEL_KEYS,
-    AppConfigurationObject,
-    AppConfigurationPlatform,
-    Channel,
-    PresentAppConfiguration,
-    app_configuration_object,
-)
 from mst_admin.objects.parts import (
     ExcludedGroups,
     Groups,
@@ -101,15 +91,15 @@ PROTECTION: Final = " (protection)"
 ANDROID_PROTECTION: Final = "#microsoft.graph.androidManagedAppProtection"
 IOS_PROTECTION: Final = "#microsoft.graph.iosManagedAppProtection"
 
-SITE_KEY: Final = f"{TUNNEL_KEYS}site_id"
-ROOTS_KEY: Final = f"{TUNNEL_KEYS}trusted_root_certificates"
-_TYPE_KEY: Final = f"{TUNNEL_KEYS}connection_type"
-_NAME_KEY: Final = f"{TUNNEL_KEYS}connection_name"
-_APPS_KEY: Final = f"{TUNNEL_KEYS}targeted_apps"
-_PAC_KEY: Final = f"{TUNNEL_KEYS}proxy_pacurl"
-_PROXY_KEY: Final = f"{TUNNEL_KEYS}proxy_address"
-_PORT_KEY: Final = f"{TUNNEL_KEYS}proxy_port"
-_CUSTOM_KEY: Final = f"{TUNNEL_KEYS}custom_configuration"
+SITE_KEY: Final = f"{policies.TUNNEL_KEYS}site_id"
+ROOTS_KEY: Final = f"{policies.TUNNEL_KEYS}trusted_root_certificates"
+_TYPE_KEY: Final = f"{policies.TUNNEL_KEYS}connection_type"
+_NAME_KEY: Final = f"{policies.TUNNEL_KEYS}connection_name"
+_APPS_KEY: Final = f"{policies.TUNNEL_KEYS}targeted_apps"
+_PAC_KEY: Final = f"{policies.TUNNEL_KEYS}proxy_pacurl"
+_PROXY_KEY: Final = f"{policies.TUNNEL_KEYS}proxy_address"
+_PORT_KEY: Final = f"{policies.TUNNEL_KEYS}proxy_port"
+_CUSTOM_KEY: Final = f"{policies.TUNNEL_KEYS}custom_configuration"
 _BYPASSED: Final = "bypassedUrls"
 Content = TypeVar("Content", dict[Any, Any], list[Any])
 
@@ -128,8 +118,8 @@ class PresentProtection(PresentObject):
 class PresentMam:
     """Tunnel for MAM in a tenant: the policy with the tunnel settings, and those that go with it."""
 
-    tunnel: PresentAppConfiguration
-    edge: PresentAppConfiguration | None = None
+    tunnel: policies.PresentAppConfiguration
+    edge: policies.PresentAppConfiguration | None = None
     protection: PresentProtection | None = None
     sites: Mapping[str, str] | None = None
 
@@ -153,7 +143,7 @@ class PresentMam:
 
 def configurations_of(
     declared: MamObject, site: str, address: str, roots: str
-) -> Iterator[AppConfigurationObject]:
+) -> Iterator[policies.AppConfigurationObject]:
     """The app configurations: tunnel settings, and those of Edge if it is among the apps.
 
     `site` is the id or name of the site, `address` where devices find it, `roots` the value for the roots.
@@ -163,7 +153,7 @@ def configurations_of(
         _TYPE_KEY: "MicrosoftProtect",
         _NAME_KEY: declared.connection_name,
         SITE_KEY: site,
-        f"{TUNNEL_KEYS}server_address": address,
+        f"{policies.TUNNEL_KEYS}server_address": address,
         _APPS_KEY: "" if declared.is_ios else "|".join(declared.apps),
         ROOTS_KEY: roots,
         _PAC_KEY: proxy.pac_url or "",
@@ -171,17 +161,19 @@ def configurations_of(
         _PORT_KEY: str(proxy.port or ""),
         _CUSTOM_KEY: json.dumps({_BYPASSED: declared.bypassed_urls}) if declared.bypassed_urls else "",
     }
-    strict = {STRICT_KEY: "True"} if declared.strict_tunnel else {}
-    apps = declared.apps if declared.is_ios else (DEFENDER,)
-    policies = [(TUNNEL, apps, {name: value for name, value in tunnel.items() if value})]
+    strict = {policies.STRICT_KEY: "True"} if declared.strict_tunnel else {}
+    apps = declared.apps if declared.is_ios else (policies.DEFENDER,)
+    made = [(TUNNEL, apps, {name: value for name, value in tunnel.items() if value})]
     if has_edge(declared):
         edge = EDGE_IOS if declared.is_ios else EDGE_ANDROID
-        policies.append((EDGE, (edge,), {**strict, AVAILABLE_KEY: "True"}))
-    for suffix, own_apps, settings in policies:
-        yield AppConfigurationObject(
+        made.append((EDGE, (edge,), {**strict, policies.AVAILABLE_KEY: "True"}))
+    for suffix, own_apps, settings in made:
+        yield policies.AppConfigurationObject(
             name=f"{declared.name}{suffix}",
-            channel=Channel.APPS,
-            platform=AppConfigurationPlatform.IOS if declared.is_ios else AppConfigurationPlatform.ANDROID,
+            channel=policies.Channel.APPS,
+            platform=policies.AppConfigurationPlatform.IOS
+            if declared.is_ios
+            else policies.AppConfigurationPlatform.ANDROID,
             apps=own_apps,
             settings=dict(settings),
             groups=declared.groups,
@@ -212,7 +204,7 @@ def root_names(value: str) -> list[str]:
 
 
 def find_mam(
-    configurations: Iterable[PresentAppConfiguration],
+    configurations: Iterable[policies.PresentAppConfiguration],
     protections: Iterable[PresentProtection],
     sites: Mapping[str, str],
 ) -> Iterator[PresentMam]:
@@ -220,12 +212,12 @@ def find_mam(
 
     The policies of one object are for one platform, and their names are compared without regard to case.
     """
-    managed = [item for item in configurations if item.channel is Channel.APPS]
+    managed = [item for item in configurations if item.channel is policies.Channel.APPS]
     by_name = {(item.name.casefold(), item.is_ios): item for item in managed}
     protected = {(item.found.display_name.casefold(), item.is_ios): item for item in protections}
     for item in managed:
         name, is_ios = item.name.casefold(), item.is_ios
-        if name.endswith(TUNNEL.casefold()) and _TYPE_KEY in app_configuration_object(item).settings:
+        if name.endswith(TUNNEL.casefold()) and _TYPE_KEY in policies.app_configuration_object(item).settings:
             base = name.removesuffix(TUNNEL.casefold())
             edge = by_name.get((base + EDGE.casefold(), is_ios))
             yield PresentMam(item, edge, protected.get((base + PROTECTION.casefold(), is_ios)), sites)
@@ -233,9 +225,9 @@ def find_mam(
 
 def mam_object(present: PresentMam) -> MamObject:
     """Tunnel for MAM of a tenant as it would be written; its values are not judged."""
-    declared = app_configuration_object(present.tunnel)
+    declared = policies.app_configuration_object(present.tunnel)
     said = {name: str(value) for name, value in declared.settings.items()}
-    edge = app_configuration_object(present.edge).settings if present.edge else {}
+    edge = policies.app_configuration_object(present.edge).settings if present.edge else {}
     is_ios, site = present.tunnel.is_ios, said.get(SITE_KEY, "")
     targeted = tuple(filter(None, said.get(_APPS_KEY, "").split("|")))
     proxy, custom = None, _json(said.get(_CUSTOM_KEY, ""), dict)
@@ -255,7 +247,7 @@ def mam_object(present: PresentMam) -> MamObject:
         proxy=proxy,
         trusted_roots=tuple(str(item.get("displayName")) for item in roots if isinstance(item, dict)),
         bypassed_urls=tuple(map(str, bypassed if isinstance(bypassed, list) else ())),
-        strict_tunnel=str(edge.get(STRICT_KEY, "")).lower() == "true",
+        strict_tunnel=str(edge.get(policies.STRICT_KEY, "")).lower() == "true",
         groups=declared.groups,
         excluded_groups=declared.excluded_groups,
         role_scope_tag_ids=declared.role_scope_tag_ids,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from ssl import DER_cert_to_PEM_cert
 from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -34,6 +35,7 @@ from mst_admin.objects.profile import (
 )
 from mstunnel_setup.answers.finding import Finding, declare_finding
 from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
 PROFILE_NOT_DECLARABLE = declare_finding(
@@ -97,12 +99,12 @@ _APP: Final = {"id": "appId", "name": "name", "publisher": "publisher", "store_u
 _PROXY: Final = {"address": "address", "port": "port", "pac_url": "automaticConfigurationScriptUrl"}
 
 
-def server_address(public_address: str, port: int) -> str:
+def server_address(public_address: str, port: int | None) -> str:
     """What a profile names as server: the public address of its site and the port."""
     host = public_address
     with suppress(ValueError):
         host = f"[{host}]" if isinstance(ip_address(host), IPv6Address) else host
-    return f"{host}:{port}"
+    return f"{host}:{port or DEFAULT_PORT}"
 
 
 def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
@@ -312,6 +314,12 @@ class PresentProfile(PresentObject):
     def is_tunnel(self) -> bool:
         """Whether this is a VPN profile for Microsoft Tunnel, and not a trusted root."""
         return is_tunnel_profile(self.found)
+
+    @property
+    def certificate(self) -> str | None:
+        """The certificate of a trusted root, as PEM."""
+        der = extra(self.found).get("trustedRootCertificate")
+        return DER_cert_to_PEM_cert(base64.b64decode(der)) if der else None
 
     @property
     def properties(self) -> Body:

@@ -57,7 +57,7 @@ _DEFAULTS: Final = {
 """What the form of an app begins with: the client of the tunnel."""
 
 
-class AppForm(ObjectForm[wire_apps.MobileApp]):
+class _AppForm(ObjectForm[wire_apps.MobileApp]):
     """The form of an app: those of managed Google Play have no more than their assignments."""
 
     entities: ClassVar[Entities[Any]] = graph_apps.APPS
@@ -115,7 +115,6 @@ class AppForm(ObjectForm[wire_apps.MobileApp]):
         return app.StoreAppObject.model_validate(given)
 
     def judge(self, declared: app.StoreAppObject) -> tuple[Finding, ...]:
-        """Apply the rules for apps."""
         return app.judge_app(declared, [profile_object(item, ()) for item in self.profiles])
 
     def submission(self, declared: app.StoreAppObject) -> Submission:
@@ -149,18 +148,18 @@ def intent_groups(assigned: tuple[FieldGroup, ...]) -> tuple[FieldGroup, ...]:
     return tuple(group.renamed(title, f"{name}_") for name, title in INTENTS.items() for group in assigned)
 
 
-def _open_app(lab: Lab, identifier: str) -> AppForm:
+def _open_app(lab: Lab, identifier: str) -> _AppForm:
     found = graph_apps.APPS.find(lab, identifier)
     if not app.is_store_app(found):
         raise not_found(graph_apps.APPS.name, found.id)
-    return AppForm(lab, _platform_of(found), found)
+    return _AppForm(lab, _platform_of(found), found)
 
 
 def _platform_of(found: wire_apps.MobileApp) -> app.AppPlatform:
     return app.AppPlatform.ANDROID if found.odata_type == wire_apps.PLAY_APP else app.AppPlatform.IOS
 
 
-class AppConfigurationForm(ObjectForm[Any]):
+class _AppConfigurationForm(ObjectForm[Any]):
     """The form of a policy for managed devices; one that is there is `policy`, with apps and assignments."""
 
     entities: ClassVar[Entities[Any]] = graph_apps.DEVICE_CONFIGURATIONS
@@ -195,7 +194,6 @@ class AppConfigurationForm(ObjectForm[Any]):
         return policies.AppConfigurationObject.model_validate(given | {"apps": lines(values["apps"])})
 
     def judge(self, declared: policies.AppConfigurationObject) -> tuple[Finding, ...]:
-        """Apply the rules for app configurations, beside the VPN profiles of the tenant."""
         return judge_app_configuration(declared, declared_profiles(self.lab))
 
     def submission(self, declared: policies.AppConfigurationObject) -> Submission:
@@ -221,7 +219,7 @@ class AppConfigurationForm(ObjectForm[Any]):
         return Submission(body, [{"target": item} for item in targets(declared)])
 
 
-class ManagedAppConfigurationForm(AppConfigurationForm):
+class _ManagedAppConfigurationForm(_AppConfigurationForm):
     """The form of a policy for managed apps."""
 
     entities: ClassVar[Entities[Any]] = graph_apps.MANAGED_CONFIGURATIONS
@@ -251,7 +249,7 @@ def _policies(lab: Lab) -> Iterator[policies.PresentAppConfiguration]:
         yield policies.PresentAppConfiguration(managed, is_ios, names, assigned)
 
 
-def _open_policy(lab: Lab, identifier: str) -> AppConfigurationForm:
+def _open_policy(lab: Lab, identifier: str) -> _AppConfigurationForm:
     policy = next((item for item in _policies(lab) if item.id == identifier), None)
     if policy is None:
         raise not_found("app configuration policy", identifier)
@@ -260,8 +258,8 @@ def _open_policy(lab: Lab, identifier: str) -> AppConfigurationForm:
 
 def _policy_form(
     lab: Lab, kind: str, policy: policies.PresentAppConfiguration | None = None
-) -> AppConfigurationForm:
-    form = ManagedAppConfigurationForm if kind.startswith("apps") else AppConfigurationForm
+) -> _AppConfigurationForm:
+    form = _ManagedAppConfigurationForm if kind.startswith("apps") else _AppConfigurationForm
     return form(lab, kind, policy)
 
 
@@ -284,7 +282,7 @@ SECTION: Final = AdminSection(
         Column[wire_apps.MobileApp]("publisher", "Publisher", lambda item: item.publisher or ""),
     ),
     each=lambda lab: [item for item in lab.store.each(wire_apps.MobileApp) if app.is_store_app(item)],
-    new=AppForm,
+    new=_AppForm,
     open=_open_app,
 )
 POLICY_SECTION: Final = AdminSection(

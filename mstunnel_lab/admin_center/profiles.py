@@ -13,20 +13,7 @@ from mst_admin.objects.parts import targets
 from mst_admin.objects.profile import ProfileObject, ProfilePlatform
 from mst_admin.objects.profile_rules import judge_profile
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
-from mstunnel_lab.admin_center import render
-from mstunnel_lab.admin_center.forms import (
-    FieldGroup,
-    Problems,
-    Values,
-    empty,
-    groups_of,
-    lines,
-    pairs,
-    problems_of,
-    read,
-    shown,
-    typed,
-)
+from mstunnel_lab.admin_center import forms, render
 from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
 from mstunnel_lab.errors import not_found
 from mstunnel_lab.graph.entities import Entities
@@ -51,10 +38,10 @@ _FILE: Final = "proxy_exclusions_file"
 _COUNT: Final = "rules"
 """Name of the hidden field with the number of on-demand rules in the form."""
 _MOST_RULES: Final = 100
-_RULE: Final = groups_of("rule")
+_RULE: Final = forms.groups_of("rule")
 
 
-class ProfileForm(ObjectForm[DeviceConfiguration]):
+class _ProfileForm(ObjectForm[DeviceConfiguration]):
     """The form of a VPN profile, with so many on-demand `rules`, by default those of the profile."""
 
     entities: ClassVar[Entities[Any]] = PROFILES
@@ -70,68 +57,65 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
         self.hidden = {_COUNT: str(self.rules)}
         self.details = {"facts": [("Platform", KINDS[kind]), ("Connection type", "Microsoft Tunnel")]}
         sites = sorted(lab.store.each(SiteRecord), key=lambda item: item.display_name.casefold())
-        own = groups_of("profile", kind, site=((item.id, item.display_name) for item in sites))
-        self._own = (*own, *groups_of("assignments", kind))
+        own = forms.groups_of("profile", kind, site=((item.id, item.display_name) for item in sites))
+        self._own = (*own, *forms.groups_of("assignments", kind))
         self.groups = with_rules(self._own, self.rules)
 
         if self.present is None:
-            self.begin = empty(self.groups) | {"site": sites[0].id if len(sites) == 1 else ""}
+            self.begin = forms.empty(self.groups) | {"site": sites[0].id if len(sites) == 1 else ""}
             return
-        values = shown(self._own, self.present)
+        values = forms.shown(self._own, self.present)
         for number, rule in enumerate(self.present.on_demand_rules, 1):
-            values |= shown(_RULE, rule, f"rule{number}_")
+            values |= forms.shown(_RULE, rule, f"rule{number}_")
             if rule.action == "establish":
                 values[f"rule{number}_action"] = "connect"
         self.begin = values | {"apps": "\n".join(f"{app.id}={app.name}" for app in self.present.apps)}
         self.advice = judge_profile(self.present)
 
-    def declared(self, values: Values) -> ProfileObject:
+    def declared(self, values: forms.Values) -> ProfileObject:
         """Return what was typed as a profile; what is known of an app and not shown stays."""
         known = {app.id: app.model_dump() for app in self.present.apps} if self.present else {}
-        rules = (typed(_RULE, values, f"rule{number}_") for number in range(1, self.rules + 1))
-        given = typed(self._own, values) | {
+        rules = (forms.typed(_RULE, values, f"rule{number}_") for number in range(1, self.rules + 1))
+        given = forms.typed(self._own, values) | {
             "platform": ProfilePlatform(self.kind),
             "site": values["site"] or _NO_SITE,
             "apps": [
                 {**known.get(name, {}), "id": name, "name": title or name}
-                for name, title in pairs(values["apps"]).items()
+                for name, title in forms.pairs(values["apps"]).items()
             ],
             "on_demand_rules": [rule for rule in rules if "action" in rule],
         }
         return ProfileObject.model_validate(given)
 
     def judge(self, declared: ProfileObject) -> tuple[Finding, ...]:
-        """Apply the rules for profiles; the site must be there."""
         site = self.lab.store.get(SiteRecord, declared.site)
         used = self.lab.store.get(TunnelConfiguration, site.configuration_id) if site else None
         findings = judge_profile(declared, split_rules=bool(used.includes or used.excludes) if used else None)
         if site is None:
-            problems = problems_of(findings)
+            problems = forms.problems_of(findings)
             problems.setdefault("site", []).append(("There is no such site. Choose one from the list.",))
             raise RefusedError(problems)
         return findings
 
     def submission(self, declared: ProfileObject) -> Submission:
-        """Return its body, with the address of its site, and its assignments."""
         site = next(item for item in self.lab.store.each(SiteRecord) if item.id == declared.site)
         used = self.lab.store.get(TunnelConfiguration, site.configuration_id)
         address = profile_wire.server_address(site.public_address or "", (used and used.listen_port) or 443)
         body = profile_wire.profile_body(declared, site.id, address) | {"customKeyValueData": []}
         return Submission(body, [{"target": item} for item in targets(declared)])
 
-    def sent(self, form: FormData) -> "ProfileForm":
-        """Return the form with the number of on-demand rules that were sent."""
+    def sent(self, form: FormData) -> "_ProfileForm":
         return self._with_rules(whole_number(render.field(form, _COUNT)) or 0)
 
-    def _with_rules(self, count: int) -> "ProfileForm":
-        return ProfileForm(self.lab, self.kind, self.found, min(count, _MOST_RULES))
+    def _with_rules(self, count: int) -> "_ProfileForm":
+        return _ProfileForm(self.lab, self.kind, self.found, min(count, _MOST_RULES))
 
-    async def decide(self, request: Request, decision: str, values: Values) -> Response | None:
+    async def decide(self, request: Request, decision: str, values: forms.Values) -> Response | None:
         """Add an on-demand rule to the form; import or export its proxy exclusions."""
-        listed = lines(values.get("proxy_exclusions", ""))
+        listed = forms.lines(values.get("proxy_exclusions", ""))
         if decision == "add-rule":
             more = self._with_rules(self.rules + 1)
-            return SECTION.form_page(request, more, read(await request.form(), more.groups))
+            return SECTION.form_page(request, more, forms.read(await request.form(), more.groups))
         if decision == "export":
             return render.attachment("proxy-exclusions.csv", write_csv(listed), "text/csv")
         if decision != "import":
@@ -143,10 +127,10 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
             entries = read_csv(content.decode("utf-8-sig"))
         except (UnicodeDecodeError, csv.Error):
             entries = ()
-        problems: Problems = (
+        problems: forms.Problems = (
             {} if entries else {_FILE: [("This is not a CSV file with entries. Choose another file.",)]}
         )
-        for problem in problems_of(judge_exclusions(entries)).values():
+        for problem in forms.problems_of(judge_exclusions(entries)).values():
             problems[_FILE] = problem
         if problems:
             return SECTION.form_page(request, self, values, problems)
@@ -155,9 +139,9 @@ class ProfileForm(ObjectForm[DeviceConfiguration]):
         return SECTION.form_page(request, self, joined, notice=notice)
 
 
-def with_rules(groups: tuple[FieldGroup, ...], count: int) -> tuple[FieldGroup, ...]:
+def with_rules(groups: tuple[forms.FieldGroup, ...], count: int) -> tuple[forms.FieldGroup, ...]:
     """Return the groups with those of `count` on-demand rules, before the button that adds one."""
-    shown_groups: list[FieldGroup] = []
+    shown_groups: list[forms.FieldGroup] = []
     for group in groups:
         if any(decision == "add-rule" for decision, _ in group.actions):
             shown_groups += (
@@ -182,11 +166,11 @@ def _declared(lab: Lab, found: DeviceConfiguration) -> ProfileObject:
     return profile_wire.profile_object(found, lab.store.each(DeviceConfigurationAssignment, parent=found.id))
 
 
-def _open(lab: Lab, identifier: str) -> ProfileForm:
+def _open(lab: Lab, identifier: str) -> _ProfileForm:
     found = PROFILES.find(lab, identifier)
     if not profile_wire.is_tunnel_profile(found):
         raise not_found(PROFILES.name, found.id)
-    return ProfileForm(lab, _PLATFORMS[found.odata_type], found)
+    return _ProfileForm(lab, _PLATFORMS[found.odata_type], found)
 
 
 SECTION: Final = AdminSection(
@@ -208,6 +192,6 @@ SECTION: Final = AdminSection(
         ),
     ),
     each=tunnel_profiles,
-    new=ProfileForm,
+    new=_ProfileForm,
     open=_open,
 )

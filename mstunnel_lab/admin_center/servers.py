@@ -23,14 +23,7 @@ from mstunnel_lab.admin_center.sections import Column, delete_page, listing
 from mstunnel_lab.admin_center.session import caller, signed_in
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import GraphError, not_found
-from mstunnel_lab.graph.servers import (
-    change_server,
-    delete_server,
-    metric_in_graph,
-    request_logs,
-    server_called,
-    signed_address,
-)
+from mstunnel_lab.graph.servers import SERVERS, metric_in_graph, request_logs, signed_address
 from mstunnel_lab.graph.tunnel import THRESHOLDS, status_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, labs_of
@@ -104,13 +97,13 @@ async def create(request: Request, lab: Lab) -> Response:
 @signed_in
 async def server(request: Request, lab: Lab) -> Response:
     """Show one, or change its name."""
-    found = server_called(lab, request.path_params["id"])
+    found = SERVERS.find(lab, request.path_params["id"])
     problem = ""
     if request.method == "POST":
         name = field(await request.form(), "name").strip()
         try:
             permissions.may_write_tunnel(caller(request))
-            change_server(lab, found, {"displayName": name}, caller(request))
+            SERVERS.change_as(caller(request), lab, found, {"displayName": name})
             return go_to(f"{_SERVERS}/{found.id}?saved")
         except GraphError as error:
             problem = words(request)(error.message)
@@ -130,7 +123,7 @@ async def server(request: Request, lab: Lab) -> Response:
 @signed_in
 async def delete(request: Request, lab: Lab) -> Response:
     """Remove one, after a question."""
-    found = server_called(lab, request.path_params["id"])
+    found = SERVERS.find(lab, request.path_params["id"])
     if request.method == "GET":
         return delete_page(
             request,
@@ -140,7 +133,7 @@ async def delete(request: Request, lab: Lab) -> Response:
             name=found.display_name,
             also="The gateway itself goes on running: uninstall it on its host (mst-cli uninstall).",
         )
-    delete_server(lab, found)
+    SERVERS.remove(lab, found)
     return go_to(_SERVERS)
 
 
@@ -261,7 +254,7 @@ async def overview(request: Request, lab: Lab) -> Response:
 @signed_in
 async def check(request: Request, lab: Lab) -> Response:
     """Show what one server reported, judged."""
-    found = server_called(lab, request.path_params["id"])
+    found = SERVERS.find(lab, request.path_params["id"])
     present = {item.id: item for item in lab.store.each(HealthThreshold)}
     lines = health_checks(found.lab_health, found.last_checkin_date_time, present, datetime.now(UTC))
     return _server_page(request, lab, found, "health_check.html", checks=lines, view="check")
@@ -270,7 +263,7 @@ async def check(request: Request, lab: Lab) -> Response:
 @signed_in
 async def trend(request: Request, lab: Lab) -> Response:
     """Show what one server reported over time."""
-    found = server_called(lab, request.path_params["id"])
+    found = SERVERS.find(lab, request.path_params["id"])
     span = request.query_params.get("span", "")
     span = span if span in _SPANS else "day"
     end = time.time()
@@ -290,7 +283,7 @@ async def trend(request: Request, lab: Lab) -> Response:
 @signed_in
 async def logs(request: Request, lab: Lab) -> Response:
     """Show the logs that were asked of one server, or ask for some."""
-    found = server_called(lab, request.path_params["id"])
+    found = SERVERS.find(lab, request.path_params["id"])
     if request.method == "POST":
         now = datetime.now(UTC)
         request_logs(lab, found, now - timedelta(hours=8), now)

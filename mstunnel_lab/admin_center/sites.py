@@ -34,7 +34,7 @@ from mstunnel_setup.tenant.wire import TunnelConfiguration
 _OFFSET: Final = re.compile(r"UTC(?:([+-])([0-9]{1,2})(?::([0-9]{2}))?)?")
 
 
-class ConfigurationForm(ObjectForm[TunnelConfiguration]):
+class _ConfigurationForm(ObjectForm[TunnelConfiguration]):
     """The form of a server configuration."""
 
     entities: ClassVar[Entities[Any]] = CONFIGURATIONS
@@ -51,19 +51,16 @@ class ConfigurationForm(ObjectForm[TunnelConfiguration]):
             self.details = {"sites": [site for site in sites if site.configuration_id == found.id]}
 
     def declared(self, values: Values) -> ConfigurationObject:
-        """Return what was typed as a server configuration."""
         return ConfigurationObject.model_validate(typed(self.groups, values))
 
     def judge(self, declared: ConfigurationObject) -> tuple[Finding, ...]:
-        """Apply the rules for server configurations."""
         return judge_configuration(declared)
 
     def submission(self, declared: ConfigurationObject) -> Submission:
-        """Return its body."""
         return Submission(configuration_body(declared))
 
 
-class SiteForm(ObjectForm[SiteRecord]):
+class _SiteForm(ObjectForm[SiteRecord]):
     """The form of a site: as in Intune, it is stored without a review."""
 
     entities: ClassVar[Entities[Any]] = SITES
@@ -118,11 +115,9 @@ class SiteForm(ObjectForm[SiteRecord]):
         return SiteObject.model_validate(given)
 
     def judge(self, declared: SiteObject) -> tuple[Finding, ...]:
-        """Apply the rules for sites."""
         return judge_site(declared)
 
     def submission(self, declared: SiteObject) -> Submission:
-        """Return its body with the reference to its server configuration."""
         body: JsonObject = {
             **site_body(declared, datetime.now(UTC)),
             "microsoftTunnelConfiguration": {"id": declared.configuration},
@@ -170,8 +165,8 @@ CONFIGURATION_SECTION: Final = AdminSection(
         Column[TunnelConfiguration]("dns", "DNS servers", lambda item: ", ".join(item.dns_servers)),
     ),
     each=sorted_configurations,
-    new=ConfigurationForm,
-    open=lambda lab, identifier: ConfigurationForm(lab, found=CONFIGURATIONS.find(lab, identifier)),
+    new=_ConfigurationForm,
+    open=lambda lab, identifier: _ConfigurationForm(lab, found=CONFIGURATIONS.find(lab, identifier)),
     create="Create new",
     template="configuration.html",
 )
@@ -181,8 +176,8 @@ SITE_SECTION: Final = AdminSection(
     what="site",
     columns=_site_columns,
     each=lambda lab: Rows(lab.store, SiteRecord),
-    new=SiteForm,
-    open=lambda lab, identifier: SiteForm(lab, found=SITES.find(lab, identifier)),
+    new=_SiteForm,
+    open=lambda lab, identifier: _SiteForm(lab, found=SITES.find(lab, identifier)),
     template="site.html",
 )
 ROUTES = [

@@ -17,22 +17,9 @@ from starlette.routing import Route
 
 from mstunnel_lab.entra.permissions import may_read_tunnel, may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, GraphError
-from mstunnel_lab.graph.bodies import (
-    GRAPH,
-    AssignBody,
-    AssignmentBody,
-    Body,
-    BodyPart,
-    FilledText,
-    Guid,
-    KeyValuePairBody,
-    NamedBody,
-    Texts,
-    TypedPart,
-    judge,
-)
+from mstunnel_lab.graph import bodies
 from mstunnel_lab.graph.entities import AssignedEntities, Typed
-from mstunnel_lab.graph.http import NO_CONTENT, admitted, collection, entity_type, read_body
+from mstunnel_lab.graph.http import NO_CONTENT, admitted, collection, document, entity_type, read_body
 from mstunnel_lab.state import Lab
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.tenant.wire import DeviceConfiguration
@@ -52,19 +39,19 @@ AppId = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$
 PackageId = Annotated[StrictStr, Field(pattern=r"^app:[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")]
 
 
-class _AppConfigurationSettingItem(TypedPart):
-    app_config_key: FilledText
+class _AppConfigurationSettingItem(bodies.TypedPart):
+    app_config_key: bodies.FilledText
     app_config_key_type: Literal["stringType", "integerType", "realType", "booleanType", "tokenType"]
     app_config_key_value: StrictStr
 
 
-class _AndroidPermissionAction(TypedPart):
-    permission: FilledText
+class _AndroidPermissionAction(bodies.TypedPart):
+    permission: bodies.FilledText
     action: Literal["prompt", "autoGrant", "autoDeny"]
 
 
-class _AppConfigurationBody(NamedBody, entity=MobileAppConfiguration):
-    targeted_mobile_apps: Annotated[tuple[Guid, ...], Field(min_length=1)]
+class _AppConfigurationBody(bodies.NamedBody, entity=MobileAppConfiguration):
+    targeted_mobile_apps: Annotated[tuple[bodies.Guid, ...], Field(min_length=1)]
 
 
 class IosAppConfigurationBody(_AppConfigurationBody, name="iosMobileAppConfiguration"):
@@ -103,7 +90,7 @@ class AndroidAppConfigurationBody(_AppConfigurationBody, name="androidManagedSto
     connected_apps_enabled: StrictBool = False
 
 
-class _MobileAppIdentifier(BodyPart):
+class _MobileAppIdentifier(bodies.BodyPart):
     """Of Android or of iOS."""
 
     odata_type: Literal[
@@ -120,14 +107,14 @@ class _MobileAppIdentifier(BodyPart):
         return self
 
 
-class _ManagedMobileApp(TypedPart):
+class _ManagedMobileApp(bodies.TypedPart):
     mobile_app_identifier: _MobileAppIdentifier
 
 
 AppGroup = Literal["selectedPublicApps", "allCoreMicrosoftApps", "allMicrosoftApps", "allApps"]
 
 
-class TargetAppsBody(Body, entity=TargetedManagedAppConfiguration, name="managedMobileApp"):
+class TargetAppsBody(bodies.Body, entity=TargetedManagedAppConfiguration, name="managedMobileApp"):
     """Body of the action targetApps."""
 
     apps: tuple[_ManagedMobileApp, ...]
@@ -135,7 +122,7 @@ class TargetAppsBody(Body, entity=TargetedManagedAppConfiguration, name="managed
 
 
 class ManagedAppConfigurationBody(
-    NamedBody, entity=TargetedManagedAppConfiguration, name="targetedManagedAppConfiguration"
+    bodies.NamedBody, entity=TargetedManagedAppConfiguration, name="targetedManagedAppConfiguration"
 ):
     """targetedManagedAppConfiguration, without its apps and assignments, which have their own actions."""
 
@@ -143,36 +130,36 @@ class ManagedAppConfigurationBody(
     targeted_app_management_levels: Literal["unspecified", "unmanaged", "mdm", "androidEnterprise"] = (
         "unspecified"
     )
-    custom_settings: tuple[KeyValuePairBody, ...] = ()
+    custom_settings: tuple[bodies.KeyValuePairBody, ...] = ()
 
 
 class _AndroidProtectionBody(
-    NamedBody, entity=AndroidManagedAppProtection, name="androidManagedAppProtection"
+    bodies.NamedBody, entity=AndroidManagedAppProtection, name="androidManagedAppProtection"
 ):
     app_group_type: AppGroup = "selectedPublicApps"
     connect_to_vpn_on_launch: StrictBool = False
 
 
-class _IosProtectionBody(NamedBody, entity=IosManagedAppProtection, name="iosManagedAppProtection"):
+class _IosProtectionBody(bodies.NamedBody, entity=IosManagedAppProtection, name="iosManagedAppProtection"):
     app_group_type: AppGroup = "selectedPublicApps"
 
 
-class _IosDeviceType(TypedPart):
+class _IosDeviceType(bodies.TypedPart):
     i_pad: Annotated[StrictBool, Field(alias="iPad")] = False
     i_phone_and_i_pod: Annotated[StrictBool, Field(alias="iPhoneAndIPod")] = False
 
 
-class IosStoreAppBody(NamedBody, entity=MobileApp, name="iosStoreApp"):
+class IosStoreAppBody(bodies.NamedBody, entity=MobileApp, name="iosStoreApp"):
     """iosStoreApp."""
 
-    publisher: FilledText
+    publisher: bodies.FilledText
     bundle_id: AppId | None = None
     app_store_url: Annotated[StrictStr, Field(pattern=r"^https://")]
     applicable_device_type: _IosDeviceType
     minimum_supported_operating_system: dict[StrictStr, StrictBool]
 
 
-class AppSettingsBody(BodyPart):
+class AppSettingsBody(bodies.BodyPart):
     """mobileAppAssignmentSettings of a store; which of them is judged by the type of the app."""
 
     odata_type: Literal[
@@ -180,30 +167,30 @@ class AppSettingsBody(BodyPart):
         "#microsoft.graph.iosVppAppAssignmentSettings",
         "#microsoft.graph.androidManagedStoreAppAssignmentSettings",
     ]
-    vpn_configuration_id: Guid | None = None
+    vpn_configuration_id: bodies.Guid | None = None
     is_removable: StrictBool | None = None
     uninstall_on_device_removal: StrictBool | None = None
     prevent_managed_app_backup: StrictBool | None = None
     use_device_licensing: StrictBool | None = None
     prevent_auto_app_update: StrictBool | None = None
     auto_update_mode: Literal["default", "postponed", "priority"] | None = None
-    android_managed_store_app_track_ids: Texts | None = None
+    android_managed_store_app_track_ids: bodies.Texts | None = None
 
 
-class AppAssignmentBody(AssignmentBody):
+class AppAssignmentBody(bodies.AssignmentBody):
     """mobileAppAssignment."""
 
     intent: Literal["available", "required", "uninstall", "availableWithoutEnrollment"]
     settings: AppSettingsBody | None = None
 
 
-class AssignAppBody(AssignBody[AppAssignmentBody], entity=MobileApp, name="mobileAppAssignment"):
+class AssignAppBody(bodies.AssignBody[AppAssignmentBody], entity=MobileApp, name="mobileAppAssignment"):
     """Body of the action assign of an app."""
 
     assignments: Annotated[tuple[AppAssignmentBody, ...], Field(alias="mobileAppAssignments")]
 
 
-class ApproveBody(Body, entity=MobileApp, name="androidManagedStoreAccountEnterpriseSettings"):
+class ApproveBody(bodies.Body, entity=MobileApp, name="androidManagedStoreAccountEnterpriseSettings"):
     """Body of the action approveApps."""
 
     package_ids: Annotated[tuple[PackageId, ...], Field(min_length=1)]
@@ -233,8 +220,8 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         """Make a policy with its apps and assignments."""
         own = dict(document) if isinstance(document, dict) else document
         given = own if isinstance(own, dict) else {}
-        apps = judge(TargetAppsBody, {"apps": given.pop("apps", [])})
-        assigned = judge(self.assign, {"assignments": given.pop("assignments", [])})
+        apps = bodies.judge(TargetAppsBody, {"apps": given.pop("apps", [])})
+        assigned = bodies.judge(self.assign, {"assignments": given.pop("assignments", [])})
         with lab.store.transaction():
             created = super().create(lab, own)
             self.target(lab, created.id, apps)
@@ -249,17 +236,15 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
     async def _answer_apps(self, request: Request) -> Response:
         """List the apps that a policy is about."""
         lab, _ = admitted(request, may_read_tunnel)
-        identifier = self.find(lab, request.path_params["id"]).id
+        identifier = self.named_in(request).id
         found = lab.store.each(ManagedMobileApp, parent=identifier)
-        kind = entity_type(f"{GRAPH}managedMobileApp", ManagedMobileApp)
-        return collection(
-            request, found, ManagedMobileApp.document, kind, f"{self.context}('{identifier}')/apps"
-        )
+        kind = entity_type(f"{bodies.GRAPH}managedMobileApp", ManagedMobileApp)
+        return collection(request, found, document, kind, f"{self.context()}('{identifier}')/apps")
 
     async def _answer_target_apps(self, request: Request) -> Response:
         """Replace the apps that a policy is about."""
         lab, _ = admitted(request, may_write_tunnel)
-        found = self.find(lab, request.path_params["id"])
+        found = self.named_in(request)
         body = await read_body(request, TargetAppsBody)
         with lab.store.transaction():
             self.target(lab, found.id, body)
@@ -283,7 +268,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
 class Apps(AssignedEntities[MobileApp]):
     """Apps: the settings of their assignments are those of their store, and name VPN profiles that exist."""
 
-    def replace_assignments(self, lab: Lab, identifier: str, body: AssignBody[Any]) -> None:
+    def replace_assignments(self, lab: Lab, identifier: str, body: bodies.AssignBody[Any]) -> None:
         """Assign an app; raises `GraphError` 400."""
         store = self.find(lab, identifier).odata_type
         for item in body.assignments:

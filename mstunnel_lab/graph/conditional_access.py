@@ -312,21 +312,11 @@ def _reason(policy: ConditionalAccessPolicy, user: UserRecord, body: EvaluateBod
         {name: value for name, value in stored.items() if value is not None}
     )
     users = conditions.users
-    is_included = _names_user(
-        user,
-        users.include_users,
-        users.include_groups,
-        users.include_roles,
-        guests=users.include_guests_or_external_users is not None,
-    )
-    is_excluded = _names_user(
-        user,
-        users.exclude_users,
-        users.exclude_groups,
-        users.exclude_roles,
-        guests=users.exclude_guests_or_external_users is not None,
-    )
-    if is_excluded or not is_included:
+    inside = users.include_users, users.include_groups, users.include_roles
+    outside = users.exclude_users, users.exclude_groups, users.exclude_roles
+    if not _names_user(user, *inside, guests=users.include_guests_or_external_users is not None):
+        return "users"
+    if _names_user(user, *outside, guests=users.exclude_guests_or_external_users is not None):
         return "users"
     applications, wanted = conditions.applications, body.sign_in_context.include_applications
     included = {"All", *wanted}.intersection(applications.include_applications)

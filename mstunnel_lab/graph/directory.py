@@ -1,6 +1,7 @@
 """Graph's directory: applications, service principals, app role assignments, organization, me."""
 
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
@@ -10,20 +11,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
+from mstunnel_lab.entra.permissions import AccessRule, Caller
 from mstunnel_lab.errors import CONFLICT, GraphError, directory_not_found
 from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import GRAPH, BodyPart, Guid, Text, Texts, judge
 from mstunnel_lab.graph.credentials import (
     DirectoryBody,
     KeyCredentialBody,
-    application_named,
     bad_request,
     managed_application,
     stored_credentials,
 )
+from mstunnel_lab.graph.entities import Entities, Found
 from mstunnel_lab.records import ApplicationRecord, UserRecord
-from mstunnel_lab.state import Lab, lab_of
-from mstunnel_lab.store import Rows
+from mstunnel_lab.state import Lab
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant import wire
 
@@ -81,9 +82,6 @@ class OwnerBody(DirectoryBody, entity=wire.WireModel, name="directoryObject"):
         return self.reference[-36:]
 
 
-_APPLICATION: Final = http.entity_type(f"{GRAPH}application", wire.Application, filterable=("appId",))
-_PRINCIPAL: Final = http.entity_type(f"{GRAPH}servicePrincipal", wire.ServicePrincipal, filterable=("appId",))
-_ASSIGNMENT: Final = http.entity_type(f"{GRAPH}appRoleAssignment", wire.AppRoleAssignment)
 _ORGANIZATION: Final = http.entity_type(f"{GRAPH}organization", wire.Organization)
 _LICENCE: Final = http.entity_type(f"{GRAPH}licenseDetails", wire.LicenseDetails)
 _USER: Final = http.entity_type(f"{GRAPH}user", wire.User)
@@ -93,62 +91,125 @@ FIRST_PARTY: Final = {wire.GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
 """Microsoft's applications that an administrator may give a service principal."""
 
 
-def _principal(request: Request) -> wire.ServicePrincipal:
-    found = lab_of(request).store.get(wire.ServicePrincipal, request.path_params["id"])
-    if found is None:
-        raise directory_not_found(request.path_params["id"])
-    return found
+@dataclass(frozen=True)
+class _DirectoryEntities(Entities[Found]):
+    root: str = ""
+    may_read: AccessRule = permissions.may_read_directory
+    may_write: AccessRule = permissions.may_create_application
+    quiet: bool = True
+
+    def missing(self, identifier: str) -> GraphError:
+        return directory_not_found(identifier)
 
 
-async def applications(request: Request) -> Response:
-    """List or create applications."""
-    if request.method == "GET":
-        lab, _ = http.admitted(request, permissions.may_read_directory)
-        found = Rows(lab.store, ApplicationRecord)
-        return http.collection(request, found, ApplicationRecord.public, _APPLICATION, "applications")
-    lab, caller = http.admitted(request, permissions.may_create_application)
-    body = await http.read_body(request, ApplicationBody)
-    document = body.document() | {
-        "id": str(uuid.uuid4()),
-        "appId": str(uuid.uuid4()),
-        "createdDateTime": datetime.now(UTC).isoformat(),
-        "keyCredentials": stored_credentials(body.key_credentials, ()),
-        "ownerIds": [caller.object_id],
-    }
-    del document["passwordCredentials"]
-    created = ApplicationRecord.from_wire(document)
-    lab.store.add(created)
-    return http.entity(request, created.public(), "applications/$entity", http.CREATED)
+@dataclass(frozen=True)
+class _Applications(_DirectoryEntities[ApplicationRecord]):
+    def document(
+        self, _lab: Lab, found: ApplicationRecord, _expand: frozenset[str] = frozenset()
+    ) -> JsonObject:
+        return found.public()
 
+    def require_access(self, _lab: Lab, caller: Caller, found: ApplicationRecord, *, _removal: bool) -> None:
+        permissions.may_change_application(caller, found)
 
-async def application(request: Request) -> Response:
-    """Read, change or delete one application."""
-    if request.method == "GET":
-        http.admitted(request, permissions.may_read_directory)
-        return http.one(request, application_named(request).public(), _APPLICATION, "applications/$entity")
-    lab, found = managed_application(request)
-    if request.method == "DELETE":
+    def create_as(self, caller: Caller, lab: Lab, document: object, _parent: str) -> ApplicationRecord:
+        body = judge(ApplicationBody, document)
+        wire_document = body.document() | {
+            "id": str(uuid.uuid4()),
+            "appId": str(uuid.uuid4()),
+            "createdDateTime": datetime.now(UTC).isoformat(),
+            "keyCredentials": stored_credentials(body.key_credentials, ()),
+            "ownerIds": [caller.object_id],
+        }
+        del wire_document["passwordCredentials"]
+        created = ApplicationRecord.from_wire(wire_document)
+        lab.store.add(created)
+        return created
+
+    def change(self, lab: Lab, found: ApplicationRecord, document: object) -> ApplicationRecord:
+        credentials = {"keyCredentials", "passwordCredentials"}
+        stored = {name: value for name, value in found.public().items() if name not in credentials}
+        body = judge(ApplicationBody, document, stored)
+        update = {name: value for name, value in body.document().items() if name not in credentials}
+        if isinstance(document, dict) and "keyCredentials" in document:
+            update["keyCredentials"] = [*stored_credentials(body.key_credentials, found.key_credentials)]
+        changed = ApplicationRecord.from_wire(found.document() | update)
+        lab.store.replace(changed)
+        return changed
+
+    def remove(self, lab: Lab, found: ApplicationRecord) -> None:
         with lab.store.transaction():
             if principal := lab.store.with_app_id(wire.ServicePrincipal, found.app_id):
-                _remove_principal(lab, principal)
-            lab.store.remove(ApplicationRecord, found.id)
-        return Response(status_code=http.NO_CONTENT)
-
-    changes = await http.read_json(request)
-    credentials = {"keyCredentials", "passwordCredentials"}
-    stored = {name: value for name, value in found.public().items() if name not in credentials}
-    body = judge(ApplicationBody, changes, stored)
-    update = {name: value for name, value in body.document().items() if name not in credentials}
-    if isinstance(changes, dict) and "keyCredentials" in changes:
-        update["keyCredentials"] = [*stored_credentials(body.key_credentials, found.key_credentials)]
-    lab.store.replace(ApplicationRecord.from_wire(found.document() | update))
-    return Response(status_code=http.NO_CONTENT)
+                PRINCIPALS.remove(lab, principal)
+            super().remove(lab, found)
 
 
-def _remove_principal(lab: Lab, principal: wire.ServicePrincipal) -> None:
-    for assignment in lab.store.each(wire.AppRoleAssignment, parent=principal.id):
-        lab.store.remove(wire.AppRoleAssignment, assignment.id)
-    lab.store.remove(wire.ServicePrincipal, principal.id)
+@dataclass(frozen=True)
+class _Principals(_DirectoryEntities[wire.ServicePrincipal]):
+    def require_access(
+        self, lab: Lab, caller: Caller, found: wire.ServicePrincipal, *, _removal: bool
+    ) -> None:
+        permissions.may_change_application(caller, lab.store.with_app_id(ApplicationRecord, found.app_id))
+
+    def create_as(self, caller: Caller, lab: Lab, document: object, _parent: str) -> wire.ServicePrincipal:
+        app_id = judge(_ServicePrincipalBody, document).app_id
+        source = lab.store.with_app_id(ApplicationRecord, app_id)
+        if source is None and app_id not in FIRST_PARTY:
+            message = f"The appId '{app_id}' of the service principal does not reference "
+            raise bad_request(f"{message}a valid application object.")
+        permissions.may_change_application(caller, source)
+        if lab.store.with_app_id(wire.ServicePrincipal, app_id):
+            message = f"The service principal cannot be created: one for appId '{app_id}' is already in use."
+            raise GraphError(CONFLICT, "Request_MultipleObjectsWithSameKeyValue", message)
+        created = new_principal(app_id, source.display_name if source else FIRST_PARTY[app_id])
+        lab.store.add(created)
+        return created
+
+    def remove(self, lab: Lab, found: wire.ServicePrincipal) -> None:
+        with lab.store.transaction():
+            for assignment in lab.store.each(wire.AppRoleAssignment, parent=found.id):
+                lab.store.remove(wire.AppRoleAssignment, assignment.id)
+            super().remove(lab, found)
+
+
+@dataclass(frozen=True)
+class _RoleAssignments(_DirectoryEntities[wire.AppRoleAssignment]):
+    def create_as(self, _caller: Caller, lab: Lab, document: object, parent: str) -> wire.AppRoleAssignment:
+        principal = PRINCIPALS.find(lab, parent)
+        body = judge(AppRoleAssignmentBody, document)
+        if body.principal_id != principal.id:
+            raise bad_request("The principalId does not match the service principal in the path.")
+        resource = PRINCIPALS.find(lab, body.resource_id)
+        if body.app_role_id not in {role.id for role in resource.app_roles}:
+            raise bad_request(f"Not a valid appRoleId on the resource: '{body.app_role_id}'.")
+        present = lab.store.each(wire.AppRoleAssignment, parent=principal.id)
+        if any((item.app_role_id, item.resource_id) == (body.app_role_id, resource.id) for item in present):
+            raise bad_request("Permission being assigned already exists on the object.")
+        created = new_assignment(principal, resource, body.app_role_id)
+        lab.store.add(created, parent=principal.id)
+        return created
+
+
+APPLICATIONS: Final = _Applications(
+    "applications", "application", ApplicationRecord, (ApplicationBody,), filterable=("appId",)
+)
+PRINCIPALS: Final = _Principals(
+    "servicePrincipals",
+    "servicePrincipal",
+    wire.ServicePrincipal,
+    (_ServicePrincipalBody,),
+    filterable=("appId",),
+    methods=("GET", "DELETE"),
+)
+_ROLE_ASSIGNMENTS: Final = _RoleAssignments(
+    "appRoleAssignments",
+    "appRoleAssignment",
+    wire.AppRoleAssignment,
+    (AppRoleAssignmentBody,),
+    parent=PRINCIPALS,
+    may_write=permissions.may_grant_app_role,
+    methods=("DELETE",),
+)
 
 
 async def add_owner(request: Request) -> Response:
@@ -165,79 +226,11 @@ async def add_owner(request: Request) -> Response:
     return Response(status_code=http.NO_CONTENT)
 
 
-async def service_principals(request: Request) -> Response:
-    """List or create service principals."""
-    if request.method == "GET":
-        lab, _ = http.admitted(request, permissions.may_read_directory)
-        principals = Rows(lab.store, wire.ServicePrincipal)
-        return http.collection(
-            request, principals, wire.ServicePrincipal.document, _PRINCIPAL, "servicePrincipals"
-        )
-    lab, caller = http.admitted(request, permissions.may_create_application)
-    app_id = (await http.read_body(request, _ServicePrincipalBody)).app_id
-    source = lab.store.with_app_id(ApplicationRecord, app_id)
-    if source is None and app_id not in FIRST_PARTY:
-        raise bad_request(
-            f"The appId '{app_id}' of the service principal does not reference a valid application object."
-        )
-    permissions.may_change_application(caller, source)
-    if lab.store.with_app_id(wire.ServicePrincipal, app_id):
-        message = f"The service principal cannot be created: one for appId '{app_id}' is already in use."
-        raise GraphError(CONFLICT, "Request_MultipleObjectsWithSameKeyValue", message)
-    created = new_principal(app_id, source.display_name if source else FIRST_PARTY[app_id])
-    lab.store.add(created)
-    return http.entity(request, created.document(), "servicePrincipals/$entity", http.CREATED)
-
-
 def new_principal(app_id: str, name: str) -> wire.ServicePrincipal:
     """Return a new service principal of an application."""
     return wire.ServicePrincipal(
         id=str(uuid.uuid4()), app_id=app_id, display_name=name, service_principal_type="Application"
     )
-
-
-async def service_principal(request: Request) -> Response:
-    """Read or delete one service principal."""
-    if request.method == "GET":
-        http.admitted(request, permissions.may_read_directory)
-        return http.one(request, _principal(request).document(), _PRINCIPAL, "servicePrincipals/$entity")
-    lab, caller = http.admitted(request, permissions.may_create_application)
-    found = _principal(request)
-    permissions.may_change_application(caller, lab.store.with_app_id(ApplicationRecord, found.app_id))
-    with lab.store.transaction():
-        _remove_principal(lab, found)
-    return Response(status_code=http.NO_CONTENT)
-
-
-async def assignments(request: Request) -> Response:
-    """List or make the app role assignments of a service principal."""
-    context = f"servicePrincipals('{request.path_params['id']}')/appRoleAssignments"
-    if request.method == "GET":
-        lab, _ = http.admitted(request, permissions.may_read_directory)
-        granted = Rows(lab.store, wire.AppRoleAssignment, parent=_principal(request).id)
-        return http.collection(
-            request,
-            granted,
-            wire.AppRoleAssignment.document,
-            _ASSIGNMENT,
-            context,
-        )
-    lab, _ = http.admitted(request, permissions.may_grant_app_role)
-    principal = _principal(request)
-    body = await http.read_body(request, AppRoleAssignmentBody)
-    if body.principal_id != principal.id:
-        raise bad_request("The principalId does not match the service principal in the path.")
-    resource = lab.store.get(wire.ServicePrincipal, body.resource_id)
-    if resource is None:
-        raise directory_not_found(body.resource_id)
-    if body.app_role_id not in {role.id for role in resource.app_roles}:
-        raise bad_request(f"Not a valid appRoleId on the resource: '{body.app_role_id}'.")
-    present = lab.store.each(wire.AppRoleAssignment, parent=principal.id)
-    if any((item.app_role_id, item.resource_id) == (body.app_role_id, resource.id) for item in present):
-        raise bad_request("Permission being assigned already exists on the object.")
-    created = new_assignment(principal, resource, body.app_role_id)
-    lab.store.add(created, parent=principal.id)
-    return http.entity(request, created.document(), f"{context}/$entity", http.CREATED)
 
 
 def new_assignment(
@@ -256,22 +249,13 @@ def new_assignment(
     )
 
 
-async def assignment(request: Request) -> Response:
-    """Take an app role away again."""
-    lab, _ = http.admitted(request, permissions.may_grant_app_role)
-    found = lab.store.get(wire.AppRoleAssignment, request.path_params["assignment_id"])
-    if found is None or found.principal_id != _principal(request).id:
-        raise directory_not_found(request.path_params["assignment_id"])
-    lab.store.remove(wire.AppRoleAssignment, found.id)
-    return Response(status_code=http.NO_CONTENT)
-
-
 async def organization(request: Request) -> Response:
     """Name the tenant."""
     lab, _ = http.admitted(request, permissions.may_read_organization)
     domain: JsonObject = {"name": lab.tenant.domain, "isDefault": True, "isInitial": True}
-    document: JsonObject = {"id": lab.tenant.id, "displayName": lab.tenant.name, "verifiedDomains": [domain]}
-    return http.collection(request, [document], dict, _ORGANIZATION, "organization")
+    facts = {"id": lab.tenant.id, "displayName": lab.tenant.name, "verifiedDomains": [domain]}
+    found = [wire.Organization.from_wire(facts)]
+    return http.collection(request, found, _sent, _ORGANIZATION, "organization")
 
 
 def _signed_in(request: Request) -> UserRecord:
@@ -297,8 +281,8 @@ async def user(request: Request) -> Response:
         if named is None:
             raise directory_not_found(wanted)
         found = named
-    document: JsonObject = {"id": found.id, "displayName": found.name, "userPrincipalName": found.upn}
-    return http.one(request, document, _USER, "users/$entity")
+    shown = wire.User.from_wire({"id": found.id, "displayName": found.name, "userPrincipalName": found.upn})
+    return http.one(request, shown, _sent, _USER, "users/$entity")
 
 
 async def license_details(request: Request) -> Response:
@@ -312,24 +296,19 @@ async def license_details(request: Request) -> Response:
     licence = wire.LicenseDetails(
         id=_INTUNE_SKU, sku_id=_INTUNE_SKU, sku_part_number="INTUNE_A", service_plans=(plan,)
     )
-    documents = [licence.to_wire()] if _signed_in(request).licensed else []
-    return http.collection(
-        request,
-        documents,
-        dict,
-        _LICENCE,
-        "users('me')/licenseDetails",
-    )
+    found = [licence] if _signed_in(request).licensed else []
+    return http.collection(request, found, _sent, _LICENCE, "users('me')/licenseDetails")
+
+
+def _sent(found: wire.WireModel, _expand: frozenset[str]) -> JsonObject:
+    return found.to_wire()
 
 
 ROUTES = [
-    Route("/applications", applications, methods=["GET", "POST"]),
-    Route("/applications/{id}", application, methods=["GET", "PATCH", "DELETE"]),
+    *APPLICATIONS.routes,
     Route("/applications/{id}/owners/$ref", add_owner, methods=["POST"]),
-    Route("/servicePrincipals", service_principals, methods=["GET", "POST"]),
-    Route("/servicePrincipals/{id}", service_principal, methods=["GET", "DELETE"]),
-    Route("/servicePrincipals/{id}/appRoleAssignments", assignments, methods=["GET", "POST"]),
-    Route("/servicePrincipals/{id}/appRoleAssignments/{assignment_id}", assignment, methods=["DELETE"]),
+    *PRINCIPALS.routes,
+    *_ROLE_ASSIGNMENTS.routes,
     Route("/organization", organization),
     Route("/me", user),
     Route("/users/{id}", user),

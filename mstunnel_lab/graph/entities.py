@@ -1,6 +1,7 @@
 """Collections of Graph: what it answers about their entities, how those change and are assigned."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -10,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from mstunnel_lab.entra.permissions import AccessRule, may_read_tunnel, may_write_tunnel
+from mstunnel_lab.entra.permissions import AccessRule, Caller, may_read_tunnel, may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, GraphError, not_found
 from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body, judge
-from mstunnel_lab.state import Lab
+from mstunnel_lab.state import Lab, lab_of
 from mstunnel_lab.store import Entity, Rows
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.tenant.wire import DeviceConfigurationAssignment, IntuneObject
@@ -42,8 +43,9 @@ Typed = TypeVar("Typed", bound=IntuneObject)
 class Entities(Generic[Found]):
     """The entities below `root`/`segment`, kept as `model`; `name` is what Graph calls their type.
 
-    `bodies` write them, the first one an entity whose type is not named. Ids begin with `prefix`. The
-    answer to a change has the entity, unless it is `quiet`.
+    `bodies` write them, the first one an entity whose type is not named. Ids begin with `prefix`. They may be
+    below those of another collection, their `parent`. `methods` are those of one entity; the answer to a
+    change has the entity, unless it is `quiet`. To create one takes `may_create`, by default `may_write`.
     """
 
     segment: str
@@ -52,10 +54,13 @@ class Entities(Generic[Found]):
     bodies: tuple[type[Body], ...]
     root: str = "deviceManagement"
     prefix: str = ""
+    parent: "Entities[Any] | None" = None
     navigation: tuple[str, ...] = ()
     filterable: tuple[str, ...] = ()
     may_read: AccessRule = may_read_tunnel
     may_write: AccessRule = may_write_tunnel
+    may_create: Callable[[Caller], None] | None = None
+    methods: tuple[str, ...] = ("GET", "PATCH", "DELETE")
     quiet: bool = False
 
     @property
@@ -65,16 +70,22 @@ class Entities(Generic[Found]):
         return http.entity_type(name, self.bodies[0].entity, self.navigation, self.filterable)
 
     @property
-    def context(self) -> str:
+    def path(self) -> str:
+        """The path of the collection below its root."""
+        return f"{self.parent.path}/{{parent}}/{self.segment}" if self.parent else f"/{self.segment}"
+
+    def context(self, parent: str | None = None) -> str:
         """The path of the collection, as `@odata.context` has it."""
-        return f"{self.root}/{self.segment}"
+        if self.parent:
+            return f"{self.parent.context()}('{parent}')/{self.segment}"
+        return f"{self.root}/{self.segment}".lstrip("/")
 
     @property
     def routes(self) -> tuple[Route, ...]:
         """The routes of the collection and of one entity."""
         return (
-            Route(f"/{self.segment}", self._answer_collection, methods=["GET", "POST"]),
-            Route(f"/{self.segment}/{{id}}", self._answer_one, methods=["GET", "PATCH", "DELETE"]),
+            Route(self.path, self._answer_collection, methods=["GET", "POST"]),
+            Route(f"{self.path}/{{id}}", self._answer_one, methods=self.methods),
         )
 
     @property
@@ -83,28 +94,39 @@ class Entities(Generic[Found]):
 
         async def answer(request: Request) -> Response:
             lab, _ = http.admitted(request, self.may_read)
-            return PlainTextResponse(str(lab.store.count(self.model)))
+            return PlainTextResponse(str(lab.store.count(self.model, self._parent_in(request))))
 
-        return Route(f"/{self.segment}/$count", answer)
+        return Route(f"{self.path}/$count", answer)
 
     def missing(self, identifier: str) -> GraphError:
         """Return the refusal for an entity that does not exist."""
         return not_found(self.name, identifier)
 
-    def find(self, lab: Lab, identifier: str) -> Found:
+    def find(self, lab: Lab, identifier: str, parent: str | None = None) -> Found:
         """Return the entity with this id; raises `GraphError` 404."""
-        found = lab.store.get(self.model, identifier)
+        found = lab.store.get(self.model, identifier, parent)
         if found is None:
             raise self.missing(identifier)
         return found
 
-    def document(self, found: Found) -> JsonObject:
-        """Return an entity as Graph shows it."""
+    def named_in(self, request: Request) -> Found:
+        """Return the entity that a path names; raises `GraphError` 404."""
+        return self.find(lab_of(request), request.path_params["id"], self._parent_in(request))
+
+    def document(self, _lab: Lab, found: Found, _expand: frozenset[str] = frozenset()) -> JsonObject:
+        """Return an entity as Graph shows it, with the navigation properties that a query expands."""
         return found.document()
 
-    def expanded(self, _lab: Lab, document: JsonObject, _expand: frozenset[str]) -> JsonObject:
-        """Return a document with the navigation properties that a query expands."""
-        return document
+    def require_access(self, _lab: Lab, _caller: Caller, _found: Found, *, _removal: bool) -> None:
+        """Raise `GraphError` 403 for a caller who may not change or remove this entity."""
+
+    def create_as(self, _caller: Caller, lab: Lab, document: object, _parent: str) -> Found:
+        """Make an entity for a caller, below its parent; raises `GraphError`."""
+        return self.create(lab, document)
+
+    def change_as(self, _caller: Caller, lab: Lab, found: Found, document: object) -> Found:
+        """Change an entity for a caller; raises `GraphError`."""
+        return self.change(lab, found, document)
 
     def create(self, lab: Lab, document: object) -> Found:
         """Make an entity; raises `GraphError`."""
@@ -115,7 +137,7 @@ class Entities(Generic[Found]):
 
     def change(self, lab: Lab, found: Found, document: object) -> Found:
         """Change an entity; raises `GraphError`."""
-        body = judge(self.body_for(document), document, self.document(found))
+        body = judge(self.body_for(document), document, self.document(lab, found))
         changed = self.state(lab, body, found.document())
         lab.store.replace(changed)
         return changed
@@ -135,33 +157,42 @@ class Entities(Generic[Found]):
         """Return the entity after a body was written; `known` is what it was."""
         return self.model.from_wire(known | body.document())
 
+    def _parent_in(self, request: Request) -> str | None:
+        if self.parent is None:
+            return None
+        return str(self.parent.find(lab_of(request), request.path_params["parent"]).id)
+
     async def _answer_collection(self, request: Request) -> Response:
-        if request.method == "GET":
-            lab, _ = http.admitted(request, self.may_read)
-            found, expanded = Rows(lab.store, self.model), partial(self.expanded, lab)
-            return http.collection(request, found, self.document, self.kind, self.context, expanded=expanded)
-        lab, _ = http.admitted(request, self.may_write)
-        created = self.create(lab, await http.read_json(request))
-        return http.entity(request, self.document(created), f"{self.context}/$entity", http.CREATED)
+        is_read = request.method == "GET"
+        lab, caller = http.admitted(request, self.may_read if is_read else self.may_create or self.may_write)
+        parent = self._parent_in(request)
+        context = self.context(parent)
+        if is_read:
+            found = Rows(lab.store, self.model, parent)
+            return http.collection(request, found, partial(self.document, lab), self.kind, context)
+        created = self.create_as(caller, lab, await http.read_json(request), parent or "")
+        return http.entity(request, self.document(lab, created), f"{context}/$entity", http.CREATED)
 
     async def _answer_one(self, request: Request) -> Response:
         return await self.answer(request, request.path_params["id"])
 
     async def answer(self, request: Request, identifier: str) -> Response:
         """Read, change or delete one entity."""
-        context = f"{self.context}/$entity"
-        lab, _ = http.admitted(request, self.may_read if request.method == "GET" else self.may_write)
-        found = self.find(lab, identifier)
+        lab, caller = http.admitted(request, self.may_read if request.method == "GET" else self.may_write)
+        parent = self._parent_in(request)
+        found = self.find(lab, identifier, parent)
+        context = f"{self.context(parent)}/$entity"
         if request.method == "GET":
-            expanded = partial(self.expanded, lab)
-            return http.one(request, self.document(found), self.kind, context, expanded)
-        if request.method == "DELETE":
+            return http.one(request, found, partial(self.document, lab), self.kind, context)
+        is_removal = request.method == "DELETE"
+        self.require_access(lab, caller, found, _removal=is_removal)
+        if is_removal:
             self.remove(lab, found)
             return Response(status_code=http.NO_CONTENT)
-        changed = self.change(lab, found, await http.read_json(request))
+        changed = self.change_as(caller, lab, found, await http.read_json(request))
         if self.quiet:
             return Response(status_code=http.NO_CONTENT)
-        return http.entity(request, self.document(changed), context)
+        return http.entity(request, self.document(lab, changed), context)
 
 
 @dataclass(frozen=True)
@@ -245,12 +276,12 @@ class AssignedEntities(Entities[Typed]):
         """List the assignments of an entity, after they were replaced by those of a POST."""
         is_change = request.method == "POST"
         lab, _ = http.admitted(request, self.may_write if is_change else self.may_read)
-        identifier = self.find(lab, request.path_params["id"]).id
+        identifier = self.named_in(request).id
         if is_change:
             body = await http.read_body(request, self.assign)
             with lab.store.transaction():
                 self.replace_assignments(lab, identifier, body)
         found = lab.store.each(self.assignment, parent=identifier)
         kind = http.entity_type(f"microsoft.graph.{self.name}Assignment", self.assignment)
-        context = f"{self.context}('{identifier}')/assignments"
-        return http.collection(request, found, lambda item: item.document(), kind, context)
+        context = f"{self.context()}('{identifier}')/assignments"
+        return http.collection(request, found, http.document, kind, context)

@@ -25,8 +25,8 @@ CREATED: Final = 201
 NO_CONTENT: Final = 204
 B = TypeVar("B", bound=Body)
 Item = TypeVar("Item")
-Expanded: TypeAlias = Callable[[JsonObject, frozenset[str]], JsonObject]
-"""Returns a document with the navigation properties that a query names."""
+Show: TypeAlias = Callable[[Item, frozenset[str]], JsonObject]
+"""Returns the document of an entity with the navigation properties that a query names."""
 _MAX_TOP: Final = 999
 _FILTER: Final = re.compile(r"^\s*(?P<name>\w+)\s+eq\s+'(?P<value>(?:[^']|'')*)'\s*$")
 _ORDER: Final = re.compile(r"^\s*(?P<name>\w+)(?:\s+(?P<direction>asc|desc))?\s*$")
@@ -209,35 +209,26 @@ def entity(request: Request, document: JsonObject, context: str, status: int = 2
     return JSONResponse({"@odata.context": address, **document}, status)
 
 
-def one(
-    request: Request, document: JsonObject, kind: EntityType, context: str, expanded: Expanded | None = None
-) -> JSONResponse:
+def one(request: Request, item: Item, show: Show[Item], kind: EntityType, context: str) -> JSONResponse:
     """Answer a GET for one entity with its query options; raises `GraphError`."""
     query = parse_query(request.query_params, kind, is_collection=False)
-    shown = expanded(document, query.expand) if expanded else document
-    return entity(request, _selected(shown, query), context)
+    return entity(request, _selected(show(item, query.expand), query), context)
 
 
 def collection(
-    request: Request,
-    found: Sequence[Item],
-    show: Callable[[Item], JsonObject],
-    kind: EntityType,
-    context: str,
-    *,
-    expanded: Expanded | None = None,
+    request: Request, found: Sequence[Item], show: Show[Item], kind: EntityType, context: str
 ) -> JSONResponse:
     """Answer a GET for a collection with its query options; raises `GraphError`."""
     lab, options = lab_of(request), dict(request.query_params)
     query = parse_query(options, kind)
-    address = f"{lab.urls.graph}{request.url.path}"
-
-    def shown(item: Item) -> JsonObject:
-        document = show(item)
-        return expanded(document, query.expand) if expanded and query.expand else document
-
-    answer = page(found, shown, query, address, options, size=lab.tenant.page_size)
+    address, size = f"{lab.urls.graph}{request.url.path}", lab.tenant.page_size
+    answer = page(found, lambda item: show(item, query.expand), query, address, options, size=size)
     return entity(request, answer, context)
+
+
+def document(found: WireModel, _expand: frozenset[str]) -> JsonObject:
+    """Return an entity that has no navigation properties."""
+    return found.document()
 
 
 def graph_error(request: Request, error: Exception) -> Response:

@@ -11,16 +11,7 @@ from typing import Annotated, Final, Literal
 from cryptography import x509
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
-from mstunnel_lab.graph.bodies import (
-    FilledText,
-    Guid,
-    KeyValuePairBody,
-    Name,
-    NamedBody,
-    Text,
-    Texts,
-    TypedPart,
-)
+from mstunnel_lab.graph import bodies
 from mstunnel_lab.graph.entities import AssignedEntities
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
 
@@ -41,51 +32,51 @@ AppleConnection = Literal["ciscoAnyConnect", "customVpn", "ikEv2", "microsoftTun
 Port = Annotated[StrictInt, Field(ge=0, le=65535)]
 
 
-class _VpnServer(TypedPart):
-    address: FilledText
-    description: Text | None = None
+class _VpnServer(bodies.TypedPart):
+    address: bodies.FilledText
+    description: bodies.Text | None = None
     is_default_server: StrictBool = False
 
 
-class _VpnProxyServer(TypedPart):
+class _VpnProxyServer(bodies.TypedPart):
     address: StrictStr | None = None
     port: Port | None = None
     automatic_configuration_script_url: StrictStr | None = None
 
 
-class _KeyValue(TypedPart):
+class _KeyValue(bodies.TypedPart):
     """An entry of customData."""
 
-    key: FilledText
+    key: bodies.FilledText
     value: StrictStr | None = None
 
 
-class _AppListItem(TypedPart):
-    name: FilledText
+class _AppListItem(bodies.TypedPart):
+    name: bodies.FilledText
     publisher: StrictStr | None = None
     app_store_url: StrictStr | None = None
     app_id: StrictStr | None = None
 
 
-class _VpnOnDemandRule(TypedPart):
+class _VpnOnDemandRule(bodies.TypedPart):
     action: Literal["connect", "evaluateConnection", "ignore", "disconnect"]
     domain_action: Literal["connectIfNeeded", "neverConnect"] | None = None
-    ssids: Texts | None = None
-    dns_search_domains: Texts | None = None
-    dns_server_address_match: Texts | None = None
-    domains: Texts | None = None
+    ssids: bodies.Texts | None = None
+    dns_search_domains: bodies.Texts | None = None
+    dns_server_address_match: bodies.Texts | None = None
+    domains: bodies.Texts | None = None
     probe_url: StrictStr | None = None
     probe_required_url: StrictStr | None = None
     interface_type_match: Literal["notConfigured", "ethernet", "wiFi", "cellular"] = "notConfigured"
 
 
-class _VpnBody(NamedBody, entity=DeviceConfiguration):
-    connection_name: Name
+class _VpnBody(bodies.NamedBody, entity=DeviceConfiguration):
+    connection_name: bodies.Name
     authentication_method: Authentication
-    microsoft_tunnel_site_id: Guid | None = None
+    microsoft_tunnel_site_id: bodies.Guid | None = None
     proxy_server: _VpnProxyServer | None = None
     custom_data: Annotated[tuple[_KeyValue, ...], Field(max_length=25)] = ()
-    custom_key_value_data: Annotated[tuple[KeyValuePairBody, ...], Field(max_length=25)] = ()
+    custom_key_value_data: Annotated[tuple[bodies.KeyValuePairBody, ...], Field(max_length=25)] = ()
     targeted_mobile_apps: Annotated[tuple[_AppListItem, ...], Field(max_length=500)] = ()
 
 
@@ -94,9 +85,9 @@ class _AndroidBody(_VpnBody):
     servers: Annotated[tuple[_VpnServer, ...], Field(max_length=500)] = ()
     always_on: StrictBool = False
     always_on_lockdown: StrictBool = False
-    lockdown_exclusion_list: Texts = ()
-    proxy_exclusion_list: Texts = ()
-    targeted_package_ids: Texts = ()
+    lockdown_exclusion_list: bodies.Texts = ()
+    proxy_exclusion_list: bodies.Texts = ()
+    targeted_package_ids: bodies.Texts = ()
     realm: StrictStr | None = None
     role: StrictStr | None = None
 
@@ -115,9 +106,9 @@ class _IosBody(_VpnBody, name="iosVpnConfiguration"):
     enable_split_tunneling: StrictBool = False
     enable_per_app: StrictBool = False
     provider_type: Literal["notConfigured", "appProxy", "packetTunnel"] = "notConfigured"
-    safari_domains: Texts = ()
-    associated_domains: Texts = ()
-    excluded_domains: Texts = ()
+    safari_domains: bodies.Texts = ()
+    associated_domains: bodies.Texts = ()
+    excluded_domains: bodies.Texts = ()
     on_demand_rules: Annotated[tuple[_VpnOnDemandRule, ...], Field(max_length=500)] = ()
     disable_on_demand_user_override: StrictBool | None = None
     disconnect_on_idle: StrictBool | None = None
@@ -134,9 +125,9 @@ def _certificate(value: str) -> str:
     return value
 
 
-class _RootBody(NamedBody, entity=DeviceConfiguration):
+class _RootBody(bodies.NamedBody, entity=DeviceConfiguration):
     trusted_root_certificate: Annotated[StrictStr, AfterValidator(_certificate)]
-    cert_file_name: FilledText
+    cert_file_name: bodies.FilledText
 
 
 class _AndroidWorkProfileRootBody(_RootBody, name="androidWorkProfileTrustedRootCertificate"):

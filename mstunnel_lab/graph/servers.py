@@ -9,12 +9,11 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, StrictInt, StrictStr, model_validator
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from mst_admin.metrics import METRICS, HealthMetric
@@ -26,15 +25,13 @@ from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge, u
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.tunnel import SITES, MetricName, server_document
 from mstunnel_lab.pki import write_private
-from mstunnel_lab.records import ServerRecord, SiteRecord
+from mstunnel_lab.records import ServerRecord
 from mstunnel_lab.state import Lab, Purpose, lab_of, labs_of
-from mstunnel_lab.store import Rows
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.tenant import wire
 
 _NAME: Final = "microsoftTunnelServer"
-_SERVER: Final = http.entity_type(f"microsoft.graph.{_NAME}", wire.TunnelServer)
 _ADDRESS_LIFE: Final = 600
 
 
@@ -124,44 +121,61 @@ class _LogCollectionBody(Body, entity=wire.LogCollection, name="microsoftTunnelS
     size_in_bytes: Annotated[StrictInt, Field(ge=0)] = 0
 
 
-def server_called(lab: Lab, identifier: str) -> ServerRecord:
-    """Return the server with this id; raises `GraphError` 404."""
-    found = lab.store.get(ServerRecord, identifier)
-    if found is None:
-        raise not_found(_NAME, identifier)
-    return found
+@dataclass(frozen=True)
+class _Servers(Entities[ServerRecord]):
+    def document(self, lab: Lab, found: ServerRecord, _expand: frozenset[str] = frozenset()) -> JsonObject:
+        return server_document(lab, found)
 
+    def require_access(self, _lab: Lab, caller: Caller, found: ServerRecord, *, _removal: bool) -> None:
+        (permissions.may_remove_server if _removal else permissions.may_change_server)(caller, found)
 
-def _register(lab: Lab, site: SiteRecord, document: object, caller: Caller) -> ServerRecord:
-    """Make the record of a server. The application that first reports or changes it is that of its agent."""
-    body = _server_body(lab, document)
-    registrar = caller.app_id if caller.user is None else ""
-    reports = bool(registrar) and body.lab_health is not None
-    applications = {"registrarAppId": registrar, "agentAppId": registrar if reports else ""}
-    facts = {"id": str(uuid.uuid4()), "siteId": site.id, **applications, **body.document()}
-    created = ServerRecord.from_wire({"tunnelServerHealthStatus": "unknown", **facts})
-    if reports:
-        created = _checked_in(lab, created, reported=True)
-    lab.store.add(created, parent=site.id)
-    return created
+    def create_as(self, caller: Caller, lab: Lab, document: object, parent: str) -> ServerRecord:
+        """The application that first reports or changes a server is that of its agent."""
+        body = _server_body(lab, document)
+        registrar = caller.app_id if caller.user is None else ""
+        reports = bool(registrar) and body.lab_health is not None
+        applications = {"registrarAppId": registrar, "agentAppId": registrar if reports else ""}
+        facts = {"id": str(uuid.uuid4()), "siteId": parent, **applications, **body.document()}
+        created = ServerRecord.from_wire({"tunnelServerHealthStatus": "unknown", **facts})
+        if reports:
+            created = _checked_in(lab, created, reported=True)
+        lab.store.add(created, parent=parent)
+        return created
 
-
-def change_server(lab: Lab, found: ServerRecord, document: object, caller: Caller) -> ServerRecord:
-    """Change the record of a server; when its own application does so, it checks in."""
-    body = _server_body(lab, document, found.public())
-    given = document if isinstance(document, dict) else {}
-    if "deploymentMode" in given and body.deployment_mode != found.deployment_mode:
-        message = "The property 'deploymentMode' is set at registration only."
-        raise GraphError(BAD_REQUEST, "BadRequest", message)
-    changed = ServerRecord.from_wire(found.document() | body.document())
-    if caller.user is not None:
-        lab.store.replace(changed)
+    def change_as(self, caller: Caller, lab: Lab, found: ServerRecord, document: object) -> ServerRecord:
+        """When its own application changes a server, it checks in."""
+        body = _server_body(lab, document, found.public())
+        given = document if isinstance(document, dict) else {}
+        if "deploymentMode" in given and body.deployment_mode != found.deployment_mode:
+            message = "The property 'deploymentMode' is set at registration only."
+            raise GraphError(BAD_REQUEST, "BadRequest", message)
+        changed = ServerRecord.from_wire(found.document() | body.document())
+        if caller.user is not None:
+            lab.store.replace(changed)
+            return changed
+        with lab.store.passing():
+            changed = changed.model_copy(update={"agent_app_id": caller.app_id})
+            changed = _checked_in(lab, changed, reported="labHealth" in given)
+            lab.store.replace(changed)
         return changed
-    with lab.store.passing():
-        changed = changed.model_copy(update={"agent_app_id": caller.app_id})
-        changed = _checked_in(lab, changed, reported="labHealth" in given)
-        lab.store.replace(changed)
-    return changed
+
+    def remove(self, lab: Lab, found: ServerRecord) -> None:
+        """Remove a server, its trends and its collected logs."""
+        with lab.store.transaction():
+            for item in lab.store.each(wire.LogCollection, parent=found.id):
+                lab.store.remove(wire.LogCollection, item.id)
+            lab.store.forget_trends(found.id)
+            super().remove(lab, found)
+
+
+SERVERS: Final = _Servers(
+    "microsoftTunnelServers",
+    _NAME,
+    ServerRecord,
+    (ServerBody,),
+    parent=SITES,
+    may_create=permissions.may_register_server,
+)
 
 
 def _server_body(lab: Lab, document: object, stored: JsonObject | None = None) -> ServerBody:
@@ -182,15 +196,6 @@ def _checked_in(lab: Lab, server: ServerRecord, *, reported: bool) -> ServerReco
         if reported:
             lab.store.add_trend(server.id, health.metrics, now.timestamp(), lab.tenant.trend_block)
     return server.model_copy(update=update)
-
-
-def delete_server(lab: Lab, found: ServerRecord) -> None:
-    """Remove the record of a server, its trends and its collected logs."""
-    with lab.store.transaction():
-        for item in lab.store.each(wire.LogCollection, parent=found.id):
-            lab.store.remove(wire.LogCollection, item.id)
-        lab.store.forget_trends(found.id)
-        lab.store.remove(ServerRecord, found.id)
 
 
 def request_logs(lab: Lab, server: ServerRecord, start: datetime, end: datetime) -> wire.LogCollection:
@@ -215,7 +220,7 @@ class _Logs(Entities[wire.LogCollection]):
     def create(self, lab: Lab, document: object) -> wire.LogCollection:
         body = judge(_LogCollectionBody, document)
         created = wire.LogCollection.from_wire({"id": str(uuid.uuid4()), **body.document()})
-        server_called(lab, created.server_id)
+        SERVERS.find(lab, created.server_id)
         lab.store.add(created, parent=created.server_id)
         return created
 
@@ -232,58 +237,11 @@ _LOGS: Final = _Logs(
 )
 
 
-def _site(request: Request) -> SiteRecord:
-    return SITES.find(lab_of(request), request.path_params["id"])
-
-
-def _server(request: Request) -> ServerRecord:
-    site = _site(request)
-    found = server_called(lab_of(request), request.path_params["server_id"])
-    if found.site_id != site.id:
-        raise not_found(_NAME, found.id)
-    return found
-
-
-async def servers(request: Request) -> Response:
-    """List or register the servers of a site."""
-    context = f"{SITES.context}('{request.path_params['id']}')/microsoftTunnelServers"
-    if request.method == "POST":
-        lab, caller = http.admitted(request, permissions.may_register_server)
-        created = _register(lab, _site(request), await http.read_json(request), caller)
-        return http.entity(request, server_document(lab, created), f"{context}/$entity", http.CREATED)
-    lab, _ = http.admitted(request, permissions.may_read_tunnel)
-    found = Rows(lab.store, ServerRecord, parent=_site(request).id)
-    return http.collection(request, found, partial(server_document, lab), _SERVER, context)
-
-
-async def count(request: Request) -> Response:
-    """Answer `$count` as plain text."""
-    lab, _ = http.admitted(request, permissions.may_read_tunnel)
-    return PlainTextResponse(str(lab.store.count(ServerRecord, parent=_site(request).id)))
-
-
-async def server(request: Request) -> Response:
-    """Read, change (by its agent: check in) or remove one server."""
-    context = f"{SITES.context}('{request.path_params['id']}')/microsoftTunnelServers/$entity"
-    if request.method == "GET":
-        lab, _ = http.admitted(request, permissions.may_read_tunnel)
-        return http.one(request, server_document(lab, _server(request)), _SERVER, context)
-    lab, caller = http.admitted(request, permissions.may_write_tunnel)
-    found = _server(request)
-    if request.method == "DELETE":
-        permissions.may_remove_server(caller, found)
-        delete_server(lab, found)
-        return Response(status_code=http.NO_CONTENT)
-    permissions.may_change_server(caller, found)
-    changed = change_server(lab, found, await http.read_json(request), caller)
-    return http.entity(request, server_document(lab, changed), context)
-
-
 async def health_metrics(request: Request) -> Response:
     """Return the last reported values of some metrics; those that were never reported are left out."""
     http.admitted(request, permissions.may_read_tunnel)
     names = (await http.read_body(request, MetricNamesBody)).metric_names
-    health = _server(request).lab_health
+    health = SERVERS.named_in(request).lab_health
     known = health.metrics if health else {}
     found: list[JsonValue] = [
         {"name": name, "value": round(known[metric.name] / metric.scale)}
@@ -297,7 +255,7 @@ async def health_time_series(request: Request) -> Response:
     """Return the averages of a metric over time."""
     lab, _ = http.admitted(request, permissions.may_read_tunnel)
     wanted = await http.read_body(request, TimeSeriesBody)
-    found = _server(request)
+    found = SERVERS.named_in(request)
     metric = next(item for item in METRICS if item.graph_name == wanted.metric_name)
     start, end = wanted.start_date_time.timestamp(), wanted.end_date_time.timestamp()
     shown: list[JsonValue] = [
@@ -314,14 +272,14 @@ async def answer_log_request(request: Request) -> Response:
     """Ask a server for its logs of a time."""
     lab, _ = http.admitted(request, permissions.may_write_tunnel)
     wanted = await http.read_body(request, LogRequestBody)
-    made = request_logs(lab, _server(request), wanted.start_date_time, wanted.end_date_time)
-    return http.entity(request, made.document(), f"{_LOGS.context}/$entity")
+    made = request_logs(lab, SERVERS.named_in(request), wanted.start_date_time, wanted.end_date_time)
+    return http.entity(request, made.document(), f"{_LOGS.context()}/$entity")
 
 
 async def upload(request: Request) -> Response:
     """Take the logs of a server, a file of any kind; this completes the collection."""
     lab, caller = http.admitted(request, permissions.may_write_tunnel)
-    found = _LOGS.find(lab, request.path_params["id"])
+    found = _LOGS.named_in(request)
     if not lab.tenant.extensions:
         raise not_found(_LOGS.name, f"{found.id}/labContent")
     if (server := lab.store.get(ServerRecord, found.server_id)) is not None:
@@ -336,8 +294,8 @@ async def upload(request: Request) -> Response:
 
 async def download_address(request: Request) -> Response:
     """Make an address that the logs can be fetched from for ten minutes, without a token."""
-    lab, _ = http.admitted(request, permissions.may_read_tunnel)
-    found = _LOGS.find(lab, request.path_params["id"])
+    http.admitted(request, permissions.may_read_tunnel)
+    found = _LOGS.named_in(request)
     if found.status is not wire.LogCollectionStatus.COMPLETED:
         raise GraphError(CONFLICT, "Conflict", "The logs have not been collected.")
     return http.entity(request, {"value": signed_address(request, found.id)}, "Edm.String")
@@ -362,22 +320,20 @@ async def download(request: Request) -> Response:
     return Response(path.read_bytes(), media_type="application/octet-stream", headers=headers)
 
 
-_SERVERS: Final = f"/{SITES.segment}/{{id}}/microsoftTunnelServers"
 _POST: Final = {
-    f"{_SERVERS}/{{server_id}}/getHealthMetrics": health_metrics,
-    f"{_SERVERS}/{{server_id}}/getHealthMetricTimeSeries": health_time_series,
-    f"{_SERVERS}/{{server_id}}/createServerLogCollectionRequest": answer_log_request,
-    f"{_SERVERS}/{{server_id}}/generateServerLogCollectionRequest": answer_log_request,
-    f"/{_LOGS.segment}/{{id}}/createDownloadUrl": download_address,
-    f"/{_LOGS.segment}/{{id}}/generateDownloadUrl": download_address,
+    f"{SERVERS.path}/{{id}}/getHealthMetrics": health_metrics,
+    f"{SERVERS.path}/{{id}}/getHealthMetricTimeSeries": health_time_series,
+    f"{SERVERS.path}/{{id}}/createServerLogCollectionRequest": answer_log_request,
+    f"{SERVERS.path}/{{id}}/generateServerLogCollectionRequest": answer_log_request,
+    f"{_LOGS.path}/{{id}}/createDownloadUrl": download_address,
+    f"{_LOGS.path}/{{id}}/generateDownloadUrl": download_address,
 }
 ROUTES = [
-    Route(_SERVERS, servers, methods=["GET", "POST"]),
-    Route(f"{_SERVERS}/$count", count),
-    Route(f"{_SERVERS}/{{server_id}}", server, methods=["GET", "PATCH", "DELETE"]),
+    SERVERS.count,
+    *SERVERS.routes,
     _LOGS.count,
     *_LOGS.routes,
-    Route(f"/{_LOGS.segment}/{{id}}/labContent", upload, methods=["PUT"]),
+    Route(f"{_LOGS.path}/{{id}}/labContent", upload, methods=["PUT"]),
     *(Route(path, endpoint, methods=["POST"]) for path, endpoint in _POST.items()),
 ]
 DOWNLOADS = [Route("/lab/logs/{tenant}/{id}", download)]

@@ -23,7 +23,7 @@ from mstunnel_lab.graph.bodies import Body, BodyPart, Name, ReferenceBody, Text,
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.http import NO_CONTENT, admitted, caller_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
-from mstunnel_lab.state import Lab, lab_of
+from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
@@ -239,22 +239,18 @@ def new_configuration(body: Body, identifier: str) -> TunnelConfiguration:
 
 @dataclass(frozen=True)
 class _Sites(Entities[SiteRecord]):
-    def document(self, found: SiteRecord) -> JsonObject:
-        return found.public()
-
-    def expanded(self, lab: Lab, document: JsonObject, expand: frozenset[str]) -> JsonObject:
+    def document(self, lab: Lab, found: SiteRecord, expand: frozenset[str] = frozenset()) -> JsonObject:
         """Servers are expanded as one page, and where the next one is (OData JSON 4.5.5)."""
-        site = self.find(lab, str(document["id"]))
-        shown = dict(document)
+        shown = found.public()
         if "microsoftTunnelConfiguration" in expand:
-            found = lab.store.get(TunnelConfiguration, site.configuration_id)
-            shown["microsoftTunnelConfiguration"] = None if found is None else found.document()
+            used = lab.store.get(TunnelConfiguration, found.configuration_id)
+            shown["microsoftTunnelConfiguration"] = used.document() if used else None
         if "microsoftTunnelServers" in expand:
             size, name = lab.tenant.page_size, "microsoftTunnelServers"
-            servers = lab.store.some(ServerRecord, 0, size, site.id)
+            servers = lab.store.some(ServerRecord, 0, size, found.id)
             shown[name] = [server_document(lab, server) for server in servers]
-            if lab.store.count(ServerRecord, site.id) > size:
-                address = f"{lab.urls.graph}/beta/{self.context}/{site.id}/{name}"
+            if lab.store.count(ServerRecord, found.id) > size:
+                address = f"{lab.urls.graph}/beta/{self.context()}/{found.id}/{name}"
                 shown[f"{name}@odata.nextLink"] = f"{address}?$skiptoken={size}"
         return shown
 
@@ -315,14 +311,13 @@ THRESHOLDS: Final = _Thresholds(
 async def site_configuration(request: Request) -> Response:
     """Read, change or delete the server configuration of a site, which all its other sites share."""
     caller_of(request)
-    site = SITES.find(lab_of(request), request.path_params["id"])
-    return await CONFIGURATIONS.answer(request, site.configuration_id)
+    return await CONFIGURATIONS.answer(request, SITES.named_in(request).configuration_id)
 
 
 async def answer_upgrade(request: Request) -> Response:
     """Ask the servers of a site to upgrade."""
     lab, _ = admitted(request, may_write_tunnel)
-    found = SITES.find(lab, request.path_params["id"])
+    found = SITES.named_in(request)
     if await request.body():
         raise GraphError(BAD_REQUEST, "BadRequest", "The action requestUpgrade takes no body.")
     request_upgrade(lab, found)

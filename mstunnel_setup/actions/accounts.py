@@ -6,8 +6,7 @@ mailbox of agent and host.
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from typing_extensions import override
 
@@ -57,13 +56,12 @@ def lingering(name: str) -> tuple[str, ...]:
     return ("loginctl", "enable-linger", name)
 
 
-@dataclass(frozen=True, kw_only=True)
 class CreateAccount(Action):
     """Create the account with its home and subordinate ids. Undo removes it, unless others use its home."""
 
-    kind: ClassVar[str] = "create-account"
-    key_template: ClassVar[str] = "account:{name}"
-    description: ClassVar[str] = text("create service account {name} (no login)")
+    kind = "create-account"
+    key_template = "account:{name}"
+    description = text("create service account {name} (no login)")
     name: str
 
     @override
@@ -71,7 +69,7 @@ class CreateAccount(Action):
         return accounts.find(self.name) is not None
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Create it; again, if an interrupted run has not created the home. Raises StepError."""
         found = accounts.find(self.name)
         if found is not None and host.files.state(found.home) is None:
@@ -79,7 +77,6 @@ class CreateAccount(Action):
             found = None
         if found is None:
             _run(host, self.name, creation(self.name))
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -97,12 +94,11 @@ class CreateAccount(Action):
         return Undone(Undo.REMOVED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class GiveIds(Action):
     """Give an existing account a range of subordinate ids, from `first` on."""
 
-    kind: ClassVar[str] = "give-ids"
-    key_template: ClassVar[str] = "{ids}:{name}"
+    kind = "give-ids"
+    key_template = "{ids}:{name}"
     name: str
     ids: IdKind
     first: int
@@ -115,11 +111,10 @@ class GiveIds(Action):
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         return self._line in (host.files.read(f"/etc/{self.ids}") or b"").decode().splitlines()
 
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Add it, unless an interrupted run has done so."""
         if not self.satisfied(host, outputs):
             _run(host, self.name, id_range(self.name, self.ids, self.first))
-        return {}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove it."""
@@ -133,13 +128,12 @@ class GiveIds(Action):
         return f"{self.name}:{self.first}:{IDS}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class JoinGroup(Action):
     """Make the account a member of a group."""
 
-    kind: ClassVar[str] = "join-group"
-    key_template: ClassVar[str] = "member:{group}:{name}"
-    description: ClassVar[str] = text("make {name} a member of {group}")
+    kind = "join-group"
+    key_template = "member:{group}:{name}"
+    description = text("make {name} a member of {group}")
     name: str
     group: str
 
@@ -148,9 +142,8 @@ class JoinGroup(Action):
         return accounts.is_member(self.name, self.group)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         _run(host, self.name, ("usermod", "--append", "--groups", self.group, self.name))
-        return {}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove it from the group (gpasswd(1))."""
@@ -160,22 +153,20 @@ class JoinGroup(Action):
         return Undone(Undo.REMOVED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class EnableLinger(Action):
     """Let the services of the account run from boot on, without a login."""
 
-    kind: ClassVar[str] = "enable-linger"
-    key_template: ClassVar[str] = "linger:{name}"
-    description: ClassVar[str] = text("let the services of {name} run without a login")
+    kind = "enable-linger"
+    key_template = "linger:{name}"
+    description = text("let the services of {name} run without a login")
     name: str
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether lingering is enabled in systemd-logind."""
         return host.files.state(f"{LINGERING}/{self.name}") is not None
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Enable it, and wait for the service manager of the account. Raises StepError."""
         _run(host, self.name, lingering(self.name))
         if not _within(host, lambda: host.files.state(self._manager) is not None):
@@ -185,7 +176,6 @@ class EnableLinger(Action):
                 hint="Check `journalctl --unit systemd-logind --unit 'user@*'`.",
                 name=self.name,
             )
-        return {}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Disable it; without a login this ends every program of the account."""
@@ -228,14 +218,13 @@ def _run(host: Host, name: str, command: Sequence[str]) -> None:
         ) from error
 
 
-@dataclass(frozen=True, kw_only=True)
 class GivenDirectory(Action):
     """Create the directory `path` if it is missing, and change the owner of it and its content.
 
     Only for directories of settings: the storage of containers belongs to many users.
     """
 
-    key_template: ClassVar[str] = "folder:{path}"
+    key_template = "folder:{path}"
     path: str
 
     @abstractmethod
@@ -253,12 +242,11 @@ class GivenDirectory(Action):
         return {"uid": None if state is None else state.uid, "gid": None if state is None else state.gid}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         uid, gid = self.owner()
         if host.files.state(self.path) is None:
             host.files.make_directory(self.path, 0o755)
         host.files.give(self.path, uid, gid)
-        return {}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove it when it is empty; else restore the owner, or root: the account may be removed next."""
@@ -273,12 +261,11 @@ class GivenDirectory(Action):
         return Undone(Undo.RESTORED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class GiveDirectory(GivenDirectory):
     """Give a directory to the service account `account`."""
 
-    kind: ClassVar[str] = "give-folder"
-    description: ClassVar[str] = text("give the directory {path} to {account}")
+    kind = "give-folder"
+    description = text("give the directory {path} to {account}")
     account: str
 
     def owner(self) -> tuple[int, int]:
@@ -298,12 +285,11 @@ class GiveDirectory(GivenDirectory):
         return accounts.find(self.account) is not None and super().satisfied(host, outputs)
 
 
-@dataclass(frozen=True, kw_only=True)
 class GiveToAgent(GivenDirectory):
     """Give a directory to the agent, whose user id no account of this host has."""
 
-    kind: ClassVar[str] = "give-to-agent"
-    description: ClassVar[str] = text("let the agent write to {path}")
+    kind = "give-to-agent"
+    description = text("let the agent write to {path}")
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the content, links not followed, then the directory, or restore its owner."""
@@ -318,16 +304,12 @@ class GiveToAgent(GivenDirectory):
 _MAILBOX = (paths.MESSAGES, paths.INBOX, paths.OUTBOX)
 
 
-@dataclass(frozen=True, kw_only=True)
 class OpenMailbox(Action):
     """Create the directories for messages between agent and monitor."""
 
-    kind: ClassVar[str] = "open-mailbox"
-    key_template: ClassVar[str] = f"mailbox:{paths.MESSAGES}"
-
-    @override
-    def describe(self) -> str:
-        return text("create the mailbox {messages}", messages=paths.MESSAGES)
+    kind = "open-mailbox"
+    key_template = f"mailbox:{paths.MESSAGES}"
+    description = text("create the mailbox {messages}", messages=paths.MESSAGES)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -335,10 +317,9 @@ class OpenMailbox(Action):
         return all(state is not None and state.kind == "directory" for state in states)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         for directory in _MAILBOX:
             host.files.make_directories(directory, 0o755)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:

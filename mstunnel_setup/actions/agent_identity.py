@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
 from typing_extensions import override
@@ -42,11 +41,10 @@ def certificate_sha256(credential: Credential) -> str:
     return hashlib.sha256(credential.certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceAgentCredential(FileAction):
     """Put a given credential where the agent reads its own (PFX, empty passphrase)."""
 
-    kind: ClassVar[str] = "place-agent-credential"
+    kind = "place-agent-credential"
     source: CredentialSource
     certificate_sha256: str
 
@@ -85,13 +83,12 @@ class PlaceAgentCredential(FileAction):
         }
 
 
-@dataclass(frozen=True, kw_only=True)
 class UseAppIdentity(Action):
     """Let the agent be an application that is there already. Results: `tenant_id`, `app_id`."""
 
-    kind: ClassVar[str] = "use-app-identity"
-    key_template: ClassVar[str] = "application:{app_id}"
-    description: ClassVar[str] = text("use the application {app_id}, which was created in advance")
+    kind = "use-app-identity"
+    key_template = "application:{app_id}"
+    description = text("use the application {app_id}, which was created in advance")
     app_id: str
     tenant_id: str
 
@@ -101,7 +98,6 @@ class UseAppIdentity(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Nothing has to be done in the tenant."""
         return self._results()
 
     @override
@@ -115,7 +111,6 @@ class UseAppIdentity(Action):
         return {"tenant_id": self.tenant_id, "app_id": self.app_id}
 
 
-@dataclass(frozen=True, kw_only=True)
 class CreateAgentSecret(FileAction):
     """Make a secret of the agent's own application and keep it at `path`.
 
@@ -123,8 +118,8 @@ class CreateAgentSecret(FileAction):
     Results: `key_id`, `not_after`.
     """
 
-    kind: ClassVar[str] = "create-agent-secret"
-    description: ClassVar[str] = text("make the agent's secret {path}")
+    kind = "create-agent-secret"
+    description = text("make the agent's secret {path}")
     application: str
     days: int
 
@@ -163,15 +158,14 @@ class CreateAgentSecret(FileAction):
         return [item.key_id for item in (found.password_credentials if found else ()) if item.key_id]
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceAgentSecret(FileAction):
     """Put the secret of an application that was created in advance where the agent reads its own.
 
     `secret` says where it is given; the secret itself never enters the journal.
     """
 
-    kind: ClassVar[str] = "place-agent-secret"
-    description: ClassVar[str] = text("place the agent's secret from {secret}")
+    kind = "place-agent-secret"
+    description = text("place the agent's secret from {secret}")
     secret: str
 
     @override
@@ -179,7 +173,5 @@ class PlaceAgentSecret(FileAction):
         return host.files.read(self.path) == host.passphrase(self.secret)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Write it. When it ends is known to who made it alone."""
+    def apply(self, host: Host, outputs: Outputs) -> None:
         host.files.write(self.path, host.passphrase(self.secret) or b"", 0o600)
-        return {}

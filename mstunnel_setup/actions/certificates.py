@@ -6,10 +6,9 @@ a reboot.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar
 
+from cryptography.hazmat.primitives import hashes
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import Composite, FileAction, Link, PlacedFile, WriteFile
@@ -35,7 +34,7 @@ from mstunnel_setup.certificates.load import (
     load_identity,
     root_pem,
 )
-from mstunnel_setup.transaction.action import Action, Codec, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.action import Action, Codec, OneWayAction, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.receipt import Receipt
 
 _PRIVATE = 0o600
@@ -44,12 +43,11 @@ TESTED_SHA256 = "pfx_sha256"
 The agent renews its credential, and may put anything in its place."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceIdentity(Action):
     """Write chain.pem and key.pem of a checked identity, and root.pem if it has one, into `directory`."""
 
-    kind: ClassVar[str] = "place-identity"
-    key_template: ClassVar[str] = "identity:{directory}"
+    kind = "place-identity"
+    key_template = "identity:{directory}"
     directory: str
     source: IdentitySource
     fingerprint: str
@@ -73,7 +71,7 @@ class PlaceIdentity(Action):
             return False
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Write the files. Raises CertificateError when the source has changed since the check."""
         identity = self.source.load(host)
         if fingerprint(identity) != self.fingerprint:
@@ -82,7 +80,6 @@ class PlaceIdentity(Action):
         if root := root_pem(identity):
             host.files.write(f"{self.directory}/root.pem", root, 0o644)
         host.files.write(f"{self.directory}/chain.pem", chain_pem(identity), 0o644)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -92,12 +89,20 @@ class PlaceIdentity(Action):
         return Undone(Undo.REMOVED)
 
 
-@dataclass(frozen=True, kw_only=True)
-class FreshenIdentity(Action):
+class _BeforeTheLink(OneWayAction):
+    """What is done with the generation `name` before it is linked."""
+
+    name: str
+
+    @override
+    def satisfied(self, host: Host, outputs: Outputs) -> bool:
+        return generations.linked(host.files) == self.name
+
+
+class FreshenIdentity(_BeforeTheLink):
     """Freshen the generation `name`, which lay here before, until it is linked."""
 
-    kind: ClassVar[str] = "freshen-identity"
-    name: str
+    kind = "freshen-identity"
 
     @property
     @override
@@ -112,18 +117,8 @@ class FreshenIdentity(Action):
         )
 
     @override
-    def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        return generations.linked(host.files) == self.name
-
-    @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         generations.freshen(host.files, host.clock, self.name)
-        return {}
-
-    @override
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Nothing to do: a modification time is harmless."""
-        return Undone(Undo.ABSENT)
 
 
 def refuse_unloadable(host: Host, image: str, name: str) -> None:
@@ -144,13 +139,11 @@ def refuse_unloadable(host: Host, image: str, name: str) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class JudgeIdentity(Action):
+class JudgeIdentity(_BeforeTheLink):
     """Have the gateway's image load the generation `name` before it replaces the one in use."""
 
-    kind: ClassVar[str] = "judge-identity"
-    key_template: ClassVar[str] = "judged:{name}"
-    name: str
+    kind = "judge-identity"
+    key_template = "judged:{name}"
     image: str
 
     @override
@@ -158,26 +151,14 @@ class JudgeIdentity(Action):
         return text("have the gateway's image load {name}", name=generations.directory(self.name))
 
     @override
-    def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        return generations.linked(host.files) == self.name
-
-    @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Raises as `refuse_unloadable` does."""
+    def apply(self, host: Host, outputs: Outputs) -> None:
         refuse_unloadable(host, self.image, self.name)
-        return {}
-
-    @override
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Nothing to do: nothing was changed."""
-        return Undone(Undo.ABSENT)
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceKey(PlacedFile):
     """Write only the key of a checked identity to `path`. The journal gets its digest only."""
 
-    kind: ClassVar[str] = "place-key"
+    kind = "place-key"
     mode: int = _PRIVATE
     source: IdentitySource
     digest: str
@@ -200,19 +181,17 @@ class PlaceKey(PlacedFile):
 
     @override
     def content_digest(self, outputs: Outputs) -> str:
-        """The digest of the checked key."""
         return self.digest
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceRevocations(PlacedFile):
     """Write the revocation lists of a file that was checked, as PEM.
 
     They may be long, so the journal gets their digest only.
     """
 
-    kind: ClassVar[str] = "place-revocations"
-    description: ClassVar[str] = text("place the revocation list from {source}")
+    kind = "place-revocations"
+    description = text("place the revocation list from {source}")
     source: str
     digest: str
 
@@ -226,21 +205,18 @@ class PlaceRevocations(PlacedFile):
 
     @override
     def content_digest(self, outputs: Outputs) -> str:
-        """The digest of the checked lists."""
         return self.digest
 
 
-@dataclass(frozen=True, kw_only=True)
 class CreateAgentCredential(FileAction):
     """Create the key and certificate for the agent's sign-in to the tenant (PFX, empty passphrase)."""
 
-    kind: ClassVar[str] = "create-agent-credential"
-    description: ClassVar[str] = text("create the agent's certificate {path}")
+    kind = "create-agent-credential"
+    description = text("create the agent's certificate {path}")
     common_name: str
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether there is a valid credential."""
         content = host.files.read(self.path)
         if content is None:
             return False
@@ -248,7 +224,7 @@ class CreateAgentCredential(FileAction):
         if hashlib.sha256(content).hexdigest() == tested.get(TESTED_SHA256):
             return datetime.fromisoformat(str(tested["not_after"])) > host.clock.now()
         try:
-            return read_agent_credential(content).not_after > host.clock.now()
+            return read_agent_credential(content).not_valid_after_utc > host.clock.now()
         except SetupError:
             return False
 
@@ -262,15 +238,14 @@ class CreateAgentCredential(FileAction):
         credential = read_agent_credential(content)
         return {
             TESTED_SHA256: hashlib.sha256(content).hexdigest(),
-            "not_after": credential.not_after.isoformat(),
-            "certificate_sha256": hashlib.sha256(credential.certificate_der).hexdigest(),
+            "not_after": credential.not_valid_after_utc.isoformat(),
+            "certificate_sha256": credential.fingerprint(hashes.SHA256()).hex(),
         }
 
 
 WANTED = f"{paths.UNITS}/timers.target.wants"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ScheduleImport(Composite):
     """Have `program` take the generation `fingerprint` into use at the time `at` (ISO 8601, UTC).
 
@@ -280,8 +255,9 @@ class ScheduleImport(Composite):
     what the journal holds.
     """
 
-    kind: ClassVar[str] = "schedule-import"
-    key_template: ClassVar[str] = "import:{name}"
+    kind = "schedule-import"
+    key_template = "import:{name}"
+    description = text("activate the certificate {name} at {due:%Y-%m-%d %H:%M} UTC")
     name: str
     at: str
     fingerprint: str
@@ -325,12 +301,6 @@ class ScheduleImport(Composite):
         link = Link(path=f"{WANTED}/{self.unit}.timer", target=f"{paths.UNITS}/{self.unit}.timer")
         return {"": link} if self.timer else {}
 
-    @override
-    def describe(self) -> str:
-        return text(
-            "activate the certificate {name} at {due:%Y-%m-%d %H:%M} UTC", name=self.name, due=self.due
-        )
-
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the units are there and the timer runs; without one, whether the journal has it."""
         if not self.timer:
@@ -340,7 +310,7 @@ class ScheduleImport(Composite):
         return super().satisfied(host, outputs) and host.systemd.active(f"{self.unit}.timer")
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Write the units and start the timer; without one the journal record is the effect."""
         if self.timer:
             for unit in self.units:
@@ -348,7 +318,6 @@ class ScheduleImport(Composite):
             super().apply(host, outputs)
             host.systemd.daemon_reload()
             host.systemd.start(f"{self.unit}.timer")
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:

@@ -1,9 +1,7 @@
 """Images and containers of ours: pull and load, start and stop, wait until they are up."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import ClassVar
 
 from typing_extensions import override
 
@@ -83,40 +81,20 @@ def restart(host: Host, container: str) -> None:
     manager.restart(name)
 
 
-def restarts(host: Host, container: str) -> int:
+def _restarts(host: Host, container: str, state: ContainerState | None) -> int:
     """How often its service, or the engine, has restarted the container since it was last started."""
     unit = f"{container}.service"
-    return host.systemd.restarts(unit) if host.systemd.known(unit) else engine_restarts(host, container)
-
-
-def engine_restarts(host: Host, container: str) -> int:
-    """How often the engine has restarted the container."""
-    state = host.engine.inspect(container)
+    if host.systemd.known(unit):
+        return host.systemd.restarts(unit)
     return state.restarts if state is not None else 0
 
 
-def last_log(host: Host, container: str, lines: int) -> str:
-    """The last lines of its log, also of a container that its service has removed."""
-    unit = f"{container}.service"
-    return host.systemd.log(unit, lines) if host.systemd.known(unit) else engine_log(host, container, lines)
-
-
-def engine_log(host: Host, container: str, lines: int) -> str:
-    """The last lines of the log that the engine has of a container."""
-    command = host.engine.logs_command(container, LogOptions(lines=lines))
-    done = host.processes.run(command, timeout=180, check=False)
-    return done.output + done.error
-
-
-def wait_until_up(
-    host: Host, name: str, timeout: float, log: Callable[[], str], restarts: Callable[[], int]
-) -> None:
+def wait_until_up(host: Host, name: str, timeout: float) -> None:
     """Return once the container `name` is healthy, or, without a health check, keeps running.
 
     The health check is run from here: Podman without systemd does not run it, and otherwise the first one
-    may be a whole interval away. Raises EngineError `container-failed` with the last lines of `log` when the
-    container stays unhealthy, when it ends again and again (`restarts` counts that), or after `timeout`
-    seconds.
+    may be a whole interval away. Raises EngineError `container-failed` with the last lines of its log when
+    the container stays unhealthy, when it ends again and again, or after `timeout` seconds.
     """
     failed = 0
     # Since when a container without health check has been running without a restart.
@@ -133,9 +111,9 @@ def wait_until_up(
         elif state.health == "healthy" or (state.health is None and now - since >= _SETTLE_SECONDS):
             return
         unhealthy = state is not None and state.health == "unhealthy"
-        crashing = now - begun >= _CRASH_SECONDS and restarts() >= _RESTARTS
+        crashing = now - begun >= _CRASH_SECONDS and _restarts(host, name, state) >= _RESTARTS
         if now - begun >= timeout or crashing or (unhealthy and failed >= _FAILED_PROBES):
-            raise launch_failure(name, state, log())
+            raise launch_failure(host, name, state)
         if state is None or state.status != "running" or state.health is None or now < probe_at:
             host.clock.sleep(_POLL_SECONDS)
         elif host.engine.probe(name):
@@ -145,8 +123,18 @@ def wait_until_up(
             probe_at = now + _PROBE_SECONDS
 
 
-def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineError:
-    """The error for a container that does not start."""
+def launch_failure(host: Host, name: str, state: ContainerState | None) -> EngineError:
+    """The error for a container that does not start, with the last lines of its log.
+
+    Its service has them also once it has removed the container.
+    """
+    unit = f"{name}.service"
+    if host.systemd.known(unit):
+        log = host.systemd.log(unit, LOG_LINES)
+    else:
+        command = host.engine.logs_command(name, LogOptions(lines=LOG_LINES))
+        done = host.processes.run(command, timeout=180, check=False)
+        log = done.output + done.error
     lines = [line for line in printable(log).splitlines() if line.strip()][-LOG_LINES:]
     tail = "".join(f"\n  {line}" for line in lines) or " nothing"
     found = (
@@ -162,12 +150,11 @@ def launch_failure(name: str, state: ContainerState | None, log: str) -> EngineE
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class MakeStateDirectory(MakeDirectory):
     """Create a directory for a container's state; undo removes it with its content."""
 
-    kind: ClassVar[str] = "make-state-directory"
-    description: ClassVar[str] = text("create directory {path} for the state of the container")
+    kind = "make-state-directory"
+    description = text("create directory {path} for the state of the container")
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove the directory with its content; links are not followed."""
@@ -175,14 +162,13 @@ class MakeStateDirectory(MakeDirectory):
         return super().undo(host, record)
 
 
-@dataclass(frozen=True, kw_only=True)
 class StartService(Action):
     """Start the service `unit` and wait until its `container` is up with the configuration `label_digest`."""
 
-    kind: ClassVar[str] = "start-service"
-    key_template: ClassVar[str] = "service:{unit}"
-    description: ClassVar[str] = text("start service {unit}")
-    depends_on_newer: ClassVar[bool] = True  # on unit and image
+    kind = "start-service"
+    key_template = "service:{unit}"
+    description = text("start service {unit}")
+    depends_on_newer = True  # on unit and image
     unit: str
     container: str
     label_digest: str
@@ -190,17 +176,14 @@ class StartService(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the service runs the container of that configuration."""
         if not host.systemd.active(self.unit):
             return False
         return _runs(host.engine.inspect(self.container), self.label_digest)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Start it, or restart it with the new configuration, and wait for it."""
+    def apply(self, host: Host, outputs: Outputs) -> None:
         self.begin(host)
-        self.wait(host)
-        return {}
+        wait_until_up(host, self.container, self.timeout)
 
     def begin(self, host: Host) -> None:
         """Start it, or restart it with the new configuration."""
@@ -211,18 +194,7 @@ class StartService(Action):
             else:
                 host.systemd.start(self.unit)
         except EngineError as error:
-            log = host.systemd.log(self.unit, LOG_LINES)
-            raise launch_failure(self.container, host.engine.inspect(self.container), log) from error
-
-    def wait(self, host: Host) -> None:
-        """Return once the container is up. Raises EngineError `container-failed`."""
-        wait_until_up(
-            host,
-            self.container,
-            self.timeout,
-            log=lambda: host.systemd.log(self.unit, LOG_LINES),
-            restarts=lambda: host.systemd.restarts(self.unit),
-        )
+            raise launch_failure(host, self.container, host.engine.inspect(self.container)) from error
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -232,7 +204,6 @@ class StartService(Action):
         return Undone(Undo.REMOVED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class StartServices(Action):
     """Start several services and wait until the container of each is up.
 
@@ -240,8 +211,8 @@ class StartServices(Action):
     agent only replaces one that works when the new server does.
     """
 
-    kind: ClassVar[str] = "start-services"
-    depends_on_newer: ClassVar[bool] = True  # on units and images
+    kind = "start-services"
+    depends_on_newer = True  # on units and images
     services: tuple[StartService, ...]
 
     @property
@@ -255,22 +226,20 @@ class StartServices(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether each runs the container of its configuration."""
         return all(service.satisfied(host, outputs) for service in self.services)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Start those that do not run with their configuration, and wait for them."""
         due = [service for service in self.services if not service.satisfied(host, outputs)]
         if any(host.systemd.active(service.unit) for service in self.services):
             for service in due:
                 service.apply(host, outputs)
-            return {}
+            return
         for service in due:
             service.begin(host)
         for service in due:
-            service.wait(host)
-        return {}
+            wait_until_up(host, service.container, service.timeout)
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -278,13 +247,12 @@ class StartServices(Action):
         return next((each for each in undone if each.outcome is Undo.REMOVED), undone[0])
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunContainer(Action):
     """Run a container without systemd; the engine restarts it when it ends."""
 
-    kind: ClassVar[str] = "run-container"
-    key_template: ClassVar[str] = "container:{spec.name}"
-    depends_on_newer: ClassVar[bool] = True  # on its image
+    kind = "run-container"
+    key_template = "container:{spec.name}"
+    depends_on_newer = True  # on its image
     spec: ContainerSpec
     timeout: float = 600.0
 
@@ -294,26 +262,18 @@ class RunContainer(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether our container runs with that configuration."""
         state = host.engine.inspect(self.spec.name)
         return state is not None and state.ours and _runs(state, self.spec.labels.get(CONFIGURATION_LABEL))
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Replace our container of that name, start the new one and wait for it."""
         name = self.spec.name
         _refuse_foreign(name, host.engine.inspect(name))
         host.engine.remove(name)
         host.engine.create(self.spec)
         host.engine.start(name)
-        wait_until_up(
-            host,
-            name,
-            self.timeout,
-            log=lambda: engine_log(host, name, LOG_LINES),
-            restarts=lambda: engine_restarts(host, name),
-        )
-        return {}
+        wait_until_up(host, name, self.timeout)
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -349,11 +309,10 @@ def _refuse_foreign(name: str, state: ContainerState | None) -> None:
 _PAUSES = (1.0, 4.0)
 
 
-@dataclass(frozen=True, kw_only=True)
 class _BringImage(Action):
     """Make the image `reference` (`name@sha256:...`) available on this host."""
 
-    key_template: ClassVar[str] = "image:{reference}"
+    key_template = "image:{reference}"
     reference: str
 
     @override
@@ -395,11 +354,10 @@ class _BringImage(Action):
         return f"{name}@{digest.removeprefix('sha256:')[:12]}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class PullImage(_BringImage):
     """Pull an image from its registry, within `deadline` seconds in all."""
 
-    kind: ClassVar[str] = "pull-image"
+    kind = "pull-image"
     deadline: float = 1800.0
 
     @override
@@ -413,11 +371,10 @@ class PullImage(_BringImage):
         return self._facts(host, image)
 
 
-@dataclass(frozen=True, kw_only=True)
 class LoadImage(_BringImage):
     """Load an image from an archive file in OCI format; only the digest in `reference` is accepted."""
 
-    kind: ClassVar[str] = "load-image"
+    kind = "load-image"
     archive: str
 
     @override

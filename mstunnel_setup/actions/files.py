@@ -6,9 +6,8 @@ An earlier file is saved in `<state directory>/saved/` under its digest, and res
 import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import ClassVar
 
 from typing_extensions import override
 
@@ -20,13 +19,12 @@ from mstunnel_setup.io.errors import PATH_NOT_REGULAR
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
 
-@dataclass(frozen=True, kw_only=True)
 class MakeDirectory(Action):
     """Create a directory. Undo removes it if it is empty."""
 
-    kind: ClassVar[str] = "make-directory"
-    key_template: ClassVar[str] = "directory:{path}"
-    description: ClassVar[str] = text("create directory {path}")
+    kind = "make-directory"
+    key_template = "directory:{path}"
+    description = text("create directory {path}")
     path: str
     mode: int = 0o755
 
@@ -36,14 +34,12 @@ class MakeDirectory(Action):
         return state is not None and state.kind == "directory"
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Create it, or set the mode that an interrupted run has not set."""
         host.files.make_directory(self.path, self.mode)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove it, unless it is not empty."""
         if host.files.state(self.path) is None:
             return Undone(Undo.ABSENT)
         if host.files.remove_directory(self.path):
@@ -57,11 +53,10 @@ def directories(path: str) -> list[MakeDirectory]:
     return [MakeDirectory(path=str(directory)) for directory in [*reversed(pure.parents), pure][2:]]
 
 
-@dataclass(frozen=True, kw_only=True)
 class FileAction(Action):
     """Makes one file. An earlier file is saved, and restored by undo."""
 
-    key_template: ClassVar[str] = "file:{path}"
+    key_template = "file:{path}"
     path: str
 
     @override
@@ -73,7 +68,6 @@ class FileAction(Action):
         return put_back(host, self.path, record.before)
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlacedFile(FileAction):
     """A file with known content. The agent changes `managed` files later, so undo always removes those."""
 
@@ -99,9 +93,8 @@ class PlacedFile(FileAction):
         return host.files.digest(self.path) == self.content_digest(outputs)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         host.files.write(self.path, self.content(host, outputs), self.mode)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -121,12 +114,11 @@ class PlacedFile(FileAction):
         return _edited(self.path) if lost else ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class WriteFile(PlacedFile):
     """Write a text file."""
 
-    kind: ClassVar[str] = "write-file"
-    description: ClassVar[str] = text("write {path}")
+    kind = "write-file"
+    description = text("write {path}")
     text: str
 
     @override
@@ -138,11 +130,10 @@ class WriteFile(PlacedFile):
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-@dataclass(frozen=True, kw_only=True)
 class MergeFile(WriteFile):
     """Write a text that was merged with the current file, so that no edit of others is lost."""
 
-    kind: ClassVar[str] = "merge-file"
+    kind = "merge-file"
 
     @override
     def changed(self, host: Host, record: UndoRecord) -> str:
@@ -150,12 +141,11 @@ class MergeFile(WriteFile):
         return ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class WriteJson(PlacedFile):
     """Write a JSON file; `value` may refer to results of earlier actions."""
 
-    kind: ClassVar[str] = "write-json"
-    description: ClassVar[str] = text("write {path}")
+    kind = "write-json"
+    description = text("write {path}")
     value: JsonValue
 
     @override
@@ -171,12 +161,11 @@ class WriteJson(PlacedFile):
         return hashlib.sha256(json_bytes(resolve(self.value, outputs))).hexdigest()
 
 
-@dataclass(frozen=True, kw_only=True)
 class CopyFile(PlacedFile):
     """Copy a file that an administrator named. The journal gets only its digest, so it may be secret."""
 
-    kind: ClassVar[str] = "copy-file"
-    description: ClassVar[str] = text("copy {source} to {path}")
+    kind = "copy-file"
+    description = text("copy {source} to {path}")
     source: str
     digest: str
 
@@ -204,17 +193,16 @@ class CopyFile(PlacedFile):
         return self.digest
 
 
-@dataclass(frozen=True, kw_only=True)
 class Link(Action):
     """Make a symbolic link in place of an older link or of a file, which undo restores.
 
     A file in place of a link that we made is an edit by others: `sed -i` makes one.
     """
 
-    kind: ClassVar[str] = "link"
-    key_template: ClassVar[str] = "link:{path}"
-    description: ClassVar[str] = text("link {path} to {target}")
-    depends_on_newer: ClassVar[bool] = True  # on its target
+    kind = "link"
+    key_template = "link:{path}"
+    description = text("link {path} to {target}")
+    depends_on_newer = True  # on its target
     path: str
     target: str
 
@@ -230,7 +218,7 @@ class Link(Action):
         return {"target": state.target if state else None, **kept}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Switch the link. A file that was not saved stays: FileError `path-not-regular`."""
         state = host.files.state(self.path)
         if state is not None and state.kind == "file":
@@ -238,7 +226,6 @@ class Link(Action):
             if host.files.state(saved) is not None:
                 host.files.remove(self.path)
         host.files.link(self.path, self.target)
-        return {}
 
     @override
     def changed(self, host: Host, record: UndoRecord) -> str:
@@ -273,14 +260,12 @@ class Link(Action):
         return Undone(Undo.ABSENT if state is None else Undo.REMOVED)
 
 
-@dataclass(frozen=True, kw_only=True)
 class LinkInPlace(Link):
     """`Link` under the kind that journals use for the reference names of the agent's files."""
 
-    kind: ClassVar[str] = "link-in-place"
+    kind = "link-in-place"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Composite(Action):
     """Makes files, and has the host take them up."""
 
@@ -308,12 +293,11 @@ class Composite(Action):
         return as_object(found[""]) if "" in found else found
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         self.prepare(host, outputs)
         for part in self.parts.values():
             part.apply(host, outputs)
         self.take_up(host)
-        return {}
 
     @override
     def changed(self, host: Host, record: UndoRecord) -> str:
@@ -335,7 +319,6 @@ class Composite(Action):
 
 
 def _of_part(name: str, record: UndoRecord) -> UndoRecord:
-    """What the journal has of one part of a `Composite`."""
     versions = [version.parts for version in record.versions if isinstance(version, Composite)]
     before = as_object(record.before[name]) if name else record.before
     return UndoRecord(before, [parts[name] for parts in versions if name in parts], record.outputs)

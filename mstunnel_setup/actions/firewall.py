@@ -9,7 +9,7 @@ drops is dropped.
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from typing_extensions import override
 
@@ -19,7 +19,7 @@ from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.base.values import Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
@@ -60,12 +60,14 @@ def loaded(processes: Processes) -> bool | None:
     return None if listed.code else f"table inet {TABLE}" in listed.output.splitlines()
 
 
-@dataclass(frozen=True, kw_only=True)
 class LimitForwarding(Composite):
     """Write the rules to `RULES` and load them; undo removes them from the kernel, too."""
 
-    kind: ClassVar[str] = "limit-forwarding"
-    key_template: ClassVar[str] = f"forwarding:{RULES}"
+    kind = "limit-forwarding"
+    key_template = f"forwarding:{RULES}"
+    description = text(
+        "write {rules} and load it: this host forwards for the gateway, not for others", rules=RULES
+    )
     text: str
 
     @property
@@ -79,18 +81,12 @@ class LimitForwarding(Composite):
         return {"": self.file}
 
     @override
-    def describe(self) -> str:
-        return text(
-            "write {rules} and load it: this host forwards for the gateway, not for others", rules=RULES
-        )
-
-    @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the file matches and the kernel has the table, which only root may list."""
         return super().satisfied(host, outputs) and (paths.ROOTLESS or loaded(host.processes) is True)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Write and load them; where nftables loads the rules of the host, have these follow them.
 
         Raises StepError `forwarding-rules-refused`: without them the host would forward for everyone.
@@ -109,11 +105,9 @@ class LimitForwarding(Composite):
             ) from error
         if host.systemd.running() and host.systemd.active(WANTS[AGAIN_UNIT]):
             host.systemd.start(AGAIN_UNIT)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Unload them, and restore the earlier file."""
         for unit in (UNIT, AGAIN_UNIT):
             if host.systemd.known(unit):
                 host.systemd.stop(unit)

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from typing_extensions import override
 
@@ -13,21 +12,20 @@ from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.paths import OCSERV_CONF
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs, resolve
+from mstunnel_setup.base.values import JsonValue, Outputs, resolve
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE
 from mstunnel_setup.transaction.action import Action
 
 
-@dataclass(frozen=True, kw_only=True)
 class WriteGatewayConfiguration(Composite):
     """Write `ocserv.conf`. The monitor changes it later, so undo removes it whatever its content.
 
     `image` is the gateway image by digest; it may be a reference to the result of an earlier action.
     """
 
-    kind: ClassVar[str] = "write-gateway-configuration"
-    key_template: ClassVar[str] = "file:{path}"
-    description: ClassVar[str] = text("test the gateway's configuration and write {path}")
+    kind = "write-gateway-configuration"
+    key_template = "file:{path}"
+    description = text("test the gateway's configuration and write {path}")
     text: str
     image: JsonValue
     path: str = OCSERV_CONF
@@ -79,12 +77,11 @@ def refuse_secret(secret: str, reference: str) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlaceRadiusServers(FileAction):
     """Write the servers with their secret. `secret` says where it is; the journal never gets the secret."""
 
-    kind: ClassVar[str] = "place-radius-servers"
-    description: ClassVar[str] = text("write {path} with the secret in {secret}")
+    kind = "place-radius-servers"
+    description = text("write {path} with the secret in {secret}")
     path: str = paths.RADIUS_SERVERS
     servers: Sequence[str]
     secret: str
@@ -95,9 +92,8 @@ class PlaceRadiusServers(FileAction):
         return state is not None and state.mode == _MODE and host.files.read(self.path) == self._content(host)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         host.files.write(self.path, self._content(host), _MODE)
-        return {}
 
     def _content(self, host: Host) -> bytes:
         secret = (host.passphrase(self.secret) or b"").decode()

@@ -13,6 +13,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SignInError, StepError, UsageError
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.certificates import ca_trust
+from mstunnel_setup.certificates.load import Passphrases
 from mstunnel_setup.containers.choice import EngineChoice, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ENGINE_FAILED, ContainerEngine
 from mstunnel_setup.containers.spec import Progress, Volume
@@ -32,8 +33,6 @@ _CHECK_SECONDS = 60.0
 _NOT_STARTED, _NO_SUCH_PROGRAM = 126, 127
 
 OpenedEngine: TypeAlias = tuple[ContainerEngine, EngineChoice]
-Passphrases: TypeAlias = Callable[[str | None], bytes | None]
-"""The passphrase that a reference names; without a reference the one typed during this run, if any."""
 
 
 class Scope(StrEnum):

@@ -1,8 +1,5 @@
 """Kernel modules, kernel parameters, and the SELinux type of a port."""
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
@@ -16,13 +13,12 @@ _SECONDS = 180.0
 _LOADED = "/proc/modules"
 
 
-@dataclass(frozen=True, kw_only=True)
 class LoadModule(Action):
     """Load a kernel module. Undo unloads it, unless it is in use."""
 
-    kind: ClassVar[str] = "load-module"
-    key_template: ClassVar[str] = "module:{name}"
-    description: ClassVar[str] = text("load kernel module {name}")
+    kind = "load-module"
+    key_template = "module:{name}"
+    description = text("load kernel module {name}")
     name: str
 
     @override
@@ -34,7 +30,7 @@ class LoadModule(Action):
         return {"loaded": self._loaded(host)}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Load it with its dependencies (modprobe(8)). Raises StepError `module-unavailable`."""
         try:
             host.processes.run(["modprobe", "--", self.name], timeout=_SECONDS)
@@ -49,7 +45,6 @@ class LoadModule(Action):
                 name=self.name,
                 reason=error.message,
             ) from error
-        return {}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Unload it if we loaded it; the kernel refuses to unload a module in use."""
@@ -70,13 +65,12 @@ def place(name: str) -> str:
     return f"/proc/sys/{name.translate(str.maketrans('./', '/.'))}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SetSysctl(Action):
     """Set the kernel parameter `name` (with dots). Undo restores its earlier value."""
 
-    kind: ClassVar[str] = "set-sysctl"
-    key_template: ClassVar[str] = "sysctl:{name}"
-    description: ClassVar[str] = text("set {name} to {value}")
+    kind = "set-sysctl"
+    key_template = "sysctl:{name}"
+    description = text("set {name} to {value}")
     name: str
     value: str
 
@@ -89,10 +83,9 @@ class SetSysctl(Action):
         return {"value": self._now(host)}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Set it (sysctl(8)). Raises StepError `sysctl-refused`."""
         self._set(host, self.value)
-        return {}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Restore the earlier value, unless others have changed it since."""
@@ -127,23 +120,17 @@ PROXY_TYPE = "http_port_t"
 _SEMANAGE_SECONDS = 600.0
 
 
-@dataclass(frozen=True, kw_only=True)
 class LabelPort(Action):
     """Set the SELinux type of a TCP port to that of web servers; undo restores it (semanage-port(8))."""
 
-    kind: ClassVar[str] = "label-port"
-    key_template: ClassVar[str] = "selinux-port:{port}"
+    kind = "label-port"
+    key_template = "selinux-port:{port}"
+    description = text("set the SELinux type of TCP port {port} to {proxy_type}")
+    proxy_type = PROXY_TYPE
     port: int
 
     @override
-    def describe(self) -> str:
-        return text(
-            "set the SELinux type of TCP port {port} to {proxy_type}", port=self.port, proxy_type=PROXY_TYPE
-        )
-
-    @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether a local rule already sets it."""
         return self._local_type(host) == PROXY_TYPE
 
     def capture(self, host: Host) -> JsonObject:
@@ -151,11 +138,10 @@ class LabelPort(Action):
         return {"type": self._local_type(host)}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Add a local rule, or change the existing one. Raises StepError `selinux-refused`."""
         if self._semanage(host, "-a", "-t", PROXY_TYPE) != 0:
             self._must(host, "-m", "-t", PROXY_TYPE)
-        return {}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove our rule, or restore the earlier local one; the rules of the policy apply again.
@@ -184,7 +170,6 @@ class LabelPort(Action):
             )
 
     def _semanage(self, host: Host, *options: str) -> int:
-        """The exit code."""
         return host.processes.run(self._command(*options), timeout=_SEMANAGE_SECONDS, check=False).code
 
     def _command(self, *options: str) -> list[str]:

@@ -1,8 +1,5 @@
 """An action that only stores an answer in the journal, for later runs."""
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from typing_extensions import override
 
 from mstunnel_setup.actions.host import Host
@@ -12,13 +9,12 @@ from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 from mstunnel_setup.transaction.receipt import Receipt
 
 
-@dataclass(frozen=True, kw_only=True)
 class StoreAnswer(Action):
     """Store `value` under `name`; read it with `remembered`."""
 
-    kind: ClassVar[str] = "remember"
-    key_template: ClassVar[str] = "answer:{name}"
-    description: ClassVar[str] = text("remember {name}")
+    kind = "remember"
+    key_template = "answer:{name}"
+    description = text("remember {name}")
     name: str
     value: JsonValue
 

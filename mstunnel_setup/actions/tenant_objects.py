@@ -1,7 +1,6 @@
 """Actions on the tenant: the agent's own application, and the record of this server in its site."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from typing_extensions import override
 
@@ -20,7 +19,7 @@ from mstunnel_setup.tenant.wire import (
     ServicePrincipal,
     TunnelServer,
 )
-from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.action import Action, OneWayAction, Undo, Undone, UndoRecord
 
 SERVER_NAME_TAKEN = declare(
     TenantError,
@@ -32,7 +31,6 @@ SERVER_NAME_TAKEN = declare(
 _REPLICATION_SECONDS: Final = 60.0
 
 
-@dataclass(frozen=True, kw_only=True)
 class CreateAppIdentity(Action):
     """Give the agent its own application, which signs in with the certificate at `credential_path`.
 
@@ -41,18 +39,14 @@ class CreateAppIdentity(Action):
     cut-off run made. Results: `tenant_id`, `app_id`, `application_object_id`, `service_principal_id`.
     """
 
-    kind: ClassVar[str] = "create-app-identity"
-    key_template: ClassVar[str] = "application:{display_name}"
+    kind = "create-app-identity"
+    key_template = "application:{display_name}"
+    description = text(
+        "create application {display_name} in the tenant and grant it {configuration_read_write}"
+    )
+    configuration_read_write = CONFIGURATION_READ_WRITE
     display_name: str
     credential_path: str
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "create application {display_name} in the tenant and grant it {configuration_read_write}",
-            display_name=self.display_name,
-            configuration_read_write=CONFIGURATION_READ_WRITE,
-        )
 
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         """Whether the application made before is still there and knows the certificate.
@@ -132,22 +126,22 @@ class CreateAppIdentity(Action):
             raise TenantError(
                 "application-ambiguous",
                 "the tenant has {count} applications called {display_name}",
-                hint=(
-                    "Delete them in the Entra admin center (App registrations), then run the command again."
-                ),
+                hint="Delete them in the Entra admin center (App registrations), then run the command again.",
                 count=len(found),
                 display_name=self.display_name,
             )
         return found[0] if found else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemoveApplication(Action):
-    """Remove the application that an earlier installation left, so that its name is free for a new one."""
+class RemoveApplication(OneWayAction):
+    """Remove the application that an earlier installation left, so that its name is free for a new one.
 
-    kind: ClassVar[str] = "remove-application"
-    key_template: ClassVar[str] = "left-application:{object_id}"
-    description: ClassVar[str] = text(
+    Entra ID keeps a deleted application for 30 days, so it can be restored there.
+    """
+
+    kind = "remove-application"
+    key_template = "left-application:{object_id}"
+    description = text(
         "remove the application {display_name} that an earlier installation left in the tenant"
     )
     object_id: str
@@ -158,7 +152,7 @@ class RemoveApplication(Action):
         return host.graph.application(self.object_id) is None
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Delete it, and wait until searches no longer find it: the next action looks for its name."""
         host.graph.delete_application(self.object_id)
         end = host.clock.monotonic() + _REPLICATION_SECONDS
@@ -166,21 +160,14 @@ class RemoveApplication(Action):
             item.id == self.object_id for item in host.graph.find_applications(self.display_name)
         ):
             host.clock.sleep(2)
-        return {}
-
-    @override
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Nothing to undo. Entra ID keeps a deleted application for 30 days, so it can be restored there."""
-        return Undone(Undo.ABSENT)
 
 
-@dataclass(frozen=True, kw_only=True)
 class RegisterServer(Action):
     """Register this server in its site. Results: `server_id`."""
 
-    kind: ClassVar[str] = "register-server"
-    key_template: ClassVar[str] = "server:{site_id}/{server_name}"
-    description: ClassVar[str] = text("register server {server_name} in site {site_id}")
+    kind = "register-server"
+    key_template = "server:{site_id}/{server_name}"
+    description = text("register server {server_name} in site {site_id}")
     site_id: str
     server_name: str
     deployment_mode: DeploymentMode
@@ -217,15 +204,15 @@ class RegisterServer(Action):
         return Undone(Undo.REMOVED if removed else Undo.ABSENT)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemoveServerRecord(Action):
-    """Remove the record that a server of this name, which is gone, left in the site."""
+class RemoveServerRecord(OneWayAction):
+    """Remove the record that a server of this name, which is gone, left in the site.
 
-    kind: ClassVar[str] = "remove-server-record"
-    key_template: ClassVar[str] = "left-record:{server_id}"
-    description: ClassVar[str] = text(
-        "remove the record that an earlier server {server_name} left in site {site_id}"
-    )
+    Graph assigns the id of a record, so it cannot be created again.
+    """
+
+    kind = "remove-server-record"
+    key_template = "left-record:{server_id}"
+    description = text("remove the record that an earlier server {server_name} left in site {site_id}")
     site_id: str
     server_id: str
     server_name: str
@@ -242,14 +229,8 @@ class RemoveServerRecord(Action):
         return {}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         host.graph.delete_server(self.site_id, self.server_id)
-        return {}
-
-    @override
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Nothing to undo: Graph assigns the id of a record, so it cannot be created again."""
-        return Undone(Undo.ABSENT)
 
 
 def server_named(graph: Graph, site_id: str, name: str) -> TunnelServer | None:

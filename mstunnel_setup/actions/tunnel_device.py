@@ -1,9 +1,8 @@
 """The tunnel device in the gateway's container, which keeps it, and the right to it, from its start."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 from typing_extensions import override
 
@@ -14,7 +13,7 @@ from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.io.errors import FileError
-from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.action import OneWayAction
 
 DEVICE: Final = "/dev/net/tun"
 # Reading makes no interface, and creates no file where the device is missing.
@@ -25,7 +24,7 @@ _SECONDS: Final = 30.0
 def closed(host: Host) -> str:
     """Why the gateway that runs cannot open its tunnel device; empty when it can, or does not run.
 
-    It tries every 15 seconds and reports whether it could. Unless it could, it is tried here, which takes a
+    It tries twice a minute and reports whether it could. Unless it could, it is tried here, which takes a
     tenth of a second. Raises EngineError.
     """
     state = host.engine.inspect(paths.SERVER)
@@ -48,24 +47,20 @@ def out_of_date(host: Host) -> str:
     return closed(host) if Path(DEVICE).exists() else ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RenewTunnelDevice(Action):
+class RenewTunnelDevice(OneWayAction):
     """Restart the gateway when it cannot open the tunnel device that the host has.
 
     `reason` is why it cannot, as `closed` said; empty when it can.
     """
 
-    kind: ClassVar[str] = "renew-tunnel-device"
-    key_template: ClassVar[str] = "tunnel-device"
+    kind = "renew-tunnel-device"
+    key_template = "tunnel-device"
+    description = text(
+        "restart {server}, which was started before {device} could be used",
+        server=paths.SERVER,
+        device=DEVICE,
+    )
     reason: str = ""
-
-    @override
-    def describe(self) -> str:
-        return text(
-            "restart {server}, which was started before {device} could be used",
-            server=paths.SERVER,
-            device=DEVICE,
-        )
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
@@ -73,16 +68,10 @@ class RenewTunnelDevice(Action):
 
     @override
     def capture(self, host: Host) -> JsonObject:
-        """Why it is restarted, for who reads the journal."""
         return {"reason": self.reason}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Restart it, unless a run that was cut off has done so."""
         if out_of_date(host):
             containers.restart(host, paths.SERVER)
-        return {}
-
-    @override
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        return Undone(Undo.ABSENT)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar, Final, Literal, TypeAlias
 
@@ -14,26 +13,25 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.base.values import Outputs
 from mstunnel_setup.containers import quadlet
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.action import Action, OneWayAction, Undo, Undone, UndoRecord
 
 TARGET_DIRECTORY = f"{paths.UNITS}/{paths.BOOT_TARGET}.wants"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConfigureUnit(Composite):
     """Write the file `path` that `unit` reads (a drop-in, the configuration of an engine); restart the unit.
 
     It is restarted if it runs.
     """
 
-    kind: ClassVar[str] = "configure-unit"
-    key_template: ClassVar[str] = "unit-file:{path}"
-    description: ClassVar[str] = text("write {path} and apply it to {unit}")
+    kind = "configure-unit"
+    key_template = "unit-file:{path}"
+    description = text("write {path} and apply it to {unit}")
     unit: str
     path: str
     text: str
@@ -58,13 +56,12 @@ class ConfigureUnit(Composite):
             host.systemd.restart(self.unit)
 
 
-@dataclass(frozen=True, kw_only=True)
 class InstallUnit(Composite):
     """Write a unit file; reload systemd."""
 
-    kind: ClassVar[str] = "install-unit"
-    key_template: ClassVar[str] = "unit:{path}"
-    description: ClassVar[str] = text("install unit {path}")
+    kind = "install-unit"
+    key_template = "unit:{path}"
+    description = text("install unit {path}")
     path: str
     text: str
 
@@ -78,12 +75,11 @@ class InstallUnit(Composite):
         host.systemd.daemon_reload()
 
 
-@dataclass(frozen=True, kw_only=True)
 class InstallQuadlet(InstallUnit):
     """Write a Quadlet file that Podman's generator accepts; reload systemd."""
 
-    kind: ClassVar[str] = "install-quadlet"
-    key_template: ClassVar[str] = "quadlet:{path}"
+    kind = "install-quadlet"
+    key_template = "quadlet:{path}"
 
     @override
     def prepare(self, host: Host, outputs: Outputs) -> None:
@@ -96,13 +92,12 @@ class InstallQuadlet(InstallUnit):
         return super().undo(host, record)
 
 
-@dataclass(frozen=True, kw_only=True)
 class InstallService(Composite):
     """Install, enable and start the service `unit` (`NAME.service`); `text` is its unit file."""
 
-    kind: ClassVar[str] = "install-service"
-    key_template: ClassVar[str] = "service:{unit}"
-    description: ClassVar[str] = text("install and start the service {unit}")
+    kind = "install-service"
+    key_template = "service:{unit}"
+    description = text("install and start the service {unit}")
     unit: str
     text: str
 
@@ -118,7 +113,6 @@ class InstallService(Composite):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether the files match and the service runs."""
         return super().satisfied(host, outputs) and host.systemd.active(self.unit)
 
     @override
@@ -126,27 +120,23 @@ class InstallService(Composite):
         host.systemd.daemon_reload()
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Write the files, and start or restart the service."""
+    def apply(self, host: Host, outputs: Outputs) -> None:
         super().apply(host, outputs)
         host.systemd.restart(self.unit)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Stop it and restore the earlier files."""
         if host.systemd.known(self.unit):
             host.systemd.stop(self.unit)
         return super().undo(host, record)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReachTarget(Action):
+class ReachTarget(OneWayAction):
     """Start a target that other units wait for. It stays active until the next boot, which is harmless."""
 
-    kind: ClassVar[str] = "reach-target"
-    key_template: ClassVar[str] = "target:{unit}"
-    description: ClassVar[str] = text("start {unit}")
+    kind = "reach-target"
+    key_template = "target:{unit}"
+    description = text("start {unit}")
     unit: str
 
     @override
@@ -154,14 +144,8 @@ class ReachTarget(Action):
         return host.systemd.active(self.unit)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         host.systemd.start(self.unit)
-        return {}
-
-    @override
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Nothing to do: it ends with the next boot."""
-        return Undone(Undo.ABSENT)
 
 
 # Init scripts: openrc-run(8), supervise-daemon(8), rc-update(8), update-rc.d(8), start-stop-daemon(8). Tested
@@ -184,15 +168,14 @@ def init_system(files: Files, processes: Processes) -> Init | None:
     return None
 
 
-@dataclass(frozen=True, kw_only=True)
 class EnableInitScript(Action):
     """Make the init system run our script at every boot; with `now` it is also started.
 
     The script itself is written by another action.
     """
 
-    kind: ClassVar[str] = "enable-init-script"
-    key_template: ClassVar[str] = "init-script:{name}"
+    kind = "enable-init-script"
+    key_template = "init-script:{name}"
     init: Init
     name: Name = "mstunnel"
     now: bool = False
@@ -209,7 +192,6 @@ class EnableInitScript(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        """Whether it is enabled, and with `now` running."""
         if not self._linked(host):
             return False
         return (
@@ -218,7 +200,7 @@ class EnableInitScript(Action):
         )
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Enable it with the program of the init system. Raises StepError `init-script-refused`."""
         commands = [self._enable, *([(self.script, "start")] if self.now else [])]
         for command in commands:
@@ -233,7 +215,6 @@ class EnableInitScript(Action):
                     reason=error.message,
                     command=" ".join(command),
                 ) from error
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -281,7 +262,6 @@ CATALOGUES: Final = "/usr/lib/systemd/catalog"
 """Beside /usr/local/lib/systemd/catalog the only place that every systemd looks at; /etc is none."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class LoadedFile(Composite):
     """Write the file `path` and have `loader` (program and arguments) read it, as it does at each boot.
 
@@ -297,7 +277,6 @@ class LoadedFile(Composite):
             host.processes.run(self.loader, timeout=60, check=False)
 
 
-@dataclass(frozen=True, kw_only=True)
 class WriteAuditRules(LoadedFile):
     """Write the audit rules `path` and load all rules of the host; only root reads what is watched.
 
@@ -305,10 +284,10 @@ class WriteAuditRules(LoadedFile):
     condition of a gateway.
     """
 
-    kind: ClassVar[str] = "write-audit-rules"
-    key_template: ClassVar[str] = "audit:{path}"
-    description: ClassVar[str] = text("write the audit rules {path} and load them")
-    loader: ClassVar[tuple[str, ...]] = (AUDIT_LOADER, "--load")
+    kind = "write-audit-rules"
+    key_template = "audit:{path}"
+    description = text("write the audit rules {path} and load them")
+    loader = (AUDIT_LOADER, "--load")
     text: str
 
     @property
@@ -317,14 +296,13 @@ class WriteAuditRules(LoadedFile):
         return {"": WriteFile(path=self.path, text=self.text, mode=0o640)}
 
 
-@dataclass(frozen=True, kw_only=True)
 class WriteMessageCatalogue(LoadedFile):
     """Copy the file `source` to `path` and bring the database of the catalogue up to date."""
 
-    kind: ClassVar[str] = "write-message-catalogue"
-    key_template: ClassVar[str] = "catalogue:{path}"
-    description: ClassVar[str] = text("copy {source} to {path} and update the journal's catalogue")
-    loader: ClassVar[tuple[str, ...]] = ("journalctl", "--update-catalog")
+    kind = "write-message-catalogue"
+    key_template = "catalogue:{path}"
+    description = text("copy {source} to {path} and update the journal's catalogue")
+    loader = ("journalctl", "--update-catalog")
     source: str
     digest: str
 

@@ -4,8 +4,7 @@ Packets stay in the kernel, which the programs for rootless networks (pasta, sli
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from typing_extensions import override
 
@@ -15,7 +14,7 @@ from mstunnel_setup.actions.units import InstallService
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.base.values import Outputs
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
 
@@ -69,12 +68,11 @@ def rules(port: int) -> str:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class InstallUplink(InstallService):
     """Open the socket at which the account's gateway gets its uplink, now and at every boot."""
 
-    kind: ClassVar[str] = "install-uplink"
-    description: ClassVar[str] = text("open the socket {unit}, which connects the gateway to the network")
+    kind = "install-uplink"
+    description = text("open the socket {unit}, which connects the gateway to the network")
 
     @property
     @override
@@ -89,12 +87,11 @@ class InstallUplink(InstallService):
             "link": Link(path=f"{UNITS}/sockets.target.wants/{self.unit}", target=file),
         }
 
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Open it; where nftables loads the rules of the host, have those of the uplink follow them."""
-        applied = super().apply(host, outputs)
+        super().apply(host, outputs)
         if host.systemd.active(_LOADS_RULES):
             host.systemd.start(RULES_UNIT)
-        return applied
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Close it, restore the earlier files, and remove device and rules."""

@@ -5,10 +5,9 @@ import os
 import tarfile
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from io import BytesIO, RawIOBase
 from pathlib import PurePosixPath
-from typing import Any, ClassVar
+from typing import Any
 
 from typing_extensions import override
 
@@ -21,7 +20,7 @@ from mstunnel_setup.containers.vendor import VendorContainer, inspect
 from mstunnel_setup.io.appender import Appender
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files, FileState
-from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.action import Action, OneWayAction, Undo, Undone, UndoRecord
 
 ADOPT = "adopt"
 HAND_OVER = "hand-over"
@@ -36,7 +35,6 @@ _LONGEST_SHOWN = 120
 _KINDS = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
 
 
-@dataclass(frozen=True, kw_only=True)
 class BackUpFiles(Action):
     """Write everything below `sources` into the archive `path` (.tar, mode 0600), and read it again.
 
@@ -44,8 +42,8 @@ class BackUpFiles(Action):
     and removes it when everything is back in its place.
     """
 
-    kind: ClassVar[str] = "back-up-files"
-    key_template: ClassVar[str] = "backup:{path}"
+    kind = "back-up-files"
+    key_template = "backup:{path}"
     path: str
     sources: tuple[str, ...]
 
@@ -150,7 +148,6 @@ def _unbounded(top: str, path: str, reason: str) -> CheckError:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoteRunning(Action):
     """Record which of these units and containers (engine and name) run; undo starts them again.
 
@@ -158,8 +155,8 @@ class NoteRunning(Action):
     is the first of `units`.
     """
 
-    kind: ClassVar[str] = "note-running"
-    key_template: ClassVar[str] = "running:vendor"
+    kind = "note-running"
+    key_template = "running:vendor"
     units: tuple[str, ...]
     containers: tuple[tuple[EngineName, str], ...]
 
@@ -183,9 +180,8 @@ class NoteRunning(Action):
         }
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """What was captured is the effect."""
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -203,13 +199,12 @@ class NoteRunning(Action):
         return Undone(Undo.RESTORED)
 
 
-@dataclass(frozen=True, kw_only=True)
-class StopUnit(Action):
+class StopUnit(OneWayAction):
     """Stop a unit that is not ours; what undoes `NoteRunning` starts it again."""
 
-    kind: ClassVar[str] = "stop-unit"
-    key_template: ClassVar[str] = "stopped:{unit}"
-    description: ClassVar[str] = text("stop {unit}")
+    kind = "stop-unit"
+    key_template = "stopped:{unit}"
+    description = text("stop {unit}")
     unit: str
 
     @override
@@ -218,16 +213,10 @@ class StopUnit(Action):
         return self.key in outputs or not host.systemd.active(self.unit)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         host.systemd.stop(self.unit)
-        return {}
-
-    @override
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        return Undone(Undo.ABSENT)
 
 
-@dataclass(frozen=True, kw_only=True)
 class SetAside(Action):
     """Rename a file or directory to `name` beside it: owners, modes and SELinux labels stay as they are.
 
@@ -235,8 +224,9 @@ class SetAside(Action):
     have mounted.
     """
 
-    kind: ClassVar[str] = "set-aside"
-    key_template: ClassVar[str] = "aside:{path}"
+    kind = "set-aside"
+    key_template = "aside:{path}"
+    description = text("move {path} to {aside}")
     path: str
     name: str
 
@@ -246,18 +236,13 @@ class SetAside(Action):
         return str(PurePosixPath(self.path).with_name(self.name))
 
     @override
-    def describe(self) -> str:
-        return text("move {path} to {aside}", path=self.path, aside=self.aside)
-
-    @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
         return host.files.state(self.aside) is not None
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         if host.files.state(self.aside) is None:
             host.files.give_name(self.path, self.name)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -278,16 +263,15 @@ class SetAside(Action):
         return Undone(Undo.RESTORED, reason)
 
 
-@dataclass(frozen=True, kw_only=True)
 class SetContainerAside(Action):
     """Stop a container that is not ours and rename it to `aside`; `for_good` also turns its restarts off.
 
     Undo gives it its name and restart policy again; what undoes `NoteRunning` starts it.
     """
 
-    kind: ClassVar[str] = "set-container-aside"
-    key_template: ClassVar[str] = "container-aside:{engine}:{name}"
-    description: ClassVar[str] = text("stop the {engine} container {name} and keep it as {aside}")
+    kind = "set-container-aside"
+    key_template = "container-aside:{engine}:{name}"
+    description = text("stop the {engine} container {name} and keep it as {aside}")
     engine: EngineName
     name: str
     aside: str
@@ -303,10 +287,10 @@ class SetContainerAside(Action):
         return {"restart_policy": "no" if found is None else found.restart_policy}
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def apply(self, host: Host, outputs: Outputs) -> None:
         """Raises EngineError `vendor-container-vanished` when it is under neither name."""
         if self._state(host, self.aside) is not None:
-            return {}
+            return
         found = self._state(host, self.name)
         if found is None:
             raise EngineError(
@@ -321,7 +305,6 @@ class SetContainerAside(Action):
         if found.running:
             self._do(host, "stop", self.name)
         self._do(host, "rename", self.name, self.aside)
-        return {}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:

@@ -1,7 +1,7 @@
 """`mstunnel-setup adopt switch`, `rollback` and `commit`: the journal knows the way on and the way back."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -52,16 +52,6 @@ _STAYS = text(
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileToCopy:
-    """One file that is taken over: a real path of this machine once it lies aside, and the SHA-256 of it."""
-
-    path: str
-    source: str
-    digest: str
-    mode: int = 0o644
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunningContainer:
     """One container to stop; `for_good` where its engine would start it again."""
 
@@ -79,7 +69,7 @@ class Adoption(BaseModel):
     units: tuple[str, ...] = ()
     containers: tuple[RunningContainer, ...] = ()
     aside: tuple[str, ...] = ()
-    copies: tuple[FileToCopy, ...] = ()
+    copies: tuple[CopyFile, ...] = ()
     answers: dict[str, Any]
 
 
@@ -129,7 +119,7 @@ def _before(adoption: Adoption) -> Iterator[Action]:
     yield from (SetAside(path=path, name=PurePosixPath(beside(path)).name) for path in adoption.aside)
     directories = ((paths.CONFIGURATION, 0o755), *environment.DIRECTORIES) if adoption.copies else ()
     yield from (MakeDirectory(path=path, mode=mode) for path, mode in directories)
-    yield from (CopyFile(**asdict(copy)) for copy in adoption.copies)
+    yield from adoption.copies
 
 
 def _stops(adoption: Adoption) -> Iterator[Action]:
@@ -235,7 +225,6 @@ def _refuse_account() -> None:
 
 
 def _agreed(run: Run, digest: str) -> Adoption:
-    """The adoption that the plan with `digest` describes."""
     found = require_vendor(run, lab=run.context.answers.tenant.cloud == "custom")
     assessed = assessment(run, found)
     if assessed.blockers:
@@ -273,7 +262,7 @@ def _agreed(run: Run, digest: str) -> Adoption:
     )
 
 
-def _copies(run: Run, found: Inventory) -> Iterator[FileToCopy]:
+def _copies(run: Run, found: Inventory) -> Iterator[CopyFile]:
     """The certificate, its key and the trusted roots, from where they lie once the directory is aside."""
     digests = {file.path: file.sha256 for file in found.files}
     wanted = {path: (path, 0o644) for path in carried_roots(found)}
@@ -287,7 +276,7 @@ def _copies(run: Run, found: Inventory) -> Iterator[FileToCopy]:
         moved = (
             source.replace(top, f"{beside(paths.CONFIGURATION)}/", 1) if source.startswith(top) else source
         )
-        yield FileToCopy(path=path, source=str(run.files.locate(moved)), digest=str(digest), mode=mode)
+        yield CopyFile(path=path, source=str(run.files.locate(moved)), digest=str(digest), mode=mode)
 
 
 def _bring_back(run: Run, error: SetupError) -> None:

@@ -103,20 +103,16 @@ class Agent:
         while True:
             self.round()
             # Many gateways start at once after a power failure; they need not stay in step.
-            self._wait(wait_seconds(self._failures) * SystemRandom().uniform(1 - _JITTER, 1 + _JITTER))
-
-    def _wait(self, seconds: float) -> None:
-        """Wait, and look at this server every minute meanwhile, whether there is a tenant or not."""
-        while True:
-            # The container counts as healthy while this goes on, whatever becomes of the tenant.
-            self._update(last_round=self.clock.now())
-            if self.watch is not None:
-                self.watch.look(self._known)
-            nap = min(seconds, _INTERVAL_SECONDS * (1 + _JITTER))
-            self.clock.sleep(nap)
-            seconds -= nap
-            if seconds <= 0:
-                return
+            seconds = wait_seconds(self._failures) * SystemRandom().uniform(1 - _JITTER, 1 + _JITTER)
+            # This server is looked at every minute, whether there is a tenant or not.
+            while seconds > 0:
+                # The container counts as healthy while this goes on, whatever becomes of the tenant.
+                self._update(last_round=self.clock.now())
+                if self.watch is not None:
+                    self.watch.look(self._known)
+                nap = min(seconds, _INTERVAL_SECONDS * (1 + _JITTER))
+                self.clock.sleep(nap)
+                seconds -= nap
 
     def round(self) -> SetupError | None:
         """Check in once and hand over what the tenant wants. Returns what went wrong; what is served stays.
@@ -170,10 +166,8 @@ class Agent:
                 raise TenantError(
                     "server-unknown",
                     "the site has no record of this server any more",
-                    hint=(
-                        "Register it again with `mst-cli reenroll` on the host, or remove it there: `mst-cli "
-                        "uninstall`."
-                    ),
+                    hint="Register it again with `mst-cli reenroll` on the host, or remove it there: "
+                    "`mst-cli uninstall`.",
                 )
             changes = TunnelServer(display_name=record.display_name)
             # Only a lab tenant has a place for the health, which its records show.
@@ -228,7 +222,7 @@ class Agent:
             )
         except SetupError as error:
             # Devices get their configuration all the same.
-            verdict = UpgradeDecision(begin=False, code="undecided", reason=error.message)
+            verdict = UpgradeDecision("undecided", error.message)
         window = upgrade.window(site, self.files)
         found = standing(verdict, now, window, () if self._extensions else HIDDEN_BY_GRAPH)
         if found.waits and verdict != self._verdict:

@@ -25,7 +25,6 @@ from mstunnel_setup.tenant.credential import Credential, own_credential, proof_o
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
 
-_ROOTS: Final = f"{paths.AGENT_STATE}/roots.pem"
 # The next check-in is a better time to try again than the end of a long wait.
 _DEADLINE_SECONDS: Final = 60
 
@@ -62,7 +61,7 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
     os.environ.update(read_proxies(files))
     credential = own_credential(files)
     certificate = credential if isinstance(credential, Credential) else None
-    http = HttpSession(clock, trusted_roots(files), timeout=timeout, deadline=_DEADLINE_SECONDS)
+    http = HttpSession(clock, roots=trusted_roots(files), timeout=timeout, deadline=_DEADLINE_SECONDS)
     sign_in = SignIn(http, clock, where, info.tenant_id, info.agent_id)
     try:
         token_source = sign_in.application(credential)
@@ -76,17 +75,17 @@ def enrol(files: Files, clock: Clock, *, timeout: float = 30) -> Enrolment:
         object_id=info.object_id or "",
         credential=certificate,
         credential_end=certificate.certificate.not_valid_after_utc if certificate else info.renewal_date,
-        prove=sign_in.certificate,
+        prove=sign_in.application,
         close=http.close,
     )
 
 
-def trusted_roots(files: Files) -> str | None:
-    """Join the certificates of `ca-trust/*.crt` (PEM or DER) in one file; None when there are none.
+def trusted_roots(files: Files) -> str:
+    """The certificates of `ca-trust/*.crt` (PEM or DER) as PEM; empty when there are none.
 
     Raises CertificateError, which names the file that is none.
     """
-    roots = b""
+    roots = ""
     for name in files.names(paths.CA_TRUST):
         if name.endswith(".crt"):
             path = f"{paths.CA_TRUST}/{name}"
@@ -100,12 +99,8 @@ def trusted_roots(files: Files) -> str | None:
                     path=path,
                     reason=error.message,
                 ) from error
-            roots += b"".join(certificate.public_bytes(Encoding.PEM) for certificate in found)
-    if not roots:
-        return None
-    files.make_directories(paths.AGENT_STATE)
-    files.write(_ROOTS, roots)
-    return str(files.locate(_ROOTS))
+            roots += "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in found)
+    return roots
 
 
 CANDIDATE: Final = f"{paths.AGENT_STATE}/next-agent.p12"

@@ -60,7 +60,7 @@ def ask(
             target = Release.model_validate_json(files.read(mailbox.OFFER) or b"")
     present, reply = running_images(files), mailbox.last_reply(files, UPGRADE)
     if reply is not None and reply.state == "applying":
-        decision = UpgradeDecision(begin=False, code="upgrading", reason=text("the upgrade is under way"))
+        decision = UpgradeDecision("upgrading", text("the upgrade is under way"))
     else:
         # A server whose images are the wanted ones need not look at the others.
         settled = target is None or present == target.digests
@@ -81,7 +81,7 @@ def ask(
     pending = files.state(UPGRADE.request) is not None
     if decision.begin and pending:
         reason = text("the monitor of the host has not taken the agent's request yet")
-        return UpgradeDecision(begin=False, code="requested", reason=reason)
+        return UpgradeDecision("requested", reason)
     if decision.begin and target is not None:
         mailbox.send(files, AgentRequest.to_upgrade(target.digests))
         tell(UPGRADE_REQUESTED(reason=decision.reason))

@@ -1,9 +1,10 @@
 """Looks at everything once a minute, judges it, and writes report and metrics."""
 
+import itertools
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -19,9 +20,9 @@ from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates import generations, revocation
-from mstunnel_setup.certificates.ca_trust import added_roots_pem
+from mstunnel_setup.certificates.ca_trust import added_roots, added_roots_pem, system_roots
 from mstunnel_setup.certificates.certificate import is_issued_by, is_self_signed
-from mstunnel_setup.certificates.read import read_material
+from mstunnel_setup.certificates.read import read_material, read_roots
 from mstunnel_setup.certificates.revocation import fetching
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN, read_report
@@ -72,31 +73,26 @@ class CertificateWatch:
         now = self.clock.monotonic()
         if self._asked is None or self._asked[0] != name or now - self._asked[1] >= _REVOCATION_SECONDS:
             self._asked = (name, now)
-            self._ask(name, chain)
+            roots, seconds = added_roots_pem(self.files), _REVOCATION_TIMEOUT
+            with closing(HttpSession(self.clock, roots=roots, timeout=seconds, deadline=seconds)) as http:
+                certificates = (*chain, *self._issuer_of(chain[-1]))
+                verdicts = revocation.ask(certificates, fetching(http), self.clock.now())
+            revocation.keep(self.files, revocation.ASKED_BY_AGENT, name, verdicts, self.clock.now())
         # Of ours: whatever the commands have asked is not the container's to read.
         asked = revocation.last(self.files, name, self.clock.now())
         if asked is None:
             return GatewayCertificate(chain[0].not_valid_after_utc)
         return GatewayCertificate(chain[0].not_valid_after_utc, asked.state, "; ".join(asked.problems))
 
-    def _ask(self, name: str, chain: Sequence[x509.Certificate]) -> None:
-        roots = added_roots_pem(self.files)
-        http = HttpSession(self.clock, roots=roots, timeout=_REVOCATION_TIMEOUT, deadline=_REVOCATION_TIMEOUT)
-        now = self.clock.now()
-        with closing(http):
-            verdicts = revocation.ask((*chain, *self._issuer_of(chain[-1])), fetching(http), now)
-        revocation.keep(self.files, revocation.ASKED_BY_AGENT, name, verdicts, self.clock.now())
-
     def _issuer_of(self, last: x509.Certificate) -> tuple[x509.Certificate, ...]:
         """The issuer of the last certificate that is served, if this server knows it."""
         if is_self_signed(last):
             return ()
-        added = [f"{paths.CA_TRUST}/{name}" for name in self.files.names(paths.CA_TRUST)]
-        for place in (f"{paths.ACTIVE}/root.pem", *added, "/etc/ssl/certs/ca-certificates.crt"):
-            with suppress(CertificateError):
-                for candidate in read_material(self.files.read(place) or b"").certificates:
-                    if is_issued_by(last, candidate):
-                        return (candidate,)
+        own = read_roots(self.files.read(f"{paths.ACTIVE}/root.pem") or b"")
+        added = (root for _, root in added_roots(self.files))
+        for candidate in itertools.chain(own, added, system_roots(self.files)):
+            if is_issued_by(last, candidate):
+                return (candidate,)
         return ()
 
 
@@ -177,7 +173,16 @@ class HealthWatch:
             thresholds = with_tenant(local, known.thresholds)
             observation = self._observe(known)
             self.rows = judge_rows(observation, thresholds)
-            self._judge_server()
+            state, before = overall(self.rows), self.state
+            self.state = state
+            if state is not before:
+                worst = "; ".join(
+                    text("{title}: {words}", title=row.title, words=row.text)
+                    for row in self.rows
+                    if row.state is state
+                )
+                why = "" if state is HealthState.HEALTHY else text(": {worst}", worst=worst)
+                self.tell(HEALTH_CHANGED(state=state, why=why))
             report = HealthReport(
                 at=observation.now,
                 state=self.state,
@@ -215,19 +220,6 @@ class HealthWatch:
             last_registry_contact=self._registry.last_contact,
             registry_problem=self._registry.problem,
         )
-
-    def _judge_server(self) -> None:
-        """Set `state` from the rows; a change is logged with the rows that cause it."""
-        state = overall(self.rows)
-        if state is not self.state:
-            worst = "; ".join(
-                text("{title}: {words}", title=row.title, words=row.text)
-                for row in self.rows
-                if row.state is state
-            )
-            why = "" if state is HealthState.HEALTHY else text(": {worst}", worst=worst)
-            self.tell(HEALTH_CHANGED(state=state, why=why))
-        self.state = state
 
 
 _AVERAGED_SECONDS: Final = 300.0

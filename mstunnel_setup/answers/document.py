@@ -20,7 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from mstunnel_setup.answers.errors import Key
+from mstunnel_setup.answers.values import Key
 from mstunnel_setup.base.errors import VALUES_INVALID, ValuesError
 from mstunnel_setup.base.parsing import problem_of, signed_number
 from mstunnel_setup.base.text import text
@@ -296,22 +296,15 @@ def _problem(item: ErrorDetails, model: type[BaseModel]) -> KeyProblem:
     if kind == "missing":
         line = "`version: 1`" if path[-1] == "version" else text("it")
         return KeyProblem(path, text("`{key}` is missing: add {line}", key=key, line=line))
-    problem = _say(kind, item)
+    if kind in {"literal_error", "enum"}:
+        expected = str(item.get("ctx", {})["expected"]).replace("'", "`")
+        near = suggest(str(item["input"]), expected.replace("`", " ").split())
+        problem = text("must be {expected}{split}", expected=expected, split=near)
+    else:
+        problem = _WORDS.get(kind.partition("_")[0]) or problem_of(item)
     return KeyProblem(
         path, text("`{key}` {problem}", key=key, problem=problem), at_key="[key]" in item["loc"]
     )
-
-
-def _say(kind: str, item: ErrorDetails) -> str:
-    context = item.get("ctx", {})
-    if kind in {"literal_error", "enum"}:
-        expected = str(context["expected"]).replace("'", "`")
-        return text(
-            "must be {expected}{split}",
-            expected=expected,
-            split=suggest(str(item["input"]), expected.replace("`", " ").split()),
-        )
-    return _WORDS.get(kind.partition("_")[0]) or problem_of(item)
 
 
 def _models(annotation: object) -> Iterator[type[BaseModel]]:

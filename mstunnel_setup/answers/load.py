@@ -1,6 +1,6 @@
 """The answer file: read, judged, and kept with the place of every value."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +8,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mstunnel_setup.answers.document import (
-    Document,
     DocumentError,
     KeyPath,
     KeyProblem,
@@ -17,13 +16,19 @@ from mstunnel_setup.answers.document import (
     problems,
     read,
 )
-from mstunnel_setup.answers.errors import ANSWERS_INVALID
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.rules import findings_of_rules
 from mstunnel_setup.answers.settings import DEPRECATED, SETTINGS, deprecation, renamed
-from mstunnel_setup.base.errors import CheckError, UsageError, ValuesError
+from mstunnel_setup.base.errors import CheckError, UsageError, ValuesError, declare
 from mstunnel_setup.base.problem import Problem
 
+ANSWERS_INVALID = declare(
+    UsageError,
+    "answers-invalid",
+    "{problem}",
+    "Correct them. `mstunnel-setup answers new` writes a commented answer file to compare with, `--help` "
+    "shows all options.",
+)
 _SECTIONS = frozenset(
     {
         *((setting.path.partition(".")[0],) for setting in SETTINGS if "." in setting.path),
@@ -86,9 +91,8 @@ def load(path: Path) -> LoadedAnswers:
         raise CheckError(
             "answers-forbidden",
             "this account cannot read the answer file {path}",
-            hint=(
-                "Run the command with sudo, or, for a rootless gateway, give the account its own answer file."
-            ),
+            hint="Run the command with sudo, or, for a rootless gateway, give the account its own answer "
+            "file.",
             path=path,
         ) from error
     except OSError as error:
@@ -114,16 +118,7 @@ def parse(content: bytes, name: str) -> LoadedAnswers:
         document = compose(content, name, "answer files", _SECTIONS, _OPTIONAL)
     except DocumentError as error:
         raise AnswersError(error.problems) from error
-    warnings = tuple(_rename(document))
-    answers, problems = judge(document.raw)
-    lines = document.lines(problems)
-    if answers is None or lines:
-        raise AnswersError(lines)
-    return LoadedAnswers(name, answers, document.values, warnings)
-
-
-def _rename(document: Document) -> Iterator[Problem]:
-    """Give settings with a former name their present one."""
+    warnings = []
     for old in [name for name in DEPRECATED if name in document.raw]:
         new, value = renamed(old, document.raw.pop(old))
         place = document.values.pop((old,))
@@ -131,4 +126,9 @@ def _rename(document: Document) -> Iterator[Problem]:
             document.problems.append((place, f"`{old}` is the former name of `{new}`: remove it"))
             continue
         document.raw[new], document.values[(new,)] = value, place
-        yield deprecation(old, f"`{old}`")
+        warnings.append(deprecation(old, f"`{old}`"))
+    answers, problems = judge(document.raw)
+    lines = document.lines(problems)
+    if answers is None or lines:
+        raise AnswersError(lines)
+    return LoadedAnswers(name, answers, document.values, tuple(warnings))

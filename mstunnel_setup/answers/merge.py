@@ -7,16 +7,22 @@ from typing import Any, Literal, TypeAlias
 from pydantic import Field
 
 from mstunnel_setup.answers.document import KeyProblem
-from mstunnel_setup.answers.errors import ENVIRONMENT_INVALID, Key
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, judge
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.rules import foreign_keys
 from mstunnel_setup.answers.settings import BY_PATH, DEPRECATED, SETTINGS, Setting, deprecation, renamed
-from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.answers.values import Key
+from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import Text, joined, quoted, text
 from mstunnel_setup.base.values import JsonObject
 
+ENVIRONMENT_INVALID = declare(
+    UsageError,
+    "environment-invalid",
+    "the environment variable {variable} cannot be {value}: {reason}",
+    "Set it to {expected}, or unset it.",
+)
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
 
 _RANKS: tuple[OriginKind, ...] = ("option", "environment", "file", "earlier", "backup", "default")
@@ -169,27 +175,10 @@ def require(answers: Answers, paths: Iterable[str]) -> None:
 
 def _from_environment(environment: Mapping[str, str]) -> tuple[_Layer, tuple[Problem, ...]]:
     """The answers in variables, and warnings about those with a former name."""
-    layer = dict(_vendor_variables(environment))
-    warnings = []
-    for old in DEPRECATED:
-        variable = f"MSTUNNEL_{old.upper()}"
-        if environment.get(variable):
-            path, value = renamed(old, environment[variable])
-            layer[path] = _Given(value, Origin("environment", variable))
-            warnings.append(deprecation(old, variable))
-    for setting in SETTINGS:
-        text = environment.get(setting.variable, "")
-        if text and not setting.section and (not setting.flag or _truth(setting.variable, text)):
-            value = setting.flag or (f"file:{text}" if setting.secret else text)
-            layer[setting.path] = _Given(value, Origin("environment", setting.variable))
-    return layer, tuple(warnings)
-
-
-def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Given]]:
+    layer: _Layer = {}
     if _truth("mst_rootless_mode", environment.get("mst_rootless_mode", "")):
-        yield "mode", _Given("rootless", Origin("environment", "mst_rootless_mode"))
-    cloud = environment.get("intune_env", "")
-    if cloud:
+        layer["mode"] = _Given("rootless", Origin("environment", "mst_rootless_mode"))
+    if cloud := environment.get("intune_env", ""):
         if cloud not in _VENDOR_CLOUDS:
             raise ENVIRONMENT_INVALID(
                 variable="intune_env",
@@ -199,7 +188,20 @@ def _vendor_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, _Gi
                 else text("there is no such cloud"),
                 expected=text("FXP (GCC High) or PE (public)"),
             )
-        yield "tenant.cloud", _Given(_VENDOR_CLOUDS[cloud], Origin("environment", "intune_env"))
+        layer["tenant.cloud"] = _Given(_VENDOR_CLOUDS[cloud], Origin("environment", "intune_env"))
+    warnings = []
+    for old in DEPRECATED:
+        variable = f"MSTUNNEL_{old.upper()}"
+        if environment.get(variable):
+            path, value = renamed(old, environment[variable])
+            layer[path] = _Given(value, Origin("environment", variable))
+            warnings.append(deprecation(old, variable))
+    for setting in SETTINGS:
+        given = environment.get(setting.variable, "")
+        if given and not setting.section and (not setting.flag or _truth(setting.variable, given)):
+            value = setting.flag or (f"file:{given}" if setting.secret else given)
+            layer[setting.path] = _Given(value, Origin("environment", setting.variable))
+    return layer, tuple(warnings)
 
 
 def _truth(variable: str, value: str) -> bool:

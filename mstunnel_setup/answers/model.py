@@ -121,8 +121,7 @@ class SignInAnswers(Part):
         "Location of the passphrase of the PFX", example="file:/root/app-passphrase"
     )
     token_file: Annotated[
-        FilePath | None,
-        Option("--token-file", "Access token, instead of a device code.", "PATH", file=True),
+        FilePath | None, Option("--token-file", "Access token, instead of a device code.", "PATH", file=True)
     ] = setting("token-file: a file with an access token for Graph", example="/root/token")
 
 
@@ -152,8 +151,7 @@ class CertificateAnswers(Part):
     """The TLS certificate of the site: chain and key, or a PFX."""
 
     chain: Annotated[
-        FilePaths,
-        Option("--cert", "Certificate with its chain (PEM); may be repeated.", "PATH", file=True),
+        FilePaths, Option("--cert", "Certificate with its chain (PEM); may be repeated.", "PATH", file=True)
     ] = setting(
         "Certificate with its chain (PEM), or a list of files that hold them",
         example="/root/chain.pem",
@@ -232,8 +230,7 @@ _Servers: TypeAlias = Annotated[
     tuple[_Server, ...], one_or_several, at_most(MOST_SERVERS, "servers: remove some")
 ]
 _Identifier: TypeAlias = Annotated[
-    str,
-    matching(r"[A-Za-z0-9._-]{1,63}", "must be 1 to 63 letters, digits, `.`, `_` or `-`: correct it"),
+    str, matching(r"[A-Za-z0-9._-]{1,63}", "must be 1 to 63 letters, digits, `.`, `_` or `-`: correct it")
 ]
 
 

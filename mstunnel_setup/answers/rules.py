@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from mstunnel_setup.answers.errors import Key
+from mstunnel_setup.answers.values import Key
 from mstunnel_setup.answers.variables import refuse_wrong
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
@@ -57,14 +57,9 @@ def _tenant(section: Section) -> Iterator[Advice]:
             )
             yield key, advice
     if "ca_file" in section and "ca_pem" in section:
-        yield "ca_pem", _either("ca_file", "ca_pem")
+        keys = {"one": Key("ca_file"), "other": Key("ca_pem")}
+        yield "ca_pem", text("use either `{one}` or `{other}`: remove one of them", **keys)
     issuer, tenant_id = str(section.get("issuer", "")).lower(), str(section.get("id", "")).lower()
-    yield from _issuer(issuer, tenant_id)
-    if _GUID.fullmatch(tenant_id) and tenant_id in _NO_TENANT:
-        yield "id", text("`{key}` is {reason}: name your tenant", key=Key("id"), reason=_NO_TENANT[tenant_id])
-
-
-def _issuer(issuer: str, tenant_id: str) -> Iterator[Advice]:
     named = _GUID.search(issuer)
     if named and _GUID.fullmatch(tenant_id) and named[0] != tenant_id:
         advice = text(
@@ -83,10 +78,8 @@ def _issuer(issuer: str, tenant_id: str) -> Iterator[Advice]:
                 reason=_NO_TENANT[part],
             )
             yield "issuer", advice
-
-
-def _either(one: str, other: str) -> str:
-    return text("use either `{one}` or `{other}`: remove one of them", one=Key(one), other=Key(other))
+    if _GUID.fullmatch(tenant_id) and tenant_id in _NO_TENANT:
+        yield "id", text("`{key}` is {reason}: name your tenant", key=Key("id"), reason=_NO_TENANT[tenant_id])
 
 
 def _token(section: Section) -> Iterator[Advice]:

@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, NoReturn, TypeAlias, cast
 
-from mstunnel_setup.answers.errors import SECRET_INVALID
-from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.redaction import STARS
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.files import Files
 
+SECRET_INVALID = declare(
+    UsageError,
+    "secret-invalid",
+    "the secret {reference} is not {expected}",
+    "Put only the secret, as UTF-8 text, into its own file.",
+)
 Place: TypeAlias = Literal["file", "env", "credential"]
 
 _LARGEST = 65536

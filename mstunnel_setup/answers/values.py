@@ -32,6 +32,12 @@ _LONGEST_NAME = 200
 _SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
 
 
+class Key(str):
+    """A key of the answer file as a value of a message: an option or variable may be named in its place."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Option:
     """The option of a setting and its help; without one the setting has a variable only.
@@ -201,8 +207,7 @@ ImageRegistry: TypeAlias = Annotated[
 Ipv4Range: TypeAlias = Annotated[str, AfterValidator(_range)]
 # What useradd(8) takes everywhere.
 AccountName: TypeAlias = Annotated[
-    str,
-    matching(r"[a-z_][a-z0-9_-]{0,31}", "must be the name of an account, such as `mstunnel`: correct it"),
+    str, matching(r"[a-z_][a-z0-9_-]{0,31}", "must be the name of an account, such as `mstunnel`: correct it")
 ]
 FilePaths: TypeAlias = Annotated[tuple[FilePath, ...], BeforeValidator(_one_or_more)]
 SecretPlace: TypeAlias = Annotated[
@@ -222,9 +227,7 @@ Variables: TypeAlias = dict[
         ),
     ],
     Annotated[
-        str,
-        PlainValidator(_variable_value),
-        WithJsonSchema({"type": ["string", "integer", "boolean"]}),
+        str, PlainValidator(_variable_value), WithJsonSchema({"type": ["string", "integer", "boolean"]})
     ],
 ]
 

@@ -219,11 +219,6 @@ def declare(
     return Declared(kind, code, message, hint, page)
 
 
-def declare_warning(code: str, message: str, hint: str = "") -> Declared[Problem]:
-    """Declare a warning that several places make. `code` never changes its meaning."""
-    return declare(Problem, code, message, hint)
-
-
 # Errors of several packages.
 
 CA_FILE_MISSING = declare(

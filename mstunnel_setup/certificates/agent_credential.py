@@ -1,7 +1,6 @@
 """The agent's own credential: the certificate that proves the app identity to the tenant."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -14,7 +13,7 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.der import DerError
 from mstunnel_setup.certificates.errors import PFX_DAMAGED
 from mstunnel_setup.certificates.load import load_identity_pfx
-from mstunnel_setup.certificates.pfx_outline import outline
+from mstunnel_setup.certificates.pfx import outline
 
 CREDENTIAL_DAYS = 365
 """How long a credential is good; the agent renews it in time."""
@@ -22,14 +21,6 @@ CREDENTIAL_DAYS = 365
 _KEY_BITS = 3072
 # Clocks of the tenant and of this server differ a little.
 _BACKDATED = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class AgentCredential:
-    """What the tenant stores of the credential: its certificate, and its expiry."""
-
-    certificate_der: bytes
-    not_after: datetime
 
 
 def new_agent_credential(common_name: str, now: datetime, days: int) -> tuple[bytes, bytes]:
@@ -60,8 +51,8 @@ def new_agent_credential(common_name: str, now: datetime, days: int) -> tuple[by
     return pfx, certificate.public_bytes(Encoding.DER)
 
 
-def read_agent_credential(pfx: bytes) -> AgentCredential:
-    """Read back what `new_agent_credential` made; raises CertificateError as `load_identity_pfx` does.
+def read_agent_credential(pfx: bytes) -> x509.Certificate:
+    """The certificate of such a PFX; raises CertificateError as `load_identity_pfx` does.
 
     The agent may have replaced it: an encrypted part, in which a key that takes hours to decrypt may hide, is
     refused as `pfx-damaged`.
@@ -70,5 +61,4 @@ def read_agent_credential(pfx: bytes) -> AgentCredential:
     with suppress(DerError):
         if outline(pfx).is_encrypted:
             raise PFX_DAMAGED(reason=text("a part of it is encrypted"))
-    leaf = load_identity_pfx(pfx).leaf
-    return AgentCredential(leaf.public_bytes(Encoding.DER), leaf.not_valid_after_utc)
+    return load_identity_pfx(pfx).leaf

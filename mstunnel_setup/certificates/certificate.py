@@ -175,9 +175,9 @@ def has_explicit_curve(certificate: x509.Certificate) -> bool:
 
     OpenSSL and `cryptography` recognize the numbers of a known curve; GnuTLS and BoringSSL refuse them.
     """
-    tbs = der.sequence(der.first_element(certificate.tbs_certificate_bytes))
+    tbs = der.first_element(certificate.tbs_certificate_bytes).sequence()
     public_key = [part for part in tbs if part.tag != der.EXPLICIT_0][5]
-    _, *parameters = der.sequence(der.sequence(public_key, at_least=2)[0], at_least=1)
+    _, *parameters = public_key.sequence(2)[0].sequence(1)
     is_ec = isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
     return is_ec and any(parameter.tag == der.SEQUENCE for parameter in parameters)
 

@@ -25,7 +25,7 @@ from mstunnel_setup.certificates.certificate import (
     is_self_signed,
     public_bytes,
 )
-from mstunnel_setup.certificates.der import IA5_STRING, Node, first_element, identifier, sequence
+from mstunnel_setup.certificates.der import IA5_STRING, Node, first_element
 
 # Public chains have two to four certificates; more than this is a file made to waste time.
 _MAX_LENGTH = 10
@@ -54,45 +54,34 @@ def paths(
     leaf: x509.Certificate, given: Sequence[x509.Certificate], roots: Sequence[x509.Certificate] = ()
 ) -> list[Path]:
     """All paths upwards, at most 64; there is always one, if only the leaf itself."""
-    issuers = _Issuers([leaf, *given], roots)
-    return list(itertools.islice(_walk((leaf,), issuers), _MAX_PATHS))
+    # Of the issuers those given come before the trusted ones.
+    wanted = {certificate.issuer for certificate in (leaf, *given)}
+    relevant = [root for root in roots if root.subject in wanted]
+    anchors = {(root.subject, public_bytes(root)) for root in relevant}
+    by_subject: dict[x509.Name, list[x509.Certificate]] = defaultdict(list)
+    for certificate in dict.fromkeys([leaf, *given, *relevant]):
+        by_subject[certificate.subject].append(certificate)
 
-
-def _walk(taken: tuple[x509.Certificate, ...], issuers: "_Issuers") -> Iterator[Path]:
-    if issuers.is_anchor(taken[-1]):
-        yield Path(taken, trusted=True)
-        return
-    following = [issuer for issuer in issuers.of(taken[-1]) if issuer not in taken]
-    if not following or len(taken) == _MAX_LENGTH:
-        yield Path(taken, trusted=False)
-        return
-    for issuer in following:
-        yield from _walk((*taken, issuer), issuers)
-
-
-class _Issuers:
-    """Finds the certificates that may have issued another one, those given before the trusted ones."""
-
-    def __init__(self, given: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]) -> None:
-        wanted = {certificate.issuer for certificate in given}
-        relevant = [root for root in roots if root.subject in wanted]
-        self._roots = frozenset(relevant)
-        self._anchors = {(root.subject, public_bytes(root)) for root in relevant}
-        self._by_subject: dict[x509.Name, list[x509.Certificate]] = defaultdict(list)
-        for certificate in dict.fromkeys([*given, *relevant]):
-            self._by_subject[certificate.subject].append(certificate)
-
-    def of(self, certificate: x509.Certificate) -> list[x509.Certificate]:
-        return [
-            candidate
-            for candidate in self._by_subject.get(certificate.issuer, ())
-            if candidate != certificate and is_issued_by(certificate, candidate)
-        ]
-
-    def is_anchor(self, certificate: x509.Certificate) -> bool:
+    def is_anchor(certificate: x509.Certificate) -> bool:
         """A cross-signed twin of a trusted root is not an anchor itself: the root must be reached."""
-        twin = (certificate.subject, public_bytes(certificate)) in self._anchors
-        return certificate in self._roots or (twin and is_self_signed(certificate))
+        twin = (certificate.subject, public_bytes(certificate)) in anchors
+        return certificate in relevant or (twin and is_self_signed(certificate))
+
+    def walk(taken: tuple[x509.Certificate, ...]) -> Iterator[Path]:
+        last = taken[-1]
+        if is_anchor(last):
+            yield Path(taken, trusted=True)
+            return
+        above = [
+            one for one in by_subject.get(last.issuer, ()) if one not in taken and is_issued_by(last, one)
+        ]
+        if not above or len(taken) == _MAX_LENGTH:
+            yield Path(taken, trusted=False)
+            return
+        for issuer in above:
+            yield from walk((*taken, issuer))
+
+    return list(itertools.islice(walk((leaf,)), _MAX_PATHS))
 
 
 def best_path(
@@ -172,8 +161,8 @@ def _mail_addresses(subject: x509.Name) -> Iterator[Node]:
     """Mail addresses with their type of string, which the library does not return."""
     for rdn in first_element(subject.public_bytes()).children():
         for attribute in rdn.children():
-            kind, value = sequence(attribute, at_least=2)[:2]
-            if identifier(kind) == NameOID.EMAIL_ADDRESS.dotted_string:
+            kind, value = attribute.sequence(2)[:2]
+            if kind.identifier() == NameOID.EMAIL_ADDRESS.dotted_string:
                 yield value
 
 

@@ -30,14 +30,23 @@ class DerError(ValueError):
 
 @dataclass(frozen=True)
 class Node:
-    """One element: identifier byte, content without header, and the whole encoding."""
+    """One element: identifier byte, content without header, and the whole encoding.
+
+    The methods raise DerError for an element of another kind.
+    """
 
     tag: int
     content: bytes = field(repr=False)
     raw: bytes = field(repr=False)
 
+    def expect(self, tag: int) -> "Node":
+        """The element itself when it has the tag."""
+        if self.tag != tag:
+            raise DerError(f"expected element {tag:#04x}, found {self.tag:#04x}")
+        return self
+
     def children(self) -> tuple["Node", ...]:
-        """Elements inside a constructed element; raises DerError when there are none to find."""
+        """Elements inside a constructed element."""
         if not self.tag & _CONSTRUCTED:
             raise DerError(f"element {self.tag:#04x} has no parts")
         found = []
@@ -47,61 +56,53 @@ class Node:
             found.append(node)
         return tuple(found)
 
-    def tags(self) -> tuple[int, ...]:
-        """Identifier bytes of the children."""
-        return tuple(child.tag for child in self.children())
+    def sequence(self, at_least: int = 0) -> tuple["Node", ...]:
+        """Parts of a SEQUENCE that has `at_least` that many."""
+        parts = self.expect(SEQUENCE).children()
+        if len(parts) < at_least:
+            raise DerError(f"expected {at_least} parts, found {len(parts)}")
+        return parts
+
+    def inside(self) -> "Node":
+        """What an explicit tag contains."""
+        children = self.expect(EXPLICIT_0).children()
+        if not children:
+            raise DerError("empty content")
+        return children[0]
+
+    def integer(self) -> int:
+        """Value of an INTEGER."""
+        return int.from_bytes(self.expect(INTEGER).content, "big", signed=True)
+
+    def octets(self, depth: int = 0) -> bytes:
+        """Content of an octet string, also of one that BER cut into pieces."""
+        if depth > _MAX_DEPTH:
+            raise DerError("nested too deeply")
+        if not self.tag & _CONSTRUCTED:
+            return self.content
+        return b"".join(piece.octets(depth + 1) for piece in self.children())
+
+    def identifier(self) -> str:
+        """Dotted form of an OBJECT IDENTIFIER."""
+        content = self.expect(OBJECT_IDENTIFIER).content
+        if len(content) > _MAX_IDENTIFIER_BYTES:
+            raise DerError(f"object identifier of {len(content)} bytes")
+        numbers: list[int] = []
+        value = 0
+        for byte in content:
+            value = value << 7 | byte & 0x7F
+            if not byte & _LONG_FORM:
+                numbers.append(value)
+                value = 0
+        if not numbers:
+            raise DerError("empty object identifier")
+        first = min(numbers[0] // 40, 2)
+        return ".".join(str(number) for number in (first, numbers[0] - 40 * first, *numbers[1:]))
 
 
 def first_element(data: bytes) -> Node:
     """Return the first element of `data`; what follows it is ignored. Raises DerError."""
     return _element(data, 0, 0)[0]
-
-
-def integer(node: Node) -> int:
-    """Value of an INTEGER."""
-    return int.from_bytes(expect(node, INTEGER).content, "big", signed=True)
-
-
-def octets(node: Node, depth: int = 0) -> bytes:
-    """Content of an octet string, also of one that BER cut into pieces."""
-    if depth > _MAX_DEPTH:
-        raise DerError("nested too deeply")
-    if not node.tag & _CONSTRUCTED:
-        return node.content
-    return b"".join(octets(piece, depth + 1) for piece in node.children())
-
-
-def identifier(node: Node) -> str:
-    """Dotted form of an OBJECT IDENTIFIER."""
-    content = expect(node, OBJECT_IDENTIFIER).content
-    if len(content) > _MAX_IDENTIFIER_BYTES:
-        raise DerError(f"object identifier of {len(content)} bytes")
-    numbers: list[int] = []
-    value = 0
-    for byte in content:
-        value = value << 7 | byte & 0x7F
-        if not byte & _LONG_FORM:
-            numbers.append(value)
-            value = 0
-    if not numbers:
-        raise DerError("empty object identifier")
-    first = min(numbers[0] // 40, 2)
-    return ".".join(str(number) for number in (first, numbers[0] - 40 * first, *numbers[1:]))
-
-
-def expect(node: Node, tag: int) -> Node:
-    """Return `node` when it has the tag; raises DerError otherwise."""
-    if node.tag != tag:
-        raise DerError(f"expected element {tag:#04x}, found {node.tag:#04x}")
-    return node
-
-
-def sequence(node: Node, at_least: int = 0) -> tuple[Node, ...]:
-    """Parts of a SEQUENCE that has `at_least` that many."""
-    parts = expect(node, SEQUENCE).children()
-    if len(parts) < at_least:
-        raise DerError(f"expected {at_least} parts, found {len(parts)}")
-    return parts
 
 
 def _element(data: bytes, start: int, depth: int) -> tuple[Node, int]:
@@ -114,7 +115,13 @@ def _element(data: bytes, start: int, depth: int) -> tuple[Node, int]:
         raise DerError("unexpected tag number")
     length, body = data[start + 1], start + 2
     if length == _LONG_FORM:
-        return _indefinite(data, start, depth)
+        # Of indefinite length: up to the mark behind its last part.
+        if not tag & _CONSTRUCTED:
+            raise DerError("a simple element without a length")
+        end = body
+        while data[end : end + 2] != _END_OF_CONTENTS:
+            _, end = _element(data, end, depth + 1)
+        return Node(tag, data[body:end], data[start : end + 2]), end + 2
     if length > _LONG_FORM:
         count = length & 0x7F
         body += count
@@ -125,13 +132,3 @@ def _element(data: bytes, start: int, depth: int) -> tuple[Node, int]:
     if end > len(data):
         raise DerError(f"cut off: {length} bytes announced, {len(data) - body} there")
     return Node(tag, data[body:end], data[start:end]), end
-
-
-def _indefinite(data: bytes, start: int, depth: int) -> tuple[Node, int]:
-    if not data[start] & _CONSTRUCTED:
-        raise DerError("a simple element without a length")
-    position = start + 2
-    while data[position : position + 2] != _END_OF_CONTENTS:
-        _, position = _element(data, position, depth + 1)
-    end = position + 2
-    return Node(data[start], data[start + 2 : position], data[start:end]), end

@@ -95,10 +95,8 @@ def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[
     elif not path.trusted:
         yield warning(
             "root-not-trusted",
-            (
-                "the chain ends in {end}, which is neither a public authority known to this server nor one "
-                "of `mst-cli ca-trust list`"
-            ),
+            "the chain ends in {end}, which is neither a public authority known to this server nor one "
+            "of `mst-cli ca-trust list`",
             hint="Give devices the whole chain with a trusted certificate profile, or they refuse the "
             "gateway. If the authority is yours, compare the fingerprint of its root and add it with "
             "`mst-cli ca-trust add`.",
@@ -118,10 +116,8 @@ def _incomplete(path: Path, *, roots_known: bool) -> Problem:
     if len(path.certificates) > 1 and not roots_known:
         return warning(
             "root-unknown",
-            (
-                "the chain stops at {end}: its issuer {issuer} is missing; cannot verify whether {issuer} "
-                "is a root: no trust store"
-            ),
+            "the chain stops at {end}: its issuer {issuer} is missing; cannot verify whether {issuer} "
+            "is a root: no trust store",
             hint="Add the root certificate to the chain to have it checked.",
             end=end,
             issuer=issuer,
@@ -250,10 +246,8 @@ def path_findings(path: Path) -> Iterator[Problem]:
         if not identifiers_fit(certificate, issuer):
             yield error(
                 "chain-key-identifier",
-                (
-                    "{name} names another certificate as its issuer than {issuer} (authority key "
-                    "identifier): same name, other key or serial number"
-                ),
+                "{name} names another certificate as its issuer than {issuer} (authority key "
+                "identifier): same name, other key or serial number",
                 hint=_FRESH_CHAIN,
                 name=title(certificate),
                 issuer=title(issuer),
@@ -326,10 +320,8 @@ def time_findings(path: Path, now: datetime, *, public: bool) -> Iterator[Proble
     if public and life > timedelta(days=_PUBLIC_DAYS):
         yield warning(
             "lifetime-public",
-            (
-                "the certificate is issued for {days} days, more than {limit}: iOS refuses it, Android "
-                "advises against it"
-            ),
+            "the certificate is issued for {days} days, more than {limit}: iOS refuses it, Android "
+            "advises against it",
             hint="Request a certificate of at most {limit} days.",
             days=life.days,
             limit=_PUBLIC_DAYS,

@@ -95,10 +95,8 @@ def key_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterator[Pr
         if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
             yield warning(
                 "key-pss",
-                (
-                    "{what} has an RSA key that is restricted to PSS (RSASSA-PSS); Android and browsers "
-                    "refuse it"
-                ),
+                "{what} has an RSA key that is restricted to PSS (RSASSA-PSS); Android and browsers "
+                "refuse it",
                 hint="Request a certificate for an ordinary RSA key (rsaEncryption) of 2048 to 8192 "
                 "bits, or for an EC key on P-256 or P-384.",
                 what=what,
@@ -139,10 +137,8 @@ def _curve_findings(certificate: x509.Certificate, curve: ec.EllipticCurve, what
     elif has_explicit_curve(certificate):
         yield error(
             "key-explicit-curve",
-            (
-                "{what} has an EC key with explicit parameters instead of a named curve; the gateway "
-                "cannot load it"
-            ),
+            "{what} has an EC key with explicit parameters instead of a named curve; the gateway "
+            "cannot load it",
             hint="Make a new key with a named curve (`openssl ecparam -name prime256v1 -genkey -noout`), "
             "and request a certificate for it.",
             what=what,
@@ -165,10 +161,8 @@ def stapling_findings(certificate: x509.Certificate, what: str = LEAF) -> Iterat
     if features is not None and x509.TLSFeatureType.status_request in features:
         yield warning(
             "must-staple",
-            (
-                "{what} requires OCSP stapling (Must-Staple), which the gateway does not do: "
-                "OpenConnect and other clients that use GnuTLS refuse it"
-            ),
+            "{what} requires OCSP stapling (Must-Staple), which the gateway does not do: "
+            "OpenConnect and other clients that use GnuTLS refuse it",
             hint="Request a certificate without OCSP Must-Staple (certbot: without `--must-staple`).",
             what=what,
         )
@@ -198,10 +192,8 @@ def _purpose(leaf: x509.Certificate) -> Iterator[Problem]:
     if usage is not None and usage.key_cert_sign and not is_ca(leaf):
         yield warning(
             "usage-cert-sign",
-            (
-                "the key usage allows the certificate to sign others (`keyCertSign`), but it is not one of "
-                "an authority: strict clients refuse it"
-            ),
+            "the key usage allows the certificate to sign others (`keyCertSign`), but it is not one of "
+            "an authority: strict clients refuse it",
             hint="Request it with key usage `digitalSignature` (and `keyEncipherment` for RSA).",
         )
 
@@ -219,10 +211,8 @@ def name_findings(leaf: x509.Certificate, public_address: str | None) -> Iterato
     if names is None or not any(isinstance(name, x509.DNSName | x509.IPAddress) for name in names):
         yield error(
             "name-missing",
-            (
-                "the certificate has no host name and no IP address as subject alternative name (SAN); a "
-                "common name alone is not accepted"
-            ),
+            "the certificate has no host name and no IP address as subject alternative name (SAN); a "
+            "common name alone is not accepted",
             hint="Request a certificate with the gateway's public address as SAN.",
         )
         return

@@ -1,9 +1,9 @@
 """From the bytes of files to an identity, and back to the bytes that the gateway reads."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -20,11 +20,7 @@ from mstunnel_setup.certificates.certificate import (
     title,
 )
 from mstunnel_setup.certificates.chain_building import best_path, prefer_trusted
-from mstunnel_setup.certificates.errors import (
-    CERTIFICATE_FILE_MISSING,
-    INPUT_EMPTY,
-    LEAF_AMBIGUOUS,
-)
+from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING, INPUT_EMPTY, LEAF_AMBIGUOUS
 from mstunnel_setup.certificates.pfx import read_pfx
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.io.clock import Clock
@@ -150,6 +146,10 @@ def fingerprint(identity: Identity) -> str:
     return f"{leaf}-{hashlib.sha256(chain_pem(identity)).hexdigest()[:16]}"
 
 
+Passphrases: TypeAlias = Callable[[str | None], bytes | None]
+"""The passphrase that a reference names; without a reference the one typed during this run, if any."""
+
+
 class IdentityHost(Protocol):
     """What reading an identity needs of the host, which belongs to a layer above."""
 
@@ -201,20 +201,23 @@ class IdentitySource:
         """The certificate files, unless it is a PFX."""
         return (self.chain, *self.further)
 
-    def load(self, host: IdentityHost) -> Identity:
-        """Read it, preferring a chain that ends in a trusted root.
+    def is_whole(self, files: Files) -> bool:
+        """Whether all its files exist."""
+        return all(files.read_given(path) is not None for path in self.paths)
 
-        Raises CertificateError when a file is missing or unusable.
-        """
-        contents = {path: given_content(host.files, path) for path in self.paths}
+    def read(self, files: Files, passphrase: Passphrases) -> Identity:
+        """Read it. Raises CertificateError when a file is missing or unusable."""
+        contents = {path: given_content(files, path) for path in self.paths}
         if self.pfx:
-            identity = load_identity_pfx(contents[self.pfx], host.passphrase(self.passphrase))
-        else:
-            chain = {path: contents[path] for path in self.certificates}
-            if self.root:
-                chain[self.root] = host.files.read_given(self.root) or b""
-            identity = load_identity_files(chain, contents.get(self.key, b""))
-        return prefer_trusted(identity, host.trusted_roots, host.clock.now())
+            return load_identity_pfx(contents[self.pfx], passphrase(self.passphrase))
+        chain = {path: contents[path] for path in self.certificates}
+        if self.root:
+            chain[self.root] = files.read_given(self.root) or b""
+        return load_identity_files(chain, contents.get(self.key, b""))
+
+    def load(self, host: IdentityHost) -> Identity:
+        """As `read`, preferring a chain that ends in a trusted root."""
+        return prefer_trusted(self.read(host.files, host.passphrase), host.trusted_roots, host.clock.now())
 
 
 def given_content(files: Files, path: str) -> bytes:

@@ -28,12 +28,7 @@ from mstunnel_setup.certificates.certificate import (
     lenient_library,
     parse_certificate,
 )
-from mstunnel_setup.certificates.errors import (
-    CERTIFICATE_UNREADABLE,
-    INPUT_TOO_LARGE,
-    KEY_UNREADABLE,
-)
-from mstunnel_setup.certificates.pfx_outline import is_pfx
+from mstunnel_setup.certificates.errors import CERTIFICATE_UNREADABLE, INPUT_TOO_LARGE, KEY_UNREADABLE
 
 _BEGIN = "-----BEGIN "
 _DASHES = "-----"
@@ -112,6 +107,9 @@ MAX_BYTES = 512 * 1024
 MOST_RSA_BITS = 8192
 _MOST_KEY_BYTES = 5120
 
+DATA = "1.2.840.113549.1.7.1"
+"""The type of a content of PKCS#7 and PKCS#12 that is data."""
+_PFX_VERSION = 3
 _ENCRYPTED_PKCS8 = (der.SEQUENCE, der.OCTET_STRING)
 _KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")  # JKS, JCEKS
 _CERTIFICATE = (der.SEQUENCE, der.SEQUENCE, der.BIT_STRING)
@@ -179,9 +177,12 @@ def check_key_size(data: bytes, where: str) -> None:
 def kind_of_der(data: bytes) -> Kind:
     """What a DER file is, by the types of its first parts. Raises DerError."""
     node = der.first_element(data)
-    tags = node.tags()
-    if is_pfx(node):
-        return "pfx"
+    tags = tuple(child.tag for child in node.children())
+    # A PFX begins with its version, then a content of type data.
+    with suppress(der.DerError):
+        version, content, *_ = node.sequence(2)
+        if version.integer() == _PFX_VERSION and content.sequence(1)[0].identifier() == DATA:
+            return "pfx"
     if tags == _CERTIFICATE:
         return "certificate"
     if tags == _ENCRYPTED_PKCS8:

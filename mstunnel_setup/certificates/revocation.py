@@ -8,7 +8,6 @@ authorities are asked again.
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final, Literal
@@ -23,15 +22,8 @@ from mstunnel_setup.base.problem import Problem, error, warning
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import json_bytes
 from mstunnel_setup.certificates.certificate import extension, is_self_signed, title
-from mstunnel_setup.certificates.revocation_answers import (
-    Answer,
-    RevocationState,
-    ocsp_request,
-    read_crl,
-    read_ocsp,
-)
+from mstunnel_setup.certificates.revocation_answers import RevocationState, ocsp_request, read_crl, read_ocsp
 from mstunnel_setup.io import messages
-from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.messages import UtcTime
@@ -127,25 +119,23 @@ def ask(
     certificates: Sequence[x509.Certificate], fetch: Fetch, now: datetime
 ) -> tuple[RevocationStatus, ...]:
     """Ask about every certificate that has its issuer behind it in `certificates` (leaf first)."""
-    pairs = itertools.pairwise(certificates)
-    return tuple(_ask_about(leaf, issuer, fetch, now) for leaf, issuer in pairs if not is_self_signed(leaf))
-
-
-def _ask_about(
-    certificate: x509.Certificate, issuer: x509.Certificate, fetch: Fetch, now: datetime
-) -> RevocationStatus:
-    attempts = list(_attempts(certificate, issuer, fetch, now))
-    answers = [attempt.answer for attempt in attempts if attempt.answer is not None]
-    state = answers[-1] if answers else RevocationState.UNREACHABLE
-    if not attempts:
-        # Those of directories cannot be queried from outside.
-        problem = text("only http and https addresses are asked")
-        attempts = [
-            RevocationSource(method="crl", address=plain(address, 200), answer=None, problem=problem)
-            for address in _list_addresses(certificate)
-        ]
-        state = RevocationState.NOT_ASKED if attempts else RevocationState.NOT_OFFERED
-    return RevocationStatus(subject=title(certificate), state=state, attempts=tuple(attempts))
+    found = []
+    for certificate, issuer in itertools.pairwise(certificates):
+        if is_self_signed(certificate):
+            continue
+        attempts = list(_attempts(certificate, issuer, fetch, now))
+        answers = [attempt.answer for attempt in attempts if attempt.answer is not None]
+        state = answers[-1] if answers else RevocationState.UNREACHABLE
+        if not attempts:
+            # Those of directories cannot be queried from outside.
+            problem = text("only http and https addresses are asked")
+            attempts = [
+                RevocationSource(method="crl", address=plain(address, 200), answer=None, problem=problem)
+                for address in _list_addresses(certificate)
+            ]
+            state = RevocationState.NOT_ASKED if attempts else RevocationState.NOT_OFFERED
+        found.append(RevocationStatus(subject=title(certificate), state=state, attempts=tuple(attempts)))
+    return tuple(found)
 
 
 def _attempts(
@@ -166,15 +156,11 @@ def _attempts(
             problem = plain(failure.message, 200)
             yield RevocationSource(method=method, address=shown, answer=None, problem=problem)
             continue
-        details = _details(answer)
+        details = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer.since else ""
+        details += text(" ({detail})", detail=answer.detail) if answer.detail else ""
         yield RevocationSource(method=method, address=shown, answer=answer.state, problem="", details=details)
         if answer.state is not RevocationState.UNKNOWN:
             return
-
-
-def _details(answer: Answer) -> str:
-    since = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer.since else ""
-    return since + (text(" ({detail})", detail=answer.detail) if answer.detail else "")
 
 
 def revocation_findings(found: Sequence[RevocationStatus]) -> Iterator[Problem]:
@@ -257,8 +243,7 @@ def last(files: Files, name: str, now: datetime) -> Record | None:
     about: list[Record] = []
     for path in (ASKED_BY_COMMANDS, ASKED_BY_AGENT):
         # One of the files is written by a less privileged container.
-        with suppress(FileError):
-            found = messages.read(files, path, Record, _LARGEST_RECORD)
-            if found and found.fingerprint == name and found.asked <= now:
-                about.append(found)
+        found = messages.read_valid(files, path, Record, _LARGEST_RECORD)
+        if found and found.fingerprint == name and found.asked <= now:
+            about.append(found)
     return max(about, key=lambda record: record.asked, default=None)

@@ -33,39 +33,31 @@ def program(
     ] = False,
 ) -> Work:
     """Monitor the gateway: restart containers that are down, carry out upgrades."""
-    return lambda operator: _until_stopped(operator, once=once)
+    return lambda operator: _monitor(operator, once=once)
 
 
-def _until_stopped(operator: Operator, *, once: bool) -> Result:
+def _monitor(operator: Operator, *, once: bool) -> Result:
     """Monitor until SIGTERM, by which a service is stopped: that is its regular end, also in the middle."""
-    try:
-        return _work(operator, once=once)
-    except KeyboardInterrupt as stop:
-        if signal.SIGTERM not in stop.args:
-            raise
-        return Result()
-
-
-def _work(operator: Operator, *, once: bool) -> Result:
     # For another start: the next line takes something out of it.
     environment = dict(os.environ)
     service = systemd.ServiceManager.of(os.environ)
     tell = _log_of(operator, systemd.SystemJournal.of(os.environ, sys.stderr.fileno()))
     monitor = rounds.GatewayMonitor(operator, tell, service)
     wanted = partial(agent_settings.wants_requests, operator.files)
-    with (
-        closing(monitor),
-        http_port.log_requests(lambda text: tell(log_lines.REQUEST(request=text)), wanted),
-    ):
-        service.ready()
-        if once:
-            monitor.round()
-        else:
+    log_request = http_port.log_requests(lambda text: tell(log_lines.REQUEST(request=text)), wanted)
+    try:
+        with closing(monitor), log_request:
+            service.ready()
+            if once:
+                monitor.round()
+                return Result()
             with changes.Changes(operator.files) as changed:
                 monitor.run(changed)
-    if not once:
         # It stays the same process: systemd and start-stop-daemon know it by its id.
         operator.processes.replace(sys.argv, environment=environment)
+    except KeyboardInterrupt as stop:
+        if signal.SIGTERM not in stop.args:
+            raise
     return Result()
 
 

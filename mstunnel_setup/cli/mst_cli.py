@@ -21,7 +21,6 @@ from mstunnel_setup.cli.framework.options import (
     Yes,
     full,
     new_app,
-    new_group,
 )
 from mstunnel_setup.exchange import LONGEST_DRAIN
 from mstunnel_setup.io.operator import Operator
@@ -35,23 +34,17 @@ app = new_app("Run, watch and remove the Microsoft Tunnel gateway on this server
 add_root(app, _PROGRAM)
 
 
-def _group(name: str, about: str) -> App:
-    group = new_group()
-    app.add_typer(group, name=name, help=about)
-    return group
-
-
-cert_app = _group("cert", "The TLS certificate in use.")
-ca_trust_app = _group(
+cert_app = app.group("cert", "The TLS certificate in use.")
+ca_trust_app = app.group(
     "ca-trust", "Additional trusted roots: for both containers and every connection to the tenant."
 )
-upgrade_app = _group("upgrade", "Upgrade the two images, with rollback.")
-agent_app = _group("agent", f"The agent container: {paths.AGENT}.")
-server_app = _group("server", f"The server container: {paths.SERVER}.")
-env_app = _group("env", "The settings in env.sh.")
-config_app = _group("config", "The server configuration of the site, here and in the tenant.")
-log_app = _group("log", "How much the gateway logs.")
-site_app = _group("site", "The site this server belongs to.")
+upgrade_app = app.group("upgrade", "Upgrade the two images, with rollback.")
+agent_app = app.group("agent", f"The agent container: {paths.AGENT}.")
+server_app = app.group("server", f"The server container: {paths.SERVER}.")
+env_app = app.group("env", "The settings in env.sh.")
+config_app = app.group("config", "The server configuration of the site, here and in the tenant.")
+log_app = app.group("log", "How much the gateway logs.")
+site_app = app.group("site", "The site this server belongs to.")
 
 
 simple_command(app, "status", "Show site, certificate and containers.", "operations.status:overview")
@@ -344,7 +337,7 @@ simple_command(
     upgrade_app,
     "refresh",
     "Fetch the list of releases from the release feed.",
-    "operations.upgrade.releases:fetch_now",
+    "operations.upgrade.feed:fetch_now",
 )
 
 
@@ -353,9 +346,9 @@ def import_releases(
     archive: Annotated[Path, typer.Argument(help="Archive of the release feed.", metavar="FILE")],
 ) -> Work:
     """Import the list of releases from a file, on a server that cannot reach the feed."""
-    from mstunnel_setup.operations.upgrade import releases
+    from mstunnel_setup.operations.upgrade import feed
 
-    return lambda operator: releases.fetch_now(operator, archive)
+    return lambda operator: feed.fetch_now(operator, archive)
 
 
 simple_command(
@@ -404,10 +397,8 @@ def _component(group: App, name: str, container: str) -> None:
 
 _component(agent_app, "agent", paths.AGENT)
 _component(server_app, "server", paths.SERVER)
-disconnect_app = new_group("End sessions of devices.")
-unban_app = new_group("Unban addresses.")
-server_app.add_typer(disconnect_app, name="disconnect")
-server_app.add_typer(unban_app, name="unban")
+disconnect_app = server_app.group("disconnect", "End sessions of devices.")
+unban_app = server_app.group("unban", "Unban addresses.")
 
 
 @command(server_app)
@@ -481,8 +472,8 @@ def capture(
     """Record the traffic of a client or an interface, bounded in time and size."""
     from mstunnel_setup.operations import sessions
 
-    bounds = sessions.CaptureBounds(seconds, megabytes * 1_000_000)
-    return lambda operator: sessions.capture(operator, what, file, bounds)
+    largest = megabytes * 1_000_000
+    return lambda operator: sessions.capture(operator, what, file, seconds=seconds, largest=largest)
 
 
 SettingName = Annotated[str, typer.Argument(help="For example TRACE_SESSIONS.")]

@@ -23,7 +23,6 @@ from mstunnel_setup.cli.framework.options import (
     SignInOptions,
     full,
     new_app,
-    new_group,
     option,
     refuse_before_command,
     with_options,
@@ -39,16 +38,10 @@ app = new_app(
     "Turn this server into a Microsoft Tunnel gateway. Without a command: install, or continue where the "
     "last run stopped."
 )
-answers_app = new_group()
-adopt_app = new_group()
-self_app = new_group()
-render_app = new_group()
-app.add_typer(answers_app, name="answers", help="Write, check and show answer files.")
-app.add_typer(
-    adopt_app, name="adopt", help="Take over a server on which Microsoft's own gateway is installed."
-)
-app.add_typer(self_app, name="self", help="Manage this program itself.")
-app.add_typer(render_app, name="render", help="Render the containers as files, without starting them.")
+answers_app = app.group("answers", "Write, check and show answer files.")
+adopt_app = app.group("adopt", "Take over a server on which Microsoft's own gateway is installed.")
+self_app = app.group("self", "Manage this program itself.")
+render_app = app.group("render", "Render the containers as files, without starting them.")
 
 
 @app.callback(invoke_without_command=True)
@@ -105,13 +98,13 @@ def steps() -> Work:
         for scope, steps in ROOTLESS.items()
         for item in steps
     ]
-    rows = [(item["name"], item["title"]) for item in listed]
-    of_account = [(item["name"], f"{item['title']} ({item['by']})") for item in rootless]
-    lines = [
-        *(Line(f"{name:12} {title}", name, title) for name, title in rows),
-        *("", text("Without root (--rootless):")),
-        *(Line(f"{name:12} {title}", name, title) for name, title in of_account),
+    rows = [
+        *((item["name"], item["title"]) for item in listed),
+        ("", ""),
+        (text("Without root (--rootless):"), ""),
+        *((item["name"], f"{item['title']} ({item['by']})") for item in rootless),
     ]
+    lines = [Line(f"{name:12} {title}", name, title) if title else name for name, title in rows]
     return lambda _operator: Result(data={"steps": listed, "rootless": rootless}, text=lines)
 
 

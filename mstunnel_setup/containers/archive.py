@@ -18,7 +18,7 @@ import io
 import json
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Annotated
@@ -28,6 +28,7 @@ from pydantic import BaseModel, Field
 from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.text import text
+from mstunnel_setup.containers.run_arguments import EngineName
 
 IMAGE_ARCHIVE_DAMAGED = declare(
     EngineError,
@@ -178,24 +179,10 @@ def loadable(archive: str, digest: str) -> LoadableImage:
     return LoadableImage(digest, manifest.config.digest, tuple(layer.digest for layer in manifest.layers))
 
 
-def for_docker(archive: str, image: LoadableImage, name: str) -> Iterator[bytes]:
-    """An archive of this image alone, called `name` (`host/path:tag`), that Docker loads; piece by piece."""
-    annotations = {_CONTAINERD_NAME: name, _NAME: name.rpartition(":")[2]}
-    yield from _alone(archive, image, annotations)
-    layers = [*map(_path, image.layers)]
-    entry = {"Config": _path(image.configuration), "RepoTags": [name], "Layers": layers}
-    yield from _member("manifest.json", io.BytesIO(json.dumps([entry]).encode()))
-    yield _END
-
-
-def for_podman(archive: str, image: LoadableImage, name: str) -> Iterator[bytes]:
-    """An archive of this image alone, called `name` (`host/path:tag`), that Podman loads; piece by piece."""
-    yield from _alone(archive, image, {_NAME: name})
-    yield _END
-
-
-def _alone(archive: str, image: LoadableImage, annotations: Mapping[str, str]) -> Iterator[bytes]:
-    """The members of an OCI archive of one image."""
+def packed(archive: str, image: LoadableImage, name: str, engine: EngineName) -> Iterator[bytes]:
+    """An archive of this image alone, called `name` (`host/path:tag`), that the engine loads; in pieces."""
+    docker = engine == "docker"
+    annotations = {_CONTAINERD_NAME: name, _NAME: name.rpartition(":")[2]} if docker else {_NAME: name}
     with _opened(archive) as layout:
         index = layout.index()
         descriptor = _descriptor(index, image.digest).model_copy(update={"annotations": annotations})
@@ -204,6 +191,11 @@ def _alone(archive: str, image: LoadableImage, annotations: Mapping[str, str]) -
         yield from _member("oci-layout", io.BytesIO(b'{"imageLayoutVersion": "1.0.0"}'))
         for path in sorted(map(_path, {image.digest, image.configuration, *image.layers})):
             yield from _member(path, layout.file(path))
+    if docker:
+        layers = [*map(_path, image.layers)]
+        entry = {"Config": _path(image.configuration), "RepoTags": [name], "Layers": layers}
+        yield from _member("manifest.json", io.BytesIO(json.dumps([entry]).encode()))
+    yield _END
 
 
 def _descriptor(index: _Index, digest: str) -> _Descriptor:

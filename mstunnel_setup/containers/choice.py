@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from typing_extensions import override
 
@@ -47,11 +47,10 @@ class EngineChoice:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChooseEngine(Action):
     """Record the engine: containers and images of one engine are unknown to the other."""
 
-    kind: ClassVar[str] = "choose-engine"
+    kind = "choose-engine"
     engine: EngineName
     reason: str
 

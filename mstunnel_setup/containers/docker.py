@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
@@ -56,7 +56,6 @@ class DockerEngine(ContainerEngine):
 
     name: ClassVar[EngineName] = "docker"
     failures = (*READ_FAILURES, DockerException)
-    packed = archives.for_docker
 
     def __init__(
         self, client: APIClient, address: str, processes: Processes, clock: Clock, command: tuple[str, ...]
@@ -75,7 +74,7 @@ class DockerEngine(ContainerEngine):
         """The image here that runs as `reference`: fetched by digest, or loaded and named after it."""
         _, digest = split_reference(reference)
         for name in (reference, digest_tag(reference)):
-            found = self._inspected(name)
+            found = self._inspected("image", name)
             if found is not None:
                 return Image(name, digest, str(found["Id"]), engine_time(str(found.get("Created", ""))))
         return None
@@ -133,13 +132,13 @@ class DockerEngine(ContainerEngine):
 
     @override
     def inspect(self, name: str) -> ContainerState | None:
-        found = self._container(name)
+        found = self._inspected("container", name)
         return None if found is None else container_state(found)
 
     @override
     def probe(self, name: str) -> bool:
         """Run the health check of a running container now, before Docker does."""
-        found = self._container(name) or {}
+        found = self._inspected("container", name) or {}
         test = (found.get("Config", {}).get("Healthcheck") or {}).get("Test") or [""]
         command = ("sh", "-c", *test[1:]) if test[0] == "CMD-SHELL" else tuple(test[1:])
         return bool(command) and self.execute(name, command, 120.0).code == 0
@@ -169,21 +168,16 @@ class DockerEngine(ContainerEngine):
 
     @override
     def _loaded(self, image: archives.LoadableImage, name: str) -> Image | None:
-        found = self._inspected(name)
+        found = self._inspected("image", name)
         # Docker's newer image store names images by the digest of the manifest.
         if found is None or found["Id"] not in (image.configuration, image.digest):
             return None
         return Image(name, image.digest, str(found["Id"]))
 
-    def _container(self, name: str) -> Mapping[str, Any] | None:
-        with self._explained(ENGINE_FAILED, operation=f"inspect the container {name}"), suppress(NotFound):
-            found: Mapping[str, Any] = self._client.inspect_container(name)
-            return found
-        return None
-
-    def _inspected(self, name: str) -> Mapping[str, Any] | None:
-        with self._explained(ENGINE_FAILED, operation=f"inspect the image {name}"), suppress(NotFound):
-            found: Mapping[str, Any] = self._client.inspect_image(name)
+    def _inspected(self, kind: Literal["container", "image"], name: str) -> Mapping[str, Any] | None:
+        inspect = self._client.inspect_image if kind == "image" else self._client.inspect_container
+        with self._explained(ENGINE_FAILED, operation=f"inspect the {kind} {name}"), suppress(NotFound):
+            found: Mapping[str, Any] = inspect(name)
             return found
         return None
 

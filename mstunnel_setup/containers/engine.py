@@ -3,7 +3,7 @@
 import os
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -145,8 +145,6 @@ class ContainerEngine(ABC):
     name: ClassVar[EngineName]
     failures: ClassVar[tuple[type[Exception], ...]]
     """What the library raises."""
-    packed: ClassVar[Callable[[str, archives.LoadableImage, str], Iterator[bytes]]]
-    """Makes the archive that the engine loads, of an archive, an image in it, and the name it gets."""
 
     def __init__(self, processes: Processes, clock: Clock, command: tuple[str, ...]) -> None:
         self._processes = processes
@@ -270,7 +268,7 @@ class ContainerEngine(ABC):
 
         def counted() -> Iterator[bytes]:
             sent = 0
-            for piece in type(self).packed(archive, image, name):
+            for piece in archives.packed(archive, image, name, self.name):
                 yield piece
                 # The headers of the members are counted too.
                 sent = min(size, sent + len(piece))

@@ -43,7 +43,6 @@ class PodmanEngine(ContainerEngine):
 
     name: ClassVar[EngineName] = "podman"
     failures = (*READ_FAILURES, PodmanError)
-    packed = archives.for_podman
 
     def __init__(
         self, address: str, processes: Processes, clock: Clock, command: tuple[str, ...], version: str

@@ -1,9 +1,12 @@
 """The container specification, from which Quadlet files, units and engine calls are made."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator
+from pydantic.dataclasses import dataclass
 
 from mstunnel_setup.base.errors import EngineError
 
@@ -23,60 +26,84 @@ CONFIGURATION_LABEL = "org.mstunnel.configuration"
 DIGEST_LABEL = "org.mstunnel.digest"
 """Label with the digest of the image, for engines that do not keep it."""
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _REFERENCE = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}")
-_DEVICE = re.compile(r"/dev/[\w./-]+")
-_CAPABILITY = re.compile(r"[A-Z][A-Z_]*")
-_SYSCTL = re.compile(r"[a-z0-9_.-]+")
-_LABEL = re.compile(r"[a-zA-Z0-9._/-]+")
-_LEVEL = re.compile(r"s\d+(:c\d+(,c\d+)*)?")
-_OPTION = re.compile(r"[\w=.-]+")
-# Longest stop timeout; calls to the engine must not take longer than two minutes.
-_LONGEST_STOP = 90
-_HIGHEST_PORT = 65535
-_HIGHEST_ID = 65535
+
+
+def _require(what: str, value: object, *, ok: bool) -> None:
+    if not ok:
+        raise EngineError(
+            "container-spec",
+            "{value!r} is not a valid {option} of a container",
+            hint="Correct the setting that this value comes from.",
+            value=str(value),
+            option=what,
+        )
+
+
+def _valid(what: str, holds: Callable[[Any], object]) -> AfterValidator:
+    """A value for which `holds` is true; `what` is its name in the error."""
+
+    def checked(value: object) -> object:
+        _require(what, value, ok=bool(holds(value)))
+        return value
+
+    return AfterValidator(checked)
+
+
+def _matching(what: str, pattern: str) -> AfterValidator:
+    return _valid(what, re.compile(pattern).fullmatch)
+
+
+def _is_path(value: str) -> bool:
+    return value.isprintable() and value.startswith("/") and ":" not in value
+
+
+def _path(what: str) -> AfterValidator:
+    return _valid(what, _is_path)
+
+
+def _is_description(value: str) -> bool:
+    # A backslash at the end of a line continues it in unit files.
+    return value.isprintable() and "\\" not in value and value.strip() == value != ""
+
+
+def _is_sysctl_value(value: str) -> bool:
+    # Podman's generator mishandles these: it drops the line, or doubles them.
+    return value.isprintable() and not {'"', "\\"} & set(value)
+
+
+_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
+_OPTION = r"[\w=.-]+"
+_Port = Annotated[int, _valid("port", range(1, 65536).__contains__)]
+_Id = Annotated[int, _valid("user or group", range(65536).__contains__)]
+_OptionalPath = Annotated[str, _valid("path", lambda path: not path or _is_path(path))]
+_Seconds = Annotated[int, _valid("health check", lambda seconds: seconds > 0)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Volume:
     """A bind mount: a path of the host (absolute) at `container`; `options` as `ro`, `z`."""
 
-    host: str
-    container: str
-    options: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse values that no engine accepts."""
-        for path in (self.host, self.container):
-            _absolute("volume", path)
-        _matching("volume option", _OPTION, self.options)
+    host: Annotated[str, _path("volume")]
+    container: Annotated[str, _path("volume")]
+    options: tuple[Annotated[str, _matching("volume option", _OPTION)], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tmpfs:
     """A tmpfs at `path`; `options` as `size=16m`, `mode=0700`."""
 
-    path: str
-    options: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse values that no engine accepts."""
-        _absolute("tmpfs", self.path)
-        _matching("tmpfs option", _OPTION, self.options)
+    path: Annotated[str, _path("tmpfs")]
+    options: tuple[Annotated[str, _matching("tmpfs option", _OPTION)], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
     """A published port: a port of the host (all addresses) and the port of the container."""
 
-    host: int
-    container: int
+    host: _Port
+    container: _Port
     protocol: Protocol = "tcp"
-
-    def __post_init__(self) -> None:
-        """Refuse numbers outside 1-65535."""
-        for number in (self.host, self.container):
-            _require("port", str(number), ok=0 < number <= _HIGHEST_PORT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,21 +114,15 @@ class HealthCheck:
     Docker does not know that.
     """
 
-    command: tuple[str, ...]
-    interval: int = 30
-    timeout: int = 10
-    retries: int = 3
-    start_period: int = 0
+    command: Annotated[
+        tuple[str, ...],
+        _valid("health check", lambda words: words != () and all(map(str.isprintable, words))),
+    ]
+    interval: _Seconds = 30
+    timeout: _Seconds = 10
+    retries: _Seconds = 3
+    start_period: Annotated[int, _valid("health check start period", lambda seconds: seconds >= 0)] = 0
     kill: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse empty commands and control characters."""
-        _require("health check", " ".join(self.command), ok=bool(self.command))
-        for word in self.command:
-            _visible("health check", word)
-        for number in (self.interval, self.timeout, self.retries):
-            _require("health check", str(number), ok=number > 0)
-        _require("health check start period", str(self.start_period), ok=self.start_period >= 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,62 +142,41 @@ class ContainerSpec:
     Raises EngineError `container-spec` for a value that an engine or systemd could misread.
     """
 
-    name: str
-    image: str
-    description: str
+    name: Annotated[str, _matching("container name", _NAME)]
+    image: Annotated[str, _valid("image", _REFERENCE.fullmatch)]
+    description: Annotated[str, _valid("description", _is_description)]
     local_name: str = ""
-    user: int = 0
-    group: int = 0
-    environment_files: tuple[str, ...] = ()
+    user: _Id = 0
+    group: _Id = 0
+    environment_files: tuple[Annotated[str, _path("environment file")], ...] = ()
     volumes: tuple[Volume, ...] = ()
-    devices: tuple[str, ...] = ()
-    capabilities: tuple[str, ...] = ()
+    devices: tuple[Annotated[str, _matching("device", r"/dev/[\w./-]+")], ...] = ()
+    capabilities: tuple[Annotated[str, _matching("capability", r"[A-Z][A-Z_]*")], ...] = ()
     network: Network = ""
-    ipv6_network: str = ""
-    hooks: str = ""
-    resolver: str = ""
+    ipv6_network: Annotated[str, _matching("network", f"({_NAME})?")] = ""
+    hooks: _OptionalPath = ""
+    resolver: _OptionalPath = ""
     ports: tuple[Port, ...] = ()
-    sysctls: Mapping[str, str] = field(default_factory=dict)
+    sysctls: Mapping[
+        Annotated[str, _matching("sysctl", r"[a-z0-9_.-]+")],
+        Annotated[str, _valid("sysctl value", _is_sysctl_value)],
+    ] = field(default_factory=dict)
     read_only: bool = True
     tmpfs: tuple[Tmpfs, ...] = ()
     health: HealthCheck | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    pids_limit: int | None = None
-    stop_timeout: int = 10
-    log_tag: str = ""
-    selinux_level: str = ""
+    labels: Mapping[
+        Annotated[str, _matching("label", r"[a-zA-Z0-9._/-]+"), _valid("label", MANAGED_LABEL.__ne__)],
+        Annotated[str, _valid("label value", str.isprintable)],
+    ] = field(default_factory=dict)
+    pids_limit: Annotated[int | None, _valid("process limit", lambda most: most is None or most > 0)] = None
+    # Calls to the engine must not take longer than two minutes.
+    stop_timeout: Annotated[int, _valid("stop timeout", range(91).__contains__)] = 10
+    log_tag: Annotated[str, _matching("log tag", f"({_NAME})?")] = ""
+    selinux_level: Annotated[str, _matching("SELinux level", r"(s\d+(:c\d+(,c\d+)*)?)?")] = ""
 
     def __post_init__(self) -> None:
-        """Check every value."""
-        _matching("container name", _NAME, [self.name])
-        check_reference(self.image)
+        """Refuse another name of the image than those that this program gives it."""
         _require("image", self.local_name, ok=self.local_name in ("", self.image, digest_tag(self.image)))
-        _matching("network", _NAME, filter(None, [self.ipv6_network]))
-        _matching("log tag", _NAME, [self.log_tag or self.name])
-        _matching("SELinux level", _LEVEL, filter(None, [self.selinux_level]))
-        _visible("description", self.description)
-        # A backslash at the end of a line continues it in unit files.
-        _require("description", self.description, ok="\\" not in self.description)
-        _require("description", self.description, ok=self.description.strip() == self.description != "")
-        for path in self.environment_files:
-            _absolute("environment file", path)
-        for path in filter(None, (self.hooks, self.resolver)):
-            _absolute("path", path)
-        for number in (self.user, self.group):
-            _require("user or group", str(number), ok=0 <= number <= _HIGHEST_ID)
-        _matching("device", _DEVICE, self.devices)
-        _matching("capability", _CAPABILITY, self.capabilities)
-        _matching("sysctl", _SYSCTL, self.sysctls)
-        for value in self.sysctls.values():
-            _visible("sysctl value", value)
-            # Podman's generator mishandles these: it drops the line, or doubles them.
-            _require("sysctl value", value, ok=not {'"', "\\"} & set(value))
-        _matching("label", _LABEL, self.labels)
-        for value in self.labels.values():
-            _visible("label value", value)
-        _require("label", MANAGED_LABEL, ok=MANAGED_LABEL not in self.labels)
-        _require("process limit", str(self.pids_limit), ok=self.pids_limit is None or self.pids_limit > 0)
-        _require("stop timeout", str(self.stop_timeout), ok=0 <= self.stop_timeout <= _LONGEST_STOP)
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -198,7 +198,7 @@ class ContainerSpec:
 
 def check_reference(reference: str) -> None:
     """Raise EngineError `container-spec` unless `reference` is `host/name@sha256:digest` without a tag."""
-    _matching("image", _REFERENCE, [reference])
+    _require("image", reference, ok=_REFERENCE.fullmatch(reference) is not None)
 
 
 def split_reference(reference: str) -> tuple[str, str]:
@@ -215,31 +215,6 @@ def digest_tag(reference: str) -> str:
     """The tag for an image whose archive has another name: the start of its digest."""
     name, digest = split_reference(reference)
     return f"{name}:sha256-{digest.removeprefix('sha256:')[:12]}"
-
-
-def _absolute(what: str, path: str) -> None:
-    _visible(what, path)
-    _require(what, path, ok=path.startswith("/") and ":" not in path)
-
-
-def _visible(what: str, value: str) -> None:
-    _require(what, value, ok=value.isprintable())
-
-
-def _matching(what: str, pattern: re.Pattern[str], values: Iterable[str]) -> None:
-    for value in values:
-        _require(what, value, ok=pattern.fullmatch(value) is not None)
-
-
-def _require(what: str, value: str, *, ok: bool) -> None:
-    if not ok:
-        raise EngineError(
-            "container-spec",
-            "{value!r} is not a valid {option} of a container",
-            hint="Correct the setting that this value comes from.",
-            value=value,
-            option=what,
-        )
 
 
 def no_progress(_fetched: int, _known: int) -> None:

@@ -10,7 +10,6 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.exchange.status_file import PlainText, SyncFailure
 from mstunnel_setup.io import messages
-from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
 from mstunnel_setup.tenant.wire import HealthThreshold
@@ -103,13 +102,9 @@ class HealthReport(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False):
 
 def write_health(files: Files, report: HealthReport) -> None:
     """Replace the report."""
-    files.make_directories(paths.AGENT_STATE)
-    files.write(REPORT, report.model_dump_json(indent=2).encode() + b"\n")
+    messages.write(files, REPORT, report)
 
 
 def read_health(files: Files) -> HealthReport | None:
-    """The last report, None when there is none that can be read: the agent may have put anything there."""
-    try:
-        return messages.read(files, REPORT, HealthReport)
-    except FileError:
-        return None
+    """The last report, None when there is none that can be read."""
+    return messages.read_valid(files, REPORT, HealthReport)

@@ -200,10 +200,7 @@ def write_reply(files: Files, reply: Reply) -> None:
 
 def last_reply(files: Files, kind: RequestKind) -> Reply | None:
     """The last reply; None when there is no valid one."""
-    try:
-        found = messages.read(files, kind.reply, Reply)
-    except FileError:
-        return None
+    found = messages.read_valid(files, kind.reply, Reply)
     return found if found is not None and found.kind is kind else None
 
 

@@ -164,9 +164,8 @@ def _settings(content: bytes) -> _FeedSettings:
 
 def read_feed_record(files: Files) -> FeedRecord | None:
     """What was seen of the feed; None when nothing was, or the file is damaged: a refresh begins again."""
-    content = files.read(FEED_RECORD)
     try:
-        return None if content is None else FeedRecord.model_validate_json(content)
+        return FeedRecord.model_validate_json(files.read(FEED_RECORD) or b"")
     except ValidationError:
         return None
 

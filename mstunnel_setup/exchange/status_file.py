@@ -10,7 +10,6 @@ from pydantic import AfterValidator, BaseModel, Field
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io import messages
-from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
 
@@ -58,16 +57,12 @@ class AgentCondition:
 
 def write_status(files: Files, status: AgentStatus) -> None:
     """Replace the status file; that of another container counts for nothing, so it needs no version."""
-    files.make_directories(paths.AGENT_STATE)
-    files.write(STATUS, status.model_dump_json(indent=2).encode() + b"\n")
+    messages.write(files, STATUS, status)
 
 
 def read_status(files: Files) -> AgentStatus | None:
     """The status of the agent in this container, or None when there is none that can be read."""
-    try:
-        found = messages.read(files, STATUS, AgentStatus)
-    except FileError:
-        return None
+    found = messages.read_valid(files, STATUS, AgentStatus)
     return found if found is not None and found.container == platform.node() else None
 
 

@@ -15,7 +15,6 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.io import messages
-from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
 
@@ -113,11 +112,15 @@ class UpgradePolicy:
 
 @dataclass(frozen=True)
 class UpgradeDecision:
-    """Whether to begin now; `code` and `reason` explain it."""
+    """Whether to begin now, and why."""
 
-    begin: bool
     code: str
     reason: str
+
+    @property
+    def begin(self) -> bool:
+        """Whether this server upgrades now."""
+        return self.code == "begin"
 
 
 def decide(
@@ -135,20 +138,20 @@ def decide(
     `held`: an administrator chose another release.
     """
     if target is None:
-        return _wait("no-release", "no release is known")
+        return UpgradeDecision("no-release", "no release is known")
     if own.digests == target.digests:
-        return _wait("up-to-date", f"release {target.name} is running")
+        return UpgradeDecision("up-to-date", f"release {target.name} is running")
     if target.digests in failed:
         again = "run `mst-cli upgrade apply` to try again"
-        return _wait("failed-before", f"release {target.name} has failed on this server; {again}")
+        return UpgradeDecision("failed-before", f"release {target.name} has failed on this server; {again}")
     if held:
         take = "run `mst-cli upgrade apply` to install it"
-        return _wait("held", f"an administrator chose another release than {target.name}; {take}")
+        return UpgradeDecision("held", f"an administrator chose another release than {target.name}; {take}")
     return (
         _permitted(site, others, target, now)
         or _in_turn(own, [other for other in others if other.present(now)], target)
         or _in_slot(site.window or _ALWAYS, own, others, now)
-        or UpgradeDecision(begin=True, code="begin", reason=text("release {name} is next", name=target.name))
+        or UpgradeDecision("begin", text("release {name} is next", name=target.name))
     )
 
 
@@ -168,11 +171,11 @@ def _permitted(
                 name=target.name,
                 by_hand=by_hand,
             )
-        return _wait("approval-missing", reason)
+        return UpgradeDecision("approval-missing", reason)
     # An upgrade cycle that has begun continues after the end of the window.
     begun = any(other.status == "upgrading" or other.digests == target.digests for other in others)
     if site.window is not None and not begun and not site.window.contains(now):
-        return _wait(
+        return UpgradeDecision(
             "window-closed", f"the maintenance window opens at {site.window.opens(now):%Y-%m-%d %H:%M} UTC"
         )
     return None
@@ -182,14 +185,14 @@ def _in_turn(own: Member, others: Sequence[Member], target: Release) -> UpgradeD
     """The reason when another server of the site comes first."""
     for other in others:
         if other.status == "upgrading":
-            return _wait("other-upgrading", f"{other.name} is being upgraded")
+            return UpgradeDecision("other-upgrading", f"{other.name} is being upgraded")
         if other.status == "failed":
-            return _wait("other-failed", f"the upgrade of {other.name} failed; check it first")
+            return UpgradeDecision("other-failed", f"the upgrade of {other.name} failed; check it first")
         if other.digests == target.digests and other.status not in ("healthy", "warning"):
-            return _wait("other-settling", f"{other.name} was upgraded and is not healthy yet")
+            return UpgradeDecision("other-settling", f"{other.name} was upgraded and is not healthy yet")
     before = [other for other in others if other.digests not in (None, target.digests) and other.id < own.id]
     if before:
-        return _wait("turn", f"{min(before, key=lambda other: other.id).name} comes first")
+        return UpgradeDecision("turn", f"{min(before, key=lambda other: other.id).name} comes first")
     return None
 
 
@@ -207,11 +210,9 @@ def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetim
     early = slot == window.slot(now + _SLOT / 2, _SLOT)
     if slot is not None and early and slot % len(order) == order.index(own.id):
         return None
-    return _wait("slot", f"the tenant does not show the release of {min(unknown)}; waiting for a time slot")
-
-
-def _wait(code: str, reason: str) -> UpgradeDecision:
-    return UpgradeDecision(begin=False, code=code, reason=reason)
+    return UpgradeDecision(
+        "slot", f"the tenant does not show the release of {min(unknown)}; waiting for a time slot"
+    )
 
 
 STANDING: Final = f"{paths.AGENT_STATE}/upgrade.json"
@@ -255,13 +256,9 @@ def standing(
 
 def write_standing(files: Files, found: LastDecision) -> None:
     """Replace the file. Raises FileError."""
-    files.make_directories(paths.AGENT_STATE)
-    files.write(STANDING, found.model_dump_json(indent=2).encode() + b"\n")
+    messages.write(files, STANDING, found)
 
 
 def read_standing(files: Files) -> LastDecision | None:
-    """The last decision; None when there is no valid one (the file belongs to the agent)."""
-    try:
-        return messages.read(files, STANDING, LastDecision, _LARGEST)
-    except FileError:
-        return None
+    """The last decision; None when there is no valid one."""
+    return messages.read_valid(files, STANDING, LastDecision, _LARGEST)

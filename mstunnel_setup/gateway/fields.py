@@ -194,52 +194,31 @@ def _line(field: str, value: object) -> str:
 
 
 _LARGEST: Final = 2**31 - 1
-_SECONDS: Final = range(_LARGEST)
-_COUNT: Final = range(_LARGEST)
 
 LONGEST_DRAIN: Final = 60
 """Seconds for which a gateway that is stopped may let its sessions go on (`server-drain-ms`)."""
 
+_SECONDS: Final = (
+    *("auth-timeout", "ban-reset-time", "cookie-timeout", "dpd", "idle-timeout", "keepalive"),
+    *("min-reauth-time", "mobile-dpd", "mobile-idle-timeout", "rekey-time", "session-timeout"),
+    *("stats-report-time", "switch-to-tcp-timeout"),
+)
+_COUNTS: Final = (
+    *("ban-points-connection", "ban-points-wrong-password", "max-ban-score", "max-clients"),
+    *("max-same-clients", "output-buffer", "rate-limit-ms", "rx-data-per-sec", "tx-data-per-sec"),
+)
 NUMBERS: Final[Mapping[str, range]] = {
-    "auth-timeout": _SECONDS,
-    "ban-points-connection": _COUNT,
-    "ban-points-wrong-password": _COUNT,
-    "ban-reset-time": _SECONDS,
-    "cookie-timeout": _SECONDS,
-    "dpd": _SECONDS,
-    "idle-timeout": _SECONDS,
-    "keepalive": _SECONDS,
-    "max-ban-score": _COUNT,
-    "max-clients": _COUNT,
-    "max-same-clients": _COUNT,
-    "min-reauth-time": _SECONDS,
-    "mobile-dpd": _SECONDS,
-    "mobile-idle-timeout": _SECONDS,
+    **dict.fromkeys((*_SECONDS, *_COUNTS), range(_LARGEST)),
     "mtu": range(576, 16385),
-    "output-buffer": _COUNT,
-    "rate-limit-ms": _COUNT,
-    "rekey-time": _SECONDS,
-    "rx-data-per-sec": _COUNT,
     "server-drain-ms": range(1000 * LONGEST_DRAIN + 1),
-    "session-timeout": _SECONDS,
-    "stats-report-time": _SECONDS,
-    "switch-to-tcp-timeout": _SECONDS,
-    "tx-data-per-sec": _COUNT,
 }
 """Settings that are whole numbers, with their ranges."""
 
 SWITCHES: Final = frozenset(
-    {
-        "client-bypass-protocol",
-        "compression",
-        "deny-roaming",
-        "dtls-legacy",
-        "persistent-cookies",
-        "ping-leases",
-        "predictable-ips",
-        "try-mtu-discovery",
-        "tunnel-all-dns",
-    }
+    (
+        *("client-bypass-protocol", "compression", "deny-roaming", "dtls-legacy", "persistent-cookies"),
+        *("ping-leases", "predictable-ips", "try-mtu-discovery", "tunnel-all-dns"),
+    )
 )
 """Settings that are true or false."""
 

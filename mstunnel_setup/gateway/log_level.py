@@ -8,6 +8,7 @@ over or the file is removed.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -17,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.gateway.ocserv_conf import HIGHEST_LEVEL, HIGHEST_WITH_PASSWORDS, debug_level
+from mstunnel_setup.gateway.options import served_settings
 from mstunnel_setup.io.files import Files
 
 VERBOSE_HOURS: Final = 8
@@ -24,7 +26,7 @@ VERBOSE_HOURS: Final = 8
 
 _VERBOSE_SETTINGS: Final = ("mst_verbose_log", "mst_log_verbose")
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
-_LINE: Final = re.compile(rb"^log-level = (\d{1,5})$", re.MULTILINE)
+_LINE: Final = re.compile(rb"^log-level = \d{1,5}$", re.MULTILINE)
 
 
 class _Verbose(BaseModel, frozen=True, extra="forbid"):
@@ -50,7 +52,11 @@ def log_level(files: Files, settings: Mapping[str, str], now: datetime) -> LogLe
     asks_radius = files.state(paths.RADIUS_CLIENT) is not None
     highest = HIGHEST_WITH_PASSWORDS if asks_radius else HIGHEST_LEVEL
     wanted = HIGHEST_LEVEL if is_verbose(settings) else debug_level(settings.get("DEBUG_LEVEL", ""))
-    usual, verbose = min(wanted, highest), _verbose(files)
+    usual = min(wanted, highest)
+    verbose = None
+    # A damaged file, or one of a newer release, must not stop the gateway.
+    with suppress(ValidationError, OverflowError):
+        verbose = _Verbose.model_validate_json(files.read(paths.LOG_LEVEL) or b"")
     if verbose is None or verbose.until <= now:
         return LogLevel(usual, usual)
     return LogLevel(min(max(verbose.level, usual), highest), usual, verbose.until)
@@ -63,8 +69,7 @@ def is_verbose(settings: Mapping[str, str]) -> bool:
 
 def served_level(configuration: bytes) -> int | None:
     """The level in the text of an `ocserv.conf`; None when it names none."""
-    found = _LINE.search(configuration)
-    return whole_number(found[1].decode()) if found else None
+    return whole_number(served_settings(configuration).get("log-level", [""])[0], 5)
 
 
 def with_level(configuration: bytes, level: int) -> bytes:
@@ -76,11 +81,3 @@ def begin_verbose(files: Files, until: datetime) -> None:
     """Log at the highest level until then."""
     content = _Verbose(level=HIGHEST_LEVEL, until=until).model_dump_json()
     files.write(paths.LOG_LEVEL, f"{content}\n".encode(), 0o644)
-
-
-def _verbose(files: Files) -> _Verbose | None:
-    content = files.read(paths.LOG_LEVEL)
-    try:
-        return None if content is None else _Verbose.model_validate_json(content)
-    except (ValidationError, OverflowError):
-        return None  # a damaged file, or one of a newer release, must not stop the gateway

@@ -11,7 +11,12 @@ from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway.configuration import EVERYTHING, ServerConfiguration
 from mstunnel_setup.gateway.fields import Network
-from mstunnel_setup.gateway.options import SETTINGS_UNREADABLE, Authentication, GatewayOptions
+from mstunnel_setup.gateway.options import (
+    SETTINGS_UNREADABLE,
+    Authentication,
+    GatewayOptions,
+    served_settings,
+)
 from mstunnel_setup.io.files import Files
 
 CONFIGURATION_MODE: Final = 0o644
@@ -30,7 +35,7 @@ section 6, rule 5). It is part of `configuration.OWN_NETWORKS`; `images/gateway/
 nothing of it.
 """
 
-_PORT: Final = re.compile(rb"^((?:tcp|udp)-port) = (\d{1,5})$", re.MULTILINE)
+_PORT: Final = re.compile(rb"^((?:tcp|udp)-port) = \d{1,5}$", re.MULTILINE)
 HIGHEST_LEVEL: Final = 4
 """Higher levels of ocserv log what users do (8 and 9)."""
 
@@ -93,8 +98,8 @@ def ocserv_conf(
 
 def served_port(configuration: bytes) -> int | None:
     """The port in the text of an `ocserv.conf`; None when it names none."""
-    found = _PORT.search(configuration)
-    return whole_number(found[2].decode()) if found else None
+    served = served_settings(configuration)
+    return whole_number((served.get("tcp-port") or served.get("udp-port") or [""])[0], 5)
 
 
 def with_port(configuration: bytes, port: int) -> bytes:
@@ -104,7 +109,7 @@ def with_port(configuration: bytes, port: int) -> bytes:
 
 def served_proxy_protocol(configuration: bytes) -> bool:
     """Whether a gateway with this text of `ocserv.conf` expects the PROXY protocol."""
-    return b"listen-proxy-proto = true" in configuration.splitlines()
+    return served_settings(configuration).get("listen-proxy-proto") == ["true"]
 
 
 def port_in_use(files: Files) -> int:
@@ -120,7 +125,6 @@ def port_in_use(files: Files) -> int:
 
 
 Address: TypeAlias = IPv4Address | IPv6Address
-_SETTING: Final = re.compile(r"^([a-z0-9-]+) = (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -167,9 +171,7 @@ class TunnelSettings:
 
 def read_tunnel_settings(configuration: bytes) -> TunnelSettings | None:
     """What the text of an `ocserv.conf` serves; None for one that is not ours or was damaged."""
-    settings: dict[str, list[str]] = {}
-    for name, value in _SETTING.findall(configuration.decode(errors="replace")):
-        settings.setdefault(name, []).append(value.strip('"'))
+    settings = served_settings(configuration)
     try:
         devices = f"{settings['ipv4-network'][0]}/{settings['ipv4-netmask'][0]}"
         devices_6 = (network for network in settings.get("ipv6-network", ()) if network != DEAD_END_NETWORK)

@@ -61,7 +61,15 @@ class GatewayOptions(BaseModel, frozen=True, extra="ignore"):
         return self.certificate_too or self.authentication is Authentication.CERTIFICATE
 
 
-_SETTING: Final = re.compile(r"^(auth|enable-auth|crl|listen-proxy-proto) = (.*)$", re.MULTILINE)
+_SETTING: Final = re.compile(r"^([a-z0-9-]+) = (.*)$", re.MULTILINE)
+
+
+def served_settings(configuration: bytes) -> dict[str, list[str]]:
+    """The values of each setting in the text of an `ocserv.conf`, without quotes around them."""
+    settings: dict[str, list[str]] = {}
+    for name, value in _SETTING.findall(configuration.decode(errors="replace")):
+        settings.setdefault(name, []).append(value.strip('"'))
+    return settings
 
 
 def read_gateway_options(files: Files) -> GatewayOptions:
@@ -73,16 +81,15 @@ def read_gateway_options(files: Files) -> GatewayOptions:
     try:
         return GatewayOptions.model_validate_json(files.read(paths.GATEWAY_SETTINGS) or b"")
     except (ValidationError, UsageError):
-        served = (files.read(paths.OCSERV_CONF) or b"").decode(errors="replace")
-    rendered = {name: value.strip('"') for name, value in _SETTING.findall(served)}
-    if "auth" not in rendered:
+        served = served_settings(files.read(paths.OCSERV_CONF) or b"")
+    if "auth" not in served:
         raise SETTINGS_UNREADABLE(
             path=paths.GATEWAY_SETTINGS, reason=text("nor does ocserv.conf show the settings")
         )
     balancers = (files.read(paths.BALANCERS) or b"").decode().split()
     return GatewayOptions(
-        authentication=Authentication(rendered["auth"].partition("[")[0]),
-        certificate_too=rendered.get("enable-auth") == Authentication.CERTIFICATE,
-        revocation_list="crl" in rendered,
-        balancers=tuple(balancers) if rendered.get("listen-proxy-proto") == "true" else (),
+        authentication=Authentication(served["auth"][-1].partition("[")[0]),
+        certificate_too=served.get("enable-auth", [""])[-1] == Authentication.CERTIFICATE,
+        revocation_list="crl" in served,
+        balancers=tuple(balancers) if served.get("listen-proxy-proto") == ["true"] else (),
     )

@@ -10,9 +10,16 @@ from functools import cache
 from importlib.resources import files as package_files
 from typing import Final
 
+from mstunnel_setup.base.errors import TenantError
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import text
+from mstunnel_setup.exchange.status_file import SyncFailure
 
 AGENT_LOGS: Final = text("`mst-cli agent logs --tail 20` shows why.")
+ENROL_AGAIN: Final = text("Run `mst-cli reenroll`; site and certificate stay.")
+
+# Of these errors of the agent our own hints are for an installation.
+_UNKNOWN_IDENTITY: Final = ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong")
 
 
 @cache
@@ -24,3 +31,24 @@ def agent_hints() -> Mapping[str, str]:
     file = package_files("mstunnel_setup") / "data/agent-hints.json"
     hints: Mapping[str, str] = json.loads(file.read_text("utf-8"))
     return hints
+
+
+def agent_problem(error: SyncFailure) -> Problem:
+    """What the agent fails at, in its words, and what to do about it in ours.
+
+    A code that we do not declare is not passed on: it is `agent-problem`.
+    """
+    found = TenantError(
+        "agent-problem",
+        "the agent cannot sync with the tenant: {reason}",
+        hint="`mst-cli agent logs --tail 20` shows why.",
+        reason=error.message,
+    )
+    code = error.code if error.code in agent_hints() else found.code
+    return Problem(code, found.message, fix_of(error))
+
+
+def fix_of(error: SyncFailure) -> str:
+    """How to fix an error of the agent, with a command in it."""
+    hint = ENROL_AGAIN if error.code in _UNKNOWN_IDENTITY else agent_hints().get(error.code, "")
+    return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()

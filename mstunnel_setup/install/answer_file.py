@@ -18,7 +18,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Verbatim, text, verbatim
-from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install import device_certificates
@@ -124,8 +124,7 @@ def _portable(receipt: Receipt, files: Files) -> dict[str, Any]:
     given: dict[str, Any] = {
         path: value for path, value in earlier_answers(receipt).items() if path not in _OF_THIS_SERVER
     }
-    joined = remembered(receipt, "joined-site")
-    if isinstance(joined, dict):
+    if joined := as_object(remembered(receipt, "joined-site")):
         given["site"] = joined["id"]
     if remembered(receipt, "accepted-eula"):
         given["eula"] = "accept"

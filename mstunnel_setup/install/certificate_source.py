@@ -53,7 +53,7 @@ def present(context: Context) -> IdentitySource | None:
     """What the answers name, else what is at a usual place; None when its files are not all there yet."""
     given = named(context)
     candidates = (given,) if given.paths[0] else usual(context)
-    return next((source for source in candidates if is_whole(context, source)), None)
+    return next((source for source in candidates if source.is_whole(context.host.files)), None)
 
 
 def in_use(context: Context) -> IdentitySource | None:
@@ -62,14 +62,9 @@ def in_use(context: Context) -> IdentitySource | None:
         return None
     if gone := missing_files(context):
         context.note(
-            text("Certificate: {paths} cannot be found; the one in use is kept.", paths=" and ".join(gone))
+            "Certificate: {paths} cannot be found; the one in use is kept.", paths=" and ".join(gone)
         )
     return generations.source(context.host.files, paths.ACTIVE)
-
-
-def is_whole(context: Context, source: IdentitySource) -> bool:
-    """Whether all files of `source` exist."""
-    return all(context.host.files.read_given(path) is not None for path in source.paths)
 
 
 def missing_files(context: Context) -> list[str]:
@@ -96,7 +91,7 @@ def load(context: Context, source: IdentitySource) -> Identity:
             if not (asks and error.code.startswith("pfx-passphrase")):
                 raise
             if error.code in ("pfx-passphrase-wrong", "pfx-passphrase-unneeded"):
-                context.prompter.say(text("{message}. {hint}", message=error.message, hint=error.hint))
+                context.prompter.say("{message}. {hint}", message=error.message, hint=error.hint)
         asks -= 1
         context.cache.passphrase = context.prompter.ask(
             text("Passphrase of {pfx}", pfx=source.pfx), secret=True
@@ -113,10 +108,7 @@ def wait(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -> Id
     if not context.prompter.interactive:
         raise CERTIFICATE_AWAITED(places=places)
     context.prompter.say(
-        text(
-            "Waiting for the TLS certificate: {context}. It is used as soon as it is complete.",
-            context=places,
-        )
+        "Waiting for the TLS certificate: {context}. It is used as soon as it is complete.", context=places
     )
     while _problem(context, judge) is not None:
         if path := context.prompter.ask_until(
@@ -156,7 +148,7 @@ def ask_again(context: Context, error: CertificateError) -> None:
     """Ask for another certificate than the one refused with `error`, which is raised unattended."""
     if not context.prompter.interactive:
         raise error
-    context.prompter.say(text("Certificate: {problem}", problem=with_hint(error.message, error.hint)))
+    context.prompter.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
     ask_for_another(context, error)
 
 
@@ -183,7 +175,7 @@ def ask_for_passphrase(context: Context, source: IdentitySource, error: SetupErr
     """Whether a person can type the passphrase in place of one whose file is missing or holds another."""
     if source.passphrase is None or not context.prompter.interactive:
         return False
-    context.prompter.say(text("Certificate: {problem}", problem=with_hint(error.message, error.hint)))
+    context.prompter.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
     _forget_passphrase(context)
     return True
 
@@ -226,7 +218,7 @@ def _typed_file(context: Context, path: str) -> bytes | None:
         return None
     if content is None:
         context.prompter.say(
-            text("There is no file {path}. Type its full path, such as /root/site.pfx.", path=path)
+            "There is no file {path}. Type its full path, such as /root/site.pfx.", path=path
         )
     return content
 

@@ -53,8 +53,13 @@ _NOT_OF_THE_GATEWAY = tuple(
 )
 _PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
 _TEMPORARY = Tmpfs(path="/tmp")  # noqa: S108 (inside the container)
-_NAME_SERVERS = Volume(host=paths.RESOLVER, container="/etc/resolv.conf", options=("ro", *_DATA_ONLY, _OURS))
 _IN_MEMORY = (Tmpfs(path="/run"), _TEMPORARY)
+
+
+def _mounted(host: str, container: str, *, writable: bool = False) -> Volume:
+    """A directory of ours in a container: nothing in it is a program or a device."""
+    access = () if writable else ("ro",)
+    return Volume(host=host, container=container, options=(*access, *_DATA_ONLY, _OURS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +108,10 @@ def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
         image=image,
         local_name=host.local_names.get(image, ""),
         volumes=(
-            Volume(
-                host=host.configuration, container=paths.CONFIGURATION, options=("ro", *_DATA_ONLY, _OURS)
-            ),
-            Volume(host=host.server_state, container=paths.SERVER_STATE_INSIDE, options=(*_DATA_ONLY, _OURS)),
+            _mounted(host.configuration, paths.CONFIGURATION),
+            _mounted(host.server_state, paths.SERVER_STATE_INSIDE, writable=True),
             *([Volume(host=host.journal, container=JOURNAL, options=("ro",))] if has_journal else []),
-            *((_NAME_SERVERS,) if host.resolver else ()),
+            *([_mounted(paths.RESOLVER, "/etc/resolv.conf")] if host.resolver else []),
         ),
         devices=(DEVICE,),
         capabilities=_SERVER_CAPABILITIES,
@@ -130,16 +133,9 @@ def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
             Tmpfs(path="/etc/ssl/certs", options=_ROOTS),
             *_NOT_OF_THE_GATEWAY,
         ),
-        health=HealthCheck(command=_HEALTH_COMMAND, interval=30, retries=2, start_period=20),
+        health=HealthCheck(command=_HEALTH_COMMAND, interval=60, retries=2, start_period=20),
         # A container keeps the port and the network that it was created with.
-        labels=_labels(
-            image,
-            host.environment,
-            str(listen_port),
-            network,
-            host.ipv6_network,
-            host.resolver,
-        ),
+        labels=_labels(image, host.environment, str(listen_port), network, host.ipv6_network, host.resolver),
         pids_limit=_SERVER_PROCESSES if host.limits_processes else None,
         stop_timeout=_SERVER_STOP,
     )
@@ -159,31 +155,21 @@ def agent(image: str, host: ContainerHost) -> ContainerSpec:
         local_name=host.local_names.get(image, ""),
         user=0 if host.rootless else paths.AGENT_USER,
         volumes=(
-            Volume(
-                host=host.configuration, container=paths.CONFIGURATION, options=("ro", *_DATA_ONLY, _OURS)
-            ),
+            _mounted(host.configuration, paths.CONFIGURATION),
             # Its own directories below the configuration.
             *(
-                Volume(
-                    host=f"{host.configuration}{directory.removeprefix(paths.CONFIGURATION)}",
-                    container=directory,
-                    options=(*_DATA_ONLY, _OURS),
-                )
-                for directory in (paths.AGENT_DIRECTORY, paths.INBOX)
+                _mounted(f"{host.configuration}{own.removeprefix(paths.CONFIGURATION)}", own, writable=True)
+                for own in (paths.AGENT_DIRECTORY, paths.INBOX)
             ),
-            Volume(host=host.agent_state, container=paths.AGENT_STATE_INSIDE, options=(*_DATA_ONLY, _OURS)),
+            _mounted(host.agent_state, paths.AGENT_STATE_INSIDE, writable=True),
             # What the gateway says about itself; the agent can ask nothing else of it.
-            Volume(
-                host=host.server_state,
-                container=paths.SERVER_STATE_INSIDE,
-                options=("ro", *_DATA_ONLY, _OURS),
-            ),
+            _mounted(host.server_state, paths.SERVER_STATE_INSIDE),
         ),
         network=host.network,
         ipv6_network=host.ipv6_network,
         tmpfs=_IN_MEMORY,
         # The watchdog of its loop. No session ends with it; a slow start must not count as a hang.
-        health=HealthCheck(command=_HEALTH_COMMAND, interval=60, start_period=120, kill=True),
+        health=HealthCheck(command=_HEALTH_COMMAND, interval=120, retries=2, start_period=120, kill=True),
         labels=_labels(image, host.environment, host.network, host.ipv6_network),
         pids_limit=_AGENT_PROCESSES if host.limits_processes else None,
     )

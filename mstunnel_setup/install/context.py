@@ -8,8 +8,8 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.base.errors import SetupError, UsageError
-from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import as_object
+from mstunnel_setup.base.text import sentence
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.containers.choice import engine_of
 from mstunnel_setup.io.operator import Prompter
@@ -112,6 +112,11 @@ class Context:
             bridge=self.answers.bridge or "",
         )
 
+    @property
+    def joined_site(self) -> JsonObject:
+        """The site that an earlier step joined: `id`, `name`, `public_address`; empty before it."""
+        return as_object(remembered(self.receipt, "joined-site"))
+
     def take(self, values: Mapping[str, object]) -> None:
         """Use what a person just answered, by setting path. Raises UsageError."""
         self.cache.answers = answered(self.answers, values)
@@ -136,17 +141,18 @@ class Context:
         """The same run with other answers."""
         return replace(self, cache=replace(self.cache, answers=answers))
 
-    def note(self, text: str) -> None:
+    def note(self, template: str, /, **values: object) -> None:
         """Announce something that several steps may find; it is shown once in a run."""
-        if text not in self.cache.noted:
-            self.cache.noted.add(text)
-            self.prompter.say(text)
+        said = sentence(template, values)
+        if said not in self.cache.noted:
+            self.cache.noted.add(said)
+            self.prompter.say(said)
 
     def fail(self, error: SetupError) -> None:
         """Raise the failed check, unless the administrator chose to ignore it by its code."""
         if error.code not in self.ignored_checks:
             raise error
-        self.note(text("Ignored (--ignore-check): {problem}", problem=error.message))
+        self.note("Ignored (--ignore-check): {problem}", problem=error.message)
 
     def secret(self, reference: SecretReference | None, *, may_be_empty: bool = False) -> str:
         """The secret that `reference` names; empty without one. Raises UsageError."""

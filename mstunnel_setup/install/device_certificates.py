@@ -11,7 +11,6 @@ from mstunnel_setup.actions.certificates import PlaceRevocations
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.base.errors import CertificateError, UsageError
-from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.device_authority import (
     device_authorities,
     judge_lists,
@@ -82,7 +81,7 @@ def placing(context: Context) -> Sequence[Action]:
             _authorities(context, path)
             context.take({_CA_FILE: path})
         except (CertificateError, UsageError) as error:
-            context.prompter.say(text("{message}. {hint}", message=error.message, hint=error.hint))
+            context.prompter.say("{message}. {hint}", message=error.message, hint=error.hint)
     authorities = _authorities(context, _given(context, _CA_FILE))
     pem = "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in authorities)
     actions: list[Action] = [WriteFile(path=DEVICE_AUTHORITY, text=pem)]

@@ -164,8 +164,6 @@ def run_lock(
     """
 
     def waiting() -> None:
-        operator.console.say(
-            text("Waiting for another run to end, at most {patience:.0f} s.", patience=patience)
-        )
+        operator.console.say("Waiting for another run to end, at most {patience:.0f} s.", patience=patience)
 
     return exclusive(operator.files, operator.clock, path, patience, waiting)

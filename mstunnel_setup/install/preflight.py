@@ -1,12 +1,12 @@
 """The required checks: of the host before the first change, of its site as soon as that is known."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mstunnel_setup.actions import vendor_gateway
 from mstunnel_setup.base.errors import CheckError, ChecksFailedError, UsageError
-from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.text import plain
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import (
@@ -83,8 +83,8 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
         if certificate.STEP.name in steps:
             certificate.refuse_gone(context)
         return
-    if "images" in steps:
-        images.judge_archives(context)
+    if "images" in steps and context.answers.images.archive:
+        images.archives(context, images.references(context))
     if "configure" in steps:
         configure.refuse_radius_secret(context)
         configure.refuse_forgeable(context)
@@ -172,19 +172,15 @@ def _judge(context: Context, facts: ReadinessFacts, steps: Collection[str], ids:
     for item in undecided(remaining, context.ignored_checks):
         by_reason.setdefault(item.seen, []).append(item.id)
     for reason, unmade in by_reason.items():
-        context.note(text("Not checked, {reason}: {ids}", reason=reason, ids=", ".join(unmade)))
+        context.note("Not checked, {reason}: {ids}", reason=reason, ids=", ".join(unmade))
     found = failed()
     if "bridge" in steps and any(item.id in bridge.CHECKS for item in found) and bridge.offer(context, facts):
         found = failed()
-    _refuse(context, found)
-
-
-def _refuse(context: Context, failed: Iterable[CheckFinding]) -> None:
     errors: list[CheckError] = []
-    for item in failed:
+    for item in found:
         error = CheckError(item.id, item.problem.message, item.hint)
         if item.id in context.ignored_checks:
-            context.note(text("Ignored (--ignore-check): {problem}", problem=error.message))
+            context.note("Ignored (--ignore-check): {problem}", problem=error.message)
         else:
             errors.append(error)
     if len(errors) == 1:
@@ -210,7 +206,7 @@ def _tell_closed(context: Context, facts: ReadinessFacts) -> None:
     closed = [item for item in checks.judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
     for item in closed:
         if item.result is Outcome.WARNING and item.id not in context.ignored_checks:
-            context.note(text("{problem}. {hint}", problem=item.problem.message, hint=item.hint))
+            context.note("{problem}. {hint}", problem=item.problem.message, hint=item.hint)
 
 
 def _examine(context: Context, steps: Collection[str]) -> ReadinessFacts:

@@ -25,7 +25,6 @@ from mstunnel_setup.install import container_specs
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import open_run, require_answers
 from mstunnel_setup.install.steps import images, launch
-from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
 
 Format: TypeAlias = Literal["quadlet", "kubernetes", "helm", "compose"]
@@ -68,8 +67,17 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
         warnings = (left,)
     data: JsonObject = {"format": request.format, "files": [*texts], "placeholders": [*placeholders]}
     if request.directory is None:
-        return Result("ok", {**data, "texts": {**texts}}, warnings, text=[*map(Verbatim, _shown(texts))])
-    written = _written(operator.files.given, request.directory, texts)
+        shown: list[str] = []
+        for name, content in texts.items():
+            # Several are separated by comments with their names.
+            shown += [*([f"# {name}"] if len(texts) > 1 else []), *content.splitlines()]
+        return Result("ok", {**data, "texts": {**texts}}, warnings, text=[*map(Verbatim, shown)])
+    files = operator.files.given
+    files.make_directories(str(request.directory))
+    found = {f"{request.directory}/{name}": content.encode() for name, content in texts.items()}
+    written = [path for path, content in found.items() if files.read(path) != content]
+    for path in written:
+        files.write(path, found[path], _MODE)
     lines = [text("Written: {name}.", name=name) for name in written] or [text("All files are as they were.")]
     return Result("changed" if written else "unchanged", data, warnings, text=lines)
 
@@ -125,21 +133,3 @@ def _configuration(context: Context, port: int) -> Iterator[ConfigurationFile]:
         elif path in needed:
             yield ConfigurationFile(path, manifests.placeholder(path))
     yield ConfigurationFile(paths.HOST_ADDRESSES, manifests.NODES)
-
-
-def _shown(texts: Mapping[str, str]) -> Iterator[str]:
-    """The texts; several are separated by comments with their names."""
-    for name, content in texts.items():
-        if len(texts) > 1:
-            yield f"# {name}"
-        yield from content.splitlines()
-
-
-def _written(files: Files, directory: Path, texts: Mapping[str, str]) -> list[str]:
-    """Write what differs, into a directory that is made where it is missing; the paths."""
-    files.make_directories(str(directory))
-    found = {f"{directory}/{name}": content.encode() for name, content in texts.items()}
-    changed = [path for path, content in found.items() if files.read(path) != content]
-    for path in changed:
-        files.write(path, found[path], _MODE)
-    return changed

@@ -8,7 +8,7 @@ from mstunnel_setup.answers.merge import Answers, Origin, answered, merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.gateway.options import Authentication
 from mstunnel_setup.io.accounts import own_name
@@ -30,15 +30,15 @@ def answers(
     known = {**own, **earlier_answers(receipt)}
     merged = merge(settings, os.environ, file, known, backup)
     for item in merged.warnings:
-        operator.console.say(text("warning[{code}]: {message}. {hint}", **item.data))
+        operator.console.say("warning[{code}]: {message}. {hint}", **item.data)
     return with_release_images(merged)
 
 
 def earlier_answers(receipt: Receipt) -> JsonObject:
     """The answers of earlier runs, by setting path; beside it what else they have stored."""
     stored = all_remembered(receipt)
-    given = stored.pop("answers", None)
-    return {**(given if isinstance(given, dict) else {}), **stored}
+    given = as_object(stored.pop("answers", None))
+    return {**given, **stored}
 
 
 def with_release_images(answers: Answers) -> Answers:

@@ -143,7 +143,6 @@ def _context(
     ignored_checks: Sequence[str],
     port: int | None,
 ) -> Iterator[Context]:
-    """What the steps see; `cache` holds the answers."""
 
     def passphrase(reference: str | None) -> bytes | None:
         if reference is None:

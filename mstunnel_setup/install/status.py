@@ -1,9 +1,9 @@
 """`mstunnel-setup status`: which steps are done; and the summary at the end of an installation."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
-from mstunnel_setup.actions.host import Host, Scope
-from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.result import Result
@@ -72,27 +72,23 @@ def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObje
 def summary(context: Context) -> list[str]:
     """The lines about the gateway that this run has left here."""
     host = context.host
-    joined = as_object(remembered(context.receipt, "joined-site"))
+    joined = context.joined_site
     leaf = generations.leaf_in_use(host.files)
+    sessions: object = None
+    if context.prompter.interactive:
+        # None when the gateway does not answer.
+        with suppress(SetupError):
+            status = next(command for command in SHOW_COMMANDS if command.words == ("status",))
+            finished = host.engine.execute(paths.SERVER, occtl_arguments(status, as_json=True), _SECONDS)
+            answer = read_answer(status, finished.output)
+            sessions = answer.get("Active sessions") if isinstance(answer, dict) else None
     return summary_lines(
         address=str(joined.get("public_address") or "") or None,
         port=served_port(host.files.read(paths.OCSERV_CONF) or b""),
         site=str(joined.get("name") or "") or None,
         days=None if leaf is None else days_left(leaf, host.clock.now()),
-        sessions=_sessions(host) if context.prompter.interactive else None,
+        sessions=sessions if isinstance(sessions, int) else None,
     )
-
-
-def _sessions(host: Host) -> int | None:
-    """How many devices are connected; None when the gateway does not answer."""
-    status = next(command for command in SHOW_COMMANDS if command.words == ("status",))
-    try:
-        finished = host.engine.execute(paths.SERVER, occtl_arguments(status, as_json=True), _SECONDS)
-        answer = read_answer(status, finished.output)
-    except SetupError:
-        return None
-    found = answer.get("Active sessions") if isinstance(answer, dict) else None
-    return found if isinstance(found, int) else None
 
 
 def summary_lines(

@@ -12,9 +12,9 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.tenant.clouds import Cloud, cloud
-from mstunnel_setup.tenant.credential import read_credential
+from mstunnel_setup.tenant.credential import ClientSecret, read_credential
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
-from mstunnel_setup.tenant.token_sources import AccessToken, token_file
+from mstunnel_setup.tenant.token_sources import TokenSource, token_file
 
 CLIENT_ID_QUESTION: Final = text("Client id, or graph-command-line-tools")
 
@@ -39,7 +39,7 @@ def sign_in(
     permissions: tuple[str, ...],
     client_id: Callable[[], str],
     secret: Callable[[SecretReference | None], str],
-) -> AccessToken:
+) -> TokenSource:
     """Sign in by the method of the answers.
 
     `client_id` returns the application to sign in with, `secret` what a reference names (empty without one);
@@ -50,19 +50,18 @@ def sign_in(
     given = answers.sign_in
     if given.method == "token-file":
         return token_file(token_files.given, given.token_file or "", clock)
-    application = SignIn(http, clock, cloud_of(answers), answers.tenant.id, client_id())
+    as_given = SignIn(http, clock, cloud_of(answers), answers.tenant.id, client_id())
     if given.method == "device-code":
 
         def show(code: DeviceCode) -> None:
             left = (code.expires_at - clock.now()).total_seconds()
             console.device_code(code.url, code.code, left, code.complete_url)
 
-        return application.device_code(show, permissions, console.waiting)
+        return as_given.device_code(show, permissions, console.waiting)
     if given.method == "client-secret":
-        return application.client_secret(secret(given.client_secret))
+        return as_given.application(ClientSecret(secret(given.client_secret)))
     if given.pfx:
-        return application.certificate(
-            read_credential(token_files.given, given.pfx, secret(given.passphrase))
-        )
-    credential = read_credential(token_files.given, given.certificate or "", key_path=given.key or "")
-    return application.certificate(credential)
+        credential = read_credential(token_files.given, given.pfx, secret(given.passphrase))
+    else:
+        credential = read_credential(token_files.given, given.certificate or "", key_path=given.key or "")
+    return as_given.application(credential)

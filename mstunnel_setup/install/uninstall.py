@@ -4,7 +4,6 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from mstunnel_setup.actions import firewall
 from mstunnel_setup.actions.host import CANDIDATE, Scope
@@ -56,36 +55,33 @@ def uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_dat
 
     Raises NetworkError, which says how to continue, when the tenant is unreachable and `offline` is false.
     """
-    own = partial(_uninstall, operator, settings, offline=offline, keep_data=keep_data, yes=yes)
+
+    def own() -> Result:
+        with open_run(operator, settings, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
+            if not run.context.receipt.entries:
+                forget(run.files, run.journal)
+                return Result(
+                    "unchanged", text=[text("No gateway is installed here; there is nothing to remove.")]
+                )
+            everywhere = in_tenant(run.context.receipt) and not offline
+            where = text("this server and the tenant") if everywhere else text("this server only")
+            question = text("Remove the gateway from {where}?", where=where)
+            prompter = run.context.prompter
+            if not yes and prompter.interactive and not prompter.confirm(question):
+                raise UsageError(
+                    "uninstall-declined", "nothing was removed", hint="Run the command again and answer yes."
+                )
+            try:
+                counted = _uncounted if operator.verbose else operator.counted
+                removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
+            except NetworkError as error:
+                raise NetworkError(
+                    error.code, error.message, joined(filter(None, (error.hint, _WAY_OUT)))
+                ) from error
+        where = text("this server and from the tenant") if everywhere else text("this server")
+        return removed(removals, text("Removed from {where}.", where=where))
+
     return take_back(operator, own)
-
-
-def _uninstall(
-    operator: Operator, settings: Settings, *, offline: bool, keep_data: bool, yes: bool
-) -> Result:
-    with open_run(operator, settings, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
-        if not run.context.receipt.entries:
-            forget(run.files, run.journal)
-            return Result(
-                "unchanged", text=[text("No gateway is installed here; there is nothing to remove.")]
-            )
-        everywhere = in_tenant(run.context.receipt) and not offline
-        where = text("this server and the tenant") if everywhere else text("this server only")
-        question = text("Remove the gateway from {where}?", where=where)
-        prompter = run.context.prompter
-        if not yes and prompter.interactive and not prompter.confirm(question):
-            raise UsageError(
-                "uninstall-declined", "nothing was removed", hint="Run the command again and answer yes."
-            )
-        try:
-            counted = _uncounted if operator.verbose else operator.counted
-            removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
-        except NetworkError as error:
-            raise NetworkError(
-                error.code, error.message, joined(filter(None, (error.hint, _WAY_OUT)))
-            ) from error
-    where = text("this server and from the tenant") if everywhere else text("this server")
-    return removed(removals, text("Removed from {where}.", where=where))
 
 
 def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
@@ -96,7 +92,17 @@ def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
     if not operator.files.live:
         result = own()
     elif paths.ROOTLESS:
-        result = _take_back_as_account(operator, own)
+        if (
+            rootless_account(operator) != own_name()
+            and not journal_of(Scope.ACCOUNT, operator).receipt.entries
+        ):
+            raise NOT_ROOT(what=text("this command"))
+        result = own()
+        last = os.environ.get(ONLY) or result.errors
+        if not last and journal_of(Scope.HOST, operator).receipt.entries:
+            command, by_hand = host_command("--remove"), command_by_hand("--remove")
+            operator.console.say("The host part is removed with sudo.")
+            result = _joined(result, by_sudo(operator, command, by_hand))
     elif account := rootless_account(operator):
         first = relayed(have_done(operator, account, {ONLY: Scope.ACCOUNT.value}))
         if first is None:
@@ -115,17 +121,6 @@ def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
     else:
         result = own()
     return replace(result, warnings=(*result.warnings, *forget_program(operator)))
-
-
-def _take_back_as_account(operator: Operator, own: Callable[[], Result]) -> Result:
-    if rootless_account(operator) != own_name() and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
-        raise NOT_ROOT(what=text("this command"))
-    first = own()
-    if os.environ.get(ONLY) or first.errors or not journal_of(Scope.HOST, operator).receipt.entries:
-        return first
-    command, by_hand = host_command("--remove"), command_by_hand("--remove")
-    operator.console.say("The host part is removed with sudo.")
-    return _joined(first, by_sudo(operator, command, by_hand))
 
 
 def remove_host_setup(operator: Operator) -> Result:
@@ -216,7 +211,6 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
 
 
 def _tenant_keys(receipt: Receipt) -> list[str]:
-    """What the receipt has in the tenant."""
     kinds = {CreateAppIdentity.kind, RegisterServer.kind}
     return [key for key, entry in receipt.entries.items() if str(entry.versions[-1]["kind"]) in kinds]
 

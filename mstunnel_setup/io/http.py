@@ -46,14 +46,30 @@ LARGEST: Final = 32 * 1024 * 1024
 _PIECE: Final = 64 * 1024
 
 
-class BoundedAdapter(HTTPAdapter):
-    """Limits a body to `seconds` and `largest` bytes: the timeout of requests restarts with every byte."""
+class _Adapter(HTTPAdapter):
+    """Limits a body to `seconds` and `largest` bytes: the timeout of requests restarts with every byte.
 
-    def __init__(self, clock: Clock, seconds: float, largest: int) -> None:
+    Uses our TLS context, and nothing from the environment.
+    """
+
+    def __init__(self, clock: Clock, seconds: float, largest: int, context: ssl.SSLContext) -> None:
         self._clock = clock
         self._seconds = seconds
         self._largest = largest
+        self._context = context
         super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Part of HTTPAdapter's contract."""
+        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Part of HTTPAdapter's contract."""
+        return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
+
+    @override
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        conn.cert_reqs = "CERT_REQUIRED"
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         """Send; reading the body raises ReadTimeout when it is late, NetworkError when it is too large."""
@@ -87,52 +103,10 @@ class BoundedAdapter(HTTPAdapter):
         return response
 
 
-class ContextAdapter(BoundedAdapter):
-    """Uses our TLS context and nothing from the environment."""
-
-    def __init__(self, clock: Clock, seconds: float, largest: int, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__(clock, seconds, largest)
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Part of HTTPAdapter's contract."""
-        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """Part of HTTPAdapter's contract."""
-        return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
-
-    @override
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        conn.cert_reqs = "CERT_REQUIRED"
-
-
-class Pauses:
-    """Until when each server wants no requests."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._until: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    def begin(self, server: str, seconds: float) -> None:
-        """Send nothing to a server for so long; a longer pause that has begun stays."""
-        with self._lock:
-            until = self._clock.monotonic() + seconds
-            self._until[server] = max(until, self._until.get(server, until))
-
-    def left(self, server: str) -> float:
-        """Return the seconds until a request may be sent to a server; 0 or less: now."""
-        return self._until.get(server, 0.0) - self._clock.monotonic()
-
-    def wait(self, server: str) -> None:
-        """Return when a request may be sent to a server."""
-        while (seconds := self.left(server)) > 0:
-            self._clock.sleep(seconds)
-
-
 _TRY_AGAIN = frozenset({502, 503, 504})
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
+_PASSING = (requests.ConnectionError, requests.Timeout)
+_PERMANENT = (requests.exceptions.SSLError, requests.exceptions.ProxyError)
 _LONGEST_WAIT = 60.0
 _UNCONNECTED = 15.0
 _LOOK_SECONDS = 5.0
@@ -145,7 +119,7 @@ _OBJECT = re.compile(r"^HTTPS?Connection\([^)]*\): ")
 
 
 class HttpSession:
-    """The session of all our clients; implements MSAL's `http_client`."""
+    """The session of all our clients: trusts the system, `ca_file`, and the certificates in `roots` (PEM)."""
 
     def __init__(
         self,
@@ -160,13 +134,21 @@ class HttpSession:
         self._clock = clock
         self._timeout = timeout
         self._deadline = deadline
-        self._pauses = Pauses(clock)
+        # Until when each server wants no requests.
+        self._pauses: dict[str, float] = {}
+        self._lock = threading.Lock()
         self._session = requests.Session()
         self._session.trust_env = False
-        patience = max(timeout, deadline)
-        self._session.mount("http://", BoundedAdapter(clock, patience, largest))
-        tls = _tls_context(ca_file, roots)
-        self._session.mount("https://", ContextAdapter(clock, patience, largest, tls))
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if roots:
+            context.load_verify_locations(cadata=roots)
+        if ca_file:
+            try:
+                context.load_verify_locations(cafile=ca_file)
+            except (OSError, ssl.SSLError) as error:
+                raise CA_FILE_UNREADABLE(ca_file=ca_file) from error
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _Adapter(clock, max(timeout, deadline), largest, context))
 
     def get(self, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
         """GET; see `request`."""
@@ -177,7 +159,7 @@ class HttpSession:
         return self.request("POST", url, **options)
 
     def close(self) -> None:
-        """Close all connections (part of MSAL's http_client contract)."""
+        """Close all connections."""
         self._session.close()
 
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> requests.Response:
@@ -197,12 +179,15 @@ class HttpSession:
         end = started + self._deadline
         for attempt in itertools.count(1):
             wait = min(2.0**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
-            self._pauses.wait(server)
+            while (pause := self._pauses.get(server, 0.0) - self._clock.monotonic()) > 0:
+                self._clock.sleep(pause)
             try:
                 response = self._sent(method, url, options)
             except requests.RequestException as error:
                 patience = end if _was_there(error) else started + min(self._deadline, _UNCONNECTED)
-                if not _passing(method, error) or self._clock.monotonic() + wait > patience:
+                passing = isinstance(error, _PASSING) and not isinstance(error, _PERMANENT)
+                retried = passing and method in _REPEATABLE
+                if not retried or self._clock.monotonic() + wait > patience:
                     raise self._explained(url, error, proxies) from error
             except ValueError as error:
                 # A redirect, or a proxy in the environment.
@@ -211,9 +196,14 @@ class HttpSession:
                 ) from error
             else:
                 wait = _retry_after(response, self._clock) or wait
-                if not _later(method, response.status_code) or self._clock.monotonic() + wait > end:
+                # 429: it was not processed.
+                again = {HTTPStatus.TOO_MANY_REQUESTS, *(_TRY_AGAIN if method in _REPEATABLE else ())}
+                until = self._clock.monotonic() + wait
+                if response.status_code not in again or until > end:
                     return response
-                self._pauses.begin(server, wait)
+                with self._lock:
+                    # A longer pause that another thread has begun stays.
+                    self._pauses[server] = max(until, self._pauses.get(server, until))
             self._clock.sleep(wait)
         raise AssertionError  # itertools.count never ends
 
@@ -247,7 +237,24 @@ class HttpSession:
         proxy = (through.hostname, through.port or _PROXY_PORT) if through.hostname else None
         destination = Destination(host, parts.port or _HTTPS_PORT, host, proxy=proxy)
         issuer = presented_issuer(destination, self._clock, self._clock.monotonic() + _LOOK_SECONDS)
-        return _untrusted(parts.netloc, _cause(error), issuer)
+        cause = _cause(error)
+        if "not yet valid" in cause:
+            return NetworkError(
+                "clock-behind",
+                "the TLS certificate of {host} is not yet valid according to the clock of this host: {cause}",
+                hint="Set the time (`timedatectl set-ntp true`) and run the command again.",
+                host=parts.netloc,
+                cause=cause,
+            )
+        return NetworkError(
+            "tls-untrusted",
+            "the TLS certificate of {host}, issued by {issuer}, is not trusted: {cause}",
+            hint="If the issuer is your private authority or a proxy that inspects TLS, give its root "
+            "with --ca-file, or exempt {host} from inspection.",
+            host=parts.netloc,
+            issuer=issuer or text("an unknown authority"),
+            cause=cause,
+        )
 
 
 def proxy_for(url: str) -> str | None:
@@ -264,30 +271,6 @@ def proxy_for(url: str) -> str | None:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _tls_context(ca_file: str | None, roots: str) -> ssl.SSLContext:
-    """Trust of the system, of `ca_file`, and of the certificates in `roots` (PEM)."""
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if roots:
-        context.load_verify_locations(cadata=roots)
-    if ca_file:
-        try:
-            context.load_verify_locations(cafile=ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise CA_FILE_UNREADABLE(ca_file=ca_file) from error
-    return context
-
-
-def _later(method: str, status: int) -> bool:
-    """Whether the server asks to retry, and the request may be retried (429: it was not processed)."""
-    return status == HTTPStatus.TOO_MANY_REQUESTS or (status in _TRY_AGAIN and method in _REPEATABLE)
-
-
-def _passing(method: str, error: requests.RequestException) -> bool:
-    permanent = requests.exceptions.SSLError | requests.exceptions.ProxyError
-    passing = requests.ConnectionError | requests.Timeout
-    return method in _REPEATABLE and isinstance(error, passing) and not isinstance(error, permanent)
-
-
 def _was_there(error: requests.RequestException) -> bool:
     """Whether a connection was made at all: not when the name did not resolve or the port was refused."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
@@ -301,27 +284,6 @@ def _retry_after(response: requests.Response, clock: Clock) -> float | None:
     if seconds is not None:
         return float(seconds)
     return None if moment is None else max(0.0, (moment - clock.now()).total_seconds())
-
-
-def _untrusted(host: str, cause: str, issuer: str) -> NetworkError:
-    """The error for a certificate that this host does not trust; `issuer` is empty when unknown."""
-    if "not yet valid" in cause:
-        return NetworkError(
-            "clock-behind",
-            "the TLS certificate of {host} is not yet valid according to the clock of this host: {cause}",
-            hint="Set the time (`timedatectl set-ntp true`) and run the command again.",
-            host=host,
-            cause=cause,
-        )
-    return NetworkError(
-        "tls-untrusted",
-        "the TLS certificate of {host}, issued by {issuer}, is not trusted: {cause}",
-        hint="If the issuer is your private authority or a proxy that inspects TLS, give its root "
-        "with --ca-file, or exempt {host} from inspection.",
-        host=host,
-        issuer=issuer or text("an unknown authority"),
-        cause=cause,
-    )
 
 
 def _cause(error: BaseException) -> str:

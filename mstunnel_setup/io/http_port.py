@@ -47,14 +47,6 @@ class HttpAnswer(Protocol):
 class HttpPort(Protocol):
     """Sends requests. Any HTTP status is an answer."""
 
-    def get(self, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
-        """GET."""
-        ...
-
-    def post(self, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
-        """POST."""
-        ...
-
     def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
         """Send one request."""
         ...

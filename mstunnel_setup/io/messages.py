@@ -1,6 +1,7 @@
 """JSON messages written by a less privileged program: bounded, strictly validated, or one declared error."""
 
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Annotated, Final, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
@@ -37,6 +38,20 @@ def read(files: Files, path: str, model: type[Model], limit: int = USUAL_LIMIT) 
     """
     content = files.read_untrusted(path, limit)
     return None if content is None else parse(content, model, path)
+
+
+def read_valid(files: Files, path: str, model: type[Model], limit: int = USUAL_LIMIT) -> Model | None:
+    """The message at `path`; None when there is none that is valid: others may have put anything there."""
+    try:
+        return read(files, path, model, limit)
+    except FileError:
+        return None
+
+
+def write(files: Files, path: str, message: BaseModel) -> None:
+    """Replace the message at `path`, in a directory that is made if it is missing. Raises FileError."""
+    files.make_directories(str(PurePosixPath(path).parent))
+    files.write(path, message.model_dump_json(indent=2).encode() + b"\n")
 
 
 def parse(content: bytes, model: type[Model], path: str) -> Model:

@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -33,7 +33,7 @@ _LARGEST_HEAD = 16 * 1024
 # linux/in.h: the path MTU of a connected socket (ip(7)).
 _IP_MTU = 14
 # Fills whole packets, so that a link with a smaller MTU is noticed before the MTU is read.
-_PADDING = "x" * 3000
+_HEADERS = {"User-Agent": "mst-readiness", "X-Padding": "x" * 3000, "Connection": "close"}
 _LONGEST = 80
 _LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 """The header of the PROXY protocol, version 2, for a connection of the sender's own (LOCAL, no addresses)."""
@@ -110,7 +110,12 @@ def reach(destination: Destination, trust: Trust, clock: Clock, end: float) -> R
             try:
                 with _secured(destination, context, clock, end) as secure:
                     leaf = secure.getpeercert(binary_form=True) or b""
-                    status, date = _ask(secure, destination, clock, end)
+                    status, date = 0, None
+                    # Without its client certificate the server may close the connection.
+                    with suppress(OSError):
+                        headers = {"Host": destination.host, **_HEADERS}
+                        limited = Limited(secure, clock, end)
+                        status, date = exchange(limited, "GET", destination.path, headers)
                     ipv4 = secure.family == socket.AF_INET
                     mtu = secure.getsockopt(socket.IPPROTO_IP, _IP_MTU) if ipv4 else 0
                 return Reached(name, _issuer(leaf), status, date, mtu)
@@ -138,7 +143,7 @@ def presented_issuer(destination: Destination, clock: Clock, end: float) -> str:
         return ""
 
 
-def resolve(host: str, port: int) -> tuple[str, ...]:
+def resolve(host: str, port: int | None = None) -> tuple[str, ...]:
     """The addresses of a host. Raises NetworkError `name-unresolved`; there is no time limit."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -170,18 +175,6 @@ def _secured(
         connection.settimeout(_left(clock, end))
         with context.wrap_socket(connection, server_hostname=destination.host) as secure:
             yield secure
-
-
-def _ask(
-    secure: ssl.SSLSocket, destination: Destination, clock: Clock, end: float
-) -> tuple[int, datetime | None]:
-    """Status and date of a GET; 0 and None when the server closes the connection (no client certificate)."""
-    headers = {"User-Agent": "mst-readiness", "X-Padding": _PADDING, "Connection": "close"}
-    try:
-        limited = Limited(secure, clock, end)
-        return exchange(limited, "GET", destination.path, {"Host": destination.host, **headers})
-    except OSError:
-        return 0, None
 
 
 class Limited(io.RawIOBase):
@@ -324,7 +317,6 @@ def connect(host: str, port: int, *, timeout: float = 5) -> None:
 def addresses_of(name: str) -> tuple[str, ...]:
     """The IP addresses that a name resolves to on this host; empty when it does not resolve."""
     try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
+        return tuple(dict.fromkeys(address.partition("%")[0] for address in resolve(name)))
+    except NetworkError:
         return ()
-    return tuple(dict.fromkeys(str(item[4][0]).partition("%")[0] for item in found))

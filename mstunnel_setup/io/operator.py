@@ -54,8 +54,8 @@ class Prompter(Protocol):
         """A long text, in a pager."""
         ...
 
-    def say(self, text: str) -> None:
-        """One announcement."""
+    def say(self, template: str, /, **values: object) -> None:
+        """One announcement; the values are filled in, as `text` does."""
         ...
 
     def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:

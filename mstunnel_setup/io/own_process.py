@@ -50,15 +50,9 @@ def changeable(paths: Iterable[Path], *, own: bool = False) -> Iterator[Path]:
                 if part in seen:
                     break
                 seen.add(part)
-                if _is_changeable(part, own=own):
-                    yield part
-
-
-def _is_changeable(path: Path, *, own: bool) -> bool:
-    try:
-        return _others_may_change(path.lstat(), own=own)
-    except OSError:
-        return False
+                with suppress(OSError):
+                    if _others_may_change(part.lstat(), own=own):
+                        yield part
 
 
 def _others_may_change(found: os.stat_result, *, own: bool = False) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from mstunnel_setup.actions import containers
-from mstunnel_setup.actions.containers import LOG_LINES, launch_failure, wait_until_up
+from mstunnel_setup.actions.containers import launch_failure, wait_until_up
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError, declare
@@ -40,13 +40,13 @@ def state(operator: Operator, container: str) -> Result:
     """State and health of a container, in the two lines that scripts in the field look for."""
     with open_host(operator) as ports:
         found = containers.state_of(ports, container)
-    data = {"state": "absent" if found is None else found.status, "health": health(found)}
+    data = {"state": "absent" if found is None else found.status, "health": container_health(found)}
     code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
     lines = verbatim(f"State: {data['state']}\nHealth: {data['health']}")
     return Result("ok" if code is ExitCode.DONE else "warning", data, text=lines, exit_code=code)
 
 
-def health(found: ContainerState | None) -> ContainerHealth:
+def container_health(found: ContainerState | None) -> ContainerHealth:
     """Health in the engine's word; only a container that runs can be healthy."""
     if found is None or found.status != "running":
         return "unhealthy"
@@ -154,14 +154,7 @@ def _prove(ports: Host, container: str, switch: Callable[[Host, str], None]) -> 
     try:
         switch(ports, container)
     except EngineError as error:
-        log = containers.last_log(ports, container, LOG_LINES)
-        raise launch_failure(container, ports.engine.inspect(container), log) from error
-    wait_until_up(
-        ports,
-        container,
-        _PATIENCE,
-        log=lambda: containers.last_log(ports, container, LOG_LINES),
-        restarts=lambda: containers.restarts(ports, container),
-    )
+        raise launch_failure(ports, container, ports.engine.inspect(container)) from error
+    wait_until_up(ports, container, _PATIENCE)
     if container == paths.SERVER:
         verify.serves(ports, port_in_use(ports.files))

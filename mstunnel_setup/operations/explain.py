@@ -13,9 +13,9 @@ from mstunnel_setup.base.errors import ExitCode, UsageError
 from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import fold, folded, joined, plain, text
-from mstunnel_setup.gateway.fixed_rules import rule_of
 from mstunnel_setup.gateway.occtl import judge_word
 from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
+from mstunnel_setup.gateway.oidc import rule_of
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations import explain_facts, token_rules
@@ -51,7 +51,6 @@ _REASONS: Final[Mapping[str, str]] = {
 _WHICH: Final = text("To test a destination: `mst-cli explain ADDRESS`.")
 _PULL: Final = text("Fetch the configuration with `mst-cli config pull`.")
 _SHOWN: Final = 3
-_TABLE: Final = "{:12} {:8} "
 
 
 @dataclass(frozen=True)
@@ -81,22 +80,23 @@ def token(facts: ConnectionFacts) -> Row:
         return Row("token", "ok", "not used: devices present no token here")
     if facts.token is not None:
         return _given_token(facts, facts.token)
-    if facts.refused and facts.log is not None:
-        reason = facts.log.reason
-        rule = rule_of(reason)
+    log = facts.log
+    if log.refused:
+        rule = rule_of(log.reason)
         seen = text(
             "{refused} sign-ins refused in 24 hours; the last: {reason}{more}",
-            refused=facts.refused,
-            reason=reason or text("no reason"),
+            refused=log.refused,
+            reason=log.reason or text("no reason"),
             more=f" (rule {rule})" if rule else "",
         )
-        hint = next((hint for pattern, hint in _REASONS.items() if re.search(pattern, reason)), _ADD_FILE)
+        hints = (hint for pattern, hint in _REASONS.items() if re.search(pattern, log.reason))
         # Many devices share the address of one office or mobile network.
-        return Row("token", "warning" if facts.connected else "problem", seen, hint)
+        return Row("token", "warning" if facts.connected else "problem", seen, next(hints, _ADD_FILE))
     if facts.connected:
         return Row("token", "ok", "accepted when the device connected")
-    others = facts.log.others if facts.log else 0
-    seen = text("no token given; {others} sign-ins from other addresses refused in 24 hours", others=others)
+    seen = text(
+        "no token given; {others} sign-ins from other addresses refused in 24 hours", others=log.others
+    )
     hint = text(
         "{add_file} The log names refused devices by address: `mst-cli explain ADDRESS`.", add_file=_ADD_FILE
     )
@@ -163,21 +163,18 @@ def session(facts: ConnectionFacts) -> Row:
     if not facts.is_device:
         seen = text("no device with this address is connected, was refused or is banned")
         return Row("session", "unknown", seen, "For a destination, read the rows routes, dns and firewall.")
-    hint = text("Fix the first row that is not ok; then connect again on the device.")
-    return Row("session", "problem", f"not connected; {_last(facts)}", hint)
-
-
-def _last(facts: ConnectionFacts) -> str:
-    record = None if facts.log is None else facts.log.last
+    record = facts.log.last
+    client = plain(record.client, 45) if record else ""
     if record is None:
-        return text("no session in the log of the last 24 hours")
-    if record.operation == "connect":
-        return text("the last session, from {client}, was cut off", client=plain(record.client, 45))
-    return text(
-        "the last session, from {client}, ended after {seconds} s",
-        client=plain(record.client, 45),
-        seconds=record.seconds,
-    )
+        last = text("no session in the log of the last 24 hours")
+    elif record.operation == "connect":
+        last = text("the last session, from {client}, was cut off", client=client)
+    else:
+        last = text(
+            "the last session, from {client}, ended after {seconds} s", client=client, seconds=record.seconds
+        )
+    hint = text("Fix the first row that is not ok; then connect again on the device.")
+    return Row("session", "problem", f"not connected; {last}", hint)
 
 
 def lease(facts: ConnectionFacts) -> Row:
@@ -342,11 +339,15 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result:
         facts = explain_facts.gather(operator, run, _known_user(run.files, subject, token), token)
     found = rows(facts)
     results = {row.result for row in found}
-    lines = _line(text("Row"), text("Result"), text("Seen, and the next step"))
+    cells = [(text("Row"), text("Result"), text("Seen, and the next step"))]
     for row in found:
-        lines += _line(row.id, row.result, row.seen)
+        cells.append((row.id, row.result, row.seen))
         # The next step is below what was seen.
-        lines += _line("", "", f"> {row.hint}") if row.hint else []
+        cells += [("", "", f"> {row.hint}")] if row.hint else []
+    lines = []
+    for identifier, result, content in cells:
+        head = f"{identifier:12} {result:8} "
+        lines += folded(fold(head + content, len(head)), identifier, result, content)
     return Result(
         "warning" if results & {"problem", "warning"} else "ok",
         ExplainReport(subject=who, kind=subject.kind, rows=tuple(found)).data,
@@ -382,9 +383,3 @@ def _known_user(files: Files, subject: Subject, token: Token | None) -> Subject:
             name=subject.text,
         )
     return Subject(user)
-
-
-def _line(identifier: str, result: str, text: str) -> list[str]:
-    """A row of the table, at most 80 columns wide."""
-    head = _TABLE.format(identifier, result)
-    return folded(fold(head + text, len(head)), identifier, result, text)

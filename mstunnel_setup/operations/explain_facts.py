@@ -17,14 +17,13 @@ from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.gateway.ocserv_conf import Address, TunnelSettings, read_tunnel_settings
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import check
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.component import health
+from mstunnel_setup.operations.component import container_health
 from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
 from mstunnel_setup.operations.sessions import ask
 from mstunnel_setup.operations.upgrade.proof import refused_addresses
@@ -41,7 +40,6 @@ _WINDOW: Final = timedelta(hours=24)
 _SECONDS: Final = 10.0
 _LARGEST_TOKEN: Final = 1 << 20
 _MOST_ADDRESSES: Final = 8
-_BY_WORDS: Final = {command.words: command for command in SHOW_COMMANDS}
 # The address is an argument of the shell, and no part of its text.
 _ANSWERS: Final = ("timeout", "3", "bash", "-c", ': <"/dev/tcp/$1/53"', "bash")
 
@@ -112,11 +110,11 @@ class ConnectionFacts:
     now: float
     health: str
     sessions: tuple[JsonObject, ...] | None = None
-    banned: tuple[str, ...] | None = None
+    banned: tuple[str, ...] = ()
     served: TunnelSettings | None = None
     rules: JsonObject = field(default_factory=dict)
     token: Token | None = None
-    log: LogFindings | None = None
+    log: LogFindings = LogFindings()
     destinations: tuple[Address, ...] = ()
     dns: Mapping[str, bool] = field(default_factory=dict)
     protected: tuple[Address, ...] = ()
@@ -138,19 +136,14 @@ class ConnectionFacts:
         return any(row.get("State") == "connected" for row in self.own_sessions)
 
     @property
-    def refused(self) -> int:
-        """How many sign-ins from the subject's address were refused."""
-        return 0 if self.log is None else self.log.refused
-
-    @property
     def is_banned(self) -> bool:
         """Whether the gateway has banned the subject's address."""
-        return self.subject.text in (self.banned or ())
+        return self.subject.text in self.banned
 
     @property
     def is_device(self) -> bool:
         """Whether the subject is a user, or an address that a device was seen with."""
-        known = self.own_sessions or self.refused or self.is_banned or (self.log and self.log.last)
+        known = self.own_sessions or self.log.refused or self.is_banned or self.log.last
         return self.subject.kind == "user" or bool(known)
 
 
@@ -183,7 +176,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
     ports = run.context.host
     served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
     try:
-        state = health(containers.state_of(ports, paths.SERVER))
+        state = container_health(containers.state_of(ports, paths.SERVER))
     except SetupError as error:
         state = text("in an unknown state: {message}", message=error.message)
     inside = _Inside(ports) if state == "healthy" else None
@@ -193,17 +186,16 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
     elif subject.kind == "name" and inside is not None:
         destinations = tuple(inside.addresses_of(subject.text))[:_MOST_ADDRESSES]
     dns_servers = served.dns_servers[:_MOST_ADDRESSES] if inside and served else ()
-    log = None
+    log = LogFindings()
     with suppress(SetupError):
         log = read_log(log_since(ports, ports.clock.now() - _WINDOW), subject.text)
-    bans = _rows(ports, "ip", "bans")
     summary = CertificateSummary.read(ports, run.context.receipt)
     return ConnectionFacts(
         subject=subject,
         now=operator.clock.now().timestamp(),
         health=state,
         sessions=_rows(ports, "users"),
-        banned=None if bans is None else tuple(str(row.get("IP", "")) for row in bans),
+        banned=tuple(str(row.get("IP", "")) for row in _rows(ports, "ip", "bans") or ()),
         served=served,
         rules=read_rules(ports.files),
         token=token,
@@ -271,11 +263,9 @@ class _Inside:
 
 def _rows(ports: Host, *words: str) -> tuple[JsonObject, ...] | None:
     """The rows of a `show` command; None where the gateway does not answer."""
-    try:
-        found = ask(ports, _BY_WORDS[words])
-    except SetupError:
-        return None
-    return tuple(map(as_object, found)) if isinstance(found, list) else ()
+    with suppress(SetupError):
+        return ask(ports, *words)
+    return None
 
 
 def _certificate(run: Run, summary: CertificateSummary) -> Sequence[Problem]:

@@ -9,27 +9,22 @@ from pydantic import Field
 from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY, state_of
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import ExitCode, TenantError
+from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, read_health
 from mstunnel_setup.exchange.status_file import SyncFailure
-from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
+from mstunnel_setup.install.agent_hints import AGENT_LOGS, ENROL_AGAIN, agent_problem, fix_of
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.component import ContainerHealth
-from mstunnel_setup.operations.component import health as container_health
+from mstunnel_setup.operations.component import ContainerHealth, container_health
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
 # A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.
 _SETTLED_AFTER: Final = timedelta(seconds=90)
-_ENROL_AGAIN: Final = text("Run `mst-cli reenroll`; site and certificate stay.")
-
-# Of these errors of the agent our own hints are for an installation.
-_UNKNOWN_IDENTITY: Final = ("server-unknown", "application-unknown", "credential-unknown", "secret-wrong")
 _ROWS: Final[Mapping[str, str]] = {
     "last-check-in": text(
         "Test the connection to the tenant with `mst-readiness network`; {agent_logs}", agent_logs=AGENT_LOGS
@@ -45,7 +40,7 @@ _ROWS: Final[Mapping[str, str]] = {
         "Check the route to the internal network, or set a nearer page: "
         "`mst-admin site update NAME --probe-url URL`."
     ),
-    "agent-certificate": _ENROL_AGAIN,
+    "agent-certificate": ENROL_AGAIN,
     "internal-network": text(
         "Fix DNS, route or proxy (`mst-cli env set`), or set another page: "
         "`mst-admin site update NAME --probe-url URL`."
@@ -107,31 +102,10 @@ def row_notice(row: ReportedRow, error: SyncFailure | None) -> Problem:
     """A row that is not well; `error` is what the agent fails at, which explains why the tenant is away."""
     hint = _ROWS.get(row.id, text("See its limits with `mst-cli help health`."))
     if error is not None and row.id == "last-check-in":
-        hint = _fix_of(error)
+        hint = fix_of(error)
     return Problem(
         f"health-{row.state.value}", text("{title}: {seen}", title=text(row.title), seen=row.text), hint
     )
-
-
-def agent_problem(error: SyncFailure) -> Problem:
-    """What the agent fails at, in its words, and what to do about it in ours.
-
-    A code that we do not declare is not passed on: it is `agent-problem`.
-    """
-    found = TenantError(
-        "agent-problem",
-        "the agent cannot sync with the tenant: {reason}",
-        hint="`mst-cli agent logs --tail 20` shows why.",
-        reason=error.message,
-    )
-    code = error.code if error.code in agent_hints() else found.code
-    return Problem(code, found.message, _fix_of(error))
-
-
-def _fix_of(error: SyncFailure) -> str:
-    """How to fix an error of the agent, with a command in it."""
-    hint = _ENROL_AGAIN if error.code in _UNKNOWN_IDENTITY else agent_hints().get(error.code, "")
-    return hint if "`" in hint else f"{hint} {AGENT_LOGS}".lstrip()
 
 
 class ContainersHealth(Report):

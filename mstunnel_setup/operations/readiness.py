@@ -17,7 +17,7 @@ from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import fold, fold_all, folded, joined, text
-from mstunnel_setup.base.values import JsonObject, JsonValue
+from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.run_answers import with_release_images
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
@@ -29,8 +29,7 @@ from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import Platforms, endpoints_of, platforms, remedies, with_registries
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import inbound
-from mstunnel_setup.readiness.facts.account import AccountFacts, AccountReader
-from mstunnel_setup.readiness.facts.certificate import CertificatePlace
+from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.parse import json_object
 from mstunnel_setup.readiness.facts.section import Settings
@@ -112,25 +111,11 @@ def _result(
 ) -> Result:
     """The findings, and the fixes that were proposed; without `failed_fixes` none was tried."""
     ignored = frozenset(request.ignored_checks)
-    fails = [item for item in found if item.result is Outcome.FAIL]
-    failed = [item for item in fails if item.id not in ignored]
-    doubtful = [
-        item for item in found if item.result is Outcome.WARNING or (item in fails and item not in failed)
-    ]
+    failed = [item for item in found if item.result is Outcome.FAIL and item.id not in ignored]
+    open_ = {Outcome.WARNING, Outcome.FAIL}
+    doubtful = [item for item in found if item.result in open_ and item not in failed]
     doubtful += undecided(found, ignored)
     tried, not_fixed = failed_fixes is not None, failed_fixes or {}
-    data = {"scope": request.scope, **findings_data(found, ignored)}
-    if Group.HOST in request.groups:
-        data["platforms"] = platform_data(platforms())
-    data["fixes"] = [
-        {
-            "checks": list(item.checks),
-            "says": item.says,
-            "undo": item.undo,
-            "done": tried and item not in not_fixed,
-        }
-        for item in proposed
-    ]
     warnings = [
         warning(
             "fix-failed",
@@ -143,13 +128,30 @@ def _result(
         for item, why in not_fixed.items()
     ]
     warnings += [item.problem for item in doubtful]
-    table = platform_lines(platforms()) if request.scope == Group.HOST else ()
+    table = platforms()
+    made = [
+        {
+            "checks": list(item.checks),
+            "says": item.says,
+            "undo": item.undo,
+            "done": tried and item not in not_fixed,
+        }
+        for item in proposed
+    ]
+    data = {"scope": request.scope, **_findings_data(found, ignored), "fixes": made}
+    if Group.HOST in request.groups:
+        rows = table.model_dump(mode="json", include={"date", "engines", "bad"}, by_alias=True)
+        rows["platform"] = [
+            {**row.model_dump(mode="json"), "least_engine": table.least_engine(row)} for row in table.platform
+        ]
+        data["platforms"] = rows
+    more = _platform_lines(table) if request.scope == Group.HOST else ()
     return Result(
         "error" if failed else "warning" if warnings else "changed" if tried else "ok",
         data,
         warnings=tuple(warnings),
         errors=tuple(item.problem for item in failed),
-        text=lambda: lines(found, ignored, table, verbose=operator.verbose),
+        text=lambda: lines(found, ignored, more, verbose=operator.verbose),
         exit_code=ExitCode.CHECK if failed else ExitCode.DONE,
     )
 
@@ -198,8 +200,9 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
     read_account = _account(operator, request, answers, roots_of(examiner.files, ca_pem), examiner)
     before = request.scope != _ALL and read_account is not None
     named = answers.certificate
+    chain, *further = named.chain or ("",)
 
-    def passphrase() -> bytes | None:
+    def passphrase(_reference: str | None) -> bytes | None:
         protect = operator.secrets.register
         return reveal(named.passphrase, operator.files, protect, may_be_empty=True).encode() or None
 
@@ -212,7 +215,10 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
             offline=bool(answers.images.archive),
         ),
         deadline=request.timeout,
-        certificate=CertificatePlace(named.chain, named.key or "", named.pfx or "", passphrase),
+        certificate=IdentitySource(
+            chain=chain, further=tuple(further), key=named.key or "", pfx=named.pfx or ""
+        ),
+        passphrase=passphrase,
         address=request.address,
         site=answers.site or "",
         ca_pem=ca_pem,
@@ -263,7 +269,7 @@ def _account(
             secret=partial(reveal, files=operator.files, protect=operator.secrets.register),
         )
         try:
-            return AccountReader(http, examiner.clock, cloud_of(answers), enter).account()
+            return ask_tenant(http, examiner.clock, cloud_of(answers), enter)
         finally:
             http.close()
 
@@ -288,13 +294,11 @@ def _inbound(operator: Operator, request: ReadinessRequest, settings: Settings) 
 
     def ready(port: int) -> None:
         operator.console.say(
-            text(
-                "Waiting {wait:.0f} s for probes. On {from_host} run: mst-readiness inbound --probe "
-                "ADDRESS:{port}",
-                wait=request.wait,
-                from_host=request.from_host,
-                port=port,
-            )
+            "Waiting {wait:.0f} s for probes. On {from_host} run: mst-readiness inbound --probe "
+            "ADDRESS:{port}",
+            wait=request.wait,
+            from_host=request.from_host,
+            port=port,
         )
 
     return inbound.listen(settings.port, request.from_host, operator.clock, request.wait, ready)
@@ -366,7 +370,7 @@ def lines(
         yield from folded(fold(line, 0), line)
     if any(item.hint for item in findings):
         yield text("`mst-readiness explain ID` explains a check.")
-    counts = summary(findings)
+    counts = _summary(findings)
     yield text(
         "{ignored}: {findings} checks, {pass_} passed, {fail} failed, {warning} "
         "warning{more}, {unknown} unknown, {skipped} skipped.",
@@ -381,13 +385,13 @@ def lines(
     )
 
 
-def summary(findings: Sequence[CheckFinding]) -> dict[str, int]:
+def _summary(findings: Sequence[CheckFinding]) -> dict[str, int]:
     """How many findings there are of each result."""
     counted = Counter(item.result for item in findings)
     return {outcome.value: counted[outcome] for outcome in Outcome}
 
 
-def platform_lines(table: Platforms) -> Iterator[str]:
+def _platform_lines(table: Platforms) -> Iterator[str]:
     """The supported platforms and engines, with the day the table was read from its sources."""
     yield ""
     yield text("Supported platforms (table of {date})", date=table.date)
@@ -410,35 +414,25 @@ def platform_lines(table: Platforms) -> Iterator[str]:
         )
 
 
-def platform_data(table: Platforms) -> JsonObject:
-    """The same as JSON data."""
-    data = table.model_dump(mode="json", include={"date", "engines", "bad"}, by_alias=True)
-    data["platform"] = [
-        {**row.model_dump(mode="json"), "least_engine": table.least_engine(row)} for row in table.platform
-    ]
-    return data
-
-
-def findings_data(findings: Sequence[CheckFinding], ignored: Collection[str] = ()) -> JsonObject:
+def _findings_data(findings: Sequence[CheckFinding], ignored: Collection[str]) -> dict[str, object]:
     """The findings as JSON data (docs/reference/readiness.md)."""
-    rows: list[JsonValue] = [
-        {
-            "id": item.id,
-            "group": item.check.group.value,
-            "title": item.check.title,
-            "severity": item.check.severity.value,
-            "result": item.result.value,
-            "seen": item.seen,
-            "hint": item.hint,
-            "docs": item.check.docs,
-        }
-        for item in findings
-    ]
     return {
         "verdict": readiness(findings, ignored).value,
-        "findings": rows,
-        "summary": {**summary(findings)},
-        "ignored": [*sorted(ignored)],
+        "findings": [
+            {
+                "id": item.id,
+                "group": item.check.group.value,
+                "title": item.check.title,
+                "severity": item.check.severity.value,
+                "result": item.result.value,
+                "seen": item.seen,
+                "hint": item.hint,
+                "docs": item.check.docs,
+            }
+            for item in findings
+        ],
+        "summary": _summary(findings),
+        "ignored": sorted(ignored),
     }
 
 

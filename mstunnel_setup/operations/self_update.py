@@ -30,7 +30,7 @@ from mstunnel_setup.install.steps import program
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.http import LARGEST, HttpSession
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.upgrade.releases import alone, fetch, require_feed
+from mstunnel_setup.operations.upgrade.feed import refreshed
 
 _NEW, _PREVIOUS = f"{PROGRAM_UPDATES}/new", f"{PROGRAM_UPDATES}/previous"
 _MODE = 0o755
@@ -63,9 +63,7 @@ def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result:
     _refuse_unmanaged(operator)
     if rollback:
         return _rollback(operator)
-    feed = require_feed(operator)
-    with alone(operator):
-        fetch(operator, feed)
+    feed, _releases = refreshed(operator)
     known = read_feed_record(operator.files)
     offer = known.program if known else None
     if offer is None:
@@ -89,12 +87,16 @@ def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result:
     content = _download(operator, feed, offer)
     # The new program takes the lock of the run itself; this one keeps other updates away.
     with run_lock(operator, paths.FEED_LOCK):
-        _keep_previous(operator)
-        operator.files.write(_NEW, content, _MODE)
+        files = operator.files
+        files.make_directories(PROGRAM_UPDATES, 0o700)
+        # The installed one is kept, for the way back.
+        if (installed := files.read(f"{directory(files)}/{FILE}")) is not None:
+            files.write(_PREVIOUS, installed, _MODE)
+        files.write(_NEW, content, _MODE)
         try:
             _have_installed(operator, _NEW)
         finally:
-            operator.files.remove(_NEW)
+            files.remove(_NEW)
     line = text(
         "Version {new} is installed; it was {old}. The gateway kept running. To return: `mstunnel-setup self "
         "update --rollback`. `mst-cli upgrade check` shows whether there are newer images.",
@@ -132,7 +134,7 @@ def _refuse_unmanaged(operator: Operator) -> None:
 def _download(operator: Operator, feed: Feed, offer: OfferedProgram) -> bytes:
     """The program that is offered, as it was signed. Raises NetworkError and StepError `program-refused`."""
     name = PROGRAM_TARGETS[os.uname().machine]
-    operator.console.say(text("Downloading {size} MiB.", size=-(-offer.size >> 20)))
+    operator.console.say("Downloading {size} MiB.", size=-(-offer.size >> 20))
     http = HttpSession(
         operator.clock,
         roots=added_roots_pem(operator.files),
@@ -163,15 +165,6 @@ def _download(operator: Operator, feed: Feed, offer: OfferedProgram) -> bytes:
             expected=offer.sha256,
         )
     return content
-
-
-def _keep_previous(operator: Operator) -> None:
-    """Keep the installed program beside, for the way back."""
-    files = operator.files
-    files.make_directories(PROGRAM_UPDATES, 0o700)
-    installed = files.read(f"{directory(files)}/{FILE}")
-    if installed is not None:
-        files.write(_PREVIOUS, installed, _MODE)
 
 
 def _rollback(operator: Operator) -> Result:

@@ -1,7 +1,6 @@
 """`mst-cli server show|disconnect|unban|capture`: sessions of devices, by ocserv's control program."""
 
 import ipaddress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +9,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import printable, text, verbatim
-from mstunnel_setup.base.values import JsonObject, JsonValue
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway import occtl
 from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.io.namespaces import enter_network_of, interfaces, record
@@ -19,7 +18,6 @@ from mstunnel_setup.io.process import Completed
 from mstunnel_setup.io.safe_paths import kind_at, refuse_present
 
 _SECONDS = 20.0
-_USERS = occtl.ShowCommand(("users",), "")
 
 
 def show(operator: Operator, words: list[str]) -> Result:
@@ -53,11 +51,12 @@ def server_process(ports: Host) -> int:
     return found.process_id
 
 
-def ask(ports: Host, command: occtl.ShowCommand) -> JsonObject | list[JsonValue]:
-    """What the control program answers, as data. Raises EngineError."""
+def ask(ports: Host, *words: str) -> tuple[JsonObject, ...]:
+    """The rows of the `show` command `words`. Raises EngineError."""
+    command = occtl.ShowCommand(words, "")
     finished = ports.engine.execute(paths.SERVER, occtl.occtl_arguments(command, as_json=True), _SECONDS)
     _require(finished)
-    return occtl.read_answer(command, finished.output)
+    return tuple(row for row in occtl.read_answer(command, finished.output) if isinstance(row, dict))
 
 
 def _require(finished: Completed) -> None:
@@ -128,18 +127,11 @@ def _done_by_occtl(operator: Operator, *words: str) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class CaptureBounds:
-    """When to stop: after seconds, or at a file size in bytes; Ctrl-C ends it earlier."""
+def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: int) -> Result:
+    """Record into a new file of mode 0600, for at most `seconds` and `largest` bytes.
 
-    seconds: int
-    size: int
-
-
-def capture(operator: Operator, what: str, file: str, bounds: CaptureBounds) -> Result:
-    """Record into a new file of mode 0600. After an interruption the packets so far are kept.
-
-    Raises UsageError for a file that cannot be a new one, or when no such client or interface is there.
+    After an interruption, which ends it earlier, the packets so far are kept. Raises UsageError for a file
+    that cannot be a new one, or when no such client or interface is there.
     """
     target = Path(file).absolute()
     refuse_present(target)
@@ -153,10 +145,9 @@ def capture(operator: Operator, what: str, file: str, bounds: CaptureBounds) -> 
     with open_gateway(operator) as ports:
         process = server_process(ports)
         device = _device(ports, what)
-    recording = text(
-        "Recording {device} for at most {seconds} s; Ctrl-C stops it.", device=device, seconds=bounds.seconds
+    operator.console.say(
+        text("Recording {device} for at most {seconds} s; Ctrl-C stops it.", device=device, seconds=seconds)
     )
-    operator.console.say(recording)
     # Reading and writing files goes on as before: only the network is another one.
     enter_network_of(process)
     if device not in interfaces():
@@ -170,7 +161,7 @@ def capture(operator: Operator, what: str, file: str, bounds: CaptureBounds) -> 
     pieces = size = 0
     with operator.files.given.growing(str(target)) as file_of_packets:
         try:
-            for piece in record(device, bounds.seconds, bounds.size):
+            for piece in record(device, seconds, largest):
                 file_of_packets.append(piece)
                 pieces, size = pieces + 1, size + len(piece)
         except KeyboardInterrupt:
@@ -191,9 +182,8 @@ def _device(ports: Host, what: str) -> str:
         address = str(ipaddress.ip_address(what))
     except ValueError:
         return what
-    rows = ask(ports, _USERS)
-    for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict) and address in (row.get("IPv4"), row.get("IPv6")):
+    for row in ask(ports, "users"):
+        if address in (row.get("IPv4"), row.get("IPv6")):
             return str(row["Device"])
     raise UsageError(
         "client-unknown",

@@ -1,7 +1,7 @@
 """`mst-cli env get|set|unset|check`, `log level`, `config show|diff|pull`: the settings of this gateway."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import unified_diff
@@ -283,8 +283,11 @@ def show(operator: Operator) -> Result:
     if served is not None:
         own: JsonObject = {"DisableUdpConnections": not served.udp, "SessionTimeout": served.session_timeout}
         settings = {**settings, **own}
-    words = {name: _words(value) for name, value in settings.items()}
-    lines = [Line(f"{name + ':':23} {value}", f"{name}:", value) for name, value in words.items()]
+    lines = []
+    for name, value in settings.items():
+        values = value if isinstance(value, list) else [value]
+        shown = plain(", ".join(map(str, values))) or "none"
+        lines.append(Line(f"{name + ':':23} {shown}", f"{name}:", shown))
     return Result("ok", {"configuration": settings}, text=lines)
 
 
@@ -337,8 +340,3 @@ def _wanted(context: Context) -> RenderedConfiguration:
 
 def _notices(rendered: RenderedConfiguration) -> tuple[Problem, ...]:
     return (*rendered.warnings, *((rendered.port_waiting,) if rendered.port_waiting else ()))
-
-
-def _words(value: object) -> str:
-    values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    return plain(", ".join(map(str, values))) or "none"

@@ -11,23 +11,27 @@ from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY
 from mstunnel_setup.actions.host import Host, Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import ExitCode, SetupError
+from mstunnel_setup.base.errors import ExitCode, SetupError, StepError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, plain, text
 from mstunnel_setup.base.values import as_object
 from mstunnel_setup.exchange.health_report import read_health
-from mstunnel_setup.install.installed import complete, journal_of, open_gateway
+from mstunnel_setup.exchange.upgrade_decision import read_standing
+from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, read_history
+from mstunnel_setup.install.installed import MONITOR_UNIT, complete, journal_of, open_gateway
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerHealth, health
+from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerHealth, container_health
 from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.operations.settings import check_environment
-from mstunnel_setup.operations.upgrade.notices import monitor_notices, upgrade_notices, waiting_notices
+from mstunnel_setup.operations.upgrade.run import upgrade_failed
 from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
+# A window or a turn comes with time; these wait for a person.
+_STUCK = frozenset({"approval-missing", "held", "other-failed"})
 # After the cause, ocserv's main process reports that the process with the keys is gone, and so do others.
 _CAUSE = re.compile(
     r"(?i)^(?!main: |conmon |\S+\.service: |failed to start )"
@@ -153,12 +157,55 @@ def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
             yield CONTAINER_UNHEALTHY(container=name, state=container.health, component=short).problem
 
 
+def monitor_notices(ports: Host) -> Iterator[Problem]:
+    """The monitor is installed but not running. Without systemd this is unknown."""
+    if ports.systemd.known(MONITOR_UNIT) and not ports.systemd.active(MONITOR_UNIT):
+        yield warning(
+            "monitor-down",
+            "the monitor is not running, so nothing is restarted or upgraded automatically",
+            hint="Run `systemctl start {unit}`.",
+            unit=MONITOR_UNIT,
+        )
+
+
+def waiting_notices(files: Files) -> Iterator[Problem]:
+    """The agent waits for a person before it upgrades this server."""
+    found = read_standing(files)
+    if found is not None and found.code in _STUCK:
+        yield warning(
+            "upgrade-waits",
+            "{reason}",
+            hint="See `mst-cli upgrade check`.",
+            reason=plain(found.reason),
+        )
+
+
+def upgrade_notices(files: Files) -> Iterator[Problem]:
+    """The last upgrade is not over, or did not succeed."""
+    try:
+        history = read_history(files)
+    except StepError as error:
+        yield error.problem
+        return
+    last = next(reversed(history.upgrades), None)
+    if last is not None and last.outcome is None:
+        yield warning(
+            "upgrade-unfinished",
+            "the upgrade to {release} is in progress or was interrupted (phase {phase})",
+            hint="The monitor completes it; so does `mst-cli upgrade apply`.",
+            release=last.release,
+            phase=last.phase,
+        )
+    elif last is not None and last.outcome is not UpgradeOutcome.DONE:
+        yield upgrade_failed(last).problem
+
+
 def _container(ports: Host, name: str) -> ContainerReport:
     found = containers.state_of(ports, name)
     running = found is not None and found.status == "running"
     return ContainerReport(
         state="absent" if found is None else found.status,
-        health=health(found),
+        health=container_health(found),
         image_digest=None if found is None else found.image_digest,
         reason=None if running else _reason(ports, f"{name}.service"),
     )

@@ -11,8 +11,7 @@ from typing import Final
 
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object
-from mstunnel_setup.gateway.fixed_rules import FURTHER_CLAIMS
-from mstunnel_setup.gateway.oidc import CLAIM_RULES, Comparison
+from mstunnel_setup.gateway.oidc import CLAIM_RULES, FURTHER_CLAIMS, Comparison
 
 _SHOWN: Final = 80
 _LONGEST_KEY_NAME: Final = 128
@@ -68,10 +67,8 @@ def time_problem(claims: Mapping[str, object], rules: JsonObject, now: float) ->
     if begin > now:
         return TokenProblem("validity", f"valid from {moment(begin)}, in {begin - now:.0f} s")
     longest = rules.get("maximum_lifetime")
-    return _lifetime_problem(begin, issued, end, now, longest) if isinstance(longest, int) else None
-
-
-def _lifetime_problem(begin: int, issued: int, end: int, now: float, longest: int) -> TokenProblem | None:
+    if not isinstance(longest, int):
+        return None
     if issued > now:
         return TokenProblem("lifetime", f"issued at {moment(issued)}, in {issued - now:.0f} s")
     lasts = max(end - min(begin, issued), int(end - now))

@@ -4,7 +4,7 @@ import binascii
 import contextlib
 import hashlib
 from base64 import b64decode
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,13 +20,13 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, text, verbatim
 from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.release_feed import offered
-from mstunnel_setup.exchange.releases import Digests
+from mstunnel_setup.exchange.releases import Digests, ReleaseCatalogue, published
 from mstunnel_setup.install.installed import open_host
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.upgrade.releases import release_names
 
 # A key of minisign, and a signature: two bytes, the id of the key, the rest.
 _ID: Final = slice(2, 10)
@@ -75,7 +75,10 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
                 with contextlib.suppress(SetupError):
                     engine, number = ports.chosen.name, ports.engine.version()
             images = _images(ports.files)
-            release = _release(ports.files, images, operator.clock.now())
+            if images.server is not None and images.agent is not None:
+                with contextlib.suppress(UsageError):  # the list of releases was edited by hand
+                    catalogue = offered(ports.files, operator.clock.now())
+                    release = next(iter(release_names(catalogue, Digests(images.server, images.agent))), None)
     except CheckError as error:
         if error.code != NOT_ROOT.code:
             raise
@@ -115,18 +118,17 @@ def _images(files: Files) -> ImageDigests:
     configured: JsonObject = {}
     with contextlib.suppress(ValueError):  # it was edited by hand
         configured = as_object(json_value(files.read(paths.IMAGES_CONFIGURED) or b"{}"))
-    server, agent = (configured.get(f"{name}ImageDigest") for name in ("server", "agent"))
-    return ImageDigests(
-        server=server if isinstance(server, str) else None, agent=agent if isinstance(agent, str) else None
-    )
+    found = (configured.get(f"{name}ImageDigest") for name in ("server", "agent"))
+    server, agent = (digest if isinstance(digest, str) else None for digest in found)
+    return ImageDigests(server=server, agent=agent)
 
 
-def _release(files: Files, images: ImageDigests, now: datetime) -> str | None:
-    """The newest name of these images, if they have any."""
-    if images.server is not None and images.agent is not None:
-        with contextlib.suppress(UsageError):  # the list of releases was edited by hand
-            return next(iter(release_names(offered(files, now), Digests(images.server, images.agent))), None)
-    return None
+def release_names(catalogue: ReleaseCatalogue, digests: Digests) -> Sequence[str]:
+    """What these images may be called, the newest name first: the same images can be several releases."""
+    if known := catalogue.named(digests) or published().named(digests):
+        return [release.name for release in known]
+    own = release_images()
+    return [__version__] if own and Digests(own.gateway, own.agent) == digests else []
 
 
 def self_licenses() -> Result:

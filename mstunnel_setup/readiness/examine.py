@@ -9,6 +9,7 @@ from mstunnel_setup.actions import firewall
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
+from mstunnel_setup.certificates.load import IdentitySource, Passphrases
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
@@ -18,14 +19,9 @@ from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
 from mstunnel_setup.readiness.facts.account import AccountFacts
-from mstunnel_setup.readiness.facts.certificate import CertificatePlace, CertificateReader
+from mstunnel_setup.readiness.facts.certificate import CertificateReader
 from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts, Way
-from mstunnel_setup.readiness.facts.host import (
-    HostReader,
-    KernelFacts,
-    RootlessFacts,
-    TunnelFacts,
-)
+from mstunnel_setup.readiness.facts.host import HostReader, KernelFacts, RootlessFacts, TunnelFacts
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.programs import ProgramReader, obstacle
 from mstunnel_setup.readiness.facts.section import Section, Settings
@@ -53,7 +49,8 @@ class Wanted:
     groups: frozenset[Group]
     endpoints: tuple[Endpoint, ...] = ()
     deadline: float = 20.0
-    certificate: CertificatePlace = field(default_factory=CertificatePlace)
+    certificate: IdentitySource = field(default_factory=IdentitySource)
+    passphrase: Passphrases = lambda _reference: None
     address: str = ""
     site: str = ""
     ca_pem: str = ""
@@ -116,9 +113,15 @@ class Examiner:
         def open_http() -> HttpSession:
             return self.open_http(roots(), timeout=seconds, deadline=seconds)
 
-        lab = settings.cloud == CUSTOM
-        place = wanted.certificate
-        certificate = CertificateReader(self.files, self.clock, place, wanted.address, lab, open_http)
+        certificate = CertificateReader(
+            self.files,
+            self.clock,
+            wanted.certificate,
+            wanted.passphrase,
+            wanted.address,
+            lab=settings.cloud == CUSTOM,
+            open_http=open_http,
+        )
 
         def kernel() -> KernelFacts:
             found = host.kernel()

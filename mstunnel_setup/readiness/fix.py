@@ -1,7 +1,7 @@
 """Fixes: reversible changes that a person is shown before they are made."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mstunnel_setup.actions import accounts
 from mstunnel_setup.actions.firewall import OpenedPort, put_on_record
@@ -10,7 +10,6 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.host import KernelFacts, RootlessFacts
 from mstunnel_setup.readiness.facts.parse import sysctl_lines
 from mstunnel_setup.readiness.facts.section import Settings
@@ -49,39 +48,49 @@ class Fix:
 def fixes(findings: Iterable[CheckFinding], facts: ReadinessFacts) -> tuple[Fix, ...]:
     """The fixes for the findings that have one."""
     broken = {item.id for item in findings if item.result in _PROBLEMS}
-    return (
-        *_module_fixes(broken),
-        *_conntrack_fixes(broken, facts.kernel),
+    possible = (
+        *_module_fixes(facts.kernel),
         *_sysctl_fixes(broken, facts.settings),
         *_account_fixes(broken, facts.rootless),
-        *_selinux_fixes(broken, facts),
-        *_firewall_fixes(broken, facts),
-        *_service_fixes(broken, facts),
+        *_security_fixes(facts),
+        *_service_fixes(facts),
     )
+    named = (replace(fix, checks=tuple(name for name in fix.checks if name in broken)) for fix in possible)
+    return tuple(fix for fix in named if fix.checks)
 
 
-def _module_fixes(broken: set[str]) -> Iterable[Fix]:
+def _module_fixes(kernel: KernelFacts | None) -> Iterator[Fix]:
     for module, path in MODULE_FILES.items():
-        now, boot = f"module-{module.replace('_', '-')}", f"module-{module.replace('_', '-')}-boot"
-        if now in broken:
-            undo = f"modprobe -r {module}"
-            yield Fix((now,), f"load the module {module}", undo, commands=(("modprobe", module),))
-        if boot in broken:
-            says = f"write {path}, which loads {module} at boot"
-            yield Fix((boot,), says, f"rm {path}", path, (module,))
-
-
-def _conntrack_fixes(broken: set[str], kernel: KernelFacts | None) -> Iterable[Fix]:
-    """The settings of a module are there once it is."""
-    settings = ("rootless-conntrack-acct", "rootless-conntrack-timestamp")
-    fixed = tuple(name for name in settings if name in broken)
+        check = f"module-{module.replace('_', '-')}"
+        undo = f"modprobe -r {module}"
+        yield Fix((check,), f"load the module {module}", undo, commands=(("modprobe", module),))
+        says = f"write {path}, which loads {module} at boot"
+        yield Fix((f"{check}-boot",), says, f"rm {path}", path, (module,))
+    # The settings of a module are there once it is.
     for module, path in CONNTRACK_MODULE_FILES.items():
-        if fixed and kernel is not None and module not in kernel.modules and module in kernel.loadable:
+        if kernel is not None and module not in kernel.modules and module in kernel.loadable:
             says, undo = f"load the module {module}, now and at boot", f"rm {path}, and modprobe -r {module}"
-            yield Fix(fixed, says, undo, path, (module,), commands=(("modprobe", module),))
+            settings = ("rootless-conntrack-acct", "rootless-conntrack-timestamp")
+            yield Fix(settings, says, undo, path, (module,), commands=(("modprobe", module),))
 
 
-def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterable[Fix]:
+def _sysctl_fixes(broken: set[str], settings: Settings) -> Iterator[Fix]:
+    wanted = {
+        "ip-forward": (FORWARD, "1"),
+        "ip-forward-boot": (FORWARD, "1"),
+        "rootless-port": (PORT_START, str(settings.port)),
+        "rootless-somaxconn": ("net.core.somaxconn", ROOTLESS["net.core.somaxconn"]),
+        "rootless-conntrack-acct": ("net.netfilter.nf_conntrack_acct", "1"),
+        "rootless-conntrack-timestamp": ("net.netfilter.nf_conntrack_timestamp", "1"),
+    }
+    fixed = tuple(name for name in wanted if name in broken)
+    lines = tuple(dict.fromkeys(f"{wanted[name][0]} = {wanted[name][1]}" for name in fixed))
+    says = f"write {SYSCTL_FILE} ({'; '.join(lines)}) and apply it"
+    undo = f"rm {SYSCTL_FILE}, and start the host again"
+    yield Fix(fixed, says, undo, SYSCTL_FILE, lines, commands=(("sysctl", f"--load={SYSCTL_FILE}"),))
+
+
+def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterator[Fix]:
     """What the account step of an installation does, by the same commands; useradd(8) also gives the ids."""
     if rootless is None:
         return
@@ -93,57 +102,35 @@ def _account_fixes(broken: set[str], rootless: RootlessFacts | None) -> Iterable
         yield Fix(fixed, f"create the account {name}", undo, commands=(accounts.creation(name),))
     else:
         for kind, first in free.items():
-            if f"rootless-{kind}" in broken:
-                undo = " ".join(accounts.id_range(name, kind, first, "del"))
-                says, command = f"give {name} ids in /etc/{kind}", accounts.id_range(name, kind, first)
-                yield Fix((f"rootless-{kind}",), says, undo, commands=(command,))
-    if "rootless-linger" in broken:
-        says = text("let the services of {name} run without a login", name=name)
-        undo = f"loginctl disable-linger {name}"
-        yield Fix(("rootless-linger",), says, undo, commands=(accounts.lingering(name),))
+            undo = " ".join(accounts.id_range(name, kind, first, "del"))
+            says, command = f"give {name} ids in /etc/{kind}", accounts.id_range(name, kind, first)
+            yield Fix((f"rootless-{kind}",), says, undo, commands=(command,))
+    says = text("let the services of {name} run without a login", name=name)
+    undo = f"loginctl disable-linger {name}"
+    yield Fix(("rootless-linger",), says, undo, commands=(accounts.lingering(name),))
 
 
-def _sysctl_fixes(broken: set[str], settings: Settings) -> Iterable[Fix]:
-    wanted = {
-        "ip-forward": (FORWARD, "1"),
-        "ip-forward-boot": (FORWARD, "1"),
-        "rootless-port": (PORT_START, str(settings.port)),
-        "rootless-somaxconn": ("net.core.somaxconn", ROOTLESS["net.core.somaxconn"]),
-        "rootless-conntrack-acct": ("net.netfilter.nf_conntrack_acct", "1"),
-        "rootless-conntrack-timestamp": ("net.netfilter.nf_conntrack_timestamp", "1"),
-    }
-    fixed = tuple(name for name in wanted if name in broken)
-    lines = tuple(dict.fromkeys(f"{wanted[name][0]} = {wanted[name][1]}" for name in fixed))
-    if lines:
-        says = f"write {SYSCTL_FILE} ({'; '.join(lines)}) and apply it"
-        undo = f"rm {SYSCTL_FILE}, and start the host again"
-        yield Fix(fixed, says, undo, SYSCTL_FILE, lines, commands=(("sysctl", f"--load={SYSCTL_FILE}"),))
-
-
-def _selinux_fixes(broken: set[str], facts: ReadinessFacts) -> Iterable[Fix]:
-    """A port without a type takes -a only, one that has a type -m only; -m also takes what -a has made."""
-    if "selinux-proxy-port" not in broken or facts.security is None or facts.proxies is None:
+def _security_fixes(facts: ReadinessFacts) -> Iterator[Fix]:
+    if facts.security is None:
         return
-    for port in facts.security.unlabelled(facts.proxies.ports):
+    # A port without a type takes -a only, one that has a type -m only; -m also takes what -a has made.
+    for port in facts.security.unlabelled(facts.proxies.ports if facts.proxies else ()):
         label = ("-t", "http_port_t", "-p", "tcp", str(port))
         add, modify = ("semanage", "port", "-a", *label), ("semanage", "port", "-m", *label)
         says, undo = f"give TCP port {port} the SELinux type http_port_t", f"semanage port -d -p tcp {port}"
         yield Fix(("selinux-proxy-port",), says, undo, may_fail=add, commands=(modify,))
-
-
-def _firewall_fixes(broken: set[str], facts: ReadinessFacts) -> Iterable[Fix]:
-    """The frontends only: rules of nftables depend on an order that only their author knows."""
+    # The frontends only: rules of nftables depend on an order that only their author knows.
+    wall = facts.security.firewall
+    if wall.kind not in ("firewalld", "ufw"):
+        return
     for protocol in ("tcp", "udp"):
-        wall = Firewall() if facts.security is None else facts.security.firewall
-        if f"firewall-{protocol}" not in broken or wall.kind not in ("firewalld", "ufw"):
-            continue
         opened = OpenedPort(wall.kind, facts.settings.port, protocol, wall.forwarded)
         says = f"let {opened.port}/{protocol} in at {wall.kind}, until the gateway is uninstalled"
         undo = ", then ".join(map(" ".join, opened.closing))
         yield Fix((f"firewall-{protocol}",), says, undo, commands=opened.opening, opened=opened)
 
 
-def _service_fixes(broken: set[str], facts: ReadinessFacts) -> Iterable[Fix]:
+def _service_fixes(facts: ReadinessFacts) -> Iterator[Fix]:
     chosen = None if facts.engine is None else chosen_engine(facts.settings, facts.engine)
     # Podman has no daemon to start.
     docker = chosen is not None and chosen.name == "docker"
@@ -152,7 +139,7 @@ def _service_fixes(broken: set[str], facts: ReadinessFacts) -> Iterable[Fix]:
         ("engine-running", "docker.service", docker),
         ("auditd", "auditd.service", auditd),
     ):
-        if check in broken and can_start:
+        if can_start:
             says, undo = f"start {unit}, now and at boot", f"systemctl disable --now {unit}"
             yield Fix((check,), says, undo, commands=(("systemctl", "enable", "--now", unit),))
 
@@ -166,7 +153,14 @@ def apply(chosen: Sequence[Fix], files: Files, processes: Processes, *, live: bo
     for fix in chosen:
         try:
             if fix.path:
-                _write(files, fix)
+                # The lines that a file of ours already has are kept; a setting is there once.
+                files.make_directories(fix.path.rpartition("/")[0])
+                new = {*sysctl_lines("\n".join(fix.lines)), *fix.lines}
+                present = (files.read(fix.path) or b"").decode("utf-8", errors="replace").splitlines()
+                kept = [
+                    line for line in present if line.strip() not in new and not new & set(sysctl_lines(line))
+                ]
+                files.write(fix.path, "".join(f"{line}\n" for line in (*kept, *fix.lines)).encode())
             if fix.opened and live:
                 put_on_record(files, fix.opened)
             if fix.may_fail and live:
@@ -176,12 +170,3 @@ def apply(chosen: Sequence[Fix], files: Files, processes: Processes, *, live: bo
         except SetupError as error:
             failed[fix] = error
     return failed
-
-
-def _write(files: Files, fix: Fix) -> None:
-    """Keep the lines a file of ours already has; a setting is there once."""
-    files.make_directories(fix.path.rpartition("/")[0])
-    new = {*sysctl_lines("\n".join(fix.lines)), *fix.lines}
-    present = (files.read(fix.path) or b"").decode("utf-8", errors="replace").splitlines()
-    kept = [line for line in present if line.strip() not in new and not new & set(sysctl_lines(line))]
-    files.write(fix.path, "".join(f"{line}\n" for line in (*kept, *fix.lines)).encode())

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from pydantic import Field
 
@@ -141,6 +141,7 @@ class Readiness(StrEnum):
 
 
 Judge: TypeAlias = Callable[..., Verdict]
+Requirement: TypeAlias = Literal["required", "recommended", "info"]
 
 
 @dataclass(frozen=True)
@@ -196,12 +197,7 @@ class Checks(list[Check]):
         self._group = group
 
     def add(
-        self,
-        identifier: str,
-        title: str,
-        severity: CheckSeverity = CheckSeverity.REQUIRED,
-        /,
-        **values: object,
+        self, identifier: str, title: str, severity: Requirement = "required", /, **values: object
     ) -> Callable[[Judge], Judge]:
         """Make a check of a function; its parameters are named after the sections of the facts it needs.
 
@@ -214,7 +210,8 @@ class Checks(list[Check]):
             words = [part.format_map(values) if values else part for part in paragraphs]
             passes, why, fix = (*words, "", "")[:3]
             needs = tuple(inspect.signature(judge).parameters)
-            self.append(Check(identifier, self._group, severity, title, passes, why, fix, needs, judge))
+            requires = CheckSeverity(severity)
+            self.append(Check(identifier, self._group, requires, title, passes, why, fix, needs, judge))
             return judge
 
         return added

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SignInError
 from mstunnel_setup.certificates.der import DerError
-from mstunnel_setup.certificates.pfx_outline import opened_pfx, outline, plain_parts
+from mstunnel_setup.certificates.pfx import opened_pfx, outline, plain_parts
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import KeyCredential
 

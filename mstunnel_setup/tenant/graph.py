@@ -17,7 +17,7 @@ from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud
-from mstunnel_setup.tenant.token_sources import AccessToken, claims
+from mstunnel_setup.tenant.token_sources import TokenSource, claims
 from mstunnel_setup.tenant.transport import ANSWER_UNEXPECTED, GraphTransport, equals, query
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
@@ -43,8 +43,8 @@ from mstunnel_setup.tenant.wire import (
 )
 
 ID_MALFORMED = declare(TenantError, "id-malformed", "{text} is not the id of a Graph object", "Give a GUID.")
-SITES: Final = "/deviceManagement/microsoftTunnelSites"
-THRESHOLDS: Final = "/deviceManagement/microsoftTunnelHealthThresholds"
+SITES_PATH: Final = "/deviceManagement/microsoftTunnelSites"
+THRESHOLDS_PATH: Final = "/deviceManagement/microsoftTunnelHealthThresholds"
 _WITH_CONFIGURATION: Final = query(expand="microsoftTunnelConfiguration")
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 LARGEST_PAGE: Final = "999"
@@ -64,18 +64,18 @@ class Graph:
     """
 
     def __init__(
-        self, http: HttpPort, cloud: Cloud, token_source: AccessToken, clock: Clock, signed_in_as: str = ""
+        self, http: HttpPort, cloud: Cloud, token: TokenSource, clock: Clock, signed_in_as: str = ""
     ) -> None:
         self.cloud = cloud
         self.signed_in_as = signed_in_as
-        self._transport = GraphTransport(http, f"{cloud.graph}/beta", token_source)
-        self._token_source = token_source
+        self._transport = GraphTransport(http, f"{cloud.graph}/beta", token)
+        self._token = token
         self._clock = clock
 
     @property
     def for_person(self) -> bool:
         """Whether the token is a person's: it names delegated permissions (`scp`)."""
-        return "scp" in claims(self._token_source.token())
+        return "scp" in claims(self._token())
 
     def licences(self) -> list[LicenseDetails]:
         """Return the licences of the person who signed in."""
@@ -83,14 +83,14 @@ class Graph:
 
     def tenant_id(self) -> str:
         """Return the id of the tenant: from the token when it says so, else from Graph."""
-        named = claims(self._token_source.token()).get("tid")
+        named = claims(self._token()).get("tid")
         if isinstance(named, str) and is_guid(named):
             return named
         return self._list(Organization, "/organization", "Organization.Read.All")[0].id
 
     def sites(self) -> list[TunnelSite]:
         """Return all sites, each with its server configuration."""
-        path = SITES + query(expand="microsoftTunnelConfiguration", top=LARGEST_PAGE)
+        path = SITES_PATH + query(expand="microsoftTunnelConfiguration", top=LARGEST_PAGE)
         return self._list(TunnelSite, path, CONFIGURATION_READ)
 
     def site(self, site_id: str) -> TunnelSite | None:
@@ -104,7 +104,7 @@ class Graph:
 
     def thresholds(self) -> list[HealthThreshold]:
         """Return the health thresholds of the tenant."""
-        return self._list(HealthThreshold, THRESHOLDS, CONFIGURATION_READ)
+        return self._list(HealthThreshold, THRESHOLDS_PATH, CONFIGURATION_READ)
 
     def servers(self, site_id: str) -> list[TunnelServer]:
         """Return the servers of a site."""
@@ -262,7 +262,7 @@ class Graph:
 
 
 def _site(site_id: str) -> str:
-    return f"{SITES}/{guid(site_id)}"
+    return f"{SITES_PATH}/{guid(site_id)}"
 
 
 def _servers(site_id: str) -> str:

@@ -5,7 +5,7 @@ to be written, because null has a meaning there: it clears a property.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Generic, TypeAlias, TypeVar
@@ -17,8 +17,8 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.graph import (
     ID_MALFORMED,
     LARGEST_PAGE,
-    SITES,
-    THRESHOLDS,
+    SITES_PATH,
+    THRESHOLDS_PATH,
     Graph,
     guid,
     read_entity,
@@ -36,7 +36,6 @@ from mstunnel_setup.tenant.wire import (
     DeviceConfiguration,
     DeviceConfigurationAssignment,
     HealthThreshold,
-    IntuneObject,
     MetricPoint,
     MetricValue,
     TunnelConfiguration,
@@ -44,6 +43,7 @@ from mstunnel_setup.tenant.wire import (
     TunnelSite,
     User,
     WhatIfResult,
+    WireModel,
 )
 from mstunnel_setup.tenant.wire_apps import (
     PLAY_APP,
@@ -57,85 +57,147 @@ from mstunnel_setup.tenant.wire_apps import (
 )
 
 Body: TypeAlias = Mapping[str, object]
-Item = TypeVar("Item", bound=IntuneObject)
-Item_co = TypeVar("Item_co", bound=IntuneObject, covariant=True)
+Item = TypeVar("Item", bound=WireModel)
+Item_co = TypeVar("Item_co", bound=WireModel, covariant=True)
 _APP_ID: Final = re.compile(r"([A-Z]_)?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_ROOT: Final = "/deviceAppManagement"
+_METRIC: Final = re.compile(r"[A-Za-z0-9_-]+")
+_SERVERS: Final = "microsoftTunnelServers"
 _PLAY: Final = "/deviceManagement/androidManagedStoreAccountEnterpriseSettings"
 _SYNCHRONISATION_SECONDS: Final = 120.0
 _SYNCHRONISATION_PAUSE: Final = 5.0
 
 
+def _app_id(text: str) -> str:
+    """Return `text` when it is a GUID, for managed apps after a letter and `_`."""
+    if not _APP_ID.fullmatch(text):
+        raise ID_MALFORMED(text=plain(text, 80))
+    return text
+
+
+def _metric(name: str) -> str:
+    """Return `name` when it can be part of a path: metrics are identified by name."""
+    if not _METRIC.fullmatch(name):
+        raise TenantError(
+            "metric-malformed",
+            "{name!r} is not the name of a metric",
+            hint="Use letters and digits.",
+            name=name[:80],
+        )
+    return name
+
+
 @dataclass(frozen=True)
-class AppCollection(Generic[Item_co]):
-    """One collection of Graph; `assignments` is how the body of its action `assign` calls them."""
+class GraphCollection(Generic[Item_co]):
+    """One collection of Graph, and the permissions that its requests need.
 
-    segment: str
+    `identified` checks an id: nothing else may become part of a path. `expand` comes with a list of its
+    objects; `assignments` is how the body of the action `assign` calls them.
+    """
+
+    path: str
     model: type[Item_co]
+    identified: Callable[[str], str] = guid
+    expand: str = ""
     assignments: str = "assignments"
+    read: str = CONFIGURATION_READ
+    write: str = CONFIGURATION_READ_WRITE
 
-    def path(self, identifier: str = "", more: str = "") -> str:
-        """The path of the collection, or of what lies below one of its objects.
-
-        An id is a GUID, for managed apps after a letter and `_`: nothing else may become part of a path.
-        """
-        if identifier and not _APP_ID.fullmatch(identifier):
-            raise ID_MALFORMED(text=plain(identifier, 80))
-        below = f"/{identifier}" if identifier else ""
-        return f"{_ROOT}/{self.segment}{below}{more}"
+    def below(self, identifier: str, more: str = "") -> str:
+        """The path of one of its objects, or of what lies below it. Raises TenantError for a bad id."""
+        return f"{self.path}/{self.identified(identifier)}{more}"
 
 
-MOBILE_APPS: Final = AppCollection("mobileApps", MobileApp, "mobileAppAssignments")
-DEVICE_APP_CONFIGURATIONS: Final = AppCollection("mobileAppConfigurations", MobileAppConfiguration)
-MANAGED_APP_CONFIGURATIONS: Final = AppCollection(
-    "targetedManagedAppConfigurations", TargetedManagedAppConfiguration
+CONFIGURATIONS: Final = GraphCollection(
+    "/deviceManagement/microsoftTunnelConfigurations", TunnelConfiguration
 )
-ANDROID_PROTECTIONS: Final = AppCollection("androidManagedAppProtections", AndroidManagedAppProtection)
-IOS_PROTECTIONS: Final = AppCollection("iosManagedAppProtections", IosManagedAppProtection)
+SITES: Final = GraphCollection(SITES_PATH, TunnelSite, expand="microsoftTunnelConfiguration")
+THRESHOLDS: Final = GraphCollection(THRESHOLDS_PATH, HealthThreshold, _metric)
+PROFILES: Final = GraphCollection("/deviceManagement/deviceConfigurations", DeviceConfiguration)
+POLICIES: Final = GraphCollection(
+    "/identity/conditionalAccess/policies", ConditionalAccessPolicy, read=POLICY_READ, write=POLICY_CHANGE
+)
+MOBILE_APPS: Final = GraphCollection(
+    "/deviceAppManagement/mobileApps", MobileApp, _app_id, assignments="mobileAppAssignments"
+)
+DEVICE_APP_CONFIGURATIONS: Final = GraphCollection(
+    "/deviceAppManagement/mobileAppConfigurations", MobileAppConfiguration, _app_id
+)
+MANAGED_APP_CONFIGURATIONS: Final = GraphCollection(
+    "/deviceAppManagement/targetedManagedAppConfigurations", TargetedManagedAppConfiguration, _app_id
+)
+ANDROID_PROTECTIONS: Final = GraphCollection(
+    "/deviceAppManagement/androidManagedAppProtections", AndroidManagedAppProtection, _app_id
+)
+IOS_PROTECTIONS: Final = GraphCollection(
+    "/deviceAppManagement/iosManagedAppProtections", IosManagedAppProtection, _app_id
+)
 
 
-_CONFIGURATIONS: Final = "/deviceManagement/microsoftTunnelConfigurations"
-_SERVERS: Final = "microsoftTunnelServers"
-_POLICIES: Final = "/identity/conditionalAccess/policies"
-_PROFILES: Final = "/deviceManagement/deviceConfigurations"
-_METRIC: Final = re.compile(r"[A-Za-z0-9_-]+")
+def configuration_reference(configuration_id: str) -> JsonObject:
+    """Refer to a server configuration as clients of the public API do: by a nested id."""
+    return {"microsoftTunnelConfiguration": {"id": guid(configuration_id)}}
 
 
 class AdminGraph(Graph):
     """Microsoft Graph of one tenant, with everything an administrator changes there."""
 
-    def configurations(self, name: str | None = None) -> list[TunnelConfiguration]:
-        """Return all server configurations, or those called `name`; names are not unique."""
-        return self._list(TunnelConfiguration, _CONFIGURATIONS + _named(name), CONFIGURATION_READ)
+    def objects(
+        self, of: GraphCollection[Item], name: str | None = None, properties: Sequence[str] = ()
+    ) -> list[Item]:
+        """Return all objects of a collection, or those called `name`; names are not unique.
 
-    def configuration(self, identifier: str) -> TunnelConfiguration | None:
-        """Return the server configuration with this id."""
-        return self._find(TunnelConfiguration, f"{_CONFIGURATIONS}/{guid(identifier)}", CONFIGURATION_READ)
-
-    def create_configuration(self, body: Body) -> TunnelConfiguration:
-        """Create a server configuration and return it with its id."""
-        return read_entity(TunnelConfiguration, self._post(_CONFIGURATIONS, body))
-
-    def update_configuration(self, identifier: str, changes: Body) -> None:
-        """Change the properties in `changes`."""
-        self._patch(f"{_CONFIGURATIONS}/{guid(identifier)}", changes)
-
-    def delete_configuration(self, identifier: str) -> bool:
-        """Delete a server configuration; False when there was none. A site's is a TenantError `conflict`."""
-        return self._delete(f"{_CONFIGURATIONS}/{guid(identifier)}", CONFIGURATION_READ_WRITE)
-
-    def site_list(self, name: str | None = None, properties: Sequence[str] = ()) -> list[TunnelSite]:
-        """Return all sites, or those called `name`, with their server configurations.
-
-        With `properties` (wire names) only these are fetched, and no configuration: for long lists.
+        With `properties` (wire names) only these are fetched, and nothing expanded: for long lists.
         """
-        links = {} if properties else {"expand": "microsoftTunnelConfiguration"}
-        wanted = {"select": ",".join(properties)} if properties else {}
-        return self._list(TunnelSite, SITES + _named(name, **links, **wanted), CONFIGURATION_READ)
+        options = {"select": ",".join(properties), "expand": "" if properties else of.expand}
+        options["filter"] = "" if name is None else equals("displayName", name)
+        given = {option: value for option, value in options.items() if value}
+        return self._list(of.model, of.path + query(**given, top=LARGEST_PAGE), of.read)
+
+    def find(self, of: GraphCollection[Item], identifier: str) -> Item | None:
+        """Return the object with this id."""
+        return self._find(of.model, of.below(identifier), of.read)
+
+    def create(self, of: GraphCollection[Item], body: Body) -> Item:
+        """Create an object, of the type that `@odata.type` names where there are several; it has its id."""
+        return self._create(of.model, of.path, body, of.write)
+
+    def update(self, of: GraphCollection[Item], identifier: str, changes: Body) -> None:
+        """Change the properties in `changes`, which also name the `@odata.type` where there are several."""
+        self._transport.send("PATCH", of.below(identifier), changes, needs=of.write)
+
+    def delete(self, of: GraphCollection[Item], identifier: str) -> bool:
+        """Delete an object; False when there was none. One that is in use is a TenantError `conflict`."""
+        return self._delete(of.below(identifier), of.write)
+
+    def assign(self, of: GraphCollection[Item], identifier: str, assignments: Iterable[Body]) -> None:
+        """Replace the assignments of an object."""
+        self._post(of.below(identifier, "/assign"), {of.assignments: [dict(item) for item in assignments]})
+
+    def profile_assignments(self, identifier: str) -> list[DeviceConfigurationAssignment]:
+        """Return to whom a device configuration is assigned."""
+        path = PROFILES.below(identifier, "/assignments")
+        return self._list(DeviceConfigurationAssignment, path, PROFILES.read)
+
+    def app_assignments(self, of: GraphCollection[Item], identifier: str) -> list[AppAssignment]:
+        """Return to whom an app, or what is about apps, is assigned."""
+        return self._list(AppAssignment, of.below(identifier, "/assignments"), of.read)
+
+    def targeted_apps(self, of: GraphCollection[Item], identifier: str) -> list[ManagedMobileApp]:
+        """Return the apps that a policy for managed apps is about."""
+        return self._list(ManagedMobileApp, of.below(identifier, "/apps"), of.read)
+
+    def target_apps(self, of: GraphCollection[Item], identifier: str, apps: Iterable[Body]) -> None:
+        """Replace the apps that a policy for managed apps is about."""
+        body = {"apps": [dict(item) for item in apps], "appGroupType": "selectedPublicApps"}
+        self._post(of.below(identifier, "/targetApps"), body)
+
+    def request_upgrade(self, site_id: str) -> None:
+        """Approve the upgrade of a site's servers. It cannot be undone."""
+        self._post(SITES.below(site_id, "/requestUpgrade"))
 
     def all_servers(self) -> Iterator[tuple[TunnelSite, TunnelServer]]:
         """Yield the servers of all sites, each with its site: one request for each page of sites."""
-        path = SITES + query(expand=_SERVERS, top=LARGEST_PAGE)
+        path = SITES.path + query(expand=_SERVERS, top=LARGEST_PAGE)
         for document in self._transport.pages(path, needs=CONFIGURATION_READ):
             site = read_entity(TunnelSite, document)
             for found in self._transport.expanded(document, _SERVERS, needs=CONFIGURATION_READ):
@@ -157,108 +219,6 @@ class AdminGraph(Graph):
         found = self._transport.called(path, body, needs=CONFIGURATION_READ)
         return [read_entity(MetricPoint, each) for each in found]
 
-    def create_site(self, body: Body, configuration_id: str) -> TunnelSite:
-        """Create a site with a server configuration and return it with its id."""
-        return read_entity(TunnelSite, self._post(SITES, {**body, **_reference(configuration_id)}))
-
-    def update_site(self, site_id: str, changes: Body, configuration_id: str = "") -> None:
-        """Change the properties in `changes`, and the server configuration when one is named."""
-        reference = _reference(configuration_id) if configuration_id else {}
-        self._patch(f"{SITES}/{guid(site_id)}", {**changes, **reference})
-
-    def delete_site(self, site_id: str) -> bool:
-        """Delete a site; False when there was none. One that has servers is a TenantError `conflict`."""
-        return self._delete(f"{SITES}/{guid(site_id)}", CONFIGURATION_READ_WRITE)
-
-    def request_upgrade(self, site_id: str) -> None:
-        """Approve the upgrade of a site's servers. It cannot be undone."""
-        self._post(f"{SITES}/{guid(site_id)}/requestUpgrade")
-
-    def rename_server(self, site_id: str, server_id: str, name: str) -> None:
-        """Give a server another name."""
-        self.update_server(site_id, server_id, TunnelServer(display_name=name))
-
-    def create_threshold(self, body: Body) -> HealthThreshold:
-        """Set thresholds of a metric that has none; `id` in the body names the metric.
-
-        Raises TenantError `metric-malformed` for a name by which they could not be changed or deleted.
-        """
-        named = {**body, "id": _metric(str(body["id"]))}
-        return read_entity(HealthThreshold, self._post(THRESHOLDS, named))
-
-    def update_threshold(self, metric: str, changes: Body) -> None:
-        """Change the thresholds of a metric."""
-        self._patch(f"{THRESHOLDS}/{_metric(metric)}", changes)
-
-    def delete_threshold(self, metric: str) -> bool:
-        """Delete the thresholds of a metric; False when there were none."""
-        return self._delete(f"{THRESHOLDS}/{_metric(metric)}", CONFIGURATION_READ_WRITE)
-
-    def profiles(self, name: str | None = None) -> list[DeviceConfiguration]:
-        """Return all device configurations of any type, or those called `name`."""
-        return self._list(DeviceConfiguration, _PROFILES + _named(name), CONFIGURATION_READ)
-
-    def profile(self, identifier: str) -> DeviceConfiguration | None:
-        """Return the device configuration with this id."""
-        return self._find(DeviceConfiguration, f"{_PROFILES}/{guid(identifier)}", CONFIGURATION_READ)
-
-    def create_profile(self, body: Body) -> DeviceConfiguration:
-        """Create a device configuration; `@odata.type` in the body says of which type."""
-        return read_entity(DeviceConfiguration, self._post(_PROFILES, body))
-
-    def update_profile(self, identifier: str, changes: Body) -> None:
-        """Change the properties in `changes`, which also names the `@odata.type`."""
-        self._patch(f"{_PROFILES}/{guid(identifier)}", changes)
-
-    def delete_profile(self, identifier: str) -> bool:
-        """Delete a device configuration; False when there was none."""
-        return self._delete(f"{_PROFILES}/{guid(identifier)}", CONFIGURATION_READ_WRITE)
-
-    def assignments(self, identifier: str) -> list[DeviceConfigurationAssignment]:
-        """Return to whom a device configuration is assigned."""
-        path = f"{_PROFILES}/{guid(identifier)}/assignments"
-        return self._list(DeviceConfigurationAssignment, path, CONFIGURATION_READ)
-
-    def assign(self, identifier: str, targets: Iterable[Body]) -> None:
-        """Assign a device configuration to exactly these targets."""
-        body = {"assignments": [{"target": dict(target)} for target in targets]}
-        self._post(f"{_PROFILES}/{guid(identifier)}/assign", body)
-
-    def app_objects(self, of: AppCollection[Item]) -> list[Item]:
-        """Return all objects of a collection."""
-        return self._list(of.model, of.path() + query(top=LARGEST_PAGE), CONFIGURATION_READ)
-
-    def create_app_object(self, of: AppCollection[Item], body: Body) -> Item:
-        """Create an object of a collection and return it with its id."""
-        return read_entity(of.model, self._post(of.path(), body))
-
-    def update_app_object(self, of: AppCollection[Item], identifier: str, changes: Body) -> None:
-        """Change the properties in `changes`, which also names the `@odata.type`."""
-        self._patch(of.path(identifier), changes)
-
-    def delete_app_object(self, of: AppCollection[Item], identifier: str) -> bool:
-        """Delete an object of a collection; False when there was none."""
-        return self._delete(of.path(identifier), CONFIGURATION_READ_WRITE)
-
-    def app_assignments(self, of: AppCollection[Item], identifier: str) -> list[AppAssignment]:
-        """Return to whom an object is assigned."""
-        return self._list(AppAssignment, of.path(identifier, "/assignments"), CONFIGURATION_READ)
-
-    def assign_app_object(
-        self, of: AppCollection[Item], identifier: str, assignments: Iterable[Body]
-    ) -> None:
-        """Replace the assignments of an object."""
-        self._post(of.path(identifier, "/assign"), {of.assignments: [dict(item) for item in assignments]})
-
-    def targeted_apps(self, of: AppCollection[Item], identifier: str) -> list[ManagedMobileApp]:
-        """Return the apps that a policy for managed apps is about."""
-        return self._list(ManagedMobileApp, of.path(identifier, "/apps"), CONFIGURATION_READ)
-
-    def target_apps(self, of: AppCollection[Item], identifier: str, apps: Iterable[Body]) -> None:
-        """Replace the apps that a policy for managed apps is about."""
-        body = {"apps": [dict(item) for item in apps], "appGroupType": "selectedPublicApps"}
-        self._post(of.path(identifier, "/targetApps"), body)
-
     def add_play_app(self, package: str) -> str:
         """Approve an app of managed Google Play, synchronise, and return its id in the tenant.
 
@@ -269,7 +229,7 @@ class AdminGraph(Graph):
         self._post(f"{_PLAY}/syncApps")
         end = self._clock.monotonic() + _SYNCHRONISATION_SECONDS
         while True:
-            for app in self.app_objects(MOBILE_APPS):
+            for app in self.objects(MOBILE_APPS):
                 if app.odata_type == PLAY_APP and app.identifier == package:
                     return app.id
             if self._clock.monotonic() + _SYNCHRONISATION_PAUSE > end:
@@ -283,19 +243,6 @@ class AdminGraph(Graph):
                     package=package,
                 )
             self._clock.sleep(_SYNCHRONISATION_PAUSE)
-
-    def policies(self) -> list[ConditionalAccessPolicy]:
-        """Return all Conditional Access policies."""
-        return self._list(ConditionalAccessPolicy, _POLICIES + query(top=LARGEST_PAGE), POLICY_READ)
-
-    def create_policy(self, body: Body) -> ConditionalAccessPolicy:
-        """Create a Conditional Access policy and return it with its id."""
-        answer = self._transport.send("POST", _POLICIES, body, needs=POLICY_CHANGE)
-        return read_entity(ConditionalAccessPolicy, answer)
-
-    def update_policy(self, identifier: str, changes: Body) -> None:
-        """Change the properties in `changes`; a condition that is null there is removed."""
-        self._transport.send("PATCH", f"{_POLICIES}/{guid(identifier)}", changes, needs=POLICY_CHANGE)
 
     def what_if(self, user_id: str, conditions: Body) -> list[WhatIfResult]:
         """Return all policies, each with whether it would apply to a user's sign-in for the gateway.
@@ -320,28 +267,3 @@ class AdminGraph(Graph):
 
     def _post(self, path: str, body: Body | None = None) -> JsonObject:
         return self._transport.send("POST", path, body, needs=CONFIGURATION_READ_WRITE)
-
-    def _patch(self, path: str, changes: Body) -> None:
-        self._transport.send("PATCH", path, changes, needs=CONFIGURATION_READ_WRITE)
-
-
-def _named(name: str | None, **options: str) -> str:
-    wanted = {} if name is None else {"filter": equals("displayName", name)}
-    return query(**wanted, **options, top=LARGEST_PAGE)
-
-
-def _reference(configuration_id: str) -> JsonObject:
-    """Refer to a server configuration as clients of the public API do: by a nested id."""
-    return {"microsoftTunnelConfiguration": {"id": guid(configuration_id)}}
-
-
-def _metric(name: str) -> str:
-    """Return `name` when it can be part of a path: metrics are identified by name."""
-    if not _METRIC.fullmatch(name):
-        raise TenantError(
-            "metric-malformed",
-            "{name!r} is not the name of a metric",
-            hint="Use letters and digits.",
-            name=name[:80],
-        )
-    return name

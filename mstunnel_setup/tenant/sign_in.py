@@ -6,6 +6,7 @@ MSAL talks through our HTTP session and asks no other host than the authority. T
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Final, TypeVar, Unpack
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from mstunnel_setup.io.http_port import HttpAnswer, HttpPort, RequestOptions
 from mstunnel_setup.tenant.clouds import ANY_TENANT, CLIENT_ALIASES, Cloud
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, client_assertion
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
-from mstunnel_setup.tenant.token_sources import AccessToken, claims
+from mstunnel_setup.tenant.token_sources import TokenSource, claims
 from mstunnel_setup.tenant.transport import json_object
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
@@ -55,6 +56,7 @@ _OF_INTUNE: Final = frozenset({CONFIGURATION_READ, CONFIGURATION_READ_WRITE})
 MsalApplication = TypeVar("MsalApplication", bound=msal.ClientApplication)
 _LONGEST_SIGN_IN: Final = 3600
 _LONGEST_PAUSE: Final = 60
+_TEMPORARY: Final = frozenset({"network-timeout", "network-unreachable", "sign-in-unavailable"})
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class SignIn:
         show: Callable[[DeviceCode], None],
         permissions: Sequence[str] = SETUP_PERMISSIONS,
         waiting: Callable[[float], None] = lambda _seconds_left: None,
-    ) -> AccessToken:
+    ) -> TokenSource:
         """Let a person sign in on another device; `show` is called once, then this waits.
 
         `waiting` is called before every poll with the seconds that are left, and 0 when the wait is over.
@@ -122,31 +124,10 @@ class SignIn:
         if _OF_INTUNE.intersection(permissions):
             require_intune_role(token)
         account = next(iter(application.get_accounts()), None)
-        return AccessToken(
-            lambda: self._token(application.acquire_token_silent_with_error(scopes, account=account))
-        )
+        return lambda: self._token(application.acquire_token_silent_with_error(scopes, account=account))
 
-    def client_secret(self, secret: str) -> AccessToken:
-        """Sign in as the application itself with its secret. Raises SignInError."""
-        return self._source(self._confidential(secret))
-
-    def certificate(self, credential: Credential) -> AccessToken:
-        """Sign in as the application itself with its certificate. Raises SignInError."""
-
-        def assertion() -> str:
-            endpoint = str(application.authority.token_endpoint)
-            return client_assertion(credential, self._application_id, endpoint, self.clock.now())
-
-        application = self._confidential({"client_assertion": assertion})
-        return self._source(application)
-
-    def application(self, credential: Credential | ClientSecret) -> AccessToken:
-        """Sign in as the application itself with whichever of the two it has. Raises SignInError."""
-        if isinstance(credential, ClientSecret):
-            return self.client_secret(credential.text)
-        return self.certificate(credential)
-
-    def _confidential(self, credential: object) -> msal.ConfidentialClientApplication:
+    def application(self, credential: Credential | ClientSecret) -> TokenSource:
+        """Sign in as the application itself with its certificate or secret. Raises SignInError."""
         authority = self.cloud.authority_of(self.tenant)
         if authority.rpartition("/")[2] in ANY_TENANT:
             raise SignInError(
@@ -154,7 +135,24 @@ class SignIn:
                 "an application must sign in to one tenant, and tenant.id does not name one",
                 hint="Set tenant.id to the id or domain of the tenant.",
             )
-        return self._opened(msal.ConfidentialClientApplication, client_credential=credential)
+
+        def assertion(certified: Credential) -> str:
+            endpoint = str(application.authority.token_endpoint)
+            return client_assertion(certified, self._application_id, endpoint, self.clock.now())
+
+        given: object
+        if isinstance(credential, ClientSecret):
+            given = credential.text
+        else:
+            given = {"client_assertion": partial(assertion, credential)}
+        application = self._opened(msal.ConfidentialClientApplication, client_credential=given)
+        scopes = [f"{self.cloud.graph}/.default"]
+
+        def token() -> str:
+            return self._token(application.acquire_token_for_client(scopes))
+
+        token()
+        return token
 
     def _opened(self, kind: Callable[..., MsalApplication], **options: object) -> MsalApplication:
         """An application of MSAL, which reads the authority's metadata and fails in many ways at bad ones."""
@@ -174,12 +172,6 @@ class SignIn:
                 hint="Check tenant.id, tenant.cloud and tenant.authority.",
                 reason=plain(error),
             ) from error
-
-    def _source(self, application: msal.ConfidentialClientApplication) -> AccessToken:
-        scopes = [f"{self.cloud.graph}/.default"]
-        source = AccessToken(lambda: self._token(application.acquire_token_for_client(scopes)))
-        source.token()
-        return source
 
     @property
     def _application_id(self) -> str:
@@ -246,9 +238,6 @@ def require_intune_role(token: str) -> None:
         )
 
 
-_TEMPORARY: Final = frozenset({"network-timeout", "network-unreachable", "sign-in-unavailable"})
-
-
 class _Endpoint:
     """MSAL's `http_client` on our session. Only JSON answers reach MSAL, which would log any other body.
 
@@ -257,30 +246,41 @@ class _Endpoint:
 
     def __init__(self, http: HttpPort, authority: str) -> None:
         self._http = http
-        self._authority = authority
+        self._host = urlsplit(authority).hostname
 
     def get(self, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
-        _require_same_host(url, self._authority)
-        response = self._checked(url, self._http.get(url, **options))
+        response = self._requested("GET", url, options)
         if response.status_code != HTTPStatus.OK:
             raise sign_in_error(json_object(response) or {})
         return response
 
     def post(self, url: str, **options: Unpack[RequestOptions]) -> HttpAnswer:
-        _require_same_host(url, self._authority)
-        return self._checked(url, self._http.post(url, **options))
+        return self._requested("POST", url, options)
 
     def close(self) -> None:
         """The session is not MSAL's to close."""
 
-    def _checked(self, url: str, response: HttpAnswer) -> HttpAnswer:
-        host = urlsplit(url).netloc
+    def _requested(self, method: str, url: str, options: RequestOptions) -> HttpAnswer:
+        try:
+            parts = urlsplit(str(url))
+            same = parts.scheme == "https" and parts.hostname == self._host
+        except ValueError:
+            same = False
+        if not same:
+            raise SignInError(
+                "authority-mismatch",
+                "the metadata of {host} names an endpoint on another host: {url}",
+                hint="Check tenant.authority, and any proxy between this host and the sign-in address.",
+                host=self._host,
+                url=plain(url, 120),
+            )
+        response = self._http.request(method, url, **options)
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise SignInError(
                 "sign-in-unavailable",
                 "{host} returned HTTP {status}",
                 hint="Wait a few minutes, then run the command again.",
-                host=host,
+                host=parts.netloc,
                 status=response.status_code,
             )
         if json_object(response) is None:
@@ -291,27 +291,10 @@ class _Endpoint:
                     "A captive portal, web filter or proxy answers instead: allow this host there, or "
                     "check https_proxy, no_proxy and tenant.authority."
                 ),
-                host=host,
+                host=parts.netloc,
                 status=response.status_code,
             )
         return response
-
-
-def _require_same_host(url: object, authority: str) -> None:
-    host = urlsplit(authority).hostname
-    try:
-        parts = urlsplit(str(url))
-        same = parts.scheme == "https" and parts.hostname == host
-    except ValueError:
-        same = False
-    if not same:
-        raise SignInError(
-            "authority-mismatch",
-            "the metadata of {host} names an endpoint on another host: {url}",
-            hint="Check tenant.authority, and any proxy between this host and the sign-in address.",
-            host=host,
-            url=plain(url, 120),
-        )
 
 
 def _start_flow(application: msal.PublicClientApplication, scopes: Sequence[str]) -> JsonObject:

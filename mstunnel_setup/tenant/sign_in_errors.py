@@ -5,80 +5,18 @@ names are those of RFC 6749 (5.2) and RFC 8628 (3.5).
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from typing import Final
 
 from mstunnel_setup.base.errors import Declared, SetupError, SignInError, WaitingError, declare
 from mstunnel_setup.base.text import plain
 
-ACCOUNT_NOT_ASSIGNED = declare(
-    SignInError,
-    "account-not-assigned",
-    "the application requires user assignment, and this account is not assigned to it{detail}",
-    "Assign the account to the application in the Entra admin center (Enterprise applications, Users).",
-)
-ACCOUNT_UNUSABLE = declare(
-    SignInError,
-    "account-unusable",
-    "the account is locked or disabled, or its password has expired{detail}",
-    "Let an administrator of the tenant check the account, or sign in with another one.",
-)
 APPLICATION_CONSENT_MISSING = declare(
     SignInError,
     "application-consent-missing",
     "the permissions of the application have no consent{detail}",
     "Let an administrator consent to the permissions of the application sign_in.client_id in the Entra "
     "admin center (App registrations, API permissions), then run the same command again.",
-)
-APPLICATION_UNKNOWN = declare(
-    SignInError,
-    "application-unknown",
-    "the application does not exist in this tenant{detail}",
-    "Check sign_in.client_id, tenant.id and tenant.cloud.",
-)
-CLIENT_NOT_PUBLIC = declare(
-    SignInError,
-    "client-not-public",
-    "the application does not allow sign-in without a secret{detail}",
-    'Set "Allow public client flows" of the application to yes.',
-)
-CLOCK_SKEW = declare(
-    SignInError,
-    "clock-skew",
-    "the clock of this host differs too much from Entra's{detail}",
-    "Set the time (`timedatectl set-ntp true`), then run the command again.",
-)
-CREDENTIAL_UNKNOWN = declare(
-    SignInError,
-    "credential-unknown",
-    "the application does not know this certificate, or it has expired{detail}",
-    "Upload the certificate to the application (Certificates & secrets), or use the one that is there.",
-)
-DEVICE_CODE_BLOCKED = declare(
-    SignInError,
-    "device-code-blocked",
-    "Conditional Access does not allow this sign-in{detail}",
-    "The sign-in log of the Entra admin center names the policy: often it blocks device code flow. Exclude "
-    "this account or application from it, or set sign_in.method to client-certificate or token-file.",
-)
-DEVICE_CODE_DECLINED = declare(
-    SignInError,
-    "device-code-declined",
-    "the sign-in was declined in the browser{detail}",
-    "Run the command again and confirm the sign-in with the administrator's account.",
-)
-DEVICE_CODE_EXPIRED = declare(
-    SignInError,
-    "device-code-expired",
-    "the code was not entered in time{detail}",
-    "Run the command again and enter the new code before it expires.",
-)
-GUEST_ACCOUNT = declare(
-    SignInError,
-    "guest-account",
-    "the account belongs to another organization{detail}",
-    "Sign in with an account of the tenant itself, or let an administrator invite this one and assign it the "
-    "role; then set tenant.id to the id of the tenant.",
 )
 LICENCE_MISSING = declare(
     SignInError,
@@ -87,31 +25,6 @@ LICENCE_MISSING = declare(
     "Check that the tenant has an active Intune licence, assign one to the account that signs in, then run "
     "the command again.",
 )
-MANAGED_DEVICE_NEEDED = declare(
-    SignInError,
-    "managed-device-needed",
-    "Conditional Access requires a managed device, which sign-in by device code cannot prove{detail}",
-    "Exclude this account or application from that policy, or set sign_in.method to client-certificate or "
-    "token-file.",
-)
-MFA = declare(
-    SignInError,
-    "mfa",
-    "the account must use or set up multi-factor authentication{detail}",
-    "Sign in once in a browser to set it up, then run the command again.",
-)
-SECRET_WRONG = declare(
-    SignInError,
-    "secret-wrong",
-    "the client secret is wrong or has expired{detail}",
-    "Put the value of a valid secret (not its id) where sign_in.client_secret points.",
-)
-SIGN_IN_EXPIRED = declare(
-    SignInError,
-    "sign-in-expired",
-    "the sign-in is no longer valid{detail}",
-    "Run the command again and sign in again.",
-)
 SIGN_IN_FAILED = declare(
     SignInError,
     "sign-in-failed",
@@ -119,65 +32,142 @@ SIGN_IN_FAILED = declare(
     "Look up the number at https://login.microsoftonline.com/error, or in the sign-in log of the Entra admin "
     "center.",
 )
-WRONG_TENANT = declare(
-    SignInError,
-    "wrong-tenant",
-    "the tenant does not exist, or the account is not in it{detail}",
-    "Check tenant.id and tenant.cloud, and sign in with an account of that tenant.",
-)
 
-Refusal: TypeAlias = Declared[SignInError]
-
-BY_NUMBER: Final[Mapping[int, Refusal]] = {
-    53003: DEVICE_CODE_BLOCKED,  # blocked by Conditional Access
-    50097: MANAGED_DEVICE_NEEDED,  # device authentication required
-    53000: MANAGED_DEVICE_NEEDED,  # device not compliant
-    53001: MANAGED_DEVICE_NEEDED,  # device not joined
-    53002: MANAGED_DEVICE_NEEDED,  # application not approved
-    530002: MANAGED_DEVICE_NEEDED,  # device has to be compliant
-    530003: MANAGED_DEVICE_NEEDED,  # device has to be managed
-    530032: DEVICE_CODE_BLOCKED,  # blocked by a security policy of the tenant
-    530035: DEVICE_CODE_BLOCKED,  # blocked by security defaults
-    50053: ACCOUNT_UNUSABLE,
-    50055: ACCOUNT_UNUSABLE,
-    50057: ACCOUNT_UNUSABLE,
-    50105: ACCOUNT_NOT_ASSIGNED,
-    650052: LICENCE_MISSING,  # no subscription for the resource
-    50072: MFA,
-    50074: MFA,
-    50076: MFA,
-    50079: MFA,
-    50158: MFA,  # a check of another provider
-    50020: GUEST_ACCOUNT,  # account of another identity provider
-    50034: WRONG_TENANT,  # account not in the directory
-    90002: WRONG_TENANT,  # tenant not found
-    90072: GUEST_ACCOUNT,  # external account
-    500212: GUEST_ACCOUNT,  # the home tenant does not allow it out
-    500213: GUEST_ACCOUNT,  # the tenant does not allow it in
-    900023: WRONG_TENANT,  # tenant name is neither id nor domain
-    65001: APPLICATION_CONSENT_MISSING,
-    65004: APPLICATION_CONSENT_MISSING,
-    90094: APPLICATION_CONSENT_MISSING,
-    700016: APPLICATION_UNKNOWN,
-    7000229: APPLICATION_UNKNOWN,  # no service principal in the tenant
-    7000215: SECRET_WRONG,
-    7000222: SECRET_WRONG,
-    700027: CREDENTIAL_UNKNOWN,
-    7000218: CLIENT_NOT_PUBLIC,
-    700024: CLOCK_SKEW,
-    50173: SIGN_IN_EXPIRED,
-    700082: SIGN_IN_EXPIRED,
-    70019: DEVICE_CODE_EXPIRED,
+_REFUSALS: Final[Mapping[Declared[SignInError], tuple[int | str, ...]]] = {
+    declare(
+        SignInError,
+        "account-not-assigned",
+        "the application requires user assignment, and this account is not assigned to it{detail}",
+        "Assign the account to the application in the Entra admin center (Enterprise applications, Users).",
+    ): (50105,),
+    declare(
+        SignInError,
+        "account-unusable",
+        "the account is locked or disabled, or its password has expired{detail}",
+        "Let an administrator of the tenant check the account, or sign in with another one.",
+    ): (50053, 50055, 50057),
+    APPLICATION_CONSENT_MISSING: (65001, 65004, 90094, "consent_required"),
+    declare(
+        SignInError,
+        "application-unknown",
+        "the application does not exist in this tenant{detail}",
+        "Check sign_in.client_id, tenant.id and tenant.cloud.",
+    ): (
+        700016,
+        7000229,  # no service principal in the tenant
+    ),
+    declare(
+        SignInError,
+        "client-not-public",
+        "the application does not allow sign-in without a secret{detail}",
+        'Set "Allow public client flows" of the application to yes.',
+    ): (7000218,),
+    declare(
+        SignInError,
+        "clock-skew",
+        "the clock of this host differs too much from Entra's{detail}",
+        "Set the time (`timedatectl set-ntp true`), then run the command again.",
+    ): (700024,),
+    declare(
+        SignInError,
+        "credential-unknown",
+        "the application does not know this certificate, or it has expired{detail}",
+        "Upload the certificate to the application (Certificates & secrets), or use the one that is there.",
+    ): (700027,),
+    declare(
+        SignInError,
+        "device-code-blocked",
+        "Conditional Access does not allow this sign-in{detail}",
+        "The sign-in log of the Entra admin center names the policy: often it blocks device code flow. "
+        "Exclude this account or application from it, or set sign_in.method to client-certificate or "
+        "token-file.",
+    ): (
+        53003,  # blocked by Conditional Access
+        530032,  # blocked by a security policy of the tenant
+        530035,  # blocked by security defaults
+    ),
+    declare(
+        SignInError,
+        "device-code-declined",
+        "the sign-in was declined in the browser{detail}",
+        "Run the command again and confirm the sign-in with the administrator's account.",
+    ): ("authorization_declined", "access_denied"),
+    declare(
+        SignInError,
+        "device-code-expired",
+        "the code was not entered in time{detail}",
+        "Run the command again and enter the new code before it expires.",
+    ): (70019, "expired_token", "code_expired"),
+    declare(
+        SignInError,
+        "guest-account",
+        "the account belongs to another organization{detail}",
+        "Sign in with an account of the tenant itself, or let an administrator invite this one and assign it "
+        "the role; then set tenant.id to the id of the tenant.",
+    ): (
+        50020,  # account of another identity provider
+        90072,  # external account
+        500212,  # the home tenant does not allow it out
+        500213,  # the tenant does not allow it in
+    ),
+    LICENCE_MISSING: (
+        650052,  # no subscription for the resource
+    ),
+    declare(
+        SignInError,
+        "managed-device-needed",
+        "Conditional Access requires a managed device, which sign-in by device code cannot prove{detail}",
+        "Exclude this account or application from that policy, or set sign_in.method to client-certificate "
+        "or token-file.",
+    ): (
+        50097,  # device authentication required
+        53000,  # device not compliant
+        53001,  # device not joined
+        53002,  # application not approved
+        530002,  # device has to be compliant
+        530003,  # device has to be managed
+    ),
+    declare(
+        SignInError,
+        "mfa",
+        "the account must use or set up multi-factor authentication{detail}",
+        "Sign in once in a browser to set it up, then run the command again.",
+    ): (
+        50072,
+        50074,
+        50076,
+        50079,
+        50158,  # a check of another provider
+        "interaction_required",
+    ),
+    declare(
+        SignInError,
+        "secret-wrong",
+        "the client secret is wrong or has expired{detail}",
+        "Put the value of a valid secret (not its id) where sign_in.client_secret points.",
+    ): (7000215, 7000222),
+    declare(
+        SignInError,
+        "sign-in-expired",
+        "the sign-in is no longer valid{detail}",
+        "Run the command again and sign in again.",
+    ): (50173, 700082),
+    declare(
+        SignInError,
+        "wrong-tenant",
+        "the tenant does not exist, or the account is not in it{detail}",
+        "Check tenant.id and tenant.cloud, and sign in with an account of that tenant.",
+    ): (
+        50034,  # account not in the directory
+        90002,  # tenant not found
+        900023,  # tenant name is neither id nor domain
+    ),
 }
+"""Each refusal, with the AADSTS numbers and the OAuth names that mean it."""
 
-BY_NAME: Final[Mapping[str, Refusal]] = {
-    "expired_token": DEVICE_CODE_EXPIRED,
-    "code_expired": DEVICE_CODE_EXPIRED,
-    "authorization_declined": DEVICE_CODE_DECLINED,
-    "access_denied": DEVICE_CODE_DECLINED,
-    "interaction_required": MFA,
-    "consent_required": APPLICATION_CONSENT_MISSING,
-}
+_BY_KEY: Final = {key: refusal for refusal, keys in _REFUSALS.items() for key in keys}
+BY_NUMBER: Final = {key: refusal for key, refusal in _BY_KEY.items() if isinstance(key, int)}
+BY_NAME: Final = {key: refusal for key, refusal in _BY_KEY.items() if isinstance(key, str)}
 
 _NUMBER: Final = re.compile(r"AADSTS(\d{4,8})")
 
@@ -187,7 +177,11 @@ def sign_in_error(answer: Mapping[str, object], consent_address: str = "") -> Se
 
     Missing consent is a WaitingError that names `consent_address`, every other refusal a SignInError.
     """
-    refusal = _refusal(answer)
+    listed = answer.get("error_codes")
+    described = map(int, _NUMBER.findall(str(answer.get("error_description"))))
+    numbers = [*(listed if isinstance(listed, list) else ()), *described]
+    known = (BY_NUMBER[number] for number in numbers if isinstance(number, int) and number in BY_NUMBER)
+    refusal = next(known, BY_NAME.get(str(answer.get("error")), SIGN_IN_FAILED))
     description = str(answer.get("error_description") or answer.get("error") or "")
     # Below the first line come trace id, correlation id and time, which name no cause.
     first = plain(re.split(r"[\r\n]|Trace ID:", description, maxsplit=1)[0])
@@ -204,18 +198,3 @@ def sign_in_error(answer: Mapping[str, object], consent_address: str = "") -> Se
             address=consent_address,
         )
     return refusal(detail=detail)
-
-
-def _refusal(answer: Mapping[str, object]) -> Refusal:
-    for number in _numbers(answer):
-        if number in BY_NUMBER:
-            return BY_NUMBER[number]
-    return BY_NAME.get(str(answer.get("error")), SIGN_IN_FAILED)
-
-
-def _numbers(answer: Mapping[str, object]) -> Iterator[int]:
-    listed = answer.get("error_codes")
-    if isinstance(listed, list):
-        yield from (number for number in listed if isinstance(number, int))
-    for found in _NUMBER.findall(str(answer.get("error_description"))):
-        yield int(found)

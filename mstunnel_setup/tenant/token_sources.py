@@ -2,30 +2,18 @@
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from mstunnel_setup.base.errors import SignInError
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 
-
-@dataclass(frozen=True)
-class AccessToken:
-    """A source of access tokens for one resource: `acquire` returns one that is valid now.
-
-    It raises SignInError when there is none any more.
-    """
-
-    acquire: Callable[[], str] = field(repr=False)
-
-    def token(self) -> str:
-        """A token that is valid now. Raises SignInError when there is none any more."""
-        return self.acquire()
+TokenSource: TypeAlias = Callable[[], str]
+"""Returns an access token for one resource that is valid now. Raises SignInError when there is none."""
 
 
-def token_file(files: Files, path: str, clock: Clock) -> AccessToken:
+def token_file(files: Files, path: str, clock: Clock) -> TokenSource:
     """The token in a file that another program keeps current; read again for every use.
 
     Raises SignInError when it is missing, no token, or expired, UsageError when it cannot be read.
@@ -55,7 +43,7 @@ def token_file(files: Files, path: str, clock: Clock) -> AccessToken:
             )
         return token
 
-    return AccessToken(acquire)
+    return acquire
 
 
 def claims(token: str) -> Mapping[str, object]:

@@ -1,9 +1,8 @@
 """HTTP to Graph: the bearer token, JSON in and out, paging, and the error for each refusal."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Self
+from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from mstunnel_setup.base.errors import Declared, NetworkError, SetupError, SignInError, TenantError, declare
@@ -12,7 +11,7 @@ from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.http_port import HttpAnswer, HttpPort
 from mstunnel_setup.tenant.sign_in_errors import LICENCE_MISSING
-from mstunnel_setup.tenant.token_sources import AccessToken
+from mstunnel_setup.tenant.token_sources import TokenSource
 from mstunnel_setup.tenant.wire import (
     APP_ROLE_ASSIGNMENT_READ_WRITE,
     APPLICATION_READ_WRITE,
@@ -27,18 +26,6 @@ ANSWER_UNEXPECTED = declare(
     "answer-unexpected",
     "Graph returned {found}",
     "Check tenant.graph. If it is correct, the API has changed: install a newer version of mstunnel-setup.",
-)
-CHANGED_MEANWHILE = declare(
-    TenantError,
-    "changed-meanwhile",
-    "the object was changed by someone else at the same time: {request}",
-    "Run the command again.",
-)
-CONFLICT = declare(
-    TenantError,
-    "conflict",
-    "Graph reports a conflict: {request}",
-    "Change or delete first what uses the object; use another name if this one is taken.",
 )
 ENTRA_LICENCE_MISSING = declare(
     SignInError,
@@ -64,18 +51,6 @@ REQUEST_REFUSED = declare(
     "Graph refused {request}",
     "Correct the value that the message names, or run the command again with --verbose and read the log.",
 )
-THROTTLED = declare(
-    TenantError,
-    "throttled",
-    "Graph is throttling requests: {request}",
-    "Wait a few minutes, then run the command again.",
-)
-TOKEN_REFUSED = declare(
-    SignInError,
-    "token-refused",
-    "Graph refused the access token: {request}",
-    "Sign in again; check tenant.cloud and the clock of this host.",
-)
 
 _MOST_PAGES: Final = 1000
 _ROLES: Final = {
@@ -89,64 +64,6 @@ _ROLES: Final = {
 """The least Entra role a user needs beside each permission (Microsoft Entra built-in roles)."""
 
 
-@dataclass(frozen=True)
-class GraphAnswer:
-    """An HTTP answer, read once: `document` is its JSON object, or None when it holds none.
-
-    `code` and `message` are those of Graph's error envelope, `request_id` is what support asks for.
-    """
-
-    method: str
-    url: str
-    status: int
-    document: JsonObject | None
-    code: str = ""
-    message: str = ""
-    request_id: str = ""
-    html: bool = False
-
-    @classmethod
-    def of(cls, response: HttpAnswer, method: str, url: str) -> Self:
-        """Read a response of the HTTP session."""
-        document = json_object(response)
-        envelope = document.get("error") if document else None
-        error: Mapping[str, object] = envelope if isinstance(envelope, Mapping) else {}
-        return cls(
-            method,
-            url,
-            response.status_code,
-            document,
-            plain(error.get("code") or ""),
-            plain(error.get("message") or ""),
-            plain(response.headers.get("request-id", ""), 64),
-            "html" in response.headers.get("Content-Type", "").lower(),
-        )
-
-    @property
-    def accepted(self) -> bool:
-        """Whether Graph did what was asked."""
-        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
-
-    @property
-    def host(self) -> str:
-        """The host that was asked."""
-        return urlsplit(self.url).netloc
-
-    @property
-    def said(self) -> str:
-        """What was asked and what Graph said, for the message of an error."""
-        request = f" (request {self.request_id})" if self.request_id else ""
-        words = self.message or self.code or "no reason given"
-        return text(
-            "{method} {path}: {status}, {words}{request}",
-            method=self.method,
-            path=urlsplit(self.url).path,
-            status=self.status,
-            words=words,
-            request=request,
-        )
-
-
 def json_object(response: HttpAnswer) -> JsonObject | None:
     """Return the JSON object that is the body of `response`, or None."""
     try:
@@ -156,48 +73,83 @@ def json_object(response: HttpAnswer) -> JsonObject | None:
     return document if isinstance(document, dict) else None
 
 
-_REFUSALS: Final[Mapping[int, Declared[SignInError] | Declared[TenantError]]] = {
-    HTTPStatus.UNAUTHORIZED: TOKEN_REFUSED,
+REFUSALS: Final[Mapping[int, Declared[SignInError] | Declared[TenantError]]] = {
+    HTTPStatus.UNAUTHORIZED: declare(
+        SignInError,
+        "token-refused",
+        "Graph refused the access token: {request}",
+        "Sign in again; check tenant.cloud and the clock of this host.",
+    ),
     HTTPStatus.NOT_FOUND: NOT_FOUND,
     HTTPStatus.GONE: NOT_FOUND,
-    HTTPStatus.CONFLICT: CONFLICT,
-    HTTPStatus.PRECONDITION_FAILED: CHANGED_MEANWHILE,
-    HTTPStatus.TOO_MANY_REQUESTS: THROTTLED,
+    HTTPStatus.CONFLICT: declare(
+        TenantError,
+        "conflict",
+        "Graph reports a conflict: {request}",
+        "Change or delete first what uses the object; use another name if this one is taken.",
+    ),
+    HTTPStatus.PRECONDITION_FAILED: declare(
+        TenantError,
+        "changed-meanwhile",
+        "the object was changed by someone else at the same time: {request}",
+        "Run the command again.",
+    ),
+    HTTPStatus.TOO_MANY_REQUESTS: declare(
+        TenantError,
+        "throttled",
+        "Graph is throttling requests: {request}",
+        "Wait a few minutes, then run the command again.",
+    ),
 }
 
 
-def refusal(answer: GraphAnswer, needs: str = "") -> SetupError:
+def _refusal(response: HttpAnswer, method: str, url: str, needs: str) -> SetupError:
     """Return the error that a refusal amounts to; `needs` is the permission the request takes."""
-    unavailable = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    status, document = response.status_code, json_object(response)
+    unavailable = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     # Graph's front doors, and not something in between, may have sent these without JSON.
     bare = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
-    if answer.document is None and not unavailable and (answer.html or answer.status not in bare):
-        return not_graph(answer)
+    html = "html" in response.headers.get("Content-Type", "").lower()
+    if document is None and not unavailable and (html or status not in bare):
+        return _not_graph(url, status)
+    envelope = document.get("error") if document else None
+    error: Mapping[str, object] = envelope if isinstance(envelope, Mapping) else {}
+    reason = plain(error.get("message") or "")
+    # What support asks for.
+    request_id = plain(response.headers.get("request-id", ""), 64)
+    request = text(
+        "{method} {path}: {status}, {words}{request}",
+        method=method,
+        path=urlsplit(url).path,
+        status=status,
+        words=reason or plain(error.get("code") or "") or "no reason given",
+        request=f" (request {request_id})" if request_id else "",
+    )
     # Intune has no code for a missing licence, only its message.
-    words = answer.message.lower()
+    words = reason.lower()
     licence: dict[int, bool] = {
         HTTPStatus.BAD_REQUEST: "not applicable to target tenant" in words,
         HTTPStatus.FORBIDDEN: "licence" in words or "license" in words,
     }
-    if licence.get(answer.status):
-        missing = ENTRA_LICENCE_MISSING if "/identity/" in answer.url else LICENCE_MISSING
-        return missing(detail=f": {answer.said}")
-    if answer.status == HTTPStatus.FORBIDDEN:
+    if licence.get(status):
+        missing = ENTRA_LICENCE_MISSING if "/identity/" in url else LICENCE_MISSING
+        return missing(detail=f": {request}")
+    if status == HTTPStatus.FORBIDDEN:
         role = text(", and the user needs the role {needs}", needs=_ROLES[needs]) if needs in _ROLES else ""
         permission = text("the permission {needs}", needs=needs) if needs else text("another permission")
         return SignInError(
             "permission-missing",
             "Graph denied access: {request}",
             hint="Grant the application consent to {permission}{role}.",
-            request=answer.said,
+            request=request,
             permission=permission,
             role=role,
         )
     otherwise = GRAPH_UNAVAILABLE if unavailable else REQUEST_REFUSED
-    return _REFUSALS.get(answer.status, otherwise)(request=answer.said)
+    return REFUSALS.get(status, otherwise)(request=request)
 
 
-def not_graph(answer: GraphAnswer) -> NetworkError:
+def _not_graph(url: str, status: int) -> NetworkError:
     """Return the error for an answer that cannot be Graph's: a portal, a filter, a wrong address."""
     return NetworkError(
         "answer-not-graph",
@@ -206,18 +158,18 @@ def not_graph(answer: GraphAnswer) -> NetworkError:
             "A captive portal, web filter or proxy answers instead: allow this host there, or "
             "check https_proxy, no_proxy and tenant.graph."
         ),
-        host=answer.host,
-        status=answer.status,
+        host=urlsplit(url).netloc,
+        status=status,
     )
 
 
 class GraphTransport:
     """Sends requests to Graph below `base` (https://HOST/VERSION) in the name of a token's owner."""
 
-    def __init__(self, http: HttpPort, base: str, token_source: AccessToken) -> None:
+    def __init__(self, http: HttpPort, base: str, token: TokenSource) -> None:
         self._http = http
         self._base = base
-        self._token_source = token_source
+        self._token = token
 
     def send(
         self, method: str, path: str, body: Mapping[str, object] | None = None, *, needs: str = ""
@@ -264,23 +216,23 @@ class GraphTransport:
             link = document.get("@odata.nextLink")
 
     def _ours(self, link: str) -> bool:
-        """Tell whether a link stays with Graph: the token must not travel anywhere else."""
+        """Whether a link stays with Graph: the token must not travel anywhere else."""
         try:
             return urlsplit(link)[:2] == urlsplit(self._base)[:2]
         except ValueError:
             return False
 
     def _send(self, method: str, url: str, body: Mapping[str, object] | None, needs: str) -> JsonObject:
-        headers = {"Authorization": f"Bearer {self._token_source.token()}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self._token()}", "Accept": "application/json"}
         response = self._http.request(method, url, json=body, headers=headers, allow_redirects=False)
-        answer = GraphAnswer.of(response, method, url)
-        if not answer.accepted:
-            raise refusal(answer, needs)
-        if answer.status == HTTPStatus.NO_CONTENT:
+        if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+            raise _refusal(response, method, url, needs)
+        if response.status_code == HTTPStatus.NO_CONTENT:
             return {}
-        if answer.document is None:
-            raise not_graph(answer)
-        return answer.document
+        document = json_object(response)
+        if document is None:
+            raise _not_graph(url, response.status_code)
+        return document
 
 
 def query(**options: str) -> str:

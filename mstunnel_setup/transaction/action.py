@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar
+from string import Formatter
+from typing import Any, ClassVar, dataclass_transform
 
 from pydantic import TypeAdapter
+from typing_extensions import override
 
 from mstunnel_setup.base.text import sentence, text
 from mstunnel_setup.base.values import JsonObject, Outputs
@@ -34,29 +36,39 @@ class Undone:
     reason: str = ""
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Action(ABC):
-    """One reversible effect. Subclasses are frozen dataclasses of JSON-like fields.
+    """One reversible effect. Every subclass becomes a frozen dataclass; its fields are JSON-like.
 
     Applying an action again after an interruption at any point must give the same result.
     """
 
     kind: ClassVar[str]
-    # Templates of `key` and `describe`, filled in with the fields; a class may compute either instead.
+    # Templates of `key` and `describe`, filled in with attributes; a class may compute either instead.
     key_template: ClassVar[str]
     description: ClassVar[str]
     # Depends on objects that may be newer than itself, so it is undone before
     # everything that existed when it was last begun.
     depends_on_newer: ClassVar[bool] = False
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        dataclass(frozen=True, kw_only=True)(cls)
+
     @property
     def key(self) -> str:
         """The object that this action changes; actions with the same key are versions of one object."""
-        return self.key_template.format_map(vars(self))
+        return self.key_template.format_map(self._named_in(self.key_template))
 
     def describe(self) -> str:
         """What the action does, in one line, for people."""
-        return sentence(self.description, vars(self))
+        return sentence(self.description, self._named_in(self.description))
+
+    def _named_in(self, template: str) -> dict[str, Any]:
+        """The attributes that a template names."""
+        names = [name.partition(".")[0] for _, name, _, _ in Formatter().parse(template) if name]
+        return {name: getattr(self, name) for name in names}
 
     @abstractmethod
     def satisfied(self, host: Any, outputs: Outputs) -> bool:
@@ -74,8 +86,8 @@ class Action(ABC):
         """Remove what an interrupted attempt left that `apply` and `undo` cannot work on; mostly nothing."""
 
     @abstractmethod
-    def apply(self, host: Any, outputs: Outputs) -> JsonObject:
-        """Do it. Returns outputs that other actions may refer to."""
+    def apply(self, host: Any, outputs: Outputs) -> JsonObject | None:
+        """Do it. Returns outputs that other actions may refer to, if there are any."""
 
     @abstractmethod
     def undo(self, host: Any, record: "UndoRecord") -> Undone:
@@ -87,6 +99,14 @@ class Action(ABC):
         Empty when there is none. `record` holds the earlier versions and this one.
         """
         return ""
+
+
+class OneWayAction(Action):
+    """An action that leaves nothing behind, or nothing that could be undone."""
+
+    @override
+    def undo(self, host: Any, record: "UndoRecord") -> Undone:
+        return Undone(Undo.ABSENT)
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ class Runner:
         self._journal.begin_installation()
         data = self._codec.dump(action.resolved(receipt.outputs))
         self._journal.append("begin", step=step, key=action.key, action=data, before=before)
-        outputs = action.apply(self._host, receipt.outputs)
+        outputs = action.apply(self._host, receipt.outputs) or {}
         self._journal.append("done", key=action.key, outputs=outputs)
         elapsed = self._worked() - started
         self._tell(Event(step, "done", action.key, action.describe(), elapsed))

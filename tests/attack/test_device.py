@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from mstunnel_setup.gateway.fixed_rules import rule_of
+from mstunnel_setup.gateway.oidc import rule_of
 from mstunnel_setup.operations.explain_facts import read_log
 from tests.attack.record import record
 from tests.attack.test_gateway import examine_neighbour

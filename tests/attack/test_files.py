@@ -21,7 +21,7 @@ from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.backup import unpack
-from mstunnel_setup.operations.upgrade.releases import fetch_now
+from mstunnel_setup.operations.upgrade.feed import fetch_now
 from tests.attack.record import record
 from tests.unit.exchange.publisher import Publisher, release
 from tests.unit.operators import operator_of

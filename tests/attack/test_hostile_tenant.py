@@ -20,10 +20,10 @@ from mst_admin.objects.mam import TUNNEL
 from mstunnel_setup.base.errors import SetupError, TenantError
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.graph_admin import AdminGraph
+from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, AdminGraph
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
-from mstunnel_setup.tenant.token_sources import AccessToken
 from mstunnel_setup.tenant.wire import IntuneObject
 from mstunnel_setup.tenant.wire_apps import MobileAppConfiguration, TargetedManagedAppConfiguration
 from tests.attack.record import record
@@ -67,11 +67,11 @@ class Place:
 
     def graph(self) -> Graph:
         found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
-        return Graph(self.http, found, AccessToken(lambda: SECRET), self.clock)
+        return Graph(self.http, found, lambda: SECRET, self.clock)
 
     def admin(self) -> AdminGraph:
         found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
-        return AdminGraph(self.http, found, AccessToken(lambda: SECRET), self.clock)
+        return AdminGraph(self.http, found, lambda: SECRET, self.clock)
 
     def sign_in(self) -> SignIn:
         found = cloud("custom", f"{self.tenant.url}/{TENANT}", self.tenant.url)
@@ -194,7 +194,7 @@ def test_no_redirect_takes_a_bearer_token_along(place: Place, status: int) -> No
 def test_no_redirect_takes_a_secret_along(place: Place, status: int) -> None:
     redirect = Answer(status, b"{}", {"Location": f"{place.elsewhere.url}/token"})
     place.tenant.answer = lambda method, _path: redirect if method == "POST" else place.discovery()
-    refused(lambda: place.sign_in().client_secret(SECRET))
+    refused(lambda: place.sign_in().application(ClientSecret(SECRET)))
     refused(lambda: place.sign_in().device_code(lambda _code: None))
     assert place.elsewhere.seen == []
     assert any(SECRET in request for request in place.tenant.seen)
@@ -218,7 +218,7 @@ def test_metadata_sends_no_secret_elsewhere(place: Place, endpoint: Any) -> None
     named = endpoint.format(**names) if isinstance(endpoint, str) else endpoint
     changed = place.discovery(token_endpoint=named, device_authorization_endpoint=named)
     place.tenant.answer = lambda _method, _path: changed
-    refused(lambda: place.sign_in().client_secret(SECRET))
+    refused(lambda: place.sign_in().application(ClientSecret(SECRET)))
     refused(lambda: place.sign_in().device_code(lambda _code: None))
     assert place.elsewhere.seen == []
     record("tenant", f"OpenID metadata with the token endpoint {endpoint!r}", "refused, nothing sent")
@@ -240,7 +240,7 @@ def test_no_retry_after_holds_the_product_up(place: Place, wait: str) -> None:
 def test_no_redirect_to_nowhere_breaks_the_product(place: Place, where: str) -> None:
     place.tenant.answer = lambda _method, _path: Answer(302, b"", {"Location": where})
     refused(lambda: place.graph().sites())
-    refused(lambda: place.sign_in().client_secret(SECRET))
+    refused(lambda: place.sign_in().application(ClientSecret(SECRET)))
     record("tenant", f"redirect to {where!r}", "a declared error")
 
 
@@ -270,7 +270,7 @@ def test_no_body_breaks_the_product(place: Place, body: bytes, kind: str) -> Non
     refused(lambda: place.graph().servers(TENANT))
     with suppress(SetupError):
         place.graph().server(TENANT, CLIENT)
-    refused(lambda: place.sign_in().client_secret(SECRET))
+    refused(lambda: place.sign_in().application(ClientSecret(SECRET)))
     record("tenant", "a body that cannot be read", "a declared error")
 
 
@@ -281,7 +281,7 @@ def test_no_body_fills_the_memory(place: Place, encoding: str) -> None:
     headers = {"Content-Encoding": encoding} if encoding else {}
     place.tenant.answer = lambda _method, _path: Answer(200, packed, headers)
     assert refused(lambda: place.graph().sites()).code == "answer-too-large"
-    assert refused(lambda: place.sign_in().client_secret(SECRET)).code == "answer-too-large"
+    assert refused(lambda: place.sign_in().application(ClientSecret(SECRET))).code == "answer-too-large"
     record("tenant", f"40 MiB {encoding}".strip(), "given up at 32 MiB; answer-too-large")
 
 
@@ -356,8 +356,8 @@ def test_no_number_in_a_text_breaks_an_export(place: Place, number: str) -> None
     }
     custom = [{"name": f"{TUNNEL_KEYS}{name}", "value": value} for name, value in proxy.items()]
     tenant = TenantObjects(
-        configurations=tuple(place.admin().configurations()),
-        app_configurations=(
+        configurations=tuple(place.admin().objects(CONFIGURATIONS)),
+        app_policies=(
             _app_configuration(MobileAppConfiguration, settings=[setting]),
             _app_configuration(TargetedManagedAppConfiguration, customSettings=custom),
         ),

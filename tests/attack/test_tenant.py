@@ -14,8 +14,9 @@ from jwt.utils import base64url_encode
 from requests.cookies import RequestsCookieJar
 
 from tests.attack.record import record
-from tests.unit.mstunnel_lab.conftest import LabClient, start, trusting_session
+from tests.unit.mstunnel_lab.conftest import LabClient, trusting_session
 from tests.unit.mstunnel_lab.pages import Pages
+from tests.unit.running_lab import start_lab
 
 SEED = Path(__file__).parents[1] / "unit/mstunnel_lab/seed.yaml"
 ADMIN = "admin@lab.example"
@@ -26,7 +27,7 @@ INTUNE = "/deviceManagement"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabClient]:
-    running = start(tmp_path_factory.mktemp("attack") / "lab", "--port", "0", "--seed", str(SEED))
+    running = start_lab(tmp_path_factory.mktemp("attack") / "lab", "--port", "0", "--seed", str(SEED))
     with trusting_session(running.description["ca_file"]) as session:
         yield LabClient(running.description, session)
     assert running.stop(15) == 0

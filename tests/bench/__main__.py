@@ -1,8 +1,8 @@
 """`python -m tests.bench [NAME…]`: run benchmarks, print their figures, write build/bench/NAME.json.
 
-The tables and the plot of the pages in docs are written from all that is there. Exit code 1
-when a figure is beyond what is promised (`within_limit` is false), or when a benchmark cannot be run: the
-others still are.
+The tables of the pages in docs are written from all that is there, also of earlier runs. Exit
+code 1 when a figure is beyond what is promised (`within_limit` is false), or when a benchmark cannot be run:
+the others still are.
 """
 
 import json
@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import Final
 
 from mstunnel_setup.readiness.data import platforms
 from tests.bench import (
@@ -20,13 +21,14 @@ from tests.bench import (
     data_plane,
     full_install,
     image_sizes,
+    interruption,
     journal,
     large_apply,
     large_tenant,
     many_sessions,
-    plot,
     sizing,
     starts,
+    summary,
 )
 from tests.bench.bar import write_tables
 
@@ -44,7 +46,19 @@ BENCHMARKS = {
     data_plane.NAME: data_plane.measure,
     connects.NAME: connects.measure,
     many_sessions.NAME: many_sessions.measure,
+    interruption.NAME: interruption.measure,
 }
+
+
+SECTIONS: Final = {
+    commands.NAME: commands.section,
+    at_rest.NAME: at_rest.section,
+    data_plane.NAME: data_plane.section,
+    connects.NAME: connects.section,
+    interruption.NAME: interruption.section,
+    many_sessions.NAME: many_sessions.section,
+}
+"""The tables of docs/reference/benchmarks.md besides that of the limits, by benchmark."""
 
 
 def main(names: list[str]) -> int:
@@ -55,10 +69,10 @@ def main(names: list[str]) -> int:
         within &= _measured(name)
     found = [PLACE / f"{name}.json" for name in BENCHMARKS]
     figures = {path.stem: json.loads(path.read_text()) for path in found if path.exists()}
-    many = figures.get(many_sessions.NAME)
-    write_tables([*figures.values()], {"sessions": plot.section(many["curves"])} if many else {})
-    if many:
-        plot.PICTURE.write_text(plot.picture(many["curves"]))
+    sections = {name: section(figures[name]) for name, section in SECTIONS.items() if name in figures}
+    write_tables([*figures.values()], sections)
+    summary.write(figures)
+    if many := figures.get(many_sessions.NAME):
         sizing.write(many, platforms().size)
     return 0 if within else 1
 

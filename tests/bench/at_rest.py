@@ -1,43 +1,48 @@
-"""What the gateway's services use while nothing happens, without and with a connected device."""
+"""What everything on a host uses for its gateway while nothing happens, without and with a connected device.
+
+Two servers, one for each of both, at the same time; beside each the same image by `podman run`.
+"""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from scripts.error_codes import table as markdown
+from tests.bench import plain_ocserv
 from tests.bench.bar import Bar, bars
 from tests.bench.commands import on_server
 from tests.testbed.installation import Installation
 from tests.testbed.testbed import Testbed
 
 NAME = "at-rest"
-_SETTLE: Final = 120.0
+_SETTLE: Final = 90.0
 _SECONDS: Final = 600.0
 MEBIBYTES: Final = 125.0
 """Proportional set size of agent, monitor and the engine's service together, on average."""
 PERCENT: Final = 0.6
 """Of one core, everything that systemd runs on the host: health checks and their units too."""
-_SERVICES: Final = ("mstunnel-agent.service", "mstunnel_monitor.service", "podman.service")
-_ALL: Final = "."
-"""The slice of all services."""
+_ALL: Final = "system.slice"
+_PODMAN_RUN: Final = "machine.slice"
+_SERVER: Final = f"{_ALL}/mstunnel-server.service"
+_OTHERS: Final = tuple(f"{_ALL}/{name}.service" for name in ("mstunnel-agent", "mstunnel_monitor", "podman"))
+_NAMES: Final = {
+    _ALL: "all services of the host",
+    _SERVER: "gateway",
+    **dict(zip(_OTHERS, ("agent", "monitor", "Podman's service"), strict=True)),
+    _PODMAN_RUN: plain_ocserv.TITLES["podman-run"],
+}
 
 
 def measure(seconds: float = _SECONDS) -> dict[str, Any]:
-    """The figures, as JSON data; each state is watched for so many seconds."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    with Testbed() as testbed:
-        host = Installation(testbed, testbed.start_registry().references)
-        host.prepare()
-        host.setup()
-        host.await_verdict()
-        host.wait_until_healthy()
-        for state in ("without a device", "with a device"):
-            if state == "with a device":
-                host.connect()
-            time.sleep(_SETTLE)
-            names = (*_SERVICES, "mstunnel-server.service", _ALL)
-            found[state] = on_server(host, "rest", names, seconds, timeout=seconds + 60)
+    """The figures, as JSON data; both states are watched for so many seconds."""
+    with Testbed() as one, Testbed() as other, ThreadPoolExecutor() as both:
+        hosts = {"without a device": _installed(one), "with a device": _installed(other)}
+        hosts["with a device"].connect()
+        time.sleep(_SETTLE)
+        watched = {state: both.submit(_watched, host, seconds) for state, host in hosts.items()}
+        found = {state: future.result() for state, future in watched.items()}
     alone = found["without a device"]
-    memory = round(sum(alone[name]["mean_mib"] for name in _SERVICES), 1)
-    percent = {state: services[_ALL]["percent_of_a_core"] for state, services in found.items()}
+    memory = round(sum(alone[name]["mean_mib"] for name in _OTHERS), 1)
     return {
         "what": "everything that the host runs for the gateway, at rest",
         "seconds": seconds,
@@ -45,8 +50,46 @@ def measure(seconds: float = _SECONDS) -> dict[str, Any]:
         **bars(
             Bar("Agent, monitor and Podman's service at rest, memory", memory, MEBIBYTES, "MiB"),
             *(
-                Bar(f"All services of the host at rest, {state}, of a core", value, PERCENT, "%")
-                for state, value in percent.items()
+                Bar(
+                    f"All services of the host at rest, {state}, of a core",
+                    services[_ALL]["percent_of_a_core"],
+                    PERCENT,
+                    "%",
+                )
+                for state, services in found.items()
             ),
         ),
     }
+
+
+def _installed(testbed: Testbed) -> Installation:
+    host = Installation(testbed, testbed.start_registry().references)
+    host.prepare()
+    host.setup()
+    host.await_verdict()
+    host.wait_until_healthy()
+    plain_ocserv.start(host)
+    return host
+
+
+def _watched(host: Installation, seconds: float) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = on_server(host, "rest", [*_NAMES], seconds, timeout=seconds + 60)
+    return found
+
+
+def section(figures: dict[str, Any]) -> str:
+    """The table of docs/reference/benchmarks.md: a row for each service, and one for short-lived units."""
+    states = figures["services"]
+    percents = {
+        name: [services[key]["percent_of_a_core"] for services in states.values()]
+        for key, name in _NAMES.items()
+    }
+    whole, *parts, _ = percents.values()
+    percents["health checks, systemd's own services"] = [
+        all_of - sum(rest) for all_of, *rest in zip(whole, *parts, strict=True)
+    ]
+    rows = [[name, *(f"{value:.2f} %" for value in values)] for name, values in percents.items()]
+    memory = {name: states["without a device"][key]["mean_mib"] for key, name in _NAMES.items()}
+    for row in rows:
+        row.append(f"{memory[row[0]]:.0f} MiB" if row[0] in memory else "")
+    return markdown(("What", *(f"{state}, of a core" for state in states), "memory"), rows)

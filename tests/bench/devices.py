@@ -1,9 +1,11 @@
 """Runs on a client: many devices at once, each with the real VPN client, which connect again when cut off.
 
-`devices.py COUNT NAME SCRIPT URL OPTION…` runs until it is ended. Device N has the interface NAME`N`, which
-SCRIPT sets up: `route` gives it its address and a route to NETWORK, `none` only a session.
+`devices.py keep COUNT NAME SCRIPT URL OPTION…` runs until it is ended. Device N has the interface NAME`N`,
+which SCRIPT sets up: `route` gives it its address and a route to NETWORK, `none` only a session.
+`devices.py times NAME` prints as JSON when each device last started its client, and when it was connected.
 """
 
+import json
 import signal
 import subprocess
 import sys
@@ -14,19 +16,26 @@ from pathlib import Path
 
 NETWORK = "10.99.0.0/24"
 _PAUSE = 1.0
+# The files' times of modification are when a client was started, and when its session began.
+_STARTED, _CONNECTED = Path("/root/started"), Path("/root/connected")
 _SCRIPT = f"""#!/bin/sh
 [ "$reason" = connect ] || exit 0
+: >"{_CONNECTED}/$TUNDEV"
+"""
+_ROUTE = f"""
 ip address add "$INTERNAL_IP4_ADDRESS/32" dev "$TUNDEV"
 ip link set "$TUNDEV" mtu "$INTERNAL_IP4_MTU" up
 # Two routes to one network differ in their metric.
 ip route add {NETWORK} dev "$TUNDEV" metric "$(cat "/sys/class/net/$TUNDEV/ifindex")"
 """
+_SCRIPTS = {"none": _SCRIPT, "route": f"{_SCRIPT}{_ROUTE}"}
 
 
 @dataclass
 class Device:
-    """One device: its command, and the client that was started last, and when."""
+    """One device: its interface and command, and the client that was started last, and when."""
 
+    interface: str
     command: Sequence[str]
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
@@ -36,22 +45,25 @@ class Device:
         now = time.monotonic()
         ended = self.process is None or self.process.poll() is not None
         if ended and now - self.started > _PAUSE:
+            (_STARTED / self.interface).touch()
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             self.started = now
 
 
-def main(count: int, name: str, script: str, words: Sequence[str]) -> None:
+def keep(count: int, name: str, script: str, words: Sequence[str]) -> None:
     """Keep so many devices connected until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    path = Path("/root/device-script")
-    path.write_text(_SCRIPT)
+    for directory in (_STARTED, _CONNECTED):
+        directory.mkdir(exist_ok=True)
+    path = Path(f"/root/device-{script}")
+    path.write_text(_SCRIPTS[script])
     path.chmod(0o755)
-    fixed = ["openconnect", "--protocol=anyconnect", "--non-inter", "--reconnect-timeout=1", *words]
-    program = str(path) if script == "route" else "/bin/true"
+    fixed = ["openconnect", "--protocol=anyconnect", "--non-inter", "--reconnect-timeout=1"]
     devices = [
-        Device([*fixed, f"--script={program}", f"--interface={name}{number}"]) for number in range(count)
+        Device(interface, [*fixed, *words, f"--script={path}", f"--interface={interface}"])
+        for interface in (f"{name}{number}" for number in range(count))
     ]
     try:
         while True:
@@ -66,5 +78,17 @@ def main(count: int, name: str, script: str, words: Sequence[str]) -> None:
             process.wait()
 
 
+def times(name: str) -> list[tuple[float, float]]:
+    """Of each device when its client was started, and when it was connected; seconds since the epoch."""
+    return [
+        (path.stat().st_mtime, (_CONNECTED / path.name).stat().st_mtime)
+        for path in _STARTED.glob(f"{name}*")
+        if (_CONNECTED / path.name).exists()
+    ]
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])
+    if sys.argv[1] == "keep":
+        keep(int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:])
+    else:
+        sys.stdout.write(json.dumps(times(sys.argv[2])))

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from mstunnel_setup.base import paths
-from tests.bench.bar import Bar, bars
-from tests.bench.rounds import medians
+from tests.bench.bar import bar_of, bars
+from tests.bench.rounds import ratios, spread
 from tests.testbed.installation import CONTAINERS, Installation
 from tests.testbed.testbed import Testbed
 
 NAME = "installation"
-_ROUNDS: Final = 3
-LIMIT: Final = 1.25
+_ROUNDS: Final = 6
+LIMIT: Final = 1.6
 """How long an installation may take, as a multiple of the plain script."""
 _PLACE: Final = "/root/plain"
 _SCRIPT: Final = "/root/plain/plain-install"
@@ -54,14 +54,18 @@ def measure() -> dict[str, Any]:
             seconds["mstunnel-setup"].append(host.setup().seconds)
             host.uninstall()
             seconds["plain-install"].append(_plain(host, f"plain {number}"))
-    middle = medians(seconds, 2)
-    ratio = round(middle["mstunnel-setup"] / middle["plain-install"], 2)
     return {
         "what": "a full installation with the images in the store, seconds",
         "rounds": _ROUNDS,
-        "seconds": middle,
+        "seconds": {name: spread(found, 1) for name, found in seconds.items()},
         "of_each_round": {name: [round(value, 2) for value in found] for name, found in seconds.items()},
-        **bars(Bar("Full installation, of a plain script with the same calls", ratio, LIMIT, "")),
+        **bars(
+            bar_of(
+                "Full installation, of a plain script with the same calls",
+                ratios(seconds["mstunnel-setup"], seconds["plain-install"]),
+                LIMIT,
+            )
+        ),
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from mstunnel_setup.base import paths
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.kinds import PODMAN, Kind
 from tests.testbed.testbed import NETWORKS, Testbed
@@ -44,8 +45,8 @@ class Gateway(Testbed):
         found: dict[str, float] = json.loads(self.client.run(command, timeout=90).stdout)
         return found
 
-    def sessions(self) -> int:
-        """How many sessions the gateway has; none while it does not answer."""
-        command = ["podman", "exec", "mstunnel-server", "occtl", "--json", "show", "status"]
+    def sessions(self, container: str = paths.SERVER) -> int:
+        """How many sessions a server has; none while it does not answer."""
+        command = ["podman", "exec", container, "occtl", "--json", "show", "status"]
         found = self.server.run(command, check=False)
         return int(json.loads(found.stdout)["Active sessions"]) if found.code == 0 else 0

@@ -1,23 +1,21 @@
-"""What the journal costs: real installations with it, and with one that writes nothing until the end.
+"""What the journal costs: the time that real installations spend on it.
 
-The server is a whole one (systemd, Podman, registry, lab tenant); its disk syncs. Both kinds of run take
-turns, so that a machine that is busy for a while is busy for both.
+The server is a whole one (systemd, Podman, registry, lab tenant); its disk syncs.
 """
 
 import json
-import statistics
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench.bar import Bar, bars
+from tests.bench.bar import bar_of, bars
+from tests.bench.rounds import spread
 from tests.testbed.installation import ANSWERS, Installation
 from tests.testbed.paths import PROGRAM_PYTHON
 from tests.testbed.process import TestbedError
 from tests.testbed.testbed import Testbed
 
 NAME = "journal"
-_ROUNDS = 5
+_ROUNDS = 6
 LIMIT = 1
 """Percent of the time of an installation: the journal has to stay below."""
 _SYNCS = """
@@ -37,7 +35,6 @@ print(statistics.median(seconds))
 
 def measure() -> dict[str, Any]:
     """The figures, as JSON data."""
-    runs: dict[str, list[dict[str, float]]] = {"real": [], "null": []}
     with Testbed() as testbed:
         host = Installation(testbed, testbed.start_registry().references)
         host.prepare()
@@ -45,36 +42,27 @@ def measure() -> dict[str, Any]:
         host.server.write("/root/timed_install.py", source.read_text())
         syncs = float(host.server.run(["python3", "-c", _SYNCS]).stdout)
         system = host.server.run(["stat", "--file-system", "--format=%T", "/var/lib"]).stdout.strip()
-        for _ in range(_ROUNDS):
-            for kind, found in runs.items():
-                found.append(_timed(host, kind))
-    percent = _spread([100 * run["journal_seconds"] / run["seconds"] for run in runs["real"]])
+        runs = [_timed(host) for _ in range(_ROUNDS)]
+    percent = [100 * run["journal_seconds"] / run["seconds"] for run in runs]
     return {
         "what": "cost of the journal in an installation, synced",
         "rounds": _ROUNDS,
         "file_system": system,
         "sync_milliseconds": round(syncs * 1000, 3),
-        "records": runs["real"][0]["records"],
-        "seconds": _spread([run["seconds"] for run in runs["real"]]),
-        "seconds_with_null_journal": _spread([run["seconds"] for run in runs["null"]]),
-        "journal_seconds": _spread([run["journal_seconds"] for run in runs["real"]]),
-        "journal_percent": percent,
-        "limit_percent": LIMIT,
-        **bars(Bar("Journal, of the time of an installation", percent["median"], LIMIT, "%")),
+        "records": runs[0]["records"],
+        "seconds": spread([run["seconds"] for run in runs]),
+        "journal_seconds": spread([run["journal_seconds"] for run in runs]),
+        "journal_percent": spread(percent),
+        **bars(bar_of("Journal, of the time of an installation", percent, LIMIT, "%")),
     }
 
 
-def _timed(host: Installation, kind: str) -> dict[str, float]:
+def _timed(host: Installation) -> dict[str, float]:
     """One installation, removed afterwards. Raises TestbedError when it fails."""
-    command = (*PROGRAM_PYTHON, "/root/timed_install.py", kind, "--answers", ANSWERS, "--unattended")
+    command = (*PROGRAM_PYTHON, "/root/timed_install.py", "--answers", ANSWERS, "--unattended")
     host.program(*command)
     figures: dict[str, float] = json.loads(host.server.read("/root/timed.json"))
     removed = host.uninstall()
     if json.loads(removed.stdout)["warnings"]:
         raise TestbedError(removed.describe())
     return figures
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    found = {"median": statistics.median(values), "min": min(values), "max": max(values)}
-    return {name: round(value, 3) for name, value in found.items()}

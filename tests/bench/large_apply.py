@@ -93,7 +93,7 @@ def measure() -> dict[str, Any]:
         file = declare(Path(name))
         control(tenant, "POST", "faults", {"faults": [slow(ANSWER_SECONDS)]})
         first, second = _timed(tenant, file), _timed(tenant, file)
-        sites = len(tenant.graph().site_list())
+        sites = len(tenant.graph().sites())
     return {
         "sites": sites,
         "seconds": round(first, 1),

@@ -1,126 +1,205 @@
-"""Many devices at a gateway: what they carry together beside ocserv on the host, and a restart with 500.
+"""Many devices: what they carry together, and how soon all are back after a restart, beside `podman run`.
 
-Every device is the real VPN client, which connects again when it is cut off (`devices.py`). Streams of 1 to
-16 of them run at the same time, by the gateway and by ocserv on the host in turn. Then 500 devices connect,
-the gateway is restarted, and all of them have to come back.
+Every device is the real VPN client, which connects again when it is cut off (`devices.py`). Streams of all
+DEVICES run at the same time, by each server in turn. Then STORM devices connect, the server is restarted, and
+all of them have to come back.
 """
 
+import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, Final
 
+from scripts.error_codes import table as markdown
 from tests.bench import plain_ocserv
-from tests.bench.bar import Bar, bars
+from tests.bench.bar import Bar, bar_of, bars
 from tests.bench.commands import on_server
 from tests.bench.devices import NETWORK
-from tests.bench.gateway import AUTHORITY, TOKEN, URL, Gateway
-from tests.bench.rounds import medians
+from tests.bench.gateway import AUTHORITY, TOKEN, Gateway
+from tests.bench.rounds import percentile, ratios, spread
 from tests.testbed.process import TestbedError
 
 NAME = "sessions"
-COUNTS: Final = (1, 2, 4, 8, 16)
+DEVICES: Final = 16
 """Devices that send or receive at the same time."""
-_ROUNDS: Final = 2
-_SECONDS: Final = 4
+_ROUNDS: Final = 6
+_SECONDS: Final = 3
 LIMIT: Final = 0.95
-"""Share of what ocserv on the host carries for all devices together, at its best number of them."""
-STORM: Final = 500
-"""Devices that are connected when the gateway is restarted."""
+"""Share of what `podman run` carries for all devices together."""
+STORM: Final = 300
+"""Devices that are connected when a server is restarted."""
+_STORMS: Final = 3
+LATER: Final = 1.1
+"""How much later the last device may be back than with `podman run`."""
 _PATIENCE: Final = 240.0
-_SERVED: Final = {"gateway": URL, "plain": plain_ocserv.URL}
-_DIRECTIONS: Final = ("up", "down")
+_DIRECTIONS: Final = {"up": "upload", "down": "download"}
 _PROGRAM: Final = "/root/devices.py"
 _END: Final = f"pkill -TERM -f '[p]ython3 {_PROGRAM}'; while pgrep -x openconnect; do sleep 0.2; done"
-Point = dict[str, float]
-Curve = dict[int, Point]
+_RESTARTS: Final = {
+    "gateway": ("mstunnel-server", ("systemctl", "restart", "mstunnel-server")),
+    "podman-run": (plain_ocserv.CONTAINER, ("podman", "restart", plain_ocserv.CONTAINER)),
+}
+"""The container of a server, and how it is restarted."""
+Rounds = dict[str, dict[str, list[float]]]
+"""By server and direction a figure of each round."""
 
 
 def measure() -> dict[str, Any]:
     """The figures, as JSON data."""
     with Gateway(programs=("devices.py",)) as gateway:
         plain_ocserv.start(gateway.host)
-        curves = _curves(gateway)
-        storm = _storm(gateway)
-    best = {name: {way: most(curve) for way, curve in found.items()} for name, found in curves.items()}
-    ratio = {way: round(best["gateway"][way] / best["plain"][way], 2) for way in _DIRECTIONS}
+        megabits, busy = _streams(gateway)
+        before, memory = _mebibytes(gateway), dict[str, float]()
+        storms: dict[str, list[dict[str, float]]] = {}
+        for name in _RESTARTS:
+            _connect_all(gateway, name)
+            memory[name] = _mebibytes(gateway) - before
+            storms[name] = [_storm(gateway, name) for _ in range(_STORMS)]
+            gateway.client.shell(_END, timeout=60, check=False)
+    back = {name: [storm["seconds_until_all_are_back"] for storm in found] for name, found in storms.items()}
     return {
-        "what": "many devices at once: Mbit/s together, percent of all cores busy; a restart with 500",
+        "what": "many devices: Mbit/s together, percent of all cores busy; a restart with all connected",
         "rounds": _ROUNDS,
         "cores": os.cpu_count(),
-        "curves": curves,
-        "most_megabits": best,
-        "of_plain": ratio,
-        "storm": storm,
+        "devices": DEVICES,
+        "megabits": _spreads(megabits),
+        "busy_percent": _spreads(busy),
+        "sessions": STORM,
+        "mebibytes_a_session": round(memory["gateway"] / STORM, 2),
+        "storms": storms,
+        "seconds_until_all_are_back": {name: spread(values, 1) for name, values in back.items()},
         **bars(
             *(
-                Bar(f"Many devices, {way}, of ocserv on the host", ratio[way], LIMIT, "", at_least=True)
-                for way in _DIRECTIONS
+                bar_of(
+                    f"{DEVICES} devices, {title}, of `podman run`",
+                    ratios(megabits["gateway"][way], megabits["podman-run"][way]),
+                    LIMIT,
+                    at_least=True,
+                )
+                for way, title in _DIRECTIONS.items()
             ),
-            Bar(f"Sessions lost of {STORM}, after a restart", storm["lost"], 0, ""),
+            Bar(
+                f"Sessions lost of {STORM}, after a restart",
+                max(storm["lost"] for storm in storms["gateway"]),
+                0,
+                "",
+            ),
+            bar_of(
+                f"Last of {STORM} devices back after a restart, of `podman restart`",
+                ratios(back["gateway"], back["podman-run"]),
+                LATER,
+            ),
         ),
     }
 
 
-def most(curve: Mapping[int, Mapping[str, float]]) -> float:
-    """The Mbit/s at the best number of devices."""
-    return max(point["megabits"] for point in curve.values())
+def _spreads(rounds: Rounds) -> dict[str, dict[str, dict[str, float]]]:
+    return {name: {way: spread(values, 1) for way, values in found.items()} for name, found in rounds.items()}
 
 
-def _curves(gateway: Gateway) -> dict[str, dict[str, Curve]]:
-    """By server and direction: Mbit/s and busy percent by the number of devices."""
-    for name, url in _SERVED.items():
-        _start(gateway, max(COUNTS), name, "route", url)
-    devices = len(_SERVED) * max(COUNTS)
+def _streams(gateway: Gateway) -> tuple[Rounds, Rounds]:
+    """Mbit/s of all devices together, and how busy the machine was, in percent of all its cores."""
+    servers = plain_ocserv.URLS
+    for name, url in servers.items():
+        _start(gateway, DEVICES, name, "route", url)
+    devices = len(servers) * DEVICES
     routes = f"until [ $(ip -4 route show {NETWORK} | wc -l) -ge {devices} ]; do sleep 0.2; done"
     gateway.client.shell(routes, timeout=120)
-    found: dict[tuple[str, str, int], dict[str, list[float]]] = {}
-    for _, count, way, name in product(range(_ROUNDS), COUNTS, _DIRECTIONS, _SERVED):
-        interfaces = [f"{name}{number}" for number in range(count)]
-        for figure, value in gateway.traffic(way, _SECONDS, interfaces).items():
-            found.setdefault((name, way, count), {}).setdefault(figure, []).append(value)
+    megabits: Rounds = {name: {way: [] for way in _DIRECTIONS} for name in servers}
+    busy: Rounds = {name: {way: [] for way in _DIRECTIONS} for name in servers}
+    for _, way, name in product(range(_ROUNDS), _DIRECTIONS, servers):
+        interfaces = [f"{name}{number}" for number in range(DEVICES)]
+        found = gateway.traffic(way, _SECONDS, interfaces)
+        megabits[name][way].append(found["megabits"])
+        busy[name][way].append(found["busy_percent"])
     gateway.client.shell(_END, timeout=60, check=False)
-    return {
-        name: {way: {count: medians(found[name, way, count]) for count in COUNTS} for way in _DIRECTIONS}
-        for name in _SERVED
-    }
+    return megabits, busy
 
 
-def _storm(gateway: Gateway) -> dict[str, float]:
-    """Connect STORM devices and restart the gateway; what a session takes, and how many did not come back."""
-    before = _mebibytes(gateway)
-    _start(gateway, STORM, "storm", "none", URL)
-    connected = _await_sessions(gateway)
-    if gateway.sessions() < STORM:
-        raise TestbedError(f"{gateway.sessions()} of {STORM} devices connected within {connected:.0f} s")
-    memory = _mebibytes(gateway) - before
-    gateway.server.run(["systemctl", "restart", "mstunnel-server"], timeout=120)
-    again = _await_sessions(gateway)
-    return {
-        "sessions": STORM,
-        "seconds_until_all_are_connected": round(connected, 1),
-        "seconds_until_all_are_back": round(again, 1),
-        "mebibytes_a_session": round(memory / STORM, 2),
-        "lost": STORM - gateway.sessions(),
+def _connect_all(gateway: Gateway, name: str) -> None:
+    """Connect STORM devices. Raises TestbedError."""
+    _start(gateway, STORM, "storm", "none", plain_ocserv.URLS[name])
+    container, _ = _RESTARTS[name]
+    seconds = _await_sessions(gateway, container)
+    if (found := gateway.sessions(container)) < STORM:
+        raise TestbedError(f"{found} of {STORM} devices connected within {seconds:.0f} s")
+
+
+def _storm(gateway: Gateway, name: str) -> dict[str, float]:
+    """Restart a server with STORM connected devices: seconds until all are back, and why so long.
+
+    A device that is back has started its client some time after the restart, and that has connected some time
+    later: the last start, the slowest connection, and the 90th percentiles of both.
+    """
+    container, restart = _RESTARTS[name]
+    begun = time.time()
+    gateway.server.run(list(restart), timeout=120)
+    restarted = time.time() - begun
+    _await_sessions(gateway, container)
+    devices = json.loads(gateway.client.run(["python3", _PROGRAM, "times", "storm"]).stdout)
+    starts = [started - begun for started, _ in devices]
+    took = [connected - started for started, connected in devices]
+    figures = {
+        "seconds_of_the_restart": restarted,
+        "seconds_until_all_are_back": max(connected - begun for _, connected in devices),
+        "last_client_started_after": max(starts),
+        "clients_started_after_90": percentile(starts, 90),
+        "slowest_connection": max(took),
+        "connection_90": percentile(took, 90),
+        "lost": STORM - gateway.sessions(container),
     }
+    return {figure: round(value, 2) for figure, value in figures.items()}
+
+
+def section(figures: Mapping[str, Any]) -> str:
+    """The tables of docs/reference/benchmarks.md: throughput, then a restart in seconds."""
+    streams = [
+        [
+            plain_ocserv.TITLES[name],
+            *(
+                f"{found[way]['median']:.0f} ({found[way]['least']:.0f} to {found[way]['most']:.0f}) Mbit/s, "
+                f"{figures['busy_percent'][name][way]['median']:.0f} %"
+                for way in _DIRECTIONS
+            ),
+        ]
+        for name, found in figures["megabits"].items()
+    ]
+    heads = ("Server", "restarted", "all are back", "the last client was started", "90 % connected within")
+    names = (
+        *("seconds_of_the_restart", "seconds_until_all_are_back"),
+        *("last_client_started_after", "connection_90"),
+    )
+    restarts = [
+        [
+            plain_ocserv.TITLES[name],
+            *(_cell([storm[figure] for storm in storms]) for figure in names),
+        ]
+        for name, storms in figures["storms"].items()
+    ]
+    return f"{markdown(('Server', *_DIRECTIONS.values()), streams)}\n{markdown(heads, restarts)}"
+
+
+def _cell(values: Sequence[float]) -> str:
+    return f"{percentile(values, 50):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 def _mebibytes(gateway: Gateway) -> float:
     """What all processes of the gateway have in memory (proportional set size)."""
-    service = "mstunnel-server.service"
+    service = "system.slice/mstunnel-server.service"
     found: dict[str, dict[str, float]] = on_server(gateway.host, "rest", [service], 1, timeout=60)
     return found[service]["mean_mib"]
 
 
 def _start(gateway: Gateway, count: int, name: str, script: str, url: str) -> None:
     options = ("--http-auth=Bearer", "--token-mode=oidc", f"--token-secret=@{TOKEN}", f"--cafile={AUTHORITY}")
-    gateway.client.start(["python3", _PROGRAM, f"{count}", name, script, url, *options])
+    gateway.client.start(["python3", _PROGRAM, "keep", f"{count}", name, script, url, *options])
 
 
-def _await_sessions(gateway: Gateway) -> float:
+def _await_sessions(gateway: Gateway, container: str) -> float:
     """Seconds until all devices are connected, or the time is over."""
     started = time.monotonic()
-    while (spent := time.monotonic() - started) < _PATIENCE and gateway.sessions() < STORM:
+    while (spent := time.monotonic() - started) < _PATIENCE and gateway.sessions(container) < STORM:
         time.sleep(0.5)
     return spent

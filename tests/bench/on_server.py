@@ -1,6 +1,6 @@
 """Runs on the server: time commands in turn, or watch services at rest; the figures as JSON.
 
-`on_server.py commands ROUNDS` reads `{NAME: [WORD, …]}`, `on_server.py rest SECONDS` the names of services.
+`on_server.py commands ROUNDS` reads `{NAME: [WORD, …]}`, `on_server.py rest SECONDS` names of control groups.
 """
 
 import json
@@ -13,15 +13,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_SLICE = Path("/sys/fs/cgroup/system.slice")
+_GROUPS = Path("/sys/fs/cgroup")
 # Short, because the processor time of a service is lost when it ends.
 _PAUSE = 0.5
 # `mst-cli health` ends with 3 where a row is unhealthy, as the load of a busy machine is.
 _GOOD = (0, 3)
 
 
-def commands(named: dict[str, list[str]], rounds: int) -> dict[str, dict[str, float]]:
-    """Milliseconds of each command, by the clock and of the processor: medians of so many rounds."""
+def commands(named: dict[str, list[str]], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of each command by the clock, in so many rounds."""
+    return {name: [wall for wall, _ in times] for name, times in in_turn(named, rounds).items()}
+
+
+def in_turn(named: dict[str, list[str]], rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Milliseconds of each command, by the clock and of the processor, in so many rounds."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in named}
     for number in range(rounds + 1):
         for name, words in named.items():
@@ -29,14 +34,7 @@ def commands(named: dict[str, list[str]], rounds: int) -> dict[str, dict[str, fl
             # The first round fills caches.
             if number:
                 found[name].append(times)
-    return {
-        name: {
-            "wall": round(statistics.median(wall for wall, _ in times), 1),
-            "cpu": round(statistics.median(cpu for _, cpu in times), 1),
-            "least_cpu": round(min(cpu for _, cpu in times), 1),
-        }
-        for name, times in found.items()
-    }
+    return found
 
 
 def _timed(words: list[str]) -> tuple[float, float]:
@@ -49,11 +47,11 @@ def _timed(words: list[str]) -> tuple[float, float]:
     return 1000 * spent, 1000 * cpu
 
 
-class _Service:
-    """What one service used; it may end and start again meanwhile."""
+class _Group:
+    """What a control group used; its service may end and start again meanwhile."""
 
     def __init__(self, name: str) -> None:
-        self._group = _SLICE / name
+        self._group = _GROUPS / name
         self._first = self._last = self._usage()
         self._before = 0
         self._memory: list[float] = []
@@ -100,14 +98,14 @@ def _lines(path: Path) -> list[str]:
 
 
 def rest(names: list[str], seconds: float) -> dict[str, dict[str, float]]:
-    """What these services use while nothing happens."""
-    services = {name: _Service(name) for name in names}
+    """What these control groups use while nothing happens."""
+    groups = {name: _Group(name) for name in names}
     begun = time.monotonic()
     while (spent := time.monotonic() - begun) < seconds:
-        for service in services.values():
-            service.look()
+        for group in groups.values():
+            group.look()
         time.sleep(_PAUSE)
-    return {name: service.figures(spent) for name, service in services.items()}
+    return {name: group.figures(spent) for name, group in groups.items()}
 
 
 _WORK: dict[str, Callable[[Any, float], Any]] = {

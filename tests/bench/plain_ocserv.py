@@ -1,7 +1,8 @@
-"""The gateway's ocserv once more on its server, as on a host: no separate network, no scripts, no limits.
+"""The gateway's ocserv twice more on its server, as an administrator would start it by hand.
 
-It listens at PORT, has the same certificate and the same rules for tokens, and gives its sessions addresses
-of another network. What a gateway has less of than this one is what its container costs.
+`podman run`: the same image with published ports, what a gateway is compared with. `host`: on the host's
+network, the limit of what a container can reach. Both have the gateway's certificate and rules for tokens,
+give their sessions addresses of another network, and run no scripts, no health checks and no agent.
 """
 
 from typing import Final
@@ -9,28 +10,42 @@ from typing import Final
 from tests.testbed.installation import Installation
 from tests.testbed.testbed import DOMAIN
 
-PORT: Final = 4443
-ADDRESS: Final = f"vpn.{DOMAIN}"
-URL: Final = f"https://{ADDRESS}:{PORT}"
-_PLACE: Final = "/root/plain-ocserv"
-_NETWORK: Final = "172.30.0.0"
-_START: Final = f"""
+PORTS: Final = {"gateway": 443, "podman-run": 5443, "host": 4443}
+"""Where each of the three servers listens on the same host."""
+TITLES: Final = {"gateway": "gateway", "podman-run": "`podman run`", "host": "ocserv on the host"}
+URLS: Final = {name: f"https://vpn.{DOMAIN}:{port}" for name, port in PORTS.items()}
+CONTAINER: Final = "by-hand"
+"""The container of `podman run`."""
+_START: Final = """
 set -e
-cp -a /etc/mstunnel {_PLACE}
-sed -i -E -e '/-script = /d' -e 's/^((tcp|udp)-port) = .*/\\1 = {PORT}/' -e 's/^device = .*/device = plain/' \
-    -e 's/^ipv4-network = .*/ipv4-network = {_NETWORK}/' {_PLACE}/ocserv.conf
-nft -f - <<RULES
-table ip plain {{
-    chain out {{ type nat hook postrouting priority srcnat; ip saddr {_NETWORK}/16 masquerade; }}
-}}
-RULES
-podman run --detach --quiet --name=plain-ocserv --network=host --privileged \
-    --volume={_PLACE}:/etc/mstunnel:ro --volume=/root/lab-ca.pem:/etc/ssl/certs/ca-certificates.crt:ro \
-    --entrypoint=ocserv --log-driver=none "$1" --foreground --log-stderr --config /etc/mstunnel/ocserv.conf
-until curl --silent --insecure --output /dev/null https://127.0.0.1:{PORT}/; do sleep 0.1; done
+name="$1" port="$2" network="$3" image="$4"
+shift 4
+cp -a /etc/mstunnel "/root/$name"
+sed -i -E -e '/-script = /d' -e "s/^((tcp|udp)-port) = .*/\\1 = $port/" \
+    -e "s/^device = .*/device = $name/" -e "s/^ipv4-network = .*/ipv4-network = $network/" \
+    "/root/$name/ocserv.conf"
+cat >"/root/$name/start" <<START
+nft add table ip plain
+nft 'add chain ip plain out { type nat hook postrouting priority srcnat; }'
+nft add rule ip plain out ip saddr $network/16 masquerade
+exec ocserv --foreground --log-stderr --config /etc/mstunnel/ocserv.conf
+START
+podman run --detach --quiet --name="$name" --volume="/root/$name:/etc/mstunnel:ro" \
+    --volume=/root/lab-ca.pem:/etc/ssl/certs/ca-certificates.crt:ro --log-driver=none --entrypoint=sh \
+    "$@" "$image" /etc/mstunnel/start
+until curl --silent --insecure --output /dev/null "https://127.0.0.1:$port/"; do sleep 0.1; done
 """
 
 
 def start(host: Installation) -> None:
-    """Start it beside an installed gateway; return once it answers."""
-    host.server.run(["sh", "-c", _START, "sh", host.references["gateway"]], timeout=30)
+    """Start both beside an installed gateway; return once they answer."""
+    port = PORTS["podman-run"]
+    published = [f"--publish={port}:{port}/{protocol}" for protocol in ("tcp", "udp")]
+    needed = ["--cap-add=NET_ADMIN", "--device=/dev/net/tun", "--sysctl=net.ipv4.ip_forward=1"]
+    _start(host, CONTAINER, port, "172.31.0.0", *needed, *published)
+    _start(host, "on-host", PORTS["host"], "172.30.0.0", "--network=host", "--privileged")
+
+
+def _start(host: Installation, name: str, port: int, network: str, *options: str) -> None:
+    words = [name, f"{port}", network, host.references["gateway"], *options]
+    host.server.run(["sh", "-c", _START, "sh", *words], timeout=60)

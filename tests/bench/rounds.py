@@ -1,14 +1,26 @@
 """What the rounds of a benchmark come to."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 
-def medians(found: Mapping[str, Sequence[float]], digits: int = 1) -> dict[str, float]:
-    """The median of each."""
-    return {name: round(statistics.median(values), digits) for name, values in found.items()}
+def ratios(found: Sequence[float], base: Sequence[float]) -> tuple[float, ...]:
+    """Each round as a multiple of the same round in `base`: what slows a machine for a while slows both."""
+    return tuple(round(value / other, 3) for value, other in zip(found, base, strict=True))
 
 
-def ratios(found: Mapping[str, float], base: Mapping[str, float]) -> dict[str, float]:
-    """Each as a multiple of the same in `base`."""
-    return {name: round(value / base[name], 2) for name, value in found.items()}
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that so many percent of them do not exceed, between two of them in proportion."""
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1] if values[1:] else values[0]
+
+
+def spread(values: Sequence[float], digits: int = 2) -> dict[str, float]:
+    """Mean, median, 90th percentile and range."""
+    found = {
+        "mean": statistics.mean(values),
+        "median": statistics.median(values),
+        "percentile_90": percentile(values, 90),
+        "least": min(values),
+        "most": max(values),
+    }
+    return {name: round(value, digits) for name, value in found.items()}

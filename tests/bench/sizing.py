@@ -30,8 +30,9 @@ def table(figures: Mapping[str, Any], sizes: Sequence[Size]) -> str:
     A server is taken to carry in proportion to its cores what the gateway carried here in the slower
     direction, on a machine whose cores it shared with the devices and the server behind it.
     """
-    megabits = min(figures["most_megabits"]["gateway"].values()) / figures["cores"]
-    memory = figures["storm"]["mebibytes_a_session"]
+    rates = [way["median"] for way in figures["megabits"]["gateway"].values()]
+    megabits = min(rates) / figures["cores"]
+    memory = figures["mebibytes_a_session"]
     return markdown(_HEADS, [_row(size, megabits, memory) for size in sizes])
 
 

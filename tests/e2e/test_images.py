@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.containers.archive import archived_images, for_podman, loadable
+from mstunnel_setup.containers.archive import archived_images, loadable, packed
 from scripts import debian, dist, image_index
 from scripts import images as release
 from tests.bench import image_sizes
@@ -140,7 +140,7 @@ def test_one_archive_has_both_under_the_digests_that_are_loaded(
     ]
     for name in RELEASED:
         image = loadable(str(archive), recorded[name])
-        (tmp_path / name).write_bytes(b"".join(for_podman(str(archive), image, f"localhost/{name}:1")))
+        (tmp_path / name).write_bytes(b"".join(packed(str(archive), image, f"localhost/{name}:1", "podman")))
         with cache.writing():
             loaded = builder("load", "--quiet", f"--input={tmp_path / name}", timeout=120).stdout.split()[-1]
             digest = builder("image", "inspect", "--format={{.Digest}}", loaded).stdout.strip()

@@ -21,7 +21,7 @@ def main(directory: Path, user: str, kind: str, changes: dict[str, object]) -> N
     custom = cloud("custom", lab["authority"], lab["graph"])
     sign_in = SignIn(http, SystemClock(), custom, lab["tenant_id"], lab["client_id"])
     source = sign_in.device_code(lambda code: remote.approve(directory, code.code, user))
-    headers = {"Authorization": f"Bearer {source.token()}"}
+    headers = {"Authorization": f"Bearer {source()}"}
     collection = f"{lab['graph']}/beta/deviceManagement/{kind}"
     first = http.get(collection, headers=headers).json()["value"][0]["id"]
     answer = http.request("PATCH", f"{collection}/{first}", json=changes, headers=headers)

@@ -17,7 +17,7 @@ def main(directory: Path, user: str) -> None:
     http = HttpSession(SystemClock(), lab["ca_file"])
     custom = cloud("custom", lab["authority"], lab["graph"])
     sign_in = SignIn(http, SystemClock(), custom, lab["tenant_id"], lab["client_id"])
-    print(sign_in.device_code(lambda code: remote.approve(directory, code.code, user)).token())
+    print(sign_in.device_code(lambda code: remote.approve(directory, code.code, user))())
 
 
 main(Path(sys.argv[1]), sys.argv[2])

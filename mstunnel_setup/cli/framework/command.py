@@ -1,10 +1,9 @@
 """How a program starts, and how its commands are declared: name, options, and what does the work."""
 
-import inspect
 import os
 from collections.abc import Callable
 from importlib import import_module
-from typing import Annotated, Any, NoReturn, TypeAlias, get_type_hints
+from typing import Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
@@ -73,17 +72,7 @@ def command(group: App, name: str | None = None, about: str | None = None) -> Ca
                 outer = outer.parent
             run_command(" ".join([outer.info_name, *names]), common, function(**given))
 
-        added = list(inspect.signature(run).parameters.values())[:2]
-        own = inspect.signature(function).parameters.values()
-        keyword_only = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own]
-        run.__signature__ = inspect.Signature([*added, *keyword_only])  # type: ignore[attr-defined]
-        run.__annotations__ = {
-            "context": typer.Context,
-            "common": CommonOptions,
-            **get_type_hints(function, include_extras=True),
-        }
-        run.__name__, run.__doc__ = function.__name__, function.__doc__
-        group.command(name, help=about)(with_options(run))
+        group.command(name, help=about)(with_options(run, function))
         return function
 
     return declare

@@ -5,6 +5,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import chain, repeat, zip_longest
 from os import get_terminal_size
 from select import select
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
-from mstunnel_setup.base.text import WIDTH, fold, one_line, text
+from mstunnel_setup.base.text import WIDTH, fold, one_line, sentence, text
 from mstunnel_setup.cli.framework.translation import translated
 from mstunnel_setup.io.clock import SystemClock
 
@@ -26,30 +27,28 @@ _MOST_ROWS = 40
 POLL_SECONDS = 2.0
 
 
+@dataclass
 class NoPrompts:
-    """The console of an unattended run: it announces, but a question is an error that names it."""
+    """The console of an unattended run: it announces, but a question is an error that names it.
 
-    def __init__(self, redactor: Redactor, *, color: bool = False, stderr: TextIO | None = None) -> None:
-        self._redactor = redactor
-        self._color = color
-        self._stderr = stderr or sys.stderr
-        self._clock = SystemClock()
-        self._waited = 0.0
-        self._code_shown: float | None = None
+    `waited` are the seconds for which a person was waited for until now: to answer, or to sign in elsewhere.
+    """
+
+    redactor: Redactor
+    color: bool = field(default=False, kw_only=True)
+    stderr: TextIO = field(default_factory=lambda: sys.stderr, kw_only=True)
+    waited: float = field(default=0.0, init=False)
+    _clock: SystemClock = field(default_factory=SystemClock, init=False)
+    _code_shown: float | None = field(default=None, init=False)
 
     @property
     def interactive(self) -> bool:
         """Whether a person can answer."""
         return False
 
-    @property
-    def waited(self) -> float:
-        """Seconds for which a person was waited for until now: to answer, or to sign in elsewhere."""
-        return self._waited
-
-    def say(self, text: str) -> None:
-        """Show an announcement; long lines are folded."""
-        lines = self._redactor.clean(translated(text)).splitlines()
+    def say(self, template: str, /, **values: object) -> None:
+        """Show an announcement, with the values filled in; long lines are folded."""
+        lines = self.redactor.clean(translated(sentence(template, values))).splitlines()
         self._print("\n".join(part for line in lines for part in fold(line)))
 
     def page(self, text: str) -> None:
@@ -78,13 +77,13 @@ class NoPrompts:
     def waiting(self, seconds_left: float) -> None:
         """Show on a terminal how long the wait for a sign-in may still last; 0 ends the line."""
         if seconds_left <= 0 and self._code_shown is not None:
-            self._waited += self._clock.monotonic() - self._code_shown
+            self.waited += self._clock.monotonic() - self._code_shown
             self._code_shown = None
-        if not self._stderr.isatty():
+        if not self.stderr.isatty():
             return
         left = f"{int(seconds_left) // 60}:{int(seconds_left) % 60:02}"
-        self._stderr.write(f"\r  {translated(f'{left:>6} left')} " if seconds_left > 0 else "\r\x1b[K")
-        self._stderr.flush()
+        self.stderr.write(f"\r  {translated(f'{left:>6} left')} " if seconds_left > 0 else "\r\x1b[K")
+        self.stderr.flush()
 
     def ask(self, question: str, default: str | None = None, *, secret: bool = False) -> str:  # noqa: ARG002
         """The default if there is one; otherwise raises UsageError `answer-needed`."""
@@ -119,12 +118,12 @@ class NoPrompts:
 
     def _qr_code(self, text: str) -> None:
         """Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives."""
-        if not (self._color and self._stderr.isatty()):
+        if not (self.color and self.stderr.isatty()):
             return
         lines = qr_lines(text)
-        size = get_terminal_size(self._stderr.fileno())
+        size = get_terminal_size(self.stderr.fileno())
         try:
-            "▀▄█".encode(self._stderr.encoding or "ascii")
+            "▀▄█".encode(self.stderr.encoding or "ascii")
         except UnicodeEncodeError:
             return
         if len(lines[0]) + len(_INDENT) > size.columns or len(lines) > size.lines - _LINES_AROUND_CODE:
@@ -135,33 +134,25 @@ class NoPrompts:
         self._print("")
 
     def _print(self, text: str, style: str = "", end: str = "\n") -> None:
-        text = self._redactor.clean(text)
-        if style and self._color:
+        text = self.redactor.clean(text)
+        if style and self.color:
             self._rich().print(text, style=style, markup=False, end=end, soft_wrap=True)
         else:
-            self._stderr.write(f"{text}{end}")
-            self._stderr.flush()
+            self.stderr.write(f"{text}{end}")
+            self.stderr.flush()
 
     def _rich(self) -> Console:
         return Console(
-            file=self._stderr, color_system="auto" if self._color else None, highlight=False, emoji=False
+            file=self.stderr, color_system="auto" if self.color else None, highlight=False, emoji=False
         )
 
 
+@dataclass
 class TerminalConsole(NoPrompts):
     """The console of a person. The end of the input is a UsageError; Ctrl-C is left to the renderer."""
 
-    def __init__(
-        self,
-        redactor: Redactor,
-        *,
-        color: bool = False,
-        stdin: TextIO | None = None,
-        stderr: TextIO | None = None,
-    ) -> None:
-        super().__init__(redactor, color=color, stderr=stderr)
-        # Python has no standard input where it was closed before the start.
-        self._stdin = stdin or sys.stdin or io.StringIO()
+    # Python has no standard input where it was closed before the start.
+    stdin: TextIO = field(default_factory=lambda: sys.stdin or io.StringIO(), kw_only=True)
 
     @property
     def interactive(self) -> bool:
@@ -176,10 +167,10 @@ class TerminalConsole(NoPrompts):
         question = one_line(translated(question))
         shown = f"{question} [{default}]: " if default and not secret else f"{question}: "
         while True:
-            if secret and self._stdin.isatty():
+            if secret and self.stdin.isatty():
                 try:
                     with self._person_awaited():
-                        typed = getpass.getpass(self._redactor.clean(shown), stream=self._stderr)
+                        typed = getpass.getpass(self.redactor.clean(shown), stream=self.stderr)
                 except EOFError as error:
                     raise self._ended() from error
             else:
@@ -202,7 +193,7 @@ class TerminalConsole(NoPrompts):
             shown = problem
             try:
                 with self._person_awaited():
-                    typed = bool(select([self._stdin], [], [], POLL_SECONDS)[0])
+                    typed = bool(select([self.stdin], [], [], POLL_SECONDS)[0])
             except (OSError, ValueError):
                 # What cannot be waited for, such as a pipe, is read at once.
                 typed = True
@@ -218,7 +209,7 @@ class TerminalConsole(NoPrompts):
         try:
             yield
         finally:
-            self._waited += self._clock.monotonic() - started
+            self.waited += self._clock.monotonic() - started
 
     def confirm(self, question: str) -> bool:
         """Whether the person typed yes; an empty line means no, anything else asks again."""
@@ -238,11 +229,7 @@ class TerminalConsole(NoPrompts):
         numbered = list(enumerate(rows, 1))
         if len(rows) > _MOST_ROWS:
             self.say(
-                text(
-                    "{title}: {rows} entries. Type part of a name to filter them.",
-                    title=title,
-                    rows=len(rows),
-                )
+                "{title}: {rows} entries. Type part of a name to filter them.", title=title, rows=len(rows)
             )
         else:
             self._table(title, numbered, columns)
@@ -253,7 +240,7 @@ class TerminalConsole(NoPrompts):
             found = [
                 row[0] for number, row in numbered if typed.lower() == row[0].lower() or typed == str(number)
             ]
-            found = found[:1] or [row[0] for row in rows if wanted in map(_comparable, row[1:2])]
+            found = found[:1] or [row[0] for row in rows if wanted == one_line(row[1]).casefold()]
             if len(found) == 1:
                 return found[0]
             near = [item for item in numbered if wanted in "".join(item[1][1:2]).casefold()]
@@ -261,28 +248,24 @@ class TerminalConsole(NoPrompts):
                 self._table(f"{len(near)} names contain it.", near[:_MOST_ROWS], columns)
             elif found:
                 self.say(
-                    text(
-                        '"{typed}" is the name of {found} entries. Type the number of one.',
-                        typed=typed,
-                        found=len(found),
-                    )
+                    '"{typed}" is the name of {found} entries. Type the number of one.',
+                    typed=typed,
+                    found=len(found),
                 )
             else:
                 self.say(
-                    text(
-                        '"{typed}" is not in the list. Type a number from 1 to {rows}, or a name.',
-                        typed=typed,
-                        rows=len(rows),
-                    )
+                    '"{typed}" is not in the list. Type a number from 1 to {rows}, or a name.',
+                    typed=typed,
+                    rows=len(rows),
                 )
 
     def page(self, text: str) -> None:
         """Show a long text a screen at a time when a person is at a terminal; `q` skips the rest."""
-        if not (self._stdin.isatty() and self._stderr.isatty()):
+        if not (self.stdin.isatty() and self.stderr.isatty()):
             self._print(text)
             return
         lines = text.splitlines()
-        height = max(1, get_terminal_size(self._stderr.fileno()).lines - 2)
+        height = max(1, get_terminal_size(self.stderr.fileno()).lines - 2)
         more = translated("more: Enter; skip to the end: q")
         for start in range(0, len(lines), height):
             self._print("\n".join(lines[start : start + height]))
@@ -291,10 +274,10 @@ class TerminalConsole(NoPrompts):
 
     def _table(self, title: str, rows: Sequence[tuple[int, tuple[str, ...]]], columns: Sequence[str]) -> None:
         table = Table(
-            title=Text(self._redactor.clean(one_line(translated(title)))),
+            title=Text(self.redactor.clean(one_line(translated(title)))),
             title_justify="left",
             show_header=bool(columns),
-            header_style="bold" if self._color else "",
+            header_style="bold" if self.color else "",
             box=None,
         )
         width = max((len(row) for _, row in rows), default=1)
@@ -302,15 +285,15 @@ class TerminalConsole(NoPrompts):
             # Names may be folded on a narrow screen; numbers are typed, so they stay whole.
             table.add_column(translated(heading), no_wrap=position == 0, overflow="fold")
         for number, (_, *cells) in rows:
-            table.add_row(*(Text(self._redactor.clean(one_line(cell))) for cell in (str(number), *cells)))
-        self._rich().print(table, width=None if self._stderr.isatty() else WIDTH)
+            table.add_row(*(Text(self.redactor.clean(one_line(cell))) for cell in (str(number), *cells)))
+        self._rich().print(table, width=None if self.stderr.isatty() else WIDTH)
 
     def _read(self, prompt: str) -> str:
         self._print(prompt, end="")
-        self._stderr.flush()
+        self.stderr.flush()
         try:
             with self._person_awaited():
-                line = self._stdin.readline()
+                line = self.stdin.readline()
         except UnicodeDecodeError as error:
             raise UsageError(
                 "input-invalid",
@@ -328,10 +311,6 @@ class TerminalConsole(NoPrompts):
             "the input ended before the question was answered",
             hint="Run the command at a terminal, or give the answers with --answers and --unattended.",
         )
-
-
-def _comparable(cell: str) -> str:
-    return one_line(cell).casefold()
 
 
 _BORDER = 2

@@ -154,12 +154,18 @@ class App(typer.Typer):
         """Declare a command."""
         return super().command(name, cls=cls, **options)
 
+    def group(self, name: str, about: str) -> "App":
+        """The commands below the word `name`."""
+        group = new_group()
+        self.add_typer(group, name=name, help=about)
+        return group
 
-def new_group(about: str = "") -> App:
-    """Commands below one word, with the help `about`; common options may stand before their names."""
+
+def new_group() -> App:
+    """Commands below one word; common options may stand before their names."""
     group = App(cls=Word, **STYLE)
 
-    @group.callback(help=about, invoke_without_command=True)
+    @group.callback(help="", invoke_without_command=True)
     @with_options
     def options(context: typer.Context, common: CommonOptions) -> None:
         """Commands find the options in the context; without a command the help is shown."""
@@ -201,13 +207,23 @@ def new_app(about: str) -> App:
     return App(help=about, cls=CommandGroup, **STYLE)
 
 
-def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Let typer see the fields of every options dataclass that `command` takes as its options."""
-    hints = get_type_hints(command, include_extras=True)
+def with_options(
+    command: Callable[..., None], declared: Callable[..., object] | None = None
+) -> Callable[..., None]:
+    """Let typer see the fields of every options dataclass that `command` takes as its options.
+
+    Where `command` takes the options of any command, those of this one, its name and its help are `declared`.
+    """
+    functions = [command] if declared is None else [command, declared]
+    hints: dict[str, Any] = {}
+    declarations: dict[str, inspect.Parameter] = {}
+    for function in functions:
+        hints |= get_type_hints(function, include_extras=True)
+        declarations |= inspect.signature(function).parameters
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
     contexts = [name for name, hint in hints.items() if hint is typer.Context]
 
-    @functools.wraps(command)
+    @functools.wraps(functions[-1])
     def expanded(**given: Any) -> None:
         context = given[contexts[0]] if contexts else given.pop(_CONTEXT)
         made = {name: _gather(group, given, context) for name, group in groups.items()}
@@ -215,7 +231,9 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
     injected = inspect.Parameter(_CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [] if contexts else [injected]
-    for name, parameter in inspect.signature(command).parameters.items():
+    for name, parameter in declarations.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            continue
         if name in groups:
             parameters += _parameters(groups[name])
             continue

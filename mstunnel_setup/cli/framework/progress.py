@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
@@ -26,46 +27,38 @@ _ALL = 100  # percent
 _MANY = 10  # changes
 
 
+@dataclass(frozen=True)
 class ProgressLines:
     """Tells people which step runs and how it ended; with `verbose` also every action.
 
     Without `reasons` it leaves the reason of a failure to the error that follows.
     """
 
-    def __init__(
-        self,
-        stream: TextIO,
-        redactor: Redactor,
-        steps: Sequence[str],
-        *,
-        verbose: bool = False,
-        reasons: bool = True,
-    ) -> None:
-        self._stream = stream
-        self._redactor = redactor
-        self._steps = list(steps)
-        self._verbose = verbose
-        self._reasons = reasons
+    stream: TextIO
+    redactor: Redactor
+    steps: Sequence[str]
+    verbose: bool = False
+    reasons: bool = True
 
     def event(self, event: Event) -> None:
         """Show one event."""
         line = self._of_action(event) if event.action else self._of_step(event)
         if line:
-            line = self._redactor.clean(translated(line).replace("\n", " "))
-            self._stream.write("\n".join(fold(line)) + "\n")
-            self._stream.flush()
+            line = self.redactor.clean(translated(line).replace("\n", " "))
+            self.stream.write("\n".join(fold(line)) + "\n")
+            self.stream.flush()
 
     def _of_step(self, event: Event) -> str:
         match event.phase:
             case "begin":
                 number = event.step
-                if event.step in self._steps:
-                    position = self._steps.index(event.step) + 1
-                    number = text("Step {step} of {steps}", step=position, steps=len(self._steps))
+                if event.step in self.steps:
+                    position = self.steps.index(event.step) + 1
+                    number = text("Step {step} of {steps}", step=position, steps=len(self.steps))
                 return text("{number}: {title}", number=number, title=event.text or event.step)
             case "done":
                 return text("  done, {seconds:.1f} s", seconds=event.seconds)
-            case "failed" if self._reasons:
+            case "failed" if self.reasons:
                 return text("  not finished: {reason}", reason=event.text)
             case "failed":
                 return text("  not finished")
@@ -75,9 +68,9 @@ class ProgressLines:
                 return text(f"  {event.phase}")
 
     def _of_action(self, event: Event) -> str:
-        if self._verbose and event.phase in ("undone", "kept"):
+        if self.verbose and event.phase in ("undone", "kept"):
             return text("  {phase}: {what}", phase=text(event.phase), what=event.text)
-        if self._verbose and event.phase == "done":
+        if self.verbose and event.phase == "done":
             return text("  - {what} ({seconds:.1f} s)", what=event.text, seconds=event.seconds)
         return ""
 
@@ -114,6 +107,7 @@ class ProgressStream:
             self._descriptor = None
 
 
+@dataclass
 class SetupLog:
     """JSON lines in a file of mode 0600: time, run, step, phase, action, text, seconds.
 
@@ -122,24 +116,21 @@ class SetupLog:
     written does not stop the run; `failure` tells.
     """
 
-    def __init__(
-        self, files: Files, clock: Clock, redactor: Redactor, run: str, path: str = paths.SETUP_LOG
-    ) -> None:
-        self._files = files
-        self._clock = clock
-        self._redactor = redactor
-        self._run = run
-        self._waiting: list[bytes] = []
-        self._begun = False
-        self._opened = ExitStack()
-        self._appender: Appender | None = None
-        self.path = path
-        self.failure: FileError | None = None
+    files: Files
+    clock: Clock
+    redactor: Redactor
+    run: str
+    path: str = paths.SETUP_LOG
+    failure: FileError | None = field(default=None, init=False)
+    _waiting: list[bytes] = field(default_factory=list, init=False)
+    _begun: bool = field(default=False, init=False)
+    _opened: ExitStack = field(default_factory=ExitStack, init=False)
+    _appender: Appender | None = field(default=None, init=False)
 
     @property
     def place(self) -> Path:
         """Where the file is on this machine."""
-        return self._files.locate(self.path)
+        return self.files.locate(self.path)
 
     def event(self, event: Event) -> None:
         """Log an event; the first one of an action opens the log."""
@@ -156,16 +147,16 @@ class SetupLog:
         self._opened.close()
 
     def _put(self, fields: Mapping[str, Any], *, at_once: bool) -> None:
-        time = self._clock.now().isoformat(timespec="milliseconds")
-        record = self._redactor.clean_value({"time": time, "run": self._run, **fields})
+        time = self.clock.now().isoformat(timespec="milliseconds")
+        record = self.redactor.clean_value({"time": time, "run": self.run, **fields})
         self._waiting.append(json.dumps(record).encode() + b"\n")
         self._begun = self._begun or at_once
         if not self._begun or self.failure is not None:
             return
         try:
             if self._appender is None:
-                self._files.make_directories(str(PurePosixPath(self.path).parent), 0o750)
-                opening = self._files.appender(self.path, 0o600, durable=False)
+                self.files.make_directories(str(PurePosixPath(self.path).parent), 0o750)
+                opening = self.files.appender(self.path, 0o600, durable=False)
                 self._appender = self._opened.enter_context(opening)
             self._appender.append(b"".join(self._waiting))
         except FileError as error:

@@ -8,6 +8,7 @@ import gettext
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
+from itertools import groupby
 from typing import Final
 
 from typing_extensions import override
@@ -87,24 +88,24 @@ def translated_lines(lines: Iterable[str]) -> Iterator[str]:
     if not isinstance(_catalogue, gettext.GNUTranslations):
         yield from lines
         return
-    rows: list[Line] = []
-    for line in lines:
-        if isinstance(line, Verbatim):
-            yield from (*_table(rows), line)
-            rows = []
-            continue
-        cells = line.cells if isinstance(line, Line) else (line,)
-        if isinstance(line, Line) and len(cells) > 1:
-            if rows and len(rows[0].cells) != len(cells):
-                yield from _table(rows)
-                rows = []
-            rows.append(line)
-        elif cells:
-            yield from _table(rows)
-            rows = []
-            said = translated(cells[0])
-            yield from [line] if said == line else fold(said)
-    yield from _table(rows)
+    # What goes on with the line before has no cells, and is laid out with it.
+    begun = (line for line in lines if not isinstance(line, Line) or line.cells)
+    for columns, group in groupby(begun, _columns):
+        if columns == 0:
+            yield from group
+        elif columns > 1:
+            yield from _table([line for line in group if isinstance(line, Line)])
+        else:
+            for line in group:
+                said = translated(line.cells[0] if isinstance(line, Line) else line)
+                yield from [line] if said == line else fold(said)
+
+
+def _columns(line: str) -> int:
+    """How many columns are laid out; none of a line that stays as it is."""
+    if isinstance(line, Verbatim):
+        return 0
+    return len(line.cells) if isinstance(line, Line) else 1
 
 
 def _table(lines: Sequence[Line]) -> Iterator[str]:

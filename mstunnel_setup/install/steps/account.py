@@ -113,11 +113,9 @@ def uplink_obstacle(host: Host) -> str:
 def _gather_uplink(context: Context) -> Uplink:
     if found := uplink_obstacle(context.host):
         context.prompter.say(
-            text(
-                "No uplink for the gateway: {found}. Its packets pass pasta or slirp4netns instead, "
-                "which is slower. `mst-cli help rootless` says more.",
-                found=found,
-            )
+            "No uplink for the gateway: {found}. Its packets pass pasta or slirp4netns instead, "
+            "which is slower. `mst-cli help rootless` says more.",
+            found=found,
         )
     program = path_of(context.host.files, uplink.PROGRAM)
     return Uplink(context.answers.account, context.port, program, found)

@@ -16,7 +16,6 @@ from mstunnel_setup.actions.certificates import (
     pending_imports,
 )
 from mstunnel_setup.actions.files import CopyFile, Link, MakeDirectory, WriteFile
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError
 from mstunnel_setup.base.problem import Problem, Severity
@@ -28,8 +27,7 @@ from mstunnel_setup.certificates.chain_building import best_path
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint, given_pem, key_pem
-from mstunnel_setup.certificates.revocation import RevocationStatus, fetching, revocation_findings
-from mstunnel_setup.certificates.revocation import ask as ask_responders
+from mstunnel_setup.certificates.revocation import RevocationStatus, revocation_findings
 from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.certificate_source import CERTIFICATE_AWAITED
 from mstunnel_setup.install.context import Context
@@ -89,7 +87,7 @@ def suitable(context: Context, public_address: str | None) -> Certificate:
             certificate = _or_in_use(context, _read(context, source))
             context.cache.identity = certificate.identity
             examine(context, certificate.identity, public_address)
-            tell(context, ask_authorities(context, certificate.identity).findings)
+            tell(context, [*revocation_findings(ask_authorities(context, certificate.identity))])
         except CertificateError as error:
             of_passphrase = error.code.startswith("pfx-passphrase")
             if not (of_passphrase and certificate_source.ask_for_passphrase(context, source, error)):
@@ -120,7 +118,7 @@ def find(context: Context) -> Certificate:
     if named.paths[0] and not named_earlier:
         return _read(context, named)
     usual = certificate_source.usual(context)
-    pem, pfx = (source if certificate_source.is_whole(context, source) else None for source in usual)
+    pem, pfx = (source if source.is_whole(context.host.files) else None for source in usual)
     # A renewal as PFX leaves the earlier PEM files in place.
     source = pfx if pem is None or (pfx is not None and _is_linked(context, pem)) else pem
     at_usual_place = None if source is None else _read(context, source)
@@ -135,13 +133,13 @@ def _renewed(
     context: Context, named: IdentitySource, at_usual_place: Certificate | None
 ) -> Certificate | None:
     """What is `named` where it was issued last; with nothing at the usual place also where it is in use."""
-    if not certificate_source.is_whole(context, named):
+    if not named.is_whole(context.host.files):
         return None
     try:
         leaf = named.load(context.host).leaf
     except SetupError as error:  # also a passphrase that is not available
         paths_named, problem = " and ".join(named.paths), error.message
-        context.note(text("Certificate: {paths} is not used: {problem}.", paths=paths_named, problem=problem))
+        context.note("Certificate: {paths} is not used: {problem}.", paths=paths_named, problem=problem)
         return None
     others = [generations.leaf_in_use(context.host.files), at_usual_place and at_usual_place.identity.leaf]
     later = all(generations.is_later(leaf, other) for other in others if other)
@@ -160,7 +158,7 @@ def _is_linked(context: Context, source: IdentitySource) -> bool:
 def _read(context: Context, source: IdentitySource) -> Certificate:
     identity = certificate_source.load(context, source)
     for finding in (*exposed_keys(context.host.files), *readable_keys(context.host.files, source.paths)):
-        context.note(text("Certificate: {message}. {hint}", message=finding.message, hint=finding.hint))
+        context.note("Certificate: {message}. {hint}", message=finding.message, hint=finding.hint)
     return Certificate(source, identity, tuple(copies(context, source, identity)))
 
 
@@ -190,14 +188,13 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
         exists = context.host.files.state(generations.directory(found.fingerprint)) is not None
         return replace(found, returning=exists)
     named = " and ".join(found.source.paths)
-    context.note(text("Certificate: the one in {paths} {reason}.", paths=named, reason=reason))
+    context.note("Certificate: the one in {paths} {reason}.", paths=named, reason=reason)
     return Certificate(generations.source(context.host.files, paths.ACTIVE), current)
 
 
 def address(context: Context) -> str | None:
     """The public address of the site joined earlier; None before the step `site`, which judges it itself."""
-    joined = remembered(context.receipt, "joined-site")
-    return str(joined["public_address"]) or None if isinstance(joined, dict) else None
+    return str(context.joined_site.get("public_address", "")) or None
 
 
 def findings(
@@ -241,36 +238,27 @@ def tell(context: Context, found: Sequence[Problem]) -> None:
     refuse(found)
     for finding in found:
         if finding.severity is Severity.WARNING or finding.hint:
-            context.note(text("Certificate: {problem}", problem=with_hint(finding.message, finding.hint)))
+            context.note("Certificate: {problem}", problem=with_hint(finding.message, finding.hint))
 
 
-@dataclass(frozen=True)
-class Revocation:
-    """What was learnt about a chain, the leaf first."""
+def ask_authorities(context: Context, identity: Identity) -> tuple[RevocationStatus, ...]:
+    """Ask responders and lists about every certificate of the path to its root, the leaf first.
 
-    verdicts: tuple[RevocationStatus, ...]
-
-    @property
-    def findings(self) -> tuple[Problem, ...]:
-        """Errors and warnings."""
-        return tuple(revocation_findings(self.verdicts))
-
-
-def ask_authorities(context: Context, identity: Identity) -> Revocation:
-    """Ask responders and lists about every certificate of the path to its root. Raises nothing."""
+    Raises nothing.
+    """
     roots, now = context.host.trusted_roots, context.host.clock.now()
     path = best_path(identity.leaf, identity.given or identity.chain, roots, now)
     http = http_session(context, timeout=5, deadline=5)
     try:
-        return Revocation(ask_responders(path.certificates, fetching(http), now))
+        return revocation.ask(path.certificates, revocation.fetching(http), now)
     finally:
         http.close()
 
 
-def keep_revocation(context: Context, identity: Identity, found: Revocation) -> None:
+def keep_revocation(context: Context, identity: Identity, found: Sequence[RevocationStatus]) -> None:
     """Keep the answer for commands that must not wait for the network."""
     now, name = context.host.clock.now(), fingerprint(identity)
-    revocation.keep(context.host.files, revocation.ASKED_BY_COMMANDS, name, found.verdicts, now)
+    revocation.keep(context.host.files, revocation.ASKED_BY_COMMANDS, name, found, now)
 
 
 def refuse_gone(context: Context) -> None:

@@ -65,9 +65,7 @@ def _gather(context: Context) -> Configuration:
     )
     server = pulled(context)
     for warning in server.warnings:
-        context.note(
-            text("Server configuration: {problem}", problem=with_hint(warning.message, warning.hint))
-        )
+        context.note("Server configuration: {problem}", problem=with_hint(warning.message, warning.hint))
     address = site.choose(context).internal_network_probe_url or ""
     return Configuration(
         server,

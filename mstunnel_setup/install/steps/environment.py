@@ -15,6 +15,7 @@ from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_logi
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError, WaitingError
 from mstunnel_setup.base.text import joined, text
+from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.env_file import EnvironmentFileError
@@ -58,7 +59,8 @@ def _gather(context: Context) -> Environment:
     current = context.host.files.read(paths.ENVIRONMENT)
     present = None if current is None else env_file.decode(current, paths.ENVIRONMENT)
     # From a file that does not exist no line was removed.
-    before, wanted = _before(context) if present is not None else {}, _wanted(context)
+    before = _before(context) if present is not None else {}
+    wanted = _wanted(context)
     # A proxy that an administrator has written into `env.sh`, in either case, is the one for both cases.
     known = env_file.parse(present or "", paths.ENVIRONMENT)
     edited = {name: value for name, value in known.items() if before.get(name) != value}
@@ -77,28 +79,23 @@ def _gather(context: Context) -> Environment:
                 context.protect(password)
                 context.protect(unquote(password))
     context.cache.environment = content.encode()
-    tenant = context.answers.tenant
-    digest = _digest_of_roots(context, tenant.ca_file) if tenant.ca_file else ""
-    return Environment(content, wanted, tenant.ca_file, digest, tenant.ca_pem or "", paths.ROOTLESS)
-
-
-def _digest_of_roots(context: Context, ca_file: str) -> str:
-    """The digest of the file with the roots of the tenant; all users may read the copy below ca-trust.
-
-    Raises UsageError for a file that is missing or contains a key.
-    """
-    content = context.host.files.read_given(ca_file)
-    if content is None:
-        raise CA_FILE_MISSING(path=ca_file)
-    with contextlib.suppress(CertificateError):
-        if read_material(content).keys:
-            raise UsageError(
-                "ca-file-with-key",
-                "{ca_file} contains a private key",
-                hint="Give a file that contains certificates only.",
-                ca_file=ca_file,
-            )
-    return hashlib.sha256(content).hexdigest()
+    ca_file, ca_digest = context.answers.tenant.ca_file, ""
+    if ca_file:
+        roots = context.host.files.read_given(ca_file)
+        if roots is None:
+            raise CA_FILE_MISSING(path=ca_file)
+        # All users may read the copy below ca-trust.
+        with contextlib.suppress(CertificateError):
+            if read_material(roots).keys:
+                raise UsageError(
+                    "ca-file-with-key",
+                    "{ca_file} contains a private key",
+                    hint="Give a file that contains certificates only.",
+                    ca_file=ca_file,
+                )
+        ca_digest = hashlib.sha256(roots).hexdigest()
+    ca_pem = context.answers.tenant.ca_pem or ""
+    return Environment(content, wanted, ca_file, ca_digest, ca_pem, paths.ROOTLESS)
 
 
 def content(context: Context) -> bytes:
@@ -115,8 +112,7 @@ def settings(context: Context) -> Mapping[str, str]:
 
 def _before(context: Context) -> Mapping[str, str]:
     """Settings chosen by an earlier run; the other lines of the file are the administrator's."""
-    earlier = remembered(context.receipt, WANTED)
-    return {name: str(value) for name, value in earlier.items()} if isinstance(earlier, dict) else {}
+    return {name: str(value) for name, value in as_object(remembered(context.receipt, WANTED)).items()}
 
 
 def _wanted(context: Context) -> dict[str, str]:
@@ -149,7 +145,6 @@ def _shell_proxies(context: Context) -> dict[str, str]:
 
 
 def _either(name: str, variables: Mapping[str, str]) -> str:
-    """A proxy variable, in lower or upper case."""
     return variables.get(name) or variables.get(name.upper(), "")
 
 
@@ -198,7 +193,7 @@ def _prove(context: Context, _environment: Environment) -> None:
             )
         context.cache.environment = None
         if typed:
-            context.prompter.say(text("Press Enter to continue, or type {stop}.", stop=_STOP))
+            context.prompter.say("Press Enter to continue, or type {stop}.", stop=_STOP)
             continue
         try:
             for name, value in settings(context).items():
@@ -206,12 +201,7 @@ def _prove(context: Context, _environment: Environment) -> None:
         except (EnvironmentFileError, UsageError) as error:
             message, hint = error.message, error.hint
             context.prompter.say(
-                text(
-                    "{environment}: {message}. {hint}",
-                    environment=paths.ENVIRONMENT,
-                    message=message,
-                    hint=hint,
-                )
+                "{environment}: {message}. {hint}", environment=paths.ENVIRONMENT, message=message, hint=hint
             )
         else:
             return

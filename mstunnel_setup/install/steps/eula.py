@@ -13,7 +13,7 @@ from mstunnel_setup.answers.merge import answered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
@@ -44,8 +44,7 @@ def answers_to_store(context: Context) -> JsonObject:
 
     Acceptance of one text says nothing about the next, so it is remembered with its digest only.
     """
-    known = remembered(context.receipt, "answers")
-    before = known if isinstance(known, dict) else {}
+    before = as_object(remembered(context.receipt, "answers"))
     return {
         path: value
         for path, value in context.answers.record().items()
@@ -55,8 +54,7 @@ def answers_to_store(context: Context) -> JsonObject:
 
 def _record(context: Context) -> JsonObject | None:
     if not _outstanding(context):
-        earlier = remembered(context.receipt, _ACCEPTED)
-        return earlier if isinstance(earlier, dict) else None
+        return as_object(remembered(context.receipt, _ACCEPTED)) or None
     if context.answers.eula != "accept":
         context.prompter.page(terms())
         while True:
@@ -76,9 +74,7 @@ def _record(context: Context) -> JsonObject | None:
 
 
 def _outstanding(context: Context) -> bool:
-    """Whether the current text still has to be accepted."""
-    earlier = remembered(context.receipt, _ACCEPTED)
-    if isinstance(earlier, dict):
+    if earlier := as_object(remembered(context.receipt, _ACCEPTED)):
         return earlier.get("sha256") != _digest()
     return context.host.files.state(paths.EULA_ACCEPTED) is None
 
@@ -100,11 +96,6 @@ def _missing(context: Context) -> Sequence[str]:
     return ("eula",) if _outstanding(context) else ()
 
 
-def _decide_by_root(record: JsonObject | None) -> Sequence[Action]:
-    """Root keeps the record alone: the marker and the answers belong to the account."""
-    return () if record is None else (StoreAnswer(name=_ACCEPTED, value=record),)
-
-
 STEP = Step(
     "eula",
     text("Licence and terms of use"),
@@ -112,4 +103,11 @@ STEP = Step(
     _decide,
     missing=_missing,
 )
-BY_ROOT = Step("eula", text("Licence and terms of use"), _record, _decide_by_root, missing=_missing)
+# Root keeps the record alone: the marker and the answers belong to the account.
+BY_ROOT: Step[Context, JsonObject | None] = Step(
+    "eula",
+    text("Licence and terms of use"),
+    _record,
+    lambda record: () if record is None else (StoreAnswer(name=_ACCEPTED, value=record),),
+    missing=_missing,
+)

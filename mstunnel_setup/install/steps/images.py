@@ -92,12 +92,12 @@ def _gather(context: Context) -> GatewayImages:
     if installed is None and version is not None and not is_tested(chosen.name, version):
         tested = ", ".join(engine_table().engines[chosen.name].tested)
         name = f"{chosen.name.capitalize()} {chosen.version}"
-        context.note(text("{name} is not a tested version ({tested}); continuing.", name=name, tested=tested))
+        context.note("{name} is not a tested version ({tested}); continuing.", name=name, tested=tested)
     server, agent = references(context)
-    return GatewayImages(chosen, server, agent, _archives(context, (server, agent)))
+    return GatewayImages(chosen, server, agent, archives(context, (server, agent)))
 
 
-def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
+def archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
     """The archive of each wanted image. Raises EngineError when archives are given and one is missing."""
     given = context.answers.images.archive
     if not given:
@@ -130,19 +130,13 @@ def _archives(context: Context, wanted: Sequence[str]) -> Mapping[str, str]:
     return {reference: holder[reference.rpartition("@")[2]] for reference in wanted}
 
 
-def judge_archives(context: Context) -> None:
-    """Raise EngineError for archives that cannot be used, before anything is changed."""
-    if context.answers.images.archive:
-        _archives(context, references(context))
-
-
 def fetch(references: Sequence[str]) -> Step[Context, Mapping[str, str]]:
     """Pull or load images without using them."""
 
     def decide(archives: Mapping[str, str]) -> Sequence[Action]:
         return [_bring(reference, archives) for reference in references]
 
-    return Step("images", STEP.title, lambda context: _archives(context, references), decide)
+    return Step("images", STEP.title, lambda context: archives(context, references), decide)
 
 
 def _decide(images: GatewayImages) -> Sequence[Action]:

@@ -199,7 +199,6 @@ def network(files: Files, processes: Processes) -> Network:
 
 
 def _refuse_taken(context: Context, port: int) -> None:
-    """Raise CheckError when another program listens on the port."""
     ours = context.host.engine.inspect(paths.SERVER)
     if ours is not None and ours.ours and ours.status == "running":
         return
@@ -244,7 +243,6 @@ def _decide(launch: Launch) -> Sequence[Action]:
 
 
 def _starting(launch: Launch) -> Iterator[Action]:
-    """What starts the containers: the engine itself, or units of systemd."""
     if launch.run_method is RunMethod.ENGINE:
         yield from (RunContainer(spec=specification) for specification in launch.specifications)
         if launch.init:
@@ -284,8 +282,10 @@ def obsolete_keys(context: Context) -> list[str]:
     ]
 
 
-def _gather(context: Context) -> Launch:
-    return _containers(context, configure.pulled(context).listen_port)
-
-
-STEP = Step("launch", text("Start of the containers"), _gather, _decide, needs=("sign-in",))
+STEP: Step[Context, Launch] = Step(
+    "launch",
+    text("Start of the containers"),
+    lambda context: _containers(context, configure.pulled(context).listen_port),
+    _decide,
+    needs=("sign-in",),
+)

@@ -173,11 +173,9 @@ def _gather_monitor(context: Context) -> MonitorService:
     init = init_system(host.files, host.processes) if host.files.live and not systemd else None
     if not systemd and init is None:
         context.prompter.say(
-            text(
-                "No systemd runs here: have the init of this host run `{monitor}`, and start it "
-                "again when it ends. It carries out upgrades and restarts what is unhealthy.",
-                monitor=MONITOR,
-            )
+            "No systemd runs here: have the init of this host run `{monitor}`, and start it "
+            "again when it ends. It carries out upgrades and restarts what is unhealthy.",
+            monitor=MONITOR,
         )
     return MonitorService(path_of(host.files, MONITOR), systemd, context.engine_name, paths.ROOTLESS, init)
 

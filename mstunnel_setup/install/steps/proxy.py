@@ -84,10 +84,8 @@ def _gather_all(context: Context) -> Proxy:
     proxy = _gather(context)
     if proxy.exposed:
         context.prompter.say(
-            text(
-                "The proxy has a password, and all users can read {shells}; it is not written there.",
-                shells=proxy.shells,
-            )
+            "The proxy has a password, and all users can read {shells}; it is not written there.",
+            shells=proxy.shells,
         )
     return replace(proxy, unlabelled=_unlabelled(context, proxy.wanted))
 

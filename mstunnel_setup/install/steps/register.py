@@ -219,9 +219,7 @@ def _refuse_changed(context: Context, application_name: str, credential_path: st
             raise TenantError(
                 "identity-changed",
                 "this server signs in with {credential}, but the answer `identity` asks for another kind",
-                hint=(
-                    "Restore the earlier `identity`, or remove this server with `mst-cli uninstall` first."
-                ),
+                hint="Restore the earlier `identity`, or remove this server with `mst-cli uninstall` first.",
                 credential=known["path"],
             )
 
@@ -270,7 +268,6 @@ def _decide(registration: Registration) -> Sequence[Action]:
 
 
 def _application(registration: Registration) -> Action:
-    """As which application the agent signs in."""
     existing = registration.existing
     if existing is not None:
         return UseAppIdentity(app_id=existing.app_id, tenant_id=existing.tenant_id)

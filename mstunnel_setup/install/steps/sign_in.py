@@ -4,7 +4,6 @@ And how a run reaches the tenant otherwise: as an administrator, or as an applic
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mstunnel_setup.actions.agent_identity import UseAppIdentity
 from mstunnel_setup.actions.certificates import TESTED_SHA256, CreateAgentCredential
@@ -33,36 +32,23 @@ from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.step import Step
 
 
-@dataclass(frozen=True)
-class AdministratorSignIn:
-    """With which application an administrator signed in; empty when the method needs none to be named."""
-
-    client_id: str
-
-
-def _gather(context: Context) -> AdministratorSignIn:
-    if not context.cache.administrator and not (
-        registered(context.receipt) and _signed_in_as_server(context)
-    ):
-        as_registrar(context)
-    return AdministratorSignIn(context.answers.sign_in.client_id or "")
-
-
-def _signed_in_as_server(context: Context) -> bool:
-    """Sign in as this server; False when the tenant no longer knows it."""
-    try:
-        graph = own_identity(context)
-        graph.sites()
-    except SignInError as error:
-        context.prompter.say(
-            text(
+def _gather(context: Context) -> str:
+    """The application to sign in with; empty when the method needs none to be named."""
+    signed_in = context.cache.administrator
+    if not signed_in and registered(context.receipt):
+        try:
+            graph = own_identity(context)
+            graph.sites()
+        except SignInError as error:
+            context.prompter.say(
                 "This server's own sign-in is refused ({message}); an administrator is needed.",
                 message=error.message,
             )
-        )
-        return False
-    context.cache.graph = graph
-    return True
+        else:
+            context.cache.graph, signed_in = graph, True
+    if not signed_in:
+        as_registrar(context)
+    return context.answers.sign_in.client_id or ""
 
 
 def as_administrator(context: Context, further: Sequence[str] = ()) -> None:
@@ -94,7 +80,7 @@ def administrator(context: Context, further: Sequence[str] = ()) -> Graph:
         client_id=lambda: client_id(context, permissions),
         secret=context.secret,
     )
-    require_intune_role(token.token())
+    require_intune_role(token())
     return Graph(http, cloud_of(context.answers), token, host.clock)
 
 
@@ -104,12 +90,10 @@ def client_id(context: Context, permissions: Sequence[str]) -> str:
         return context.answer("sign_in.client_id", CLIENT_ID_QUESTION)
     if context.answers.sign_in.client_id is None:
         context.note(
-            text(
-                "The page may ask for your consent to Microsoft Graph Command Line Tools, for "
-                "{permissions}. To use your own registration instead, stop and set "
-                "MSTUNNEL_SIGN_IN_CLIENT_ID to its client id.",
-                permissions=", ".join(permissions),
-            )
+            "The page may ask for your consent to Microsoft Graph Command Line Tools, for "
+            "{permissions}. To use your own registration instead, stop and set "
+            "MSTUNNEL_SIGN_IN_CLIENT_ID to its client id.",
+            permissions=", ".join(permissions),
         )
     return context.answers.client_id
 
@@ -129,7 +113,7 @@ def as_registrar(context: Context) -> None:
     try:
         licensed = has_intune(graph.licences())
     except (SignInError, TenantError) as error:
-        context.note(text("Licence of Intune not checked: {problem}", problem=error.message))
+        context.note("Licence of Intune not checked: {problem}", problem=error.message)
         return
     if licensed is None:
         context.note("Licence of Intune not recognised: the account has other plans than Intune Plan 1.")
@@ -188,13 +172,12 @@ def in_tenant(receipt: Receipt) -> bool:
     return not kinds.isdisjoint({CreateAppIdentity.kind, RegisterServer.kind})
 
 
-def _decide(signed_in: AdministratorSignIn) -> Sequence[Action]:
+def _decide(client_id: str) -> Sequence[Action]:
     """Signing in changes nothing on the host; a client id that was typed is remembered."""
-    return (StoreAnswer(name="sign_in.client_id", value=signed_in.client_id),) if signed_in.client_id else ()
+    return (StoreAnswer(name="sign_in.client_id", value=client_id),) if client_id else ()
 
 
 def _missing(context: Context) -> Sequence[str]:
-    """Settings that an unattended sign-in needs."""
     if registered(context.receipt):
         return ()
     given, cloud = context.answers.sign_in, context.answers.tenant.cloud

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
+from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.tenant_objects import site_deleted
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError
@@ -49,8 +49,8 @@ def gather(
     while True:
         site = choose(context)
         refuse_unsuited(context)
-        earlier = remembered(context.receipt, "joined-site")
-        if isinstance(earlier, dict) and earlier.get("id") != site.id:
+        earlier = context.joined_site
+        if earlier and earlier["id"] != site.id:
             raise TenantError(
                 "site-changed",
                 "this server belongs to site {earlier}, not to {display_name}",
@@ -74,9 +74,8 @@ def _choose_again(context: Context, site: TunnelSite, error: CertificateError) -
 
     Raises `error` when they stop, and at the end of the input.
     """
-    context.prompter.say(text("Certificate: {problem}", problem=with_hint(error.message, error.hint)))
-    joined = remembered(context.receipt, "joined-site") is not None
-    rows = [*(() if joined else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
+    context.prompter.say("Certificate: {problem}", problem=with_hint(error.message, error.hint))
+    rows = [*(() if context.joined_site else _ANOTHER_SITE), *_ANOTHER_CERTIFICATE]
     try:
         chosen = context.prompter.choose("How to continue", rows, (text("Choice"),))
     except UsageError as ended:
@@ -104,14 +103,9 @@ def chosen_id(context: Context) -> str:
     """The GUID of the chosen site. Raises TenantError before the step `site`."""
     if context.cache.site is not None:
         return context.cache.site.id
-    earlier = remembered(context.receipt, "joined-site")
-    if not isinstance(earlier, dict):
-        raise TenantError(
-            "site-missing",
-            "no site has been chosen yet",
-            hint="Run the step `site` first.",
-        )
-    return str(earlier["id"])
+    if not context.joined_site:
+        raise TenantError("site-missing", "no site has been chosen yet", hint="Run the step `site` first.")
+    return str(context.joined_site["id"])
 
 
 def choose(context: Context) -> TunnelSite:
@@ -122,9 +116,8 @@ def choose(context: Context) -> TunnelSite:
 
 
 def _chosen(context: Context) -> TunnelSite:
-    earlier = remembered(context.receipt, "joined-site")
-    wanted = context.answers.site
-    if isinstance(earlier, dict) and context.answers.origins["site"].kind in ("earlier", "default"):
+    earlier, wanted = context.joined_site, context.answers.site
+    if earlier and context.answers.origins["site"].kind in ("earlier", "default"):
         # The answer of an earlier run may name the site that was left since, or have its old name.
         wanted = str(earlier["id"])
     # By its GUID a site is requested alone: a tenant may have thousands.
@@ -138,7 +131,7 @@ def _chosen(context: Context) -> TunnelSite:
             "the tenant has no site",
             hint="Create a site in the admin center, then run the command again.",
         )
-    if isinstance(earlier, dict) and wanted == earlier["id"] and all(site.id != wanted for site in sites):
+    if earlier and wanted == earlier["id"] and all(site.id != wanted for site in sites):
         raise site_deleted(f"{earlier.get('name')} ({wanted})")
     if wanted is not None:
         try:
@@ -155,7 +148,6 @@ def _sorted(sites: Sequence[TunnelSite]) -> list[TunnelSite]:
 
 
 def _asked(context: Context, sites: Sequence[TunnelSite]) -> TunnelSite:
-    """The site that a person chooses from the list."""
     # The servers of many sites are not counted: each site costs a request.
     counted = len(sites) <= _COUNTED
     rows = [
@@ -210,8 +202,11 @@ def _decide(site: ChosenSite) -> Sequence[Action]:
     return (*placed, *answers, joined)
 
 
-def _missing(context: Context) -> Sequence[str]:
-    return () if remembered(context.receipt, "joined-site") else ("site",)
-
-
-STEP = Step("site", text("Site to join"), gather, _decide, missing=_missing, needs=("sign-in",))
+STEP = Step(
+    "site",
+    text("Site to join"),
+    gather,
+    _decide,
+    missing=lambda context: () if context.joined_site else ("site",),
+    needs=("sign-in",),
+)

@@ -4,7 +4,7 @@ A gateway that cannot open its tunnel device, because it was started before the 
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -28,7 +28,6 @@ from mstunnel_setup.install.steps import configure, sign_in, site
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.network import served_leaf
-from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
 SERVER_NOT_LISTED = declare(
@@ -65,11 +64,6 @@ def _gather(context: Context) -> ExpectedGateway:
         server_id=str(registration.get("server_id", "")),
         closed=tunnel_device.closed(context.host),
     )
-
-
-def _decide(expected: ExpectedGateway) -> Sequence[Action]:
-    """Looking changes nothing; a gateway that was started too early is started once more."""
-    return (RenewTunnelDevice(reason=expected.closed),)
 
 
 def _prove(context: Context, expected: ExpectedGateway) -> None:
@@ -194,4 +188,12 @@ def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
     raise AGENT_NOT_CHECKED_IN(reason=reason, hint=hint)
 
 
-STEP = Step("verify", text("Proof that the gateway serves"), _gather, _decide, _prove, needs=("sign-in",))
+STEP = Step(
+    "verify",
+    text("Proof that the gateway serves"),
+    _gather,
+    # Looking changes nothing; a gateway that was started too early is started once more.
+    lambda expected: (RenewTunnelDevice(reason=expected.closed),),
+    _prove,
+    needs=("sign-in",),
+)

@@ -167,10 +167,8 @@ def reload_gateway(context: Context) -> None:
         context.host.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
     except SetupError as error:
         context.prompter.say(
-            text(
-                "The gateway could not be reloaded now and will reload within seconds: {message}",
-                message=error.message,
-            )
+            "The gateway could not be reloaded now and will reload within seconds: {message}",
+            message=error.message,
         )
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -19,11 +19,12 @@ from mstunnel_setup.base.result import Day, Report, Result
 from mstunnel_setup.base.text import Line, fold_all, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
-from mstunnel_setup.certificates.certificate import Identity, extension, issuer_title, serial_number, title
+from mstunnel_setup.certificates.certificate import extension, issuer_title, serial_number, title
 from mstunnel_setup.certificates.errors import KEY_MODE, PAGE
-from mstunnel_setup.certificates.judge import days_left
+from mstunnel_setup.certificates.judge import days_left, finding_data
 from mstunnel_setup.certificates.judge_leaf import shown_names
-from mstunnel_setup.certificates.load import IdentitySource, fingerprint
+from mstunnel_setup.certificates.load import fingerprint
+from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.session import Run
@@ -139,13 +140,9 @@ def check(operator: Operator) -> Result:
         )
         for item in found
     )
-    findings = (
-        CertificateFinding(id=item.code, severity=item.severity, message=item.message, hint=item.hint)
-        for item in found
-    )
     return Result(
         "warning" if severities & {Severity.ERROR, Severity.WARNING} else "ok",
-        CertificateFindings(findings=tuple(findings)).data,
+        {"findings": [finding_data(item) for item in found]},
         text=lines or [text("No problem found with the certificate.")],
         exit_code=ExitCode.CERTIFICATE if Severity.ERROR in severities else ExitCode.DONE,
     )
@@ -173,7 +170,7 @@ def examine(run: Run, *, ask_authority: bool = True) -> Iterator[Problem]:
     if ask_authority:
         asked = certificate.ask_authorities(context, identity)
         certificate.keep_revocation(context, identity, asked)
-        yield from asked.findings
+        yield from revocation_findings(asked)
     try:
         port = activation.serving_port(context)
         if port is not None and leaf_in_service(files, port) != identity.leaf.public_bytes(Encoding.DER):
@@ -247,19 +244,6 @@ def _is_foreign(state: FileState) -> bool:
     return state.uid not in (0, os.geteuid())
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """An identity that could be served: where it lies, and where people see that it lies."""
-
-    place: str
-    source: IdentitySource
-    identity: Identity = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        return fingerprint(self.identity)
-
-
 def repair(operator: Operator, *, agreed: bool) -> Result:
     """Link the certificate that was in use, restored from whatever copy of it is still sound.
 
@@ -273,15 +257,15 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
         # The generation in use: what is linked, else what was linked last according to the journal.
         entry = run.context.receipt.entries.get(f"link:{paths.ACTIVE}")
         recorded = PurePosixPath(str(entry.versions[-1]["target"])).name if entry else ""
-        chosen = _choose(run.context, generations.linked(run.files) or recorded, agreed=agreed)
-        placed = certificate.placing(Certificate(chosen.source, chosen.identity))
-        activation.apply_actions(run, "Place the certificate", placed)
+        place, chosen = _choose(run.context, generations.linked(run.files) or recorded, agreed=agreed)
+        name = chosen.fingerprint
+        activation.apply_actions(run, "Place the certificate", certificate.placing(chosen))
         _clear_way(run.files)
-        activation.apply_actions(run, "Switch to the certificate", [certificate.switching(chosen.name)])
+        activation.apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
         serving = activation.prove(run.context, activation.serving_port(run.context))
     lines = [text("Repaired: {message}.", message=finding.message) for finding in problems]
-    lines.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {chosen.place}.")
-    data = {"serving": serving, "generation": chosen.name, "from": chosen.place}
+    lines.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {place}.")
+    data = {"serving": serving, "generation": name, "from": place}
     return Result("changed", data, text=fold_all(lines))
 
 
@@ -304,15 +288,18 @@ def placement_findings(files: Files) -> Iterator[Problem]:
     yield from mode_findings(files)
 
 
-def _choose(context: Context, wanted: str, *, agreed: bool) -> _Candidate:
-    """The best copy of the generation `wanted`, else the newest other certificate when a person agrees."""
+def _choose(context: Context, wanted: str, *, agreed: bool) -> tuple[str, Certificate]:
+    """The best copy of the generation `wanted`, else the newest other certificate when a person agrees.
+
+    With it comes the place where it lies, for people.
+    """
     candidates = [*_candidates(context)]
-    candidates.sort(key=lambda item: generations.newest(item.identity.leaf), reverse=True)
+    candidates.sort(key=lambda item: generations.newest(item[1].identity.leaf), reverse=True)
     # The same leaf with another chain around it is no other certificate.
     leaf = wanted.partition("-")[0]
-    same = [candidate for candidate in candidates if candidate.name.partition("-")[0] == leaf]
+    same = [item for item in candidates if item[1].fingerprint.partition("-")[0] == leaf]
     if same:
-        return next((candidate for candidate in same if candidate.name == wanted), same[0])
+        return next((item for item in same if item[1].fingerprint == wanted), same[0])
     if not candidates:
         raise CertificateError(
             "repair-impossible",
@@ -320,27 +307,27 @@ def _choose(context: Context, wanted: str, *, agreed: bool) -> _Candidate:
             hint="Import one: `mst-cli import_cert --cert PATH --key PATH`, or `--pfx PATH` with its "
             "passphrase.",
         )
-    best = candidates[0]
+    place, best = candidates[0]
     certificate.examine(context, best.identity, certificate.address(context))
     ends = f"{best.identity.leaf.not_valid_after_utc:%Y-%m-%d}"
     question = text(
         "the certificate that was in use is lost; the newest other one ends on {ends} ({place})",
         ends=ends,
-        place=best.place,
+        place=place,
     )
     asked = not agreed and context.prompter.interactive
     if agreed or (asked and context.prompter.confirm(text("{question}. Use it?", question=question))):
-        return best
+        return place, best
     raise CertificateError(
         "repair-unsure",
         "the certificate that was in use is lost; the newest other one ends on {ends} ({place})",
         hint="Use that one with --yes, or import the right one with `mst-cli import_cert`.",
         ends=ends,
-        place=best.place,
+        place=place,
     )
 
 
-def _candidates(context: Context) -> Iterator[_Candidate]:
+def _candidates(context: Context) -> Iterator[tuple[str, Certificate]]:
     """What can be read of: a flattened link, the generations, and the usual places; not what is for later."""
     files = context.host.files
     waiting = {pending.fingerprint for pending in pending_imports(context.receipt)}
@@ -353,7 +340,7 @@ def _candidates(context: Context) -> Iterator[_Candidate]:
         except SetupError:  # also a passphrase that the answers name and that is not to be had
             continue
         if fingerprint(identity) not in waiting:
-            yield _Candidate(place, source, identity)
+            yield place, Certificate(source, identity)
 
 
 def _clear_way(files: Files) -> None:

@@ -19,6 +19,7 @@ from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.judge import days_left, finding_data
+from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import PATIENCE
 from mstunnel_setup.install.session import Run
@@ -137,7 +138,7 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
         _refuse_step_back(run.context, found)
     certificate.examine(run.context, found.identity, certificate.address(run.context), due)
     asked = certificate.ask_authorities(run.context, found.identity)
-    certificate.tell(run.context, asked.findings)
+    certificate.tell(run.context, [*revocation_findings(asked)])
     if how.dry_run:
         return _would_import(run.context, found, due, in_use=in_use)
     if due is not None:
@@ -282,7 +283,7 @@ def take_pending(run: Run, name: str) -> Result:
         )
     certificate.examine(run.context, identity, certificate.address(run.context))
     asked = certificate.ask_authorities(run.context, identity)
-    certificate.tell(run.context, asked.findings)
+    certificate.tell(run.context, [*revocation_findings(asked)])
     # What came from elsewhere goes to the usual places as PEM.
     source = generations.source(run.files, directory)
     copies = tuple(certificate.copies(run.context, source, identity)) if pending.copied else ()

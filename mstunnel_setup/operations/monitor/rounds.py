@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mstunnel_setup import __version__
 from mstunnel_setup.actions import containers, tunnel_device
@@ -22,6 +22,7 @@ from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.release_feed import offered, read_feed
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
 from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
+from mstunnel_setup.install.agent_hints import agent_problem
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.changes import Changes
@@ -29,7 +30,6 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.systemd import ServiceManager
-from mstunnel_setup.operations.health import agent_problem
 from mstunnel_setup.operations.monitor import upgrades
 from mstunnel_setup.operations.monitor.configuration import Configurations, wanted_port
 from mstunnel_setup.operations.monitor.limits import LimitedLog, RateLimiter
@@ -40,8 +40,6 @@ from mstunnel_setup.readiness.sysctls import MODULE_FILES
 from mstunnel_setup.transaction.lock import exclusive
 
 # The installer is imported when there is work for it: it doubles what a monitor at rest holds in memory.
-if TYPE_CHECKING:
-    from mstunnel_setup.install.session import Run
 
 # What asks for a look: the agent's messages, and the settings of this host.
 _WATCHED: Final = (paths.CONFIGURATION, paths.INBOX)
@@ -49,9 +47,9 @@ _CONTAINERS: Final = (paths.SERVER, paths.AGENT)
 # However often the agent leaves something here. Also while something is not well, or about to change.
 _SHORTEST_PAUSE: Final = 8.0
 # Each look starts Podman's service, which ends after a few seconds without a request.
-_LONGEST_PAUSE: Final = 60.0
+_LONGEST_PAUSE: Final = 120.0
 # Between two rounds it only waits; much longer than that is a hang, for which systemd starts it again.
-_REST_SECONDS: Final = 120.0
+_REST_SECONDS: Final = 180.0
 # A package is replaced file by file, and a file that someone copies grows.
 _UNCHANGED_SECONDS: Final = 10.0
 # A file is complete a moment after it appears, and a process is gone a moment before its container is.
@@ -152,7 +150,7 @@ class GatewayMonitor:
         return LimitedLog(self.tell, self._clock)
 
     def run(self, changes: Changes) -> None:
-        """Look when something has changed, and every minute; more often while something is not well.
+        """Look when something has changed, and every two minutes; more often while something is not well.
 
         Returns between two rounds, without work that is pending, once the program was replaced.
         """
@@ -178,7 +176,8 @@ class GatewayMonitor:
         """
         self._at_rest = False
         for work in (
-            *(self._feed, self._offer, self._request, self._upgrade, self._configuration, self._level),
+            *(self._feed, self._offer, self._request, self._upgrade),
+            *(self._configurations.look, self._configurations.keep_level),
             *(self._imports, self._port, self._modules, self._tunnel, self._containers, self._addresses),
         ):
             self.service.alive(_WORK_SECONDS)
@@ -216,14 +215,6 @@ class GatewayMonitor:
         with suppress(SetupError):
             self._host.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
 
-    def _configuration(self) -> None:
-        """Serve the configuration that the agent requests, or roll back one that was refused."""
-        self._configurations.look()
-
-    def _level(self) -> None:
-        """Follow `DEBUG_LEVEL` and the verbose mode."""
-        self._configurations.keep_level()
-
     @property
     def _host(self) -> Host:
         """This host. Opening the engine costs more than a look, so it stays open from look to look."""
@@ -231,16 +222,25 @@ class GatewayMonitor:
             self._ports = self._open.enter_context(open_host(self.operator))
         return self._ports
 
+    def _due(self, work: str, pause: float) -> bool:
+        """Whether it is time for this work, which is due again after `pause` seconds."""
+        now = self._clock.monotonic()
+        if now < self._next[work]:
+            return False
+        self._next[work] = now + pause
+        return True
+
     def _feed(self) -> None:
         """Refresh the release feed, where there is one. Raises LockedError: the next round does it."""
-        from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
-
         now = self._clock.monotonic()
-        if now >= self._next["feed"] and (feed := read_feed(self._files)) is not None:
-            # A command that refreshes it uses the same files; others need not wait for a server that is slow.
-            with exclusive(self._files, self._clock, paths.FEED_LOCK):
-                self._next["feed"] = now + _FEED_PAUSE
-                releases.fetch(self.operator, feed)
+        if now < self._next["feed"] or (settings := read_feed(self._files)) is None:
+            return
+        from mstunnel_setup.operations.upgrade import feed  # noqa: PLC0415 (see above)
+
+        # A command that refreshes it uses the same files; others need not wait for a server that is slow.
+        with exclusive(self._files, self._clock, paths.FEED_LOCK):
+            self._next["feed"] = now + _FEED_PAUSE
+            feed.fetch(self.operator, settings)
 
     def _offer(self) -> None:
         """Offer the agent the release that it may request."""
@@ -251,18 +251,21 @@ class GatewayMonitor:
 
         While the gateway is stopped, the agent may withdraw it. Raises StepError: it is no request.
         """
-        now, pending = self._clock.monotonic(), self._files.state(UPGRADE.request) is not None
-        if pending and now >= self._next["request"] and not self._stopped():
-            self._next["request"] = now + _MINUTE
+        pending = self._files.state(UPGRADE.request) is not None
+        if pending and not self._stopped() and self._due("request", _MINUTE):
             self._requested = upgrades.take(self._files)
 
     def _upgrade(self) -> None:
-        """Complete an upgrade, or begin the one that the agent requests, unless the gateway is stopped."""
+        """Complete an upgrade, or begin the one that the agent requests, unless the gateway is stopped.
+
+        Raises StepError: what the agent requests is not allowed.
+        """
         if read_history(self._files).unfinished is None and (self._requested is None or self._stopped()):
             self._requested = None
             return
         from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
         from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.version import release_names  # noqa: PLC0415 (see above)
 
         self.service.alive(_UPGRADE_SECONDS)
         with session.open_run(self.operator, {}) as run:
@@ -270,29 +273,21 @@ class GatewayMonitor:
             if (ended := upgrade_run.finish(run)) is not None:
                 self.tell(_upgrade_line(ended))
             request, self._requested = self._requested, None
-            if request is not None and request.images() != upgrade_run.running(run).digests:
-                self._carry_out(run, request)
-
-    def _carry_out(self, run: "Run", request: AgentRequest) -> None:
-        """Carry out the upgrade that the agent requests. Raises StepError: it is not allowed."""
-        from mstunnel_setup.operations.upgrade import releases  # noqa: PLC0415 (see above)
-        from mstunnel_setup.operations.upgrade import run as upgrade_run  # noqa: PLC0415 (see above)
-
-        now, images = self._clock.now(), request.images()
-        catalogue = offered(run.files, now)
-        upgrades.admit(run.files, catalogue, request, now)
-        name = releases.release_names(catalogue, images)[0]
-        self.tell(log_lines.UPGRADE_BEGUN(release=name))
-        minutes = catalogue.drain_minutes
-        upgrade = upgrade_run.UpgradeRequest(name, images, "agent", drain_minutes=minutes)
-        self.tell(_upgrade_line(upgrade_run.upgrade_to(run, upgrade)))
+            if request is None or (images := request.images()) == upgrade_run.running(run).digests:
+                return
+            now = self._clock.now()
+            catalogue = offered(run.files, now)
+            upgrades.admit(run.files, catalogue, request, now)
+            name = release_names(catalogue, images)[0]
+            self.tell(log_lines.UPGRADE_BEGUN(release=name))
+            minutes = catalogue.drain_minutes
+            ended = upgrade_run.upgrade_to(run, name, images, "agent", drain_minutes=minutes)
+            self.tell(_upgrade_line(ended))
 
     def _imports(self) -> None:
         """Take the certificates into use whose time has come and whose timer has not done it."""
-        now = self._clock.monotonic()
-        if now < self._next["import"]:
+        if not self._due("import", _MINUTE):
             return
-        self._next["import"] = now + _MINUTE
         receipt = journal_of(Scope.ALL, self.operator).receipt
         if not pending_imports(receipt):
             return
@@ -338,9 +333,8 @@ class GatewayMonitor:
         """Load lost modules, and have a server that runs use them; tried every ten minutes, reported once."""
         if not self._files.live:
             return
-        lost, now = lost_modules(self._files, self._clock), self._clock.monotonic()
-        if lost and now >= self._next["load"]:
-            self._next["load"] = now + _RETRY_PAUSE
+        lost = lost_modules(self._files, self._clock)
+        if lost and self._due("load", _RETRY_PAUSE):
             self._not_loaded = _load_modules(self._host, lost)
         self._lost = self._lost or lost
         if left := lost and lost_modules(self._files, self._clock):
@@ -359,22 +353,19 @@ class GatewayMonitor:
 
     def _tunnel(self) -> None:
         """Restart a gateway that was started before its tunnel device could be used."""
-        now = self._clock.monotonic()
-        if not self._files.live or now < self._next["tunnel"]:
+        if not self._files.live or not self._due("tunnel", _MINUTE):
             return
-        self._next["tunnel"] = now + _MINUTE
         if reason := tunnel_device.out_of_date(self._host):
-            self._next["tunnel"] = now + _RETRY_PAUSE
+            self._next["tunnel"] = self._clock.monotonic() + _RETRY_PAUSE
             self.tell(log_lines.TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason))
             containers.restart(self._host, paths.SERVER)
 
     def _addresses(self) -> None:
         """Update the list of this host's addresses, which devices must not reach."""
-        files, now = self._files, self._clock.monotonic()
+        files = self._files
         written = files.read(paths.HOST_ADDRESSES)
-        if written is None or now < self._next["addresses"]:
+        if written is None or not self._due("addresses", _MINUTE):
             return
-        self._next["addresses"] = now + _MINUTE
         found = own_addresses(files, self._clock).encode()
         if found and found != written:
             files.write(paths.HOST_ADDRESSES, found, 0o644)
@@ -419,11 +410,8 @@ def _load_modules(ports: Host, names: Sequence[str]) -> str:
 def condition(ports: Host, container: str) -> Condition:
     """How a container is; what an administrator stopped is let alone."""
     unit = f"{container}.service"
-    if ports.systemd.known(unit):
-        if ports.systemd.failed(unit):
-            return "failed"
-        if not ports.systemd.active(unit):
-            return "stopped"
+    if ports.systemd.known(unit) and not ports.systemd.active(unit):
+        return "failed" if ports.systemd.failed(unit) else "stopped"
     # Without systemd only the monitor makes Podman check the health.
     found = (
         ports.engine.inspect(container) if ports.systemd.running() else containers.state_of(ports, container)

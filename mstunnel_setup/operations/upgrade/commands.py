@@ -22,9 +22,8 @@ from mstunnel_setup.exchange.upgrade_history import (
 )
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.upgrade.notices import upgrade_failed
-from mstunnel_setup.operations.upgrade.releases import release_names
-from mstunnel_setup.operations.upgrade.run import UpgradeRequest, finish, running, upgrade_to
+from mstunnel_setup.operations.upgrade.run import finish, running, upgrade_failed, upgrade_to
+from mstunnel_setup.operations.version import release_names
 
 NO_RELEASES = declare(
     UsageError,
@@ -196,14 +195,15 @@ def apply(operator: Operator, name: str | None, drain_minutes: int | None = None
             content = text("Release {name} runs already; nothing was changed.", name=release.name)
             return Result("unchanged", {"release": release.name}, text=[content])
         newest = catalogue.newest.digests if catalogue.newest else release.digests
-        request = UpgradeRequest(
+        ended = upgrade_to(
+            run,
             release.name,
             release.digests,
             "administrator",
             passes_over=newest if newest != release.digests else None,
             drain_minutes=catalogue.drain_minutes if drain_minutes is None else drain_minutes,
         )
-        return _ended(upgrade_to(run, request), asked=True)
+        return _ended(ended, asked=True)
 
 
 def rollback(operator: Operator) -> Result:
@@ -227,8 +227,7 @@ def rollback(operator: Operator) -> Result:
             # A list that cannot be read is no reason to keep a bad release.
             catalogue = ReleaseCatalogue(())
         name = next(iter(release_names(catalogue, earlier)), "earlier")
-        request = UpgradeRequest(name, earlier, "administrator", rejects_source=True)
-        return _ended(upgrade_to(run, request), asked=True)
+        return _ended(upgrade_to(run, name, earlier, "administrator", rejects_source=True), asked=True)
 
 
 def history(operator: Operator) -> Result:

@@ -10,10 +10,9 @@ stops.
 """
 
 import re
-from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
@@ -21,7 +20,6 @@ from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, Probe, read_report
-from mstunnel_setup.gateway.occtl import SHOW_COMMANDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.io.errors import FileError
@@ -32,11 +30,10 @@ from mstunnel_setup.operations.sessions import ask
 _REFUSAL: Final = re.compile(
     r"worker(?:\[[^\]]*\])?: ([0-9a-fA-F.:]+) (?:[\w.-]+:\d+: )?failed authentication for "
 )
-_USERS: Final = next(command for command in SHOW_COMMANDS if command.words == ("users",))
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 2.0
 _SECONDS: Final = 20.0
-# It tries within five seconds of its start, gives up after twenty, and reports every fifteen.
+# It tries within five seconds of its start, gives up after twenty, and reports after fifteen.
 _PROBE_PATIENCE: Final = 60.0
 _DRAIN_PAUSE: Final = 5.0
 # A separate table: the gateway rewrites its other one whenever it starts.
@@ -48,41 +45,31 @@ def refused_addresses(log: str) -> frozenset[str]:
     return frozenset(_REFUSAL.findall(log))
 
 
-def judge(
-    connected: int, before: Collection[str], refused: Collection[str]
-) -> Literal["let-in", "refused", "away"]:
-    """Judge a new release by its sessions and the addresses that it refused.
-
-    `before` are the addresses that were connected. Other refused addresses prove nothing, the earlier release
-    may have refused them too; nor does a device that has not reconnected, it may sleep.
-    """
-    if connected:
-        return "let-in"
-    return "refused" if set(before) & set(refused) else "away"
-
-
 def connected(ports: Host) -> tuple[str, ...]:
     """The address of each device that is connected. Raises EngineError when the gateway cannot be asked."""
-    rows = [row for row in ask(ports, _USERS) if isinstance(row, dict)]
     # occtl lists every open connection, also before and after a sign-in that is refused.
-    return tuple(str(row.get("Remote IP", "")) for row in rows if row.get("State") == "connected")
+    return tuple(
+        str(row.get("Remote IP", "")) for row in ask(ports, "users") if row.get("State") == "connected"
+    )
 
 
 def await_devices(context: Context, before: tuple[str, ...]) -> int:
     """How many devices are connected as soon as one is, or none after a minute; `before` were the addresses.
 
     Raises NetworkError `devices-refused` when none is let in and one of those from before was turned away.
+    Other refused addresses prove nothing, the earlier release may have refused them too; nor does a device
+    that has not reconnected, it may sleep.
     """
     clock = context.host.clock
     end = clock.monotonic() + _PATIENCE
     if not (found := _count(context.host)):
         context.prompter.say(
-            text("Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE)
+            "Waiting for a device to come back, at most {patience:.0f} s.", patience=_PATIENCE
         )
     while not found and clock.monotonic() < end:
         clock.sleep(_PAUSE)
         found = _count(context.host)
-    if judge(found, before, refused_addresses("" if found else _log(context.host))) == "refused":
+    if not found and refused_addresses(_log(context.host)).intersection(before):
         raise NetworkError(
             "devices-refused",
             "devices that were connected before are refused now, and none is accepted",
@@ -128,26 +115,26 @@ def _probe(files: Files) -> Probe | None:
 
 def reaches_inside(context: Context, url: str) -> None:
     """Return once the gateway that runs now has reached `url`. Raises NetworkError `inside-unreachable`."""
-    verify.within_patience(context.host.clock, lambda: _reached(context, url), _PROBE_PATIENCE)
 
+    def require_reached() -> None:
+        probe, state = _probe(context.host.files), context.host.engine.inspect(paths.SERVER)
+        started = state.started_at if state is not None else None
+        why = ""
+        if probe is None or started is None or probe.at < started.replace(microsecond=0):
+            why = "it has not tried"
+        # Another address is another question: the site was changed meanwhile.
+        elif probe.url == url and not probe.reached:
+            why = probe.words
+        if why:
+            raise NetworkError(
+                "inside-unreachable",
+                "the gateway cannot reach {url} any more: {why}",
+                hint="Test it from this server; see the row internal-network of `mst-cli health`.",
+                url=url,
+                why=why,
+            )
 
-def _reached(context: Context, url: str) -> None:
-    probe, state = _probe(context.host.files), context.host.engine.inspect(paths.SERVER)
-    started = state.started_at if state is not None else None
-    why = ""
-    if probe is None or started is None or probe.at < started.replace(microsecond=0):
-        why = "it has not tried"
-    # Another address is another question: the site was changed meanwhile.
-    elif probe.url == url and not probe.reached:
-        why = probe.words
-    if why:
-        raise NetworkError(
-            "inside-unreachable",
-            "the gateway cannot reach {url} any more: {why}",
-            hint="Test it from this server; see the row internal-network of `mst-cli health`.",
-            url=url,
-            why=why,
-        )
+    verify.within_patience(context.host.clock, require_reached, _PROBE_PATIENCE)
 
 
 def drain(context: Context, port: int, minutes: int) -> None:

@@ -6,13 +6,13 @@ next command completes an unfinished upgrade, which always ends with a release t
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SetupError, StepError, UsageError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.mailbox import Reply, ReplyState, write_reply
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.exchange.upgrade_history import (
@@ -36,16 +36,17 @@ _PATIENCE: Final = 30.0
 _PAUSE: Final = 0.5
 
 
-@dataclass(frozen=True)
-class UpgradeRequest:
-    """A request: a release by name and digests."""
-
-    release: str
-    digests: Digests
-    asked_by: Literal["administrator", "agent"]
-    rejects_source: bool = False
-    passes_over: Digests | None = None
-    drain_minutes: int = 0
+def upgrade_failed(upgrade: Upgrade) -> EngineError:
+    """The error for an upgrade that failed, with what serves now."""
+    begun = upgrade.outcome is not UpgradeOutcome.NOT_BEGUN
+    return EngineError(
+        "upgrade-failed",
+        "the upgrade to {release} failed: {reason}; {kept}",
+        hint="Fix the cause, then run `mst-cli upgrade apply` again. See `mst-cli upgrade history`.",
+        release=upgrade.release,
+        reason=upgrade.reason,
+        kept=text("the earlier release is in use again") if begun else text("nothing was changed"),
+    )
 
 
 def running(run: Run) -> ImagePair:
@@ -57,8 +58,17 @@ def running(run: Run) -> ImagePair:
     return ImagePair(server=server, agent=agent)
 
 
-def upgrade_to(run: Run, request: UpgradeRequest) -> Upgrade:
-    """Upgrade to the requested release, after completing an unfinished upgrade.
+def upgrade_to(
+    run: Run,
+    release: str,
+    digests: Digests,
+    asked_by: Literal["administrator", "agent"],
+    *,
+    rejects_source: bool = False,
+    passes_over: Digests | None = None,
+    drain_minutes: int = 0,
+) -> Upgrade:
+    """Upgrade to the release of these images, after completing an unfinished upgrade (fields: `Upgrade`).
 
     Returns the record; its outcome tells whether it succeeded. Raises SetupError when not even the earlier
     release could be brought back; calling `finish` again goes on with that.
@@ -66,13 +76,13 @@ def upgrade_to(run: Run, request: UpgradeRequest) -> Upgrade:
     finish(run)
     source, now = running(run), run.context.host.clock.now()
     upgrade = Upgrade(
-        release=request.release,
+        release=release,
         source=source,
-        target=source.moved_to(request.digests),
-        asked_by=request.asked_by,
-        rejects_source=request.rejects_source,
-        passes_over=request.passes_over,
-        drain_minutes=request.drain_minutes,
+        target=source.moved_to(digests),
+        asked_by=asked_by,
+        rejects_source=rejects_source,
+        passes_over=passes_over,
+        drain_minutes=drain_minutes,
         probe_url=proof.reached_address(run.files, now),
         begun=now,
     )

@@ -23,7 +23,6 @@ from mstunnel_setup.readiness.model import (
     Outcome,
     ReadinessFacts,
     Unread,
-    Verdict,
     skipped,
     unknown,
 )
@@ -52,22 +51,18 @@ def judge(checks: Iterable[Check], facts: ReadinessFacts) -> tuple[CheckFinding,
     """The findings of the checks; a section of `facts` that is missing makes its checks unknown."""
     findings = []
     for item in checks:
-        found = _verdict(item, facts)
+        sections = {name: getattr(facts, name) for name in item.needs}
+        missing = next((name for name, section in sections.items() if section is None), None)
+        if missing is not None:
+            why = facts.unread.get(missing, _LATE)
+            found = unknown(why.reason, hint=why.hint or "Run it again; give it more time with --timeout.")
+        elif item.group is Group.ROOTLESS and facts.settings.mode != "rootless":
+            found = skipped("not rootless")
+        else:
+            found = item.judge(*sections.values())
         problem = Outcome.FAIL if item.severity is CheckSeverity.REQUIRED else Outcome.WARNING
-        outcome = found.outcome or problem
-        findings.append(CheckFinding(item, outcome, found.seen, found.hint, found.fixed_by))
+        findings.append(CheckFinding(item, found.outcome or problem, found.seen, found.hint, found.fixed_by))
     return tuple(findings)
-
-
-def _verdict(item: Check, facts: ReadinessFacts) -> Verdict:
-    sections = {name: getattr(facts, name) for name in item.needs}
-    for name, section in sections.items():
-        if section is None:
-            why = facts.unread.get(name, _LATE)
-            return unknown(why.reason, hint=why.hint or "Run it again; give it more time with --timeout.")
-    if item.group is Group.ROOTLESS and facts.settings.mode != "rootless":
-        return skipped("not rootless")
-    return item.judge(*sections.values())
 
 
 def refuse_unknown(ignored: Iterable[str], more: Iterable[str] = ()) -> None:

@@ -2,16 +2,7 @@
 
 from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.facts.account import AccountFacts
-from mstunnel_setup.readiness.model import (
-    Checks,
-    CheckSeverity,
-    Group,
-    Verdict,
-    passed,
-    problem,
-    skipped,
-    unknown,
-)
+from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, unknown
 from mstunnel_setup.tenant.sign_in import GLOBAL_ADMINISTRATOR, INTUNE_ADMINISTRATOR
 
 CHECKS = Checks(Group.ACCOUNT)
@@ -105,7 +96,7 @@ def _sites(account: AccountFacts) -> Verdict:
     )
 
 
-@CHECKS.add("account-gateway-app", "Gateway app for Conditional Access", CheckSeverity.RECOMMENDED)
+@CHECKS.add("account-gateway-app", "Gateway app for Conditional Access", "recommended")
 def _gateway_app(account: AccountFacts) -> Verdict:
     """The service principal "Microsoft Tunnel Gateway", which Conditional Access needs, exists in the tenant.
 

@@ -9,16 +9,7 @@ from mstunnel_setup.readiness.facts.host import AddressFacts, KernelFacts, Tunne
 from mstunnel_setup.readiness.facts.parse import Bridge
 from mstunnel_setup.readiness.facts.programs import EngineFacts
 from mstunnel_setup.readiness.facts.section import Settings
-from mstunnel_setup.readiness.model import (
-    Checks,
-    CheckSeverity,
-    Group,
-    Verdict,
-    passed,
-    problem,
-    skipped,
-    warning,
-)
+from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, warning
 from mstunnel_setup.readiness.sysctls import FORWARD_6
 
 CHECKS = Checks(Group.HOST)
@@ -191,7 +182,7 @@ def _dns(addresses: AddressFacts) -> Verdict:
     )
 
 
-@CHECKS.add("mtu", "MTU of the default route", CheckSeverity.RECOMMENDED)
+@CHECKS.add("mtu", "MTU of the default route", "recommended")
 def _mtu(addresses: AddressFacts) -> Verdict:
     """The MTU of the default route's device is 1500 or more.
 
@@ -213,7 +204,7 @@ def _mtu(addresses: AddressFacts) -> Verdict:
     )
 
 
-@CHECKS.add("ipv6-leak", "IPv6 of devices", CheckSeverity.RECOMMENDED)
+@CHECKS.add("ipv6-leak", "IPv6 of devices", "recommended")
 def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     """With a full tunnel: the kernel has IPv6, so that devices send IPv6 into the tunnel, where it is refused
     unless the site gives them an IPv6 network.
@@ -253,7 +244,7 @@ def obstacle(addresses: AddressFacts, mode: str, engine: str, backend: str) -> s
     return ""
 
 
-@CHECKS.add("ipv6-network", "IPv6 for devices", CheckSeverity.RECOMMENDED)
+@CHECKS.add("ipv6-network", "IPv6 for devices", "recommended")
 def _ipv6_network(
     addresses: AddressFacts, tunnel: TunnelFacts, engine: EngineFacts, kernel: KernelFacts, settings: Settings
 ) -> Verdict:

@@ -6,16 +6,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.facts.certificate import CertificateFacts, RevocationFacts
-from mstunnel_setup.readiness.model import (
-    Checks,
-    CheckSeverity,
-    Group,
-    Verdict,
-    passed,
-    problem,
-    skipped,
-    warning,
-)
+from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, warning
 
 CHECKS = Checks(Group.CERTIFICATE)
 
@@ -34,7 +25,7 @@ def subject(finding: str) -> str:
     return "chain" if finding.startswith(_CHAIN) else "leaf"
 
 
-@CHECKS.add("certificate-present", "Certificate is there", CheckSeverity.RECOMMENDED)
+@CHECKS.add("certificate-present", "Certificate is there", "recommended")
 def _present(certificate: CertificateFacts) -> Verdict:
     """The certificate is at its usual path, or where `--cert`, `--pfx` or the answer file specify.
 
@@ -130,7 +121,7 @@ def _worst(found: Sequence[Problem]) -> Verdict:
     return (problem if errors else warning)("; ".join(item.message for item in said), hint=said[0].hint)
 
 
-@CHECKS.add("certificate-days-left", "Days left", CheckSeverity.RECOMMENDED)
+@CHECKS.add("certificate-days-left", "Days left", "recommended")
 def _days_left(certificate: CertificateFacts) -> Verdict:
     """More than 30 days are left.
 

@@ -8,24 +8,13 @@ from mstunnel_setup.readiness.facts.host import CGROUP_V2, PortFacts, ProxyFacts
 from mstunnel_setup.readiness.facts.programs import SecurityFacts
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.facts.vendor import VendorFacts
-from mstunnel_setup.readiness.model import (
-    Checks,
-    CheckSeverity,
-    Group,
-    Verdict,
-    passed,
-    problem,
-    skipped,
-    unknown,
-    warning,
-)
+from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, unknown, warning
 
 CHECKS = Checks(Group.HOST)
 
 # Hints of several findings.
 _UPGRADE = "Upgrade to a version that `mst-readiness host` lists."
 
-_RECOMMENDED = CheckSeverity.RECOMMENDED
 # A machine sold as "4 GB" shows less to its kernel, which keeps some for itself.
 _NEARLY = 0.92
 _ARCHITECTURES = ("x86_64", "amd64")
@@ -37,7 +26,7 @@ def gigabytes(size: int) -> str:
     return f"{size / 10**9:.1f} GB"
 
 
-@CHECKS.add("root", "Rights", _RECOMMENDED)
+@CHECKS.add("root", "Rights", "recommended")
 def _root(system: SystemFacts) -> Verdict:
     """Run as root; otherwise several facts are not available.
 
@@ -66,7 +55,7 @@ def _architecture(system: SystemFacts) -> Verdict:
     )
 
 
-@CHECKS.add("platform", "Supported platform", _RECOMMENDED)
+@CHECKS.add("platform", "Supported platform", "recommended")
 def _platform(system: SystemFacts) -> Verdict:
     """Distribution and version are on the vendor's list. Shows the date of the table.
 
@@ -91,7 +80,7 @@ def _platform(system: SystemFacts) -> Verdict:
     )
 
 
-@CHECKS.add("platform-end", "End of platform support", _RECOMMENDED)
+@CHECKS.add("platform-end", "End of platform support", "recommended")
 def _platform_end(system: SystemFacts) -> Verdict:
     """Support has not ended. A platform that is only in earlier editions of the vendor's list counts as
     ended, with the date of the last one.
@@ -114,7 +103,7 @@ def _platform_end(system: SystemFacts) -> Verdict:
     return problem("support of {name} ended on {ended}", hint=_UPGRADE, name=system.name, ended=row.ended)
 
 
-@CHECKS.add("devices", "Devices of one server", _RECOMMENDED)
+@CHECKS.add("devices", "Devices of one server", "recommended")
 def _devices(settings: Settings) -> Verdict:
     """One server is enough for `--devices`: at most 5,000 by the table, where 40,000 take eight. Otherwise it
     reports how many servers are needed.
@@ -135,7 +124,7 @@ def _devices(settings: Settings) -> Verdict:
     )
 
 
-@CHECKS.add("cpus", "Processors", _RECOMMENDED)
+@CHECKS.add("cpus", "Processors", "recommended")
 def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     """Enough processors for `--devices`.
 
@@ -153,7 +142,7 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     return problem(seen, hint="Add CPUs to the machine.")
 
 
-@CHECKS.add("memory", "Memory", _RECOMMENDED)
+@CHECKS.add("memory", "Memory", "recommended")
 def _memory(settings: Settings, system: SystemFacts) -> Verdict:
     """Enough memory for `--devices` (8 % less is accepted: the kernel reserves some).
 
@@ -176,7 +165,7 @@ def _served(settings: Settings, size: Size) -> int:
     return min(settings.devices, size.share)
 
 
-@CHECKS.add("disk", "Disk", _RECOMMENDED)
+@CHECKS.add("disk", "Disk", "recommended")
 def _disk(settings: Settings, system: SystemFacts) -> Verdict:
     """The file system of the containers is large enough.
 
@@ -208,7 +197,7 @@ def _disk_free(system: SystemFacts) -> Verdict:
     return problem(seen, hint="Free 5 GB there: the images and their next version need it.")
 
 
-@CHECKS.add("cgroup", "Control groups", _RECOMMENDED)
+@CHECKS.add("cgroup", "Control groups", "recommended")
 def _cgroup(system: SystemFacts) -> Verdict:
     """Control groups version 2.
 
@@ -225,7 +214,7 @@ def _cgroup(system: SystemFacts) -> Verdict:
     )
 
 
-@CHECKS.add("systemd", "systemd", _RECOMMENDED)
+@CHECKS.add("systemd", "systemd", "recommended")
 def _systemd(system: SystemFacts) -> Verdict:
     """systemd is process 1.
 
@@ -239,7 +228,7 @@ def _systemd(system: SystemFacts) -> Verdict:
     )
 
 
-@CHECKS.add("selinux", "SELinux", CheckSeverity.INFO)
+@CHECKS.add("selinux", "SELinux", "info")
 def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     """SELinux enforces, or is not used. Where it enforces, its booleans `virt_sandbox_use_netlink` and,
     without root, `container_use_devices` are on.
@@ -363,7 +352,7 @@ def _firewall(protocol: str, why: str) -> None:
     @CHECKS.add(
         f"firewall-{protocol}",
         f"Firewall of the host, {upper}",
-        _RECOMMENDED,
+        "recommended",
         upper=upper,
         why=why,
         opened=opened,

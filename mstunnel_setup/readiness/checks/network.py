@@ -12,17 +12,7 @@ from mstunnel_setup.readiness.data import REGISTRY, endpoints
 from mstunnel_setup.readiness.facts.cloud import EndpointAttempt, EndpointFacts, NetworkFacts
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.section import Settings
-from mstunnel_setup.readiness.model import (
-    Checks,
-    CheckSeverity,
-    Group,
-    Verdict,
-    passed,
-    problem,
-    skipped,
-    unknown,
-    warning,
-)
+from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, unknown, warning
 
 CHECKS = Checks(Group.NETWORK)
 INBOUND_CHECKS = Checks(Group.INBOUND)
@@ -215,7 +205,7 @@ def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Ve
     )
 
 
-@CHECKS.add("http-answers", "HTTP answers as expected", CheckSeverity.RECOMMENDED)
+@CHECKS.add("http-answers", "HTTP answers as expected", "recommended")
 def _http_answers(network: NetworkFacts) -> Verdict:
     """Every answer has the HTTP status that the endpoint table expects, or any below 500 where it expects
     none.
@@ -251,7 +241,7 @@ def _statuses(wanted: Sequence[int]) -> str:
     return " or ".join(map(str, wanted)) if wanted else text("anything below 500")
 
 
-@CHECKS.add("client-certificate", "Client certificates pass", CheckSeverity.RECOMMENDED)
+@CHECKS.add("client-certificate", "Client certificates pass", "recommended")
 def _client_certificate(network: NetworkFacts) -> Verdict:
     """The Intune service refuses a certificate that is not enrolled (403, where it answers 400 without one):
     client certificates reach it.
@@ -329,7 +319,7 @@ def _clock(network: NetworkFacts) -> Verdict:
     return found(seen, hint=text("Synchronise it: `timedatectl set-ntp true`, or `chronyc makestep`."))
 
 
-@CHECKS.add("path-mtu", "MTU to the cloud", CheckSeverity.RECOMMENDED)
+@CHECKS.add("path-mtu", "MTU to the cloud", "recommended")
 def _path_mtu(network: NetworkFacts) -> Verdict:
     """The path to the cloud carries packets of 1280 bytes: read after a request of several full packets, when
     the kernel has discovered a smaller path MTU.
@@ -351,7 +341,7 @@ def _path_mtu(network: NetworkFacts) -> Verdict:
     )
 
 
-@CHECKS.add("allowed-names", "Names to allow", CheckSeverity.INFO)
+@CHECKS.add("allowed-names", "Names to allow", "info")
 def _allowed_names(network: NetworkFacts) -> Verdict:
     """Lists the name patterns that firewall and proxy must allow but that cannot be tested.
 

@@ -8,7 +8,7 @@ from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import ProxyPlace
 from mstunnel_setup.readiness.facts.programs import EngineFacts
 from mstunnel_setup.readiness.facts.section import Settings
-from mstunnel_setup.readiness.model import Checks, CheckSeverity, Group, Verdict, passed, problem, skipped
+from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped
 
 CHECKS = Checks(Group.NETWORK)
 
@@ -60,7 +60,7 @@ def _address(proxies: ProxyFacts) -> Verdict:
     )
 
 
-@CHECKS.add("proxy-same", "Proxy the same everywhere", CheckSeverity.RECOMMENDED)
+@CHECKS.add("proxy-same", "Proxy the same everywhere", "recommended")
 def _same(proxies: ProxyFacts) -> Verdict:
     """All files contain the same proxy: environment, `/etc/environment`, `/etc/profile.d/http_proxy.sh`,
     `env.sh`, drop-ins of `docker`, `podman` and `mstunnel_monitor`.
@@ -69,9 +69,24 @@ def _same(proxies: ProxyFacts) -> Verdict:
     """
     if not _urls(proxies):
         return skipped("no proxy")
-    differing = [
-        line for name in ("http_proxy", "https_proxy", "no_proxy") for line in _differing(proxies, name)
-    ]
+    differing = []
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        named: dict[str, ProxyPlace] = {}
+        for item in proxies.places:
+            if item.name == name and item.value:
+                named.setdefault(item.value.strip().rstrip("/").lower(), item)
+        places = list(named.values())
+        differing += [
+            text(
+                "{name} is {value} in {place} but {value_2} in {place_2}",
+                name=name,
+                value=places[0].value,
+                place=places[0].place,
+                value_2=other.value,
+                place_2=other.place,
+            )
+            for other in places[1:]
+        ]
     if not differing:
         return passed("the same in {proxies}", proxies=_list(sorted({item.place for item in _urls(proxies)})))
     return problem(
@@ -82,25 +97,7 @@ def _same(proxies: ProxyFacts) -> Verdict:
     )
 
 
-def _differing(proxies: ProxyFacts, name: str) -> Iterable[str]:
-    found: dict[str, ProxyPlace] = {}
-    for item in proxies.places:
-        if item.name == name and item.value:
-            found.setdefault(item.value.strip().rstrip("/").lower(), item)
-    first, *others = found.values() or [None]
-    for other in others:
-        if first is not None and other is not None:
-            yield text(
-                "{name} is {value} in {place} but {value_2} in {place_2}",
-                name=name,
-                value=first.value,
-                place=first.place,
-                value_2=other.value,
-                place_2=other.place,
-            )
-
-
-@CHECKS.add("proxy-places", "Proxy in all places", CheckSeverity.RECOMMENDED)
+@CHECKS.add("proxy-places", "Proxy in all places", "recommended")
 def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Verdict:
     """The files that the engine reads contain it: Docker `/etc/environment` and its drop-in, Podman
     `/etc/profile.d/http_proxy.sh`.
@@ -118,10 +115,19 @@ def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Ver
     if not missing:
         return passed("named in {needed}", needed=_list(needed))
     one = _urls(proxies)[0]
+    line = f"{one.name}={one.value}"
+    ways = {
+        PROFILE: f"`echo export {line} >>{PROFILE}`",
+        ENVIRONMENT: f"`echo {line} >>{ENVIRONMENT}`",
+        DOCKER: text(
+            "`systemctl edit docker`, with [Service] and Environment={line}, then restart it", line=line
+        ),
+    }
+    by_hand = joined((ways[place] for place in missing), "; ")
     remedy = (
         text("Run `mst-cli install`, which writes it there.")
         if ENV_SH in named
-        else text("The installation writes it there. Without one: {one}.", one=_by_hand(missing, one))
+        else text("The installation writes it there. Without one: {one}.", one=by_hand)
     )
     return problem(
         "{name} is {value} in {place}, but not named in {missing}",
@@ -134,19 +140,7 @@ def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Ver
     )
 
 
-def _by_hand(missing: Iterable[str], one: ProxyPlace) -> str:
-    line = f"{one.name}={one.value}"
-    ways = {
-        PROFILE: f"`echo export {line} >>{PROFILE}`",
-        ENVIRONMENT: f"`echo {line} >>{ENVIRONMENT}`",
-        DOCKER: text(
-            "`systemctl edit docker`, with [Service] and Environment={line}, then restart it", line=line
-        ),
-    }
-    return joined((ways[place] for place in missing), "; ")
-
-
-@CHECKS.add("proxy-no-proxy", "Addresses without proxy", CheckSeverity.INFO)
+@CHECKS.add("proxy-no-proxy", "Addresses without proxy", "info")
 def _no_proxy(proxies: ProxyFacts) -> Verdict:
     """`no_proxy` is set.
 

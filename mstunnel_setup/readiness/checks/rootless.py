@@ -13,16 +13,7 @@ from mstunnel_setup.readiness.data import platforms
 from mstunnel_setup.readiness.facts.host import CGROUP_V2, KernelFacts, RootlessFacts, SystemFacts
 from mstunnel_setup.readiness.facts.programs import EngineFacts
 from mstunnel_setup.readiness.facts.section import Settings
-from mstunnel_setup.readiness.model import (
-    Checks,
-    CheckSeverity,
-    Group,
-    Verdict,
-    passed,
-    problem,
-    skipped,
-    unknown,
-)
+from mstunnel_setup.readiness.model import Checks, Group, Verdict, passed, problem, skipped, unknown
 from mstunnel_setup.readiness.sysctls import (
     CONNTRACK_MODULE_FILES,
     NAMESPACES,
@@ -59,7 +50,7 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
     return passed("podman {version}", version=found.version)
 
 
-@CHECKS.add("rootless-platform", "Platform without root", CheckSeverity.RECOMMENDED)
+@CHECKS.add("rootless-platform", "Platform without root", "recommended")
 def _platform(system: SystemFacts) -> Verdict:
     """Red Hat Enterprise Linux is 8.8 or later; the vendor names no minimum for others.
 
@@ -150,7 +141,7 @@ def _linger(rootless: RootlessFacts) -> Verdict:
     )
 
 
-@CHECKS.add("rootless-home", "Place of the home", CheckSeverity.RECOMMENDED)
+@CHECKS.add("rootless-home", "Place of the home", "recommended")
 def _home(rootless: RootlessFacts) -> Verdict:
     """The home of the account is below `/home`.
 
@@ -291,7 +282,7 @@ def _namespaces(kernel: KernelFacts) -> Verdict:
     )
 
 
-@CHECKS.add("rootless-uplink", "Network through the kernel", CheckSeverity.RECOMMENDED)
+@CHECKS.add("rootless-uplink", "Network through the kernel", "recommended")
 def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     """The gateway's port has an [uplink](../how-to/rootless.md#the-network) that works on this host.
 
@@ -317,7 +308,7 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     )
 
 
-@CHECKS.add("rootless-network", "User-mode networking", CheckSeverity.RECOMMENDED)
+@CHECKS.add("rootless-network", "User-mode networking", "recommended")
 def _network(engine: EngineFacts) -> Verdict:
     """pasta or slirp4netns is installed.
 

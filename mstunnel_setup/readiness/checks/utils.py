@@ -9,8 +9,8 @@ from mstunnel_setup.readiness.facts.programs import Engine, EngineFacts, Securit
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.model import (
     Checks,
-    CheckSeverity,
     Group,
+    Requirement,
     Verdict,
     passed,
     problem,
@@ -23,7 +23,6 @@ CHECKS = Checks(Group.UTILS)
 
 # By the ID of os-release; all others that are supported have dnf.
 _INSTALLERS = {"debian": "apt install", "ubuntu": "apt install", "sles": "zypper install"}
-_RECOMMENDED = CheckSeverity.RECOMMENDED
 
 
 def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
@@ -32,7 +31,7 @@ def chosen_engine(settings: Settings, engine: EngineFacts) -> Engine | None:
     return next((item for name in wanted for item in engine.engines if item.name == name), None)
 
 
-def _module(module: str, severity: CheckSeverity, why: str, why_boot: str, more: str = "") -> None:
+def _module(module: str, severity: Requirement, why: str, why_boot: str, more: str = "") -> None:
     name = f"module-{module.replace('_', '-')}"
 
     @CHECKS.add(name, f"Kernel module {module}", severity, module=module, more=more, why=why)
@@ -55,7 +54,7 @@ def _module(module: str, severity: CheckSeverity, why: str, why_boot: str, more:
     file = MODULE_FILES[module]
 
     @CHECKS.add(
-        f"{name}-boot", f"Module {module} at boot", _RECOMMENDED, why=why_boot, module=module, file=file
+        f"{name}-boot", f"Module {module} at boot", "recommended", why=why_boot, module=module, file=file
     )
     def module_at_boot(kernel: KernelFacts) -> Verdict:
         """A file of `modules-load.d` (any name, any of its directories) or `/etc/modules` loads it at boot,
@@ -79,13 +78,13 @@ def _module(module: str, severity: CheckSeverity, why: str, why_boot: str, more:
 
 _module(
     "tun",
-    CheckSeverity.REQUIRED,
+    "required",
     "Traffic of devices reaches the gateway through a tunnel device; without this module there is none.",
     "After a reboot the module would be missing and no device could connect.",
 )
 _module(
     "ip_tables",
-    _RECOMMENDED,
+    "recommended",
     "Older container engines and the vendor's images translate addresses with it.",
     "After a reboot the module would be missing for the engines and images that need it.",
     " The gateway translates addresses with nftables and runs without it; engines with the old backend "
@@ -131,7 +130,7 @@ def _ip_forward(kernel: KernelFacts) -> Verdict:
     )
 
 
-@CHECKS.add("ip-forward-boot", "IP forwarding at boot", _RECOMMENDED)
+@CHECKS.add("ip-forward-boot", "IP forwarding at boot", "recommended")
 def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
     """The last file of `sysctl.d` that sets it sets it to 1; `/etc/sysctl.conf` counts where a link there
     leads to it (Debian 13 has none), or systemd is not installed. With root it may also be on without a file:
@@ -156,7 +155,7 @@ def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
     )
 
 
-@CHECKS.add("forwarding", "Forwarding for others", _RECOMMENDED, rules=RULES)
+@CHECKS.add("forwarding", "Forwarding for others", "recommended", rules=RULES)
 def _forwarding(kernel: KernelFacts) -> Verdict:
     """The rules with which the host forwards for the gateway only are loaded. Where the host forwarded before
     the installation there are none, and the check says so.
@@ -257,21 +256,14 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
         return skipped("no engine is installed")
     number, known = release(found.version), platforms().engines[found.name]
     least = release(known.least)
+    values = {"name": found.name, "version": found.version, "least": known.least}
     if number is None or least is None:
-        return unknown(
-            "{name} does not report its version", hint="Check `{name} --version`.", name=found.name
-        )
+        return unknown("{name} does not report its version", hint="Check `{name} --version`.", **values)
     if number < least:
         return problem(
-            "{name} {version} is older than {least}",
-            hint="Update {name} to {least} or later.",
-            name=found.name,
-            version=found.version,
-            least=known.least,
+            "{name} {version} is older than {least}", hint="Update {name} to {least} or later.", **values
         )
-    return passed(
-        "{name} {version} is {least} or later", name=found.name, version=found.version, least=known.least
-    )
+    return passed("{name} {version} is {least} or later", **values)
 
 
 @CHECKS.add("engine-known-bad", "Known bad engine version")
@@ -286,20 +278,19 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
     number = None if found is None else release(found.version)
     if found is None or number is None:
         return skipped("no engine version is known")
-    bad = bad_range(found.name, number)
-    if bad is not None:
+    values = {"name": found.name, "version": found.version}
+    if bad := bad_range(found.name, number):
         return problem(
             "{name} {version}: {why}",
             hint="Update {name} to {below} or later.",
-            name=found.name,
-            version=found.version,
+            **values,
             why=bad.why,
             below=bad.below,
         )
-    return passed("{name} {version} has no known problem", name=found.name, version=found.version)
+    return passed("{name} {version} has no known problem", **values)
 
 
-@CHECKS.add("engine-tested", "Engine version tested", CheckSeverity.INFO)
+@CHECKS.add("engine-tested", "Engine version tested", "info")
 def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     """A run of its release line is recorded, with date and kernel (`mst-readiness host` shows them).
 
@@ -309,24 +300,19 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     number = None if found is None else release(found.version)
     if found is None or number is None:
         return skipped("no engine version is known")
-    lines = platforms().engines[found.name].tested
+    values = {"name": found.name, "version": found.version}
+    lines = ", ".join(platforms().engines[found.name].tested)
     if is_tested(found.name, number):
-        return passed(
-            "{name} {version} is of a tested release line ({lines})",
-            name=found.name,
-            version=found.version,
-            lines=", ".join(lines),
-        )
+        return passed("{name} {version} is of a tested release line ({lines})", **values, lines=lines)
     return problem(
         "{name} {version} is not among the tested ones ({tested})",
         hint="Expect it to work, and report it if it does not.",
-        name=found.name,
-        version=found.version,
-        tested=", ".join(lines),
+        **values,
+        tested=lines,
     )
 
 
-@CHECKS.add("engine-shipped", "Engine of the distribution", CheckSeverity.INFO)
+@CHECKS.add("engine-shipped", "Engine of the distribution", "info")
 def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     """It is the distribution's supported engine, and not older than the version shipped.
 
@@ -348,20 +334,11 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
     number, shipped = release(found.version), release(row.shipped)
     if number is None or shipped is None:
         return skipped("no engine version is known")
+    values = {"name": found.name, "version": found.version, "shipped": row.shipped}
     if number >= shipped:
-        return passed(
-            "{name} {version}; {name_2} came with {shipped}",
-            name=found.name,
-            version=found.version,
-            name_2=system.name,
-            shipped=row.shipped,
-        )
+        return passed("{name} {version}; {name_2} came with {shipped}", **values, name_2=system.name)
     return problem(
-        "{name} {version} is older than {shipped}",
-        hint="Install the distribution's updates.",
-        name=found.name,
-        version=found.version,
-        shipped=row.shipped,
+        "{name} {version} is older than {shipped}", hint="Install the distribution's updates.", **values
     )
 
 
@@ -384,7 +361,7 @@ def _userns_remap(settings: Settings, engine: EngineFacts) -> Verdict:
     )
 
 
-@CHECKS.add("auditd", "Auditing", _RECOMMENDED)
+@CHECKS.add("auditd", "Auditing", "recommended")
 def _auditd(security: SecurityFacts) -> Verdict:
     """`auditd` is active. The installation then adds rules for the gateway's files ([step
     `audit`](steps.md)); `ausearch -k mst` shows who changed them.

@@ -1,7 +1,6 @@
 """The account: what its token and the tenant say about role and licence. No token leaves this module."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import Field
@@ -14,7 +13,7 @@ from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.facts.section import Section
 from mstunnel_setup.tenant.clouds import Cloud
 from mstunnel_setup.tenant.graph import Graph, has_intune
-from mstunnel_setup.tenant.token_sources import AccessToken, claims
+from mstunnel_setup.tenant.token_sources import TokenSource, claims
 from mstunnel_setup.tenant.wire import GATEWAY_APP_ID, TunnelSite
 
 
@@ -35,40 +34,31 @@ class AccountFacts(Section):
 Reply = TypeVar("Reply")
 
 
-@dataclass(frozen=True)
-class AccountReader:
-    """Signs in by `sign_in` and asks the tenant; without `sign_in` nothing is tried."""
-
-    http: HttpPort
-    clock: Clock
-    cloud: Cloud
-    sign_in: Callable[[], AccessToken] | None
-
-    def account(self) -> AccountFacts:
-        """The account."""
-        if self.sign_in is None:
-            return AccountFacts(tried=False)
-        try:
-            source = self.sign_in()
-            token = claims(source.token())
-            graph = Graph(self.http, self.cloud, source, self.clock)
-            sites = _allowed(graph.sites)
-            licensed = _allowed(lambda: has_intune(graph.licences()))
-            application = _allowed(lambda: graph.service_principal(GATEWAY_APP_ID) is not None)
-        except (SignInError, WaitingError, NetworkError) as error:
-            if error.code == "role-missing":
-                return AccountFacts(roles=())
-            return AccountFacts(error=error.message, hint=error.hint)
-        name = token.get("upn") or token.get("preferred_username") or token.get("app_displayname") or ""
-        roles = token.get("wids")
-        return AccountFacts(
-            name=plain(name, 120),
-            roles=tuple(map(str, roles)) if isinstance(roles, list) else None,
-            licensed=licensed,
-            sites=None if sites is None else tuple(plain(site.display_name, 60) for site in sites),
-            gateway_application=application,
-            tunnels={site.display_name: _tunnel(site) for site in sites or ()},
-        )
+def ask_tenant(
+    http: HttpPort, clock: Clock, cloud: Cloud, sign_in: Callable[[], TokenSource]
+) -> AccountFacts:
+    """Sign in by `sign_in` and ask the tenant."""
+    try:
+        source = sign_in()
+        token = claims(source())
+        graph = Graph(http, cloud, source, clock)
+        sites = _allowed(graph.sites)
+        licensed = _allowed(lambda: has_intune(graph.licences()))
+        application = _allowed(lambda: graph.service_principal(GATEWAY_APP_ID) is not None)
+    except (SignInError, WaitingError, NetworkError) as error:
+        if error.code == "role-missing":
+            return AccountFacts(roles=())
+        return AccountFacts(error=error.message, hint=error.hint)
+    name = token.get("upn") or token.get("preferred_username") or token.get("app_displayname") or ""
+    roles = token.get("wids")
+    return AccountFacts(
+        name=plain(name, 120),
+        roles=tuple(map(str, roles)) if isinstance(roles, list) else None,
+        licensed=licensed,
+        sites=None if sites is None else tuple(plain(site.display_name, 60) for site in sites),
+        gateway_application=application,
+        tunnels={site.display_name: _tunnel(site) for site in sites or ()},
+    )
 
 
 def _allowed(question: Callable[[], Reply]) -> Reply | None:

@@ -15,7 +15,7 @@ from mstunnel_setup.certificates.ca_trust import added_roots, system_roots
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import best_path
 from mstunnel_setup.certificates.judge import days_left, judge
-from mstunnel_setup.certificates.load import given_content, load_identity_files, load_identity_pfx
+from mstunnel_setup.certificates.load import IdentitySource, Passphrases
 from mstunnel_setup.certificates.revocation import ask, fetching, revocation_findings
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.io.clock import Clock
@@ -42,30 +42,17 @@ class RevocationFacts(Section):
 
 
 @dataclass(frozen=True)
-class CertificatePlace:
-    """Where the certificate was said to be (else: the usual places); `passphrase` reads that of a PFX."""
-
-    chain: tuple[str, ...] = ()
-    key: str = ""
-    pfx: str = ""
-    passphrase: Callable[[], bytes | None] = lambda: None
-
-    @property
-    def certificates(self) -> tuple[str, ...]:
-        """The files with certificates."""
-        return (self.pfx,) if self.pfx else self.chain
-
-
-@dataclass(frozen=True)
 class CertificateReader:
-    """Reads the certificate below the root of `files`, or from where it was said to be.
+    """Reads the certificate from `named`, or from its usual places below the root of `files`.
 
-    `address` is the public name of the site, empty when not known; `open_http` makes a session for asking.
+    `passphrase` reads the one of a PFX, `address` is the public name of the site, empty when not known;
+    `open_http` makes a session for asking.
     """
 
     files: Files
     clock: Clock
-    place: CertificatePlace
+    named: IdentitySource
+    passphrase: Passphrases
     address: str
     lab: bool
     open_http: Callable[[], HttpSession]
@@ -73,10 +60,10 @@ class CertificateReader:
 
     def certificate(self) -> CertificateFacts:
         """The certificate, judged."""
-        place, identity = self._where(), self._identity()
-        if place is None or identity is None:
+        source, identity = self._source(), self._identity()
+        if source is None or identity is None:
             return CertificateFacts()
-        name = " and ".join(place.certificates)
+        name = source.pfx or " and ".join(source.certificates)
         if isinstance(identity, CertificateError):
             return CertificateFacts(place=name, problem=identity.message, hint=identity.hint)
         now = self.clock.now()
@@ -120,29 +107,20 @@ class CertificateReader:
 
     @cached_property
     def _read_once(self) -> Identity | CertificateError | None:
-        place = self._where()
-        if place is None:
-            return None
+        source = self._source()
         try:
-            if place.pfx:
-                return load_identity_pfx(given_content(self.files, place.pfx), place.passphrase())
-            chain = {path: given_content(self.files, path) for path in place.chain}
-            return load_identity_files(chain, given_content(self.files, place.key) if place.key else b"")
+            return None if source is None else source.read(self.files, self.passphrase)
         except UsageError as error:
             # A file that cannot be read.
             return CertificateError(error.code, error.message, error.hint)
         except CertificateError as error:
             return error
 
-    def _where(self) -> CertificatePlace | None:
-        """The place that was given, else the first usual one that is filled, by path of this machine."""
-        if self.place.certificates:
-            return self.place
+    def _source(self) -> IdentitySource | None:
+        """What was named, else the first usual place that is filled, by path of this machine."""
+        if self.named.paths[0]:
+            return self.named
         usual = (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)
         chain, key, pfx = (str(self.files.locate(path)) for path in usual)
-        pem = CertificatePlace((chain,), key)
-        for place in (pem, CertificatePlace(pfx=pfx, passphrase=self.place.passphrase)):
-            files = (*place.certificates, place.key)
-            if all(self.files.read_given(path) is not None for path in files if path):
-                return place
-        return None
+        sources = (IdentitySource(chain=chain, key=key), IdentitySource(pfx=pfx))
+        return next((source for source in sources if source.is_whole(self.files)), None)

@@ -1,7 +1,6 @@
 """The endpoints of the cloud: resolved, then every address tried at once."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -117,11 +116,33 @@ class CloudReader:
         tried = [item for item in self.endpoints if item.host]
         named = self._resolve(tried)
         plans = [self._destinations(item, found) for item, found in zip(tried, named, strict=True)]
+        endpoints = []
         with DaemonPool(max(1, sum(map(len, plans)))) as pool:
             running = [[(one, pool.submit(self._try, one, end)) for one in plan] for plan in plans]
-            done = [[(one, self._outcome(one, result, end)) for one, result in row] for row in running]
+            for endpoint, found, row in zip(tried, named, running, strict=True):
+                attempts, with_certificate = [], None
+                for destination, result in row:
+                    try:
+                        attempt = result_within(result, end + _TO_TELL / 2 - self.clock.monotonic())
+                    except LateError:
+                        attempt = _attempt(destination, error=_LATE)
+                    if destination.client_certificate:
+                        with_certificate = attempt
+                    else:
+                        attempts.append(attempt)
+                known = EndpointFacts(
+                    purpose=endpoint.purpose,
+                    host=endpoint.host,
+                    addresses=found if isinstance(found, tuple) else (),
+                    unresolved=found if isinstance(found, str) else "",
+                    attempts=tuple(attempts),
+                    expect=endpoint.expect,
+                    expect_certificate=endpoint.expect_certificate,
+                    with_certificate=with_certificate,
+                )
+                endpoints.append(known)
         return NetworkFacts(
-            endpoints=tuple(map(_endpoint_facts, tried, named, done)),
+            endpoints=tuple(endpoints),
             patterns={item.pattern: item.purpose for item in self.endpoints if item.pattern},
             private=self.cloud == CUSTOM,
             missing_archive=next((item.archive for item in self.endpoints if item.archive), ""),
@@ -165,29 +186,6 @@ class CloudReader:
             mtu=found.mtu,
             seconds=round(self.clock.monotonic() - began, 3),
         )
-
-    def _outcome(
-        self, destination: Destination, result: "Future[EndpointAttempt]", end: float
-    ) -> EndpointAttempt:
-        try:
-            return result_within(result, end + _TO_TELL / 2 - self.clock.monotonic())
-        except LateError:
-            return _attempt(destination, error=_LATE)
-
-
-def _endpoint_facts(
-    endpoint: Endpoint, found: Resolved, tried: Sequence[tuple[Destination, EndpointAttempt]]
-) -> EndpointFacts:
-    return EndpointFacts(
-        purpose=endpoint.purpose,
-        host=endpoint.host,
-        addresses=found if isinstance(found, tuple) else (),
-        unresolved=found if isinstance(found, str) else "",
-        attempts=tuple(attempt for destination, attempt in tried if not destination.client_certificate),
-        expect=endpoint.expect,
-        expect_certificate=endpoint.expect_certificate,
-        with_certificate=next((attempt for one, attempt in tried if one.client_certificate), None),
-    )
 
 
 def _attempt(destination: Destination, **found: Any) -> EndpointAttempt:

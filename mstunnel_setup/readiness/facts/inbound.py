@@ -134,7 +134,13 @@ class _Seen:
 
     def _count(self, found: dict[str, None], source: str) -> None:
         address = _plain(source)
-        if address in self.known or not _is_own(address):
+        own = False
+        # The kernel reaches an address of this host from that very address.
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as there:
+            there.connect((address, 9))
+            own = _plain(str(there.getsockname()[0])) == address
+        if address in self.known or not own:
             found[address] = None
 
 
@@ -142,17 +148,6 @@ def answer(message: bytes) -> bytes | None:
     """The answer to a probe; None for anything else."""
     match = _PROBE.fullmatch(message)
     return b"mst-readiness reply " + match[1] + b"\n" if match else None
-
-
-def _is_own(address: str) -> bool:
-    """Whether an address is this host's: the kernel then reaches it from that very address."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as there:
-            there.connect((address, 9))
-            return _plain(str(there.getsockname()[0])) == address
-    except OSError:
-        return False
 
 
 def _plain(address: str) -> str:

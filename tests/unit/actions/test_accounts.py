@@ -20,6 +20,7 @@ from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.accounts import Account
 from mstunnel_setup.transaction.action import Action, Undo, UndoRecord
+from tests.refusals import refused
 from tests.unit.actions.host import Host
 from tests.unit.clocks import FakeClock
 
@@ -186,17 +187,14 @@ def test_linger_of_an_account_that_is_gone_is_forgotten(host: AccountHost) -> No
 def test_a_service_manager_that_does_not_start_is_an_error(host: AccountHost) -> None:
     host.add(NAME)
     host.starts_managers = False
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "linger-failed"):
         EnableLinger(name=NAME).apply(host, {})
-    assert caught.value.code == "linger-failed"
 
 
 def test_the_refusal_of_a_program_is_reported(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AccountHost, "_useradd", lambda _self, _words: (1, ""))
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "account-refused", "useradd --create-home"):
         CreateAccount(name=NAME).apply(host, {})
-    assert caught.value.code == "account-refused"
-    assert "useradd --create-home" in caught.value.message
 
 
 DIRECTORY = GiveDirectory(path="/etc/mstunnel", account=NAME)
@@ -245,6 +243,5 @@ def test_a_directory_with_files_of_others_goes_to_root(given: AccountHost) -> No
 
 
 def test_a_directory_needs_its_account(host: AccountHost) -> None:
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "account-missing"):
         DIRECTORY.apply(host, {})
-    assert caught.value.code == "account-missing"

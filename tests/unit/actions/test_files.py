@@ -27,21 +27,17 @@ def source(tmp_path: Path) -> Path:
     return source
 
 
-def satisfied(root: Path, source: str, mode: int = 0o755) -> bool:
-    action = CopyFile(path="/program", source=source, digest=OF_SOMETHING_ELSE, mode=mode)
-    return action.satisfied(Ports(Files(root)), {})
-
-
-def test_a_file_that_is_its_own_source_is_not_read_again(source: Path) -> None:
-    assert satisfied(source.parent, str(source))
-
-
-def test_its_mode_counts_all_the_same(source: Path) -> None:
-    assert not satisfied(source.parent, str(source), 0o700)
-
-
-def test_the_same_path_of_another_root_is_another_file(source: Path) -> None:
-    assert not satisfied(source.parent, "/program")
+@pytest.mark.parametrize(
+    ("root", "mode", "expected"),
+    [(True, 0o755, True), (True, 0o700, False), (False, 0o755, False)],
+    ids=["itself", "another mode", "of another root"],
+)
+def test_a_file_that_is_its_own_source_is_not_read_again(
+    source: Path, *, root: bool, mode: int, expected: bool
+) -> None:
+    given = str(source) if root else "/program"
+    action = CopyFile(path="/program", source=given, digest=OF_SOMETHING_ELSE, mode=mode)
+    assert action.satisfied(Ports(Files(source.parent)), {}) is expected
 
 
 PLACE = "/etc/mstunnel/ocserv.conf"

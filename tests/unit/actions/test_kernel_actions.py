@@ -1,17 +1,21 @@
-"""Modules and kernel parameters: set, and back to what they were."""
+"""Modules, kernel parameters and the SELinux type of a port: set, and back to what they were."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.kernel import LoadModule, SetSysctl
+from mstunnel_setup.actions.kernel import LabelPort, LoadModule, SetSysctl
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.transaction.action import Undo
+from mstunnel_setup.io.process import Completed
+from mstunnel_setup.transaction.action import Action, Undo
+from tests.refusals import refused
 from tests.unit.actions.host import Host, apply, undo
 
 FORWARD = "net.ipv4.ip_forward"
 TUN = LoadModule(name="tun")
 ON = SetSysctl(name=FORWARD, value="1")
+LABEL = LabelPort(port=8888)
 
 
 @pytest.fixture
@@ -21,78 +25,123 @@ def host(tmp_path: Path) -> Host:
     return made
 
 
-def value(host: Host) -> str:
-    return (host.files.read("/proc/sys/net/ipv4/ip_forward") or b"").decode().strip()
+def state(host: Host) -> tuple[set[str], str, dict[int, str]]:
+    """The loaded modules, the value of the parameter, the local rules for ports."""
+    value = (host.files.read("/proc/sys/net/ipv4/ip_forward") or b"").decode().strip()
+    return {*host.modules}, value, {**host.ports}
 
 
-def test_a_module_is_loaded_and_unloaded_again(host: Host) -> None:
-    assert not TUN.satisfied(host, {})
-    before = apply(host, TUN)
+def load(host: Host, *names: str) -> None:
+    host.modules = {*names}
+    host._show()
 
-    assert undo(host, TUN, before).outcome is Undo.REMOVED
-    assert host.modules == set()
+
+@pytest.mark.parametrize(
+    ("action", "applied", "outcome"),
+    [
+        (TUN, ({"tun"}, "0", {}), Undo.REMOVED),
+        (ON, (set(), "1", {}), Undo.RESTORED),
+        (LABEL, (set(), "0", {8888: "http_port_t"}), Undo.REMOVED),
+        # Of another type in the policy.
+        (LabelPort(port=3128), (set(), "0", {3128: "http_port_t"}), Undo.REMOVED),
+    ],
+    ids=lambda value: value.key if isinstance(value, Action) else "",
+)
+def test_what_was_set_is_taken_back(host: Host, action: Action, applied: object, outcome: Undo) -> None:
+    before = state(host)
+    assert not action.satisfied(host, {})
+    captured = apply(host, action)
+    assert state(host) == applied
+
+    assert undo(host, action, captured).outcome is outcome
+    assert state(host) == before
+
+
+def test_modprobe_loads_and_unloads_a_module(host: Host) -> None:
+    undo(host, TUN, apply(host, TUN))
     assert host.asked == ["modprobe -- tun", "modprobe -r -- tun"]
 
 
-def test_a_module_that_was_loaded_before_stays(host: Host) -> None:
-    host.modules.add("tun")
-    host._show()
+CHANGED = f"{FORWARD} was changed outside mstunnel-setup"
 
+
+@pytest.mark.parametrize(
+    ("action", "meanwhile", "outcome", "reason", "left"),
+    [
+        (TUN, load, Undo.ABSENT, "", (set(), "0", {})),
+        (
+            *(TUN, lambda host: host.in_use.add("tun"), Undo.KEPT, "the kernel module tun is in use"),
+            ({"tun"}, "0", {}),
+        ),
+        (ON, lambda host: host.set_sysctl(FORWARD, "0"), Undo.ABSENT, "", (set(), "0", {})),
+        (ON, lambda host: host.set_sysctl(FORWARD, "2"), Undo.KEPT, CHANGED, (set(), "2", {})),
+        (
+            *(LABEL, lambda host: host.ports.update({8888: "other_port_t"}), Undo.ABSENT, ""),
+            (set(), "0", {8888: "other_port_t"}),
+        ),
+    ],
+    ids=["reboot, module", "module in use", "reboot, parameter", "parameter changed", "rule changed"],
+)
+def test_what_changed_since_stays(
+    host: Host, *, action: Action, meanwhile: Callable[[Host], None], outcome: Undo, reason: str, left: object
+) -> None:
+    captured = apply(host, action)
+    meanwhile(host)
+    undone = undo(host, action, captured)
+    assert (undone.outcome, undone.reason, state(host)) == (outcome, reason, left)
+
+
+def test_a_module_that_was_loaded_before_stays(host: Host) -> None:
+    load(host, "tun")
     assert TUN.satisfied(host, {})
     assert undo(host, TUN, TUN.capture(host)).outcome is Undo.ABSENT
     assert host.modules == {"tun"}
 
 
-def test_a_module_in_use_by_now_is_kept_and_named(host: Host) -> None:
-    before = apply(host, TUN)
-    host.in_use.add("tun")
-
-    undone = undo(host, TUN, before)
-
-    assert (undone.outcome, undone.reason) == (Undo.KEPT, "the kernel module tun is in use")
+def test_an_earlier_local_rule_comes_back(host: Host) -> None:
+    host.ports[8888] = "mine_port_t"
+    assert undo(host, LABEL, apply(host, LABEL)).outcome is Undo.RESTORED
+    assert host.ports == {8888: "mine_port_t"}
 
 
-def test_a_module_that_a_reboot_took_away_needs_no_undo(host: Host) -> None:
-    before = apply(host, TUN)
-    host.modules.clear()
-    host._show()
-
-    assert undo(host, TUN, before).outcome is Undo.ABSENT
-
-
-def test_a_module_that_does_not_exist_is_an_error_with_a_way_out(host: Host) -> None:
-    with pytest.raises(StepError) as caught:
-        LoadModule(name="missing").apply(host, {})
-    assert caught.value.code == "module-unavailable"
-    assert "modules package" in caught.value.hint
-
-
-def test_a_parameter_is_set_and_gets_its_old_value_back(host: Host) -> None:
-    assert not ON.satisfied(host, {})
-    before = apply(host, ON)
-    assert value(host) == "1"
-
-    assert undo(host, ON, before).outcome is Undo.RESTORED
-    assert value(host) == "0"
-
-
-def test_a_parameter_that_others_changed_since_is_kept(host: Host) -> None:
-    before = apply(host, ON)
-    host.set_sysctl(FORWARD, "2")
-
-    assert undo(host, ON, before).outcome is Undo.KEPT
-    assert value(host) == "2"
-
-
-def test_a_parameter_that_a_reboot_reset_needs_no_undo(host: Host) -> None:
-    before = apply(host, ON)
-    host.set_sysctl(FORWARD, "0")
-
-    assert undo(host, ON, before).outcome is Undo.ABSENT
-
-
-def test_a_parameter_that_the_kernel_does_not_let_us_set_is_an_error(host: Host) -> None:
+@pytest.mark.parametrize(
+    ("action", "code", "hint"),
+    [
+        (LoadModule(name="missing"), "module-unavailable", "modules package"),
+        (ON, "sysctl-refused", "set it on the host"),
+    ],
+)
+def test_what_the_kernel_refuses_is_an_error_with_a_way_out(
+    host: Host, action: Action, code: str, hint: str
+) -> None:
     host.locked.add(FORWARD)
-    with pytest.raises(StepError) as caught:
-        ON.apply(host, {})
-    assert caught.value.code == "sysctl-refused"
+    with refused(StepError, code) as caught:
+        action.apply(host, {})
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("answer", [(1, ""), (0, "garbage")], ids=["missing", "no table"])
+def test_without_a_table_of_rules_it_says_what_to_install(
+    host: Host, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, str]
+) -> None:
+    monkeypatch.setattr(Host, "_semanage", lambda _self, _words: answer)
+    with refused(StepError, "selinux-unreadable") as caught:
+        LABEL.capture(host)
+    assert "policycoreutils" in caught.value.hint
+
+
+def test_a_rule_that_is_refused_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Host, "run", lambda _self, _arguments, **_options: Completed(1, "", ""))
+    with refused(StepError, "selinux-refused"):
+        LABEL.apply(host, {})
+
+
+def test_a_rule_that_cannot_be_removed_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    captured = apply(host, LABEL)
+    real = Host._semanage
+    monkeypatch.setattr(
+        Host, "_semanage", lambda self, words: (1, "") if "-d" in words else real(self, words)
+    )
+    with refused(StepError, "selinux-refused") as caught:
+        undo(host, LABEL, captured)
+    assert "semanage port -d -p tcp 8888" in caught.value.hint

@@ -1,60 +1,106 @@
-"""A file that a unit reads: the unit follows it, and follows back."""
+"""Files that a unit or a program reads: they are taken up when they are written, and when they are undone."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.units import ConfigureUnit
+from mstunnel_setup.actions.units import ConfigureUnit, WriteAuditRules
+from mstunnel_setup.install.steps.program import RULES
 from mstunnel_setup.transaction.action import Undo, UndoRecord
 from tests.unit.actions.host import Host, apply, undo
 
 PATH = "/etc/systemd/system/docker.service.d/http-proxy.conf"
 DROP_IN = ConfigureUnit(unit="docker.service", path=PATH, text="[Service]\n")
-RELOADED = ["daemon-reload", "restart docker.service"]
+AUDIT = WriteAuditRules(path=RULES, text="-w /etc/mstunnel -p wa -k mst\n")
+TAKEN_UP = {PATH: ["daemon-reload", "restart docker.service"], RULES: ["augenrules --load"]}
+"""What is done for each of the files."""
+
+
+class Audited(Host):
+    """A host with auditd; `code` is that of augenrules(8)."""
+
+    code = 0
+    has_auditd = True
+
+    def find(self, program: str) -> str | None:
+        return "/usr/sbin/augenrules" if self.has_auditd and program == "augenrules" else None
+
+    def _augenrules(self, words: list[str]) -> tuple[int, str]:
+        return self.code, ""
+
+    def done(self) -> list[str]:
+        """What systemd and programs were asked for."""
+        return [*self.systemd.told, *self.asked]
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
-    made = Host(tmp_path)
-    made.files.make_directories(PATH.rpartition("/")[0])
+def host(tmp_path: Path) -> Audited:
+    made = Audited(tmp_path)
+    for path in (PATH, RULES):
+        made.files.make_directories(path.rpartition("/")[0])
     made.systemd.running_units.add("docker.service")
     return made
 
 
-def test_a_unit_that_runs_is_started_again_and_once_more_when_it_is_undone(host: Host) -> None:
+BOTH = pytest.mark.parametrize("action", [DROP_IN, AUDIT], ids=["unit", "audit rules"])
+
+
+@BOTH
+def test_a_file_is_taken_up_and_once_more_when_it_is_undone(
+    host: Audited, action: ConfigureUnit | WriteAuditRules
+) -> None:
+    before = apply(host, action)
+    assert host.files.read(action.path) == action.text.encode()
+    assert host.done() == TAKEN_UP[action.path]
+
+    assert undo(host, action, before).outcome is Undo.REMOVED
+    assert host.files.read(action.path) is None
+    assert host.done() == TAKEN_UP[action.path] * 2
+
+
+@BOTH
+def test_an_undo_that_was_interrupted_after_the_file_was_removed_is_completed(
+    host: Audited, action: ConfigureUnit | WriteAuditRules
+) -> None:
+    before = apply(host, action)
+    host.files.remove(action.path)
+    assert undo(host, action, before).outcome is Undo.ABSENT
+    assert host.done() == TAKEN_UP[action.path] * 2
+
+
+@BOTH
+def test_a_file_that_others_changed_since_stays_and_nothing_is_restarted(
+    host: Audited, action: ConfigureUnit | WriteAuditRules
+) -> None:
+    before = apply(host, action)
+    record = UndoRecord(before, (action,))
+    assert action.changed(host, record) == ""
+    host.files.write(action.path, b"theirs\n")
+    assert action.path in action.changed(host, record)
+    assert undo(host, action, before).outcome is Undo.KEPT
+    assert host.done() == TAKEN_UP[action.path]
+
+
+def test_the_earlier_file_comes_back(host: Audited) -> None:
     host.files.write(PATH, b"theirs\n")
-    before = apply(host, DROP_IN)
-    assert host.systemd.told == RELOADED
-
-    assert undo(host, DROP_IN, before).outcome is Undo.RESTORED
+    assert undo(host, DROP_IN, apply(host, DROP_IN)).outcome is Undo.RESTORED
     assert host.files.read(PATH) == b"theirs\n"
-    assert host.systemd.told == RELOADED * 2
 
 
-def test_a_unit_that_does_not_run_is_not_started(host: Host) -> None:
+def test_a_unit_that_does_not_run_is_not_started(host: Audited) -> None:
     host.systemd.running_units.clear()
     apply(host, DROP_IN)
     assert host.systemd.told == ["daemon-reload"]
 
 
-def test_without_systemd_the_file_alone_is_written(host: Host) -> None:
+def test_without_systemd_the_file_alone_is_written(host: Audited) -> None:
     host.systemd.runs = False
-    before = apply(host, DROP_IN)
-    assert undo(host, DROP_IN, before).outcome is Undo.REMOVED
+    assert undo(host, DROP_IN, apply(host, DROP_IN)).outcome is Undo.REMOVED
     assert host.systemd.told == []
 
 
-def test_the_unit_follows_an_undo_that_was_interrupted_after_the_file_was_removed(host: Host) -> None:
-    before = apply(host, DROP_IN)
-    host.files.remove(PATH)
-    host.systemd.told.clear()
-
-    assert undo(host, DROP_IN, before).outcome is Undo.ABSENT
-    assert host.systemd.told == RELOADED
-
-
-def test_an_edit_by_others_is_found_before_it_is_overwritten(host: Host) -> None:
+def test_an_edit_by_others_is_found_before_it_is_overwritten(host: Audited) -> None:
     host.files.write(PATH, b"before us\n")
     before, newer = apply(host, DROP_IN), replace(DROP_IN, text="[Service]\nEnvironment=A=1\n")
     record = UndoRecord(before, (DROP_IN, newer))
@@ -67,10 +113,14 @@ def test_an_edit_by_others_is_found_before_it_is_overwritten(host: Host) -> None
     assert newer.changed(host, record) == ""
 
 
-def test_a_file_that_others_changed_since_stays_and_nothing_is_restarted(host: Host) -> None:
-    before = apply(host, DROP_IN)
-    host.files.write(PATH, b"theirs\n")
-    host.systemd.told.clear()
+def test_audit_rules_that_are_refused_now_count_at_the_next_boot(host: Audited) -> None:
+    host.code = 1
+    apply(host, AUDIT)
+    assert host.files.read(RULES) == AUDIT.text.encode()
 
-    assert undo(host, DROP_IN, before).outcome is Undo.KEPT
-    assert host.systemd.told == []
+
+def test_audit_rules_are_removed_where_auditd_was_uninstalled_meanwhile(host: Audited) -> None:
+    before = apply(host, AUDIT)
+    host.has_auditd = False
+    assert undo(host, AUDIT, before).outcome is Undo.REMOVED
+    assert host.asked == TAKEN_UP[RULES]

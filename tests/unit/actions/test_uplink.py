@@ -10,6 +10,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.install.steps import account as step
 from mstunnel_setup.transaction.action import Undo
 from tests.unit.actions.host import Host, apply, undo
+from tests.unit.install.scenes import Scene
 
 ACTION = InstallUplink(unit=uplink.SOCKET_UNIT, text="[Socket]\n")
 LINK = f"{paths.UNITS}/sockets.target.wants/{uplink.SOCKET_UNIT}"
@@ -69,3 +70,15 @@ def test_one_port_has_an_uplink(host: Host, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(paths, "ROOTLESS", True)
     assert uplink.gateway_address(host.files, 443) == uplink.GATEWAY_END
     assert uplink.gateway_address(host.files, 8443) == "127.0.0.1"
+
+
+def test_without_it_the_administrator_reads_why_and_nothing_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "obstacle", lambda _files, _processes: "firewalld filters forwarded packets")
+    scene = Scene(tmp_path)
+    assert step.UPLINK.decide(step.UPLINK.gather(scene.context())) == ()
+    (said,) = scene.prompter.said
+    assert said.startswith(
+        "No uplink for the gateway: firewalld filters forwarded packets. Its packets pass "
+    )

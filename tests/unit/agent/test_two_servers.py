@@ -19,6 +19,7 @@ from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.tenant.graph_admin import SITES
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer, TunnelSite
 from tests.unit.agent.fakes import FakeWatch, with_host
 from tests.unit.agent.test_against_lab import Installed, install, installed  # noqa: F401 (a fixture)
@@ -99,7 +100,7 @@ def open_window(ports: Installed, begin: timedelta, end: timedelta) -> None:
         upgrade_window_start_time=(now + begin).time(),
         upgrade_window_end_time=(now + end).time(),
     )
-    ports.graph.update_site(ports.site_id, changes.to_wire())
+    ports.graph.update(SITES, ports.site_id, changes.to_wire())
 
 
 def test_the_servers_of_a_site_take_turns_inside_its_window(
@@ -145,7 +146,7 @@ def test_a_tenant_that_offers_only_what_graph_offers(tmp_path: Path) -> None:
         ports = install(Files(root), tmp_path / "lab", facts)
         servers = both_servers(ports, tmp_path / "second")
 
-        ports.graph.update_site(ports.site_id, TunnelSite(upgrade_automatically=False).to_wire())
+        ports.graph.update(SITES, ports.site_id, TunnelSite(upgrade_automatically=False).to_wire())
         ports.graph.request_upgrade(ports.site_id)
         assert [server.goes_round() for server in servers] == ["approval-missing"] * 2
         for server in servers:
@@ -154,7 +155,7 @@ def test_a_tenant_that_offers_only_what_graph_offers(tmp_path: Path) -> None:
             assert found.unseen == ("approval", "releases", "state")
             assert "run `mst-cli upgrade apply`" in found.reason
 
-        ports.graph.update_site(ports.site_id, TunnelSite(upgrade_automatically=True).to_wire())
+        ports.graph.update(SITES, ports.site_id, TunnelSite(upgrade_automatically=True).to_wire())
         codes = [server.goes_round() for server in servers]
         assert codes.count("slot") >= 1
         assert set(codes) <= {"slot", "asked"}

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mstunnel_setup.answers.describe import lines, new_file, schema, show
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, parse
-from mstunnel_setup.answers.merge import Answers, Origin, answered, merge, require
+from mstunnel_setup.answers.merge import Answers, answered, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.errors import UsageError
@@ -87,18 +88,18 @@ def test_the_passphrase_file_is_a_secret_reference() -> None:
 
 
 @pytest.mark.parametrize(
-    "environment", [{"intune_env": "MCP"}, {"mst_rootless_mode": "maybe"}, {"MSTUNNEL_ACCEPT_EULA": "2"}]
+    ("variable", "value", "reason"),
+    [
+        ("intune_env", "MCP", "not available in the cloud of 21Vianet"),
+        ("mst_rootless_mode", "maybe", "it is on or off"),
+        ("MSTUNNEL_ACCEPT_EULA", "2", "it is on or off"),
+    ],
 )
-def test_a_variable_that_means_nothing_is_refused(environment: Mapping[str, str]) -> None:
-    with pytest.raises(UsageError, match=next(iter(environment))) as caught:
-        merge({}, environment)
-    assert caught.value.code == "environment-invalid"
-    assert f"“{next(iter(environment.values()))}”" in caught.value.message
-
-
-def test_the_cloud_of_21vianet_is_refused_with_the_reason() -> None:
-    with pytest.raises(UsageError, match="not available in the cloud of 21Vianet"):
-        merge({}, {"intune_env": "MCP"})
+def test_a_variable_that_means_nothing_is_refused(variable: str, value: str, reason: str) -> None:
+    with refused(UsageError, "environment-invalid") as caught:
+        merge({}, {variable: value})
+    assert f"{variable} cannot be “{value}”" in caught.value.message
+    assert reason in caught.value.message
 
 
 def test_problems_name_the_origin_and_come_all_at_once() -> None:
@@ -111,28 +112,51 @@ def test_problems_name_the_origin_and_come_all_at_once() -> None:
     ]
 
 
-def test_a_pfx_of_a_stronger_source_replaces_chain_and_key() -> None:
-    file = _file("certificate: {chain: /c.pem, key: /k.pem}\n")
-    answers = merge({"certificate.pfx": "/s.pfx"}, {}, file)
-    assert (answers.certificate.pfx, answers.certificate.chain, answers.certificate.key) == (
-        "/s.pfx",
-        (),
-        None,
-    )
-    assert answers.origins["certificate.chain"] == Origin("default")
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+APPLICATION = "11111111-2222-3333-4444-555555555555"
+CHAIN = "certificate: {chain: /c.pem, key: /k.pem}\n"
+PFX = "certificate: {pfx: /s.pfx, passphrase: 'file:/p'}\n"
+DEVICES = {"authentication": "certificate", "devices.ca_file": "/ca.pem", "devices.crl_file": "/ca.crl"}
+BOTH = {"authentication": "oidc", "authentication_also": "certificate", "devices.ca_file": "/ca.pem"}
+PAIR = {"certificate.chain": "/c.pem", "certificate.key": "/k.pem"}
+PASSPHRASE = {"certificate.passphrase": "file:/p"}
+CA_PEM = {"tenant.ca_pem": PEM}
+SECRET = f'identity: {{client_id: {APPLICATION}, client_secret: "file:/secret"}}\n'
 
 
-def test_a_passphrase_alone_is_for_the_pfx_at_its_usual_place() -> None:
-    file = _file("certificate: {chain: /c.pem, key: /k.pem}\n")
-    answers = merge({"certificate.passphrase": "file:/p"}, {}, file)
-    assert (answers.certificate.chain, answers.certificate.key) == ((), None)
-    assert answers.certificate.passphrase == SecretReference("file", "/p")
-
-
-def test_chain_and_key_of_a_stronger_source_replace_a_pfx() -> None:
-    file = _file("certificate: {pfx: /s.pfx, passphrase: 'file:/p'}\n")
-    answers = merge({"certificate.chain": "/c.pem", "certificate.key": "/k.pem"}, {}, file)
-    assert (answers.certificate.pfx, answers.certificate.passphrase) == (None, None)
+@pytest.mark.parametrize(
+    ("sources", "left"),
+    [
+        # Chain and key, or a PFX; a passphrase alone is for the PFX at its usual place.
+        ({"options": {"certificate.pfx": "/s.pfx"}, "file": CHAIN}, {"certificate.pfx": "/s.pfx"}),
+        ({"options": PASSPHRASE, "file": CHAIN}, PASSPHRASE),
+        ({"options": PAIR, "file": PFX}, {**PAIR, "certificate.chain": ["/c.pem"]}),
+        # Another way to authenticate.
+        (
+            {"environment": {"MSTUNNEL_AUTHENTICATION": "oidc"}, "earlier": DEVICES},
+            {"authentication": "oidc"},
+        ),
+        (
+            {"environment": {"MSTUNNEL_AUTHENTICATION_ALSO": "none"}, "earlier": BOTH},
+            {"authentication": "oidc", "authentication_also": "none"},
+        ),
+        (
+            {"environment": {"MSTUNNEL_AUTHENTICATION": "certificate"}, "earlier": BOTH},
+            {"authentication": "certificate", "devices.ca_file": "/ca.pem"},
+        ),
+        # Another identity keeps its application.
+        (
+            {"environment": {"MSTUNNEL_IDENTITY_PFX": "/agent.pfx"}, "file": SECRET},
+            {"identity.client_id": APPLICATION, "identity.pfx": "/agent.pfx"},
+        ),
+        # Roots in the file itself, or beside it.
+        ({"options": {"tenant.ca_file": "/a.pem"}, "earlier": CA_PEM}, {"tenant.ca_file": "/a.pem"}),
+        ({"options": CA_PEM, "earlier": {"tenant.ca_file": "/a.pem"}}, CA_PEM),
+    ],
+)
+def test_a_stronger_source_drops_what_belonged_to_the_weaker_one(sources: Any, left: object) -> None:
+    given = {"options": {}, "environment": {}, **sources, "file": _file(sources.get("file", ""))}
+    assert merge(**given).record() == left
 
 
 def test_another_cloud_or_method_drops_what_belonged_to_the_old_one() -> None:
@@ -142,21 +166,6 @@ def test_another_cloud_or_method_drops_what_belonged_to_the_old_one() -> None:
     assert answers.sign_in.client_secret is None
 
 
-def test_another_way_to_authenticate_drops_what_belonged_to_the_old_one() -> None:
-    earlier = {"authentication": "certificate", "devices.ca_file": "/ca.pem", "devices.crl_file": "/ca.crl"}
-    answers = merge({}, {"MSTUNNEL_AUTHENTICATION": "oidc"}, None, earlier)
-    assert (answers.certificates_of_devices, answers.devices.given()) == (False, {})
-    answers = merge({}, {"MSTUNNEL_AUTHENTICATION_ALSO": "none"}, None, {**earlier, "authentication": "oidc"})
-    assert (answers.certificates_of_devices, answers.devices.given()) == (False, {})
-
-
-def test_certificates_instead_of_certificates_as_well_keep_their_authority() -> None:
-    earlier = {"authentication": "oidc", "authentication_also": "certificate", "devices.ca_file": "/ca.pem"}
-    answers = merge({}, {"MSTUNNEL_AUTHENTICATION": "certificate"}, None, earlier)
-    assert (answers.authentication_also, answers.devices.ca_file) == ("none", "/ca.pem")
-
-
-APPLICATION = "11111111-2222-3333-4444-555555555555"
 IDENTITIES: Mapping[str, Mapping[str, str]] = {
     "secret": {"client_id": APPLICATION, "client_secret": "file:/secret"},
     "PFX": {"client_id": APPLICATION, "pfx": "/agent.pfx", "passphrase": "file:/passphrase"},
@@ -175,22 +184,24 @@ def test_another_identity_drops_what_belonged_to_the_old_one(weaker: str, strong
     assert answers.identity.model_dump(mode="json", exclude_defaults=True) == new
 
 
-def test_a_variable_replaces_the_secret_of_an_identity_and_keeps_its_application() -> None:
-    file = _file(f'identity: {{client_id: {APPLICATION}, client_secret: "file:/secret"}}\n')
-    answers = merge({}, {"MSTUNNEL_IDENTITY_PFX": "/agent.pfx"}, file)
-    identity = answers.identity
-    assert (identity.client_id, identity.pfx, identity.client_secret) == (APPLICATION, "/agent.pfx", None)
+TWO_IDENTITIES = {
+    f"identity.{key}": value for key, value in {**IDENTITIES["secret"], **IDENTITIES["PFX"]}.items()
+}
 
 
-def test_two_identities_from_one_source_stay_an_error() -> None:
-    both = {**IDENTITIES["secret"], **IDENTITIES["PFX"]}
-    with pytest.raises(UsageError, match="use either a certificate or `client_secret`"):
-        merge({}, {}, None, {f"identity.{key}": value for key, value in both.items()})
-
-
-def test_both_forms_from_one_source_stay_an_error() -> None:
-    with pytest.raises(UsageError, match="use either `--cert` and `--key`, or `--pfx`"):
-        merge({"certificate.pfx": "/s", "certificate.chain": "/c", "certificate.key": "/k"}, {})
+@pytest.mark.parametrize(
+    ("options", "earlier", "message"),
+    [
+        ({}, TWO_IDENTITIES, "use either a certificate or `client_secret`"),
+        ({**PAIR, "certificate.pfx": "/s"}, {}, "use either `--cert` and `--key`, or `--pfx`"),
+        ({**CA_PEM, "tenant.ca_file": "/a.pem"}, {}, "use either"),
+    ],
+)
+def test_both_forms_from_one_source_stay_an_error(
+    options: dict[str, str], earlier: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        merge(options, {}, None, earlier)
 
 
 def test_recorded_answers_come_back_the_same() -> None:
@@ -353,18 +364,6 @@ def test_a_mistake_is_reported_in_terms_of_the_option_or_variable(
     assert "`--help`" in caught.value.hint
 
 
-PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-
-
-def test_roots_stand_in_the_file_itself_or_beside_it() -> None:
-    """The stronger source counts; both at once in one source contradict each other."""
-    assert merge({"tenant.ca_file": "/a.pem"}, {}, None, {"tenant.ca_pem": PEM}).tenant.ca_pem is None
-    assert merge({"tenant.ca_pem": PEM}, {}, None, {"tenant.ca_file": "/a.pem"}).tenant.ca_file is None
-    with pytest.raises(UsageError) as caught:
-        merge({"tenant.ca_pem": PEM, "tenant.ca_file": "/a.pem"}, {})
-    assert "use either" in caught.value.message
-
-
 @pytest.mark.parametrize(
     "text",
     ["", "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n", f"{PEM}more\n", f"key\n{PEM}"],
@@ -413,3 +412,35 @@ def test_a_whole_number_has_digits_only(text: str) -> None:
         with pytest.raises(UsageError, match=r"`token\.maximum_lifetime` must be a whole number"):
             _file(f"token: {{maximum_lifetime: {text}}}\n")
     assert merge({}, {"MSTUNNEL_TOKEN_MAXIMUM_LIFETIME": "600"}).token.maximum_lifetime == 600
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("192.0.2.10", ("192.0.2.10",)),
+        (["192.0.2.10/32", "192.0.2.64/28"], ("192.0.2.10", "192.0.2.64/28")),
+        (["2001:DB8:0::10", "2001:db8:7::/48"], ("2001:db8::10", "2001:db8:7::/48")),
+        ([], ()),
+    ],
+)
+def test_balancers_are_addresses_and_networks(given: object, taken: tuple[str, ...]) -> None:
+    assert merge({}, {}, earlier={"proxy_protocol_from": given}).proxy_protocol_from == taken
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("lb.example.com", "must be an address or a network"),
+        ("192.0.2.10/24", "must be an address or a network"),
+        ("192.0.2.10\nlisten-proxy-proto = false", "must be an address or a network"),
+        ("fe80::1%eth0", "must be an address or a network"),
+        ("0.0.0.0/0", "must not be wider than /16"),
+        ("10.0.0.0/8", "must not be wider than /16"),
+        ("::/0", "must not be wider than /48"),
+        ([f"192.0.2.{last}" for last in range(65)], "must have at most 64 entries"),
+    ],
+)
+def test_what_names_no_balancer_is_refused_with_the_reason(given: object, reason: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        merge({}, {}, earlier={"proxy_protocol_from": given})
+    assert reason in str(caught.value)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from string import Formatter
 
-from mstunnel_setup.base.errors import UsageError, declare, declare_warning
+from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import DOCUMENTATION
@@ -70,7 +70,7 @@ def test_an_error_is_made_from_its_declaration() -> None:
 
 
 def test_a_warning_is_made_from_its_declaration() -> None:
-    late = declare_warning("late", "{name} is late", "Wait for {name}.")
+    late = declare(Problem, "late", "{name} is late", "Wait for {name}.")
     assert late(name="it") == Problem("late", "it is late", "Wait for it.")
     problem = UsageError("late", "it is late", "Wait for it.").problem
     assert problem == Problem("late", "it is late", "Wait for it.", Severity.ERROR)

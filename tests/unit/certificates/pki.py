@@ -126,7 +126,7 @@ def _huge_rsa_key() -> rsa.RSAPrivateKey:
 
 def _prime_of_group(name: str) -> int:
     group = openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", f"group:{name}")
-    return der.integer(der.sequence(der.first_element(next(pem_blocks(group)).der))[0])
+    return der.first_element(next(pem_blocks(group)).der).sequence()[0].integer()
 
 
 def key_bytes(

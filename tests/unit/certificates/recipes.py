@@ -24,7 +24,7 @@ from mstunnel_setup.certificates import der, load
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import prefer_trusted
 from mstunnel_setup.certificates.judge import judge
-from mstunnel_setup.certificates.pfx_outline import outline
+from mstunnel_setup.certificates.pfx import outline
 from tests.unit.certificates.pki import NOW, Pki, key_bytes, openssl, private_key
 
 Recipe = dict[str, Any]
@@ -211,10 +211,7 @@ def _encrypted_openssh_key(plain: bytes) -> bytes:
     return b"-----BEGIN OPENSSH PRIVATE KEY-----\n" + lines + b"-----END OPENSSH PRIVATE KEY-----\n"
 
 
-_PBES = {
-    "aes": pkcs12.PBES.PBESv2SHA256AndAES256CBC,
-    "3des": pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC,
-}
+_PBES = {"aes": pkcs12.PBES.PBESv2SHA256AndAES256CBC, "3des": pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC}
 _OPENSSL = {
     "rc2-40": ["-legacy"],
     "rc2-128": ["-legacy", "-keypbe", "PBE-SHA1-RC2-128", "-certpbe", "PBE-SHA1-RC2-128"],
@@ -266,7 +263,7 @@ def pfx_bytes(spec: Recipe, pki: Pki) -> bytes:
 
 def _joined(files: list[bytes]) -> bytes:
     """Several entries in one file, as Java keeps them; each of `files` is without MAC."""
-    safes = [node.raw for file in files for node in der.sequence(der.first_element(outline(file).content))]
+    safes = [node.raw for file in files for node in der.first_element(outline(file).content).sequence()]
     content = element(0xA0, element(der.OCTET_STRING, element(der.SEQUENCE, b"".join(safes))))
     data = bytes.fromhex("06092a864886f70d010701")
     return element(der.SEQUENCE, b"\x02\x01\x03" + element(der.SEQUENCE, data + content))
@@ -284,8 +281,8 @@ def number(value: int) -> bytes:
 
 def with_mac_rounds(pfx: bytes, rounds: int) -> bytes:
     """The file with a MAC that seems to have taken so many rounds."""
-    version, content, mac = der.sequence(der.first_element(pfx))
-    digest, salt, *_ = der.sequence(mac)
+    version, content, mac = der.first_element(pfx).sequence()
+    digest, salt, *_ = mac.sequence()
     changed = element(der.SEQUENCE, digest.raw + salt.raw + number(rounds))
     return element(der.SEQUENCE, version.raw + content.raw + changed)
 

@@ -109,10 +109,7 @@ def test_no_path_that_the_suite_accepts_is_revoked() -> None:
 
 def table() -> str:
     """The counts as they stand in the reference."""
-    rows = [
-        "| The suite says | Paths | Good | Revoked | Unknown |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+    rows = ["| The suite says | Paths | Good | Revoked | Unknown |", "| --- | --- | --- | --- | --- |"]
     for start, title in (("Valid", "valid"), ("Invalid", "invalid for revocation alone")):
         counts = Counter(verdicts(start).values())
         columns = (RevocationState.GOOD, RevocationState.REVOKED, _UNTOLD)

@@ -1,16 +1,14 @@
 """The examples in the help: every command has some, and each is a command line that the program takes."""
 
-import importlib
 import json
 from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.cli.framework import help as help_pages
-from mstunnel_setup.cli.framework.render import run_app
 from scripts.command_tree import PROGRAMS, called, program
 from tests.cases import every
+from tests.unit.cli.conftest import Ran
 
 COMMANDS = {command.path: command for name in PROGRAMS for command in program(name).walk()}
 WRITTEN = json.loads((Path(help_pages.__file__).parents[2] / "data/examples.json").read_text())
@@ -48,23 +46,14 @@ def test_a_wrong_example_is_found(line: str) -> None:
 
 
 @every("path", COMMANDS)
-def test_the_help_of_every_command_ends_with_its_examples(
-    path: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    name, *words = path.split()
-    assert run_app(importlib.import_module(MODULES[name]).app, name, [*words, "--help"]) == 0
-    shown = capsys.readouterr().out
-    section = shown.partition("\nExamples:\n")[2].partition("\n\n")[0].splitlines()
+def test_the_help_of_every_command_ends_with_its_examples(ran: Ran, path: str) -> None:
+    section = ran(f"{path} --help").out.partition("\nExamples:\n")[2].partition("\n\n")[0].splitlines()
     assert section == [f"  {line}" for line in WRITTEN[path]]
 
 
 @every("path", [path for path, each in COMMANDS.items() if each.commands and " " in path])
-def test_a_bare_word_with_commands_below_it_prints_its_help(
-    path: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    name, *words = path.split()
-    assert run_app(importlib.import_module(MODULES[name]).app, name, words) == 0
-    shown = capsys.readouterr()
+def test_a_bare_word_with_commands_below_it_prints_its_help(ran: Ran, path: str) -> None:
+    shown = ran(path)
     assert shown.out.startswith(f"Usage: {path} [OPTIONS] COMMAND")
     assert shown.err == ""
 

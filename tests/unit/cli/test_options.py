@@ -12,7 +12,6 @@ import typer
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.cli import mst_cli, readiness, setup
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
     CommonOptions,
@@ -24,6 +23,7 @@ from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import Group
 from tests.cases import every
+from tests.unit.cli.conftest import PROGRAMS, Ran
 
 
 def _run(arguments: list[str]) -> tuple[int, list[Any]]:
@@ -53,8 +53,8 @@ def _options(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 OPTIONS = dict(
     pair
-    for name, app in (("mstunnel-setup", setup.app), ("mst-readiness", readiness.app))
-    for pair in _options(typer.main.get_command(app), name)
+    for name in ("mstunnel-setup", "mst-readiness")
+    for pair in _options(typer.main.get_command(PROGRAMS[name]), name)
 )
 
 
@@ -77,14 +77,13 @@ def test_every_option_has_its_variable(name: str) -> None:
     ],
 )
 def test_a_variable_counts_as_its_option(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], setting: str, code: int, said: str
+    ran: Ran, monkeypatch: pytest.MonkeyPatch, setting: str, code: int, said: str
 ) -> None:
     ignored = [f"--ignore-check={item.id}" for item in checks.of(frozenset({Group.HOST}))]
     name, _, text = setting.partition("=")
     monkeypatch.setenv(name, text)
-
-    assert run_app(readiness.app, "mst-readiness", ["host", *ignored]) == code
-    assert said in " ".join("".join(capsys.readouterr()).split())
+    shown = ran("mst-readiness host", *ignored, code=code)
+    assert said in " ".join(f"{shown.out}{shown.err}".split())
 
 
 def test_defaults() -> None:
@@ -150,18 +149,11 @@ def test_install_options_become_settings_with_full_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    arguments = ["--accept-eula", "--rootless", "--engine", "podman", "--site", "Berlin", "--pfx", "s.pfx"]
-    arguments += [
-        "--passphrase-file",
-        "p",
-        "--ca-file",
-        "ca.pem",
-        "--offline",
-        "a.tar",
-        "--offline",
-        "/b.tar",
-    ]
-    settings = _run(arguments)[1][0][2].settings()
+    line = (
+        "--accept-eula --rootless --engine podman --site Berlin --pfx s.pfx --passphrase-file p "
+        "--ca-file ca.pem --offline a.tar --offline /b.tar"
+    )
+    settings = _run(line.split())[1][0][2].settings()
     assert settings == {
         "eula": "accept",
         "mode": "rootless",
@@ -195,11 +187,6 @@ def test_help_is_plain_and_80_columns_wide(capsys: pytest.CaptureFixture[str]) -
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def _help(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert run_app(mst_cli.app, "mst-cli", [*arguments, "--help"]) == 0
-    return " ".join(capsys.readouterr().out.split())
-
-
 def sections(shown: str) -> dict[str, list[str]]:
     """The options of each section of a help page, by their long names."""
     found: dict[str, list[str]] = {}
@@ -212,9 +199,8 @@ def sections(shown: str) -> dict[str, list[str]]:
     return found
 
 
-def test_the_options_of_an_installation_stand_in_sections(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_app(setup.app, "mstunnel-setup", ["--help"]) == 0
-    shown = capsys.readouterr().out
+def test_the_options_of_an_installation_stand_in_sections(ran: Ran) -> None:
+    shown = ran("mstunnel-setup --help").out
     found = sections(shown)
     assert list(found) == ["Common", "Certificate", "Sign-in", "Images", "Recovery"]
     assert found["Certificate"] == ["--cert", "--key", "--pfx", "--passphrase-file"]
@@ -225,27 +211,25 @@ def test_the_options_of_an_installation_stand_in_sections(capsys: pytest.Capture
     assert sum(line.startswith("  sudo mstunnel-setup") for line in shown.splitlines()) == 3
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"], ["answers", "--help"]], ids=str)
-def test_one_line_names_the_variables(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_app(setup.app, "mstunnel-setup", arguments) == 0
-    shown = capsys.readouterr().out
+@pytest.mark.parametrize("words", ["", "plan", "answers"])
+def test_one_line_names_the_variables(ran: Ran, words: str) -> None:
+    shown = ran(f"mstunnel-setup {words} --help").out
     assert shown.count("MSTUNNEL_") == 1
     assert shown.endswith("MSTUNNEL_ANSWERS=FILE is --answers FILE.\n")
     assert "env var" not in shown
 
 
-def test_options_without_a_variable_are_promised_none(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "MSTUNNEL_" not in _help(capsys, "uninstall")
+def test_options_without_a_variable_are_promised_none(ran: Ran) -> None:
+    assert "MSTUNNEL_" not in ran("mst-cli uninstall --help").out
 
 
-def test_an_option_of_one_command_stands_before_those_of_all(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_app(setup.app, "mstunnel-setup", ["plan", "--help"]) == 0
-    assert next(iter(sections(capsys.readouterr().out).items())) == ("Options", ["--exit-code"])
+def test_an_option_of_one_command_stands_before_those_of_all(ran: Ran) -> None:
+    found = sections(ran("mstunnel-setup plan --help").out)
+    assert next(iter(found.items())) == ("Options", ["--exit-code"])
 
 
-def test_a_bare_group_has_no_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_app(setup.app, "mstunnel-setup", ["answers", "--output", "json"]) == ExitCode.USAGE
-    (error,) = json.loads(capsys.readouterr().out)["errors"]
+def test_a_bare_group_has_no_json(ran: Ran) -> None:
+    error = ran("mstunnel-setup answers --output json", code=ExitCode.USAGE).error
     assert (error["code"], error["hint"]) == ("command-missing", "See `mstunnel-setup answers --help`.")
 
 
@@ -254,21 +238,21 @@ def test_short_options(letter: str, field: str) -> None:
     assert getattr(_run([letter, "plan"])[1][1][1], field) is True
 
 
-def test_no_summary_of_a_command_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    commands = _help(capsys).partition("Commands:")[2]
+def test_no_summary_of_a_command_is_cut(ran: Ran) -> None:
+    commands = " ".join(ran("mst-cli --help").out.split()).partition("Commands:")[2]
     assert "..." not in commands
     assert "for example after a proxy change in env.sh." in commands
 
 
-def test_the_delay_without_dashes_is_shown_as_it_is_typed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "import_cert [OPTIONS] [delay] [MINUTES]" in _help(capsys, "import_cert")
+def test_the_delay_without_dashes_is_shown_as_it_is_typed(ran: Ran) -> None:
+    assert "import_cert [OPTIONS] [delay] [MINUTES]" in ran("mst-cli import_cert --help").out
 
 
 @pytest.mark.parametrize("place", range(3))
 def test_options_stand_before_a_group_in_it_or_behind_its_command(
-    place: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ran: Ran, place: int, tmp_path: Path
 ) -> None:
     words = ["cert", "show"]
     words[place:place] = ["--output", "json", "--root", str(tmp_path)]
-    assert run_app(mst_cli.app, "mst-cli", words) == ExitCode.USAGE
-    assert json.loads(capsys.readouterr().out)["command"] == "mst-cli cert show"
+    shown = ran("mst-cli", *words, code=ExitCode.USAGE)
+    assert json.loads(shown.out)["command"] == "mst-cli cert show"

@@ -11,27 +11,20 @@ import jsonschema
 import pytest
 import typer
 
-from mst_admin import cli as admin
-from mstunnel_lab import cli as lab
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
-from mstunnel_setup.cli import mst_cli, readiness, setup
 from mstunnel_setup.cli.framework.help import Word
-from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import CheckSeverity
 from tests.cases import every
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.certificates.recipes import pfx_bytes
+from tests.unit.cli.conftest import PROGRAMS as PROGRAMS_OF_PEOPLE
+from tests.unit.cli.conftest import Ran
 from tests.unit.schemas import ENVELOPE, SCHEMAS, schema_of, validate
 
-PROGRAMS = {
-    "mstunnel-setup": setup.app,
-    "mst-cli": mst_cli.app,
-    "mst-admin": admin.app,
-    "mst-readiness": readiness.app,
-    "mstunnel-lab": lab.app,
-}
+# The monitor has no command with a result.
+PROGRAMS = {name: app for name, app in PROGRAMS_OF_PEOPLE.items() if name != "mstunnel_monitor"}
 
 
 def _names(program: str, command: Any) -> Iterator[tuple[str, bool]]:
@@ -73,7 +66,7 @@ Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command below its own root; its envelope, validated with the schema of the command."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
@@ -82,10 +75,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
         (root / name).mkdir(parents=True)
 
     def work(line: str, *more: str, code: int = 0) -> dict[str, Any]:
-        program, *words = line.split()
-        options = ["--unattended", "--output", "json", "--root", str(root)]
-        assert run_app(PROGRAMS[program], program, [*words, *options, *more]) == code
-        printed = capsys.readouterr().out
+        printed = ran(f"{line} --unattended --output json --root {root}", *more, code=code).out
         assert printed.count("\n") == 1
         envelope: dict[str, Any] = json.loads(printed)
         validate(envelope)
@@ -124,13 +114,12 @@ def test_on_a_bare_host(run: Run, command: str) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_version(run: Run, capsys: pytest.CaptureFixture[str], program: str) -> None:
+def test_the_version(run: Run, ran: Ran, program: str) -> None:
     """It comes in the envelope like all else, wherever `--output json` stands."""
     envelope = run(f"{program} --version")
     assert (envelope["command"], envelope["data"]) == (program, {"version": __version__})
     assert run(program, "--version") == envelope
-    assert run_app(PROGRAMS[program], program, ["--version"]) == 0
-    assert capsys.readouterr().out == f"{program} {__version__}\n"
+    assert ran(f"{program} --version").out == f"{program} {__version__}\n"
 
 
 @pytest.mark.parametrize(

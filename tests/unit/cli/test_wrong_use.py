@@ -11,13 +11,10 @@ from typing import Any
 import pytest
 import typer
 
-from mst_admin import cli as admin
-from mstunnel_lab import cli as lab
-from mstunnel_setup.cli import agent, monitor, mst_cli, readiness, setup, uplink
-from mstunnel_setup.cli.framework.render import run_app
+from mstunnel_setup.cli import agent, uplink
 from tests.unit.certificates.pki import Pki
+from tests.unit.cli.conftest import PROGRAMS, Ran
 
-PROGRAMS = {"mstunnel-setup": setup.app, "mst-readiness": readiness.app}
 FIVE = """\
 version: 1
 tenant: {cloud: foo}
@@ -26,39 +23,34 @@ engine: y
 pool: z
 site: {publc: 1}
 """
-
-
-def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert run_app(mst_cli.app, "mst-cli", arguments) == 2
-    return " ".join(capsys.readouterr().err.split())
+PLAN = "`mstunnel-setup plan` shows what would change"
+TOPICS = "status, users, user, id, sessions all, sessions valid, session, cookies all, cookies valid, ip bans"
+TOPICS = "status, users, user, id, sessions all, sessions valid, session, cookies all, cookies valid, ip bans"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("line", "words"),
     [
-        (("server", "disconnect", "id", "abc"), "'CONNECTION': it must be a whole number"),
-        (("import_cert", "--delay", "-5"), "'--delay': it must be 0 or more"),
-        (("import_cert", "delay", "-5"), "-5 is negative: it must be 0 or more"),
-        (("import_cert", "--delay", "soon"), "'--delay': it must be a whole number"),
+        ("mst-cli server disconnect id abc", "'CONNECTION': it must be a whole number"),
+        ("mst-cli import_cert --delay -5", "'--delay': it must be 0 or more"),
+        ("mst-cli import_cert delay -5", "-5 is negative: it must be 0 or more"),
+        ("mst-cli import_cert --delay soon", "'--delay': it must be a whole number"),
+        # An option that others have is answered with ours.
+        ("mst-cli status --json", "no such option: --json; JSON is `--output json` See"),
+        ("mstunnel-setup --dry-run", f"--dry-run; {PLAN} See"),
+        ("mst-cli install --dry-run", f"--dry-run; {PLAN} See"),
+        ("mst-cli upgrade apply --dry-run", "no such option: --dry-run See"),
+        ("mst-admin apply DIR --dry-run", "`mst-admin diff DIR` shows what would change See"),
+        ("mst-cli server show", TOPICS),
     ],
 )
-def test_a_value_of_the_wrong_kind(
-    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shown = error_of(capsys, *arguments)
+def test_wrong_use_is_answered_in_our_words(ran: Ran, line: str, words: str) -> None:
+    shown = ran(line, code=2).said
     assert words in shown
     assert "Input should" not in shown
 
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
-APPS = {
-    "mstunnel-setup": setup.app,
-    "mst-cli": mst_cli.app,
-    "mst-readiness": readiness.app,
-    "mst-admin": admin.app,
-    "mstunnel-lab": lab.app,
-    "mstunnel_monitor": monitor.app,
-}
 
 
 def parameters(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -69,41 +61,33 @@ def parameters(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple
         yield from parameters(inner, (*path, name))
 
 
-@pytest.mark.parametrize("program", APPS)
-def test_text_that_is_not_utf8_is_refused_whatever_it_is_for(
-    program: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_text_that_is_not_utf8_is_refused_whatever_it_is_for(ran: Ran, program: str) -> None:
     # It is refused before anything is parsed, so that some of the options stand for all.
-    for path, parameter in [*parameters(typer.main.get_command(APPS[program]))][::60]:
+    for path, parameter in [*parameters(typer.main.get_command(PROGRAMS[program]))][::60]:
         option = [parameter.opts[-1]] if parameter.opts[-1].startswith("-") else []
         arguments = [*path, *option, NOT_UTF8]
-        assert run_app(APPS[program], program, arguments) == 2
-        shown = " ".join(capsys.readouterr().err.split())
+        shown = ran(program, *arguments, code=2).said
         assert f"error[argument-not-utf8]: argument {len(arguments)} is not UTF-8 text: caf\\xe9" in shown
-    assert run_app(APPS[program], program, ["--output", "json", NOT_UTF8]) == 2
-    (error,) = json.loads(capsys.readouterr().out)["errors"]
-    assert error["code"] == "argument-not-utf8"
+    assert ran(program, "--output", "json", NOT_UTF8, code=2).error["code"] == "argument-not-utf8"
 
 
-def test_a_variable_that_is_not_utf8_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_variable_that_is_not_utf8_is_named(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MSTUNNEL_SITE", NOT_UTF8)
-    assert "the variable MSTUNNEL_SITE is not UTF-8 text" in error_of(capsys, "status")
+    assert "the variable MSTUNNEL_SITE is not UTF-8 text" in ran("mst-cli status", code=2).said
 
 
 @pytest.mark.parametrize(
-    ("program", "main", "word"),
-    [("mstunnel-agent", agent.main, "version"), ("mstunnel_uplink", uplink.main, "serve")],
+    ("arguments", "main"),
+    [(["mstunnel-agent", "version"], agent.main), (["mstunnel_uplink", "serve"], uplink.main)],
 )
 def test_the_programs_of_containers_refuse_it_too(
-    program: str,
+    arguments: list[str],
     main: Callable[[], int | None],
-    word: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("sys.argv", [program, word, NOT_UTF8])
+    monkeypatch.setattr("sys.argv", [*arguments, NOT_UTF8])
     code = None
     with contextlib.suppress(SystemExit):
         code = main()
@@ -111,16 +95,15 @@ def test_the_programs_of_containers_refuse_it_too(
     assert "is not UTF-8 text" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("program", APPS)
-def test_every_number_is_refused_in_our_words(program: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for path, parameter in parameters(typer.main.get_command(APPS[program])):
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_number_is_refused_in_our_words(ran: Ran, program: str) -> None:
+    for path, parameter in parameters(typer.main.get_command(PROGRAMS[program])):
         descriptor = getattr(parameter, "type_descriptor", None)
         kind = re.search("<class '(int|float)'>", str(descriptor))
         if kind is None or not parameter.opts[-1].startswith("-"):
             continue
         for wrong in ["soon", "9" * 5000] if kind[1] == "int" else ["soon"]:
-            assert run_app(APPS[program], program, [*path, f"{parameter.opts[-1]}={wrong}"]) == 2
-            shown = " ".join(capsys.readouterr().err.split())
+            shown = ran(program, *path, f"{parameter.opts[-1]}={wrong}", code=2).said
             assert f"'{parameter.opts[-1]}'" in shown
             assert "it must be" in shown
             assert "Input should" not in shown
@@ -135,30 +118,18 @@ def test_every_number_is_refused_in_our_words(program: str, capsys: pytest.Captu
     ],
 )
 def test_a_variable_of_the_wrong_kind_is_named_alone(
-    variable: str,
-    text: str,
-    words: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    ran: Ran, monkeypatch: pytest.MonkeyPatch, variable: str, text: str, words: str
 ) -> None:
     monkeypatch.setenv(variable, text)
-    assert (
-        error_of(capsys, "status") == f"error[usage-invalid]: invalid value for {words} See `mst-cli --help`."
-    )
+    shown = ran("mst-cli status", code=2).said
+    assert shown == f"error[usage-invalid]: invalid value for {words} See `mst-cli --help`."
 
 
 def test_an_option_of_the_wrong_kind_is_named_and_not_its_variable(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MSTUNNEL_OUTPUT", "json")
-    assert run_app(mst_cli.app, "mst-cli", ["--output", "xml", "status"]) == 2
-    assert "invalid value for '--output': 'xml'" in " ".join(capsys.readouterr().err.split())
-
-
-def test_a_query_without_a_topic_names_the_topics(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = error_of(capsys, "server", "show")
-    for topic in ("status", "users", "sessions all", "ip bans"):
-        assert topic in shown
+    assert "invalid value for '--output': 'xml'" in ran("mst-cli --output xml status", code=2).said
 
 
 @pytest.mark.parametrize(
@@ -170,12 +141,10 @@ def test_a_query_without_a_topic_names_the_topics(capsys: pytest.CaptureFixture[
     ],
 )
 def test_an_option_of_an_installation_or_of_checks_before_a_command_is_refused(
-    line: str, options: str, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ran: Ran, tmp_path: Path, line: str, options: str, command: str
 ) -> None:
-    program, *arguments = line.split()
-    common = ("--output", "json", "--root", str(tmp_path))
-    assert run_app(PROGRAMS[program], program, [*common, *arguments]) == 2
-    (error,) = json.loads(capsys.readouterr().out)["errors"]
+    program, _, words = line.partition(" ")
+    error = ran(f"{program} --output json --root {tmp_path} {words}", code=2).error
     assert (error["code"], error["message"], error["hint"]) == (
         "option-misplaced",
         f"{options}: given before the name of the command `{command}`",
@@ -184,65 +153,44 @@ def test_an_option_of_an_installation_or_of_checks_before_a_command_is_refused(
 
 
 def test_a_variable_of_such_an_option_is_for_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MSTUNNEL_SKIP", "network")
     monkeypatch.setenv("MSTUNNEL_SITE", "Berlin")
-    assert run_app(setup.app, "mstunnel-setup", ["--root", str(tmp_path), "answers", "show"]) == 0
-    assert "Berlin" in capsys.readouterr().out
+    assert "Berlin" in ran(f"mstunnel-setup --root {tmp_path} answers show").out
 
 
-def checked(path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> Any:
-    assert run_app(setup.app, "mstunnel-setup", ["answers", "check", "--answers", str(path), *more]) == 2
-    return capsys.readouterr()
+@pytest.fixture
+def answers(tmp_path: Path) -> Path:
+    return tmp_path / "answers.yaml"
 
 
-def test_each_mistake_in_an_answer_file_is_an_error_of_its_own(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "answers.yaml"
-    path.write_text(FIVE)
-    errors = json.loads(checked(path, capsys, "--output", "json").out)["errors"]
+def test_each_mistake_in_an_answer_file_is_an_error_of_its_own(ran: Ran, answers: Path) -> None:
+    answers.write_text(FIVE)
+    line = f"mstunnel-setup answers check --answers {answers}"
+    errors = json.loads(ran(f"{line} --output json", code=2).out)["errors"]
     assert [error["message"].partition(": ")[0] for error in errors] == [
-        f"{path}:{place}" for place in ("2:17", "3:7", "4:9", "5:1", "6:7")
+        f"{answers}:{place}" for place in ("2:17", "3:7", "4:9", "5:1", "6:7")
     ]
     assert {error["code"] for error in errors} == {"answers-invalid"}
     assert all(error["hint"] for error in errors)
-    assert checked(path, capsys).err.count("writes a commented answer file") == 1
+    assert ran(line, code=2).err.count("writes a commented answer file") == 1
 
 
 def test_what_the_gateway_does_not_do_is_refused_when_the_answers_are_checked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ran: Ran, answers: Path
 ) -> None:
-    path = tmp_path / "answers.yaml"
-    path.write_text("version: 1\nauthentication: pam\n")
-    assert "`authentication` must be `oidc`, `certificate` or `radius`" in checked(path, capsys).err
+    answers.write_text("version: 1\nauthentication: pam\n")
+    shown = ran(f"mstunnel-setup answers check --answers {answers}", code=2)
+    assert "`authentication` must be `oidc`, `certificate` or `radius`" in shown.err
 
 
 def test_files_about_devices_are_judged_with_the_answers_where_they_are_on_this_machine(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ran: Ran, answers: Path, tmp_path: Path
 ) -> None:
-    path, ca_file = tmp_path / "answers.yaml", tmp_path / "device-ca.pem"
-    path.write_text(f"version: 1\nauthentication: certificate\ndevices: {{ca_file: {ca_file}}}\n")
-    arguments = ["answers", "check", "--answers", str(path), "--output", "json"]
-    assert run_app(setup.app, "mstunnel-setup", arguments) == 0
+    ca_file = tmp_path / "device-ca.pem"
+    answers.write_text(f"version: 1\nauthentication: certificate\ndevices: {{ca_file: {ca_file}}}\n")
+    line = f"mstunnel-setup answers check --answers {answers} --output json"
+    ran(line)
     ca_file.write_bytes(Pki().pem("leaf"))
-    assert run_app(setup.app, "mstunnel-setup", arguments) == 4
-    assert "leaf is not a CA" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("program", "words", "advice"),
-    [
-        ("mst-cli", ("status", "--json"), "no such option: --json; JSON is `--output json` See"),
-        ("mstunnel-setup", ("--dry-run",), "--dry-run; `mstunnel-setup plan` shows what would change See"),
-        ("mst-cli", ("install", "--dry-run"), "--dry-run; `mstunnel-setup plan` shows what would change See"),
-        ("mst-cli", ("upgrade", "apply", "--dry-run"), "no such option: --dry-run See"),
-        ("mst-admin", ("apply", "DIR", "--dry-run"), "`mst-admin diff DIR` shows what would change See"),
-    ],
-)
-def test_an_option_that_others_have_is_answered_with_ours(
-    program: str, words: tuple[str, ...], advice: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run_app(APPS[program], program, words) == 2
-    assert advice in " ".join(capsys.readouterr().err.split())
+    assert "leaf is not a CA" in ran(line, code=4).out

@@ -18,6 +18,7 @@ from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Codec, Undo, UndoRecord
+from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.containers.memory import DIGEST, Ports, undo
 
@@ -189,6 +190,7 @@ def test_what_a_killed_run_left_is_replaced(ports: Ports, status: str) -> None:
 
 
 def test_a_container_that_is_not_there_fails(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports.processes.known.clear()
     monkeypatch.setattr(ports.memory, "start", ports.memory.containers.pop)
     with pytest.raises(EngineError, match="it is missing"):
         RunContainer(spec=_spec(), timeout=5).apply(ports, {})
@@ -210,6 +212,7 @@ def test_a_container_that_keeps_restarting_never_counts_as_up(
 def test_a_container_that_the_engine_restarts_over_and_over_is_given_up(
     ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ports.processes.known.clear()
     labels = {"org.mstunnel.managed": "1"}
     dying = ContainerState("restarting", "starting", labels, DIGEST, restarts=40)
     monkeypatch.setattr(ports.memory, "inspect", lambda _name: dying)
@@ -233,9 +236,8 @@ def test_what_systemd_refuses_is_an_engine_error(monkeypatch: pytest.MonkeyPatch
         raise ProcessError("program-failed", f"`{' '.join(arguments)}` ended with 1: no")
 
     monkeypatch.setattr(processes, "run", refuse)
-    with pytest.raises(EngineError, match="daemon-reload") as caught:
+    with refused(EngineError, "systemd-failed", match="daemon-reload"):
         Systemd(processes).daemon_reload()
-    assert caught.value.code == "systemd-failed"
 
 
 IMAGE = "registry.example/server@sha256:" + "ab" * 32
@@ -269,29 +271,21 @@ def test_a_failure_that_may_pass_is_tried_again_within_the_deadline() -> None:
     assert registry.deadlines == [100.0, 98.0, 93.0]
 
 
-def test_the_third_failure_is_reported() -> None:
-    registry = Registry(FakeClock(), *["connection refused"] * 9)
-    with pytest.raises(EngineError, match="connection refused"):
-        _pull(registry)
-    assert len(registry.deadlines) == 3
-
-
 @pytest.mark.parametrize(
-    "reason",
-    ["manifest unknown", "unauthorized: no", "denied", "no space left on device", "x509: unknown authority"],
+    ("reasons", "seconds", "deadlines"),
+    [
+        # The third failure is the last; one that is permanent is, too; no attempt begins after the deadline.
+        (["connection refused"] * 9, 1.0, [100.0, 98.0, 93.0]),
+        *(([reason], 1.0, [100.0]) for reason in ("manifest unknown", "unauthorized: no", "denied")),
+        *(([reason], 1.0, [100.0]) for reason in ("no space left on device", "x509: unknown authority")),
+        (["connection reset"] * 9, 6.0, [10.0, 3.0]),
+    ],
 )
-def test_a_permanent_failure_is_reported_at_once(reason: str) -> None:
-    registry = Registry(FakeClock(), reason)
-    with pytest.raises(EngineError):
-        _pull(registry)
-    assert len(registry.deadlines) == 1
-
-
-def test_no_attempt_begins_after_the_deadline() -> None:
-    registry = Registry(FakeClock(), *["connection reset"] * 9, seconds=6.0)
-    with pytest.raises(EngineError, match="connection reset"):
-        _pull(registry, 10.0)
-    assert registry.deadlines == [10.0, 3.0]
+def test_the_last_failure_is_reported(reasons: list[str], seconds: float, deadlines: list[float]) -> None:
+    registry = Registry(FakeClock(), *reasons, seconds=seconds)
+    with pytest.raises(EngineError, match=reasons[0]):
+        _pull(registry, deadlines[0])
+    assert registry.deadlines == deadlines
 
 
 def test_an_error_of_another_kind_is_not_tried_again() -> None:

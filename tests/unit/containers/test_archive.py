@@ -6,14 +6,16 @@ import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.archive import ArchivedImage, archived_images, for_docker, for_podman, loadable
+from mstunnel_setup.containers.archive import ArchivedImage, archived_images, loadable, packed
+from mstunnel_setup.containers.run_arguments import EngineName
+from tests.refusals import refused
 
 _DIGEST = "sha256:" + "ab" * 32
 _NAME = "localhost/server:sha256-abababababab"
@@ -44,9 +46,8 @@ def test_digest_and_name_are_read(tmp_path: Path, name: str, mode: str) -> None:
     [("manifest.json", b"[]"), ("index.json", b"{"), ("index.json", b"{}"), ("index.json", b"[]")],
 )
 def test_another_format_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
-    with pytest.raises(EngineError, match="not an image archive in OCI format") as caught:
+    with refused(EngineError, "image-archive-unusable", match="not an image archive in OCI format"):
         archived_images(_archive(tmp_path / "a", name, content))
-    assert caught.value.code == "image-archive-unusable"
 
 
 def test_a_missing_or_damaged_file_is_refused(tmp_path: Path) -> None:
@@ -96,15 +97,15 @@ def test_an_engine_gets_one_image_and_its_files(tmp_path: Path) -> None:
     both = str(tmp_path / "both")
     for digest in digests:
         one = tmp_path / "one"
-        one.write_bytes(b"".join(for_podman(both, loadable(both, digest), _NAME)))
+        one.write_bytes(b"".join(packed(both, loadable(both, digest), _NAME, "podman")))
         assert archived_images(str(one)) == (ArchivedImage(digest, _NAME),)
         with tarfile.open(one) as opened:
             found = {member.name: opened.extractfile(member) for member in opened}
         assert len(found) == len(["index.json", "oci-layout", "manifest", "config", "layer", "layer"])
 
 
-@pytest.mark.parametrize("engine", [for_docker, for_podman])
-def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: Callable[..., Iterator[bytes]]) -> None:
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: EngineName) -> None:
     names = {
         "io.containerd.image.name": "docker.io/library/other:1",
         "org.opencontainers.image.ref.name": "localhost/other:1",
@@ -114,7 +115,7 @@ def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: Callable[.
     index = _index({"digest": digest, "size": 7, "annotations": names})
     named = {_PART_PATH: b"", "manifest.json": b'[{"RepoTags": ["localhost/other:1"]}]'}
     archive = _layout(tmp_path / "a", manifest, index=index, named=named)
-    (tmp_path / "b").write_bytes(b"".join(engine(archive, loadable(archive, digest), _NAME)))
+    (tmp_path / "b").write_bytes(b"".join(packed(archive, loadable(archive, digest), _NAME, engine)))
     assert b"other" not in (tmp_path / "b").read_bytes()
     assert archived_images(str(tmp_path / "b")) == (ArchivedImage(digest, _NAME),)
 
@@ -131,16 +132,14 @@ def test_a_sparse_layer_is_not_unfolded_for_an_engine(tmp_path: Path) -> None:
     subprocess.run(["tar", "--sparse", "-cf", archive, "-C", str(unpacked), "."], check=True)
     assert Path(archive).stat().st_size < 1 << 20
     image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
-    with pytest.raises(EngineError, match="is missing") as caught:
-        sum(map(len, for_podman(archive, image, _NAME)))
-    assert caught.value.code == "image-archive-damaged"
+    with refused(EngineError, "image-archive-damaged", match="is missing"):
+        sum(map(len, packed(archive, image, _NAME, "podman")))
 
 
 def test_an_archive_without_the_image_is_refused(tmp_path: Path) -> None:
     archive = _layout(tmp_path / "a", b"another")
-    with pytest.raises(EngineError, match=f"contains sha256:.*, not {_DIGEST}") as caught:
+    with refused(EngineError, "image-digest-mismatch", match=f"contains sha256:.*, not {_DIGEST}"):
         loadable(archive, _DIGEST)
-    assert caught.value.code == "image-digest-mismatch"
 
 
 def _layout(path: Path, *images: bytes, index: bytes = b"", named: Mapping[str, bytes] = {}) -> str:
@@ -175,20 +174,17 @@ _HOSTILE_MANIFESTS = {
 
 @pytest.mark.parametrize("manifest", _HOSTILE_MANIFESTS.values(), ids=_HOSTILE_MANIFESTS)
 def test_a_hostile_manifest_is_refused(tmp_path: Path, manifest: bytes) -> None:
-    with pytest.raises(EngineError) as caught:
+    with refused(EngineError, "image-archive-damaged"):
         loadable(_layout(tmp_path / "a", manifest), f"sha256:{hashlib.sha256(manifest).hexdigest()}")
-    assert caught.value.code == "image-archive-damaged"
 
 
-@pytest.mark.parametrize("engine", [for_docker, for_podman])
-def test_an_archive_that_lacks_a_layer_is_refused(
-    tmp_path: Path, engine: Callable[..., Iterator[bytes]]
-) -> None:
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_an_archive_that_lacks_a_layer_is_refused(tmp_path: Path, engine: EngineName) -> None:
     manifest = json.dumps({"config": _PART, "layers": [{"digest": _DIGEST}]}).encode()
     archive = _layout(tmp_path / "a", manifest, named={_PART_PATH: b""})
     image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
     with pytest.raises(EngineError, match=f"blobs/sha256/{_DIGEST[7:]} is missing"):
-        b"".join(engine(archive, image, _NAME))
+        b"".join(packed(archive, image, _NAME, engine))
 
 
 @pytest.mark.parametrize(
@@ -198,18 +194,16 @@ def test_an_archive_with_another_configuration_or_none_is_refused(
     tmp_path: Path, named: Mapping[str, bytes], problem: str
 ) -> None:
     manifest = json.dumps({"config": _PART, "layers": []}).encode()
-    with pytest.raises(EngineError, match=problem) as caught:
+    with refused(EngineError, "image-archive-damaged", match=problem):
         loadable(
             _layout(tmp_path / "a", manifest, named=named), f"sha256:{hashlib.sha256(manifest).hexdigest()}"
         )
-    assert caught.value.code == "image-archive-damaged"
 
 
 @pytest.mark.parametrize("digest", ["sha256:../../x", "md5:aa", "", f"{_DIGEST}\n", 5])
 def test_an_index_with_a_digest_of_another_kind_is_refused(tmp_path: Path, digest: object) -> None:
-    with pytest.raises(EngineError) as caught:
+    with refused(EngineError, "image-archive-unusable"):
         loadable(_layout(tmp_path / "a", index=_index({"digest": digest})), _DIGEST)
-    assert caught.value.code == "image-archive-unusable"
 
 
 def test_a_manifest_that_links_to_itself_is_missing(tmp_path: Path) -> None:
@@ -229,7 +223,7 @@ def test_docker_gets_the_archive_with_a_manifest_of_its_own(tmp_path: Path) -> N
     manifest = json.dumps({"config": _PART, "layers": [_PART]}).encode()
     archive = _layout(tmp_path / "a", manifest, named={_PART_PATH: b""})
     image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
-    (tmp_path / "b").write_bytes(b"".join(for_docker(archive, image, _NAME)))
+    (tmp_path / "b").write_bytes(b"".join(packed(archive, image, _NAME, "docker")))
     with tarfile.open(tmp_path / "b") as opened:
         content = opened.extractfile("manifest.json")
         assert content is not None

@@ -15,6 +15,7 @@ from mstunnel_setup.containers.run_arguments import create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Port, Tmpfs, Volume
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
+from tests.refusals import refused
 from tests.unit.containers.systemd_words import ABSOLUTE, IMAGE, TEXT, specification, words
 
 
@@ -121,9 +122,8 @@ def test_with_and_without_systemd_the_container_gets_the_same_rights(files: File
 
 
 def test_what_the_generator_refuses_is_not_accepted(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="NoSuchKey") as caught:
+    with refused(EngineError, "quadlet-refused", match="NoSuchKey"):
         check(Files(tmp_path), Processes(), "x.container", f"[Container]\nImage={IMAGE}\nNoSuchKey=1\n")
-    assert caught.value.code == "quadlet-refused"
     assert not (tmp_path / "run/mstunnel-quadlet").exists()
 
 
@@ -139,9 +139,8 @@ def test_without_a_generator_podman_is_missing(tmp_path: Path) -> None:
         def find(self, program: str) -> str | None:
             return None
 
-    with pytest.raises(EngineError) as caught:
+    with refused(EngineError, "quadlet-missing"):
         check(Files(tmp_path), Nothing(), "x.container", "")
-    assert caught.value.code == "quadlet-missing"
 
 
 def test_the_hooks_and_the_name_servers_of_the_host_reach_the_container(files: Files) -> None:

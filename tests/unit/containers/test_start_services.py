@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.containers import StartService, StartServices
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerState, Health
 from mstunnel_setup.transaction.action import Action, Codec, Undo
+from tests.refusals import refused
 from tests.unit.containers.memory import UNIT, Ports, undo
 
 
@@ -74,9 +76,10 @@ def test_a_container_without_health_check_has_to_last(ports: Ports) -> None:
 @pytest.mark.parametrize("health", ["unhealthy", "starting"])
 def test_a_service_that_does_not_come_up_fails_with_its_log(ports: Ports, health: Health) -> None:
     ports.memory.healths = [health]
-    with pytest.raises(EngineError, match=rf"running and {health}.*\n  first\n  last \[1mwords") as caught:
+    with refused(
+        EngineError, "container-failed", match=rf"running and {health}.*\n  first\n  last \[1mwords"
+    ):
         _service().apply(ports, {})
-    assert caught.value.code == "container-failed"
     assert ports.clock.elapsed == pytest.approx(10, abs=1)
     log = "journalctl CONTAINER_NAME=gateway + SYSLOG_IDENTIFIER=gateway --lines=10 --output=cat --no-pager"
     assert log in ports.processes.calls
@@ -108,9 +111,8 @@ def test_a_service_that_ends_at_every_start_fails_long_before_its_time_is_over(p
 
 def test_a_service_that_cannot_even_start_fails_with_its_log(ports: Ports) -> None:
     ports.processes.refused = "start"
-    with pytest.raises(EngineError, match=r"it is missing.*\n  first") as caught:
+    with refused(EngineError, "container-failed", match=r"it is missing.*\n  first"):
         _service().apply(ports, {})
-    assert caught.value.code == "container-failed"
 
 
 def test_a_check_that_passes_is_enough_though_the_engine_counts_only_its_own(ports: Ports) -> None:
@@ -128,9 +130,8 @@ def test_an_unhealthy_service_is_not_satisfied(ports: Ports) -> None:
 
 def test_a_unit_does_not_replace_a_foreign_container(ports: Ports) -> None:
     ports.memory.containers["gateway"] = ContainerState("running", None, {})
-    with pytest.raises(EngineError) as caught:
+    with refused(EngineError, "container-foreign"):
         _service().apply(ports, {})
-    assert caught.value.code == "container-foreign"
     assert ports.processes.calls == []
 
 
@@ -139,10 +140,10 @@ def test_services_start_before_the_first_of_them_is_waited_for(
 ) -> None:
     waited: list[tuple[str, set[str]]] = []
 
-    def wait(service: StartService, _ports: Any) -> None:
-        waited.append((service.container, set(ports.memory.containers)))
+    def wait(_ports: Any, container: str, _timeout: float) -> None:
+        waited.append((container, set(ports.memory.containers)))
 
-    monkeypatch.setattr(StartService, "wait", wait)
+    monkeypatch.setattr(containers, "wait_until_up", wait)
     _services().apply(ports, {})
     assert waited == [("gateway", {"gateway", "agent"}), ("agent", {"gateway", "agent"})]
     assert _services().satisfied(ports, {})

@@ -17,7 +17,7 @@ from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
-from mstunnel_setup.operations.upgrade.feed_client import Archive, Remote, refresh
+from mstunnel_setup.operations.upgrade.feed import Archive, Remote, refresh
 from tests.unit.exchange.publisher import Publisher, release, served
 
 NOW = datetime.now(UTC)

@@ -16,7 +16,7 @@ from mstunnel_setup.exchange.upgrade_decision import (
 from mstunnel_setup.io.files import Files
 
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
-WAITS = standing(UpgradeDecision(begin=False, code="turn", reason="gw1 comes first"), NOW, None)
+WAITS = standing(UpgradeDecision("turn", "gw1 comes first"), NOW, None)
 
 
 @pytest.fixture
@@ -63,4 +63,4 @@ def test_a_link_is_not_followed(files: Files) -> None:
     ("code", "waits"), [("turn", True), ("window-closed", True), ("begin", False), ("up-to-date", False)]
 )
 def test_only_a_release_that_is_not_taken_yet_waits(code: str, *, waits: bool) -> None:
-    assert standing(UpgradeDecision(begin=code == "begin", code=code, reason="so"), NOW, None).waits == waits
+    assert standing(UpgradeDecision(code, "so"), NOW, None).waits == waits

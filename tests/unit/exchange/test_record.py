@@ -19,6 +19,7 @@ from mstunnel_setup.exchange.upgrade_history import (
     write_history,
 )
 from mstunnel_setup.io.files import Files
+from tests.refusals import refused
 
 
 def images(letter: str) -> ImagePair:
@@ -109,6 +110,5 @@ def test_a_damaged_or_newer_history_is_refused(tmp_path: Path, content: bytes) -
     files = Files(tmp_path)
     files.make_directories("/var/lib/mstunnel", 0o700)
     files.write(HISTORY, content)
-    with pytest.raises(StepError) as refused:
+    with refused(StepError, "upgrades-unreadable"):
         read_history(files)
-    assert refused.value.code == "upgrades-unreadable"

@@ -8,6 +8,7 @@ import pytest
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.exchange.releases import Digests, Release, parse, published
 from tests.cases import every
+from tests.refusals import refused
 
 
 def digest(letter: str) -> str:
@@ -88,8 +89,7 @@ def test_the_vendor_s_list_has_the_tie_that_its_page_shows() -> None:
     ],
 )
 def test_a_wrong_catalogue_is_refused_with_its_place(text: str, words: str) -> None:
-    with pytest.raises(UsageError) as refused:
+    with refused(UsageError, "releases-invalid") as caught:
         parse(text, "/etc/mstunnel-setup/releases.toml")
-    assert refused.value.code == "releases-invalid"
-    assert words in refused.value.message
-    assert refused.value.message.startswith("/etc/mstunnel-setup/releases.toml: ")
+    assert words in caught.value.message
+    assert caught.value.message.startswith("/etc/mstunnel-setup/releases.toml: ")

@@ -1,15 +1,25 @@
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mstunnel_setup.base.errors import TenantError, UsageError
+from mstunnel_setup.base.errors import StepError, TenantError, UsageError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.fields import NUMBERS, SWITCHES
-from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, debug_level, ocserv_conf
+from mstunnel_setup.gateway.ocserv_conf import (
+    DEAD_END_NETWORK,
+    debug_level,
+    ocserv_conf,
+    port_in_use,
+    served_port,
+    with_port,
+)
 from mstunnel_setup.gateway.options import Authentication
 from mstunnel_setup.gateway.rendering import admin_settings
+from mstunnel_setup.io.files import Files
+from tests.refusals import refused
 
 LONGEST_LINE = 2047
 """Bytes that ocserv reads as one line; the rest would be another line."""
@@ -175,15 +185,33 @@ def test_the_log_never_contains_what_users_do(value: str, level: int) -> None:
 
 @pytest.mark.parametrize("value", ["-1", "high", "1.5", "٣"])
 def test_a_debug_level_that_is_no_number(value: str) -> None:
-    with pytest.raises(UsageError, match="DEBUG_LEVEL") as caught:
+    with refused(UsageError, "debug-level-invalid", match="DEBUG_LEVEL"):
         debug_level(value)
-
-    assert caught.value.code == "debug-level-invalid"
 
 
 def test_another_method_is_refused_by_name() -> None:
-    with pytest.raises(UsageError, match="pam") as caught:
+    with refused(UsageError, "authentication-unsupported", match="pam") as caught:
         Authentication("pam")
 
-    assert caught.value.code == "authentication-unsupported"
     assert "oidc, certificate" in caught.value.hint
+
+
+PORTS = st.integers(1, 65535)
+
+
+def conf(port: int, *, tcp_only: bool) -> bytes:
+    wire = {"network": "10.0.0.0/8", "listenPort": port, "disableUdpConnections": tcp_only}
+    return ocserv_conf(ServerConfiguration.from_wire(wire)).encode()
+
+
+@given(before=PORTS, after=PORTS, tcp_only=st.booleans())
+def test_another_port_gives_the_file_that_would_have_been_made_for_it(
+    before: int, after: int, *, tcp_only: bool
+) -> None:
+    assert served_port(conf(before, tcp_only=tcp_only)) == before
+    assert with_port(conf(before, tcp_only=tcp_only), after) == conf(after, tcp_only=tcp_only)
+
+
+def test_a_host_without_the_file_is_reported(tmp_path: Path) -> None:
+    with refused(StepError, "settings-unreadable"):
+        port_in_use(Files(tmp_path))

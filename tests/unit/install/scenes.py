@@ -16,6 +16,7 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.text import sentence
 from mstunnel_setup.containers.choice import EngineChoice
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
@@ -48,6 +49,8 @@ BERLIN = TunnelSite(
     id="11111111-0000-0000-0000-000000000001", display_name="Berlin", public_address="vpn.example.org"
 )
 OSAKA = TunnelSite(id="11111111-0000-0000-0000-000000000002", display_name="Osaka")
+IMAGES: dict[str, Any] = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE}
+"""The answers that name both images, for `Scene.context`."""
 
 
 @dataclass
@@ -100,8 +103,8 @@ class FakePrompter:
     def page(self, text: str) -> None:
         self.paged.append(text)
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
+    def say(self, template: str, /, **values: object) -> None:
+        self.said.append(sentence(template, values))
 
     def device_code(self, url: str, code: str, expires_in_seconds: float, scan: str = "") -> None:
         self.said.append(f"{url} {code} {expires_in_seconds:.0f}")
@@ -283,6 +286,11 @@ class Scene:
     def remember(self, name: str, value: Any) -> None:
         """A finished `Remember` of an earlier run."""
         self.finished({"kind": "remember", "name": name, "value": value}, f"answer:{name}", {"value": value})
+
+    def join(self, site: TunnelSite) -> None:
+        """The site that an earlier run has joined."""
+        address = site.public_address or ""
+        self.remember("joined-site", {"id": site.id, "name": site.display_name, "public_address": address})
 
     def started(self) -> None:
         """A gateway that an earlier run has started."""

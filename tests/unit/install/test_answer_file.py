@@ -20,6 +20,7 @@ from mstunnel_setup.install.answer_file import save
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.operator import Operator
 from tests.places import HOME
+from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene
 from tests.unit.operators import operator_of
@@ -68,9 +69,8 @@ def test_a_file_that_is_there_is_left_alone(
     write: Callable[[Operator, Path], Result], installed: Scene, file: Path
 ) -> None:
     file.write_text("mine")
-    with pytest.raises(UsageError) as refused:
+    with refused(UsageError, "file-exists"):
         write(operator_of(installed.root), file)
-    assert refused.value.code == "file-exists"
     assert file.read_text() == "mine"
 
 
@@ -89,7 +89,7 @@ def installed(scene: Scene) -> Scene:
     """A host whose installation was given `TOLD`, and a site by a person."""
     scene.remember("answers", TOLD)
     scene.remember("accepted-eula", {"sha256": "0" * 64, "who": "root"})
-    scene.remember("joined-site", {"id": BERLIN.id, "name": "Berlin", "public_address": "vpn.example.org"})
+    scene.join(BERLIN)
     scene.remember("images.server", SERVER_IMAGE)
     scene.remember("images.agent", AGENT_IMAGE)
     return scene
@@ -155,7 +155,6 @@ def test_images_of_the_release_are_left_to_the_release(
 
 
 def test_without_an_installation_there_is_nothing_to_save(scene: Scene, private: Path) -> None:
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, "not-installed"):
         save(operator_of(scene.root), private / "next.yaml")
-    assert caught.value.code == "not-installed"
     assert not (private / "next.yaml").exists()

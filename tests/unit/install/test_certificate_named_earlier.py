@@ -1,5 +1,6 @@
 """Files that only an earlier run was given: when they count, and what is in use instead."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -133,25 +134,17 @@ def test_they_restore_the_usual_places_while_in_use_but_replace_nothing_later(se
         server.found()
 
 
-def test_the_step_returns_to_them_only_when_they_were_renewed(server: Server) -> None:
-    """The certificate in use lasts less long, but was issued later."""
+@pytest.mark.parametrize("run", [Server.run, Server.run_with_file], ids=["stored answers", "answer file"])
+def test_the_step_returns_to_them_only_when_they_were_renewed(
+    server: Server, run: Callable[[Server], None]
+) -> None:
+    """After `mst-cli import_cert`: the certificate in use lasts less long, but was issued later."""
     server.switch("short")
-    server.run()
+    run(server)
     assert server.in_use == "short"
     assert "was not issued after the one in use" in server.scene.prompter.said[-1]
     server.put("renewed", GIVEN)
-    server.run()
-    assert server.in_use == "renewed"
-
-
-def test_the_answer_file_replaces_one_imported_since_only_with_a_later_one(server: Server) -> None:
-    """An unattended run with the answer file of the installation, after `mst-cli import_cert`."""
-    server.switch("short")
-    server.run_with_file()
-    assert server.in_use == "short"
-    assert "was not issued after the one in use" in server.scene.prompter.said[-1]
-    server.put("renewed", GIVEN)
-    server.run_with_file()
+    run(server)
     assert server.in_use == "renewed"
 
 

@@ -72,6 +72,12 @@ class Desk:
         assert isinstance(child.match, re.Match)
         self.approve(child.match[1])
 
+    def answers(self, certificate: tuple[str, str] | None = None) -> dict[str, str]:
+        """What is asked before the sign-in but for `env.sh`, and the site, as variables."""
+        chain, key = certificate or self.certificate()
+        given = {"MSTUNNEL_ACCEPT_EULA": "1", "MSTUNNEL_SITE": "Berlin"}
+        return {**given, "MSTUNNEL_CERT": chain, "MSTUNNEL_KEY": key}
+
     def accepts(self, child: "pexpect.spawn[str]") -> None:
         """Go on to the certificate."""
         after(child, "-- more", "q")
@@ -96,6 +102,14 @@ def after(child: "pexpect.spawn[str]", shown: str, typed: str) -> None:
     child.sendline(typed)
 
 
+def registered(child: "pexpect.spawn[str]") -> str:
+    """Wait for the first question after the registration, and stop there; what was shown before it."""
+    child.expect_exact("Image of the VPN server")
+    shown = str(child.before)
+    interrupted(child)
+    return shown
+
+
 def interrupted(child: "pexpect.spawn[str]") -> None:
     """Press Ctrl-C; the run ends, and says how to continue."""
     child.sendcontrol("c")
@@ -107,25 +121,19 @@ def interrupted(child: "pexpect.spawn[str]") -> None:
 
 def test_every_question_comes_once_and_in_order(desk: Desk) -> None:
     with desk.runs() as child:
-        after(child, "-- more", "q")
-        after(child, "Do you accept these terms?", "yes")
-        after(child, "then press Enter", "")
+        desk.accepts(child)
         after(child, "path of an existing certificate", "/nowhere.pem")
         chain, key = desk.certificate()
         after(child, "path of an existing certificate", chain)
         after(child, "private key", key)
-        child.expect(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
-        desk.approve(str(child.match[1]))
+        desk.signs_in(child)
         child.expect_exact("Servers")
         after(child, "Number or name", "7")
         after(child, '"7" is not in the list. Type a number from 1 to 2, or a name.', "Berlin")
         child.expect_exact("Registration in the tenant")
-        child.expect_exact("Image of the VPN server")
-        interrupted(child)
+        registered(child)
     with desk.runs() as child:
-        child.expect_exact("Image of the VPN server")
-        screen = ESCAPES.sub("", str(child.before))
-        interrupted(child)
+        screen = ESCAPES.sub("", registered(child))
     assert "To sign in" not in screen, "a registered server signs in itself"
     assert "?" not in screen
     assert max(map(len, screen.splitlines())) <= 80
@@ -159,20 +167,16 @@ def test_a_wrong_choice_asks_again_and_costs_no_other_sign_in(desk: Desk) -> Non
         after(child, "Path of another certificate", right[0])
         after(child, "private key", right[1])
         child.expect_exact("Registration in the tenant")
-        child.expect_exact("Image of the VPN server")
-        interrupted(child)
+        registered(child)
     assert (desk.root / "etc/mstunnel/certs/site.crt").read_bytes() in Path(right[0]).read_bytes()
     with desk.runs() as child:
-        child.expect_exact("Image of the VPN server")
-        assert "To sign in" not in str(child.before)
-        interrupted(child)
+        assert "To sign in" not in registered(child)
 
 
 def test_the_right_certificate_replaces_a_wrong_one_of_the_run_before(desk: Desk) -> None:
     """It was stored by the first run, ends later, and has never served."""
     wrong, right = desk.certificate("vpn.elsewhere.example", "wrong"), desk.certificate(days=60)
-    answers = {"MSTUNNEL_ACCEPT_EULA": "1", "MSTUNNEL_SITE": "Berlin"}
-    with desk.runs(MSTUNNEL_CERT=wrong[0], MSTUNNEL_KEY=wrong[1], **answers) as child:
+    with desk.runs(**desk.answers(wrong)) as child:
         after(child, "then press Enter", "")
         desk.signs_in(child)
         child.expect_exact("Use another certificate")
@@ -181,11 +185,9 @@ def test_the_right_certificate_replaces_a_wrong_one_of_the_run_before(desk: Desk
         child.expect(pexpect.EOF)
         child.close()
         assert child.exitstatus == ExitCode.CERTIFICATE
-    with desk.runs(MSTUNNEL_CERT=right[0], MSTUNNEL_KEY=right[1], **answers) as child:
+    with desk.runs(**desk.answers(right)) as child:
         desk.signs_in(child)
-        child.expect_exact("Image of the VPN server")
-        assert "older" not in str(child.before)
-        interrupted(child)
+        assert "older" not in registered(child)
 
 
 def test_a_wrong_passphrase_asks_again(desk: Desk) -> None:
@@ -204,18 +206,11 @@ def test_a_wrong_passphrase_asks_again(desk: Desk) -> None:
 
 def test_an_application_left_by_an_earlier_installation_is_replaced(desk: Desk) -> None:
     """Its host was installed again from nothing."""
-    chain, key = desk.certificate()
-    answers = {
-        "MSTUNNEL_ACCEPT_EULA": "1",
-        "MSTUNNEL_CERT": chain,
-        "MSTUNNEL_KEY": key,
-        "MSTUNNEL_SITE": "Berlin",
-    }
+    answers = desk.answers()
     with desk.runs(**answers) as child:
         after(child, "then press Enter", "")
         desk.signs_in(child)
-        child.expect_exact("Image of the VPN server")
-        interrupted(child)
+        registered(child)
     for name in ("etc/mstunnel", "var/lib/mstunnel", "var/log/mstunnel"):
         shutil.rmtree(desk.root / name)
     with desk.runs(**answers) as child:
@@ -224,8 +219,7 @@ def test_an_application_left_by_an_earlier_installation_is_replaced(desk: Desk) 
         after(child, "Remove this record", "y")
         child.expect_exact("The tenant already has an application called mstunnel-gateway")
         after(child, "[y/N]", "y")
-        child.expect_exact("Image of the VPN server")
-        interrupted(child)
+        registered(child)
 
 
 def as_pfx(chain: bytes, key: bytes, passphrase: bytes) -> bytes:
@@ -259,21 +253,12 @@ def test_interrupted_at_the_terms_nothing_is_left(desk: Desk) -> None:
 
 
 def test_the_vendor_s_variable_shows_sign_in_and_registration_request_by_request(desk: Desk) -> None:
-    chain, key = desk.certificate()
-    answers = {
-        "MSTUNNEL_ACCEPT_EULA": "1",
-        "MSTUNNEL_CERT": chain,
-        "MSTUNNEL_KEY": key,
-        "MSTUNNEL_SITE": "Berlin",
-    }
-    with desk.runs(mst_verbose_log="true", **answers) as child:
+    with desk.runs(mst_verbose_log="true", **desk.answers()) as child:
         after(child, "then press Enter", "")
         child.expect(r"enter this code:\s+(?:\x1b\[1m)?\s*([A-Z0-9-]{6,12})")
         shown = str(child.before)
         desk.approve(str(child.match[1]))
-        child.expect_exact("Image of the VPN server")
-        shown = ESCAPES.sub("", shown + str(child.before))
-        interrupted(child)
+        shown = ESCAPES.sub("", shown + registered(child))
     for request in (
         r"POST \S+/oauth2/v2\.0/devicecode: \d+ ms, 200, request [0-9a-f-]{36}",
         r"GET \S+/beta/deviceManagement/microsoftTunnelSites: \d+ ms, 200, request [0-9a-f-]{36}",

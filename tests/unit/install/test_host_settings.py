@@ -16,8 +16,9 @@ from mstunnel_setup.install.steps import configure
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations.monitor.configuration import Configurations
+from tests.refusals import refused
 from tests.unit.clocks import FakeClock
-from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
+from tests.unit.install.scenes import IMAGES, OSAKA, Accepting, Scene, configuration
 from tests.unit.operations.monitor.hosts import DIRECTORIES
 
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -32,7 +33,7 @@ FIELDS = [name for name in GatewayOptions.model_fields if name != "version"]
 
 @pytest.fixture(autouse=True)
 def joined(scene: Scene) -> None:
-    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    scene.join(OSAKA)
     scene.graph.configuration = configuration(8443)
     scene.engine = Accepting()
     for directory in (paths.CONFIGURATION, *DIRECTORIES):
@@ -41,7 +42,7 @@ def joined(scene: Scene) -> None:
 
 def installed(scene: Scene, **answers: Any) -> bytes:
     """What `ocserv.conf` is after the step."""
-    given = {"images__server": SERVER_IMAGE, "images__agent": AGENT_IMAGE, **answers}
+    given = {**IMAGES, **answers}
     scene.run(configure.STEP, scene.context(**given))
     return scene.files.read(paths.OCSERV_CONF) or b""
 
@@ -146,10 +147,8 @@ def test_without_a_record_of_this_release_the_rendered_file_counts(
 
 
 def test_a_host_without_a_gateway_has_no_settings(tmp_path: Path) -> None:
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "settings-unreadable"):
         read_gateway_options(Files(tmp_path))
-
-    assert caught.value.code == "settings-unreadable"
 
 
 @pytest.mark.parametrize("authentication", Authentication)

@@ -20,6 +20,7 @@ from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
+from tests.refusals import refused
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
 
@@ -296,9 +297,8 @@ def test_docker_has_its_own_places(machine: Machine) -> None:
 def test_a_foreign_drop_in_with_precedence_is_an_error(machine: Machine) -> None:
     machine.host.systemd.running_units.add("podman.service")
     machine.host.systemd.environments["podman.service"] = "http_proxy=http://other:1"
-    with pytest.raises(StepError) as caught:
+    with refused(StepError, "proxy-overruled") as caught:
         install_proxy(machine, http_proxy=PROXY)
-    assert caught.value.code == "proxy-overruled"
     assert "systemctl cat podman.service" in caught.value.hint
 
 
@@ -331,6 +331,21 @@ def test_a_person_is_asked_about_selinux(machine: Machine, answer: str) -> None:
     found = proxy.STEP.gather(context)
     assert "3128" in machine.scene.prompter.asked[-1]
     assert found.unlabelled == ((3128,) if answer == "yes" else ())
+
+
+@pytest.mark.usefixtures("semanage")
+@pytest.mark.parametrize(("enforce", "ports"), [("1", (3128,)), ("1\n", (3128,)), ("0", ()), (None, ())])
+def test_a_port_is_labelled_only_where_selinux_is_enforcing(
+    machine: Machine, enforce: str | None, ports: tuple[int, ...]
+) -> None:
+    selinux(machine, "80")
+    if enforce is None:
+        machine.scene.files.remove("/sys/fs/selinux/enforce")
+    else:
+        machine.scene.write("/sys/fs/selinux/enforce", enforce)
+    context = machine.context(environment={"https_proxy": PROXY})
+    environment.STEP.gather(context)
+    assert proxy.STEP.gather(context).unlabelled == ports
 
 
 def test_the_bridge_moves_and_comes_back(machine: Machine) -> None:

@@ -22,7 +22,15 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import launch
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.step import Step
-from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration, container
+from tests.unit.install.scenes import (
+    AGENT_IMAGE,
+    IMAGES,
+    OSAKA,
+    SERVER_IMAGE,
+    Scene,
+    configuration,
+    container,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +40,7 @@ def ready(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (tmp_path / name).write_text(content)
         monkeypatch.setattr(launch, name, str(tmp_path / name))
     monkeypatch.setattr(launch, "_PIDS", str(tmp_path / "of cgroup v1"))
-    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    scene.join(OSAKA)
     with socket.create_server(("127.0.0.1", 0)) as free:
         scene.graph.configuration = configuration(free.getsockname()[1])
 
@@ -47,7 +55,7 @@ def taken(scene: Scene) -> Iterator[int]:
 
 
 def _context(scene: Scene) -> Context:
-    return scene.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE)
+    return scene.context(**IMAGES)
 
 
 def _refused(context: Context) -> CheckError:

@@ -1,23 +1,19 @@
 """The state of a container, as commands show it."""
 
+import pytest
+
 from mstunnel_setup.actions import containers
 from tests.unit.fakes import Forgetful
 from tests.unit.install.scenes import Scene, container
 
 
-def test_without_systemd_health_is_checked_on_demand(scene: Scene) -> None:
+@pytest.mark.parametrize(("systemd", "health"), [(False, "unhealthy"), (True, "healthy")])
+def test_without_systemd_health_is_checked_on_demand(scene: Scene, *, systemd: bool, health: str) -> None:
     scene.engine = Forgetful({"box": container()})
-    scene.systemd.runs = False
+    scene.systemd.runs = systemd
     state = containers.state_of(scene.context().host, "box")
     assert state is not None
-    assert state.health == "unhealthy"
-
-
-def test_with_systemd_the_engine_has_checked_it(scene: Scene) -> None:
-    scene.engine = Forgetful({"box": container()})
-    state = containers.state_of(scene.context().host, "box")
-    assert state is not None
-    assert state.health == "healthy"
+    assert state.health == health
 
 
 def test_what_is_not_decided_yet_is_decided_by_a_check(scene: Scene) -> None:

@@ -1,4 +1,7 @@
-"""Step `program`: the one file goes into /usr/sbin, a newer one over an older, and out again."""
+"""The steps that place our programs: `program`, `monitor`, `audit` and `logs`.
+
+The one file goes into /usr/sbin, a newer one over an older, and out again.
+"""
 
 import hashlib
 from dataclasses import replace
@@ -7,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
+from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.host import Scope
+from mstunnel_setup.actions.units import CATALOGUES, EnableInitScript
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.containers.release_images import ReleaseImages
@@ -15,6 +20,8 @@ from mstunnel_setup.install.installed import LINKS
 from mstunnel_setup.install.steps import program
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
+from tests.unit.actions.host import Host
+from tests.unit.install.machines import Machine
 from tests.unit.install.scenes import Scene, paths_of
 
 FILE = f"{paths.PROGRAMS}/mstunnel-setup"
@@ -202,3 +209,103 @@ def test_pages_of_a_newer_version_replace_the_older_ones(scene: Scene, support: 
     (support / "man8/mst-cli.8").write_text("newer")
     assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{MANUAL}"]
     assert scene.files.read(MANUAL) == b"newer"
+
+
+@pytest.mark.parametrize("init", ["openrc", None])
+def test_without_systemd_an_init_runs_the_monitor_or_the_administrator_has_it_run(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, init: str | None
+) -> None:
+    scene.systemd.runs = False
+    monkeypatch.setattr(Files, "live", True)
+    monkeypatch.setattr(program, "init_system", lambda _files, _processes: init)
+
+    actions = program.MONITORING.decide(program.MONITORING.gather(scene.context()))
+
+    if init is None:
+        assert actions == ()
+        (said,) = scene.prompter.said
+        assert "have the init of this host run `mstunnel_monitor`, and start it again" in said
+        return
+    script, enabled = actions
+    assert isinstance(script, WriteFile)
+    assert script.path == "/etc/init.d/mstunnel_monitor"
+    assert "supervise-daemon" in script.text
+    assert enabled == EnableInitScript(init="openrc", name="mstunnel_monitor", now=True)
+    assert scene.prompter.said == []
+
+
+class LoggingHost(Host):
+    """A host with auditd and a catalogue of the journal; the audit rules are locked when `enabled` is 2."""
+
+    enabled = 1
+
+    def find(self, program: str) -> str | None:
+        return f"/usr/sbin/{program}"
+
+    def _auditctl(self, words: list[str]) -> tuple[int, str]:
+        return 0, f"enabled {self.enabled}\nfailure 1\n"
+
+    def _augenrules(self, words: list[str]) -> tuple[int, str]:
+        return 0, ""
+
+    def _journalctl(self, words: list[str]) -> tuple[int, str]:
+        return 0, ""
+
+
+@pytest.fixture
+def logging(machine: Machine) -> Machine:
+    machine.host = LoggingHost(machine.scene.root)
+    machine.scene.processes, machine.scene.systemd = machine.host, machine.host.systemd
+    machine.host.systemd.running_units.add("auditd.service")
+    for directory in (program.RULES.rpartition("/")[0], CATALOGUES, "/etc/logrotate.d"):
+        machine.scene.files.make_directories(directory)
+    return machine
+
+
+def test_auditd_watches_the_files_of_the_gateway_until_the_uninstall(logging: Machine) -> None:
+    assert logging.run(program.AUDIT) == [f"write the audit rules {program.RULES} and load them"]
+    assert "\n-w /etc/mstunnel -p wa -k mst\n" in logging.text(program.RULES)
+    assert logging.run(program.AUDIT) == []
+    logging.uninstall()
+    assert logging.text(program.RULES) == ""
+    assert logging.host.asked.count("augenrules --load") == 2
+
+
+@pytest.mark.parametrize("why", ["auditd does not run", "no systemd", "rules of others"])
+def test_there_are_no_audit_rules_of_ours(logging: Machine, why: str) -> None:
+    if why == "auditd does not run":
+        logging.host.systemd.running_units.clear()
+    elif why == "no systemd":
+        logging.host.systemd.runs = False
+    else:
+        logging.scene.write(program.RULES, "-w /etc/mstunnel -p wa -k vendor\n")
+    assert logging.run(program.AUDIT) == []
+
+
+def test_locked_audit_rules_are_said_to_count_from_the_next_boot(logging: Machine) -> None:
+    logging.host.enabled = 2
+    logging.run(program.AUDIT)
+    assert any("count from the next boot" in text for text in logging.scene.prompter.said)
+
+
+def test_the_journal_explains_our_messages_until_the_uninstall(logging: Machine) -> None:
+    assert len(logging.run(program.LOGS)) == 2
+    assert "Subject: restart: " in logging.text(program.CATALOGUE)
+    assert '"/var/log/mstunnel/setup.log" {' in logging.text(program.ROTATION)
+    assert logging.run(program.LOGS) == []
+    assert logging.host.asked == ["journalctl --update-catalog"]
+    logging.uninstall()
+    assert (logging.text(program.CATALOGUE), logging.text(program.ROTATION)) == ("", "")
+    assert logging.host.asked == ["journalctl --update-catalog"] * 2
+
+
+def test_without_a_catalogue_and_logrotate_nothing_is_done(machine: Machine) -> None:
+    assert machine.run(program.LOGS) == []
+
+
+def test_a_log_that_a_package_has_rotated_is_not_named_twice(logging: Machine) -> None:
+    """With two entries for one file logrotate ends with an error."""
+    logging.scene.files.write(program.OF_PACKAGE, b"/var/log/mstunnel/*.log {}\n")
+    logging.run(program.LOGS)
+    assert logging.text(program.ROTATION) == ""
+    assert logging.text(program.CATALOGUE) != ""

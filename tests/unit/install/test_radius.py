@@ -12,6 +12,7 @@ from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.steps import configure
 from mstunnel_setup.operations.diagnose import known_secrets
+from tests.refusals import refused
 from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Accepting, Scene, configuration
 
 SECRET = "Radius#,Key;with=signs$"
@@ -20,7 +21,7 @@ SECRET = "Radius#,Key;with=signs$"
 @pytest.fixture(autouse=True)
 def prepared(scene: Scene) -> None:
     scene.engine = Accepting()
-    scene.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    scene.join(OSAKA)
     scene.graph.configuration = configuration()
     scene.files.make_directory(paths.CONFIGURATION)
     scene.files.make_directory(paths.PRIVATE)
@@ -82,9 +83,8 @@ def test_a_secret_that_the_gateway_would_read_as_another_is_refused_before_the_f
     scene: Scene, secret: str
 ) -> None:
     scene.files.remove_tree(paths.STATE)
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, "radius-secret-invalid") as caught:
         refuse_unready(context(scene, secret=secret), ["configure"])
-    assert caught.value.code == "radius-secret-invalid"
     assert secret not in caught.value.message
     assert not scene.journal.records
 

@@ -23,7 +23,8 @@ from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import launch
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from tests.unit.install.scenes import AGENT_IMAGE, OSAKA, SERVER_IMAGE, Scene, configuration
+from tests.refusals import refused
+from tests.unit.install.scenes import AGENT_IMAGE, IMAGES, OSAKA, SERVER_IMAGE, Scene, configuration
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, object_of
 from tests.unit.schemas import validate
@@ -37,7 +38,7 @@ SECRET = "a-secret-of-this-host"
 def host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """A host with an installation, whose secrets are all the same word."""
     run = scene.opened()
-    context = scene.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE)
+    context = scene.context(**IMAGES)
     opened = Run(context, run.runner, run.journal)
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
     for path in (paths.ENVIRONMENT, f"{paths.GENERATIONS}/1/key.pem", paths.AGENT_CREDENTIAL):
@@ -70,9 +71,9 @@ def test_quadlet_files_are_those_that_an_installation_writes(
     for name, content in (("_TUN", ""), ("_CONTROLLERS", "cpu memory pids\n")):
         (tmp_path / name).write_text(content)
         monkeypatch.setattr(launch, name, str(tmp_path / name))
-    host.remember("joined-site", {"id": OSAKA.id, "name": "Osaka", "public_address": ""})
+    host.join(OSAKA)
     host.graph.configuration = configuration(8443)
-    context = host.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE)
+    context = host.context(**IMAGES)
     actions = launch.STEP.decide(launch.STEP.gather(context))
     written = {
         action.path.rpartition("/")[2]: action.text
@@ -117,7 +118,7 @@ def test_a_compose_file_for_docker_has_the_names_that_loading_from_an_archive_gi
 def answered(host: Scene, monkeypatch: pytest.MonkeyPatch, **answers: str) -> None:
     """Open runs with these answers."""
     run = host.opened()
-    context = host.context(images__server=SERVER_IMAGE, images__agent=AGENT_IMAGE, **answers)
+    context = host.context(**IMAGES, **answers)
     opened = Run(context, run.runner, run.journal)
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
 
@@ -347,6 +348,5 @@ def test_files_are_written_once_and_again_only_when_they_differ(
 def test_images_that_are_not_known_are_refused_by_name(host: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     host.prompter.interactive = False
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(host.opened()))
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, "answers-missing"):
         render.render(operator_of(host.root), {}, RenderRequest("compose"))
-    assert caught.value.code == "answers-missing"

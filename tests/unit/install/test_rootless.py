@@ -33,6 +33,7 @@ from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.transaction.runner import Planned
 from tests.cases import every
+from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import FakePrompter, Scene
 from tests.unit.operators import operator_of
@@ -57,18 +58,16 @@ def planned(host: Path, console: FakePrompter, **settings: str) -> list[str]:
 
 
 def test_a_person_reads_the_terms_before_root_has_anything_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, "eula-declined"):
         planned(tmp_path, FakePrompter(["no"]))
-    assert caught.value.code == "eula-declined"
     console = FakePrompter(["yes"])
     assert planned(tmp_path, console) == ["answer:accepted-eula"]
     assert console.paged == [eula.terms()]
 
 
 def test_unattended_the_answers_of_both_parts_are_named_before_root_is_needed(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, "answers-missing") as caught:
         planned(tmp_path, FakePrompter(interactive=False), **{"tenant.cloud": "public"})
-    assert caught.value.code == "answers-missing"
     assert [caught.value.message.count(f"`{path}`: give") for path in ("eula", "site")] == [1, 1]
 
 
@@ -77,9 +76,8 @@ def test_a_key_that_the_account_cannot_read_is_refused_before_the_terms(
 ) -> None:
     monkeypatch.setattr(Processes, "run", lambda *_given, **_options: Completed(1, "", ""))
     console = FakePrompter()
-    with pytest.raises(CheckError) as caught:
+    with refused(CheckError, "account-cannot-read"):
         planned(tmp_path, console, **{"certificate.pfx": __file__})
-    assert caught.value.code == "account-cannot-read"
     assert console.paged == []
 
 
@@ -206,9 +204,8 @@ def test_an_account_whose_journal_lacks_the_mode_continues(prepared: Operator, s
     """Earlier releases left it out where the option was given to root alone."""
     scene.remember("answers", {"site": "Berlin"})
     assert rootless.scope_to_install(prepared, {}) is Scope.ACCOUNT
-    with pytest.raises(UsageError) as caught:
+    with refused(UsageError, "mode-begun"):
         rootless.scope_to_install(prepared, {"mode": "rootful"})
-    assert caught.value.code == "mode-begun"
 
 
 @pytest.mark.parametrize("mode", ["rootless", "rootful"])
@@ -262,7 +259,7 @@ def test_unattended_sudo_does_not_ask(tmp_path: Path, asked: list[Sequence[str]]
     assert asked[0][:3] == ("sudo", "--non-interactive", "--")
 
 
-def refused(tmp_path: Path, console: FakePrompter) -> WaitingError:
+def handed_over(tmp_path: Path, console: FakePrompter) -> WaitingError:
     with pytest.raises(WaitingError) as caught:
         rootless.have_root_do(operator_of(tmp_path, console), PLANNED, COMMAND, {"a": SECRET}, BY_HAND)
     assert caught.value.exit_code is ExitCode.WAITING
@@ -294,7 +291,7 @@ def test_where_sudo_does_not_do_it_the_command_is_printed(
     if not typed:
         monkeypatch.setattr(Processes, "attend", lambda *_given: Completed(1, output, ""))
     console = FakePrompter([typed] if typed else [], interactive=bool(typed))
-    assert why in refused(tmp_path, console).message
+    assert why in handed_over(tmp_path, console).message
     assert asked == []
 
 

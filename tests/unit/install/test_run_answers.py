@@ -27,26 +27,16 @@ def test_a_checkout_knows_none() -> None:
     assert with_release_images(merge({}, {})).images.server is None
 
 
-def test_without_an_answer_they_come_from_the_registry_of_the_release(beside: Path) -> None:
-    images = with_release_images(merge({}, {})).images
-    assert images.server == f"registry.example.com/mstunnel/gateway@{GATEWAY}"
-    assert images.agent == f"registry.example.com/mstunnel/agent@{AGENT}"
+@pytest.mark.parametrize(
+    ("given", "registry"),
+    [({}, "registry.example.com/mstunnel"), ({"images.registry": "localhost:5000"}, "localhost:5000")],
+)
+def test_without_an_answer_they_come_from_the_registry_of_the_release_or_another_with_the_same_digests(
+    beside: Path, given: dict[str, str], registry: str
+) -> None:
+    images = with_release_images(merge(given, {})).images
+    assert (images.server, images.agent) == (f"{registry}/gateway@{GATEWAY}", f"{registry}/agent@{AGENT}")
     assert images.archive == ()
-
-
-def test_another_registry_has_the_same_digests(beside: Path) -> None:
-    images = with_release_images(merge({"images.registry": "localhost:5000"}, {})).images
-    assert (images.server, images.agent) == (
-        f"localhost:5000/gateway@{GATEWAY}",
-        f"localhost:5000/agent@{AGENT}",
-    )
-
-
-def test_the_archive_beside_the_program_comes_before_a_registry(beside: Path) -> None:
-    beside.touch()
-    answers = with_release_images(merge({}, {}))
-    assert answers.images.archive == (str(beside),)
-    assert str(answers.origins["images.archive"]) == "default of this release"
 
 
 def test_an_archive_that_is_given_comes_first(beside: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.files import CopyFile, WriteFile
 from mstunnel_setup.adopt import switch
 from mstunnel_setup.adopt.inventory import beside
 from mstunnel_setup.adopt.switch import commit
@@ -18,6 +18,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import Application
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.step import Step
+from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.install.scenes import BERLIN, FakeGraph, FakePrompter, Scene
 from tests.unit.operators import operator_of
@@ -51,9 +52,8 @@ def installed(tmp_path: Path) -> Path:
 
 def test_a_person_is_asked_once_and_may_say_no(installed: Path) -> None:
     person = FakePrompter(typed=["no"])
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "uninstall-declined"):
         uninstall(operator_of(installed, person), {}, offline=False, keep_data=False, yes=False)
-    assert caught.value.code == "uninstall-declined"
     assert person.asked == ["Remove the gateway from this server only?"]
     assert (installed / "etc/mstunnel/env.sh").exists()
 
@@ -76,7 +76,7 @@ def adopted(scene: Scene) -> Scene:
         below = path.removeprefix(paths.CONFIGURATION)
         scene.write(path, path)
         source = str(scene.files.locate(f"{beside(paths.CONFIGURATION)}{below}"))
-        copies.append(switch.FileToCopy(path=path, source=source, digest=str(scene.files.digest(path))))
+        copies.append(CopyFile(path=path, source=source, digest=str(scene.files.digest(path))))
     agreed = switch.Adoption(
         digest="", aside=(paths.CONFIGURATION,), copies=tuple(copies), answers={"site": "Berlin"}
     )
@@ -183,9 +183,8 @@ def test_a_sign_in_that_may_not_remove_what_the_tenant_has_leaves_everything(
     """The application in the answers is not that of the installation, or the person lacks a role."""
     registered.graph = tenant = Tenant(refused=right)
     before = registered.journal.receipt.entries
-    with pytest.raises(SignInError) as caught:
+    with refused(SignInError, "permission-missing") as caught:
         removed(registered)
-    assert caught.value.code == "permission-missing"
     assert caught.value.hint.startswith("Nothing was removed from this server. Sign in as ")
     assert "mst-cli uninstall --offline" in caught.value.hint
     assert tenant.removed == []

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.adopt.inventory import take_inventory
-from mstunnel_setup.adopt.plan import assess
+from mstunnel_setup.adopt.plan import assess, inventory
 from mstunnel_setup.adopt.switch import Adoption, carried_over
 from mstunnel_setup.answers.merge import merge
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
+from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import Scene
+from tests.unit.operators import operator_of
 from tests.unit.schemas import validate
 from tests.unit.vendor import AGENT_SETTINGS, TENANT, engine, lay_down
 
@@ -90,13 +93,10 @@ def test_the_inventory_lists_files_with_owner_mode_and_digest_and_shows_no_secre
     assert "PRIVATE KEY" not in shown
 
 
-def test_the_inventory_is_for_hosts_of_the_vendor(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_inventory_is_for_hosts_of_the_vendor(scene: Scene) -> None:
     (scene.root / "var/log").mkdir(parents=True)
-    options = ["--output", "json", "--root", str(scene.root)]
-
-    assert run_app(setup.app, "mstunnel-setup", ["adopt", "inventory", *options]) == 2
-
-    assert json.loads(capsys.readouterr().out)["errors"][0]["code"] == "vendor-missing"
+    with refused(UsageError, "vendor-missing"):
+        inventory(operator_of(scene.root))
 
 
 def assessed(scene: Scene, **given: Any) -> Any:
@@ -178,13 +178,16 @@ def codes(found: Any) -> list[str]:
     return [error.code for error in found.blockers]
 
 
-def test_a_certificate_that_cannot_be_used_blocks(vendor_host: Scene) -> None:
-    other = Pki({"leaf": {"key": "p384/other"}}).pem("leaf")
-    (vendor_host.root / CERTIFICATE).write_bytes(other)
-    assert codes(assessed(vendor_host)) == ["vendor-certificate-unusable"]
-
-    (vendor_host.root / CERTIFICATE).unlink()
-    assert codes(assessed(vendor_host)) == ["vendor-certificate-missing"]
+@pytest.mark.parametrize("why", ["unusable", "expired", "missing"])
+def test_a_certificate_that_cannot_be_used_blocks(vendor_host: Scene, why: str) -> None:
+    if why == "unusable":
+        (vendor_host.root / CERTIFICATE).write_bytes(Pki({"leaf": {"key": "p384/other"}}).pem("leaf"))
+    elif why == "expired":
+        vendor_host.clock.sleep(100 * 86400)
+    else:
+        (vendor_host.root / CERTIFICATE).unlink()
+    code = "vendor-certificate-missing" if why == "missing" else "vendor-certificate-unusable"
+    assert codes(assessed(vendor_host)) == [code]
 
 
 def test_a_certificate_in_the_answers_replaces_that_of_the_vendor(vendor_host: Scene) -> None:
@@ -194,12 +197,6 @@ def test_a_certificate_in_the_answers_replaces_that_of_the_vendor(vendor_host: S
 
     assert codes(found) == []
     assert [item.fate for item in found.items if item.subject == "certificate"] == ["changed"]
-
-
-def test_an_expired_certificate_blocks(vendor_host: Scene) -> None:
-    vendor_host.clock.sleep(100 * 86400)
-
-    assert codes(assessed(vendor_host)) == ["vendor-certificate-unusable"]
 
 
 def test_a_link_into_the_folder_of_an_acme_client_is_followed(vendor_host: Scene) -> None:

@@ -14,7 +14,8 @@ from typing import cast
 import pytest
 
 from mstunnel_setup.io.errors import ProcessError
-from mstunnel_setup.io.process import Processes
+from mstunnel_setup.io.process import Completed, Processes
+from tests.refusals import refused
 
 _SHOW_ENVIRONMENT = [sys.executable, "-c", "import json,os;print(json.dumps(dict(os.environ)))"]
 
@@ -26,10 +27,6 @@ def test_children_get_an_allow_listed_environment(monkeypatch: pytest.MonkeyPatc
     assert "MSTUNNEL_SECRET_CANARY" not in environment
     assert environment["https_proxy"] == "http://proxy:3128"
     assert environment["LC_ALL"] == "C.UTF-8"
-
-
-def test_secrets_go_through_standard_input() -> None:
-    assert Processes().run(["cat"], timeout=5, stdin=b"secret").output == "secret"
 
 
 def test_lines_come_as_they_are_written_and_the_program_ends_with_the_reader() -> None:
@@ -50,8 +47,9 @@ def test_lines_of_a_program_that_fails() -> None:
         list(Processes().lines(["no-such-program-anywhere"]))
 
 
-def test_a_shell_never_sees_arguments() -> None:
+def test_no_shell_sees_arguments_and_secrets_go_through_standard_input() -> None:
     assert Processes().run(["echo", "$HOME; `id`"], timeout=5).output == "$HOME; `id`\n"
+    assert Processes().run(["cat"], timeout=5, stdin=b"secret").output == "secret"
 
 
 @pytest.mark.parametrize(
@@ -64,16 +62,13 @@ def test_a_shell_never_sees_arguments() -> None:
     ],
 )
 def test_failures_are_named(arguments: list[str], code: str) -> None:
-    with pytest.raises(ProcessError) as caught:
+    with refused(ProcessError, code):
         Processes().run(arguments, timeout=0.3)
-    assert caught.value.code == code
 
 
 def test_exit_code_is_a_value_when_not_checked() -> None:
-    assert Processes().run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout=5, check=False) == (
-        Processes().run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout=5, check=False)
-    )
-    assert Processes().run(["sh", "-c", "exit 3"], timeout=5, check=False).code == 3
+    done = Processes().run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout=5, check=False)
+    assert done == Completed(3, "out\n", "err\n")
 
 
 def test_attending_keeps_only_the_output() -> None:
@@ -119,9 +114,8 @@ def test_a_signal_stops_what_is_attended_first(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_attended_is_named() -> None:
-    with pytest.raises(ProcessError) as caught:
+    with refused(ProcessError, "program-not-started"):
         Processes().attend(["no-such-program-anywhere"])
-    assert caught.value.code == "program-not-started"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another account")
@@ -131,7 +125,7 @@ def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
     shown = f"import os, json; print(json.dumps([{numbers}]))"
     script = (
         "from mstunnel_setup.io.accounts import Account\n"
-        "from mstunnel_setup.io.process import Processes\n"
+        "from mstunnel_setup.io.process import Completed, Processes\n"
         "account = Account('nobody', 65534, 65534, '/')\n"
         f"Processes().become(account, ['/usr/bin/python3', '-c', {shown!r}], {{'HOME': '/'}})\n"
     )
@@ -153,7 +147,7 @@ def test_becoming_an_account_leaves_nothing_of_root(tmp_path: Path) -> None:
 def test_a_process_is_replaced_with_the_environment_of_every_program_or_with_a_given_one() -> None:
     script = (
         "import sys\n"
-        "from mstunnel_setup.io.process import Processes\n"
+        "from mstunnel_setup.io.process import Completed, Processes\n"
         f"Processes().replace({_SHOW_ENVIRONMENT!r}, *map(eval, sys.argv[1:]))\n"
     )
 
@@ -175,7 +169,7 @@ def test_a_process_is_replaced_with_the_environment_of_every_program_or_with_a_g
 
 def test_a_held_input_neither_has_anything_nor_ends_before_its_holder() -> None:
     script = (
-        "from mstunnel_setup.io.process import Processes\n"
+        "from mstunnel_setup.io.process import Completed, Processes\n"
         "Processes().hold_input()\n"
         "for line in Processes().lines(['sh', '-c', 'echo $$; exec cat']): print(line, flush=True)\n"
     )

@@ -19,6 +19,7 @@ from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import SignIn
 from tests.unit.running_lab import running_lab
@@ -82,7 +83,9 @@ class Tenant:
         """Graph, in the name of the tool."""
         clock, where = SystemClock(), cloud("custom", self.facts["authority"], self.facts["graph"])
         http = HttpSession(clock, self.facts["ca_file"])
-        source = SignIn(http, clock, where, self.facts["tenant_id"], TOOL).client_secret(SECRETS[TOOL])
+        source = SignIn(http, clock, where, self.facts["tenant_id"], TOOL).application(
+            ClientSecret(SECRETS[TOOL])
+        )
         return AdminGraph(http, where, source, clock)
 
 

@@ -9,6 +9,7 @@ import pytest
 from mst_admin.access_policies import TITLES, Pattern
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.tenant.graph_admin import POLICIES
 from mstunnel_setup.tenant.wire import ENABLED, GATEWAY_APP_ID, REPORT_ONLY, ConditionalAccessPolicy
 from tests.unit.mst_admin.labs import HERE, READER, Answer, MstAdmin, Tenant, running
 
@@ -42,7 +43,7 @@ def admin(command: Callable[[Tenant], MstAdmin], access: Tenant) -> Iterator[Mst
 
 
 def policies(tenant: Tenant) -> list[ConditionalAccessPolicy]:
-    return tenant.graph().policies()
+    return tenant.graph().objects(POLICIES)
 
 
 def states(tenant: Tenant) -> dict[str, str]:
@@ -216,7 +217,7 @@ def test_guests_are_evaluated_as_guests(run: Callable[..., Answer]) -> None:
 def test_conditions_that_were_not_evaluated_are_unknown(run: Callable[..., Answer], access: Tenant) -> None:
     elsewhere = policy("Office only", ["mfa"])
     elsewhere["conditions"]["locations"] = {"includeLocations": ["All"], "excludeLocations": ["AllTrusted"]}
-    access.graph().create_policy(elsewhere)
+    access.graph().create(POLICIES, elsewhere)
     case = run("plan", one(), f"--user={ADA}").data["what_if"][0]
     assert [item["name"] for item in case["undecided"]] == ["Office only"]
 
@@ -250,11 +251,11 @@ def test_controls_of_other_policies_that_break_the_tunnel_are_named(
 ) -> None:
     frequency = {"signInFrequency": {"isEnabled": True, "type": "hours", "value": 1}}
     controls = ["mfa", "approvedApplication", "domainJoinedDevice", "compliantApplication"]
-    access.graph().create_policy(policy("Everything", controls, sessionControls=frequency))
+    access.graph().create(POLICIES, policy("Everything", controls, sessionControls=frequency))
     apart = policy("Not the tunnel", ["mfa"])
     apart["conditions"]["applications"]["excludeApplications"] = [GATEWAY_APP_ID]
-    access.graph().create_policy(apart)
-    access.graph().create_policy(policy("Off", ["mfa"]) | {"state": "disabled"})
+    access.graph().create(POLICIES, apart)
+    access.graph().create(POLICIES, policy("Off", ["mfa"]) | {"state": "disabled"})
     found = run("plan", one())
     told = [item for item in found.envelope["warnings"] if item["code"] == "control-breaks-tunnel"]
     assert all("Everything (enabled)" in item["message"] for item in told)
@@ -266,7 +267,7 @@ def test_controls_of_other_policies_that_break_the_tunnel_are_named(
 def test_a_policy_against_device_codes_is_named(run: Callable[..., Answer], access: Tenant) -> None:
     flows = policy("No device codes", ["block"])
     flows["conditions"]["authenticationFlows"] = {"transferMethods": "deviceCodeFlow"}
-    access.graph().create_policy(flows)
+    access.graph().create(POLICIES, flows)
     assert "device-code-forbidden" in run("plan", one()).codes()
 
 
@@ -280,7 +281,7 @@ def test_a_tenant_without_a_policy_in_force_is_told_so(run: Callable[..., Answer
 def test_a_policy_for_other_resources_is_never_overwritten(
     run: Callable[..., Answer], access: Tenant
 ) -> None:
-    access.graph().create_policy(policy("Everything", ["mfa"]))
+    access.graph().create(POLICIES, policy("Everything", ["mfa"]))
     refused = run("apply", one(name="Everything"), "--yes")
     assert (refused.code, refused.codes("errors")) == (ExitCode.TENANT, ["policy-of-others"])
     assert policies(access)[0].conditions.applications.include_applications == ("All",)
@@ -288,7 +289,7 @@ def test_a_policy_for_other_resources_is_never_overwritten(
 
 def test_two_policies_of_one_name_are_refused(run: Callable[..., Answer], access: Tenant) -> None:
     for _ in range(2):
-        access.graph().create_policy(policy("Twin", ["mfa"]))
+        access.graph().create(POLICIES, policy("Twin", ["mfa"]))
     assert run("plan", one(name="twin")).codes("errors") == ["name-ambiguous"]
 
 
@@ -298,8 +299,8 @@ def test_a_condition_that_the_file_does_not_have_is_removed(
     run("apply", one(), "--yes")
     found = policies(access)[0]
     locations = {"includeLocations": ["All"], "excludeLocations": ["AllTrusted"]}
-    access.graph().update_policy(found.id, {"conditions": {"locations": locations}})
-    access.graph().update_policy(found.id, {"conditions": {"users": {"excludeGroups": []}}})
+    access.graph().update(POLICIES, found.id, {"conditions": {"locations": locations}})
+    access.graph().update(POLICIES, found.id, {"conditions": {"users": {"excludeGroups": []}}})
     change = run("apply", one(), "--yes").data["changes"][0]
     assert change["after"]["conditions.users.excludeGroups"] == [BREAK_GLASS]
     assert change["before"]["conditions.locations.includeLocations"] == ["All"]

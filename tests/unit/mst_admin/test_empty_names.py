@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, PROFILES, SITES
 from tests.unit.mst_admin.labs import MstAdmin, Tenant, declare
 
 SINGLE = """\
@@ -71,5 +72,5 @@ def test_no_command_takes_an_empty_name_for_the_only_object(
 
 def test_graph_is_asked_for_an_empty_name_and_not_for_all(single: MstAdmin) -> None:
     graph = single.tenant.graph()
-    assert [*graph.configurations(""), *graph.site_list(""), *graph.profiles("")] == []
-    assert len(graph.site_list()) == 1
+    assert [*graph.objects(CONFIGURATIONS, ""), *graph.objects(SITES, ""), *graph.objects(PROFILES, "")] == []
+    assert len(graph.objects(SITES)) == 1

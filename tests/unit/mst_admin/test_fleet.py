@@ -19,6 +19,7 @@ from mst_admin import servers as fleet_commands
 from mst_admin.health import judge_server, names_in_graph, sparkline
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.tenant.graph_admin import SITES
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
     HealthStatus,
@@ -45,7 +46,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
     seed = directory / "seed.yaml"
     seed.write_text((HERE / "seed.yaml").read_text(encoding="utf-8") + "page_size: 2\n", encoding="utf-8")
     with running(directory / "lab", seed) as tenant:
-        site = {item.display_name: item.id for item in tenant.graph().site_list()}
+        site = {item.display_name: item.id for item in tenant.graph().objects(SITES)}
         report(tenant, site["Berlin"], "gw1", LabHealth(status=HealthStatus.HEALTHY, metrics=FIGURES))
         sick = LabHealth(status=HealthStatus.UNHEALTHY, metrics={"cpu-usage": 100})
         report(tenant, site["Berlin"], "gw2", sick)
@@ -278,7 +279,7 @@ def test_a_server_is_found_in_all_sites(admin: MstAdmin) -> None:
 
 
 def test_a_name_that_two_sites_use_needs_its_site(admin: MstAdmin) -> None:
-    site = {item.display_name: item.id for item in admin.tenant.graph().site_list()}
+    site = {item.display_name: item.id for item in admin.tenant.graph().objects(SITES)}
     made = admin.tenant.graph().create_server(site["東京"], "GW1", DeploymentMode.STANDALONE_ROOTFUL)
     twins = admin("health", "gw1")
     admin.tenant.graph().delete_server(site["東京"], made.id)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mstunnel_setup.tenant.graph_admin import PROFILES, SITES
 from tests.unit.mst_admin.labs import MstAdmin, Tenant
 
 GROUP = "11111111-2222-3333-4444-555555555555"
@@ -56,14 +57,14 @@ NEW = {
 def foreign(admin: MstAdmin) -> Iterator[MstAdmin]:
     """`mst-admin` for a tenant with an iOS profile for all users, and an Android profile with a filter."""
     graph = admin.tenant.graph()
-    (site,) = graph.site_list("Berlin")
+    (site,) = graph.objects(SITES, "Berlin")
     made = []
     for body, target in ((IOS, ALL_USERS), (ANDROID, FILTERED)):
-        made.append(graph.create_profile({**body, "microsoftTunnelSiteId": site.id}).id)
-        graph.assign(made[-1], [target])
+        made.append(graph.create(PROFILES, {**body, "microsoftTunnelSiteId": site.id}).id)
+        graph.assign(PROFILES, made[-1], [{"target": target}])
     yield admin
     for identifier in made:
-        graph.delete_profile(identifier)
+        graph.delete(PROFILES, identifier)
 
 
 def _file(directory: Path) -> Path:

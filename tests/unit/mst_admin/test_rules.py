@@ -1,5 +1,6 @@
 """Every rule about a field, as cases: value, accepted or refused, and the code of what is said."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody
 from mstunnel_setup.answers.finding import Finding
+from scripts.error_codes import declarations
 from tests.cases import every
 
 CASES = YAML(typ="safe").load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
@@ -153,3 +155,25 @@ def test_every_problem_of_every_file_has_its_place() -> None:
         "3.yaml:3:24: network is “10.0.0.0”: it is not a network in CIDR form",
         "3.yaml:4:12: `c` is already declared at 3.yaml:3:12: remove one of them",
     ]
+
+
+ROOT = Path(__file__).parents[3]
+FIXTURES = [
+    ROOT / "tests/unit/mst_admin/rules.yaml",
+    *(ROOT / "tests/unit/mst_admin/profiles").glob("*.yaml"),
+    # What depends on the site as well.
+    ROOT / "tests/unit/mst_admin/profiles/test_rules.py",
+    *(ROOT / "tests/unit/mst_admin/apps").glob("*.yaml"),
+]
+OF_A_TENANT = {"name-ambiguous", "profile-not-declarable", "app-config-not-declarable"}
+"""What an export reports; the tests of exports have their cases."""
+OF_OPTIONS = {"setting-malformed"}
+"""What only the command line can get wrong; tests/unit/mst_admin/test_commands.py has its case."""
+
+
+def test_every_rule_has_a_case() -> None:
+    rules = {item.code for item in declarations().values() if isinstance(item.example(), Finding)}
+    assert len(rules) > 50
+    cases = "".join(path.read_text(encoding="utf-8") for path in FIXTURES)
+    tested = {code for code in rules if re.search(rf"\b{code}\b", cases)}
+    assert rules - tested - OF_A_TENANT - OF_OPTIONS == set()

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from mstunnel_setup.tenant.graph_admin import PROFILES
 from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, root_file
 
 DECLARED = """\
@@ -71,14 +72,14 @@ def test_a_root_is_that_of_its_profile_however_it_is_spelled(
     root_file(tmp_path)
     assert admin("apply", declare(tmp_path, WITH_PROFILE), "--no-resolve").code == 0
     graph = tenant.graph()
-    (root,) = graph.profiles("iPhone (trusted root)")
-    graph.update_profile(root.id, {"@odata.type": root.odata_type, "displayName": "iPhone (Trusted Root)"})
+    (root,) = graph.objects(PROFILES, "iPhone (trusted root)")
+    graph.update(PROFILES, root.id, {"@odata.type": root.odata_type, "displayName": "iPhone (Trusted Root)"})
     assert admin("export", str(tmp_path / "one")).code == 0
     assert not (tmp_path / "one" / "trusted_roots.yaml").exists()
     assert admin("apply", str(tmp_path / "one"), "--no-resolve").code == 0
-    assert [item.id for item in graph.profiles("iPhone (trusted root)")] == [root.id]
+    assert [item.id for item in graph.objects(PROFILES, "iPhone (trusted root)")] == [root.id]
     assert admin("diff", str(tmp_path / "one"), "--no-resolve", "--prune").data["changes"] == []
-    graph.delete_profile(admin("profile", "show", "iPhone").data["profile"]["id"])
+    graph.delete(PROFILES, admin("profile", "show", "iPhone").data["profile"]["id"])
     assert "profile-not-declarable" in admin("export", str(tmp_path / "two")).codes()
     assert admin("diff", str(tmp_path / "two"), "--no-resolve").code == 0
 

@@ -1,9 +1,6 @@
 """A real lab in its own process on loopback, and callers that speak to it over TLS."""
 
-import json
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from requests.adapters import HTTPAdapter
 
 from mstunnel_lab.pki import self_signed
+from tests.unit import running_lab
 from tests.unit.mstunnel_lab.pages import Pages
+from tests.unit.running_lab import LAB, LabProcess
 
 HERE = Path(__file__).parent
-LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
 GRAPH_DEFAULT = "https://graph.microsoft.com/.default"
 SITES = "/deviceManagement/microsoftTunnelSites"
 CONFIGURATIONS = "/deviceManagement/microsoftTunnelConfigurations"
@@ -70,47 +68,6 @@ def trusting_session(ca_file: str) -> requests.Session:
     session = requests.Session()
     session.mount("https://", TrustAdapter(ca_file))
     return session
-
-
-@dataclass
-class Process:
-    """A running `mstunnel-lab serve`."""
-
-    popen: subprocess.Popen[str]
-    directory: Path
-    printed: str = ""
-    errors: str = ""
-
-    @property
-    def description(self) -> dict[str, Any]:
-        description: dict[str, Any] = json.loads((self.directory / "lab.json").read_text())
-        return description
-
-    def stop(self, number: int) -> int:
-        self.popen.send_signal(number)
-        self.printed, self.errors = self.popen.communicate(timeout=120)
-        return self.popen.returncode
-
-
-def _is_ready(process: Process) -> bool:
-    """Tell whether lab.json is this process's; a killed lab leaves its own behind."""
-    try:
-        return bool(process.description["pid"] == process.popen.pid)
-    except FileNotFoundError:
-        return False
-
-
-def start(directory: Path, *arguments: str) -> Process:
-    command = [LAB, "serve", "--dir", str(directory), *arguments]
-    popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process = Process(popen, directory)
-    deadline = time.monotonic() + 240
-    while not _is_ready(process):
-        if popen.poll() is not None or time.monotonic() > deadline:
-            popen.kill()
-            raise AssertionError(popen.communicate()[1])
-        time.sleep(0.05)
-    return process
 
 
 @dataclass
@@ -209,26 +166,26 @@ class LabClient:
 
 
 @pytest.fixture(scope="session")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    running = start(tmp_path_factory.mktemp("lab"), "--port", "0", "--seed", SEED)
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabProcess]:
+    running = running_lab.start_lab(tmp_path_factory.mktemp("lab"), "--port", "0", "--seed", SEED)
     yield running
     assert running.stop(15) == 0
     assert running.errors == ""
 
 
 @pytest.fixture(scope="session")
-def lab(process: Process) -> Iterator[LabClient]:
+def lab(process: LabProcess) -> Iterator[LabClient]:
     with trusting_session(process.description["ca_file"]) as session:
         yield LabClient(process.description, session)
 
 
 @pytest.fixture
-def start_lab(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+def start_lab(tmp_path: Path) -> Iterator[Callable[..., LabProcess]]:
     """Start more labs in the test's own directory; what still runs at the end is killed."""
-    running: list[Process] = []
+    running: list[LabProcess] = []
 
-    def begin(*arguments: str) -> Process:
-        running.append(start(tmp_path / "lab", *arguments))
+    def begin(*arguments: str) -> LabProcess:
+        running.append(running_lab.start_lab(tmp_path / "lab", *arguments))
         return running[-1]
 
     yield begin

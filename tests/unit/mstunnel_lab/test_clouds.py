@@ -10,6 +10,7 @@ import pytest
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
+from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
 from tests.unit.mstunnel_lab.conftest import APPS, SECRETS, SEED, agent_form
@@ -51,7 +52,7 @@ def test_the_client_finds_a_national_cloud(
     where, http = cloud(name), HttpSession(SystemClock(), description["ca_file"])
     try:
         sign_in = SignIn(http, SystemClock(), where, description["tenant_id"], APPS["agent"])
-        token = sign_in.client_secret(SECRETS["agent"])
+        token = sign_in.application(ClientSecret(SECRETS["agent"]))
         sites = Graph(http, where, token, SystemClock()).sites()
         assert {site.display_name for site in sites} == {"Berlin", "Osaka", "Lima"}
     finally:

@@ -9,15 +9,18 @@ from typing import Any
 import jwt
 import msal
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mstunnel_lab.entra.oauth import ASSERTION_TYPE, check_assertion
 from mstunnel_lab.entra.tokens import thumbprints
 from mstunnel_lab.errors import OAuthError
 from mstunnel_lab.pki import self_signed
-from mstunnel_setup.tenant.wire import KeyCredential
+from mstunnel_setup.tenant.wire import GRAPH_APP_ID, KeyCredential
 from tests.cases import every
-from tests.unit.mstunnel_lab.conftest import GRAPH_DEFAULT
+from tests.unit.mstunnel_lab.conftest import GRAPH_DEFAULT, SITES
 
 PROOF_AUDIENCE = "00000002-0000-0000-c000-000000000000"
 AUDIENCE = "https://lab.example/tenant/oauth2/v2.0/token"
@@ -25,6 +28,7 @@ KEY = rsa.generate_private_key(65537, 2048)
 OTHER_KEY = rsa.generate_private_key(65537, 2048)
 DER = self_signed(KEY, "gateway")
 OTHER_DER = self_signed(OTHER_KEY, "gateway")
+ROLE = "9241abd9-d0e6-425a-bd4f-47ba86e767a4"
 CREDENTIALS = (KeyCredential(key=base64.b64encode(DER).decode()),)
 SHA1, SHA256 = thumbprints(DER)
 
@@ -105,15 +109,41 @@ def test_an_assertion_and_its_jti_are_good_for_one_request(lab: Any, application
     assert [answer.status_code for answer in statuses] == [200, 401, 401]
 
 
-def signed_in(lab: Any, app_id: str, credential: Any) -> Any:
-    client = msal.ConfidentialClientApplication(
+def confidential_client(lab: Any, app_id: str, credential: Any) -> Any:
+    return msal.ConfidentialClientApplication(
         app_id,
         client_credential=credential,
         authority=lab.description["authority"],
         instance_discovery=False,
         http_client=lab.session,
     )
-    return client.acquire_token_for_client([GRAPH_DEFAULT])
+
+
+def signed_in(lab: Any, app_id: str, credential: Any) -> Any:
+    return confidential_client(lab, app_id, credential).acquire_token_for_client([GRAPH_DEFAULT])
+
+
+@pytest.mark.parametrize("given", ["thumbprint", "public_certificate", "both"])
+def test_an_application_signs_in_with_a_certificate(lab: Any, application: Any, given: str) -> None:
+    """RS256 with the SHA-1 thumbprint, PS256 with the SHA-256 one; the same assertion again is refused."""
+    principal = lab.principal_id(application["appId"])
+    grant = {"principalId": principal, "resourceId": lab.principal_id(GRAPH_APP_ID), "appRoleId": ROLE}
+    lab.create(f"/servicePrincipals/{principal}/appRoleAssignments", grant)
+    leaf = x509.load_der_x509_certificate(DER)
+    private = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    credential = {"private_key": private}
+    if given != "public_certificate":
+        credential["thumbprint"] = leaf.fingerprint(hashes.SHA1()).hex()
+    if given != "thumbprint":
+        credential["public_certificate"] = leaf.public_bytes(Encoding.PEM).decode()
+    client = confidential_client(lab, application["appId"], credential)
+    first: Any = client.acquire_token_for_client([GRAPH_DEFAULT])
+    assert "access_token" in first, first
+    claims = jwt.decode(first["access_token"], options={"verify_signature": False})
+    assert claims["roles"] == ["DeviceManagementConfiguration.ReadWrite.All"]
+    again: Any = client.acquire_token_for_client([f"{lab.description['graph']}/.default"])
+    assert again["error_codes"] == [50027]
+    assert lab.status("", "GET", SITES, token=first["access_token"]) == 200
 
 
 def test_a_secret_is_shown_once_and_works(lab: Any, application: dict[str, Any]) -> None:

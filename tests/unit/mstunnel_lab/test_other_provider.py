@@ -132,9 +132,7 @@ def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(
         assert "sign-in success" in shown[0].lower()
         keys = standing.key.public_key()
         audience = standing.description["graph"]
-        claims = jwt.decode(
-            token.token(), keys, algorithms=["RS256"], audience=audience, issuer=standing.issuer
-        )
+        claims = jwt.decode(token(), keys, algorithms=["RS256"], audience=audience, issuer=standing.issuer)
         assert claims["oid"] == USER
         graph = Graph(http, where, token, SystemClock())
         assert [site.display_name for site in graph.sites()] == ["Berlin"]

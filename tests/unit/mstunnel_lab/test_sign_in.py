@@ -1,26 +1,21 @@
 """Device sign-in and consent, as MSAL, a browser and a person see them; also across tenants."""
 
-import base64
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import jwt
 import msal
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mstunnel_lab.entra.device_sign_in import judge_poll
 from mstunnel_lab.records import DeviceCodeRecord, DeviceCodeStatus
 from mstunnel_lab.state import FailedAttempts
 from tests.unit.clocks import FakeClock
-from tests.unit.mstunnel_lab.conftest import APPS, GRAPH_DEFAULT, SEED, SITES, agent_form
+from tests.unit.mstunnel_lab.conftest import APPS, SEED, SITES, agent_form
 from tests.unit.mstunnel_lab.pages import Pages
 
 SCOPE = "https://graph.microsoft.com/DeviceManagementConfiguration.ReadWrite.All"
@@ -90,16 +85,12 @@ def flow(lab: Any, browser: Pages) -> Any:
     return client(lab, browser.session).initiate_device_flow([SCOPE])
 
 
-@pytest.fixture
-def _misleading_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_code_from_start_to_silent_renewal(
+    lab: Any, process: Any, browser: Pages, lab_program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bundles that the environment names are not used."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, "/etc/ssl/certs/ca-certificates.crt")
-
-
-@pytest.mark.usefixtures("_misleading_environment")
-def test_device_code_from_start_to_silent_renewal(
-    lab: Any, process: Any, browser: Pages, lab_program: str
-) -> None:
     app = client(lab, browser.session)
     flow = app.initiate_device_flow([SCOPE])
     assert flow["verification_uri"] == lab.description["device_login"]
@@ -138,68 +129,6 @@ def test_wrong_passwords_end_the_sign_in(browser: Pages, flow: Any) -> None:
     form = {"code": flow["user_code"], "upn": "admin@lab.example", "password": "guess"}
     statuses = [browser.send("/devicelogin/account", **form).status for _ in range(6)]
     assert statuses == [401, 401, 401, 401, 401, 400]
-
-
-def certificate(name: str = "gateway") -> tuple[str, x509.Certificate]:
-    key = rsa.generate_private_key(65537, 2048)
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-    leaf = (
-        builder.not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=30))
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return pem.decode(), leaf
-
-
-def confidential_client(lab: Any, session: Any, leaf: x509.Certificate, credential: Any) -> Any:
-    """Create application, service principal and grant, as the installer does; sign in with a credential."""
-    key = base64.b64encode(leaf.public_bytes(serialization.Encoding.DER)).decode()
-    keys = [{"type": "AsymmetricX509Cert", "usage": "Verify", "key": key}]
-    application = lab.create("/applications", {"displayName": "gw1", "keyCredentials": keys})
-    principal = lab.create("/servicePrincipals", {"appId": application["appId"]})
-    grant = {"principalId": principal["id"], "resourceId": lab.principal_id(GRAPH), "appRoleId": ROLE}
-    lab.create(f"/servicePrincipals/{principal['id']}/appRoleAssignments", grant)
-    return msal.ConfidentialClientApplication(
-        application["appId"],
-        client_credential=credential,
-        authority=lab.description["authority"],
-        instance_discovery=False,
-        http_client=session,
-    )
-
-
-@pytest.mark.usefixtures("_misleading_environment")
-@pytest.mark.parametrize("given", ["thumbprint", "public_certificate", "both"])
-def test_client_credential_with_certificate(lab: Any, browser: Pages, given: str) -> None:
-    """RS256 with the SHA-1 thumbprint, PS256 with the SHA-256 one; the same assertion again is refused."""
-    key, leaf = certificate()
-    credential = {"private_key": key}
-    if given != "public_certificate":
-        credential["thumbprint"] = leaf.fingerprint(hashes.SHA1()).hex()
-    if given != "thumbprint":
-        credential["public_certificate"] = leaf.public_bytes(serialization.Encoding.PEM).decode()
-    app = confidential_client(lab, browser.session, leaf, credential)
-    first: Any = app.acquire_token_for_client([GRAPH_DEFAULT])
-    assert "access_token" in first, first
-    claims = jwt.decode(first["access_token"], options={"verify_signature": False})
-    assert claims["roles"] == ["DeviceManagementConfiguration.ReadWrite.All"]
-    again: Any = app.acquire_token_for_client([f"{lab.description['graph']}/.default"])
-    assert again["error_codes"] == [50027]
-    assert lab.status("", "GET", SITES, token=first["access_token"]) == 200
-
-
-def test_a_certificate_of_another_is_refused(lab: Any, browser: Pages) -> None:
-    other_key, other = certificate("other")
-    public = other.public_bytes(serialization.Encoding.PEM).decode()
-    credential = {"private_key": other_key, "public_certificate": public}
-    app = confidential_client(lab, browser.session, certificate()[1], credential)
-    answer: Any = app.acquire_token_for_client([GRAPH_DEFAULT])
-    assert (answer["error"], answer["error_codes"]) == ("invalid_client", [700027])
 
 
 def test_every_input_has_a_label_and_no_script_runs(browser: Pages, flow: Any) -> None:

@@ -29,7 +29,8 @@ Command: TypeAlias = Callable[..., tuple[int, str, str]]
 def installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """A command of mst-cli where the certificate `good` is in use: its exit code, stdout and stderr.
 
-    `import_cert` is given that certificate unless it is given another key. `next` is issued as well.
+    `import_cert` is given that certificate unless it is given another key or is `bare`. `next` is issued as
+    well.
     """
     authority = Authority(tmp_path, host="127.0.0.1", name="vpn.example.com")
     for name in ("good", "next"):
@@ -42,8 +43,8 @@ def installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     common = ["--root", str(root), "--unattended"]
     given = [*common, "--cert", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "good.key")]
 
-    def run(*words: str) -> tuple[int, str, str]:
-        options = given if words[0] == "import_cert" and "--key" not in words else common
+    def run(*words: str, bare: bool = False) -> tuple[int, str, str]:
+        options = given if words[0] == "import_cert" and "--key" not in words and not bare else common
         code = run_app(mst_cli.app, "mst-cli", [*words, *options])
         shown = capsys.readouterr()
         return code, shown.out, shown.err

@@ -1,22 +1,51 @@
-"""The gateway's log: where it is read, what a record of a session is, and what it tells of a device."""
+"""The gateway's log: where it is read, what it tells of a device, and what users did (`server report`)."""
 
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
+from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.io.process import Processes
+from mstunnel_setup.operations import gateway_log
 from mstunnel_setup.operations.explain_facts import LogFindings, read_log
-from mstunnel_setup.operations.gateway_log import SessionRecord, log_since, session_record
+from mstunnel_setup.operations.gateway_log import (
+    SessionRecord,
+    Usage,
+    accounts_of,
+    log_since,
+    session_record,
+    since,
+)
+from tests.cases import every
+from tests.refusals import refused
+from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeSystemd, ports_of
+from tests.unit.operations.conftest import validated
+from tests.unit.operators import operator_of
+from tests.unit.results import lines_of, object_of, rows_of
 
 SINCE = datetime(2026, 11, 26, 19, tzinfo=UTC)
-USER, PHONE, LAPTOP = "5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11", "192.0.2.7", "192.0.2.8"
-BEGIN = f"OCSERV_TELEMETRY,connect,{PHONE},10.90.0.10,10.8.0.1,10.8.0.5,{USER},phone,OpenConnect"
-END = f"{BEGIN.replace('connect', 'disconnect', 1)},1000,2000,61"
+PHONE, LAPTOP = "192.0.2.7", "192.0.2.8"
+ADA, BOB = "5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11", "0b5e1c6e-30f6-4c5e-9d6f-2f4a4d8f6a10"
+
+
+def begun(user: str, address: str = "10.8.0.5", client: str = PHONE) -> str:
+    return f"OCSERV_TELEMETRY,connect,{client},10.90.0.10,10.8.0.1,{address},{user},phone,Tunnel"
+
+
+def ended(user: str, numbers: str = "1000,2000,60", address: str = "10.8.0.5", client: str = PHONE) -> str:
+    first = begun(user, address, client).replace(",connect,", ",disconnect,", 1)
+    return f"{first},{numbers}"
+
+
+BEGIN, END = begun(ADA), ended(ADA, "1000,2000,61")
 
 
 @dataclass
@@ -49,13 +78,13 @@ def test_the_journal_is_read_where_there_is_one_because_it_outlives_containers(
 
 def test_records_are_read_as_the_gateway_writes_them() -> None:
     assert session_record(BEGIN) == SessionRecord(
-        operation="connect", client=PHONE, assigned="10.8.0.5", user=USER
+        operation="connect", client=PHONE, assigned="10.8.0.5", user=ADA
     )
     assert session_record(END) == SessionRecord(
         operation="disconnect",
         client=PHONE,
         assigned="10.8.0.5",
-        user=USER,
+        user=ADA,
         bytes_in=1000,
         bytes_out=2000,
         seconds=61,
@@ -103,7 +132,7 @@ def test_the_refusals_of_one_address_are_told_apart_with_their_first_reason() ->
     validity = "Token not within validity period NBF: 1 EXP: 2 Current: 3"
     assert read_log(REFUSALS, PHONE) == LogFindings(1, validity, 2, last)
     assert read_log(REFUSALS, LAPTOP) == LogFindings(2, "", 1)
-    assert read_log(REFUSALS, USER) == LogFindings(others=3, last=last)
+    assert read_log(REFUSALS, ADA) == LogFindings(others=3, last=last)
 
 
 def test_keys_that_the_gateway_downloads_are_no_reason() -> None:
@@ -119,3 +148,143 @@ def test_a_log_without_end_needs_no_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+NOW = datetime(2026, 11, 26, 20, tzinfo=UTC)
+Report: TypeAlias = Callable[[Iterable[str]], Result]
+
+
+@pytest.mark.parametrize(
+    ("lines", "usage"),
+    [
+        ([begun(ADA), ended(ADA)], Usage(1, 0, 60, 1000, 2000)),
+        ([begun(ADA)], Usage(1, 1)),
+        ([ended(ADA)], Usage(1, 0, 60, 1000, 2000)),
+        ([ended(ADA), begun(ADA)], Usage(2, 1, 60, 1000, 2000)),
+        ([begun(ADA), ended(ADA), begun(ADA), ended(ADA)], Usage(2, 0, 120, 2000, 4000)),
+        ([begun(ADA), begun(ADA, "10.8.0.6"), ended(ADA, address="10.8.0.6")], Usage(2, 1, 60, 1000, 2000)),
+        # The gateway was killed: the address is given out again, so the earlier session is over.
+        ([begun(ADA), begun(BOB), ended(BOB)], Usage(1, 0)),
+        ([begun(ADA), begun(ADA)], Usage(2, 1)),
+        (["ocserv[1]: something else", "", begun(ADA)], Usage(1, 1)),
+    ],
+)
+def test_sessions_and_what_they_carried_add_up(lines: list[str], usage: Usage) -> None:
+    usage.user, usage.client = ADA, "192.0.2.7"
+    assert accounts_of(lines).users[ADA] == usage
+
+
+def test_the_last_address_is_that_of_the_last_record() -> None:
+    lines = [begun(ADA), ended(ADA, client="192.0.2.9")]
+    assert accounts_of(lines).users[ADA].client == "192.0.2.9"
+
+
+def test_a_huge_log_needs_the_memory_of_its_users() -> None:
+    def lines() -> Iterator[str]:
+        for number in range(100_000):
+            user = f"user-{number % 5}"
+            yield begun(user, f"10.8.0.{number % 100}")
+            yield "worker: " + "x" * 200
+            yield ended(user, address=f"10.8.0.{number % 100}")
+
+    tracemalloc.start()
+    try:
+        accounts = accounts_of(lines())
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
+    assert [usage.sessions for usage in accounts.users.values()] == [20_000] * 5
+
+
+def test_more_users_than_the_limit_are_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_log, "MOST_USERS", 3)
+    accounts = accounts_of(begun(f"user-{number}", f"10.8.0.{number}") for number in range(10))
+    assert (len(accounts.users), accounts.left_out) == (3, 7)
+
+
+@pytest.fixture
+def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
+    def run(lines: Iterable[str]) -> Result:
+        monkeypatch.setattr(gateway_log, "open_gateway", lambda _operator: nullcontext(ports_of(tmp_path)))
+        monkeypatch.setattr(gateway_log, "log_since", lambda _ports, _since: lines)
+        operator = operator_of(tmp_path, clock=FakeClock(NOW))
+        result = validated("mst-cli server report", gateway_log.report(operator, "1h"))
+        assert max(map(len, lines_of(result))) <= 80
+        return result
+
+    return run
+
+
+def test_the_table_fits_80_columns_and_begins_with_the_most_traffic(reported: Report) -> None:
+    many = "123456789012345,98765432109876543,123456789"
+    result = reported(
+        [
+            ended(ADA, many, client="203.0.113.113"),
+            ended(BOB, client="2001:db8:1234:5678:9abc:def0:1234:5678"),
+            begun("ada of the accounting department of Contoso", "10.8.0.9"),
+        ]
+    )
+    assert [row["user"] for row in rows_of(result, "users")][:2] == [ADA, BOB]
+    total = object_of(result, "total")
+    assert (total["sessions"], total["open"], total["seconds"]) == (3, 1, 123456849)
+    text = "\n".join(lines_of(result))
+    assert "123T" in text
+    assert "2001:db8:1234:5678:9abc:def0:1234:5678" in text
+    assert "1 open sessions" in text
+
+
+def test_a_log_without_records_is_no_error(reported: Report) -> None:
+    result = reported([])
+    assert (result.status, result.data["users"]) == ("ok", [])
+    assert lines_of(result)[-1].startswith("Users since 2026-11-26 19:00 UTC: 0")
+
+
+def test_what_is_left_out_is_warned_about(reported: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_log, "MOST_USERS", 1)
+    result = reported([begun(ADA), begun(BOB, "10.8.0.6")])
+    assert [notice.code for notice in result.warnings] == ["report-truncated"]
+
+
+@every(
+    "text, before",
+    [
+        ("90m", timedelta(minutes=90)),
+        ("1h30m", timedelta(minutes=90)),
+        ("1.5h", timedelta(minutes=90)),
+        ("300ms", timedelta(milliseconds=300)),
+        ("7d", timedelta(days=7)),
+        ("2w", timedelta(days=14)),
+        ("2026-11-26", timedelta(hours=20)),
+        ("2026-11-26T19:00", timedelta(hours=1)),
+        ("2026-11-26 19:00:00", timedelta(hours=1)),
+        ("2026-11-26T19:00:00.123456789Z", timedelta(seconds=3600 - 0.123456)),
+        ("2026-11-26T19:00+02:00", timedelta(hours=3)),
+        ("1795719600", timedelta(hours=1)),
+        ("0001-01-01T00:00+14:00", NOW - datetime.fromtimestamp(0, UTC)),
+    ],
+)
+def test_a_time_or_an_age_is_understood(text: str, before: timedelta) -> None:
+    assert since(text, NOW) == NOW - before
+
+
+@every(
+    "text, code",
+    [
+        ("", "since-invalid"),
+        ("yesterday", "since-invalid"),
+        ("24", "since-invalid"),
+        ("24 h", "since-invalid"),
+        ("-1h", "since-invalid"),
+        ("1h-", "since-invalid"),
+        ("²h", "since-invalid"),
+        ("999999999w", "since-invalid"),
+        ("2026-13-01", "since-invalid"),
+        ("2026-11-26T19:00+99:00", "since-invalid"),
+        ("2026-11-27", "since-future"),
+        ("99999999999", "since-future"),
+    ],
+)
+def test_what_is_no_time_that_has_passed_is_refused(text: str, code: str) -> None:
+    with refused(UsageError, code) as caught:
+        since(text, NOW)
+    assert caught.value.hint

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,10 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
-from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, Thresholds
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.operations import component, settings, status
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.health import agent_troubles, of_settled_server
 from tests.refusals import refused
 from tests.serving import free_port
 from tests.unit.clocks import START
@@ -226,19 +224,3 @@ def test_the_log_of_a_container_that_is_gone_comes_from_the_journal(host: Callab
     operator = operator_of(Path("/nowhere"), json=True)
     result = component.logs(operator, paths.SERVER, LogOptions(since="24h"))
     assert list_of(result, "lines") == ["Could not resolve proxy: proxy.invalid"]
-
-
-def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
-    """Status says `running, healthy` by then, and the agent looks once a minute."""
-    row = ReportedRow(
-        id="server-container",
-        title="Server",
-        state=HealthState.UNHEALTHY,
-        text="the gateway runs, but its server does not answer",
-    )
-    starting = HealthReport(at=START, state=HealthState.UNHEALTHY, rows=(row,), thresholds=Thresholds())
-    assert list(agent_troubles(of_settled_server(starting, WELL), START)) == []
-    # It has run for longer, or is not there at all: then that is news.
-    earlier = replace(WELL, started_at=START.replace(year=START.year - 1))
-    for server in (earlier, replace(WELL, started_at=None), None):
-        assert len(list(agent_troubles(of_settled_server(starting, server), START))) == 1

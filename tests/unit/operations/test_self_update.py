@@ -1,8 +1,9 @@
 """`mstunnel-setup self update`: the program of a signed feed replaces the installed one, and can go back."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
 from tests.unit.schemas import validate
 
+Offer: TypeAlias = Callable[..., Path]
 INSTALLED = "/usr/sbin/mstunnel-setup"
 NAME = PROGRAM_TARGETS[os.uname().machine]
 # Like ours, it installs itself below the root that it is in, and tells its version.
@@ -58,13 +60,18 @@ def host(publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         yield scene.files
 
 
-def offer(publisher: Publisher, tmp_path: Path, version: str, content: str) -> Path:
-    """Publish a program; returns the file as it is served."""
-    file = tmp_path / "program"
-    file.write_text(content)
-    publisher.publish(release(1), programs={NAME: (file, version)})
-    (found,) = publisher.directory.glob(f"targets/*.{NAME}")
-    return found
+@pytest.fixture
+def offer(publisher: Publisher, tmp_path: Path) -> Offer:
+    """Publishes a program of a version; returns the file as it is served."""
+
+    def publish(version: str, act: str = ":") -> Path:
+        file = tmp_path / "program"
+        file.write_text(program(version, act))
+        publisher.publish(release(1), programs={NAME: (file, version)})
+        (found,) = publisher.directory.glob(f"targets/*.{NAME}")
+        return found
+
+    return publish
 
 
 def update(host: Files, *, check: bool = False, rollback: bool = False) -> Result:
@@ -84,18 +91,13 @@ def refusal(host: Files, *, rollback: bool = False) -> SetupError:
     return caught.value
 
 
-def test_a_newer_program_replaces_the_installed_one_and_can_be_taken_back(
-    host: Files, publisher: Publisher, tmp_path: Path
-) -> None:
+def test_a_newer_program_replaces_the_installed_one_and_can_be_taken_back(host: Files, offer: Offer) -> None:
     earlier, newer = host.read(INSTALLED), program("99.1")
-    offer(publisher, tmp_path, "99.1", newer)
-    assert update(host, check=True).data == {
-        "before": __version__,
-        "installed": __version__,
-        "offered": "99.1",
-    }
+    offer("99.1")
+    versions = {"before": __version__, "offered": "99.1"}
+    assert update(host, check=True).data == {**versions, "installed": __version__}
     assert host.read(INSTALLED) == earlier
-    assert update(host).data == {"before": __version__, "installed": "99.1", "offered": "99.1"}
+    assert update(host).data == {**versions, "installed": "99.1"}
     assert host.read(INSTALLED) == newer.encode()
     assert host.names(PROGRAM_UPDATES) == ["previous"]
     assert update(host, rollback=True).data["installed"] == __version__
@@ -104,10 +106,8 @@ def test_a_newer_program_replaces_the_installed_one_and_can_be_taken_back(
 
 
 @pytest.mark.parametrize("version", [__version__, "0.0.9"])
-def test_the_same_or_an_older_version_is_not_installed(
-    host: Files, publisher: Publisher, tmp_path: Path, version: str
-) -> None:
-    offer(publisher, tmp_path, version, program(version))
+def test_the_same_or_an_older_version_is_not_installed(host: Files, offer: Offer, version: str) -> None:
+    offer(version)
     assert update(host).status == "unchanged"
 
 
@@ -116,9 +116,9 @@ def test_a_feed_without_programs_says_so(host: Files) -> None:
 
 
 def test_the_feed_keeps_the_program_when_its_releases_change(
-    host: Files, publisher: Publisher, tmp_path: Path
+    host: Files, publisher: Publisher, offer: Offer
 ) -> None:
-    offer(publisher, tmp_path, "99.1", program("99.1"))
+    offer("99.1")
     publisher.publish(release(1), release(2))
     assert update(host).data["installed"] == "99.1"
 
@@ -126,32 +126,26 @@ def test_the_feed_keeps_the_program_when_its_releases_change(
 @pytest.mark.parametrize(
     "changed", [program("99.1", "rm -rf /important"), program("99.1")[:-9], program("99.1") + "#" * 99]
 )
-def test_a_file_that_is_not_the_signed_one_is_refused(
-    host: Files, publisher: Publisher, tmp_path: Path, changed: str
-) -> None:
-    offer(publisher, tmp_path, "99.1", program("99.1")).write_text(changed)
+def test_a_file_that_is_not_the_signed_one_is_refused(host: Files, offer: Offer, changed: str) -> None:
+    offer("99.1").write_text(changed)
     assert refusal(host).code in {"program-refused", "answer-too-large"}
 
 
-def test_a_file_that_the_server_lacks_is_named(host: Files, publisher: Publisher, tmp_path: Path) -> None:
-    offer(publisher, tmp_path, "99.1", program("99.1")).unlink()
+def test_a_file_that_the_server_lacks_is_named(host: Files, offer: Offer) -> None:
+    offer("99.1").unlink()
     assert refusal(host).code == "program-unavailable"
 
 
-def test_a_program_that_cannot_install_itself_leaves_the_earlier_one(
-    host: Files, publisher: Publisher, tmp_path: Path
-) -> None:
-    offer(publisher, tmp_path, "99.1", program("99.1", "echo 'error: the disk is full' >&2; exit 7"))
+def test_a_program_that_cannot_install_itself_leaves_the_earlier_one(host: Files, offer: Offer) -> None:
+    offer("99.1", "echo 'error: the disk is full' >&2; exit 7")
     found = refusal(host)
     assert found.code == "program-not-installed"
     assert "the disk is full" in found.message
 
 
-def test_no_other_update_runs_while_a_program_installs_itself(
-    host: Files, publisher: Publisher, tmp_path: Path
-) -> None:
+def test_no_other_update_runs_while_a_program_installs_itself(host: Files, offer: Offer) -> None:
     free = f'flock --nonblock "${{0%/var/lib/*}}{paths.FEED_LOCK}" true && exit 8'
-    offer(publisher, tmp_path, "99.1", program("99.1", free))
+    offer("99.1", free)
     assert update(host).data["installed"] == "99.1"
 
 

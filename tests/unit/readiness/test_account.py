@@ -16,12 +16,12 @@ from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.examine import known_tunnel
-from mstunnel_setup.readiness.facts.account import AccountFacts, AccountReader
+from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.facts.host import TunnelFacts
 from mstunnel_setup.readiness.model import Group, ReadinessFacts
 from mstunnel_setup.tenant.clouds import CLOUDS, cloud
 from mstunnel_setup.tenant.sign_in import INTUNE_ADMINISTRATOR, SETUP_PERMISSIONS, DeviceCode, SignIn
-from mstunnel_setup.tenant.token_sources import AccessToken
+from mstunnel_setup.tenant.token_sources import TokenSource
 from mstunnel_setup.tenant.wire import USER_READ
 from tests.unit.tenant.fakes import FakeHttp, fixed_token, response
 
@@ -40,16 +40,16 @@ SITES = {
 APPS = {"value": [{"id": "1", "appId": "3678c9e9-9681-447a-974d-d19f668fcd88"}]}
 
 
-def token(**claims: object) -> AccessToken:
+def token(**claims: object) -> TokenSource:
     import base64  # noqa: PLC0415
 
     body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     return fixed_token(f"header.{body}.signature")
 
 
-def ask(source: AccessToken, *answers: Any) -> AccountFacts:
+def ask(source: TokenSource, *answers: Any) -> AccountFacts:
     http = FakeHttp([response(*answer) for answer in answers])
-    return AccountReader(http, SystemClock(), CLOUDS["public"], lambda: source).account()
+    return ask_tenant(http, SystemClock(), CLOUDS["public"], lambda: source)
 
 
 def test_everything_about_an_administrator() -> None:
@@ -65,7 +65,7 @@ def test_everything_about_an_administrator() -> None:
     assert (found.sites, found.gateway_application) == (("Berlin[31m",), True)
     assert found.tunnels["Berlin\x1b[31m"].pool == "10.7.0.0/16"
     assert "hidden" not in found.model_dump_json()
-    assert source.token() not in found.model_dump_json()
+    assert source() not in found.model_dump_json()
 
 
 def test_another_licence_is_not_the_one() -> None:
@@ -82,16 +82,12 @@ def test_what_the_tenant_refuses_is_unknown() -> None:
 
 
 def test_a_refused_sign_in_is_the_finding() -> None:
-    def refuse() -> AccessToken:
+    def refuse() -> TokenSource:
         raise SignInError("account-blocked", "the account is blocked", "Unblock it.")
 
-    found = AccountReader(FakeHttp(), SystemClock(), CLOUDS["public"], refuse).account()
+    found = ask_tenant(FakeHttp(), SystemClock(), CLOUDS["public"], refuse)
 
     assert (found.error, found.hint) == ("the account is blocked", "Unblock it.")
-
-
-def test_no_question_without_a_way_to_sign_in() -> None:
-    assert not AccountReader(FakeHttp(), SystemClock(), CLOUDS["public"], None).account().tried
 
 
 def test_the_configuration_of_the_only_site_or_the_named_one_is_known() -> None:
@@ -140,9 +136,8 @@ def test_people_of_a_lab_tenant(lab: Path, person: str, expected: dict[str, str]
 
     sign_in = SignIn(http, SystemClock(), where, "organizations", known["client_id"])
     permissions = (*SETUP_PERMISSIONS, USER_READ)
-    reader = AccountReader(http, SystemClock(), where, lambda: sign_in.device_code(approve, permissions))
     try:
-        facts = reader.account()
+        facts = ask_tenant(http, SystemClock(), where, lambda: sign_in.device_code(approve, permissions))
     finally:
         http.close()
 

@@ -66,18 +66,16 @@ def test_a_public_root_vouches(server: int, authority: trustme.CA) -> None:
     assert result(facts, "clock")[0] is Outcome.PASS
 
 
-def test_a_root_that_only_this_host_knows_is_inspection(server: int, authority: trustme.CA) -> None:
-    facts = read(f"localhost:{server}", trust=Trust(host_roots=pem(authority)))
+@pytest.mark.parametrize(
+    ("known", "words"), [(True, "trusted by this host only"), (False, "which no trust store has")]
+)
+def test_a_root_that_is_not_public_is_inspection(
+    server: int, authority: trustme.CA, known: bool, words: str
+) -> None:
+    facts = read(f"localhost:{server}", trust=Trust(host_roots=pem(authority) if known else ""))
 
-    expected = "localhost:{} presents a certificate of Contoso Roots, trusted by this host only"
-    assert result(facts, "inspection") == (Outcome.FAIL, expected.format(server))
-
-
-def test_an_unknown_root_is_inspection_too(server: int) -> None:
-    outcome, seen = result(read(f"localhost:{server}"), "inspection")
-
-    assert outcome is Outcome.FAIL
-    assert "Contoso Roots, which no trust store has" in seen
+    seen = f"localhost:{server} presents a certificate of Contoso Roots, {words}"
+    assert result(facts, "inspection") == (Outcome.FAIL, seen)
 
 
 def test_the_clock_is_compared(authority: trustme.CA) -> None:
@@ -147,14 +145,6 @@ def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(
     assert result(facts, "http-answers")[0] in (Outcome.PASS, Outcome.UNKNOWN)
 
 
-def test_the_intune_service_is_tried_with_a_certificate_in_every_cloud_of_the_vendor() -> None:
-    for name in ("public", "gcc-high", "dod"):
-        shown = {
-            item.purpose: item.expect_certificate for item in endpoints_of(name) if item.expect_certificate
-        }
-        assert shown == {"intune": (403,)}
-
-
 def test_no_proxy_is_obeyed(server: int, authority: trustme.CA) -> None:
     way = Way("http://127.0.0.1:1", "localhost")
     facts = read(f"localhost:{server}", trust=Trust(public_roots=pem(authority)), way=way)
@@ -183,11 +173,14 @@ def test_sixty_endpoints_that_never_answer_take_one_deadline() -> None:
     assert result(facts, "endpoint-graph")[0] is Outcome.FAIL
 
 
-def test_every_cloud_has_its_own_sign_in_and_graph() -> None:
+def test_every_cloud_has_its_own_sign_in_and_graph_and_tries_intune_with_a_certificate() -> None:
     for name, cloud in CLOUDS.items():
         hosts = {item.purpose: item.host for item in endpoints_of(name)}
         assert f"https://{hosts['sign-in']}" == cloud.authority
         assert f"https://{hosts['graph']}" == cloud.graph
+        found = endpoints_of(name)
+        shown = {item.purpose: item.expect_certificate for item in found if item.expect_certificate}
+        assert shown == {"intune": (403,)}
 
 
 def test_the_government_cloud_has_no_name_of_the_public_one_but_the_registry() -> None:

@@ -268,16 +268,6 @@ def test_everything_ends_within_the_deadline_though_nothing_answers(run: Any, tm
     assert rows["inbound-tcp"]["result"] == "skipped"
 
 
-def test_all_never_asks_for_a_sign_in(run: Any) -> None:
-    _, out, _ = run("all", "--timeout", "1", "--output", "json")
-
-    rows = reported(out)
-    assert (rows["account-sign-in"]["result"], rows["account-sign-in"]["hint"]) == (
-        "skipped",
-        "Run `mst-readiness account`.",
-    )
-
-
 def test_the_way_out_is_the_proxy_that_the_answer_file_names(run: Any, tmp_path: Path) -> None:
     asked: list[str] = []
     answers = tmp_path / "answers.yaml"
@@ -343,24 +333,6 @@ def test_a_file_of_roots_without_one_is_reported(run: Any, tmp_path: Path, conte
     assert "cannot read root certificates from" in " ".join(err.split())
 
 
-def test_a_token_file_that_is_missing_is_a_finding(run: Any, tmp_path: Path) -> None:
-    code, out, _ = run("account", "--token-file", str(tmp_path / "token"), "--output", "json")
-
-    rows = reported(out)
-    assert code == 3
-    assert "there is no token file" in rows["account-sign-in"]["seen"]
-    assert rows["account-role"]["result"] == "skipped"
-
-
-def test_a_certificate_that_cannot_be_read_fails(run: Any, tmp_path: Path) -> None:
-    code, out, _ = run("certificate", "--cert", str(tmp_path), "--key", str(tmp_path), "--output", "json")
-
-    rows = reported(out)
-    assert code == 3
-    assert rows["certificate-readable"]["result"] == "fail"
-    assert rows["certificate-readable"]["seen"].startswith(f"cannot read {tmp_path}: it is a directory")
-
-
 def test_what_is_unread_has_the_hint_of_its_error(run: Any, tmp_path: Path) -> None:
     (tmp_path / "etc/mstunnel/certs/site.crt").mkdir(parents=True)
 
@@ -371,9 +343,25 @@ def test_what_is_unread_has_the_hint_of_its_error(run: Any, tmp_path: Path) -> N
     assert rows["certificate-readable"]["hint"].startswith("Check it with `ls -l ")
 
 
-def test_a_probe_of_nothing_fails(run: Any) -> None:
-    code, out, _ = run("inbound", "--probe", "127.0.0.1:1", "--timeout", "2", "--output", "json")
-    assert (code, reported(out)["inbound-tcp"]["seen"]) == (3, "127.0.0.1:1 did not answer over TCP")
+@pytest.mark.parametrize(
+    ("arguments", "check", "expected"),
+    [
+        ("all --timeout 1", "account-sign-in", "skipped: Run `mst-readiness account`."),
+        ("account --token-file {}/token", "account-sign-in", "fail: there is no token file"),
+        ("account --token-file {}/token", "account-role", "skipped: not signed in"),
+        ("certificate --cert {0} --key {0}", "certificate-readable", "fail: cannot read {}: it is a dir"),
+        ("inbound --probe 127.0.0.1:1 --timeout 2", "inbound-tcp", "fail: 127.0.0.1:1 did not answer"),
+    ],
+)
+def test_a_finding_of_the_command(
+    run: Any, tmp_path: Path, arguments: str, check: str, expected: str
+) -> None:
+    code, out, _ = run(*arguments.format(tmp_path).split(), "--output", "json")
+
+    row = reported(out)[check]
+    result, _, words = expected.partition(": ")
+    assert (code, row["result"]) == (3, result)
+    assert words.format(tmp_path) in f"{row['seen']} {row['hint']}"
 
 
 def test_in_one_pipe_the_table_comes_before_the_errors(tmp_path: Path) -> None:

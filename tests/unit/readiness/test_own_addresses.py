@@ -43,9 +43,23 @@ def _host(root: Path, **files: str) -> Files:
     return Files(root)
 
 
-def test_the_engines_networks_and_all_other_addresses(tmp_path: Path) -> None:
-    found = own_addresses(_host(tmp_path, fib_trie=_FIB + _FIB, if_inet6=_INET6), FakeClock())
-    assert found == "10.88.0.0/16\n192.0.2.2\n2001:db8::2\n"
+OURS = "fdb37c1e94a200010000000000000001 05 40 00 80 mstunnel6\n"
+ALL = "10.88.0.0/16\n192.0.2.2\n2001:db8::2\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"fib_trie": _FIB + _FIB, "if_inet6": _INET6}, ALL),
+        ({"fib_trie": _FIB}, "10.88.0.0/16\n192.0.2.2\n"),
+        # The network that gives the gateway IPv6 is none of the host's addresses.
+        ({"fib_trie": _FIB, "if_inet6": _INET6 + OURS}, ALL),
+    ],
+)
+def test_the_engines_networks_and_all_other_addresses(
+    tmp_path: Path, files: dict[str, str], expected: str
+) -> None:
+    assert own_addresses(_host(tmp_path, **files), FakeClock()) == expected
 
 
 def test_a_gateway_without_root_has_no_bridge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,17 +68,7 @@ def test_a_gateway_without_root_has_no_bridge(tmp_path: Path, monkeypatch: pytes
     assert found == "10.88.0.1\n192.0.2.2\n2001:db8::2\n"
 
 
-def test_without_ipv6_and_without_a_kernel_to_ask(tmp_path: Path) -> None:
-    assert own_addresses(_host(tmp_path, fib_trie=_FIB), FakeClock()) == "10.88.0.0/16\n192.0.2.2\n"
-
-
-def test_the_network_that_gives_the_gateway_ipv6_is_none_of_the_hosts_addresses(tmp_path: Path) -> None:
-    ours = "fdb37c1e94a200010000000000000001 05 40 00 80 mstunnel6\n"
-    found = own_addresses(_host(tmp_path, fib_trie=_FIB, if_inet6=_INET6 + ours), FakeClock())
-    assert found == "10.88.0.0/16\n192.0.2.2\n2001:db8::2\n"
-
-
-def test_nor_does_it_hide_the_bridge_of_the_engine(tmp_path: Path) -> None:
+def test_the_network_for_ipv6_does_not_hide_the_bridge_of_the_engine(tmp_path: Path) -> None:
     definition = tmp_path / ipv6.FILE.removeprefix("/")
     definition.parent.mkdir(parents=True)
     definition.write_text(json.dumps(ipv6.DEFINITION))

@@ -56,14 +56,7 @@ KEYS = (
 )
 JSON = st.recursive(
     st.none() | st.integers() | st.sampled_from(["input", "forward", "drop", "==", "filter", "dport", "tcp"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(KEYS),
-            inner,
-            max_size=4,
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
     max_leaves=20,
 )
 

@@ -10,13 +10,9 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.readiness.facts.certificate import (
-    CertificateFacts,
-    CertificatePlace,
-    CertificateReader,
-    RevocationFacts,
-)
+from mstunnel_setup.readiness.facts.certificate import CertificateFacts, CertificateReader, RevocationFacts
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.certificates.recipes import pfx_bytes
 from tests.unit.clocks import StoppedClock
@@ -42,13 +38,14 @@ class Unreachable:
 
 
 def reader(
-    root: Path, place: CertificatePlace | None = None, address: str = "", **options: Any
+    root: Path, named: IdentitySource | None = None, address: str = "", **options: Any
 ) -> CertificateReader:
     session = options.get("session", Unreachable())
     return CertificateReader(
         Files(root),
         StoppedClock(NOW),
-        place or CertificatePlace(),
+        named or IdentitySource(),
+        options.get("passphrase", lambda _reference: None),
         address,
         options.get("lab", False),
         lambda: session,
@@ -97,7 +94,7 @@ def test_a_place_that_was_named(root: Path, tmp_path: Path, pki: Pki) -> None:
     chain.write_bytes(pki.pem("leaf"))
     key.write_bytes(key_bytes("p256/stranger"))
 
-    found = reader(root, CertificatePlace((str(chain),), str(key))).certificate()
+    found = reader(root, IdentitySource(chain=str(chain), key=str(key))).certificate()
 
     assert found.place == str(chain)
     assert found.problem
@@ -110,14 +107,14 @@ def test_a_chain_in_several_files(root: Path, tmp_path: Path, pki: Pki) -> None:
     Path(inter).write_bytes(pki.pem("inter"))
     Path(key).write_bytes(key_bytes(pki.key_name("leaf")))
 
-    found = reader(root, CertificatePlace((inter, leaf), key)).certificate()
+    found = reader(root, IdentitySource(chain=inter, further=(leaf,), key=key)).certificate()
 
     assert (found.place, found.problem) == (f"{inter} and {leaf}", "")
     assert [item.code for item in found.findings if item.severity == "error"] == []
 
 
 def test_a_file_that_is_not_there(root: Path) -> None:
-    found = reader(root, CertificatePlace(("/nowhere/chain.pem",))).certificate()
+    found = reader(root, IdentitySource(chain="/nowhere/chain.pem")).certificate()
 
     assert found.problem == "the file /nowhere/chain.pem does not exist"
 
@@ -129,7 +126,7 @@ def test_authorities_that_cannot_be_reached(tmp_path: Path) -> None:
     key.write_bytes(key_bytes(pki.key_name("leaf")))
     session = Unreachable()
 
-    found = reader(tmp_path, CertificatePlace((str(chain),), str(key)), session=session).revocation()
+    found = reader(tmp_path, IdentitySource(chain=str(chain), key=str(key)), session=session).revocation()
 
     assert session.asked == ["http://ocsp.example.net/", "closed"]
     assert len(found.asked) == 1
@@ -141,13 +138,12 @@ def test_both_sections_are_found_out_from_one_reading(root: Path, pki: Pki) -> N
     """Opening a file may take seconds: of key derivation, or of a large RSA key."""
     asked: list[bytes] = []
 
-    def passphrase() -> bytes:
+    def passphrase(_reference: str | None) -> bytes:
         asked.append(b"secret")
         return b"secret"
 
-    place = CertificatePlace(pfx=str(root / "site.pfx"), passphrase=passphrase)
     (root / "site.pfx").write_bytes(pfx_bytes({}, pki))
-    subject = reader(root, place)
+    subject = reader(root, IdentitySource(pfx=str(root / "site.pfx")), passphrase=passphrase)
     with ThreadPool(2) as pool:
         certificate, revocation = pool.apply_async(subject.certificate), pool.apply_async(subject.revocation)
         assert certificate.get().problem == ""

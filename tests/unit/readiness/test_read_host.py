@@ -126,9 +126,7 @@ def test_systemd_reads_sysctl_conf_only_where_a_link_leads_to_it(files: Files, *
     put(files, {"/etc/sysctl.conf": "net.ipv4.ip_forward = 1\n", "/etc/sysctl.d/README": ""})
     if link:
         (files.root / "etc/sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")
-    assert reader(files).kernel().sysctl_files == {
-        "net.ipv4.ip_forward": ("/etc/sysctl.conf", "1"),
-    }
+    assert reader(files).kernel().sysctl_files == {"net.ipv4.ip_forward": ("/etc/sysctl.conf", "1")}
     put(files, {"/usr/lib/systemd/systemd-sysctl": ""})
     by_link = {"net.ipv4.ip_forward": ("/etc/sysctl.d/99-sysctl.conf", "1")}
     assert reader(files).kernel().sysctl_files == (by_link if link else {})

@@ -192,10 +192,7 @@ def test_what_the_host_forwards_to_the_gateway_passes_by_the_frontends(
 
 def test_an_engine_that_is_slow_is_not_one_that_is_down(tmp_path: Path) -> None:
     """What could not be found out fails nothing: on a loaded host `podman info` took over 15 s."""
-    answers = {"podman --version": said("podman version 5.4.0\n"), "podman info": None}
-    found = reader(tmp_path, answers).engine()
-    facts = ReadinessFacts(settings=Settings(), engine=found)
+    found = reader(tmp_path, {**PODMAN_VERSION, "podman info": None}).engine()
+    facts = ReadinessFacts(settings=ROOTFUL, engine=found)
     results = {item.id: item.result for item in checks.judge(checks.of(frozenset({Group.UTILS})), facts)}
-    assert found.engines[0].running is None
-    assert results["engine-running"] is Outcome.UNKNOWN
-    assert Outcome.FAIL not in {results["engine-version"], results["engine-running"]}
+    assert (results["engine-running"], results["engine-version"]) == (Outcome.UNKNOWN, Outcome.PASS)

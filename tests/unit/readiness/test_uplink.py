@@ -20,8 +20,9 @@ _DROPPED = "a rule of this host, such as one of ufw or Docker, drops forwarded p
 class Programs(Processes):
     """The programs of a host, with what they print and the codes they exit with."""
 
-    def __init__(self, **programs: tuple[int, str]) -> None:
+    def __init__(self, missing: str = "", **programs: tuple[int, str]) -> None:
         self.programs = {"ip": (0, ""), "nft": (0, ""), **programs}
+        self.programs.pop(missing, None)
 
     def find(self, program: str) -> str | None:
         return f"/usr/sbin/{program}" if program.replace("-", "_") in self.programs else None
@@ -47,20 +48,13 @@ def files(tmp_path: Path) -> Files:
         (Programs(nft=(0, _UFW.replace("policy drop", "policy accept"))), ""),
         (Programs(firewall_cmd=(0, "running\n")), "firewalld filters forwarded packets"),
         (Programs(firewall_cmd=(252, "not running\n")), ""),
+        (Programs("ip"), "ip is not installed"),
+        (Programs("nft"), "nft is not installed"),
     ],
-    ids=["nothing", "ufw", "input", "accepts", "firewalld", "firewalld stopped"],
+    ids=["nothing", "ufw", "input", "accepts", "firewalld", "firewalld stopped", "no ip", "no nft"],
 )
-def test_a_filter_of_forwarded_packets_stands_against_it(
-    files: Files, programs: Programs, expected: str
-) -> None:
+def test_what_stands_against_it(files: Files, programs: Programs, expected: str) -> None:
     assert obstacle(files, programs) == expected
-
-
-@pytest.mark.parametrize("missing", ["ip", "nft"])
-def test_it_takes_programs(files: Files, missing: str) -> None:
-    programs = Programs()
-    del programs.programs[missing]
-    assert obstacle(files, programs) == f"{missing} is not installed"
 
 
 def test_a_name_server_on_the_loopback_stands_against_it(files: Files) -> None:

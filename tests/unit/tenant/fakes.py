@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from mstunnel_setup.tenant.token_sources import AccessToken
+from mstunnel_setup.tenant.token_sources import TokenSource
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def response(status: int, body: object = None, headers: Mapping[str, str] | None
     return made
 
 
-def fixed_token(value: str = "opaque") -> AccessToken:
-    return AccessToken(lambda: value)
+def fixed_token(value: str = "opaque") -> TokenSource:
+    return lambda: value
 
 
 def jwt(**claims: object) -> str:

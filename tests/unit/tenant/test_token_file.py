@@ -6,7 +6,7 @@ import pytest
 
 from mstunnel_setup.base.errors import SignInError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.tenant.token_sources import AccessToken, claims, token_file
+from mstunnel_setup.tenant.token_sources import TokenSource, claims, token_file
 from tests.refusals import refused
 from tests.unit.clocks import START, FakeClock
 from tests.unit.tenant.fakes import jwt
@@ -15,16 +15,16 @@ NOW = int(START.timestamp())
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> AccessToken:
+def file(tmp_path: Path) -> TokenSource:
     return token_file(Files(), str(tmp_path / "token"), FakeClock())
 
 
-def test_the_newest_content_counts(file: AccessToken, tmp_path: Path) -> None:
+def test_the_newest_content_counts(file: TokenSource, tmp_path: Path) -> None:
     tmp_path.joinpath("token").write_text("first\n")
-    assert file.token() == "first"
+    assert file() == "first"
 
     tmp_path.joinpath("token").write_text(jwt(exp=NOW + 1))
-    assert claims(file.token()) == {"exp": NOW + 1}
+    assert claims(file()) == {"exp": NOW + 1}
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def test_the_newest_content_counts(file: AccessToken, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_token_is_refused(
-    file: AccessToken, tmp_path: Path, content: bytes | None, code: str
+    file: TokenSource, tmp_path: Path, content: bytes | None, code: str
 ) -> None:
     if content is not None:
         tmp_path.joinpath("token").write_bytes(content)
 
     with refused(SignInError, code) as caught:
-        file.token()
+        file()
     assert "accessToken" not in caught.value.message
 
 

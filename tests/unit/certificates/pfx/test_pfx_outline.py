@@ -3,7 +3,7 @@
 import pytest
 
 from mstunnel_setup.certificates import der
-from mstunnel_setup.certificates.pfx_outline import (
+from mstunnel_setup.certificates.pfx import (
     ENCRYPTED_DATA,
     MAX_ROUNDS,
     PBES2,

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mstunnel_setup.certificates.der import DerError
-from mstunnel_setup.certificates.pfx_outline import plain_parts
+from mstunnel_setup.certificates.pfx import plain_parts
 from tests.unit.certificates.pki import Pki
 from tests.unit.certificates.recipes import pfx_bytes
 from tests.unit.tenant.credentials import certificate, rsa_key

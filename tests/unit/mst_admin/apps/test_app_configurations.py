@@ -219,14 +219,14 @@ def test_what_a_file_cannot_say_is_reported_and_stays(
     }
     body = {"@odata.type": created["@odata.type"], "settings": [*created["settings"], token]}
     graph = tenant.graph()
-    graph.update_app_object(DEVICE_APP_CONFIGURATIONS, created["id"], body)
+    graph.update(DEVICE_APP_CONFIGURATIONS, created["id"], body)
     target = {
         "@odata.type": "#microsoft.graph.groupAssignmentTarget",
         "groupId": GROUP,
         "deviceAndAppManagementAssignmentFilterId": OTHER,
         "deviceAndAppManagementAssignmentFilterType": "include",
     }
-    graph.assign_app_object(DEVICE_APP_CONFIGURATIONS, created["id"], [{"target": target}])
+    graph.assign(DEVICE_APP_CONFIGURATIONS, created["id"], [{"target": target}])
     exported = admin("export", str(tmp_path / "export"))
     assert [item["message"] for item in exported.envelope["warnings"]] == [
         "Defender on iPhones: a file cannot hold the setting user",

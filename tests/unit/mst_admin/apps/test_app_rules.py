@@ -75,7 +75,7 @@ def _changes(declared: StoreAppObject, present: PresentApp) -> list[Change]:
     names = [item.vpn_profile for item in declared.assignments if item.vpn_profile]
     profiles = tuple(ProfileObject.model_construct(name=name) for name in names)
     beside = Declarations.model_construct(profiles=profiles)
-    return [*APP.changes(declared, Planning(beside, TenantObjects(apps=(present,)), datetime.now(UTC)))]
+    return [*APP.changes(declared, Planning(beside, TenantObjects(store_apps=(present,)), datetime.now(UTC)))]
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case], ids=str)

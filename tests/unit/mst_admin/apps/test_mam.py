@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from mstunnel_setup.tenant.graph_admin import MANAGED_APP_CONFIGURATIONS
+from mstunnel_setup.tenant.graph_admin import MANAGED_APP_CONFIGURATIONS, SITES, configuration_reference
 from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, object_file, root_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"
@@ -147,7 +147,7 @@ def test_what_is_left_of_one_is_completed_not_made_twice(
     directory = declare(tmp_path, f"version: 1\napp_configurations: []\n{rest}")
     graph = tenant.graph()
     policies = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
-    graph.delete_app_object(MANAGED_APP_CONFIGURATIONS, policies[0]["id"])
+    graph.delete(MANAGED_APP_CONFIGURATIONS, policies[0]["id"])
     assert changes(admin("diff", directory, "--no-resolve", "--prune").data) == [
         ("create", "app configuration", "Phones (tunnel)")
     ]
@@ -178,7 +178,7 @@ def test_prune_knows_a_policy_again_whose_name_is_spelled_differently(
     directory = declare(tmp_path, DECLARED)
     assert admin("apply", directory, "--no-resolve").code == 0
     (policy, *_) = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"]
-    admin.tenant.graph().update_app_object(
+    admin.tenant.graph().update(
         MANAGED_APP_CONFIGURATIONS,
         policy["id"],
         {"@odata.type": "#microsoft.graph.targetedManagedAppConfiguration", "displayName": "PHONES (Tunnel)"},
@@ -210,17 +210,15 @@ groups: [{GROUP}]
 
 def test_a_site_whose_name_several_have_is_not_guessed(admin: MstAdmin, tmp_path: Path) -> None:
     graph = admin.tenant.graph()
-    (berlin,) = graph.site_list("Berlin")
+    (berlin,) = graph.objects(SITES, "Berlin")
     assert berlin.microsoft_tunnel_configuration
-    other = graph.create_site(
-        {"displayName": "berlin", "publicAddress": "other.lab.example"},
-        berlin.microsoft_tunnel_configuration.id,
-    )
+    used = configuration_reference(berlin.microsoft_tunnel_configuration.id)
+    other = graph.create(SITES, {"displayName": "berlin", "publicAddress": "other.lab.example", **used})
     declared = "version: 1\nmam:\n  - " + ANDROID.partition("\n")[2].replace("\n", "\n    ")
     refused = admin("diff", declare(tmp_path, declared))
     assert refused.codes("errors") == ["name-ambiguous"]
     assert admin("diff", declare(tmp_path, declared.replace("site: Berlin", f"site: {other.id}"))).code == 0
-    graph.delete_site(other.id)
+    graph.delete(SITES, other.id)
 
 
 def test_what_is_not_there_is_found_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_the_same_name_on_two_platforms_is_two_objects_each_with_its_own_policie
     assert [item.tunnel.is_ios for item in found] == [False, True]
     assert [item.edge and item.edge.is_ios for item in found] == [False, True]
     assert [item.protection and item.protection.is_ios for item in found] == [False, True]
-    (warning,) = shared_names(TenantObjects(app_configurations=tuple(policies)))
+    (warning,) = shared_names(TenantObjects(app_policies=tuple(policies)))
     assert warning.message == "2 objects of the kind tunnel for MAM are called Field"
 
 

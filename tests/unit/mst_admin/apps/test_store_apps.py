@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mstunnel_setup.tenant.graph_admin import MOBILE_APPS
+from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, PROFILES
 from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, object_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"
@@ -92,7 +92,7 @@ def test_an_assignment_keeps_its_filter_when_its_intent_changes(
         "deviceAndAppManagementAssignmentFilterType": "include",
     }
     target = {**assigned.target.to_wire(), **narrowed}
-    graph.assign_app_object(MOBILE_APPS, created, [{"intent": "required", "target": target}])
+    graph.assign(MOBILE_APPS, created, [{"intent": "required", "target": target}])
     text = text.replace("required", "uninstall")
     assert admin("app", "update", object_file(tmp_path, text)).status == "changed"
     (after,) = graph.app_assignments(MOBILE_APPS, created)
@@ -138,12 +138,10 @@ def test_a_vpn_profile_of_another_product_stays_and_is_not_exported(
     created = admin("app", "create", file).data["id"]
     graph = tenant.graph()
     (assigned,) = graph.app_assignments(MOBILE_APPS, created)
-    other = graph.create_profile(OTHER_VPN).id
+    other = graph.create(PROFILES, OTHER_VPN).id
     settings = {"@odata.type": "#microsoft.graph.iosStoreAppAssignmentSettings", "vpnConfigurationId": other}
     target = assigned.target.to_wire()
-    graph.assign_app_object(
-        MOBILE_APPS, created, [{"intent": "required", "target": target, "settings": settings}]
-    )
+    graph.assign(MOBILE_APPS, created, [{"intent": "required", "target": target, "settings": settings}])
     exported = admin("export", str(tmp_path / "export"))
     assert "vpnConfigurationId of an assignment" in str(exported.envelope["warnings"])
     assert admin("diff", str(tmp_path / "export"), "--no-resolve").data["changes"] == []
@@ -152,7 +150,7 @@ def test_a_vpn_profile_of_another_product_stays_and_is_not_exported(
     (after,) = graph.app_assignments(MOBILE_APPS, created)
     assert after.intent == "available"
     assert admin("app", "delete", "Defender for iOS", "--yes").code == 0
-    graph.delete_profile(other)
+    graph.delete(PROFILES, other)
 
 
 def test_apps_are_never_pruned(admin: MstAdmin, tmp_path: Path) -> None:
@@ -196,12 +194,12 @@ def test_an_app_gets_the_vpn_profile_for_ios_of_that_name(
     assert refused.codes("errors") == ["profile-unknown"]
     graph = tenant.graph()
     assert admin("profile", "create", object_file(tmp_path, profile.replace("Twin", "Second"))).code == 0
-    (second,) = graph.profiles("Second")
+    (second,) = graph.objects(PROFILES, "Second")
     named = {"@odata.type": second.odata_type, "displayName": "Twin"}
-    graph.update_profile(second.id, named)
+    graph.update(PROFILES, second.id, named)
     assert admin("apply", declare(tmp_path, declared)).status == "changed"
     app = admin("app", "show", "com.microsoft.twin").data["app"]["id"]
     (assigned,) = graph.app_assignments(MOBILE_APPS, app)
     assert (assigned.settings or {})["vpnConfigurationId"] == second.id
     for identifier in (other, second.id):
-        graph.delete_profile(identifier)
+        graph.delete(PROFILES, identifier)

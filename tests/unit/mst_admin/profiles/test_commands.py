@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.tenant.graph_admin import PROFILES
 from tests.unit.mst_admin.labs import MstAdmin, object_file, root_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"
@@ -113,13 +114,14 @@ def test_only_a_profile_for_the_tunnel_is_deleted(admin: MstAdmin, tmp_path: Pat
     root = root_file(tmp_path)
     text = f"{IOS.replace('iOS', 'two days')}trusted_root: {root}\n"
     made = admin("profile", "create", object_file(tmp_path, text)).data
-    other = admin.tenant.graph().create_profile(
+    other = admin.tenant.graph().create(
+        PROFILES,
         {
             "@odata.type": "#microsoft.graph.iosTrustedRootCertificate",
             "displayName": "Tunnel for two days",
             "trustedRootCertificate": base64.b64encode(root.read_bytes()).decode(),
             "certFileName": "other.cer",
-        }
+        },
     )
     refused = admin("profile", "delete", other.id, "--yes")
     assert refused.codes("errors") == ["name-unknown"]

@@ -17,7 +17,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, LockedError, UsageError
 from mstunnel_setup.base.text import WIDTH
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.cli import mst_cli, setup
+from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.mst_cli import ImportOptions
 from mstunnel_setup.install.session import Run, open_run
@@ -97,7 +97,7 @@ def test_findings_are_folded(installed: Command) -> None:
 
 
 def test_without_options_the_files_of_the_installation_do_not_overwrite_a_renewal(
-    installed: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    installed: Command, tmp_path: Path
 ) -> None:
     """The installation remembers the paths that it was given."""
     common = ["--root", str(tmp_path / "root"), "--unattended"]
@@ -108,17 +108,16 @@ def test_without_options_the_files_of_the_installation_do_not_overwrite_a_renewa
     key = (tmp_path / "next.key").read_bytes()
     (settings / "certs/site.crt").write_bytes(chain)
     (settings / "private/site.key").write_bytes(key)
-    capsys.readouterr()
     for expected in ("The new certificate is in place.", "This certificate is in use already."):
-        assert run_app(mst_cli.app, "mst-cli", ["import_cert", *common]) == 0
-        assert expected in capsys.readouterr().out
+        code, out, _ = installed("import_cert", bare=True)
+        assert (code, expected in out) == (0, True)
         assert (settings / "certs/site.crt").read_bytes() == chain
         assert (settings / "private/site.key").read_bytes() == key
 
 
 @pytest.mark.parametrize("passphrase", ["secret", ""])
 def test_a_passphrase_file_is_enough_for_a_pfx_at_its_usual_place(
-    installed: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str], passphrase: str
+    installed: Command, tmp_path: Path, passphrase: str
 ) -> None:
     """An empty file is an empty passphrase."""
     (folder := tmp_path / "again").mkdir()
@@ -132,14 +131,11 @@ def test_a_passphrase_file_is_enough_for_a_pfx_at_its_usual_place(
     secret = tmp_path / "passphrase"
     secret.write_text(passphrase)
     secret.chmod(0o600)
-    options = ["--root", str(tmp_path / "root"), "--unattended", "--passphrase-file", str(secret), "--yes"]
-    assert run_app(mst_cli.app, "mst-cli", ["import_cert", *options]) == 0
-    assert "The new certificate is in place." in capsys.readouterr().out
+    code, out, _ = installed("import_cert", "--passphrase-file", str(secret), "--yes", bare=True)
+    assert (code, "The new certificate is in place." in out) == (0, True)
 
 
-def test_an_older_file_at_the_usual_place_is_named(
-    installed: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_older_file_at_the_usual_place_is_named(installed: Command, tmp_path: Path) -> None:
     """As the PEM of an earlier certificate is, beside a PFX that is in use."""
     (folder := tmp_path / "again").mkdir()
     authority = Authority(folder, name="vpn.example.com")
@@ -150,9 +146,9 @@ def test_an_older_file_at_the_usual_place_is_named(
     site.write_bytes((folder / "earlier.pem").read_bytes() + (folder / "ca.pem").read_bytes())
     key = tmp_path / "root/etc/mstunnel/private/site.key"
     key.write_bytes((folder / "earlier.key").read_bytes())
-    code = run_app(mst_cli.app, "mst-cli", ["import_cert", "--root", str(tmp_path / "root"), "--unattended"])
+    code, _, err = installed("import_cert", bare=True)
     assert code == ExitCode.CERTIFICATE
-    assert f"the certificate in {site} and {key} is older" in " ".join(capsys.readouterr().err.split())
+    assert f"the certificate in {site} and {key} is older" in " ".join(err.split())
 
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)

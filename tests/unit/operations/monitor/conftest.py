@@ -1,17 +1,69 @@
 """A monitor of a host without containers, and an agent that asks it for releases."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, last_reply
+from mstunnel_setup.exchange.releases import CATALOGUE, Digests
+from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome
 from mstunnel_setup.install import session
+from mstunnel_setup.install.session import Run
+from mstunnel_setup.operations.monitor.configuration import Configurations
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from mstunnel_setup.operations.upgrade import run
 from tests.unit.clocks import FakeClock
-from tests.unit.exchange.test_record import images
+from tests.unit.exchange.test_record import images, upgrade
 from tests.unit.install.scenes import Scene
-from tests.unit.operations.monitor.asking import Asking
 from tests.unit.operators import operator_of
+
+
+@dataclass
+class Asking:
+    """A host that runs release b of the releases a, b and c, and an agent that is not to be trusted."""
+
+    scene: Scene
+    monitor: GatewayMonitor
+    upgraded: list[Digests] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.files, self.clock = self.scene.files, self.scene.clock
+        for directory in (paths.INBOX, paths.OUTBOX, paths.STATE):
+            self.files.make_directories(directory)
+        table = '[[release]]\nlabel = "{0}"\npublished = 2026-0{1}-01\nserver = "{2}"\nagent = "{2}"\n'
+        releases = [table.format(name, month + 1, digest(name)) for month, name in enumerate("abc")]
+        self.files.make_directories(CATALOGUE.rpartition("/")[0])
+        self.files.write(CATALOGUE, "".join(releases).encode())
+
+    @contextmanager
+    def opened(self, *_arguments: object) -> Iterator[Run]:
+        yield self.scene.opened()
+
+    def upgrade(self, _run: Run, release: str, digests: Digests, *_by: str, **_options: int) -> Upgrade:
+        self.upgraded.append(digests)
+        return upgrade("b", release, UpgradeOutcome.DONE)
+
+    def write(self, name: str, seconds_ago: float = 0) -> None:
+        self.files.write(UPGRADE.request, AgentRequest.to_upgrade(images(name).digests).payload)
+        at = self.clock.now().timestamp() - seconds_ago
+        os.utime(self.files.locate(UPGRADE.request), (at, at))
+
+    def ask(self, name: str) -> str | None:
+        """Have the monitor look a minute later; returns what became of the request."""
+        self.clock.elapsed += 60
+        self.write(name)
+        self.monitor.round()
+        answer = last_reply(self.files, UPGRADE)
+        return answer.reason if answer else None
+
+
+def digest(name: str) -> str:
+    return f"sha256:{name * 64}"
 
 
 @pytest.fixture
@@ -30,7 +82,7 @@ def monitor(
 ) -> GatewayMonitor:
     """A monitor of a host without containers, whose catalogue can be spoiled."""
     monkeypatch.setattr(GatewayMonitor, "_modules", lambda _self: None)
-    monkeypatch.setattr(GatewayMonitor, "_level", lambda _self: None)
+    monkeypatch.setattr(Configurations, "keep_level", lambda _self: None)
     monkeypatch.setattr(GatewayMonitor, "_containers", lambda _self: None)
     monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: False)
     return GatewayMonitor(operator_of(tmp_path, clock=clock), said.append)

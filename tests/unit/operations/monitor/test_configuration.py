@@ -179,25 +179,26 @@ def test_what_is_no_file_is_one_declared_error(host: Host) -> None:
         host.monitor.look()
 
 
-def test_the_host_decides_how_devices_authenticate_and_how_much_is_logged(host: Host) -> None:
-    host.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=3\n")
-    host.monitor.keep_level()
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        (GatewayOptions(authentication=Authentication.CERTIFICATE), ['auth = "certificate"']),
+        (GatewayOptions(certificate_too=True), ['enable-auth = "certificate"']),
+        (
+            GatewayOptions(certificate_too=True, revocation_list=True),
+            ['enable-auth = "certificate"', f"crl = {DEVICE_REVOCATIONS}"],
+        ),
+    ],
+)
+def test_the_host_decides_how_devices_authenticate(
+    host: Host, options: GatewayOptions, lines: list[str]
+) -> None:
     host.give(network="10.2.0.0/16")
-    assert b"log-level = 3\n" in host.conf()
-    host.inform(GatewayOptions(authentication=Authentication.CERTIFICATE))
+    host.inform(options)
     host.monitor.look()
-    assert b'auth = "certificate"\n' in host.conf()
-
-
-def test_a_certificate_as_well_and_its_revocation_list_are_what_the_installer_placed(host: Host) -> None:
-    host.give(network="10.2.0.0/16")
-    host.inform(GatewayOptions(certificate_too=True))
-    host.monitor.look()
-    assert b'\nenable-auth = "certificate"\n' in host.conf()
-    assert b"\ncrl = " not in host.conf()
-    host.inform(GatewayOptions(certificate_too=True, revocation_list=True))
-    host.monitor.look()
-    assert f"\ncrl = {DEVICE_REVOCATIONS}\n".encode() in host.conf()
+    shown = host.conf().decode().splitlines()
+    assert {*lines} <= {*shown}
+    assert any(line.startswith("crl = ") for line in shown) == options.revocation_list
 
 
 def test_whose_word_on_the_address_of_a_device_counts_is_what_the_installer_placed(host: Host) -> None:
@@ -295,22 +296,20 @@ def test_another_port_waits_for_the_container(host: Host) -> None:
 UNTIL = START + timedelta(hours=VERBOSE_HOURS)
 
 
-def test_the_debug_level_comes_from_env_sh(host: Host) -> None:
-    host.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=3\n")
+@pytest.mark.parametrize(
+    ("setting", "level"), [(b"DEBUG_LEVEL=3\n", b"3"), (b'mst_verbose_log="true"\n', b"4")]
+)
+def test_the_level_comes_from_env_sh(host: Host, setting: bytes, level: bytes) -> None:
+    """In our words and in the vendor's."""
+    host.files.write(paths.ENVIRONMENT, setting)
     host.monitor.keep_level()
-    assert b"log-level = 3\n" in host.conf()
+    assert b"log-level = %s\n" % level in host.conf()
     assert host.looks == [host.conf()], "the gateway is notified"
 
     host.files.write(paths.ENVIRONMENT, b"DEBUG_LEVEL=$(id)\n")
     with refused(SetupError, "environment-line-invalid"):
         host.monitor.keep_level()
-    assert b"log-level = 3\n" in host.conf()
-
-
-def test_the_vendor_s_verbose_setting_comes_from_env_sh(host: Host) -> None:
-    host.files.write(paths.ENVIRONMENT, b'mst_verbose_log="true"\n')
-    host.monitor.keep_level()
-    assert b"log-level = 4\n" in host.conf()
+    assert b"log-level = %s\n" % level in host.conf()
 
 
 def test_the_verbose_mode_begins_and_ends_by_the_clock(host: Host) -> None:

@@ -1,13 +1,16 @@
-"""What a round of the monitor does about lost kernel modules, over the files of a host below a directory."""
+"""What a round of the monitor does about lost kernel modules, and a tunnel device that came too late."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mstunnel_setup.actions import tunnel_device
 from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -15,6 +18,7 @@ from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
+from tests.unit.install.scenes import container
 from tests.unit.operators import operator_of
 
 RELEASE = "6.12.0"
@@ -63,11 +67,6 @@ def kernel(tmp_path: Path) -> Kernel:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(elapsed=1000.0)
-
-
-@pytest.fixture
 def monitor(kernel: Kernel, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> GatewayMonitor:
     monkeypatch.setattr(rounds, "TUN", str(kernel.root / "dev/net/tun"))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(kernel.root)))
@@ -113,14 +112,14 @@ def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(
     assert kernel.said == ["modules: ip_tables was missing, and is loaded"]
 
 
-def test_with_all_modules_nothing_is_done(monitor: GatewayMonitor, kernel: Kernel) -> None:
-    monitor.round()
-    assert (kernel.loads, kernel.engine.restarts, kernel.said) == ([], [], [])
-
-
-def test_a_module_that_this_kernel_does_not_have_is_not_lost(monitor: GatewayMonitor, kernel: Kernel) -> None:
-    kernel.write(f"lib/modules/{RELEASE}/modules.dep", "kernel/drivers/net/tun.ko.xz:\n")
-    kernel.has("tun")
+@pytest.mark.parametrize(
+    ("on_disk", "loaded"), [(ON_DISK, ("tun", "ip_tables")), (ON_DISK.splitlines()[0], ("tun",))]
+)
+def test_a_module_that_is_there_or_that_this_kernel_does_not_have_is_not_lost(
+    monitor: GatewayMonitor, kernel: Kernel, on_disk: str, loaded: tuple[str, ...]
+) -> None:
+    kernel.write(f"lib/modules/{RELEASE}/modules.dep", f"{on_disk}\n")
+    kernel.has(*loaded)
     monitor.round()
     assert (kernel.loads, kernel.engine.restarts, kernel.said) == ([], [], [])
 
@@ -165,3 +164,114 @@ def test_an_account_says_what_root_has_to_do_and_restarts_when_it_is_done(
     for _ in range(3):
         monitor.round()
     assert kernel.engine.restarts == [paths.SERVER]
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DENIED = Completed(2, "", "cannot open: No such device")
+OPENED = Completed(0, "", "")
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    device = tmp_path / "tun"
+    device.touch()
+    monkeypatch.setattr(tunnel_device, "DEVICE", str(device))
+    return device
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine({paths.SERVER: container()}, answer=lambda _command: DENIED)
+
+
+@pytest.fixture
+def early(
+    tmp_path: Path, engine: FakeEngine, clock: FakeClock, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> GatewayMonitor:
+    for work in ("_offer", "_upgrade", "_port", "_modules", "_containers"):
+        monkeypatch.setattr(GatewayMonitor, work, lambda _self: None)
+    monkeypatch.setattr(GatewayMonitor, "_host", ports_of(tmp_path, engine=engine))
+    return GatewayMonitor(operator_of(Path("/"), clock=clock), said.append)
+
+
+def run_at(monitor: GatewayMonitor, clock: FakeClock, *times: float) -> None:
+    for clock.elapsed in times:
+        monitor.round()
+
+
+@pytest.mark.usefixtures("device")
+def test_a_gateway_that_started_too_early_is_restarted_and_it_is_said(
+    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine, said: list[str]
+) -> None:
+    engine.answer = lambda _command: OPENED if engine.restarts else DENIED
+    run_at(early, clock, 1000, 1008, 1060, 1700)
+    assert engine.restarts == [paths.SERVER]
+    assert len(said) == 1
+    assert said[0].startswith("tunnel: mstunnel-server cannot open ")
+    assert said[0].endswith("and is restarted: cannot open: No such device")
+
+
+@pytest.mark.usefixtures("device")
+def test_what_a_restart_does_not_help_is_tried_again_after_ten_minutes(
+    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine
+) -> None:
+    run_at(early, clock, 1000, 1008, 1100, 1599)
+    assert engine.restarts == [paths.SERVER]
+    run_at(early, clock, 1600, 1608, 2199)
+    assert engine.restarts == [paths.SERVER] * 2
+
+
+def test_nothing_is_restarted_before_the_host_has_the_device(
+    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine, device: Path
+) -> None:
+    device.unlink()
+    run_at(early, clock, 1000, 1060, 1120)
+    assert engine.restarts == []
+    device.touch()
+    run_at(early, clock, 1180, 1188)
+    assert engine.restarts == [paths.SERVER]
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize(
+    ("seconds", "line", "tried"),
+    [
+        (1, "tunnel-device open", False),
+        (1, "tunnel-device closed", True),
+        (-1, "tunnel-device open", True),
+        (1, "of a gateway that does not report it", True),
+    ],
+)
+def test_what_the_gateway_has_opened_since_its_start_is_not_tried(
+    *,
+    tmp_path: Path,
+    early: GatewayMonitor,
+    clock: FakeClock,
+    engine: FakeEngine,
+    seconds: int,
+    line: str,
+    tried: bool,
+) -> None:
+    asked: list[Sequence[str]] = []
+
+    def answer(command: Sequence[str]) -> Completed:
+        asked.append(command)
+        return DENIED
+
+    engine.answer = answer
+    engine.containers[paths.SERVER] = replace(container(), started_at=NOW)
+    report = tmp_path / REPORT.removeprefix("/")
+    report.parent.mkdir(parents=True)
+    report.write_text(f"time {int(NOW.timestamp()) + seconds}\n{line}\n")
+    run_at(early, clock, 1000)
+    assert bool(asked) == tried
+    assert bool(engine.restarts) == tried
+
+
+@pytest.mark.usefixtures("device")
+def test_a_gateway_that_is_stopped_stays_stopped(
+    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine
+) -> None:
+    engine.containers[paths.SERVER] = container("exited", None)
+    run_at(early, clock, 1000, 1060)
+    assert engine.restarts == []

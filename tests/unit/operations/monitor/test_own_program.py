@@ -221,7 +221,7 @@ def test_the_program_starts_again_as_it_was_started(
     before = dict(os.environ)
     operator = operator_of(tmp_path, clock=FakeClock(), processes=Recorded())
     with pytest.raises(StartedError) as caught:
-        command._work(operator, once=False)
+        command.program(once=False)(operator)
     assert caught.value.args == (["/usr/sbin/mstunnel_monitor", "--output", "json"], before)
     assert "NOTIFY_SOCKET" not in os.environ
 
@@ -270,4 +270,4 @@ def test_only_what_is_well_is_left_alone_until_something_changes(
         monitor.run(changes)
     assert clock.naps == [8.0] * naps
     if naps == 1:
-        assert ended.value.args == (52.0, 100, 100)
+        assert ended.value.args == (112.0, 100, 100)

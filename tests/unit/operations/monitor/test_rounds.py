@@ -27,8 +27,9 @@ from tests.unit.clocks import FakeClock
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.fakes import FakeSystemd, Forgetful, ports_of
 from tests.unit.install.scenes import container
-from tests.unit.operations.monitor.asking import Asking
-from tests.unit.operators import operator_of
+from tests.unit.operations.monitor.conftest import Asking
+
+BAD = "[[release]\n"
 
 
 def spoil(root: Path, text: str) -> None:
@@ -37,26 +38,22 @@ def spoil(root: Path, text: str) -> None:
     path.write_text(text)
 
 
-def test_a_persistent_problem_is_reported_once(
-    monitor: GatewayMonitor, said: list[str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("lists", "codes"),
+    [
+        ([BAD] * 10, 1),
+        ([*[BAD] * 10, "releases = 1\n"], 2),
+        ([BAD, "", BAD], 2),
+    ],
+    ids=["a persistent problem once", "another one too", "a recurring one again"],
+)
+def test_a_problem_is_reported_when_it_is_new(
+    monitor: GatewayMonitor, said: list[str], tmp_path: Path, lists: list[str], codes: int
 ) -> None:
-    spoil(tmp_path, "[[release]\n")
-    for _ in range(10):
-        monitor.round()
-    assert len(said) == 1
-    assert said[0].startswith("releases-invalid: ")
-    spoil(tmp_path, "releases = 1\n")
-    monitor.round()
-    assert len(said) == 2
-
-
-def test_a_recurring_problem_is_reported_again(
-    monitor: GatewayMonitor, said: list[str], tmp_path: Path
-) -> None:
-    for text in ("[[release]\n", "", "[[release]\n"):
+    for text in lists:
         spoil(tmp_path, text)
         monitor.round()
-    assert len(said) == 2
+    assert [line.partition(":")[0] for line in said] == ["releases-invalid"] * codes
 
 
 def test_one_part_that_fails_does_not_stop_the_others(
@@ -66,7 +63,7 @@ def test_one_part_that_fails_does_not_stop_the_others(
         raise EngineError("engine-unreachable", "the engine does not answer", "")
 
     monkeypatch.setattr(GatewayMonitor, "_containers", away)
-    spoil(tmp_path, "[[release]\n")
+    spoil(tmp_path, BAD)
     monitor.round()
     assert [line.partition(":")[0] for line in said] == ["releases-invalid", "engine-unreachable"]
 
@@ -80,18 +77,28 @@ def test_nothing_is_changed_while_another_run_is_active(
     assert said == []
 
 
-def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
-    monitor: GatewayMonitor, said: list[str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    moves: list[int] = []
+@pytest.fixture
+def moves(monitor: GatewayMonitor, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The ports that the gateway moved to; 8443 is wanted."""
+    found: list[int] = []
     monitor._files.make_directories(paths.STATE)
+    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
+    monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
+    monkeypatch.setattr(port, "move", lambda _run, port: found.append(port))
+    return found
 
+
+def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
+    monitor: GatewayMonitor,
+    said: list[str],
+    clock: FakeClock,
+    moves: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail(_run: object, port: int) -> None:
         moves.append(port)
         raise EngineError("container-failed", "it does not start", "")
 
-    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
-    monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
     monkeypatch.setattr(port, "move", fail)
     for clock.elapsed in (1000.0, 1015.0, 1599.0, 1600.0):
         monitor.round()
@@ -100,14 +107,10 @@ def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
 
 
 def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
-    monitor: GatewayMonitor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, clock: FakeClock, moves: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent that wants another port at every look, of a monitor that starts again at every look."""
-    moves: list[int] = []
-    monitor._files.make_directories(paths.STATE)
     monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8000 + int(clock.elapsed))
-    monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
-    monkeypatch.setattr(port, "move", lambda _run, port: moves.append(port))
     for clock.elapsed in range(0, 3600, 8):
         GatewayMonitor(monitor.operator, lambda _text: None).round()
     assert len(moves) == 6
@@ -115,23 +118,21 @@ def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
 
 @pytest.mark.parametrize("cut_off", [False, True])
 def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
-    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, cut_off: bool
+    monitor: GatewayMonitor,
+    clock: FakeClock,
+    moves: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    cut_off: bool,
 ) -> None:
     """A move that was begun before is brought to its end."""
-    moves: list[int] = []
-    systemd = FakeSystemd(units={f"{paths.SERVER}.service"})
-    monkeypatch.setattr(GatewayMonitor, "_host", ports_of(tmp_path, systemd=systemd))
-    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
-    monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
-    monkeypatch.setattr(port, "move", lambda _run, port: moves.append(port))
-    stopped = GatewayMonitor(operator_of(tmp_path, clock=clock), list[str]().append)
-    stopped._files.make_directories(paths.STATE)
+    stopped = [True, False]
+    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: stopped[0])
     if cut_off:
-        RateLimiter(stopped._files).begin_move(8443, clock.now())
-    stopped._port()
+        RateLimiter(monitor._files).begin_move(8443, clock.now())
+    monitor._port()
     assert moves == ([8443] if cut_off else [])
-    systemd.start(f"{paths.SERVER}.service")
-    stopped._port()
+    stopped.pop(0)
+    monitor._port()
     assert moves == [8443]
 
 

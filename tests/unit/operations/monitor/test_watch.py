@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,21 +21,35 @@ def restarts(conditions: list[Condition], *, every: float = MINUTE) -> list[int]
     return found
 
 
-def test_a_service_that_was_given_up_is_started_at_once() -> None:
-    assert restarts(["failed"]) == [0]
+def times(count: int, condition: Condition) -> list[Condition]:
+    return [condition] * count
 
 
-def test_one_bad_look_is_no_reason() -> None:
-    assert restarts(["unhealthy", "unhealthy", "well", "unhealthy", "unhealthy"]) == []
-    assert restarts(["unhealthy", "unhealthy", "unhealthy"]) == [2]
+CASES: dict[str, tuple[list[Condition], list[int]]] = {
+    "a service that was given up is started at once": (["failed"], [0]),
+    "one bad look is no reason": (["unhealthy", "unhealthy", "well", "unhealthy", "unhealthy"], []),
+    "three in a row are one": (times(3, "unhealthy"), [2]),
+    "what an administrator stopped stays stopped": (times(100, "stopped"), []),
+    "a start that takes long is waited for": (
+        ["unhealthy", "starting", "unhealthy", "starting", "unhealthy"],
+        [4],
+    ),
+    "a good look alone is not believed": ([*times(4, "failed"), "well", *times(3, "failed")], [0, 1, 3, 7]),
+    "after ten good minutes the retry delay is reset": (
+        [*times(4, "failed"), *times(11, "well"), *times(2, "failed")],
+        [0, 1, 3, 15, 16],
+    ),
+    "good minutes are counted in a row": (
+        [*times(8, "failed"), *times(6, "well"), "starting", *times(6, "well"), *times(3, "failed")],
+        [0, 1, 3, 7, 21],
+    ),
+}
 
 
-def test_what_an_administrator_stopped_stays_stopped() -> None:
-    assert restarts(["stopped"] * 100) == []
-
-
-def test_a_start_that_takes_long_is_waited_for() -> None:
-    assert restarts(["unhealthy", "starting", "unhealthy", "starting", "unhealthy"]) == [4]
+@pytest.mark.parametrize("case", CASES)
+def test_when_a_container_is_restarted(case: str) -> None:
+    conditions, expected = CASES[case]
+    assert restarts(conditions) == expected
 
 
 def test_restarts_that_do_not_help_become_rare() -> None:
@@ -42,23 +57,6 @@ def test_restarts_that_do_not_help_become_rare() -> None:
     pauses = [after - before for before, after in itertools.pairwise(found)]
     assert pauses[:5] == [1, 2, 4, 8, 16]
     assert set(pauses[5:]) == {30}
-
-
-def times(count: int, condition: Condition) -> list[Condition]:
-    return [condition] * count
-
-
-def test_a_good_look_alone_is_not_believed() -> None:
-    assert restarts([*times(4, "failed"), "well", *times(3, "failed")]) == [0, 1, 3, 7]
-
-
-def test_after_ten_good_minutes_the_retry_delay_is_reset() -> None:
-    assert restarts([*times(4, "failed"), *times(11, "well"), *times(2, "failed")]) == [0, 1, 3, 15, 16]
-
-
-def test_good_minutes_are_counted_in_a_row() -> None:
-    good = times(6, "well")
-    assert restarts([*times(8, "failed"), *good, "starting", *good, *times(3, "failed")]) == [0, 1, 3, 7, 21]
 
 
 def test_a_container_that_is_well_only_after_its_start_is_restarted_rarely() -> None:

@@ -23,13 +23,14 @@ from mstunnel_setup.operations.upgrade.proof import (
     drain,
     reached_address,
     reaches_inside,
+    refused_addresses,
     reopen,
 )
 from tests.unit.clocks import START, FakeClock
 from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.install.scenes import FakePrompter, context_of
 
-PHONE, STRANGER = "192.0.2.7", "198.51.100.9"
+PHONE, LAPTOP, STRANGER = "192.0.2.7", "2001:db8::7", "198.51.100.9"
 
 
 @dataclass
@@ -86,17 +87,12 @@ def refusal(address: str) -> str:
     return f"worker: {address} worker-auth.c:1745: failed authentication for ''\n"
 
 
-def test_a_device_that_is_back_already_is_not_waited_for() -> None:
-    gateway = Gateway(connected=[[PHONE, STRANGER]])
-    assert await_devices(gateway.context, (PHONE,)) == 2
-    assert (gateway.clock.naps, gateway.said) == ([], [])
-
-
-def test_the_wait_ends_with_the_first_device() -> None:
-    gateway = Gateway(connected=[[], [], [PHONE]], log=refusal(PHONE))
-    assert await_devices(gateway.context, (PHONE,)) == 1
-    assert len(gateway.clock.naps) == 2
-    assert gateway.said == ["Waiting for a device to come back, at most 60 s."]
+@pytest.mark.parametrize(("seen", "back", "naps"), [([[PHONE, STRANGER]], 2, 0), ([[], [], [PHONE]], 1, 2)])
+def test_the_wait_ends_with_the_first_device(seen: list[list[str]], back: int, naps: int) -> None:
+    gateway = Gateway(connected=seen, log=refusal(PHONE))
+    assert await_devices(gateway.context, (PHONE,)) == back
+    assert len(gateway.clock.naps) == naps
+    assert gateway.said == (["Waiting for a device to come back, at most 60 s."] if naps else [])
 
 
 @pytest.mark.parametrize("log", ["", "mstunnel-gateway: started\n", refusal(STRANGER)])
@@ -123,23 +119,22 @@ def test_who_is_connected_is_known_by_address() -> None:
     assert connected(Gateway(connected=[[PHONE, STRANGER]]).context.host) == (PHONE, STRANGER)
 
 
-def test_it_ends_with_the_last_session() -> None:
-    gateway = Gateway(connected=[[PHONE] * 2, [PHONE] * 2, [PHONE], []])
-    drain(gateway.context, 443, minutes=60)
-    assert gateway.clock.naps == [5.0, 5.0, 5.0]
-    assert gateway.said == ["Waiting for 2 sessions to end, at most 60 minutes."]
-
-
-def test_it_ends_with_the_time_that_was_given() -> None:
-    gateway = Gateway(connected=[[PHONE]])
-    drain(gateway.context, 443, minutes=3)
-    assert gateway.clock.elapsed == pytest.approx(180)
-
-
-def test_an_empty_gateway_is_not_waited_for() -> None:
-    gateway = Gateway(connected=[[]])
-    drain(gateway.context, 443, minutes=60)
-    assert (gateway.clock.naps, gateway.said) == ([], [])
+@pytest.mark.parametrize(
+    ("seen", "minutes", "naps", "said"),
+    [
+        (
+            [[PHONE] * 2, [PHONE] * 2, [PHONE], []],
+            *(60, 3, ["Waiting for 2 sessions to end, at most 60 minutes."]),
+        ),
+        ([[PHONE]], 3, 36, ["Waiting for 1 sessions to end, at most 3 minutes."]),
+        ([[]], 60, 0, []),
+    ],
+    ids=["until the last session", "until the end of its time", "not at all"],
+)
+def test_how_long_a_drain_lasts(seen: list[list[str]], minutes: int, naps: int, said: list[str]) -> None:
+    gateway = Gateway(connected=seen)
+    drain(gateway.context, 443, minutes=minutes)
+    assert (gateway.clock.naps, gateway.said) == ([5.0] * naps, said)
 
 
 def test_new_connections_are_refused_before_anybody_is_counted_and_the_health_check_is_not() -> None:
@@ -164,6 +159,23 @@ def test_without_refusing_new_connections_there_is_no_drain() -> None:
     drain(gateway.context, 443, minutes=60)
     assert gateway.clock.naps == []
     assert "Could not process rule" in gateway.said[0]
+
+
+def test_refusals_are_found_in_the_log_of_the_gateway() -> None:
+    """The lines of ocserv 1.3.0 for a good start, two bad tokens, and a cookie of an earlier release."""
+    log = f"""
+mstunnel-gateway: configuration or certificate changed: reload
+listening (TCP) on [::]:443...
+ocserv-oidc: Token malformed - no kid
+
+worker: {PHONE} worker-auth.c:1745: failed authentication for ''
+ocserv-oidc: Token required claims validation failed
+
+2026-11-25T19:00:00Z worker[ada]: {LAPTOP} worker-auth.c:1745: failed authentication for 'ada'
+worker: {STRANGER} failed cookie authentication attempt
+worker: [unknown] worker-auth.c:1745: failed authentication for ''
+"""
+    assert refused_addresses(log) == {PHONE, LAPTOP}
 
 
 URL = "http://intranet.example/"

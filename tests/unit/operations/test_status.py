@@ -1,7 +1,9 @@
-"""What the agent reports comes into `mst-cli status`, each with the command that fixes it."""
+"""`mst-cli status`: what it finds and what the agent reports, each with the command that fixes it."""
 
 import json
+from collections.abc import Iterable
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,21 +13,35 @@ import pytest
 from mstunnel_setup.agent.health_rows import TABLE, Observation, judge_rows
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.health_report import (
     HealthReport,
     HealthState,
+    ReportedRow,
     Thresholds,
     write_health,
 )
 from mstunnel_setup.exchange.status_file import SyncFailure
+from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing, write_standing
+from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, write_history
+from mstunnel_setup.install.installed import MONITOR_UNIT
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import status
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.health import REPORTED_BY_HOST, agent_troubles, is_serious, row_notice
+from mstunnel_setup.operations.health import (
+    REPORTED_BY_HOST,
+    agent_troubles,
+    is_serious,
+    of_settled_server,
+    row_notice,
+)
+from mstunnel_setup.operations.status import monitor_notices, upgrade_notices, waiting_notices
+from mstunnel_setup.transaction.receipt import Receipt
 from tests.cases import every
 from tests.unit.clocks import START
-from tests.unit.fakes import FakeEngine, ports_of
+from tests.unit.exchange.test_record import history, upgrade
+from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
 from tests.unit.operators import operator_of
 
 WEEK = timedelta(days=7)
@@ -155,3 +171,124 @@ def test_status_ends_with_what_the_agent_reports(
     assert result.exit_code is code
     assert (result.status == "ok") == (code is ExitCode.DONE)
     assert paths.SERVER in result.data
+
+
+def state(server: tuple[str, str], agent: tuple[str, str]) -> status.StatusReport:
+    containers = [
+        status.ContainerReport(state=each[0], health=each[1], image_digest=None, reason=None)
+        for each in (server, agent)
+    ]
+    return status.StatusReport(
+        version="1",
+        site=None,
+        certificate_days_left=None,
+        certificate=CertificateSummary(days_left=None, not_after=None, revocation=None, pending=()),
+        server=containers[0],
+        agent=containers[1],
+    )
+
+
+GOOD = ("running", "healthy")
+
+
+@pytest.mark.parametrize(
+    ("server", "agent", "fixed_by"),
+    [
+        (GOOD, GOOD, []),
+        (("exited", "unhealthy"), GOOD, ["mst-cli server start"]),
+        (GOOD, ("running", "unhealthy"), ["mst-cli agent restart"]),
+        (("absent", "unhealthy"), ("exited", "unhealthy"), ["mst-cli server start", "mst-cli agent start"]),
+    ],
+)
+def test_status_names_the_command_that_fixes_it(
+    server: tuple[str, str], agent: tuple[str, str], fixed_by: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "complete", lambda _receipt: True)
+    notices = list(status.troubles(Receipt(), state(server, agent)))
+    assert len(notices) == len(fixed_by)
+    assert all(command in notice.hint for notice, command in zip(notices, fixed_by, strict=True))
+
+
+def test_an_unfinished_installation_is_reported() -> None:
+    assert [notice.code for notice in status.troubles(Receipt(), state(GOOD, GOOD))] == [
+        "installation-unfinished"
+    ]
+
+
+def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
+    """Status says `running, healthy` by then, and the agent looks once a minute."""
+    row = ReportedRow(
+        id="server-container",
+        title="Server",
+        state=HealthState.UNHEALTHY,
+        text="the gateway runs, but its server does not answer",
+    )
+    starting = HealthReport(at=START, state=HealthState.UNHEALTHY, rows=(row,), thresholds=Thresholds())
+    server = ContainerState("running", "healthy", started_at=START)
+    assert list(agent_troubles(of_settled_server(starting, server), START)) == []
+    # It has run for longer, or is not there at all: then that is news.
+    earlier = replace(server, started_at=START.replace(year=START.year - 1))
+    for seen in (earlier, replace(server, started_at=None), None):
+        assert len(list(agent_troubles(of_settled_server(starting, seen), START))) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("other-failed", ["upgrade-waits"]),
+        ("approval-missing", ["upgrade-waits"]),
+        ("held", ["upgrade-waits"]),
+        ("turn", []),
+        ("window-closed", []),
+    ],
+)
+def test_status_warns_of_what_waits_for_a_person(tmp_path: Path, code: str, said: list[str]) -> None:
+    files = Files(tmp_path)
+    files.make_directories(paths.AGENT_STATE)
+    verdict = UpgradeDecision(code, "look at gw1")
+    write_standing(files, standing(verdict, START, None))
+    assert codes(waiting_notices(files)) == said
+
+
+def codes(notices: Iterable[Problem]) -> list[str]:
+    return [notice.code for notice in notices]
+
+
+@pytest.mark.parametrize(
+    ("known", "active", "said"),
+    [(True, True, []), (True, False, ["monitor-down"]), (False, False, [])],
+)
+def test_a_monitor_that_is_down_is_reported(
+    tmp_path: Path, *, known: bool, active: bool, said: list[str]
+) -> None:
+    unit = {MONITOR_UNIT}
+    systemd = FakeSystemd(units=unit if known else set(), running_units=unit if active else set())
+    assert codes(monitor_notices(ports_of(tmp_path, systemd=systemd))) == said
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (UpgradeOutcome.DONE, []),
+        (UpgradeOutcome.WENT_BACK, ["upgrade-failed"]),
+        (UpgradeOutcome.NOT_BEGUN, ["upgrade-failed"]),
+        (None, ["upgrade-unfinished"]),
+    ],
+)
+def test_an_unhealthy_upgrade_is_reported(
+    tmp_path: Path, outcome: UpgradeOutcome | None, said: list[str]
+) -> None:
+    files = Files(tmp_path)
+    files.make_directories(HISTORY.rpartition("/")[0])
+    write_history(files, history(upgrade("a", "b", outcome, reason="no TLS")))
+    notices = list(upgrade_notices(files))
+    assert codes(notices) == said
+    assert all("mst-cli upgrade apply" in notice.hint for notice in notices)
+
+
+def test_without_upgrades_nothing_is_shown_and_a_damaged_history_is_reported(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    assert codes(upgrade_notices(files)) == []
+    files.make_directories(HISTORY.rpartition("/")[0])
+    files.write(HISTORY, b"{")
+    assert codes(upgrade_notices(files)) == ["upgrades-unreadable"]

@@ -9,13 +9,12 @@ import trustme
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError
-from mstunnel_setup.exchange import mailbox
-from mstunnel_setup.exchange import release_feed as feed
+from mstunnel_setup.exchange import mailbox, release_feed
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
-from mstunnel_setup.operations.upgrade import releases
-from mstunnel_setup.operations.upgrade.releases import fetch_now
+from mstunnel_setup.operations.upgrade import feed
+from mstunnel_setup.operations.upgrade.feed import fetch_now
 from mstunnel_setup.transaction.lock import exclusive
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
@@ -39,7 +38,7 @@ def root(publisher: Publisher, tmp_path: Path) -> Iterator[Path]:
         files = Files(tmp_path / "host")
         for directory in ("/etc/mstunnel-setup", "/run", paths.OUTBOX):
             files.make_directories(directory)
-        files.write(feed.SETTINGS, f'url = "{url}"\n'.encode())
+        files.write(release_feed.SETTINGS, f'url = "{url}"\n'.encode())
         files.write("/etc/mstunnel-setup/release-feed-root.json", publisher.root)
         yield tmp_path / "host"
 
@@ -49,7 +48,7 @@ def test_both_ways_bring_the_same_releases(root: Path, publisher: Publisher, com
     operator = operator_of(root)
     archive = publisher.directory.with_suffix(".tar")
     validated(f"mst-cli upgrade {command}", fetch_now(operator, None if command == "refresh" else archive))
-    assert [item.name for item in feed.offered(Files(root), operator.clock.now()).releases] == [
+    assert [item.name for item in release_feed.offered(Files(root), operator.clock.now()).releases] == [
         "2026-01-02",
         "2026-01-01",
     ]
@@ -58,7 +57,7 @@ def test_both_ways_bring_the_same_releases(root: Path, publisher: Publisher, com
 def test_without_a_feed_the_file_to_write_is_named(tmp_path: Path) -> None:
     with refused(SetupError, "feed-missing") as caught:
         fetch_now(operator_of(tmp_path))
-    assert feed.SETTINGS in caught.value.hint
+    assert release_feed.SETTINGS in caught.value.hint
 
 
 def test_the_monitor_follows_the_feed_and_offers_the_agent_no_held_release(root: Path) -> None:
@@ -77,9 +76,9 @@ def test_the_monitor_leaves_the_feed_alone_while_a_command_refreshes_it(root: Pa
     monitor = GatewayMonitor(operator_of(root, clock=clock), list[str]().append)
     with exclusive(files, clock, paths.FEED_LOCK), pytest.raises(LockedError):
         monitor._feed()
-    assert files.read(feed.FEED_RECORD) is None
+    assert files.read(release_feed.FEED_RECORD) is None
     monitor._feed()
-    assert files.read(feed.FEED_RECORD) is not None, "the next round does it, not the one in an hour"
+    assert files.read(release_feed.FEED_RECORD) is not None, "the next round does it, not the one in an hour"
 
 
 def test_other_commands_do_not_wait_for_the_monitor_to_fetch(
@@ -88,11 +87,11 @@ def test_other_commands_do_not_wait_for_the_monitor_to_fetch(
     """Where a firewall drops the packets to the feed, it fetches for a minute, and they wait ten seconds."""
     operator, ran = operator_of(root), list[str]()
 
-    def fetch(_operator: Operator, _feed: feed.Feed) -> None:
+    def fetch(_operator: Operator, _feed: release_feed.Feed) -> None:
         with exclusive(operator.files, operator.clock, paths.LOCK):
             ran.append("import_cert")
 
-    monkeypatch.setattr(releases, "fetch", fetch)
+    monkeypatch.setattr(feed, "fetch", fetch)
     GatewayMonitor(operator, list[str]().append)._feed()
     assert ran == ["import_cert"]
 

@@ -1,7 +1,12 @@
 """`mst-cli backup|restore`: what is written can be restored, and what refuses it comes before any loss."""
 
+import gzip
+import io
+import json
 import os
+import tarfile
 import tempfile
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,6 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.host import Scope
@@ -17,6 +24,7 @@ from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, CheckError, StepError, UsageError
 from mstunnel_setup.certificates.load import load_identity
+from mstunnel_setup.exchange.upgrade_history import render_history
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
 from mstunnel_setup.install.run_answers import answers as answers_of
 from mstunnel_setup.install.session import Run
@@ -27,13 +35,23 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations import backup as work
-from mstunnel_setup.operations.backup import LARGEST, MANIFEST, SCHEMA, backup, pack, unpack
+from mstunnel_setup.operations.backup import (
+    LARGEST,
+    MANIFEST,
+    MOST_FILES,
+    SCHEMA,
+    UPGRADES,
+    backup,
+    pack,
+    unpack,
+)
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import AnyStep, Step
 from tests.places import HOME
 from tests.refusals import refused
+from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.install.scenes import Scene
 from tests.unit.operations.conftest import Command
 from tests.unit.operators import operator_of
@@ -155,35 +173,35 @@ def test_the_account_restores_its_part_on_a_host_that_root_has_prepared(
     ]
 
 
-def test_a_host_that_root_has_prepared_in_part_is_refused(
-    tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
+@pytest.mark.parametrize(
+    ("of_host", "own", "mode", "code"),
+    [
+        # Root has prepared the host in part only, or not at all.
+        ("account", "", "rootless", "backup-rootless"),
+        ("", "", "rootless", "backup-rootless"),
+        ("boot", "", "rootful", "backup-rootful"),
+        # Whose gateway is here is not told to undo what it stands on, or to prepare the host.
+        ("boot", "launch", "rootful", "already-installed"),
+        ("", "launch", "rootless", "already-installed"),
+    ],
+)
+def test_a_gateway_becomes_none_of_the_other_kind(
+    tmp_path: Path,
+    steps: Steps,
+    request: pytest.FixtureRequest,
+    *,
+    of_host: str,
+    own: str,
+    mode: str,
+    code: str,
 ) -> None:
-    host_half("account")
-    assert refusal(tmp_path, steps, mode="rootless") == "backup-rootless"
-
-
-def test_a_gateway_with_root_does_not_become_a_rootless_one(
-    tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
-) -> None:
-    host_half("boot")
-    assert refusal(tmp_path, steps) == "backup-rootful"
-
-
-def test_a_rootless_gateway_does_not_become_one_with_root(tmp_path: Path, steps: Steps) -> None:
-    assert refusal(tmp_path, steps, mode="rootless") == "backup-rootless"
-
-
-def test_whose_gateway_is_here_is_not_told_to_undo_what_it_stands_on(
-    tmp_path: Path, steps: Steps, host_half: Callable[[str], None]
-) -> None:
-    host_half("boot")
-    end_step(tmp_path, paths.STATE, "launch")
-    assert refusal(tmp_path, steps) == "already-installed"
-
-
-def test_a_gateway_with_root_is_not_told_to_prepare_the_host(tmp_path: Path, steps: Steps) -> None:
-    end_step(tmp_path, paths.STATE, "launch")
-    assert refusal(tmp_path, steps, mode="rootless") == "already-installed"
+    if of_host:
+        request.getfixturevalue("host_half")(of_host)
+    if own:
+        end_step(tmp_path, paths.STATE, own)
+    with refused(UsageError, code):
+        restore(tmp_path, mode=mode)
+    assert steps.done == []
 
 
 def test_root_hands_over_no_file_that_the_account_cannot_read(
@@ -196,14 +214,6 @@ def test_root_hands_over_no_file_that_the_account_cannot_read(
         restore(tmp_path, mode="rootless")
     assert "/srv/mstunnel/backup.tar.gz" in caught.value.hint
     assert steps.done == []
-
-
-def refusal(root: Path, steps: Steps, **answers: str) -> str:
-    """The code with which a restoration is refused, before any of its steps."""
-    with pytest.raises(UsageError) as caught:
-        restore(root, **answers)
-    assert steps.done == []
-    return caught.value.code
 
 
 @pytest.fixture
@@ -266,3 +276,133 @@ def test_a_revocation_list_that_is_too_long_is_left_out(
     revocations.write_bytes(b"short")
     complete = backup(operator_of(tmp_path / "root"), private / "next.tar.gz")
     assert [each.code for each in complete.warnings] == ["backup-holds-key"]
+
+
+_GOOD = {"schema": SCHEMA, "server_name": "gw1"}
+
+
+def _packed(manifest: bytes | None = None, **files: bytes) -> bytes:
+    return pack({MANIFEST: json.dumps(_GOOD).encode() if manifest is None else manifest, **files})
+
+
+def _tar(*members: tarfile.TarInfo) -> bytes:
+    """An archive with these members besides a good manifest."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        content = json.dumps(_GOOD).encode()
+        head = tarfile.TarInfo(MANIFEST)
+        head.size = len(content)
+        archive.addfile(head, io.BytesIO(content))
+        for member in members:
+            archive.addfile(member, io.BytesIO(b"x" * member.size))
+    return gzip.compress(packed.getvalue())
+
+
+def _member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.size, member.linkname = kind, size, "/etc/shadow"
+    return member
+
+
+_LONG_NAME = _member("x", tarfile.GNUTYPE_LONGNAME, 1).tobuf() + b"a".ljust(512, b"\0")
+HOSTILE = {
+    "nothing": b"",
+    "no archive": b"no archive",
+    "no manifest": pack({"other": b""}),
+    "a manifest that is no JSON": _packed(b"not JSON"),
+    "a later kind of backup": _packed(b'{"schema": "mstunnel-backup/2"}'),
+    "a bomb": gzip.compress(b"\0" * 200_000_000, 9),
+    "zeros": _packed(**{"etc/mstunnel/env.sh": b"\0" * 15_000_000}),
+    "a file larger than any": _tar(_member("etc/mstunnel/env.sh", size=LARGEST + 1)),
+    "many files": _tar(*(_member(f"etc/mstunnel/ca-trust/{number}.crt") for number in range(MOST_FILES + 1))),
+    "a long path": _tar(_member("etc/mstunnel/ca-trust/" + "a" * 300)),
+    "the same file twice": _tar(_member("etc/mstunnel/env.sh"), _member("etc/mstunnel/env.sh")),
+    "a link": _tar(_member("etc/mstunnel/env.sh", tarfile.SYMTYPE)),
+    "a hard link": _tar(_member("etc/mstunnel/env.sh", tarfile.LNKTYPE)),
+    "a device": _tar(_member("etc/mstunnel/env.sh", tarfile.CHRTYPE)),
+    "a pipe": _tar(_member("etc/mstunnel/env.sh", tarfile.FIFOTYPE)),
+    "long names without end": gzip.compress(5000 * _LONG_NAME),
+    "a deep manifest": _packed(b"[" * 100_000),
+    "a deep manifest of objects": _packed(b'{"a":' * 100_000),
+    "no number": _packed(json.dumps({**_GOOD, "answers": {"a": float("nan")}}).encode()),
+    "half a character": _packed(b'{"schema": "mstunnel-backup/1", "server_name": "\\ud800"}'),
+    "answers that are none": _packed(json.dumps({**_GOOD, "answers": [1]}).encode()),
+    "a site without id": _packed(json.dumps({**_GOOD, "site": {"name": "x"}}).encode()),
+    "a name that is none": _packed(json.dumps({**_GOOD, "server_name": {"a": 1}}).encode()),
+    "an upgrade to go on with": _packed(
+        **{UPGRADES.lstrip("/"): render_history(history(upgrade("a", "b", None)))}
+    ),
+    "something after it": _packed() + b"more",
+    "half of it": _packed()[:-20],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_archive_is_refused_and_takes_no_memory(name: str) -> None:
+    tracemalloc.start()
+    with pytest.raises(UsageError) as caught:
+        unpack(HOSTILE[name])
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.code == "backup-invalid"
+    assert used < 5 * work.LARGEST_UNPACKED
+
+
+@given(st.binary(max_size=300), st.integers(0, 400))
+def test_any_damage_is_refused_or_harmless(noise: bytes, at: int) -> None:
+    good = _packed(**{"etc/mstunnel/env.sh": b"A=1\n"})
+    for damaged in (good[:at] + noise + good[at + len(noise) :], gzip.compress(noise)):
+        try:
+            _manifest, files = unpack(damaged)
+        except UsageError as error:
+            assert error.code == "backup-invalid"  # noqa: PT017 (either is right)
+        else:
+            assert set(files) <= {paths.ENVIRONMENT}
+
+
+def test_a_file_larger_than_any_backup_is_not_read(tmp_path: Path) -> None:
+    place = tmp_path / "backup.tar.gz"
+    with place.open("wb") as file:
+        file.truncate(10**12)
+    with refused(UsageError, "backup-invalid"):
+        work.restore(operator_of(tmp_path), {}, place, replace=False)
+
+
+@pytest.mark.parametrize(
+    ("archive", "part"),
+    [
+        (_packed(json.dumps({**_GOOD, "version": "9.0", "answers": {"later.key": 1}}).encode()), "later.key"),
+        (
+            _packed(
+                json.dumps({**_GOOD, "version": "9.0"}).encode(),
+                **{UPGRADES.lstrip("/"): b'{"version": 2, "upgrades": []}'},
+            ),
+            "history of upgrades",
+        ),
+    ],
+    ids=["answers", "upgrades"],
+)
+def test_what_only_a_newer_version_knows_is_named_with_that_version(archive: bytes, part: str) -> None:
+    with refused(UsageError, "backup-not-understood") as caught:
+        unpack(archive)
+    assert "version 9.0 wrote" in caught.value.message
+    assert part in caught.value.message
+
+
+def test_upgrades_that_have_ended_are_kept() -> None:
+    content = render_history(history(upgrade("a", "b")))
+    assert unpack(_packed(**{UPGRADES.lstrip("/"): content}))[1] == {UPGRADES: content}
+
+
+def test_a_backup_is_read_back() -> None:
+    files = {paths.SITE_KEY: b"key", f"{paths.CA_TRUST}/one.crt": b"root"}
+    packed = _packed(**files)
+    assert unpack(packed) == (_GOOD, files)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        assert {member.mode for member in archive} == {0o600}
+    assert pack({"a": b"1"}) == pack({"a": b"1"})
+
+
+@pytest.mark.parametrize("name", ["etc/passwd", "../etc/passwd", "etc/mstunnel/ca-trust/../../passwd"])
+def test_a_backup_places_nothing_but_what_belongs_to_a_gateway(name: str) -> None:
+    assert unpack(_packed(**{name: b"root::0:0"})) == (_GOOD, {})

@@ -1,10 +1,13 @@
-"""The diagnostic file of a host with secrets of many kinds in many places."""
+"""`mst-cli diagnose`: what of this host goes into the diagnostic file, and that no secret does."""
 
 import io
 import os
+import re
 import tarfile
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,15 +19,99 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.operations import diagnose
+from mstunnel_setup.operations.diagnose import known_secrets
 from mstunnel_setup.transaction.journal import Journal
 from tests.testbed.canary import LOGGED, SETTINGS, forms, leaks
 from tests.unit.clocks import FakeClock
-from tests.unit.fakes import PODMAN, FakeEngine, Printing, ports_of
+from tests.unit.fakes import PODMAN, FakeEngine, FakeSystemd, Printing, ports_of
 from tests.unit.install.scenes import FakePrompter
 from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, rows_of
+
+_COMMANDS = ("readiness", "health", "overview", "check", "version")
+_RECORD = "ACCESS_LOG,user,device,tcp,10.20.0.2:4000,10.99.0.3:80,1,2,0"
+_JOURNAL = f"""\
+Nov 25 10:00:00 gw1 ocserv[7]: worker: mentions ocserv-access without being it
+Nov 25 10:00:01 gw1 ocserv-access[8]: access log begins
+Nov 25 10:00:02 gw1 ocserv-access[8]: {_RECORD}
+Nov 25 10:00:02 gw1 ocserv-access: {_RECORD}
+Nov 25 10:00:03 gw1 ocserv[7]: the last one
+"""
+_CONTAINER = f"2026-11-25T10:00:00Z ready\n2026-11-25T10:00:01Z {_RECORD}\n{_RECORD}"
+
+
+class Programs(Processes):
+    """Answers every program: the journal with one text, the engine's log command with another."""
+
+    def run(self, arguments: Sequence[str], **_options: Any) -> Completed:
+        return Completed(0, *((_JOURNAL, "") if arguments[0] == "journalctl" else ("", _CONTAINER)))
+
+
+@pytest.fixture
+def collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, str]]:
+    """The parts of the file, where every command finds nothing."""
+    for command in _COMMANDS:
+        monkeypatch.setattr(diagnose, command, lambda *_given: Result())
+
+    def collect(**options: Any) -> dict[str, str]:
+        ports = ports_of(tmp_path, processes=Programs(), **options)
+        return diagnose.collect(operator_of(tmp_path), ports)
+
+    return collect
+
+
+def test_the_access_log_stays_out_wherever_it_was_written(collected: Callable[..., dict[str, str]]) -> None:
+    logs = {name: text for name, text in collected().items() if name.startswith("logs/")}
+    assert logs.keys() == {f"logs/{paths.SERVER}.log", f"logs/{paths.AGENT}.log", "logs/journal.log"}
+    assert logs[f"logs/{paths.SERVER}.log"] == "2026-11-25T10:00:00Z ready\n"
+    kept = [line.partition("gw1 ")[2] for line in logs["logs/journal.log"].splitlines()]
+    assert kept == 2 * [
+        "ocserv[7]: worker: mentions ocserv-access without being it",
+        "ocserv[7]: the last one",
+    ]
+
+
+def test_a_part_that_fails_unforeseen_is_replaced_by_where_and_not_by_what_it_quotes(
+    collected: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_operator: Operator) -> Result:
+        raise KeyError("a password")
+
+    monkeypatch.setattr(diagnose, "health", fail)
+    found = collected()
+    assert re.fullmatch(
+        rf"not collected: internal-error: unexpected error: KeyError in {__name__}:\d+\n",
+        found["checks/health.json"],
+    )
+    assert "checks/status.json" in found
+    assert "logs/journal.log" in found
+
+
+def test_what_a_host_does_not_have_is_no_part(collected: Callable[..., dict[str, str]]) -> None:
+    names = collected(systemd=FakeSystemd(runs=False))
+    assert not [name for name in names if name.startswith("files") or name == "logs/journal.log"]
+
+
+@pytest.mark.parametrize(
+    ("line", "secrets"),
+    [
+        ("https_proxy=http://user:word%2Fone@proxy:3128", {b"user:word%2Fone", b"word%2Fone", b"word/one"}),
+        ("X='http://u:a/b c@d@proxy/'", {b"u:a/b c@d", b"a/b c@d"}),
+        ("https_proxy=http://proxy:3128", set()),
+        ("http_proxy='http://user:wonder@proxy:3128'", {b"user:wonder", b"wonder"}),
+        ("HTTPS_PROXY='user:wonder@proxy:3128'", {b"user:wonder", b"wonder"}),
+        ("export RADIUS_KEY='a, b;c'", {b"a, b;c"}),
+        ("RADIUS_KEY=/etc/radius/key.pem", set()),
+    ],
+)
+def test_proxy_credentials_are_registered_as_secrets(line: str, secrets: set[bytes], tmp_path: Path) -> None:
+    (tmp_path / "etc/mstunnel/private").mkdir(parents=True)
+    (tmp_path / paths.ENVIRONMENT.lstrip("/")).write_text(f"{line}\n")
+    assert set(known_secrets(ports_of(tmp_path))) == secrets
+
 
 SECRETS = {name: secret.encode() for name, (secret, _) in {**LOGGED, **SETTINGS}.items()}
 
@@ -45,7 +132,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     files.write(paths.ENVIRONMENT, settings.encode())
     files.write(paths.SETUP_LOG, logged.encode())
     ports = ports_of(tmp_path, processes=Printing(logged))
-    for command in ("readiness", "health", "overview", "check", "version"):
+    for command in _COMMANDS:
         monkeypatch.setattr(diagnose, command, lambda *_given: Result(data={"said": logged}))
     monkeypatch.setattr(diagnose, "open_host", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))

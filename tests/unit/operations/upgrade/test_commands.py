@@ -1,31 +1,43 @@
-"""`mst-cli upgrade history` and the end of `apply`: how many devices were there before, and came back."""
+"""`mst-cli upgrade check|apply|rollback|history`: what runs, why it waits, and how upgrades ended."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import time, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
-from mstunnel_setup.exchange.releases import CATALOGUE
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.exchange.releases import CATALOGUE, Digests
+from mstunnel_setup.exchange.upgrade_decision import (
+    HIDDEN_BY_GRAPH,
+    UpgradeDecision,
+    Window,
+    standing,
+    write_standing,
+)
 from mstunnel_setup.exchange.upgrade_history import HISTORY, Upgrade, UpgradeOutcome, write_history
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.upgrade import commands
-from mstunnel_setup.operations.upgrade.run import UpgradeRequest
 from tests.refusals import refused
+from tests.unit.clocks import START
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.install.scenes import Scene
 from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
-from tests.unit.results import lines_of
+from tests.unit.results import lines_of, object_of
 
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     found = Files(tmp_path)
-    found.make_directories(HISTORY.rpartition("/")[0])
+    for directory in (HISTORY.rpartition("/")[0], paths.AGENT_STATE):
+        found.make_directories(directory)
 
     @contextmanager
     def opened(*_arguments: object, **_options: object) -> Iterator[Run]:
@@ -42,19 +54,24 @@ def shown(files: Files, *upgrades: Upgrade) -> list[str]:
     return [line.strip() for line in lines_of(result)]
 
 
-Stand: TypeAlias = Callable[..., list[UpgradeRequest]]
+Request: TypeAlias = tuple[str, Digests, Digests | None]
+Stand: TypeAlias = Callable[..., list[Request]]
 
 
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
-    """Which images run, what finishing ends, and what becomes of an upgrade; returns the requests for one."""
+    """Which images run, what finishing ends, and what becomes of an upgrade.
 
-    def prepare(runs: str, finished: Upgrade | None = None, **then: Any) -> list[UpgradeRequest]:
-        requests: list[UpgradeRequest] = []
+    Returns the requests for one: release, digests, and the release that it passes over.
+    """
 
-        def upgrade_to(_run: Run, request: UpgradeRequest) -> Upgrade:
-            requests.append(request)
-            return upgrade("a", "b", **{"passes_over": request.passes_over, **then})
+    def prepare(runs: str, finished: Upgrade | None = None, **then: Any) -> list[Request]:
+        requests: list[Request] = []
+
+        def upgrade_to(_run: Run, release: str, digests: Digests, _by: str, **options: Any) -> Upgrade:
+            passed_over = options.get("passes_over")
+            requests.append((release, digests, passed_over))
+            return upgrade("a", "b", **{"passes_over": passed_over, **then})
 
         monkeypatch.setattr(commands, "running", lambda _run: images(runs))
         monkeypatch.setattr(commands, "finish", lambda _run: finished)
@@ -115,7 +132,7 @@ def test_an_earlier_release_that_is_chosen_by_name_passes_the_newest_over(
     list_releases(files)
     requests = stand("b")
     result = commands.apply(operator_of(Path("/nowhere")), name)
-    assert [request.passes_over for request in requests] == [images("c").digests if passed_over else None]
+    assert [passes_over for _, _, passes_over in requests] == [images("c").digests if passed_over else None]
     assert result.data["held"] is passed_over
     assert any("Held at b" in line for line in lines_of(result)) is passed_over
 
@@ -178,4 +195,82 @@ def test_a_rollback_does_not_need_the_list_of_releases(files: Files, stand: Stan
     list_releases(files, "[[release\n")
     requests = stand("b", rejects_source=True)
     commands.rollback(operator_of(Path("/nowhere")))
-    assert [(item.release, item.digests) for item in requests] == [("earlier", images("a").digests)]
+    assert requests == [("earlier", images("a").digests, None)]
+
+
+ANOTHER = "for another, write `time_zone` in /etc/mstunnel-setup/releases.toml"
+
+
+def check(files: Files, monkeypatch: pytest.MonkeyPatch, runs: str = "b") -> Result:
+    """What the command says where 3.0 (c) is the newest release; its JSON keeps the schema."""
+    list_releases(files)
+    monkeypatch.setattr(commands, "running", lambda _run: images(runs))
+    return validated("mst-cli upgrade check", commands.check(operator_of(Path("/nowhere"))))
+
+
+def decided(files: Files, code: str, reason: str, window: Window | None = None) -> None:
+    write_standing(files, standing(UpgradeDecision(code, reason), START, window))
+
+
+def test_it_says_what_the_upgrade_waits_for_and_since_when_that_is_known(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(files, "turn", "gw1 comes first")
+    result = check(files, monkeypatch)
+    assert f"Waits:   gw1 comes first (turn, as of {START:%Y-%m-%d %H:%M} UTC)" in lines_of(result)
+    assert object_of(result, "decision")["code"] == "turn"
+
+
+def test_text_of_the_agent_cannot_control_the_terminal(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    decided(files, "turn", "\x1b[2Jgw1\n comes first")
+    assert "\x1b" not in "".join(lines_of(check(files, monkeypatch)))
+
+
+def test_without_a_report_of_the_agent_nothing_is_shown(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = check(files, monkeypatch)
+    assert result.data["decision"] is None
+    assert not any(line.startswith("Waits") for line in lines_of(result))
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        (ZoneInfo("Europe/Berlin"), "Window:  22:00-23:00 Europe/Berlin"),
+        (
+            timezone(timedelta(hours=2)),
+            f"Window:  22:00-23:00 UTC+02:00, in summer and winter alike; {ANOTHER}",
+        ),
+    ],
+)
+def test_a_window_that_does_not_follow_the_clocks_says_so(
+    files: Files, monkeypatch: pytest.MonkeyPatch, zone: tzinfo, said: str
+) -> None:
+    decided(files, "window-closed", "it opens later", Window(time(22), time(23), zone))
+    assert said in lines_of(check(files, monkeypatch))
+
+
+def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = UpgradeDecision("up-to-date", "release 3.0 is running")
+    write_standing(files, standing(verdict, START, None, HIDDEN_BY_GRAPH))
+    result = check(files, monkeypatch)
+    assert object_of(result, "decision")["unseen"] == ["approval", "releases", "state"]
+    (first, second, third) = [line for line in lines_of(result) if "does not show" in line]
+    assert first.startswith("Graph:   does not show an approval; approve with `mst-cli upgrade apply`")
+    assert second.startswith("         does not show the releases of other servers")
+    assert third.startswith("         does not show an upgrade under way or failed")
+
+
+def test_a_tenant_that_shows_everything_is_not_mentioned(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(files, "turn", "gw1 comes first")
+    assert not any("Graph" in line for line in lines_of(check(files, monkeypatch)))
+
+
+def test_a_server_that_is_up_to_date_waits_for_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    decided(files, "turn", "gw1 comes first")
+    assert not any(line.startswith("Waits") for line in lines_of(check(files, monkeypatch, runs="c")))

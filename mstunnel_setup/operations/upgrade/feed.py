@@ -1,4 +1,4 @@
-"""Refreshes the release feed from its address or from a file.
+"""`mst-cli upgrade refresh|import`: the release feed, from its address or from a file.
 
 The feed is a repository of The Update Framework (https://theupdateframework.github.io/specification/latest/).
 Its reference client refuses what is signed by other keys, expired, older than what was seen before, cut, or
@@ -28,26 +28,33 @@ from tuf.ngclient.updater import Updater
 from typing_extensions import override
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import NetworkError, SetupError, StepError
+from mstunnel_setup.base.errors import NetworkError, SetupError, StepError, UsageError
 from mstunnel_setup.base.parsing import aware, json_value, problem_of
+from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
+from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.exchange.release_feed import (
     FEED_ARCHIVE_INVALID,
     FEED_RECORD,
     PROGRAM_TARGETS,
+    SETTINGS,
     TARGET,
     WORK,
     Feed,
     FeedRecord,
     OfferedProgram,
+    read_feed,
     read_feed_record,
 )
 from mstunnel_setup.exchange.releases import ReleaseCatalogue, parse
+from mstunnel_setup.install.installed import run_lock
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, read_tar
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.safe_paths import explain
 
+_TIMEOUT, _DEADLINE = 30, 60
 _ROLES: Final = ("root", "timestamp", "snapshot", "targets")
 _OK, _NOT_FOUND = 200, 404
 _LARGEST_ARCHIVE: Final = 4 << 20
@@ -60,6 +67,50 @@ _REASONS: Final[Mapping[type[Exception], str]] = {
     LengthOrHashMismatchError: text("a file is not the signed one: it is cut, changed or of another version"),
     DownloadLengthMismatchError: text("a file is longer than the signed one"),
 }
+
+
+def fetch_now(operator: Operator, archive: Path | None = None) -> Result:
+    """Refresh the feed from its address, or from a tar file of its publisher; the releases that it offers."""
+    _feed, catalogue = refreshed(operator, archive)
+    known = read_feed_record(operator.files)
+    expires = known.expires if known else None
+    newest = catalogue.newest.name if catalogue.newest else None
+    until = f"{expires:%Y-%m-%d %H:%M} UTC" if expires else "now"
+    shown = text(
+        "Newest release: {none}. The feed is valid until {until}.", none=newest or "none", until=until
+    )
+    data = {
+        "releases": [release.name for release in catalogue.releases],
+        "newest": newest,
+        "expires": expires.isoformat() if expires else None,
+    }
+    return Result("ok", data, text=[shown])
+
+
+def refreshed(operator: Operator, archive: Path | None = None) -> tuple[Feed, ReleaseCatalogue]:
+    """The feed of this server, and the releases that it offers now. Raises UsageError `feed-missing`."""
+    feed = read_feed(operator.files)
+    if feed is None:
+        raise UsageError(
+            "feed-missing",
+            "no release feed is set up on this server",
+            hint='Write url = "https://…" and root = "FILE" into {settings}, then run the command again.',
+            settings=SETTINGS,
+        )
+    # Neither beside the monitor's refresh nor beside an uninstallation, which removes the files.
+    with run_lock(operator, paths.FEED_LOCK), run_lock(operator):
+        return feed, fetch(operator, feed, archive)
+
+
+def fetch(operator: Operator, feed: Feed, archive: Path | None = None) -> ReleaseCatalogue:
+    """Refresh the feed; the caller holds its lock. Raises as `refresh`."""
+    now = operator.clock.now()
+    if archive is not None:
+        return refresh(operator.files, feed, Archive(archive), now)
+    # What lies in a directory of the agent is nothing that root may trust.
+    roots = added_roots_pem(operator.files)
+    http = HttpSession(operator.clock, roots=roots, timeout=_TIMEOUT, deadline=_DEADLINE)
+    return refresh(operator.files, feed, Remote(feed, http), now)
 
 
 @dataclass

@@ -1,0 +1,134 @@
+"""Seconds without traffic that a connected device sees: an upgrade, a new certificate, `podman restart`.
+
+The device is the real VPN client, which connects again when it is cut off (`devices.py`). All the while it
+sends datagrams through the tunnel, and something behind the gateway returns them (`gaps.py`).
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any, Final
+
+from scripts.error_codes import table as markdown
+from tests.bench import gaps, plain_ocserv
+from tests.bench.bar import Bar, bar_of, bars
+from tests.bench.gateway import AUTHORITY, INTRANET, TOKEN, Gateway
+from tests.bench.rounds import ratios, spread
+from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.process import TestbedError
+from tests.testbed.waiting import eventually
+
+NAME = "interruption"
+_ROUNDS: Final = 20
+LIMIT: Final = 1.2
+"""How long an upgrade may interrupt traffic, as a multiple of `podman restart`."""
+_DEVICES: Final = {"upgrade": "gateway", "certificate": "gateway", "podman restart": "podman-run"}
+"""What happens, and the interface of the device that sees it."""
+_CUT: Final = ("upgrade", "podman restart")
+_PATIENCE: Final = 120.0
+_SETTLE: Final = 2.0
+_PUBLISHED: Final = "2026-11-01"
+_CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
+_RELEASES: Final = (("gateway-next", "agent-next"), ("gateway", "agent"))
+
+
+def measure() -> dict[str, Any]:
+    """The figures, as JSON data: seconds."""
+    found: dict[str, list[float]] = {event: [] for event in _DEVICES}
+    with Gateway(programs=("devices.py", "gaps.py")) as gateway:
+        plain_ocserv.start(gateway.host)
+        _watch(gateway)
+        happen: dict[str, Callable[[int], None]] = {
+            "upgrade": lambda number: _upgrade(gateway.host, number),
+            "certificate": lambda _number: _replace_certificate(gateway.host),
+            "podman restart": lambda _number: _restart(gateway.host),
+        }
+        for number, event in product(range(_ROUNDS), happen):
+            begun = time.time()
+            happen[event](number)
+            found[event].append(_without_traffic(gateway, _DEVICES[event], begun, cut=event in _CUT))
+    return {
+        "what": "seconds without traffic that a connected device sees",
+        "rounds": _ROUNDS,
+        "seconds": {event: spread(values, 1) for event, values in found.items()},
+        "of_each_round": found,
+        **bars(
+            bar_of(
+                "Without traffic during an upgrade, of `podman restart`",
+                ratios(found["upgrade"], found["podman restart"]),
+                LIMIT,
+            ),
+            Bar("Without traffic during a new certificate, the longest", max(found["certificate"]), 0, "s"),
+        ),
+    }
+
+
+def section(figures: dict[str, Any]) -> str:
+    """The table of docs/reference/benchmarks.md: a row for each event."""
+    heads = ("What happens", "Median", "90 %", "Worst")
+    names = ("median", "percentile_90", "most")
+    rows = [
+        [event, *(f"{seconds[name]:g} s" for name in names)] for event, seconds in figures["seconds"].items()
+    ]
+    return markdown(heads, rows)
+
+
+def _watch(gateway: Gateway) -> None:
+    """Connect a device to each server, and note when nothing comes back to it."""
+    gateway.intranet.write("/root/gaps.py", Path(gaps.__file__).read_text())
+    gateway.intranet.start(["python3", "/root/gaps.py", "serve"])
+    options = ("--http-auth=Bearer", "--token-mode=oidc", f"--token-secret=@{TOKEN}", f"--cafile={AUTHORITY}")
+    for server in set(_DEVICES.values()):
+        url = plain_ocserv.URLS[server]
+        gateway.client.start(["python3", "/root/devices.py", "keep", "1", server, "route", url, *options])
+        gateway.client.start(["python3", "/root/gaps.py", "watch", INTRANET, f"{server}0", _gaps(server)])
+        # The time before it is connected is the first one without an answer.
+        if not eventually(partial(_noted, gateway, server), _PATIENCE):
+            raise TestbedError(f"the device of {server} does not connect")
+
+
+def _without_traffic(gateway: Gateway, server: str, begun: float, *, cut: bool) -> float:
+    """Seconds without an answer since `begun`, once it is over; with `cut` there has to be such a time."""
+
+    def seconds() -> float:
+        return sum(end - max(start, begun) for start, end in _noted(gateway, server) if end > begun)
+
+    if cut and not eventually(seconds, _PATIENCE):
+        raise TestbedError(f"the device of {server} was not cut off, or does not come back")
+    found = seconds()
+    while True:
+        time.sleep(_SETTLE)
+        if (later := seconds()) == found:
+            return round(found, 2)
+        found = later
+
+
+def _noted(gateway: Gateway, server: str) -> list[tuple[float, float]]:
+    """When nothing came back: beginnings and ends."""
+    lines = gateway.client.run(["cat", _gaps(server)], check=False).stdout.splitlines()
+    return [(float(start), float(end)) for start, end in map(str.split, lines)]
+
+
+def _gaps(server: str) -> str:
+    return f"/root/gaps-{server}"
+
+
+def _upgrade(host: Installation, number: int) -> None:
+    """Offer one of two releases, in turn, and upgrade to it."""
+    names = _RELEASES[number % len(_RELEASES)]
+    server, agent = (host.references[name].rpartition("@")[2] for name in names)
+    release = f'[[release]]\nlabel = "{number + 2}.0"\npublished = {_PUBLISHED}\n'
+    host.server.write(_CATALOGUE, f'{release}server = "{server}"\nagent = "{agent}"\n')
+    host.server.run(["mst-cli", "upgrade", "apply"], timeout=300)
+
+
+def _replace_certificate(host: Installation) -> None:
+    host.place_certificate(*host.authority.issue(PUBLIC_ADDRESS))
+    files = ("--cert", host.path("chain.pem"), "--key", host.path("key.pem"))
+    host.server.run(["mst-cli", "import_cert", *files], timeout=120)
+
+
+def _restart(host: Installation) -> None:
+    host.server.run(["podman", "restart", plain_ocserv.CONTAINER], timeout=120)

@@ -1,0 +1,258 @@
+"""`mst-cli server show|disconnect|unban|capture` and `logs`, where the control program answers as told."""
+
+import json
+import stat
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import EngineError, NetworkError, UsageError
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.containers.engine import ContainerState, LogOptions
+from mstunnel_setup.gateway.occtl import NOT_FOUND
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.operations import component, sessions
+from tests.refusals import refused
+from tests.unit.fakes import FakeEngine, ports_of
+from tests.unit.install.scenes import FakePrompter
+from tests.unit.operators import operator_of
+from tests.unit.results import list_of
+
+OPERATOR = operator_of(Path("/nowhere"))
+DONE = Completed(0, "", "")
+
+
+@dataclass
+class Control(FakeEngine):
+    """An engine whose one container answers `finished` to every command."""
+
+    finished: Completed = DONE
+    running: bool = True
+    asked: list[Sequence[str]] = field(default_factory=list)
+
+    def inspect(self, name: str) -> ContainerState:
+        return ContainerState("running", "healthy", process_id=42 if self.running else None)
+
+    def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
+        self.asked.append((name, *arguments))
+        return self.finished
+
+
+@pytest.fixture
+def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Control]:
+    def prepare(code: int, output: str = "", error: str = "") -> Control:
+        control = Control(finished=Completed(code, output, error))
+
+        ports = ports_of(tmp_path, engine=control)
+        monkeypatch.setattr(sessions, "open_gateway", lambda _operator: nullcontext(ports))
+        return control
+
+    return prepare
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "output", "asked", "result"),
+    [
+        (
+            partial(sessions.disconnect, kind="user", value="alice"),
+            *(0, "user 'alice' was disconnected\n", "disconnect user alice"),
+            ("changed", {"ended": {"user": "alice"}}),
+        ),
+        (
+            partial(sessions.disconnect, kind="id", value="7"),
+            *(1, "could not disconnect ID '7'\n", "disconnect id 7"),
+            ("unchanged", {"ended": None}),
+        ),
+        (
+            partial(sessions.unban, address="2001:0db8:0:0::1"),
+            *(0, "IP '2001:db8::1' was unbanned\n", "unban ip 2001:db8::1"),
+            ("changed", {"address": "2001:db8::1"}),
+        ),
+    ],
+    ids=["user", "unknown id", "address in its shortest form"],
+)
+def test_sessions_and_bans_are_ended_with_the_command_of_occtl(
+    answers: Callable[..., Control],
+    *,
+    command: Callable[[Operator], Result],
+    code: int,
+    output: str,
+    asked: str,
+    result: tuple[str, object],
+) -> None:
+    control = answers(code, output)
+    found = command(OPERATOR)
+    assert control.asked == [(paths.SERVER, "occtl", "--no-pager", *asked.split())]
+    assert (found.status, found.data) == result
+
+
+def test_a_gateway_that_does_not_answer_is_a_failure(answers: Callable[..., Control]) -> None:
+    answers(1, "", "could not send message; possibly insufficient permissions or server is offline.\n")
+    with refused(EngineError, "occtl-failed") as caught:
+        sessions.unban(OPERATOR, "192.0.2.1")
+    assert "server is offline" in caught.value.message
+
+
+def test_a_gateway_that_does_not_run_is_not_asked(answers: Callable[..., Control]) -> None:
+    control = answers(0)
+    control.running = False
+    with pytest.raises(EngineError) as caught:
+        sessions.disconnect(OPERATOR, "user", "alice")
+    assert (caught.value.code, control.asked) == ("server-not-running", [])
+
+
+@pytest.mark.parametrize("name", ["alice bob", "alice\nreload", ""])
+def test_what_occtl_would_take_apart_is_refused(answers: Callable[..., Control], name: str) -> None:
+    control = answers(0)
+    with pytest.raises(UsageError):
+        sessions.disconnect(OPERATOR, "user", name)
+    assert control.asked == []
+
+
+def test_an_unknown_user_is_an_empty_list(answers: Callable[..., Control]) -> None:
+    answers(NOT_FOUND)
+    result = sessions.show(operator_of(Path("/nowhere"), json=True), ["user", "nobody"])
+    assert (result.status, result.data) == ("ok", {"rows": []})
+
+
+@dataclass
+class Logged(FakeEngine):
+    """A gateway whose engine's log command prints three lines."""
+
+    log: tuple[str, ...] = ("printf", r"one\ntwo \033[31m\nthree")
+
+    def inspect(self, name: str) -> ContainerState:
+        return ContainerState("running", "healthy", process_id=42)
+
+    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
+        return self.log
+
+    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+        return ("printf", r"connected alice\n")
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Operator:
+    """An operator that wants JSON, with a gateway that logs."""
+    ports = ports_of(tmp_path, engine=Logged())
+    for module in (component, sessions):
+        monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
+    monkeypatch.setattr(Processes, "hold_input", lambda _self: None)  # the tests' own input stays
+    return operator_of(tmp_path, json=True)
+
+
+def test_a_log_as_json_is_in_the_envelope(logged: Operator, capsys: pytest.CaptureFixture[str]) -> None:
+    result = component.logs(logged, paths.SERVER, LogOptions())
+    assert list_of(result, "lines")[::2] == ["one", "three"]
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_followed_comes_line_by_line(logged: Operator, capsys: pytest.CaptureFixture[str]) -> None:
+    result = component.logs(logged, paths.SERVER, LogOptions(follow=True))
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["line"] for row in printed][::2] == ["one", "three"]
+    assert (result.status, result.data) == ("ok", {})
+    sessions.show(logged, ["events"])
+    assert json.loads(capsys.readouterr().out) == {"line": "connected alice"}
+
+
+def test_a_name_in_events_does_not_reach_the_terminal_as_it_is(
+    logged: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A RADIUS server chooses the names; the control program prints them as they are."""
+    named = ("printf", r"connected \033]0;owned\007\033[2Jalice\n")
+    monkeypatch.setattr(Logged, "execute_command", lambda *_arguments: named)
+    sessions.show(operator_of(tmp_path), ["events"])
+    assert capsys.readouterr().out == "connected ]0;owned[2Jalice\n"
+
+
+def test_a_log_is_on_standard_output_whichever_stream_it_was_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = ("sh", "-c", r"echo to the one; printf 'to the \033[31mother\n' >&2")
+    ports = ports_of(tmp_path, engine=Logged(log=both))
+    monkeypatch.setattr(component, "open_gateway", lambda _operator: nullcontext(ports))
+    component.logs(operator_of(tmp_path), paths.SERVER, LogOptions())
+    assert capsys.readouterr() == ("to the one\nto the [31mother\n", "")
+
+
+HEADER, PACKET = b"h" * 24, b"p" * 1000
+OPERATOR = operator_of(Path("/"), FakePrompter())
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A server with an interface, and files below a directory of our own."""
+    monkeypatch.setattr(sessions, "open_gateway", lambda _operator: nullcontext(ports_of(tmp_path)))
+    monkeypatch.setattr(sessions, "server_process", lambda _ports: 1)
+    monkeypatch.setattr(sessions, "enter_network_of", lambda _process: None)
+    monkeypatch.setattr(sessions, "interfaces", lambda: ["tun0"])
+    monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
+    return tmp_path
+
+
+def recording(monkeypatch: pytest.MonkeyPatch, *pieces: bytes | BaseException) -> None:
+    def record(_device: str, _seconds: float, _size: int) -> Iterator[bytes]:
+        for piece in pieces:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+
+    monkeypatch.setattr(sessions, "record", record)
+
+
+def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, int]] = []
+
+    def record(_device: str, _seconds: float, _size: int) -> Iterator[bytes]:
+        for piece in (HEADER, PACKET, PACKET):
+            yield piece
+            seen.append({path.name: path.stat().st_size for path in disk.iterdir()})
+
+    monkeypatch.setattr(sessions, "record", record)
+    result = sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000)
+    assert [list(sizes.values()) for sizes in seen] == [[24], [1024], [2024]], "it grows on the disk"
+    assert not any("c.pcap" in sizes for sizes in seen), "under another name until it is whole"
+    assert (result.data["packets"], result.data["bytes"]) == (2, 2024)
+    assert (disk / "c.pcap").read_bytes() == HEADER + PACKET + PACKET
+    assert stat.S_IMODE((disk / "c.pcap").stat().st_mode) == 0o600
+    assert [path.name for path in disk.iterdir()] == ["c.pcap"]
+
+
+def test_a_large_one_is_not_in_memory(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording(monkeypatch, HEADER, *[bytes(1_000_000)] * 50)
+    tracemalloc.start()
+    sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=100_000_000)
+    _now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (disk / "c.pcap").stat().st_size == 50_000_024
+    assert most < 5_000_000
+
+
+def test_an_interruption_keeps_what_there_is(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording(monkeypatch, HEADER, PACKET, KeyboardInterrupt())
+    assert sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000).data["packets"] == 1
+    assert (disk / "c.pcap").read_bytes() == HEADER + PACKET
+
+
+@pytest.mark.parametrize(
+    "failure", [KeyboardInterrupt(), NetworkError("capture-failed", "cannot record tun0")]
+)
+def test_without_a_packet_or_after_a_failure_there_is_no_file(
+    disk: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    before = () if isinstance(failure, KeyboardInterrupt) else (HEADER, PACKET)
+    recording(monkeypatch, *before, failure)
+    with pytest.raises(type(failure)):
+        sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000)
+    assert list(disk.iterdir()) == []
