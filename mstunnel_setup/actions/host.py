@@ -77,7 +77,7 @@ class Host:
     systemd: Systemd
     engine_opener: Callable[[], OpenedEngine]
     tenant: "Callable[[], Graph]" = no_tenant
-    passphrases: Passphrases = no_passphrases
+    passphrase: Passphrases = no_passphrases
     progress: Progress = lambda _fetched, _known: None
     scope: Scope = Scope.ALL
 
@@ -119,10 +119,6 @@ class Host:
     def trusted_roots(self) -> "tuple[Certificate, ...]":
         """All roots that devices may be expected to know."""
         return (*self.system_roots, *self.private_roots)
-
-    def passphrase(self, reference: str | None) -> bytes | None:
-        """The passphrase `reference` names; without a reference the one typed during this run, if any."""
-        return self.passphrases(reference)
 
     def check_gateway_configuration(self, image: str, text: str) -> None:
         """Have the gateway image test `text` as its ocserv.conf.
@@ -175,7 +171,7 @@ def build_host(
     preference: EnginePreference,
     *,
     tenant: "Callable[[], Graph]" = no_tenant,
-    passphrases: Passphrases = no_passphrases,
+    passphrase: Passphrases = no_passphrases,
 ) -> Iterator[Host]:
     """The operator's host for one run. What was started for the run alone ends with it."""
     with ExitStack() as stack:
@@ -186,7 +182,7 @@ def build_host(
             Systemd(operator.processes, user=scope is Scope.ACCOUNT),
             lambda: open_engine(preference, operator.files, operator.processes, operator.clock, stack),
             tenant,
-            passphrases,
+            passphrase,
             operator.download,
             scope,
         )

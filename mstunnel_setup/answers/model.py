@@ -399,11 +399,6 @@ class AnswerFile(Part):
         """Whether a certificate lets a device in."""
         return "certificate" in (self.authentication, self.authentication_also)
 
-    @property
-    def eula_accepted(self) -> bool:
-        """Whether the licence terms are accepted."""
-        return self.eula == "accept"
-
     @model_validator(mode="after")
     def _sections_fit(self) -> "AnswerFile":
         given = {name: value.given() if isinstance(value, Part) else value for name, value in self}

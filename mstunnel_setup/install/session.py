@@ -153,7 +153,7 @@ def _context(
 
     preference = EnginePreference(cache.answers.engine, engine_of(journal.receipt))
     with build_host(
-        operator, scope, preference, tenant=lambda: cache.graph or no_tenant(), passphrases=passphrase
+        operator, scope, preference, tenant=lambda: cache.graph or no_tenant(), passphrase=passphrase
     ) as host:
         context = Context(
             host=host,

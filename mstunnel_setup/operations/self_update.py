@@ -94,7 +94,7 @@ def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result:
             files.write(_PREVIOUS, installed, _MODE)
         files.write(_NEW, content, _MODE)
         try:
-            _have_installed(operator, _NEW)
+            _run_installer(operator, _NEW)
         finally:
             files.remove(_NEW)
     line = text(
@@ -176,7 +176,7 @@ def _rollback(operator: Operator) -> Result:
             "there is no earlier program to return to",
             hint="To install another version, run `FILE self install --older`.",
         )
-    _have_installed(operator, _PREVIOUS, "--older")
+    _run_installer(operator, _PREVIOUS, "--older")
     files.remove(_PREVIOUS)
     done = operator.processes.run((str(files.locate(installed)), "--version"), timeout=_INSTALLATION)
     version = done.output.split()[-1]
@@ -184,7 +184,7 @@ def _rollback(operator: Operator) -> Result:
     return _result("ok", version, None, line)
 
 
-def _have_installed(operator: Operator, file: str, *options: str) -> None:
+def _run_installer(operator: Operator, file: str, *options: str) -> None:
     """Have the program in `file` install itself. Raises StepError; what is installed is then as it was.
 
     The installed file is replaced at once or not at all, and every start unpacks what it has not unpacked.

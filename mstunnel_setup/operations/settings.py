@@ -162,7 +162,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
         for spelling in spellings:
             after = env_file.assign(after, spelling, value, paths.ENVIRONMENT)
         earlier = env_file.parse(before, paths.ENVIRONMENT).get(name, "")
-        then = _then(name, earlier, value or "") if after != before else []
+        then = _needed_commands(name, earlier, value or "") if after != before else []
         data = {"name": name, "value": value, "then": then}
         unknown = () if value is None or is_known else (unknown_setting(name),)
         if after == before:
@@ -179,7 +179,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
     return Result("changed", data, unknown, text=lines)
 
 
-def _then(name: str, before: str, after: str) -> list[str]:
+def _needed_commands(name: str, before: str, after: str) -> list[str]:
     """The commands after which the setting has taken effect; none where it is read again all the time.
 
     What containers are created with, and files of the host for a proxy, only an installation writes.

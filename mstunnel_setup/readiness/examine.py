@@ -41,8 +41,7 @@ class Wanted:
     """What to examine: groups, the gateway to be, where its certificate is, and the cloud's endpoints.
 
     `deadline` (seconds) is for everything together. `account` and `inbound` were found out before, because
-    they wait for people; `read_account` finds out about an account that needs none. `public_roots` (PEM)
-    replace those of Mozilla.
+    they wait for people; `read_account` finds out about an account that needs none.
     """
 
     settings: Settings
@@ -54,7 +53,6 @@ class Wanted:
     address: str = ""
     site: str = ""
     ca_pem: str = ""
-    public_roots: str = ""
     account: AccountFacts = field(default_factory=lambda: AccountFacts(tried=False))
     read_account: Callable[[], AccountFacts] | None = None
     inbound: InboundFacts = field(default_factory=InboundFacts)
@@ -135,7 +133,7 @@ class Examiner:
             return host.rootless().model_copy(update={"uplink_obstacle": found})
 
         def network() -> NetworkFacts:
-            way, trust = Way.of(host.proxies()), Trust(roots(), wanted.public_roots)
+            way, trust = Way.of(host.proxies()), Trust(roots())
             tried, deadline = wanted.endpoints, wanted.deadline
             return CloudReader(tried, way, trust, self.clock, deadline, settings.cloud).network()
 

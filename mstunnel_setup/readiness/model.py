@@ -122,9 +122,9 @@ def problem(seen: str, /, hint: str, fixed_by: str = "", **values: object) -> Ve
     return Verdict(None, sentence(seen, values), sentence(hint, values), fixed_by)
 
 
-def warning(seen: str, /, hint: str, fixed_by: str = "", **values: object) -> Verdict:
+def warning(seen: str, /, hint: str, **values: object) -> Verdict:
     """Something is doubtful, whatever the check requires."""
-    return Verdict(Outcome.WARNING, sentence(seen, values), sentence(hint, values), fixed_by)
+    return Verdict(Outcome.WARNING, sentence(seen, values), sentence(hint, values))
 
 
 def unknown(seen: str, /, hint: str, fixed_by: str = "", **values: object) -> Verdict:

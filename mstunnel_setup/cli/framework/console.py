@@ -169,7 +169,7 @@ class TerminalConsole(NoPrompts):
         while True:
             if secret and self.stdin.isatty():
                 try:
-                    with self._person_awaited():
+                    with self._waiting_for_person():
                         typed = getpass.getpass(self.redactor.clean(shown), stream=self.stderr)
                 except EOFError as error:
                     raise self._ended() from error
@@ -192,7 +192,7 @@ class TerminalConsole(NoPrompts):
                 self._print(f"{question}: ", end="")
             shown = problem
             try:
-                with self._person_awaited():
+                with self._waiting_for_person():
                     typed = bool(select([self.stdin], [], [], POLL_SECONDS)[0])
             except (OSError, ValueError):
                 # What cannot be waited for, such as a pipe, is read at once.
@@ -203,7 +203,7 @@ class TerminalConsole(NoPrompts):
         return None
 
     @contextmanager
-    def _person_awaited(self) -> Iterator[None]:
+    def _waiting_for_person(self) -> Iterator[None]:
         """Count the time meanwhile as waited for a person."""
         started = self._clock.monotonic()
         try:
@@ -292,7 +292,7 @@ class TerminalConsole(NoPrompts):
         self._print(prompt, end="")
         self.stderr.flush()
         try:
-            with self._person_awaited():
+            with self._waiting_for_person():
                 line = self.stdin.readline()
         except UnicodeDecodeError as error:
             raise UsageError(

@@ -285,7 +285,7 @@ def _after_outer(own: CommonOptions, context: typer.Context) -> CommonOptions:
 def _parameters(group: type) -> Iterator[inspect.Parameter]:
     """The options of a dataclass: those of its settings, then its fields, each in its section of the help."""
     if issubclass(group, SettingOptions):
-        yield from map(_of_setting, group.SETTINGS)
+        yield from map(_setting_parameter, group.SETTINGS)
     hints: Mapping[str, Any] = get_type_hints(group, include_extras=True)
     for item in fields(group):
         kind, marks = hints[item.name], getattr(hints[item.name], "__metadata__", ())
@@ -304,7 +304,7 @@ _SECTIONS = {
 }
 
 
-def _of_setting(setting: Setting) -> inspect.Parameter:
+def _setting_parameter(setting: Setting) -> inspect.Parameter:
     """The option of a setting; `answers.merge` reads its variable."""
     several = get_origin(setting.kind) is tuple
     kind: Any = str | None

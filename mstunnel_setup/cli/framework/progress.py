@@ -42,13 +42,13 @@ class ProgressLines:
 
     def event(self, event: Event) -> None:
         """Show one event."""
-        line = self._of_action(event) if event.action else self._of_step(event)
+        line = self._action_line(event) if event.action else self._step_line(event)
         if line:
             line = self.redactor.clean(translated(line).replace("\n", " "))
             self.stream.write("\n".join(fold(line)) + "\n")
             self.stream.flush()
 
-    def _of_step(self, event: Event) -> str:
+    def _step_line(self, event: Event) -> str:
         match event.phase:
             case "begin":
                 number = event.step
@@ -67,7 +67,7 @@ class ProgressLines:
             case _:
                 return text(f"  {event.phase}")
 
-    def _of_action(self, event: Event) -> str:
+    def _action_line(self, event: Event) -> str:
         if self.verbose and event.phase in ("undone", "kept"):
             return text("  {phase}: {what}", phase=text(event.phase), what=event.text)
         if self.verbose and event.phase == "done":

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Final, NoReturn, TextIO
+from typing import Any, Final, NoReturn, TextIO, TypeVar
 
 import typer
 from typer.core import TyperOption
@@ -57,6 +57,8 @@ from mstunnel_setup.io.http_port import log_requests
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.own_process import refuse_code_of_others
 from mstunnel_setup.io.safe_paths import explain
+
+OutcomeT = TypeVar("OutcomeT")
 
 SCHEMA = "mstunnel/1"
 _CLEAR: Final = "\x1b[H\x1b[2J"
@@ -203,39 +205,38 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
     """Run a command line program; its exit code. Wrong usage is shown like every other error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(app)
-    codes: list[int] = []
-    names = [program]
+    verbose = not {"--verbose", "-v"}.isdisjoint(given)
+    color = _colorful(CommonOptions(no_color="--no-color" in given))
+    renderer = Renderer(program, _wanted_output(given), Redactor(), color, verbose)
 
-    def parse() -> Result:
+    def parse() -> int:
         refuse_code_of_others()
         refuse_undecodable(given, os.environ)
         try:
             code = command.main(args=given, prog_name=program, standalone_mode=False)
         except TyperException as error:
-            names[0] = _command(error, program)
-            raise _usage(error, program) from error
-        codes.append(code if isinstance(code, int) else 0)
-        return Result()
+            wrong = _usage(error, program)
+            replace(renderer, command=_command(error, program)).show(_failure(wrong.exit_code, wrong.problem))
+            return int(wrong.exit_code)
+        return code if isinstance(code, int) else 0
 
-    verbose = not {"--verbose", "-v"}.isdisjoint(given)
-    result = _attempt(parse, None, Redactor(), verbose)
-    color = _colorful(CommonOptions(no_color="--no-color" in given))
-    if not codes:
-        Renderer(names[0], _wanted_output(given), Redactor(), color, verbose).show(result)
-    code = codes[0] if codes else int(result.exit_code)
+    ended = _attempt(parse, None, Redactor(), verbose)
+    if isinstance(ended, Result):
+        renderer.show(ended)
+    code = int(ended.exit_code) if isinstance(ended, Result) else ended
     error = write_error(sys.stdout)
     if error is None or is_broken_pipe(error):
         return code
     # The result could not be written: that is what the exit code tells, unless there is a worse one.
     unwritten = explain("write", "the result", error)
     failure = _failure(unwritten.exit_code, unwritten.problem)
-    Renderer(names[0], OutputFormat.TEXT, Redactor(), color).show(failure)
+    Renderer(program, OutputFormat.TEXT, Redactor(), color).show(failure)
     return code or int(unwritten.exit_code)
 
 
 def _attempt(
-    function: Callable[[], Result], log: SetupLog | None, redactor: Redactor, verbose: bool
-) -> Result:
+    function: Callable[[], OutcomeT], log: SetupLog | None, redactor: Redactor, verbose: bool
+) -> OutcomeT | Result:
     """What `function` returns, or what its failure looks like."""
     try:
         return function()
@@ -357,7 +358,7 @@ def _wanted_output(arguments: Sequence[str]) -> OutputFormat:
     """The output asked for on a command line that could not be parsed."""
     wanted = os.environ.get("MSTUNNEL_OUTPUT", "")
     before = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
-    for argument, following in zip(before, [*before[1:], ""], strict=True):
+    for argument, following in itertools.zip_longest(before, before[1:], fillvalue=""):
         if argument == "--output":
             wanted = following
         elif argument.startswith("--output="):

@@ -30,13 +30,13 @@ def language(environment: Mapping[str, str]) -> str:
     """The language that the environment asks for, as gettext reads it; English for one without catalogue."""
     locales = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
     locale = next(filter(None, locales), "C")
-    if _of(locale) in {"C", "POSIX"}:
+    if _language_code(locale) in {"C", "POSIX"}:
         return _ENGLISH
-    wanted = map(_of, (environment.get("LANGUAGE") or locale).split(":"))
+    wanted = map(_language_code, (environment.get("LANGUAGE") or locale).split(":"))
     return next((name for name in wanted if name in (*LANGUAGES, _ENGLISH)), _ENGLISH)
 
 
-def _of(locale: str) -> str:
+def _language_code(locale: str) -> str:
     return re.split("[_.@]", locale)[0]
 
 

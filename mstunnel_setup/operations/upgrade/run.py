@@ -134,7 +134,7 @@ def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
 
 
 def _ready(run: Run, upgrade: Upgrade) -> Upgrade:
-    """Record the proof.connected devices: once the switch has begun, an interruption would lose them."""
+    """Record the connected devices: once the switch has begun, an interruption would lose them."""
     seen: dict[str, object] = {}
     # A gateway that does not answer may be why there is an upgrade.
     with suppress(EngineError):

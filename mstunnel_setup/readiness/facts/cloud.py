@@ -33,11 +33,10 @@ class EndpointAttempt(Section):
     status: int = 0
     skew: float | None = None
     mtu: int = 0
-    seconds: float = 0.0
 
 
 class EndpointFacts(Section):
-    """What came of one name: its addresses as resolved here (with the reason if not) and all attempts.
+    """What came of one name: why it was not resolved here, if so, and all attempts.
 
     `expect` and `expect_certificate` are the statuses of the endpoint table; `with_certificate` is the try
     that showed a client certificate.
@@ -45,7 +44,6 @@ class EndpointFacts(Section):
 
     purpose: str
     host: str
-    addresses: tuple[str, ...] = ()
     unresolved: str = ""
     attempts: tuple[EndpointAttempt, ...] = ()
     expect: tuple[int, ...] = ()
@@ -133,7 +131,6 @@ class CloudReader:
                 known = EndpointFacts(
                     purpose=endpoint.purpose,
                     host=endpoint.host,
-                    addresses=found if isinstance(found, tuple) else (),
                     unresolved=found if isinstance(found, str) else "",
                     attempts=tuple(attempts),
                     expect=endpoint.expect,
@@ -172,7 +169,6 @@ class CloudReader:
         return [*plain, *shown]
 
     def _try(self, destination: Destination, end: float) -> EndpointAttempt:
-        began = self.clock.monotonic()
         try:
             found = reach(destination, self.trust, self.clock, end)
         except NetworkError as error:
@@ -184,7 +180,6 @@ class CloudReader:
             status=found.status,
             skew=None if found.date is None else (self.clock.now() - found.date).total_seconds(),
             mtu=found.mtu,
-            seconds=round(self.clock.monotonic() - began, 3),
         )
 
 

@@ -1,7 +1,7 @@
 """Pure readers of what firewall and SELinux programs print."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
 
 from mstunnel_setup.base.parsing import json_value
@@ -131,8 +131,17 @@ def nftables(ruleset: str, port: int) -> Firewall | None:
     if not closed:
         return None
     rules = [rule for chain in closed for rule in chain]
-    tcp, udp = (_nft(rules, port, protocol) for protocol in ("tcp", "udp"))
-    return Firewall(kind="nftables", tcp=tcp, udp=udp)
+
+    def opens(protocol: str) -> bool | None:
+        places = [{"payload": {"protocol": name, "field": "dport"}} for name in (protocol, "th")]
+        return _accepts(
+            rules,
+            lambda match: (
+                match.get("op") == "==" and match.get("left") in places and _holds(match.get("right"), port)
+            ),
+        )
+
+    return Firewall(kind="nftables", tcp=opens("tcp"), udp=opens("udp"))
 
 
 def forwarded(ruleset: str, ufw_status: str, port: int) -> Firewall:
@@ -164,17 +173,10 @@ def forwarded(ruleset: str, ufw_status: str, port: int) -> Firewall:
 
 def _lets_through(rules: Rules) -> bool | None:
     """Whether rules accept what was redirected, or lead to those of Podman (netavark) or Docker."""
-    for parts in rules:
-        matches = [part["match"] for part in parts if isinstance(part.get("match"), dict)]
-        redirected = any(
-            match.get("left") == {"ct": {"key": "status"}} and match.get("right") == "dnat"
-            for match in matches
-        )
-        if redirected and any("accept" in part for part in parts):
-            return True
-        if any(_target(part).startswith(("NETAVARK_FORWARD", "DOCKER")) for part in parts):
-            return True
-    return None if _unclear(rules) else False
+    if any(_target(part).startswith(("NETAVARK_FORWARD", "DOCKER")) for parts in rules for part in parts):
+        return True
+    redirected = {"left": {"ct": {"key": "status"}}, "right": "dnat"}
+    return _accepts(rules, lambda match: redirected.items() <= match.items())
 
 
 def _target(part: dict[str, Any]) -> str:
@@ -212,26 +214,18 @@ def _of(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [item[kind] for item in objects if isinstance(item.get(kind), dict)]
 
 
-def _nft(rules: Rules, port: int, protocol: str) -> bool | None:
-    places = [{"payload": {"protocol": name, "field": "dport"}} for name in (protocol, "th")]
+def _accepts(rules: Rules, wanted: Callable[[dict[str, Any]], bool]) -> bool | None:
+    """Whether a rule accepts what a `wanted` match fits; None where rules are not understood here."""
     for parts in rules:
         matches = [part["match"] for part in parts if isinstance(part.get("match"), dict)]
-        opens = any(
-            match.get("op") == "==" and match.get("left") in places and _holds(match.get("right"), port)
-            for match in matches
-        )
-        if opens and any("accept" in part for part in parts):
+        if any(map(wanted, matches)) and any("accept" in part for part in parts):
             return True
-    return None if _unclear(rules) else False
-
-
-def _unclear(rules: Rules) -> bool:
-    """Whether a part of a rule may open a port in a way that is not understood here."""
+    # A part of these kinds may open a port in another way.
     for part in (part for parts in rules for part in parts):
         match = part.get("match")
         named_set = isinstance(match, dict) and str(match.get("right", "")).startswith("@")
         if named_set or not {"jump", "goto", "vmap", "xt"}.isdisjoint(part):
-            return True
+            return None
     return False
 
 

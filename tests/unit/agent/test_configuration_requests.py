@@ -13,6 +13,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.exchange.mailbox import CONFIGURATION
 from mstunnel_setup.io.files import Files
+from tests.refusals import refused
 from tests.unit.operations.monitor.hosts import Host, document
 
 
@@ -106,14 +107,13 @@ def test_a_configuration_is_applied_while_the_gateway_is_down(scene: Scene) -> N
 
 
 def test_what_cannot_be_served_is_not_handed_over(scene: Scene) -> None:
-    refused = {
+    faults = {
         "configuration-invalid": {"network": "1.2.3.4"},
         "configuration-too-large": {"description": "x" * CONFIGURATION.largest},
     }
-    for code, properties in refused.items():
-        with pytest.raises(TenantError) as caught:
+    for code, properties in faults.items():
+        with refused(TenantError, code):
             scene.give(**properties)
-        assert caught.value.code == code
     assert scene.host.files.state(CONFIGURATION.request) is None
 
 

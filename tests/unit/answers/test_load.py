@@ -12,6 +12,7 @@ from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.errors import ExitCode, UsageError
 from tests.cases import every
+from tests.refusals import refused
 
 HERE = Path(__file__).parent
 BAD = sorted((HERE / "bad").glob("*.yaml"))
@@ -34,7 +35,7 @@ def test_a_bad_file_is_refused_with_every_problem_and_its_place(path: Path) -> N
 def test_the_full_example_is_understood() -> None:
     loaded = parse((HERE / "good" / "full.yaml").read_bytes(), "answers.yaml")
     answers = loaded.answers
-    assert answers.eula_accepted
+    assert answers.eula == "accept"
     assert answers.tenant.authority == "https://login.lab.example:8443"
     assert answers.tenant.issuer == "https://login.lab.example:8443/tenant/"
     assert answers.sign_in.client_secret == SecretReference("file", "/root/secret")
@@ -76,9 +77,8 @@ def test_small_files_are_enough(text: str) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nothing\.yaml cannot be read: No such file") as caught:
+    with refused(UsageError, "answers-unreadable", r"nothing\.yaml cannot be read: No such file"):
         load(tmp_path / "nothing.yaml")
-    assert caught.value.code == "answers-unreadable"
 
 
 def test_a_device_or_a_huge_file_is_not_read(tmp_path: Path) -> None:

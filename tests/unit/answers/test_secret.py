@@ -9,6 +9,7 @@ import pytest
 from mstunnel_setup.answers.secret import Secret, SecretReference, resolve
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.io.files import Files
+from tests.refusals import refused
 
 
 def _file(path: Path, content: bytes, mode: int = 0o600) -> SecretReference:
@@ -53,9 +54,8 @@ def test_one_newline_at_the_end_is_not_part_of_it(tmp_path: Path, content: bytes
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o777])
 def test_a_file_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
-    with pytest.raises(UsageError, match="other users can read or change") as caught:
+    with refused(UsageError, "secret-exposed", "other users can read or change") as caught:
         resolve(_file(tmp_path / "s", b"s3cret", mode), Files(), {})
-    assert caught.value.code == "secret-exposed"
     assert "chmod 600" in caught.value.hint
 
 
@@ -87,9 +87,8 @@ def test_environment_and_credentials(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["env:GONE", "credential:gone", "file:/gone/away"])
 def test_a_missing_secret_names_its_place_and_the_way_out(text: str) -> None:
-    with pytest.raises(UsageError, match=text) as caught:
+    with refused(UsageError, "secret-missing", text) as caught:
         resolve(SecretReference.parse(text), Files(), {})
-    assert caught.value.code == "secret-missing"
     assert caught.value.hint.endswith(".")
 
 

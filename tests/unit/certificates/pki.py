@@ -117,16 +117,15 @@ def private_key(name: str) -> Any:
 
 def _huge_rsa_key() -> rsa.RSAPrivateKey:
     """16384 bits, of the primes of two well-known groups: finding such primes would take minutes."""
-    p, q = (_prime_of_group(name) for name in ("modp_8192", "ffdhe8192"))
+    primes = []
+    for name in ("modp_8192", "ffdhe8192"):
+        group = openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", f"group:{name}")
+        primes.append(der.first_element(next(pem_blocks(group)).der).sequence()[0].integer())
+    p, q = primes
     d = pow(65537, -1, (p - 1) * (q - 1))
     parts = (p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p))
     numbers = rsa.RSAPrivateNumbers(*parts, rsa.RSAPublicNumbers(65537, p * q))
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)
-
-
-def _prime_of_group(name: str) -> int:
-    group = openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", f"group:{name}")
-    return der.first_element(next(pem_blocks(group)).der).sequence()[0].integer()
 
 
 def key_bytes(
@@ -217,10 +216,6 @@ def _signed_again(certificate: x509.Certificate, pki: Pki, spec: Spec, digest: s
         return x509.load_pem_x509_certificate(signed)
 
 
-def _explicit_public_key(name: str) -> bytes:
-    return openssl("ec", "-pubout", "-param_enc", "explicit", stdin=key_bytes(name))
-
-
 def _pss_public_key(name: str) -> bytes:
     """The RSA key `name` with the identifier of RSASSA-PSS, without parameters."""
     encoded: bytes = (
@@ -234,7 +229,10 @@ def _pss_public_key(name: str) -> bytes:
     )
 
 
-_PUBLIC_KEYS = {"explicit": _explicit_public_key, "pss": _pss_public_key}
+_PUBLIC_KEYS: dict[str, Callable[[str], bytes]] = {
+    "explicit": lambda name: openssl("ec", "-pubout", "-param_enc", "explicit", stdin=key_bytes(name)),
+    "pss": _pss_public_key,
+}
 
 
 def _extensions(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
@@ -249,11 +247,6 @@ def _extensions(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
         found.append((x509.ExtendedKeyUsage([_EKU[purpose] for purpose in spec["eku"]]), False))
     if spec.get("names") is not None:
         found.append((x509.SubjectAlternativeName([general_name(name) for name in spec["names"]]), False))
-    return [*found, *_rare_extensions(spec)]
-
-
-def _rare_extensions(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
-    found: list[tuple[x509.ExtensionType, bool]] = []
     if spec.get("permitted") or spec.get("excluded"):
         subtrees = (
             [general_name(name) for name in spec.get(which, [])] for which in ("permitted", "excluded")
@@ -265,7 +258,12 @@ def _rare_extensions(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
     if spec.get("features"):
         features = [x509.TLSFeatureType[name] for name in spec["features"]]
         found.append((x509.TLSFeature(features), False))
-    if accesses := _accesses(spec):
+    accesses = [
+        x509.AccessDescription(method, x509.UniformResourceIdentifier(spec[what]))
+        for what, method in _ACCESSES.items()
+        if what in spec
+    ]
+    if accesses:
         found.append((x509.AuthorityInformationAccess(accesses), "access" in spec.get("marked", ())))
     return found
 
@@ -283,14 +281,6 @@ def _identifiers(spec: Spec) -> list[tuple[x509.ExtensionType, bool]]:
         key = private_key(spec["has_key"]).public_key()
         found["subject-key"] = x509.SubjectKeyIdentifier.from_public_key(key)
     return [(extension, name in spec.get("marked", ())) for name, extension in found.items()]
-
-
-def _accesses(spec: Spec) -> list[x509.AccessDescription]:
-    return [
-        x509.AccessDescription(method, x509.UniformResourceIdentifier(spec[what]))
-        for what, method in _ACCESSES.items()
-        if what in spec
-    ]
 
 
 _NAMES: dict[str, Callable[[str], x509.GeneralName]] = {

@@ -16,6 +16,7 @@ from mstunnel_setup.certificates.device_authority import (
     lists_pem,
     read_lists,
 )
+from tests.refusals import refused
 from tests.unit.certificates.pki import NOW, Pki, key_bytes, private_key
 from tests.unit.certificates.revocation_material import (
     OTHER_ISSUER,
@@ -68,9 +69,8 @@ def test_one_authority_or_several_are_taken_in_the_order_of_the_file() -> None:
 def test_what_cannot_tell_devices_is_refused_and_every_fault_is_named(
     content: bytes, faults: list[str]
 ) -> None:
-    with pytest.raises(CertificateError) as caught:
+    with refused(CertificateError, "device-authority-unusable") as caught:
         device_authorities(content, PATH, NOW)
-    assert caught.value.code == "device-authority-unusable"
     assert all(fault in caught.value.message for fault in [PATH, *faults])
 
 
@@ -143,9 +143,8 @@ def test_beside_its_base_only_the_delta_list_is_the_fault() -> None:
     ],
 )
 def test_a_list_that_would_let_revoked_devices_in_is_refused(changes: dict[str, Any], fault: str) -> None:
-    with pytest.raises(CertificateError, match=fault) as caught:
+    with refused(CertificateError, "device-revocations-unusable", fault):
         judged(revocation_list(**changes))
-    assert caught.value.code == "device-revocations-unusable"
 
 
 def test_a_list_of_another_authority_is_refused() -> None:
@@ -179,6 +178,5 @@ def test_a_list_that_is_too_long_as_pem_is_not_placed(monkeypatch: pytest.Monkey
     ids=["empty", "text", "certificate", "certificate as DER", "cut off", "cut off PEM"],
 )
 def test_what_is_no_list_is_refused(content: bytes) -> None:
-    with pytest.raises(CertificateError, match=PATH) as caught:
+    with refused(CertificateError, "device-revocations-unusable", PATH):
         read_lists(content, PATH)
-    assert caught.value.code == "device-revocations-unusable"

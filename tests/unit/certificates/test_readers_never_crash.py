@@ -6,14 +6,10 @@
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,8 +22,10 @@ from mstunnel_setup.certificates.load import chain_pem, fingerprint, key_pem, lo
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.certificates.revocation_answers import RevocationState, read_crl, read_ocsp
 from tests.cases import every
-from tests.unit.certificates.pki import NOW, Pki, key_bytes, private_key
+from tests.refusals import refused
+from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.certificates.recipes import chain_bytes, element, number, pfx_bytes, with_mac_rounds
+from tests.unit.certificates.revocation_material import ISSUER, LEAF, response, revocation_list
 
 FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "certificates.md"
@@ -46,28 +44,7 @@ SAMPLES = [
 ]
 
 
-def _answer() -> bytes:
-    leaf, issuer = PKI.certificate("leaf"), PKI.certificate("inter")
-    builder = ocsp.OCSPResponseBuilder().responder_id(ocsp.OCSPResponderEncoding.NAME, issuer)
-    builder = builder.certificates([issuer]).add_response(
-        leaf, issuer, hashes.SHA256(), ocsp.OCSPCertStatus.GOOD, NOW, NOW + timedelta(days=1), None, None
-    )
-    return builder.sign(private_key(PKI.key_name("inter")), hashes.SHA256()).public_bytes(Encoding.DER)
-
-
-def _revocation_list() -> bytes:
-    leaf, issuer = PKI.certificate("leaf"), PKI.certificate("inter")
-    entry = x509.RevokedCertificateBuilder(leaf.serial_number, NOW).add_extension(
-        x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False
-    )
-    builder = x509.CertificateRevocationListBuilder(issuer.subject, NOW, NOW + timedelta(days=1))
-    signed = builder.add_revoked_certificate(entry.build()).sign(
-        private_key(PKI.key_name("inter")), hashes.SHA256()
-    )
-    return signed.public_bytes(Encoding.DER)
-
-
-ANSWERS = [_answer(), _revocation_list()]
+ANSWERS = [response(), revocation_list(of_entry=[(x509.CRLReason(x509.ReasonFlags.key_compromise), True)])]
 # How often each reader is tried; the reference has the sum.
 EXAMPLES = {"chain and key": 300, "chain": 200, "pfx": 300, "credential": 100, "address": 100, "answer": 200}
 
@@ -139,11 +116,10 @@ def test_any_public_address(address: str) -> None:
 @given(st.binary(max_size=200) | mutated(tuple(ANSWERS)))
 def test_any_answer_about_revocation(answer: bytes) -> None:
     """It says revoked for the list only, whatever was changed in it: a changed answer is not signed."""
-    leaf, issuer = PKI.certificate("leaf"), PKI.certificate("inter")
     with suppress(SetupError):
-        assert read_ocsp(answer, leaf, issuer, NOW).state is RevocationState.GOOD
+        assert read_ocsp(answer, LEAF, ISSUER, NOW).state is RevocationState.GOOD
     with suppress(SetupError):
-        assert read_crl(answer, leaf, issuer, NOW).state is RevocationState.REVOKED
+        assert read_crl(answer, LEAF, ISSUER, NOW).state is RevocationState.REVOKED
 
 
 def test_the_reference_says_how_many() -> None:
@@ -166,6 +142,5 @@ def test_a_number_of_any_size_is_an_error_at_once(size: int) -> None:
 
 @every("length", [*range(1, 24), *range(24, len(SAMPLES[6]), 31)])
 def test_every_prefix_of_a_pfx_is_damaged(length: int) -> None:
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "pfx-damaged"):
         load_identity_pfx(SAMPLES[6][:length], b"secret")
-    assert caught.value.code == "pfx-damaged"

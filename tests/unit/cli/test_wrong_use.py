@@ -72,9 +72,10 @@ def test_text_that_is_not_utf8_is_refused_whatever_it_is_for(ran: Ran, program: 
     assert ran(program, "--output", "json", NOT_UTF8, code=2).error["code"] == "argument-not-utf8"
 
 
-def test_a_variable_that_is_not_utf8_is_named(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("line", ["mst-cli", "mst-cli status"])
+def test_a_variable_that_is_not_utf8_is_named(ran: Ran, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     monkeypatch.setenv("MSTUNNEL_SITE", NOT_UTF8)
-    assert "the variable MSTUNNEL_SITE is not UTF-8 text" in ran("mst-cli status", code=2).said
+    assert "the variable MSTUNNEL_SITE is not UTF-8 text" in ran(line, code=2).said
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.base import paths
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.transaction.runner import Runner
 from tests.unit.actions.host import Host
 from tests.unit.install.scenes import Scene
 
@@ -35,8 +33,7 @@ class Machine:
         return [item.describe() for step in steps for item in self.scene.run(step, context)]
 
     def uninstall(self) -> None:
-        context = self.context()
-        Runner(context.host, self.scene.journal, CODEC, self.scene.clock, lambda _event: None).undo()
+        self.scene.undo()
 
     def text(self, path: str) -> str:
         return (self.scene.files.read(path) or b"").decode()

@@ -268,20 +268,19 @@ class Scene:
         )
         return context
 
-    def opened(self) -> Run:
+    def opened(self, context: Context | None = None) -> Run:
         """What a command works with that has opened this host."""
-        context, journal = self.context(), self.journal
+        context, journal = context or self.context(), self.journal
         runner = Runner(context.host, journal, CODEC, self.clock, lambda _event: None)
         return Run(context, runner, journal)
 
     def run(self, step: Step[Context, Any], context: Context) -> tuple[Action, ...]:
         """Run one step to its end, journal and all; returns what was done."""
-        runner = Runner(context.host, self.journal, CODEC, self.clock, lambda _event: None)
-        return runner.run([step], context)[0].actions
+        return self.opened(context).runner.run([step], context)[0].actions
 
     def undo(self) -> None:
         """Take everything back, as an uninstallation does."""
-        Runner(self.context().host, self.journal, CODEC, self.clock, lambda _event: None).undo()
+        self.opened().runner.undo()
 
     def remember(self, name: str, value: Any) -> None:
         """A finished `Remember` of an earlier run."""

@@ -5,11 +5,9 @@ import subprocess
 import pytest
 
 from mstunnel_setup.actions import firewall
-from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.base import paths
 from mstunnel_setup.install.steps import kernel
 from mstunnel_setup.readiness.facts.firewall import forwarded
-from mstunnel_setup.transaction.runner import Runner
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
 from tests.unit.install.test_host_steps import with_settings_for_accounts
@@ -74,9 +72,7 @@ def test_an_administrator_who_makes_the_host_a_router_gets_the_rules_removed(mac
     machine.run(kernel.STEP)
     assert kernel.obsolete_keys(machine.context()) == []
     machine.scene.write("/etc/sysctl.d/99-router.conf", "net.ipv4.ip_forward=1\n")
-    context = machine.context()
-    runner = Runner(context.host, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
-    runner.take_back(kernel.obsolete_keys(context))
+    machine.scene.opened().runner.take_back(kernel.obsolete_keys(machine.context()))
     assert machine.host.tables == set()
     assert machine.run(kernel.STEP) == []
     assert machine.text(FORWARD) == "1\n"

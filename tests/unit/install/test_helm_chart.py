@@ -3,6 +3,7 @@
 import json
 import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,19 @@ def objects(text: str) -> dict[str, dict[str, Any]]:
     return found
 
 
+Templated = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def templated(host: Scene, helm: str, tmp_path: Path) -> Templated:
+    """Has helm render the chart as the release `name`, with the values of the host and further options."""
+
+    def render(*more: str, name: str = "mstunnel") -> "subprocess.CompletedProcess[str]":
+        return ran(helm, "template", name, str(CHART), "--values", values(host, tmp_path), *more)
+
+    return render
+
+
 def values(host: Scene, directory: Path) -> str:
     """The file with the values of a gateway, the addresses of the nodes filled in."""
     file = directory / "values.yaml"
@@ -64,34 +78,35 @@ def values(host: Scene, directory: Path) -> str:
     return str(file)
 
 
-def compare(host: Scene, helm: str, directory: Path) -> None:
-    """The chart renders the objects of the manifest, which are good by their schemas."""
-    shown = ran(helm, "template", "mstunnel", str(CHART), "--values", values(host, directory))
+@pytest.mark.parametrize(
+    ("answers", "variables"),
+    [
+        ({}, ""),
+        ({}, "TRACE_SESSIONS=1\n"),
+        ({"authentication": "certificate"}, ""),
+        ({"authentication_also": "certificate"}, ""),
+        (RADIUS, ""),
+    ],
+    ids=["oidc", "access log", "certificate", "either", "radius"],
+)
+def test_the_chart_renders_the_objects_of_the_manifest(
+    host: Scene,
+    templated: Templated,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: dict[str, str],
+    variables: str,
+) -> None:
+    """They are good by their schemas."""
+    answered(host, monkeypatch, **answers)
+    host.write(DEVICE_AUTHORITY, "an authority\n")
+    if variables:
+        host.write(paths.ENVIRONMENT, variables)
+    shown = templated()
     assert shown.returncode == 0, shown.stderr
     ours = text_of(host, "kubernetes", "mstunnel.yaml").replace(NODES, "192.0.2.0/24")
     assert objects(shown.stdout) == objects(ours)
     for kind, found in objects(shown.stdout).items():
         jsonschema.validate(found, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
-
-
-@pytest.mark.parametrize(
-    "answers",
-    [{}, {"authentication": "certificate"}, {"authentication_also": "certificate"}, RADIUS],
-    ids=["oidc", "certificate", "either", "radius"],
-)
-def test_the_chart_renders_the_objects_of_the_manifest(
-    host: Scene, helm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]
-) -> None:
-    answered(host, monkeypatch, **answers)
-    host.write(DEVICE_AUTHORITY, "an authority\n")
-    compare(host, helm, tmp_path)
-
-
-def test_with_an_access_log_the_chart_renders_the_objects_of_the_manifest_too(
-    host: Scene, helm: str, tmp_path: Path
-) -> None:
-    host.write(paths.ENVIRONMENT, "TRACE_SESSIONS=1\n")
-    compare(host, helm, tmp_path)
 
 
 def test_helm_s_own_linter_finds_nothing(host: Scene, helm: str, tmp_path: Path) -> None:
@@ -102,12 +117,9 @@ def test_helm_s_own_linter_finds_nothing(host: Scene, helm: str, tmp_path: Path)
         assert "[ERROR]" not in linted.stdout
 
 
-def test_two_releases_in_one_namespace_share_nothing(host: Scene, helm: str, tmp_path: Path) -> None:
-    file = values(host, tmp_path)
-
+def test_two_releases_in_one_namespace_share_nothing(templated: Templated) -> None:
     def release(name: str, *more: str) -> list[dict[str, Any]]:
-        shown = ran(helm, "template", name, str(CHART), "--values", file, *more)
-        return [*YAML(typ="safe").load_all(shown.stdout)]
+        return [*YAML(typ="safe").load_all(templated(*more, name=name).stdout)]
 
     one, two = release("gw1"), release("gw2")
     for first, second in zip(one, two, strict=True):
@@ -131,19 +143,17 @@ def test_the_chart_names_the_version_of_the_program() -> None:
     assert YAML(typ="safe").load(CHART / "Chart.yaml")["appVersion"] == __version__
 
 
-def test_a_changed_configuration_starts_the_pod_again(host: Scene, helm: str, tmp_path: Path) -> None:
-    file = values(host, tmp_path)
-
+def test_a_changed_configuration_starts_the_pod_again(templated: Templated) -> None:
     def annotations(*more: str) -> Any:
-        text = ran(helm, "template", "mstunnel", str(CHART), "--values", file, *more).stdout
-        (found,) = (each for each in YAML(typ="safe").load_all(text) if each["kind"] == "Deployment")
+        every = YAML(typ="safe").load_all(templated(*more).stdout)
+        (found,) = (each for each in every if each["kind"] == "Deployment")
         return found["spec"]["template"]["metadata"]["annotations"]
 
     assert annotations() == annotations()
     assert annotations() != annotations("--set", "configuration.probe-url=https://intranet.contoso.com/")
 
 
-def test_values_for_the_cluster_reach_their_objects(host: Scene, helm: str, tmp_path: Path) -> None:
+def test_values_for_the_cluster_reach_their_objects(templated: Templated, tmp_path: Path) -> None:
     file = tmp_path / "cluster.yaml"
     cluster: dict[str, Any] = {
         "service": {"type": "NodePort", "annotations": {"a/b": "c"}},
@@ -157,17 +167,7 @@ def test_values_for_the_cluster_reach_their_objects(host: Scene, helm: str, tmp_
         },
     }
     file.write_text(json.dumps(cluster))
-    command = (
-        helm,
-        "template",
-        "mstunnel",
-        str(CHART),
-        "--values",
-        values(host, tmp_path),
-        "--values",
-        str(file),
-    )
-    found = objects(ran(*command).stdout)
+    found = objects(templated("--values", str(file)).stdout)
     assert found["Service"]["metadata"]["annotations"] == {"a/b": "c"}
     assert found["Service"]["spec"]["type"] == "NodePort"
     assert found["PersistentVolumeClaim"]["spec"]["storageClassName"] == "fast"
@@ -184,26 +184,23 @@ def test_values_for_the_cluster_reach_their_objects(host: Scene, helm: str, tmp_
         jsonschema.validate(each, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
 
 
-def test_a_placeholder_or_an_image_without_digest_is_refused(host: Scene, helm: str, tmp_path: Path) -> None:
+def test_a_placeholder_or_an_image_without_digest_is_refused(host: Scene, templated: Templated) -> None:
     host.files.remove(paths.OIDC_JSON)
     assert NODES in rendered(host, "helm").data["placeholders"]
-    command = (helm, "template", "mstunnel", str(CHART), "--values", values(host, tmp_path))
-    refused = ran(*command)
+    refused = templated()
     assert refused.returncode != 0
     assert (
         f"configuration.oidc.json is a placeholder: replace <content of {paths.OIDC_JSON}>" in refused.stderr
     )
-    untagged = ran(*command, "--set", "images.server=server:latest")
+    untagged = templated("--set", "images.server=server:latest")
     assert "images/server" in untagged.stderr or "images.server" in untagged.stderr
-    without = ran(*command, "--set", "images.agent=")
+    without = templated("--set", "images.agent=")
     assert "images.agent is missing" in without.stderr
 
 
 @pytest.mark.parametrize("more", ["port=444", "configuration.ocserv\\.conf="])
-def test_a_gateway_that_would_listen_elsewhere_is_refused(
-    host: Scene, helm: str, tmp_path: Path, more: str
-) -> None:
-    refused = ran(helm, "template", "mstunnel", str(CHART), "--values", values(host, tmp_path), "--set", more)
+def test_a_gateway_that_would_listen_elsewhere_is_refused(templated: Templated, more: str) -> None:
+    refused = templated("--set", more)
     port = "444" if more.startswith("port") else "8443"
     assert f"port is {port}, and configuration has no ocserv.conf with tcp-port = {port}" in refused.stderr
 

@@ -277,8 +277,7 @@ def test_a_proxy_that_is_given_up_leaves_every_place(machine: Machine) -> None:
 
     machine.scene.write(paths.ENVIRONMENT, "TRACE_SESSIONS=1\n")
     context = machine.context(environment={"https_proxy": PROXY})
-    runner = Runner(context.host, machine.scene.journal, CODEC, machine.scene.clock, lambda _event: None)
-    runner.take_back(proxy.obsolete_keys(context))
+    machine.scene.opened().runner.take_back(proxy.obsolete_keys(context))
 
     assert install_proxy(machine, https_proxy=PROXY) == []
     after = {path: text for path, text in machine.tree().items() if not path.endswith("mstunnel/env.sh")}

@@ -19,7 +19,6 @@ from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS, ocserv_conf
 from mstunnel_setup.install import render
 from mstunnel_setup.install.render import Format, RenderRequest
-from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import launch
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
@@ -37,9 +36,7 @@ SECRET = "a-secret-of-this-host"
 @pytest.fixture(autouse=True)
 def host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """A host with an installation, whose secrets are all the same word."""
-    run = scene.opened()
-    context = scene.context(**IMAGES)
-    opened = Run(context, run.runner, run.journal)
+    opened = scene.opened(scene.context(**IMAGES))
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
     for path in (paths.ENVIRONMENT, f"{paths.GENERATIONS}/1/key.pem", paths.AGENT_CREDENTIAL):
         scene.write(path, f"SECRET='{SECRET}'\n")
@@ -117,9 +114,7 @@ def test_a_compose_file_for_docker_has_the_names_that_loading_from_an_archive_gi
 
 def answered(host: Scene, monkeypatch: pytest.MonkeyPatch, **answers: str) -> None:
     """Open runs with these answers."""
-    run = host.opened()
-    context = host.context(**IMAGES, **answers)
-    opened = Run(context, run.runner, run.journal)
+    opened = host.opened(host.context(**IMAGES, **answers))
     monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
 
 

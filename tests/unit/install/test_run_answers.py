@@ -31,7 +31,7 @@ def test_a_checkout_knows_none() -> None:
     ("given", "registry"),
     [({}, "registry.example.com/mstunnel"), ({"images.registry": "localhost:5000"}, "localhost:5000")],
 )
-def test_without_an_answer_they_come_from_the_registry_of_the_release_or_another_with_the_same_digests(
+def test_without_an_answer_they_come_from_a_registry_by_the_digests_of_the_release(
     beside: Path, given: dict[str, str], registry: str
 ) -> None:
     images = with_release_images(merge(given, {})).images

@@ -140,7 +140,8 @@ def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(
     shown = facts.endpoints[0].with_certificate
     assert shown is not None
     assert (shown.status, shown.trust) == (403, "public")
-    assert len(facts.endpoints[0].attempts) == len(facts.endpoints[0].addresses)
+    targets = [item.target for item in facts.endpoints[0].attempts]
+    assert len(targets) == len(set(targets))
     assert result(facts, "client-certificate")[0] is Outcome.PASS
     assert result(facts, "http-answers")[0] in (Outcome.PASS, Outcome.UNKNOWN)
 
