@@ -32,13 +32,8 @@ from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.graph_admin import (
-    CONFIGURATIONS,
-    SITES,
-    THRESHOLDS,
-    AdminGraph,
-    configuration_reference,
-)
+from mstunnel_setup.tenant.graph import SITES, THRESHOLDS
+from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, AdminGraph, configuration_reference
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import re
 import ssl
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import trustme
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession, proxy_for
+from mstunnel_setup.io.http_port import log_requests
 from tests.refusals import refused
 from tests.serving import serving
 from tests.unit.clocks import FakeClock
@@ -64,9 +66,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
                 time.sleep(found.pause)
 
         do_POST = do_GET
-
-        def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-            return
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http.socket = context.wrap_socket(http.socket, server_side=True)
@@ -235,3 +234,28 @@ def test_only_what_carries_no_body_follows_a_redirect(server: Server, status: in
     server.answers = [(status, {"Location": server.url}), (200, {}), (status, {"Location": server.url})]
     session = HttpSession(SystemClock(), server.ca_file)
     assert [session.get(server.url).status_code, session.post(server.url).status_code] == [200, status]
+
+
+SECRET = "hunter2hunter2"
+
+
+def test_a_request_is_logged_without_its_secrets_and_only_while_a_log_wants_it(server: Server) -> None:
+    told: list[str] = []
+    server.answers += [(201, {"request-id": "11111111-2222-3333-4444-555555555555"}), (201, {})]
+    session = HttpSession(FakeClock(), server.ca_file)
+    secrets = {"data": {"client_secret": SECRET}, "headers": {"Authorization": f"Bearer {SECRET}"}}
+    with log_requests(told.append):
+        session.post(f"{server.url}beta/servers?code={SECRET}", **secrets)  # type: ignore[arg-type]
+    session.post(f"{server.url}beta", data="")
+    (line,) = told
+    assert re.fullmatch(
+        r"POST localhost/beta/servers: \d+ ms, 201, request 11111111-2222-3333-4444-555555555555", line
+    )
+    assert SECRET not in line
+
+
+def test_a_request_without_an_answer_is_logged_too() -> None:
+    told: list[str] = []
+    with log_requests(told.append), pytest.raises(NetworkError):
+        HttpSession(FakeClock(), timeout=1, deadline=0).get("http://127.0.0.1:1/beta")
+    assert re.fullmatch(r"GET 127\.0\.0\.1/beta: \d+ ms, no answer, ConnectionError", told[0])

@@ -19,7 +19,7 @@ from mst_admin import servers as fleet_commands
 from mst_admin.health import judge_server, names_in_graph, sparkline
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.tenant.graph_admin import SITES
+from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
     HealthStatus,

@@ -19,10 +19,10 @@ from mstunnel_setup.exchange.health_report import (
     HealthReport,
     HealthState,
     ReportedRow,
+    SyncFailure,
     Thresholds,
     write_health,
 )
-from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing, write_standing
 from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, write_history
 from mstunnel_setup.install.installed import MONITOR_UNIT
