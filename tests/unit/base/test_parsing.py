@@ -30,11 +30,7 @@ from mstunnel_setup.readiness.facts import firewall, parse
 from mstunnel_setup.readiness.sysctls import FORWARD, suffices
 from mstunnel_setup.tenant.token_sources import claims
 from mstunnel_setup.tenant.wire import TunnelServer
-<<<<<<< HEAD
-from tests.cases import every
-=======
 from tests.archives import write_archive
->>>>>>> main
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.io.test_endpoint import answered
@@ -118,12 +114,12 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 
 @settings(max_examples=60, deadline=None)
 @given(_TEXTS)
-def test_any_text_is_parsed_or_refused(text: str) -> None:
+@pytest.mark.parametrize("name", PARSERS)
+def test_any_text_is_parsed_or_refused(name: str, text: str) -> None:
     # What the readers of answers and lists raise, and their callers turn into errors.
     refusals = {"exclusions": csv.Error, "answers": DocumentError}
-    for name, read in PARSERS.items():
-        with suppress(SetupError, refusals.get(name, SetupError)):
-            read(text)
+    with suppress(SetupError, refusals.get(name, SetupError)):
+        PARSERS[name](text)
 
 
 @given(st.one_of(_TEXTS, st.recursive(st.none() | st.floats() | st.text(), st.lists).map(json.dumps)))
@@ -135,7 +131,7 @@ def test_a_json_value_can_be_written_again(text: str) -> None:
     json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
 
 
-@every("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE)
 def test_what_is_hostile_is_no_whole_number(text: str) -> None:
     assert foreign.whole_number(text) is None
 

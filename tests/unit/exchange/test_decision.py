@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.releases import Digests, Release
-<<<<<<< HEAD
-from mstunnel_setup.exchange.upgrade_decision import Member, UpgradePolicy, Window, decide
-from tests.cases import every
-=======
 from mstunnel_setup.exchange.upgrade_decision import (
     STANDING,
     Member,
@@ -29,7 +26,6 @@ from mstunnel_setup.exchange.upgrade_decision import (
     write_standing,
 )
 from mstunnel_setup.io.files import Files
->>>>>>> main
 
 CASES = sorted(Path(__file__).with_name("decisions").glob("*.json"))
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -66,7 +62,7 @@ def site(data: dict[str, Any]) -> UpgradePolicy:
     return UpgradePolicy(data["automatic"], approved, hours)
 
 
-@every("path", CASES)
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_the_turn_is_decided(path: Path) -> None:
     case = json.loads(path.read_text())
     verdict = decide(

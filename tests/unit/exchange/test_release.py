@@ -7,7 +7,6 @@ import pytest
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.exchange.releases import Digests, Release, parse, published
-from tests.cases import every
 from tests.refusals import refused
 
 
@@ -68,10 +67,6 @@ def test_the_vendor_s_list_has_the_tie_that_its_page_shows() -> None:
     assert names == ["20260407.1", "20251028.1"]
 
 
-<<<<<<< HEAD
-@every(
-    "text, words",
-=======
 def test_a_share_of_the_sites_is_reached_and_a_larger_one_holds_the_smaller() -> None:
     sites = [f"site {number}" for number in range(2000)]
     reached = {}
@@ -96,7 +91,6 @@ def test_a_held_release_is_offered_to_no_agent_and_none_goes_back_behind_what_ru
 
 @pytest.mark.parametrize(
     ("text", "words"),
->>>>>>> main
     [
         ("[[release]\n", "line 1"),
         ("release = 1\n", "release: must be a list"),
