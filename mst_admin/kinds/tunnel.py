@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from mst_admin.change import CONFIGURATION_KEY, Body, Change, update
+from mst_admin.change import CONFIGURATION_KEY, Body, Change
 from mst_admin.kinds.kind import OptionKind, References
 from mst_admin.kinds.tenant import Planning, TenantObjects, names_of
 from mst_admin.metrics import (
@@ -18,12 +18,10 @@ from mst_admin.metrics import (
 from mst_admin.objects.configuration import (
     DEFAULT_SESSION_SECONDS,
     ConfigurationObject,
-    changed,
     configuration_body,
     configuration_object,
     judge_configuration,
 )
-from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import SiteObject, judge_site, site_body, site_object
 from mst_admin.results import judged, result_of
 from mst_admin.session import make_sure, open_tenant
@@ -38,16 +36,6 @@ from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, Tun
 
 
 class _ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
-    def change(
-        self, declared: ConfigurationObject, present: TunnelConfiguration | None, _now: datetime
-    ) -> Iterator[Change]:
-        body = configuration_body(declared)
-        if present is None:
-            yield Change("create", self.name, declared.name, after=without_empty(body))
-            return
-        before = configuration_body(configuration_object(present))
-        yield from update(self.name, declared.name, present.id, before, changed(before, body))
-
     def deletions(self, planning: Planning) -> Iterable[Change]:
         """A configuration does not go while a site that stays uses it."""
         declared_sites = names_of(planning.declared.sites)
@@ -78,6 +66,7 @@ CONFIGURATION: Final = _ConfigurationKind(
     head=("NAME", "NETWORK", "PORT", "ID"),
     row=lambda item: (item.display_name, item.network or "", str(item.listen_port or ""), item.id),
     model=ConfigurationObject,
+    body=lambda declared, _now: configuration_body(declared),
     required={"network": ""},
     judge=lambda declared, beside, _resolve: judge_configuration(declared, beside.corporate_networks),
     declared=configuration_object,
@@ -94,16 +83,10 @@ class _SiteKind(OptionKind[SiteObject, TunnelSite]):
             yield "configuration", message
 
     def change(self, declared: SiteObject, present: TunnelSite | None, now: datetime) -> Iterator[Change]:
-        body = {**site_body(declared, now), CONFIGURATION_KEY: declared.configuration}
-        if present is None:
-            yield Change("create", self.name, declared.name, after=without_empty(body))
-            return
-        found = site_object(present)
-        before = {**site_body(found, now), CONFIGURATION_KEY: found.configuration}
-        used = present.microsoft_tunnel_configuration
+        used = present.microsoft_tunnel_configuration if present else None
         if used and declared.configuration.casefold() in {used.id.casefold(), used.display_name.casefold()}:
-            body[CONFIGURATION_KEY] = found.configuration
-        yield from update(self.name, declared.name, present.id, before, changed(before, body))
+            declared = declared.model_copy(update={"configuration": used.display_name})
+        return super().change(declared, present, now)
 
     def properties(self, change: Change, references: References) -> Body:
         body = super().properties(change, references)
@@ -136,6 +119,7 @@ SITE: Final = _SiteKind(
     head=("NAME", "PUBLIC ADDRESS", "ID"),
     row=lambda item: (item.display_name, item.public_address or "", item.id),
     model=SiteObject,
+    body=lambda declared, now: {**site_body(declared, now), CONFIGURATION_KEY: declared.configuration},
     judge=lambda declared, _beside, resolve: judge_site(declared, resolve),
     declared=site_object,
 )
@@ -159,16 +143,6 @@ def request_upgrade(operator: Operator, settings: Settings, wanted: str, *, yes:
 
 
 class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
-    def change(
-        self, declared: ThresholdObject, present: HealthThreshold | None, _now: datetime
-    ) -> Iterator[Change]:
-        body = threshold_body(declared)
-        if present is None:
-            yield Change("create", self.name, declared.metric, after=body)
-            return
-        before = threshold_body(threshold_object(present))
-        yield from update(self.name, declared.metric, present.id, before, changed(before, body))
-
     def properties(self, change: Change, _references: References) -> Body:
         metric = {"id": THRESHOLDS.identified(change.name)} if change.verb == "create" else {}
         return {**metric, **change.after}
@@ -223,6 +197,7 @@ THRESHOLD: Final = _ThresholdKind(
     nothing=text("There are no thresholds."),
     pruned=False,
     model=ThresholdObject,
+    body=lambda declared, _now: threshold_body(declared),
     judge=lambda declared, _beside, _resolve: judge_threshold(declared),
     declared=threshold_object,
 )

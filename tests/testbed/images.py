@@ -20,6 +20,9 @@ from tests.testbed.process import Completed, TestbedError, progress, run
 SUITE = "trixie"
 # Bootstrapped as Debian's own slim images are: copyright files stay, nothing is of the building machine.
 _SLIM = (
+    # As in Docker's images of Debian: files are not synced, and apt has no translations.
+    "--dpkgopt=force-unsafe-io",
+    '--aptopt=Acquire::Languages "none"',
     *(f"--dpkgopt=path-exclude=/usr/share/{directory}/*" for directory in ("doc", "info", "locale", "man")),
     "--dpkgopt=path-include=/usr/share/doc/*/copyright",
     '--customize-hook=: >"$1/etc/hostname"; : >"$1/etc/resolv.conf"',
@@ -27,8 +30,10 @@ _SLIM = (
 _BASE_TAG = f"{SUITE}-{wheels.digest([], *_SLIM)}"
 # What images for this machine are made of.
 BASE = f"localhost/mstunnel/base:{_BASE_TAG}"
-# In the order in which their builds begin: what takes longest first, what others are made of before them.
-NAMES = ("gateway", "program", "host", "client", "agent", "server", "lab")
+# In the order in which their builds begin: what takes longest first, what others are made of before them. The
+# program is built while those that do not contain it are.
+WITHOUT_PROGRAM = ("gateway", "host", "client")
+NAMES = (*WITHOUT_PROGRAM, "program", "agent", "server", "lab")
 # Seconds that a build usually takes on two cores with everything to download, beside others.
 _USUAL = {"gateway": 120, "program": 45, "host": 40, "client": 35, "agent": 5, "server": 5, "lab": 5}
 _AT_ONCE = 3
@@ -75,14 +80,20 @@ def build(*more: str) -> ImageSet:
     """Build NAMES and `more` where they are not there yet, remove what no recipe makes any more."""
     cache.hold()
     with cache.writing():
-        recipes = _recipes(_base(debian.here()))
         hosts = [HOST_OF[name] for name in more if name in HOST_OF]
         built: dict[str, Future[Image]] = {}
         with _one_namespace(), ThreadPoolExecutor(_AT_ONCE) as pool:
+            programs = pool.submit(_programs)
+            base = _base(debian.here())
+            for name in WITHOUT_PROGRAM:
+                built[name] = pool.submit(_image, name, _recipe_without_program(name, base))
+            programs.result()
+            recipes = _recipes(base)
             for name in (*NAMES, *hosts, *more):
                 made_of = built.get(HOST_OF.get(name, "program" if name in USES_PROGRAM else ""))
-                built[name] = pool.submit(_image, name, recipes[name], made_of)
-        images = {name: future.result() for name, future in built.items()}
+                if name not in built:
+                    built[name] = pool.submit(_image, name, recipes[name], made_of)
+        images = {name: built[name].result() for name in (*NAMES, *hosts, *more)}
         _prune({recipe.reference for recipe in recipes.values()} | {recipes["program"].arguments["BASE"]})
         return ImageSet(images)
 
@@ -91,9 +102,10 @@ def build_for(target: Architecture) -> ImageSet:
     """Build RELEASED for an architecture: this machine's, or one that binfmt_misc runs with qemu-user."""
     cache.hold()
     with cache.writing():
-        base = _base(target)
-        recipes = {name: _released(name, base, target) for name in RELEASED}
-        return ImageSet({name: _image(name, recipe) for name, recipe in recipes.items()})
+        with _one_namespace(), ThreadPoolExecutor(len(RELEASED)) as pool:
+            base = _base(target)
+            built = {name: pool.submit(_image, name, _released(name, base, target)) for name in RELEASED}
+        return ImageSet({name: future.result() for name, future in built.items()})
 
 
 def builder(*arguments: str, timeout: float = 60, check: bool = True) -> Completed:
@@ -167,6 +179,17 @@ class _Recipe:
     target: Architecture
 
 
+def _programs() -> None:
+    """Everything that the checkout brings to images, kept for `_recipes` and `_build`."""
+    wheels.dependencies()
+    wheels.program()
+    dist.one_file()
+
+
+def _recipe_without_program(name: str, base: str) -> _Recipe:
+    return _released(name, base, debian.here()) if name in RELEASED else _recipe(name, {"BASE": base})
+
+
 def _recipes(base: str) -> dict[str, _Recipe]:
     wheels_of = {"DEPENDENCIES": wheels.dependencies().name, "PROGRAM": wheels.program().name}
     program = _recipe("program", {"BASE": base, **wheels_of})
@@ -176,8 +199,8 @@ def _recipes(base: str) -> dict[str, _Recipe]:
         if name in USES_ONE_FILE:
             host = recipes[HOST_OF[name]].reference
             copied = {"HOST": host, "ONE_FILE": dist.one_file().parent.name}
-        if name in RELEASED:
-            recipes[name] = _released(name, base, debian.here())
+        if name in RELEASED or not copied:
+            recipes[name] = _recipe_without_program(name, base)
         else:
             recipes[name] = _recipe(name, {"BASE": base, **copied})
     return recipes
@@ -228,6 +251,7 @@ def _build(name: str, recipe: _Recipe) -> None:
         "--network=host",
         "--layers",
         "--pull=never",
+        "--jobs=2",
         f"--platform=linux/{recipe.target.debian}",
         f"--timestamp={dist.EPOCH}",
         f"--label=org.opencontainers.image.version={__version__}",

@@ -1,4 +1,4 @@
-"""Step `configure`: the server configuration of the site, as files the gateway reads."""
+"""Step `configure`: write the server configuration of the site as the files that the gateway reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
