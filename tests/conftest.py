@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 import typer.main
 from hypothesis import settings
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 # The commands of a program are made from its declarations once and not at each of a thousand calls.
 typer.main.get_command = cache(typer.main.get_command)
@@ -28,7 +28,7 @@ SHARED: Final = ("tests/crash/", "tests/e2e/", "tests/unit/mstunnel_lab/")
 """Folders whose tests share a server or a lab for the whole session."""
 
 
-class ByFolder(LoadScopeScheduling):  # type: ignore[misc]
+class ByFolder(LoadScopeScheduling):
     """The tests of a file run in one process, and so do those of a folder of SHARED."""
 
     def _split_scope(self, nodeid: str) -> str:
