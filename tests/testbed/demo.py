@@ -56,7 +56,7 @@ class Demo:
     def run(self, *, keep: bool) -> None:
         """Everything, in order. Raises TestbedError when a part does not do what it should."""
         with self._timed("images"):
-            built = images.build()
+            built = images.build(lab=images.DEMO_LAB)
         with self._timed("boot"):
             testbed = Testbed(keep=keep, preloaded=True, built=built).__enter__()
         try:

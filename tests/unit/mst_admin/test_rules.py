@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mst_admin.declarations import DeclarationError, parse_declarations
+from mst_admin.apply import DeclarationError, parse_declarations
 from mst_admin.metrics import ThresholdObject, judge_threshold, threshold_body
 from mst_admin.objects.configuration import (
     ConfigurationObject,

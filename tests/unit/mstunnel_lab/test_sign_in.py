@@ -11,7 +11,7 @@ import jwt
 import msal
 import pytest
 
-from mstunnel_lab.entra.device_sign_in import judge_poll
+from mstunnel_lab.entra.sign_in import judge_poll
 from mstunnel_lab.records import DeviceCodeRecord, DeviceCodeStatus
 from mstunnel_lab.state import FailedAttempts
 from tests.unit.clocks import FakeClock
