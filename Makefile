@@ -2,9 +2,9 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test check lint e2e e2e-short crash crash-strace machines bench docs screenshots recording dist collection packages sources sign feed images setup clean
+.PHONY: demo test test-quick check lint e2e e2e-short crash crash-strace machines bench docs screenshots recording dist collection packages sources sign feed images setup clean
 
-# Everything; setup-base, setup-demo, setup-docs and setup-lint install only the packages that such a target needs.
+# Everything; setup-base, setup-demo, setup-docs and setup-lint install only what such a target needs.
 setup:
 	@scripts/setup.sh
 
@@ -19,6 +19,10 @@ demo: setup-demo
 test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m "core or not (e2e or long or machine)" -n 3 --dist loadscope --no-loadscope-reorder
+
+# The tests of the packages that a change is in, in a minute: `make test-quick FILES="…"`, or what differs from HEAD.
+test-quick: setup
+	@$(BIN)/python -m scripts.check --quick $(FILES)
 
 # What a change touches, in a few minutes: `make check FILES="…"`, or without FILES what differs from HEAD.
 check: setup
@@ -101,11 +105,14 @@ packages: dist
 sources: setup-base
 	@$(BIN)/python -m scripts.sources
 
-# A signature over the checksums of all that is in dist/, with a key of minisign that is kept elsewhere.
+# A signature over the checksums of all that is in dist/, with a key of minisign that is kept elsewhere: the one of
+# packaging/publisher.toml.
 sign:
 	@test -n "$(SIGN_KEY)" || { echo 'sign: give SIGN_KEY=FILE, the secret key of minisign' >&2; exit 2; }
 	@cd dist && sha256sum --check --quiet --strict SHA256SUMS
+	@python3 -m scripts.publisher
 	@minisign -S -s "$(abspath $(SIGN_KEY))" -m dist/SHA256SUMS
+	@python3 -m scripts.publisher dist/SHA256SUMS
 
 # The release feed in FEED_DIR, signed with the keys in KEYS: the releases.toml beside it, and what is in dist/.
 # RENEW_ROOT=yes adds the next root, with both keys.
@@ -114,7 +121,7 @@ feed: setup-base
 	@$(BIN)/python -m scripts.feed $(FEED_DIR) --catalogue $(dir $(FEED_DIR:/=))releases.toml --keys $(KEYS) --add $(or $(DIST),dist) $(if $(RENEW_ROOT),--renew-root)
 
 # The images of both containers, to be copied to a server beside the program.
-images: setup
+images: setup-demo
 	@$(BIN)/python -m scripts.images
 
 clean:

@@ -13,12 +13,12 @@ from mst_admin.kinds.kind import CommandKind, FileKind, OptionKind
 from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
 from mst_admin.objects.configuration import judge_networks
-from mst_admin.results import details, judged, linted, placed, renamed, result_of, table, written
+from mst_admin.results import details, in_options, judged, placed, result_of, table, written
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read, validated
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.base.errors import ValuesError
+from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text, verbatim
@@ -131,7 +131,11 @@ def _declared(
     try:
         declared = validated(kind.model, {**kind.required, **values})
     except ValuesError as error:
-        raise renamed(error, names) from error
+        problems = [
+            UsageError(item.code, in_options(item.message, names), in_options(item.hint, names))
+            for item in error.failures
+        ]
+        raise ValuesError(problems) from error
     networks = options.networks()
     unusable = [*options.malformed(), *judge_networks(networks)]
     beside = Declarations.model_construct(corporate_networks=() if unusable else tuple(networks))
@@ -176,7 +180,13 @@ def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wante
         findings = placed(kind.judge(declared, _NOTHING, None), document)
     else:
         findings = list(kind.lint(open_tenant(operator, settings), wanted))
-    return linted(kind.result, wanted, findings)
+    fatal = tuple(item for item in findings if item.fatal)
+    warnings, data = tuple(item for item in findings if not item.fatal), {kind.result: wanted}
+    if fatal:
+        return Result("error", data, warnings, fatal, exit_code=ExitCode.USAGE)
+    if warnings:
+        return Result("warning", data, warnings, text=[text("No error found in {wanted}.", wanted=wanted)])
+    return Result("ok", data, text=[text("No problem found in {wanted}.", wanted=wanted)])
 
 
 def schema(model: type[Any]) -> Result:

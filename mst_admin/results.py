@@ -8,7 +8,7 @@ from datetime import timedelta
 from mst_admin.change import Change, Wire
 from mstunnel_setup.answers.document import Document, KeyProblem
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError
+from mstunnel_setup.base.errors import UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, Text, padded, plain, text, width
@@ -74,16 +74,6 @@ def judged(findings: Iterable[Finding], names: Mapping[str, str] | None = None) 
     return tuple(found)
 
 
-def renamed(error: ValuesError, names: Mapping[str, str]) -> ValuesError:
-    """The error, with options instead of keys."""
-    return ValuesError(
-        [
-            UsageError(item.code, in_options(item.message, names), in_options(item.hint, names))
-            for item in error.failures
-        ]
-    )
-
-
 def in_options(text: str, names: Mapping[str, str]) -> str:
     """A text in which keys are options: a key of one plain word only at the start, or in backticks."""
     if isinstance(text, Text):
@@ -108,18 +98,6 @@ def placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
         place = f"{document.name}:{at.line}:{at.column}"
         found.append(replace(item, message=text("{place}: {problem}", place=place, problem=item.message)))
     return found
-
-
-def linted(key: str, wanted: str, findings: Sequence[Finding]) -> Result:
-    """The result of a lint; its exit code is that of `create` and `update`, which refuse what is fatal."""
-    fatal = tuple(item for item in findings if item.fatal)
-    warnings = tuple(item for item in findings if not item.fatal)
-    if fatal:
-        return Result("error", {key: wanted}, warnings, fatal, exit_code=ExitCode.USAGE)
-    line = text("No problem found in {wanted}.", wanted=wanted)
-    if warnings:
-        line = text("No error found in {wanted}.", wanted=wanted)
-    return Result("warning" if warnings else "ok", {key: wanted}, warnings, text=[line])
 
 
 def written(changes: Sequence[Change], data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:

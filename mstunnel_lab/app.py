@@ -19,7 +19,7 @@ from mstunnel_lab.admin_center import profiles as profile_pages
 from mstunnel_lab.admin_center import servers as server_pages
 from mstunnel_lab.admin_center import session, sites
 from mstunnel_lab.admin_center.render import choose_language, go_to, style
-from mstunnel_lab.entra import device_sign_in, oauth
+from mstunnel_lab.entra import oauth, sign_in
 from mstunnel_lab.errors import GraphError, OAuthError
 from mstunnel_lab.faults import Fault, Faults, Throttle
 from mstunnel_lab.graph import apps, conditional_access, credentials, directory, profiles, servers, tunnel
@@ -30,43 +30,33 @@ _LOGS_BYTES: Final = 32 << 20
 _BYTES: Final = 1 << 20
 
 
-class FaultLayer:
-    """Asks `faults` and `throttle` about each request but those of the control paths."""
+def with_faults(app: ASGIApp, faults: Faults, throttle: Throttle) -> ASGIApp:
+    """The application, which asks `faults` and `throttle` about each request but those of control paths."""
 
-    def __init__(self, app: ASGIApp, faults: Faults, throttle: Throttle) -> None:
-        self._app = app
-        self._faults = faults
-        self._throttle = throttle
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def layer(scope: Scope, receive: Receive, send: Send) -> None:
         fault = None
-        is_active = self._faults.waiting or self._throttle.limit
+        is_active = faults.waiting or throttle.limit
         if is_active and scope["type"] == "http" and not scope["path"].startswith("/lab/control/"):
             method, path = scope["method"], scope["path"]
-            seconds = self._throttle.wait(method, path, tenant_of_token(Request(scope)))
-            if seconds is None:
-                fault = self._faults.take(method, path)
-            else:
-                fault = Fault(status=429, retry_after=seconds)
+            seconds = throttle.wait(method, path, tenant_of_token(Request(scope)))
+            wait = None if seconds is None else Fault(status=429, retry_after=seconds)
+            fault = wait or faults.take(method, path)
         if fault is not None:
             await asyncio.sleep(fault.delay)
         if fault is None or fault.status == 0:
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
         else:
             kind, body = fault.content(scope["path"])
             retry = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
             await Response(body, fault.status, {"content-type": kind, **retry})(scope, receive, send)
 
+    return layer
 
-class RequestIds:
-    """ASGI layer that names each request in its answer, as Graph and Entra do."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+def with_request_ids(app: ASGIApp) -> ASGIApp:
+    """The application, which names each request in its answer, as Graph and Entra do."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
+    async def layer(scope: Scope, receive: Receive, send: Send) -> None:
         name = "request-id" if scope.get("path", "").startswith(("/beta/", "/v1.0/")) else "x-ms-request-id"
 
         async def named(message: Message) -> None:
@@ -74,20 +64,18 @@ class RequestIds:
                 MutableHeaders(scope=message).setdefault(name, str(uuid.uuid4()))
             await send(message)
 
-        await self._app(scope, receive, named)
+        await app(scope, receive, named)
+
+    return layer
 
 
-class BodyLimit:
-    """ASGI layer that ends a body at 1 MiB, at 32 MiB where a server uploads its logs.
+def with_limit(app: ASGIApp) -> ASGIApp:
+    """The application, for which a body ends at 1 MiB, at 32 MiB where a server uploads its logs.
 
     Reading on raises `GraphError` 413 in the handler, which refuses the request as it does others.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
+    async def layer(scope: Scope, receive: Receive, send: Send) -> None:
         limit = _LOGS_BYTES if scope.get("path", "").endswith("/labContent") else _BYTES
         size = 0
 
@@ -99,7 +87,9 @@ class BodyLimit:
                 raise GraphError(413, "RequestEntityTooLarge", "The request body is too large.")
             return message
 
-        await self._app(scope, bounded, send)
+        await app(scope, bounded, send)
+
+    return layer
 
 
 async def _home(_request: Request) -> Response:
@@ -113,7 +103,7 @@ def _gone(_request: Request, _error: Exception) -> Response:
 
 
 PAGES = [
-    *device_sign_in.ROUTES,
+    *sign_in.ROUTES,
     *session.ROUTES,
     Route("/admin", _home),
     *server_pages.ROUTES,
@@ -151,9 +141,9 @@ def make_app(labs: Labs) -> Starlette:
             *oauth.ROUTES,
         ],
         middleware=[
-            Middleware(RequestIds),
-            Middleware(BodyLimit),
-            Middleware(FaultLayer, faults=labs.faults, throttle=labs.throttle),
+            Middleware(with_request_ids),
+            Middleware(with_limit),
+            Middleware(with_faults, faults=labs.faults, throttle=labs.throttle),
         ],
         exception_handlers={
             GraphError: graph_error,

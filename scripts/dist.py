@@ -22,6 +22,7 @@ from mstunnel_setup import __version__
 from mstunnel_setup.exchange.release_feed import feed_address
 from scripts import archive, debian, feed, release, sbom, support, tree, wheels
 from scripts.debian import Architecture
+from scripts.publisher import publisher
 from scripts.wheels import ROOT
 
 BOOT = ROOT / "scripts" / "boot.sh"
@@ -179,17 +180,15 @@ def _parts(packages: str, architecture: Architecture) -> Iterator[sbom.Part]:
 
 
 def installer() -> str:
-    """The script that downloads the release from the page in HOMEPAGE; empty without one.
-
-    PUBLIC_KEY is the second line of the public key of minisign that signs it, if it is known.
-    """
-    page = os.environ.get("HOMEPAGE", "").rstrip("/")
+    """The script that downloads the release from the publisher's page; empty without one."""
+    given = publisher()
+    page = given["homepage"].rstrip("/")
     if not page:
         return ""
     text = (ROOT / "packaging/install.sh").read_text()
     for placeholder, value in {
         "ADDRESS": f"{page}/releases/download/v{__version__}",
-        "PUBLIC_KEY": os.environ.get("PUBLIC_KEY", ""),
+        "PUBLIC_KEY": given["public_key"],
         "VERSION": __version__,
     }.items():
         text = text.replace(placeholder, value)
@@ -199,6 +198,11 @@ def installer() -> str:
 def main() -> None:
     """Write the programs, their SBOMs and the wheel; images, and files for the other architecture, stay."""
     architecture = debian.architecture()
+    print(
+        f"dist: building {NAME} and {LAB}, each with its interpreter: usually 40 s the first time",
+        file=sys.stderr,
+        flush=True,
+    )
     DIST.mkdir(exist_ok=True)
     for old in DIST.glob("*.whl"):
         old.unlink()

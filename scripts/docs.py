@@ -110,7 +110,8 @@ def _rootless() -> str:
 
 def _step(number: int, step: Any) -> str:
     about = inspect.getdoc(importlib.import_module(step.gather.__module__)) or ""
-    sentence = about.partition(": ")[2]
+    own = [each for each in about.split("\n\n") if each.startswith(f"`{step.name}`: ")]
+    sentence = (own[0] if own else about).partition(": ")[2]
     needs = f"Needs: {', '.join(f'`{name}`' for name in step.needs)}.\n" if step.needs else ""
     heading = f"## {number}." if number else "###"
     title = f"{heading} `{step.name}`: {step.title}\n"
@@ -122,7 +123,7 @@ def answers() -> str:
     head = (
         "# Answer file\n\n"
         "YAML in UTF-8, strict: an unknown key is an error with line and column.\n"
-        "`mstunnel-setup answers new` writes a commented file, `answers check` judges one,\n"
+        "`mstunnel-setup answers new` writes a commented file, `answers check` checks one,\n"
         "`answers schema` prints its JSON Schema, and `answers show` lists every value with its origin.\n\n"
         "Precedence: option, variable, file, earlier answers. A setting without a default that the file\n"
         "gives as `null` is withdrawn: an earlier answer to it no longer counts.\n\n"

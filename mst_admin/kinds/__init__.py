@@ -11,7 +11,8 @@ from mst_admin.kinds.profile import PROFILE, TRUSTED_ROOT, read_profiles
 from mst_admin.kinds.tenant import Declarations, TenantObjects
 from mst_admin.kinds.tunnel import CONFIGURATION, SITE, THRESHOLD
 from mst_admin.objects.app import PresentApp
-from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, MOBILE_APPS, SITES, AdminGraph
+from mstunnel_setup.tenant.graph import SITES
+from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, MOBILE_APPS, AdminGraph
 
 KINDS: Final[tuple[Kind[Any, Any], ...]] = (
     CONFIGURATION,

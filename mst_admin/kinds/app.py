@@ -12,7 +12,8 @@ from mst_admin.objects import app as store
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.profile_wire import PresentProfile, is_for_ios, is_tunnel_profile
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, PROFILES, AdminGraph, GraphCollection
+from mstunnel_setup.tenant.graph import GraphCollection
+from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, PROFILES, AdminGraph
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, MobileApp
 
 _PACKAGE: Final = "packageId"

@@ -18,7 +18,7 @@ from mst_admin.objects.profile_wire import ROOT_PLATFORMS
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.graph import is_guid
+from mstunnel_setup.tenant.graph import GraphCollection, is_guid
 from mstunnel_setup.tenant.graph_admin import (
     ANDROID_PROTECTIONS,
     DEVICE_APP_CONFIGURATIONS,
@@ -27,7 +27,6 @@ from mstunnel_setup.tenant.graph_admin import (
     MOBILE_APPS,
     PROFILES,
     AdminGraph,
-    GraphCollection,
 )
 from mstunnel_setup.tenant.wire import IntuneObject
 from mstunnel_setup.tenant.wire_apps import MobileApp

@@ -10,19 +10,19 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName
+from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName, update
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN, OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
-from mst_admin.objects.configuration import configuration_object
+from mst_admin.objects.configuration import changed, configuration_object
 from mst_admin.objects.mam import PresentMam, mam_object
-from mst_admin.objects.parts import NamedObject, PresentObject
+from mst_admin.objects.parts import NamedObject, PresentObject, without_empty
 from mst_admin.objects.profile import ProfileObject
 from mst_admin.objects.profile_wire import profile_object
 from mst_admin.objects.site import Resolve, site_object
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError
-from mstunnel_setup.tenant.graph import is_guid
-from mstunnel_setup.tenant.graph_admin import AdminGraph, GraphCollection
+from mstunnel_setup.tenant.graph import GraphCollection, is_guid
+from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
 
@@ -185,7 +185,7 @@ class CommandKind(Kind[Declared, Present]):
         """Its properties."""
 
     @abstractmethod
-    def shown(self, graph: AdminGraph, present: Present) -> tuple[Body, Body]:
+    def shown(self, _graph: AdminGraph, present: Present) -> tuple[Body, Body]:
         """The data and the lines of `show`."""
 
     def deleting(self, present: Present, _tenant: TenantObjects) -> Iterator[Change]:
@@ -215,10 +215,12 @@ class CommandKind(Kind[Declared, Present]):
 class OptionKind(CommandKind[Declared, OptionPresent]):
     """A kind whose objects are created and changed by options.
 
-    `model` is that of a declared object, `required` its keys that options need not give, with their values.
+    `model` is that of a declared object, `required` its keys that options need not give, with their values,
+    `body` what Graph takes, where the time now decides about summer time.
     """
 
     model: type[Any]
+    body: Callable[[Declared, datetime], Body]
     required: Body = field(default_factory=dict)
 
     def by_id(self, graph: AdminGraph, identifier: str) -> OptionPresent | None:
@@ -230,9 +232,14 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
         """All objects, or those of this name."""
         return graph.objects(self.collection, name)
 
-    @abstractmethod
-    def change(self, declared: Declared, present: OptionPresent | None, _now: datetime) -> Iterator[Change]:
+    def change(self, declared: Declared, present: OptionPresent | None, now: datetime) -> Iterator[Change]:
         """What makes `present` (None: nothing yet) as declared."""
+        name, body = str(getattr(declared, self.key)), self.body(declared, now)
+        if present is None:
+            yield Change("create", self.name, name, after=without_empty(body))
+            return
+        before = self.body(self.declared(present), now)
+        yield from update(self.name, name, present.id, before, changed(before, body))
 
     def changes(self, declared: Declared, planning: Planning) -> Iterator[Change]:
         """What makes the tenant's object as declared."""

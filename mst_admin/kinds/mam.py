@@ -160,11 +160,7 @@ def _roots_value(declared: mam.MamObject, planning: Planning) -> str:
     of_roots = [item for item in (*planning.changes, *planning.deletions) if item.kind == "trusted root"]
     deleted = {item.identifier for item in of_roots if item.verb == "delete"}
     changed = {item.name.casefold() for item in of_roots if item.verb != "delete"}
-    known = {
-        item.name.casefold(): item.found
-        for item in planning.tenant.device_configurations
-        if not item.is_tunnel and item.id not in deleted
-    }
+    known = {item.name.casefold(): item.found for item in planning.tenant.roots if item.id not in deleted}
     names = [name.casefold() for name in declared.trusted_roots]
     for name, key in zip(declared.trusted_roots, names, strict=True):
         if key not in {*known, *changed}:

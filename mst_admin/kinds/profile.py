@@ -82,7 +82,7 @@ class _TrustedRootKind(_DeviceConfigurationKind[TrustedRootObject]):
     """Certificates of private authorities that devices and apps trust. They have no commands of their own."""
 
     def changes(self, declared: TrustedRootObject, planning: Planning) -> Iterator[Change]:
-        yield from _root_changes(declared, planning.tenant.device_configurations)
+        yield from _root_changes(declared, planning.tenant.roots)
 
 
 TRUSTED_ROOT: Final = _TrustedRootKind(
@@ -108,7 +108,7 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
     def declared_of(self, tenant: TenantObjects) -> Sequence[ProfileObject]:
         """With sites by name, and with the certificates of the trusted roots that go with them."""
         sites = {site.id: site.display_name for site in tenant.sites}
-        roots = {item.name.casefold(): item for item in tenant.device_configurations if not item.is_tunnel}
+        roots = {item.name.casefold(): item for item in tenant.roots}
         found = []
         for profile in super().declared_of(tenant):
             root = roots.get(root_name(profile.name).casefold())
@@ -135,11 +135,11 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         What a file cannot say of a profile stays, as do assignments of other kinds and their filters. Raises
         TenantError: `name-ambiguous`, `profile-platform-fixed`, `connection-type-fixed`.
         """
-        site, present = planning.site(declared.site), planning.tenant.device_configurations
+        site, roots = planning.site(declared.site), planning.tenant.roots
         if site is None:
             return
         if declared.trusted_root is None:
-            yield from _root_deletion(declared.name, present)
+            yield from _root_deletion(declared.name, roots)
         else:
             root = TrustedRootObject.model_construct(
                 name=root_name(declared.name),
@@ -151,7 +151,7 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
                 excluded_groups=declared.excluded_groups,
                 role_scope_tag_ids=declared.role_scope_tag_ids,
             )
-            yield from _root_changes(root, present)
+            yield from _root_changes(root, roots)
         found = called(declared.name, planning.tenant.profiles, "profile")
         if found is None:
             yield Change("create", self.name, declared.name, after=without_empty(_body(declared, site)))
@@ -192,7 +192,7 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         """With the trusted root that goes with it."""
         found = called(present.name, tenant.profiles, "profile") or present
         yield Change("delete", self.name, found.name, found.id)
-        yield from _root_deletion(found.name, tenant.device_configurations)
+        yield from _root_deletion(found.name, tenant.roots)
 
     def by_id(self, graph: AdminGraph, identifier: str) -> PresentProfile | None:
         """One of any type."""
@@ -322,7 +322,7 @@ def _root_changes(declared: TrustedRootObject, present: Sequence[PresentProfile]
     Raises TenantError: `name-ambiguous`, `profile-platform-fixed`.
     """
     body = root_body(declared, load_pem_x509_certificate(declared.certificate.encode()))
-    found = called(declared.name, (item for item in present if not item.is_tunnel), "profile")
+    found = called(declared.name, present, "profile")
     if found is None:
         after = {**body, ASSIGNMENTS: list(targets(declared))}
         yield Change("create", "trusted root", declared.name, after=after)
@@ -336,7 +336,7 @@ def _root_changes(declared: TrustedRootObject, present: Sequence[PresentProfile]
 
 def _root_deletion(profile: str, present: Sequence[PresentProfile]) -> Iterator[Change]:
     """What deletes the trusted root that goes with the profile of that name, if there is one."""
-    found = called(root_name(profile), (item for item in present if not item.is_tunnel), "profile")
+    found = called(root_name(profile), present, "profile")
     if found is not None:
         yield Change("delete", "trusted root", found.name, found.id)
 

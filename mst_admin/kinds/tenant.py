@@ -74,11 +74,15 @@ class TenantObjects:
     protections: tuple[PresentProtection, ...] = ()
 
     @property
+    def roots(self) -> list[PresentProfile]:
+        """All trusted roots."""
+        return [item for item in self.device_configurations if not item.is_tunnel]
+
+    @property
     def roots_of_mam(self) -> list[PresentProfile]:
         """The trusted roots that Tunnel for MAM names, compared as Graph does: without regard to case."""
         wanted = {name.casefold() for mam in self.mam for name in mam_object(mam).trusted_roots}
-        roots = (item for item in self.device_configurations if not item.is_tunnel)
-        return [item for item in roots if item.name.casefold() in wanted]
+        return [item for item in self.roots if item.name.casefold() in wanted]
 
     @property
     def trusted_roots(self) -> list[PresentProfile]:

@@ -1,7 +1,8 @@
 """Who may do what: permissions of Microsoft Graph, Entra roles, and the `scope` that asks for them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from mstunnel_lab.errors import FORBIDDEN, GraphError, OAuthError
 from mstunnel_lab.records import ApplicationRecord, ServerRecord, UserRecord
@@ -68,54 +69,45 @@ _DIRECTORY: Final = _Area("Authorization_RequestDenied", "Insufficient privilege
 _POLICIES: Final = _Area("AccessDenied", "You cannot perform the requested operation.")
 
 
-class AccessRule:
-    """What calls of a kind take: one permission of each set, and of a user one of the roles, if any.
+AccessRule: TypeAlias = Callable[[Caller], None]
+"""Raises `GraphError` 403 for a caller without what a call takes."""
 
-    Called with the caller, it raises `GraphError` 403.
-    """
 
-    def __init__(self, area: _Area, *permissions: set[str], roles: frozenset[str] = frozenset()) -> None:
-        self._area = area
-        self._permissions = permissions
-        self._roles = roles
+def _rule(area: _Area, *permissions: set[str], roles: frozenset[str] = frozenset()) -> AccessRule:
+    """What calls of a kind take: one permission of each set, and of a user one of the roles, if any."""
 
-    def __call__(self, caller: Caller) -> None:
-        """Refuse a caller without them."""
-        for accepted in self._permissions:
+    def require(caller: Caller) -> None:
+        for accepted in permissions:
             if accepted.isdisjoint(caller.permissions):
                 raise GraphError(
                     FORBIDDEN,
-                    self._area.code,
+                    area.code,
                     "Application is not authorized to perform this operation. It must have one of: "
                     + ", ".join(sorted(accepted)),
                 )
-        if self._roles and not caller.has_role(self._roles):
-            raise GraphError(FORBIDDEN, *self._area)
+        if roles and not caller.has_role(roles):
+            raise GraphError(FORBIDDEN, *area)
+
+    return require
 
 
-may_read_tunnel: Final = AccessRule(
+may_read_tunnel: Final = _rule(
     _INTUNE, {wire.CONFIGURATION_READ, wire.CONFIGURATION_READ_WRITE}, roles=_INTUNE_ROLES
 )
-may_write_tunnel: Final = AccessRule(_INTUNE, {wire.CONFIGURATION_READ_WRITE}, roles=_INTUNE_ROLES)
-may_read_directory: Final = AccessRule(
+may_write_tunnel: Final = _rule(_INTUNE, {wire.CONFIGURATION_READ_WRITE}, roles=_INTUNE_ROLES)
+may_read_directory: Final = _rule(
     _DIRECTORY, {wire.APPLICATION_READ, wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
 )
 # Every user may create applications by Entra's default.
-may_create_application: Final = AccessRule(
-    _DIRECTORY, {wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY}
-)
-may_grant_app_role: Final = AccessRule(
-    _DIRECTORY, {wire.APP_ROLE_ASSIGNMENT_READ_WRITE}, roles=_GRANTING_ROLES
-)
-may_read_organization: Final = AccessRule(_DIRECTORY, {"User.Read", "Organization.Read.All"})
-may_read_users: Final = AccessRule(_DIRECTORY, {wire.USER_READ_BASIC})
+may_create_application: Final = _rule(_DIRECTORY, {wire.APPLICATION_READ_WRITE, wire.APPLICATION_OWNED_BY})
+may_grant_app_role: Final = _rule(_DIRECTORY, {wire.APP_ROLE_ASSIGNMENT_READ_WRITE}, roles=_GRANTING_ROLES)
+may_read_organization: Final = _rule(_DIRECTORY, {"User.Read", "Organization.Read.All"})
+may_read_users: Final = _rule(_DIRECTORY, {wire.USER_READ_BASIC})
 _POLICY_READ: Final = {wire.POLICY_READ, wire.POLICY_READ_CONDITIONAL_ACCESS}
-may_read_policies: Final = AccessRule(_POLICIES, _POLICY_READ, roles=_POLICY_ROLES)
-may_evaluate_policies: Final = AccessRule(
-    _POLICIES, {*_POLICY_READ, wire.POLICY_READ_WRITE}, roles=_POLICY_ROLES
-)
+may_read_policies: Final = _rule(_POLICIES, _POLICY_READ, roles=_POLICY_ROLES)
+may_evaluate_policies: Final = _rule(_POLICIES, {*_POLICY_READ, wire.POLICY_READ_WRITE}, roles=_POLICY_ROLES)
 # To change a policy takes all three permissions that Graph's documentation names.
-may_write_policies: Final = AccessRule(
+may_write_policies: Final = _rule(
     _POLICIES,
     {wire.POLICY_READ},
     {wire.POLICY_READ_WRITE},

@@ -1,7 +1,6 @@
 """Collections of Graph: what it answers about their entities, how those change and are assigned."""
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -59,7 +58,7 @@ class Entities(Generic[Found]):
     filterable: tuple[str, ...] = ()
     may_read: AccessRule = may_read_tunnel
     may_write: AccessRule = may_write_tunnel
-    may_create: Callable[[Caller], None] | None = None
+    may_create: AccessRule | None = None
     methods: tuple[str, ...] = ("GET", "PATCH", "DELETE")
     quiet: bool = False
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from mstunnel_lab.entra.permissions import Caller
+from mstunnel_lab.entra.permissions import AccessRule, Caller
 from mstunnel_lab.errors import BAD_REQUEST, NOT_FOUND, UNAUTHORIZED, GraphError
 from mstunnel_lab.graph.bodies import Body, judge
 from mstunnel_lab.records import UserRecord
@@ -52,7 +52,7 @@ def caller_of(request: Request) -> Caller:
     return Caller(claims.appid, user.id, frozenset(claims.scp.split()), user)
 
 
-def admitted(request: Request, requirement: Callable[[Caller], None]) -> tuple[Lab, Caller]:
+def admitted(request: Request, requirement: AccessRule) -> tuple[Lab, Caller]:
     """Return the tenant and who calls; raises `GraphError` 401, and 403 without what the call takes."""
     caller = caller_of(request)
     requirement(caller)

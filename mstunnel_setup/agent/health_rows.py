@@ -11,8 +11,7 @@ from typing import Final
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, GatewayReport, Probe
-from mstunnel_setup.exchange.health_report import HealthState, ReportedRow, Threshold, Thresholds
-from mstunnel_setup.exchange.status_file import SyncFailure
+from mstunnel_setup.exchange.health_report import HealthState, ReportedRow, SyncFailure, Threshold, Thresholds
 from mstunnel_setup.tenant.wire import HealthThreshold
 
 _LATEST_CHECK_IN: Final = timedelta(minutes=5)

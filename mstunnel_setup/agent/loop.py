@@ -22,10 +22,9 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import log_lines
 from mstunnel_setup.exchange.agent_settings import wants_json, wants_requests
-from mstunnel_setup.exchange.health_report import HealthState
+from mstunnel_setup.exchange.health_report import AgentStatus, HealthState, SyncFailure, write_status
 from mstunnel_setup.exchange.mailbox import AgentRequest, Reply, reply_to, send
 from mstunnel_setup.exchange.releases import running_images
-from mstunnel_setup.exchange.status_file import AgentStatus, SyncFailure, write_status
 from mstunnel_setup.exchange.upgrade_decision import (
     HIDDEN_BY_GRAPH,
     UpgradeDecision,

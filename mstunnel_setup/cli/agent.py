@@ -50,7 +50,7 @@ def check_in(root: Root = _HOST) -> None:
 @app.command()
 def health(root: Root = _HOST) -> None:
     """Show whether the agent is running and when it last checked in; exit code 0 or 1."""
-    from mstunnel_setup.exchange.status_file import agent_condition, read_status
+    from mstunnel_setup.exchange.health_report import agent_condition, read_status
 
     verdict = agent_condition(read_status(Files(root)), SystemClock().now())
     _tell(verdict.reason)

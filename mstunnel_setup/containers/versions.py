@@ -60,10 +60,6 @@ class BadVersions(BaseModel, frozen=True, extra="forbid", defer_build=True):
     below: str
     why: str
 
-    def holds(self, engine: EngineName, version: Version) -> bool:
-        """Whether a version of an engine is in the range."""
-        return self.engine == engine and Version(self.start) <= version < Version(self.below)
-
 
 class EngineTable(BaseModel):
     """The engine part of `data/platforms.toml`."""
@@ -92,7 +88,10 @@ def release(text: str) -> Version | None:
 
 def bad_range(engine: EngineName, version: Version) -> BadVersions | None:
     """The range of bad versions that a version is in, if any."""
-    return next((bad for bad in engine_table().bad if bad.holds(engine, version)), None)
+    for bad in engine_table().bad:
+        if bad.engine == engine and Version(bad.start) <= version < Version(bad.below):
+            return bad
+    return None
 
 
 def is_tested(engine: EngineName, version: Version) -> bool:

@@ -10,7 +10,7 @@ from mstunnel_setup.answers.variables import LOG_FORMAT, PROXIES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, StepError
 from mstunnel_setup.gateway import env_file
-from mstunnel_setup.gateway.log_level import is_verbose, log_level
+from mstunnel_setup.gateway.ocserv_conf import is_verbose, log_level
 from mstunnel_setup.io.files import Files
 
 _GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"

@@ -140,10 +140,7 @@ def read_admin_settings(files: Files) -> JsonObject | None:
 
 def listen_port(files: Files) -> int:
     """The port that `admin-settings.json` on this host names. Raises StepError `settings-unreadable`."""
-    try:
-        port = whole_number(str(json_value(files.read(paths.ADMIN_SETTINGS) or b"")["ListenPort"]))
-    except (ValueError, KeyError, TypeError):
-        port = None
+    port = whole_number(str((read_admin_settings(files) or {}).get("ListenPort")))
     if port is None:
         raise SETTINGS_UNREADABLE(path=paths.ADMIN_SETTINGS, reason=text("it contains no port"))
     return port

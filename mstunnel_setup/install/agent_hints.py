@@ -13,7 +13,7 @@ from typing import Final
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.status_file import SyncFailure
+from mstunnel_setup.exchange.health_report import SyncFailure
 
 AGENT_LOGS: Final = text("`mst-cli agent logs --tail 20` shows why.")
 ENROL_AGAIN: Final = text("Run `mst-cli reenroll`; site and certificate stay.")

@@ -35,36 +35,36 @@ class Account:
     @property
     def group(self) -> str:
         """Name of its primary group; the number of one that has no name."""
-        try:
-            return _group(self.gid).gr_name
-        except KeyError:
-            return str(self.gid)
+        found = _group(self.gid)
+        return found.gr_name if found else str(self.gid)
 
 
-def _passwd(key: str | int) -> pwd.struct_passwd:
-    """Entry of an account, by name or number. Raises KeyError."""
+def _passwd(key: str | int) -> pwd.struct_passwd | None:
+    """Entry of an account, by name or number."""
     try:
         return pwd.getpwnam(key) if isinstance(key, str) else pwd.getpwuid(key)
     except KeyError:
-        name, password, uid, gid, comment, home, shell = _entry("passwd", key)
-        return pwd.struct_passwd((name, password, int(uid), int(gid), comment, home, shell))
+        if not (entry := _entry("passwd", key)):
+            return None
+    name, password, uid, gid, comment, home, shell = entry
+    return pwd.struct_passwd((name, password, int(uid), int(gid), comment, home, shell))
 
 
-def _group(key: str | int) -> grp.struct_group:
-    """Entry of a group, by name or number. Raises KeyError."""
+def _group(key: str | int) -> grp.struct_group | None:
+    """Entry of a group, by name or number."""
     try:
         return grp.getgrnam(key) if isinstance(key, str) else grp.getgrgid(key)
     except KeyError:
-        name, password, gid, members = _entry("group", key)
-        return grp.struct_group((name, password, int(gid), members.split(",") if members else []))
+        if not (entry := _entry("group", key)):
+            return None
+    name, password, gid, members = entry
+    return grp.struct_group((name, password, int(gid), members.split(",") if members else []))
 
 
 def _entry(database: str, key: str | int) -> list[str]:
-    """Fields of an entry, as `getent` prints them (getent(1)). Raises KeyError."""
+    """Fields of an entry, as `getent` prints them (getent(1)); empty when there is none."""
     printed = _output("getent", database, str(key))
-    if not printed:
-        raise KeyError(key)
-    return printed.splitlines()[0].split(":")
+    return printed.splitlines()[0].split(":") if printed else []
 
 
 def _output(*command: str) -> str:
@@ -81,40 +81,31 @@ def _output(*command: str) -> str:
 
 def find(name: str) -> Account | None:
     """The account called `name`; None when there is none."""
-    try:
-        found = _passwd(name)
-    except KeyError:
-        return None
-    return Account(found.pw_name, found.pw_uid, found.pw_gid, found.pw_dir)
+    found = _passwd(name)
+    return Account(found.pw_name, found.pw_uid, found.pw_gid, found.pw_dir) if found else None
 
 
 def own_name() -> str:
     """The name of the account that runs this process; its user ID when it has no name."""
-    try:
-        return _passwd(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
-
-
-def is_member(name: str, group: str) -> bool:
-    """Whether the account is in the group; False when the group does not exist."""
-    return has_group(group) and name in _group(group).gr_mem
+    found = _passwd(os.geteuid())
+    return found.pw_name if found else str(os.geteuid())
 
 
 def has_group(group: str) -> bool:
     """Whether there is such a group."""
-    try:
-        _group(group)
-    except KeyError:
-        return False
-    return True
+    return _group(group) is not None
+
+
+def is_member(name: str, group: str) -> bool:
+    """Whether the account is in the group; False when the group does not exist."""
+    found = _group(group)
+    return found is not None and name in found.gr_mem
 
 
 def is_own_group(gid: int) -> bool:
     """Whether the group `gid` is the primary group of this process's account and has no other member."""
-    try:
-        own, group = _passwd(os.geteuid()), _group(gid)
-    except KeyError:
+    own, group = _passwd(os.geteuid()), _group(gid)
+    if own is None or group is None:
         return False
     return own.pw_gid == gid and group.gr_name == own.pw_name and set(group.gr_mem) <= {own.pw_name}
 
@@ -124,10 +115,9 @@ def is_service_group(gid: int) -> bool:
 
     Ubuntu gives /var/log to root:syslog with mode 0775: only the system logger may write there, besides root.
     """
-    try:
-        group = _group(gid)
-        owner = _passwd(group.gr_name)
-        members = [_passwd(name) for name in group.gr_mem]
-    except KeyError:
+    group = _group(gid)
+    if group is None:
         return False
-    return owner.pw_gid == gid and all(account.pw_uid < _FIRST_PERSON for account in (owner, *members))
+    owner, *members = map(_passwd, (group.gr_name, *group.gr_mem))
+    services = all(account is not None and account.pw_uid < _FIRST_PERSON for account in (owner, *members))
+    return services and owner is not None and owner.pw_gid == gid

@@ -14,8 +14,13 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.containers.engine import ContainerState
-from mstunnel_setup.exchange.health_report import HealthReport, HealthState, ReportedRow, read_health
-from mstunnel_setup.exchange.status_file import SyncFailure
+from mstunnel_setup.exchange.health_report import (
+    HealthReport,
+    HealthState,
+    ReportedRow,
+    SyncFailure,
+    read_health,
+)
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, ENROL_AGAIN, agent_problem, fix_of
 from mstunnel_setup.install.installed import journal_of, open_gateway
 from mstunnel_setup.io.operator import Operator

@@ -14,10 +14,15 @@ from mstunnel_setup.base.result import Moment, Report, Result, Status
 from mstunnel_setup.base.text import Line, Verbatim, plain, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.agent_settings import read_log_level
-from mstunnel_setup.gateway import env_file, log_level, rendering
+from mstunnel_setup.gateway import env_file, ocserv_conf, rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, LogLevel
-from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, HIGHEST_LEVEL, read_tunnel_settings
+from mstunnel_setup.gateway.ocserv_conf import (
+    CONFIGURATION_MODE,
+    HIGHEST_LEVEL,
+    VERBOSE_HOURS,
+    LogLevel,
+    read_tunnel_settings,
+)
 from mstunnel_setup.gateway.options import read_gateway_options
 from mstunnel_setup.gateway.rendering import RenderedConfiguration, read_admin_settings
 from mstunnel_setup.install.context import Context
@@ -224,7 +229,7 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
         if wanted is None:
             return _level_result("ok", before)
         if wanted == "verbose":
-            log_level.begin_verbose(files, now + timedelta(hours=VERBOSE_HOURS))
+            ocserv_conf.begin_verbose(files, now + timedelta(hours=VERBOSE_HOURS))
         else:
             if wanted != "normal":
                 changed = env_file.assign(environment_text(files), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
@@ -236,13 +241,13 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result:
         present = files.read(paths.OCSERV_CONF)
         if present is not None and after.level != before.level:
             # The end of the verbose mode is the monitor's.
-            files.write(paths.OCSERV_CONF, log_level.with_level(present, after.level), CONFIGURATION_MODE)
+            files.write(paths.OCSERV_CONF, ocserv_conf.with_level(present, after.level), CONFIGURATION_MODE)
             reload_gateway(run.context)
     return _level_result("changed", after)
 
 
 def _level(files: Files, now: datetime) -> LogLevel:
-    return log_level.log_level(files, env_file.parse(environment_text(files), paths.ENVIRONMENT), now)
+    return ocserv_conf.log_level(files, env_file.parse(environment_text(files), paths.ENVIRONMENT), now)
 
 
 def _level_result(status: Status, level: LogLevel) -> Result:

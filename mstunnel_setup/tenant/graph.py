@@ -6,14 +6,16 @@ NetworkError (see `transport`).
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
 from mstunnel_setup.base.errors import TenantError, declare
 from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http_port import HttpPort
 from mstunnel_setup.tenant.clouds import Cloud
@@ -43,9 +45,6 @@ from mstunnel_setup.tenant.wire import (
 )
 
 ID_MALFORMED = declare(TenantError, "id-malformed", "{text} is not the id of a Graph object", "Give a GUID.")
-SITES_PATH: Final = "/deviceManagement/microsoftTunnelSites"
-THRESHOLDS_PATH: Final = "/deviceManagement/microsoftTunnelHealthThresholds"
-_WITH_CONFIGURATION: Final = query(expand="microsoftTunnelConfiguration")
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 LARGEST_PAGE: Final = "999"
 """What a client may ask for at once; a server that gives less says where the next page is."""
@@ -53,8 +52,72 @@ LARGEST_PAGE: Final = "999"
 _REPLICATION_SECONDS: Final = 40.0
 _REPLICATION_PAUSE: Final = 4.0
 
+_METRIC: Final = re.compile(r"[A-Za-z0-9_-]+")
+_SERVERS: Final = "/microsoftTunnelServers"
+
+Body: TypeAlias = Mapping[str, object]
 Model = TypeVar("Model", bound=WireModel)
+Model_co = TypeVar("Model_co", bound=WireModel, covariant=True)
 Result = TypeVar("Result")
+
+
+def is_guid(text: str) -> bool:
+    """Tell whether this may be the id of a Graph object."""
+    return bool(_GUID.fullmatch(text))
+
+
+def guid(text: str) -> str:
+    """Return `text` when it is a GUID: nothing else may become part of a path."""
+    if not is_guid(text):
+        raise ID_MALFORMED(text=plain(text, 80))
+    return text
+
+
+def _metric(name: str) -> str:
+    """Return `name` when it can be part of a path: metrics are identified by name."""
+    if not _METRIC.fullmatch(name):
+        raise TenantError(
+            "metric-malformed",
+            "{name!r} is not the name of a metric",
+            hint="Use letters and digits.",
+            name=name[:80],
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class GraphCollection(Generic[Model_co]):
+    """One collection of Graph, and the permissions that its requests need.
+
+    `identified` checks an id: nothing else may become part of a path. `expand` comes with a list of its
+    objects; `assignments` is how the body of the action `assign` calls them.
+    """
+
+    path: str
+    model: type[Model_co]
+    identified: Callable[[str], str] = guid
+    expand: str = ""
+    assignments: str = "assignments"
+    read: str = CONFIGURATION_READ
+    write: str = CONFIGURATION_READ_WRITE
+
+    def below(self, identifier: str, more: str = "") -> str:
+        """The path of one of its objects, or of what lies below it. Raises TenantError for a bad id."""
+        return f"{self.path}/{self.identified(identifier)}{more}"
+
+
+SITES: Final = GraphCollection(
+    "/deviceManagement/microsoftTunnelSites", TunnelSite, expand="microsoftTunnelConfiguration"
+)
+THRESHOLDS: Final = GraphCollection(
+    "/deviceManagement/microsoftTunnelHealthThresholds", HealthThreshold, _metric
+)
+APPLICATIONS: Final = GraphCollection(
+    "/applications", Application, read=APPLICATION_READ_WRITE, write=APPLICATION_READ_WRITE
+)
+PRINCIPALS: Final = GraphCollection(
+    "/servicePrincipals", ServicePrincipal, read=APPLICATION_READ_WRITE, write=APPLICATION_READ_WRITE
+)
 
 
 class Graph:
@@ -88,28 +151,54 @@ class Graph:
             return named
         return self._list(Organization, "/organization", "Organization.Read.All")[0].id
 
+    def objects(
+        self, of: GraphCollection[Model], name: str | None = None, properties: Sequence[str] = ()
+    ) -> list[Model]:
+        """Return all objects of a collection, or those called `name`; names are not unique.
+
+        With `properties` (wire names) only these are fetched, and nothing expanded: for long lists.
+        """
+        options = {"select": ",".join(properties), "expand": "" if properties else of.expand}
+        options["filter"] = "" if name is None else equals("displayName", name)
+        given = {option: value for option, value in options.items() if value}
+        return self._list(of.model, of.path + query(**given, top=LARGEST_PAGE), of.read)
+
+    def find(self, of: GraphCollection[Model], identifier: str) -> Model | None:
+        """Return the object with this id."""
+        return self._find(of.model, of.below(identifier), of.read)
+
+    def create(self, of: GraphCollection[Model], body: Body) -> Model:
+        """Create an object, of the type that `@odata.type` names where there are several; it has its id."""
+        return self._create(of.model, of.path, body, of.write)
+
+    def update(self, of: GraphCollection[Model], identifier: str, changes: Body) -> None:
+        """Change the properties in `changes`, which also name the `@odata.type` where there are several."""
+        self._transport.send("PATCH", of.below(identifier), changes, needs=of.write)
+
+    def delete(self, of: GraphCollection[Model], identifier: str) -> bool:
+        """Delete an object; False when there was none. One that is in use is a TenantError `conflict`."""
+        return self._unless_missing("DELETE", of.below(identifier), of.write) is not None
+
     def sites(self) -> list[TunnelSite]:
         """Return all sites, each with its server configuration."""
-        path = SITES_PATH + query(expand="microsoftTunnelConfiguration", top=LARGEST_PAGE)
-        return self._list(TunnelSite, path, CONFIGURATION_READ)
+        return self.objects(SITES)
 
     def site(self, site_id: str) -> TunnelSite | None:
         """Return one site with its server configuration."""
-        return self._find(TunnelSite, _site(site_id) + _WITH_CONFIGURATION, CONFIGURATION_READ)
+        return self._find(TunnelSite, SITES.below(site_id, query(expand=SITES.expand)), SITES.read)
 
     def configuration_of(self, site_id: str) -> TunnelConfiguration | None:
         """Return the server configuration of a site."""
-        path = f"{_site(site_id)}/microsoftTunnelConfiguration"
-        return self._find(TunnelConfiguration, path, CONFIGURATION_READ)
+        return self._find(TunnelConfiguration, SITES.below(site_id, f"/{SITES.expand}"), SITES.read)
 
     def thresholds(self) -> list[HealthThreshold]:
         """Return the health thresholds of the tenant."""
-        return self._list(HealthThreshold, THRESHOLDS_PATH, CONFIGURATION_READ)
+        return self._list(HealthThreshold, THRESHOLDS.path, THRESHOLDS.read)
 
     def servers(self, site_id: str) -> list[TunnelServer]:
         """Return the servers of a site."""
-        path = _servers(site_id) + query(top=LARGEST_PAGE)
-        return self._list(TunnelServer, path, CONFIGURATION_READ)
+        path = SITES.below(site_id, _SERVERS + query(top=LARGEST_PAGE))
+        return self._list(TunnelServer, path, SITES.read)
 
     def server(self, site_id: str, server_id: str) -> TunnelServer | None:
         """Return one server of a site."""
@@ -118,7 +207,7 @@ class Graph:
     def create_server(self, site_id: str, name: str, deployment_mode: DeploymentMode) -> TunnelServer:
         """Register a server."""
         body = TunnelServer(display_name=name, deployment_mode=deployment_mode).to_wire()
-        return self._create(TunnelServer, _servers(site_id), body, CONFIGURATION_READ_WRITE)
+        return self._create(TunnelServer, SITES.below(site_id, _SERVERS), body, SITES.write)
 
     def update_server(self, site_id: str, server_id: str, changes: TunnelServer) -> None:
         """Change what is set in `changes`; done by the agent's application this is also a check-in."""
@@ -128,16 +217,16 @@ class Graph:
 
     def delete_server(self, site_id: str, server_id: str) -> bool:
         """Delete the record of a server; False when there was none."""
-        return self._delete(server_path(site_id, server_id), CONFIGURATION_READ_WRITE)
+        return self._unless_missing("DELETE", server_path(site_id, server_id), SITES.write) is not None
 
     def find_applications(self, display_name: str) -> list[Application]:
         """Return the applications of that name; names are not unique."""
-        path = f"/applications{query(filter=equals('displayName', display_name))}"
-        return self._list(Application, path, APPLICATION_READ_WRITE)
+        path = APPLICATIONS.path + query(filter=equals("displayName", display_name))
+        return self._list(Application, path, APPLICATIONS.read)
 
     def application(self, object_id: str) -> Application | None:
         """Return the application with this object id."""
-        return self._find(Application, f"/applications/{guid(object_id)}", APPLICATION_READ_WRITE)
+        return self.find(APPLICATIONS, object_id)
 
     def create_application(self, display_name: str, credential: KeyCredential | None) -> Application:
         """Create an application of this tenant only, which signs in with this certificate, if any."""
@@ -146,36 +235,32 @@ class Graph:
             sign_in_audience="AzureADMyOrg",
             key_credentials=(credential,) if credential else (),
         )
-        return self._create(Application, "/applications", body.to_wire(), APPLICATION_READ_WRITE)
+        return self.create(APPLICATIONS, body.to_wire())
 
     def require_changeable(self, application: Application) -> None:
         """Raise SignInError when this sign-in may not change, and so not delete, an application.
 
         It writes the name that the application has already.
         """
-        self._change_application(application.id, {"displayName": application.display_name})
+        self.update(APPLICATIONS, application.id, {"displayName": application.display_name})
 
     def set_credential(self, object_id: str, credential: KeyCredential) -> None:
         """Make `credential` the only certificate of an application."""
-        self._change_application(object_id, Application(key_credentials=(credential,)).to_wire())
+        self.update(APPLICATIONS, object_id, Application(key_credentials=(credential,)).to_wire())
 
     def declare_app_role(self, object_id: str, app_role_id: str) -> None:
         """List an app role of Graph among those that an administrator's consent would grant."""
         access = {"resourceAppId": GRAPH_APP_ID, "resourceAccess": [{"id": app_role_id, "type": "Role"}]}
-        self._change_application(object_id, {"requiredResourceAccess": [access]})
-
-    def _change_application(self, object_id: str, changes: Mapping[str, object]) -> None:
-        path = f"/applications/{guid(object_id)}"
-        self._transport.send("PATCH", path, changes, needs=APPLICATION_READ_WRITE)
+        self.update(APPLICATIONS, object_id, {"requiredResourceAccess": [access]})
 
     def add_key(self, object_id: str, credential: KeyCredential, proof: str) -> None:
         """Give the application one more certificate; it may do so itself with a proof of its present key."""
         body = {"keyCredential": credential.to_wire(), "passwordCredential": None, "proof": proof}
-        self._transport.send("POST", f"/applications/{guid(object_id)}/addKey", body)
+        self._transport.send("POST", APPLICATIONS.below(object_id, "/addKey"), body)
 
     def add_password(self, object_id: str, name: str, end: datetime) -> PasswordCredential:
         """Make a secret of an application, which may be a moment old; its text is in this answer only."""
-        path = f"/applications/{guid(object_id)}/addPassword"
+        path = APPLICATIONS.below(object_id, "/addPassword")
         body = {"passwordCredential": PasswordCredential(display_name=name, end_date_time=end).to_wire()}
         return self._once_replicated(
             lambda: self._create(PasswordCredential, path, body, APPLICATION_READ_WRITE)
@@ -183,24 +268,22 @@ class Graph:
 
     def remove_password(self, object_id: str, key_id: str) -> None:
         """Make a secret of an application worthless."""
-        path = f"/applications/{guid(object_id)}/removePassword"
+        path = APPLICATIONS.below(object_id, "/removePassword")
         self._transport.send("POST", path, {"keyId": guid(key_id)}, needs=APPLICATION_READ_WRITE)
 
     def delete_application(self, object_id: str) -> bool:
         """Delete an application and with it its service principal; False when there was none."""
-        return self._delete(f"/applications/{guid(object_id)}", APPLICATION_READ_WRITE)
+        return self.delete(APPLICATIONS, object_id)
 
     def service_principal(self, app_id: str, needs: str = APPLICATION_READ_WRITE) -> ServicePrincipal | None:
         """Return the service principal of the application with this client id."""
-        path = f"/servicePrincipals{query(filter=equals('appId', guid(app_id)))}"
+        path = PRINCIPALS.path + query(filter=equals("appId", guid(app_id)))
         return next(iter(self._list(ServicePrincipal, path, needs)), None)
 
     def create_service_principal(self, app_id: str) -> ServicePrincipal:
         """Create the service principal of an application, which may be a moment old."""
         body = ServicePrincipal(app_id=guid(app_id)).to_wire()
-        return self._once_replicated(
-            lambda: self._create(ServicePrincipal, "/servicePrincipals", body, APPLICATION_READ_WRITE)
-        )
+        return self._once_replicated(lambda: self.create(PRINCIPALS, body))
 
     def graph_principal(self) -> ServicePrincipal:
         """Return Microsoft Graph's own service principal, which lists the app roles it offers."""
@@ -215,38 +298,37 @@ class Graph:
 
     def grants(self, principal_id: str) -> list[AppRoleAssignment]:
         """Return the app roles granted to a service principal (its object id)."""
-        return self._list(AppRoleAssignment, _grants(principal_id), APPLICATION_READ_WRITE)
+        path = PRINCIPALS.below(principal_id, "/appRoleAssignments")
+        return self._list(AppRoleAssignment, path, PRINCIPALS.read)
 
     def grant(self, principal_id: str, resource_id: str, app_role_id: str) -> AppRoleAssignment:
         """Grant an app role of the service principal `resource_id` to another, which may be a moment old."""
         body = AppRoleAssignment(
             principal_id=guid(principal_id), resource_id=guid(resource_id), app_role_id=guid(app_role_id)
         ).to_wire()
-        path, needs = _grants(principal_id), APP_ROLE_ASSIGNMENT_READ_WRITE
-        return self._once_replicated(lambda: self._create(AppRoleAssignment, path, body, needs))
+        path = PRINCIPALS.below(principal_id, "/appRoleAssignments")
+        return self._once_replicated(
+            lambda: self._create(AppRoleAssignment, path, body, APP_ROLE_ASSIGNMENT_READ_WRITE)
+        )
 
     def _list(self, model: type[Model], path: str, needs: str) -> list[Model]:
         return [read_entity(model, document) for document in self._transport.pages(path, needs=needs)]
 
     def _find(self, model: type[Model], path: str, needs: str) -> Model | None:
-        try:
-            return read_entity(model, self._transport.send("GET", path, needs=needs))
-        except TenantError as error:
-            if error.code == "not-found":
-                return None
-            raise
+        document = self._unless_missing("GET", path, needs)
+        return None if document is None else read_entity(model, document)
 
     def _create(self, model: type[Model], path: str, body: Mapping[str, object], needs: str) -> Model:
         return read_entity(model, self._transport.send("POST", path, body, needs=needs))
 
-    def _delete(self, path: str, needs: str) -> bool:
+    def _unless_missing(self, method: str, path: str, needs: str) -> JsonObject | None:
+        """The answer to a request about one object; None when it is not there."""
         try:
-            self._transport.send("DELETE", path, needs=needs)
+            return self._transport.send(method, path, needs=needs)
         except TenantError as error:
-            if error.code == "not-found":
-                return False
-            raise
-        return True
+            if error.code != "not-found":
+                raise
+            return None
 
     def _once_replicated(self, call: Callable[[], Result]) -> Result:
         """Repeat while Entra does not know, in all its places, what was created a moment ago."""
@@ -261,33 +343,9 @@ class Graph:
             self._clock.sleep(_REPLICATION_PAUSE)
 
 
-def _site(site_id: str) -> str:
-    return f"{SITES_PATH}/{guid(site_id)}"
-
-
-def _servers(site_id: str) -> str:
-    return f"{_site(site_id)}/microsoftTunnelServers"
-
-
 def server_path(site_id: str, server_id: str) -> str:
     """Return the path of one server."""
-    return f"{_servers(site_id)}/{guid(server_id)}"
-
-
-def _grants(principal_id: str) -> str:
-    return f"/servicePrincipals/{guid(principal_id)}/appRoleAssignments"
-
-
-def is_guid(text: str) -> bool:
-    """Tell whether this may be the id of a Graph object."""
-    return bool(_GUID.fullmatch(text))
-
-
-def guid(text: str) -> str:
-    """Return `text` when it is a GUID: nothing else may become part of a path."""
-    if not is_guid(text):
-        raise ID_MALFORMED(text=plain(text, 80))
-    return text
+    return SITES.below(site_id, f"{_SERVERS}/{guid(server_id)}")
 
 
 def read_entity(model: type[Model], document: Mapping[str, object]) -> Model:

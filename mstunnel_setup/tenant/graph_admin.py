@@ -5,10 +5,9 @@ to be written, because null has a meaning there: it clears a property.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 from mstunnel_setup.base.errors import TenantError
@@ -17,14 +16,15 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.graph import (
     ID_MALFORMED,
     LARGEST_PAGE,
-    SITES_PATH,
-    THRESHOLDS_PATH,
+    SITES,
+    Body,
     Graph,
+    GraphCollection,
     guid,
     read_entity,
     server_path,
 )
-from mstunnel_setup.tenant.transport import equals, query
+from mstunnel_setup.tenant.transport import query
 from mstunnel_setup.tenant.wire import (
     CONFIGURATION_READ,
     CONFIGURATION_READ_WRITE,
@@ -35,7 +35,6 @@ from mstunnel_setup.tenant.wire import (
     ConditionalAccessPolicy,
     DeviceConfiguration,
     DeviceConfigurationAssignment,
-    HealthThreshold,
     MetricPoint,
     MetricValue,
     TunnelConfiguration,
@@ -56,11 +55,8 @@ from mstunnel_setup.tenant.wire_apps import (
     TargetedManagedAppConfiguration,
 )
 
-Body: TypeAlias = Mapping[str, object]
 Item = TypeVar("Item", bound=WireModel)
-Item_co = TypeVar("Item_co", bound=WireModel, covariant=True)
 _APP_ID: Final = re.compile(r"([A-Z]_)?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_METRIC: Final = re.compile(r"[A-Za-z0-9_-]+")
 _SERVERS: Final = "microsoftTunnelServers"
 _PLAY: Final = "/deviceManagement/androidManagedStoreAccountEnterpriseSettings"
 _SYNCHRONISATION_SECONDS: Final = 120.0
@@ -74,44 +70,9 @@ def _app_id(text: str) -> str:
     return text
 
 
-def _metric(name: str) -> str:
-    """Return `name` when it can be part of a path: metrics are identified by name."""
-    if not _METRIC.fullmatch(name):
-        raise TenantError(
-            "metric-malformed",
-            "{name!r} is not the name of a metric",
-            hint="Use letters and digits.",
-            name=name[:80],
-        )
-    return name
-
-
-@dataclass(frozen=True)
-class GraphCollection(Generic[Item_co]):
-    """One collection of Graph, and the permissions that its requests need.
-
-    `identified` checks an id: nothing else may become part of a path. `expand` comes with a list of its
-    objects; `assignments` is how the body of the action `assign` calls them.
-    """
-
-    path: str
-    model: type[Item_co]
-    identified: Callable[[str], str] = guid
-    expand: str = ""
-    assignments: str = "assignments"
-    read: str = CONFIGURATION_READ
-    write: str = CONFIGURATION_READ_WRITE
-
-    def below(self, identifier: str, more: str = "") -> str:
-        """The path of one of its objects, or of what lies below it. Raises TenantError for a bad id."""
-        return f"{self.path}/{self.identified(identifier)}{more}"
-
-
 CONFIGURATIONS: Final = GraphCollection(
     "/deviceManagement/microsoftTunnelConfigurations", TunnelConfiguration
 )
-SITES: Final = GraphCollection(SITES_PATH, TunnelSite, expand="microsoftTunnelConfiguration")
-THRESHOLDS: Final = GraphCollection(THRESHOLDS_PATH, HealthThreshold, _metric)
 PROFILES: Final = GraphCollection("/deviceManagement/deviceConfigurations", DeviceConfiguration)
 POLICIES: Final = GraphCollection(
     "/identity/conditionalAccess/policies", ConditionalAccessPolicy, read=POLICY_READ, write=POLICY_CHANGE
@@ -140,34 +101,6 @@ def configuration_reference(configuration_id: str) -> JsonObject:
 
 class AdminGraph(Graph):
     """Microsoft Graph of one tenant, with everything an administrator changes there."""
-
-    def objects(
-        self, of: GraphCollection[Item], name: str | None = None, properties: Sequence[str] = ()
-    ) -> list[Item]:
-        """Return all objects of a collection, or those called `name`; names are not unique.
-
-        With `properties` (wire names) only these are fetched, and nothing expanded: for long lists.
-        """
-        options = {"select": ",".join(properties), "expand": "" if properties else of.expand}
-        options["filter"] = "" if name is None else equals("displayName", name)
-        given = {option: value for option, value in options.items() if value}
-        return self._list(of.model, of.path + query(**given, top=LARGEST_PAGE), of.read)
-
-    def find(self, of: GraphCollection[Item], identifier: str) -> Item | None:
-        """Return the object with this id."""
-        return self._find(of.model, of.below(identifier), of.read)
-
-    def create(self, of: GraphCollection[Item], body: Body) -> Item:
-        """Create an object, of the type that `@odata.type` names where there are several; it has its id."""
-        return self._create(of.model, of.path, body, of.write)
-
-    def update(self, of: GraphCollection[Item], identifier: str, changes: Body) -> None:
-        """Change the properties in `changes`, which also name the `@odata.type` where there are several."""
-        self._transport.send("PATCH", of.below(identifier), changes, needs=of.write)
-
-    def delete(self, of: GraphCollection[Item], identifier: str) -> bool:
-        """Delete an object; False when there was none. One that is in use is a TenantError `conflict`."""
-        return self._delete(of.below(identifier), of.write)
 
     def assign(self, of: GraphCollection[Item], identifier: str, assignments: Iterable[Body]) -> None:
         """Replace the assignments of an object."""

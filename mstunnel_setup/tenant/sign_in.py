@@ -274,13 +274,14 @@ class _Endpoint:
                 host=self._host,
                 url=plain(url, 120),
             )
+        host = urlsplit(url).netloc
         response = self._http.request(method, url, **options)
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise SignInError(
                 "sign-in-unavailable",
                 "{host} returned HTTP {status}",
                 hint="Wait a few minutes, then run the command again.",
-                host=parts.netloc,
+                host=host,
                 status=response.status_code,
             )
         if json_object(response) is None:
@@ -291,7 +292,7 @@ class _Endpoint:
                     "A captive portal, web filter or proxy answers instead: allow this host there, or "
                     "check https_proxy, no_proxy and tenant.authority."
                 ),
-                host=parts.netloc,
+                host=host,
                 status=response.status_code,
             )
         return response

@@ -33,23 +33,22 @@ from tests.bench import (
 from tests.bench.bar import write_tables
 
 PLACE = Path("build/bench")
+# What users feel comes first.
 BENCHMARKS = {
-    starts.NAME: starts.measure,
-    image_sizes.NAME: image_sizes.measure,
+    connects.NAME: connects.measure,
+    data_plane.NAME: data_plane.measure,
+    many_sessions.NAME: many_sessions.measure,
+    interruption.NAME: interruption.measure,
+    full_install.NAME: full_install.measure,
     commands.NAME: commands.measure,
     at_rest.NAME: at_rest.measure,
-    full_install.NAME: full_install.measure,
+    starts.NAME: starts.measure,
+    image_sizes.NAME: image_sizes.measure,
     journal.NAME: journal.measure,
     checkins.NAME: checkins.measure,
     large_apply.NAME: large_apply.measure,
     large_tenant.NAME: large_tenant.measure,
-    data_plane.NAME: data_plane.measure,
-    connects.NAME: connects.measure,
-    many_sessions.NAME: many_sessions.measure,
-    interruption.NAME: interruption.measure,
 }
-
-
 SECTIONS: Final = {
     commands.NAME: commands.section,
     at_rest.NAME: at_rest.section,

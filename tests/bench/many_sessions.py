@@ -34,6 +34,7 @@ _STORMS: Final = 3
 LATER: Final = 1.1
 """How much later the last device may be back than with `podman run`."""
 _PATIENCE: Final = 240.0
+_SETTLE: Final = 2.0
 _DIRECTIONS: Final = {"up": "upload", "down": "download"}
 _PROGRAM: Final = "/root/devices.py"
 _END: Final = f"pkill -TERM -f '[p]ython3 {_PROGRAM}'; while pgrep -x openconnect; do sleep 0.2; done"
@@ -138,6 +139,8 @@ def _storm(gateway: Gateway, name: str) -> dict[str, float]:
     gateway.server.run(list(restart), timeout=120)
     restarted = time.time() - begun
     _await_sessions(gateway, container)
+    # The server counts a session a moment before the client notes it.
+    time.sleep(_SETTLE)
     devices = json.loads(gateway.client.run(["python3", _PROGRAM, "times", "storm"]).stdout)
     starts = [started - begun for started, _ in devices]
     took = [connected - started for started, connected in devices]

@@ -46,11 +46,13 @@ def measure() -> dict[str, Any]:
         tree = Path(directory, "tree")
         packages.unpack(dist.one_file(), tree)
         one_file = OneFile(dist.one_file().read_bytes(), Path(directory))
+        installed = Path(directory, "mst-cli")
+        installed.symlink_to(one_file.path)
         starts = {
-            "installed file": str(one_file.path),
+            "installed file": str(installed),
             "package": _launched(Path(directory, "bin/mst-cli"), tree),
         }
-        table = Path(directory, "mst-cli")
+        table = Path(directory, "completion")
         table.write_text(completion.bash(command_tree.program("mst-cli")))
         named = {
             "interpreter": [sys.executable, "-c", "pass"],

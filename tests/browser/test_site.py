@@ -15,6 +15,12 @@ ROOT = Path(__file__).parents[2]
 # Every name fails to resolve: what the pages need is in the site.
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
 PAGES = [page.relative_to(ROOT) for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))]
+SHOWN = (
+    *("index", "docs/tutorial/first-gateway", "docs/tutorial/real-server", "docs/how-to/runbook"),
+    *("docs/explanation/choices", "docs/reference/commands/mst-cli", "docs/reference/errors/usage"),
+)
+PICTURES = ROOT / "build/screenshots/site"
+DESKTOP = (1440, 900)
 DIAGRAMS = {page: count for page in PAGES if (count := (ROOT / page).read_text().count("```mermaid"))}
 
 
@@ -67,7 +73,14 @@ def test_an_address_from_when_all_errors_were_on_one_page_leads_on(site: Path, b
     browser.wait_for_heading("Errors: tenant")
 
 
-def test_a_page_fits_a_phone(site: Path, browser: Browser) -> None:
-    browser.size(PHONE)
-    browser.open((site / "docs/how-to/runbook.html").as_uri())
+@pytest.mark.parametrize("width", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("page", SHOWN)
+def test_a_page_fits_its_window(site: Path, browser: Browser, page: str, width: tuple[int, int]) -> None:
+    """Its picture is kept in `build/screenshots/site`, to be looked at."""
+    browser.size(width)
+    browser.open((site / f"{page}.html").as_uri())
+    browser.wait_for_script("return document.querySelector('h1').getBoundingClientRect().height > 0")
     assert not browser.overflows()
+    broken = "return [...document.images].filter(image => image.complete && !image.naturalWidth).length"
+    assert browser.driver.execute_script(broken) == 0
+    browser.screenshot(PICTURES / f"{page.replace('/', '-')}-{width[0]}.png")

@@ -48,7 +48,7 @@ def test_it_is_taken_when_its_time_has_passed_and_not_before(arena: Arena) -> No
     first = in_use(arena)
     assert "certificate" not in look(arena, DAYS - 1).stderr
     assert (in_use(arena), pending(arena)) == (first, 1)
-    assert "is taken into use; its time has passed" in look(arena, DAYS + 1).stderr
+    assert "its time has come" in look(arena, DAYS + 1).stderr
     assert in_use(arena) != first
     assert pending(arena) == 0
     assert "certificate" not in look(arena, DAYS + 1).stderr

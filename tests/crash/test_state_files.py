@@ -19,7 +19,7 @@ from mstunnel_setup.certificates import revocation
 from mstunnel_setup.exchange import health_report
 from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.exchange.mailbox import UPGRADE, last_reply
-from mstunnel_setup.gateway.log_level import log_level
+from mstunnel_setup.gateway.ocserv_conf import log_level
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor import configuration, limits
 

@@ -97,7 +97,7 @@ def shell(
     words = ["sh", "-c", f"umask {umask:03o}; {command}"]
     given = {**ENVIRONMENT, **more}
     done = subprocess.run(
-        words, cwd=directory, env=given, capture_output=True, text=True, timeout=280, check=False
+        words, cwd=directory, env=given, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
 

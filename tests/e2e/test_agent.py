@@ -219,7 +219,7 @@ def test_the_agent_can_change_nothing_but_its_own(installed: Installation) -> No
 @pytest.mark.long
 def test_the_internal_address_is_tried_by_the_gateway_itself(installed: Installation) -> None:
     """Through the network that devices will use; an error has curl's message, with DNS and proxy."""
-    assert eventually(lambda: row(installed, "internal-network")["state"] == "healthy", 90)
+    assert eventually(lambda: row(installed, "internal-network")["state"] == "healthy", 120)
     # The gateway tries another address as soon as it is the site's.
     installed.change_site({INTERNAL_ADDRESS: "http://10.99.0.80:81/"})
     check_in(installed)

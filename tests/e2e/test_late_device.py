@@ -58,6 +58,6 @@ def test_a_gateway_that_was_started_before_its_device_is_restarted_once(host: In
         serves(host)
         log = server.run(["journalctl", "--quiet", "--output=cat", "--identifier=mstunnel_monitor"]).stdout
         (line,) = [line for line in log.splitlines() if line.startswith("tunnel: ")]
-        assert line.startswith("tunnel: mstunnel-server cannot open /dev/net/tun and is restarted: ")
+        assert line.startswith("tunnel: restarting mstunnel-server, which cannot open /dev/net/tun: ")
     finally:
         server.shell(PRESENT)

@@ -1,10 +1,14 @@
-"""`mstunnel-setup self update` on a server that serves: a newer build, its session kept, and the way back."""
+"""`mstunnel-setup self update` on a server that serves: a newer build, its session kept, and the way back.
+
+The same for gateways that earlier releases installed, each built from its commit.
+"""
 
 import json
 import os
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,67 +17,150 @@ import pytest
 from mstunnel_setup import __version__
 from mstunnel_setup.exchange.release_feed import PROGRAM_TARGETS, ROOT, SETTINGS
 from tests.e2e.one_file import second_checkout, shell
+from tests.machines import old_release
 from tests.testbed.installation import Installation
 from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 from tests.unit.exchange.publisher import Publisher, release
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(2400)]
 
 NEWER = "99.0.0"
 FEED = "/root/feed"
+OLD = "/root/old"
+COPIED = "/root/mstunnel-setup"
 URL = "http://127.0.0.1:8099"
 MONITOR = "readlink /proc/$(systemctl show --property=MainPID --value mstunnel_monitor)/exe"
+SESSIONS = ("podman", "exec", "mstunnel-server", "occtl", "--json", "show", "users")
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A newer build of this checkout."""
+    checkout = second_checkout(tmp_path_factory.mktemp("newer") / "checkout")
+    shell(f"{shlex.quote(sys.executable)} -m scripts.version {NEWER}", checkout)
+    built = checkout / "build/mstunnel-setup"
+    code = f"from pathlib import Path; from scripts import dist; dist.build(Path({str(built)!r}))"
+    shell(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}", checkout)
+    return built
 
 
 @pytest.fixture
-def server(gateway: Installation, tmp_path: Path) -> Iterator[Installation]:
-    """A gateway with a session; the feed on its own machine offers a newer build of this checkout."""
-    checkout = second_checkout(tmp_path / "checkout")
-    shell(f"{shlex.quote(sys.executable)} -m scripts.version {NEWER}", checkout)
-    shell(f"{shlex.quote(sys.executable)} -m scripts.dist", checkout)
+def server(host: Installation, newer: Path, tmp_path: Path) -> Iterator[Installation]:
+    """A server where nothing is installed yet; the feed on its own machine offers the newer build."""
     publisher = Publisher(tmp_path / "publisher")
-    name = PROGRAM_TARGETS[os.uname().machine]
-    publisher.publish(release(1), programs={name: (checkout / "dist/mstunnel-setup", NEWER)})
-    gateway.server.copy([publisher.directory], "/root")
-    gateway.server.write(SETTINGS, f'url = "{URL}"\n')
-    gateway.server.write(ROOT, publisher.root.decode())
+    publisher.publish(release(1), programs={PROGRAM_TARGETS[os.uname().machine]: (newer, NEWER)})
+    host.server.copy([publisher.directory], "/root")
+    host.server.write(SETTINGS, f'url = "{URL}"\n')
+    host.server.write(ROOT, publisher.root.decode())
     serve = f"python3 -m http.server --bind 127.0.0.1 --directory {FEED} 8099"
-    gateway.server.run(["systemd-run", "--unit=test-feed", *serve.split()])
-    assert eventually(lambda: gateway.server.shell(f"curl --silent --fail {URL}/", check=False).code == 0, 20)
-    gateway.connect()
-    yield gateway
-    gateway.server.run(["systemctl", "stop", "test-feed"], check=False)
-    gateway.server.run(["rm", "-rf", FEED, SETTINGS, ROOT])
+    host.server.run(["systemd-run", "--unit=test-feed", *serve.split()])
+    assert eventually(lambda: host.server.shell(f"curl --silent --fail {URL}/", check=False).code == 0, 20)
+    yield host
+    host.server.run(["systemctl", "stop", "test-feed"], check=False)
+    host.server.run(["rm", "-rf", FEED, SETTINGS, ROOT, OLD, COPIED])
 
 
-def update(server: Installation, *words: str) -> dict[str, Any]:
-    done = server.program("mstunnel-setup", "self", "update", *words, "--output", "json")
+@dataclass(frozen=True)
+class Serving:
+    """What must not change while the program does: when containers started, and the sessions."""
+
+    containers: str
+    sessions: tuple[tuple[int, str], ...]
+
+
+def serving(host: Installation) -> Serving:
+    shown = json.loads(host.server.run(SESSIONS).stdout)
+    return Serving(host.started(), tuple((each["ID"], each["IPv4"]) for each in shown))
+
+
+def update(host: Installation, *words: str) -> dict[str, Any]:
+    done = host.program("mstunnel-setup", "self", "update", *words, "--output", "json")
     return dict(json.loads(done.stdout)["data"])
 
 
-def version(server: Installation) -> str:
-    return server.server.run(["mst-cli", "--version"]).stdout.split()[-1]
+def version(host: Installation) -> str:
+    return host.server.run(["mst-cli", "--version"]).stdout.split()[-1]
+
+
+def require_new_monitor(host: Installation, earlier: str) -> None:
+    """The monitor notices that its program was replaced, and goes on as the new one."""
+    assert eventually(lambda: host.server.shell(MONITOR, check=False).stdout not in (earlier, ""), 180)
+
+
+def install_old(host: Installation, number: str) -> None:
+    """Install a gateway with the program and the images of an earlier release, and connect a device."""
+    old = old_release.prepare(number)
+    host.server.run(["mkdir", OLD])
+    host.server.copy([old.program, old.archive], OLD)
+    host.write_answers({"images": {"archive": f"{OLD}/{old.archive.name}"}})
+    fixed = ["--answers", host.path("answers.yaml"), "--unattended", "--output", "json"]
+    host.program(f"{OLD}/mstunnel-setup", *fixed)
+    assert version(host) == number
+    host.connect()
+    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+
+
+def require_new_images(host: Installation) -> None:
+    """The same program then installs newer images, as after any other change."""
+    host.write_answers({"images": {**host.answers()["images"], "archive": None}})
+    host.disconnect()
+    assert json.loads(host.setup().stdout)["status"] != "unchanged"
+    assert json.loads(host.setup().stdout)["status"] == "unchanged"
+    host.connect()
+    assert host.fetch_internal_page().stdout == INTRANET_PAGE
 
 
 def test_a_newer_build_is_installed_while_a_session_goes_on_and_is_taken_back(server: Installation) -> None:
-    def sessions() -> list[str]:
-        shown = server.program("mst-cli", "server", "show", "users", "--output", "json").stdout
-        return [row["ID"] for row in json.loads(shown)["data"]["rows"]]
-
-    containers, begun, monitor = server.started(), sessions(), server.server.shell(MONITOR).stdout
-    assert len(begun) == 1
+    server.setup()
+    server.connect()
+    before, monitor = serving(server), server.server.shell(MONITOR).stdout
+    assert len(before.sessions) == 1
     assert update(server, "--check")["offered"] == NEWER
     assert version(server) == __version__
 
     assert update(server) == {"before": __version__, "installed": NEWER, "offered": NEWER}
     assert version(server) == NEWER
-    # The monitor notices that its program was replaced, and goes on as the new one.
-    assert eventually(lambda: server.server.shell(MONITOR, check=False).stdout not in (monitor, ""), 180)
-    assert (server.started(), sessions()) == (containers, begun)
+    require_new_monitor(server, monitor)
+    assert serving(server) == before
     assert server.fetch_internal_page().stdout == INTRANET_PAGE
 
     assert update(server, "--rollback")["installed"] == __version__
     assert version(server) == __version__
-    assert (server.started(), sessions()) == (containers, begun)
+    assert serving(server) == before
     server.setup()
+
+
+def test_a_gateway_of_0_2_0_updates_itself_while_a_session_goes_on(server: Installation) -> None:
+    install_old(server, "0.2.0")
+    before, monitor = serving(server), server.server.shell(MONITOR).stdout
+    assert len(before.sessions) == 1
+
+    assert update(server) == {"before": "0.2.0", "installed": NEWER, "offered": NEWER}
+    assert version(server) == NEWER
+    require_new_monitor(server, monitor)
+    assert serving(server) == before
+    assert server.fetch_internal_page().stdout == INTRANET_PAGE
+
+    assert update(server, "--rollback")["installed"] == "0.2.0"
+    assert update(server)["installed"] == NEWER
+    assert serving(server) == before
+    require_new_images(server)
+
+
+def test_a_gateway_of_0_1_0_is_updated_by_the_newer_file_while_a_session_goes_on(
+    server: Installation, newer: Path
+) -> None:
+    """That release has no `self update`: the file of a newer one installs itself."""
+    install_old(server, "0.1.0")
+    before, monitor = serving(server), server.server.shell(MONITOR).stdout
+    assert len(before.sessions) == 1
+
+    server.server.copy([newer], "/root")
+    server.program(COPIED, "self", "install")
+    assert version(server) == NEWER
+    require_new_monitor(server, monitor)
+    assert serving(server) == before
+    assert server.fetch_internal_page().stdout == INTRANET_PAGE
+    assert update(server, "--check")["offered"] == NEWER
+    require_new_images(server)

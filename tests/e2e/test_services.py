@@ -76,7 +76,7 @@ def test_an_agent_that_hangs_is_ended_by_podman_and_started_again_by_systemd(gat
         gateway.server.run(["kill", "-STOP", process])
         # As after five minutes without a round.
         gateway.server.run(["touch", "--date=10 minutes ago", STATUS])
-        assert eventually(lambda: shown(gateway, AGENT, "NRestarts") == str(int(before) + 1), 300)
+        assert eventually(lambda: shown(gateway, AGENT, "NRestarts") == str(int(before) + 1), 420)
         assert eventually(lambda: shown(gateway, AGENT, "ActiveState") == "active", 60)
         gateway.wait_until_healthy()
     assert "code=killed" in ended_by(gateway, AGENT) or "status=137" in ended_by(gateway, AGENT)
@@ -84,13 +84,13 @@ def test_an_agent_that_hangs_is_ended_by_podman_and_started_again_by_systemd(gat
 
 def test_the_status_of_the_monitor_says_how_containers_and_server_are(gateway: Installation) -> None:
     wanted = r"mstunnel-server: well; mstunnel-agent: well; server health: \w+.* \(\d\d:\d\d UTC\)"
-    assert eventually(lambda: re.fullmatch(wanted, shown(gateway, MONITOR, "StatusText")) is not None, 120)
+    assert eventually(lambda: re.fullmatch(wanted, shown(gateway, MONITOR, "StatusText")) is not None, 180)
 
 
 def test_the_journal_keeps_the_fields_apart_and_explains_the_message(gateway: Installation) -> None:
     entries = ["journalctl", "--quiet", "--lines=1", "--identifier=mstunnel_monitor"]
     find = [*entries, "MSTUNNEL_CODE=health-changed"]
-    assert eventually(lambda: gateway.server.run(find).stdout != "", 120)
+    assert eventually(lambda: gateway.server.run(find).stdout != "", 180)
     entry = json.loads(gateway.server.run([*find, "--output=json"]).stdout)
     assert entry["MESSAGE"].startswith(f"health-changed: this server is {entry['MSTUNNEL_STATE']}")
     assert (entry["PRIORITY"], entry["_SYSTEMD_UNIT"]) == ("5", MONITOR)

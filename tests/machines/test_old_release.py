@@ -21,8 +21,6 @@ from tests.testbed.waiting import eventually
 pytestmark = [pytest.mark.machine, pytest.mark.timeout(3600)]
 
 _VERSION = "0.1.0"
-# The first with the release notes whose images pass their own health checks; those of 573d12bb lack a shell.
-_COMMIT = "3b8dc38f9e40b27ff90ea937f0277f25d5578562"
 _SECONDS = 120
 _NOT_HEALTHY = "podman ps --all --noheading --filter health=unhealthy --filter health=starting"
 # What `tree` does not have: where the containers write, and the images.
@@ -34,7 +32,7 @@ _COMMANDS = (("mst-cli", "status"), (PROGRAM, "status"), ("mst-cli", "upgrade", 
 @pytest.fixture(scope="module")
 def release() -> OldRelease:
     """Program and archive of the old release."""
-    return old_release.prepare(_VERSION, _COMMIT)
+    return old_release.prepare(_VERSION)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 `python -m tests.testbed demo` boots a server, a lab tenant, an internal web server and a client; installs the
 gateway with `mstunnel-setup`; connects the real VPN client; fetches the internal page; uninstalls. It writes
-`build/demo/report.json` and ends with 0 only if traffic flowed.
+`build/demo/report.json` and the picture `build/demo/gateway.svg`, and ends with 0 only if traffic flowed.
 """
 
 import json
@@ -18,9 +18,33 @@ from tests.testbed import images
 from tests.testbed.installation import DEVICE_USER, Installation, actions
 from tests.testbed.paths import ROOT
 from tests.testbed.process import TestbedError, progress
+from tests.testbed.recording import Recording
 from tests.testbed.testbed import INTRANET_PAGE, Testbed
 
 REPORT = ROOT / "build" / "demo" / "report.json"
+PICTURE = REPORT.with_name("gateway.svg")
+# What each part does, and how long it usually takes on two cores, first and later.
+_PARTS = {
+    "images": "build images of gateway, agent, server, client and lab: 2 minutes the first time, later 3 s",
+    "boot": "boot a server, a VPN client, a lab tenant and an internal web server in containers: 3 s",
+    "prepare": "create a tenant, and write certificate and answer file on the server: 1 s",
+    "install": "install the gateway on the server with mstunnel-setup, unattended: 8 s",
+    "connect": "connect openconnect with a token of the lab tenant: 2 s",
+    "fetch": "fetch the internal page through the tunnel: 1 s",
+    "look": "look at the gateway on the server: 1 s",
+    "uninstall": "remove the gateway from server and tenant, and compare both with before: 5 s",
+}
+_SHOWN = (
+    ["mst-cli", "status"],
+    ["mst-cli", "server", "show", "users"],
+)
+_COLUMNS = 130
+# What to do, what it leads to, and the page about it.
+_NEXT = (
+    (f"open {PICTURE.relative_to(ROOT)} in a browser", "the gateway while the client was connected", ""),
+    ("sudo make demo KEEP=1", "the same, and everything keeps running", "docs/tutorial/first-gateway.md"),
+    ("sudo make images dist", "two files for a server of your own", "docs/tutorial/real-server.md"),
+)
 
 
 class Demo:
@@ -32,9 +56,9 @@ class Demo:
     def run(self, *, keep: bool) -> None:
         """Everything, in order. Raises TestbedError when a part does not do what it should."""
         with self._timed("images"):
-            built = images.build()
+            built = images.build(lab=images.DEMO_LAB)
         with self._timed("boot"):
-            testbed = Testbed(keep=keep, built=built).__enter__()
+            testbed = Testbed(keep=keep, preloaded=True, built=built).__enter__()
         try:
             self._drive(testbed, keep=keep)
         finally:
@@ -42,7 +66,11 @@ class Demo:
 
     def _drive(self, testbed: Testbed, *, keep: bool) -> None:
         with self._timed("prepare"):
-            installation = Installation(testbed, testbed.start_registry().references)
+            preloaded = {
+                name: f"{testbed.images[name].reference.rpartition(':')[0]}@{testbed.images[name].digest}"
+                for name in images.RELEASED
+            }
+            installation = Installation(testbed, preloaded)
             installation.prepare()
         before, tenant = testbed.server.snapshot(), installation.tenant()
         self._install(installation)
@@ -54,11 +82,9 @@ class Demo:
 
     def _install(self, installation: Installation) -> None:
         with self._timed("install"):
-            done = installation.setup()
+            # The images are there: neither a registry nor an archive is needed.
+            done = installation.setup("--ignore-check", "endpoint-registry")
         self.report["actions"] = len(actions(done))
-        with self._timed("install again"):
-            again = json.loads(installation.setup().stdout)
-        _require(again["status"] == "unchanged", f"a second run is not unchanged: {again['data']}")
         self.report["digests"] = json.loads(installation.server.read("/etc/mstunnel/images_configured"))
 
     def _use(self, installation: Installation) -> None:
@@ -75,6 +101,8 @@ class Demo:
         oid = installation.token_user()
         _require(oid in users.stdout, f"{DEVICE_USER} ({oid}) is not among the users: {users.stdout}")
         self.report["user"] = oid
+        with self._timed("look"):
+            _draw(installation, page)
 
     def _compare(
         self, before: dict[str, Any], tenant: dict[str, list[str]], installation: Installation
@@ -90,7 +118,7 @@ class Demo:
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
-        progress(f"{name} ...")
+        progress(f"{name}: {_PARTS[name]}")
         begin = time.monotonic()
         yield
         self.report["seconds"][name] = round(time.monotonic() - begin, 1)
@@ -105,6 +133,10 @@ class Demo:
             if name in self.report:
                 print(f"  {name:14} {self.report[name]}")
         print(f"  report         {REPORT.relative_to(ROOT)}")
+        if "error" not in self.report:
+            print("Next:")
+            for command, result, page in _NEXT:
+                print(f"  {command:41} {result}{f': {page}' if page else ''}")
 
 
 def main() -> int:
@@ -120,6 +152,18 @@ def main() -> int:
         demo.report["error"] = str(error)
     demo.write()
     return 1 if "error" in demo.report else 0
+
+
+def _draw(installation: Installation, page: str) -> None:
+    """Write the picture of a terminal on the server, and one on the client, as they are now."""
+    lines = []
+    for command in _SHOWN:
+        shown = installation.server.run(command, env={"COLUMNS": str(_COLUMNS)}).stdout
+        lines += [f"root@server:~# {' '.join(command)}", *shown.splitlines(), ""]
+    lines += [f"root@client:~# curl {installation.lab['internal_url']}", *page.splitlines()]
+    screen = "\r\n".join(lines)
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    PICTURE.write_text(Recording(_COLUMNS, len(lines), [(0.0, screen)]).svg())
 
 
 def _require(condition: object, message: str) -> None:

@@ -20,6 +20,9 @@ from tests.testbed.process import Completed, TestbedError, progress, run
 SUITE = "trixie"
 # Bootstrapped as Debian's own slim images are: copyright files stay, nothing is of the building machine.
 _SLIM = (
+    # As in Docker's images of Debian: files are not synced, and apt has no translations.
+    "--dpkgopt=force-unsafe-io",
+    '--aptopt=Acquire::Languages "none"',
     *(f"--dpkgopt=path-exclude=/usr/share/{directory}/*" for directory in ("doc", "info", "locale", "man")),
     "--dpkgopt=path-include=/usr/share/doc/*/copyright",
     '--customize-hook=: >"$1/etc/hostname"; : >"$1/etc/resolv.conf"',
@@ -27,18 +30,31 @@ _SLIM = (
 _BASE_TAG = f"{SUITE}-{wheels.digest([], *_SLIM)}"
 # What images for this machine are made of.
 BASE = f"localhost/mstunnel/base:{_BASE_TAG}"
-# In the order in which their builds begin: what takes longest first, what others are made of before them.
-NAMES = ("gateway", "program", "host", "client", "agent", "server", "lab")
+# In the order in which their builds begin: what takes longest first, what others are made of before them. The
+# program is built while those that do not contain it are.
+WITHOUT_PROGRAM = ("gateway", "host", "client")
+NAMES = (*WITHOUT_PROGRAM, "program", "agent", "server", "lab")
 # Seconds that a build usually takes on two cores with everything to download, beside others.
-_USUAL = {"gateway": 120, "program": 45, "host": 40, "client": 35, "agent": 5, "server": 5, "lab": 5}
+_USUAL = {
+    "gateway": 120,
+    "program": 45,
+    "host": 40,
+    "client": 35,
+    "agent": 10,
+    "server": 5,
+    "lab": 20,
+    "lab-demo": 10,
+}
 _AT_ONCE = 3
 _opened: list[Namespace] = []
 DOCKER_SERVER = "server-docker"
 RPM_HOST = "host-rpm"
 SSH_HOST = "host-ssh"
+# Without what only tests need.
+DEMO_LAB = "lab-demo"
 # What a release consists of.
 RELEASED = ("gateway", "agent")
-USES_PROGRAM = ("lab",)
+USES_PROGRAM = ("lab", DEMO_LAB)
 USES_ONE_FILE = ("server", DOCKER_SERVER)
 # A server is a host with the one file.
 HOST_OF = {"server": "host", DOCKER_SERVER: "host-docker"}
@@ -48,6 +64,7 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     RPM_HOST: ("host", {"MORE": "rpm"}),
     SSH_HOST: ("host", {"MORE": "openssh-server python3"}),
     DOCKER_SERVER: ("server", {}),
+    DEMO_LAB: ("lab", {"MORE": ""}),
 }
 
 
@@ -71,18 +88,28 @@ class ImageSet:
         return self.images[name]
 
 
-def build(*more: str) -> ImageSet:
-    """Build NAMES and `more` where they are not there yet, remove what no recipe makes any more."""
+def build(*more: str, lab: str = "lab") -> ImageSet:
+    """Build NAMES and `more` where they are not there yet, remove what no recipe makes any more.
+
+    `lab` is the recipe that becomes the image of the lab.
+    """
     cache.hold()
     with cache.writing():
-        recipes = _recipes(_base(debian.here()))
         hosts = [HOST_OF[name] for name in more if name in HOST_OF]
+        wanted = (*(lab if name == "lab" else name for name in NAMES), *hosts, *more)
         built: dict[str, Future[Image]] = {}
         with _one_namespace(), ThreadPoolExecutor(_AT_ONCE) as pool:
-            for name in (*NAMES, *hosts, *more):
+            programs = pool.submit(_programs)
+            base = _base(debian.here())
+            for name in WITHOUT_PROGRAM:
+                built[name] = pool.submit(_image, name, _recipe_without_program(name, base))
+            programs.result()
+            recipes = _recipes(base)
+            for name in wanted:
                 made_of = built.get(HOST_OF.get(name, "program" if name in USES_PROGRAM else ""))
-                built[name] = pool.submit(_image, name, recipes[name], made_of)
-        images = {name: future.result() for name, future in built.items()}
+                if name not in built:
+                    built[name] = pool.submit(_image, name, recipes[name], made_of)
+        images = {"lab" if name == lab else name: built[name].result() for name in wanted}
         _prune({recipe.reference for recipe in recipes.values()} | {recipes["program"].arguments["BASE"]})
         return ImageSet(images)
 
@@ -91,9 +118,10 @@ def build_for(target: Architecture) -> ImageSet:
     """Build RELEASED for an architecture: this machine's, or one that binfmt_misc runs with qemu-user."""
     cache.hold()
     with cache.writing():
-        base = _base(target)
-        recipes = {name: _released(name, base, target) for name in RELEASED}
-        return ImageSet({name: _image(name, recipe) for name, recipe in recipes.items()})
+        with _one_namespace(), ThreadPoolExecutor(len(RELEASED)) as pool:
+            base = _base(target)
+            built = {name: pool.submit(_image, name, _released(name, base, target)) for name in RELEASED}
+        return ImageSet({name: future.result() for name, future in built.items()})
 
 
 def builder(*arguments: str, timeout: float = 60, check: bool = True) -> Completed:
@@ -153,8 +181,8 @@ def _store(target: Architecture) -> str:
 
 
 def _timeout(target: Architecture) -> float:
-    """Seconds that a build may take; emulation is slow."""
-    return 600 if target == debian.here() else 3600
+    """Seconds that a build may take beside others; emulation is slow."""
+    return 1800 if target == debian.here() else 3600
 
 
 @dataclass(frozen=True)
@@ -167,6 +195,17 @@ class _Recipe:
     target: Architecture
 
 
+def _programs() -> None:
+    """Everything that the checkout brings to images, kept for `_recipes` and `_build`."""
+    wheels.dependencies()
+    wheels.program()
+    dist.one_file()
+
+
+def _recipe_without_program(name: str, base: str) -> _Recipe:
+    return _released(name, base, debian.here()) if name in RELEASED else _recipe(name, {"BASE": base})
+
+
 def _recipes(base: str) -> dict[str, _Recipe]:
     wheels_of = {"DEPENDENCIES": wheels.dependencies().name, "PROGRAM": wheels.program().name}
     program = _recipe("program", {"BASE": base, **wheels_of})
@@ -176,8 +215,8 @@ def _recipes(base: str) -> dict[str, _Recipe]:
         if name in USES_ONE_FILE:
             host = recipes[HOST_OF[name]].reference
             copied = {"HOST": host, "ONE_FILE": dist.one_file().parent.name}
-        if name in RELEASED:
-            recipes[name] = _released(name, base, debian.here())
+        if name in RELEASED or not copied:
+            recipes[name] = _recipe_without_program(name, base)
         else:
             recipes[name] = _recipe(name, {"BASE": base, **copied})
     return recipes
@@ -228,6 +267,7 @@ def _build(name: str, recipe: _Recipe) -> None:
         "--network=host",
         "--layers",
         "--pull=never",
+        "--jobs=2",
         f"--platform=linux/{recipe.target.debian}",
         f"--timestamp={dist.EPOCH}",
         f"--label=org.opencontainers.image.version={__version__}",

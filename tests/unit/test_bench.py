@@ -1,6 +1,7 @@
 """What the benchmarks calculate; `make bench` measures."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,3 +113,92 @@ def test_a_server_carries_in_proportion_to_its_cores_and_holds_its_share_of_the_
     assert (
         sizing.table(figures, sizes).splitlines()[2] == "| 4,000 | 2 with 8 | 1600 | 0.80 | 3.9 GiB | 8 GB |"
     )
+
+
+SPREAD = spread([1.0, 2.0, 3.0])
+SERVERS = ("gateway", "podman-run", "host")
+STORM = {
+    "seconds_of_the_restart": 2.0,
+    "seconds_until_all_are_back": 12.0,
+    "last_client_started_after": 11.0,
+    "connection_90": 0.5,
+}
+REST = {
+    name: {"percent_of_a_core": percent, "mean_mib": 10.0}
+    for name, percent in {
+        "system.slice": 0.5,
+        "machine.slice": 0.0,
+        "system.slice/mstunnel-server.service": 0.1,
+        "system.slice/mstunnel-agent.service": 0.1,
+        "system.slice/mstunnel_monitor.service": 0.1,
+        "system.slice/podman.service": 0.05,
+    }.items()
+}
+FIGURES: dict[str, Any] = {
+    "data-plane": {
+        "megabits": {name: {"up DTLS": SPREAD} for name in ("host", "podman-run", "rootful", "uplink")},
+    },
+    "connects": {
+        "milliseconds": {name: {**SPREAD, "share_slow": 0.125} for name in SERVERS},
+        "sessions_a_second": {
+            way: dict.fromkeys(SERVERS, SPREAD) for way in ("one at a time", "four at once")
+        },
+    },
+    "interruption": {"seconds": dict.fromkeys(("upgrade", "certificate", "podman restart"), SPREAD)},
+    "sessions": {
+        "sessions": 300,
+        "megabits": {name: {"up": SPREAD, "down": SPREAD} for name in SERVERS},
+        "busy_percent": {name: {"up": SPREAD, "down": SPREAD} for name in SERVERS},
+        "seconds_until_all_are_back": {"gateway": SPREAD, "podman-run": SPREAD},
+        "storms": {"gateway": [STORM], "podman-run": [STORM]},
+    },
+    "installation": {"seconds": {"mstunnel-setup": SPREAD, "plain-install": SPREAD}},
+    "commands": {
+        "milliseconds": dict.fromkeys(
+            ("mst-cli status", "mst-cli health", "mst-cli --help", "mstunnel-setup"), SPREAD
+        )
+    },
+    "at-rest": {
+        "bars": [{"measured": 120.4}],
+        "services": {"without a device": REST, "with a device": REST},
+    },
+}
+
+
+def test_what_users_feel_stands_beside_what_it_is_compared_with() -> None:
+    assert summary.devices(FIGURES).splitlines()[2:] == [
+        "| one device, up DTLS | 2 Mbit/s | 2 Mbit/s | 2 Mbit/s |",
+        f"| beginning a session {'| 2 ms, nine of ten within 3 ms, 12 % over 40 ms ' * 3}|",
+        "| sessions that begin in a second | 2 | 2 | 2 |",
+        "| without traffic, new certificate | 2 s, worst 3 s |  |  |",
+        "| without traffic, upgrade or restart | 2 s, worst 3 s | 2 s, worst 3 s |  |",
+        "| all 300 devices back after a restart | 1 to 3 s | 1 to 3 s |  |",
+    ]
+    assert summary.host(FIGURES).splitlines()[-2:] == [
+        "| all services of the host at rest, of a core | 0.50 %; with a device 0.50 % |",
+        "| memory of agent, monitor and Podman's service | 120 MiB |",
+    ]
+
+
+def test_what_was_not_measured_has_no_row() -> None:
+    assert len(summary.devices({}).splitlines()) == len(summary.host({}).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("connects", "| gateway | 2 (1 to 3) | 2 (1 to 3) | 2 ms | 2 ms | 2.8 ms | 12 % |"),
+        ("data-plane", "| ocserv on the host | 2 (1 to 3) |"),
+        ("interruption", "| upgrade | 2 s | 2.8 s | 3 s |"),
+        (
+            "sessions",
+            "| gateway | 2.0 (2.0 to 2.0) | 12.0 (12.0 to 12.0) | 11.0 (11.0 to 11.0) | 0.5 (0.5 to 0.5) |",
+        ),
+        ("sessions", "| gateway | 2 (1 to 3) Mbit/s, 2 % | 2 (1 to 3) Mbit/s, 2 % |"),
+        ("commands", "| `mst-cli status` | 2 ms | 3 ms | 1 ms | 3 ms |"),
+        ("at-rest", "| gateway | 0.10 % | 0.10 % | 10 MiB |"),
+        ("at-rest", "| health checks, systemd's own services | 0.15 % | 0.15 % |  |"),
+    ],
+)
+def test_a_table_of_the_reference_has_a_row_for_each(name: str, row: str) -> None:
+    assert row in bench.SECTIONS[name](FIGURES[name]).splitlines()

@@ -33,7 +33,7 @@ def test_the_agent_writes_json_from_the_line_on_that_env_sh_wants_it(
     set_format(tmp_path, "text")
     tell(CHECKED_IN())
     first, second, third = capsys.readouterr().out.splitlines()
-    assert first == third == "checked-in: the tenant knows this server"
+    assert first == third == "checked-in: the tenant accepted the first check-in"
     assert json.loads(second)["code"] == "checked-in"
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from scripts.debian import ARCHITECTURES
+
 ROOT = Path(__file__).parents[2]
 # What has no place here yet but one in the layout of ARCHITECTURE.md may come.
 AT_THE_ROOT = {
@@ -159,6 +161,13 @@ def test_nothing_is_built_of_a_tag_before_its_tests_have_passed() -> None:
     assert "needs" not in test
     needs = [each["needs"] for each in (images, build, documentation, publish)]
     assert needs == ["test", "images", "test", ["build", "documentation"]]
+
+
+def test_the_feed_offers_the_programs_of_the_release_that_it_lists() -> None:
+    fetched = (ROOT / ".github/workflows/feed.yml").read_text()
+    wanted = {f"mstunnel-setup{each.suffix}" for each in ARCHITECTURES.values()}
+    assert wanted < set(re.findall(r"--pattern (\S+)", fetched))
+    assert "cosign verify-blob" in fetched
 
 
 def test_an_action_is_used_in_one_version() -> None:

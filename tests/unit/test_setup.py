@@ -90,6 +90,7 @@ def packages() -> dict[str, str]:
     return {line.split()[0]: line.split()[2] for line in lines if not line.startswith("#")}
 
 
+@pytest.mark.timeout(400)
 def test_a_linked_environment_of_another_clone_is_replaced_and_not_emptied(clone: Clone) -> None:
     other = clone.path / "other"
     (clone.path / ".venv").rename(other)
@@ -107,6 +108,20 @@ def test_the_demo_installs_only_what_it_needs(clone: Clone) -> None:
     assert clone.installed() == {name for name, need in packages().items() if need in ("base", "demo")}
     assert not clone.installed() & {"certbot", "chromium", "chromium-driver", "nodejs", "npm", "strace"}
     assert clone.calls("npm") == []
+
+
+def test_the_demo_does_without_what_linters_need(clone: Clone) -> None:
+    """Its environment is completed when a target needs the rest."""
+    (clone.path / ".venv/.stamp").rename(clone.path / ".venv/.smaller")
+    assert clone.setup("demo").stderr.count("creating .venv") == 0
+    python = clone.path / ".venv/bin/python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "python $*" >>"$CALLS"\n')
+    python.chmod(0o755)
+    clone.setup("lint")
+    (call,) = clone.calls("python")
+    assert call.endswith("--require-hashes --requirement requirements/dev.txt")
+    assert (clone.path / ".venv/.stamp").read_text() == (clone.path / ".venv/.smaller").read_text()
 
 
 @pytest.mark.parametrize(("target", "more"), [("lint", {"shellcheck"}), ("docs", {"nodejs", "npm"})])

@@ -1,7 +1,10 @@
 """The steps of root alone for a rootless gateway.
 
-`account`: the service account, and the directory of settings that it owns. `uplink`: connect its gateway to
-the network in the kernel. `boot`: have each boot reach the target that rootless containers wait for.
+`account`: create the service account, and the directory of settings that it owns.
+
+`uplink`: connect its gateway to the network in the kernel.
+
+`boot`: have each boot reach the target that rootless containers wait for.
 """
 
 from collections.abc import Sequence

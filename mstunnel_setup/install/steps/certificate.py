@@ -1,6 +1,6 @@
 """Step `certificate`: find the TLS certificate, check it, and copy it to where the gateway reads it.
 
-What the gateway checks the certificates of devices with, where they have some, is placed as well.
+Where devices authenticate with certificates, copy their CAs and revocation lists too.
 """
 
 import hashlib

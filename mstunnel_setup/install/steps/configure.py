@@ -1,4 +1,4 @@
-"""Step `configure`: the server configuration of the site, as files the gateway reads."""
+"""Step `configure`: write the server configuration of the site as the files that the gateway reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,8 +17,7 @@ from mstunnel_setup.base.errors import CONFIGURATION_MISSING, UsageError
 from mstunnel_setup.base.text import text, with_hint
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.log_level import log_level
-from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS, log_level
 from mstunnel_setup.gateway.oidc import TokenIssuers, TokenRules, TokenVersion, tenant_of
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.gateway.rendering import render

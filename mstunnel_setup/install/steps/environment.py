@@ -1,4 +1,4 @@
-"""Step `environment`: directories, `env.sh` and the extra trusted roots."""
+"""Step `environment`: create the directories, write `env.sh`, and copy the extra trusted roots."""
 
 import contextlib
 import hashlib

@@ -1,6 +1,6 @@
-"""Step `kernel`: the modules and the settings that a gateway needs, now and at every boot.
+"""Step `kernel`: load the modules and set the settings that a gateway needs, now and at every boot.
 
-A host that forwarded nothing before gets rules first, with which it forwards for the gateway only.
+A host that forwarded nothing before gets rules first, so that it forwards for the gateway only.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,12 @@
 """The steps that place our programs, and what the host does for them.
 
-`program`: the one file this run was started from, in /usr/sbin under all its names. `monitor`: the service
-that carries out what the agent asks for. `audit`: have auditd record who changes the files of the gateway.
-`logs`: a message catalogue, with which the journal explains our entries; rotation of `setup.log`.
+`program`: install the running program in /usr/sbin, under all its names.
+
+`monitor`: install the service that carries out the agent's requests.
+
+`audit`: have auditd record who changes the files of the gateway.
+
+`logs`: install a message catalogue, with which the journal explains our entries, and rotate `setup.log`.
 """
 
 from collections.abc import Iterator, Sequence

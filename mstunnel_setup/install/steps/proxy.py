@@ -1,4 +1,4 @@
-"""Step `proxy`: the proxy of `env.sh` in every other file that needs it."""
+"""Step `proxy`: write the proxy of `env.sh` into every other file that needs it."""
 
 import re
 import shlex

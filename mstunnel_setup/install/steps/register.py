@@ -1,4 +1,4 @@
-"""Step `register`: the agent's own identity in the tenant, and the record of this server in its site."""
+"""Step `register`: create the agent's identity in the tenant, and this server's record in its site."""
 
 import hashlib
 import os

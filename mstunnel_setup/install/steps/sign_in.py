@@ -1,6 +1,6 @@
-"""Step `sign-in`: an administrator's sign-in for the installation, the server's own identity afterwards.
+"""Step `sign-in`: sign in, as an administrator for the installation, later with the server's own identity.
 
-And how a run reaches the tenant otherwise: as an administrator, or as an application.
+Commands that reach the tenant later sign in as an administrator or as an application.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Step `site`: the site this server joins, and whether the certificate contains its public address."""
+"""Step `site`: choose the site to join, and check that the certificate contains its public address."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

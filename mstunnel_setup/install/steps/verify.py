@@ -1,4 +1,4 @@
-"""Step `verify`: prove from outside that the gateway serves what was installed.
+"""Step `verify`: check from outside that the gateway serves what was installed.
 
 A gateway that cannot open its tunnel device, because it was started before the device, is restarted once.
 """

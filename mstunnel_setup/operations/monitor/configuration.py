@@ -24,8 +24,7 @@ from mstunnel_setup.exchange.gateway_report import ConfigurationOutcome, read_re
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, Reply
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.log_level import served_level, with_level
-from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, served_port
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, served_level, served_port, with_level
 from mstunnel_setup.gateway.options import GatewayOptions, read_gateway_options
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mstunnel_setup.base.text import sentence, text
-from mstunnel_setup.readiness.data import Size, platforms
+from mstunnel_setup.readiness.data import platforms
 from mstunnel_setup.readiness.facts.host import CGROUP_V2, PortFacts, ProxyFacts, SystemFacts
 from mstunnel_setup.readiness.facts.programs import SecurityFacts
 from mstunnel_setup.readiness.facts.section import Settings
@@ -130,11 +130,12 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
 
     Encryption takes processor time; with too few processors sessions become slow.
     """
+    # More devices than one server can serve are another check's.
     size = platforms().size_for(settings.devices)
     seen = text(
         "{cpus}, where {size} devices need {cpus_2}",
         cpus=system.cpus,
-        size=_served(settings, size),
+        size=min(settings.devices, size.share),
         cpus_2=size.cpus,
     )
     if system.cpus >= size.cpus:
@@ -152,17 +153,12 @@ def _memory(settings: Settings, system: SystemFacts) -> Verdict:
     seen = text(
         "{memory}, where {size} devices need {memory_gb} GB",
         memory=gigabytes(system.memory),
-        size=_served(settings, size),
+        size=min(settings.devices, size.share),
         memory_gb=size.memory_gb,
     )
     if system.memory >= size.memory_gb * 2**30 * _NEARLY:
         return passed(seen)
     return problem(seen, hint="Add memory to the machine.")
-
-
-def _served(settings: Settings, size: Size) -> int:
-    """The devices of this server; more than one can serve are another check's."""
-    return min(settings.devices, size.share)
 
 
 @CHECKS.add("disk", "Disk", "recommended")

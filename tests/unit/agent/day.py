@@ -21,9 +21,9 @@ from mstunnel_setup.agent.watch import HealthWatch, ask_registry
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine
 from mstunnel_setup.exchange import mailbox
+from mstunnel_setup.exchange.health_report import write_status
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Digests, Release
-from mstunnel_setup.exchange.status_file import write_status
 from mstunnel_setup.io.files import Files
 from tests.unit.agent.fakes import SERVER, SITE, host_side
 from tests.unit.agent.misbehaving import Tenant, misbehaving

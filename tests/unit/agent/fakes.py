@@ -14,9 +14,8 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError, SetupError
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.exchange.gateway_report import REPORT
-from mstunnel_setup.exchange.health_report import HealthState
+from mstunnel_setup.exchange.health_report import AgentStatus, HealthState
 from mstunnel_setup.exchange.mailbox import AgentRequest, Reply
-from mstunnel_setup.exchange.status_file import AgentStatus
 from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files

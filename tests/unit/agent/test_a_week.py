@@ -15,8 +15,7 @@ from mstunnel_setup.agent.tenant import Enrolment
 from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.exchange.health_report import HealthState, read_health
-from mstunnel_setup.exchange.status_file import AgentStatus, agent_condition
+from mstunnel_setup.exchange.health_report import AgentStatus, HealthState, agent_condition, read_health
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import Configurations
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer

@@ -15,7 +15,7 @@ from mstunnel_setup.actions.tenant_objects import CreateAppIdentity
 from mstunnel_setup.agent.loop import Agent, requests_in_log
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.status_file import AgentStatus
+from mstunnel_setup.exchange.health_report import AgentStatus
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession

@@ -8,9 +8,8 @@ from mstunnel_setup.agent.loop import wait_seconds
 from mstunnel_setup.agent.metrics import Counters
 from mstunnel_setup.agent.watch import HealthWatch
 from mstunnel_setup.base import paths
-from mstunnel_setup.exchange.health_report import HealthState
+from mstunnel_setup.exchange.health_report import AgentStatus, HealthState
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, receive
-from mstunnel_setup.exchange.status_file import AgentStatus
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.agent.fakes import AWAY, SERVER, SITE, Ended, FakeRenewal, FakeWatch, Scene
 from tests.unit.clocks import START

@@ -19,7 +19,7 @@ from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.tenant.graph_admin import SITES
+from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer, TunnelSite
 from tests.unit.agent.fakes import FakeWatch, with_host
 from tests.unit.agent.test_against_lab import Installed, install, installed  # noqa: F401 (a fixture)

@@ -82,19 +82,17 @@ def test_a_request_that_the_monitor_has_not_taken_is_withdrawn_when_the_window_c
     assert ask(files, **hours) == "begin"
 
 
-@pytest.mark.parametrize("state", ["applying", "failed", "refused"])
-def test_a_request_is_withdrawn_once_it_is_answered(files: Files, state: ReplyState) -> None:
+@pytest.mark.parametrize(
+    ("state", "code"), [("applying", "upgrading"), ("failed", "failed-before"), ("refused", "failed-before")]
+)
+def test_a_request_is_withdrawn_once_it_is_answered_and_not_made_again(
+    files: Files, state: ReplyState, code: str
+) -> None:
     assert ask(files) == "begin"
     answer(files, state)
-    assert ask(files) in ("upgrading", "failed-before")
-    assert files.state(UPGRADE.request) is None
-
-
-@pytest.mark.parametrize("state", ["failed", "refused"])
-def test_a_release_that_did_not_work_is_not_asked_for_again(files: Files, state: ReplyState) -> None:
-    answer(files, state)
-    assert ask(files) == "failed-before"
-    assert files.state(UPGRADE.request) is None
+    for _ in range(2):
+        assert ask(files) == code
+        assert files.state(UPGRADE.request) is None
 
 
 def test_a_release_that_an_administrator_passed_over_is_not_asked_for(files: Files) -> None:

@@ -1,8 +1,6 @@
 """What the agent writes once a minute: the health report, the metrics, the address for the gateway to try."""
 
-import json
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,19 +18,23 @@ from tests.unit.clocks import START, FakeClock
 
 
 @pytest.mark.parametrize(
-    ("name", "host"),
+    ("images", "host"),
     [
-        ("localhost/mstunnel-gateway", None),
-        ("localhost:5000/gateway", "localhost:5000"),
-        ("registry.example/gateway", "registry.example"),
-        ("", None),
+        ('{"serverImageName": "localhost/mstunnel-gateway"}', None),
+        ('{"serverImageName": "localhost:5000/gateway"}', "localhost:5000"),
+        ('{"serverImageName": "registry.example/gateway"}', "registry.example"),
+        ('{"serverImageName": ""}', None),
+        ('{"serverImageDigest": "sha256:00"}', None),
+        *((content, None) for content in ("", "{", "[]")),
     ],
 )
-def test_images_of_an_archive_came_from_no_registry(tmp_path: Path, name: str, host: str | None) -> None:
+def test_a_registry_is_asked_only_where_the_images_came_from_one(
+    tmp_path: Path, images: str, host: str | None
+) -> None:
     """An offline installation has images called `localhost/…`: no server has that name."""
     files = Files(tmp_path)
     files.make_directories(paths.CONFIGURATION)
-    files.write(paths.IMAGES_CONFIGURED, json.dumps({"serverImageName": name}).encode())
+    files.write(paths.IMAGES_CONFIGURED, images.encode())
     asked: list[str] = []
     assert RegistryWatch(files, FakeClock(), asked.append).look() == host
     assert asked == ([] if host is None else [f"https://{host}/v2/"])
@@ -152,14 +154,6 @@ def test_whom_the_engine_trusts_is_not_the_agent_s_to_judge(scene: Scene) -> Non
     assert scene.state("upgradeability") == "healthy"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"serverImageDigest": "sha256:00"}'])
-def test_without_a_known_registry_none_is_contacted(scene: Scene, content: bytes) -> None:
-    scene.files.write(paths.IMAGES_CONFIGURED, content)
-    scene.watch().look(SyncState())
-
-    assert (scene.asked, scene.state("upgradeability")) == ([], "unknown")
-
-
 def test_health_is_logged_when_it_changes(scene: Scene) -> None:
     watch = scene.watch()
     for _ in range(3):
@@ -182,11 +176,3 @@ def test_a_disk_error_is_reported_and_nothing_else(scene: Scene) -> None:
     watch.look(SyncState())
 
     assert [line.partition(":")[0] for line in scene.log] == ["health-changed", "path-not-regular"]
-
-
-def test_an_old_report_of_the_gateway_says_nothing_about_now(scene: Scene) -> None:
-    watch = scene.watch()
-    scene.clock.elapsed += timedelta(minutes=3).total_seconds()
-    watch.look(SyncState())
-
-    assert (scene.state("connections"), scene.state("server-container")) == ("unknown", "unhealthy")

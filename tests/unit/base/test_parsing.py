@@ -2,10 +2,8 @@
 
 import base64
 import csv
-import io
 import json
 import math
-import tarfile
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -25,14 +23,15 @@ from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.containers.archive import archived_images
 from mstunnel_setup.containers.engine import engine_time
 from mstunnel_setup.exchange import releases as release
-from mstunnel_setup.gateway.log_level import log_level, served_level
-from mstunnel_setup.gateway.ocserv_conf import debug_level, served_port
+from mstunnel_setup.gateway.ocserv_conf import debug_level, log_level, served_level, served_port
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import _retry_after
 from mstunnel_setup.readiness.facts import firewall, parse
 from mstunnel_setup.readiness.sysctls import FORWARD, suffices
 from mstunnel_setup.tenant.token_sources import claims
 from mstunnel_setup.tenant.wire import TunnelServer
+from tests.archives import write_archive
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.io.test_endpoint import answered
@@ -133,7 +132,7 @@ def test_a_json_value_can_be_written_again(text: str) -> None:
     json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@every("text", HOSTILE)
 def test_what_is_hostile_is_no_whole_number(text: str) -> None:
     assert foreign.whole_number(text) is None
 
@@ -186,10 +185,6 @@ def test_a_spoiled_verbose_mode_is_none(tmp_path: Path, until: str) -> None:
     "index", ["[" * _DEEP, '{"manifests": 1}', '{"manifests": [1]}', f"[{_LONG}]", "null"]
 )
 def test_an_image_archive_with_a_spoiled_index_is_refused(tmp_path: Path, index: str) -> None:
-    place = tmp_path / "images.tar"
-    with tarfile.open(place, "w") as archive:
-        member = tarfile.TarInfo("index.json")
-        member.size = len(index)
-        archive.addfile(member, io.BytesIO(index.encode()))
+    archive = write_archive(tmp_path / "images.tar", {"index.json": index.encode()})
     with refused(SetupError, "image-archive-unusable"):
-        archived_images(str(place))
+        archived_images(archive)

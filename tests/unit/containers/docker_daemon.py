@@ -155,9 +155,6 @@ class _Handler(BaseHTTPRequestHandler):
     def address_string(self) -> str:
         return "socket"
 
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 (the base class names it so)
-        return None
-
 
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True

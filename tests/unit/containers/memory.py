@@ -17,6 +17,7 @@ from tests.unit.clocks import FakeClock
 
 DIGEST = "sha256:" + "ab" * 32
 UNIT = "gateway.service"
+OLD_LABELS = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
 
 
 @dataclass

@@ -64,9 +64,6 @@ class Handler(BaseHTTPRequestHandler):
         except ConnectionError:
             self.close_connection = True
 
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 (the base class names it so)
-        return None
-
 
 @contextmanager
 def serve(registry: Registry) -> Iterator[Registry]:

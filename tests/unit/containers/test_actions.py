@@ -20,7 +20,7 @@ from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Codec, Undo, UndoRecord
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
-from tests.unit.containers.memory import DIGEST, Ports, undo
+from tests.unit.containers.memory import DIGEST, OLD_LABELS, Ports, undo
 
 _IMAGE = f"registry.example/server@{DIGEST}"
 _PATH = "/etc/containers/systemd/gateway.container"
@@ -179,8 +179,7 @@ def test_health_is_probed_from_here(ports: Ports) -> None:
 
 @pytest.mark.parametrize("status", ["created", "running", "exited"])
 def test_what_a_killed_run_left_is_replaced(ports: Ports, status: str) -> None:
-    labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
-    ports.memory.containers["gateway"] = ContainerState(status, None, labels)
+    ports.memory.containers["gateway"] = ContainerState(status, None, OLD_LABELS)
     action = RunContainer(spec=_spec())
     assert not action.satisfied(ports, {})
     action.apply(ports, {})

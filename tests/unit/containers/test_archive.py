@@ -1,7 +1,5 @@
 """Archives tell their digests before anything is loaded."""
 
-import hashlib
-import io
 import json
 import shutil
 import subprocess
@@ -15,18 +13,14 @@ import pytest
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.archive import ArchivedImage, archived_images, loadable, packed
 from mstunnel_setup.containers.run_arguments import EngineName
+from tests.archives import digest_of, write_archive
 from tests.refusals import refused
 
 _DIGEST = "sha256:" + "ab" * 32
 _NAME = "localhost/server:sha256-abababababab"
-
-
-def _archive(path: Path, name: str, content: bytes, mode: Any = "w") -> str:
-    with tarfile.open(path, mode) as opened:
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        opened.addfile(member, io.BytesIO(content))
-    return str(path)
+# It is empty.
+_PART = {"digest": digest_of(b"")}
+_PART_PATH = f"blobs/{_PART['digest'].replace(':', '/')}"
 
 
 def _index(*manifests: dict[str, Any]) -> bytes:
@@ -37,7 +31,8 @@ def _index(*manifests: dict[str, Any]) -> bytes:
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 def test_digest_and_name_are_read(tmp_path: Path, name: str, mode: str) -> None:
     manifest = {"digest": _DIGEST, "annotations": {"org.opencontainers.image.ref.name": "localhost/a:1"}}
-    archive = _archive(tmp_path / "a", name, _index(manifest, {"digest": _DIGEST}), mode)
+    index = _index(manifest, {"digest": _DIGEST})
+    archive = write_archive(tmp_path / "a", {name: index}, mode)
     assert archived_images(archive) == (ArchivedImage(_DIGEST, "localhost/a:1"), ArchivedImage(_DIGEST, ""))
 
 
@@ -47,7 +42,7 @@ def test_digest_and_name_are_read(tmp_path: Path, name: str, mode: str) -> None:
 )
 def test_another_format_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     with refused(EngineError, "image-archive-unusable", match="not an image archive in OCI format"):
-        archived_images(_archive(tmp_path / "a", name, content))
+        archived_images(write_archive(tmp_path / "a", {name: content}))
 
 
 def test_a_missing_or_damaged_file_is_refused(tmp_path: Path) -> None:
@@ -64,41 +59,48 @@ def test_docker_names_an_image_in_full(tmp_path: Path) -> None:
         "io.containerd.image.name": "docker.io/library/a:1",
         "org.opencontainers.image.ref.name": "1",
     }
-    archive = _archive(tmp_path / "a", "index.json", _index({"digest": _DIGEST, "annotations": annotations}))
+    index = _index({"digest": _DIGEST, "annotations": annotations})
+    archive = write_archive(tmp_path / "a", {"index.json": index})
     assert archived_images(archive) == (ArchivedImage(_DIGEST, "docker.io/library/a:1"),)
 
 
 def test_the_format_without_digests_is_named(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="but in Docker's") as caught:
-        archived_images(_archive(tmp_path / "a", "manifest.json", b"[]"))
+        archived_images(write_archive(tmp_path / "a", {"manifest.json": b"[]"}))
     assert "--format oci-archive" in caught.value.hint
 
 
-def _image(blobs: Path, name: str) -> str:
-    """Write an image of one layer among `blobs`; the digest of its manifest."""
+def _layout(path: Path, *images: bytes, index: bytes = b"", named: Mapping[str, bytes] = {}) -> str:
+    """An archive in OCI format whose manifests are these, and its blobs by digest; further files by name."""
+    digests = [digest_of(image) for image in images]
+    blobs = {
+        f"blobs/{digest.replace(':', '/')}": image for digest, image in zip(digests, images, strict=True)
+    }
+    files = {**blobs, "index.json": index or _index(*({"digest": digest} for digest in digests))}
+    return write_archive(path, {"oci-layout": b"{}", **files, **named})
 
-    def blob(content: bytes) -> str:
-        digest = hashlib.sha256(content).hexdigest()
-        (blobs / digest).write_bytes(content)
-        return f"sha256:{digest}"
 
-    parts = {"config": {"digest": blob(f"{name}-config".encode())}}
-    layers = [{"digest": blob(b"shared")}, {"digest": blob(name.encode() * 1000)}]
-    return blob(json.dumps({**parts, "layers": layers}).encode())
+def _packed(archive: str, manifest: bytes, engine: EngineName = "podman") -> bytes:
+    """What an engine gets of the image with this manifest."""
+    return b"".join(packed(archive, loadable(archive, digest_of(manifest)), _NAME, engine))
+
+
+def _image(name: str) -> tuple[bytes, dict[str, bytes]]:
+    """The manifest of an image of two layers, and its files."""
+    config, layers = f"{name}-config".encode(), (b"shared", name.encode() * 1000)
+    described = [{"digest": digest_of(layer)} for layer in layers]
+    manifest = json.dumps({"config": {"digest": digest_of(config)}, "layers": described}).encode()
+    blobs = (config, *layers)
+    return manifest, {f"blobs/{digest_of(blob).replace(':', '/')}": blob for blob in blobs}
 
 
 def test_an_engine_gets_one_image_and_its_files(tmp_path: Path) -> None:
-    blobs = tmp_path / "layout/blobs/sha256"
-    blobs.mkdir(parents=True)
-    digests = [_image(blobs, name) for name in ("gateway", "agent")]
-    (tmp_path / "layout/index.json").write_bytes(_index(*({"digest": digest} for digest in digests)))
-    with tarfile.open(tmp_path / "both", "w") as opened:
-        opened.add(tmp_path / "layout", ".")
-    both = str(tmp_path / "both")
-    for digest in digests:
+    (gateway, files), (agent, more) = _image("gateway"), _image("agent")
+    both = _layout(tmp_path / "both", gateway, agent, named={**files, **more})
+    for manifest in (gateway, agent):
         one = tmp_path / "one"
-        one.write_bytes(b"".join(packed(both, loadable(both, digest), _NAME, "podman")))
-        assert archived_images(str(one)) == (ArchivedImage(digest, _NAME),)
+        one.write_bytes(_packed(both, manifest))
+        assert archived_images(str(one)) == (ArchivedImage(digest_of(manifest), _NAME),)
         with tarfile.open(one) as opened:
             found = {member.name: opened.extractfile(member) for member in opened}
         assert len(found) == len(["index.json", "oci-layout", "manifest", "config", "layer", "layer"])
@@ -111,11 +113,11 @@ def test_an_engine_gets_no_name_of_an_archive(tmp_path: Path, engine: EngineName
         "org.opencontainers.image.ref.name": "localhost/other:1",
     }
     manifest = json.dumps({"config": _PART, "layers": []}).encode()
-    digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    digest = digest_of(manifest)
     index = _index({"digest": digest, "size": 7, "annotations": names})
     named = {_PART_PATH: b"", "manifest.json": b'[{"RepoTags": ["localhost/other:1"]}]'}
     archive = _layout(tmp_path / "a", manifest, index=index, named=named)
-    (tmp_path / "b").write_bytes(b"".join(packed(archive, loadable(archive, digest), _NAME, engine)))
+    (tmp_path / "b").write_bytes(_packed(archive, manifest, engine))
     assert b"other" not in (tmp_path / "b").read_bytes()
     assert archived_images(str(tmp_path / "b")) == (ArchivedImage(digest, _NAME),)
 
@@ -131,7 +133,7 @@ def test_a_sparse_layer_is_not_unfolded_for_an_engine(tmp_path: Path) -> None:
         file.truncate(1 << 30)
     subprocess.run(["tar", "--sparse", "-cf", archive, "-C", str(unpacked), "."], check=True)
     assert Path(archive).stat().st_size < 1 << 20
-    image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
+    image = loadable(archive, digest_of(manifest))
     with refused(EngineError, "image-archive-damaged", match="is missing"):
         sum(map(len, packed(archive, image, _NAME, "podman")))
 
@@ -142,22 +144,6 @@ def test_an_archive_without_the_image_is_refused(tmp_path: Path) -> None:
         loadable(archive, _DIGEST)
 
 
-def _layout(path: Path, *images: bytes, index: bytes = b"", named: Mapping[str, bytes] = {}) -> str:
-    """An archive in OCI format whose manifests are these, and its blobs by digest; further files by name."""
-    digests = [hashlib.sha256(image).hexdigest() for image in images]
-    files = {f"blobs/sha256/{digest}": image for digest, image in zip(digests, images, strict=True)}
-    files["index.json"] = index or _index(*({"digest": f"sha256:{digest}"} for digest in digests))
-    with tarfile.open(path, "w") as opened:
-        for name, content in {"oci-layout": b"{}", **files, **named}.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            opened.addfile(member, io.BytesIO(content))
-    return str(path)
-
-
-# It is empty.
-_PART = {"digest": f"sha256:{hashlib.sha256().hexdigest()}"}
-_PART_PATH = f"blobs/sha256/{hashlib.sha256().hexdigest()}"
 _HOSTILE_MANIFESTS = {
     "nested too deep": b"[" * 100_000,
     "no object": b"[]",
@@ -175,16 +161,15 @@ _HOSTILE_MANIFESTS = {
 @pytest.mark.parametrize("manifest", _HOSTILE_MANIFESTS.values(), ids=_HOSTILE_MANIFESTS)
 def test_a_hostile_manifest_is_refused(tmp_path: Path, manifest: bytes) -> None:
     with refused(EngineError, "image-archive-damaged"):
-        loadable(_layout(tmp_path / "a", manifest), f"sha256:{hashlib.sha256(manifest).hexdigest()}")
+        loadable(_layout(tmp_path / "a", manifest), digest_of(manifest))
 
 
 @pytest.mark.parametrize("engine", ["docker", "podman"])
 def test_an_archive_that_lacks_a_layer_is_refused(tmp_path: Path, engine: EngineName) -> None:
     manifest = json.dumps({"config": _PART, "layers": [{"digest": _DIGEST}]}).encode()
     archive = _layout(tmp_path / "a", manifest, named={_PART_PATH: b""})
-    image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
     with pytest.raises(EngineError, match=f"blobs/sha256/{_DIGEST[7:]} is missing"):
-        b"".join(packed(archive, image, _NAME, engine))
+        _packed(archive, manifest, engine)
 
 
 @pytest.mark.parametrize(
@@ -195,9 +180,7 @@ def test_an_archive_with_another_configuration_or_none_is_refused(
 ) -> None:
     manifest = json.dumps({"config": _PART, "layers": []}).encode()
     with refused(EngineError, "image-archive-damaged", match=problem):
-        loadable(
-            _layout(tmp_path / "a", manifest, named=named), f"sha256:{hashlib.sha256(manifest).hexdigest()}"
-        )
+        loadable(_layout(tmp_path / "a", manifest, named=named), digest_of(manifest))
 
 
 @pytest.mark.parametrize("digest", ["sha256:../../x", "md5:aa", "", f"{_DIGEST}\n", 5])
@@ -207,23 +190,19 @@ def test_an_index_with_a_digest_of_another_kind_is_refused(tmp_path: Path, diges
 
 
 def test_a_manifest_that_links_to_itself_is_missing(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    with tarfile.open(path, "w") as opened:
+    archive = write_archive(tmp_path / "a", {"index.json": _index({"digest": _DIGEST})})
+    with tarfile.open(archive, "a") as opened:
         link = tarfile.TarInfo(f"blobs/sha256/{_DIGEST[7:]}")
         link.type, link.linkname = tarfile.SYMTYPE, _DIGEST[7:]
         opened.addfile(link)
-        index = tarfile.TarInfo("index.json")
-        index.size = len(content := _index({"digest": _DIGEST}))
-        opened.addfile(index, io.BytesIO(content))
     with pytest.raises(EngineError, match="is missing"):
-        loadable(str(path), _DIGEST)
+        loadable(archive, _DIGEST)
 
 
 def test_docker_gets_the_archive_with_a_manifest_of_its_own(tmp_path: Path) -> None:
     manifest = json.dumps({"config": _PART, "layers": [_PART]}).encode()
     archive = _layout(tmp_path / "a", manifest, named={_PART_PATH: b""})
-    image = loadable(archive, f"sha256:{hashlib.sha256(manifest).hexdigest()}")
-    (tmp_path / "b").write_bytes(b"".join(packed(archive, image, _NAME, "docker")))
+    (tmp_path / "b").write_bytes(_packed(archive, manifest, "docker"))
     with tarfile.open(tmp_path / "b") as opened:
         content = opened.extractfile("manifest.json")
         assert content is not None

@@ -1,11 +1,8 @@
 """Docker with a daemon of the tests, its command line recorded. Real Docker: test_hosts.py."""
 
 import gc
-import hashlib
-import io
 import json
 import socket
-import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +20,7 @@ from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.transaction.action import Undo, UndoRecord
+from tests.archives import digest_of, write_archive
 from tests.refusals import refused
 from tests.unit.containers.docker_daemon import Daemon, serve
 
@@ -197,25 +195,18 @@ def test_an_image_in_use_is_kept(engine: ContainerEngine, daemon: Daemon) -> Non
 # --- archives ---------------------------------------------------------------------------------------------
 
 
-def _blob(content: bytes) -> tuple[str, bytes]:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}", content
-
-
 def _archive(path: Path, *, name: str = "localhost/other:1", spoiled: str = "") -> tuple[str, str]:
     """An OCI archive, with a spoiled `manifest` or `configuration`; returns the digests of both."""
-    (layer, filesystem), (config, settings) = _blob(b"layer" * 500), _blob(b"{}")
-    document = {"config": {"digest": config}, "layers": [{"digest": layer}]}
-    digest, manifest = _blob(json.dumps(document).encode())
+    filesystem, settings = b"layer" * 500, b"{}"
+    layer, config = digest_of(filesystem), digest_of(settings)
+    manifest = json.dumps({"config": {"digest": config}, "layers": [{"digest": layer}]}).encode()
+    digest = digest_of(manifest)
     index = {"manifests": [{"digest": digest, "annotations": {"org.opencontainers.image.ref.name": name}}]}
     blobs = {layer: filesystem, config: settings, digest: manifest}
     if spoiled:
         blobs[digest if spoiled == "manifest" else config] += b" "
     files = {f"blobs/{name.replace(':', '/')}": content for name, content in blobs.items()}
-    with tarfile.open(path, "w") as archive:
-        for member, content in {**files, "index.json": json.dumps(index).encode()}.items():
-            header = tarfile.TarInfo(member)
-            header.size = len(content)
-            archive.addfile(header, io.BytesIO(content))
+    write_archive(path, {**files, "index.json": json.dumps(index).encode()})
     return digest, config
 
 

@@ -13,7 +13,7 @@ from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerState, Health
 from mstunnel_setup.transaction.action import Action, Codec, Undo
 from tests.refusals import refused
-from tests.unit.containers.memory import UNIT, Ports, undo
+from tests.unit.containers.memory import OLD_LABELS, UNIT, Ports, undo
 
 
 @pytest.fixture
@@ -61,8 +61,7 @@ def test_a_service_is_started_and_waited_for(ports: Ports) -> None:
 
 def test_a_service_with_an_older_configuration_is_restarted(ports: Ports) -> None:
     ports.processes.active.add(UNIT)
-    labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
-    ports.memory.containers["gateway"] = ContainerState("running", None, labels)
+    ports.memory.containers["gateway"] = ContainerState("running", None, OLD_LABELS)
     assert not _service().satisfied(ports, {})
     _service().apply(ports, {})
     assert "systemctl restart -- gateway.service" in ports.processes.calls
@@ -151,8 +150,7 @@ def test_services_start_before_the_first_of_them_is_waited_for(
 
 def test_a_service_is_not_replaced_when_the_one_before_it_does_not_come_up(ports: Ports) -> None:
     ports.processes.active |= {UNIT, "agent.service"}
-    labels = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
-    old = ContainerState("running", "unhealthy", labels)
+    old = ContainerState("running", "unhealthy", OLD_LABELS)
     ports.memory.containers = {"gateway": old, "agent": old}
     ports.memory.healths = ["unhealthy"]
     with pytest.raises(EngineError, match="gateway"):

@@ -51,15 +51,10 @@ class Publisher:
         shutil.copytree(earlier, self.directory)
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name of the base class)
-        """Nothing on the terminal of the tests."""
-
-
 @contextmanager
 def served(publisher: Publisher) -> Iterator[str]:
     """The address of the feed, meanwhile."""
-    handler = partial(_Quiet, directory=str(publisher.directory))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(publisher.directory))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     with serving(server):
         yield f"http://127.0.0.1:{server.server_port}"

@@ -1,4 +1,4 @@
-"""When a server's turn has come: one file per case, and what holds for every site."""
+"""When a server's turn has come: a file per case, what holds for every site, what the host reads of it."""
 
 import itertools
 import json
@@ -12,8 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.releases import Digests, Release
-from mstunnel_setup.exchange.upgrade_decision import Member, UpgradePolicy, Window, decide
+from mstunnel_setup.exchange.upgrade_decision import (
+    STANDING,
+    Member,
+    UpgradeDecision,
+    UpgradePolicy,
+    Window,
+    decide,
+    read_standing,
+    standing,
+    write_standing,
+)
+from mstunnel_setup.io.files import Files
+from tests.cases import every
 
 CASES = sorted(Path(__file__).with_name("decisions").glob("*.json"))
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -50,7 +63,7 @@ def site(data: dict[str, Any]) -> UpgradePolicy:
     return UpgradePolicy(data["automatic"], approved, hours)
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+@every("path", CASES)
 def test_the_turn_is_decided(path: Path) -> None:
     case = json.loads(path.read_text())
     verdict = decide(
@@ -157,3 +170,53 @@ def test_a_healthy_site_is_upgraded_to_its_last_server(servers: list[Member]) ->
             if decide(UpgradePolicy(automatic=True), own, others, target, failed=(), now=NOW).begin:
                 servers[place] = Member(own.id, own.name, "healthy", target.digests, own.seen)
     assert all(own.digests == target.digests for own in servers)
+
+
+WAITS = standing(UpgradeDecision("turn", "gw1 comes first"), NOW, None)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    found = Files(tmp_path)
+    found.make_directories(paths.AGENT_STATE)
+    return found
+
+
+def test_what_the_agent_writes_the_host_reads(files: Files) -> None:
+    write_standing(files, WAITS)
+    assert read_standing(files) == WAITS
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        WAITS.model_dump_json().replace("{", '{"more": 1, ', 1),
+        WAITS.model_dump_json(exclude={"window", "fixed", "unseen"}),
+    ],
+    ids=["newer", "older"],
+)
+def test_the_decision_of_an_agent_of_another_release_is_read(files: Files, written: str) -> None:
+    files.write(STANDING, written.encode())
+    assert read_standing(files) == WAITS
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"version": 2}', WAITS.model_dump_json().replace("turn", "\\u001b[2J").encode()]
+)
+def test_what_cannot_be_read_is_none(files: Files, content: bytes) -> None:
+    assert read_standing(files) is None
+    files.write(STANDING, content)
+    assert read_standing(files) is None
+
+
+def test_a_link_is_not_followed(files: Files) -> None:
+    files.write("/secret", WAITS.model_dump_json().encode())
+    files.locate(STANDING).symlink_to(files.locate("/secret"))
+    assert read_standing(files) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "waits"), [("turn", True), ("window-closed", True), ("begin", False), ("up-to-date", False)]
+)
+def test_only_a_release_that_is_not_taken_yet_waits(code: str, *, waits: bool) -> None:
+    assert standing(UpgradeDecision(code, "so"), NOW, None).waits == waits

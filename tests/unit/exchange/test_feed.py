@@ -12,12 +12,13 @@ from typing_extensions import override
 
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.exchange import release_feed as feed
-from mstunnel_setup.exchange.releases import CATALOGUE, Digests, Release, parse
+from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.operations.upgrade.feed import Archive, Remote, refresh
+from tests.refusals import refused
 from tests.unit.exchange.publisher import Publisher, release, served
 
 NOW = datetime.now(UTC)
@@ -67,14 +68,11 @@ def server(publisher: Publisher, url: str, tmp_path: Path) -> Server:
     return made
 
 
-def refused(server: Server, *words: str, archive: Path | None = None) -> None:
+def check_refused(server: Server, reason: str | None = None, archive: Path | None = None) -> None:
     """The refresh is refused for this reason, and what was offered before still is."""
     before = server.offered()
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "feed-refused", match=reason):
         server.refresh(archive)
-    assert caught.value.code == "feed-refused"
-    for word in words:
-        assert word in caught.value.message
     assert server.offered() == before
     assert server.files.state(feed.WORK) is None
 
@@ -107,7 +105,7 @@ def test_an_archive_is_verified_like_what_is_fetched(
     shutil.copy(archive, early)
     publisher.publish(release(2))
     assert server.refresh(archive) == ["2026-01-02"]
-    refused(server, "older", archive=early)
+    check_refused(server, "older", archive=early)
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b" * 500, bytes(5 << 20)])
@@ -130,7 +128,7 @@ def test_an_older_version_is_refused(publisher: Publisher, server: Server) -> No
     publisher.publish(release(2))
     server.refresh()
     publisher.serve_again(earlier)
-    refused(server, "older")
+    check_refused(server, "older")
 
 
 def test_an_expired_feed_is_refused_and_one_that_expires_here_is_offered_no_more(
@@ -138,7 +136,7 @@ def test_an_expired_feed_is_refused_and_one_that_expires_here_is_offered_no_more
 ) -> None:
     server.refresh()
     publisher.publish(release(2), days=1, now=NOW - timedelta(days=2))
-    refused(server, "expired")
+    check_refused(server, "expired")
     assert server.offered(NOW + timedelta(days=13)) == ["2026-01-01"]
     assert server.offered(NOW + timedelta(days=15)) == []
 
@@ -163,41 +161,43 @@ def _timestamp(content: bytes) -> Callable[[Publisher], object]:
 
 
 @pytest.mark.parametrize(
-    ("known", "spoil", "words"),
+    ("known", "spoil", "why"),
     [
         (True, lambda it: it.publish(release(2), keys="keys of an attacker"), "not signed"),
-        (True, lambda it: (it.directory / "metadata/2.root.json").write_bytes(it.root), ""),
+        (True, lambda it: (it.directory / "metadata/2.root.json").write_bytes(it.root), None),
         (False, lambda it: os.truncate(_target(it), 40), "cut"),
         (False, lambda it: _change(_target(it), "2026-01-01", "2026-01-31"), "not the signed one"),
-        (False, _two_versions, ""),
+        (False, _two_versions, None),
         (False, _timestamp(b" " * (1 << 20)), "longer"),
-        *((False, _timestamp(text), "") for text in (b"", b"[]", b'{"signed": {}}', b"[" * 100_000, b"\xff")),
+        (False, _timestamp(b""), None),
+        (False, _timestamp(b"[]"), None),
+        (False, _timestamp(b'{"signed": {}}'), None),
+        (False, _timestamp(b"[" * 100_000), None),
+        (False, _timestamp(b"\xff"), None),
     ],
     ids=["other keys", "root of other keys", "cut list", "another release", "parts of two versions", "no end",
          "empty", "list", "nothing signed", "deep", "no text"],
 )  # fmt: skip
 def test_a_feed_that_was_tampered_with_is_refused(
-    publisher: Publisher, server: Server, known: bool, spoil: Callable[[Publisher], object], words: str
+    publisher: Publisher, server: Server, known: bool, spoil: Callable[[Publisher], object], why: str | None
 ) -> None:
     if known:
         server.refresh()
     spoil(publisher)
-    refused(server, words)
+    check_refused(server, why)
 
 
 def test_a_signed_list_that_is_none_is_refused(publisher: Publisher, server: Server, tmp_path: Path) -> None:
     server.refresh()
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "releases-invalid"):
         publisher.publish("[[release]]\n")
-    assert caught.value.code == "releases-invalid"
 
 
 def test_a_server_that_is_away_changes_nothing(server: Server) -> None:
     server.refresh()
     server.files.write(feed.SETTINGS, b'url = "http://127.0.0.1:9"\n')
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "network-unreachable"):
         server.refresh()
-    assert caught.value.code == "network-unreachable"
     assert server.offered() == ["2026-01-01"]
 
 
@@ -231,9 +231,8 @@ def test_a_disk_that_fails_meanwhile_is_an_error_with_a_code(
 
 def test_without_a_trusted_root_nothing_is_fetched(server: Server) -> None:
     server.files.remove(ROOT_FILE)
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "feed-root-missing"):
         server.refresh()
-    assert caught.value.code == "feed-root-missing"
 
 
 def test_another_trusted_root_begins_again(publisher: Publisher, server: Server, tmp_path: Path) -> None:
@@ -241,7 +240,7 @@ def test_another_trusted_root_begins_again(publisher: Publisher, server: Server,
     other = Publisher(tmp_path / "other")
     other.publish(release(5))
     publisher.serve_again(other.directory)
-    refused(server)
+    check_refused(server)
     server.trust(other.root)
     assert server.offered() == [], "what the former publisher signed is offered no more"
     assert server.refresh() == ["2026-01-05"]
@@ -265,9 +264,8 @@ WRONG = ["", "url = 7", "url = [", 'url = "ftp://x"', 'url = "https://u:p@x"', '
 @pytest.mark.parametrize("text", [*WRONG, 'url = "https://x"\nmore = 1'])
 def test_settings_that_are_wrong_are_refused_by_name(server: Server, text: str) -> None:
     server.files.write(feed.SETTINGS, text.encode())
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "feed-settings-invalid"):
         feed.read_feed(server.files)
-    assert caught.value.code == "feed-settings-invalid"
 
 
 @pytest.fixture
@@ -314,9 +312,8 @@ def test_a_root_that_is_named_and_missing_is_not_replaced_by_the_program_s(
     own_feed: feed.Feed, server: Server
 ) -> None:
     server.files.write(feed.SETTINGS, f'url = "{own_feed.url}"\nroot = "/etc/none.json"\n'.encode())
-    with pytest.raises(SetupError) as caught:
+    with refused(SetupError, "feed-root-missing"):
         server.refresh()
-    assert caught.value.code == "feed-root-missing"
 
 
 def test_an_empty_address_turns_the_feed_of_the_program_off(own_feed: feed.Feed, server: Server) -> None:
@@ -354,35 +351,3 @@ def test_a_damaged_record_begins_again(server: Server) -> None:
     server.files.write(feed.FEED_RECORD, json.dumps({"anchor": 7}).encode())
     assert server.offered() == []
     assert server.refresh() == ["2026-01-01"]
-
-
-def _release(day: int, percent: int) -> Release:
-    return Release.model_validate(
-        {
-            "published": f"2026-01-{day:02}",
-            "server": f"sha256:{day:064x}",
-            "agent": f"sha256:{day:064x}",
-            "percent": percent,
-        }
-    )
-
-
-def test_a_share_of_the_sites_is_reached_and_a_larger_one_holds_the_smaller() -> None:
-    sites = [f"site {number}" for number in range(2000)]
-    reached = {
-        share: {site for site in sites if _release(1, share).reaches(site)} for share in (0, 10, 50, 100)
-    }
-    assert reached[0] == set()
-    assert 120 < len(reached[10]) < 280
-    assert 880 < len(reached[50]) < 1120
-    assert reached[100] == set(sites)
-    assert reached[10] < reached[50]
-
-
-def test_a_held_release_is_offered_to_no_agent_and_none_goes_back_behind_what_runs() -> None:
-    text = release(1) + release(2, "percent = 0")
-    catalogue = parse(text, "x")
-    held, first = catalogue.releases
-    assert catalogue.newest_for("any", None) == first
-    assert catalogue.newest_for("any", held.digests) == held
-    assert catalogue.newest_for("any", Digests("sha256:x", "sha256:y")) == first

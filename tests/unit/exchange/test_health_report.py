@@ -11,13 +11,16 @@ import pytest
 from mstunnel_lab.graph.tunnel import DEFAULT_THRESHOLDS
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.exchange.health_report import Threshold, Thresholds, read_thresholds, with_tenant
-from mstunnel_setup.exchange.status_file import (
+from mstunnel_setup.exchange.health_report import (
     STATUS,
     AgentStatus,
     SyncFailure,
+    Threshold,
+    Thresholds,
     agent_condition,
     read_status,
+    read_thresholds,
+    with_tenant,
     write_status,
 )
 from mstunnel_setup.io.files import Files

@@ -7,6 +7,7 @@ import pytest
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.exchange.releases import Digests, Release, parse, published
+from tests.cases import every
 from tests.refusals import refused
 
 
@@ -67,8 +68,30 @@ def test_the_vendor_s_list_has_the_tie_that_its_page_shows() -> None:
     assert names == ["20260407.1", "20251028.1"]
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
+def test_a_share_of_the_sites_is_reached_and_a_larger_one_holds_the_smaller() -> None:
+    sites = [f"site {number}" for number in range(2000)]
+    reached = {}
+    for share in (0, 10, 50, 100):
+        (found,) = parse(f"{table('2026-01-01', 'a', 'b')}percent = {share}\n", "x").releases
+        reached[share] = {site for site in sites if found.reaches(site)}
+    assert reached[0] == set()
+    assert 120 < len(reached[10]) < 280
+    assert 880 < len(reached[50]) < 1120
+    assert reached[100] == set(sites)
+    assert reached[10] < reached[50]
+
+
+def test_a_held_release_is_offered_to_no_agent_and_none_goes_back_behind_what_runs() -> None:
+    first, held = table("2026-01-01", "a", "b"), f"{table('2026-01-02', 'c', 'd')}percent = 0\n"
+    catalogue = parse(first + held, "x")
+    newest, older = catalogue.releases
+    assert catalogue.newest_for("any", None) == older
+    assert catalogue.newest_for("any", newest.digests) == newest
+    assert catalogue.newest_for("any", Digests("sha256:x", "sha256:y")) == older
+
+
+@every(
+    "text, words",
     [
         ("[[release]\n", "line 1"),
         ("release = 1\n", "release: must be a list"),

@@ -1,16 +1,20 @@
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import StepError, TenantError, UsageError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.fields import NUMBERS, SWITCHES
 from mstunnel_setup.gateway.ocserv_conf import (
     DEAD_END_NETWORK,
-    debug_level,
+    LogLevel,
+    begin_verbose,
+    log_level,
     ocserv_conf,
     port_in_use,
     served_port,
@@ -178,17 +182,6 @@ def test_a_full_tunnel_takes_ipv6_in_and_split_tunnels_leave_it_alone(
     assert re.findall(r"^ipv6-network = (.*)$", ocserv_conf(configuration), re.MULTILINE) == network
 
 
-@pytest.mark.parametrize(("value", "level"), [("", 0), ("0", 0), ("3", 3), ("4", 4), ("9", 4)])
-def test_the_log_never_contains_what_users_do(value: str, level: int) -> None:
-    assert debug_level(value) == level
-
-
-@pytest.mark.parametrize("value", ["-1", "high", "1.5", "٣"])
-def test_a_debug_level_that_is_no_number(value: str) -> None:
-    with refused(UsageError, "debug-level-invalid", match="DEBUG_LEVEL"):
-        debug_level(value)
-
-
 def test_another_method_is_refused_by_name() -> None:
     with refused(UsageError, "authentication-unsupported", match="pam") as caught:
         Authentication("pam")
@@ -215,3 +208,65 @@ def test_another_port_gives_the_file_that_would_have_been_made_for_it(
 def test_a_host_without_the_file_is_reported(tmp_path: Path) -> None:
     with refused(StepError, "settings-unreadable"):
         port_in_use(Files(tmp_path))
+
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+END = NOW + timedelta(hours=8)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    (tmp_path / "etc/mstunnel").mkdir(parents=True)
+    return Files(tmp_path)
+
+
+@pytest.mark.parametrize(("value", "level"), [(None, 0), ("", 0), ("0", 0), ("3", 3), ("4", 4), ("9", 4)])
+def test_without_the_mode_it_is_the_setting(files: Files, value: str | None, level: int) -> None:
+    settings = {} if value is None else {"DEBUG_LEVEL": value}
+    assert log_level(files, settings, NOW) == LogLevel(level, level)
+
+
+@pytest.mark.parametrize(("name", "value"), [("mst_verbose_log", "true"), ("mst_log_verbose", "1")])
+def test_the_vendor_s_setting_is_the_highest_level_for_as_long_as_it_stands_there(
+    files: Files, name: str, value: str
+) -> None:
+    assert log_level(files, {name: value, "DEBUG_LEVEL": "1"}, NOW) == LogLevel(4, 4)
+    assert log_level(files, {name: "false", "DEBUG_LEVEL": "1"}, NOW) == LogLevel(1, 1)
+
+
+@pytest.mark.parametrize("usual", ["0", "1", "4"])
+def test_the_mode_ends_automatically_and_the_setting_applies_again(files: Files, usual: str) -> None:
+    begin_verbose(files, END)
+    settings = {"DEBUG_LEVEL": usual}
+    assert log_level(files, settings, END - timedelta(seconds=1)) == LogLevel(4, int(usual), END)
+    assert log_level(files, settings, END) == LogLevel(int(usual), int(usual))
+
+
+@pytest.mark.parametrize("settings", [{"DEBUG_LEVEL": "4"}, {"mst_verbose_log": "true"}, {}])
+def test_a_gateway_that_asks_for_passwords_never_logs_one(files: Files, settings: dict[str, str]) -> None:
+    files.make_directories(paths.RADIUS)
+    files.write(paths.RADIUS_CLIENT, b"")
+    begin_verbose(files, END)
+    assert log_level(files, settings, NOW).level == 3
+    assert log_level(files, settings, END).level <= 3
+
+
+def test_it_can_be_ended_earlier(files: Files) -> None:
+    begin_verbose(files, END)
+    files.remove(paths.LOG_LEVEL)
+    files.remove(paths.LOG_LEVEL)
+    assert log_level(files, {}, NOW) == LogLevel(0, 0)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"level": 9, "until": "2026-07-01T20:00:00Z"}', '{"level": 4}']
+)
+def test_a_spoiled_file_changes_nothing(files: Files, content: str) -> None:
+    files.write(paths.LOG_LEVEL, content.encode())
+    assert log_level(files, {"DEBUG_LEVEL": "1"}, NOW) == LogLevel(1, 1)
+
+
+@pytest.mark.parametrize("value", ["-1", "high", "1.5", "٣"])
+def test_a_wrong_setting_is_named(files: Files, value: str) -> None:
+    with refused(UsageError, "debug-level-invalid", match=f"DEBUG_LEVEL cannot be {value}"):
+        log_level(files, {"DEBUG_LEVEL": value}, NOW)

@@ -1,8 +1,6 @@
 """Step `images`: pulled, or from the archives given, always by digest."""
 
-import io
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images
+from tests.archives import write_archive
 from tests.refusals import refused
 from tests.unit.install.scenes import AGENT_IMAGE, IMAGES, SERVER_IMAGE, Scene
 
@@ -22,11 +21,7 @@ _SERVER, _AGENT = SERVER_IMAGE.partition("@")[2], AGENT_IMAGE.partition("@")[2]
 
 def _archive(path: Path, *digests: str) -> str:
     index = json.dumps({"manifests": [{"digest": digest} for digest in digests]}).encode()
-    with tarfile.open(path, "w") as archive:
-        member = tarfile.TarInfo("index.json")
-        member.size = len(index)
-        archive.addfile(member, io.BytesIO(index))
-    return str(path)
+    return write_archive(path, {"index.json": index})
 
 
 def _brought(context: Context) -> list[tuple[str, str]]:

@@ -22,10 +22,10 @@ from mstunnel_setup.exchange.health_report import (
     HealthReport,
     HealthState,
     ReportedRow,
+    SyncFailure,
     Thresholds,
     write_health,
 )
-from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.tenant.wire import TunnelServer

@@ -1,12 +1,14 @@
-"""The file writer refuses a place that others can change."""
+"""Places that others can change: where the file writer refuses to write, and what root does in theirs."""
 
 import grp
 import os
 import pwd
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.base.paths import AGENT_USER, ENVIRONMENT
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from tests.refusals import refused
@@ -120,3 +122,83 @@ def test_a_directory_is_given_away_with_all_that_is_in_it_and_no_more(files: Fil
         assert (found.st_uid, found.st_gid) == (65534, 65533)
     assert (tmp_path / "outside").stat().st_uid == 0
     assert (tmp_path / "etc").stat().st_uid == 0
+
+
+DIRECTORY = "/etc/mstunnel/agent"
+ACCOUNT = 54321
+
+
+@pytest.fixture
+def given(files: Files) -> Files:
+    """With a directory of the agent, whose owner may have put anything there."""
+    files.make_directories(DIRECTORY)
+    files.give(DIRECTORY, AGENT_USER, -1)
+    return files
+
+
+@_AS_ROOT
+def test_what_root_writes_there_belongs_to_the_agent_and_beside_it_to_root(given: Files) -> None:
+    given.write(f"{DIRECTORY}/agent.p12", b"key", 0o600)
+    given.write("/etc/mstunnel/env.sh", b"A=1\n")
+
+    inside, beside = given.state(f"{DIRECTORY}/agent.p12"), given.state("/etc/mstunnel/env.sh")
+    assert inside is not None
+    assert beside is not None
+    assert (inside.uid, inside.gid, inside.mode) == (AGENT_USER, os.getegid(), 0o600)
+    assert given.read(f"{DIRECTORY}/agent.p12") == b"key"
+    assert beside.uid == os.geteuid()
+
+
+@_AS_ROOT
+@pytest.mark.parametrize(
+    "put", [os.mkfifo, lambda path: path.symlink_to("../../secret")], ids=["pipe", "link"]
+)
+@pytest.mark.timeout(20)
+def test_what_the_agent_puts_there_leads_root_nowhere(given: Files, put: Callable[[Path], None]) -> None:
+    given.write("/etc/secret", b"of root", 0o600)
+    put(given.locate(f"{DIRECTORY}/ocserv.conf"))
+
+    with pytest.raises(FileError):
+        given.read(f"{DIRECTORY}/ocserv.conf")
+    with pytest.raises(FileError):
+        given.write(f"{DIRECTORY}/ocserv.conf", b"new")
+    assert given.read("/etc/secret") == b"of root"
+
+
+@_AS_ROOT
+def test_the_directory_of_another_user_is_still_refused(given: Files) -> None:
+    given.give(DIRECTORY, AGENT_USER - 1, -1)
+
+    with refused(FileError, "path-unsafe"):
+        given.write(f"{DIRECTORY}/ocserv.conf", b"new")
+
+
+@_AS_ROOT
+def test_a_link_of_the_account_that_owns_the_settings_leads_root_nowhere(given: Files) -> None:
+    given.write("/etc/shadow", b"root:$y$hash", 0o600)
+    given.give("/etc/mstunnel", ACCOUNT, -1)
+    given.locate(ENVIRONMENT).symlink_to(given.locate("/etc/shadow"))
+
+    with refused(FileError, "file-irregular") as caught:
+        given.read(ENVIRONMENT)
+
+    assert "hash" not in f"{caught.value.message} {caught.value.hint}"
+
+
+@_AS_ROOT
+def test_a_file_of_that_account_is_read(given: Files) -> None:
+    given.write(ENVIRONMENT, b"A=1\n")
+    given.give("/etc/mstunnel", ACCOUNT, -1)
+
+    assert given.read(ENVIRONMENT) == b"A=1\n"
+
+
+@_AS_ROOT
+def test_a_link_in_a_home_is_followed(given: Files) -> None:
+    """An administrator who names a file there means what it leads to."""
+    given.make_directories("/home/admin")
+    given.write("/etc/answers.yaml", b"version: 1\n")
+    given.locate("/home/admin/answers.yaml").symlink_to(given.locate("/etc/answers.yaml"))
+    given.give("/home/admin", ACCOUNT, -1)
+
+    assert given.read("/home/admin/answers.yaml") == b"version: 1\n"

@@ -7,7 +7,8 @@ import pytest
 
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, SITES, configuration_reference
+from mstunnel_setup.tenant.graph import SITES
+from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, configuration_reference
 from mstunnel_setup.tenant.wire import DeploymentMode
 from tests.unit.mst_admin.labs import READER, MstAdmin
 

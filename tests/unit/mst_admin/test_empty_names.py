@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, PROFILES, SITES
+from mstunnel_setup.tenant.graph import SITES
+from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, PROFILES
 from tests.unit.mst_admin.labs import MstAdmin, Tenant, declare
 
 SINGLE = """\

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.tenant.graph_admin import PROFILES, SITES
+from mstunnel_setup.tenant.graph import SITES
+from mstunnel_setup.tenant.graph_admin import PROFILES
 from tests.unit.mst_admin.labs import MstAdmin, Tenant
 
 GROUP = "11111111-2222-3333-4444-555555555555"

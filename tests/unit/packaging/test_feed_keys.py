@@ -8,7 +8,7 @@ import pytest
 from scripts import feed
 from scripts.wheels import ROOT
 from tests.unit.exchange.publisher import Publisher, release
-from tests.unit.exchange.test_feed import NOW, Server, publisher, refused, server, url
+from tests.unit.exchange.test_feed import NOW, Server, check_refused, publisher, server, url
 from tests.unit.packaging.test_release import run
 
 __all__ = ["publisher", "server", "url"]
@@ -44,7 +44,7 @@ def test_a_feed_whose_root_has_ended_is_served_again_by_the_next(
     publisher.publish(release(1), now=NOW - timedelta(days=3 * 365))
     publisher.publish(release(2))
     server.trust(publisher.root)
-    refused(server, "expired")
+    check_refused(server, "expired")
     signed(monkeypatch, publisher, keys, "--renew-root")
     assert server.refresh() != []
 

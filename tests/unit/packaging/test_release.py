@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -71,8 +73,12 @@ def test_a_signature_of_other_files_is_removed(made: Path) -> None:
     assert not (made / "SHA256SUMS.minisig").exists()
 
 
-def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=60)
+def run(
+    *command: str | Path, directory: Path, environment: Mapping[str, str] = os.environ
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 @pytest.fixture
@@ -84,9 +90,14 @@ def keys(tmp_path: Path) -> Path:
 
 
 def signed(made: Path, key: str) -> subprocess.CompletedProcess[str]:
-    """`make sign` in a place with this `dist/`."""
+    """`make sign` in a place with this `dist/`, for a publisher whose key is `ours`."""
     shutil.copy(ROOT / "Makefile", made.parent)
-    return run("make", "sign", f"SIGN_KEY={key}", directory=made.parent)
+    given = {"HOMEPAGE": "https://example.net", "MAINTAINER": "Releases <releases@example.net>"}
+    given["PUBLIC_KEY"] = (made.parent / "ours.pub").read_text().splitlines()[1]
+    environment = {**os.environ, **given, "PYTHONPATH": str(ROOT)}
+    (made / "install.sh").write_text(f"key='{given['PUBLIC_KEY']}'\n")
+    release.finish(made, EPOCH)
+    return run("make", "sign", f"SIGN_KEY={key}", directory=made.parent, environment=environment)
 
 
 def verified(made: Path, key: str) -> bool:
@@ -113,9 +124,16 @@ def test_a_file_that_was_changed_since_is_found(name: str, made: Path, keys: Pat
 
 def test_nothing_is_signed_without_a_key_or_with_wrong_checksums(made: Path, keys: Path) -> None:
     assert "give SIGN_KEY=FILE" in signed(made, "").stderr
+    signed(made, "ours.key")
+    (made / "SHA256SUMS.minisig").unlink()
     (made / "wheel.whl").write_text("changed")
-    assert signed(made, "ours.key").returncode != 0
+    refused = run("make", "sign", "SIGN_KEY=ours.key", directory=made.parent)
+    assert (refused.returncode, "wheel.whl: FAILED" in refused.stdout) == (2, True)
     assert not (made / "SHA256SUMS.minisig").exists()
+
+
+def test_the_signature_of_another_key_than_the_publishers_is_refused(made: Path, keys: Path) -> None:
+    assert "signed with another key" in signed(made, "other.key").stderr
 
 
 @pytest.fixture
@@ -343,7 +361,7 @@ def test_make_feed_signs_what_is_listed_beside_it(built: Path, tmp_path: Path) -
     feed.publish(tmp_path / "pages/feed", _listed(tmp_path), tmp_path / "keys")
     (tmp_path / "keys/root.pem").unlink()
     words = [f"FEED_DIR={tmp_path}/pages/feed", f"KEYS={tmp_path}/keys", f"DIST={built}"]
-    finished = run("make", "feed", *words, directory=ROOT)
+    finished = run("make", "--old-file=setup-base", "feed", *words, directory=ROOT)
     assert (finished.returncode, finished.stderr) == (0, "")
     targets = (tmp_path / "pages/feed/targets").glob("*.releases.toml")
     *_, target = sorted(targets, key=lambda path: path.stat().st_mtime)
@@ -360,6 +378,6 @@ def _listed(tmp_path: Path) -> Path:
 
 
 def test_make_feed_says_what_it_needs() -> None:
-    finished = run("make", "feed", directory=ROOT)
+    finished = run("make", "--old-file=setup-base", "feed", directory=ROOT)
     assert finished.returncode == 2
     assert "feed: give FEED_DIR=DIR and KEYS=DIR" in finished.stderr

@@ -78,6 +78,19 @@ def test_every_file_of_a_source_package_is_fetched_with_its_sums(mirror: Path, t
     assert made == FILES
 
 
+def test_what_is_complete_is_not_downloaded_again(mirror: Path, tmp_path: Path) -> None:
+    sources.fetch([("one", "1.0-2")], tmp_path / "debian", [mirror])
+    kept = {path: path.read_bytes() for path in (tmp_path / "debian/one_1.0-2").iterdir()}
+    for path, content in kept.items():
+        path.unlink()
+        path.write_bytes(content)
+    mirror.write_text("")
+    assert sources.fetch([("one", "1.0-2")], tmp_path / "debian", [mirror]) == []
+    next(path for path in kept if path.suffix == ".xz").unlink()
+    (problem,) = sources.fetch([("one", "1.0-2")], tmp_path / "debian", [mirror])
+    assert problem == (("one", "1.0-2"), "not in the package sources of this machine")
+
+
 def test_a_mirror_without_signatures_is_enough(mirror: Path, tmp_path: Path) -> None:
     (tmp_path / "mirror/one_1.0-2.dsc").unlink()
     assert sources.fetch([("one", "1.0-2")], tmp_path / "debian", [mirror]) == []
@@ -106,6 +119,7 @@ def test_the_archive_has_sources_patches_and_the_recipe_of_the_build(
     folder.mkdir()
     monkeypatch.setattr(dist, "DIST", folder)
     monkeypatch.setattr(sources, "APT", (mirror,))
+    monkeypatch.setattr(sources, "_DOWNLOADED", tmp_path / "downloaded")
     with pytest.raises(SystemExit, match="run `make images packages` first"):
         sources.main()
     document = sbom.document("program", "application", [sbom.of_package(CONTROL, "", {})])

@@ -1,4 +1,4 @@
-"""What stands against an uplink on a host, and what an administrator reads about it."""
+"""What stands against an uplink on a host."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +8,7 @@ import pytest
 
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.readiness.checks.rootless import CHECKS
-from mstunnel_setup.readiness.facts.host import RootlessFacts
 from mstunnel_setup.readiness.facts.programs import obstacle, resolver
-from mstunnel_setup.readiness.facts.section import Settings
 
 _UFW = "table ip filter {\n\tchain F {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n"
 _DROPPED = "a rule of this host, such as one of ufw or Docker, drops forwarded packets"
@@ -64,19 +61,3 @@ def test_a_name_server_on_the_loopback_stands_against_it(files: Files) -> None:
     files.write("/run/systemd/resolve/resolv.conf", b"nameserver 192.0.2.53\n")
     assert resolver(files) == "/run/systemd/resolve/resolv.conf"
     assert obstacle(files, Programs()) == ""
-
-
-@pytest.mark.parametrize(
-    ("found", "said"),
-    [
-        ({"uplinks": (443,)}, "port 443 has an uplink"),
-        ({}, "no uplink for port 443"),
-        ({"uplinks": (443,), "uplink_obstacle": "X drops"}, "no uplink works for port 443: X drops"),
-        ({"uplink_obstacle": "X drops"}, "no uplink works for port 443: X drops"),
-    ],
-)
-def test_readiness_names_the_obstacle(found: dict[str, Any], said: str) -> None:
-    (check,) = (item for item in CHECKS if item.id == "rootless-uplink")
-    facts = RootlessFacts(account="mstunnel", **found)
-    verdict = check.judge(Settings(mode="rootless", port=443), facts)
-    assert said in verdict.seen

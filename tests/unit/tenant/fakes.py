@@ -35,12 +35,6 @@ class FakeHttp:
             raise reply
         return reply if isinstance(reply, requests.Response) else reply()
 
-    def get(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
-        return self.request("GET", url, params=params, **options)
-
-    def post(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
-        return self.request("POST", url, params=params, **options)
-
 
 def response(status: int, body: object = None, headers: Mapping[str, str] | None = None) -> requests.Response:
     """Text is sent as it is, anything else as JSON, None as nothing."""

@@ -1,7 +1,7 @@
 """The real MSAL and the real actions against a running lab tenant."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,12 +97,6 @@ class Mortal:
         if self.left == 0:
             raise Killed
         return answer
-
-    def get(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> Any:
-        return self.request("GET", url, params=params, **options)
-
-    def post(self, url: str, params: Mapping[str, str] | None = None, **options: Any) -> Any:
-        return self.request("POST", url, params=params, **options)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from mstunnel_setup.tenant.clouds import CLIENT_ALIASES, cloud
 from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn, require_intune_role
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.clocks import START, FakeClock
 from tests.unit.tenant.fakes import FakeHttp, Reply, jwt, response
@@ -62,9 +63,9 @@ class Entra:
     clock: FakeClock = field(default_factory=FakeClock)
     shown: list[DeviceCode] = field(default_factory=list)
 
-    def sign_in(self, tenant: str = "organizations") -> SignIn:
+    def sign_in(self, client_id: str = "c1ient") -> SignIn:
         authority = cloud("custom", AUTHORITY, "https://graph.example")
-        return SignIn(self.http, self.clock, authority, tenant, "c1ient")
+        return SignIn(self.http, self.clock, authority, "organizations", client_id)
 
     def device_code(self) -> str:
         return self.sign_in().device_code(self.shown.append, ("A.All", "B.All"))()
@@ -78,7 +79,7 @@ def entra(*replies: Reply | Mapping[str, object]) -> Entra:
     return Entra(FakeHttp([response(200, DISCOVERY), *ready]))
 
 
-@pytest.mark.parametrize("path", REFUSALS, ids=lambda path: path.stem)
+@every("path", REFUSALS)
 def test_a_refusal_is_explained(path: Path) -> None:
     case: dict[str, Any] = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     error = sign_in_error(case["answer"], "https://login.example/contoso/adminconsent?client_id=APP")
@@ -113,15 +114,7 @@ def test_missing_consent_waits_for_an_administrator_and_names_the_address(code: 
 
 def test_an_application_that_every_tenant_has_goes_by_its_name() -> None:
     tenant = entra(FLOW, granted())
-    sign_in = SignIn(
-        tenant.http,
-        tenant.clock,
-        cloud("custom", AUTHORITY, "https://graph.example"),
-        "organizations",
-        "graph-command-line-tools",
-    )
-
-    sign_in.device_code(tenant.shown.append, ("A.All",))
+    tenant.sign_in("graph-command-line-tools").device_code(tenant.shown.append, ("A.All",))
 
     assert tenant.http.calls[1].options["data"]["client_id"] == "14d82eec-204b-4c2f-b7e8-296a70dab67e"
     assert set(CLIENT_ALIASES) == {GRAPH_COMMAND_LINE_TOOLS}
@@ -225,16 +218,11 @@ def test_a_lasting_disturbance_or_control_c_ends_the_waiting(end: BaseException)
     assert caught.value is end
 
 
-def test_a_person_without_the_role_is_turned_away() -> None:
+def test_a_person_without_the_role_is_turned_away_unless_the_permissions_need_none_of_intune() -> None:
     answer = granted() | {"access_token": jwt(scp="x", wids=["other"], upn="rolf@contoso.example")}
-
     tenant = entra(FLOW, answer)
     with refused(SignInError, "role-missing", match=r"rolf@contoso\.example is neither"):
         tenant.sign_in().device_code(tenant.shown.append)
-
-
-def test_a_permission_of_another_service_takes_no_role_of_intune() -> None:
-    answer = granted() | {"access_token": jwt(scp="x", wids=["other"], upn="rolf@contoso.example")}
     assert entra(FLOW, answer).device_code() == answer["access_token"]
 
 

@@ -1,5 +1,7 @@
-"""Requests to Graph: the token stays with Graph, pages end, values are quoted."""
+"""Requests to Graph: the token stays with Graph, pages end, values are quoted, each refusal is one error."""
 
+import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mstunnel_setup.base import errors
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.transport import GraphTransport, equals, query
+from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.tenant.fakes import FakeHttp, fixed_token, response
 
@@ -83,3 +88,39 @@ def test_a_filter_value_comes_out_as_it_went_in(value: str) -> None:
 
     assert expression == "displayName eq '{}'".format(value.replace("'", "''"))
     assert "+" not in address.query
+
+
+CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("graph_errors.json").read_text())
+
+
+@every("case", CASES)
+def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
+    headers = {"request-id": "abc", **({"Content-Type": case["type"]} if "type" in case else {})}
+    http = FakeHttp([response(case["status"], case["body"], headers)])
+    transport = GraphTransport(http, BASE, fixed_token("secret-token"))
+
+    with pytest.raises(getattr(errors, case["kind"])) as caught:
+        transport.send("POST", "/things", {"a": 1}, needs=CONFIGURATION_READ_WRITE)
+
+    assert caught.value.code == case["code"]
+    assert case["shows"] in caught.value.message
+    assert case.get("hints", "") in caught.value.hint
+    assert caught.value.hint
+    assert "secret-token" not in f"{caught.value.message}{caught.value.hint}"
+
+
+def test_conditional_access_takes_another_licence_than_intune() -> None:
+    refusal = {"error": {"code": "AccessDenied", "message": "The tenant is not licensed: no license."}}
+    transport = GraphTransport(FakeHttp([response(403, refusal)]), BASE, fixed_token())
+    with pytest.raises(errors.SignInError, match="no licence for Conditional Access") as caught:
+        transport.send("GET", "/identity/conditionalAccess/policies")
+    assert caught.value.code == "entra-licence-missing"
+
+
+def test_the_request_id_for_support_is_named() -> None:
+    http = FakeHttp(
+        [response(409, {"error": {"code": "Conflict", "message": "Exists."}}, {"request-id": "r-1"})]
+    )
+
+    with pytest.raises(errors.TenantError, match=r"Exists\. \(request r-1\)"):
+        GraphTransport(http, BASE, fixed_token()).send("POST", "/things")

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from mstunnel_setup.tenant.graph_admin import MANAGED_APP_CONFIGURATIONS, SITES, configuration_reference
+from mstunnel_setup.tenant.graph import SITES
+from mstunnel_setup.tenant.graph_admin import MANAGED_APP_CONFIGURATIONS, configuration_reference
 from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, object_file, root_file
 
 GROUP = "11111111-2222-3333-4444-555555555555"

@@ -14,11 +14,11 @@ from mstunnel_setup.exchange.health_report import (
     HealthReport,
     HealthState,
     ReportedRow,
+    SyncFailure,
     Thresholds,
     write_health,
 )
 from mstunnel_setup.exchange.mailbox import CONFIGURATION
-from mstunnel_setup.exchange.status_file import SyncFailure
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.rounds import AgentReports, GatewayMonitor
 from tests.unit.clocks import FakeClock

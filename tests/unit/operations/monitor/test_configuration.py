@@ -12,8 +12,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, reply_to
 from mstunnel_setup.gateway import rendering
-from mstunnel_setup.gateway.log_level import VERBOSE_HOURS, begin_verbose
-from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS
+from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS, VERBOSE_HOURS, begin_verbose
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import read_record

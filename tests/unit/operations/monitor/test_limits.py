@@ -83,7 +83,7 @@ def test_a_flood_of_lines_is_cut_and_counted() -> None:
     assert len(said) == LIMITS["log"].burst
     clock.elapsed += 61
     log.tell(LogLine("line", "later"))
-    assert said[-2:] == [f"log-limited: {1000 - LIMITS['log'].burst} lines were left out", "line: later"]
+    assert said[-2:] == [f"log-limited: {1000 - LIMITS['log'].burst} lines were dropped", "line: later"]
 
 
 def test_after_a_clock_was_set_back_lines_are_written_and_still_cut() -> None:

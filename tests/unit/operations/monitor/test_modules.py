@@ -98,7 +98,7 @@ def test_what_is_lost_is_loaded_and_the_server_restarted_once(
         monitor.round()
     assert kernel.loads == loaded
     assert kernel.engine.restarts == [paths.SERVER]
-    assert kernel.said == [f"modules: {', '.join(loaded)} was missing, and is loaded"]
+    assert kernel.said == [f"modules: {', '.join(loaded)} was not loaded; loaded it again"]
 
 
 def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(
@@ -109,7 +109,7 @@ def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(
     for _ in range(3):
         monitor.round()
     assert (kernel.loads, kernel.engine.restarts, kernel.systemd.told) == (["ip_tables"], [], [])
-    assert kernel.said == ["modules: ip_tables was missing, and is loaded"]
+    assert kernel.said == ["modules: ip_tables was not loaded; loaded it again"]
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,8 @@ def test_a_gateway_that_started_too_early_is_restarted_and_it_is_said(
     run_at(early, clock, 1000, 1008, 1060, 1700)
     assert engine.restarts == [paths.SERVER]
     assert len(said) == 1
-    assert said[0].startswith("tunnel: mstunnel-server cannot open ")
-    assert said[0].endswith("and is restarted: cannot open: No such device")
+    assert said[0].startswith("tunnel: restarting mstunnel-server, which cannot open ")
+    assert said[0].endswith(": cannot open: No such device")
 
 
 @pytest.mark.usefixtures("device")

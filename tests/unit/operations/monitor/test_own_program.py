@@ -193,7 +193,7 @@ def test_the_monitor_ends_between_two_rounds_and_says_why(
     said: list[str] = []
     run(GatewayMonitor(operator_of(tmp_path, clock=FakeClock()), said.append, program=Replaced()), tmp_path)
     assert len(rounds_done) == 2
-    assert said == ["program-replaced: the monitor starts again with the program that replaced version 1.2.3"]
+    assert said == ["program-replaced: version 1.2.3 was replaced; the monitor restarts as the new program"]
 
 
 def test_a_request_that_was_taken_is_carried_out_first(

@@ -1,0 +1,62 @@
+"""Who publishes a release: what `packaging/publisher.toml` says, or an environment variable of the same name.
+
+`python -m scripts.publisher [SUMS]` ends with an error unless all of it is known, and for a file SUMS unless
+the signature beside it was made with the publisher's key.
+"""
+
+import base64
+import binascii
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from scripts.wheels import ROOT
+
+FILE = ROOT / "packaging/publisher.toml"
+_FORMS = {"homepage": r"https://\S+", "maintainer": r"[^<>]+ <[^<>@\s]+@[^<>@\s]+>"}
+# Algorithm, identifier and key.
+_ALGORITHM, _BYTES = b"Ed", 2 + 8 + 32
+
+
+def publisher() -> dict[str, str]:
+    """`homepage`, `maintainer` and `public_key`; empty where nobody has said it."""
+    known: dict[str, str] = tomllib.loads(FILE.read_text())
+    return {name: os.environ.get(name.upper()) or value for name, value in known.items()}
+
+
+def problems(given: dict[str, str]) -> list[str]:
+    """What is missing or has a wrong form, a line each."""
+    wrong = [name for name, form in _FORMS.items() if not re.fullmatch(form, given[name])]
+    wrong += [] if _is_key(given["public_key"]) else ["public_key"]
+    return [f"{name}: {given[name]!r}" if given[name] else f"{name} is not set" for name in wrong]
+
+
+def _is_key(text: str) -> bool:
+    """Whether it is a public key of minisign(1)."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return False
+    return len(content) == _BYTES and content.startswith(_ALGORITHM)
+
+
+def main(*sums: str) -> None:
+    """Check the publisher, and the signature over a file of checksums."""
+    given = publisher()
+    if found := problems(given):
+        listed = "".join(f"  {line}\n" for line in found)
+        sys.exit(f"publisher: complete {FILE.relative_to(ROOT)}, or set the variables:\n{listed}")
+    for each in map(Path, sums):
+        installer = each.with_name("install.sh")
+        if not installer.is_file() or f"'{given['public_key']}'" not in installer.read_text():
+            sys.exit(f"publisher: {installer} lacks the publisher's key: run `make packages` again")
+        command = ["minisign", "-V", "-q", "-P", given["public_key"], "-m", str(each)]
+        if subprocess.run(command, check=False, timeout=60).returncode:
+            sys.exit(f"publisher: {each} is signed with another key than that of the publisher")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
