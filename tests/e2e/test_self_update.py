@@ -140,7 +140,7 @@ def test_a_gateway_of_0_2_0_updates_itself_while_a_session_goes_on(server: Insta
 def test_a_gateway_of_0_1_0_is_updated_by_the_newer_file_while_a_session_goes_on(
     server: Installation, newer: Path
 ) -> None:
-    """That release has no `self update`: the file of a newer one installs itself. Its monitor has to be told."""
+    """That release has no `self update`, and its monitor does not notice a new program."""
     install_old(server, "0.1.0")
     before, monitor = serving(server), server.server.shell(MONITOR).stdout
     assert len(before.sessions) == 1
