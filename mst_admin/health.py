@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mst_admin.change import Body
-from mst_admin.kinds.server import ServerPlace, find_place
+from mst_admin.kinds.tunnel import ServerPlace, find_place
 from mst_admin.metrics import METRICS, TRENDS, HealthMetric, kind_of
 from mst_admin.results import ago
 from mst_admin.servers import at_once, look, missing_figures, release_of

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from mst_admin.change import Body, Wire
 from mst_admin.errors import CSV_ALONE
-from mst_admin.kinds.server import ServerPlace, places
+from mst_admin.kinds.tunnel import ServerPlace, places
 from mst_admin.metrics import METRICS
 from mst_admin.results import ago, table
 from mst_admin.session import open_tenant

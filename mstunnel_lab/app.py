@@ -19,7 +19,7 @@ from mstunnel_lab.admin_center import profiles as profile_pages
 from mstunnel_lab.admin_center import servers as server_pages
 from mstunnel_lab.admin_center import session, sites
 from mstunnel_lab.admin_center.render import choose_language, go_to, style
-from mstunnel_lab.entra import device_sign_in, oauth
+from mstunnel_lab.entra import oauth, sign_in
 from mstunnel_lab.errors import GraphError, OAuthError
 from mstunnel_lab.faults import Fault, Faults, Throttle
 from mstunnel_lab.graph import apps, conditional_access, credentials, directory, profiles, servers, tunnel
@@ -103,7 +103,7 @@ def _gone(_request: Request, _error: Exception) -> Response:
 
 
 PAGES = [
-    *device_sign_in.ROUTES,
+    *sign_in.ROUTES,
     *session.ROUTES,
     Route("/admin", _home),
     *server_pages.ROUTES,

@@ -8,7 +8,6 @@ import typer
 
 from mst_admin.change import Body, Wire
 from mst_admin.cli.objects import object_group, option_group
-from mst_admin.kinds import server as server_commands
 from mst_admin.kinds import tunnel
 from mst_admin.object_commands import ObjectOptions
 from mstunnel_setup.answers.finding import Finding, finding
@@ -228,19 +227,19 @@ Server = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")
 @command(server_app, "list")
 def list_servers(sign_in: SignInOptions, site: OneSite = None) -> Work:
     """List the servers of a site, or of all sites."""
-    return lambda operator: server_commands.list_servers(operator, sign_in.settings(), site)
+    return lambda operator: tunnel.list_servers(operator, sign_in.settings(), site)
 
 
 @command(server_app, "show")
 def show_server(sign_in: SignInOptions, site: Site, wanted: Server) -> Work:
     """Show one server."""
-    return lambda operator: server_commands.show(operator, sign_in.settings(), site, wanted)
+    return lambda operator: tunnel.show_server(operator, sign_in.settings(), site, wanted)
 
 
 @command(server_app, "create")
 def create_server() -> Work:
     """Explain how servers are registered."""
-    return lambda _operator: server_commands.create()
+    return lambda _operator: tunnel.create_server()
 
 
 @command(server_app, "update")
@@ -251,10 +250,10 @@ def update_server(
     name: Annotated[str, typer.Option("--name", help="New name.")],
 ) -> Work:
     """Rename a server in the tenant."""
-    return lambda operator: server_commands.update(operator, sign_in.settings(), site, wanted, name)
+    return lambda operator: tunnel.rename_server(operator, sign_in.settings(), site, wanted, name)
 
 
 @command(server_app, "delete")
 def delete_server(sign_in: SignInOptions, site: Site, wanted: Server, yes: Yes = False) -> Work:
     """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
-    return lambda operator: server_commands.delete(operator, sign_in.settings(), site, wanted, yes=yes)
+    return lambda operator: tunnel.delete_server(operator, sign_in.settings(), site, wanted, yes=yes)

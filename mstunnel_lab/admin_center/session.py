@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from mstunnel_lab.admin_center import render
 from mstunnel_lab.admin_center.render import EXPIRED_FORM, SESSION_COOKIE, field, go_to, message, own_path
-from mstunnel_lab.entra import authentication, permissions
-from mstunnel_lab.entra.authentication import CodeRequest, SignInRefusal, UserSignIn, WrongCredentials
+from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import Caller
+from mstunnel_lab.entra.sign_in import CodeRequest, SignInRefusal, UserSignIn, WrongCredentials, authenticate
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.directory import RequiredResourceAccessBody, new_assignment, new_principal
 from mstunnel_lab.records import ApplicationRecord, BrowserSession, UserRecord, digest
@@ -92,7 +92,7 @@ async def sign_in(request: Request) -> Response:
     form = await request.form()
     if not render.is_own_form(request, form):
         return form_page(403, WrongCredentials(field(form, "upn"), EXPIRED_FORM))
-    match authentication.authenticate(request, form):
+    match authenticate(request, form):
         case WrongCredentials() as wrong:
             return form_page(401, wrong)
         case CodeRequest() as needed:

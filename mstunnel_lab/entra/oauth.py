@@ -20,8 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mstunnel_lab.entra import device_sign_in
-from mstunnel_lab.entra.authentication import sign_in
+from mstunnel_lab.entra import sign_in
 from mstunnel_lab.entra.permissions import DEFAULT, granted_scopes, parse_scope
 from mstunnel_lab.entra.tokens import base64url, thumbprints
 from mstunnel_lab.errors import MFA_REQUIRED, UNAUTHORIZED, OAuthError, refused
@@ -170,7 +169,7 @@ def _public_client(lab: Lab, form: Form) -> ApplicationRecord:
 
 def _device_code(lab: Lab, form: Form, labs: Labs) -> JsonObject:
     client = _public_client(lab, form)
-    code = device_sign_in.redeem(lab, _parameter(form, "device_code"), client.app_id)
+    code = sign_in.redeem(lab, _parameter(form, "device_code"), client.app_id)
     owner = labs.named(code.tenant_id) or lab
     return _user_answer(owner, form, _public_client(owner, form), _user(owner, code.user_id), code.scope)
 
@@ -179,7 +178,7 @@ def _password(lab: Lab, form: Form, labs: Labs) -> JsonObject:
     client = _public_client(lab, form)
     if not client.password_grant:
         raise OAuthError("unauthorized_client", 700016, "The application may not use the password grant.")
-    user = sign_in(labs, lab, _parameter(form, "username"), _parameter(form, "password"))
+    user = sign_in.sign_in(labs, lab, _parameter(form, "username"), _parameter(form, "password"))
     if user is None:
         message = "Error validating credentials due to invalid username or password."
         raise OAuthError("invalid_grant", 50126, message)
@@ -378,7 +377,7 @@ async def device_code(request: Request) -> Response:
     scope = _parameter(form, "scope")
     parse_scope(scope, lab.urls)
     any_tenant = request.path_params["tenant"] in TENANT_ALIASES
-    answer = device_sign_in.start(lab, client.app_id, scope, any_tenant=any_tenant)
+    answer = sign_in.start(lab, client.app_id, scope, any_tenant=any_tenant)
     return JSONResponse(answer, headers=_NO_STORE)
 
 

@@ -168,7 +168,7 @@ class IdentityHost(Protocol):
         """Roots of the system and those an administrator added."""
         ...
 
-    def passphrase(self, reference: str | None) -> bytes | None:
+    def passphrase(self, reference: str | None, /) -> bytes | None:
         """The passphrase that `reference` names; None: the one typed in this run, if any."""
         ...
 

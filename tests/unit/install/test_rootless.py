@@ -32,6 +32,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.transaction.runner import Planned
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import FakePrompter, Scene
@@ -45,10 +46,15 @@ PLANNED = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def bare(tmp_path: Path) -> None:
+    """The directories that every host has."""
+    for name in ("etc", "run", "var"):
+        (tmp_path / name).mkdir()
+
+
 def planned(host: Path, console: FakePrompter, **settings: str) -> list[str]:
     """The objects that root would make for the terms alone; sign-in and site are the account's."""
-    for name in ("etc", "run", "var"):
-        (host / name).mkdir(exist_ok=True)
     operator = operator_of(host, console)
     steps, _ = rootless.planned_by_root(
         operator, {"mode": "rootless", **settings}, [eula.BY_ROOT], [sign_in.STEP, eula.STEP, site.STEP], ()
@@ -83,8 +89,6 @@ def test_a_key_that_the_account_cannot_read_is_refused_before_the_terms(
 def test_root_is_told_the_answers_and_the_proxies_that_were_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("etc", "run", "var"):
-        (tmp_path / name).mkdir()
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, SECRET)
     given = {"mode": "rootless", "environment": {"TRACE_SESSIONS": "1"}, "site": "Berlin"}
@@ -101,8 +105,6 @@ def test_root_is_told_the_certificates_and_not_the_file_they_are_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Processes, "run", lambda *_given, **_options: Completed(0, "", ""))
-    for name in ("etc", "run", "var"):
-        (tmp_path / name).mkdir()
     root = Pki({"leaf": {}}).certificate("root").public_bytes(Encoding.PEM).decode()
     (tmp_path / "roots.pem").write_text(f"Our root\n{root}")
     named = {"tenant.ca_file": "roots.pem", "devices.ca_file": "roots.pem", "images.archive": "images.tar"}
@@ -123,7 +125,7 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize("path", PATHS)
+@every("path", PATHS)
 def test_root_takes_no_path_from_the_account(path: str) -> None:
     with pytest.raises(AnswersError):
         rootless.answers_of_account(json.dumps({path: "/etc/shadow"}).encode())

@@ -231,10 +231,9 @@ def test_explains_what_the_disk_says(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "write", fail)
-    with pytest.raises(FileError) as caught:
+    with refused(FileError, code):
         files.write("/etc/name", b"new")
     monkeypatch.undo()
-    assert caught.value.code == code
     assert files.read("/etc/name") == b"old"
     assert files.names("/etc") == ["name"]
 

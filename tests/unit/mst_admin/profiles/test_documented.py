@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mst_admin.declarations import parse_declarations
+from mst_admin.apply import parse_declarations
 from mst_admin.objects.profile import ProfileFile
 from mst_admin.objects.profile_rules import judge_profile
 from mstunnel_setup.answers.document import parse_as

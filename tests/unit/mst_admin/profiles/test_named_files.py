@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mst_admin.declarations import load_declarations
+from mst_admin.apply import load_declarations
 from mst_admin.kinds.profile import PROFILE
 from mst_admin.named_files import write_named
 from mst_admin.object_commands import lint

@@ -1,7 +1,13 @@
-"""Device sign-in (RFC 8628): codes, the answer to a waiting device, and the pages where the user decides."""
+"""Sign-in in a browser: account, password and second factor; and device sign-in (RFC 8628).
 
+Codes, the answer to a waiting device, and the pages where the user decides.
+"""
+
+import hmac
+import re
 import secrets
 import time
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import FormData
@@ -9,12 +15,122 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mstunnel_lab.admin_center.render import EXPIRED_FORM, field, is_own_form, message, page
-from mstunnel_lab.entra import authentication
+from mstunnel_lab.admin_center.render import EXPIRED_FORM, FORM_COOKIE, field, is_own_form, message, page
 from mstunnel_lab.entra.permissions import granted_scopes, parse_scope
-from mstunnel_lab.errors import OAuthError, refused
-from mstunnel_lab.records import ApplicationRecord, DeviceCodeRecord, DeviceCodeStatus, digest
-from mstunnel_lab.state import Lab, labs_of
+from mstunnel_lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError, refused
+from mstunnel_lab.records import ApplicationRecord, DeviceCodeRecord, DeviceCodeStatus, UserRecord, digest
+from mstunnel_lab.state import Lab, Labs, Purpose, labs_of
+from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
+
+_PROOF_SECONDS: Final = 300
+_PROOF: Final = re.compile(r"(?P<until>[0-9]{1,12})\.(?P<signature>[0-9a-f]{64})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class UserSignIn:
+    """The user has shown everything that was asked for."""
+
+    lab: Lab
+    user: UserRecord
+
+
+@dataclass(frozen=True)
+class CodeRequest:
+    """The password is right, a verification code is still missing; `problem` is what was wrong with one."""
+
+    upn: str
+    proof: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class WrongCredentials:
+    """Account or password is wrong."""
+
+    upn: str
+    problem: str = "Your account or password is incorrect."
+
+
+@dataclass(frozen=True)
+class SignInRefusal:
+    """The password is right and the user is refused all the same."""
+
+    number: int
+
+    @property
+    def text(self) -> str:
+        """What the page says."""
+        return text("AADSTS{number}: {message}", number=self.number, message=text(REFUSALS[self.number][1]))
+
+
+Outcome = UserSignIn | CodeRequest | WrongCredentials | SignInRefusal
+
+
+def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
+    """Return the user with this name and password, or None; raises `OAuthError` 50053 after too many tries.
+
+    Names without an account are counted too, so that no answer tells them from the others.
+    """
+    user, tries = lab.user(upn), labs.limits.passwords
+    name = user.id if user else digest(upn.strip().lower())[:4]
+    if tries.exhausted(name):
+        raise refused(ACCOUNT_LOCKED)
+    expected = user.password if user else secrets.token_urlsafe()
+    if not hmac.compare_digest(expected.encode(), password.encode()):
+        tries.count(name)
+        return None
+    tries.forget(name)
+    return user
+
+
+def authenticate(request: Request, form: FormData) -> Outcome:
+    """Judge the fields upn, password, proof and verification_code of a form."""
+    labs, upn = labs_of(request), field(form, "upn")
+    owner = labs.of_user(upn)
+    if field(form, "proof"):
+        return _second_factor(request, form, owner)
+    lab = owner[0] if owner else labs.home
+    try:
+        user = sign_in(labs, lab, upn, field(form, "password"))
+    except OAuthError as locked:
+        return WrongCredentials(upn, SignInRefusal(locked.number).text)
+    if user is None:
+        return WrongCredentials(upn)
+    if user.mfa_code:
+        # Sign that this browser has shown the user's password, for five minutes.
+        cookie, until = request.cookies.get(FORM_COOKIE, ""), str(int(time.time()) + _PROOF_SECONDS)
+        signature = labs.signing.sign(Purpose.PASSWORD, cookie, user.id, until)
+        return CodeRequest(user.upn, f"{until}.{signature}")
+    return SignInRefusal(user.refused_with) if user.refused_with else UserSignIn(lab, user)
+
+
+def _second_factor(request: Request, form: FormData, owner: tuple[Lab, UserRecord] | None) -> Outcome:
+    upn, proof, tries = field(form, "upn"), field(form, "proof"), labs_of(request).limits.codes
+    # Without a second factor there is no code that could be right.
+    if owner is None or not owner[1].mfa_code or not _is_proven(request, owner[1], proof):
+        return WrongCredentials(upn, "Please sign in again.")
+    lab, user = owner
+    if tries.exhausted(user.id):
+        return WrongCredentials(upn, SignInRefusal(ACCOUNT_LOCKED).text)
+    code = field(form, "verification_code").strip()
+    if not hmac.compare_digest(code.encode(), user.mfa_code.encode()):
+        tries.count(user.id)
+        return CodeRequest(upn, proof, "That verification code is incorrect.")
+    tries.forget(user.id)
+    return SignInRefusal(user.refused_with) if user.refused_with else UserSignIn(lab, user)
+
+
+def _is_proven(request: Request, user: UserRecord, proof: str) -> bool:
+    """Whether this browser has shown the user's password."""
+    parts, cookie = _PROOF.fullmatch(proof), request.cookies.get(FORM_COOKIE, "")
+    if parts is None:
+        return False
+    given, until = parts["signature"], parts["until"]
+    if not time.time() < (whole_number(until, 12) or 0) <= time.time() + _PROOF_SECONDS:
+        return False
+    return labs_of(request).signing.verify(Purpose.PASSWORD, given, cookie, user.id, until)
+
 
 _USER_CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _POLL_TOLERANCE: Final = 0.5
@@ -127,7 +243,7 @@ def _account_page(
     lab: Lab,
     waiting: DeviceCodeRecord,
     status: int = 200,
-    asked: authentication.WrongCredentials | authentication.CodeRequest | None = None,
+    asked: WrongCredentials | CodeRequest | None = None,
 ) -> Response:
     client = lab.store.with_app_id(ApplicationRecord, waiting.client_id)
     try:
@@ -165,22 +281,20 @@ async def account(request: Request) -> Response:
     if field(form, "decision") == "cancel":
         _update(lab, waiting, status=DeviceCodeStatus.DECLINED)
         return message(request, "Cancelled", "The device was not signed in. You may close this page.")
-    match authentication.authenticate(request, form):
-        case authentication.WrongCredentials() | authentication.CodeRequest() as asked:
+    match authenticate(request, form):
+        case WrongCredentials() | CodeRequest() as asked:
             if asked.problem:
                 wrong = waiting.wrong_passwords + 1
                 status = DeviceCodeStatus.DECLINED if wrong >= _MAX_WRONG_PASSWORDS else waiting.status
                 _update(lab, waiting, wrong_passwords=wrong, status=status)
             return _account_page(request, lab, waiting, 401 if asked.problem else 200, asked)
-        case authentication.SignInRefusal() as refusal:
+        case SignInRefusal() as refusal:
             _update(lab, waiting, status=DeviceCodeStatus.REFUSED, refused_with=refusal.number)
             return message(request, "You cannot sign in", refusal.text, 403)
-        case authentication.UserSignIn(owner, _) if (
-            owner.tenant.id != lab.tenant.id and not waiting.any_tenant
-        ):
+        case UserSignIn(owner, _) if owner.tenant.id != lab.tenant.id and not waiting.any_tenant:
             _update(lab, waiting, status=DeviceCodeStatus.DECLINED)
             return message(request, "You cannot sign in", _NOT_IN_TENANT, 403)
-        case authentication.UserSignIn(owner, user):
+        case UserSignIn(owner, user):
             approved = DeviceCodeStatus.APPROVED
             _update(lab, waiting, status=approved, user_id=user.id, tenant_id=owner.tenant.id)
             return message(
