@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +26,7 @@ from tests.cases import every
 from tests.unit.cli.conftest import PROGRAMS, Ran
 
 
-def _run(arguments: list[str]) -> tuple[int, list[Any]]:
+def _run(arguments: Sequence[str]) -> tuple[int, list[Any]]:
     """Exit code, and what the commands were given."""
     seen: list[Any] = []
     app = new_app("A program.")
