@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 # Benchmarks write build/bench/NAME.json.
-.PHONY: demo test check lint e2e e2e-short crash crash-strace machines bench docs screenshots recording dist collection packages sources sign feed images setup clean
+.PHONY: demo test test-quick check lint e2e e2e-short crash crash-strace machines bench docs screenshots recording dist collection packages sources sign feed images setup clean
 
 # Everything; setup-base, setup-demo, setup-docs and setup-lint install only what such a target needs.
 setup:
@@ -19,6 +19,10 @@ demo: setup-demo
 test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
 	@$(BIN)/pytest -m "core or not (e2e or long or machine)" -n 3 --dist loadscope --no-loadscope-reorder
+
+# The tests of the packages that a change is in, in a minute: `make test-quick FILES="…"`, or what differs from HEAD.
+test-quick: setup
+	@$(BIN)/python -m scripts.check --quick $(FILES)
 
 # What a change touches, in a few minutes: `make check FILES="…"`, or without FILES what differs from HEAD.
 check: setup

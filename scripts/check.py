@@ -1,7 +1,8 @@
 """`make check`: format, lint, types and tests of what has changed.
 
-`python -m scripts.check [FILE…]` checks these files; without any, those that differ from HEAD or are new.
-It stops at the first tool that finds something, with exit code 1. The whole of it is `make lint test`.
+`python -m scripts.check [--quick] [FILE…]` checks these files; without any, those that differ from HEAD or
+are new. It stops at the first tool that finds something, with exit code 1. The whole of it is `make lint
+test`. With `--quick` (`make test-quick`) it runs no tools, and of a module the tests of its package alone.
 """
 
 import ast
@@ -24,13 +25,14 @@ Sources = Mapping[str, str]
 
 def main(arguments: list[str]) -> int:
     """Check the files named, or what has changed. The exit code."""
-    files = [_relative(name) for name in arguments] or changed()
+    quick = arguments[:1] == ["--quick"]
+    files = [_relative(name) for name in arguments[quick:]] or changed()
     if not files:
         print("check: nothing differs from HEAD; name files with FILES=…")
         return 0
-    tests = tests_for(files, sources())
+    tests = tests_for(files, sources(), most=0 if quick else MOST)
     begun = time.monotonic()
-    for command in commands(files, tests):
+    for command in commands([] if quick else files, tests):
         if not _succeeds(command):
             tool = " ".join(command[: 2 if command[0] == "ruff" else 1])
             print(f"check: `{tool}` failed after {time.monotonic() - begun:.0f} s")
@@ -73,12 +75,16 @@ def commands(files: Collection[str], tests: Collection[str]) -> Iterator[list[st
         yield ["pytest", "-q", "-m", quick, "-n", "2", "--maxfail=10", *tests]
 
 
-def tests_for(files: Collection[str], tests: Sources) -> list[str]:
+def tests_for(
+    files: Collection[str],
+    tests: Sources,
+    most: int = MOST,  # noqa: PT028 (it is no test)
+) -> list[str]:
     """The test files that these files touch, sorted.
 
     A module: the unit tests of its package, and each unit test that imports it, if only through a helper;
-    when these are more than MOST, they are left to `make test`. A test or helper: itself and what imports it.
-    Any other file: the tests of the repository, and each unit test that names the file.
+    when these are more than `most`, they are left to `make test`. A test or helper: itself and what imports
+    it. Any other file: the tests of the repository, and each unit test that names the file.
     """
     found: set[str] = set()
     imports = {test: imported(text) for test, text in tests.items()}
@@ -87,7 +93,7 @@ def tests_for(files: Collection[str], tests: Sources) -> list[str]:
         if path.suffix == ".py" and path.parts[0] in (*PACKAGES, "tests"):
             importers = {test for test in _importers(_module(path), imports) if _is_unit_test(test)}
             found |= _of_package(path, tests) | ({name} & set(tests))
-            found |= importers if len(importers) <= MOST else set()
+            found |= importers if len(importers) <= (MOST if path.parts[0] == "tests" else most) else set()
         else:
             found |= {test for test in tests if PurePosixPath(test).parent == PurePosixPath("tests/unit")}
             found |= {test for test, text in tests.items() if path.name in text}

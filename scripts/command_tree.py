@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from itertools import dropwhile
 from pathlib import Path
 from typing import Any, get_args
@@ -54,6 +55,7 @@ class Command:
             yield from command.walk()
 
 
+@cache
 def program(name: str) -> Command:
     """The tree of one program."""
     return _command(name, typer.main.get_command(importlib.import_module(MODULES[name]).app))

@@ -122,9 +122,11 @@ def written_errors() -> dict[str, Declared[Any]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            source = path.read_text()
-            not_fatal = _lines_of_warnings(source)
-            for line, name, code, message, hint in calls(source):
+            tree = ast.parse(path.read_text())
+            called = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+            # The lines of the findings that are not fatal.
+            not_fatal = {node.lineno for node in called if any(item.arg == "fatal" for item in node.keywords)}
+            for line, name, code, message, hint in _texts_of(called, _constants(tree)):
                 kind = _finding(fatal=line not in not_fatal) if name == _FINDING else kinds.get(name)
                 if kind is not None and _CODE.fullmatch(code):
                     about = name in _FINDINGS and module.startswith(_CERTIFICATES)
@@ -140,10 +142,7 @@ def written_findings() -> dict[str, list[Declared[Verdict]]]:
 
 
 def _verdicts(identifier: str, judge: Callable[..., Verdict]) -> Iterator[Declared[Verdict]]:
-    path = inspect.getsourcefile(judge)
-    tree = ast.parse(Path(path or "").read_text())
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    constants = _constants(tree)
+    functions, constants = _functions(inspect.getsourcefile(judge) or "")
     code = judge.__code__
     waiting = [
         item for item in functions if item.name == code.co_name and _begins(item) == code.co_firstlineno
@@ -154,13 +153,20 @@ def _verdicts(identifier: str, judge: Callable[..., Verdict]) -> Iterator[Declar
         seen.add(function.name)
         nodes = [item for part in function.body for item in ast.walk(part) if isinstance(item, ast.Call)]
         for node in sorted(nodes, key=lambda item: (item.lineno, item.col_offset)):
-            name = ast.unparse(node.func)
+            name = getattr(node.func, "id", "")
             if name in _VERDICTS:
                 hint = next(keyword.value for keyword in node.keywords if keyword.arg == "hint")
                 seen_text, hint_text = (_text(part, constants) for part in (node.args[0], hint))
                 yield declare(_verdict, identifier, seen_text, hint_text, DOCUMENTATION)
             elif name not in seen:
                 waiting += [item for item in functions if item.name == name]
+
+
+@cache
+def _functions(file: str) -> tuple[list[ast.FunctionDef], dict[str, object]]:
+    """The functions of a module, and the texts that it names at its top."""
+    tree = ast.parse(Path(file).read_text())
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)], _constants(tree)
 
 
 def _verdict(_code: str, seen: str, hint: str) -> Verdict:
@@ -184,12 +190,6 @@ def _finding(*, fatal: bool) -> Any:
     return finding
 
 
-def _lines_of_warnings(source: str) -> set[int]:
-    """The lines of the findings that are not fatal."""
-    called = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
-    return {node.lineno for node in called if any(item.arg == "fatal" for item in node.keywords)}
-
-
 def _kinds(kind: type[SetupError]) -> Iterator[type[SetupError]]:
     yield kind
     for below in kind.__subclasses__():
@@ -202,11 +202,15 @@ def calls(source: str) -> Iterator[tuple[int, str, str, str, str]]:
     A problem of a certificate, which it calls `what`, has another code where it is about one above the leaf.
     """
     tree = ast.parse(source)
-    constants = _constants(tree)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        name = ast.unparse(node.func).rpartition(".")[2]
+    called = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    yield from _texts_of(called, _constants(tree))
+
+
+def _texts_of(
+    called: Iterable[ast.Call], constants: Mapping[str, object]
+) -> Iterator[tuple[int, str, str, str, str]]:
+    for node in called:
+        name = _called(node)
         args = node.args[1:] if name == _FINDING else node.args
         if len(args) < _TEXTS:
             continue
@@ -227,6 +231,11 @@ def calls(source: str) -> Iterator[tuple[int, str, str, str, str]]:
             of_chain = name in _FINDINGS and "what" in given and not code.startswith("chain-")
             if of_chain:
                 yield node.lineno, name, f"chain-{code}", message, hint_text
+
+
+def _called(node: ast.Call) -> str:
+    """The last name of what is called; empty where that is no name."""
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
 
 
 def _constants(tree: ast.Module) -> dict[str, object]:

@@ -1,10 +1,18 @@
 """What holds for every test."""
 
+import gc
 import signal
+from functools import cache
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
+import typer.main
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+# The commands of a program are made from its declarations once and not at each of a thousand calls.
+typer.main.get_command = cache(typer.main.get_command)
 
 # A machine that is busy with other tests is no failure.
 settings.register_profile("project", deadline=None)
@@ -15,6 +23,34 @@ settings.load_profile("project")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
+
+SHARED: Final = ("tests/crash/", "tests/e2e/", "tests/unit/mstunnel_lab/")
+"""Folders whose tests share a server or a lab for the whole session."""
+
+
+class ByFolder(LoadScopeScheduling):
+    """The tests of a file run in one process, and so do those of a folder of SHARED."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in SHARED if file.startswith(folder)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder | None:
+    """Schedule `--dist loadscope` by file and folder."""
+    return ByFolder(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+def pytest_collection() -> None:
+    """What is imported stays: looking for garbage among it takes a tenth of the time."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on, only what the tests make is looked at."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

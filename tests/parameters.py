@@ -7,5 +7,6 @@ import pytest
 
 
 def sample(values: Iterable[Any], kept: Collection[Any]) -> list[Any]:
-    """All of `values`, in their order; those that are not `kept` are marked `long`."""
-    return [value if value in kept else pytest.param(value, marks=pytest.mark.long) for value in values]
+    """All of `values`, in their order; those that are not `kept` are marked `long`. A tuple is one row."""
+    rows = [(value, value if isinstance(value, tuple) else (value,)) for value in values]
+    return [value if value in kept else pytest.param(*row, marks=pytest.mark.long) for value, row in rows]

@@ -305,7 +305,7 @@ def _bring_back(run: Run, error: SetupError) -> None:
         ) from error
     raise StepError(
         "adoption-rolled-back",
-        "the switch failed, and Microsoft's gateway serves again: {reason}",
+        "the switch failed, and Microsoft's gateway is running again: {reason}",
         hint="{advice} Then start again with `mstunnel-setup adopt plan`.",
         reason=error.message,
         advice=error.hint,

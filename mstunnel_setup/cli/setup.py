@@ -253,7 +253,7 @@ def switch(
         option("--plan", metavar="DIGEST", help="Digest of the plan (its last line); required to begin."),
     ] = "",
 ) -> Work:
-    """Install this gateway in place of Microsoft's; a failure brings that back."""
+    """Install this gateway in place of Microsoft's; if that fails, Microsoft's is restored."""
     from mstunnel_setup.adopt import switch
 
     return lambda operator: switch.switch(operator, options.request(), plan)
@@ -271,7 +271,7 @@ def adopt_rollback(
         ),
     ] = False,
 ) -> Work:
-    """Remove this gateway and bring Microsoft's back as it was."""
+    """Remove this gateway, and restore Microsoft's as it was."""
     from mstunnel_setup.adopt import switch
 
     return lambda operator: switch.rollback(operator, options.settings(), offline=offline)
@@ -280,7 +280,7 @@ def adopt_rollback(
 simple_command(
     adopt_app,
     "commit",
-    "End the adoption: Microsoft's gateway stays stopped, and no rollback brings it back.",
+    "End the adoption: Microsoft's gateway stays stopped, and a rollback is no longer possible.",
     "adopt.switch:commit",
 )
 

@@ -183,24 +183,15 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         now = ports.clock.now().isoformat(timespec="seconds")
         secrets = known_secrets(ports)
         collected = collect(operator, ports)
-    scrubber, redactions = Scrubber(secrets), dict[str, dict[str, int]]()
-    files: dict[str, bytes] = {}
-    for name, content in collected.items():
-        scrubber.counts.clear()
-        files[name] = scrubber.clean(content).encode()
-        redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
-    files = {
-        "redactions.json": json_bytes({name: {**counts} for name, counts in redactions.items()}),
-        **files,
-    }
+    files, redactions = _redacted(collected, Scrubber(secrets))
+    counted = json_bytes({name: {**counts} for name, counts in redactions.items()})
+    files = {"redactions.json": counted, **files}
     about = _listed(file, files, redactions)
     manifest = {"schema": SCHEMA, "version": __version__, "created": now, **about.data}
     files = {"manifest.json": json_bytes(manifest), **files}
     found = _listed(file, files, redactions)
-    rows = [(str(row.bytes), str(row.redactions), row.name) for row in found.contents]
-    preview = [
-        f"{size:>9} {redacted:>9} {name}" for size, redacted, name in [("Bytes", "Redacted", "File"), *rows]
-    ]
+    preview = [f"{'Bytes':>9} {'Redacted':>9} File"]
+    preview += [f"{row.bytes:>9} {row.redactions:>9} {row.name}" for row in found.contents]
     if file is None:
         lines = [*preview, text("Write it with `mst-cli diagnose FILE.tar.gz`.")]
         return Result("ok", found.data, text=lines)
@@ -225,6 +216,19 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         hint="Review it before you send it.",
     )
     return Result("changed", found.data, (review,), text=[text("Written: {file}.", file=file)])
+
+
+def _redacted(
+    collected: Mapping[str, str], scrubber: Scrubber
+) -> tuple[dict[str, bytes], dict[str, dict[str, int]]]:
+    """The parts without their secrets, and how many of which kind were taken out of each."""
+    files: dict[str, bytes] = {}
+    redactions: dict[str, dict[str, int]] = {}
+    for name, content in collected.items():
+        scrubber.counts.clear()
+        files[name] = scrubber.clean(content).encode()
+        redactions[name] = {kind: count for kind, count in sorted(scrubber.counts.items()) if count}
+    return files, redactions
 
 
 def _listed(

@@ -111,7 +111,7 @@ class Network:
 
     def run(self, machine: str, *command: str, stdin: str = "") -> str:
         argv = self._argv(machine, *command)
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -197,7 +197,7 @@ def test_every_form_refuses_a_post_from_another_site(lab: LabClient, browser: Pa
             f"{browser.base}{address}?client_id={client}",
             {"decision": "accept", "form_token": "0" * 64},
             allow_redirects=False,
-            timeout=20,
+            timeout=120,
         )
         assert (path, answer.status_code) == (path, 403)
     assert browser.open("/admin/servers").status == 200

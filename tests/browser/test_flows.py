@@ -17,6 +17,7 @@ from tests.browser.chromium import Browser
 from tests.browser.served_site import ADMINISTRATOR, SERVER, Site, password_of
 from tests.parameters import sample
 
+pytestmark = pytest.mark.e2e
 NARROW = (800, 760)
 GROUP = "11111111-2222-4333-8444-555555555555"
 ANDROID = (

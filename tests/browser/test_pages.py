@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.browser.chromium import PHONE, WIDE, Browser
 from tests.browser.served_site import ADMINISTRATOR, SERVER, Site, password_of
 
+pytestmark = pytest.mark.e2e
 PAGES = {
     "/admin/servers": "Servers",
     "/admin/servers/new": "Create a server",

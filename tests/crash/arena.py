@@ -90,7 +90,7 @@ class Arena:
         assert self._programs.stdin is not None
         assert self._programs.stdout is not None
         self._programs.stdin.close()
-        self._programs.wait(10)
+        self._programs.wait(120)
         self._programs.stdout.close()
         self.tenant.close()
         self.daemon.close()

@@ -35,7 +35,7 @@ class Tenant:
         self._process = subprocess.Popen(
             [*command, "--dir", place, "--port", "0", "--seed", seed], env=environment()
         )
-        for _ in range(400):
+        for _ in range(6000):
             if (place / "lab.json").exists():
                 break
             assert self._process.poll() is None, "the lab did not start"
@@ -48,7 +48,7 @@ class Tenant:
     def close(self) -> None:
         """End the lab."""
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(120)
         self._database.close()
 
     def reset(self) -> None:

@@ -1,8 +1,6 @@
 """A backup that is made after an upgrade brings the release that runs to a host that has nothing of it."""
 
 import gzip
-import os
-import pwd
 import re
 import shutil
 import subprocess
@@ -25,6 +23,7 @@ from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import DEAD, SERVER
 from tests.crash.kill import KILLED
 from tests.crash.test_upgrade import AGENT, GOOD
+from tests.places import HOME
 
 FEED = feed.Feed("https://releases.example.com/feed", "trusted root\n")
 LIMITS = '{"disk_space": {"healthy": 9, "unhealthy": 4}}\n'
@@ -51,7 +50,7 @@ def follow(arena: Arena) -> None:
 @pytest.fixture
 def private() -> Iterator[Path]:
     """A directory whose parents no other user can change: elsewhere no backup is written."""
-    with tempfile.TemporaryDirectory(dir=pwd.getpwuid(os.geteuid()).pw_dir) as directory:
+    with tempfile.TemporaryDirectory(dir=HOME) as directory:
         yield Path(directory)
 
 
@@ -143,6 +142,7 @@ def state(arena: Arena) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_restoration_killed_anywhere_is_brought_to_its_end_or_leaves_nothing(
     arena: Arena, backup: Path, everything: bool

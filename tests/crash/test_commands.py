@@ -90,7 +90,7 @@ COMMANDS = {
 }
 
 # The others take the same ways: another time, another file.
-OF_EVERY_CHANGE = ("import", "delayed import", "site", "identity", "configuration")
+OF_EVERY_CHANGE = ("import", "site")
 
 
 @dataclass
@@ -196,6 +196,7 @@ def unknown(*goldens: dict[str, Any]) -> set[str]:
     return set(CODEC._kinds) - {str(version["kind"]) for entry in entries for version in entry[2]}
 
 
+@pytest.mark.long
 def test_every_kind_of_action_is_killed(variant: Callable[[str], Scene]) -> None:
     """A new kind of action must be added to a host or a command of the kill loops.
 

@@ -61,6 +61,7 @@ def chosen(points: Sequence[str], everything: bool) -> Sequence[int]:
     return range(1, len(points) + 1) if everything else range(max(1, at - _AROUND), at + _AROUND)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_kill_anywhere_around_a_compaction_is_survived(
     variant: Callable[[str], Scene], everything: bool
@@ -94,6 +95,7 @@ def renew(arena: Arena, authority: Authority) -> None:
     done(arena.renew())
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_ten_years_of_upgrades_and_renewals_stay_small_and_quick(
     fresh: Scene, arena: Arena, everything: bool

@@ -1,6 +1,10 @@
 """The crash tests find what is broken: each deliberately broken action makes them complain."""
 
+import pytest
+
 from tests.crash.kill import Scene
+
+pytestmark = pytest.mark.long
 
 
 def point(scene: Scene, *wanted: str) -> int:

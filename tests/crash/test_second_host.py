@@ -9,12 +9,13 @@ import pytest
 
 from mstunnel_setup.base import paths
 from tests.crash.arena import Arena
+from tests.places import HOME
 
 
 @pytest.fixture
 def private() -> Iterator[Path]:
     """A directory that no other user can change anything above: elsewhere no answers are written."""
-    place = Path(tempfile.mkdtemp(prefix="answers-", dir=Path.home()))
+    place = Path(tempfile.mkdtemp(prefix="answers-", dir=HOME))
     yield place
     shutil.rmtree(place)
 

@@ -46,7 +46,7 @@ def begin(arena: Arena) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 def at_work(arena: Arena) -> None:
     """Return once the run waits for the engine."""
-    for _ in range(600):
+    for _ in range(4000):
         if arena.daemon.holding:
             return
         time.sleep(0.05)
@@ -71,7 +71,7 @@ def test_a_signal_stops_it_and_the_next_run_goes_on(
     for _ in range(times):
         process.send_signal(number)
         time.sleep(0.02)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=120)
     assert process.returncode == INTERRUPTED, errors
     assert b"Traceback" not in errors
     assert json.loads(output)["errors"][0]["code"] == "interrupted"
@@ -84,7 +84,7 @@ def test_a_run_under_nohup_goes_on_when_the_connection_is_lost(
     process = begin(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     at_work(arena)
     process.send_signal(signal.SIGHUP)
-    _output, errors = process.communicate(timeout=30)
+    _output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert differences(fresh.golden, arena.state()) == []
 
@@ -96,7 +96,7 @@ def test_a_reader_of_both_streams_that_goes_away_stops_nothing(
     at_work(arena)
     process.stdout.close()
     process.stderr.close()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     assert differences(fresh.golden, arena.state()) == []
 
 
@@ -105,7 +105,7 @@ def test_standard_streams_closed_from_the_beginning_stop_nothing(
     fresh: Scene, arena: Arena, begin: Callable[..., Any], closed: tuple[int, ...]
 ) -> None:
     process = begin(hold=0.0, preexec_fn=lambda: deque(map(os.close, closed)))
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == 0
     assert differences(fresh.golden, arena.state()) == []
 
@@ -118,7 +118,7 @@ def test_a_terminal_that_goes_away_leaves_a_run_that_can_go_on(
     os.close(theirs)
     at_work(arena)
     os.close(ours)  # everything written from here on fails with EIO
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     assert differences(fresh.golden, arena.state()) == []
 
 
@@ -129,7 +129,7 @@ def test_a_second_run_names_the_first_and_ends_with_9(
     at_work(arena)
     second = arena.install()
     holder = json.loads((arena.root / paths.LOCK.lstrip("/")).read_text())
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert (second.code, second.error) == (LOCKED, "locked")
     message = second.envelope["errors"][0]["message"]
     assert f"process {process.pid}, since {holder['since']}: mstunnel-setup" in message
@@ -140,5 +140,5 @@ def test_a_killed_run_leaves_no_lock(fresh: Scene, arena: Arena, begin: Callable
     process = begin()
     at_work(arena)
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     check_it_resumes(fresh)

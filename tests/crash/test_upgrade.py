@@ -121,6 +121,7 @@ def test_a_kill_anywhere_in_an_upgrade_ends_on_a_release_that_serves(
     assert failed == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_monitor_that_is_killed_goes_on_where_it_was(upgrading: Upgrading, everything: bool) -> None:
     halfway = len(rehearsed(upgrading, upgrading.apply)) // 2
@@ -138,6 +139,7 @@ def test_a_monitor_that_is_killed_goes_on_where_it_was(upgrading: Upgrading, eve
     assert failed == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_monitor_that_is_killed_while_it_does_what_the_agent_asks(
     upgrading: Upgrading, everything: bool

@@ -75,7 +75,6 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
     assert host.server.run(["podman", "ps", "--all", "--quiet"]).stdout == ""
 
 
-@pytest.mark.core
 def test_a_second_run_changes_nothing(host: Installation) -> None:
     host.setup()
     host.await_verdict()

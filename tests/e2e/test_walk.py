@@ -96,7 +96,6 @@ def host(request: pytest.FixtureRequest) -> Iterator[Installation]:
         yield installation
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("host", [ONE_FILE], ids=[ONE_FILE.name], indirect=True)
 def test_two_files_and_four_answers_make_a_gateway(host: Installation, recording: Path | None) -> None:
     before = processor_seconds(host)

@@ -15,6 +15,7 @@ import requests
 
 from scripts.locked_environment import locked_environment
 
+pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
 LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
 SEED = str(ROOT / "tests/unit/mstunnel_lab/seed.yaml")

@@ -97,12 +97,11 @@ class Demo:
             page = installation.fetch_internal_page().stdout
         _require(page == INTRANET_PAGE, f"the page is not the internal one: {page!r}")
         self.report["bytes"] = len(page)
-        users = installation.server.run(["mst-cli", "server", "show", "users", "--output", "json"])
-        oid = installation.token_user()
-        _require(oid in users.stdout, f"{DEVICE_USER} ({oid}) is not among the users: {users.stdout}")
-        self.report["user"] = oid
         with self._timed("look"):
-            _draw(installation, page)
+            shown = _draw(installation, page)
+        oid = installation.token_user()
+        _require(oid in shown, f"{DEVICE_USER} ({oid}) is not among the users: {shown}")
+        self.report["user"] = oid
 
     def _compare(
         self, before: dict[str, Any], tenant: dict[str, list[str]], installation: Installation
@@ -154,8 +153,8 @@ def main() -> int:
     return 1 if "error" in demo.report else 0
 
 
-def _draw(installation: Installation, page: str) -> None:
-    """Write the picture of a terminal on the server, and one on the client, as they are now."""
+def _draw(installation: Installation, page: str) -> str:
+    """Write the picture of a terminal on the server, and one on the client, as they are now; their text."""
     lines = []
     for command in _SHOWN:
         shown = installation.server.run(command, env={"COLUMNS": str(_COLUMNS)}).stdout
@@ -164,6 +163,7 @@ def _draw(installation: Installation, page: str) -> None:
     screen = "\r\n".join(lines)
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_text(Recording(_COLUMNS, len(lines), [(0.0, screen)]).svg())
+    return screen
 
 
 def _require(condition: object, message: str) -> None:

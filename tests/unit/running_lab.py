@@ -40,7 +40,7 @@ class LabProcess:
     def stop(self, number: int) -> int:
         """Send a signal; returns the exit code."""
         self.popen.send_signal(number)
-        self.printed, self.errors = self.popen.communicate(timeout=20)
+        self.printed, self.errors = self.popen.communicate(timeout=120)
         return self.popen.returncode
 
 
@@ -48,7 +48,7 @@ def start_lab(directory: Path, *arguments: str) -> LabProcess:
     """A lab that is ready."""
     command = [LAB, "serve", "--dir", str(directory), *arguments]
     popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process, end = LabProcess(popen, directory), time.monotonic() + 120
+    process, end = LabProcess(popen, directory), time.monotonic() + 240
     while not process.is_ready:
         if popen.poll() is not None or time.monotonic() > end:
             popen.kill()

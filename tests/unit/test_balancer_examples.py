@@ -21,7 +21,7 @@ _APART = ("unshare", "--map-root-user", "--net")
 )
 def test_its_program_accepts_it(name: str, command: tuple[str, ...]) -> None:
     done = subprocess.run(
-        [*command, str(EXAMPLES / name)], capture_output=True, text=True, check=False, timeout=30
+        [*command, str(EXAMPLES / name)], capture_output=True, text=True, check=False, timeout=120
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

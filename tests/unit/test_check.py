@@ -53,6 +53,15 @@ def test_a_module_that_most_tests_import_runs_those_of_its_package() -> None:
     assert found == ["tests/unit/io/test_clock.py", "tests/unit/io/test_files.py"]
 
 
+def test_of_a_module_only_the_tests_of_its_package_are_quick() -> None:
+    assert check.tests_for(["mstunnel_setup/install/step_list.py"], TESTS, most=0) == [
+        "tests/unit/install/test_launch.py",
+        "tests/unit/install/test_order.py",
+    ]
+    helper = ["tests/unit/install/scenes.py"]
+    assert check.tests_for(helper, TESTS, most=0) == check.tests_for(helper, TESTS)
+
+
 def test_slow_tests_are_run_only_when_they_themselves_change() -> None:
     assert "tests/crash/test_kill.py" not in check.tests_for(["mstunnel_setup/io/files.py"], TESTS)
     assert check.tests_for(["tests/crash/test_kill.py"], TESTS) == ["tests/crash/test_kill.py"]

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from scripts.coverage import Behaviour, page, problems, sections
+from tests.cases import every
 
 SECTIONS = sections()
 BEHAVIOURS = [behaviour for section in SECTIONS for behaviour in section.behaviour]
@@ -19,13 +20,13 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda behaviour: behaviour.id)
+@every("behaviour", BEHAVIOURS)
 def test_what_a_row_names_exists(behaviour: Behaviour) -> None:
     assert list(problems(behaviour)) == []
 
 
-@pytest.mark.parametrize(
-    ("wrong", "reported"),
+@every(
+    "wrong, reported",
     [
         ({}, []),
         ({"code": "mstunnel_setup/gateway/gone.py"}, ["no file mstunnel_setup/gateway/gone.py"]),
@@ -46,7 +47,6 @@ def test_what_a_row_names_exists(behaviour: Behaviour) -> None:
         ({"command": "make bench"}, []),
         ({"command": "make coffee"}, ["make coffee: no such target"]),
     ],
-    ids=str,
 )
 def test_what_does_not_exist_is_reported(wrong: dict[str, str], reported: list[str]) -> None:
     found = list(problems(Behaviour.model_validate(RIGHT | wrong)))

@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.cli.framework.help import SPELLINGS
 from scripts.command_tree import PROGRAMS, called, flat
+from tests.cases import every
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -123,7 +124,7 @@ def choices(command: Any) -> list[str]:
     return [choice for kind in kinds for choice in flat(kind) if isinstance(choice, str)]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@every("path", PAGES)
 def test_what_a_page_says_to_type_exists(path: Path) -> None:
     found = {
         f"{program} {' '.join(words)}": wrong(program, words) for program, words in calls(path.read_text())
@@ -131,7 +132,7 @@ def test_what_a_page_says_to_type_exists(path: Path) -> None:
     assert {call: word for call, word in found.items() if word} == {}
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@every("path", PAGES)
 def test_links_lead_somewhere(path: Path) -> None:
     links = [(path.parent / target if target else path, anchor) for target, anchor in relative(path)]
     assert [str(target) for target, _ in links if not target.exists()] == []
@@ -153,7 +154,7 @@ def anchors(page: Path) -> set[str]:
     return made | {f"#{name}" for name in re.findall(r'<a id="([^"]+)">', text)}
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@every("path", PAGES)
 def test_the_programs_take_every_command_of_a_code_block(path: Path) -> None:
     lines = [line for found in blocks(path.read_text()) if not is_synopsis(found) for line in found]
     refused = {line: refusal(line) for line in lines}

@@ -1,15 +1,14 @@
 """The reference pages that follow from the code are up to date."""
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from scripts import command_tree, docs, error_codes
 
-PAGES = docs.pages()
-COMMANDS = {path: text for path, text in PAGES.items() if path.parent.name == "commands"}
-ERRORS = {path: text for path, text in PAGES.items() if path.parent.name == "errors"}
 ROOT = Path(__file__).parents[2]
 # What a newcomer reads, and what explains a directory of the tests.
 OF_THE_ROOT = [
@@ -22,9 +21,19 @@ DIRECTORIES = sorted(
 WRITTEN = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *OF_THE_ROOT]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_a_committed_page_is_what_make_docs_writes(path: Path) -> None:
-    assert path.read_text() == PAGES[path]
+@cache
+def pages() -> Mapping[Path, str]:
+    """What `make docs` writes, by its place."""
+    return docs.pages()
+
+
+def below(directory: str) -> list[str]:
+    """The pages in a directory."""
+    return [text for path, text in pages().items() if path.parent.name == directory]
+
+
+def test_a_committed_page_is_what_make_docs_writes() -> None:
+    assert [str(path) for path, text in pages().items() if path.read_text() != text] == []
 
 
 def test_every_test_that_a_page_names_is_there() -> None:
@@ -77,7 +86,7 @@ def _defines(file: Path, test: str) -> bool:
 
 
 def test_no_help_is_wider_than_a_terminal() -> None:
-    text = "".join(COMMANDS.values())
+    text = "".join(below("commands"))
     printed = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
     wide = [line for text in printed for line in text.splitlines() if len(line) > 80]
     assert len(printed) > 100
@@ -86,7 +95,7 @@ def test_no_help_is_wider_than_a_terminal() -> None:
 
 @pytest.mark.parametrize("program", command_tree.PROGRAMS)
 def test_every_option_is_described_with_its_command_or_in_a_set_that_the_command_takes(program: str) -> None:
-    text = "\n".join(COMMANDS.values())
+    text = "\n".join(below("commands"))
     sections = dict(re.findall(r"(?ms)^##? `?([^`\n]+?)`?\n(.*?)(?=^##? |\Z)", text))
     for command in command_tree.program(program).walk():
         text = sections[command.path]
@@ -97,7 +106,7 @@ def test_every_option_is_described_with_its_command_or_in_a_set_that_the_command
 
 
 def test_errors_of_all_kinds_are_listed() -> None:
-    pages = {area: PAGES[docs.PAGES / f"errors/{area}.md"] for area in error_codes.AREAS}
+    found = {area: pages()[docs.PAGES / f"errors/{area}.md"] for area in error_codes.AREAS}
     for area, code in (
         ("usage", "eula-declined"),  # raised where it happens
         ("run", "environment-line-invalid"),  # of a class of its own
@@ -108,14 +117,14 @@ def test_errors_of_all_kinds_are_listed() -> None:
         ("run", "value-unquotable"),  # declared in a module of another name
         ("admin", "export-exists"),  # of another package
     ):
-        assert f'<a id="{code}"></a>`{code}` |' in pages[area]
+        assert f'<a id="{code}"></a>`{code}` |' in found[area]
     # Findings about certificates, also those of the chain, are described on a page of theirs.
     for code in ("self-signed", "chain-key-too-small"):
-        assert f"[`{code}`](../certificates.md#{code}) |" in pages["certificate"]
+        assert f"[`{code}`](../certificates.md#{code}) |" in found["certificate"]
 
 
 def test_every_error_says_what_is_wrong() -> None:
-    rows = [row for page in ERRORS.values() for row in re.findall(r"(?m)^\| <a.*", page)]
+    rows = [row for page in below("errors") for row in re.findall(r"(?m)^\| <a.*", page)]
     assert len(rows) > 400
     assert [row for row in rows if not re.match(r"\| [^|]+ \| [^|]* \|\s*[^| ]", row)] == []
 
@@ -123,8 +132,8 @@ def test_every_error_says_what_is_wrong() -> None:
 @pytest.mark.parametrize("name", ["errors", "commands"])
 def test_the_index_leads_to_each_anchor_of_the_pages_below_it(name: str) -> None:
     """An address from before there were pages below it still leads to its code or command."""
-    index = PAGES[docs.PAGES / f"{name}.md"]
+    index = pages()[docs.PAGES / f"{name}.md"]
     links = re.findall(r'<a id="([^"]+)"></a>\[[^\]]+\]\(([\w/-]+\.md)#([^)]+)\)', index)
     assert len(links) > 100
-    assert [row for row in links if row[0] != row[2] or docs.PAGES / row[1] not in PAGES] == []
+    assert [row for row in links if row[0] != row[2] or docs.PAGES / row[1] not in pages()] == []
     assert len({row[0] for row in links}) == len(links)

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.readiness.facts.parse import unit_environment
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.base.test_rendering import sh
 from tests.unit.containers.systemd_words import words
@@ -29,8 +30,8 @@ QUOTED = (
 )
 
 
-@pytest.mark.parametrize("rule", [*UNQUOTED, *QUOTED])
-@pytest.mark.parametrize("value", BREAKS)
+@every("rule", [*UNQUOTED, *QUOTED])
+@every("value", BREAKS)
 def test_no_rule_lets_a_line_end_pass(rule: Rule, value: str) -> None:
     with refused(StepError, "value-unquotable"):
         rule(value)

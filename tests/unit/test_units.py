@@ -12,6 +12,7 @@ from mstunnel_setup.actions.units import ConfigureUnit, InstallService
 from mstunnel_setup.containers import run_arguments
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.steps import account, program
+from tests.cases import every
 from tests.unit.install.test_host_plans import SPECIFICATIONS
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +105,7 @@ def test_systemd_finds_nothing_wrong(root: Path, name: str) -> None:
     assert "NoSuchKey" in broken.stdout + broken.stderr
 
 
-@pytest.mark.parametrize("name", [*UNITS, *OF_ACCOUNTS])
+@every("name", [*UNITS, *OF_ACCOUNTS])
 def test_systemd_before_256_accepts_it(name: str) -> None:
     """It refuses a service of type oneshot that an exit status restarts; a later systemd verifies neither."""
     settings = {line.partition("=")[0]: line for line in {**UNITS, **OF_ACCOUNTS}[name].splitlines()}

@@ -135,7 +135,7 @@ def _run(tmp_path: Path, init: Init, verb: str, fails: str = "nothing") -> tuple
     if init == "openrc":
         script = f"{OPENRC}{script}\n{verb}\n"
     command = ["/bin/sh", "-c", script, "mstunnel", verb]
-    done = subprocess.run(command, check=False, timeout=20, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, timeout=120, capture_output=True, text=True)
     return done.returncode, log.read_text().splitlines()
 
 
@@ -179,7 +179,7 @@ def monitor_script(tmp_path: Path) -> Iterator[Callable[[str], int]]:
     def run(verb: str) -> int:
         # As the program runs it: it would wait for whatever keeps these streams open.
         return subprocess.run(
-            [path, verb], env=environment, check=False, timeout=20, capture_output=True
+            [path, verb], env=environment, check=False, timeout=120, capture_output=True
         ).returncode
 
     yield run
@@ -209,5 +209,5 @@ def test_the_monitor_of_sysv_runs_once_logs_and_ends(
 def test_openrc_supervises_the_monitor_and_never_gives_it_up() -> None:
     script = script_text("openrc", "mstunnel_monitor", "/usr/sbin/mstunnel_monitor")
     said = f"{script}\necho $supervisor $command $respawn_delay $respawn_max"
-    done = subprocess.run(["/bin/sh", "-euc", said], check=True, timeout=20, capture_output=True, text=True)
+    done = subprocess.run(["/bin/sh", "-euc", said], check=True, timeout=120, capture_output=True, text=True)
     assert done.stdout == "supervise-daemon /usr/sbin/mstunnel_monitor 30 0\n"

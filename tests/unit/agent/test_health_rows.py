@@ -9,6 +9,7 @@ from mstunnel_setup.agent.health_rows import TABLE, MachineLoad, Observation, ju
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import HealthState, Threshold, Thresholds
+from tests.cases import every
 from tests.unit.clocks import START
 
 NOW = START + timedelta(days=1)
@@ -179,7 +180,7 @@ def seen(**facts: Any) -> Observation:
     return Observation(**{"now": NOW, "started": START, **facts})
 
 
-@pytest.mark.parametrize(("row", "state", "facts", "words"), CASES)
+@every("row, state, facts, words", CASES)
 def test_a_row(row: str, state: str, facts: dict[str, Any], words: str) -> None:
     found = {item.id: item for item in judge_rows(seen(**facts), Thresholds())}[row]
 
@@ -187,7 +188,7 @@ def test_a_row(row: str, state: str, facts: dict[str, Any], words: str) -> None:
     assert words in found.text
 
 
-@pytest.mark.parametrize("row", [name for name, _, _ in TABLE])
+@every("row", [name for name, _, _ in TABLE])
 def test_every_state_of_every_row_has_a_case(row: str) -> None:
     assert {state for name, state, _, _ in CASES if name == row} == set(HealthState) - WITHOUT.get(row, set())
 

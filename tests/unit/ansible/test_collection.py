@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from scripts.version import semantic
 
+pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[3]
 COLLECTION = ROOT / "ansible"
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("*.py"))

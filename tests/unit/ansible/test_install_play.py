@@ -16,7 +16,7 @@ from tests.testbed.fleet import collections, recaps
 ROOT = Path(__file__).parents[3]
 BIN = ROOT / ".venv-ansible/bin"
 ARCHIVE = "mstunnel-images-1.0-amd64.tar"
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the role works for root")
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.geteuid() != 0, reason="the role works for root")]
 
 
 def copied(site: Path, **variables: Any) -> dict[str, str]:

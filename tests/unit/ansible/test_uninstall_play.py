@@ -21,7 +21,7 @@ PYTHON = """#!/bin/sh
 export PATH={site}/bin:/usr/bin:/bin
 exec {python} "$@"
 """
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the module wants root")
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.geteuid() != 0, reason="the module wants root")]
 
 
 def uninstalled(

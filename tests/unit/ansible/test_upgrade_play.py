@@ -11,6 +11,7 @@ import pytest
 
 from tests.testbed.fleet import Recap, collections, recaps
 
+pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[3]
 BIN = ROOT / ".venv-ansible/bin"
 NAMES = ("gw1", "gw2", "gw3")

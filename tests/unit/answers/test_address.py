@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_setup.answers.address import is_web_address, web_address_problem
+from tests.cases import every
 
 GOOD = [
     "http://10.99.0.10/",
@@ -55,7 +56,7 @@ def test_an_address_that_may_be_opened(text: str) -> None:
     assert web_address_problem(text) == ""
 
 
-@pytest.mark.parametrize(("text", "words"), BAD.items(), ids=[repr(text)[:30] for text in BAD])
+@every("text, words", BAD.items())
 def test_an_address_that_may_not(text: str, words: str) -> None:
     assert words in web_address_problem(text)
     assert not is_web_address(text)

@@ -11,13 +11,14 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.errors import ExitCode, UsageError
+from tests.cases import every
 from tests.refusals import refused
 
 HERE = Path(__file__).parent
 BAD = sorted((HERE / "bad").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+@every("path", BAD)
 def test_a_bad_file_is_refused_with_every_problem_and_its_place(path: Path) -> None:
     expected = path.with_suffix(".expected").read_text(encoding="utf-8").splitlines()
     with pytest.raises(UsageError) as caught:

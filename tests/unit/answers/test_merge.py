@@ -12,6 +12,7 @@ from mstunnel_setup.answers.merge import Answers, answered, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.errors import UsageError
+from tests.cases import every
 from tests.refusals import refused
 
 FULL = (Path(__file__).parent / "good" / "full.yaml").read_bytes()
@@ -57,8 +58,8 @@ def test_the_order_of_precedence() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("environment", "path", "value"),
+@every(
+    "environment, path, value",
     [
         ({"mst_rootless_mode": "1"}, "mode", "rootless"),
         ({"mst_rootless_mode": "0"}, "mode", "rootful"),
@@ -173,8 +174,8 @@ IDENTITIES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("stronger", IDENTITIES)
-@pytest.mark.parametrize("weaker", IDENTITIES)
+@every("stronger", IDENTITIES)
+@every("weaker", IDENTITIES)
 def test_another_identity_drops_what_belonged_to_the_old_one(weaker: str, stronger: str) -> None:
     new = IDENTITIES[stronger]
     earlier = {f"identity.{key}": value for key, value in IDENTITIES[weaker].items()}

@@ -4,6 +4,7 @@ import pytest
 
 from mstunnel_setup.answers.variables import refuse_wrong, without_login
 from mstunnel_setup.base.errors import UsageError
+from tests.cases import every
 
 GOOD = {
     "CLIENT_TO_CLIENT": ("", "true", "false"),
@@ -53,12 +54,12 @@ def is_refused(name: str, value: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("name", "value"), pairs(GOOD))
+@every("name, value", pairs(GOOD))
 def test_it_may_be_set(name: str, value: str) -> None:
     assert not is_refused(name, value)
 
 
-@pytest.mark.parametrize(("name", "value"), pairs(BAD))
+@every("name, value", pairs(BAD))
 def test_it_is_refused(name: str, value: str) -> None:
     assert is_refused(name, value)
 

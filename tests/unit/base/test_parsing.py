@@ -31,6 +31,7 @@ from mstunnel_setup.readiness.sysctls import FORWARD, suffices
 from mstunnel_setup.tenant.token_sources import claims
 from mstunnel_setup.tenant.wire import TunnelServer
 from tests.archives import write_archive
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.io.test_endpoint import answered
@@ -131,7 +132,7 @@ def test_a_json_value_can_be_written_again(text: str) -> None:
     json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@every("text", HOSTILE)
 def test_what_is_hostile_is_no_whole_number(text: str) -> None:
     assert foreign.whole_number(text) is None
 

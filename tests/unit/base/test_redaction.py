@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mstunnel_setup.base.redaction import LONGEST_LINE, STARS, Scrubber
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Processes
+from tests.cases import every
 from tests.testbed.canary import forms, leaks
 
 CANARIES = {
@@ -105,7 +106,7 @@ GIVEN_AWAY = (
 )
 
 
-@pytest.mark.parametrize("text", LOOKS)
+@every("text", LOOKS)
 def test_what_looks_like_a_secret_goes(text: str) -> None:
     scrubber = Scrubber([])
     cleaned = scrubber.clean(f"before {text}")

@@ -30,6 +30,7 @@ from mstunnel_setup.install.steps import proxy
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.facts.parse import assignments, unit_environment
+from tests.cases import every
 from tests.unit.containers.systemd_words import words
 from tests.unit.hostile import BREAKS, HOSTILE, SPEC
 from tests.unit.log_files import check_logrotate, check_message_catalogue
@@ -355,7 +356,7 @@ def tags(text: str) -> set[str]:
     return reader.found
 
 
-@pytest.mark.parametrize("name", PAGES)
+@every("name", PAGES)
 def test_no_value_becomes_a_part_of_a_page(name: str) -> None:
     environment = rendering._environment()
     source = (TEMPLATES / f"{name}.j2").read_text()
@@ -378,7 +379,7 @@ def test_that_value_would_be_a_part_of_a_page_that_is_not_escaped() -> None:
 NEED_VALUES = [name for name in CHECKS if "{{" in (TEMPLATES / f"{name}.j2").read_text()]
 
 
-@pytest.mark.parametrize("name", NEED_VALUES)
+@every("name", NEED_VALUES)
 def test_a_value_that_is_not_given_is_an_error(name: str) -> None:
     with pytest.raises(jinja2.UndefinedError):
         render(name)

@@ -5,13 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.errors import PAGE
 from scripts.error_codes import declarations
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.certificates.recipes import run
 
@@ -20,7 +19,7 @@ OTHERS = ("key-exposed", "key-mode", "root-unreadable", "root-not-pem", "root-no
 CASES: list[dict[str, Any]] = [json.loads(line) for line in CORPUS.read_text().splitlines() if line.strip()]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+@every("case", CASES)
 def test_case(case: dict[str, Any]) -> None:
     expected = case["expect"]
     if "error" in expected:

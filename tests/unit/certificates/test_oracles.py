@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import every
 from tests.unit.certificates.pki import NOW, Pki
 from tests.unit.certificates.test_corpus import CASES
 
@@ -28,7 +29,7 @@ ABOUT_PATHS = [
 ]
 
 
-@pytest.mark.parametrize("case", ABOUT_PATHS, ids=[case["id"] for case in ABOUT_PATHS])
+@every("case", ABOUT_PATHS)
 def test_openssl_and_gnutls_agree(case: dict[str, Any], tmp_path: Path) -> None:
     write_files(case["recipe"], tmp_path)
     address = case["recipe"].get("address", "vpn.example.org")

@@ -21,6 +21,7 @@ from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import chain_pem, fingerprint, key_pem, load_identity, load_identity_pfx
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.certificates.revocation_answers import RevocationState, read_crl, read_ocsp
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.certificates.recipes import chain_bytes, element, number, pfx_bytes, with_mac_rounds
@@ -139,7 +140,7 @@ def test_a_number_of_any_size_is_an_error_at_once(size: int) -> None:
                 read(pfx)
 
 
-@pytest.mark.parametrize("length", [*range(1, 24), *range(24, len(SAMPLES[6]), 31)])
+@every("length", [*range(1, 24), *range(24, len(SAMPLES[6]), 31)])
 def test_every_prefix_of_a_pfx_is_damaged(length: int) -> None:
     with refused(SetupError, "pfx-damaged"):
         load_identity_pfx(SAMPLES[6][:length], b"secret")

@@ -29,6 +29,7 @@ PATTERNS = (
     "x509/ocsp/*.der",
     "pkcs12/*.p12",
 )
+PKI = Pki()
 PASSPHRASES = (b"password", b"cryptography", b"")
 
 
@@ -58,8 +59,7 @@ def words_of_the_library(error: SetupError) -> str:
 
 def _answer(read: Callable[..., Answer], data: bytes) -> str:
     """The verdict of a list or a response about another certificate: never good."""
-    pki = Pki()
-    answer = read(data, pki.certificate("leaf"), pki.certificate("inter"), NOW)
+    answer = read(data, PKI.certificate("leaf"), PKI.certificate("inter"), NOW)
     raise AssertionError(answer)
 
 

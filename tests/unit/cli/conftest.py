@@ -49,6 +49,7 @@ def ran(capsys: pytest.CaptureFixture[str]) -> Ran:
     def run(line: str, *more: str, code: int = 0) -> Shown:
         program, *words = line.split()
         assert run_app(PROGRAMS[program], program, [*words, *more]) == code
-        return Shown(*capsys.readouterr())
+        shown = capsys.readouterr()
+        return Shown(shown.out, shown.err)
 
     return run

@@ -212,7 +212,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 def _signed_in(lines: int, columns: int, **environment: str) -> str:
     """What a terminal of this size shows during a sign-in."""
     with pexpect.spawn(
-        sys.executable, ["-c", SIGN_IN], timeout=20, encoding="utf-8", dimensions=(lines, columns),
+        sys.executable, ["-c", SIGN_IN], timeout=120, encoding="utf-8", dimensions=(lines, columns),
         env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment},
     ) as child:  # fmt: skip
         child.expect(pexpect.EOF)
@@ -298,7 +298,7 @@ raise SystemExit(run_app(app, "x", []))
 
 
 def _spawn() -> "pexpect.spawn[str]":
-    return pexpect.spawn(sys.executable, ["-c", PROGRAM], timeout=20, encoding="utf-8", dimensions=(24, 80))
+    return pexpect.spawn(sys.executable, ["-c", PROGRAM], timeout=120, encoding="utf-8", dimensions=(24, 80))
 
 
 def test_a_person_at_a_terminal() -> None:

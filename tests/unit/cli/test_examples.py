@@ -7,6 +7,7 @@ import pytest
 
 from mstunnel_setup.cli.framework import help as help_pages
 from scripts.command_tree import PROGRAMS, called, program
+from tests.cases import every
 from tests.unit.cli.conftest import Ran
 
 COMMANDS = {command.path: command for name in PROGRAMS for command in program(name).walk()}
@@ -19,19 +20,19 @@ def test_every_command_has_examples_and_nothing_else_does() -> None:
     assert all(WRITTEN.values())
 
 
-@pytest.mark.parametrize("path", [path for path, command in COMMANDS.items() if command.commands])
+@every("path", [path for path, command in COMMANDS.items() if command.commands])
 def test_a_program_and_a_word_with_commands_below_it_show_three_examples(path: str) -> None:
     assert len(WRITTEN[path]) == 3
     assert all(line.removeprefix("sudo ").startswith(path.partition(" ")[0]) for line in WRITTEN[path])
 
 
-@pytest.mark.parametrize("line", sorted({*LINES}))
+@every("line", sorted({*LINES}))
 def test_an_example_is_what_the_program_takes(line: str) -> None:
     assert len(line) <= 76
     assert called(line) in COMMANDS
 
 
-@pytest.mark.parametrize("path", COMMANDS)
+@every("path", COMMANDS)
 def test_the_examples_of_a_command_run_it_or_lead_to_it(path: str) -> None:
     """Those of a word with commands below it run these; before an `id` is typed, a list shows it."""
     runs = [called(line) for line in WRITTEN[path]]
@@ -44,13 +45,13 @@ def test_a_wrong_example_is_found(line: str) -> None:
         called(line)
 
 
-@pytest.mark.parametrize("path", COMMANDS)
+@every("path", COMMANDS)
 def test_the_help_of_every_command_ends_with_its_examples(ran: Ran, path: str) -> None:
     section = ran(f"{path} --help").out.partition("\nExamples:\n")[2].partition("\n\n")[0].splitlines()
     assert section == [f"  {line}" for line in WRITTEN[path]]
 
 
-@pytest.mark.parametrize("path", [path for path, each in COMMANDS.items() if each.commands and " " in path])
+@every("path", [path for path, each in COMMANDS.items() if each.commands and " " in path])
 def test_a_bare_word_with_commands_below_it_prints_its_help(ran: Ran, path: str) -> None:
     shown = ran(path)
     assert shown.out.startswith(f"Usage: {path} [OPTIONS] COMMAND")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,10 +22,11 @@ from mstunnel_setup.cli.framework.options import (
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import Group
+from tests.cases import every
 from tests.unit.cli.conftest import PROGRAMS, Ran
 
 
-def _run(arguments: list[str]) -> tuple[int, list[Any]]:
+def _run(arguments: Sequence[str]) -> tuple[int, list[Any]]:
     """Exit code, and what the commands were given."""
     seen: list[Any] = []
     app = new_app("A program.")
@@ -57,7 +58,7 @@ OPTIONS = dict(
 )
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIONS if not name.endswith(("--help", "--version"))])
+@every("name", [name for name in OPTIONS if not name.endswith(("--help", "--version"))])
 def test_every_option_has_its_variable(name: str) -> None:
     option, variables = name.rpartition(" ")[2], OPTIONS[name].envvar or []
     read_by_merge = {setting.variable for setting in SETTINGS if setting.option == option}

@@ -16,6 +16,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.cli.framework.help import Word
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.model import CheckSeverity
+from tests.cases import every
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.certificates.recipes import pfx_bytes
 from tests.unit.cli.conftest import PROGRAMS as PROGRAMS_OF_PEOPLE
@@ -46,7 +47,7 @@ def test_every_command_has_a_schema_and_every_schema_a_command() -> None:
     assert files == {f"{command.replace(' ', '-')}.json" for command in COMMANDS}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@every("command", COMMANDS)
 def test_a_schema_holds_its_command_and_data_and_refers_to_the_envelope(command: str) -> None:
     schema = schema_of(command)
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -231,7 +232,7 @@ def test_a_lab_without_its_packages_says_what_to_install(run: Run, monkeypatch: 
     assert (error["code"], "WHEEL[lab]" in error["hint"]) == ("lab-not-installed", True)
 
 
-@pytest.mark.parametrize("line", REFUSED)
+@every("line", REFUSED)
 def test_refused_on_a_bare_host(run: Run, line: str) -> None:
     code, error = REFUSED[line]
     envelope = run(line, code=code)
@@ -338,13 +339,13 @@ def test_a_certificate_in_use(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
     assert run("mst-cli ca-trust add", str(der))["status"] == "unchanged"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@every("command", COMMANDS)
 def test_a_wrong_command_line_comes_in_the_envelope_of_the_command(run: Run, command: str) -> None:
     envelope = run(command, "--nonsense", code=2)
     assert (envelope["command"], envelope["errors"][0]["code"]) == (command, "usage-invalid")
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@every("group", GROUPS)
 def test_a_word_that_only_leads_to_commands_answers_as_the_program(run: Run, group: str) -> None:
     for more in ([], ["--nonsense"]):
         envelope = run(group, *more, code=2)

@@ -17,6 +17,7 @@ from mstunnel_setup.cli import dispatch
 from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.install.installed import FILE, LINKS
 from scripts.command_tree import PROGRAMS
+from tests.cases import every
 
 ROOT = Path(__file__).parents[3]
 # Starts a program as its script does, then writes the names of the modules outside the standard library.
@@ -89,7 +90,7 @@ WORKS = re.findall(
 )
 
 
-@pytest.mark.parametrize("work", WORKS)
+@every("work", WORKS)
 def test_what_a_simple_command_names_exists(work: str) -> None:
     module, _, function = work.partition(":")
     assert callable(getattr(importlib.import_module(f"mstunnel_setup.{module}"), function))

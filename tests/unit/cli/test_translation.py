@@ -31,6 +31,7 @@ from mstunnel_setup.cli.framework.translation import (
 from mstunnel_setup.install.step_list import ORDER
 from scripts import texts as catalogues
 from scripts.command_tree import PROGRAMS, program
+from tests.cases import every
 
 JAPANESE = {"LANG": "ja_JP.UTF-8"}
 COMMANDS = [command.path for name in PROGRAMS for command in program(name).walk()]
@@ -80,8 +81,8 @@ def started(words: str, **environment: str) -> subprocess.CompletedProcess[bytes
     )
 
 
-@pytest.mark.parametrize(
-    ("environment", "shown"),
+@every(
+    "environment, shown",
     [
         ({}, "en"),
         ({"LANG": "ja_JP.UTF-8"}, "ja"),
@@ -162,7 +163,7 @@ def test_a_translation_keeps_parameters_commands_and_options() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("term", TERMS)
+@every("term", TERMS)
 def test_a_term_is_that_of_the_vendors_documentation(term: str) -> None:
     word = re.compile(rf"\b{term}s?\b", re.IGNORECASE)
     wrong = [
@@ -223,7 +224,7 @@ def test_full_width_text_is_folded_at_eighty_columns() -> None:
     assert all(not part.strip().startswith(("、", "。", "ー")) for part in parts)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@every("command", COMMANDS)
 def test_the_help_is_in_japanese_and_fits_eighty_columns(command: str, japanese: None) -> None:
     typed = {f"  {line}" for line in examples(command)}
     lines = [line for line in help_of(command).splitlines() if line not in typed]

@@ -28,6 +28,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo, UndoRecord
 from mstunnel_setup.transaction.receipt import Entry, Receipt
+from tests.cases import every
 
 
 @dataclass
@@ -181,7 +182,7 @@ YES_NO = (True, False)
 ALL_FACTS = [HostFacts(*values) for values in product(ENGINES, YES_NO, YES_NO, YES_NO)]
 
 
-@pytest.mark.parametrize("facts", ALL_FACTS, ids=str)
+@every("facts", ALL_FACTS)
 def test_the_run_method_of_every_host(facts: HostFacts) -> None:
     run_method = choose_run_method(facts)
     assert (run_method is RunMethod.ENGINE) == (not facts.systemd)

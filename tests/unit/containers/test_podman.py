@@ -11,6 +11,7 @@ _CASES = sorted(Path(__file__).parent.glob("cases_podman*.py"))
 _TESTBED = Path(__file__).parents[3] / "scripts/in-testbed"
 
 
+@pytest.mark.e2e
 @pytest.mark.podman
 def test_the_engine_with_real_podman(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}

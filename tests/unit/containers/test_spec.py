@@ -16,6 +16,7 @@ from mstunnel_setup.containers.spec import (
     check_reference,
     split_reference,
 )
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.containers.systemd_words import IMAGE, specification
 
@@ -39,7 +40,7 @@ def test_every_container_is_marked_as_ours() -> None:
     assert specification(labels={"a": "b"}).all_labels == {"org.mstunnel.managed": "1", "a": "b"}
 
 
-@pytest.mark.parametrize(
+@every(
     "values",
     [
         {"name": "../x"},
@@ -66,7 +67,6 @@ def test_every_container_is_marked_as_ours() -> None:
         {"stop_timeout": 91},
         {"stop_timeout": -1},
     ],
-    ids=str,
 )
 def test_a_bad_value_is_refused(values: dict[str, Any]) -> None:
     with refused(EngineError, "container-spec") as caught:

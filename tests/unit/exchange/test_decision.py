@@ -26,6 +26,7 @@ from mstunnel_setup.exchange.upgrade_decision import (
     write_standing,
 )
 from mstunnel_setup.io.files import Files
+from tests.cases import every
 
 CASES = sorted(Path(__file__).with_name("decisions").glob("*.json"))
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -62,7 +63,7 @@ def site(data: dict[str, Any]) -> UpgradePolicy:
     return UpgradePolicy(data["automatic"], approved, hours)
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+@every("path", CASES)
 def test_the_turn_is_decided(path: Path) -> None:
     case = json.loads(path.read_text())
     verdict = decide(

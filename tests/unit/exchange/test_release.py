@@ -7,6 +7,7 @@ import pytest
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.exchange.releases import Digests, Release, parse, published
+from tests.cases import every
 from tests.refusals import refused
 
 
@@ -89,8 +90,8 @@ def test_a_held_release_is_offered_to_no_agent_and_none_goes_back_behind_what_ru
     assert catalogue.newest_for("any", Digests("sha256:x", "sha256:y")) == older
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
+@every(
+    "text, words",
     [
         ("[[release]\n", "line 1"),
         ("release = 1\n", "release: must be a list"),

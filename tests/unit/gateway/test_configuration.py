@@ -15,6 +15,7 @@ from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import debug_level, ocserv_conf
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.gateway.rendering import admin_settings
+from tests.cases import every
 
 CASES = {
     path.stem: json.loads(path.read_text()) for path in Path(__file__).parent.glob("configurations/*.json")
@@ -31,7 +32,7 @@ def options(case: dict[str, Any]) -> GatewayOptions:
     )
 
 
-@pytest.mark.parametrize("case", SERVED.values(), ids=SERVED)
+@every("case", SERVED.values())
 def test_a_configuration_that_can_be_served(case: dict[str, Any]) -> None:
     configuration = ServerConfiguration.from_wire(case["wire"])
     lines = ocserv_conf(configuration, options(case), debug_level(case.get("debug_level", ""))).splitlines()
@@ -45,7 +46,7 @@ def test_a_configuration_that_can_be_served(case: dict[str, Any]) -> None:
         assert admin_settings(configuration) == case["admin_settings"]
 
 
-@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+@every("case", REFUSED.values())
 def test_a_configuration_that_cannot_be_served(case: dict[str, Any]) -> None:
     with pytest.raises(TenantError) as caught:
         ServerConfiguration.from_wire(case["wire"])

@@ -13,6 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.gateway.env_file import EnvironmentFileError, assign, merge, parse, render
+from tests.cases import every
 from tests.refusals import refused
 
 ENTRYPOINT = Path(__file__).parents[3] / "images/gateway/entrypoint"
@@ -126,7 +127,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("line", REFUSED.values(), ids=REFUSED)
+@every("line", REFUSED.values())
 def test_everything_else_is_refused_with_its_line(line: str) -> None:
     with pytest.raises(EnvironmentFileError) as caught:
         parse(f"# settings\nGOOD=1\n{line}\nMORE=1\n", "/etc/mstunnel/env.sh")

@@ -64,7 +64,7 @@ def test_what_streams_ends_with_its_input() -> None:
         started = Path("/proc", process.stdout.readline().strip())
         assert started.exists()
         process.stdin.close()
-        assert process.wait(timeout=10) == 128 + signal.SIGTERM
+        assert process.wait(timeout=120) == 128 + signal.SIGTERM
     assert not started.exists()
 
 

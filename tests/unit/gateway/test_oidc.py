@@ -11,6 +11,7 @@ from mstunnel_setup.gateway.oidc import (
     TokenVersion,
     rule_of,
 )
+from tests.cases import every
 
 TENANT = "0b5e1c6e-30f6-4c5e-9d6f-2f4a4d8f6a10"
 V1 = f"https://sts.windows.net/{TENANT}/"
@@ -104,8 +105,8 @@ def test_each_cloud_has_one_form_of_each_version_and_one_default(cloud: str) -> 
     assert all(form.source for form in own)
 
 
-@pytest.mark.parametrize(
-    ("reason", "rule"),
+@every(
+    "reason, rule",
     [
         ("Token malformed - no kid", "key-name"),
         ("Token malformed - wrong typ claim", "type"),

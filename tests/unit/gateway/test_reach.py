@@ -12,6 +12,7 @@ from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.fields import NUMBERS, SWITCHES
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
 from mstunnel_setup.gateway.options import GatewayOptions
+from tests.cases import every
 from tests.refusals import refused
 
 # ocserv(8), 1.3.0: every key that it documents or takes, but for those that a tenant may set.
@@ -83,16 +84,14 @@ POSSIBLE = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [*TOO_FAR, "Auth", "AUTH", " auth", "auth ", "connect-script\n", "mtu = 1\nauth"]
-)
+@every("name", [*TOO_FAR, "Auth", "AUTH", " auth", "auth ", "connect-script\n", "mtu = 1\nauth"])
 def test_no_advanced_setting_reaches_a_key_of_this_host(name: str) -> None:
     for value in VALUES:
         text = rendered({**BASE, "advancedSettings": [{"name": name, "value": value}]})
         assert text is None or text == PLAIN
 
 
-@pytest.mark.parametrize("name", sorted({*NUMBERS, *SWITCHES}))
+@every("name", sorted({*NUMBERS, *SWITCHES}))
 def test_what_may_be_set_is_a_number_or_a_switch_and_nothing_behind_it(name: str) -> None:
     for good, tail in itertools.product(("1200", "true"), TAILS):
         text = rendered({**BASE, "advancedSettings": [{"name": name, "value": good + tail}]})

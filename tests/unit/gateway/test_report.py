@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mstunnel_setup.exchange.gateway_report import ConfigurationOutcome, parse_report
+from tests.cases import every
 
 REPORT = Path(__file__).parents[3] / "images/gateway/report"
 ENTRYPOINT = REPORT.with_name("entrypoint")
@@ -101,14 +102,11 @@ def test_without_a_time_it_is_no_report(text: str) -> None:
     assert parse_report(text) is None
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
+@every("line", [
         "configuration", "configuration 00", "configuration 00 perhaps", "status", "status []", "status {",
         'status {"Active sessions": "many"}', "interface", "interface eth0 x y", "probe", "probe soon x",
         "probe 1", "something new 1 2 3",
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_a_meaningless_line_has_no_effect(line: str) -> None:
     found = parse_report(f"time 1\n{line}\n")
 

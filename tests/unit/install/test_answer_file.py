@@ -19,6 +19,7 @@ from mstunnel_setup.install import answer_file
 from mstunnel_setup.install.answer_file import save
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.operator import Operator
+from tests.places import HOME
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene
@@ -31,7 +32,7 @@ WRITERS = [answer_file.new, answer_file.schema]
 @pytest.fixture
 def private() -> Iterator[Path]:
     """A directory that no other user can change anything above: elsewhere no answers are written."""
-    place = Path(tempfile.mkdtemp(prefix="answers-", dir=Path.home()))
+    place = Path(tempfile.mkdtemp(prefix="answers-", dir=HOME))
     yield place
     shutil.rmtree(place)
 

@@ -44,6 +44,7 @@ from mstunnel_setup.readiness.sysctls import FORWARD
 from mstunnel_setup.tenant.clouds import CLOUDS
 from mstunnel_setup.tenant.wire import DeploymentMode
 from mstunnel_setup.transaction.step import Step
+from tests.cases import every
 
 DIRECTORY = Path(__file__).parent / "decisions"
 CASES = {
@@ -93,7 +94,7 @@ def test_every_step_has_cases() -> None:
     assert {case.partition("/")[0] for case in CASES} == set(STEPS)
 
 
-@pytest.mark.parametrize("case", CASES)
+@every("case", CASES)
 def test_facts_lead_to_actions(case: str) -> None:
     document = json.loads(CASES[case].read_text())
     step, facts = STEPS[case.partition("/")[0]]

@@ -7,7 +7,6 @@ tests/e2e/test_terminal.py.
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,9 +21,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
+from tests.places import HOME
 from tests.testbed.certificates import Authority
-from tests.unit.running_lab import LAB, running_lab
+from tests.unit.running_lab import running_lab
 
 SETUP = str(Path(sys.executable).with_name("mstunnel-setup"))
 ADDRESS = "gateway.contoso.example"
@@ -63,9 +64,7 @@ class Desk:
         return str(files[0]), str(files[1])
 
     def approve(self, code: str) -> None:
-        where = str(self.directory / "lab")
-        command = [LAB, "approve", code, "--user", "admin@contoso.example", "--dir", where]
-        subprocess.run(command, check=True, capture_output=True)
+        remote.approve(self.directory / "lab", code, "admin@contoso.example")
 
     def signs_in(self, child: "pexpect.spawn[str]") -> None:
         """Read the code on the screen, and enter it elsewhere."""
@@ -89,7 +88,7 @@ class Desk:
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     # What others can write to, as /tmp, holds no host.
-    directory = Path(tempfile.mkdtemp(prefix="dialogue-", dir=Path.home()))
+    directory = Path(tempfile.mkdtemp(prefix="dialogue-", dir=HOME))
     for name in ("etc", "run", "var/lib", "var/log", "root"):
         (directory / "host" / name).mkdir(parents=True)
     with running_lab(directory / "lab") as lab:

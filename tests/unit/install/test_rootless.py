@@ -32,6 +32,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.transaction.runner import Planned
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import FakePrompter, Scene
@@ -124,7 +125,7 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize("path", PATHS)
+@every("path", PATHS)
 def test_root_takes_no_path_from_the_account(path: str) -> None:
     with pytest.raises(AnswersError):
         rootless.answers_of_account(json.dumps({path: "/etc/shadow"}).encode())

@@ -39,7 +39,7 @@ def process_id() -> Iterator[int]:
 
 def recorded(process_id: int, seconds: float, size: int) -> bytes:
     command = [sys.executable, "-c", SCRIPT, str(process_id), str(seconds), str(size)]
-    return subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
+    return subprocess.run(command, capture_output=True, check=True, timeout=120).stdout
 
 
 def test_the_file_is_pcap_and_holds_the_packets(process_id: int) -> None:

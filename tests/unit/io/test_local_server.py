@@ -12,6 +12,7 @@ import pytest
 
 from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.io.local_server import Page, listening, local_address
+from tests.cases import every
 from tests.refusals import refused
 from tests.serving import serving
 
@@ -86,7 +87,7 @@ NO_PORT = "127.0.0.1 127.0.0.1: 127.0.0.1:65536 127.0.0.1:-1 127.0.0.1:80/metric
 PATHS = "unix:metrics.sock unix: /run/metrics.sock"
 
 
-@pytest.mark.parametrize("address", ["", *f"{OF_OTHERS} {NAMES} {NO_PORT} {PATHS}".split()])
+@every("address", ["", *f"{OF_OTHERS} {NAMES} {NO_PORT} {PATHS}".split()])
 def test_no_other_address_is_accepted(address: str) -> None:
     with pytest.raises(SetupError) as caught:
         local_address(address)

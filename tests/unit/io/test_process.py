@@ -158,7 +158,7 @@ def test_a_process_is_replaced_with_the_environment_of_every_program_or_with_a_g
             capture_output=True,
             text=True,
             check=True,
-            timeout=20,
+            timeout=120,
         )
         return dict(json.loads(done.stdout))
 

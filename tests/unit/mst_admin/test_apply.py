@@ -128,7 +128,7 @@ def test_a_person_sees_the_plan_and_is_asked(admin: MstAdmin, tenant: Tenant, tm
     command = ["-c", program, "apply", declare(tmp_path, text), "--answers", str(tenant.answers())]
     for answer, code in (("no", ExitCode.USAGE), ("yes", ExitCode.DONE)):
         assert admin("config", "show", "Asked").codes("errors") == ["name-unknown"]
-        with pexpect.spawn(sys.executable, command, timeout=30, encoding="utf-8") as child:
+        with pexpect.spawn(sys.executable, command, timeout=120, encoding="utf-8") as child:
             child.expect_exact("+ configuration Asked")
             child.expect_exact("1 change to make.")
             child.expect_exact("Make them? [y/N]: ")

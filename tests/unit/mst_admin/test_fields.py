@@ -17,6 +17,7 @@ from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import Body, judge
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody
 from mstunnel_setup.tenant.wire import wire_name
+from tests.cases import every
 
 HERE = Path(__file__).parent
 CASES = YAML(typ="safe").load((HERE / "fields.yaml").read_text(encoding="utf-8"))
@@ -76,7 +77,7 @@ def _declarations(case: dict[str, Any]) -> bytes:
     return json.dumps({"version": 1, case["in"]: [_values(case)]}).encode()
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@every("case", CASES)
 def test_a_value_is_taken_or_refused_where_it_stands(case: dict[str, Any]) -> None:
     if "refused" not in case:
         assert parse_declarations([("d.yaml", _declarations(case))])
@@ -88,7 +89,7 @@ def test_a_value_is_taken_or_refused_where_it_stands(case: dict[str, Any]) -> No
     assert case["refused"] in line
 
 
-@pytest.mark.parametrize("case", ON_THE_WIRE, ids=str)
+@every("case", ON_THE_WIRE)
 def test_the_lab_takes_or_refuses_it_too(case: dict[str, Any]) -> None:
     body = {RENAMED.get(key) or wire_name(key): value for key, value in _values(case).items()}
     body.pop("configuration", None)
@@ -100,7 +101,7 @@ def test_the_lab_takes_or_refuses_it_too(case: dict[str, Any]) -> None:
     assert refused is ("refused" in case)
 
 
-@pytest.mark.parametrize("key", KEYS)
+@every("key", KEYS)
 def test_every_key_has_a_case(key: str) -> None:
     fixtures = [HERE / "fields.yaml", HERE / "rules.yaml", HERE / "profiles" / "rules.yaml"]
     text = "".join(path.read_text(encoding="utf-8") for path in fixtures)

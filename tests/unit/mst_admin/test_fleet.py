@@ -29,6 +29,7 @@ from mstunnel_setup.tenant.wire import (
     MetricPoint,
     TunnelServer,
 )
+from tests.cases import every
 from tests.unit.mst_admin.labs import HERE, READER, MstAdmin, Tenant, running
 from tests.unit.operators import operator_of
 from tests.unit.schemas import validate
@@ -154,7 +155,7 @@ def test_ctrl_c_ends_a_watch_with_an_envelope_for_each_reading(fleet: Tenant) ->
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=20)
+    rest, errors = process.communicate(timeout=120)
     validate(first)
     assert [row["name"] for row in first["data"]["servers"]][1] == "gw1"
     assert process.returncode == ExitCode.INTERRUPTED
@@ -228,7 +229,7 @@ def test_a_watch_on_a_terminal_redraws_in_place(fleet: Tenant) -> None:
     while b"4 servers" not in shown:
         shown += os.read(reader, 4096)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == ExitCode.INTERRUPTED
+    assert process.wait(timeout=120) == ExitCode.INTERRUPTED
     assert shown.startswith(b"\x1b[H\x1b[2JSITE")
 
 
@@ -305,8 +306,8 @@ def test_the_tenants_own_name_of_a_metric_is_used() -> None:
     assert names["memory-usage"] == "memoryUsage"
 
 
-@pytest.mark.parametrize(
-    ("metric", "value", "status"),
+@every(
+    "metric, value, status",
     [
         ("connections", 4990, "healthy"),
         ("connections", 4991, "unhealthy"),

@@ -1,5 +1,6 @@
 """mstunnel-lab as a command: exit codes, files, what survives a stop and a kill."""
 
+import io
 import json
 import signal
 import socket
@@ -7,6 +8,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from mstunnel_lab.cli import app
 from mstunnel_lab.pki import Authority
 from mstunnel_lab.remote import write_token
 from mstunnel_lab.serve import ServeSettings, serve
 from mstunnel_setup.base.errors import UsageError
+from mstunnel_setup.cli.framework.render import run_app
 from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SEED, agent_form
 from tests.unit.schemas import validate
 
@@ -26,7 +30,10 @@ USER = {"upn": "device@lab.example", "refused_with": 0, "mfa_code": "", "license
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    """What a command ends with, run in this process; `serve` has to refuse."""
+    with redirect_stdout(io.StringIO()) as shown, redirect_stderr(io.StringIO()) as errors:
+        code = run_app(app, "mstunnel-lab", arguments)
+    return subprocess.CompletedProcess([program, *arguments], code, shown.getvalue(), errors.getvalue())
 
 
 def where(process: Any) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from mstunnel_lab.entra.tokens import thumbprints
 from mstunnel_lab.errors import OAuthError
 from mstunnel_lab.pki import self_signed
 from mstunnel_setup.tenant.wire import GRAPH_APP_ID, KeyCredential
+from tests.cases import every
 from tests.unit.mstunnel_lab.conftest import GRAPH_DEFAULT, SITES
 
 PROOF_AUDIENCE = "00000002-0000-0000-c000-000000000000"
@@ -55,8 +56,8 @@ def test_accepted(algorithm: str, header: dict[str, str]) -> None:
     assert check_assertion(text, "client", AUDIENCE, CREDENTIALS).jti == "once"
 
 
-@pytest.mark.parametrize(
-    ("changes", "number"),
+@every(
+    "changes, number",
     [
         ({"aud": "https://elsewhere/token"}, 700023),
         ({"iss": "other"}, 700021),

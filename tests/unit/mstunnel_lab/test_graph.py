@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from tests.cases import every
 from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SITES
 
 CASES = Path(__file__).parent / "cases"
@@ -155,8 +156,8 @@ def test_keys_are_never_shown_and_replaced_as_a_whole(lab: Any, leaf_der: bytes)
 
 
 def table(name: str) -> list[Any]:
-    cases = YAML(typ="safe").load((CASES / name).read_text())
-    return [pytest.param(case, id=case["name"]) for case in cases]
+    cases: list[Any] = YAML(typ="safe").load((CASES / name).read_text())
+    return cases
 
 
 def filled(value: Any, places: dict[str, str]) -> Any:
@@ -185,7 +186,7 @@ def places(lab: Any) -> Iterator[dict[str, str]]:
     lab.graph("admin", "DELETE", f"{servers}/{server}")
 
 
-@pytest.mark.parametrize("case", table("graph.yaml"))
+@every("case", table("graph.yaml"))
 def test_graph(lab: Any, places: dict[str, str], case: dict[str, Any]) -> None:
     method = next(name for name in METHODS if name in case)
     path, body = filled(case[method], places), filled(case.get("body"), places)
@@ -198,7 +199,7 @@ def test_graph(lab: Any, places: dict[str, str], case: dict[str, Any]) -> None:
         assert error["innerError"]["request-id"] == answer.headers["request-id"]
 
 
-@pytest.mark.parametrize("case", table("oauth.yaml"))
+@every("case", table("oauth.yaml"))
 def test_oauth(lab: Any, case: dict[str, Any]) -> None:
     form = filled(case["form"], {"password": lab.password("admin")})
     answer = lab.oauth(case["to"], form, case.get("tenant", ""))

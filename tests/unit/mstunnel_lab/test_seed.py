@@ -4,6 +4,7 @@ import pytest
 
 from mstunnel_lab.seed import default_seed, parse_seed, read_seed
 from mstunnel_setup.base.errors import UsageError
+from tests.cases import every
 
 GOOD = default_seed()
 CONFIGURATION = "  - name: Default configuration\n    network: 10.1.0.0/16\n"
@@ -21,8 +22,8 @@ def test_the_seed_of_the_package() -> None:
     assert {site.configuration for site in seed.sites} == {configuration.name}
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "where", "what"),
+@every(
+    "old, new, where, what",
     [
         ("    licensed: true\n", "    licenced: true\n", "seed.yaml:23:5", "licenced"),
         ("poll_interval: 2 ", "poll_interval: no ", "seed.yaml:9:3", "whole number"),

@@ -99,7 +99,7 @@ def test_device_code_from_start_to_silent_renewal(
     waiting.start()
     time.sleep(0.3)
     command = [lab_program, "approve", flow["user_code"], "--user", "admin@lab.example"]
-    subprocess.run([*command, "--dir", str(process.directory)], check=True, timeout=30, capture_output=True)
+    subprocess.run([*command, "--dir", str(process.directory)], check=True, timeout=120, capture_output=True)
     waiting.join(20)
     assert outcome["id_token_claims"]["preferred_username"] == "admin@lab.example"
     claims = jwt.decode(outcome["access_token"], options={"verify_signature": False})

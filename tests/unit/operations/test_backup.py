@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import os
-import pwd
 import tarfile
 import tempfile
 import tracemalloc
@@ -50,6 +49,7 @@ from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import AnyStep, Step
+from tests.places import HOME
 from tests.refusals import refused
 from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.install.scenes import Scene
@@ -219,7 +219,7 @@ def test_root_hands_over_no_file_that_the_account_cannot_read(
 @pytest.fixture
 def private() -> Iterator[Path]:
     """A directory whose parents no other user can change: elsewhere no backup is written."""
-    with tempfile.TemporaryDirectory(dir=pwd.getpwuid(os.geteuid()).pw_dir) as directory:
+    with tempfile.TemporaryDirectory(dir=HOME) as directory:
         yield Path(directory)
 
 

@@ -23,6 +23,7 @@ from mstunnel_setup.operations.gateway_log import (
     session_record,
     since,
 )
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeSystemd, ports_of
@@ -244,8 +245,8 @@ def test_what_is_left_out_is_warned_about(reported: Report, monkeypatch: pytest.
     assert [notice.code for notice in result.warnings] == ["report-truncated"]
 
 
-@pytest.mark.parametrize(
-    ("text", "before"),
+@every(
+    "text, before",
     [
         ("90m", timedelta(minutes=90)),
         ("1h30m", timedelta(minutes=90)),
@@ -266,8 +267,8 @@ def test_a_time_or_an_age_is_understood(text: str, before: timedelta) -> None:
     assert since(text, NOW) == NOW - before
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
+@every(
+    "text, code",
     [
         ("", "since-invalid"),
         ("yesterday", "since-invalid"),

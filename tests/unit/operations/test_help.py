@@ -7,6 +7,7 @@ from mstunnel_setup.base.text import WIDTH
 from mstunnel_setup.operations import help_topics
 from mstunnel_setup.operations.readiness import explain
 from mstunnel_setup.readiness.checks import CHECKS
+from tests.cases import every
 from tests.unit.results import lines_of
 from tests.unit.test_doc_commands import calls, wrong
 
@@ -36,7 +37,7 @@ def test_an_unknown_topic_is_refused_with_the_one_that_was_meant() -> None:
     assert refused.value.hint == f"Use one of: {', '.join(TOPICS)}."
 
 
-@pytest.mark.parametrize("name", CHECK_IDS)
+@every("name", CHECK_IDS)
 def test_an_explanation_says_what_is_checked_why_and_how_to_fix_it(name: str) -> None:
     text = lines_of(explain(name))
     assert max(map(len, text)) <= WIDTH

@@ -38,6 +38,7 @@ from mstunnel_setup.operations.health import (
 )
 from mstunnel_setup.operations.status import monitor_notices, upgrade_notices, waiting_notices
 from mstunnel_setup.transaction.receipt import Receipt
+from tests.cases import every
 from tests.unit.clocks import START
 from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
@@ -137,7 +138,7 @@ def test_an_old_report_is_not_shown_as_current() -> None:
     assert (list(agent_troubles(None, later)), is_serious(None, later)) == ([], False)
 
 
-@pytest.mark.parametrize("name", [name for name, _, _ in TABLE if name not in REPORTED_BY_HOST])
+@every("name", [name for name, _, _ in TABLE if name not in REPORTED_BY_HOST])
 def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
     row = next(row for row in with_row(name, HealthState.UNHEALTHY).rows if row.id == name)
     hint = row_notice(row, None).hint

@@ -71,7 +71,7 @@ def in_bash(directory: Path, line: str, path: str = os.defpath) -> set[str]:
     script = directory / f"{line.split(maxsplit=1)[0]}.bash"
     command = ["/bin/bash", "--norc", "-c", BASH, "bash", str(script), line]
     finished = subprocess.run(
-        command, env={"PATH": path}, capture_output=True, text=True, check=True, timeout=20
+        command, env={"PATH": path}, capture_output=True, text=True, check=True, timeout=120
     )
     assert finished.stderr == ""
     return set(finished.stdout.split())
@@ -87,7 +87,7 @@ def in_fish(directory: Path, line: str) -> set[str]:
         str(directory / f"{line.split(maxsplit=1)[0]}.fish"),
         line,
     ]
-    finished = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True, timeout=20)
+    finished = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True, timeout=120)
     assert finished.stderr == ""
     offered = {row.split("\t")[0].rpartition("=")[2] for row in finished.stdout.splitlines()}
     return {FILE} if FILE in offered else offered
@@ -137,7 +137,7 @@ def zsh(directory: Path) -> "pexpect.spawn[str]":
         cwd=str(directory),
         encoding="utf-8",
         env={"TERM": "dumb", "PATH": os.defpath},
-        timeout=20,
+        timeout=120,
     )
     shell.sendline("source ./setup")
     shell.expect("ready\r\n")

@@ -138,7 +138,7 @@ def test_who_removes_the_package_under_a_gateway_is_warned(
         marker.touch()
     script = (PACKAGING / "preremove.sh").read_text().replace(f"{HOST_STATE}/receipt.json", str(marker))
     command = ["sh", "-c", script, "sh", argument]
-    finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert ("mst-cli uninstall" in finished.stderr) == warned
 
 

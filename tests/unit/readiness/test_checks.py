@@ -7,6 +7,7 @@ import pytest
 
 from mstunnel_setup.readiness.checks import CHECKS, judge
 from mstunnel_setup.readiness.model import CheckFinding, Outcome, ReadinessFacts, Unread
+from tests.cases import every
 from tests.unit.readiness.known import BROKEN, facts
 
 DOCKER: dict[str, Any] = {
@@ -30,7 +31,7 @@ def test_ids_are_stable_names_and_each_exists_once() -> None:
     assert all(name == name.lower() and "_" not in name and " " not in name for name in names)
 
 
-@pytest.mark.parametrize("identifier", [item.id for item in CHECKS])
+@every("identifier", [item.id for item in CHECKS])
 def test_it_passes_where_all_is_well(identifier: str) -> None:
     finding = find(identifier, PASSES_OTHERWISE.get(identifier, {}))
 
@@ -45,9 +46,8 @@ def test_every_check_can_fail() -> None:
     assert set(BROKEN) - problems == NEVER_A_PROBLEM
 
 
-@pytest.mark.parametrize(
-    ("identifier", "changes", "result", "seen"),
-    [(name, *case) for name, cases in BROKEN.items() for case in cases],
+@every(
+    "identifier, changes, result, seen", [(name, *case) for name, cases in BROKEN.items() for case in cases]
 )
 def test_it_says_what_is_wrong(identifier: str, changes: dict[str, Any], result: str, seen: str) -> None:
     finding = find(identifier, changes)

@@ -36,7 +36,7 @@ def listening(expected: str, seconds: float = 10) -> Iterator[tuple[int, "Simple
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    yield ports.get(timeout=5), results
+    yield ports.get(timeout=120), results
     thread.join(15)
 
 
@@ -50,7 +50,7 @@ def own_address() -> str:
 def test_both_sides_see_what_arrives(expected: str) -> None:
     with listening(expected) as (port, results):
         sent = inbound.probe("127.0.0.1", port, CLOCK, 5)
-        got = results.get(timeout=5)
+        got = results.get(timeout=120)
     assert (got.tcp, got.udp, got.expected) == (("127.0.0.1",), ("127.0.0.1",), "127.0.0.1")
     assert (sent.tcp, sent.udp, sent.gateway) == (("127.0.0.1",), ("127.0.0.1",), False)
 
@@ -59,7 +59,7 @@ def test_both_sides_see_what_arrives(expected: str) -> None:
 def test_a_probe_from_the_host_itself_proves_nothing(address: Callable[[], str]) -> None:
     with listening("198.51.100.7", seconds=1.5) as (port, results):
         inbound.probe(address(), port, CLOCK, 5)
-        got = results.get(timeout=10)
+        got = results.get(timeout=120)
     assert (got.tcp, got.udp, got.error) == ((), (), "")
 
 
@@ -104,7 +104,7 @@ def test_a_second_place_proves_it_with_the_very_command(second_place: tuple[str,
             timeout=60,
             check=False,
         )
-        got = results.get(timeout=30)
+        got = results.get(timeout=120)
 
     assert (got.tcp, got.udp) == ((f"{net}.2",), (f"{net}.2",))
     assert done.returncode == 0, done.stdout
@@ -119,7 +119,7 @@ def test_strangers_do_not_end_the_wait() -> None:
             other.sendto(b"x" * 200, ("127.0.0.1", port))
         with socket.create_connection(("127.0.0.1", port)):
             sent = inbound.probe("127.0.0.1", port, CLOCK, 5)
-            results.get(timeout=5)
+            results.get(timeout=120)
 
     assert sent.tcp
     assert sent.udp

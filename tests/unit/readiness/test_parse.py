@@ -5,7 +5,6 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, ip_network
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
@@ -15,6 +14,7 @@ from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness.facts import parse
 from mstunnel_setup.readiness.facts.cloud import bypassed
 from mstunnel_setup.readiness.facts.parse import Bridge, Route
+from tests.cases import every
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 NETWORKS = st.builds(
@@ -153,8 +153,8 @@ def _version(text: str) -> str | None:
     return None if found is None else str(found)
 
 
-@pytest.mark.parametrize(
-    ("reader", "content", "expected"),
+@every(
+    "reader, content, expected",
     [
         (parse.routes, DEFAULT, ()),
         (parse.default_device, DEFAULT, "eth0"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mstunnel_setup.readiness.facts import firewall
 from mstunnel_setup.readiness.facts.firewall import Firewall
+from tests.cases import every
 
 ZONES = """\
 block
@@ -103,8 +104,8 @@ def test_firewalld(zones: str, port: int, tcp: bool | None, udp: bool | None) ->
     assert firewall.firewalld(zones, port) == Firewall(kind="firewalld", tcp=tcp, udp=udp)
 
 
-@pytest.mark.parametrize(
-    ("rules", "tcp", "udp"),
+@every(
+    "rules, tcp, udp",
     [
         ("443/tcp                    ALLOW IN    Anywhere", True, False),
         ("443                        ALLOW IN    Anywhere", True, True),

@@ -17,6 +17,7 @@ from mstunnel_setup.tenant.clouds import CLIENT_ALIASES, cloud
 from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn, require_intune_role
 from mstunnel_setup.tenant.sign_in_errors import sign_in_error
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.clocks import START, FakeClock
 from tests.unit.tenant.fakes import FakeHttp, Reply, jwt, response
@@ -78,7 +79,7 @@ def entra(*replies: Reply | Mapping[str, object]) -> Entra:
     return Entra(FakeHttp([response(200, DISCOVERY), *ready]))
 
 
-@pytest.mark.parametrize("path", REFUSALS, ids=lambda path: path.stem)
+@every("path", REFUSALS)
 def test_a_refusal_is_explained(path: Path) -> None:
     case: dict[str, Any] = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     error = sign_in_error(case["answer"], "https://login.example/contoso/adminconsent?client_id=APP")

@@ -13,6 +13,7 @@ from mstunnel_setup.base import errors
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.tenant.transport import GraphTransport, equals, query
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE
+from tests.cases import every
 from tests.refusals import refused
 from tests.unit.tenant.fakes import FakeHttp, fixed_token, response
 
@@ -92,7 +93,7 @@ def test_a_filter_value_comes_out_as_it_went_in(value: str) -> None:
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("graph_errors.json").read_text())
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
+@every("case", CASES)
 def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
     headers = {"request-id": "abc", **({"Content-Type": case["type"]} if "type" in case else {})}
     http = FakeHttp([response(case["status"], case["body"], headers)])

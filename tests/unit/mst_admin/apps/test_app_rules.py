@@ -21,6 +21,7 @@ from mst_admin.objects.app import (
 )
 from mst_admin.objects.profile import ProfileObject
 from mstunnel_setup.tenant.wire_apps import PLAY_APP, AppAssignment, MobileApp
+from tests.cases import every
 
 CASES = YAML(typ="safe").load(Path(__file__).with_name("app_rules.yaml").read_text(encoding="utf-8"))
 IOS = {
@@ -45,7 +46,7 @@ def _profiles(case: dict[str, Any]) -> list[ProfileObject]:
     return [ProfileObject.model_validate({**base, **case["profile"]})] if "profile" in case else []
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@every("case", CASES)
 def test_an_app_is_judged(case: dict[str, Any]) -> None:
     declared, profiles = _declared(case), _profiles(case)
     findings = [*judge_app(declared, profiles)]

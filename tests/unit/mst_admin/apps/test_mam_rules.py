@@ -24,6 +24,7 @@ from mst_admin.objects.parts import targets
 from mst_admin.objects.profile import ProfileObject
 from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
 from mstunnel_setup.tenant.wire_apps import AppAssignment, TargetedManagedAppConfiguration
+from tests.cases import every
 
 CASES = YAML(typ="safe").load(Path(__file__).with_name("mam_rules.yaml").read_text(encoding="utf-8"))
 GROUP = "11111111-2222-3333-4444-555555555555"
@@ -52,7 +53,7 @@ def _declared(case: dict[str, Any]) -> MamObject:
     return MamObject.model_validate({**BASE, **ON[case["on"]], **case.get("with", {})})
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@every("case", CASES)
 def test_it_is_judged(case: dict[str, Any]) -> None:
     others = [MamObject.model_validate({**BASE, "name": "Other", **case["other"]})] if "other" in case else []
     base = {key: BASE[key] for key in ("name", "connection_name", "site", "groups")}
@@ -78,7 +79,7 @@ def _policies(declared: MamObject) -> list[PresentAppConfiguration]:
     ]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case], ids=str)
+@every("case", [case for case in CASES if "refused" not in case])
 def test_it_comes_back_from_its_policies_as_it_went(case: dict[str, Any]) -> None:
     declared = _declared(case).model_copy(update={"trusted_roots": ("Corp root",)})
     (found,) = find_mam(_policies(declared), (), {SITE_ID: "Berlin"})

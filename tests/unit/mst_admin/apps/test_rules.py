@@ -25,6 +25,7 @@ from mstunnel_setup.tenant.wire_apps import (
     MobileAppConfiguration,
     TargetedManagedAppConfiguration,
 )
+from tests.cases import every
 
 CASES = YAML(typ="safe").load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
 GROUP = "11111111-2222-3333-4444-555555555555"
@@ -48,7 +49,7 @@ def _profiles(case: dict[str, Any]) -> list[ProfileObject]:
     return [ProfileObject.model_validate(values)] if "beside" in case else []
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@every("case", CASES)
 def test_an_app_configuration_is_judged(case: dict[str, Any]) -> None:
     findings = judge_app_configuration(_declared(case), _profiles(case))
     assert {item.code for item in findings if item.fatal} == set(case.get("refused", ()))
@@ -70,7 +71,7 @@ def _present(declared: AppConfigurationObject) -> PresentAppConfiguration:
     return PresentAppConfiguration(found_on_devices, declared.is_ios, declared.apps, assigned)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case], ids=str)
+@every("case", [case for case in CASES if "refused" not in case])
 def test_an_app_configuration_comes_back_from_the_wire_as_it_went(case: dict[str, Any]) -> None:
     declared = _declared(case)
     back = app_configuration_object(_present(declared))

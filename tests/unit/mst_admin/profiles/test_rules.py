@@ -16,6 +16,7 @@ from mst_admin.objects.profile_rules import judge_profile, judge_root
 from mst_admin.objects.profile_wire import profile_body, profile_object, server_address
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
+from tests.cases import every
 
 HERE = Path(__file__).parent
 CASES = YAML(typ="safe").load((HERE / "rules.yaml").read_text(encoding="utf-8"))
@@ -68,7 +69,7 @@ def _repeated(entries: Any, count: int) -> Iterator[Any]:
             yield {**entry, **({"id": f"{entry['id']}{number}"} if "id" in entry else {})}
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@every("case", CASES)
 def test_a_profile_is_judged(case: dict[str, Any]) -> None:
     findings = judge_profile(_profile(case))
     assert {item.code for item in findings if item.fatal} == set(case.get("refused", ()))
@@ -77,7 +78,7 @@ def test_a_profile_is_judged(case: dict[str, Any]) -> None:
     assert all(item.hint.endswith(".") for item in findings)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if "refused" not in case], ids=str)
+@every("case", [case for case in CASES if "refused" not in case])
 def test_a_profile_comes_back_from_the_wire_as_it_went(case: dict[str, Any]) -> None:
     profile = _profile(case)
     found = DeviceConfiguration.from_wire(profile_body(profile, SITE_ID, "gw.contoso.com:443"))
@@ -90,7 +91,7 @@ def test_a_profile_comes_back_from_the_wire_as_it_went(case: dict[str, Any]) -> 
     assert back == sent
 
 
-@pytest.mark.parametrize("case", FOUND, ids=str)
+@every("case", FOUND)
 def test_a_profile_of_the_tenant_is_judged(case: dict[str, Any]) -> None:
     profile = _profile(case)
     wire = {**profile_body(profile, SITE_ID, "gw.contoso.com:443"), **case.get("wire", {})}
@@ -131,7 +132,7 @@ def test_the_types_and_values_are_those_that_devices_take() -> None:
     assert ios["customData"][1] == {"key": "AutoOnboard", "value": "True"}
 
 
-@pytest.mark.parametrize("case", ENTRIES, ids=str)
+@every("case", ENTRIES)
 def test_an_exclusion_is_accepted_or_refused(case: dict[str, Any]) -> None:
     findings = judge_exclusions([case["entry"]])
     assert [item.code for item in findings] == ([case["refused"]] if "refused" in case else [])

@@ -13,6 +13,7 @@ from mstunnel_setup.certificates.revocation import ASKED_BY_AGENT
 from mstunnel_setup.operations.certificate.summary import CertificateSummary, RevocationSummary
 from mstunnel_setup.transaction.action import Codec
 from mstunnel_setup.transaction.receipt import Entry, Receipt
+from tests.cases import every
 from tests.unit.certificates.pki import NOW
 from tests.unit.clocks import StoppedClock
 from tests.unit.fakes import ports_of
@@ -37,8 +38,8 @@ def test_the_last_revocation_status(state: str, said: str) -> None:
     assert summary(89, state).lines() == [("Certificate", "89 days left"), ("Revocation", said)]
 
 
-@pytest.mark.parametrize(
-    ("days", "state", "warned"),
+@every(
+    "days, state, warned",
     [
         (31, "good", []),
         (31, "not-offered", []),

@@ -11,6 +11,7 @@ from mstunnel_setup.gateway.oidc import TokenRules, TokenVersion
 from mstunnel_setup.operations.token_rules import claim_problems, header_problem, time_problem, user_of
 from mstunnel_setup.tenant.token_sources import claims, header
 from tests.attack.tokens import ACCEPTED, NO_CLAIM, REFUSED, Forger
+from tests.cases import every
 
 TENANT, PERSON = "11111111-2222-3333-4444-555555555555", "5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11"
 GATEWAY, APP = "3678c9e9-9681-447a-974d-d19f668fcd88", "1b730954-1685-4b74-9bfd-dac224a7b894"
@@ -56,14 +57,14 @@ def broken(token: str, version: TokenVersion, *clients: str) -> list[str]:
     return [each.rule for each in (*alone, *claim_problems(given, rules)) if each]
 
 
-@pytest.mark.parametrize("name", ACCEPTED)
+@every("name", ACCEPTED)
 def test_tokens_of_people_of_this_tenant_break_no_rule(
     forger: Forger, version: TokenVersion, name: str
 ) -> None:
     assert broken(ACCEPTED[name](forger), version) == []
 
 
-@pytest.mark.parametrize("name", JUDGED)
+@every("name", JUDGED)
 def test_any_other_token_breaks_the_rule_that_the_gateway_refuses_it_by(
     forger: Forger, version: TokenVersion, name: str
 ) -> None:
