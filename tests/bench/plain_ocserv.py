@@ -16,6 +16,7 @@ TITLES: Final = {"gateway": "gateway", "podman-run": "`podman run`", "host": "oc
 URLS: Final = {name: f"https://vpn.{DOMAIN}:{port}" for name, port in PORTS.items()}
 CONTAINER: Final = "by-hand"
 """The container of `podman run`."""
+_ON_HOST: Final = "on-host"
 _START: Final = """
 set -e
 name="$1" port="$2" network="$3" image="$4"
@@ -43,7 +44,10 @@ def start(host: Installation) -> None:
     published = [f"--publish={port}:{port}/{protocol}" for protocol in ("tcp", "udp")]
     needed = ["--cap-add=NET_ADMIN", "--device=/dev/net/tun", "--sysctl=net.ipv4.ip_forward=1"]
     _start(host, CONTAINER, port, "172.31.0.0", *needed, *published)
-    _start(host, "on-host", PORTS["host"], "172.30.0.0", "--network=host", "--privileged")
+    _start(host, _ON_HOST, PORTS["host"], "172.30.0.0", "--network=host", "--privileged")
+    # The host of an installation forwards for the networks of the gateway alone.
+    rule = f'insert rule inet mstunnel-forwarding forward iifname "{_ON_HOST}*" accept\n'
+    host.server.run(["nft", "--file", "-"], stdin=rule)
 
 
 def _start(host: Installation, name: str, port: int, network: str, *options: str) -> None:

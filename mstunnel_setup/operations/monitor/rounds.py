@@ -162,11 +162,13 @@ class GatewayMonitor:
             changes.watch(_WATCHED)
             self.round()
             self.service.alive(_REST_SECONDS)
-            self._clock.sleep(_SHORTEST_PAUSE)
-            if self._at_rest and (processes := self._processes()):
+            processes = self._processes() if self._at_rest else ()
+            if processes:
+                # Before the pause: Podman's service takes memory as long as it is in use.
                 self.close()
-                if changes.wait(_LONGEST_PAUSE - _SHORTEST_PAUSE, processes):
-                    self._clock.sleep(_SETTLE_SECONDS)
+            self._clock.sleep(_SHORTEST_PAUSE)
+            if processes and changes.wait(_LONGEST_PAUSE - _SHORTEST_PAUSE, processes):
+                self._clock.sleep(_SETTLE_SECONDS)
         self.tell(log_lines.PROGRAM_REPLACED(version=__version__))
 
     def round(self) -> None:
