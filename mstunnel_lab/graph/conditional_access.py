@@ -61,7 +61,7 @@ Item = TypeVar("Item")
 Many = Annotated[tuple[Item, ...], Field(max_length=1000)]
 
 
-class _Applications(BodyPart):
+class _TargetedApplications(BodyPart):
     include_applications: Many[ApplicationWord] = ()
     exclude_applications: Many[ApplicationWord] = ()
     include_user_actions: Many[Literal["urn:user:registersecurityinfo", "urn:user:registerdevice"]] = ()
@@ -152,7 +152,7 @@ class _AuthenticationFlows(BodyPart):
 
 
 class _ConditionSet(BodyPart):
-    applications: _Applications
+    applications: _TargetedApplications
     users: _Users
     client_app_types: Annotated[Many[ClientApp], Field(min_length=1)]
     platforms: _Platforms | None = None

@@ -17,16 +17,17 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonValue, json_bytes
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.install.context import Context, RunCache
-from mstunnel_setup.install.installed import PATIENCE, journal_of, own_scope, run_lock
+from mstunnel_setup.install.installed import PATIENCE, journal_of, own_scope, require_installed, run_lock
 from mstunnel_setup.install.preflight import OF_STEPS
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter, Settings
 from mstunnel_setup.readiness.checks import refuse_unknown
+from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.runner import Runner
-from mstunnel_setup.transaction.step import AnyStep
+from mstunnel_setup.transaction.step import AnyStep, Step
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,28 @@ def _refuse_no_system(files: Files) -> None:
             root=files.root,
             missing=", ".join(missing),
         )
+
+
+@contextmanager
+def installed_run(
+    operator: Operator, settings: Settings, *, exclusively: bool = True, patience: float = PATIENCE
+) -> Iterator[Run]:
+    """A run on a server that has an installation. Raises UsageError where there is none."""
+    with open_run(operator, settings, exclusively=exclusively, replacing=True, patience=patience) as run:
+        require_installed(run.context.receipt)
+        yield run
+
+
+def apply_actions(run: Run, title: str, actions: Sequence[Action]) -> bool:
+    """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does.
+
+    What is done already prints nothing: a renewal hook without output sends no mail.
+    """
+    step: Step[Context, None] = Step("import", title, lambda _context: None, lambda _facts: actions)
+    whole = all(entry.finished for entry in run.runner.receipt.entries.values())
+    if whole and not any(planned.actions for planned in run.runner.plan([step], run.context)):
+        return False
+    return any(planned.actions for planned in run.runner.run([step], run.context))
 
 
 def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[AnyStep]:

@@ -28,6 +28,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from typing_extensions import override
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.parsing import http_date, whole_number
 from mstunnel_setup.base.text import text
@@ -140,13 +141,11 @@ class HttpSession:
         self._session = requests.Session()
         self._session.trust_env = False
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if roots:
-            context.load_verify_locations(cadata=roots)
-        if ca_file:
-            try:
-                context.load_verify_locations(cafile=ca_file)
-            except (OSError, ssl.SSLError) as error:
-                raise CA_FILE_UNREADABLE(ca_file=ca_file) from error
+        try:
+            if roots or ca_file:
+                context.load_verify_locations(cafile=ca_file, cadata=roots or None)
+        except (OSError, ssl.SSLError) as error:
+            raise CA_FILE_UNREADABLE(ca_file=ca_file or paths.CA_TRUST) from error
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter(clock, max(timeout, deadline), largest, context))
 

@@ -40,7 +40,7 @@ from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
 from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited, refuse_vendor
 from mstunnel_setup.install.rootless import refuse_unreadable_by
-from mstunnel_setup.install.session import Run, open_run, require_answers
+from mstunnel_setup.install.session import Run, apply_actions, installed_run, open_run, require_answers
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.install.steps import eula, sign_in
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
@@ -48,7 +48,6 @@ from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, decompress, read_tar
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.safe_paths import refuse_present
-from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run
 from mstunnel_setup.transaction.runner import Planned
 
 SCHEMA = "mstunnel-backup/1"

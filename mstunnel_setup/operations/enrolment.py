@@ -12,11 +12,10 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.install.session import Run, step_named
+from mstunnel_setup.install.session import Run, installed_run, step_named
 from mstunnel_setup.install.steps import sign_in, site
 from mstunnel_setup.install.uninstall import as_data, kept
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.transaction.runner import Removal
 
 _IDENTITY = frozenset(

@@ -16,10 +16,10 @@ from mstunnel_setup.base.text import fold, folded, joined, plain, text
 from mstunnel_setup.gateway.occtl import judge_word
 from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
 from mstunnel_setup.gateway.oidc import rule_of
+from mstunnel_setup.install.session import installed_run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations import explain_facts, token_rules
-from mstunnel_setup.operations.certificate.activation import installed_run
 from mstunnel_setup.operations.explain_facts import ConnectionFacts, Subject, Token
 
 Outcome: TypeAlias = Literal["ok", "warning", "problem", "unknown"]

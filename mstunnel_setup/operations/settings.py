@@ -27,11 +27,12 @@ from mstunnel_setup.gateway.options import read_gateway_options
 from mstunnel_setup.gateway.rendering import RenderedConfiguration, read_admin_settings
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import open_gateway
+from mstunnel_setup.install.session import installed_run
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.network import connect
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.operations.certificate.activation import installed_run, reload_gateway
+from mstunnel_setup.operations.certificate.activation import reload_gateway
 
 _MODE = 0o640
 

@@ -195,6 +195,7 @@ def test_a_committed_gateway_is_finished(host: VendorArena) -> None:
     assert containers(host)["mstunnel-server"]["status"] == "running"
 
 
+@pytest.mark.long
 def test_a_commit_is_killed_before_its_one_record_or_after_it(scene: Scene, host: VendorArena) -> None:
     scene.install()
     undisturbed = host.run("mstunnel-setup", "adopt", "commit")

@@ -85,7 +85,12 @@ class Upgrading:
         ]
 
 
-@pytest.fixture(params=[(GOOD, "done"), (DEAD, "went-back")], ids=["good", "bad"])
+@pytest.fixture(
+    params=[
+        pytest.param((GOOD, "done"), marks=pytest.mark.long, id="good"),
+        pytest.param((DEAD, "went-back"), id="bad"),
+    ]
+)
 def upgrading(fresh: Scene, arena: Arena, request: pytest.FixtureRequest) -> Upgrading:
     del fresh
     return Upgrading(arena, *request.param)

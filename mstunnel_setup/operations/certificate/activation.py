@@ -1,7 +1,6 @@
 """Switch the gateway to another generation of the certificate, prove it, and go back when it must."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mstunnel_setup.actions.certificates import pending_imports, refuse_unloadable
@@ -13,12 +12,9 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.installed import PATIENCE, require_installed
-from mstunnel_setup.install.session import Run, open_run
+from mstunnel_setup.install.session import Run, apply_actions
 from mstunnel_setup.install.steps import certificate, images, verify
-from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.transaction.action import Action
-from mstunnel_setup.transaction.step import Step
 
 # A reload takes less than a second; a gateway that is still starting may miss the first one.
 _ATTEMPTS = 4
@@ -45,28 +41,6 @@ class Activation:
         if self.serving:
             return text("The gateway serves it, {seconds:.1f} s after the switch.", seconds=self.seconds)
         return text("The gateway is not running; it will serve it when started.")
-
-
-@contextmanager
-def installed_run(
-    operator: Operator, settings: Settings, *, exclusively: bool = True, patience: float = PATIENCE
-) -> Iterator[Run]:
-    """A run on a server that has an installation. Raises UsageError where there is none."""
-    with open_run(operator, settings, exclusively=exclusively, replacing=True, patience=patience) as run:
-        require_installed(run.context.receipt)
-        yield run
-
-
-def apply_actions(run: Run, title: str, actions: Sequence[Action]) -> bool:
-    """Run actions that are decided already; whether there was anything to do. Raises as `Runner.run` does.
-
-    What is done already prints nothing: a renewal hook without output sends no mail.
-    """
-    step: Step[Context, None] = Step("import", title, lambda _context: None, lambda _facts: actions)
-    whole = all(entry.finished for entry in run.runner.receipt.entries.values())
-    if whole and not any(planned.actions for planned in run.runner.plan([step], run.context)):
-        return False
-    return any(planned.actions for planned in run.runner.run([step], run.context))
 
 
 def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:

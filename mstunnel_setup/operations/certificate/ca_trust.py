@@ -20,7 +20,7 @@ from mstunnel_setup.certificates.ca_trust import added_roots, is_for_gateway, ro
 from mstunnel_setup.certificates.certificate import extension, is_ca, title
 from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.certificates.read import read_material
-from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.session import Run, apply_actions, installed_run
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate import activation
@@ -31,7 +31,7 @@ _LONGEST_NAME = 40
 
 def add(operator: Operator, source: Path) -> Result:
     """Trust every certificate in a file (PEM or DER). Raises CertificateError unless all are authorities."""
-    with activation.installed_run(operator, {}) as run:
+    with installed_run(operator, {}) as run:
         now = run.context.host.clock.now()
         certificates = _authorities(run.files, source, now)
         # In a file that is not ours, but that the gateway reads; one of ours may be half written.
@@ -46,7 +46,7 @@ def add(operator: Operator, source: Path) -> Result:
             WriteFile(path=f"{paths.CA_TRUST}/{name}.crt", text=item.public_bytes(Encoding.PEM).decode())
             for name, item in new.items()
         ]
-        if not activation.apply_actions(run, "Trust the authority", writing):
+        if not apply_actions(run, "Trust the authority", writing):
             return Result("unchanged", text=[text("Already trusted.")])
         _reload_containers(run)
     lines = [text("Trusted: {subject}.", subject=title(item)) for item in new.values()]
@@ -55,7 +55,7 @@ def add(operator: Operator, source: Path) -> Result:
 
 def remove(operator: Operator, name: str) -> Result:
     """No longer trust the certificates in one file of ca-trust. Raises UsageError."""
-    with activation.installed_run(operator, {}) as run:
+    with installed_run(operator, {}) as run:
         path = f"{paths.CA_TRUST}/{name.removesuffix('.crt')}.crt"
         if "/" in name or run.files.state(path) is None:
             raise UsageError(
@@ -72,7 +72,7 @@ def remove(operator: Operator, name: str) -> Result:
 
 def show(operator: Operator) -> Result:
     """The roots trusted besides those of the system, and the files that are not what they should be."""
-    with activation.installed_run(operator, {}, exclusively=False) as run:
+    with installed_run(operator, {}, exclusively=False) as run:
         now = run.context.host.clock.now()
         # Files that cannot be read are passed over, as the gateway does.
         rows = [_row(name.removesuffix(".crt"), item, now) for name, item in added_roots(run.files)]

@@ -27,7 +27,7 @@ from mstunnel_setup.certificates.load import fingerprint
 from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.session import Run, apply_actions, installed_run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.install.steps.verify import leaf_in_service
@@ -93,7 +93,7 @@ class CertificateFindings(Report):
 
 def show(operator: Operator) -> Result:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
-    with activation.installed_run(operator, {}, exclusively=False) as run:
+    with installed_run(operator, {}, exclusively=False) as run:
         identity = generations.read(run.files, paths.ACTIVE)
         leaf, generation = identity.leaf, generations.linked(run.files)
         names = extension(leaf, x509.SubjectAlternativeName)
@@ -129,7 +129,7 @@ def check(operator: Operator) -> Result:
 
     The exit code is 4 with an error among the findings.
     """
-    with activation.installed_run(operator, {}) as run:
+    with installed_run(operator, {}) as run:
         found = [*examine(run)]
     severities = {finding.severity for finding in found}
     lines = fold_all(
@@ -249,7 +249,7 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
 
     Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
     """
-    with activation.installed_run(operator, {}) as run:
+    with installed_run(operator, {}) as run:
         problems = tuple(placement_findings(run.files))
         if not problems:
             return Result("unchanged", text=[text("The link and the certificate in use are intact.")])
@@ -259,9 +259,9 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
         recorded = PurePosixPath(str(entry.versions[-1]["target"])).name if entry else ""
         place, chosen = _choose(run.context, generations.linked(run.files) or recorded, agreed=agreed)
         name = chosen.fingerprint
-        activation.apply_actions(run, "Place the certificate", certificate.placing(chosen))
+        apply_actions(run, "Place the certificate", certificate.placing(chosen))
         _clear_way(run.files)
-        activation.apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
+        apply_actions(run, "Switch to the certificate", [certificate.switching(name)])
         serving = activation.prove(run.context, activation.serving_port(run.context))
     lines = [text("Repaired: {message}.", message=finding.message) for finding in problems]
     lines.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {place}.")

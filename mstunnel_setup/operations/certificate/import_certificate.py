@@ -22,7 +22,7 @@ from mstunnel_setup.certificates.judge import days_left, finding_data
 from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import PATIENCE
-from mstunnel_setup.install.session import Run
+from mstunnel_setup.install.session import Run, apply_actions, installed_run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.io.files import Files
@@ -108,7 +108,7 @@ def import_certificate(operator: Operator, settings: Settings, how: ImportReques
     due = how.due(operator.clock.now())
     exclusively = not (how.dry_run or how.list_pending)
     patience = _HOOK_PATIENCE if how.if_changed else PATIENCE
-    with activation.installed_run(operator, settings, exclusively=exclusively, patience=patience) as run:
+    with installed_run(operator, settings, exclusively=exclusively, patience=patience) as run:
         if how.list_pending:
             return list_pending(run)
         if how.cancel is not None:
@@ -127,7 +127,7 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
     if in_use and not how.dry_run:
         # What was cut off is finished. A hook that asks for changes gets no proof.
         switching = certificate.switching(found.fingerprint)
-        activation.apply_actions(run, "Place the certificate", [*certificate.placing(found), switching])
+        apply_actions(run, "Place the certificate", [*certificate.placing(found), switching])
         if not how.if_changed:
             activation.prove(run.context, activation.serving_port(run.context))
         activation.finish_switch(run, found.fingerprint, found.copies)
@@ -143,7 +143,7 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
         return _would_import(run.context, found, due, in_use=in_use)
     if due is not None:
         return schedule(run, found, due)
-    activation.apply_actions(run, "Place the certificate", certificate.placing(found))
+    apply_actions(run, "Place the certificate", certificate.placing(found))
     done = activation.activate(run, found.fingerprint, found.copies)
     certificate.keep_revocation(run.context, found.identity, asked)
     run.runner.take_back(delayed)
@@ -225,10 +225,8 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
         timer=timer,
     )
     run.runner.take_back([pending.key])
-    activation.apply_actions(run, "Place the certificate", certificate.placing(found))
-    activation.apply_actions(
-        run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending]
-    )
+    apply_actions(run, "Place the certificate", certificate.placing(found))
+    apply_actions(run, "Set the timer", [*([MakeDirectory(path=WANTED)] if timer else []), pending])
     content = text(
         "The certificate is checked and kept; it will be used from {pending} on ({name}).",
         pending=_local_time(pending),
@@ -333,7 +331,7 @@ def take(run: Run, pending: ScheduleImport) -> Result:
     """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
     now = run.context.host.clock.now().isoformat()
     tried = {**_tried(run.context.receipt), pending.name: now}
-    activation.apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
+    apply_actions(run, "Note the try", [StoreAnswer(name=_TRIED, value={**tried})])
     return take_pending(run, pending.name)
 
 

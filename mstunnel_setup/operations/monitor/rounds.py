@@ -293,11 +293,12 @@ class GatewayMonitor:
         receipt = journal_of(Scope.ALL, self.operator).receipt
         if not pending_imports(receipt):
             return
-        from mstunnel_setup.operations.certificate import activation, import_certificate  # noqa: PLC0415 (see above)
+        from mstunnel_setup.install import session  # noqa: PLC0415 (see above)
+        from mstunnel_setup.operations.certificate import import_certificate  # noqa: PLC0415 (see above)
 
         timers = self._host.systemd.running()
         for pending in import_certificate.overdue(receipt, self._host.clock.now(), timers=timers):
-            with activation.installed_run(self.operator, {}) as run:
+            with session.installed_run(self.operator, {}) as run:
                 self.tell(log_lines.CERTIFICATE(name=pending.name))
                 import_certificate.take(run, pending)
 

@@ -13,6 +13,7 @@ from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.pfx import read_pfx
 from mstunnel_setup.certificates.read import PemError, read_material
 from mstunnel_setup.certificates.revocation_answers import Answer, read_crl, read_ocsp
+from tests.parameters import sample
 from tests.unit.certificates.pki import NOW, Pki, private_key
 
 vectors = pytest.importorskip("cryptography_vectors", reason="needs the package cryptography-vectors")
@@ -73,16 +74,24 @@ def _pfx(data: bytes) -> Material:
     return read_pfx(data, PASSPHRASES[-1])
 
 
-def table() -> str:
+def row(pattern: str) -> str:
     """The counts as they stand in the reference."""
-    lines = ["| Files | Count | Verdicts |", "| --- | --- | --- |"]
-    for pattern in PATTERNS:
-        counts = Counter(verdict(path) for path in DIRECTORY.glob(pattern))
-        verdicts = ", ".join(f"{count} `{name}`" for name, count in counts.most_common())
-        lines.append(f"| `{pattern}` | {counts.total()} | {verdicts} |")
-    return "\n".join(lines)
+    counts = Counter(verdict(path) for path in DIRECTORY.glob(pattern))
+    verdicts = ", ".join(f"{count} `{name}`" for name, count in counts.most_common())
+    return f"| `{pattern}` | {counts.total()} | {verdicts} |"
 
 
-def test_every_file_has_the_verdict_that_the_reference_publishes() -> None:
-    published = REFERENCE.read_text().partition("<!-- vectors: begin -->\n")[2]
-    assert published.partition("\n<!-- vectors: end -->")[0] == table()
+def published() -> list[str]:
+    """The rows of the table in the reference."""
+    text = REFERENCE.read_text().partition("<!-- vectors: begin -->\n")[2]
+    return text.partition("\n<!-- vectors: end -->")[0].splitlines()[2:]
+
+
+def test_the_reference_has_a_row_for_each_kind_of_file() -> None:
+    assert [line.split("`")[1] for line in published()] == [*PATTERNS]
+
+
+# Opening hundreds of them takes a quarter of a minute.
+@pytest.mark.parametrize("pattern", sample(PATTERNS, kept={*PATTERNS} - {"x509/PKITS_data/pkcs12/*.p12"}))
+def test_every_file_has_the_verdict_that_the_reference_publishes(pattern: str) -> None:
+    assert row(pattern) in published()

@@ -139,6 +139,7 @@ def test_every_question_comes_once_and_in_order(desk: Desk) -> None:
     assert max(map(len, screen.splitlines())) <= 80
 
 
+@pytest.mark.e2e
 def test_a_wrong_choice_asks_again_and_costs_no_other_sign_in(desk: Desk) -> None:
     """The right certificate ends earlier than the wrong one."""
     wrong = desk.certificate("vpn.elsewhere.example", "wrong")
@@ -173,6 +174,7 @@ def test_a_wrong_choice_asks_again_and_costs_no_other_sign_in(desk: Desk) -> Non
         assert "To sign in" not in registered(child)
 
 
+@pytest.mark.e2e
 def test_the_right_certificate_replaces_a_wrong_one_of_the_run_before(desk: Desk) -> None:
     """It was stored by the first run, ends later, and has never served."""
     wrong, right = desk.certificate("vpn.elsewhere.example", "wrong"), desk.certificate(days=60)
@@ -204,6 +206,7 @@ def test_a_wrong_passphrase_asks_again(desk: Desk) -> None:
         interrupted(child)
 
 
+@pytest.mark.e2e
 def test_an_application_left_by_an_earlier_installation_is_replaced(desk: Desk) -> None:
     """Its host was installed again from nothing."""
     answers = desk.answers()

@@ -201,6 +201,8 @@ def test_a_server_that_is_not_there_is_named_soon() -> None:
 def test_unreadable_roots_are_named(tmp_path: Path) -> None:
     with refused(NetworkError, "ca-file-unreadable"):
         HttpSession(FakeClock(), str(tmp_path / "none.pem"))
+    with refused(NetworkError, "ca-file-unreadable", match="/etc/mstunnel/ca-trust"):
+        HttpSession(FakeClock(), roots="-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")
 
 
 @pytest.mark.parametrize("url", ["https://[fd00::1/", "https://localhost:99999/", "https://a]b/"])

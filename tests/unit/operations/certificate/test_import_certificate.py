@@ -20,10 +20,9 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.mst_cli import ImportOptions
-from mstunnel_setup.install.session import Run, open_run
+from mstunnel_setup.install.session import Run, apply_actions, installed_run, open_run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.io.clock import SystemClock
-from mstunnel_setup.operations.certificate.activation import apply_actions, installed_run
 from mstunnel_setup.operations.certificate.import_certificate import (
     ImportRequest,
     cancel_pending,
