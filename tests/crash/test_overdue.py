@@ -59,7 +59,7 @@ def test_one_that_is_refused_is_tried_once_an_hour_and_stays_listed(arena: Arena
     for directory in (arena.root / paths.GENERATIONS.lstrip("/")).iterdir():
         if directory.name != first.name:
             (directory / "key.pem").write_text("spoiled\n")
-    assert "is taken into use" in look(arena, DAYS + 1).stderr
-    assert "is taken into use" not in look(arena, DAYS + 1).stderr
-    assert "is taken into use" in look(arena, DAYS + 1.1).stderr
+    assert "its time has come" in look(arena, DAYS + 1).stderr
+    assert "its time has come" not in look(arena, DAYS + 1).stderr
+    assert "its time has come" in look(arena, DAYS + 1.1).stderr
     assert (in_use(arena), pending(arena)) == (first, 1)
