@@ -17,7 +17,8 @@ from mst_admin.errors import NAME_AMBIGUOUS
 from mstunnel_setup.answers.values import Guid, Line, Part
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.wire import DISABLED, ENABLED, GATEWAY_APP_ID, REPORT_ONLY, ConditionalAccessPolicy
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
+from mstunnel_setup.tenant.wire_access import DISABLED, ENABLED, REPORT_ONLY, ConditionalAccessPolicy
 
 
 class Pattern(StrEnum):

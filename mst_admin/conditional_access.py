@@ -25,15 +25,12 @@ from mstunnel_setup.tenant.graph_admin import POLICIES, AdminGraph
 from mstunnel_setup.tenant.wire import (
     APPLICATION_READ,
     APPLICATION_READ_WRITE,
-    DISABLED,
-    ENABLED,
     GATEWAY_APP_ID,
     POLICY_READ,
     POLICY_READ_WRITE,
     USER_READ_BASIC,
-    ConditionalAccessPolicy,
-    WhatIfResult,
 )
+from mstunnel_setup.tenant.wire_access import DISABLED, ENABLED, ConditionalAccessPolicy, WhatIfResult
 
 _EFFECTS: Final[Mapping[str, str]] = {
     "approvedApplication": text("Microsoft Defender is no approved client app"),

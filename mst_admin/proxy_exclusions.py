@@ -15,7 +15,7 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import PROFILES
-from mstunnel_setup.tenant.wire import DeviceConfiguration
+from mstunnel_setup.tenant.wire_intune import DeviceConfiguration
 
 _LIST = "proxyExclusionList"
 _NETWORK = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")

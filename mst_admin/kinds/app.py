@@ -14,7 +14,7 @@ from mst_admin.objects.profile_wire import PresentProfile, is_for_ios, is_tunnel
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.graph import GraphCollection
 from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, PROFILES, AdminGraph
-from mstunnel_setup.tenant.wire_apps import PLAY_APP, MobileApp
+from mstunnel_setup.tenant.wire_intune import PLAY_APP, MobileApp
 
 _PACKAGE: Final = "packageId"
 _SETTINGS: Final = {

@@ -28,8 +28,7 @@ from mstunnel_setup.tenant.graph_admin import (
     PROFILES,
     AdminGraph,
 )
-from mstunnel_setup.tenant.wire import IntuneObject
-from mstunnel_setup.tenant.wire_apps import MobileApp
+from mstunnel_setup.tenant.wire_intune import IntuneObject, MobileApp
 
 _COLLECTIONS: Final[Mapping[str, GraphCollection[IntuneObject]]] = {
     policies.IOS_TYPE: DEVICE_APP_CONFIGURATIONS,

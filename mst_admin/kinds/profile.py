@@ -54,7 +54,8 @@ from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import PROFILES, AdminGraph
-from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
+from mstunnel_setup.tenant.wire import TunnelSite
+from mstunnel_setup.tenant.wire_intune import DeviceConfiguration, DeviceConfigurationAssignment
 
 _SITE = "site"
 """Name under which a profile's site stands among its properties."""

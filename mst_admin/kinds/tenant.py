@@ -23,7 +23,7 @@ from mst_admin.objects.profile import ProfileObject, TrustedRootObject
 from mst_admin.objects.profile_wire import PresentProfile, is_root_name, server_address
 from mst_admin.objects.site import SiteObject
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
-from mstunnel_setup.tenant.wire_apps import MobileApp
+from mstunnel_setup.tenant.wire_intune import MobileApp
 
 
 class Declarations(Trimmed):

@@ -21,7 +21,7 @@ from mst_admin.objects.profile_rules import PACKAGE
 from mstunnel_setup.answers.finding import Finding, declare_finding, finding
 from mstunnel_setup.answers.values import Line, Part, matching
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.tenant.wire_apps import PLAY_APP, AppAssignment, MobileApp
+from mstunnel_setup.tenant.wire_intune import PLAY_APP, AppAssignment, MobileApp
 
 IOS_APP: Final = "#microsoft.graph.iosStoreApp"
 IOS_APPS: Final = frozenset({IOS_APP, "#microsoft.graph.iosVppApp"})

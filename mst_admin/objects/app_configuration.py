@@ -20,7 +20,7 @@ from mst_admin.objects import parts
 from mstunnel_setup.answers.finding import Finding, declare_finding
 from mstunnel_setup.base.parsing import json_value, signed_number
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.tenant.wire_apps import (
+from mstunnel_setup.tenant.wire_intune import (
     AppAssignment,
     MobileAppConfiguration,
     TargetedManagedAppConfiguration,

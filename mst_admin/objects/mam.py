@@ -28,8 +28,7 @@ from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
-from mstunnel_setup.tenant.wire_apps import AppAssignment
+from mstunnel_setup.tenant.wire_intune import AppAssignment, DeviceConfiguration, IntuneObject
 
 
 class MamObject(NamedObject):

@@ -10,8 +10,7 @@ from mst_admin.change import TYPE, Body, Wire, identity
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Guid, Line, Part
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.wire import DeviceConfigurationAssignment, IntuneObject
-from mstunnel_setup.tenant.wire_apps import AppAssignment
+from mstunnel_setup.tenant.wire_intune import AppAssignment, DeviceConfigurationAssignment, IntuneObject
 
 DEFAULT_SCOPE_TAGS = ("0",)
 """The default scope tag (docs/reference/mst-admin.md)."""

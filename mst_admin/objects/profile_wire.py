@@ -36,7 +36,7 @@ from mst_admin.objects.profile import (
 from mstunnel_setup.answers.finding import Finding, declare_finding
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
-from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
+from mstunnel_setup.tenant.wire_intune import DeviceConfiguration, DeviceConfigurationAssignment
 
 PROFILE_NOT_DECLARABLE = declare_finding(
     "profiles",

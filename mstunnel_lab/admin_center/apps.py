@@ -19,7 +19,7 @@ from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.tenant import wire_apps
+from mstunnel_setup.tenant import wire_intune
 
 KINDS: Final = {
     app.AppPlatform.ANDROID.value: "Managed Google Play app",
@@ -57,13 +57,13 @@ _DEFAULTS: Final = {
 """What the form of an app begins with: the client of the tunnel."""
 
 
-class _AppForm(ObjectForm[wire_apps.MobileApp]):
+class _AppForm(ObjectForm[wire_intune.MobileApp]):
     """The form of an app: those of managed Google Play have no more than their assignments."""
 
     entities: ClassVar[Entities[Any]] = graph_apps.APPS
     field_of: ClassVar[Mapping[str, str]] = {"assignments": "required_groups"}
 
-    def __init__(self, lab: Lab, kind: str = "", found: wire_apps.MobileApp | None = None) -> None:
+    def __init__(self, lab: Lab, kind: str = "", found: wire_intune.MobileApp | None = None) -> None:
         super().__init__(lab, kind, found)
         self.is_ios = kind == app.AppPlatform.IOS
         self.profiles = tunnel_profiles(lab)
@@ -78,7 +78,7 @@ class _AppForm(ObjectForm[wire_apps.MobileApp]):
             self.begin = {name: _DEFAULTS.get(name, "") for name in empty(self.groups)}
             return
 
-        assignments = lab.store.each(wire_apps.AppAssignment, parent=found.id)
+        assignments = lab.store.each(wire_intune.AppAssignment, parent=found.id)
         self._app = app.PresentApp(found, assignments, {item.id: item.display_name for item in self.profiles})
         self.present: app.StoreAppObject | None = app.app_object(self._app)
         self.advice = app.judge_app(self.present)
@@ -123,7 +123,7 @@ class _AppForm(ObjectForm[wire_apps.MobileApp]):
             app.wanted_assignments(declared, self._app) if self.found else [*app.assignment_bodies(declared)]
         )
         ids = {item.display_name: item.id for item in reversed(self.profiles)}
-        store = app.IOS_APP if self.is_ios else wire_apps.PLAY_APP
+        store = app.IOS_APP if self.is_ios else wire_intune.PLAY_APP
         assignments: list[JsonObject] = []
         for item in wanted:
             settings = {"@odata.type": f"{store}AssignmentSettings", **as_object(item["settings"])}
@@ -133,7 +133,7 @@ class _AppForm(ObjectForm[wire_apps.MobileApp]):
         body: JsonObject = app.app_body(declared) if declared.is_ios else {"packageId": declared.id}
         return Submission(body, assignments)
 
-    def store(self, submission: Submission) -> wire_apps.MobileApp:
+    def store(self, submission: Submission) -> wire_intune.MobileApp:
         """An app of managed Google Play is approved, and has nothing else to write."""
         if self.is_ios:
             return super().store(submission)
@@ -155,8 +155,8 @@ def _open_app(lab: Lab, identifier: str) -> _AppForm:
     return _AppForm(lab, _platform_of(found), found)
 
 
-def _platform_of(found: wire_apps.MobileApp) -> app.AppPlatform:
-    return app.AppPlatform.ANDROID if found.odata_type == wire_apps.PLAY_APP else app.AppPlatform.IOS
+def _platform_of(found: wire_intune.MobileApp) -> app.AppPlatform:
+    return app.AppPlatform.ANDROID if found.odata_type == wire_intune.PLAY_APP else app.AppPlatform.IOS
 
 
 class _AppConfigurationForm(ObjectForm[Any]):
@@ -203,7 +203,7 @@ class _AppConfigurationForm(ObjectForm[Any]):
         )
         names = [*body.pop(policies.PACKAGES, ()), *body.pop(policies.BUNDLES, ())]
         if declared.on_devices:
-            apps = app.app_ids(self.lab.store.each(wire_apps.MobileApp), names[0], is_ios=declared.is_ios)
+            apps = app.app_ids(self.lab.store.each(wire_intune.MobileApp), names[0], is_ios=declared.is_ios)
             if not apps:
                 missing = "There is no such app for this platform. Add it among all apps first."
                 raise RefusedError({"apps": [(missing,)]})
@@ -224,28 +224,28 @@ class _ManagedAppConfigurationForm(_AppConfigurationForm):
 
     entities: ClassVar[Entities[Any]] = graph_apps.MANAGED_CONFIGURATIONS
 
-    def store(self, submission: Submission) -> wire_apps.TargetedManagedAppConfiguration:
+    def store(self, submission: Submission) -> wire_intune.TargetedManagedAppConfiguration:
         """The policy is created without its apps, which have an action of their own."""
         own = dict(submission.body)
         targeted = judge(graph_apps.TargetAppsBody, {"apps": own.pop("apps")})
         with self.lab.store.transaction():
-            kept: wire_apps.TargetedManagedAppConfiguration = super().store(replace(submission, body=own))
+            kept: wire_intune.TargetedManagedAppConfiguration = super().store(replace(submission, body=own))
             graph_apps.MANAGED_CONFIGURATIONS.target(self.lab, kept.id, targeted)
         return kept
 
 
 def _policies(lab: Lab) -> Iterator[policies.PresentAppConfiguration]:
     """All app configuration policies of the tenant."""
-    apps = {item.id: item for item in lab.store.each(wire_apps.MobileApp)}
-    for device in lab.store.each(wire_apps.MobileAppConfiguration):
-        assigned = lab.store.each(wire_apps.AppAssignment, parent=device.id)
+    apps = {item.id: item for item in lab.store.each(wire_intune.MobileApp)}
+    for device in lab.store.each(wire_intune.MobileAppConfiguration):
+        assigned = lab.store.each(wire_intune.AppAssignment, parent=device.id)
         targeted = tuple(apps[item].identifier for item in device.targeted_mobile_apps if item in apps)
         yield policies.PresentAppConfiguration(device, "ios" in device.odata_type, targeted, assigned)
-    for managed in lab.store.each(wire_apps.TargetedManagedAppConfiguration):
-        found = lab.store.each(wire_apps.ManagedMobileApp, parent=managed.id)
+    for managed in lab.store.each(wire_intune.TargetedManagedAppConfiguration):
+        found = lab.store.each(wire_intune.ManagedMobileApp, parent=managed.id)
         is_ios = any("bundleId" in item.mobile_app_identifier for item in found)
         names = tuple(sorted(item.identifier for item in found))
-        assigned = lab.store.each(wire_apps.AppAssignment, parent=managed.id)
+        assigned = lab.store.each(wire_intune.AppAssignment, parent=managed.id)
         yield policies.PresentAppConfiguration(managed, is_ios, names, assigned)
 
 
@@ -276,12 +276,12 @@ SECTION: Final = AdminSection(
     label="App type",
     text="Microsoft Tunnel uses Microsoft Defender for Endpoint as its client app.",
     columns=lambda _lab: (
-        Column[wire_apps.MobileApp]("name", "Name", lambda item: item.display_name),
-        Column[wire_apps.MobileApp]("type", "Type", lambda item: KINDS[_platform_of(item)], "word"),
-        Column[wire_apps.MobileApp]("id", "Package or bundle ID", lambda item: item.identifier),
-        Column[wire_apps.MobileApp]("publisher", "Publisher", lambda item: item.publisher or ""),
+        Column[wire_intune.MobileApp]("name", "Name", lambda item: item.display_name),
+        Column[wire_intune.MobileApp]("type", "Type", lambda item: KINDS[_platform_of(item)], "word"),
+        Column[wire_intune.MobileApp]("id", "Package or bundle ID", lambda item: item.identifier),
+        Column[wire_intune.MobileApp]("publisher", "Publisher", lambda item: item.publisher or ""),
     ),
-    each=lambda lab: [item for item in lab.store.each(wire_apps.MobileApp) if app.is_store_app(item)],
+    each=lambda lab: [item for item in lab.store.each(wire_intune.MobileApp) if app.is_store_app(item)],
     new=_AppForm,
     open=_open_app,
 )

@@ -23,7 +23,8 @@ from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
-from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelConfiguration
+from mstunnel_setup.tenant.wire import TunnelConfiguration
+from mstunnel_setup.tenant.wire_intune import DeviceConfiguration, DeviceConfigurationAssignment
 
 KINDS: Final = {
     ProfilePlatform.ANDROID_DEVICE_OWNER.value: "Android Enterprise: corporate-owned work profile (VPN)",

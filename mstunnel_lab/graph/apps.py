@@ -22,10 +22,10 @@ from mstunnel_lab.graph.entities import AssignedEntities, Typed
 from mstunnel_lab.graph.http import NO_CONTENT, admitted, collection, document, entity_type, read_body
 from mstunnel_lab.state import Lab
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.tenant.wire import DeviceConfiguration
-from mstunnel_setup.tenant.wire_apps import (
+from mstunnel_setup.tenant.wire_intune import (
     PLAY_APP,
     AndroidManagedAppProtection,
+    DeviceConfiguration,
     IosManagedAppProtection,
     ManagedMobileApp,
     MobileApp,

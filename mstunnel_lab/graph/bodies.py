@@ -11,7 +11,8 @@ from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.parsing import problem_of
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import DeviceConfiguration, WireModel, wire_name
+from mstunnel_setup.tenant.wire import WireModel, wire_name
+from mstunnel_setup.tenant.wire_intune import DeviceConfiguration
 
 GRAPH: Final = "microsoft.graph."
 OWN_TYPE: Final = "@odata.type"

@@ -23,13 +23,8 @@ from mstunnel_lab.graph.http import admitted, entity, read_body
 from mstunnel_lab.records import ROLE_TEMPLATES, UserRecord
 from mstunnel_lab.state import Lab
 from mstunnel_setup.base.values import JsonObject, JsonValue
-from mstunnel_setup.tenant.wire import (
-    ENABLED,
-    REPORT_ONLY,
-    ConditionalAccessPolicy,
-    ServicePrincipal,
-    WireModel,
-)
+from mstunnel_setup.tenant.wire import ServicePrincipal, WireModel
+from mstunnel_setup.tenant.wire_access import ENABLED, REPORT_ONLY, ConditionalAccessPolicy
 
 _ID: Final = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 ApplicationWord = Annotated[

@@ -17,8 +17,7 @@ from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body
 from mstunnel_lab.state import Lab, lab_of
 from mstunnel_lab.store import Entity, Rows
 from mstunnel_setup.base.values import JsonObject, as_object
-from mstunnel_setup.tenant.wire import DeviceConfigurationAssignment, IntuneObject
-from mstunnel_setup.tenant.wire_apps import AppAssignment
+from mstunnel_setup.tenant.wire_intune import AppAssignment, DeviceConfigurationAssignment, IntuneObject
 
 
 class WireEntity(Entity, Protocol):

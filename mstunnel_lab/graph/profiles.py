@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
 from mstunnel_lab.graph import bodies
 from mstunnel_lab.graph.entities import AssignedEntities
-from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment
+from mstunnel_setup.tenant.wire_intune import DeviceConfiguration, DeviceConfigurationAssignment
 
 Authentication = Literal["certificate", "usernameAndPassword", "sharedSecret", "derivedCredential", "azureAD"]
 AndroidConnection = Literal[

@@ -32,22 +32,21 @@ from mstunnel_setup.tenant.wire import (
     POLICY_CHANGE,
     POLICY_READ,
     USER_READ_BASIC,
-    ConditionalAccessPolicy,
-    DeviceConfiguration,
-    DeviceConfigurationAssignment,
     MetricPoint,
     MetricValue,
     TunnelConfiguration,
     TunnelServer,
     TunnelSite,
     User,
-    WhatIfResult,
     WireModel,
 )
-from mstunnel_setup.tenant.wire_apps import (
+from mstunnel_setup.tenant.wire_access import ConditionalAccessPolicy, WhatIfResult
+from mstunnel_setup.tenant.wire_intune import (
     PLAY_APP,
     AndroidManagedAppProtection,
     AppAssignment,
+    DeviceConfiguration,
+    DeviceConfigurationAssignment,
     IosManagedAppProtection,
     ManagedMobileApp,
     MobileApp,

@@ -44,10 +44,6 @@ POLICY_READ_CONDITIONAL_ACCESS: Final = "Policy.Read.ConditionalAccess"
 POLICY_CHANGE: Final = f"{POLICY_READ}, {POLICY_READ_WRITE} and {APPLICATION_READ}"
 """To change a policy takes all three."""
 
-ENABLED: Final = "enabled"
-DISABLED: Final = "disabled"
-REPORT_ONLY: Final = "enabledForReportingButNotEnforced"
-
 INTUNE_PLAN_1: Final = "c1ec4a95-1f05-45b3-a911-aa3fa01094f5"
 """Id of the service plan INTUNE_A, in every licence that contains Intune Plan 1."""
 
@@ -264,38 +260,6 @@ class HealthThreshold(WireModel):
     default_unhealthy_threshold: int | None = None
 
 
-class IntuneObject(WireModel):
-    """What Intune's objects of several types have; properties of the derived types are kept."""
-
-    odata_type: str = Field(default="", alias="@odata.type")
-    id: str = ""
-    display_name: str = ""
-    description: str | None = None
-    role_scope_tag_ids: StringList = ()
-    created_date_time: Moment | None = None
-    last_modified_date_time: Moment | None = None
-
-
-class DeviceConfiguration(IntuneObject):
-    """deviceConfiguration, base of VPN profiles and trusted roots."""
-
-    version: int | None = None
-
-
-class AssignmentTarget(WireModel):
-    """The target of an assignment: a group, all users, or an excluded group, depending on the type."""
-
-    odata_type: str = Field(default="", alias="@odata.type")
-    group_id: str | None = None
-
-
-class DeviceConfigurationAssignment(WireModel):
-    """One assignment of a deviceConfiguration."""
-
-    id: str = ""
-    target: AssignmentTarget = AssignmentTarget()
-
-
 class KeyCredential(WireModel):
     """A certificate of an application. `key` is the base64 of the certificate in DER."""
 
@@ -404,89 +368,3 @@ class User(WireModel):
     id: str = ""
     display_name: str | None = None
     user_principal_name: str = ""
-
-
-# Conditional Access (docs/reference/mst-admin.md).
-
-
-class PolicyApplications(WireModel):
-    """conditionalAccessApplications: the resources that a policy is for."""
-
-    include_applications: StringList = ()
-    exclude_applications: StringList = ()
-
-
-class PolicyUsers(WireModel):
-    """conditionalAccessUsers: whom a policy is for."""
-
-    include_users: StringList = ()
-    exclude_users: StringList = ()
-    include_groups: StringList = ()
-    exclude_groups: StringList = ()
-    include_roles: StringList = ()
-    exclude_roles: StringList = ()
-
-
-class PolicyPlatforms(WireModel):
-    """conditionalAccessPlatforms."""
-
-    include_platforms: StringList = ()
-    exclude_platforms: StringList = ()
-
-
-class PolicyFlows(WireModel):
-    """conditionalAccessAuthenticationFlows: names with commas between them."""
-
-    transfer_methods: str | None = None
-
-
-class PolicyConditions(WireModel):
-    """conditionalAccessConditionSet; conditions of other kinds are kept."""
-
-    applications: PolicyApplications = PolicyApplications()
-    users: PolicyUsers = PolicyUsers()
-    platforms: PolicyPlatforms | None = None
-    client_app_types: StringList = ()
-    authentication_flows: PolicyFlows | None = None
-
-
-class PolicyGrant(WireModel):
-    """conditionalAccessGrantControls."""
-
-    operator: str | None = None
-    built_in_controls: StringList = ()
-    terms_of_use: StringList = ()
-    authentication_strength: JsonObject | None = None
-
-
-class PolicyFrequency(WireModel):
-    """signInFrequencySessionControl."""
-
-    is_enabled: bool | None = None
-
-
-class PolicySession(WireModel):
-    """conditionalAccessSessionControls; controls of other kinds are kept."""
-
-    sign_in_frequency: PolicyFrequency | None = None
-
-
-class ConditionalAccessPolicy(WireModel):
-    """conditionalAccessPolicy: who gets a token of which resource under which conditions."""
-
-    id: str = ""
-    template_id: str | None = None
-    display_name: str = ""
-    created_date_time: Moment | None = None
-    modified_date_time: Moment | None = None
-    state: str = DISABLED
-    conditions: PolicyConditions = Field(default_factory=PolicyConditions)
-    grant_controls: PolicyGrant | None = None
-    session_controls: PolicySession | None = None
-
-
-class WhatIfResult(ConditionalAccessPolicy):
-    """whatIfAnalysisResult: a policy, and whether it would apply to the sign-in that was described."""
-
-    policy_applies: bool | None = None
-    analysis_reasons: str | None = None

@@ -24,8 +24,11 @@ from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, AdminGraph
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
-from mstunnel_setup.tenant.wire import IntuneObject
-from mstunnel_setup.tenant.wire_apps import MobileAppConfiguration, TargetedManagedAppConfiguration
+from mstunnel_setup.tenant.wire_intune import (
+    IntuneObject,
+    MobileAppConfiguration,
+    TargetedManagedAppConfiguration,
+)
 from tests.attack.record import record
 from tests.serving import serving
 from tests.unit.clocks import FakeClock

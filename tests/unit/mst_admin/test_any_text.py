@@ -23,7 +23,7 @@ from mst_admin.objects.site import SiteObject, judge_site, site_body
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.tenant.wire import DeviceConfiguration
+from mstunnel_setup.tenant.wire_intune import DeviceConfiguration
 
 Model = TypeVar("Model", bound=BaseModel)
 ODD = [

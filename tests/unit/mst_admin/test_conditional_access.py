@@ -10,7 +10,8 @@ from mst_admin.access_policies import TITLES, Pattern
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.tenant.graph_admin import POLICIES
-from mstunnel_setup.tenant.wire import ENABLED, GATEWAY_APP_ID, REPORT_ONLY, ConditionalAccessPolicy
+from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
+from mstunnel_setup.tenant.wire_access import ENABLED, REPORT_ONLY, ConditionalAccessPolicy
 from tests.unit.mst_admin.labs import HERE, READER, Answer, MstAdmin, Tenant, running
 
 BREAK_GLASS = "99999999-0000-4000-8000-000000000000"

@@ -20,7 +20,7 @@ from mst_admin.objects.app import (
     judge_per_app,
 )
 from mst_admin.objects.profile import ProfileObject
-from mstunnel_setup.tenant.wire_apps import PLAY_APP, AppAssignment, MobileApp
+from mstunnel_setup.tenant.wire_intune import PLAY_APP, AppAssignment, MobileApp
 from tests.cases import every
 
 CASES = YAML(typ="safe").load(Path(__file__).with_name("app_rules.yaml").read_text(encoding="utf-8"))

@@ -22,8 +22,12 @@ from mst_admin.objects.mam import (
 )
 from mst_admin.objects.parts import targets
 from mst_admin.objects.profile import ProfileObject
-from mstunnel_setup.tenant.wire import DeviceConfiguration, IntuneObject
-from mstunnel_setup.tenant.wire_apps import AppAssignment, TargetedManagedAppConfiguration
+from mstunnel_setup.tenant.wire_intune import (
+    AppAssignment,
+    DeviceConfiguration,
+    IntuneObject,
+    TargetedManagedAppConfiguration,
+)
 from tests.cases import every
 
 CASES = YAML(typ="safe").load(Path(__file__).with_name("mam_rules.yaml").read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ from mst_admin.objects.app_configuration import (
 from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mst_admin.objects.parts import targets
 from mst_admin.objects.profile import ProfileObject
-from mstunnel_setup.tenant.wire_apps import (
+from mstunnel_setup.tenant.wire_intune import (
     AppAssignment,
     MobileAppConfiguration,
     TargetedManagedAppConfiguration,

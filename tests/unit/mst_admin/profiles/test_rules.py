@@ -15,7 +15,8 @@ from mst_admin.objects.profile import ProfileObject, TrustedRootObject
 from mst_admin.objects.profile_rules import judge_profile, judge_root
 from mst_admin.objects.profile_wire import profile_body, profile_object, server_address
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
-from mstunnel_setup.tenant.wire import DeviceConfiguration, DeviceConfigurationAssignment, TunnelSite
+from mstunnel_setup.tenant.wire import TunnelSite
+from mstunnel_setup.tenant.wire_intune import DeviceConfiguration, DeviceConfigurationAssignment
 from tests.cases import every
 
 HERE = Path(__file__).parent

@@ -1,13 +1,45 @@
-"""Wire models of Graph below /deviceAppManagement: apps, their configurations, and app protection."""
+"""Wire models of what Intune gives to devices: profiles, apps, their configurations, and app protection."""
 
 from typing import Final
 
 from pydantic import Field
 
-from mstunnel_setup.tenant.wire import AssignmentTarget, IntuneObject, StringList, WireModel
+from mstunnel_setup.tenant.wire import Moment, StringList, WireModel
 
 PLAY_APP: Final = "#microsoft.graph.androidManagedStoreApp"
 """Type of an app of managed Google Play."""
+
+
+class IntuneObject(WireModel):
+    """What Intune's objects of several types have; properties of the derived types are kept."""
+
+    odata_type: str = Field(default="", alias="@odata.type")
+    id: str = ""
+    display_name: str = ""
+    description: str | None = None
+    role_scope_tag_ids: StringList = ()
+    created_date_time: Moment | None = None
+    last_modified_date_time: Moment | None = None
+
+
+class DeviceConfiguration(IntuneObject):
+    """deviceConfiguration, base of VPN profiles and trusted roots."""
+
+    version: int | None = None
+
+
+class AssignmentTarget(WireModel):
+    """The target of an assignment: a group, all users, or an excluded group, depending on the type."""
+
+    odata_type: str = Field(default="", alias="@odata.type")
+    group_id: str | None = None
+
+
+class DeviceConfigurationAssignment(WireModel):
+    """One assignment of a deviceConfiguration."""
+
+    id: str = ""
+    target: AssignmentTarget = AssignmentTarget()
 
 
 class MobileApp(IntuneObject):
