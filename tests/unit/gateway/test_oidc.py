@@ -10,6 +10,7 @@ from mstunnel_setup.gateway.oidc import (
     TokenRules,
     TokenVersion,
     rule_of,
+    tenant_of,
 )
 from tests.cases import every
 
@@ -62,8 +63,23 @@ def test_the_version_unless_it_is_set(cloud: str, issuer: str | None, version: T
     assert TokenIssuers(cloud, "https://login", TENANT).version(issuer) == version
 
 
-def test_each_version_has_its_openid_document() -> None:
-    issuers = TokenIssuers("public", "https://login.microsoftonline.com", TENANT)
+@pytest.mark.parametrize(
+    ("issuer", "tenant"),
+    [
+        (V1, TENANT),
+        (f"https://LOGIN.example/{TENANT.upper()}/v2.0", TENANT),
+        ("https://login.microsoftonline.com/common/v2.0", ""),
+        (f"https://sts.windows.net/{TENANT[:-1]}/", ""),
+        ("", ""),
+    ],
+)
+def test_the_tenant_that_an_issuer_names(issuer: str, tenant: str) -> None:
+    assert tenant_of(issuer) == tenant
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_each_version_has_its_openid_document(end: str) -> None:
+    issuers = TokenIssuers("public", f"https://login.microsoftonline.com{end}", TENANT)
     base = f"https://login.microsoftonline.com/{TENANT}"
     assert issuers.metadata(1) == f"{base}/.well-known/openid-configuration"
     assert issuers.metadata(2) == f"{base}/v2.0/.well-known/openid-configuration"
