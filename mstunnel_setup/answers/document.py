@@ -115,7 +115,7 @@ class Document:
                 continue
             self.keys[here] = _place(key_node)
             value = self._value(value_node, here)
-            # Nothing at all is a key that somebody has yet to fill in.
+            # A key without a value still has to be filled in: it counts as not given.
             if value is not None or (here in self.nullable and value_node.value):
                 result[here[-1]] = value
             elif here not in self.sections:

@@ -65,7 +65,7 @@ class Answers(AnswerFile):
         }
 
     def withdrawn(self, path: str) -> bool:
-        """Whether the answer file gives the setting as `null`, whatever an earlier run was told."""
+        """Whether the answer file gives the setting as `null`, which withdraws the answer of earlier runs."""
         return self.value(path) is None and self.origins[path].kind != "default"
 
     def value(self, path: str) -> object:

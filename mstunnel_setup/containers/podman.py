@@ -289,7 +289,7 @@ def _version(address: str) -> str | None:
 def _client(address: str, timeout: float) -> PodmanClient:
     """A client of the service at `address`; `timeout` is in seconds, between two pieces of an answer.
 
-    Both are always given: podman-py has no time limit of its own, and looks for a socket below the temporary
+    Both are always given: podman-py has no default time limit, and looks for a socket below the temporary
     directory.
     """
     if not address.startswith(("unix:///", "tcp://")):

@@ -79,7 +79,7 @@ def command(group: App, name: str | None = None, about: str | None = None) -> Ca
 
 
 def simple_command(group: App, name: str, about: str, work: str) -> None:
-    """Declare a command without options of its own: `work` is `MODULE:FUNCTION` below `mstunnel_setup`.
+    """Declare a command that has only the common options: `work` is `MODULE:FUNCTION` below `mstunnel_setup`.
 
     The module is imported when the command is called.
     """
