@@ -19,7 +19,7 @@ from tests.testbed.images import Image, ImageSet, builder
 
 NAME = "localhost/mstunnel"
 # Times on two cores that have nothing else to do.
-_BEFOREHAND = """\
+_ANNOUNCEMENT = """\
 images: building gateway and agent from packages of Debian and from this checkout, and an archive of both:
 images: usually 3 minutes the first time, half a minute after a change of the program"""
 
@@ -32,7 +32,7 @@ def main() -> None:
             f"images: this machine runs no programs for {architecture.machine}; install qemu-user-binfmt,"
             " or build on a machine of that architecture"
         )
-    print(_BEFOREHAND, file=sys.stderr, flush=True)
+    print(_ANNOUNCEMENT, file=sys.stderr, flush=True)
     dist.DIST.mkdir(exist_ok=True)
     target = write(images.build_for(architecture), dist.DIST, architecture)
     print(f"dist/{target.name}: {target.stat().st_size / 1e6:.1f} MB")

@@ -1,7 +1,6 @@
 """What holds for every test."""
 
 import gc
-import os
 import signal
 from functools import cache
 from pathlib import Path
@@ -19,8 +18,6 @@ typer.main.get_command = cache(typer.main.get_command)
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
-# The modes that tests expect are those of the usual umask, whatever the caller's is.
-os.umask(0o022)
 
 # A suite started with `nohup` or in the background ignores these signals and would hand that on to what its
 # tests interrupt; a handler is not handed on.

@@ -233,6 +233,9 @@ class Scene:
         """Put a file below the root, as others would; returns its real path."""
         file = self.files.locate(path)
         file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            file.touch()
+            file.chmod(0o644)
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         return file
 

@@ -250,7 +250,8 @@ def test_a_link_that_takes_the_place_of_a_closed_directory_opens_no_other(
 ) -> None:
     """Its owner closes it, and replaces it by a link once the first attempt to open it has failed."""
     victim, place, opened = tmp_path / "victim", files.locate(PLACE), os.open
-    victim.mkdir(mode=0o750)
+    victim.mkdir()
+    victim.chmod(0o750)
     place.mkdir()
 
     def racing(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
