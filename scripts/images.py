@@ -21,7 +21,7 @@ NAME = "localhost/mstunnel"
 # Times on two cores that have nothing else to do.
 _ANNOUNCEMENT = """\
 images: building gateway and agent from packages of Debian and from this checkout, and an archive of both:
-images: usually 3 minutes the first time, half a minute after a change of the program"""
+images: usually 2 minutes the first time, half a minute after a change of the program"""
 
 
 def main() -> None:

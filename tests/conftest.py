@@ -1,6 +1,5 @@
 """What holds for every test."""
 
-import gc
 import signal
 from functools import cache
 from pathlib import Path
@@ -41,17 +40,6 @@ class ByFolder(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder | None:
     """Schedule `--dist loadscope` by file and folder."""
     return ByFolder(config, log) if config.getoption("dist") == "loadscope" else None
-
-
-def pytest_collection() -> None:
-    """What is imported stays: looking for garbage among it takes a tenth of the time."""
-    gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """From here on, only what the tests make is looked at."""
-    gc.freeze()
-    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

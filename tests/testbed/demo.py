@@ -27,7 +27,7 @@ PICTURE = REPORT.with_name("gateway.svg")
 _PARTS = {
     "images": "build images of gateway, agent, server, client and lab: 2 minutes the first time, later 3 s",
     "boot": "boot a server, a VPN client, a lab tenant and an internal web server in containers: 3 s",
-    "prepare": "create a tenant, and write certificate and answer file on the server: 1 s",
+    "prepare": "create a tenant, and write certificate and answer file on the server: 3 s",
     "install": "install the gateway on the server with mstunnel-setup, unattended: 8 s",
     "connect": "connect openconnect with a token of the lab tenant: 2 s",
     "fetch": "fetch the internal page through the tunnel: 1 s",
