@@ -69,7 +69,7 @@ def _zones(text: str) -> Iterator[dict[str, str]]:
             if zone:
                 yield zone
             zone = {"name": line.split()[0], "default": "yes" if "(default" in line else ""}
-        elif ":" in line:
+        elif zone and ":" in line:
             name, _, value = line.strip().partition(":")
             zone[name] = value.strip()
 

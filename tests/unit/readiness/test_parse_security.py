@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mstunnel_setup.readiness.facts import firewall
@@ -41,6 +41,7 @@ PORTS = st.integers(min_value=1, max_value=65535)
 
 
 @given(st.text(), PORTS)
+@example(" :", 443)  # a setting of no zone
 def test_no_text_makes_a_reader_crash(data: str, port: int) -> None:
     for body in (data, ZONES.format(services=data, ports=data), UFW.format(rules=data)):
         for ends in firewall.proxy_port_ranges(body):
