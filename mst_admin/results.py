@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Annotated, TypeAlias
+
+from pydantic import PlainSerializer, WithJsonSchema
 
 from mst_admin.change import Change, Wire
 from mstunnel_setup.answers.document import Document, KeyProblem
@@ -14,6 +17,12 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import Line, Text, padded, plain, text, width
 
 NOTHING = text("Nothing to change.")
+Time: TypeAlias = Annotated[
+    datetime,
+    PlainSerializer(lambda time: time.isoformat(timespec="seconds")),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A time; in JSON to the second, in ISO 8601 with its offset."""
 
 
 def result_of(changes: Sequence[Change], data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
