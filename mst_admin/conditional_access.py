@@ -55,10 +55,10 @@ def status(operator: Operator, settings: Settings) -> Result:
             text("The tenant does not have the cloud app Microsoft Tunnel Gateway."),
             text("Policies cannot name it. Add it with `mst-admin conditional-access provision`."),
         ]
-        return Result(data={"provisioned": False, "app_id": GATEWAY_APP_ID}, text=lines)
+        return Result(report={"provisioned": False, "app_id": GATEWAY_APP_ID}, text=lines)
     data = {"provisioned": True, "app_id": GATEWAY_APP_ID, "id": found.id, "name": found.display_name}
     line = text("{name} is there (object id {id}).", name=found.display_name, id=found.id)
-    return Result(data=data, text=[line])
+    return Result(report=data, text=[line])
 
 
 def provision(operator: Operator, settings: Settings) -> Result:

@@ -65,14 +65,14 @@ def list_objects(kind: CommandKind[Any, Any], operator: Operator, settings: Sett
     found = kind.all(open_tenant(operator, settings))
     data = {f"{kind.result}s": [kind.wire(item) for item in found]}
     nothing = kind.nothing or text("There is no {what} yet.", what=kind.label or kind.what)
-    return Result(data=data, text=lambda: table([kind.row(item) for item in found], kind.head, nothing))
+    return Result(report=data, text=lambda: table([kind.row(item) for item in found], kind.head, nothing))
 
 
 def show(kind: CommandKind[Any, Any], operator: Operator, settings: Settings, wanted: str) -> Result:
     """One object, as Graph has it and as it would be declared."""
     graph = open_tenant(operator, settings)
     data, lines = kind.shown(graph, kind.find(graph, wanted))
-    return Result(data=data, text=details(lines))
+    return Result(report=data, text=details(lines))
 
 
 def delete(
@@ -192,7 +192,7 @@ def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wante
 def schema(model: type[Any]) -> Result:
     """The JSON Schema of files."""
     data = describe.schema(model)
-    return Result(data=data, text=verbatim(json.dumps(data, indent=2)))
+    return Result(report=data, text=verbatim(json.dumps(data, indent=2)))
 
 
 def _load(kind: FileKind[Any, Any], file: Path) -> tuple[Document, Any]:

@@ -85,7 +85,7 @@ def export_list(operator: Operator, settings: Settings, profile: str, file: Path
     data: Body = {"id": found.id, "entries": entries}
     content = write_csv(entries)
     if file is None:
-        return Result(data=data, text=verbatim(content))
+        return Result(report=data, text=verbatim(content))
     path = str(file.absolute())
     write_named(file.absolute().parent, {file.name: content})
     return Result(

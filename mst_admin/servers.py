@@ -198,7 +198,7 @@ def _read(operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bo
     ]
     data: Body = {"at": now.isoformat(timespec="seconds"), "servers": [row.document() for row in rows]}
     text = [*map(Verbatim, _csv(data))] if as_csv else _table(rows, now)
-    return Result(data=data, warnings=missing_figures(seen), text=text)
+    return Result(report=data, warnings=missing_figures(seen), text=text)
 
 
 def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:

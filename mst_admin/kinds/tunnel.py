@@ -320,7 +320,7 @@ def list_servers(operator: Operator, settings: Settings, site: str | None) -> Re
         {**server.document(), "site": {"id": place.id, "displayName": place.display_name}}
         for place, server in found
     ]
-    return Result(data={"servers": servers}, text=lines)
+    return Result(report={"servers": servers}, text=lines)
 
 
 def show_server(operator: Operator, settings: Settings, site: str, wanted: str) -> Result:
@@ -328,7 +328,7 @@ def show_server(operator: Operator, settings: Settings, site: str, wanted: str) 
     graph = open_tenant(operator, settings)
     found = find_server(graph, SITE.find(graph, site).id, wanted)
     document = found.document()
-    return Result(data={"server": document}, text=details(document))
+    return Result(report={"server": document}, text=details(document))
 
 
 def create_server() -> Result:

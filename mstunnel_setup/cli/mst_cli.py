@@ -115,7 +115,7 @@ def eula() -> Work:
     """Show the licence and terms of use."""
     from mstunnel_setup.install.steps import eula
 
-    return lambda _operator: Result(data={"text": eula.terms()}, text=verbatim(eula.terms()))
+    return lambda _operator: Result(report={"text": eula.terms()}, text=verbatim(eula.terms()))
 
 
 @command(app)

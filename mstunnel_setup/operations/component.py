@@ -78,7 +78,7 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result:
             )
     lines = operator.processes.lines(command)
     if operator.json and not options.follow:
-        return Result(data={"lines": [*lines]})
+        return Result(report={"lines": [*lines]})
     operator.sinks.stream(lines)
     return Result()
 

@@ -211,7 +211,7 @@ class LogLevelReport(Report):
     verbose_until: Moment | None
 
 
-def log_level_command(operator: Operator, wanted: str | None) -> Result:
+def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevelReport]:
     """Show the level, set it (0 to 4), begin the verbose mode (`verbose`) or end it (`normal`).
 
     Raises UsageError `log-level-invalid` for any other word, EnvironmentFileError for a damaged `env.sh`.
@@ -251,7 +251,7 @@ def _level(files: Files, now: datetime) -> LogLevel:
     return ocserv_conf.log_level(files, env_file.parse(environment_text(files), paths.ENVIRONMENT), now)
 
 
-def _level_result(status: Status, level: LogLevel) -> Result:
+def _level_result(status: Status, level: LogLevel) -> Result[LogLevelReport]:
     lines = [text("Level {level} of 0 to 4.", level=level.level)]
     until = None
     if level.until is not None:
@@ -266,7 +266,7 @@ def _level_result(status: Status, level: LogLevel) -> Result:
             text("End it now: `mst-cli log level normal`."),
         ]
     report = LogLevelReport(level=level.level, usual=level.usual, verbose_until=until)
-    return Result(status, report.data, text=lines)
+    return Result(status, report, text=lines)
 
 
 _SAME = text("The gateway has the configuration of the tenant.")

@@ -77,7 +77,7 @@ class StatusReport(Report):
         return self.server.health == self.agent.health == "healthy"
 
 
-def overview(operator: Operator) -> Result:
+def overview(operator: Operator) -> Result[StatusReport]:
     """Site, certificate, both containers, and what the agent reports.
 
     Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
@@ -122,7 +122,7 @@ def overview(operator: Operator) -> Result:
     ]
     return Result(
         "ok" if found.healthy and not notices else "warning",
-        found.data,
+        found,
         notices,
         text=[Line(f"{name:12} {value}", name, value) for name, value in rows],
         exit_code=code if found.healthy else ExitCode.ENGINE,

@@ -91,7 +91,7 @@ class CertificateFindings(Report):
     findings: tuple[CertificateFinding, ...]
 
 
-def show(operator: Operator) -> Result:
+def show(operator: Operator) -> Result[CertificateReport]:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
     with installed_run(operator, {}, exclusively=False) as run:
         identity = generations.read(run.files, paths.ACTIVE)
@@ -121,10 +121,10 @@ def show(operator: Operator) -> Result:
         *((text("Chain") if number == 0 else "", name) for number, name in enumerate(found.chain)),
         (text("Earlier"), found.previous or "none"),
     ]
-    return Result("ok", found.data, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
+    return Result("ok", found, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
 
 
-def check(operator: Operator) -> Result:
+def check(operator: Operator) -> Result[CertificateFindings]:
     """Judge what is in use again, as of now; ask the authorities; compare with what is served.
 
     The exit code is 4 with an error among the findings.
