@@ -24,9 +24,8 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerHealth, container_health
+from mstunnel_setup.operations.environment_check import check_environment
 from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
-from mstunnel_setup.operations.settings import check_environment
-from mstunnel_setup.operations.upgrade.run import upgrade_failed
 from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
@@ -197,7 +196,7 @@ def upgrade_notices(files: Files) -> Iterator[Problem]:
             phase=last.phase,
         )
     elif last is not None and last.outcome is not UpgradeOutcome.DONE:
-        yield upgrade_failed(last).problem
+        yield last.error().problem
 
 
 def _container(ports: Host, name: str) -> ContainerReport:

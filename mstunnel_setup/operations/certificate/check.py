@@ -27,10 +27,10 @@ from mstunnel_setup.certificates.load import fingerprint
 from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.serving import leaf_in_service
 from mstunnel_setup.install.session import Run, apply_actions, installed_run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
-from mstunnel_setup.install.steps.verify import leaf_in_service
 from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.safe_paths import Kind

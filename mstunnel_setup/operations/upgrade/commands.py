@@ -22,7 +22,7 @@ from mstunnel_setup.exchange.upgrade_history import (
 )
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.upgrade.run import finish, running, upgrade_failed, upgrade_to
+from mstunnel_setup.operations.upgrade.run import finish, running, upgrade_to
 from mstunnel_setup.operations.version import release_names
 
 NO_RELEASES = declare(
@@ -274,7 +274,7 @@ def _ended(upgrade: Upgrade, *, asked: bool = False) -> Result:
         warnings = (away,) if upgrade.unproved else ()
         return Result("changed", data, warnings, text=[content, *_sessions(upgrade), *_held(upgrade)])
     if asked:
-        raise upgrade_failed(upgrade)
+        raise upgrade.error()
     content = text(
         "The interrupted upgrade to {release} was given up; the earlier release is in use.",
         release=upgrade.release,
