@@ -209,18 +209,18 @@ def _duplicates(kind: Kind[Any, Any], found: DeclarationSet) -> Iterator[str]:
 
 def diff(
     operator: Operator, settings: Settings, directory: Path, *, prune: bool, resolve: bool, exit_code: bool
-) -> Result:
+) -> Result[TenantChanges]:
     """What `apply` would change."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
     changes = _plan_for(open_tenant(operator, settings), declared, operator.clock.now(), prune=prune)
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
     report, lines = TenantChanges(changes=tuple(changes)), _lines(changes, text("to make"))
-    return Result("ok", report.data, declared.warnings, text=lines, exit_code=code)
+    return Result("ok", report, declared.warnings, text=lines, exit_code=code)
 
 
 def apply(
     operator: Operator, settings: Settings, directory: Path, *, prune: bool, resolve: bool, yes: bool
-) -> Result:
+) -> Result[TenantChanges]:
     """Make the tenant as declared. What was made before a refusal or Ctrl-C stays, and is in the result.
 
     Applying again continues there.
@@ -238,8 +238,8 @@ def apply(
     return _result(carry_out_many(changes, graph, operator.counted), len(changes), declared.warnings)
 
 
-def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Result:
-    data = TenantChanges(changes=tuple(done.made)).data
+def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Result[TenantChanges]:
+    data = TenantChanges(changes=tuple(done.made))
     lines = _lines(done.made, text("made"))
     refused = tuple(
         Problem(
@@ -308,7 +308,7 @@ def plan(declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prun
     return [*planning.changes, *planning.deletions]
 
 
-def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result:
+def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result[ExportReport]:
     """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
     tenant = read_tenant(open_tenant(operator, settings))
     schema = json.dumps(describe.schema(Declarations), indent=2) + "\n"
@@ -330,7 +330,7 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
     report = ExportReport(directory=str(target), files=tuple(sorted(contents)))
     lost = (item for kind in KINDS for item in kind.not_declarable(tenant))
     warnings = (*shared_names(tenant), *lost)
-    return Result("changed", report.data, warnings, text=[f"{target}/{name}" for name in report.files])
+    return Result("changed", report, warnings, text=[f"{target}/{name}" for name in report.files])
 
 
 def declarations_of(tenant: TenantObjects) -> dict[str, str]:

@@ -76,7 +76,7 @@ class CloudApp(CloudAppStatus):
     name: str
 
 
-def status(operator: Operator, settings: Settings) -> Result:
+def status(operator: Operator, settings: Settings) -> Result[CloudAppStatus]:
     """Whether the tenant has the cloud app."""
     found = open_tenant(operator, settings, (APPLICATION_READ_WRITE,)).service_principal(GATEWAY_APP_ID)
     if found is None:
@@ -84,12 +84,12 @@ def status(operator: Operator, settings: Settings) -> Result:
             text("The tenant does not have the cloud app Microsoft Tunnel Gateway."),
             text("Policies cannot name it. Add it with `mst-admin conditional-access provision`."),
         ]
-        return Result(data=CloudAppStatus(provisioned=False, app_id=GATEWAY_APP_ID).data, text=lines)
+        return Result(report=CloudAppStatus(provisioned=False, app_id=GATEWAY_APP_ID), text=lines)
     app = _cloud_app(found)
-    return Result(data=app.data, text=[text("{name} is there (object id {id}).", name=app.name, id=app.id)])
+    return Result(report=app, text=[text("{name} is there (object id {id}).", name=app.name, id=app.id)])
 
 
-def provision(operator: Operator, settings: Settings) -> Result:
+def provision(operator: Operator, settings: Settings) -> Result[CloudApp]:
     """Add the cloud app unless it is there."""
     graph = open_tenant(operator, settings, (APPLICATION_READ_WRITE,))
     found = graph.service_principal(GATEWAY_APP_ID)
@@ -99,7 +99,7 @@ def provision(operator: Operator, settings: Settings) -> Result:
     )
     if found:
         line = text("{name} is there already (object id {id}).", name=app.name, id=app.id)
-    return Result("unchanged" if found else "changed", app.data, text=[line])
+    return Result("unchanged" if found else "changed", app, text=[line])
 
 
 def _cloud_app(found: ServicePrincipal) -> CloudApp:
@@ -186,7 +186,7 @@ class PolicyReview:
         for case in self.cases:
             yield from case.lines()
 
-    def result(self, done: Sequence[PlannedPolicy] | None = None) -> Result:
+    def result(self, done: Sequence[PlannedPolicy] | None = None) -> Result[PolicyChanges]:
         """The result of a plan, or of `apply` when these changes are done."""
         changed = {item.after.id for item in done or ()}
         policies = [item.after for item in done or ()]
@@ -210,12 +210,12 @@ class PolicyReview:
         )
         of_tenant = _warnings_of_tenant(policies, self.file.break_glass_group)
         warnings = (*_warnings_of(self.file), *waiting, *of_tenant)
-        return Result("ok", changes.data, warnings, text=[*self.lines(done)])
+        return Result("ok", changes, warnings, text=[*self.lines(done)])
 
 
 def plan(
     operator: Operator, settings: Settings, file: Path, users: Sequence[str], *, enable: bool, exit_code: bool
-) -> Result:
+) -> Result[PolicyChanges]:
     """What `apply` would change, and how the tenant decides about these users now."""
     _graph, review = _review(operator, settings, file, users, (POLICY_READ,), enable=enable)
     code = ExitCode.CHANGES_PENDING if review.due and exit_code else ExitCode.DONE
@@ -224,7 +224,7 @@ def plan(
 
 def apply(
     operator: Operator, settings: Settings, file: Path, users: Sequence[str], *, enable: bool, yes: bool
-) -> Result:
+) -> Result[PolicyChanges]:
     """Make the tenant's policies as declared, after asking. Raises UsageError `policy-in-force`.
 
     When the tenant refuses a change, those before it stay and are in the result.

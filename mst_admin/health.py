@@ -154,7 +154,9 @@ class HealthReport(Report):
     trends: tuple[Trend, ...]
 
 
-def health(operator: Operator, settings: Settings, site: str | None, wanted: str, days: int) -> Result:
+def health(
+    operator: Operator, settings: Settings, site: str | None, wanted: str, days: int
+) -> Result[HealthReport]:
     """Every row of a server, and its trends over `days`; exit code 3 when it is unhealthy or offline."""
     graph = open_tenant(operator, settings)
     place, thresholds = find_place(graph, site, wanted), graph.thresholds()
@@ -194,7 +196,7 @@ def health(operator: Operator, settings: Settings, site: str | None, wanted: str
         notices = (not_healthy, *notices)
     return Result(
         "warning" if notices else "ok",
-        report.data,
+        report,
         notices,
         text=[*_lines(report), "", *_trend_lines(report.trends, start, end, days)],
         exit_code=ExitCode.CHECK if report.health in _DOWN else ExitCode.DONE,

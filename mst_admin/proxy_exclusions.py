@@ -46,7 +46,7 @@ class ExclusionList(Report):
     file: str = Field(default="", description="Where it was written.")
 
 
-def check(operator: Operator, entries: list[str]) -> Result:
+def check(operator: Operator, entries: list[str]) -> Result[ExclusionCheck]:
     """Judge entries, and those in files; the exit code is 2 when one is refused, as in a profile.
 
     A file has a slash or ends in `.csv` or `.txt`, but is no URL or network. Raises UsageError for a missing
@@ -60,15 +60,15 @@ def check(operator: Operator, entries: list[str]) -> Result:
     return _judged(found)
 
 
-def _judged(entries: Sequence[str]) -> Result:
+def _judged(entries: Sequence[str]) -> Result[ExclusionCheck]:
     findings = judge_exclusions(entries)
     warnings = tuple(item for item in findings if not item.fatal)
     errors = tuple(item for item in findings if item.fatal)
     report = ExclusionCheck(entries=tuple(entries), accepted=len(entries) - len(errors))
     if errors:
-        return Result("error", report.data, warnings, errors, exit_code=ExitCode.USAGE)
+        return Result("error", report, warnings, errors, exit_code=ExitCode.USAGE)
     line = text("Entries that can be used: {entries} (all).", entries=report.accepted)
-    return Result("ok", report.data, warnings, text=[line])
+    return Result("ok", report, warnings, text=[line])
 
 
 def import_list(operator: Operator, settings: Settings, file: Path, profile: str) -> Result:
@@ -89,7 +89,7 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
         )
     report = ExclusionChange(id=found.id, before=present, after=entries)
     if entries == present:
-        return Result("unchanged", report.data, judged.warnings, text=[NOTHING])
+        return Result("unchanged", report, judged.warnings, text=[NOTHING])
     graph.update(PROFILES, found.id, {"@odata.type": found.odata_type, _LIST: [*entries]})
     lines = [
         text(
@@ -99,20 +99,22 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
             present=len(present),
         )
     ]
-    return Result("changed", report.data, judged.warnings, text=lines)
+    return Result("changed", report, judged.warnings, text=lines)
 
 
-def export_list(operator: Operator, settings: Settings, profile: str, file: Path | None) -> Result:
+def export_list(
+    operator: Operator, settings: Settings, profile: str, file: Path | None
+) -> Result[ExclusionList]:
     """Write the list of a profile to a file, or to standard output."""
     found = PROFILE.find(open_tenant(operator, settings), profile).found
     entries = _present(found)
     content = write_csv(entries)
     if file is None:
-        return Result(data=ExclusionList(id=found.id, entries=entries).data, text=verbatim(content))
+        return Result(report=ExclusionList(id=found.id, entries=entries), text=verbatim(content))
     path = file.absolute()
     write_named(path.parent, {path.name: content})
     line = text("Entries written to {path}: {entries}.", path=path, entries=len(entries))
-    return Result("changed", ExclusionList(id=found.id, entries=entries, file=str(path)).data, text=[line])
+    return Result("changed", ExclusionList(id=found.id, entries=entries, file=str(path)), text=[line])
 
 
 def _present(found: DeviceConfiguration) -> tuple[str, ...]:

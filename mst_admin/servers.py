@@ -152,7 +152,9 @@ class ServersReport(Report):
     servers: tuple[ServerRow, ...]
 
 
-def servers(operator: Operator, settings: Settings, site: str | None, *, as_csv: bool) -> Result:
+def servers(
+    operator: Operator, settings: Settings, site: str | None, *, as_csv: bool
+) -> Result[ServersReport]:
     """The health of the servers of a site, or of all. Raises UsageError `csv-alone`."""
     if as_csv and operator.json:
         raise CSV_ALONE(option="--output json")
@@ -161,7 +163,7 @@ def servers(operator: Operator, settings: Settings, site: str | None, *, as_csv:
 
 def watch(
     operator: Operator, settings: Settings, site: str | None, seconds: float, *, as_csv: bool
-) -> Result:
+) -> Result[ServersReport]:
     """Show the same repeatedly until Ctrl-C or until its output is closed. Raises UsageError `csv-alone`.
 
     A tenant that does not answer in between is reported; what was read last stays.
@@ -179,7 +181,9 @@ def watch(
     return result
 
 
-def _read(operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bool = False) -> Result:
+def _read(
+    operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bool = False
+) -> Result[ServersReport]:
     seen = at_once(partial(look, graph, names=_METRIC_NAMES), places(graph, site))
     now, known = operator.clock.now(), published()
     rows = [
@@ -200,7 +204,7 @@ def _read(operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bo
     ]
     report = ServersReport(at=now, servers=tuple(rows))
     text = [*map(Verbatim, _csv(report))] if as_csv else _table(rows, now)
-    return Result(data=report.data, warnings=missing_figures(seen), text=text)
+    return Result(report=report, warnings=missing_figures(seen), text=text)
 
 
 def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:

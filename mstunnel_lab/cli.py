@@ -98,7 +98,7 @@ def serve(
         settings = serve.ServeSettings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
         if serve.serve(settings, announce) is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
-        return Result(data={"dir": str(directory)})
+        return Result(report={"dir": str(directory)})
 
     return work
 

@@ -1,42 +1,88 @@
-"""The schemas of commands whose data has a type of its own (`base/result.py`); others are kept by hand."""
+"""The schemas of the commands, made from the types of what they return (`base/result.py`)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, TypeAlias, get_args, get_type_hints
 
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import override
 
-from mstunnel_setup.base.result import Report
-from mstunnel_setup.operations.certificate.check import CertificateFindings, CertificateReport
-from mstunnel_setup.operations.diagnose import DiagnosticReport
-from mstunnel_setup.operations.explain import ExplainReport
-from mstunnel_setup.operations.gateway_log import UsageReport
-from mstunnel_setup.operations.health import HealthVerdict
-from mstunnel_setup.operations.self_update import SelfInstallReport, SelfUpdateReport
-from mstunnel_setup.operations.settings import LogLevelReport
-from mstunnel_setup.operations.status import StatusReport
-from mstunnel_setup.operations.upgrade.commands import UpgradeCheck, UpgradeHistory
-from mstunnel_setup.operations.version import VersionReport
+from mst_admin import (
+    apply,
+    conditional_access,
+    object_commands,
+    proxy_exclusions,
+    servers,
+)
+from mst_admin import (
+    health as tenant_health,
+)
+from mst_admin.kinds import KINDS, tunnel
+from mst_admin.kinds.kind import CommandKind
+from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.operations import (
+    diagnose,
+    explain,
+    gateway_log,
+    health,
+    self_update,
+    settings,
+    status,
+    version,
+)
+from mstunnel_setup.operations.certificate import check as certificate
+from mstunnel_setup.operations.upgrade import commands as upgrade
+
+Source: TypeAlias = Callable[..., Result] | type[Report] | UnionType
+"""The function of a command, annotated with what it returns, or the type itself where that is a general one.
+
+The data is that of one of the types of a union.
+"""
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "docs/reference/schemas"
 _ENVELOPE: Final = "envelope.json"
 _LEFT_OUT: Final = frozenset({"title", "$ref", "$defs", "default", "properties"})
-REPORTS: Final[Mapping[str, type[Report]]] = {
-    "mstunnel-setup self install": SelfInstallReport,
-    "mstunnel-setup self update": SelfUpdateReport,
-    "mst-cli cert check": CertificateFindings,
-    "mst-cli cert show": CertificateReport,
-    "mst-cli diagnose": DiagnosticReport,
-    "mst-cli explain": ExplainReport,
-    "mst-cli health": HealthVerdict,
-    "mst-cli log level": LogLevelReport,
-    "mst-cli server report": UsageReport,
-    "mst-cli status": StatusReport,
-    "mst-cli upgrade check": UpgradeCheck,
-    "mst-cli upgrade history": UpgradeHistory,
-    "mst-cli version": VersionReport,
+COMMANDS: Final[Mapping[str, Source]] = {
+    "mstunnel-setup self install": self_update.install_program,
+    "mstunnel-setup self update": self_update.self_update,
+    "mst-cli cert check": certificate.check,
+    "mst-cli cert show": certificate.show,
+    "mst-cli diagnose": diagnose.diagnose,
+    "mst-cli explain": explain.explain,
+    "mst-cli health": health.health,
+    "mst-cli log level": settings.log_level_command,
+    "mst-cli server report": gateway_log.report,
+    "mst-cli status": status.overview,
+    "mst-cli upgrade check": upgrade.check,
+    "mst-cli upgrade history": upgrade.history,
+    "mst-cli version": version.version,
+    **{
+        f"mst-admin {kind.command} {name}": kind.report(report)
+        for kind in KINDS
+        if isinstance(kind, CommandKind)
+        for name, report in kind.reports.items()
+    },
+    "mst-admin apply": apply.apply,
+    "mst-admin conditional-access apply": conditional_access.apply,
+    "mst-admin conditional-access plan": conditional_access.plan,
+    "mst-admin conditional-access provision": conditional_access.provision,
+    "mst-admin conditional-access status": conditional_access.status,
+    "mst-admin diff": apply.diff,
+    "mst-admin export": apply.export,
+    "mst-admin health": tenant_health.health,
+    "mst-admin proxy-exclusions check": proxy_exclusions.check,
+    "mst-admin proxy-exclusions export": proxy_exclusions.export_list,
+    "mst-admin proxy-exclusions import": proxy_exclusions.ExclusionChange,
+    "mst-admin schema": object_commands.schema,
+    "mst-admin server create": tunnel.create_server,
+    "mst-admin server delete": tunnel.delete_server,
+    "mst-admin server list": tunnel.list_servers,
+    "mst-admin server show": tunnel.show_server,
+    "mst-admin server update": tunnel.rename_server,
+    "mst-admin servers": servers.servers,
+    "mst-admin site request-upgrade": tunnel.request_upgrade,
 }
 
 
@@ -51,17 +97,17 @@ class _AllPresent(GenerateJsonSchema):
 def schemas() -> dict[Path, str]:
     """The content of each file."""
     return {
-        _SCHEMAS / f"{command.replace(' ', '-')}.json": f"{json.dumps(_schema(command, report), indent=2)}\n"
-        for command, report in REPORTS.items()
+        _SCHEMAS / f"{command.replace(' ', '-')}.json": f"{json.dumps(_schema(command, source), indent=2)}\n"
+        for command, source in COMMANDS.items()
     }
 
 
-def _schema(command: str, report: type[Report]) -> dict[str, Any]:
-    made = report.model_json_schema(mode="serialization", schema_generator=_AllPresent)
-    data = _plain(made, made.get("$defs", {}))
-    description = data.pop("description")
-    left_out = {name for name, field in report.model_fields.items() if not field.is_required()}
-    data["required"] = [name for name in data["required"] if name not in left_out]
+def _schema(command: str, source: Source) -> dict[str, Any]:
+    returned = source
+    if not isinstance(source, type | UnionType):
+        (returned,) = get_args(get_type_hints(source)["return"])
+    first, *others = map(_data, get_args(returned) or (returned,))
+    description = first.pop("description")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": command,
@@ -69,8 +115,16 @@ def _schema(command: str, report: type[Report]) -> dict[str, Any]:
         "$ref": _ENVELOPE,
         "properties": {"command": {"const": command}},
         "if": {"$ref": f"{_ENVELOPE}#/$defs/failed"},
-        "else": {"properties": {"data": data}},
+        "else": {"properties": {"data": {"anyOf": [first, *others]} if others else first}},
     }
+
+
+def _data(report: type[Report]) -> dict[str, Any]:
+    made = report.model_json_schema(mode="serialization", schema_generator=_AllPresent)
+    data: dict[str, Any] = _plain(made, made.get("$defs", {}))
+    left_out = {name for name, field in report.model_fields.items() if not field.is_required()}
+    data["required"] = [name for name in data.get("required", ()) if name not in left_out]
+    return data
 
 
 def _plain(schema: Any, definitions: Mapping[str, Any]) -> Any:

@@ -1,6 +1,4 @@
-"""What the commands about objects return, whatever the kind; `CommandKind.report` gives it the kind's keys."""
-
-from typing import Annotated
+"""What the commands about objects return; `CommandKind.report` gives it the keys of a kind."""
 
 from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -24,8 +22,8 @@ class ObjectReport(Report):
 class DeclaredObject(ObjectReport):
     """One object of the tenant, and how it is declared."""
 
-    declared: Annotated[Body, Field(json_schema_extra={"required": ["name"]})] = Field(
-        description="The object as a file would declare it."
+    declared: Body = Field(
+        description="The object as a file would declare it.", json_schema_extra={"required": ["name"]}
     )
 
 

@@ -219,7 +219,7 @@ def inventory(operator: Operator) -> Result:
     """What Microsoft's own gateway left here; nothing is changed. Raises UsageError where it is not."""
     with open_run(operator, {}, exclusively=False, scope=Scope.ALL) as run:
         found = require_vendor(run, lab=False)
-    return Result(data=found.data, text=fold_all(_inventory_lines(found)))
+    return Result(report=found.data, text=fold_all(_inventory_lines(found)))
 
 
 def plan(operator: Operator, request: InstallRequest) -> Result:

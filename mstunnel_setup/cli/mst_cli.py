@@ -115,7 +115,7 @@ def eula() -> Work:
     """Show the licence and terms of use."""
     from mstunnel_setup.install.steps import eula
 
-    return lambda _operator: Result(data={"text": eula.terms()}, text=verbatim(eula.terms()))
+    return lambda _operator: Result(report={"text": eula.terms()}, text=verbatim(eula.terms()))
 
 
 @command(app)
@@ -509,7 +509,7 @@ simple_command(
     env_app,
     "check",
     "Check that the gateway can use env.sh and its proxies; every restart does this first.",
-    "operations.settings:env_check",
+    "operations.environment_check:env_check",
 )
 simple_command(config_app, "show", "Show the server configuration in use.", "operations.settings:show")
 

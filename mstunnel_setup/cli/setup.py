@@ -105,7 +105,7 @@ def steps() -> Work:
         *((item["name"], f"{item['title']} ({item['by']})") for item in rootless),
     ]
     lines = [Line(f"{name:12} {title}", name, title) if title else name for name, title in rows]
-    return lambda _operator: Result(data={"steps": listed, "rootless": rootless}, text=lines)
+    return lambda _operator: Result(report={"steps": listed, "rootless": rootless}, text=lines)
 
 
 @command(app)

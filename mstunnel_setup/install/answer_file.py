@@ -49,7 +49,7 @@ def schema(operator: Operator, file: Path | None) -> Result:
 
 def _shown_or_written(files: Files, file: Path | None, content: str, data: JsonObject) -> Result:
     if file is None:
-        return Result(data=data, text=verbatim(content))
+        return Result(report=data, text=verbatim(content))
     _write_new(files, file, content)
     return Result("changed", {"file": str(file)}, text=[text("{file} is written.", file=file)])
 
@@ -90,7 +90,7 @@ def show(operator: Operator, settings: Settings) -> Result:
     """The merged answers, each with its origin."""
     receipt = journal_of(Scope.ALL, operator).receipt
     data = describe.show(answers(operator, settings, receipt))
-    return Result(data=data, text=[*map(Verbatim, describe.lines(data))])
+    return Result(report=data, text=[*map(Verbatim, describe.lines(data))])
 
 
 def save(operator: Operator, file: Path) -> Result:

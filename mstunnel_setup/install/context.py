@@ -13,8 +13,7 @@ from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.containers.choice import engine_of
 from mstunnel_setup.io.operator import Prompter
-from mstunnel_setup.readiness.checks.addresses import obstacle
-from mstunnel_setup.readiness.facts.host import HostReader
+from mstunnel_setup.readiness.facts.host import HostReader, ipv6_obstacle
 from mstunnel_setup.readiness.facts.section import EngineName, Settings
 from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.tenant.graph import Graph
@@ -94,7 +93,9 @@ class Context:
     def gateway_gets_ipv6(self) -> bool:
         """Whether the host has IPv6, and its container engine can give it to the gateway."""
         reader = self.host_reader
-        return not obstacle(reader.addresses(), self.answers.mode, self.engine_name, reader.network_backend())
+        return not ipv6_obstacle(
+            reader.addresses(), self.answers.mode, self.engine_name, reader.network_backend()
+        )
 
     @property
     def host_reader(self) -> HostReader:

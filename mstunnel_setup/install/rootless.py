@@ -140,7 +140,7 @@ def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[An
     """What root did in this installation: just now, or when it is asked to; `later` are the account's."""
     done = os.environ.pop(DONE, "")
     if done:
-        return Result(data=json.loads(done))
+        return Result(report=json.loads(done))
     skipped, ignored = request.skip, request.ignored_checks
     steps = chosen_steps(skipped, Scope.HOST)
     planned, answers = planned_by_root(operator, request.settings, steps, later, ignored)

@@ -18,10 +18,10 @@ from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.gateway.options import Authentication, read_gateway_options
 from mstunnel_setup.install.installed import open_gateway, open_host
-from mstunnel_setup.install.steps import verify
+from mstunnel_setup.install.serving import serves
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.operations.environment_check import check_environment
 from mstunnel_setup.operations.gateway_log import since
-from mstunnel_setup.operations.settings import check_environment
 
 CONTAINER_MISSING = declare(
     EngineError, "container-missing", "there is no container {container}", "Run mstunnel-setup to create it."
@@ -78,7 +78,7 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result:
             )
     lines = operator.processes.lines(command)
     if operator.json and not options.follow:
-        return Result(data={"lines": [*lines]})
+        return Result(report={"lines": [*lines]})
     operator.sinks.stream(lines)
     return Result()
 
@@ -157,4 +157,4 @@ def _prove(ports: Host, container: str, switch: Callable[[Host, str], None]) -> 
         raise launch_failure(ports, container, ports.engine.inspect(container)) from error
     wait_until_up(ports, container, _PATIENCE)
     if container == paths.SERVER:
-        verify.serves(ports, port_in_use(ports.files))
+        serves(ports, port_in_use(ports.files))

@@ -130,7 +130,7 @@ class HealthVerdict(Report):
     healthy: bool
 
 
-def health(operator: Operator) -> Result:
+def health(operator: Operator) -> Result[HealthVerdict]:
     """Containers, certificate, every row of the table.
 
     Exit code 7 for a container, 4 for a certificate, 3 for another row that is unhealthy, else 0.
@@ -167,7 +167,7 @@ def health(operator: Operator) -> Result:
     lines = [*containers.data.items(), *summary.lines()]
     lines += [(row.title, text("{value}: {words}", value=row.state.value, words=row.text)) for row in rows]
     shown = [Line(f"{name:30} {value}", name, value) for name, value in lines]
-    return Result("warning" if notices else "ok", found.data, notices, text=shown, exit_code=code)
+    return Result("warning" if notices else "ok", found, notices, text=shown, exit_code=code)
 
 
 def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Problem]:

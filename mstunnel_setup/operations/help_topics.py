@@ -27,7 +27,7 @@ def topics() -> Result:
     width = max(map(len, titles))
     rows = [Line(f"  {name:{width}}  {title}", name, title) for name, title in titles.items()]
     end = text("Read one with `mst-cli help TOPIC`; `mst-cli --help` lists the commands.")
-    return Result(data={"topics": titles}, text=[text("Topics:"), *rows, "", end])
+    return Result(report={"topics": titles}, text=[text("Topics:"), *rows, "", end])
 
 
 def topic(name: str) -> Result:
@@ -46,5 +46,5 @@ def topic(name: str) -> Result:
         )
     content = lines(name)
     return Result(
-        data={"topics": {name: content[0]}, "text": "\n".join(content)}, text=[*map(Verbatim, content)]
+        report={"topics": {name: content[0]}, "text": "\n".join(content)}, text=[*map(Verbatim, content)]
     )

@@ -28,7 +28,7 @@ def show(operator: Operator) -> Result:
         )
         return Result("warning", {"metrics": None}, (missing,))
     text = printable(content.decode(errors="replace"))
-    return Result(data={"metrics": text}, text=verbatim(text))
+    return Result(report={"metrics": text}, text=verbatim(text))
 
 
 def serve(operator: Operator, listen: str) -> Result:

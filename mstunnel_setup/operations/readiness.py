@@ -466,4 +466,4 @@ def explain(name: str) -> Result:
     )
     lines = [head, "", text("Passes when"), text("  {passes}", passes=text(item.passes))]
     lines += [text("Why it matters"), text("  {why}", why=text(item.why)), text("How to fix it"), *fixes]
-    return Result(data=data, text=fold_all(lines))
+    return Result(report=data, text=fold_all(lines))

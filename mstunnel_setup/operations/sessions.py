@@ -35,10 +35,10 @@ def show(operator: Operator, words: list[str]) -> Result:
         operator.sinks.stream(operator.processes.lines(following))
         return Result()
     if finished.code == occtl.NOT_FOUND:
-        return Result(data={"rows": []}, text=[text("There is no {words}.", words=" ".join(words))])
+        return Result(report={"rows": []}, text=[text("There is no {words}.", words=" ".join(words))])
     _require(finished)
     data = occtl.read_answer(command, finished.output) if operator.json else []
-    return Result(data=data if isinstance(data, dict) else {"rows": data}, text=verbatim(finished.output))
+    return Result(report=data if isinstance(data, dict) else {"rows": data}, text=verbatim(finished.output))
 
 
 def server_process(ports: Host) -> int:

@@ -24,9 +24,8 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerHealth, container_health
+from mstunnel_setup.operations.environment_check import check_environment
 from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
-from mstunnel_setup.operations.settings import check_environment
-from mstunnel_setup.operations.upgrade.run import upgrade_failed
 from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
@@ -77,7 +76,7 @@ class StatusReport(Report):
         return self.server.health == self.agent.health == "healthy"
 
 
-def overview(operator: Operator) -> Result:
+def overview(operator: Operator) -> Result[StatusReport]:
     """Site, certificate, both containers, and what the agent reports.
 
     Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
@@ -122,7 +121,7 @@ def overview(operator: Operator) -> Result:
     ]
     return Result(
         "ok" if found.healthy and not notices else "warning",
-        found.data,
+        found,
         notices,
         text=[Line(f"{name:12} {value}", name, value) for name, value in rows],
         exit_code=code if found.healthy else ExitCode.ENGINE,
@@ -197,7 +196,7 @@ def upgrade_notices(files: Files) -> Iterator[Problem]:
             phase=last.phase,
         )
     elif last is not None and last.outcome is not UpgradeOutcome.DONE:
-        yield upgrade_failed(last).problem
+        yield last.error().problem
 
 
 def _container(ports: Host, name: str) -> ContainerReport:

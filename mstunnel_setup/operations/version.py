@@ -64,7 +64,7 @@ class VersionReport(Report):
     )
 
 
-def version(operator: Operator, *, verbose: bool = False) -> Result:
+def version(operator: Operator, *, verbose: bool = False) -> Result[VersionReport]:
     """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
     engine, number, release = None, None, None
     images = ImageDigests(server=None, agent=None)
@@ -110,7 +110,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     rows += [(item.name, text("{number} ({kind})", number=item.version, kind=item.kind)) for item in packages]
     width = max(8, *(len(name) for name, _value in rows))
     lines = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
-    return Result("warning" if warnings else "ok", found.data, warnings, text=lines)
+    return Result("warning" if warnings else "ok", found, warnings, text=lines)
 
 
 def _images(files: Files) -> ImageDigests:

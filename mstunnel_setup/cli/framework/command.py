@@ -32,7 +32,7 @@ def run_program(app: typer.Typer, program: str) -> int:
 def show_version(program: str, common: CommonOptions) -> NoReturn:
     """Show the version of `program`, and nothing else."""
     text = [f"{program} {__version__}"]
-    run_command(program, common, lambda _operator: Result(data={"version": __version__}, text=text))
+    run_command(program, common, lambda _operator: Result(report={"version": __version__}, text=text))
 
 
 def add_root(app: typer.Typer, program: str) -> None:

@@ -12,8 +12,9 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.gateway.ocserv_conf import port_in_use
 from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.serving import serves
 from mstunnel_setup.install.session import Run, apply_actions
-from mstunnel_setup.install.steps import certificate, images, verify
+from mstunnel_setup.install.steps import certificate, images
 from mstunnel_setup.transaction.action import Action
 
 # A reload takes less than a second; a gateway that is still starting may miss the first one.
@@ -120,7 +121,7 @@ def prove(context: Context, port: int | None) -> bool:
             generations.freshen(context.host.files, context.host.clock, name)
         reload_gateway(context)
         try:
-            verify.serves(context.host, port, _PATIENCE, _PAUSE)
+            serves(context.host, port, _PATIENCE, _PAUSE)
         except NetworkError:
             if not left:
                 raise

@@ -27,10 +27,10 @@ from mstunnel_setup.certificates.load import fingerprint
 from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.serving import leaf_in_service
 from mstunnel_setup.install.session import Run, apply_actions, installed_run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
-from mstunnel_setup.install.steps.verify import leaf_in_service
 from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.safe_paths import Kind
@@ -91,7 +91,7 @@ class CertificateFindings(Report):
     findings: tuple[CertificateFinding, ...]
 
 
-def show(operator: Operator) -> Result:
+def show(operator: Operator) -> Result[CertificateReport]:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
     with installed_run(operator, {}, exclusively=False) as run:
         identity = generations.read(run.files, paths.ACTIVE)
@@ -121,10 +121,10 @@ def show(operator: Operator) -> Result:
         *((text("Chain") if number == 0 else "", name) for number, name in enumerate(found.chain)),
         (text("Earlier"), found.previous or "none"),
     ]
-    return Result("ok", found.data, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
+    return Result("ok", found, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
 
 
-def check(operator: Operator) -> Result:
+def check(operator: Operator) -> Result[CertificateFindings]:
     """Judge what is in use again, as of now; ask the authorities; compare with what is served.
 
     The exit code is 4 with an error among the findings.

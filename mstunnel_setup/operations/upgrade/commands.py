@@ -22,7 +22,7 @@ from mstunnel_setup.exchange.upgrade_history import (
 )
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.upgrade.run import finish, running, upgrade_failed, upgrade_to
+from mstunnel_setup.operations.upgrade.run import finish, running, upgrade_to
 from mstunnel_setup.operations.version import release_names
 
 NO_RELEASES = declare(
@@ -112,7 +112,7 @@ class UpgradeHistory(Report):
     upgrades: tuple[UpgradeReport, ...]
 
 
-def check(operator: Operator) -> Result:
+def check(operator: Operator) -> Result[UpgradeCheck]:
     """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
     now = operator.clock.now()
     with open_run(operator, {}, exclusively=False) as run:
@@ -138,7 +138,7 @@ def check(operator: Operator) -> Result:
     ]
     if report.upgrade_available:
         lines.append("Upgrade with `mst-cli upgrade apply`.")
-    return Result("warning" if notices else "ok", report.data, notices, text=lines)
+    return Result("warning" if notices else "ok", report, notices, text=lines)
 
 
 def _notices(
@@ -230,14 +230,14 @@ def rollback(operator: Operator) -> Result:
         return _ended(upgrade_to(run, name, earlier, "administrator", rejects_source=True), asked=True)
 
 
-def history(operator: Operator) -> Result:
+def history(operator: Operator) -> Result[UpgradeHistory]:
     """All upgrades of this server, the newest first."""
     with open_run(operator, {}, exclusively=False) as run:
         found = read_history(run.files)
     upgrades = found.upgrades[::-1]
     lines = [line for upgrade in upgrades for line in _lines(upgrade, found.held)]
     report = UpgradeHistory(upgrades=tuple(map(_report, upgrades)))
-    return Result("ok", report.data, text=lines or [text("No upgrade was made.")])
+    return Result("ok", report, text=lines or [text("No upgrade was made.")])
 
 
 def _chosen(catalogue: ReleaseCatalogue, name: str | None) -> Release:
@@ -274,7 +274,7 @@ def _ended(upgrade: Upgrade, *, asked: bool = False) -> Result:
         warnings = (away,) if upgrade.unproved else ()
         return Result("changed", data, warnings, text=[content, *_sessions(upgrade), *_held(upgrade)])
     if asked:
-        raise upgrade_failed(upgrade)
+        raise upgrade.error()
     content = text(
         "The interrupted upgrade to {release} was given up; the earlier release is in use.",
         release=upgrade.release,
