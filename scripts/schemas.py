@@ -21,6 +21,7 @@ from mst_admin import (
 )
 from mst_admin.kinds import KINDS, tunnel
 from mst_admin.kinds.kind import CommandKind
+from mstunnel_lab import cli as lab
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.operations import (
     diagnose,
@@ -83,6 +84,12 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mst-admin server update": tunnel.rename_server,
     "mst-admin servers": servers.servers,
     "mst-admin site request-upgrade": tunnel.request_upgrade,
+    "mstunnel-lab approve": lab.DeviceSignIn,
+    "mstunnel-lab fault": lab.PendingFaults,
+    "mstunnel-lab rotate-keys": lab.ValidKeys,
+    "mstunnel-lab serve": lab.LabEnd,
+    "mstunnel-lab token": lab.TokenFile,
+    "mstunnel-lab user": lab.UserSignIn,
 }
 
 
@@ -135,6 +142,8 @@ def _plain(schema: Any, definitions: Mapping[str, Any]) -> Any:
         return " ".join(schema.split()) if isinstance(schema, str) else schema
     given = {**definitions.get(schema.get("$ref", "").rpartition("/")[2], {}), **schema}
     made = {name: _plain(given[name], definitions) for name in given if name not in _LEFT_OUT}
+    if made.get("additionalProperties") is False:  # a later version may have more
+        del made["additionalProperties"]
     properties = given.get("properties", {})
     if properties:
         made["properties"] = {name: _plain(value, definitions) for name, value in properties.items()}
