@@ -53,12 +53,9 @@ class ContainerAction(Report):
 
 
 class LogReport(Report):
-    """The log in `lines`.
+    """The log. With --follow each line comes by itself before the envelope, as {"line": …}."""
 
-    With --follow each line comes by itself before the envelope, as {"line": …}; `lines` is left out then.
-    """
-
-    lines: tuple[str, ...] = ()
+    lines: tuple[str, ...]
 
 
 def state(operator: Operator, container: str) -> Result[ContainerStatus]:
@@ -87,7 +84,7 @@ def stop(operator: Operator, container: str) -> Result[ContainerAction]:
     return _done(container, "stopped")
 
 
-def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogReport]:
+def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogReport | None]:
     """The lines of the log, as they come; as JSON all at once unless it is followed.
 
     Those of a container that is gone come from the journal, the last 1000 unless `options` say otherwise.

@@ -26,7 +26,7 @@ class OcctlReport(Report):
     """What occtl answers.
 
     `show status` has its fields; all others have `rows`. Without such a user or connection `rows` is empty.
-    Of `show events` each line comes by itself before the envelope, as {"line": …}; `data` is empty then.
+    Of `show events` each line comes by itself before the envelope, as {"line": …}.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -68,7 +68,7 @@ def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
         # terminal is removed.
         operator.processes.hold_input()
         operator.sinks.stream(operator.processes.lines(following))
-        return Result()
+        return Result(report=OcctlReport())
     if finished.code == occtl.NOT_FOUND:
         return Result(report=OcctlReport(rows=()), text=[text("There is no {words}.", words=" ".join(words))])
     _require(finished)
