@@ -24,22 +24,27 @@ from mst_admin.kinds.kind import CommandKind
 from mstunnel_lab import cli as lab
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.operations import (
+    component,
     diagnose,
+    environment_check,
     explain,
     gateway_log,
     health,
     self_update,
+    sessions,
     settings,
     status,
     version,
 )
+from mstunnel_setup.operations.certificate import ca_trust, import_certificate
 from mstunnel_setup.operations.certificate import check as certificate
 from mstunnel_setup.operations.upgrade import commands as upgrade
+from scripts.command_tree import PROGRAMS, Command, program
 
 Source: TypeAlias = Callable[..., Result] | type[Report] | UnionType
 """The function of a command, annotated with what it returns, or the type itself where that is a general one.
 
-The data is that of one of the types of a union.
+The data is that of one of the types of a union, and empty for None.
 """
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "docs/reference/schemas"
@@ -48,13 +53,40 @@ _LEFT_OUT: Final = frozenset({"title", "$ref", "$defs", "default", "properties"}
 COMMANDS: Final[Mapping[str, Source]] = {
     "mstunnel-setup self install": self_update.install_program,
     "mstunnel-setup self update": self_update.self_update,
+    "mst-cli agent logs": component.logs,
+    "mst-cli agent restart": component.restart,
+    "mst-cli agent start": component.start,
+    "mst-cli agent status": component.state,
+    "mst-cli agent stop": component.stop,
+    "mst-cli ca-trust add": ca_trust.add,
+    "mst-cli ca-trust list": ca_trust.show,
+    "mst-cli ca-trust remove": ca_trust.remove,
     "mst-cli cert check": certificate.check,
+    "mst-cli cert repair": certificate.repair,
     "mst-cli cert show": certificate.show,
+    "mst-cli config diff": settings.diff,
+    "mst-cli config pull": settings.pull,
+    "mst-cli config show": settings.show,
     "mst-cli diagnose": diagnose.diagnose,
+    "mst-cli env check": environment_check.env_check,
+    "mst-cli env get": settings.get,
+    "mst-cli env set": settings.put,
+    "mst-cli env unset": settings.put,
     "mst-cli explain": explain.explain,
     "mst-cli health": health.health,
+    "mst-cli import_cert": import_certificate.import_certificate,
     "mst-cli log level": settings.log_level_command,
+    "mst-cli server capture": sessions.capture,
+    "mst-cli server disconnect id": sessions.disconnect,
+    "mst-cli server disconnect user": sessions.disconnect,
+    "mst-cli server logs": component.logs,
     "mst-cli server report": gateway_log.report,
+    "mst-cli server restart": component.restart,
+    "mst-cli server show": sessions.show,
+    "mst-cli server start": component.start,
+    "mst-cli server status": component.state,
+    "mst-cli server stop": component.stop,
+    "mst-cli server unban ip": sessions.unban,
     "mst-cli status": status.overview,
     "mst-cli upgrade check": upgrade.check,
     "mst-cli upgrade history": upgrade.history,
@@ -104,29 +136,32 @@ class _AllPresent(GenerateJsonSchema):
 def schemas() -> dict[Path, str]:
     """The content of each file."""
     return {
-        _SCHEMAS / f"{command.replace(' ', '-')}.json": f"{json.dumps(_schema(command, source), indent=2)}\n"
-        for command, source in COMMANDS.items()
+        _SCHEMAS / f"{command.path.replace(' ', '-')}.json": f"{json.dumps(_schema(command), indent=2)}\n"
+        for name in PROGRAMS
+        for command in program(name).walk()
+        if command.path in COMMANDS
     }
 
 
-def _schema(command: str, source: Source) -> dict[str, Any]:
-    returned = source
+def _schema(command: Command) -> dict[str, Any]:
+    returned = source = COMMANDS[command.path]
     if not isinstance(source, type | UnionType):
         (returned,) = get_args(get_type_hints(source)["return"])
     first, *others = map(_data, get_args(returned) or (returned,))
-    description = first.pop("description")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": command,
-        "description": description,
+        "title": command.path,
+        "description": command.help,
         "$ref": _ENVELOPE,
-        "properties": {"command": {"const": command}},
+        "properties": {"command": {"const": command.path}},
         "if": {"$ref": f"{_ENVELOPE}#/$defs/failed"},
         "else": {"properties": {"data": {"anyOf": [first, *others]} if others else first}},
     }
 
 
-def _data(report: type[Report]) -> dict[str, Any]:
+def _data(report: type[Report | None]) -> dict[str, Any]:
+    if not issubclass(report, Report):
+        return {"type": "object", "maxProperties": 0}
     made = report.model_json_schema(mode="serialization", schema_generator=_AllPresent)
     data: dict[str, Any] = _plain(made, made.get("$defs", {}))
     left_out = {name for name, field in report.model_fields.items() if not field.is_required()}
