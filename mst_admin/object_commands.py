@@ -10,7 +10,7 @@ from mst_admin.carry_out import carry_out
 from mst_admin.change import Body, Wire
 from mst_admin.errors import NAME_TAKEN
 from mst_admin.kinds.kind import CommandKind, FileKind, OptionKind
-from mst_admin.kinds.reports import FileSchema, LintReport, ObjectCreation, ObjectList, ObjectUpdate
+from mst_admin.kinds.reports import LintReport, ObjectCreation, ObjectList, ObjectUpdate
 from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
 from mst_admin.objects.configuration import judge_networks
@@ -193,10 +193,10 @@ def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wante
     return Result("ok", data, text=[text("No problem found in {wanted}.", wanted=wanted)])
 
 
-def schema(model: type[Any]) -> Result[FileSchema]:
+def schema(model: type[Any]) -> Result[describe.SchemaReport]:
     """The JSON Schema of files."""
-    document = describe.schema(model)
-    return Result(report=FileSchema.model_validate(document), text=verbatim(json.dumps(document, indent=2)))
+    report = describe.SchemaReport.model_validate(describe.schema(model))
+    return Result(report=report, text=verbatim(json.dumps(report.data, indent=2)))
 
 
 def _load(kind: FileKind[Any, Any], file: Path) -> tuple[Document, Any]:

@@ -9,16 +9,8 @@ from typing import Any, Final, TypeAlias, get_args, get_type_hints
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import override
 
-from mst_admin import (
-    apply,
-    conditional_access,
-    object_commands,
-    proxy_exclusions,
-    servers,
-)
-from mst_admin import (
-    health as tenant_health,
-)
+from mst_admin import apply, conditional_access, object_commands, proxy_exclusions, servers
+from mst_admin import health as tenant_health
 from mst_admin.kinds import KINDS, tunnel
 from mst_admin.kinds.kind import CommandKind
 from mstunnel_lab import cli as lab

@@ -14,7 +14,6 @@ from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName, update
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN, OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
 from mst_admin.kinds.reports import (
     DeclaredObject,
-    FileSchema,
     LintReport,
     ObjectChanges,
     ObjectCreation,
@@ -31,6 +30,7 @@ from mst_admin.objects.profile import ProfileObject
 from mst_admin.objects.profile_wire import profile_object
 from mst_admin.objects.site import Resolve, site_object
 from mst_admin.results import AnyReport
+from mstunnel_setup.answers.describe import SchemaReport
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Report
@@ -195,7 +195,7 @@ class CommandKind(Kind[Declared, Present]):
         fields: Any = {
             name: (field.annotation, own[name]) for name, field in general.model_fields.items() if name in own
         }
-        return create_model(general.__name__, __base__=general, __doc__=general.__doc__, **fields)
+        return create_model(general.__name__, __base__=general, **fields)
 
     def title(self, present: Present) -> str:
         """Its name, the first column of a list."""
@@ -329,7 +329,7 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
         "update": ObjectChanges,
         "delete": ObjectChanges,
         "lint": LintReport,
-        "schema": FileSchema,
+        "schema": SchemaReport,
     }
 
     file: type[Any]

@@ -284,10 +284,6 @@ class ServerReport(Report):
     )
 
 
-class ServerCreation(Report):
-    """Always an error: servers come from mstunnel-setup."""
-
-
 class ServerObject(Trimmed):
     """What an administrator may change of a server."""
 
@@ -376,7 +372,7 @@ def show_server(operator: Operator, settings: Settings, site: str, wanted: str) 
     return Result(report=report, text=details(report.server))
 
 
-def create_server() -> Result[ServerCreation]:
+def create_server() -> Result[None]:
     """Raises UsageError: a server is created by its installation."""
     raise UsageError(
         "server-not-installed",
