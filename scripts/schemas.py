@@ -9,24 +9,34 @@ from typing import Any, Final, TypeAlias, get_args, get_type_hints
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import override
 
+from mst_admin import apply, conditional_access, object_commands, proxy_exclusions, servers
+from mst_admin import health as tenant_health
+from mst_admin.kinds import KINDS, tunnel
+from mst_admin.kinds.kind import CommandKind
+from mstunnel_lab import cli as lab
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.operations import (
+    component,
     diagnose,
+    environment_check,
     explain,
     gateway_log,
     health,
     self_update,
+    sessions,
     settings,
     status,
     version,
 )
+from mstunnel_setup.operations.certificate import ca_trust, import_certificate
 from mstunnel_setup.operations.certificate import check as certificate
 from mstunnel_setup.operations.upgrade import commands as upgrade
+from scripts.command_tree import PROGRAMS, Command, program
 
 Source: TypeAlias = Callable[..., Result] | type[Report] | UnionType
 """The function of a command, annotated with what it returns, or the type itself where that is a general one.
 
-The data is that of one of the types of a union.
+The data is that of one of the types of a union, and empty for None.
 """
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "docs/reference/schemas"
@@ -35,17 +45,75 @@ _LEFT_OUT: Final = frozenset({"title", "$ref", "$defs", "default", "properties"}
 COMMANDS: Final[Mapping[str, Source]] = {
     "mstunnel-setup self install": self_update.install_program,
     "mstunnel-setup self update": self_update.self_update,
+    "mst-cli agent logs": component.logs,
+    "mst-cli agent restart": component.restart,
+    "mst-cli agent start": component.start,
+    "mst-cli agent status": component.state,
+    "mst-cli agent stop": component.stop,
+    "mst-cli ca-trust add": ca_trust.add,
+    "mst-cli ca-trust list": ca_trust.show,
+    "mst-cli ca-trust remove": ca_trust.remove,
     "mst-cli cert check": certificate.check,
+    "mst-cli cert repair": certificate.repair,
     "mst-cli cert show": certificate.show,
+    "mst-cli config diff": settings.diff,
+    "mst-cli config pull": settings.pull,
+    "mst-cli config show": settings.show,
     "mst-cli diagnose": diagnose.diagnose,
+    "mst-cli env check": environment_check.env_check,
+    "mst-cli env get": settings.get,
+    "mst-cli env set": settings.put,
+    "mst-cli env unset": settings.put,
     "mst-cli explain": explain.explain,
     "mst-cli health": health.health,
+    "mst-cli import_cert": import_certificate.import_certificate,
     "mst-cli log level": settings.log_level_command,
+    "mst-cli server capture": sessions.capture,
+    "mst-cli server disconnect id": sessions.disconnect,
+    "mst-cli server disconnect user": sessions.disconnect,
+    "mst-cli server logs": component.logs,
     "mst-cli server report": gateway_log.report,
+    "mst-cli server restart": component.restart,
+    "mst-cli server show": sessions.show,
+    "mst-cli server start": component.start,
+    "mst-cli server status": component.state,
+    "mst-cli server stop": component.stop,
+    "mst-cli server unban ip": sessions.unban,
     "mst-cli status": status.overview,
     "mst-cli upgrade check": upgrade.check,
     "mst-cli upgrade history": upgrade.history,
     "mst-cli version": version.version,
+    **{
+        f"mst-admin {kind.command} {name}": kind.report(report)
+        for kind in KINDS
+        if isinstance(kind, CommandKind)
+        for name, report in kind.reports.items()
+    },
+    "mst-admin apply": apply.apply,
+    "mst-admin conditional-access apply": conditional_access.apply,
+    "mst-admin conditional-access plan": conditional_access.plan,
+    "mst-admin conditional-access provision": conditional_access.provision,
+    "mst-admin conditional-access status": conditional_access.status,
+    "mst-admin diff": apply.diff,
+    "mst-admin export": apply.export,
+    "mst-admin health": tenant_health.health,
+    "mst-admin proxy-exclusions check": proxy_exclusions.check,
+    "mst-admin proxy-exclusions export": proxy_exclusions.export_list,
+    "mst-admin proxy-exclusions import": proxy_exclusions.ExclusionChange,
+    "mst-admin schema": object_commands.schema,
+    "mst-admin server create": tunnel.create_server,
+    "mst-admin server delete": tunnel.delete_server,
+    "mst-admin server list": tunnel.list_servers,
+    "mst-admin server show": tunnel.show_server,
+    "mst-admin server update": tunnel.rename_server,
+    "mst-admin servers": servers.servers,
+    "mst-admin site request-upgrade": tunnel.request_upgrade,
+    "mstunnel-lab approve": lab.DeviceSignIn,
+    "mstunnel-lab fault": lab.PendingFaults,
+    "mstunnel-lab rotate-keys": lab.ValidKeys,
+    "mstunnel-lab serve": lab.LabEnd,
+    "mstunnel-lab token": lab.TokenFile,
+    "mstunnel-lab user": lab.UserSignIn,
 }
 
 
@@ -60,29 +128,32 @@ class _AllPresent(GenerateJsonSchema):
 def schemas() -> dict[Path, str]:
     """The content of each file."""
     return {
-        _SCHEMAS / f"{command.replace(' ', '-')}.json": f"{json.dumps(_schema(command, source), indent=2)}\n"
-        for command, source in COMMANDS.items()
+        _SCHEMAS / f"{command.path.replace(' ', '-')}.json": f"{json.dumps(_schema(command), indent=2)}\n"
+        for name in PROGRAMS
+        for command in program(name).walk()
+        if command.path in COMMANDS
     }
 
 
-def _schema(command: str, source: Source) -> dict[str, Any]:
-    returned = source
+def _schema(command: Command) -> dict[str, Any]:
+    returned = source = COMMANDS[command.path]
     if not isinstance(source, type | UnionType):
         (returned,) = get_args(get_type_hints(source)["return"])
     first, *others = map(_data, get_args(returned) or (returned,))
-    description = first.pop("description")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": command,
-        "description": description,
+        "title": command.path,
+        "description": command.help,
         "$ref": _ENVELOPE,
-        "properties": {"command": {"const": command}},
+        "properties": {"command": {"const": command.path}},
         "if": {"$ref": f"{_ENVELOPE}#/$defs/failed"},
         "else": {"properties": {"data": {"anyOf": [first, *others]} if others else first}},
     }
 
 
-def _data(report: type[Report]) -> dict[str, Any]:
+def _data(report: type[Report | None]) -> dict[str, Any]:
+    if not issubclass(report, Report):
+        return {"type": "object", "maxProperties": 0}
     made = report.model_json_schema(mode="serialization", schema_generator=_AllPresent)
     data: dict[str, Any] = _plain(made, made.get("$defs", {}))
     left_out = {name for name, field in report.model_fields.items() if not field.is_required()}
@@ -98,6 +169,8 @@ def _plain(schema: Any, definitions: Mapping[str, Any]) -> Any:
         return " ".join(schema.split()) if isinstance(schema, str) else schema
     given = {**definitions.get(schema.get("$ref", "").rpartition("/")[2], {}), **schema}
     made = {name: _plain(given[name], definitions) for name in given if name not in _LEFT_OUT}
+    if made.get("additionalProperties") is False:  # a later version may have more
+        del made["additionalProperties"]
     properties = given.get("properties", {})
     if properties:
         made["properties"] = {name: _plain(value, definitions) for name, value in properties.items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
@@ -10,11 +10,20 @@ from pydantic_core.core_schema import WithDefaultSchema
 from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.values import JsonObject
 
 SCHEMA_FILE = "answers.schema.json"
 """Where an editor finds the schema, beside the answer file."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class SchemaReport(Report):
+    """The JSON Schema of files that people write."""
+
+    model_config = ConfigDict(extra="allow")
+
+    draft: str = Field(alias="$schema")
 
 
 class _Schema(GenerateJsonSchema):

@@ -48,7 +48,7 @@ class Report(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
 
-ReportT = TypeVar("ReportT", bound=Report, covariant=True, default=Report)
+ReportT = TypeVar("ReportT", bound=Report | None, covariant=True, default=Report | None)
 Status: TypeAlias = Literal["ok", "changed", "unchanged", "warning", "error"]
 Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
 

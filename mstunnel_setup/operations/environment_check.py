@@ -4,11 +4,13 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from mstunnel_setup.answers.variables import KNOWN, PROXIES, proxy_place, refuse_wrong, without_login
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, NetworkError, UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install.installed import open_gateway
@@ -26,7 +28,18 @@ class EnvironmentCheck:
     unreachable: tuple[NetworkError, ...]
 
 
-def env_check(operator: Operator) -> Result:
+class EnvironmentReport(Report):
+    """What env.sh sets.
+
+    Exit code 10 for a line that cannot be read, 2 for a wrong value, 8 when a proxy does not answer.
+    """
+
+    settings: tuple[str, ...] = Field(description="The names that env.sh sets.")
+    unknown: tuple[str, ...] = Field(description="Those of them that nothing reads.")
+    proxies: tuple[str, ...] = Field(description="The proxies that answered, without user name and password.")
+
+
+def env_check(operator: Operator) -> Result[EnvironmentReport]:
     """Read `env.sh` as the gateway does, and connect to its proxies. Exit code 8 when one does not answer.
 
     Raises as `check_environment`.
@@ -36,17 +49,17 @@ def env_check(operator: Operator) -> Result:
     if found.unreachable:
         errors = tuple(error.problem for error in found.unreachable)
         return Result("error", warnings=found.unknown, errors=errors, exit_code=ExitCode.NETWORK)
-    data = {
-        "settings": [*found.settings],
-        "unknown": [name for name in found.settings if name not in KNOWN],
-        "proxies": [without_login(proxy)[0] for proxy in _proxies(found.settings)],
-    }
+    report = EnvironmentReport(
+        settings=tuple(found.settings),
+        unknown=tuple(name for name in found.settings if name not in KNOWN),
+        proxies=tuple(without_login(proxy)[0] for proxy in _proxies(found.settings)),
+    )
     content = text(
         "{environment} can be used; settings in it: {settings}.",
         environment=paths.ENVIRONMENT,
         settings=len(found.settings),
     )
-    return Result("warning" if found.unknown else "ok", data, found.unknown, text=[content])
+    return Result("warning" if found.unknown else "ok", report, found.unknown, text=[content])
 
 
 def check_environment(files: Files) -> EnvironmentCheck:

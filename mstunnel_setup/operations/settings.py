@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from difflib import unified_diff
 
+from pydantic import Field
+
 from mstunnel_setup.answers.variables import KNOWN, PROXIES, refuse_wrong
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, UsageError
@@ -33,13 +35,45 @@ from mstunnel_setup.operations.environment_check import environment_text, unknow
 _MODE = 0o640
 
 
-def get(operator: Operator, name: str | None) -> Result:
+class SettingsReport(Report):
+    """Settings of env.sh by name."""
+
+    settings: dict[str, str]
+
+
+class SettingReport(Report):
+    """The setting, with the value null when it is gone, and the commands that make the gateway take it."""
+
+    name: str
+    value: str | None
+    then: tuple[str, ...]
+
+
+class ConfigurationReport(Report):
+    """The content of admin-settings.json, with DisableUdpConnections and SessionTimeout of ocserv.conf."""
+
+    configuration: JsonObject = Field(description="SessionTimeout is in seconds.")
+
+
+class ConfigurationDiff(Report):
+    """A unified diff of the files that the tenant's configuration would change."""
+
+    diff: tuple[str, ...] = Field(description="Empty without a difference.")
+
+
+class ConfigurationFiles(Report):
+    """The files that were written."""
+
+    written: tuple[str, ...]
+
+
+def get(operator: Operator, name: str | None) -> Result[SettingsReport]:
     """One setting, or all. Raises UsageError `setting-missing`, EnvironmentFileError for a damaged file."""
     with installed_run(operator, {}, exclusively=False) as run:
         settings = env_file.parse(environment_text(run.files), paths.ENVIRONMENT)
     if name is None:
         lines = [Verbatim(f"{key}={value}") for key, value in settings.items()]
-        return Result("ok", {"settings": settings}, text=lines)
+        return Result("ok", SettingsReport(settings=settings), text=lines)
     if name not in settings:
         raise UsageError(
             "setting-missing",
@@ -48,10 +82,10 @@ def get(operator: Operator, name: str | None) -> Result:
             path=paths.ENVIRONMENT,
             name=name,
         )
-    return Result("ok", {"settings": {name: settings[name]}}, text=[Verbatim(settings[name])])
+    return Result("ok", SettingsReport(settings={name: settings[name]}), text=[Verbatim(settings[name])])
 
 
-def put(operator: Operator, name: str, value: str | None) -> Result:
+def put(operator: Operator, name: str, value: str | None) -> Result[SettingReport]:
     """Set `name` to `value`, or take it out (None).
 
     Raises UsageError for what cannot be a setting, EnvironmentFileError for a value that a line cannot hold
@@ -74,10 +108,10 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
             after = env_file.assign(after, spelling, value, paths.ENVIRONMENT)
         earlier = env_file.parse(before, paths.ENVIRONMENT).get(name, "")
         then = _needed_commands(name, earlier, value or "") if after != before else []
-        data = {"name": name, "value": value, "then": then}
+        report = SettingReport(name=name, value=value, then=tuple(then))
         unknown = () if value is None or is_known else (unknown_setting(name),)
         if after == before:
-            return Result("unchanged", data, unknown, text=[text("It has this value already.")])
+            return Result("unchanged", report, unknown, text=[text("It has this value already.")])
         run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
     lines = [
         text("{name} is set.", name=name)
@@ -87,7 +121,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
     if is_known:
         effects = [text("To take effect: `{command}`.", command=command) for command in then]
         lines += effects or [text("It takes effect within a minute.")]
-    return Result("changed", data, unknown, text=lines)
+    return Result("changed", report, unknown, text=lines)
 
 
 def _needed_commands(name: str, before: str, after: str) -> list[str]:
@@ -172,7 +206,7 @@ def _level_result(status: Status, level: LogLevel) -> Result[LogLevelReport]:
 _SAME = text("The gateway has the configuration of the tenant.")
 
 
-def show(operator: Operator) -> Result:
+def show(operator: Operator) -> Result[ConfigurationReport]:
     """`admin-settings.json`, and what `ocserv.conf` alone has of the configuration: UDP and session timeout.
 
     Raises UsageError before there is one, StepError `settings-unreadable` for a damaged one.
@@ -194,10 +228,10 @@ def show(operator: Operator) -> Result:
         values = value if isinstance(value, list) else [value]
         shown = plain(", ".join(map(str, values))) or "none"
         lines.append(Line(f"{name + ':':23} {shown}", f"{name}:", shown))
-    return Result("ok", {"configuration": settings}, text=lines)
+    return Result("ok", ConfigurationReport(configuration=settings), text=lines)
 
 
-def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result:
+def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result[ConfigurationDiff]:
     """What `pull` would change; with `exit_code` the code is 20 when there is anything."""
     with installed_run(operator, settings, exclusively=False) as run:
         rendered = _wanted(run.context)
@@ -211,14 +245,14 @@ def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result:
         lines += unified_diff(before, after, path, title, n=0, lineterm="")
     return Result(
         "changed" if lines else "unchanged",
-        {"diff": [*lines]},
+        ConfigurationDiff(diff=tuple(lines)),
         _notices(rendered),
         text=lines or [_SAME],
         exit_code=ExitCode.CHANGES_PENDING if lines and exit_code else ExitCode.DONE,
     )
 
 
-def pull(operator: Operator, settings: Settings) -> Result:
+def pull(operator: Operator, settings: Settings) -> Result[ConfigurationFiles]:
     """Write what differs; the gateway reloads it automatically. Raises StepError if ocserv refuses it."""
     with installed_run(operator, settings) as run:
         rendered = _wanted(run.context)
@@ -228,7 +262,7 @@ def pull(operator: Operator, settings: Settings) -> Result:
             rendering.write(run.files, changes)
     lines = [text("Written: {changes}.", changes=", ".join(changes)) if changes else _SAME]
     status: Status = "changed" if changes else "unchanged"
-    return Result(status, {"written": [*changes]}, _notices(rendered), text=lines)
+    return Result(status, ConfigurationFiles(written=tuple(changes)), _notices(rendered), text=lines)
 
 
 def _wanted(context: Context) -> RenderedConfiguration:

@@ -23,7 +23,7 @@ from mstunnel_setup.install.installed import MONITOR_UNIT, complete, journal_of,
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerHealth, container_health
+from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerStatus, container_health
 from mstunnel_setup.operations.environment_check import check_environment
 from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
 from mstunnel_setup.transaction.receipt import Receipt
@@ -38,13 +38,9 @@ _CAUSE = re.compile(
 )
 
 
-class ContainerReport(Report):
+class ContainerReport(ContainerStatus):
     """One of the two containers."""
 
-    state: str = Field(
-        description="In the engine's word: running, exited, created …; absent when there is no container."
-    )
-    health: ContainerHealth
     image_digest: str | None = Field(description="sha256:… of the image it was asked to run.")
     reason: str | None = Field(
         description="The last line in the log of a container that ended without being stopped."
