@@ -136,10 +136,11 @@ def schemas() -> dict[Path, str]:
 
 
 def _schema(command: Command) -> dict[str, Any]:
-    returned = source = COMMANDS[command.path]
-    if not isinstance(source, type | UnionType):
-        (returned,) = get_args(get_type_hints(source)["return"])
-    first, *others = map(_data, get_args(returned) or (returned,))
+    returned: Any = COMMANDS[command.path]
+    if not isinstance(returned, type | UnionType):
+        (returned,) = get_args(get_type_hints(returned)["return"])
+    reports: tuple[Any, ...] = get_args(returned) or (returned,)
+    first, *others = map(_data, reports)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": command.path,
