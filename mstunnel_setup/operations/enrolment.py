@@ -95,8 +95,8 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result:
             run.runner.take_back([f"answer:{_JOINED}"])
         changed = enrol(run, first=("site",))
         after = _joined(run)
-    now = text("It belongs to {name} now.", name=after["name"])
-    already = text("It belongs to {name} already.", name=after["name"])
+    now = text("This server now belongs to {name}.", name=after["name"])
+    already = text("This server already belongs to {name}.", name=after["name"])
     return Result("changed" if changed else "unchanged", {"site": after}, text=[now if changed else already])
 
 

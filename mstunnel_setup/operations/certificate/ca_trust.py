@@ -78,7 +78,7 @@ def show(operator: Operator) -> Result:
         rows = [_row(name.removesuffix(".crt"), item, now) for name, item in added_roots(run.files)]
         found = tuple(root_findings(run.files))
     lines = [text("{name}  {subject}, {days_left} days left", **row) for row in rows]
-    lines = lines or [text("No roots besides those of the system.")]
+    lines = lines or [text("No roots in addition to those of the system.")]
     return Result("warning" if found else "ok", {"roots": [*rows]}, found, text=lines)
 
 

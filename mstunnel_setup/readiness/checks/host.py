@@ -220,7 +220,8 @@ def _systemd(system: SystemFacts) -> Verdict:
         return passed("systemd runs this host")
     return problem(
         "systemd does not run this host",
-        hint="Do what the engine does not do at boot: `mst-cli help without-systemd` lists it.",
+        hint="Have your init system do what the engine does not do at boot: `mst-cli help "
+        "without-systemd` lists it.",
     )
 
 
@@ -229,7 +230,7 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     """SELinux enforces, or is not used. Where it enforces, its booleans `virt_sandbox_use_netlink` and,
     without root, `container_use_devices` are on.
 
-    SELinux confines a container that was taken over. Permissive mode only logs.
+    SELinux confines a compromised container. Permissive mode only logs.
     """
     if security.selinux == "permissive":
         return problem(
@@ -247,7 +248,7 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     # ocserv asks for the queue of its security module after each connection (sockdiag.c, rate-limit-ms).
     if security.selinux == "enforcing" and security.container_netlink is False:
         return problem(
-            "enforcing: the gateway cannot see how busy it is, and accepts ten connections a second at most",
+            "enforcing: the gateway cannot measure its load, and accepts at most ten connections a second",
             hint="Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this "
             "host, and have the module unix_diag loaded at boot (modules-load.d).",
         )

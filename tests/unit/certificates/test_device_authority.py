@@ -127,7 +127,7 @@ def test_beside_its_base_only_the_delta_list_is_the_fault() -> None:
     ("changes", "fault"),
     [
         ({"signer": "p256/stranger"}, "is not signed by that CA"),
-        ({"start": NOW - timedelta(days=8)}, "is out of date since 2026-05-31 12:00 UTC"),
+        ({"start": NOW - timedelta(days=8)}, "has been out of date since 2026-05-31 12:00 UTC"),
         ({"start": NOW + timedelta(hours=1)}, "is from the future"),
         ({"extensions": [(x509.DeltaCRLIndicator(1), True)]}, "a delta list"),
         ({"extensions": [(scope(indirect_crl=True), True)]}, "is not about all of its devices"),
