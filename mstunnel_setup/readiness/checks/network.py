@@ -119,7 +119,7 @@ _WHY = {
 
 
 def _endpoint(purpose: str, title: str) -> None:
-    passes = "every address answers with TLS; behind a proxy the proxy connects us by name."
+    passes = "every address answers with TLS; behind a proxy, the proxy connects to it by name."
     fix = (
         "Allow TCP 443 to the host that the finding names in firewall and proxy; test with "
         "`curl -v https://HOST`."

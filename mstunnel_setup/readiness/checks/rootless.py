@@ -125,7 +125,7 @@ _subordinate("subgid", "group", lambda facts: (facts.subgids, facts.free_subgid)
 
 @CHECKS.add("rootless-linger", "Linger")
 def _linger(rootless: RootlessFacts) -> Verdict:
-    """Its containers run without a login.
+    """Linger is enabled: its containers run without a login.
 
     Without it the containers end when the account logs out, and do not start after a reboot.
 
@@ -145,7 +145,7 @@ def _linger(rootless: RootlessFacts) -> Verdict:
 def _home(rootless: RootlessFacts) -> Verdict:
     """The home of the account is below `/home`.
 
-    The vendor supports containers of an account below `/home` only; elsewhere SELinux may refuse them.
+    The vendor supports an account's containers only below `/home`; elsewhere SELinux may refuse them.
 
     Give the account a home below `/home`: `usermod --home /home/mstunnel --move-home mstunnel`.
     """

@@ -132,9 +132,9 @@ def _ip_forward(kernel: KernelFacts) -> Verdict:
 
 @CHECKS.add("ip-forward-boot", "IP forwarding at boot", "recommended")
 def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
-    """The last file of `sysctl.d` that sets it sets it to 1; `/etc/sysctl.conf` counts where a link there
-    leads to it (Debian 13 has none), or systemd is not installed. With root it may also be on without a file:
-    the container engine switches it on.
+    """The last file in `sysctl.d` that sets it, sets it to 1. `/etc/sysctl.conf` counts only if a link in
+    `sysctl.d` points to it (Debian 13 has none), or systemd is not installed. With root it may also be on
+    without a file: the container engine enables it.
 
     After a reboot devices would connect, and reach nothing.
     """
@@ -316,7 +316,7 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
 def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     """It is the distribution's supported engine, and not older than the version shipped.
 
-    Microsoft supports the gateway on the engine of the distribution only.
+    Microsoft supports the gateway only on the engine of the distribution.
     """
     row, found = platforms().of(system.distribution, system.version), chosen_engine(settings, engine)
     if row is None or found is None:

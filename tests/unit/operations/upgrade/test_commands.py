@@ -198,7 +198,7 @@ def test_a_rollback_does_not_need_the_list_of_releases(files: Files, stand: Stan
     assert requests == [("earlier", images("a").digests, None)]
 
 
-ANOTHER = "for another, write `time_zone` in /etc/mstunnel-setup/releases.toml"
+ANOTHER = "to follow it, write `time_zone` in /etc/mstunnel-setup/releases.toml"
 
 
 def check(files: Files, monkeypatch: pytest.MonkeyPatch, runs: str = "b") -> Result:
