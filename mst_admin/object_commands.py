@@ -10,13 +10,14 @@ from mst_admin.carry_out import carry_out
 from mst_admin.change import Body, Wire
 from mst_admin.errors import NAME_TAKEN
 from mst_admin.kinds.kind import CommandKind, FileKind, OptionKind
-from mst_admin.kinds.reports import FileSchema, LintReport, ObjectCreation, ObjectList, ObjectUpdate
+from mst_admin.kinds.reports import LintReport, ObjectCreation, ObjectList, ObjectUpdate
 from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
 from mst_admin.objects.configuration import judge_networks
 from mst_admin.results import changed, details, in_options, judged, placed, table
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
+from mstunnel_setup.answers.describe import FileSchema
 from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read, validated
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError

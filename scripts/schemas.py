@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Final, TypeAlias, get_args, get_type_hints
+from typing import Any, Final, Literal, TypeAlias, get_args, get_type_hints
 
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import override
@@ -22,14 +22,27 @@ from mst_admin import (
 from mst_admin.kinds import KINDS, tunnel
 from mst_admin.kinds.kind import CommandKind
 from mstunnel_lab import cli as lab
+from mstunnel_setup.adopt import plan as adoption
+from mstunnel_setup.adopt import switch
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.cli.framework.command import ProgramVersion
+from mstunnel_setup.install import answer_file, install, uninstall
+from mstunnel_setup.install import status as installation
+from mstunnel_setup.install.render import RenderedFiles
+from mstunnel_setup.install.report import RunReport
+from mstunnel_setup.install.steps import eula
 from mstunnel_setup.operations import (
+    backup,
     component,
     diagnose,
+    enrolment,
     environment_check,
     explain,
     gateway_log,
     health,
+    help_topics,
+    metrics,
+    readiness,
     self_update,
     sessions,
     settings,
@@ -38,7 +51,9 @@ from mstunnel_setup.operations import (
 )
 from mstunnel_setup.operations.certificate import ca_trust, import_certificate
 from mstunnel_setup.operations.certificate import check as certificate
+from mstunnel_setup.operations.readiness import ReadinessReport
 from mstunnel_setup.operations.upgrade import commands as upgrade
+from mstunnel_setup.operations.upgrade import feed
 from scripts.command_tree import PROGRAMS, Command, program
 
 Source: TypeAlias = Callable[..., Result] | type[Report] | UnionType
@@ -49,15 +64,42 @@ The data is that of one of the types of a union, and empty for None.
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "docs/reference/schemas"
 _ENVELOPE: Final = "envelope.json"
-_LEFT_OUT: Final = frozenset({"title", "$ref", "$defs", "default", "properties"})
+_LEFT_OUT: Final = frozenset({"title", "$ref", "$defs", "default", "properties", "readOnly"})
 COMMANDS: Final[Mapping[str, Source]] = {
+    "mstunnel-setup": RunReport | ProgramVersion,
+    "mstunnel-setup adopt commit": switch.commit,
+    "mstunnel-setup adopt inventory": adoption.inventory,
+    "mstunnel-setup adopt plan": adoption.plan,
+    "mstunnel-setup adopt rollback": switch.rollback,
+    "mstunnel-setup adopt switch": switch.switch,
+    "mstunnel-setup answers check": answer_file.check,
+    "mstunnel-setup answers new": answer_file.new,
+    "mstunnel-setup answers save": answer_file.save,
+    "mstunnel-setup answers schema": answer_file.schema,
+    "mstunnel-setup answers show": answer_file.show,
+    "mstunnel-setup host": install.host,
+    "mstunnel-setup plan": install.plan,
+    "mstunnel-setup render compose": RenderedFiles[Literal["compose"]],
+    "mstunnel-setup render helm": RenderedFiles[Literal["helm"]],
+    "mstunnel-setup render kubernetes": RenderedFiles[Literal["kubernetes"]],
+    "mstunnel-setup render quadlet": RenderedFiles[Literal["quadlet"]],
+    "mstunnel-setup rollback": uninstall.rollback,
     "mstunnel-setup self install": self_update.install_program,
+    "mstunnel-setup self licences": version.self_licenses,
     "mstunnel-setup self update": self_update.self_update,
+    "mstunnel-setup self verify": version.self_verify,
+    "mstunnel-setup status": installation.status,
+    "mstunnel-setup step": install.one_step,
+    "mstunnel-setup steps": installation.steps,
+    "mst-readiness": ReadinessReport | ProgramVersion,
+    "mst-readiness explain": readiness.explain,
+    "mst-cli": ProgramVersion,
     "mst-cli agent logs": component.logs,
     "mst-cli agent restart": component.restart,
     "mst-cli agent start": component.start,
     "mst-cli agent status": component.state,
     "mst-cli agent stop": component.stop,
+    "mst-cli backup": backup.backup,
     "mst-cli ca-trust add": ca_trust.add,
     "mst-cli ca-trust list": ca_trust.show,
     "mst-cli ca-trust remove": ca_trust.remove,
@@ -72,10 +114,16 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mst-cli env get": settings.get,
     "mst-cli env set": settings.put,
     "mst-cli env unset": settings.put,
+    "mst-cli eula": eula.show,
     "mst-cli explain": explain.explain,
     "mst-cli health": health.health,
+    "mst-cli help": help_topics.topics,
     "mst-cli import_cert": import_certificate.import_certificate,
+    "mst-cli install": install.install,
     "mst-cli log level": settings.log_level_command,
+    "mst-cli metrics": metrics.show,
+    "mst-cli reenroll": enrolment.reenroll,
+    "mst-cli restore": backup.restore,
     "mst-cli server capture": sessions.capture,
     "mst-cli server disconnect id": sessions.disconnect,
     "mst-cli server disconnect user": sessions.disconnect,
@@ -87,9 +135,16 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mst-cli server status": component.state,
     "mst-cli server stop": component.stop,
     "mst-cli server unban ip": sessions.unban,
+    "mst-cli site change": enrolment.change,
+    "mst-cli site show": enrolment.show,
     "mst-cli status": status.overview,
+    "mst-cli uninstall": uninstall.uninstall,
+    "mst-cli upgrade apply": upgrade.apply,
     "mst-cli upgrade check": upgrade.check,
     "mst-cli upgrade history": upgrade.history,
+    "mst-cli upgrade import": feed.fetch_now,
+    "mst-cli upgrade refresh": feed.fetch_now,
+    "mst-cli upgrade rollback": upgrade.rollback,
     "mst-cli version": version.version,
     **{
         f"mst-admin {kind.command} {name}": kind.report(report)
@@ -166,6 +221,8 @@ def _data(report: type[Report | None]) -> dict[str, Any]:
     data: dict[str, Any] = _plain(made, made.get("$defs", {}))
     left_out = {name for name, field in report.model_fields.items() if not field.is_required()}
     data["required"] = [name for name in data.get("required", ()) if name not in left_out]
+    if not data["required"]:
+        del data["required"]
     return data
 
 

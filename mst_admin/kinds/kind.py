@@ -14,7 +14,6 @@ from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName, update
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN, OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
 from mst_admin.kinds.reports import (
     DeclaredObject,
-    FileSchema,
     LintReport,
     ObjectChanges,
     ObjectCreation,
@@ -31,6 +30,7 @@ from mst_admin.objects.profile import ProfileObject
 from mst_admin.objects.profile_wire import profile_object
 from mst_admin.objects.site import Resolve, site_object
 from mst_admin.results import AnyReport
+from mstunnel_setup.answers.describe import FileSchema
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Report

@@ -1,6 +1,6 @@
 """What the commands about objects return; `CommandKind.report` gives it the keys of a kind."""
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from mst_admin.change import Body, Change
@@ -61,11 +61,3 @@ class LintReport(Report):
     """What is wrong with an object: errors and warnings."""
 
     given: str
-
-
-class FileSchema(Report):
-    """A JSON Schema."""
-
-    model_config = ConfigDict(extra="allow")
-
-    draft: str = Field(alias="$schema")
