@@ -54,7 +54,7 @@ from mstunnel_setup.operations.certificate import check as certificate
 from mstunnel_setup.operations.readiness import ReadinessReport
 from mstunnel_setup.operations.upgrade import commands as upgrade
 from mstunnel_setup.operations.upgrade import feed
-from scripts.command_tree import PROGRAMS, Command, program
+from scripts.command_tree import PROGRAMS, program
 
 Source: TypeAlias = Callable[..., Result] | type[Report] | UnionType
 """The function of a command, annotated with what it returns, or the type itself where that is a general one.
@@ -190,25 +190,25 @@ class _AllPresent(GenerateJsonSchema):
 
 def schemas() -> dict[Path, str]:
     """The content of each file."""
+    help_of = {command.path: command.help for name in PROGRAMS for command in program(name).walk()}
+    made = {command: _schema(command, source, help_of[command]) for command, source in COMMANDS.items()}
     return {
-        _SCHEMAS / f"{command.path.replace(' ', '-')}.json": f"{json.dumps(_schema(command), indent=2)}\n"
-        for name in PROGRAMS
-        for command in program(name).walk()
-        if command.path in COMMANDS
+        _SCHEMAS / f"{command.replace(' ', '-')}.json": f"{json.dumps(schema, indent=2)}\n"
+        for command, schema in made.items()
     }
 
 
-def _schema(command: Command) -> dict[str, Any]:
-    returned = source = COMMANDS[command.path]
+def _schema(command: str, source: Source, description: str) -> dict[str, Any]:
+    returned = source
     if not isinstance(source, type | UnionType):
         (returned,) = get_args(get_type_hints(source)["return"])
     first, *others = map(_data, get_args(returned) or (returned,))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": command.path,
-        "description": command.help,
+        "title": command,
+        "description": description,
         "$ref": _ENVELOPE,
-        "properties": {"command": {"const": command.path}},
+        "properties": {"command": {"const": command}},
         "if": {"$ref": f"{_ENVELOPE}#/$defs/failed"},
         "else": {"properties": {"data": {"anyOf": [first, *others]} if others else first}},
     }

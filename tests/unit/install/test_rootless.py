@@ -236,7 +236,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 
     def attend(_self: Processes, arguments: Sequence[str], stdin: bytes | None = None) -> Completed:
         commands.append(arguments if stdin is None else (*arguments, f"<<<{stdin.decode()}"))
-        data = {"steps": [], "actions": 2}
+        data = {"objects": []} if "--remove" in arguments else {"steps": [], "actions": 2}
         envelope = {"status": "changed", "data": data, "warnings": [], "errors": []}
         return Completed(0, json.dumps(envelope), "")
 
