@@ -73,7 +73,7 @@ class CloudApp(CloudAppStatus):
     """The cloud app."""
 
     id: str = Field(description="Object id of the service principal.")
-    name: str
+    name: str = Field(description="Its name.")
 
 
 def status(operator: Operator, settings: Settings) -> Result[CloudAppStatus]:

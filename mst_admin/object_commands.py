@@ -17,7 +17,6 @@ from mst_admin.objects.configuration import judge_networks
 from mst_admin.results import changed, details, in_options, judged, placed, table
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.describe import FileSchema
 from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read, validated
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError
@@ -194,10 +193,10 @@ def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wante
     return Result("ok", data, text=[text("No problem found in {wanted}.", wanted=wanted)])
 
 
-def schema(model: type[Any]) -> Result[FileSchema]:
+def schema(model: type[Any]) -> Result[describe.SchemaReport]:
     """The JSON Schema of files."""
-    document = describe.schema(model)
-    return Result(report=FileSchema.model_validate(document), text=verbatim(json.dumps(document, indent=2)))
+    report = describe.SchemaReport.model_validate(describe.schema(model))
+    return Result(report=report, text=verbatim(json.dumps(report.data, indent=2)))
 
 
 def _load(kind: FileKind[Any, Any], file: Path) -> tuple[Document, Any]:

@@ -9,16 +9,8 @@ from typing import Any, Final, Literal, TypeAlias, get_args, get_type_hints
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import override
 
-from mst_admin import (
-    apply,
-    conditional_access,
-    object_commands,
-    proxy_exclusions,
-    servers,
-)
-from mst_admin import (
-    health as tenant_health,
-)
+from mst_admin import apply, conditional_access, object_commands, proxy_exclusions, servers
+from mst_admin import health as tenant_health
 from mst_admin.kinds import KINDS, tunnel
 from mst_admin.kinds.kind import CommandKind
 from mstunnel_lab import cli as lab
@@ -199,10 +191,11 @@ def schemas() -> dict[Path, str]:
 
 
 def _schema(command: str, source: Source, description: str) -> dict[str, Any]:
-    returned = source
-    if not isinstance(source, type | UnionType):
-        (returned,) = get_args(get_type_hints(source)["return"])
-    first, *others = map(_data, get_args(returned) or (returned,))
+    returned: Any = source
+    if not isinstance(returned, type | UnionType):
+        (returned,) = get_args(get_type_hints(returned)["return"])
+    reports: tuple[Any, ...] = get_args(returned) or (returned,)
+    first, *others = map(_data, reports)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": command,

@@ -21,6 +21,7 @@ from mst_admin.kinds.reports import (
     ObjectList,
     ObjectReport,
     ObjectUpdate,
+    wire_schema,
 )
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.objects.configuration import changed, configuration_object
@@ -30,7 +31,7 @@ from mst_admin.objects.profile import ProfileObject
 from mst_admin.objects.profile_wire import profile_object
 from mst_admin.objects.site import Resolve, site_object
 from mst_admin.results import AnyReport
-from mstunnel_setup.answers.describe import FileSchema
+from mstunnel_setup.answers.describe import SchemaReport
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Report
@@ -180,12 +181,8 @@ class CommandKind(Kind[Declared, Present]):
 
     def report(self, general: type[AnyReport]) -> type[AnyReport]:
         """A report about objects with the keys that it has for this kind."""
-        wire: Any = {
-            "type": "object",
-            "description": f"{self.wire_type}, as Graph has it.",
-            "required": list(self.wire_keys),
-        }
-        key, about = self.result, "The file, name or id that was given."
+        key, wire = self.result, wire_schema(self.wire_type, *self.wire_keys)
+        about = "The file, name or id that was given."
         own = {
             "documents": Field(serialization_alias=f"{key}s", json_schema_extra={"items": wire}),
             "document": Field(serialization_alias=key, json_schema_extra=wire),
@@ -195,7 +192,7 @@ class CommandKind(Kind[Declared, Present]):
         fields: Any = {
             name: (field.annotation, own[name]) for name, field in general.model_fields.items() if name in own
         }
-        return create_model(general.__name__, __base__=general, __doc__=general.__doc__, **fields)
+        return create_model(general.__name__, __base__=general, **fields)
 
     def title(self, present: Present) -> str:
         """Its name, the first column of a list."""
@@ -261,7 +258,7 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
     `body` what Graph takes, where the time now decides about summer time.
     """
 
-    reports = {  # noqa: RUF012
+    reports: ClassVar = {
         "list": ObjectList,
         "show": ObjectReport,
         "create": ObjectCreation,
@@ -322,14 +319,14 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
     a file that cannot be read, and about a problem of it.
     """
 
-    reports = {  # noqa: RUF012
+    reports: ClassVar = {
         "list": ObjectList,
         "show": DeclaredObject,
         "create": ObjectChanges,
         "update": ObjectChanges,
         "delete": ObjectChanges,
         "lint": LintReport,
-        "schema": FileSchema,
+        "schema": SchemaReport,
     }
 
     file: type[Any]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import ClassVar, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import BasicConstraints, load_pem_x509_certificate
@@ -122,7 +122,7 @@ class ProfileChanges(ObjectIdentity):
 class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject, PresentProfile]):
     """VPN profiles for Microsoft Tunnel. One of the tenant is read without its assignments at first."""
 
-    reports = {  # noqa: RUF012
+    reports: ClassVar = {
         **FileKind.reports,
         "show": ProfileReport,
         "create": ProfileChanges,

@@ -1,10 +1,16 @@
 """What the commands about objects return; `CommandKind.report` gives it the keys of a kind."""
 
 from pydantic import Field
+from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
 
 from mst_admin.change import Body, Change
 from mstunnel_setup.base.result import Report
+
+
+def wire_schema(kind: str, *properties: str) -> JsonDict:
+    """The JSON Schema of an object of this type in Graph, which has at least these properties."""
+    return {"type": "object", "description": f"{kind}, as Graph has it.", "required": [*properties]}
 
 
 class ObjectList(Report):

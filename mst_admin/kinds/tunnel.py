@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from pydantic import Field
 
 from mst_admin.change import CONFIGURATION_KEY, Body, Change
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_TAKEN, NAME_UNKNOWN
 from mst_admin.kinds.kind import OptionKind, References, find_one, require_name
-from mst_admin.kinds.reports import ObjectDeletion, ObjectIdentity, ObjectReport, ObjectUpdate
+from mst_admin.kinds.reports import ObjectDeletion, ObjectIdentity, ObjectReport, ObjectUpdate, wire_schema
 from mst_admin.kinds.tenant import Planning, names_of
 from mst_admin.metrics import (
     KINDS,
@@ -88,7 +88,7 @@ class SiteReport(ObjectReport):
 
 
 class _SiteKind(OptionKind[SiteObject, TunnelSite]):
-    reports = {**OptionKind.reports, "show": SiteReport}  # noqa: RUF012
+    reports: ClassVar = {**OptionKind.reports, "show": SiteReport}
 
     def missing(self, declared: SiteObject, planning: Planning) -> Iterator[tuple[str, str]]:
         staying = [item for item in planning.tenant.configurations if item.id not in planning.deleted]
@@ -162,7 +162,7 @@ def request_upgrade(
 
 
 class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
-    reports = {**OptionKind.reports, "create": ObjectUpdate}  # noqa: RUF012
+    reports: ClassVar = {**OptionKind.reports, "create": ObjectUpdate}
 
     def properties(self, change: Change, _references: References) -> Body:
         metric = {"id": THRESHOLDS.identified(change.name)} if change.verb == "create" else {}
@@ -261,31 +261,19 @@ def set_threshold(
     return changed(THRESHOLD.updated(metric, changes), changes, warnings)
 
 
+_WITH_SITE: Final = wire_schema("microsoftTunnelServer with its site", "id", "displayName", "site")
+
+
 class ServerList(Report):
     """Servers of a site, or of all sites."""
 
-    servers: tuple[Body, ...] = Field(
-        json_schema_extra={
-            "items": {
-                "type": "object",
-                "description": "microsoftTunnelServer, as Graph has it, with its site.",
-                "required": ["id", "displayName", "site"],
-            }
-        }
-    )
+    servers: tuple[Body, ...] = Field(json_schema_extra={"items": _WITH_SITE})
 
 
 class ServerReport(Report):
     """One server."""
 
-    server: Body = Field(
-        description="microsoftTunnelServer, as Graph has it.",
-        json_schema_extra={"required": ["id", "displayName"]},
-    )
-
-
-class ServerCreation(Report):
-    """Always an error: servers come from mstunnel-setup."""
+    server: Body = Field(json_schema_extra=wire_schema("microsoftTunnelServer", "id", "displayName"))
 
 
 class ServerObject(Trimmed):
@@ -376,7 +364,7 @@ def show_server(operator: Operator, settings: Settings, site: str, wanted: str) 
     return Result(report=report, text=details(report.server))
 
 
-def create_server() -> Result[ServerCreation]:
+def create_server() -> Result[None]:
     """Raises UsageError: a server is created by its installation."""
     raise UsageError(
         "server-not-installed",

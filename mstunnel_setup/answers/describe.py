@@ -18,8 +18,8 @@ SCHEMA_FILE = "answers.schema.json"
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
-class FileSchema(Report):
-    """A JSON Schema."""
+class SchemaReport(Report):
+    """The JSON Schema of files that people write."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -39,7 +39,7 @@ class Report(BaseModel):
     Of the whole a field with a default is left out where it is not given.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     @property
     def data(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from mstunnel_setup.actions.gateway_configuration import refuse_secret
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.describe import FileSchema, MergedAnswers
+from mstunnel_setup.answers.describe import MergedAnswers, SchemaReport
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import reveal
@@ -56,12 +56,12 @@ def new(operator: Operator, file: Path | None) -> Result[AnswerFileText | Answer
     return _written(operator.files, file, content)
 
 
-def schema(operator: Operator, file: Path | None) -> Result[FileSchema | AnswerFilePath]:
+def schema(operator: Operator, file: Path | None) -> Result[SchemaReport | AnswerFilePath]:
     """The JSON Schema of answer files, as the result or in `file`. Raises UsageError `file-exists`."""
     document = describe.schema()
     content = json.dumps(document, indent=2) + "\n"
     if file is None:
-        return Result(report=FileSchema.model_validate(document), text=verbatim(content))
+        return Result(report=SchemaReport.model_validate(document), text=verbatim(content))
     return _written(operator.files, file, content)
 
 
