@@ -111,6 +111,7 @@ APP: Final = _AppKind(
     key="key",
     command="app",
     result="app",
+    wire_type="mobileApp",
     head=("NAME", "PLATFORM", "PACKAGE OR BUNDLE", "ID"),
     row=lambda item: (item.name, "ios" if item.is_ios else "android", item.found.identifier, item.id),
     pruned=False,  # other uses of an app are not known

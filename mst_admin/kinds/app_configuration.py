@@ -148,6 +148,7 @@ APP_CONFIGURATION: Final = _AppConfigurationKind(
     collection=DEVICE_APP_CONFIGURATIONS,
     command="app-config",
     result="app_configuration",
+    wire_type="managedDeviceMobileAppConfiguration or targetedManagedAppConfiguration",
     head=("NAME", "CHANNEL", "PLATFORM", "ID"),
     row=lambda item: (item.name, item.channel, item.declared.platform, item.id),
     file=policies.AppConfigurationFile,

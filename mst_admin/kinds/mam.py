@@ -114,6 +114,7 @@ MAM: Final = _MamKind(
     collection=MANAGED_APP_CONFIGURATIONS,
     command="mam",
     result="mam_tunnel",
+    wire_type="Its policies (`policies`)",
     head=("NAME", "PLATFORM", "SITE", "ID"),
     row=_row,
     file=mam.MamFile,

@@ -1,20 +1,41 @@
 """Descriptions of answers: a commented file to fill in, the JSON Schema, the merged values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
-from mstunnel_setup.answers.merge import Answers
+from mstunnel_setup.answers.merge import Answers, OriginKind
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.values import JsonObject
 
 SCHEMA_FILE = "answers.schema.json"
 """Where an editor finds the schema, beside the answer file."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class SchemaReport(Report):
+    """The JSON Schema of files that people write."""
+
+    model_config = ConfigDict(extra="allow")
+
+    draft: str = Field(alias="$schema")
+
+
+class MergedAnswer(Report):
+    """The value of a setting, and where it came from."""
+
+    value: JsonValue = Field(description="A secret is shown as its place, never as its value.")
+    origin: OriginKind
+    source: str = Field(description="Option, variable, or FILE:LINE:COLUMN.")
+
+
+class MergedAnswers(RootModel[dict[str, MergedAnswer]], Report):
+    """Each setting that has a value, by its place in the answer file."""
 
 
 class _Schema(GenerateJsonSchema):
@@ -87,13 +108,13 @@ def schema(model: type[BaseModel] = AnswerFile) -> JsonObject:
     return {"$schema": _DRAFT, **model.model_json_schema(schema_generator=_Schema)}
 
 
-def lines(shown: Mapping[str, JsonObject]) -> list[str]:
-    """What `show` returned, for people: one line for each setting."""
-    width = max(map(len, shown), default=0)
+def lines(merged: MergedAnswers) -> list[str]:
+    """The answers for people: one line for each setting."""
+    width = max(map(len, merged.root), default=0)
     rows = []
-    for path, entry in shown.items():
-        origin = f"{entry['origin']} {entry['source']}".strip()
-        rows.append(f"{path:<{width}}  {_words(entry['value'])}  ({origin})")
+    for path, answer in merged.root.items():
+        origin = f"{answer.origin} {answer.source}".strip()
+        rows.append(f"{path:<{width}}  {_words(answer.value)}  ({origin})")
     return rows
 
 
@@ -105,14 +126,14 @@ def _words(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value).replace("\n", " ").rstrip()
 
 
-def show(answers: Answers) -> dict[str, JsonObject]:
-    """Every setting that has a value, by path, as `{"value", "origin", "source"}`."""
+def show(answers: Answers) -> MergedAnswers:
+    """Every setting that has a value."""
     dumped = answers.model_dump(mode="json")
-    result: dict[str, JsonObject] = {}
+    result: dict[str, MergedAnswer] = {}
     for setting in SETTINGS:
         section, dot, key = setting.path.partition(".")
         value = dumped[section][key] if dot else dumped[section]
         origin = answers.origins[setting.path]
         if value not in (None, [], {}):
-            result[setting.path] = {"value": value, "origin": origin.kind, "source": origin.name}
-    return result
+            result[setting.path] = MergedAnswer(value=value, origin=origin.kind, source=origin.name)
+    return MergedAnswers(result)

@@ -11,7 +11,6 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import verbatim
 from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program, simple_command
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
@@ -110,12 +109,7 @@ def explain(
     return lambda operator: explain.explain(operator, who, token_file)
 
 
-@command(app)
-def eula() -> Work:
-    """Show the licence and terms of use."""
-    from mstunnel_setup.install.steps import eula
-
-    return lambda _operator: Result(data={"text": eula.terms()}, text=verbatim(eula.terms()))
+simple_command(app, "eula", "Show the licence and terms of use.", "install.steps.eula:show")
 
 
 @command(app)
@@ -509,7 +503,7 @@ simple_command(
     env_app,
     "check",
     "Check that the gateway can use env.sh and its proxies; every restart does this first.",
-    "operations.settings:env_check",
+    "operations.environment_check:env_check",
 )
 simple_command(config_app, "show", "Show the server configuration in use.", "operations.settings:show")
 

@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.cli.framework.command import (
     VersionOption,
     Work,
@@ -85,27 +83,7 @@ def step(
     return lambda operator: one_step(operator, options.request(), name)
 
 
-@command(app)
-def steps() -> Work:
-    """List the steps, in order."""
-    from mstunnel_setup.actions.host import Scope
-    from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-
-    listed = [{"name": item.name, "title": item.title} for item in ORDER]
-    by = {Scope.HOST: "root", Scope.ACCOUNT: "account"}
-    rootless = [
-        {"name": item.name, "title": item.title, "by": by[scope]}
-        for scope, steps in ROOTLESS.items()
-        for item in steps
-    ]
-    rows = [
-        *((item["name"], item["title"]) for item in listed),
-        ("", ""),
-        (text("Without root (--rootless):"), ""),
-        *((item["name"], f"{item['title']} ({item['by']})") for item in rootless),
-    ]
-    lines = [Line(f"{name:12} {title}", name, title) if title else name for name, title in rows]
-    return lambda _operator: Result(data={"steps": listed, "rootless": rootless}, text=lines)
+simple_command(app, "steps", "List the steps, in order.", "install.status:steps")
 
 
 @command(app)

@@ -143,7 +143,7 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _LEVEL: Final = re.compile(rb"^log-level = \d{1,5}$", re.MULTILINE)
 
 
-class _Verbose(BaseModel, frozen=True, extra="forbid"):
+class _Verbose(BaseModel, frozen=True, extra="forbid", defer_build=True):
     version: Literal[1] = 1
     level: int = Field(ge=0, le=HIGHEST_LEVEL)
     until: AwareDatetime

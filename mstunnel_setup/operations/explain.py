@@ -328,7 +328,7 @@ class ExplainReport(Report):
     rows: tuple[Row, ...]
 
 
-def explain(operator: Operator, who: str, token_file: Path | None) -> Result:
+def explain(operator: Operator, who: str, token_file: Path | None) -> Result[ExplainReport]:
     """Every row about `who`: a user, an address of a device or a destination, or a host name.
 
     The exit code is 3 with a problem among the rows. Raises UsageError where nothing is installed, for a
@@ -353,7 +353,7 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result:
         lines += folded(fold(head + content, len(head)), identifier, result, content)
     return Result(
         "warning" if results & {"problem", "warning"} else "ok",
-        ExplainReport(subject=who, kind=subject.kind, rows=tuple(found)).data,
+        ExplainReport(subject=who, kind=subject.kind, rows=tuple(found)),
         text=lines,
         exit_code=ExitCode.CHECK if "problem" in results else ExitCode.DONE,
     )

@@ -7,6 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from functools import partial
 
+from pydantic import Field, NonNegativeInt
+from pydantic.json_schema import SkipJsonSchema
+
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import Answers, merge
@@ -15,9 +18,10 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.problem import warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Day, Report, Result
 from mstunnel_setup.base.text import fold, fold_all, folded, joined, text
 from mstunnel_setup.certificates.load import IdentitySource
+from mstunnel_setup.containers.versions import BadVersions, EngineRange
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.run_answers import with_release_images
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
@@ -26,15 +30,31 @@ from mstunnel_setup.io.errors import CA_FILE_UNREADABLE
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter
 from mstunnel_setup.readiness import checks
-from mstunnel_setup.readiness.data import Platforms, endpoints_of, platforms, remedies, with_registries
+from mstunnel_setup.readiness.data import (
+    Platform,
+    Platforms,
+    PossibleFinding,
+    endpoints_of,
+    platforms,
+    possible_findings,
+    with_registries,
+)
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import inbound
 from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.parse import json_object
-from mstunnel_setup.readiness.facts.section import Settings
+from mstunnel_setup.readiness.facts.section import EngineName, Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
-from mstunnel_setup.readiness.model import CheckFinding, Group, Outcome, Readiness, readiness, undecided
+from mstunnel_setup.readiness.model import (
+    CheckFinding,
+    CheckSeverity,
+    Group,
+    Outcome,
+    Readiness,
+    readiness,
+    undecided,
+)
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
 
@@ -70,7 +90,106 @@ class ReadinessRequest:
         return frozenset(Group) if self.scope == _ALL else frozenset({Group(self.scope)})
 
 
-def run(operator: Operator, request: ReadinessRequest) -> Result:
+class FindingReport(Report):
+    """What one check found."""
+
+    id: str = Field(description="Stable name of the check.", json_schema_extra={"pattern": "^[a-z0-9-]+$"})
+    group: Group
+    title: str
+    severity: CheckSeverity
+    result: Outcome
+    seen: str = Field(description="What was found.")
+    hint: str = Field(description="What to do about it; empty when there is nothing to do.")
+    docs: str = Field(description="Where the check is explained.")
+
+
+class ResultCounts(Report):
+    """How many findings there are of each result."""
+
+    passed: NonNegativeInt = Field(serialization_alias="pass")
+    failed: NonNegativeInt = Field(serialization_alias="fail")
+    warning: NonNegativeInt
+    skipped: NonNegativeInt
+    unknown: NonNegativeInt
+
+    @classmethod
+    def of(cls, findings: Sequence[CheckFinding]) -> "ResultCounts":
+        """Count them."""
+        counted = Counter(item.result for item in findings)
+        return cls(
+            passed=counted[Outcome.PASS],
+            failed=counted[Outcome.FAIL],
+            warning=counted[Outcome.WARNING],
+            skipped=counted[Outcome.SKIPPED],
+            unknown=counted[Outcome.UNKNOWN],
+        )
+
+
+class FixReport(Report):
+    """What --fix proposed."""
+
+    checks: tuple[str, ...]
+    says: str
+    undo: str = Field(description="How to take it back.")
+    done: bool
+
+
+class PlatformRow(Platform):
+    """A supported platform."""
+
+    least_engine: str = Field(description="The oldest version of the engine that will do there.")
+
+
+class PlatformReport(Report):
+    """The table of supported platforms; with the groups host and all."""
+
+    date: Day = Field(description="The day it was read from its sources.")
+    engines: dict[EngineName, EngineRange]
+    bad: tuple[BadVersions, ...] = Field(description="Versions that are refused.")
+    platform: tuple[PlatformRow, ...]
+
+    @classmethod
+    def of(cls, table: Platforms) -> "PlatformReport":
+        """The table, each row with the oldest version of its engine that will do."""
+        return cls(
+            date=table.date.isoformat(),
+            engines=table.engines,
+            bad=table.bad,
+            platform=tuple(
+                PlatformRow(**row.model_dump(), least_engine=table.least_engine(row))
+                for row in table.platform
+            ),
+        )
+
+
+class ReadinessReport(Report):
+    """Whether this host has what an installation needs."""
+
+    scope: str = Field(description="What was asked for.", json_schema_extra={"enum": [*Group, _ALL]})
+    verdict: Readiness = Field(
+        description="What all findings come to; undecided when a required check could not be made."
+    )
+    findings: tuple[FindingReport, ...] = Field(description="One for every check of the scope.")
+    summary: ResultCounts
+    ignored: tuple[str, ...] = Field(description="Checks that were asked to be ignored.")
+    fixes: tuple[FixReport, ...]
+    platforms: PlatformReport | SkipJsonSchema[None] = None
+
+
+class CheckExplanation(Report):
+    """What a check looks at, why it matters, and how to fix what it finds."""
+
+    id: str
+    group: Group
+    title: str
+    severity: CheckSeverity
+    passes: str
+    why: str
+    fix: str
+    findings: tuple[PossibleFinding, ...]
+
+
+def run(operator: Operator, request: ReadinessRequest) -> Result[ReadinessReport]:
     """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
     checks.refuse_unknown(request.ignored_checks)
     probing = bool(request.from_host or request.probe)
@@ -108,7 +227,7 @@ def _result(
     found: tuple[CheckFinding, ...],
     proposed: Sequence[Fix] = (),
     failed_fixes: Mapping[Fix, SetupError] | None = None,
-) -> Result:
+) -> Result[ReadinessReport]:
     """The findings, and the fixes that were proposed; without `failed_fixes` none was tried."""
     ignored = frozenset(request.ignored_checks)
     failed = [item for item in found if item.result is Outcome.FAIL and item.id not in ignored]
@@ -129,26 +248,24 @@ def _result(
     ]
     warnings += [item.problem for item in doubtful]
     table = platforms()
-    made = [
-        {
-            "checks": list(item.checks),
-            "says": item.says,
-            "undo": item.undo,
-            "done": tried and item not in not_fixed,
-        }
-        for item in proposed
-    ]
-    data = {"scope": request.scope, **_findings_data(found, ignored), "fixes": made}
-    if Group.HOST in request.groups:
-        rows = table.model_dump(mode="json", include={"date", "engines", "bad"}, by_alias=True)
-        rows["platform"] = [
-            {**row.model_dump(mode="json"), "least_engine": table.least_engine(row)} for row in table.platform
-        ]
-        data["platforms"] = rows
+    report = ReadinessReport(
+        scope=request.scope,
+        verdict=readiness(found, ignored),
+        findings=tuple(map(_finding, found)),
+        summary=ResultCounts.of(found),
+        ignored=tuple(sorted(ignored)),
+        fixes=tuple(
+            FixReport(
+                checks=item.checks, says=item.says, undo=item.undo, done=tried and item not in not_fixed
+            )
+            for item in proposed
+        ),
+        **({"platforms": PlatformReport.of(table)} if Group.HOST in request.groups else {}),
+    )
     more = _platform_lines(table) if request.scope == Group.HOST else ()
     return Result(
         "error" if failed else "warning" if warnings else "changed" if tried else "ok",
-        data,
+        report,
         warnings=tuple(warnings),
         errors=tuple(item.problem for item in failed),
         text=lambda: lines(found, ignored, more, verbose=operator.verbose),
@@ -370,25 +487,19 @@ def lines(
         yield from folded(fold(line, 0), line)
     if any(item.hint for item in findings):
         yield text("`mst-readiness explain ID` explains a check.")
-    counts = _summary(findings)
+    counts = ResultCounts.of(findings)
     yield text(
         "{ignored}: {findings} checks, {pass_} passed, {fail} failed, {warning} "
         "warning{more}, {unknown} unknown, {skipped} skipped.",
         ignored=_VERDICTS[readiness(findings, ignored)],
         findings=len(findings),
-        pass_=counts["pass"],
-        fail=counts["fail"],
-        warning=counts["warning"],
-        more="" if counts["warning"] == 1 else "s",
-        unknown=counts["unknown"],
-        skipped=counts["skipped"],
+        pass_=counts.passed,
+        fail=counts.failed,
+        warning=counts.warning,
+        more="" if counts.warning == 1 else "s",
+        unknown=counts.unknown,
+        skipped=counts.skipped,
     )
-
-
-def _summary(findings: Sequence[CheckFinding]) -> dict[str, int]:
-    """How many findings there are of each result."""
-    counted = Counter(item.result for item in findings)
-    return {outcome.value: counted[outcome] for outcome in Outcome}
 
 
 def _platform_lines(table: Platforms) -> Iterator[str]:
@@ -414,48 +525,39 @@ def _platform_lines(table: Platforms) -> Iterator[str]:
         )
 
 
-def _findings_data(findings: Sequence[CheckFinding], ignored: Collection[str]) -> dict[str, object]:
-    """The findings as JSON data (docs/reference/readiness.md)."""
-    return {
-        "verdict": readiness(findings, ignored).value,
-        "findings": [
-            {
-                "id": item.id,
-                "group": item.check.group.value,
-                "title": item.check.title,
-                "severity": item.check.severity.value,
-                "result": item.result.value,
-                "seen": item.seen,
-                "hint": item.hint,
-                "docs": item.check.docs,
-            }
-            for item in findings
-        ],
-        "summary": _summary(findings),
-        "ignored": sorted(ignored),
-    }
+def _finding(found: CheckFinding) -> FindingReport:
+    return FindingReport(
+        id=found.id,
+        group=found.check.group,
+        title=found.check.title,
+        severity=found.check.severity,
+        result=found.result,
+        seen=found.seen,
+        hint=found.hint,
+        docs=found.check.docs,
+    )
 
 
-def explain(name: str) -> Result:
+def explain(name: str) -> Result[CheckExplanation]:
     """The explanation of one check. Raises UsageError for a name that no check has."""
     checks.refuse_unknown([name])
     item = next(each for each in checks.CHECKS if each.id == name)
-    found = remedies().get(name, [])
-    data = {
-        "id": item.id,
-        "group": item.group.value,
-        "title": item.title,
-        "severity": item.severity.value,
-        "passes": item.passes,
-        "why": item.why,
-        "fix": item.fix,
-        "findings": found,
-    }
+    found = possible_findings().get(name, ())
+    report = CheckExplanation(
+        id=item.id,
+        group=item.group,
+        title=item.title,
+        severity=item.severity,
+        passes=item.passes,
+        why=item.why,
+        fix=item.fix,
+        findings=found,
+    )
     fixes = [text("  {fix}", fix=text(item.fix))] if item.fix else []
     for each in () if fixes else found:
-        seen, hint = text(each["seen"]), text(each["hint"])
+        seen, hint = text(each.seen), text(each.hint)
         # What is only known at run time is left out.
-        known = "…" not in each["seen"]
+        known = "…" not in each.seen
         fixes.append(text("  {seen}: {hint}", seen=seen, hint=hint) if known else text("  {hint}", hint=hint))
     head = text(
         "{id}: {title} ({group}, {severity})",
@@ -466,4 +568,4 @@ def explain(name: str) -> Result:
     )
     lines = [head, "", text("Passes when"), text("  {passes}", passes=text(item.passes))]
     lines += [text("Why it matters"), text("  {why}", why=text(item.why)), text("How to fix it"), *fixes]
-    return Result(data=data, text=fold_all(lines))
+    return Result(report=report, text=fold_all(lines))

@@ -1,7 +1,15 @@
 """The parts of a result, with the types that a test expects of them."""
 
-from mstunnel_setup.base.result import Result
+from typing import Any
+
+from pydantic import RootModel
+
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.values import JsonObject
+
+
+class GivenReport(RootModel[dict[str, Any]], Report):
+    """Data of any form."""
 
 
 def lines_of(result: Result) -> list[str]:

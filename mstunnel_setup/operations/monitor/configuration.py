@@ -49,7 +49,7 @@ class ConfigurationRecord(BaseModel):
     recorded no `settings`. `previous` are the texts of the two files before that, by path.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     version: Literal[1] = 1
     wanted: str

@@ -21,7 +21,7 @@ from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, Probe, read_report
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.steps import verify
+from mstunnel_setup.install.serving import within_patience
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.sessions import ask
@@ -134,7 +134,7 @@ def reaches_inside(context: Context, url: str) -> None:
                 why=why,
             )
 
-    verify.within_patience(context.host.clock, require_reached, _PROBE_PATIENCE)
+    within_patience(context.host.clock, require_reached, _PROBE_PATIENCE)
 
 
 def drain(context: Context, port: int, minutes: int) -> None:
