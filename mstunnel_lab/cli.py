@@ -218,7 +218,7 @@ def fault(
     clear: Annotated[bool, typer.Option("--clear", help="Remove all faults instead.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> Result[PendingFaults]:
-    """Let the running lab answer the next matching requests with a fault."""
+    """Make the running lab fail the next matching requests."""
     from mstunnel_lab import remote
 
     default = 503 if aadsts is None else 400

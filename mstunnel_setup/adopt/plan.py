@@ -31,14 +31,14 @@ _OWN_OF_OCSERV: Final = ("session-timeout", "max-clients", "mtu", "dpd", "mobile
 _ALWAYS_LOST: Final = (
     (
         text("record in the tenant"),
-        text("the record of Microsoft's server stays, and nothing reports to it any more"),
+        text("the record of Microsoft's server stays, but nothing reports to it"),
     ),
     (
         text("health, trends and logs"),
         text("the admin center shows none for this server: `mst-cli health` does"),
     ),
     (text("agent's identity"), text("agent.p12 is not used: the new server registers with its own identity")),
-    ("sessions", text("all end at the switch; devices connect again")),
+    ("sessions", text("all end at the switch; devices reconnect")),
 )
 _HEADINGS: dict[Fate, str] = {
     "carried": text("Carried over"),
@@ -269,7 +269,7 @@ def require_vendor(run: Run, *, lab: bool) -> Inventory:
     if set(run.context.receipt.entries) - {KEY}:
         raise UsageError(
             "installation-begun",
-            "the gateway of this program is installed here, or its installation has begun",
+            "this program's gateway is already installed here, or its installation has begun",
             hint="See `mstunnel-setup status`.",
         )
     found = take_inventory(run.context.host, lab=lab)

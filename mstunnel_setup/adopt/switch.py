@@ -179,7 +179,7 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
         removals = remove_installation(run, offline=offline)
     in_use = forget_program(operator)
     moved = [removal.undone.reason for removal in removals if removal.undone.outcome is Undo.RESTORED]
-    lines = [text("Microsoft's gateway is back."), *filter(None, moved)]
+    lines = [text("Microsoft's gateway is running again."), *filter(None, moved)]
     return Result("changed", RemovalReport.of(removals), (*kept(removals), *in_use), text=lines)
 
 

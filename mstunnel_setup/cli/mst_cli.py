@@ -132,15 +132,15 @@ class ImportOptions:
     ] = None
     delay: Annotated[
         int | None,
-        typer.Option("--delay", metavar="MINUTES", min=0, help="Use it after this delay."),
+        typer.Option("--delay", metavar="MINUTES", min=0, help="Activate it after this delay."),
     ] = None
     at: Annotated[
         str | None,
-        typer.Option("--at", metavar="TIME", help="Use it from this time on (ISO 8601; local time)."),
+        typer.Option("--at", metavar="TIME", help="Activate it at this time (ISO 8601; local time)."),
     ] = None
     if_changed: Annotated[
         bool,
-        typer.Option("--if-changed", help="Print nothing when it is in use already; for renewal hooks."),
+        typer.Option("--if-changed", help="Do nothing if it is already in use; for renewal hooks."),
     ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the certificate, change nothing.")] = False
     list_pending: Annotated[bool, typer.Option("--list", help="Show delayed imports.")] = False
@@ -301,7 +301,7 @@ simple_command(
 simple_command(
     upgrade_app,
     "check",
-    "Show which release runs and which one is newest.",
+    "Show the running release and the newest one.",
     "operations.upgrade.commands:check",
 )
 
@@ -321,7 +321,7 @@ def upgrade(
         ),
     ] = None,
 ) -> Work:
-    """Upgrade now; roll back if the new release does not serve."""
+    """Upgrade now; roll back if the new release fails its test."""
     from mstunnel_setup.operations.upgrade import commands
 
     return lambda operator: commands.apply(operator, release, drain)

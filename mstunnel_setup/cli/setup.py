@@ -280,7 +280,7 @@ def self_verify(
             "--sums",
             metavar="FILE",
             callback=full,
-            help="The release's checksums, with their signature beside; by default beside this program.",
+            help="The release's checksums, with the signature next to them; by default next to this program.",
         ),
     ] = None,
 ) -> Work:
@@ -293,7 +293,7 @@ def self_verify(
 @command(self_app, "update")
 def self_update(
     check: Annotated[bool, option("--check", help="Only show whether there is a newer one.")] = False,
-    rollback: Annotated[bool, option("--rollback", help="Return to the version before.")] = False,
+    rollback: Annotated[bool, option("--rollback", help="Return to the previous version.")] = False,
 ) -> Work:
     """Install the newest version of this program from the release feed; the gateway keeps running."""
     from mstunnel_setup.operations.self_update import self_update
@@ -303,7 +303,7 @@ def self_update(
 
 @command(self_app, "install")
 def self_install(
-    older: Annotated[bool, option("--older", help="Also in place of a newer version.")] = False,
+    older: Annotated[bool, option("--older", help="Also replace a newer version.")] = False,
 ) -> Work:
     """Put this file in place of the installed program; the gateway keeps running."""
     from mstunnel_setup.operations.self_update import install_program
@@ -313,7 +313,7 @@ def self_install(
 
 @command(self_app, "licences")
 def self_licenses() -> Work:
-    """Show the licences of everything that this program brings."""
+    """Show the licences of everything bundled with this program."""
     from mstunnel_setup.operations import version
 
     return lambda _operator: version.self_licenses()

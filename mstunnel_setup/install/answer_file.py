@@ -124,7 +124,7 @@ def save(operator: Operator, file: Path) -> Result[AnswerFilePath]:
     if withheld:
         left_out = warning(
             "proxy-left-out",
-            "{names} holds a password, which an answer file cannot; it is left out",
+            "{names} contains a password, which an answer file cannot hold; it is left out",
             hint="Set it in the shell on the next server, before you run mstunnel-setup there.",
             names=", ".join(withheld),
         )

@@ -179,7 +179,7 @@ def summary_lines(
         (text("Sessions"), None if sessions is None else text("{sessions} so far", sessions=sessions)),
     )
     next_steps = [
-        text("Allow TCP and UDP port {port} to this server in every firewall before it.", port=port),
+        text("Allow TCP and UDP port {port} to this server in every firewall in front of it.", port=port),
         text("Check the gateway with `mst-cli status`."),
         text("Save the answers for another server with `mstunnel-setup answers save FILE`."),
     ]

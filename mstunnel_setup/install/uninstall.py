@@ -285,7 +285,7 @@ def forget_program(operator: Operator) -> list[Problem]:
     return [
         warning(
             "program-in-use",
-            "{directory} was not removed: the program in it still runs (process {processes})",
+            "{directory} was not removed: the program in it is still running (process {processes})",
             hint="Once it has ended, remove the directory by hand.",
             directory=directory,
             processes=", ".join(map(str, using)),

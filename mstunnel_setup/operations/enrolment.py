@@ -100,8 +100,8 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result[SiteMe
         after = _joined(run)
     report = SiteMembership(site=after)
     if changed:
-        return Result("changed", report, text=[text("It belongs to {name} now.", name=after.name)])
-    return Result("unchanged", report, text=[text("It belongs to {name} already.", name=after.name)])
+        return Result("changed", report, text=[text("This server now belongs to {name}.", name=after.name)])
+    return Result("unchanged", report, text=[text("This server already belongs to {name}.", name=after.name)])
 
 
 def _joined(run: Run) -> JoinedSite:

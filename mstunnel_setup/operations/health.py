@@ -72,7 +72,7 @@ def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ..
     """The agent's rows; what it said too long ago is not known any more."""
     if report is None or abs(now - report.at) <= _SILENT_AFTER:
         return report.rows if report else ()
-    content = text("not looked at since {at:%Y-%m-%d %H:%M} UTC", at=report.at)
+    content = text("not checked since {at:%Y-%m-%d %H:%M} UTC", at=report.at)
     unknown = {"state": HealthState.UNKNOWN, "text": content, "value": None}
     return tuple(row.model_copy(update=unknown) for row in report.rows)
 

@@ -172,7 +172,8 @@ def _decision_lines(found: LastDecision, *, upgrades: bool) -> Iterator[str]:
     """The maintenance window, what the tenant does not show, and why the agent does not upgrade yet."""
     if found.window:
         follows = text(
-            ", in summer and winter alike; for another, write `time_zone` in {catalogue}", catalogue=CATALOGUE
+            ", regardless of daylight saving time; to follow it, write `time_zone` in {catalogue}",
+            catalogue=CATALOGUE,
         )
         more = follows if found.fixed else ""
         yield text("Window:  {window}{more}", window=plain(found.window), more=more)
@@ -200,7 +201,7 @@ def apply(
             # Since before this command, or because it finished an interrupted upgrade.
             if finished is not None:
                 return _ended(finished)
-            content = text("Release {name} runs already; nothing was changed.", name=release.name)
+            content = text("Release {name} is already running; nothing was changed.", name=release.name)
             return Result("unchanged", ReleaseInUse(release=release.name), text=[content])
         newest = catalogue.newest.digests if catalogue.newest else release.digests
         ended = upgrade_to(
@@ -275,8 +276,8 @@ def _ended(upgrade: Upgrade, *, asked: bool = False) -> Result[UpgradeReport]:
         )
         away = warning(
             "devices-away",
-            "no device that was connected before has reconnected yet, so the new release is not "
-            "proved by a session",
+            "no device that was connected before has reconnected yet, so no session has confirmed the new "
+            "release",
             hint="Run `mst-cli server show users` later; the devices may be asleep.",
         )
         warnings = (away,) if upgrade.unproved else ()
@@ -284,7 +285,7 @@ def _ended(upgrade: Upgrade, *, asked: bool = False) -> Result[UpgradeReport]:
     if asked:
         raise upgrade.error()
     content = text(
-        "The interrupted upgrade to {release} was given up; the earlier release is in use.",
+        "The interrupted upgrade to {release} was abandoned; the earlier release is in use.",
         release=upgrade.release,
     )
     return Result("changed", report, text=[content])
@@ -293,7 +294,9 @@ def _ended(upgrade: Upgrade, *, asked: bool = False) -> Result[UpgradeReport]:
 def _sessions(upgrade: Upgrade) -> Sequence[str]:
     """How many devices were connected before, and came back, where that is known."""
     before, after = upgrade.sessions_before, upgrade.sessions_after
-    back = "" if after is None else text(", {sessions_after} back when it was proved", sessions_after=after)
+    back = (
+        "" if after is None else text(", {sessions_after} back when it was confirmed", sessions_after=after)
+    )
     shown = text("Sessions: {sessions_before} before{back}.", sessions_before=before, back=back)
     return [] if before is None else [shown]
 

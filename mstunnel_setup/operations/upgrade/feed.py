@@ -63,8 +63,10 @@ _LIMITS: Final = Limits(entries=4096, file_size=_LARGEST_ARCHIVE, total=_LARGEST
 _REASONS: Final[Mapping[type[Exception], str]] = {
     UnsignedMetadataError: text("it is not signed by the keys that the trusted root names"),
     ExpiredMetadataError: text("it has expired"),
-    BadVersionNumberError: text("it is older than what this server has seen of it"),
-    LengthOrHashMismatchError: text("a file is not the signed one: it is cut, changed or of another version"),
+    BadVersionNumberError: text("it is older than the version that this server has already seen"),
+    LengthOrHashMismatchError: text(
+        "a file is not the signed one: it is truncated, changed or from another version"
+    ),
     DownloadLengthMismatchError: text("a file is longer than the signed one"),
 }
 
