@@ -168,7 +168,7 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mstunnel-lab rotate-keys": lab.ValidKeys,
     "mstunnel-lab serve": lab.LabEnd,
     "mstunnel-lab token": lab.TokenFile,
-    "mstunnel-lab user": lab.UserSignIn,
+    "mstunnel-lab user": lab.UserReport,
 }
 
 
