@@ -34,7 +34,7 @@ from mstunnel_setup.operations import (
     health,
     help_topics,
     metrics,
-    readiness,
+    readiness_report,
     self_update,
     sessions,
     settings,
@@ -43,7 +43,7 @@ from mstunnel_setup.operations import (
 )
 from mstunnel_setup.operations.certificate import ca_trust, import_certificate
 from mstunnel_setup.operations.certificate import check as certificate
-from mstunnel_setup.operations.readiness import ReadinessReport
+from mstunnel_setup.operations.readiness_report import ReadinessReport
 from mstunnel_setup.operations.upgrade import commands as upgrade
 from mstunnel_setup.operations.upgrade import feed
 from scripts.command_tree import PROGRAMS, program
@@ -84,7 +84,7 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mstunnel-setup step": install.one_step,
     "mstunnel-setup steps": installation.steps,
     "mst-readiness": ReadinessReport | ProgramVersion,
-    "mst-readiness explain": readiness.explain,
+    "mst-readiness explain": readiness_report.explain,
     "mst-cli": ProgramVersion,
     "mst-cli agent logs": component.logs,
     "mst-cli agent restart": component.restart,
@@ -168,7 +168,7 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mstunnel-lab rotate-keys": lab.ValidKeys,
     "mstunnel-lab serve": lab.LabEnd,
     "mstunnel-lab token": lab.TokenFile,
-    "mstunnel-lab user": lab.UserSignIn,
+    "mstunnel-lab user": lab.UserReport,
 }
 
 

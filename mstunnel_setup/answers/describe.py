@@ -1,8 +1,8 @@
 """Descriptions of answers: a commented file to fill in, the JSON Schema, the merged values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
@@ -34,8 +34,13 @@ class MergedAnswer(Report):
     source: str = Field(description="Option, variable, or FILE:LINE:COLUMN.")
 
 
-class MergedAnswers(RootModel[dict[str, MergedAnswer]], Report):
+class MergedAnswers(Report):
     """Each setting that has a value, by its place in the answer file."""
+
+    model_config = ConfigDict(extra="allow")
+
+    # As pydantic documents it.
+    __pydantic_extra__: dict[str, MergedAnswer]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class _Schema(GenerateJsonSchema):
@@ -108,11 +113,11 @@ def schema(model: type[BaseModel] = AnswerFile) -> JsonObject:
     return {"$schema": _DRAFT, **model.model_json_schema(schema_generator=_Schema)}
 
 
-def lines(merged: MergedAnswers) -> list[str]:
-    """The answers for people: one line for each setting."""
-    width = max(map(len, merged.root), default=0)
+def lines(merged: Mapping[str, MergedAnswer]) -> list[str]:
+    """What `show` returned, for people: one line for each setting."""
+    width = max(map(len, merged), default=0)
     rows = []
-    for path, answer in merged.root.items():
+    for path, answer in merged.items():
         origin = f"{answer.origin} {answer.source}".strip()
         rows.append(f"{path:<{width}}  {_words(answer.value)}  ({origin})")
     return rows
@@ -126,8 +131,8 @@ def _words(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value).replace("\n", " ").rstrip()
 
 
-def show(answers: Answers) -> MergedAnswers:
-    """Every setting that has a value."""
+def show(answers: Answers) -> dict[str, MergedAnswer]:
+    """Every setting that has a value, by path."""
     dumped = answers.model_dump(mode="json")
     result: dict[str, MergedAnswer] = {}
     for setting in SETTINGS:
@@ -136,4 +141,4 @@ def show(answers: Answers) -> MergedAnswers:
         origin = answers.origins[setting.path]
         if value not in (None, [], {}):
             result[setting.path] = MergedAnswer(value=value, origin=origin.kind, source=origin.name)
-    return MergedAnswers(result)
+    return result

@@ -107,7 +107,7 @@ def show(operator: Operator, settings: Settings) -> Result[MergedAnswers]:
     """The merged answers, each with its origin."""
     receipt = journal_of(Scope.ALL, operator).receipt
     merged = describe.show(answers(operator, settings, receipt))
-    return Result(report=merged, text=[*map(Verbatim, describe.lines(merged))])
+    return Result(report=MergedAnswers.model_validate(merged), text=[*map(Verbatim, describe.lines(merged))])
 
 
 def save(operator: Operator, file: Path) -> Result[AnswerFilePath]:

@@ -1,14 +1,10 @@
-"""`mst-readiness`: put the examination together, run it, and show what it found; and explain one check."""
+"""`mst-readiness`: put the examination together and run it."""
 
 import os
 import ssl
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-
-from pydantic import Field, NonNegativeInt
-from pydantic.json_schema import SkipJsonSchema
 
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.answers.load import load
@@ -18,10 +14,9 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.problem import warning
-from mstunnel_setup.base.result import Day, Report, Result
-from mstunnel_setup.base.text import fold, fold_all, folded, joined, text
+from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.certificates.load import IdentitySource
-from mstunnel_setup.containers.versions import BadVersions, EngineRange
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.run_answers import with_release_images
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
@@ -29,14 +24,20 @@ from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.errors import CA_FILE_UNREADABLE
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter
+from mstunnel_setup.operations.readiness_report import (
+    ALL_GROUPS,
+    FindingReport,
+    FixReport,
+    PlatformReport,
+    ReadinessReport,
+    ResultCounts,
+    lines,
+    platform_lines,
+)
 from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import (
-    Platform,
-    Platforms,
-    PossibleFinding,
     endpoints_of,
     platforms,
-    possible_findings,
     with_registries,
 )
 from mstunnel_setup.readiness.examine import Examiner, Wanted
@@ -44,14 +45,12 @@ from mstunnel_setup.readiness.facts import inbound
 from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.parse import json_object
-from mstunnel_setup.readiness.facts.section import EngineName, Settings
+from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
 from mstunnel_setup.readiness.model import (
     CheckFinding,
-    CheckSeverity,
     Group,
     Outcome,
-    Readiness,
     readiness,
     undecided,
 )
@@ -59,7 +58,6 @@ from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
 
 _PORT, _LAST_PORT = 443, 65535
-_ALL = "all"
 # Of the time for everything, so that a tenant that does not answer is still reported.
 _ACCOUNT_SHARE = 0.8
 
@@ -72,7 +70,7 @@ class ReadinessRequest:
     size for, `from_host` and `probe` the two sides of an inbound probe, `wait` how long to wait for probes.
     """
 
-    scope: str = _ALL
+    scope: str = ALL_GROUPS
     settings: Mapping[str, object] = field(default_factory=dict)
     ignored_checks: tuple[str, ...] = ()
     fix: bool = False
@@ -87,106 +85,7 @@ class ReadinessRequest:
     @property
     def groups(self) -> frozenset[Group]:
         """The groups in the scope."""
-        return frozenset(Group) if self.scope == _ALL else frozenset({Group(self.scope)})
-
-
-class FindingReport(Report):
-    """What one check found."""
-
-    id: str = Field(description="Stable name of the check.", json_schema_extra={"pattern": "^[a-z0-9-]+$"})
-    group: Group
-    title: str
-    severity: CheckSeverity
-    result: Outcome
-    seen: str = Field(description="What was found.")
-    hint: str = Field(description="What to do about it; empty when there is nothing to do.")
-    docs: str = Field(description="Where the check is explained.")
-
-
-class ResultCounts(Report):
-    """How many findings there are of each result."""
-
-    passed: NonNegativeInt = Field(serialization_alias="pass")
-    failed: NonNegativeInt = Field(serialization_alias="fail")
-    warning: NonNegativeInt
-    skipped: NonNegativeInt
-    unknown: NonNegativeInt
-
-    @classmethod
-    def of(cls, findings: Sequence[CheckFinding]) -> "ResultCounts":
-        """Count them."""
-        counted = Counter(item.result for item in findings)
-        return cls(
-            passed=counted[Outcome.PASS],
-            failed=counted[Outcome.FAIL],
-            warning=counted[Outcome.WARNING],
-            skipped=counted[Outcome.SKIPPED],
-            unknown=counted[Outcome.UNKNOWN],
-        )
-
-
-class FixReport(Report):
-    """What --fix proposed."""
-
-    checks: tuple[str, ...]
-    says: str
-    undo: str = Field(description="How to take it back.")
-    done: bool
-
-
-class PlatformRow(Platform):
-    """A supported platform."""
-
-    least_engine: str = Field(description="The oldest version of the engine that will do there.")
-
-
-class PlatformReport(Report):
-    """The table of supported platforms; with the groups host and all."""
-
-    date: Day = Field(description="The day it was read from its sources.")
-    engines: dict[EngineName, EngineRange]
-    bad: tuple[BadVersions, ...] = Field(description="Versions that are refused.")
-    platform: tuple[PlatformRow, ...]
-
-    @classmethod
-    def of(cls, table: Platforms) -> "PlatformReport":
-        """The table, each row with the oldest version of its engine that will do."""
-        return cls(
-            date=table.date.isoformat(),
-            engines=table.engines,
-            bad=table.bad,
-            platform=tuple(
-                PlatformRow(**row.model_dump(), least_engine=table.least_engine(row))
-                for row in table.platform
-            ),
-        )
-
-
-class ReadinessReport(Report):
-    """Whether this host has what an installation needs."""
-
-    scope: str = Field(description="What was asked for.", json_schema_extra={"enum": [*Group, _ALL]})
-    verdict: Readiness = Field(
-        description="What all findings come to; undecided when a required check could not be made."
-    )
-    findings: tuple[FindingReport, ...] = Field(description="One for every check of the scope.")
-    summary: ResultCounts
-    ignored: tuple[str, ...] = Field(description="Checks that were asked to be ignored.")
-    fixes: tuple[FixReport, ...]
-    platforms: PlatformReport | SkipJsonSchema[None] = None
-
-
-class CheckExplanation(Report):
-    """What a check looks at, why it matters, and how to fix what it finds."""
-
-    id: str
-    group: Group
-    title: str
-    severity: CheckSeverity
-    passes: str
-    why: str
-    fix: str
-    findings: tuple[PossibleFinding, ...]
+        return frozenset(Group) if self.scope == ALL_GROUPS else frozenset({Group(self.scope)})
 
 
 def run(operator: Operator, request: ReadinessRequest) -> Result[ReadinessReport]:
@@ -251,7 +150,7 @@ def _result(
     report = ReadinessReport(
         scope=request.scope,
         verdict=readiness(found, ignored),
-        findings=tuple(map(_finding, found)),
+        findings=tuple(map(FindingReport.of, found)),
         summary=ResultCounts.of(found),
         ignored=tuple(sorted(ignored)),
         fixes=tuple(
@@ -262,7 +161,7 @@ def _result(
         ),
         **({"platforms": PlatformReport.of(table)} if Group.HOST in request.groups else {}),
     )
-    more = _platform_lines(table) if request.scope == Group.HOST else ()
+    more = platform_lines(table) if request.scope == Group.HOST else ()
     return Result(
         "error" if failed else "warning" if warnings else "changed" if tried else "ok",
         report,
@@ -315,7 +214,7 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
     )
     where, ca_pem = cloud_of(answers), _ca_pem(answers, examiner.files)
     read_account = _account(operator, request, answers, roots_of(examiner.files, ca_pem), examiner)
-    before = request.scope != _ALL and read_account is not None
+    before = request.scope != ALL_GROUPS and read_account is not None
     named = answers.certificate
     chain, *further = named.chain or ("",)
 
@@ -368,7 +267,7 @@ def _account(
     Within `all` there is no interactive sign-in: it would wait for a person.
     """
     given = answers.sign_in
-    if Group.ACCOUNT not in request.groups or (request.scope == _ALL and given.method == "device-code"):
+    if Group.ACCOUNT not in request.groups or (request.scope == ALL_GROUPS and given.method == "device-code"):
         return None
     seconds = request.timeout * _ACCOUNT_SHARE
 
@@ -443,129 +342,3 @@ def _is_place(text: str) -> bool:
     except UnicodeError:
         return False
     return is_host(name.partition("%")[0].removesuffix("."))
-
-
-_WORDS = {
-    Outcome.PASS: "pass",
-    Outcome.FAIL: "FAIL",
-    Outcome.WARNING: "warn",
-    Outcome.SKIPPED: "skip",
-    Outcome.UNKNOWN: "?",
-}
-_VERDICTS = {
-    Readiness.READY: text("Ready"),
-    Readiness.UNDECIDED: text("Undecided"),
-    Readiness.NOT_READY: text("Not ready"),
-}
-# That of the longest id.
-_ID_WIDTH = 28
-
-
-def lines(
-    findings: Sequence[CheckFinding],
-    ignored: Collection[str] = (),
-    more: Iterable[str] = (),
-    *,
-    verbose: bool,
-) -> Iterator[str]:
-    """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
-    for group in Group:
-        rows = [item for item in findings if item.check.group is group]
-        shown = [item for item in rows if verbose or item.result is not Outcome.SKIPPED]
-        if rows:
-            yield group.value
-        if rows and not shown:
-            yield text("  skip  {rows} checks: {seen}", rows=len(rows), seen=rows[0].seen)
-        for item in shown:
-            word = _WORDS[item.result]
-            head = f"  {word:4}  {item.id:{_ID_WIDTH}} "
-            yield from folded(fold((head + item.seen).rstrip(), len(head)), word, item.id, item.seen)
-    yield from more
-    yield ""
-    if open_questions := undecided(findings, ignored):
-        line = text("Could not check: {names}.", names=", ".join(item.id for item in open_questions))
-        yield from folded(fold(line, 0), line)
-    if any(item.hint for item in findings):
-        yield text("`mst-readiness explain ID` explains a check.")
-    counts = ResultCounts.of(findings)
-    yield text(
-        "{ignored}: {findings} checks, {pass_} passed, {fail} failed, {warning} "
-        "warning{more}, {unknown} unknown, {skipped} skipped.",
-        ignored=_VERDICTS[readiness(findings, ignored)],
-        findings=len(findings),
-        pass_=counts.passed,
-        fail=counts.failed,
-        warning=counts.warning,
-        more="" if counts.warning == 1 else "s",
-        unknown=counts.unknown,
-        skipped=counts.skipped,
-    )
-
-
-def _platform_lines(table: Platforms) -> Iterator[str]:
-    """The supported platforms and engines, with the day the table was read from its sources."""
-    yield ""
-    yield text("Supported platforms (table of {date})", date=table.date)
-    for row in table.platform:
-        support = "" if row.vendor else text("tested here, not listed")
-        if row.ended:
-            support = text("support ended {ended}", ended=row.ended)
-        elif row.last_listed:
-            support = text("ended, last listed {last_listed}", last_listed=row.last_listed)
-        engine = text("{engine} {row} or later", engine=row.engine, row=table.least_engine(row))
-        yield f"  {f'{row.distribution} {row.version}':14} {engine:24} {support}".rstrip()
-    for name, known in table.engines.items():
-        least = known.least_rootless
-        yield text(
-            "  {engine_name} from {least}{rootless}; tested: {runs}",
-            engine_name=name,
-            least=known.least,
-            rootless=text(", without root {least_rootless}", least_rootless=least) if least else "",
-            runs="; ".join(map(str, known.runs)),
-        )
-
-
-def _finding(found: CheckFinding) -> FindingReport:
-    return FindingReport(
-        id=found.id,
-        group=found.check.group,
-        title=found.check.title,
-        severity=found.check.severity,
-        result=found.result,
-        seen=found.seen,
-        hint=found.hint,
-        docs=found.check.docs,
-    )
-
-
-def explain(name: str) -> Result[CheckExplanation]:
-    """The explanation of one check. Raises UsageError for a name that no check has."""
-    checks.refuse_unknown([name])
-    item = next(each for each in checks.CHECKS if each.id == name)
-    found = possible_findings().get(name, ())
-    report = CheckExplanation(
-        id=item.id,
-        group=item.group,
-        title=item.title,
-        severity=item.severity,
-        passes=item.passes,
-        why=item.why,
-        fix=item.fix,
-        findings=found,
-    )
-    fixes = [text("  {fix}", fix=text(item.fix))] if item.fix else []
-    for each in () if fixes else found:
-        seen, hint = text(each.seen), text(each.hint)
-        # What is only known at run time is left out.
-        known = "…" not in each.seen
-        fixes.append(text("  {seen}: {hint}", seen=seen, hint=hint) if known else text("  {hint}", hint=hint))
-    head = text(
-        "{id}: {title} ({group}, {severity})",
-        id=item.id,
-        title=text(item.title),
-        group=item.group,
-        severity=item.severity,
-    )
-    lines = [head, "", text("Passes when"), text("  {passes}", passes=text(item.passes))]
-    lines += [text("Why it matters"), text("  {why}", why=text(item.why)), text("How to fix it"), *fixes]
-    return Result(report=report, text=fold_all(lines))

@@ -89,7 +89,7 @@ def test_json_is_the_envelope_and_makes_no_text(capsys: pytest.CaptureFixture[st
 
     result = Result(
         "changed",
-        GivenReport({"n": 1}),
+        GivenReport.model_validate({"n": 1}),
         (Problem("old", "it is old"),),
         text=lines,
         exit_code=ExitCode.CHANGES_PENDING,
@@ -156,7 +156,7 @@ def test_secrets_and_control_characters_never_leave(
         operator.console.say("said hunter2/+secret \x1b[31m")
         operator.sinks.listener(["one"])(Event("one", "begin", "key", "did hunter2%2F%2Bsecret"))
         notice = Problem("odd", "hunter2/+secret\x1b]0;x\x07", "hunter2/+secret")
-        report = GivenReport({"hunter2/+secret": ["hunter2/+secret"]})
+        report = GivenReport.model_validate({"hunter2/+secret": ["hunter2/+secret"]})
         return Result("ok", report, (notice,), text=["hunter2/+secret"])
 
     shown = ""

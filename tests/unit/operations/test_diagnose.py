@@ -133,7 +133,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     files.write(paths.SETUP_LOG, logged.encode())
     ports = ports_of(tmp_path, processes=Printing(logged))
     for command in _COMMANDS:
-        monkeypatch.setattr(diagnose, command, lambda *_given: Result(report=GivenReport({"said": logged})))
+        monkeypatch.setattr(
+            diagnose, command, lambda *_given: Result(report=GivenReport.model_validate({"said": logged}))
+        )
     monkeypatch.setattr(diagnose, "open_host", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     return files
