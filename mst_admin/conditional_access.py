@@ -42,7 +42,7 @@ from mstunnel_setup.tenant.wire import (
 from mstunnel_setup.tenant.wire_access import DISABLED, ENABLED, ConditionalAccessPolicy, WhatIfResult
 
 _EFFECTS: Final[Mapping[str, str]] = {
-    "approvedApplication": text("Microsoft Defender is no approved client app"),
+    "approvedApplication": text("Microsoft Defender is not an approved client app"),
     "compliantApplication": text(
         "Microsoft Defender is not in the list of apps for it, and requests the token on Android"
     ),
@@ -51,7 +51,7 @@ _EFFECTS: Final[Mapping[str, str]] = {
     "passwordChange": text("an always-on tunnel cannot prompt"),
     "authenticationStrength": text("an always-on tunnel cannot prompt"),
     "termsOfUse": text("an always-on tunnel cannot prompt"),
-    "signInFrequency": text("devices prompt each time it is over"),
+    "signInFrequency": text("devices prompt every time it expires"),
 }
 _STATE_WORDS: Final = {wire: word for word, wire in STATES.items()}
 

@@ -140,7 +140,7 @@ class Trend(Report):
         return text("{title:20} {course}  {span}", title=self.title, course=course, span=span)
 
 
-class HealthReport(Report):
+class ServerHealthReport(Report):
     """One server, row by row, and its trends."""
 
     at: Time = Field(description="When the tenant was read (UTC).")
@@ -156,7 +156,7 @@ class HealthReport(Report):
 
 def health(
     operator: Operator, settings: Settings, site: str | None, wanted: str, days: int
-) -> Result[HealthReport]:
+) -> Result[ServerHealthReport]:
     """Every row of a server, and its trends over `days`; exit code 3 when it is unhealthy or offline."""
     graph = open_tenant(operator, settings)
     place, thresholds = find_place(graph, site, wanted), graph.thresholds()
@@ -173,7 +173,7 @@ def health(
             return Trend(id=metric.name, title=metric.title, unit=metric.unit, points=None)
         return Trend(id=metric.name, title=metric.title, unit=metric.unit, points=points)
 
-    report = HealthReport(
+    report = ServerHealthReport(
         at=end,
         site=place.site.display_name,
         site_id=place.site.id,
@@ -203,7 +203,7 @@ def health(
     )
 
 
-def _lines(report: HealthReport) -> Iterator[str]:
+def _lines(report: ServerHealthReport) -> Iterator[str]:
     yield f"{report.name}, site {report.site}: {report.health.value}"
     yield ""
     for row in report.rows:

@@ -55,7 +55,7 @@ class PendingFaults(Report):
     faults: tuple[Fault, ...]
 
 
-class UserSignIn(Report):
+class UserReport(Report):
     """How a user is let in; `refused_with` is 0, `mfa_code` empty where there is none."""
 
     upn: str
@@ -218,7 +218,7 @@ def fault(
     clear: Annotated[bool, typer.Option("--clear", help="Remove all faults instead.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
 ) -> Result[PendingFaults]:
-    """Let the running lab answer the next matching requests with a fault."""
+    """Make the running lab fail the next matching requests."""
     from mstunnel_lab import remote
 
     default = 503 if aadsts is None else 400
@@ -245,14 +245,14 @@ def user(
     ] = None,
     licensed: Annotated[bool | None, typer.Option(help="Assign or remove the Intune licence.")] = None,
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> Result[UserSignIn]:
+) -> Result[UserReport]:
     """Change how a user of the running lab signs in."""
     from mstunnel_lab import remote
 
     wanted = {"refused_with": refused_with, "mfa_code": mfa_code, "licensed": licensed}
     changes = {name: value for name, value in wanted.items() if value is not None}
 
-    report = UserSignIn.model_validate(remote.control(directory, "PATCH", f"users/{upn}", changes))
+    report = UserReport.model_validate(remote.control(directory, "PATCH", f"users/{upn}", changes))
     text = [f"{name}: {value}" for name, value in report]
     return Result("changed" if changes else "unchanged", report, text=text)
 

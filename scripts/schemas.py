@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Final, TypeAlias, get_args, get_type_hints
+from typing import Any, Final, Literal, TypeAlias, get_args, get_type_hints
 
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import override
@@ -14,14 +14,27 @@ from mst_admin import health as tenant_health
 from mst_admin.kinds import KINDS, tunnel
 from mst_admin.kinds.kind import CommandKind
 from mstunnel_lab import cli as lab
+from mstunnel_setup.adopt import plan as adoption
+from mstunnel_setup.adopt import switch
 from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.cli.framework.command import ProgramVersion
+from mstunnel_setup.install import answer_file, install, uninstall
+from mstunnel_setup.install import status as installation
+from mstunnel_setup.install.render import RenderedFiles
+from mstunnel_setup.install.report import RunReport
+from mstunnel_setup.install.steps import eula
 from mstunnel_setup.operations import (
+    backup,
     component,
     diagnose,
+    enrolment,
     environment_check,
     explain,
     gateway_log,
     health,
+    help_topics,
+    metrics,
+    readiness_report,
     self_update,
     sessions,
     settings,
@@ -30,8 +43,10 @@ from mstunnel_setup.operations import (
 )
 from mstunnel_setup.operations.certificate import ca_trust, import_certificate
 from mstunnel_setup.operations.certificate import check as certificate
+from mstunnel_setup.operations.readiness_report import ReadinessReport
 from mstunnel_setup.operations.upgrade import commands as upgrade
-from scripts.command_tree import PROGRAMS, Command, program
+from mstunnel_setup.operations.upgrade import feed
+from scripts.command_tree import PROGRAMS, program
 
 Source: TypeAlias = Callable[..., Result] | type[Report] | UnionType
 """The function of a command, annotated with what it returns, or the type itself where that is a general one.
@@ -41,15 +56,42 @@ The data is that of one of the types of a union, and empty for None.
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "docs/reference/schemas"
 _ENVELOPE: Final = "envelope.json"
-_LEFT_OUT: Final = frozenset({"title", "$ref", "$defs", "default", "properties"})
+_LEFT_OUT: Final = frozenset({"title", "$ref", "$defs", "default", "properties", "readOnly"})
 COMMANDS: Final[Mapping[str, Source]] = {
+    "mstunnel-setup": RunReport | ProgramVersion,
+    "mstunnel-setup adopt commit": switch.commit,
+    "mstunnel-setup adopt inventory": adoption.inventory,
+    "mstunnel-setup adopt plan": adoption.plan,
+    "mstunnel-setup adopt rollback": switch.rollback,
+    "mstunnel-setup adopt switch": switch.switch,
+    "mstunnel-setup answers check": answer_file.check,
+    "mstunnel-setup answers new": answer_file.new,
+    "mstunnel-setup answers save": answer_file.save,
+    "mstunnel-setup answers schema": answer_file.schema,
+    "mstunnel-setup answers show": answer_file.show,
+    "mstunnel-setup host": install.host,
+    "mstunnel-setup plan": install.plan,
+    "mstunnel-setup render compose": RenderedFiles[Literal["compose"]],
+    "mstunnel-setup render helm": RenderedFiles[Literal["helm"]],
+    "mstunnel-setup render kubernetes": RenderedFiles[Literal["kubernetes"]],
+    "mstunnel-setup render quadlet": RenderedFiles[Literal["quadlet"]],
+    "mstunnel-setup rollback": uninstall.rollback,
     "mstunnel-setup self install": self_update.install_program,
+    "mstunnel-setup self licences": version.self_licenses,
     "mstunnel-setup self update": self_update.self_update,
+    "mstunnel-setup self verify": version.self_verify,
+    "mstunnel-setup status": installation.status,
+    "mstunnel-setup step": install.one_step,
+    "mstunnel-setup steps": installation.steps,
+    "mst-readiness": ReadinessReport | ProgramVersion,
+    "mst-readiness explain": readiness_report.explain,
+    "mst-cli": ProgramVersion,
     "mst-cli agent logs": component.logs,
     "mst-cli agent restart": component.restart,
     "mst-cli agent start": component.start,
     "mst-cli agent status": component.state,
     "mst-cli agent stop": component.stop,
+    "mst-cli backup": backup.backup,
     "mst-cli ca-trust add": ca_trust.add,
     "mst-cli ca-trust list": ca_trust.show,
     "mst-cli ca-trust remove": ca_trust.remove,
@@ -64,10 +106,16 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mst-cli env get": settings.get,
     "mst-cli env set": settings.put,
     "mst-cli env unset": settings.put,
+    "mst-cli eula": eula.show,
     "mst-cli explain": explain.explain,
     "mst-cli health": health.health,
+    "mst-cli help": help_topics.topics,
     "mst-cli import_cert": import_certificate.import_certificate,
+    "mst-cli install": install.install,
     "mst-cli log level": settings.log_level_command,
+    "mst-cli metrics": metrics.show,
+    "mst-cli reenroll": enrolment.reenroll,
+    "mst-cli restore": backup.restore,
     "mst-cli server capture": sessions.capture,
     "mst-cli server disconnect id": sessions.disconnect,
     "mst-cli server disconnect user": sessions.disconnect,
@@ -79,9 +127,16 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mst-cli server status": component.state,
     "mst-cli server stop": component.stop,
     "mst-cli server unban ip": sessions.unban,
+    "mst-cli site change": enrolment.change,
+    "mst-cli site show": enrolment.show,
     "mst-cli status": status.overview,
+    "mst-cli uninstall": uninstall.uninstall,
+    "mst-cli upgrade apply": upgrade.apply,
     "mst-cli upgrade check": upgrade.check,
     "mst-cli upgrade history": upgrade.history,
+    "mst-cli upgrade import": feed.fetch_now,
+    "mst-cli upgrade refresh": feed.fetch_now,
+    "mst-cli upgrade rollback": upgrade.rollback,
     "mst-cli version": version.version,
     **{
         f"mst-admin {kind.command} {name}": kind.report(report)
@@ -113,7 +168,7 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mstunnel-lab rotate-keys": lab.ValidKeys,
     "mstunnel-lab serve": lab.LabEnd,
     "mstunnel-lab token": lab.TokenFile,
-    "mstunnel-lab user": lab.UserSignIn,
+    "mstunnel-lab user": lab.UserReport,
 }
 
 
@@ -127,26 +182,26 @@ class _AllPresent(GenerateJsonSchema):
 
 def schemas() -> dict[Path, str]:
     """The content of each file."""
+    help_of = {command.path: command.help for name in PROGRAMS for command in program(name).walk()}
+    made = {command: _schema(command, source, help_of[command]) for command, source in COMMANDS.items()}
     return {
-        _SCHEMAS / f"{command.path.replace(' ', '-')}.json": f"{json.dumps(_schema(command), indent=2)}\n"
-        for name in PROGRAMS
-        for command in program(name).walk()
-        if command.path in COMMANDS
+        _SCHEMAS / f"{command.replace(' ', '-')}.json": f"{json.dumps(schema, indent=2)}\n"
+        for command, schema in made.items()
     }
 
 
-def _schema(command: Command) -> dict[str, Any]:
-    returned: Any = COMMANDS[command.path]
+def _schema(command: str, source: Source, description: str) -> dict[str, Any]:
+    returned: Any = source
     if not isinstance(returned, type | UnionType):
         (returned,) = get_args(get_type_hints(returned)["return"])
     reports: tuple[Any, ...] = get_args(returned) or (returned,)
     first, *others = map(_data, reports)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": command.path,
-        "description": command.help,
+        "title": command,
+        "description": description,
         "$ref": _ENVELOPE,
-        "properties": {"command": {"const": command.path}},
+        "properties": {"command": {"const": command}},
         "if": {"$ref": f"{_ENVELOPE}#/$defs/failed"},
         "else": {"properties": {"data": {"anyOf": [first, *others]} if others else first}},
     }
@@ -159,6 +214,8 @@ def _data(report: type[Report | None]) -> dict[str, Any]:
     data: dict[str, Any] = _plain(made, made.get("$defs", {}))
     left_out = {name for name, field in report.model_fields.items() if not field.is_required()}
     data["required"] = [name for name in data.get("required", ()) if name not in left_out]
+    if not data["required"]:
+        del data["required"]
     return data
 
 

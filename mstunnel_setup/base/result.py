@@ -1,6 +1,6 @@
 """What happens during a command and what it found or did, as values: only the command line shows them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeAlias
 
@@ -62,7 +62,7 @@ class Result(Generic[ReportT]):
     """
 
     status: Status = "ok"
-    report: ReportT | Mapping[str, Any] | None = None
+    report: ReportT | None = None
     warnings: tuple[Problem, ...] = ()
     errors: tuple[Problem, ...] = ()
     text: Lines = ()
@@ -71,4 +71,4 @@ class Result(Generic[ReportT]):
     @property
     def data(self) -> dict[str, Any]:
         """The report as JSON data, empty without one."""
-        return self.report.data if isinstance(self.report, Report) else dict(self.report or {})
+        return {} if self.report is None else self.report.data

@@ -9,9 +9,10 @@ from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.text import sentence
-from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.containers.choice import engine_of
+from mstunnel_setup.install.report import JoinedSite
 from mstunnel_setup.io.operator import Prompter
 from mstunnel_setup.readiness.facts.host import HostReader, ipv6_obstacle
 from mstunnel_setup.readiness.facts.section import EngineName, Settings
@@ -114,9 +115,9 @@ class Context:
         )
 
     @property
-    def joined_site(self) -> JsonObject:
-        """The site that an earlier step joined: `id`, `name`, `public_address`; empty before it."""
-        return as_object(remembered(self.receipt, "joined-site"))
+    def joined_site(self) -> JoinedSite | None:
+        """The site that an earlier step joined."""
+        return JoinedSite.of(self.receipt)
 
     def take(self, values: Mapping[str, object]) -> None:
         """Use what a person just answered, by setting path. Raises UsageError."""

@@ -74,7 +74,7 @@ def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
     _require(finished)
     answer = occtl.read_answer(command, finished.output) if operator.json else []
     fields = answer if isinstance(answer, dict) else {"rows": answer}
-    return Result(report=OcctlReport(**fields), text=verbatim(finished.output))
+    return Result(report=OcctlReport.model_validate(fields), text=verbatim(finished.output))
 
 
 def server_process(ports: Host) -> int:

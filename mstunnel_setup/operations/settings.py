@@ -116,7 +116,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
     lines = [
         text("{name} is set.", name=name)
         if value is not None
-        else text("{name} is not set any more.", name=name)
+        else text("{name} is no longer set.", name=name)
     ]
     if is_known:
         effects = [text("To take effect: `{command}`.", command=command) for command in then]

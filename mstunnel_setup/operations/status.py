@@ -9,17 +9,16 @@ from mstunnel_setup import __version__
 from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY
 from mstunnel_setup.actions.host import Host, Scope
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError, StepError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, plain, text
-from mstunnel_setup.base.values import as_object
 from mstunnel_setup.exchange.health_report import read_health
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, read_history
 from mstunnel_setup.install.installed import MONITOR_UNIT, complete, journal_of, open_gateway
+from mstunnel_setup.install.report import JoinedSite
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
@@ -81,10 +80,10 @@ def overview(operator: Operator) -> Result[StatusReport]:
     with open_gateway(operator) as ports:
         receipt = journal_of(Scope.ALL, operator).receipt
         summary = CertificateSummary.read(ports, receipt)
-        site = as_object(remembered(receipt, "joined-site")).get("name")
+        site = JoinedSite.of(receipt)
         found = StatusReport(
             version=__version__,
-            site=None if site is None else str(site),
+            site=None if site is None else site.name,
             certificate_days_left=summary.days_left,
             certificate=summary,
             server=_container(ports, paths.SERVER),

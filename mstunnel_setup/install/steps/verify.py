@@ -109,7 +109,7 @@ def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
         return
     reason = text("it has not reported why")
     hint = text(
-        "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."
+        "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the path to the tenant."
     )
     if error := found and found.last_error:
         reason, hint = error.message, agent_hints().get(error.code) or AGENT_LOGS

@@ -125,7 +125,7 @@ def show(operator: Operator) -> Result[TrustedRoots]:
         )
         for root in roots
     ]
-    lines = lines or [text("No roots besides those of the system.")]
+    lines = lines or [text("No roots in addition to those of the system.")]
     return Result("warning" if found else "ok", TrustedRoots(roots=roots), found, text=lines)
 
 

@@ -284,7 +284,7 @@ def placement_findings(files: Files) -> Iterator[Problem]:
         directory = generations.directory(name)
         try:
             named = fingerprint(generations.read(files, directory)) == name
-            reason = "" if named else text("its name is not that of its content")
+            reason = "" if named else text("its name does not match its content")
         except CertificateError as problem:
             reason = problem.message
         if reason:

@@ -128,7 +128,7 @@ def reaches_inside(context: Context, url: str) -> None:
         if why:
             raise NetworkError(
                 "inside-unreachable",
-                "the gateway cannot reach {url} any more: {why}",
+                "the gateway can no longer reach {url}: {why}",
                 hint="Test it from this server; see the row internal-network of `mst-cli health`.",
                 url=url,
                 why=why,

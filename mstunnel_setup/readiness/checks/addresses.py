@@ -145,7 +145,7 @@ def _bridge_rules(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settin
 def _pool_route(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings) -> Verdict:
     """The client pool overlaps no route.
 
-    Answers to devices would take the route instead of the tunnel.
+    Replies to devices would take the route instead of the tunnel.
     """
     return _pool(addresses, tunnel, settings, "routes")
 
@@ -154,7 +154,7 @@ def _pool_route(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings
 def _pool_bridge(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings) -> Verdict:
     """The client pool overlaps no bridge.
 
-    Answers to devices would go to the bridge instead of the tunnel.
+    Replies to devices would go to the bridge instead of the tunnel.
     """
     return _pool(addresses, tunnel, settings, "bridges")
 
@@ -244,7 +244,8 @@ def _ipv6_network(
     if reason := ipv6_obstacle(addresses, settings.mode, name, engine.network_backend):
         return warning(
             "devices get addresses of {pool} that lead nowhere: {reason}",
-            hint="`mst-cli help ipv6` says what the gateway needs; until then it refuses IPv6 of devices.",
+            hint="`mst-cli help ipv6` lists what the gateway needs; until then it rejects IPv6 traffic of "
+            "devices.",
             pool=tunnel.ipv6_pool,
             reason=reason,
         )

@@ -252,7 +252,8 @@ def test_nothing_missing_is_no_error() -> None:
 
 
 def test_show_lists_value_and_origin() -> None:
-    shown = show(merge({"site": "Berlin"}, {}, parse(FULL, "answers.yaml")))
+    found = show(merge({"site": "Berlin"}, {}, parse(FULL, "answers.yaml")))
+    shown = {path: answer.data for path, answer in found.items()}
     assert shown["site"] == {"value": "Berlin", "origin": "option", "source": "--site"}
     assert shown["authentication"] == {"value": "oidc", "origin": "file", "source": "answers.yaml:26:17"}
     assert shown["sign_in.client_secret"] == {
