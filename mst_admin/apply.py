@@ -311,7 +311,7 @@ def plan(declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prun
 def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result[ExportReport]:
     """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
     tenant = read_tenant(open_tenant(operator, settings))
-    schema = json.dumps(describe.schema(Declarations), indent=2) + "\n"
+    schema = json.dumps(describe.schema(Declarations).data, indent=2) + "\n"
     contents = {**declarations_of(tenant), "schema.json": schema}
     target = directory.absolute()
     present = sorted(item.name for item in target.glob("*.y*ml"))

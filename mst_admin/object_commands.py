@@ -195,7 +195,7 @@ def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wante
 
 def schema(model: type[Any]) -> Result[describe.SchemaReport]:
     """The JSON Schema of files."""
-    report = describe.SchemaReport.model_validate(describe.schema(model))
+    report = describe.schema(model)
     return Result(report=report, text=verbatim(json.dumps(report.data, indent=2)))
 
 
