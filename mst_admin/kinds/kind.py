@@ -1,4 +1,4 @@
-"""What the kinds of objects of a tenant have in common, and how objects are found by name or id."""
+"""What the kinds of objects of a tenant have in common."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, Field, create_model
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName, update
-from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN, OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
+from mst_admin.errors import OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
+from mst_admin.kinds.lookup import FilePresent, Present, find_one, only
 from mst_admin.kinds.reports import (
     DeclaredObject,
     LintReport,
@@ -25,8 +26,8 @@ from mst_admin.kinds.reports import (
 )
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.objects.configuration import changed, configuration_object
-from mst_admin.objects.mam import PresentMam, mam_object
-from mst_admin.objects.parts import NamedObject, PresentObject, without_empty
+from mst_admin.objects.mam import mam_object
+from mst_admin.objects.parts import NamedObject, without_empty
 from mst_admin.objects.profile import ProfileObject
 from mst_admin.objects.profile_wire import profile_object
 from mst_admin.objects.site import Resolve, site_object
@@ -35,21 +36,13 @@ from mstunnel_setup.answers.describe import SchemaReport
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Report
-from mstunnel_setup.tenant.graph import GraphCollection, is_guid
+from mstunnel_setup.tenant.graph import GraphCollection
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
-
-class _HasId(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
 Declared = TypeVar("Declared", bound=BaseModel)
-Present = TypeVar("Present", bound=_HasId)
 OptionPresent = TypeVar("OptionPresent", bound=TunnelConfiguration | TunnelSite | HealthThreshold)
 FileDeclared = TypeVar("FileDeclared", bound=NamedObject | ProfileObject)
-FilePresent = TypeVar("FilePresent", bound=PresentObject | PresentMam)
 
 
 class References:
@@ -382,51 +375,3 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
     def deleted(self, present: FilePresent, changes: Sequence[Change]) -> Report:
         """What `delete` returns."""
         return self.report(ObjectChanges)(id=present.id, changes=tuple(changes))
-
-
-def require_name(what: str, wanted: str, command: str) -> None:
-    """Raise UsageError `name-empty` for a blank name, which a lookup could take for any object."""
-    if not wanted.strip():
-        raise UsageError(
-            "name-empty",
-            "the name of the {kind} is empty",
-            hint=(
-                "Give a name or an id; `mst-admin {command} list` shows them. A shell variable may be unset."
-            ),
-            kind=what,
-            command=command,
-        )
-
-
-def find_one(
-    what: str,
-    command: str,
-    wanted: str,
-    by_id: Callable[[str], Present | None],
-    by_name: Callable[[str], Sequence[Present]],
-    *,
-    place: str = "tenant",
-) -> Present:
-    """The one object with this name or id.
-
-    Raises UsageError `name-empty`, TenantError `name-unknown` and `name-ambiguous`.
-    """
-    require_name(what, wanted, command)
-    found = by_id(wanted) if is_guid(wanted) else None
-    found = found or only(by_name(wanted), what, wanted)
-    if found is None:
-        raise NAME_UNKNOWN(place=place, kind=what, name=wanted, command=command)
-    return found
-
-
-def only(found: Sequence[Present], what: str, name: str) -> Present | None:
-    """The one that was found by a name, if any. Raises TenantError `name-ambiguous`."""
-    if len(found) > 1:
-        ids = ", ".join(item.id for item in found)
-        raise NAME_AMBIGUOUS(count=len(found), kind=what, name=name, ids=ids)
-    return found[0] if found else None
-
-
-def called(name: str, objects: Iterable[FilePresent], what: str) -> FilePresent | None:
-    """The one object of this name, compared as Graph does. Raises TenantError `name-ambiguous`."""
-    return only([item for item in objects if item.name.casefold() == name.casefold()], what, name)

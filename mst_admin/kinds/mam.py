@@ -8,7 +8,7 @@ from typing import Final
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
 from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
 from mst_admin.kinds import app_configuration as app_policies
-from mst_admin.kinds.kind import called
+from mst_admin.kinds.lookup import called
 from mst_admin.kinds.profile import read_profiles
 from mst_admin.kinds.tenant import Planning, TenantObjects
 from mst_admin.kinds.tunnel import SITE

@@ -16,7 +16,8 @@ from mst_admin.errors import (
     PROFILE_UNKNOWN,
     PROFILE_UNREADABLE,
 )
-from mst_admin.kinds.kind import Declared, FileKind, Kind, References, called
+from mst_admin.kinds.kind import Declared, FileKind, Kind, References
+from mst_admin.kinds.lookup import called
 from mst_admin.kinds.reports import ObjectIdentity, ObjectReport
 from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, TenantObjects
 from mst_admin.kinds.tunnel import SITE

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from mst_admin.change import CONFIGURATION_KEY, Body, Change
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_TAKEN, NAME_UNKNOWN
-from mst_admin.kinds.kind import OptionKind, References, find_one, require_name
+from mst_admin.kinds.kind import OptionKind, References
+from mst_admin.kinds.lookup import find_one, require_name
 from mst_admin.kinds.reports import ObjectDeletion, ObjectIdentity, ObjectReport, ObjectUpdate, wire_schema
 from mst_admin.kinds.tenant import Planning, names_of
 from mst_admin.metrics import (
