@@ -239,7 +239,7 @@ def apply(
 
 
 def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Result[TenantChanges]:
-    data = TenantChanges(changes=tuple(done.made))
+    report = TenantChanges(changes=tuple(done.made))
     lines = _lines(done.made, text("made"))
     refused = tuple(
         Problem(
@@ -261,10 +261,10 @@ def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Re
             made=len(done.made),
             total=total,
         )
-        return Result("error", data, warnings, (notice, *refused), lines, ExitCode.INTERRUPTED)
+        return Result("error", report, warnings, (notice, *refused), lines, ExitCode.INTERRUPTED)
     if refused:
-        return Result("error", data, warnings, refused, lines, done.refused[0][1].exit_code)
-    return Result("changed" if done.made else "unchanged", data, warnings, text=lines)
+        return Result("error", report, warnings, refused, lines, done.refused[0][1].exit_code)
+    return Result("changed" if done.made else "unchanged", report, warnings, text=lines)
 
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:
@@ -311,7 +311,7 @@ def plan(declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prun
 def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result[ExportReport]:
     """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
     tenant = read_tenant(open_tenant(operator, settings))
-    schema = json.dumps(describe.schema(Declarations), indent=2) + "\n"
+    schema = json.dumps(describe.schema(Declarations).data, indent=2) + "\n"
     contents = {**declarations_of(tenant), "schema.json": schema}
     target = directory.absolute()
     present = sorted(item.name for item in target.glob("*.y*ml"))

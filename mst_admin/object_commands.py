@@ -185,17 +185,17 @@ def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wante
         findings = list(kind.lint(open_tenant(operator, settings), wanted))
     fatal = tuple(item for item in findings if item.fatal)
     warnings = tuple(item for item in findings if not item.fatal)
-    data = kind.report(LintReport)(given=wanted)
+    report = kind.report(LintReport)(given=wanted)
     if fatal:
-        return Result("error", data, warnings, fatal, exit_code=ExitCode.USAGE)
+        return Result("error", report, warnings, fatal, exit_code=ExitCode.USAGE)
     if warnings:
-        return Result("warning", data, warnings, text=[text("No error found in {wanted}.", wanted=wanted)])
-    return Result("ok", data, text=[text("No problem found in {wanted}.", wanted=wanted)])
+        return Result("warning", report, warnings, text=[text("No error found in {wanted}.", wanted=wanted)])
+    return Result("ok", report, text=[text("No problem found in {wanted}.", wanted=wanted)])
 
 
 def schema(model: type[Any]) -> Result[describe.SchemaReport]:
     """The JSON Schema of files."""
-    report = describe.SchemaReport.model_validate(describe.schema(model))
+    report = describe.schema(model)
     return Result(report=report, text=verbatim(json.dumps(report.data, indent=2)))
 
 

@@ -138,6 +138,7 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mst-cli upgrade refresh": feed.fetch_now,
     "mst-cli upgrade rollback": upgrade.rollback,
     "mst-cli version": version.version,
+    "mst-admin": ProgramVersion,
     **{
         f"mst-admin {kind.command} {name}": kind.report(report)
         for kind in KINDS
@@ -163,6 +164,7 @@ COMMANDS: Final[Mapping[str, Source]] = {
     "mst-admin server update": tunnel.rename_server,
     "mst-admin servers": servers.servers,
     "mst-admin site request-upgrade": tunnel.request_upgrade,
+    "mstunnel-lab": ProgramVersion,
     "mstunnel-lab approve": lab.DeviceSignIn,
     "mstunnel-lab fault": lab.PendingFaults,
     "mstunnel-lab rotate-keys": lab.ValidKeys,

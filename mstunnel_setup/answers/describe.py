@@ -108,9 +108,10 @@ def _scalar(value: object) -> str:
 _SPECIAL = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
-def schema(model: type[BaseModel] = AnswerFile) -> JsonObject:
+def schema(model: type[BaseModel] = AnswerFile) -> SchemaReport:
     """The JSON Schema (draft 2020-12) of the answer file, or of another file that people write."""
-    return {"$schema": _DRAFT, **model.model_json_schema(schema_generator=_Schema)}
+    made = model.model_json_schema(schema_generator=_Schema)
+    return SchemaReport.model_validate({"$schema": _DRAFT, **made})
 
 
 def lines(merged: Mapping[str, MergedAnswer]) -> list[str]:

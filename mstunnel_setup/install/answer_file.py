@@ -58,10 +58,10 @@ def new(operator: Operator, file: Path | None) -> Result[AnswerFileText | Answer
 
 def schema(operator: Operator, file: Path | None) -> Result[SchemaReport | AnswerFilePath]:
     """The JSON Schema of answer files, as the result or in `file`. Raises UsageError `file-exists`."""
-    document = describe.schema()
-    content = json.dumps(document, indent=2) + "\n"
+    report = describe.schema()
+    content = json.dumps(report.data, indent=2) + "\n"
     if file is None:
-        return Result(report=SchemaReport.model_validate(document), text=verbatim(content))
+        return Result(report=report, text=verbatim(content))
     return _written(operator.files, file, content)
 
 

@@ -318,7 +318,7 @@ def test_a_setting_with_a_default_cannot_be_null_and_none_can_be_empty(text: str
 
 
 def test_the_schema_has_titles_and_null_for_what_can_be_withdrawn() -> None:
-    found = schema()
+    found = schema().data
     assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert found["title"] == "Answer file of mstunnel-setup"
     assert found["additionalProperties"] is False
