@@ -120,8 +120,8 @@ def served_proxy_protocol(configuration: bytes) -> bool:
     return served_settings(configuration).get("listen-proxy-proto") == ["true"]
 
 
-def port_in_use(files: Files) -> int:
-    """The port in use on this host: the one in `ocserv.conf`, which the gateway's container publishes.
+def gateway_port(files: Files) -> int:
+    """The port of the gateway on this host: the one in `ocserv.conf`, which the gateway's container publishes.
 
     The tenant may want another (`admin-settings.json`) until the host has re-created the container, because a
     container publishes only the ports that it was created with. Raises StepError `settings-unreadable`.

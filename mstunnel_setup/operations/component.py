@@ -15,7 +15,7 @@ from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, text, verbatim
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
-from mstunnel_setup.gateway.ocserv_conf import port_in_use
+from mstunnel_setup.gateway.ocserv_conf import gateway_port
 from mstunnel_setup.gateway.options import Authentication, read_gateway_options
 from mstunnel_setup.install.installed import open_gateway, open_host
 from mstunnel_setup.install.serving import serves
@@ -183,4 +183,4 @@ def _prove(ports: Host, container: str, switch: Callable[[Host, str], None]) -> 
         raise launch_failure(ports, container, ports.engine.inspect(container)) from error
     wait_until_up(ports, container, _PATIENCE)
     if container == paths.SERVER:
-        serves(ports, port_in_use(ports.files))
+        serves(ports, gateway_port(ports.files))

@@ -10,7 +10,7 @@ from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupErro
 from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.gateway.ocserv_conf import port_in_use
+from mstunnel_setup.gateway.ocserv_conf import gateway_port
 from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.serving import serves
@@ -128,7 +128,7 @@ def prove(context: Context, port: int | None) -> bool:
 def serving_port(context: Context) -> int | None:
     """The port of the running gateway; None when none runs, or when the paths are below another root."""
     state = context.host.engine.inspect(paths.SERVER) if context.host.files.live else None
-    return port_in_use(context.host.files) if state is not None and state.status == "running" else None
+    return gateway_port(context.host.files) if state is not None and state.status == "running" else None
 
 
 def reload_gateway(context: Context) -> None:

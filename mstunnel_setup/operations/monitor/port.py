@@ -7,7 +7,7 @@ from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
-from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, port_in_use, with_port
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, gateway_port, with_port
 from mstunnel_setup.install.serving import serves
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import launch
@@ -26,7 +26,7 @@ def move(run: Run, port: int) -> None:
     Raises SetupError: the earlier port goes on where the container cannot be made; where only the proof
     fails, the new one stays.
     """
-    before = port_in_use(run.files)
+    before = gateway_port(run.files)
     step = launch.step_for_port(port)
     found = run.context.host.engine.inspect(paths.SERVER)
     label = step.gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]

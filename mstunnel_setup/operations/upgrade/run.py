@@ -22,7 +22,7 @@ from mstunnel_setup.exchange.upgrade_history import (
     read_history,
     write_history,
 )
-from mstunnel_setup.gateway.ocserv_conf import port_in_use
+from mstunnel_setup.gateway.ocserv_conf import gateway_port
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
 from mstunnel_setup.install.serving import healthy, serves
@@ -116,7 +116,7 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
 
 def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
     """Let sessions end by themselves for a while; after an interruption the wait starts again."""
-    proof.drain(run.context, port_in_use(run.files), upgrade.drain_minutes)
+    proof.drain(run.context, gateway_port(run.files), upgrade.drain_minutes)
     return _ready(run, upgrade)
 
 
@@ -167,13 +167,13 @@ _PHASES: Final[Mapping[UpgradePhase, Callable[[Run, Upgrade], Upgrade]]] = {
 def _take(run: Run, wanted: ImagePair) -> None:
     run.runner.run(_switching(run), _answering_with(run, wanted))
     run.runner.take_back(launch.obsolete_keys(run.context))
-    serves(run.context.host, port_in_use(run.files), _PATIENCE, _PAUSE)
+    serves(run.context.host, gateway_port(run.files), _PATIENCE, _PAUSE)
     healthy(run.context.host, _PATIENCE)
 
 
 def _switching(run: Run) -> Sequence[AnyStep]:
     """The steps that take images into use."""
-    return (images.STEP, launch.step_for_port(port_in_use(run.files)))
+    return (images.STEP, launch.step_for_port(gateway_port(run.files)))
 
 
 def _answering_with(run: Run, wanted: ImagePair) -> Context:

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Field, ValidationError
 
 from mstunnel_setup.answers.describe import lines, new_file, schema, show
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, parse
 from mstunnel_setup.answers.merge import Answers, answered, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.answers.values import Part
 from mstunnel_setup.base.errors import UsageError
 from tests.cases import every
 from tests.refusals import refused
@@ -413,6 +415,21 @@ def test_a_whole_number_has_digits_only(text: str) -> None:
         with pytest.raises(UsageError, match=r"`token\.maximum_lifetime` must be a whole number"):
             _file(f"token: {{maximum_lifetime: {text}}}\n")
     assert merge({}, {"MSTUNNEL_TOKEN_MAXIMUM_LIFETIME": "600"}).token.maximum_lifetime == 600
+
+
+class Sizes(Part):
+    """Numbers as a section may declare them."""
+
+    plain: int = 0
+    optional: Annotated[int, Field(ge=0)] | None = None
+    limited: Annotated[int | None, Field(ge=0)] = None
+
+
+@pytest.mark.parametrize("name", Sizes.model_fields)
+def test_a_whole_number_has_digits_only_however_it_is_declared(name: str) -> None:
+    assert Sizes.model_validate({name: "12"}).given() == {name: 12}
+    with pytest.raises(ValidationError, match="must be a whole number"):
+        Sizes.model_validate({name: "1_2"})
 
 
 @pytest.mark.parametrize(

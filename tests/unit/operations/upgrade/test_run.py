@@ -43,7 +43,7 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
         monkeypatch.setattr(upgrade_run, name, nothing)
     monkeypatch.setattr(upgrade_run, "_switching", lambda _run: ())
     monkeypatch.setattr(images_step, "fetch", nothing_to_pull)
-    monkeypatch.setattr(upgrade_run, "port_in_use", lambda _files: 443)
+    monkeypatch.setattr(upgrade_run, "gateway_port", lambda _files: 443)
     monkeypatch.setattr(proof, "connected", lambda _ports: ())
     monkeypatch.setattr(proof, "drain", lambda _context, _port, minutes: seen.append(minutes))
     run = Scene(tmp_path).opened()
@@ -64,7 +64,7 @@ def test_state_that_earlier_releases_had_elsewhere_goes_with_them(
     for name in ("serves", "healthy"):
         monkeypatch.setattr(upgrade_run, name, nothing)
     monkeypatch.setattr(upgrade_run, "_switching", lambda _run: ())
-    monkeypatch.setattr(upgrade_run, "port_in_use", lambda _files: 443)
+    monkeypatch.setattr(upgrade_run, "gateway_port", lambda _files: 443)
     run = Scene(tmp_path).opened()
     for path in ("/etc", "/var/lib"):
         run.files.make_directories(path)
