@@ -121,7 +121,7 @@ def served_proxy_protocol(configuration: bytes) -> bool:
 
 
 def gateway_port(files: Files) -> int:
-    """The port of the gateway on this host: the one in `ocserv.conf`, which the gateway's container publishes.
+    """The port of the gateway on this host: that of `ocserv.conf`, which its container publishes.
 
     The tenant may want another (`admin-settings.json`) until the host has re-created the container, because a
     container publishes only the ports that it was created with. Raises StepError `settings-unreadable`.
