@@ -12,7 +12,7 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from mst_admin.change import Body, Change, Wire
+from mst_admin.change import Body, TenantChange, Wire
 from mst_admin.errors import NAME_AMBIGUOUS
 from mstunnel_setup.answers.values import Guid, Line, Part
 from mstunnel_setup.base.errors import TenantError
@@ -168,6 +168,14 @@ def _emptied(present: object, declared: object) -> object:
 
 
 @dataclass(frozen=True)
+class PolicyChange(TenantChange):
+    """One change."""
+
+    verb: Literal["create", "update"]
+    kind: Literal["Conditional Access policy"]
+
+
+@dataclass(frozen=True)
 class PlannedPolicy:
     """One declared policy: the change it takes, if any, what to send for it, and what it is afterwards.
 
@@ -175,7 +183,7 @@ class PlannedPolicy:
     """
 
     declared: PolicyObject
-    change: Change | None
+    change: PolicyChange | None
     sent: Body
     after: ConditionalAccessPolicy
     enforced: bool = False
@@ -208,7 +216,7 @@ def plan_policies(
             continue
         waits = declared.state == "enabled"
         created = {**body, "state": REPORT_ONLY if waits else STATES[declared.state]}
-        change = Change("create", "Conditional Access policy", declared.title, after=flat(created))
+        change = PolicyChange("create", "Conditional Access policy", declared.title, after=flat(created))
         yield PlannedPolicy(
             declared, change, created, ConditionalAccessPolicy.from_wire(created), waits=waits
         )
@@ -233,13 +241,13 @@ def _updated(
     if state != present.state:
         names, sent = ["state", *names], {**sent, "state": state}
     before, after = {**before, "state": present.state}, {**after, "state": state}
-    change = Change(
+    change = PolicyChange(
         "update",
         "Conditional Access policy",
         declared.title,
         present.id,
-        {name: after.get(name) for name in names},
         {name: before.get(name) for name in names},
+        {name: after.get(name) for name in names},
     )
     return PlannedPolicy(
         declared,

@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import Field
 from ruamel.yaml import YAML
 
 from mst_admin.carry_out import ApplyOutcome, carry_out_many
@@ -25,13 +26,26 @@ from mstunnel_setup.answers.document import Document, DocumentError, KeyProblem,
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.errors import CertificateError, ExitCode, UsageError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, plain, text
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 _SECTIONS: Final = frozenset((name,) for name in Declarations.model_fields if name != "version")
+
+
+class TenantChanges(Report):
+    """The changes of a tenant, to make or made."""
+
+    changes: tuple[Change, ...]
+
+
+class ExportReport(Report):
+    """A tenant as files."""
+
+    directory: str
+    files: tuple[str, ...] = Field(description="Names in the directory.")
 
 
 class DeclarationError(UsageError):
@@ -195,18 +209,18 @@ def _duplicates(kind: Kind[Any, Any], found: DeclarationSet) -> Iterator[str]:
 
 def diff(
     operator: Operator, settings: Settings, directory: Path, *, prune: bool, resolve: bool, exit_code: bool
-) -> Result:
+) -> Result[TenantChanges]:
     """What `apply` would change."""
     declared = load_declarations(directory.absolute(), addresses_of if resolve else None)
     changes = _plan_for(open_tenant(operator, settings), declared, operator.clock.now(), prune=prune)
     code = ExitCode.CHANGES_PENDING if changes and exit_code else ExitCode.DONE
-    data = {"changes": [change.document() for change in changes]}
-    return Result("ok", data, declared.warnings, text=_lines(changes, text("to make")), exit_code=code)
+    report, lines = TenantChanges(changes=tuple(changes)), _lines(changes, text("to make"))
+    return Result("ok", report, declared.warnings, text=lines, exit_code=code)
 
 
 def apply(
     operator: Operator, settings: Settings, directory: Path, *, prune: bool, resolve: bool, yes: bool
-) -> Result:
+) -> Result[TenantChanges]:
     """Make the tenant as declared. What was made before a refusal or Ctrl-C stays, and is in the result.
 
     Applying again continues there.
@@ -224,8 +238,8 @@ def apply(
     return _result(carry_out_many(changes, graph, operator.counted), len(changes), declared.warnings)
 
 
-def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Result:
-    data = {"changes": [change.document() for change in done.made]}
+def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Result[TenantChanges]:
+    report = TenantChanges(changes=tuple(done.made))
     lines = _lines(done.made, text("made"))
     refused = tuple(
         Problem(
@@ -247,10 +261,10 @@ def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Re
             made=len(done.made),
             total=total,
         )
-        return Result("error", data, warnings, (notice, *refused), lines, ExitCode.INTERRUPTED)
+        return Result("error", report, warnings, (notice, *refused), lines, ExitCode.INTERRUPTED)
     if refused:
-        return Result("error", data, warnings, refused, lines, done.refused[0][1].exit_code)
-    return Result("changed" if done.made else "unchanged", data, warnings, text=lines)
+        return Result("error", report, warnings, refused, lines, done.refused[0][1].exit_code)
+    return Result("changed" if done.made else "unchanged", report, warnings, text=lines)
 
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:
@@ -294,10 +308,10 @@ def plan(declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prun
     return [*planning.changes, *planning.deletions]
 
 
-def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result:
+def export(operator: Operator, settings: Settings, directory: Path, *, force: bool) -> Result[ExportReport]:
     """Write the tenant as declarations. Raises UsageError `export-exists` rather than overwrite files."""
     tenant = read_tenant(open_tenant(operator, settings))
-    schema = json.dumps(describe.schema(Declarations), indent=2) + "\n"
+    schema = json.dumps(describe.schema(Declarations).data, indent=2) + "\n"
     contents = {**declarations_of(tenant), "schema.json": schema}
     target = directory.absolute()
     present = sorted(item.name for item in target.glob("*.y*ml"))
@@ -313,11 +327,10 @@ def export(operator: Operator, settings: Settings, directory: Path, *, force: bo
             remedy=remedy,
         )
     write_named(target, contents)
-    names = sorted(contents)
-    data = {"directory": str(target), "files": names}
+    report = ExportReport(directory=str(target), files=tuple(sorted(contents)))
     lost = (item for kind in KINDS for item in kind.not_declarable(tenant))
     warnings = (*shared_names(tenant), *lost)
-    return Result("changed", data, warnings, text=[f"{target}/{name}" for name in names])
+    return Result("changed", report, warnings, text=[f"{target}/{name}" for name in report.files])
 
 
 def declarations_of(tenant: TenantObjects) -> dict[str, str]:

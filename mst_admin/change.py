@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import Field
 
 from mstunnel_setup.base.text import plain, text
 
@@ -17,7 +19,6 @@ KindName: TypeAlias = Literal[
     "app",
     "app configuration",
     "app protection",
-    "Conditional Access policy",
 ]
 Verb: TypeAlias = Literal["create", "update", "delete"]
 Body: TypeAlias = dict[str, Any]
@@ -32,24 +33,21 @@ CONFIGURATION_KEY: Final = "configuration"
 
 
 @dataclass(frozen=True)
-class Change:
-    """One change: `after` are the properties (wire names) to write, `before` what they are now.
-
-    What refers to another object is in them by that object's name. `identifier` is empty for what is to be
-    created.
-    """
+class TenantChange:
+    """One change of an object or a policy."""
 
     verb: Verb
-    kind: KindName
+    kind: str
     name: str
-    identifier: str = ""
-    after: Wire = field(default_factory=dict)
-    before: Wire = field(default_factory=dict)
-
-    def document(self) -> Body:
-        """The change as JSON."""
-        own = {"verb": self.verb, "kind": self.kind, "name": self.name, "id": self.identifier}
-        return {**own, "before": dict(self.before), "after": dict(self.after)}
+    identifier: Annotated[
+        str, Field(serialization_alias="id", description="Empty for what did not exist.")
+    ] = ""
+    before: Annotated[
+        Wire, Field(description="Properties as they were, by their names in Graph; of a policy by path.")
+    ] = field(default_factory=dict)
+    after: Annotated[
+        Wire, Field(description="Properties that were or would be written; other objects by name.")
+    ] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
         """The change for people."""
@@ -65,6 +63,13 @@ class Change:
         if name in known or self.kind not in {"configuration", "site", "threshold", "server"}:
             return known.get(name, name)
         return re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
+
+
+@dataclass(frozen=True)
+class Change(TenantChange):
+    """One change."""
+
+    kind: KindName
 
 
 def _words(value: object) -> str:
@@ -110,7 +115,8 @@ def update(
     """The change, if any; `before` also tells the type, which a write has to name, and what is `also`."""
     if differs:
         names = (TYPE, *also, *differs) if TYPE in before else differs
-        yield Change("update", kind, name, identifier, differs, {key: before.get(key) for key in names})
+        there = {key: before.get(key) for key in names}
+        yield Change("update", kind, name, identifier, there, differs)
 
 
 def identity(target: Wire) -> tuple[str, str]:

@@ -9,15 +9,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
-from mst_admin.access_policies import STATES, Pattern, PlannedPolicy, PolicyFile, plan_policies
-from mst_admin.change import Body
+from pydantic import Field
+
+from mst_admin.access_policies import (
+    STATES,
+    Pattern,
+    PlannedPolicy,
+    PolicyChange,
+    PolicyFile,
+    plan_policies,
+)
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.document import DocumentError, parse_as, read
 from mstunnel_setup.base.errors import ExitCode, SetupError, TenantError, UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, plain, text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph import is_guid
@@ -29,11 +37,12 @@ from mstunnel_setup.tenant.wire import (
     POLICY_READ,
     POLICY_READ_WRITE,
     USER_READ_BASIC,
+    ServicePrincipal,
 )
 from mstunnel_setup.tenant.wire_access import DISABLED, ENABLED, ConditionalAccessPolicy, WhatIfResult
 
 _EFFECTS: Final[Mapping[str, str]] = {
-    "approvedApplication": text("Microsoft Defender is no approved client app"),
+    "approvedApplication": text("Microsoft Defender is not an approved client app"),
     "compliantApplication": text(
         "Microsoft Defender is not in the list of apps for it, and requests the token on Android"
     ),
@@ -42,12 +51,32 @@ _EFFECTS: Final[Mapping[str, str]] = {
     "passwordChange": text("an always-on tunnel cannot prompt"),
     "authenticationStrength": text("an always-on tunnel cannot prompt"),
     "termsOfUse": text("an always-on tunnel cannot prompt"),
-    "signInFrequency": text("devices prompt each time it is over"),
+    "signInFrequency": text("devices prompt every time it expires"),
 }
 _STATE_WORDS: Final = {wire: word for word, wire in STATES.items()}
 
 
-def status(operator: Operator, settings: Settings) -> Result:
+Platform: TypeAlias = Literal["android", "iOS"]
+_PLATFORMS: Final[tuple[Platform, ...]] = get_args(Platform)
+
+
+class CloudAppStatus(Report):
+    """Whether the cloud app is there."""
+
+    provisioned: bool
+    app_id: str = Field(description="Application (client) id.")
+    id: str = Field(default="", description="Object id of the service principal.")
+    name: str = ""
+
+
+class CloudApp(CloudAppStatus):
+    """The cloud app."""
+
+    id: str = Field(description="Object id of the service principal.")
+    name: str = Field(description="Its name.")
+
+
+def status(operator: Operator, settings: Settings) -> Result[CloudAppStatus]:
     """Whether the tenant has the cloud app."""
     found = open_tenant(operator, settings, (APPLICATION_READ_WRITE,)).service_principal(GATEWAY_APP_ID)
     if found is None:
@@ -55,58 +84,47 @@ def status(operator: Operator, settings: Settings) -> Result:
             text("The tenant does not have the cloud app Microsoft Tunnel Gateway."),
             text("Policies cannot name it. Add it with `mst-admin conditional-access provision`."),
         ]
-        return Result(data={"provisioned": False, "app_id": GATEWAY_APP_ID}, text=lines)
-    data = {"provisioned": True, "app_id": GATEWAY_APP_ID, "id": found.id, "name": found.display_name}
-    line = text("{name} is there (object id {id}).", name=found.display_name, id=found.id)
-    return Result(data=data, text=[line])
+        return Result(report=CloudAppStatus(provisioned=False, app_id=GATEWAY_APP_ID), text=lines)
+    app = _cloud_app(found)
+    return Result(report=app, text=[text("{name} is there (object id {id}).", name=app.name, id=app.id)])
 
 
-def provision(operator: Operator, settings: Settings) -> Result:
+def provision(operator: Operator, settings: Settings) -> Result[CloudApp]:
     """Add the cloud app unless it is there."""
     graph = open_tenant(operator, settings, (APPLICATION_READ_WRITE,))
     found = graph.service_principal(GATEWAY_APP_ID)
-    created = found or graph.create_service_principal(GATEWAY_APP_ID)
-    data = {"provisioned": True, "app_id": GATEWAY_APP_ID, "id": created.id, "name": created.display_name}
-    name, identifier = created.display_name, created.id
+    app = _cloud_app(found or graph.create_service_principal(GATEWAY_APP_ID))
     line = text(
-        "{name} was added; policies can name it in a few minutes (object id {id}).", name=name, id=identifier
+        "{name} was added; policies can name it in a few minutes (object id {id}).", name=app.name, id=app.id
     )
     if found:
-        line = text("{name} is there already (object id {id}).", name=name, id=identifier)
-    return Result("unchanged" if found else "changed", data, text=[line])
+        line = text("{name} is there already (object id {id}).", name=app.name, id=app.id)
+    return Result("unchanged" if found else "changed", app, text=[line])
 
 
-@dataclass(frozen=True)
-class SignInCase:
-    """One sign-in, and the policies that apply to it or for which more would have to be known."""
+def _cloud_app(found: ServicePrincipal) -> CloudApp:
+    return CloudApp(provisioned=True, app_id=GATEWAY_APP_ID, id=found.id, name=found.display_name)
 
-    user: str
-    platform: str
+
+class SignInPolicy(Report):
+    """A policy of the tenant."""
+
+    id: str
+    name: str
+    state: str = Field(description="report-only, enabled, or as Graph has it.")
+    controls: tuple[str, ...] = Field(description="What it requires, by the names in Graph.")
+
+
+class SignInCase(Report):
+    """One sign-in, and how the tenant decides about it."""
+
+    user: str = Field(description="As it was given: object id or user name.")
+    platform: Platform
     compliant: bool
-    applying: Sequence[WhatIfResult]
-    undecided: Sequence[WhatIfResult]
-
-    def document(self) -> Body:
-        """The case as JSON."""
-
-        def shown(policies: Sequence[WhatIfResult]) -> list[Body]:
-            return [
-                {
-                    "id": item.id,
-                    "name": item.display_name,
-                    "state": _STATE_WORDS.get(item.state, item.state),
-                    "controls": _controls_of(item),
-                }
-                for item in policies
-            ]
-
-        return {
-            "user": self.user,
-            "platform": self.platform,
-            "compliant": self.compliant,
-            "applying": shown(self.applying),
-            "undecided": shown(self.undecided),
-        }
+    applying: tuple[SignInPolicy, ...] = Field(description="Policies that would apply.")
+    undecided: tuple[SignInPolicy, ...] = Field(
+        description="Policies with conditions that were not evaluated."
+    )
 
     def lines(self) -> Iterator[str]:
         """The case for people."""
@@ -115,20 +133,29 @@ class SignInCase:
             "{user}, {platform}, {compliance}:", user=self.user, platform=self.platform, compliance=compliance
         )
         for item in self.applying:
-            controls = ", ".join(_controls_of(item)) or text("no control that is known")
+            controls = ", ".join(item.controls) or text("no control that is known")
             yield text(
                 "    {controls}: {display_name} ({state})",
                 controls=controls,
-                display_name=plain(item.display_name),
-                state=_STATE_WORDS.get(item.state, item.state),
+                display_name=plain(item.name),
+                state=item.state,
             )
         for item in self.undecided:
             yield text(
                 "    unknown: {display_name} has conditions that were not evaluated",
-                display_name=plain(item.display_name),
+                display_name=plain(item.name),
             )
         if not self.applying and not self.undecided:
             yield text("    no policy applies")
+
+
+class PolicyChanges(Report):
+    """The changes of policies, to make or made, and how sign-ins are decided."""
+
+    changes: tuple[PolicyChange, ...]
+    what_if: tuple[SignInCase, ...] = Field(
+        description="Sign-ins, evaluated with the policies that the tenant had."
+    )
 
 
 @dataclass(frozen=True)
@@ -159,16 +186,15 @@ class PolicyReview:
         for case in self.cases:
             yield from case.lines()
 
-    def result(self, done: Sequence[PlannedPolicy] | None = None) -> Result:
+    def result(self, done: Sequence[PlannedPolicy] | None = None) -> Result[PolicyChanges]:
         """The result of a plan, or of `apply` when these changes are done."""
         changed = {item.after.id for item in done or ()}
         policies = [item.after for item in done or ()]
         policies += [each for each in self.present if each.id not in changed]
         made = self.due if done is None else done
-        data: Body = {
-            "changes": [item.change.document() for item in made if item.change is not None],
-            "what_if": [case.document() for case in self.cases],
-        }
+        changes = PolicyChanges(
+            changes=tuple(item.change for item in made if item.change is not None), what_if=tuple(self.cases)
+        )
         waiting = (
             warning(
                 "policy-waits",
@@ -184,12 +210,12 @@ class PolicyReview:
         )
         of_tenant = _warnings_of_tenant(policies, self.file.break_glass_group)
         warnings = (*_warnings_of(self.file), *waiting, *of_tenant)
-        return Result("ok", data, warnings, text=[*self.lines(done)])
+        return Result("ok", changes, warnings, text=[*self.lines(done)])
 
 
 def plan(
     operator: Operator, settings: Settings, file: Path, users: Sequence[str], *, enable: bool, exit_code: bool
-) -> Result:
+) -> Result[PolicyChanges]:
     """What `apply` would change, and how the tenant decides about these users now."""
     _graph, review = _review(operator, settings, file, users, (POLICY_READ,), enable=enable)
     code = ExitCode.CHANGES_PENDING if review.due and exit_code else ExitCode.DONE
@@ -198,7 +224,7 @@ def plan(
 
 def apply(
     operator: Operator, settings: Settings, file: Path, users: Sequence[str], *, enable: bool, yes: bool
-) -> Result:
+) -> Result[PolicyChanges]:
     """Make the tenant's policies as declared, after asking. Raises UsageError `policy-in-force`.
 
     When the tenant refuses a change, those before it stay and are in the result.
@@ -295,7 +321,7 @@ def _evaluate(graph: AdminGraph, users: Sequence[str]) -> list[SignInCase]:
             )
         ids[user] = found.id if found else user
     cases = []
-    for user, platform, compliant in product(users, ("android", "iOS"), (True, False)):
+    for user, platform, compliant in product(users, _PLATFORMS, (True, False)):
         conditions = {
             "devicePlatform": platform,
             "clientAppType": "mobileAppsAndDesktopClients",
@@ -305,10 +331,26 @@ def _evaluate(graph: AdminGraph, users: Sequence[str]) -> list[SignInCase]:
             "deviceInfo": {"isCompliant": compliant},
         }
         results = graph.what_if(ids[user], conditions)
-        applying = [item for item in results if item.policy_applies]
-        undecided = [item for item in results if item.analysis_reasons == "notEnoughInformation"]
-        cases.append(SignInCase(user, platform, compliant, applying, undecided))
+        case = SignInCase(
+            user=user,
+            platform=platform,
+            compliant=compliant,
+            applying=tuple(_sign_in_policy(item) for item in results if item.policy_applies),
+            undecided=tuple(
+                _sign_in_policy(item) for item in results if item.analysis_reasons == "notEnoughInformation"
+            ),
+        )
+        cases.append(case)
     return cases
+
+
+def _sign_in_policy(found: WhatIfResult) -> SignInPolicy:
+    return SignInPolicy(
+        id=found.id,
+        name=found.display_name,
+        state=_STATE_WORDS.get(found.state, found.state),
+        controls=tuple(_controls_of(found)),
+    )
 
 
 def _warnings_of(file: PolicyFile) -> Iterator[Problem]:

@@ -6,21 +6,22 @@ What the tenant does not have is unknown: nothing is judged by the absence of a 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Annotated, Final
 
-from mst_admin.change import Body
-from mst_admin.kinds.tunnel import ServerPlace, find_place
+from pydantic import Field
+
+from mst_admin.kinds.tunnel import find_place
 from mst_admin.metrics import METRICS, TRENDS, HealthMetric, kind_of
-from mst_admin.results import ago
+from mst_admin.results import Time, ago
 from mst_admin.servers import at_once, look, missing_figures, release_of
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
 from mstunnel_setup.base.problem import warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import fold, folded, plain, text
 from mstunnel_setup.exchange.releases import published
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, MetricPoint, TunnelServer
+from mstunnel_setup.tenant.wire import HealthStatus, HealthThreshold, LabCheck, TunnelServer
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _WORDS: Final = {
@@ -33,13 +34,22 @@ _WORDS: Final = {
 
 @dataclass(frozen=True)
 class HealthRow:
-    """One row; `value` is the figure behind it, None where the tenant has none."""
+    """One row."""
 
-    id: str
+    id: Annotated[str, Field(description="As in the agent's own health table.")]
     title: str
-    status: HealthStatus
-    text: str
-    value: int | None = None
+    status: Annotated[HealthStatus, Field(description="As Graph has it.")]
+    text: Annotated[str, Field(description="For people.")]
+    value: Annotated[
+        int | None, Field(description="The figure behind it; null: not known to the tenant.")
+    ] = None
+
+
+class TrendPoint(Report):
+    """A metric at one time."""
+
+    at: Time
+    value: int
 
 
 def names_in_graph(thresholds: Sequence[HealthThreshold]) -> dict[str, str]:
@@ -92,11 +102,11 @@ def _text(metric: HealthMetric, value: int | None, own: LabCheck | None) -> str:
     return f"{value} {metric.unit or _WORDS.get(metric.name, '')}".rstrip()
 
 
-def sparkline(points: Sequence[MetricPoint], start: datetime, end: datetime, columns: int) -> str:
+def sparkline(points: Sequence[TrendPoint], start: datetime, end: datetime, columns: int) -> str:
     """The course of a metric, one bar for each of `columns` equal parts of the time; a blank: no figure."""
     parts: dict[int, list[int]] = {}
     for point in points:
-        column = int((point.date_time - start) / (end - start) * columns)
+        column = int((point.at - start) / (end - start) * columns)
         parts.setdefault(min(max(column, 0), columns - 1), []).append(point.value)
     means = {column: sum(values) / len(values) for column, values in parts.items()}
     top = max(means.values(), default=0) or 1
@@ -110,36 +120,43 @@ _MOST_COLUMNS: Final = 40
 _DOWN: Final = frozenset({HealthStatus.UNHEALTHY, HealthStatus.OFFLINE, HealthStatus.UPGRADE_FAILED})
 
 
-@dataclass(frozen=True)
-class Trend:
-    """A metric over time; None for its points is what the tenant did not give."""
+class Trend(Report):
+    """A metric over time."""
 
-    metric: HealthMetric
-    points: Sequence[MetricPoint] | None
-
-    def document(self) -> Body:
-        """The trend as JSON."""
-        points = None
-        if self.points is not None:
-            points = [{"at": point.date_time.isoformat(), "value": point.value} for point in self.points]
-        return {
-            "id": self.metric.name,
-            "title": self.metric.title,
-            "unit": self.metric.unit,
-            "points": points,
-        }
+    id: str
+    title: str
+    unit: str
+    points: tuple[TrendPoint, ...] | None = Field(
+        description="Averages of three hours, as the tenant has them; null: it did not return them."
+    )
 
     def line(self, start: datetime, end: datetime, columns: int) -> str:
         """The trend for people."""
         if not self.points:
-            return f"{self.metric.title:20} {'unknown' if self.points is None else text('nothing reported')}"
+            return f"{self.title:20} {'unknown' if self.points is None else text('nothing reported')}"
         values = [point.value for point in self.points]
         course = sparkline(self.points, start, end, columns)
-        span = f"{min(values)} to {max(values)} {self.metric.unit}".rstrip()
-        return text("{title:20} {course}  {span}", title=self.metric.title, course=course, span=span)
+        span = f"{min(values)} to {max(values)} {self.unit}".rstrip()
+        return text("{title:20} {course}  {span}", title=self.title, course=course, span=span)
 
 
-def health(operator: Operator, settings: Settings, site: str | None, wanted: str, days: int) -> Result:
+class ServerHealthReport(Report):
+    """One server, row by row, and its trends."""
+
+    at: Time = Field(description="When the tenant was read (UTC).")
+    site: str
+    site_id: str
+    name: str
+    id: str
+    health: HealthStatus = Field(description="As Graph has it.")
+    version: str | None = Field(description="Name of the release; null: its images are no known release.")
+    rows: tuple[HealthRow, ...]
+    trends: tuple[Trend, ...]
+
+
+def health(
+    operator: Operator, settings: Settings, site: str | None, wanted: str, days: int
+) -> Result[ServerHealthReport]:
     """Every row of a server, and its trends over `days`; exit code 3 when it is unhealthy or offline."""
     graph = open_tenant(operator, settings)
     place, thresholds = find_place(graph, site, wanted), graph.thresholds()
@@ -147,52 +164,49 @@ def health(operator: Operator, settings: Settings, site: str | None, wanted: str
     seen = look(graph, place, names)
     end = operator.clock.now()
     start = end - timedelta(days=days)
-    wanted_trends = [item for item in METRICS if item.name in TRENDS]
 
     def trend(metric: HealthMetric) -> Trend:
         try:
-            points = graph.trend(place.site.id, place.server.id, names[metric.name], start, end)
+            found = graph.trend(place.site.id, place.server.id, names[metric.name], start, end)
+            points = tuple(TrendPoint(at=item.date_time, value=item.value) for item in found)
         except (NetworkError, TenantError):
-            return Trend(metric, None)
-        return Trend(metric, points)
+            return Trend(id=metric.name, title=metric.title, unit=metric.unit, points=None)
+        return Trend(id=metric.name, title=metric.title, unit=metric.unit, points=points)
 
-    trends = at_once(trend, wanted_trends)
-    rows = [*judge_server(place.server, seen.figures, thresholds, end)]
-    status = place.server.tunnel_server_health_status or HealthStatus.UNKNOWN
+    report = ServerHealthReport(
+        at=end,
+        site=place.site.display_name,
+        site_id=place.site.id,
+        name=place.server.display_name,
+        id=place.server.id,
+        health=place.server.tunnel_server_health_status or HealthStatus.UNKNOWN,
+        version=release_of(place.server, published()),
+        rows=tuple(judge_server(place.server, seen.figures, thresholds, end)),
+        trends=tuple(at_once(trend, [item for item in METRICS if item.name in TRENDS])),
+    )
     notices = missing_figures([seen])
-    if status in _DOWN or status is HealthStatus.WARNING:
+    if report.health in _DOWN or report.health is HealthStatus.WARNING:
         not_healthy = warning(
             "server-not-healthy",
             "the server {name} is {status}",
             hint="Run `mst-cli status` on the server; it names the command that fixes each problem.",
-            name=place.server.display_name,
-            status=status.value,
+            name=report.name,
+            status=report.health.value,
         )
         notices = (not_healthy, *notices)
-    data: Body = {
-        "at": end.isoformat(timespec="seconds"),
-        "site": place.site.display_name,
-        "site_id": place.site.id,
-        "name": place.server.display_name,
-        "id": place.server.id,
-        "health": status,
-        "version": release_of(place.server, published()),
-        "rows": [vars(row) for row in rows],
-        "trends": [trend.document() for trend in trends],
-    }
     return Result(
         "warning" if notices else "ok",
-        data,
+        report,
         notices,
-        text=[*_lines(place, status, rows), "", *_trend_lines(trends, start, end, days)],
-        exit_code=ExitCode.CHECK if status in _DOWN else ExitCode.DONE,
+        text=[*_lines(report), "", *_trend_lines(report.trends, start, end, days)],
+        exit_code=ExitCode.CHECK if report.health in _DOWN else ExitCode.DONE,
     )
 
 
-def _lines(place: ServerPlace, status: HealthStatus, rows: Sequence[HealthRow]) -> Iterator[str]:
-    yield f"{place.server.display_name}, site {place.site.display_name}: {status.value}"
+def _lines(report: ServerHealthReport) -> Iterator[str]:
+    yield f"{report.name}, site {report.site}: {report.health.value}"
     yield ""
-    for row in rows:
+    for row in report.rows:
         line = text("{title:30}  {value:10} {words}", title=row.title, value=row.status.value, words=row.text)
         yield from folded(fold(line), row.title, row.status.value, row.text)
 

@@ -10,10 +10,11 @@ from mst_admin.carry_out import carry_out
 from mst_admin.change import Body, Wire
 from mst_admin.errors import NAME_TAKEN
 from mst_admin.kinds.kind import CommandKind, FileKind, OptionKind
+from mst_admin.kinds.reports import LintReport, ObjectCreation, ObjectList, ObjectUpdate
 from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
 from mst_admin.objects.configuration import judge_networks
-from mst_admin.results import details, in_options, judged, placed, result_of, table, written
+from mst_admin.results import changed, details, in_options, judged, placed, table
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read, validated
@@ -60,19 +61,19 @@ class ObjectOptions:
         return ()
 
 
-def list_objects(kind: CommandKind[Any, Any], operator: Operator, settings: Settings) -> Result:
+def list_objects(kind: CommandKind[Any, Any], operator: Operator, settings: Settings) -> Result[ObjectList]:
     """All objects of a kind."""
     found = kind.all(open_tenant(operator, settings))
-    data = {f"{kind.result}s": [kind.wire(item) for item in found]}
+    report = kind.report(ObjectList)(documents=tuple(map(kind.wire, found)))
     nothing = kind.nothing or text("There is no {what} yet.", what=kind.label or kind.what)
-    return Result(data=data, text=lambda: table([kind.row(item) for item in found], kind.head, nothing))
+    return Result(report=report, text=lambda: table([kind.row(item) for item in found], kind.head, nothing))
 
 
 def show(kind: CommandKind[Any, Any], operator: Operator, settings: Settings, wanted: str) -> Result:
     """One object, as Graph has it and as it would be declared."""
     graph = open_tenant(operator, settings)
-    data, lines = kind.shown(graph, kind.find(graph, wanted))
-    return Result(data=data, text=details(lines))
+    report, lines = kind.shown(graph, kind.find(graph, wanted))
+    return Result(report=report, text=details(lines))
 
 
 def delete(
@@ -80,15 +81,16 @@ def delete(
 ) -> Result:
     """Delete one object, after asking."""
     graph = open_tenant(operator, settings)
-    question, changes, identity = kind.removal(graph, kind.find(graph, wanted))
+    present = kind.find(graph, wanted)
+    question, changes = kind.removal(graph, present)
     make_sure(operator, question, yes=yes)
     carry_out(changes, graph)
-    return (written if isinstance(kind, FileKind) else result_of)(changes, identity)
+    return changed(kind.deleted(present, changes), changes)
 
 
 def create_from_options(
     kind: OptionKind[Any, Any], operator: Operator, settings: Settings, options: ObjectOptions, name: str
-) -> Result:
+) -> Result[ObjectCreation]:
     """A new object. Raises ValuesError for its values, TenantError `name-taken`."""
     declared, warnings = _declared(kind, options, {**options.given({}), "name": name})
     graph = open_tenant(operator, settings)
@@ -96,7 +98,8 @@ def create_from_options(
     changes = list(kind.change(declared, None, operator.clock.now()))
     carry_out(changes, graph)
     found = kind.find(graph, name)
-    return result_of(changes, {kind.result: found.document()}, warnings)
+    report = kind.report(ObjectCreation)(document=found.document(), change=changes[0])
+    return changed(report, changes, warnings)
 
 
 def update_from_options(
@@ -105,7 +108,7 @@ def update_from_options(
     settings: Settings,
     options: ObjectOptions,
     names: tuple[str, str | None],
-) -> Result:
+) -> Result[ObjectUpdate]:
     """Change what is given, which is judged together with what stays; errors as in `create_from_options`.
 
     `names` are the name or id of the object, and its new name if it gets one.
@@ -120,7 +123,7 @@ def update_from_options(
         _require_free(kind, graph, declared.name)
     changes = list(kind.change(declared, present, operator.clock.now()))
     carry_out(changes, graph)
-    return result_of(changes, {"id": present.id}, warnings)
+    return changed(kind.updated(present.id, changes), changes, warnings)
 
 
 def _declared(
@@ -170,10 +173,10 @@ def write_from_file(
     warnings = judged(placed(kind.judge(declared, kind.beside(tenant), None), document))
     changes = list(kind.changes(declared, Planning(_NOTHING, tenant, operator.clock.now())))
     carry_out(changes, graph)
-    return written(changes, kind.made(graph, declared), warnings)
+    return changed(kind.written(graph, declared, changes), changes, warnings)
 
 
-def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wanted: str) -> Result:
+def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wanted: str) -> Result[LintReport]:
     """What is wrong with one object; the exit code is 2 when something is fatal, as when it is created."""
     if names_file(wanted, (".yaml", ".yml")):
         document, declared = _load(kind, Path(wanted))
@@ -181,18 +184,19 @@ def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wante
     else:
         findings = list(kind.lint(open_tenant(operator, settings), wanted))
     fatal = tuple(item for item in findings if item.fatal)
-    warnings, data = tuple(item for item in findings if not item.fatal), {kind.result: wanted}
+    warnings = tuple(item for item in findings if not item.fatal)
+    report = kind.report(LintReport)(given=wanted)
     if fatal:
-        return Result("error", data, warnings, fatal, exit_code=ExitCode.USAGE)
+        return Result("error", report, warnings, fatal, exit_code=ExitCode.USAGE)
     if warnings:
-        return Result("warning", data, warnings, text=[text("No error found in {wanted}.", wanted=wanted)])
-    return Result("ok", data, text=[text("No problem found in {wanted}.", wanted=wanted)])
+        return Result("warning", report, warnings, text=[text("No error found in {wanted}.", wanted=wanted)])
+    return Result("ok", report, text=[text("No problem found in {wanted}.", wanted=wanted)])
 
 
-def schema(model: type[Any]) -> Result:
+def schema(model: type[Any]) -> Result[describe.SchemaReport]:
     """The JSON Schema of files."""
-    data = describe.schema(model)
-    return Result(data=data, text=verbatim(json.dumps(data, indent=2)))
+    report = describe.schema(model)
+    return Result(report=report, text=verbatim(json.dumps(report.data, indent=2)))
 
 
 def _load(kind: FileKind[Any, Any], file: Path) -> tuple[Document, Any]:

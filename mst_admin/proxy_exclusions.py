@@ -5,13 +5,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mst_admin.change import Body
+from pydantic import Field
+
 from mst_admin.kinds.profile import PROFILE
 from mst_admin.named_files import names_file, write_named
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
+from mst_admin.results import NOTHING
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, TenantError, UsageError
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import PROFILES
@@ -21,7 +23,30 @@ _LIST = "proxyExclusionList"
 _NETWORK = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
 
 
-def check(operator: Operator, entries: list[str]) -> Result:
+class ExclusionCheck(Report):
+    """Which entries Android takes."""
+
+    entries: tuple[str, ...]
+    accepted: int
+
+
+class ExclusionChange(Report):
+    """A replaced list."""
+
+    id: str = Field(description="Id of the profile.")
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+class ExclusionList(Report):
+    """The list of a profile."""
+
+    id: str = Field(description="Id of the profile.")
+    entries: tuple[str, ...]
+    file: str = Field(default="", description="Where it was written.")
+
+
+def check(operator: Operator, entries: list[str]) -> Result[ExclusionCheck]:
     """Judge entries, and those in files; the exit code is 2 when one is refused, as in a profile.
 
     A file has a slash or ends in `.csv` or `.txt`, but is no URL or network. Raises UsageError for a missing
@@ -35,21 +60,20 @@ def check(operator: Operator, entries: list[str]) -> Result:
     return _judged(found)
 
 
-def _judged(entries: Sequence[str]) -> Result:
+def _judged(entries: Sequence[str]) -> Result[ExclusionCheck]:
     findings = judge_exclusions(entries)
     warnings = tuple(item for item in findings if not item.fatal)
     errors = tuple(item for item in findings if item.fatal)
-    data: Body = {"entries": [*entries], "accepted": len(entries) - len(errors)}
+    report = ExclusionCheck(entries=tuple(entries), accepted=len(entries) - len(errors))
     if errors:
-        return Result("error", data, warnings, errors, exit_code=ExitCode.USAGE)
-    return Result(
-        "ok", data, warnings, text=[text("Entries that can be used: {entries} (all).", entries=len(entries))]
-    )
+        return Result("error", report, warnings, errors, exit_code=ExitCode.USAGE)
+    line = text("Entries that can be used: {entries} (all).", entries=report.accepted)
+    return Result("ok", report, warnings, text=[line])
 
 
 def import_list(operator: Operator, settings: Settings, file: Path, profile: str) -> Result:
     """Replace the list of a profile; one that `check` refuses is refused alike."""
-    entries = list(_read(operator, file))
+    entries = _read(operator, file)
     judged = _judged(entries)
     if judged.exit_code:
         return judged
@@ -63,10 +87,10 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
             hint="Set a proxy with address and port in the profile first.",
             profile=found.display_name,
         )
-    data = {"id": found.id, "before": present, "after": entries}
+    report = ExclusionChange(id=found.id, before=present, after=entries)
     if entries == present:
-        return Result("unchanged", data, judged.warnings, text=[text("Nothing to change.")])
-    graph.update(PROFILES, found.id, {"@odata.type": found.odata_type, _LIST: entries})
+        return Result("unchanged", report, judged.warnings, text=[NOTHING])
+    graph.update(PROFILES, found.id, {"@odata.type": found.odata_type, _LIST: [*entries]})
     lines = [
         text(
             "Exclusions of {display_name}: {entries} (before: {present}).",
@@ -75,27 +99,25 @@ def import_list(operator: Operator, settings: Settings, file: Path, profile: str
             present=len(present),
         )
     ]
-    return Result("changed", data, judged.warnings, text=lines)
+    return Result("changed", report, judged.warnings, text=lines)
 
 
-def export_list(operator: Operator, settings: Settings, profile: str, file: Path | None) -> Result:
+def export_list(
+    operator: Operator, settings: Settings, profile: str, file: Path | None
+) -> Result[ExclusionList]:
     """Write the list of a profile to a file, or to standard output."""
     found = PROFILE.find(open_tenant(operator, settings), profile).found
     entries = _present(found)
-    data: Body = {"id": found.id, "entries": entries}
     content = write_csv(entries)
     if file is None:
-        return Result(data=data, text=verbatim(content))
-    path = str(file.absolute())
-    write_named(file.absolute().parent, {file.name: content})
-    return Result(
-        "changed",
-        {**data, "file": path},
-        text=[text("Entries written to {path}: {entries}.", path=path, entries=len(entries))],
-    )
+        return Result(report=ExclusionList(id=found.id, entries=entries), text=verbatim(content))
+    path = file.absolute()
+    write_named(path.parent, {path.name: content})
+    line = text("Entries written to {path}: {entries}.", path=path, entries=len(entries))
+    return Result("changed", ExclusionList(id=found.id, entries=entries, file=str(path)), text=[line])
 
 
-def _present(found: DeviceConfiguration) -> list[str]:
+def _present(found: DeviceConfiguration) -> tuple[str, ...]:
     listed = (found.model_extra or {}).get(_LIST)
     if listed is None:
         raise TenantError(
@@ -104,7 +126,7 @@ def _present(found: DeviceConfiguration) -> list[str]:
             hint="Use an Android profile.",
             profile=found.display_name,
         )
-    return [str(item) for item in listed]
+    return tuple(map(str, listed))
 
 
 def _read(operator: Operator, file: Path) -> tuple[str, ...]:

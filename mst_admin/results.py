@@ -3,25 +3,35 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Annotated, TypeAlias, TypeVar
+
+from pydantic import PlainSerializer, WithJsonSchema
 
 from mst_admin.change import Change, Wire
 from mstunnel_setup.answers.document import Document, KeyProblem
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, Text, padded, plain, text, width
 
+AnyReport = TypeVar("AnyReport", bound=Report)
 NOTHING = text("Nothing to change.")
+Time: TypeAlias = Annotated[
+    datetime,
+    PlainSerializer(lambda time: time.isoformat(timespec="seconds")),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A time; in JSON to the second, in ISO 8601 with its offset."""
 
 
-def result_of(changes: Sequence[Change], data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
-    """The result of a command that makes at most one change."""
-    change = next(iter(changes), None)
-    if change is None:
-        return Result("unchanged", data, warnings, text=[NOTHING])
-    return Result("changed", {**data, "change": change.document()}, warnings, text=list(change.lines()))
+def changed(
+    report: AnyReport, changes: Sequence[Change], warnings: tuple[Problem, ...] = ()
+) -> Result[AnyReport]:
+    """The result of a command that made these changes."""
+    lines = [line for change in changes for line in change.lines()]
+    return Result("changed" if changes else "unchanged", report, warnings, text=lines or [NOTHING])
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str], nothing: str) -> list[str]:
@@ -98,10 +108,3 @@ def placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
         place = f"{document.name}:{at.line}:{at.column}"
         found.append(replace(item, message=text("{place}: {problem}", place=place, problem=item.message)))
     return found
-
-
-def written(changes: Sequence[Change], data: Wire, warnings: tuple[Problem, ...] = ()) -> Result:
-    """The result of a command that made these changes."""
-    documents = {**data, "changes": [change.document() for change in changes]}
-    lines = [line for change in changes for line in change.lines()]
-    return Result("changed" if changes else "unchanged", documents, warnings, text=lines or [NOTHING])

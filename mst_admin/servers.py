@@ -4,22 +4,23 @@ import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from io import StringIO
 from typing import Final, TypeVar
 
-from mst_admin.change import Body, Wire
+from pydantic import Field
+
 from mst_admin.errors import CSV_ALONE
 from mst_admin.kinds.tunnel import ServerPlace, places
 from mst_admin.metrics import METRICS
-from mst_admin.results import ago, table
+from mst_admin.results import Time, ago, table
 from mst_admin.session import open_tenant
 from mstunnel_setup import __version__
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import WIDTH, Verbatim, plain, text
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.releases import Digests, ReleaseCatalogue, published
@@ -114,27 +115,21 @@ _FIGURES: Final = {
 _METRIC_NAMES: Final = {item.name: item.graph_name for item in METRICS if item.name in _FIGURES.values()}
 
 
-@dataclass(frozen=True)
-class ServerRow:
-    """One server; None is what the tenant does not know. The fields are keys of JSON and columns of CSV."""
+class ServerRow(Report):
+    """One server; null is what the tenant does not know. The fields are also the columns of CSV."""
 
     site: str
     site_id: str
     name: str
     id: str
-    health: HealthStatus
-    last_check_in: datetime | None
-    version: str | None
+    health: HealthStatus = Field(description="As Graph has it.")
+    last_check_in: Time | None = Field(description="Time of the last check-in (UTC); null: never.")
+    version: str | None = Field(description="Name of the release; null: its images are no known release.")
     server_image_digest: str | None
     agent_image_digest: str | None
-    certificate_days: int | None
-    sessions: int | None
-    releases_behind: int | None
-
-    def document(self) -> Body:
-        """The row as JSON."""
-        seen = self.last_check_in
-        return {**vars(self), "last_check_in": seen.isoformat(timespec="seconds") if seen else None}
+    certificate_days: int | None = Field(description="Days until the TLS certificate expires.")
+    sessions: int | None = Field(description="Connections at the last check-in.")
+    releases_behind: int | None = Field(description="Newer releases.")
 
     def cells(self, now: datetime) -> tuple[str, ...]:
         """The row for people."""
@@ -150,7 +145,16 @@ class ServerRow:
         )
 
 
-def servers(operator: Operator, settings: Settings, site: str | None, *, as_csv: bool) -> Result:
+class ServersReport(Report):
+    """Servers of all sites; with --watch one envelope for each reading."""
+
+    at: Time = Field(description="When the tenant was read (UTC).")
+    servers: tuple[ServerRow, ...]
+
+
+def servers(
+    operator: Operator, settings: Settings, site: str | None, *, as_csv: bool
+) -> Result[ServersReport]:
     """The health of the servers of a site, or of all. Raises UsageError `csv-alone`."""
     if as_csv and operator.json:
         raise CSV_ALONE(option="--output json")
@@ -159,7 +163,7 @@ def servers(operator: Operator, settings: Settings, site: str | None, *, as_csv:
 
 def watch(
     operator: Operator, settings: Settings, site: str | None, seconds: float, *, as_csv: bool
-) -> Result:
+) -> Result[ServersReport]:
     """Show the same repeatedly until Ctrl-C or until its output is closed. Raises UsageError `csv-alone`.
 
     A tenant that does not answer in between is reported; what was read last stays.
@@ -177,28 +181,30 @@ def watch(
     return result
 
 
-def _read(operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bool = False) -> Result:
+def _read(
+    operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bool = False
+) -> Result[ServersReport]:
     seen = at_once(partial(look, graph, names=_METRIC_NAMES), places(graph, site))
     now, known = operator.clock.now(), published()
     rows = [
         ServerRow(
-            site.display_name,
-            site.id,
-            server.display_name,
-            server.id,
-            server.tunnel_server_health_status or HealthStatus.UNKNOWN,
-            server.last_checkin_date_time,
-            release_of(server, known),
-            server.server_image_digest,
-            server.agent_image_digest,
+            site=site.display_name,
+            site_id=site.id,
+            name=server.display_name,
+            id=server.id,
+            health=server.tunnel_server_health_status or HealthStatus.UNKNOWN,
+            last_check_in=server.last_checkin_date_time,
+            version=release_of(server, known),
+            server_image_digest=server.server_image_digest,
+            agent_image_digest=server.agent_image_digest,
             **{name: item.figures.get(metric) for name, metric in _FIGURES.items()},
         )
         for item in seen
         for site, server in (item.place,)
     ]
-    data: Body = {"at": now.isoformat(timespec="seconds"), "servers": [row.document() for row in rows]}
-    text = [*map(Verbatim, _csv(data))] if as_csv else _table(rows, now)
-    return Result(data=data, warnings=missing_figures(seen), text=text)
+    report = ServersReport(at=now, servers=tuple(rows))
+    text = [*map(Verbatim, _csv(report))] if as_csv else _table(rows, now)
+    return Result(report=report, warnings=missing_figures(seen), text=text)
 
 
 def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
@@ -217,7 +223,7 @@ def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
     return [*lines, "", total]
 
 
-def _csv(data: Wire) -> list[str]:
+def _csv(report: ServersReport) -> list[str]:
     """One line for each server under a head; an empty cell is what the tenant does not know."""
 
     def cell(value: object) -> str:
@@ -227,6 +233,7 @@ def _csv(data: Wire) -> list[str]:
 
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["at", *(item.name for item in fields(ServerRow))])
-    writer.writerows([data["at"], *map(cell, row.values())] for row in data["servers"])
+    writer.writerow(["at", *ServerRow.model_fields])
+    at = report.at.isoformat(timespec="seconds")
+    writer.writerows([at, *map(cell, row.data.values())] for row in report.servers)
     return stream.getvalue().splitlines()

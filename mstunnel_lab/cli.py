@@ -8,9 +8,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from mstunnel_lab.faults import Fault
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.base.errors import ExitCode, UsageError
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program
 from mstunnel_setup.cli.framework.options import new_app
 from mstunnel_setup.io.operator import Operator
@@ -27,6 +28,46 @@ Directory = Annotated[
 Upn = Annotated[str, typer.Option("--user", help="User name, such as admin@contoso.example.")]
 UserCode = Annotated[str, typer.Argument(metavar="USER_CODE", help="The code shown at sign-in.")]
 _DEFAULT_DIRECTORY: Final = Path("lab")
+
+
+class LabEnd(Report):
+    """The end of a lab; it comes when the lab is stopped."""
+
+    dir: str
+
+
+class DeviceSignIn(Report):
+    """A device sign-in that was completed."""
+
+    user: str
+
+
+class TokenFile(Report):
+    """An access token that was written to a file."""
+
+    user: str
+    file: str
+
+
+class PendingFaults(Report):
+    """The faults that wait for requests."""
+
+    faults: tuple[Fault, ...]
+
+
+class UserReport(Report):
+    """How a user is let in; `refused_with` is 0, `mfa_code` empty where there is none."""
+
+    upn: str
+    refused_with: int
+    mfa_code: str
+    licensed: bool
+
+
+class ValidKeys(Report):
+    """The ids of the keys whose signatures are good, the one that signs among them."""
+
+    keys: tuple[str, ...]
 
 
 @contextmanager
@@ -66,7 +107,7 @@ def serve(
     """Serve the tenant in the foreground; DIR/lab.json appears when it is ready."""
 
     @_extra()
-    def work(operator: Operator) -> Result:
+    def work(operator: Operator) -> Result[LabEnd]:
         from mstunnel_lab import serve, urls
 
         if not 0 <= port <= _MAX_PORT:
@@ -98,7 +139,7 @@ def serve(
         settings = serve.ServeSettings(directory, port, host, tuple(name or ()), tuple(seed or ()), cloud)
         if serve.serve(settings, announce) is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
-        return Result(data={"dir": str(directory)})
+        return Result(report=LabEnd(dir=str(directory)))
 
     return work
 
@@ -135,12 +176,14 @@ def _for_running_lab(name: str | None = None) -> Callable[[Callable[..., Result]
 
 
 @_for_running_lab()
-def approve(user_code: UserCode, user: Upn, directory: Directory = _DEFAULT_DIRECTORY) -> Result:
+def approve(
+    user_code: UserCode, user: Upn, directory: Directory = _DEFAULT_DIRECTORY
+) -> Result[DeviceSignIn]:
     """Complete the device sign-in with USER_CODE as a user of the lab."""
     from mstunnel_lab import remote
 
     remote.approve(directory, user_code, user)
-    return Result("changed", {"user": user}, text=[f"The device is signed in as {user}."])
+    return Result("changed", DeviceSignIn(user=user), text=[f"The device is signed in as {user}."])
 
 
 @_for_running_lab()
@@ -148,12 +191,13 @@ def token(
     user: Upn,
     out: Annotated[Path, typer.Option(help="File for the token; only its owner can read it.")],
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> Result:
+) -> Result[TokenFile]:
     """Write an access token of a device user for the gateway to a file."""
     from mstunnel_lab import remote
 
     remote.write_token(directory, user, out)
-    return Result("changed", {"user": user, "file": str(out)}, text=[f"{out} has a token of {user}."])
+    report = TokenFile(user=user, file=str(out))
+    return Result("changed", report, text=[f"{out} has a token of {user}."])
 
 
 @_for_running_lab()
@@ -173,8 +217,8 @@ def fault(
     ] = 0,
     clear: Annotated[bool, typer.Option("--clear", help="Remove all faults instead.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> Result:
-    """Let the running lab answer the next matching requests with a fault."""
+) -> Result[PendingFaults]:
+    """Make the running lab fail the next matching requests."""
     from mstunnel_lab import remote
 
     default = 503 if aadsts is None else 400
@@ -185,9 +229,8 @@ def fault(
         waiting = remote.control(directory, "DELETE", "faults")
     else:
         waiting = remote.control(directory, "POST", "faults", {"faults": [wanted]})
-    pending = waiting["faults"]
-    count = len(pending) if isinstance(pending, list) else 0
-    return Result("changed", waiting, text=[f"Pending faults: {count}."])
+    report = PendingFaults.model_validate(waiting)
+    return Result("changed", report, text=[f"Pending faults: {len(report.faults)}."])
 
 
 @_for_running_lab()
@@ -202,17 +245,16 @@ def user(
     ] = None,
     licensed: Annotated[bool | None, typer.Option(help="Assign or remove the Intune licence.")] = None,
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> Result:
+) -> Result[UserReport]:
     """Change how a user of the running lab signs in."""
     from mstunnel_lab import remote
 
     wanted = {"refused_with": refused_with, "mfa_code": mfa_code, "licensed": licensed}
     changes = {name: value for name, value in wanted.items() if value is not None}
 
-    found = remote.control(directory, "PATCH", f"users/{upn}", changes)
-    shown = {name: found[name] for name in ("upn", *wanted)}
-    text = [f"{name}: {value}" for name, value in shown.items()]
-    return Result("changed" if changes else "unchanged", shown, text=text)
+    report = UserReport.model_validate(remote.control(directory, "PATCH", f"users/{upn}", changes))
+    text = [f"{name}: {value}" for name, value in report]
+    return Result("changed" if changes else "unchanged", report, text=text)
 
 
 @_for_running_lab("rotate-keys")
@@ -220,16 +262,15 @@ def rotate_keys(
     *,
     retire: Annotated[bool, typer.Option("--retire", help="Also retire the older keys at once.")] = False,
     directory: Directory = _DEFAULT_DIRECTORY,
-) -> Result:
+) -> Result[ValidKeys]:
     """Sign tokens with a new key; tokens of the older keys stay valid until those are retired."""
     from mstunnel_lab import remote
 
     keys = remote.control(directory, "POST", "keys")
     if retire:
         keys = remote.control(directory, "DELETE", "keys")
-    valid = keys["keys"]
-    names = ", ".join(map(str, valid)) if isinstance(valid, list) else ""
-    return Result("changed", keys, text=[f"Valid keys: {names}."])
+    report = ValidKeys.model_validate(keys)
+    return Result("changed", report, text=[f"Valid keys: {', '.join(report.keys)}."])
 
 
 def main() -> int:

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Downloads mstunnel-setup VERSION for this machine into the current directory and checks it. It runs nothing that it has
-# downloaded, changes nothing else, and needs no root. Read it first:
+# Downloads mstunnel-setup VERSION for this machine into the current directory and verifies it. It runs nothing that it
+# downloads, changes nothing else, and does not need root. Read it first:
 #
 #   curl -fLO ADDRESS/install.sh
 #   less install.sh
 #   sh install.sh [--images] [--key FILE]
 #
 # --images    also download the archive of the images, for a server without a registry
-# --key FILE  the public key of minisign that the release has to be signed with; otherwise the key below, if there is one
+# --key FILE  the minisign public key of the release's signature; by default the key below, if there is one
 set -eu
 from='ADDRESS'
 key='PUBLIC_KEY'
@@ -28,7 +28,7 @@ fetch() {
 # Compare a file with its line in the checksums of the release.
 check() {
     grep "^[0-9a-f]\{64\}  $1\$" SHA256SUMS >sum || fail "the checksums of the release do not list $1"
-    sha256sum --check --status sum || fail "$1 does not have its checksum: it is damaged, or not what was released"
+    sha256sum --check --status sum || fail "$1 has a wrong checksum: it is damaged, or is not the released file"
 }
 
 images=no required=no
@@ -75,4 +75,4 @@ if [ $images = yes ]; then
     mv "$archive" "$here/"
 fi
 mv "$program" "$here/mstunnel-setup"
-echo "mstunnel-setup VERSION is here, checked against $checked. Install with: sudo ./mstunnel-setup"
+echo "mstunnel-setup VERSION is in this directory, verified against $checked. Install with: sudo ./mstunnel-setup"

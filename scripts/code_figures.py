@@ -79,7 +79,10 @@ def figures(root: Path) -> list[tuple[str, str]]:
         ("Single-importer modules", str(sum(1 for found in importers.values() if len(found) == 1))),
         ("Class names that occur more than once", str(sum(1 for count in classes.values() if count > 1))),
         ("Private imports of libraries", str(sum(1 for tree in trees.values() for _ in _private(tree)))),
-        *((f"Files that `{value[0]}:{value[2]}` passes", str(_passed(trees, *value))) for value in VALUES),
+        *(
+            (f"Files that `{value[0]}:{value[2]}` passes through", str(_passed(trees, *value)))
+            for value in VALUES
+        ),
     ]
 
 

@@ -20,13 +20,13 @@ _UP = "../.."
 _WHY_ENOUGH = 10
 _INTRO = """# Coverage
 
-Microsoft documents on one page how its own tunnel is configured, installed and kept up to date (“Configure
-Microsoft Tunnel for Intune”). Each sentence there that states a behaviour has a row here, in the same order:
-what this program does, in our words; the command that shows it; the module that does it; the test that
-proves it. Where tests read a table of cases, the row names the case.
+Microsoft documents on one page how to configure, install and update its own tunnel (“Configure Microsoft
+Tunnel for Intune”). Each sentence there that states a behaviour has a row here, in the same order: what this
+program does, in our words; the command that shows it; the module that implements it; the test that proves
+it. If the tests read a table of cases, the row names the case.
 
-{count} behaviours. {open} of them end in a part that is closed or was not available: the row says what is not
-verified.
+{count} behaviours. {open} of them depend on a part that is proprietary or was not available: the row names
+what is not verified.
 """
 
 

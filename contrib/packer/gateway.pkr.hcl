@@ -90,10 +90,10 @@ build {
       "apt-get update",
       "apt-get install --yes --no-install-recommends ca-certificates nftables podman",
       "install -D --mode=0755 /tmp/mstunnel-setup /usr/local/sbin/mstunnel-setup",
-      # The program looks for it under the name that it has.
+      # Keep the file name: the program looks for it under that name.
       "install -D --mode=0644 --target-directory=/var/lib/mstunnel/images /tmp/mstunnel-images-*.tar",
       "/usr/local/sbin/mstunnel-setup --version",
-      # No machine made from the image has the keys, the id or the account of this one.
+      # Machines made from the image must not share the keys, machine id or account of this one.
       "rm -f /tmp/mstunnel-setup /tmp/mstunnel-images-*.tar /etc/ssh/ssh_host_*",
       "cloud-init clean --logs --machine-id --seed",
     ]

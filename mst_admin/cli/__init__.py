@@ -55,7 +55,7 @@ for _group, _name, _about in (
     (
         file_group(APP, "apps", "app"),
         "app",
-        "Apps from the App Store and managed Google Play: to whom they are assigned, by which VPN.",
+        "Apps from the App Store and managed Google Play, with their assignments and per-app VPN.",
     ),
     (
         file_group(APP_CONFIGURATION, "app configurations", "app configuration"),
@@ -154,9 +154,9 @@ def schema() -> Work:
 def servers(
     sign_in: SignInOptions,
     site: OneSite = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Read and show again, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
     interval: Annotated[
-        int, typer.Option("--interval", metavar="SECONDS", min=5, max=3600, help="Time between two readings.")
+        int, typer.Option("--interval", metavar="SECONDS", min=5, max=3600, help="Time between refreshes.")
     ] = 30,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
 ) -> Work:

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
 from mst_admin.errors import PROFILE_UNKNOWN
-from mst_admin.kinds.kind import FileKind, References, only
+from mst_admin.kinds.kind import FileKind, References
+from mst_admin.kinds.lookup import only
 from mst_admin.kinds.profile import read_profiles
 from mst_admin.kinds.tenant import Planning, TenantObjects
 from mst_admin.objects import app as store
@@ -111,6 +112,7 @@ APP: Final = _AppKind(
     key="key",
     command="app",
     result="app",
+    wire_type="mobileApp",
     head=("NAME", "PLATFORM", "PACKAGE OR BUNDLE", "ID"),
     row=lambda item: (item.name, "ios" if item.is_ios else "android", item.found.identifier, item.id),
     pruned=False,  # other uses of an app are not known

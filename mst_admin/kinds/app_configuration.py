@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, Wire, differences, update
 from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
-from mst_admin.kinds.kind import FileDeclared, FileKind, FilePresent, References, called
+from mst_admin.kinds.kind import FileDeclared, FileKind, References
+from mst_admin.kinds.lookup import FilePresent, called
 from mst_admin.kinds.profile import read_profiles
 from mst_admin.kinds.tenant import Planning, TenantObjects
 from mst_admin.kinds.tunnel import SITE
@@ -148,6 +149,7 @@ APP_CONFIGURATION: Final = _AppConfigurationKind(
     collection=DEVICE_APP_CONFIGURATIONS,
     command="app-config",
     result="app_configuration",
+    wire_type="managedDeviceMobileAppConfiguration or targetedManagedAppConfiguration",
     head=("NAME", "CHANNEL", "PLATFORM", "ID"),
     row=lambda item: (item.name, item.channel, item.declared.platform, item.id),
     file=policies.AppConfigurationFile,

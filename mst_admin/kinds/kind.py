@@ -1,41 +1,48 @@
-"""What the kinds of objects of a tenant have in common, and how objects are found by name or id."""
+"""What the kinds of objects of a tenant have in common."""
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, create_model
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName, update
-from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN, OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
+from mst_admin.errors import OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
+from mst_admin.kinds.lookup import FilePresent, Present, find_one, only
+from mst_admin.kinds.reports import (
+    DeclaredObject,
+    LintReport,
+    ObjectChanges,
+    ObjectCreation,
+    ObjectDeletion,
+    ObjectList,
+    ObjectReport,
+    ObjectUpdate,
+    wire_schema,
+)
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects, names_of
 from mst_admin.objects.configuration import changed, configuration_object
-from mst_admin.objects.mam import PresentMam, mam_object
-from mst_admin.objects.parts import NamedObject, PresentObject, without_empty
+from mst_admin.objects.mam import mam_object
+from mst_admin.objects.parts import NamedObject, without_empty
 from mst_admin.objects.profile import ProfileObject
 from mst_admin.objects.profile_wire import profile_object
 from mst_admin.objects.site import Resolve, site_object
+from mst_admin.results import AnyReport
+from mstunnel_setup.answers.describe import SchemaReport
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError
-from mstunnel_setup.tenant.graph import GraphCollection, is_guid
+from mstunnel_setup.base.result import Report
+from mstunnel_setup.tenant.graph import GraphCollection
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
-
-class _HasId(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
 Declared = TypeVar("Declared", bound=BaseModel)
-Present = TypeVar("Present", bound=_HasId)
 OptionPresent = TypeVar("OptionPresent", bound=TunnelConfiguration | TunnelSite | HealthThreshold)
 FileDeclared = TypeVar("FileDeclared", bound=NamedObject | ProfileObject)
-FilePresent = TypeVar("FilePresent", bound=PresentObject | PresentMam)
 
 
 class References:
@@ -145,19 +152,40 @@ class Kind(ABC, Generic[Declared, Present]):
 class CommandKind(Kind[Declared, Present]):
     """A kind with commands about one object of the tenant.
 
-    `command`, `result` and `head` are the word after `mst-admin`, the key in results, and the head of the
-    table of its list; `row` is one in it, and `nothing` is shown instead of none if it is not the usual text.
-    `label` is what people call one among other kinds, where that is not `what`. `--prune` deletes objects of
-    a kind that is `pruned`.
+    `command` is the word after `mst-admin`, and `reports` are what the commands below it return. There
+    `result` is the key of an object and `identity` that of its id; `wire_type` is the type in Graph, and
+    `wire_keys` what each object has. `head` is the head of the table of its list; `row` is one in it, and
+    `nothing` is shown instead of none if it is not the usual text. `label` is what people call one among
+    other kinds, where that is not `what`. `--prune` deletes objects of a kind that is `pruned`.
     """
+
+    reports: ClassVar[Mapping[str, type[Report]]]
 
     command: str
     result: str
+    identity: str = "id"
+    wire_type: str
+    wire_keys: tuple[str, ...] = ("id", "displayName")
     head: tuple[str, ...]
     row: Callable[[Present], tuple[str, ...]]
     label: str = ""
     nothing: str = ""
     pruned: bool = True
+
+    def report(self, general: type[AnyReport]) -> type[AnyReport]:
+        """A report about objects with the keys that it has for this kind."""
+        key, wire = self.result, wire_schema(self.wire_type, *self.wire_keys)
+        about = "The file, name or id that was given."
+        own = {
+            "documents": Field(serialization_alias=f"{key}s", json_schema_extra={"items": wire}),
+            "document": Field(serialization_alias=key, json_schema_extra=wire),
+            "id": Field(serialization_alias=self.identity, description="Id of the object."),
+            "given": Field(serialization_alias=key, description=about),
+        }
+        fields: Any = {
+            name: (field.annotation, own[name]) for name, field in general.model_fields.items() if name in own
+        }
+        return create_model(general.__name__, __base__=general, **fields)
 
     def title(self, present: Present) -> str:
         """Its name, the first column of a list."""
@@ -185,8 +213,8 @@ class CommandKind(Kind[Declared, Present]):
         """Its properties."""
 
     @abstractmethod
-    def shown(self, _graph: AdminGraph, present: Present) -> tuple[Body, Body]:
-        """The data and the lines of `show`."""
+    def shown(self, _graph: AdminGraph, present: Present) -> tuple[Report, Body]:
+        """What `show` returns, and its lines."""
 
     def deleting(self, present: Present, _tenant: TenantObjects) -> Iterator[Change]:
         """The changes that delete one, with what the tenant has that belongs to it."""
@@ -205,10 +233,14 @@ class CommandKind(Kind[Declared, Present]):
             if self.title(item).casefold() not in kept:
                 yield from self.deleting(item, planning.tenant)
 
-    def removal(self, _graph: AdminGraph, present: Present) -> tuple[str, Sequence[Change], Body]:
-        """What to ask before one is deleted, the changes that delete it, and its identity in the result."""
+    def removal(self, _graph: AdminGraph, present: Present) -> tuple[str, Sequence[Change]]:
+        """What to ask before one is deleted, and the changes that delete it."""
         question = f"Delete the {self.what} {self.title(present)} ({present.id})?"
-        return question, list(self.deleting(present, TenantObjects())), {"id": present.id}
+        return question, list(self.deleting(present, TenantObjects()))
+
+    @abstractmethod
+    def deleted(self, present: Present, changes: Sequence[Change]) -> Report:
+        """What `delete` returns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +250,14 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
     `model` is that of a declared object, `required` its keys that options need not give, with their values,
     `body` what Graph takes, where the time now decides about summer time.
     """
+
+    reports: ClassVar = {
+        "list": ObjectList,
+        "show": ObjectReport,
+        "create": ObjectCreation,
+        "update": ObjectUpdate,
+        "delete": ObjectDeletion,
+    }
 
     model: type[Any]
     body: Callable[[Declared, datetime], Body]
@@ -253,6 +293,15 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
         """Its properties."""
         return present.to_wire()
 
+    def updated(self, identifier: str, changes: Sequence[Change]) -> ObjectUpdate:
+        """What `update` returns."""
+        report = self.report(ObjectUpdate)
+        return report(id=identifier, change=changes[0]) if changes else report(id=identifier)
+
+    def deleted(self, present: OptionPresent, changes: Sequence[Change]) -> Report:
+        """What `delete` returns."""
+        return self.report(ObjectDeletion)(id=present.id, change=changes[0])
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileKind(CommandKind[FileDeclared, FilePresent]):
@@ -262,6 +311,16 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
     such files. `unknown`, `unreadable` and `invalid` are the errors about an object that is not there, about
     a file that cannot be read, and about a problem of it.
     """
+
+    reports: ClassVar = {
+        "list": ObjectList,
+        "show": DeclaredObject,
+        "create": ObjectChanges,
+        "update": ObjectChanges,
+        "delete": ObjectChanges,
+        "lint": LintReport,
+        "schema": SchemaReport,
+    }
 
     file: type[Any]
     empty: frozenset[tuple[str, ...]]
@@ -288,10 +347,11 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
         """Its properties."""
         return present.wire
 
-    def shown(self, _graph: AdminGraph, present: FilePresent) -> tuple[Body, Body]:
+    def shown(self, _graph: AdminGraph, present: FilePresent) -> tuple[Report, Body]:
         """It as Graph has it and as a file would declare it."""
         declared = self.declared(present).model_dump(mode="json", exclude_defaults=True)
-        return {self.result: present.wire, "declared": declared}, {**declared, "id": present.id}
+        report = self.report(DeclaredObject)(document=present.wire, declared=declared)
+        return report, {**declared, "id": present.id}
 
     def lint(self, graph: AdminGraph, wanted: str) -> Iterable[Finding]:
         """What is wrong with one that is in the tenant already."""
@@ -307,54 +367,11 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
             mam=tuple(map(mam_object, tenant.mam)),
         )
 
-    def made(self, graph: AdminGraph, declared: FileDeclared) -> Body:
-        """The identity of a created or changed object in the result."""
-        return {"id": self.find(graph, self.search(declared)).id}
+    def written(self, graph: AdminGraph, declared: FileDeclared, changes: Sequence[Change]) -> Report:
+        """What `create` and `update` return."""
+        found = self.find(graph, self.search(declared))
+        return self.report(ObjectChanges)(id=found.id, changes=tuple(changes))
 
-
-def require_name(what: str, wanted: str, command: str) -> None:
-    """Raise UsageError `name-empty` for a blank name, which a lookup could take for any object."""
-    if not wanted.strip():
-        raise UsageError(
-            "name-empty",
-            "the name of the {kind} is empty",
-            hint=(
-                "Give a name or an id; `mst-admin {command} list` shows them. A shell variable may be unset."
-            ),
-            kind=what,
-            command=command,
-        )
-
-
-def find_one(
-    what: str,
-    command: str,
-    wanted: str,
-    by_id: Callable[[str], Present | None],
-    by_name: Callable[[str], Sequence[Present]],
-    *,
-    place: str = "tenant",
-) -> Present:
-    """The one object with this name or id.
-
-    Raises UsageError `name-empty`, TenantError `name-unknown` and `name-ambiguous`.
-    """
-    require_name(what, wanted, command)
-    found = by_id(wanted) if is_guid(wanted) else None
-    found = found or only(by_name(wanted), what, wanted)
-    if found is None:
-        raise NAME_UNKNOWN(place=place, kind=what, name=wanted, command=command)
-    return found
-
-
-def only(found: Sequence[Present], what: str, name: str) -> Present | None:
-    """The one that was found by a name, if any. Raises TenantError `name-ambiguous`."""
-    if len(found) > 1:
-        ids = ", ".join(item.id for item in found)
-        raise NAME_AMBIGUOUS(count=len(found), kind=what, name=name, ids=ids)
-    return found[0] if found else None
-
-
-def called(name: str, objects: Iterable[FilePresent], what: str) -> FilePresent | None:
-    """The one object of this name, compared as Graph does. Raises TenantError `name-ambiguous`."""
-    return only([item for item in objects if item.name.casefold() == name.casefold()], what, name)
+    def deleted(self, present: FilePresent, changes: Sequence[Change]) -> Report:
+        """What `delete` returns."""
+        return self.report(ObjectChanges)(id=present.id, changes=tuple(changes))

@@ -8,7 +8,7 @@ from typing import Final
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
 from mst_admin.errors import TRUSTED_ROOT_UNKNOWN
 from mst_admin.kinds import app_configuration as app_policies
-from mst_admin.kinds.kind import called
+from mst_admin.kinds.lookup import called
 from mst_admin.kinds.profile import read_profiles
 from mst_admin.kinds.tenant import Planning, TenantObjects
 from mst_admin.kinds.tunnel import SITE
@@ -114,6 +114,7 @@ MAM: Final = _MamKind(
     collection=MANAGED_APP_CONFIGURATIONS,
     command="mam",
     result="mam_tunnel",
+    wire_type="Its policies (`policies`)",
     head=("NAME", "PLATFORM", "SITE", "ID"),
     row=_row,
     file=mam.MamFile,

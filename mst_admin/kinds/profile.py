@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import ClassVar, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import BasicConstraints, load_pem_x509_certificate
+from pydantic import Field
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
 from mst_admin.errors import (
@@ -15,7 +16,9 @@ from mst_admin.errors import (
     PROFILE_UNKNOWN,
     PROFILE_UNREADABLE,
 )
-from mst_admin.kinds.kind import Declared, FileKind, Kind, References, called
+from mst_admin.kinds.kind import Declared, FileKind, Kind, References
+from mst_admin.kinds.lookup import called
+from mst_admin.kinds.reports import ObjectIdentity, ObjectReport
 from mst_admin.kinds.tenant import Declarations, Planning, SiteAddress, TenantObjects
 from mst_admin.kinds.tunnel import SITE
 from mst_admin.objects.app import judge_per_app
@@ -49,6 +52,7 @@ from mst_admin.objects.profile_wire import (
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.errors import CertificateError, TenantError
 from mstunnel_setup.base.problem import Severity
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.io.files import Files
@@ -103,8 +107,28 @@ TRUSTED_ROOT: Final = _TrustedRootKind(
 )
 
 
+class ProfileReport(ObjectReport):
+    """One profile and its assignments."""
+
+    assignments: tuple[DeviceConfigurationAssignment, ...]
+
+
+class ProfileChanges(ObjectIdentity):
+    """A profile that was created or changed."""
+
+    trusted_root: str | None = Field(description="Id of the trusted root that goes with it.")
+    changes: tuple[Change, ...]
+
+
 class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObject, PresentProfile]):
     """VPN profiles for Microsoft Tunnel. One of the tenant is read without its assignments at first."""
+
+    reports: ClassVar = {
+        **FileKind.reports,
+        "show": ProfileReport,
+        "create": ProfileChanges,
+        "update": ProfileChanges,
+    }
 
     def declared_of(self, tenant: TenantObjects) -> Sequence[ProfileObject]:
         """With sites by name, and with the certificates of the trusted roots that go with them."""
@@ -209,24 +233,23 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
     def matching(self, graph: AdminGraph, wanted: str) -> Sequence[PresentProfile]:
         return [item for item in read_profiles(graph, wanted) if item.is_tunnel]
 
-    def shown(self, graph: AdminGraph, present: PresentProfile) -> tuple[Body, Body]:
-        assigned = graph.profile_assignments(present.id)
+    def shown(self, graph: AdminGraph, present: PresentProfile) -> tuple[Report, Body]:
+        assigned = tuple(graph.profile_assignments(present.id))
         site = str(extra(present.found).get(_SITE_ID) or "")
         names = {item.id: item.display_name for item in graph.sites()}
-        assignments = [item.document() for item in assigned]
-        lines: Body = {**present.wire, "assignments": [item["target"] for item in assignments]}
+        lines: Body = {**present.wire, "assignments": [item.target.document() for item in assigned]}
         if present.is_tunnel:
             declared = profile_object(present.found, assigned).model_dump(mode="json", exclude_defaults=True)
             lines = {**declared, "site": names.get(site, site), "id": present.id}
-        return {"profile": present.wire, "assignments": assignments}, lines
+        return self.report(ProfileReport)(document=present.wire, assignments=assigned), lines
 
-    def removal(self, graph: AdminGraph, present: PresentProfile) -> tuple[str, Sequence[Change], Body]:
+    def removal(self, graph: AdminGraph, present: PresentProfile) -> tuple[str, Sequence[Change]]:
         """An id may be any profile's: one that is not for the tunnel is a TenantError `name-unknown`."""
         if not present.is_tunnel:
             raise NAME_UNKNOWN(place="tenant", kind=self.what, name=present.id, command=self.command)
         roots = TenantObjects(device_configurations=tuple(read_profiles(graph, root_name(present.name))))
         question = f"Delete the profile {present.name} ({present.id})?"
-        return question, list(self.deleting(present, roots)), {"profile": present.id}
+        return question, list(self.deleting(present, roots))
 
     def surroundings(
         self, graph: AdminGraph, declared: ProfileObject, present: Sequence[PresentProfile]
@@ -243,12 +266,13 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         site = graph.site(named) if is_guid(named) else None
         return list(lint(found, site, graph.profile_assignments(found.id)))
 
-    def made(self, graph: AdminGraph, declared: ProfileObject) -> Body:
+    def written(self, graph: AdminGraph, declared: ProfileObject, changes: Sequence[Change]) -> Report:
         roots = graph.objects(PROFILES, root_name(declared.name)) if declared.trusted_root else []
-        return {
-            "profile": self.find(graph, declared.name).id,
-            "trusted_root": roots[0].id if roots else None,
-        }
+        return self.report(ProfileChanges)(
+            id=self.find(graph, declared.name).id,
+            trusted_root=roots[0].id if roots else None,
+            changes=tuple(changes),
+        )
 
 
 def _judge(declared: ProfileObject, beside: Declarations, _resolve: object) -> Iterator[Finding]:
@@ -266,6 +290,9 @@ PROFILE: Final = _ProfileKind(
     certificate_key="trusted_root",
     command="profile",
     result="profile",
+    identity="profile",
+    wire_type="deviceConfiguration",
+    wire_keys=("@odata.type", "id", "displayName"),
     head=("NAME", "TYPE", "ID"),
     row=lambda item: (item.name, item.found.odata_type.rpartition(".")[2], item.id),
     nothing=text("There is no VPN profile yet."),

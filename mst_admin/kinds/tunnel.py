@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from pydantic import Field
 
 from mst_admin.change import CONFIGURATION_KEY, Body, Change
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_TAKEN, NAME_UNKNOWN
-from mst_admin.kinds.kind import OptionKind, References, find_one, require_name
-from mst_admin.kinds.tenant import Planning, TenantObjects, names_of
+from mst_admin.kinds.kind import OptionKind, References
+from mst_admin.kinds.lookup import find_one, require_name
+from mst_admin.kinds.reports import ObjectDeletion, ObjectIdentity, ObjectReport, ObjectUpdate, wire_schema
+from mst_admin.kinds.tenant import Planning, names_of
 from mst_admin.metrics import (
     KINDS,
     ThresholdObject,
@@ -28,12 +30,12 @@ from mst_admin.objects.configuration import (
 )
 from mst_admin.objects.parts import Trimmed
 from mst_admin.objects.site import SiteObject, judge_site, site_body, site_object
-from mst_admin.results import details, judged, result_of, table
+from mst_admin.results import changed, details, judged, table
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.document import validated
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.errors import TenantError, UsageError
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph import SITES, THRESHOLDS
@@ -54,12 +56,12 @@ class _ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
         }
         return (change for change in super().deletions(planning) if change.identifier not in used)
 
-    def shown(self, _graph: AdminGraph, present: TunnelConfiguration) -> tuple[Body, Body]:
+    def shown(self, _graph: AdminGraph, present: TunnelConfiguration) -> tuple[Report, Body]:
         """With the session timeout that servers take when none is set."""
         lines = configuration_object(present).model_dump(mode="json")
         if lines["session_timeout"] is None:
             lines["session_timeout"] = f"{DEFAULT_SESSION_SECONDS} (default)"
-        return {self.result: present.document()}, lines
+        return self.report(ObjectReport)(document=present.document()), lines
 
 
 CONFIGURATION: Final = _ConfigurationKind(
@@ -69,6 +71,7 @@ CONFIGURATION: Final = _ConfigurationKind(
     collection=CONFIGURATIONS,
     command="config",
     result="configuration",
+    wire_type="microsoftTunnelConfiguration",
     head=("NAME", "NETWORK", "PORT", "ID"),
     row=lambda item: (item.display_name, item.network or "", str(item.listen_port or ""), item.id),
     model=ConfigurationObject,
@@ -79,7 +82,15 @@ CONFIGURATION: Final = _ConfigurationKind(
 )
 
 
+class SiteReport(ObjectReport):
+    """One site and the names of its servers."""
+
+    servers: tuple[str, ...]
+
+
 class _SiteKind(OptionKind[SiteObject, TunnelSite]):
+    reports: ClassVar = {**OptionKind.reports, "show": SiteReport}
+
     def missing(self, declared: SiteObject, planning: Planning) -> Iterator[tuple[str, str]]:
         staying = [item for item in planning.tenant.configurations if item.id not in planning.deleted]
         known = {name.casefold() for item in staying for name in (item.display_name, item.id)}
@@ -107,12 +118,12 @@ class _SiteKind(OptionKind[SiteObject, TunnelSite]):
         columns = ("id", "displayName", "publicAddress", "upgradeAvailable") if name is None else ()
         return graph.objects(SITES, name, columns)
 
-    def shown(self, graph: AdminGraph, present: TunnelSite) -> tuple[Body, Body]:
+    def shown(self, graph: AdminGraph, present: TunnelSite) -> tuple[Report, Body]:
         """With the names of its servers, and whether they can be upgraded."""
         servers = [server.display_name for server in graph.servers(present.id)]
         lines = site_object(present).model_dump(mode="json")
         lines |= {"upgrade_available": present.upgrade_available, "servers": servers}
-        return {self.result: present.document(), "servers": servers}, lines
+        return self.report(SiteReport)(document=present.document(), servers=tuple(servers)), lines
 
 
 SITE: Final = _SiteKind(
@@ -122,6 +133,7 @@ SITE: Final = _SiteKind(
     collection=SITES,
     command="site",
     result="site",
+    wire_type="microsoftTunnelSite",
     head=("NAME", "PUBLIC ADDRESS", "ID"),
     row=lambda item: (item.display_name, item.public_address or "", item.id),
     model=SiteObject,
@@ -131,7 +143,9 @@ SITE: Final = _SiteKind(
 )
 
 
-def request_upgrade(operator: Operator, settings: Settings, wanted: str, *, yes: bool) -> Result:
+def request_upgrade(
+    operator: Operator, settings: Settings, wanted: str, *, yes: bool
+) -> Result[ObjectIdentity]:
     """Approve the upgrade of all servers of a site, after asking; Graph cannot revoke it."""
     graph = open_tenant(operator, settings)
     found = SITE.find(graph, wanted)
@@ -139,16 +153,18 @@ def request_upgrade(operator: Operator, settings: Settings, wanted: str, *, yes:
         line = text(
             "No server of the site {name} can be upgraded: nothing was approved.", name=found.display_name
         )
-        return Result("unchanged", {"id": found.id}, text=[line])
+        return Result("unchanged", ObjectIdentity(id=found.id), text=[line])
     make_sure(
         operator, f"Upgrade all servers of the site {found.display_name}? It cannot be undone.", yes=yes
     )
     graph.request_upgrade(found.id)
     line = text("The upgrade of the site {name} is approved.", name=found.display_name)
-    return Result("changed", {"id": found.id}, text=[line])
+    return Result("changed", ObjectIdentity(id=found.id), text=[line])
 
 
 class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
+    reports: ClassVar = {**OptionKind.reports, "create": ObjectUpdate}
+
     def properties(self, change: Change, _references: References) -> Body:
         metric = {"id": THRESHOLDS.identified(change.name)} if change.verb == "create" else {}
         return {**metric, **change.after}
@@ -177,12 +193,12 @@ class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
     def wire(self, present: HealthThreshold) -> Body:
         return present.document()
 
-    def shown(self, _graph: AdminGraph, present: HealthThreshold) -> tuple[Body, Body]:
-        return {self.result: present.document()}, present.document()
+    def shown(self, _graph: AdminGraph, present: HealthThreshold) -> tuple[Report, Body]:
+        document = present.document()
+        return self.report(ObjectReport)(document=document), document
 
-    def removal(self, _graph: AdminGraph, present: HealthThreshold) -> tuple[str, Sequence[Change], Body]:
-        changes = list(self.deleting(present, TenantObjects()))
-        return f"Delete the thresholds of {present.id}?", changes, {"metric": present.id}
+    def removal(self, graph: AdminGraph, present: HealthThreshold) -> tuple[str, Sequence[Change]]:
+        return f"Delete the thresholds of {present.id}?", super().removal(graph, present)[1]
 
 
 THRESHOLD: Final = _ThresholdKind(
@@ -193,6 +209,9 @@ THRESHOLD: Final = _ThresholdKind(
     key="metric",
     command="threshold",
     result="threshold",
+    identity="metric",
+    wire_type="microsoftTunnelHealthThreshold",
+    wire_keys=("id",),
     head=("METRIC", "HEALTHY", "UNHEALTHY", "DEFAULTS"),
     row=lambda item: (
         item.id,
@@ -217,7 +236,7 @@ def set_threshold(
     *,
     new: bool = False,
     default: bool = False,
-) -> Result:
+) -> Result[ObjectUpdate]:
     """Create or change the thresholds of a metric; `values` are (healthy, unhealthy), None keeps one."""
     if new and kind_of(metric) is None:
         raise UsageError(
@@ -240,7 +259,22 @@ def set_threshold(
     changes = list(THRESHOLD.change(declared, present, operator.clock.now()))
     for change in changes:
         THRESHOLD.write(change, References(graph))
-    return result_of(changes, {"metric": metric}, warnings)
+    return changed(THRESHOLD.updated(metric, changes), changes, warnings)
+
+
+_WITH_SITE: Final = wire_schema("microsoftTunnelServer with its site", "id", "displayName", "site")
+
+
+class ServerList(Report):
+    """Servers of a site, or of all sites."""
+
+    servers: tuple[Body, ...] = Field(json_schema_extra={"items": _WITH_SITE})
+
+
+class ServerReport(Report):
+    """One server."""
+
+    server: Body = Field(json_schema_extra=wire_schema("microsoftTunnelServer", "id", "displayName"))
 
 
 class ServerObject(Trimmed):
@@ -299,7 +333,7 @@ def find_place(graph: AdminGraph, site: str | None, wanted: str) -> ServerPlace:
     return found[0]
 
 
-def list_servers(operator: Operator, settings: Settings, site: str | None) -> Result:
+def list_servers(operator: Operator, settings: Settings, site: str | None) -> Result[ServerList]:
     """The servers of a site, or of all sites."""
     found = places(open_tenant(operator, settings), site)
     rows = [
@@ -320,18 +354,18 @@ def list_servers(operator: Operator, settings: Settings, site: str | None) -> Re
         {**server.document(), "site": {"id": place.id, "displayName": place.display_name}}
         for place, server in found
     ]
-    return Result(data={"servers": servers}, text=lines)
+    return Result(report=ServerList(servers=tuple(servers)), text=lines)
 
 
-def show_server(operator: Operator, settings: Settings, site: str, wanted: str) -> Result:
+def show_server(operator: Operator, settings: Settings, site: str, wanted: str) -> Result[ServerReport]:
     """One server."""
     graph = open_tenant(operator, settings)
     found = find_server(graph, SITE.find(graph, site).id, wanted)
-    document = found.document()
-    return Result(data={"server": document}, text=details(document))
+    report = ServerReport(server=found.document())
+    return Result(report=report, text=details(report.server))
 
 
-def create_server() -> Result:
+def create_server() -> Result[None]:
     """Raises UsageError: a server is created by its installation."""
     raise UsageError(
         "server-not-installed",
@@ -340,27 +374,33 @@ def create_server() -> Result:
     )
 
 
-def rename_server(operator: Operator, settings: Settings, site: str, wanted: str, name: str) -> Result:
+def rename_server(
+    operator: Operator, settings: Settings, site: str, wanted: str, name: str
+) -> Result[ObjectUpdate]:
     """Give a server another name. Raises TenantError `name-taken`."""
     declared = validated(ServerObject, {"name": name}).name
     graph = open_tenant(operator, settings)
     place = SITE.find(graph, site).id
     found = find_server(graph, place, wanted)
     if found.display_name == declared:
-        return result_of([], {"id": found.id})
+        return changed(ObjectUpdate(id=found.id), [])
     others = [item.display_name.casefold() for item in graph.servers(place) if item.id != found.id]
     if declared.casefold() in others:
         raise NAME_TAKEN(place="site", kind="server", name=declared, command=text("server update"))
     graph.update_server(place, found.id, TunnelServer(display_name=declared))
-    names = {"displayName": declared}, {"displayName": found.display_name}
-    return result_of([Change("update", "server", found.display_name, found.id, *names)], {"id": found.id})
+    names = {"displayName": found.display_name}, {"displayName": declared}
+    change = Change("update", "server", found.display_name, found.id, *names)
+    return changed(ObjectUpdate(id=found.id, change=change), [change])
 
 
-def delete_server(operator: Operator, settings: Settings, site: str, wanted: str, *, yes: bool) -> Result:
+def delete_server(
+    operator: Operator, settings: Settings, site: str, wanted: str, *, yes: bool
+) -> Result[ObjectDeletion]:
     """Delete the record of a server that is gone."""
     graph = open_tenant(operator, settings)
     place = SITE.find(graph, site).id
     found = find_server(graph, place, wanted)
     make_sure(operator, f"Delete the record of the server {found.display_name} ({found.id})?", yes=yes)
     graph.delete_server(place, found.id)
-    return result_of([Change("delete", "server", found.display_name, found.id)], {"id": found.id})
+    change = Change("delete", "server", found.display_name, found.id)
+    return changed(ObjectDeletion(id=found.id, change=change), [change])

@@ -96,7 +96,7 @@ APP_KEY = declare_finding("platform", "app-key", "{key} is only for {other}", "R
 APP_CONFIG_APP_ID = declare_finding(
     "apps",
     "app-config-app-id",
-    "“{name}” is not the id of a package or bundle",
+    "“{name}” is not a package name or bundle ID",
     "Write one such as com.microsoft.scmx.",
 )
 

@@ -73,7 +73,7 @@ def _channel(declared: AppConfigurationObject) -> Iterator[Finding]:
 def _apps_and_settings(declared: AppConfigurationObject) -> Iterator[Finding]:
     if not declared.apps:
         yield finding(
-            "apps", "app-config-without-apps", "there is no app", hint="Write the ids of one or more apps."
+            "apps", "app-config-without-apps", "no app is listed", hint="Write the ids of one or more apps."
         )
     if declared.on_devices and len(declared.apps) > 1:
         yield finding(
@@ -91,8 +91,8 @@ def _apps_and_settings(declared: AppConfigurationObject) -> Iterator[Finding]:
             yield finding(
                 "settings",
                 "app-setting-blanks",
-                "settings.{name} begins or ends with a blank",
-                hint="Remove the blanks around name and value: apps read them as part of it.",
+                "settings.{name} begins or ends with a space",
+                hint="Remove the spaces around name and value: apps treat them as part of it.",
                 name=name,
             )
 
@@ -120,7 +120,7 @@ def _defender(declared: AppConfigurationObject) -> Iterator[Finding]:
         yield finding(
             "settings",
             "mam-configs-missing",
-            "{names} count in managed apps only with DefenderMAMConfigs",
+            "in managed apps, {names} take effect only with DefenderMAMConfigs",
             hint="Add DefenderMAMConfigs: 1.",
             names=", ".join(needing),
         )
@@ -199,7 +199,7 @@ def _data_boundary(declared: AppConfigurationObject) -> Iterator[Finding]:
         yield finding(
             "eu_data_boundary",
             "data-boundary-elsewhere",
-            "eu_data_boundary is kept by an app configuration for iOS on managed devices only",
+            "only an app configuration for iOS on managed devices can keep eu_data_boundary",
             hint=("Remove it; on Android set defendertoggle: 0 in custom_settings of the VPN profile."),
         )
     elif _setting(declared, "TunnelOnly", "false") != "true":
@@ -207,7 +207,7 @@ def _data_boundary(declared: AppConfigurationObject) -> Iterator[Finding]:
             "eu_data_boundary",
             "data-boundary-needs-tunnel-only",
             (
-                "eu_data_boundary is wanted, but Defender's threat protection is on, which does not "
+                "eu_data_boundary is set, but Defender's threat protection is on, which does not "
                 "comply with it"
             ),
             hint="Add the setting TunnelOnly: true.",

@@ -263,7 +263,7 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
         yield ROUTE_INVALID(
             key="route_includes",
             value=quoted(EVERYTHING),
-            reason=text("it is all traffic, so there must be no other rules"),
+            reason=text("it includes all traffic, so there must be no other rules"),
             advice=text("Remove it or the others."),
         )
     count = len(declared.route_includes) + len(declared.route_excludes)
@@ -273,7 +273,7 @@ def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
             key,
             "routes-too-many",
             "there are {count} split tunnelling rules: more than {most} are not allowed in total",
-            hint="Join neighbouring ranges.",
+            hint="Merge neighbouring ranges.",
             count=count,
             most=_MOST_RULES,
         )

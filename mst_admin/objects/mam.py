@@ -286,7 +286,7 @@ def _apps(declared: MamObject) -> Iterator[Finding]:
         yield finding(
             "apps",
             "mam-apps-missing",
-            "on iOS the tunnel is for single apps, and there is none",
+            "on iOS the tunnel is per app, and no app is listed",
             hint="Add their bundle ids.",
         )
     if not declared.is_ios and declared.apps and EDGE_ANDROID not in declared.apps:
@@ -312,7 +312,7 @@ def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
                 "bypassed_urls",
                 "mam-bypassed-host",
                 "“{host}” is not a host name",
-                hint="Write the host alone.",
+                hint="Write only the host.",
                 host=host[:80],
             )
     if declared.is_ios and declared.proxy and declared.proxy.address and split_rules is not False:
@@ -337,7 +337,7 @@ def _beside(
             yield finding(
                 "groups",
                 "mam-twice",
-                "a group also gets {other}, but a device takes the tunnel settings of one policy only",
+                "a group also gets {other}, but a device applies the tunnel settings of only one policy",
                 hint="Remove the group from one of them.",
                 other=other.name,
             )
@@ -347,8 +347,8 @@ def _beside(
                 "groups",
                 "mam-beside-profile",
                 (
-                    "a group also gets the VPN profile {profile}, but a device uses the tunnel of "
-                    "one of them only"
+                    "a group also gets the VPN profile {profile}, but a device uses the tunnel of only "
+                    "one of them"
                 ),
                 hint=("Check that enrolled devices and devices that are not are in different groups."),
                 fatal=False,

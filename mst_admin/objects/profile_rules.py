@@ -39,7 +39,7 @@ RULE_KEY_WITHOUT_EFFECT = declare_finding(
 EU_DATA_BOUNDARY = declare_finding(
     "custom_settings",
     "eu-data-boundary",
-    "eu_data_boundary is wanted, but Defender's threat protection is on, which does not comply with it",
+    "eu_data_boundary is set, but Defender's threat protection is on, which does not comply with it",
     "Add the custom setting {setting}.",
 )
 
@@ -106,7 +106,7 @@ def judge_proxy(proxy: ProxyObject) -> Iterator[Finding]:
             "proxy",
             "proxy-address-invalid",
             "proxy.address is “{address}”: it is neither a host name nor an IP address",
-            hint="Write the host alone, the port in proxy.port.",
+            hint="Write only the host; the port goes into proxy.port.",
             address=proxy.address[:80],
         )
     elif proxy.address is not None and (proxy.port is None or proxy.port not in range(1, 65536)):
@@ -136,7 +136,7 @@ def _any_platform(profile: ProfileObject) -> Iterator[Finding]:
         yield finding(
             "proxy_exclusions",
             "exclusions-without-direct-proxy",
-            "proxy_exclusions count only with one direct proxy",
+            "proxy_exclusions take effect only with one direct proxy",
             hint="Give proxy.address and proxy.port, or remove them.",
         )
     if len(profile.apps) > _MOST:
@@ -149,7 +149,7 @@ def _any_platform(profile: ProfileObject) -> Iterator[Finding]:
             yield finding(
                 key,
                 "app-id-invalid",
-                "“{name}” is not the id of a package or bundle",
+                "“{name}” is not a package name or bundle ID",
                 hint="Write one such as com.microsoft.emmx.",
                 name=name[:80],
             )
@@ -167,7 +167,7 @@ def _android(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Fi
         yield finding(
             "lockdown_exclusions",
             "lockdown-exclusions-alone",
-            "lockdown_exclusions count only with lockdown",
+            "lockdown_exclusions take effect only with lockdown",
             hint="Add lockdown: true, or remove them.",
         )
     if profile.apps and not profile.always_on:
@@ -232,7 +232,7 @@ def _ios(profile: ProfileObject, *, split_rules: bool | None) -> Iterator[Findin
         yield finding(
             "per_app",
             "domains-without-per-app",
-            "domains for Safari, associated and excluded domains count only with per-app VPN",
+            "domains for Safari, associated and excluded domains take effect only with per-app VPN",
             hint="Add per_app: true, or remove them.",
         )
 
@@ -244,7 +244,7 @@ def judge_on_demand(rules: Sequence[RuleObject]) -> Iterator[Finding]:
             "on_demand_rules",
             "rules-too-many",
             "there are more than {most} on-demand rules",
-            hint="Join some.",
+            hint="Merge some.",
             most=_MOST,
         )
     for number, rule in enumerate(rules, 1):
@@ -389,7 +389,7 @@ def _ios_settings(profile: ProfileObject) -> Iterator[Finding]:
         yield finding(
             "custom_settings",
             "auto-onboard-needs-web-protection",
-            "custom_settings.AutoOnboard counts only with WebProtection, which is off",
+            "custom_settings.AutoOnboard takes effect only with WebProtection, which is off",
             hint="Set WebProtection to True, or remove AutoOnboard.",
         )
     if onboards and not any(rule.action in CONNECT for rule in profile.on_demand_rules):

@@ -131,7 +131,7 @@ async def delete(request: Request, lab: Lab) -> Response:
             _SERVERS,
             found.id,
             name=found.display_name,
-            also="The gateway itself goes on running: uninstall it on its host (mst-cli uninstall).",
+            also="The gateway itself keeps running: uninstall it on its host (mst-cli uninstall).",
         )
     SERVERS.remove(lab, found)
     return go_to(_SERVERS)

@@ -61,7 +61,10 @@ def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         request.state.lab = lab
         if not permissions.may_administer(request.state.user):
             return message(
-                request, "No access", "You do not have access: it takes the role Intune Administrator.", 403
+                request,
+                "No access",
+                "You do not have access: it requires the role Intune Administrator.",
+                403,
             )
         if request.method == "POST" and not render.is_own_form(request, await request.form()):
             return message(request, "Try again", EXPIRED_FORM, 403)

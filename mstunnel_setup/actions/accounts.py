@@ -24,7 +24,7 @@ from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 GATEWAY_ACCOUNT_MISSING = declare(
     CheckError,
     "gateway-account-missing",
-    "the gateway on this host belongs to account {account}, which does not exist any more",
+    "the gateway on this host belongs to account {account}, which no longer exists",
     "Re-create the account with its home directory, or undo root's part: `mstunnel-setup host --remove`.",
 )
 IdKind: TypeAlias = Literal["subuid", "subgid"]

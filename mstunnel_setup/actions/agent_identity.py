@@ -119,7 +119,7 @@ class CreateAgentSecret(FileAction):
     """
 
     kind = "create-agent-secret"
-    description = text("make the agent's secret {path}")
+    description = text("create the agent's secret {path}")
     application: str
     days: int
 

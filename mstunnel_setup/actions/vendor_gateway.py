@@ -163,7 +163,7 @@ class NoteRunning(Action):
     @override
     def describe(self) -> str:
         return text(
-            "record what runs of {containers}",
+            "record which of {containers} are running",
             containers=", ".join((*self.units, *(name for _, name in self.containers))),
         )
 
@@ -295,7 +295,7 @@ class SetContainerAside(Action):
         if found is None:
             raise EngineError(
                 "vendor-container-vanished",
-                "the {engine} container {name} is gone since the plan",
+                "the {engine} container {name} is in the plan, but no longer exists",
                 hint="Go back with `mstunnel-setup adopt rollback`.",
                 name=self.name,
                 engine=self.engine,

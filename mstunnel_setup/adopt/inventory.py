@@ -11,7 +11,9 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.vendor_gateway import vendor_tree
@@ -31,6 +33,7 @@ from mstunnel_setup.gateway import env_file
 from mstunnel_setup.gateway.env_file import EnvironmentFileError
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.safe_paths import Kind
 from mstunnel_setup.readiness.facts.section import text_of
 from mstunnel_setup.readiness.facts.vendor import VendorFacts, vendor
 
@@ -119,8 +122,8 @@ class VendorFile:
     """One path below /etc/mstunnel. `sha256` is of the content, `target` of a link; empty for others."""
 
     path: str
-    kind: str
-    mode: str
+    kind: Kind
+    mode: Annotated[str, Field(description="Octal.")]
     uid: int
     gid: int
     sha256: str = ""

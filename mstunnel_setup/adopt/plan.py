@@ -1,8 +1,10 @@
 """`mstunnel-setup adopt inventory` and `adopt plan`: what is here, and what would become of it."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
+
+from pydantic import Field
 
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.vendor_gateway import KEY
@@ -12,7 +14,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.redaction import STARS
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.vendor import NAMES, vendor_containers
@@ -29,14 +31,14 @@ _OWN_OF_OCSERV: Final = ("session-timeout", "max-clients", "mtu", "dpd", "mobile
 _ALWAYS_LOST: Final = (
     (
         text("record in the tenant"),
-        text("the record of Microsoft's server stays, and nothing reports to it any more"),
+        text("the record of Microsoft's server stays, but nothing reports to it"),
     ),
     (
         text("health, trends and logs"),
         text("the admin center shows none for this server: `mst-cli health` does"),
     ),
     (text("agent's identity"), text("agent.p12 is not used: the new server registers with its own identity")),
-    ("sessions", text("all end at the switch; devices connect again")),
+    ("sessions", text("all end at the switch; devices reconnect")),
 )
 _HEADINGS: dict[Fate, str] = {
     "carried": text("Carried over"),
@@ -52,6 +54,18 @@ class Item:
     fate: Fate
     subject: str
     detail: str
+
+
+class AdoptionPlan(Report):
+    """What would become of Microsoft's own gateway."""
+
+    digest: str = Field(description="SHA-256 of everything that the plan rests on.")
+    items: tuple[Item, ...]
+    answers: JsonObject = Field(
+        description="Answers that follow from what was found, by setting path, as they count after the "
+        "switch."
+    )
+    blocked: bool = Field(description="Whether something prevents the adoption; `errors` lists it.")
 
 
 @dataclass(frozen=True)
@@ -215,26 +229,23 @@ def _notices(inventory: Inventory) -> Iterator[Problem]:
         )
 
 
-def inventory(operator: Operator) -> Result:
+def inventory(operator: Operator) -> Result[Inventory]:
     """What Microsoft's own gateway left here; nothing is changed. Raises UsageError where it is not."""
     with open_run(operator, {}, exclusively=False, scope=Scope.ALL) as run:
         found = require_vendor(run, lab=False)
-    return Result(data=found.data, text=fold_all(_inventory_lines(found)))
+    return Result(report=found, text=fold_all(_inventory_lines(found)))
 
 
-def plan(operator: Operator, request: InstallRequest) -> Result:
+def plan(operator: Operator, request: InstallRequest) -> Result[AdoptionPlan]:
     """What would become of each part, and what prevents it (exit code 3); nothing is changed."""
     request = with_lab(operator.clock, request)
     with open_run(operator, request.settings, exclusively=False, scope=Scope.ALL) as run:
         found = require_vendor(run, lab=run.context.answers.tenant.cloud == "custom")
         assessed = assessment(run, found)
     blocked = bool(assessed.blockers)
-    data = {
-        "digest": found.digest,
-        "items": [asdict(item) for item in assessed.items],
-        "answers": assessed.answers,
-        "blocked": blocked,
-    }
+    report = AdoptionPlan(
+        digest=found.digest, items=assessed.items, answers=assessed.answers, blocked=blocked
+    )
     lines = []
     for fate, heading in _HEADINGS.items():
         items = [item for item in assessed.items if item.fate == fate]
@@ -243,7 +254,7 @@ def plan(operator: Operator, request: InstallRequest) -> Result:
     lines.append(text("Plan {digest}", digest=found.digest))
     return Result(
         "error" if blocked else "warning" if assessed.notices else "ok",
-        data,
+        report,
         assessed.notices,
         tuple(error.problem for error in assessed.blockers),
         text=fold_all(lines),
@@ -258,7 +269,7 @@ def require_vendor(run: Run, *, lab: bool) -> Inventory:
     if set(run.context.receipt.entries) - {KEY}:
         raise UsageError(
             "installation-begun",
-            "the gateway of this program is installed here, or its installation has begun",
+            "this program's gateway is already installed here, or its installation has begun",
             hint="See `mstunnel-setup status`.",
         )
     found = take_inventory(run.context.host, lab=lab)

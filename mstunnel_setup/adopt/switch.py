@@ -30,13 +30,14 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.run_arguments import EngineName
-from mstunnel_setup.install.install import installed, steps_data
+from mstunnel_setup.install.install import installed
 from mstunnel_setup.install.preflight import judging, refuse_unready
+from mstunnel_setup.install.report import RemovalReport, RunReport
 from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
 from mstunnel_setup.install.status import summary
 from mstunnel_setup.install.steps import environment
-from mstunnel_setup.install.uninstall import as_data, forget_program, kept, remove_installation
+from mstunnel_setup.install.uninstall import forget_program, kept, remove_installation
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.readiness.facts.vendor import MONITOR_UNIT
 from mstunnel_setup.transaction.action import Action, Undo
@@ -130,7 +131,7 @@ def _stops(adoption: Adoption) -> Iterator[Action]:
         )
 
 
-def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
+def switch(operator: Operator, request: InstallRequest, digest: str) -> Result[RunReport]:
     """Put our gateway in the place of Microsoft's, or continue; `digest` is of the plan, for the beginning.
 
     From the stop of the other gateway until ours is verified, a failure brings it back: StepError
@@ -163,10 +164,10 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result:
             if begun and "verify" not in receipt.steps:
                 _bring_back(run, error)
             raise
-        return installed(steps_data(done), *summary(run.context), _STAYS)
+        return installed(RunReport.of(done), *summary(run.context), _STAYS)
 
 
-def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result:
+def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result[RemovalReport]:
     """Remove ours and bring Microsoft's gateway back as it was. Raises UsageError `nothing-adopted`.
 
     Without `offline` an unreachable tenant raises NetworkError before anything is undone.
@@ -178,11 +179,11 @@ def rollback(operator: Operator, settings: Settings, *, offline: bool) -> Result
         removals = remove_installation(run, offline=offline)
     in_use = forget_program(operator)
     moved = [removal.undone.reason for removal in removals if removal.undone.outcome is Undo.RESTORED]
-    lines = [text("Microsoft's gateway is back."), *filter(None, moved)]
-    return Result("changed", as_data(removals), (*kept(removals), *in_use), text=lines)
+    lines = [text("Microsoft's gateway is running again."), *filter(None, moved)]
+    return Result("changed", RemovalReport.of(removals), (*kept(removals), *in_use), text=lines)
 
 
-def commit(operator: Operator) -> Result:
+def commit(operator: Operator) -> Result[RemovalReport]:
     """End the adoption: what was set aside is the administrator's from now on, and no rollback touches it."""
     _refuse_account()
     with open_run(operator, {}, scope=Scope.ALL) as run:
@@ -201,7 +202,7 @@ def commit(operator: Operator) -> Result:
     stays = [] if agreed is None else [*agreed.aside, *(item.name for item in agreed.containers)]
     return Result(
         "changed",
-        as_data(removals),
+        RemovalReport.of(removals),
         text=[
             text("Kept, stopped, for you to remove:"),
             *(text("  {name}", name=beside(name)) for name in stays),

@@ -58,8 +58,8 @@ _REPLY_SECONDS: Final = 30.0
 # Longer than any work of the monitor but an upgrade, during which nothing else is changed.
 _SILENT_SECONDS: Final = 300.0
 _SILENT: Final = text(
-    "the monitor of the host has not taken it: run `systemctl start mstunnel_monitor` on the host, or have "
-    "its init run mstunnel_monitor"
+    "the host's monitor has not picked it up: run `systemctl start mstunnel_monitor` on the host, or have "
+    "its init system run mstunnel_monitor"
 )
 
 
@@ -164,7 +164,7 @@ class Agent:
             if record is None:
                 raise TenantError(
                     "server-unknown",
-                    "the site has no record of this server any more",
+                    "the site no longer has a record of this server",
                     hint="Register it again with `mst-cli reenroll` on the host, or remove it there: "
                     "`mst-cli uninstall`.",
                 )

@@ -80,7 +80,7 @@ def ask(
         decision = decide(policy, own, others, target, failed=failed, held=held, now=now)
     pending = files.state(UPGRADE.request) is not None
     if decision.begin and pending:
-        reason = text("the monitor of the host has not taken the agent's request yet")
+        reason = text("the host's monitor has not picked up the agent's request yet")
         return UpgradeDecision("requested", reason)
     if decision.begin and target is not None:
         mailbox.send(files, AgentRequest.to_upgrade(target.digests))

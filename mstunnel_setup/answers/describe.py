@@ -2,19 +2,45 @@
 
 from collections.abc import Iterator, Mapping
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
-from mstunnel_setup.answers.merge import Answers
+from mstunnel_setup.answers.merge import Answers, OriginKind
 from mstunnel_setup.answers.model import VERSION, AnswerFile
 from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.values import JsonObject
 
 SCHEMA_FILE = "answers.schema.json"
 """Where an editor finds the schema, beside the answer file."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class SchemaReport(Report):
+    """The JSON Schema of files that people write."""
+
+    model_config = ConfigDict(extra="allow")
+
+    draft: str = Field(alias="$schema")
+
+
+class MergedAnswer(Report):
+    """The value of a setting, and where it came from."""
+
+    value: JsonValue = Field(description="A secret is shown as its place, never as its value.")
+    origin: OriginKind
+    source: str = Field(description="Option, variable, or FILE:LINE:COLUMN.")
+
+
+class MergedAnswers(Report):
+    """Each setting that has a value, by its place in the answer file."""
+
+    model_config = ConfigDict(extra="allow")
+
+    # As pydantic documents it.
+    __pydantic_extra__: dict[str, MergedAnswer]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class _Schema(GenerateJsonSchema):
@@ -82,18 +108,19 @@ def _scalar(value: object) -> str:
 _SPECIAL = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
-def schema(model: type[BaseModel] = AnswerFile) -> JsonObject:
+def schema(model: type[BaseModel] = AnswerFile) -> SchemaReport:
     """The JSON Schema (draft 2020-12) of the answer file, or of another file that people write."""
-    return {"$schema": _DRAFT, **model.model_json_schema(schema_generator=_Schema)}
+    made = model.model_json_schema(schema_generator=_Schema)
+    return SchemaReport.model_validate({"$schema": _DRAFT, **made})
 
 
-def lines(shown: Mapping[str, JsonObject]) -> list[str]:
+def lines(merged: Mapping[str, MergedAnswer]) -> list[str]:
     """What `show` returned, for people: one line for each setting."""
-    width = max(map(len, shown), default=0)
+    width = max(map(len, merged), default=0)
     rows = []
-    for path, entry in shown.items():
-        origin = f"{entry['origin']} {entry['source']}".strip()
-        rows.append(f"{path:<{width}}  {_words(entry['value'])}  ({origin})")
+    for path, answer in merged.items():
+        origin = f"{answer.origin} {answer.source}".strip()
+        rows.append(f"{path:<{width}}  {_words(answer.value)}  ({origin})")
     return rows
 
 
@@ -105,14 +132,14 @@ def _words(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value).replace("\n", " ").rstrip()
 
 
-def show(answers: Answers) -> dict[str, JsonObject]:
-    """Every setting that has a value, by path, as `{"value", "origin", "source"}`."""
+def show(answers: Answers) -> dict[str, MergedAnswer]:
+    """Every setting that has a value, by path."""
     dumped = answers.model_dump(mode="json")
-    result: dict[str, JsonObject] = {}
+    result: dict[str, MergedAnswer] = {}
     for setting in SETTINGS:
         section, dot, key = setting.path.partition(".")
         value = dumped[section][key] if dot else dumped[section]
         origin = answers.origins[setting.path]
         if value not in (None, [], {}):
-            result[setting.path] = {"value": value, "origin": origin.kind, "source": origin.name}
+            result[setting.path] = MergedAnswer(value=value, origin=origin.kind, source=origin.name)
     return result

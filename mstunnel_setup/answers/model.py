@@ -177,7 +177,7 @@ class DeviceAnswers(Part):
         "The CA that issues the devices' certificates, or several (PEM)", example="/root/device-ca.pem"
     )
     crl_file: FilePath | None = setting(
-        "Which of these certificates are revoked: the CA's list (PEM, or DER)", example="/root/device-ca.crl"
+        "Revocation list of that CA (PEM or DER)", example="/root/device-ca.crl"
     )
 
 
@@ -238,13 +238,13 @@ class RadiusAnswers(Part):
     """The servers that verify names and passwords, with `authentication: radius`."""
 
     servers: _Servers = setting(
-        "RADIUS server, or a list in the order to ask them: host or host:port; default port 1812",
+        "RADIUS server, or a list in order of preference: host or host:port; default port 1812",
         example="radius.example.com",
         default=(),
         several=True,
     )
     secret: SecretPlace | None = setting(
-        "Location of the secret that these servers share with the gateway", example="file:/root/radius-secret"
+        "Location of the shared secret of these servers", example="file:/root/radius-secret"
     )
     nas_identifier: _Identifier | None = setting(
         "Name of this gateway for these servers (NAS-Identifier)", example="gw1"
@@ -329,7 +329,7 @@ class AnswerFile(Part):
         Option("--accept-eula", "I have read the licence terms and accept them.", flag="accept"),
     ] = setting("accept: you have read the licence terms and accept them", example="accept")
     mode: Annotated[
-        Literal["rootful", "rootless"], Option("--rootless", "Install into rootless Podman.", flag="rootless")
+        Literal["rootful", "rootless"], Option("--rootless", "Install in rootless Podman.", flag="rootless")
     ] = setting("rootful, or rootless Podman", default="rootful")
     account: Annotated[AccountName, Option("--account", "Account of a rootless gateway.", "NAME")] = setting(
         "Account that a rootless gateway runs as; created if it does not exist", default="mstunnel"
@@ -351,11 +351,11 @@ class AnswerFile(Part):
     )
     deployment: Literal["standalone", "pod"] = setting(
         "How the tenant lists this server: standalone, or pod (see `render kubernetes`); "
-        "it stays as it was registered",
+        "fixed at registration",
         default="standalone",
     )
     existing_record: Literal["fail", "replace"] = setting(
-        "If the site has the record of an offline server of this name: fail, or replace it", default="fail"
+        "If the site has a record of an offline server with this name: fail, or replace it", default="fail"
     )
     certificate: CertificateAnswers = setting("TLS certificate of the site", default=CertificateAnswers())
     environment: Variables = Field(
@@ -368,7 +368,7 @@ class AnswerFile(Part):
         "How devices authenticate: oidc (an Entra token), certificate, or radius (password)", default="oidc"
     )
     authentication_also: Literal["none", "certificate"] = setting(
-        "certificate: a certificate alone lets a device in, too; none: it does not", default="none"
+        "certificate: a certificate alone is sufficient, too; none: it is not", default="none"
     )
     devices: DeviceAnswers = setting(
         "Whose certificates let a device in, where certificates do", default=DeviceAnswers()

@@ -25,11 +25,11 @@ _SIGN_IN_KEYS = {
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Claims that have a setting of their own, or that the gateway judges for itself.
 _CLAIMS_ELSEWHERE = {
-    "iss": text("set `tenant.issuer` and remove it"),
+    "iss": text("use `tenant.issuer` instead"),
     "tid": text("it is always that of the tenant: remove it"),
-    "scp": text("set `token.scope` and remove it"),
+    "scp": text("use `token.scope` instead"),
     "oid": text("it is the user: remove it"),
-    **dict.fromkeys(("exp", "iat", "nbf"), text("set `token.maximum_lifetime` and remove it")),
+    **dict.fromkeys(("exp", "iat", "nbf"), text("use `token.maximum_lifetime` instead")),
 }
 # Claims that Entra writes as text although they look like numbers (access token claims reference).
 _CLAIMS_OF_TEXT = ("appidacr", "azpacr", "ver", "xms_idrel", "xms_sub_fct")
@@ -87,7 +87,7 @@ def _token(section: Section) -> Iterator[Advice]:
     claims = section.get("required_claims", {})
     elsewhere = dict(_CLAIMS_ELSEWHERE)
     if "clients" in section:
-        elsewhere |= dict.fromkeys(("appid", "azp"), text("set `token.clients` alone and remove it"))
+        elsewhere |= dict.fromkeys(("appid", "azp"), text("use only `token.clients` instead"))
     for name, value in claims.items() if isinstance(claims, Mapping) else ():
         advice = ""
         if name in elsewhere:

@@ -73,7 +73,7 @@ def deprecation(old: str, given: str) -> Problem:
     new, values = DEPRECATED[old]
     return warning(
         "setting-renamed",
-        "{given} is now called {new}; the next release does not know the old name",
+        "{given} is now called {new}; the next release will not accept the old name",
         hint="Write `{new}: {values}` instead, or the variable {variable}.",
         given=given,
         new=new,

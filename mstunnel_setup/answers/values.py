@@ -1,6 +1,7 @@
 """The kinds of values in an answer file: what each accepts, and the sentence that refuses anything else."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_network
 from typing import Annotated, Final, TypeAlias, get_args
@@ -54,6 +55,13 @@ class Option:
     secret: bool = False
 
 
+def _types(annotation: object) -> Iterator[object]:
+    """An annotation and the types that it is made of, such as those of a union."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _types(part)
+
+
 class Part(BaseModel):
     """A section: frozen, strict about keys; a number where text is wanted is taken as it is written."""
 
@@ -64,8 +72,8 @@ class Part(BaseModel):
     @classmethod
     def _whole_numbers(cls, value: object, info: ValidationInfo) -> object:
         """A text for a whole number, such as that of a variable, has digits only: not `1_00` or `60.0`."""
-        kind = cls.model_fields[info.field_name or ""].annotation
-        wanted = int in (kind, *get_args(kind)) and str not in get_args(kind)
+        types = [*_types(cls.model_fields[info.field_name or ""].annotation)]
+        wanted = int in types and str not in types
         if wanted and isinstance(value, str) and not _WHOLE.fullmatch(value):
             raise PydanticCustomError("int_parsing", "must be a whole number")
         return value

@@ -1,10 +1,11 @@
 """What happens during a command and what it found or did, as values: only the command line shows them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeVar
 
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.base.problem import Problem
@@ -34,11 +35,11 @@ Day: TypeAlias = Annotated[str, Field(json_schema_extra={"format": "date"})]
 class Report(BaseModel):
     """The data of one command, or a part of it.
 
-    The docstring of the whole and the descriptions of the fields go into docs/reference/schemas. A field with
-    a default is left out where it is not given.
+    Its JSON Schema in docs/reference/schemas is made from the fields, their descriptions and the docstring.
+    Of the whole a field with a default is left out where it is not given.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -47,21 +48,27 @@ class Report(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
 
+ReportT = TypeVar("ReportT", bound=Report | None, covariant=True, default=Report | None)
 Status: TypeAlias = Literal["ok", "changed", "unchanged", "warning", "error"]
 Lines: TypeAlias = "Sequence[str] | Callable[[], Iterable[str]]"
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Generic[ReportT]):
     """The outcome of one command.
 
-    `data` is what JSON output shows (docs/reference/schemas), `text` the lines for people, which may be made
-    only when they are shown.
+    `report` is what the command found or did, `text` the lines for people, which may be made only when they
+    are shown.
     """
 
     status: Status = "ok"
-    data: Mapping[str, Any] = field(default_factory=dict)
+    report: ReportT | None = None
     warnings: tuple[Problem, ...] = ()
     errors: tuple[Problem, ...] = ()
     text: Lines = ()
     exit_code: ExitCode = ExitCode.DONE
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The report as JSON data, empty without one."""
+        return {} if self.report is None else self.report.data

@@ -151,7 +151,7 @@ def _problems_of_list(
     named = [authority for authority in authorities if authority.subject == crl.issuer]
     if not named:
         yield text(
-            "it is a list of {issuer}, which is none of the CAs that issue the devices' certificates",
+            "it is a list of {issuer}, which is not one of the CAs that issue the devices' certificates",
             issuer=issuer,
         )
     elif not any(signs_list(authority, crl) for authority in named):
@@ -167,7 +167,7 @@ def _problems_of_list(
         )
     elif end is not None and now > end:
         yield text(
-            "the list of {issuer} is out of date since {next_update_utc:%Y-%m-%d %H:%M} UTC",
+            "the list of {issuer} has been out of date since {next_update_utc:%Y-%m-%d %H:%M} UTC",
             issuer=issuer,
             next_update_utc=end,
         )

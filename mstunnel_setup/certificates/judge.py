@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID
 
 from mstunnel_setup.base.problem import Problem, Severity, error, note, warning
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.certificate import (
     LONGEST_NAME,
     Identity,
@@ -70,9 +70,18 @@ def judge(
     return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
 
 
-def finding_data(found: Problem) -> JsonObject:
-    """A finding about a certificate as JSON data."""
-    return {"id": found.code, "severity": found.severity.value, "message": found.message, "hint": found.hint}
+class CertificateFinding(Report):
+    """One finding about a certificate."""
+
+    id: str
+    severity: Severity
+    message: str
+    hint: str
+
+    @classmethod
+    def of(cls, found: Problem) -> "CertificateFinding":
+        """The same as part of a report."""
+        return cls(id=found.code, severity=found.severity, message=found.message, hint=found.hint)
 
 
 _FRESH_CHAIN = "Get the intermediate certificates from the authority and give the whole chain again."

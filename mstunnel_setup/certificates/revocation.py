@@ -128,7 +128,7 @@ def ask(
         state = answers[-1] if answers else RevocationState.UNREACHABLE
         if not attempts:
             # Those of directories cannot be queried from outside.
-            problem = text("only http and https addresses are asked")
+            problem = text("only http and https addresses are queried")
             attempts = [
                 RevocationSource(method="crl", address=plain(address, 200), answer=None, problem=problem)
                 for address in _list_addresses(certificate)

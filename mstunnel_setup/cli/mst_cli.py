@@ -11,7 +11,6 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import verbatim
 from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program, simple_command
 from mstunnel_setup.cli.framework.install_options import InstallOptions
 from mstunnel_setup.cli.framework.options import (
@@ -110,12 +109,7 @@ def explain(
     return lambda operator: explain.explain(operator, who, token_file)
 
 
-@command(app)
-def eula() -> Work:
-    """Show the licence and terms of use."""
-    from mstunnel_setup.install.steps import eula
-
-    return lambda _operator: Result(data={"text": eula.terms()}, text=verbatim(eula.terms()))
+simple_command(app, "eula", "Show the licence and terms of use.", "install.steps.eula:show")
 
 
 @command(app)
@@ -138,15 +132,15 @@ class ImportOptions:
     ] = None
     delay: Annotated[
         int | None,
-        typer.Option("--delay", metavar="MINUTES", min=0, help="Use it after this delay."),
+        typer.Option("--delay", metavar="MINUTES", min=0, help="Activate it after this delay."),
     ] = None
     at: Annotated[
         str | None,
-        typer.Option("--at", metavar="TIME", help="Use it from this time on (ISO 8601; local time)."),
+        typer.Option("--at", metavar="TIME", help="Activate it at this time (ISO 8601; local time)."),
     ] = None
     if_changed: Annotated[
         bool,
-        typer.Option("--if-changed", help="Print nothing when it is in use already; for renewal hooks."),
+        typer.Option("--if-changed", help="Do nothing if it is already in use; for renewal hooks."),
     ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the certificate, change nothing.")] = False
     list_pending: Annotated[bool, typer.Option("--list", help="Show delayed imports.")] = False
@@ -307,7 +301,7 @@ simple_command(
 simple_command(
     upgrade_app,
     "check",
-    "Show which release runs and which one is newest.",
+    "Show the running release and the newest one.",
     "operations.upgrade.commands:check",
 )
 
@@ -327,7 +321,7 @@ def upgrade(
         ),
     ] = None,
 ) -> Work:
-    """Upgrade now; roll back if the new release does not serve."""
+    """Upgrade now; roll back if the new release fails its test."""
     from mstunnel_setup.operations.upgrade import commands
 
     return lambda operator: commands.apply(operator, release, drain)
@@ -509,7 +503,7 @@ simple_command(
     env_app,
     "check",
     "Check that the gateway can use env.sh and its proxies; every restart does this first.",
-    "operations.settings:env_check",
+    "operations.environment_check:env_check",
 )
 simple_command(config_app, "show", "Show the server configuration in use.", "operations.settings:show")
 

@@ -128,9 +128,9 @@ def explain(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The check, as the report names it.")],
 ) -> Work:
     """Explain a check: what it looks at, why it matters, and how to fix what it finds."""
-    from mstunnel_setup.operations import readiness
+    from mstunnel_setup.operations.readiness_report import explain
 
-    return lambda _operator: readiness.explain(id_)
+    return lambda _operator: explain(id_)
 
 
 def main() -> int:

@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import Line, text
 from mstunnel_setup.cli.framework.command import (
     VersionOption,
     Work,
@@ -85,27 +83,7 @@ def step(
     return lambda operator: one_step(operator, options.request(), name)
 
 
-@command(app)
-def steps() -> Work:
-    """List the steps, in order."""
-    from mstunnel_setup.actions.host import Scope
-    from mstunnel_setup.install.step_list import ORDER, ROOTLESS
-
-    listed = [{"name": item.name, "title": item.title} for item in ORDER]
-    by = {Scope.HOST: "root", Scope.ACCOUNT: "account"}
-    rootless = [
-        {"name": item.name, "title": item.title, "by": by[scope]}
-        for scope, steps in ROOTLESS.items()
-        for item in steps
-    ]
-    rows = [
-        *((item["name"], item["title"]) for item in listed),
-        ("", ""),
-        (text("Without root (--rootless):"), ""),
-        *((item["name"], f"{item['title']} ({item['by']})") for item in rootless),
-    ]
-    lines = [Line(f"{name:12} {title}", name, title) if title else name for name, title in rows]
-    return lambda _operator: Result(data={"steps": listed, "rootless": rootless}, text=lines)
+simple_command(app, "steps", "List the steps, in order.", "install.status:steps")
 
 
 @command(app)
@@ -302,7 +280,7 @@ def self_verify(
             "--sums",
             metavar="FILE",
             callback=full,
-            help="The release's checksums, with their signature beside; by default beside this program.",
+            help="The release's checksums, with the signature next to them; by default next to this program.",
         ),
     ] = None,
 ) -> Work:
@@ -315,7 +293,7 @@ def self_verify(
 @command(self_app, "update")
 def self_update(
     check: Annotated[bool, option("--check", help="Only show whether there is a newer one.")] = False,
-    rollback: Annotated[bool, option("--rollback", help="Return to the version before.")] = False,
+    rollback: Annotated[bool, option("--rollback", help="Return to the previous version.")] = False,
 ) -> Work:
     """Install the newest version of this program from the release feed; the gateway keeps running."""
     from mstunnel_setup.operations.self_update import self_update
@@ -325,7 +303,7 @@ def self_update(
 
 @command(self_app, "install")
 def self_install(
-    older: Annotated[bool, option("--older", help="Also in place of a newer version.")] = False,
+    older: Annotated[bool, option("--older", help="Also replace a newer version.")] = False,
 ) -> Work:
     """Put this file in place of the installed program; the gateway keeps running."""
     from mstunnel_setup.operations.self_update import install_program
@@ -335,7 +313,7 @@ def self_install(
 
 @command(self_app, "licences")
 def self_licenses() -> Work:
-    """Show the licences of everything that this program brings."""
+    """Show the licences of everything bundled with this program."""
     from mstunnel_setup.operations import version
 
     return lambda _operator: version.self_licenses()

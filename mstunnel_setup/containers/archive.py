@@ -72,7 +72,7 @@ class _Index(BaseModel, extra="allow", defer_build=True):
     manifests: tuple[_Descriptor, ...]
 
 
-class _Manifest(BaseModel):
+class _Manifest(BaseModel, defer_build=True):
     config: _Descriptor
     layers: tuple[_Descriptor, ...]
 

@@ -401,12 +401,12 @@ def state_of(inspected: Mapping[str, Any], image_digest: str) -> ContainerState:
 Bytes = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-class _Detail(BaseModel):
+class _Detail(BaseModel, defer_build=True):
     current: Bytes = 0
     total: Bytes | None = None
 
 
-class _Report(BaseModel):
+class _Report(BaseModel, defer_build=True):
     """One report of an engine."""
 
     id: str | None = None

@@ -61,7 +61,7 @@ class BadVersions(BaseModel, frozen=True, extra="forbid", defer_build=True):
     why: str
 
 
-class EngineTable(BaseModel):
+class EngineTable(BaseModel, defer_build=True):
     """The engine part of `data/platforms.toml`."""
 
     engines: dict[EngineName, EngineRange]

@@ -18,7 +18,7 @@ _GUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class AgentInfo(BaseModel, frozen=True, extra="ignore"):
+class AgentInfo(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """`agent-info.json`. Keys of a newer set-up are of no concern to an older agent."""
 
     agent_id: str = Field(alias="AgentId", pattern=_GUID)
@@ -31,7 +31,7 @@ class AgentInfo(BaseModel, frozen=True, extra="ignore"):
     graph: str | None = Field(default=None, alias="Graph")
 
 
-class AgentSettings(BaseModel, frozen=True, extra="ignore"):
+class AgentSettings(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """`AgentSettings.json`, which other tools add to."""
 
     site_id: str = Field(alias="SiteId", pattern=_GUID)

@@ -155,7 +155,7 @@ def with_tenant(local: Thresholds, tenant: Iterable[HealthThreshold]) -> Thresho
 REPORT: Final = f"{paths.AGENT_STATE}/health.json"
 
 
-class ReportedRow(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False):
+class ReportedRow(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True):
     """One row of the table."""
 
     id: PlainText
@@ -165,7 +165,7 @@ class ReportedRow(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False):
     value: float | None = None
 
 
-class HealthReport(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False):
+class HealthReport(BaseModel, frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True):
     """All rows as of `at` (UTC), the limits they were judged by, and what the last round failed at.
 
     The report of a newer release is ignored: the next round, a minute later, writes another.

@@ -5,7 +5,7 @@ from mstunnel_setup.base.log_line import Priority, declare_line
 CHECKED_IN = declare_line("checked-in", "the tenant accepted the first check-in")
 CONFIGURATION_APPLIED = declare_line("configuration-applied", "the gateway uses the new configuration")
 CONFIGURATION_HANDED_OVER = declare_line(
-    "configuration-handed-over", "passed to the host, which checks and applies it"
+    "configuration-handed-over", "passed the server configuration to the host, which checks and applies it"
 )
 CONFIGURATION_REFUSED = declare_line("configuration-refused", "{reason}", "{advice}", Priority.ERROR)
 CONFIGURATION_WAITS = declare_line("configuration-waits", "{reason}")
@@ -34,9 +34,9 @@ UPGRADE_WAITS = declare_line("upgrade-waits", "{reason} ({decision})")
 
 
 ADDRESSES = declare_line(
-    "addresses", "addresses of this host have changed; devices cannot reach the new ones either"
+    "addresses", "the addresses of this host have changed; devices are blocked from the new ones, too"
 )
-CERTIFICATE = declare_line("certificate", "activating {name}: its time has come")
+CERTIFICATE = declare_line("certificate", "activating the scheduled certificate {name}")
 CONFIGURATION_ACCEPTED = declare_line("configuration-accepted", "the gateway uses the new configuration")
 CONFIGURATION_WRITTEN = declare_line("configuration-written", "{paths}")
 LOG_LEVEL_CHANGED = declare_line("log-level-changed", "the gateway logs at level {level}")

@@ -70,7 +70,7 @@ class _FeedSettings(BaseModel, frozen=True, extra="forbid", defer_build=True):
     root: str = ROOT
 
 
-class OfferedProgram(BaseModel, frozen=True, extra="ignore"):
+class OfferedProgram(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """The newest program for this machine, as the feed describes it; `size` in bytes."""
 
     version: Annotated[str, AfterValidator(lambda value: str(Version(value)))]

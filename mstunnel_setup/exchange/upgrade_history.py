@@ -7,7 +7,8 @@ from typing import Final, Literal
 from pydantic import BaseModel, ValidationError
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.errors import EngineError, StepError
+from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.io.files import Files
 
@@ -91,6 +92,18 @@ class Upgrade(BaseModel, frozen=True, extra="forbid", defer_build=True):
     def unproved(self) -> bool:
         """Whether it succeeded, but no device has reconnected so far."""
         return self.outcome is UpgradeOutcome.DONE and bool(self.sessions_before) and self.sessions_after == 0
+
+    def error(self) -> EngineError:
+        """The error for an upgrade that failed, with what serves now."""
+        begun = self.outcome is not UpgradeOutcome.NOT_BEGUN
+        return EngineError(
+            "upgrade-failed",
+            "the upgrade to {release} failed: {reason}; {kept}",
+            hint="Fix the cause, then run `mst-cli upgrade apply` again. See `mst-cli upgrade history`.",
+            release=self.release,
+            reason=self.reason,
+            kept=text("the earlier release is in use again") if begun else text("nothing was changed"),
+        )
 
 
 class History(BaseModel, frozen=True, extra="forbid", defer_build=True):

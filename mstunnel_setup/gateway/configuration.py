@@ -73,7 +73,7 @@ class ServerConfiguration:
                 _INCLUDES[0],
                 f"{count} rules",
                 f"together with the rules to exclude, more than {_MOST_RULES} are not allowed",
-                text("join neighbouring ranges."),
+                text("merge neighbouring ranges."),
             )
         # Generous limits; ocserv keeps each server in memory for every session.
         servers = fields.items(document, ("dnsServers",), fields.address, most=32)
@@ -198,7 +198,7 @@ def _inside_a_rule(
             yield warning(
                 "network-in-rule",
                 "the address range for devices {network} overlaps the split tunnelling rule {rule}",
-                hint="Devices do not reach that part of {rule}: use another range, such as 169.254.0.0/16.",
+                hint="Devices cannot reach that part of {rule}: use another range, such as 169.254.0.0/16.",
                 network=pool,
                 rule=rule,
             )
@@ -216,7 +216,7 @@ def _of_one_family(
         yield from (
             warning(
                 "dns-server-without-ipv6",
-                "devices do not reach the DNS server {server}: the server configuration gives them no"
+                "devices cannot reach the DNS server {server}: the server configuration gives them no"
                 " IPv6 network",
                 hint="Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or use the IPv4"
                 " address of the DNS server.",
@@ -228,7 +228,7 @@ def _of_one_family(
         yield from (
             warning(
                 "rule-without-ipv6",
-                "the gateway refuses what devices send to {rule}: the server configuration gives them"
+                "the gateway rejects device traffic to {rule}: the server configuration gives them"
                 " no IPv6 network",
                 hint="Give them one (`mst-admin config update NAME --ipv6-network CIDR`), or remove"
                 " the rule.",

@@ -120,8 +120,8 @@ def served_proxy_protocol(configuration: bytes) -> bool:
     return served_settings(configuration).get("listen-proxy-proto") == ["true"]
 
 
-def port_in_use(files: Files) -> int:
-    """The port in use on this host: the one in `ocserv.conf`, which the gateway's container publishes.
+def gateway_port(files: Files) -> int:
+    """The port of the gateway on this host: that of `ocserv.conf`, which its container publishes.
 
     The tenant may want another (`admin-settings.json`) until the host has re-created the container, because a
     container publishes only the ports that it was created with. Raises StepError `settings-unreadable`.
@@ -143,7 +143,7 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _LEVEL: Final = re.compile(rb"^log-level = \d{1,5}$", re.MULTILINE)
 
 
-class _Verbose(BaseModel, frozen=True, extra="forbid"):
+class _Verbose(BaseModel, frozen=True, extra="forbid", defer_build=True):
     version: Literal[1] = 1
     level: int = Field(ge=0, le=HIGHEST_LEVEL)
     until: AwareDatetime

@@ -304,7 +304,7 @@ FIXED_RULES: Final = (
         r"no kid",
     ),
     FixedRule(
-        "type", "the header `typ` is `JWT`", "other types are no access tokens", "ocserv", r"wrong typ"
+        "type", "the header `typ` is `JWT`", "other types are not access tokens", "ocserv", r"wrong typ"
     ),
     FixedRule(
         "algorithm",

@@ -42,7 +42,7 @@ class Authentication(StrEnum):
         )
 
 
-class GatewayOptions(BaseModel, frozen=True, extra="ignore"):
+class GatewayOptions(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """The record; a new setting is one more field with a default.
 
     `certificate_too`: a certificate is enough as well. `revocation_list`: there is a list of revoked ones.

@@ -8,6 +8,7 @@ from mstunnel_setup.actions.gateway_configuration import refuse_secret
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers import describe
+from mstunnel_setup.answers.describe import MergedAnswers, SchemaReport
 from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import reveal
@@ -16,13 +17,13 @@ from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text, verbatim
-from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.gateway import env_file
 from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.installed import journal_of, own_scope, require_installed
+from mstunnel_setup.install.report import JoinedSite
 from mstunnel_setup.install.run_answers import answers, earlier_answers
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.files import Files
@@ -35,23 +36,39 @@ from mstunnel_setup.transaction.receipt import Receipt
 _OF_THIS_SERVER = frozenset({"server_name", "existing_record", "left_record"})
 
 
-def new(operator: Operator, file: Path | None) -> Result:
+class AnswerFileText(Report):
+    """A commented answer file."""
+
+    text: str
+
+
+class AnswerFilePath(Report):
+    """The answer file, or its schema, that was checked or written."""
+
+    file: str
+
+
+def new(operator: Operator, file: Path | None) -> Result[AnswerFileText | AnswerFilePath]:
     """A commented answer file, as the result or in `file`. Raises UsageError `file-exists`."""
     content = describe.new_file()
-    return _shown_or_written(operator.files, file, content, {"text": content})
-
-
-def schema(operator: Operator, file: Path | None) -> Result:
-    """The JSON Schema of answer files, as the result or in `file`. Raises UsageError `file-exists`."""
-    data = describe.schema()
-    return _shown_or_written(operator.files, file, json.dumps(data, indent=2) + "\n", data)
-
-
-def _shown_or_written(files: Files, file: Path | None, content: str, data: JsonObject) -> Result:
     if file is None:
-        return Result(data=data, text=verbatim(content))
+        return Result(report=AnswerFileText(text=content), text=verbatim(content))
+    return _written(operator.files, file, content)
+
+
+def schema(operator: Operator, file: Path | None) -> Result[SchemaReport | AnswerFilePath]:
+    """The JSON Schema of answer files, as the result or in `file`. Raises UsageError `file-exists`."""
+    report = describe.schema()
+    content = json.dumps(report.data, indent=2) + "\n"
+    if file is None:
+        return Result(report=report, text=verbatim(content))
+    return _written(operator.files, file, content)
+
+
+def _written(files: Files, file: Path, content: str) -> Result[AnswerFilePath]:
     _write_new(files, file, content)
-    return Result("changed", {"file": str(file)}, text=[text("{file} is written.", file=file)])
+    report = AnswerFilePath(file=str(file))
+    return Result("changed", report, text=[text("{file} is written.", file=file)])
 
 
 def _write_new(files: Files, file: Path, content: str) -> None:
@@ -60,7 +77,7 @@ def _write_new(files: Files, file: Path, content: str) -> None:
     files.given.write(str(file), content.encode(), 0o600)
 
 
-def check(operator: Operator) -> Result:
+def check(operator: Operator) -> Result[AnswerFilePath]:
     """Whether the answer file is valid, and what it names for devices, as far as that is on this machine.
 
     Raises UsageError naming everything that is not, or CertificateError.
@@ -80,20 +97,20 @@ def check(operator: Operator) -> Result:
         refuse_secret(reveal(reference, operator.files, operator.secrets.register), str(reference))
     return Result(
         "warning" if loaded.warnings else "ok",
-        {"file": str(path)},
+        AnswerFilePath(file=str(path)),
         loaded.warnings,
         text=[text("{path} is a valid answer file.", path=path)],
     )
 
 
-def show(operator: Operator, settings: Settings) -> Result:
+def show(operator: Operator, settings: Settings) -> Result[MergedAnswers]:
     """The merged answers, each with its origin."""
     receipt = journal_of(Scope.ALL, operator).receipt
-    data = describe.show(answers(operator, settings, receipt))
-    return Result(data=data, text=[*map(Verbatim, describe.lines(data))])
+    merged = describe.show(answers(operator, settings, receipt))
+    return Result(report=MergedAnswers.model_validate(merged), text=[*map(Verbatim, describe.lines(merged))])
 
 
-def save(operator: Operator, file: Path) -> Result:
+def save(operator: Operator, file: Path) -> Result[AnswerFilePath]:
     """Write the answers of the installation here to `file`, readable by its owner only.
 
     Raises UsageError `not-installed` where no installation has begun, `file-exists`.
@@ -107,7 +124,7 @@ def save(operator: Operator, file: Path) -> Result:
     if withheld:
         left_out = warning(
             "proxy-left-out",
-            "{names} holds a password, which an answer file cannot; it is left out",
+            "{names} contains a password, which an answer file cannot hold; it is left out",
             hint="Set it in the shell on the next server, before you run mstunnel-setup there.",
             names=", ".join(withheld),
         )
@@ -116,7 +133,7 @@ def save(operator: Operator, file: Path) -> Result:
         text("The answers of this installation are in {file}.", file=file),
         text("Install another server with `mstunnel-setup --answers {name} --unattended`.", name=file.name),
     ]
-    return Result("changed", {"file": str(file)}, notices, text=lines)
+    return Result("changed", AnswerFilePath(file=str(file)), notices, text=lines)
 
 
 def _portable(receipt: Receipt, files: Files) -> dict[str, Any]:
@@ -124,8 +141,8 @@ def _portable(receipt: Receipt, files: Files) -> dict[str, Any]:
     given: dict[str, Any] = {
         path: value for path, value in earlier_answers(receipt).items() if path not in _OF_THIS_SERVER
     }
-    if joined := as_object(remembered(receipt, "joined-site")):
-        given["site"] = joined["id"]
+    if joined := JoinedSite.of(receipt):
+        given["site"] = joined.id
     if remembered(receipt, "accepted-eula"):
         given["eula"] = "accept"
     # The file of the tenant's roots is on this server only; their text can be in the answer file.

@@ -9,12 +9,12 @@ from mstunnel_setup.answers.merge import Answers, answered
 from mstunnel_setup.answers.secret import SecretReference, reveal
 from mstunnel_setup.base.errors import SetupError, UsageError
 from mstunnel_setup.base.text import sentence
-from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.containers.choice import engine_of
+from mstunnel_setup.install.report import JoinedSite
 from mstunnel_setup.io.operator import Prompter
-from mstunnel_setup.readiness.checks.addresses import obstacle
-from mstunnel_setup.readiness.facts.host import HostReader
+from mstunnel_setup.readiness.facts.host import HostReader, ipv6_obstacle
 from mstunnel_setup.readiness.facts.section import EngineName, Settings
 from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.tenant.graph import Graph
@@ -94,7 +94,9 @@ class Context:
     def gateway_gets_ipv6(self) -> bool:
         """Whether the host has IPv6, and its container engine can give it to the gateway."""
         reader = self.host_reader
-        return not obstacle(reader.addresses(), self.answers.mode, self.engine_name, reader.network_backend())
+        return not ipv6_obstacle(
+            reader.addresses(), self.answers.mode, self.engine_name, reader.network_backend()
+        )
 
     @property
     def host_reader(self) -> HostReader:
@@ -113,9 +115,9 @@ class Context:
         )
 
     @property
-    def joined_site(self) -> JsonObject:
-        """The site that an earlier step joined: `id`, `name`, `public_address`; empty before it."""
-        return as_object(remembered(self.receipt, "joined-site"))
+    def joined_site(self) -> JoinedSite | None:
+        """The site that an earlier step joined."""
+        return JoinedSite.of(self.receipt)
 
     def take(self, values: Mapping[str, object]) -> None:
         """Use what a person just answered, by setting path. Raises UsageError."""

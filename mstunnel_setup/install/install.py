@@ -5,11 +5,11 @@ run (`session`: answers, host, journal), makes the checks before the first chang
 runner (`transaction.runner`) gather, decide and apply each step of `step_list`.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
-from typing import Any
+
+from pydantic import ConfigDict, Field
 
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import WriteFile
@@ -18,11 +18,11 @@ from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError, UsageError
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
-from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.install.installed import become, complete
 from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unready, refuse_vendor
+from mstunnel_setup.install.report import RemovalReport, RunReport
 from mstunnel_setup.install.request import InstallRequest, with_lab
 from mstunnel_setup.install.rootless import (
     DONE,
@@ -52,33 +52,52 @@ _MADE_BY = {
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run did (JSON data), for which account, and the lines about the gateway that is here now."""
+    """What a run did, for which account, and the lines about the gateway that is here now."""
 
-    data: JsonObject
+    report: RunReport
     account: str
     summary: Sequence[str]
 
 
-def install(operator: Operator, request: InstallRequest) -> Result:
+class PlannedAction(Report):
+    """An action as the journal would keep it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str = Field(
+        description="Kind of action; the other fields depend on it and are those of the journal."
+    )
+
+
+class PlanReport(RunReport):
+    """What would change."""
+
+    plan: tuple[PlannedAction, ...] = Field(description="The very actions, as the journal would keep them.")
+    diff: tuple[str, ...] = Field(
+        description="The actions in lines for people, with what each text file would lose and gain."
+    )
+
+
+def install(operator: Operator, request: InstallRequest) -> Result[RunReport]:
     """Run all steps but the skipped ones; without root first those of root, then those of the account."""
     request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
     steps = chosen_steps(request.skip, scope)
     if scope is Scope.ALL:
         outcome = run_steps(operator, request, scope, steps)
-        return installed(outcome.data, *outcome.summary)
+        return installed(outcome.report, *outcome.summary)
     later = chosen_steps(request.skip, Scope.ACCOUNT)
     if scope is Scope.HOST:
         outcome = run_steps(operator, request, scope, steps, later=later)
-        become(operator, outcome.account, {DONE: json.dumps(outcome.data)})
+        become(operator, outcome.account, {DONE: outcome.report.model_dump_json()})
     done = done_by_root(operator, request, later)
     if done.errors:
         return done
     outcome = run_steps(operator, _with_terms(request), scope, steps)
-    return installed(joined(done.data, outcome.data), *outcome.summary)
+    return installed(joined(done.report, outcome.report), *outcome.summary)
 
 
-def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
+def one_step(operator: Operator, request: InstallRequest, name: str) -> Result[RunReport]:
     """Run one step, and before it the steps it needs."""
     request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
@@ -89,12 +108,12 @@ def one_step(operator: Operator, request: InstallRequest, name: str) -> Result:
     step = step_named(name, scope)
     steps = [*(step_named(needed, scope) for needed in step.needs), step]
     outcome = run_steps(operator, request, scope, steps, checked=False)
-    return installed(outcome.data, text("Done. See the next step with `mstunnel-setup status`."))
+    return installed(outcome.report, text("Done. See the next step with `mstunnel-setup status`."))
 
 
 def host(
     operator: Operator, request: InstallRequest, port: int | None, *, remove: bool, given: bytes | None = None
-) -> Result:
+) -> Result[RunReport | RemovalReport]:
     """Do the host part for a gateway on `port`, or undo it. Raises CheckError without root.
 
     `given` are the answers of the account that has it done. Options count more: a rule for sudo fixes them.
@@ -111,7 +130,7 @@ def host(
     steps = chosen_steps(request.skip, Scope.HOST)
     outcome = run_steps(operator, request, Scope.HOST, steps, port=port)
     return installed(
-        outcome.data, "The host part is done. Continue as the account: `mstunnel-setup --rootless`."
+        outcome.report, "The host part is done. Continue as the account: `mstunnel-setup --rootless`."
     )
 
 
@@ -157,7 +176,7 @@ def run_steps(
         for module in (configure, kernel, launch):
             if module.STEP in steps:
                 run.runner.take_back(module.obsolete_keys(context))
-        return RunOutcome(steps_data(done), context.answers.account, [*notes, *summary(context)])
+        return RunOutcome(RunReport.of(done), context.answers.account, [*notes, *summary(context)])
 
 
 def _refuse_too_early(files: Files, names: Sequence[str]) -> None:
@@ -191,7 +210,7 @@ def _run_or_roll_back(
         raise
 
 
-def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Result:
+def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Result[PlanReport]:
     """Show the actions that a run would apply; with `exit_code` the code is 20 when there are any."""
     request = with_lab(operator.clock, request)
     scope = scope_to_install(operator, request.settings)
@@ -208,17 +227,23 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
             refuse_vendor(run.context)
             require_answers(run, steps, chosen_steps(request.skip, scope))
             refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
-            found = run.runner.plan(judging(steps), run.context)
-            planned += found
-            for item in found:
+            of_part = run.runner.plan(judging(steps), run.context)
+            planned += of_part
+            for item in of_part:
                 if item.actions:
                     lines.append(text("{step}: {title}", step=item.step, title=item.title))
                 for action in item.actions:
                     lines += _action_lines(run, action)
         request = _with_terms(request)
-    data = steps_data(planned)
-    data["plan"] = [CODEC.dump(action) for item in planned for action in item.actions]
-    data["diff"] = [*lines]
+    found = RunReport.of(planned)
+    report = PlanReport(
+        steps=found.steps,
+        actions=found.actions,
+        plan=tuple(
+            PlannedAction.model_validate(CODEC.dump(action)) for item in planned for action in item.actions
+        ),
+        diff=tuple(lines),
+    )
     warnings: tuple[Problem, ...] = ()
     if scope is Scope.HOST:
         incomplete = warning(
@@ -227,12 +252,11 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
             hint="Run root's part first: `mstunnel-setup host`.",
         )
         warnings = (incomplete,)
-    total = data["actions"]
-    if not total:
-        return Result("unchanged", data, warnings, text=[*lines, text("Nothing would be changed.")])
-    lines.append(text("{total} changes; apply them with `mstunnel-setup`.", total=total))
+    if not report.actions:
+        return Result("unchanged", report, warnings, text=[*lines, text("Nothing would be changed.")])
+    lines.append(text("{total} changes; apply them with `mstunnel-setup`.", total=report.actions))
     code = ExitCode.CHANGES_PENDING if exit_code else ExitCode.DONE
-    return Result("changed", data, warnings, text=lines, exit_code=code)
+    return Result("changed", report, warnings, text=lines, exit_code=code)
 
 
 def _action_lines(run: Run, action: Action) -> Iterator[str]:
@@ -251,24 +275,15 @@ def _with_terms(request: InstallRequest) -> InstallRequest:
     return replace(request, settings={**request.settings, "eula": "accept"})
 
 
-def installed(data: JsonObject, *then: str) -> Result:
-    """The result of a run, whose steps are in `data`; `then` are lines for people."""
-    if data["actions"] == 0:
-        return Result("unchanged", data, text=[text("Nothing was changed."), *then])
-    return Result("changed", data, text=then)
+def installed(report: RunReport, *then: str) -> Result[RunReport]:
+    """The result of a run; `then` are lines for people."""
+    if not report.actions:
+        return Result("unchanged", report, text=[text("Nothing was changed."), *then])
+    return Result("changed", report, text=then)
 
 
-def joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> JsonObject:
-    """The steps of both parts; `first` may be empty."""
-    if not first:
-        return dict(second)
-    return {"steps": [*first["steps"], *second["steps"]], "actions": first["actions"] + second["actions"]}
-
-
-def steps_data(planned: Sequence[Planned]) -> JsonObject:
-    """Steps and the descriptions of their actions as JSON data."""
-    steps: list[JsonValue] = [
-        {"name": item.step, "title": item.title, "actions": [action.describe() for action in item.actions]}
-        for item in planned
-    ]
-    return {"steps": steps, "actions": sum(len(item.actions) for item in planned)}
+def joined(first: RunReport | None, second: RunReport) -> RunReport:
+    """The steps of both parts."""
+    if first is None:
+        return second
+    return RunReport(steps=first.steps + second.steps, actions=first.actions + second.actions)

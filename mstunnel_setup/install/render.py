@@ -6,13 +6,15 @@ The files come from the specifications that the step `launch` uses.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Generic, Literal, TypeAlias
+
+from pydantic import Field
+from typing_extensions import TypeVar
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.problem import Problem, warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import manifests, quadlet
 from mstunnel_setup.containers.manifests import ConfigurationFile
 from mstunnel_setup.gateway.ocserv_conf import (
@@ -42,6 +44,22 @@ _FURTHER: Final = (
 )
 
 
+FormatT = TypeVar("FormatT", bound=Format, default=Format)
+
+
+class RenderedFiles(Report, Generic[FormatT]):
+    """The containers as files."""
+
+    format: FormatT
+    files: tuple[str, ...] = Field(description="The names of the files.")
+    placeholders: tuple[str, ...] = Field(
+        description="What is to be replaced in the texts, such as <content of FILE>."
+    )
+    texts: dict[str, str] = Field(
+        default={}, description="The texts by name of the file; with --out they are in the files."
+    )
+
+
 @dataclass(frozen=True)
 class RenderRequest:
     """The format, the directory to write to (None: standard output), and the port (None: the one in use)."""
@@ -51,7 +69,7 @@ class RenderRequest:
     port: int | None = None
 
 
-def render(operator: Operator, settings: Settings, request: RenderRequest) -> Result:
+def render(operator: Operator, settings: Settings, request: RenderRequest) -> Result[RenderedFiles]:
     """The files, shown or written. Raises UsageError without known images."""
     with open_run(operator, settings, exclusively=False) as run:
         require_answers(run, [images.STEP])
@@ -65,13 +83,14 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
             placeholders=", ".join(placeholders),
         )
         warnings = (left,)
-    data: JsonObject = {"format": request.format, "files": [*texts], "placeholders": [*placeholders]}
+    report = RenderedFiles(format=request.format, files=tuple(texts), placeholders=tuple(placeholders))
     if request.directory is None:
+        report = report.model_copy(update={"texts": dict(texts)})
         shown: list[str] = []
         for name, content in texts.items():
             # Several are separated by comments with their names.
             shown += [*([f"# {name}"] if len(texts) > 1 else []), *content.splitlines()]
-        return Result("ok", {**data, "texts": {**texts}}, warnings, text=[*map(Verbatim, shown)])
+        return Result("ok", report, warnings, text=[*map(Verbatim, shown)])
     files = operator.files.given
     files.make_directories(str(request.directory))
     found = {f"{request.directory}/{name}": content.encode() for name, content in texts.items()}
@@ -79,7 +98,7 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     for path in written:
         files.write(path, found[path], _MODE)
     lines = [text("Written: {name}.", name=name) for name in written] or [text("All files are as they were.")]
-    return Result("changed" if written else "unchanged", data, warnings, text=lines)
+    return Result("changed" if written else "unchanged", report, warnings, text=lines)
 
 
 def _texts(context: Context, request: RenderRequest) -> tuple[Sequence[str], Mapping[str, str]]:

@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
@@ -23,12 +23,13 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, ExitCode, UsageError, WaitingError, declare
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import Problem
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import FILE, complete, journal_of
 from mstunnel_setup.install.preflight import ca_pem, refuse_unready, refuse_vendor
+from mstunnel_setup.install.report import RunReport
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.run_answers import answers, refuse_unsupported
 from mstunnel_setup.install.session import chosen_steps, open_run, require_answers
@@ -45,6 +46,8 @@ from mstunnel_setup.readiness.facts.parse import proxy_places
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Planned
 from mstunnel_setup.transaction.step import AnyStep
+
+PartT = TypeVar("PartT", bound=Report)
 
 DONE: Final = "MSTUNNEL_HOST_DONE"
 """Tells the account, as JSON, which steps root has just done for it."""
@@ -136,11 +139,11 @@ def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
     )
 
 
-def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[AnyStep]) -> Result:
+def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[AnyStep]) -> Result[RunReport]:
     """What root did in this installation: just now, or when it is asked to; `later` are the account's."""
     done = os.environ.pop(DONE, "")
     if done:
-        return Result(data=json.loads(done))
+        return Result(report=RunReport.model_validate_json(done))
     skipped, ignored = request.skip, request.ignored_checks
     steps = chosen_steps(skipped, Scope.HOST)
     planned, answers = planned_by_root(operator, request.settings, steps, later, ignored)
@@ -189,7 +192,7 @@ def have_root_do(
     command: Sequence[str],
     answers: JsonObject,
     by_hand: Sequence[str],
-) -> Result:
+) -> Result[RunReport]:
     """Have root do the host part by one call of sudo, after a person has seen what it is.
 
     `answers` go through standard input: they may hold the password of a proxy, which all users would see
@@ -204,13 +207,19 @@ def have_root_do(
     console.say(joined([text("This needs root privileges:"), *lines], "\n"))
     if console.interactive and not console.confirm("Do it now, with sudo"):
         raise _root_needed("you did not confirm it", by_hand)
-    return by_sudo(operator, (*command, FROM_ACCOUNT), by_hand, json.dumps(answers).encode())
+    return by_sudo(operator, RunReport, (*command, FROM_ACCOUNT), by_hand, json.dumps(answers).encode())
 
 
 def by_sudo(
-    operator: Operator, command: Sequence[str], by_hand: Sequence[str], stdin: bytes | None = None
-) -> Result:
-    """The result of a command of ours that sudo runs. Raises WaitingError `root-needed`, with `by_hand`.
+    operator: Operator,
+    kind: type[PartT],
+    command: Sequence[str],
+    by_hand: Sequence[str],
+    stdin: bytes | None = None,
+) -> Result[PartT]:
+    """The result of a command of ours that sudo runs, with a report of this kind.
+
+    Raises WaitingError `root-needed`, with `by_hand`.
 
     The documented rule for sudo (docs/how-to/rootless.md) names these very arguments.
     """
@@ -218,20 +227,21 @@ def by_sudo(
         raise _root_needed("sudo is not installed", by_hand)
     asking = () if operator.console.interactive else ("--non-interactive",)
     own = (*command, "--unattended", "--output", "json")
-    result = relayed(operator.processes.attend(("sudo", *asking, "--", *own), stdin))
+    result = relayed(operator.processes.attend(("sudo", *asking, "--", *own), stdin), kind)
     if result is None:
         raise _root_needed("sudo refused", by_hand)
     return result
 
 
-def relayed(done: Completed) -> Result | None:
+def relayed(done: Completed, kind: type[PartT]) -> Result[PartT] | None:
     """The result of a command of ours that ran in another process; None when it was not even begun."""
     try:
         output: Any = json_value(done.output)
         warnings, errors = (
             tuple(Problem(**item) for item in output[name]) for name in ("warnings", "errors")
         )
-        return Result(output["status"], output["data"], warnings, errors, exit_code=ExitCode(done.code))
+        report = kind.model_validate(output["data"]) if output["data"] else None
+        return Result(output["status"], report, warnings, errors, exit_code=ExitCode(done.code))
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import Literal
+
+from pydantic import Field
 
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, fold_all, text
-from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
@@ -24,7 +26,72 @@ from mstunnel_setup.transaction.step import AnyStep
 _SECONDS = 5.0
 
 
-def status(operator: Operator) -> Result:
+class StepTitle(Report):
+    """A step."""
+
+    name: str
+    title: str
+
+
+class RootlessStep(StepTitle):
+    """A step of an installation without root."""
+
+    by: Literal["root", "account"] = Field(description="Who does it.")
+
+
+class StepList(Report):
+    """The steps, in order."""
+
+    steps: tuple[StepTitle, ...]
+    rootless: tuple[RootlessStep, ...] = Field(description="The steps of an installation without root.")
+
+
+class StoppedRun(Report):
+    """Why the last run stopped."""
+
+    step: str
+    code: str = Field(
+        description="Stable, for machines; docs/reference/errors.md lists those of errors.",
+        json_schema_extra={"pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
+    )
+    message: str
+    hint: str
+
+
+class InstallationStatus(Report):
+    """What is done, what comes next, and why the last run stopped."""
+
+    installed: bool = Field(
+        description="Whether the installation was finished; steps that were skipped do not count."
+    )
+    done: tuple[str, ...] = Field(description="Names of finished steps.")
+    next: str | None = Field(
+        description="Name of the first step that is not done; also one that was skipped."
+    )
+    stopped: StoppedRun | None
+
+
+def steps(_operator: Operator) -> Result[StepList]:
+    """The steps of both kinds of installation."""
+    rootless = [(scope, step) for scope in (Scope.HOST, Scope.ACCOUNT) for step in steps_of(scope)]
+    report = StepList(
+        steps=tuple(StepTitle(name=step.name, title=step.title) for step in steps_of(Scope.ALL)),
+        rootless=tuple(
+            RootlessStep(name=step.name, title=step.title, by="root" if scope is Scope.HOST else "account")
+            for scope, step in rootless
+        ),
+    )
+    rows = [
+        *((item.name, item.title) for item in report.steps),
+        ("", ""),
+        (text("Without root (--rootless):"), ""),
+        *((item.name, f"{item.title} ({item.by})") for item in report.rootless),
+    ]
+    lines = [Line(f"{name:12} {title}", name, title) if title else name for name, title in rows]
+    return Result(report=report, text=lines)
+
+
+def status(operator: Operator) -> Result[InstallationStatus]:
     """Which steps are done, which comes next, and why the last run stopped.
 
     Reads the journal only, without root that of both parts.
@@ -37,35 +104,37 @@ def status(operator: Operator) -> Result:
     receipts = [(receipt, steps_of(scope)) for scope, receipt in found.items()]
     waiting = [step.name for receipt, steps in receipts for step in steps if step.name not in receipt.steps]
     failure = next((receipt.failure for receipt, _ in receipts if receipt.failure is not None), None)
-    data: JsonObject = {
-        "installed": all(complete(receipt, scope) for scope, receipt in found.items()),
-        "done": [step.name for receipt, steps in receipts for step in steps if step.name in receipt.steps],
-        "next": waiting[0] if waiting else None,
-        "stopped": None
-        if failure is None
-        else {"step": failure.step, "code": failure.code, "message": failure.message, "hint": failure.hint},
-    }
-    return Result("ok", data, text=list(_lines(receipts, data)))
+    stopped = None
+    if failure is not None:
+        stopped = StoppedRun(step=failure.step, code=failure.code, message=failure.message, hint=failure.hint)
+    report = InstallationStatus(
+        installed=all(complete(receipt, scope) for scope, receipt in found.items()),
+        done=tuple(step.name for receipt, steps in receipts for step in steps if step.name in receipt.steps),
+        next=waiting[0] if waiting else None,
+        stopped=stopped,
+    )
+    return Result("ok", report, text=list(_lines(receipts, report)))
 
 
-def _lines(receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], data: JsonObject) -> Iterator[str]:
+def _lines(
+    receipts: Sequence[tuple[Receipt, Sequence[AnyStep]]], report: InstallationStatus
+) -> Iterator[str]:
     if not any(receipt.entries for receipt, _ in receipts):
         yield text("Nothing is installed. Start with `mstunnel-setup`.")
         return
     for receipt, steps in receipts:
         for step in steps:
-            mark = "done" if step.name in receipt.steps else "next" if step.name == data["next"] else "open"
+            mark = "done" if step.name in receipt.steps else "next" if step.name == report.next else "open"
             yield Line(f"{mark:5} {step.name:12} {step.title}", mark, step.name, step.title)
-    stopped = as_object(data["stopped"])
-    if stopped:
-        hint = stopped["hint"] or text("Run mstunnel-setup again to continue.")
+    if stopped := report.stopped:
+        hint = stopped.hint or text("Run mstunnel-setup again to continue.")
         yield from fold_all(
             [
-                text("Stopped at {step}: {message}", step=stopped["step"], message=stopped["message"]),
+                text("Stopped at {step}: {message}", step=stopped.step, message=stopped.message),
                 text("  {hint}", hint=hint),
             ]
         )
-    elif not data["installed"]:
+    elif not report.installed:
         yield text("Run mstunnel-setup again to continue.")
 
 
@@ -83,9 +152,9 @@ def summary(context: Context) -> list[str]:
             answer = read_answer(status, finished.output)
             sessions = answer.get("Active sessions") if isinstance(answer, dict) else None
     return summary_lines(
-        address=str(joined.get("public_address") or "") or None,
+        address=joined.public_address or None if joined else None,
         port=served_port(host.files.read(paths.OCSERV_CONF) or b""),
-        site=str(joined.get("name") or "") or None,
+        site=joined.name or None if joined else None,
         days=None if leaf is None else days_left(leaf, host.clock.now()),
         sessions=sessions if isinstance(sessions, int) else None,
     )
@@ -110,7 +179,7 @@ def summary_lines(
         (text("Sessions"), None if sessions is None else text("{sessions} so far", sessions=sessions)),
     )
     next_steps = [
-        text("Allow TCP and UDP port {port} to this server in every firewall before it.", port=port),
+        text("Allow TCP and UDP port {port} to this server in every firewall in front of it.", port=port),
         text("Check the gateway with `mst-cli status`."),
         text("Save the answers for another server with `mstunnel-setup answers save FILE`."),
     ]

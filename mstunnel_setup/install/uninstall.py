@@ -14,7 +14,6 @@ from mstunnel_setup.base.errors import NOT_ROOT, NetworkError, SignInError, Step
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.revocation import ASKED_BY_COMMANDS
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
@@ -25,6 +24,7 @@ from mstunnel_setup.install.installed import (
     journal_of,
     rootless_account,
 )
+from mstunnel_setup.install.report import RemovalReport
 from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
@@ -50,13 +50,15 @@ _OTHER_SIGN_IN = text(
 _WAY_OUT = text("To continue without the tenant: `mst-cli uninstall --offline`; it lists what remains there.")
 
 
-def uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_data: bool, yes: bool) -> Result:
+def uninstall(
+    operator: Operator, settings: Settings, *, offline: bool, keep_data: bool, yes: bool
+) -> Result[RemovalReport | None]:
     """Undo everything in the receipt, newest first. Asks once, unless `yes` or the run is unattended.
 
     Raises NetworkError, which says how to continue, when the tenant is unreachable and `offline` is false.
     """
 
-    def own() -> Result:
+    def own() -> Result[RemovalReport | None]:
         with open_run(operator, settings, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
             if not run.context.receipt.entries:
                 forget(run.files, run.journal)
@@ -84,7 +86,9 @@ def uninstall(operator: Operator, settings: Settings, *, offline: bool, keep_dat
     return take_back(operator, own)
 
 
-def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
+def take_back(
+    operator: Operator, own: Callable[[], Result[RemovalReport | None]]
+) -> Result[RemovalReport | None]:
     """Undo everything; `own` undoes the part of the user that runs this process.
 
     Root lets the account do its part first; the account asks root for the host part afterwards.
@@ -102,9 +106,9 @@ def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
         if not last and journal_of(Scope.HOST, operator).receipt.entries:
             command, by_hand = host_command("--remove"), command_by_hand("--remove")
             operator.console.say("The host part is removed with sudo.")
-            result = _joined(result, by_sudo(operator, command, by_hand))
+            result = _joined(result, by_sudo(operator, RemovalReport, command, by_hand))
     elif account := rootless_account(operator):
-        first = relayed(have_done(operator, account, {ONLY: Scope.ACCOUNT.value}))
+        first = relayed(have_done(operator, account, {ONLY: Scope.ACCOUNT.value}), RemovalReport)
         if first is None:
             raise StepError(
                 "account-part-failed",
@@ -123,22 +127,26 @@ def take_back(operator: Operator, own: Callable[[], Result]) -> Result:
     return replace(result, warnings=(*result.warnings, *forget_program(operator)))
 
 
-def remove_host_setup(operator: Operator) -> Result:
+def remove_host_setup(operator: Operator) -> Result[RemovalReport]:
     """Undo the host part."""
     with open_run(operator, {}, scope=Scope.HOST) as run:
         if not run.context.receipt.entries:
             forget(run.files, run.journal)
-            return Result("unchanged", {"objects": []}, text=[text("There is no host part to remove.")])
+            none = text("There is no host part to remove.")
+            return Result("unchanged", RemovalReport(objects=()), text=[none])
         removals = remove_installation(run)
     return removed(removals, text("The host part was removed."))
 
 
-def _joined(first: Result, second: Result) -> Result:
+def _joined(
+    first: Result[RemovalReport | None], second: Result[RemovalReport]
+) -> Result[RemovalReport | None]:
     if second.errors:
         return second
-    objects = [*first.data.get("objects", ()), *second.data.get("objects", ())]
+    reports = [report for report in (first.report, second.report) if report is not None]
+    objects = tuple(item for report in reports for item in report.objects)
     lines = [text("Removed: the account part and the host part.")]
-    return Result("changed", {"objects": objects}, (*first.warnings, *second.warnings), text=lines)
+    return Result("changed", RemovalReport(objects=objects), (*first.warnings, *second.warnings), text=lines)
 
 
 def _uncounted(_undone: int, _total: int) -> None:
@@ -229,7 +237,7 @@ def kept(removals: list[Removal]) -> tuple[Problem, ...]:
     )
 
 
-def removed(removals: list[Removal], line: str) -> Result:
+def removed(removals: list[Removal], line: str) -> Result[RemovalReport]:
     """The result of a removal: `line` says what was removed, the next one how many changes were undone."""
     outcomes = Counter(removal.undone.outcome for removal in removals)
     restored, left = outcomes[Undo.RESTORED], outcomes[Undo.KEPT]
@@ -239,17 +247,7 @@ def removed(removals: list[Removal], line: str) -> Result:
         restored=restored,
         left=left,
     )
-    return Result("changed", as_data(removals), kept(removals), text=[line, counts])
-
-
-def as_data(removals: list[Removal]) -> JsonObject:
-    """The removals as JSON data."""
-    return {
-        "objects": [
-            {"key": removal.key, "outcome": removal.undone.outcome.value, "reason": removal.undone.reason}
-            for removal in removals
-        ]
-    }
+    return Result("changed", RemovalReport.of(removals), kept(removals), text=[line, counts])
 
 
 def forget(files: Files, journal: Journal) -> None:
@@ -287,7 +285,7 @@ def forget_program(operator: Operator) -> list[Problem]:
     return [
         warning(
             "program-in-use",
-            "{directory} was not removed: the program in it still runs (process {processes})",
+            "{directory} was not removed: the program in it is still running (process {processes})",
             hint="Once it has ended, remove the directory by hand.",
             directory=directory,
             processes=", ".join(map(str, using)),
@@ -297,10 +295,10 @@ def forget_program(operator: Operator) -> list[Problem]:
     ]
 
 
-def rollback(operator: Operator) -> Result:
+def rollback(operator: Operator) -> Result[RemovalReport | None]:
     """Undo what an unfinished installation did. Raises UsageError when it is finished."""
 
-    def own() -> Result:
+    def own() -> Result[RemovalReport | None]:
         with open_run(operator, {}, scope=Scope.ACCOUNT if paths.ROOTLESS else None) as run:
             receipt = run.context.receipt
             if not receipt.entries:

@@ -315,7 +315,7 @@ def fetch_root(url: str, *, seconds: float = 15) -> tuple[str, str]:
     except (OSError, HTTPException, ValueError) as error:
         raise NetworkError(
             "root-unreachable",
-            "no root certificate from {url}: {reason}",
+            "cannot get the root certificate from {url}: {reason}",
             hint="Check the address, and that this host reaches it (proxy, firewall).",
             url=url,
             reason=getattr(error, "strerror", None) or error,

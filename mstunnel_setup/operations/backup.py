@@ -21,7 +21,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, StepError, UsageError, declare
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.base.problem import warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import JsonObject, as_object, json_bytes
 from mstunnel_setup.certificates import generations
@@ -36,9 +36,9 @@ from mstunnel_setup.exchange.upgrade_history import (
     render_history,
 )
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY, DEVICE_REVOCATIONS
-from mstunnel_setup.install.install import steps_data
 from mstunnel_setup.install.installed import complete, journal_of, own_scope, rootless_account
 from mstunnel_setup.install.preflight import refuse_unready, refuse_unsuited, refuse_vendor
+from mstunnel_setup.install.report import RunReport
 from mstunnel_setup.install.rootless import refuse_unreadable_by
 from mstunnel_setup.install.session import Run, apply_actions, installed_run, open_run, require_answers
 from mstunnel_setup.install.step_list import steps_of
@@ -160,7 +160,14 @@ def _no_backup(reason: str) -> UsageError:
     )
 
 
-def backup(operator: Operator, file: Path) -> Result:
+class BackupReport(Report):
+    """Where the archive is, and which files (by host path) are in it."""
+
+    file: str
+    contents: tuple[str, ...]
+
+
+def backup(operator: Operator, file: Path) -> Result[BackupReport]:
     """Write the archive with mode 0600.
 
     A revocation list that would make it too large for `restore` is left out, with a warning: a current one is
@@ -205,8 +212,8 @@ def backup(operator: Operator, file: Path) -> Result:
                 largest=LARGEST,
             )
         operator.files.given.write(str(file), packed, 0o600)
-    data: JsonObject = {"file": str(file), "contents": [*present]}
-    return Result("changed", data, tuple(warnings), text=[text("Written: {file}.", file=file)])
+    report = BackupReport(file=str(file), contents=tuple(present))
+    return Result("changed", report, tuple(warnings), text=[text("Written: {file}.", file=file)])
 
 
 def _contents(run: Run) -> dict[str, bytes]:
@@ -275,7 +282,7 @@ _MODES = {paths.SITE_KEY: 0o600, paths.ENVIRONMENT: 0o640}
 _CATALOGUE_DIRECTORY = CATALOGUE.rpartition("/")[0]
 
 
-def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool) -> Result:
+def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool) -> Result[RunReport]:
     """Place settings, certificate and roots, then install into the same site with the same answers.
 
     What is given now (option, variable, answer file) is used instead of what the backup has, but for mode
@@ -312,7 +319,7 @@ def restore(operator: Operator, settings: Settings, file: Path, *, replace: bool
         # Recorded, so that the same command may continue.
         apply_actions(run, "Backup to restore", [begun])
         done += _install(run, manifest, files, replace=replace)
-    return Result("changed", steps_data(done), text=[text("Restored. Look at it with `mst-cli status`.")])
+    return Result("changed", RunReport.of(done), text=[text("Restored. Look at it with `mst-cli status`.")])
 
 
 def _scope(operator: Operator, manifest: JsonObject, file: Path) -> Scope:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -12,16 +12,16 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, ExitCode, SetupError, UsageError, ValuesError, declare
 from mstunnel_setup.base.problem import Problem
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, text, verbatim
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
-from mstunnel_setup.gateway.ocserv_conf import port_in_use
+from mstunnel_setup.gateway.ocserv_conf import gateway_port
 from mstunnel_setup.gateway.options import Authentication, read_gateway_options
 from mstunnel_setup.install.installed import open_gateway, open_host
-from mstunnel_setup.install.steps import verify
+from mstunnel_setup.install.serving import serves
 from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.operations.environment_check import check_environment
 from mstunnel_setup.operations.gateway_log import since
-from mstunnel_setup.operations.settings import check_environment
 
 CONTAINER_MISSING = declare(
     EngineError, "container-missing", "there is no container {container}", "Run mstunnel-setup to create it."
@@ -36,14 +36,38 @@ _JOURNAL_LINES = 1000
 _PATIENCE = 180.0
 
 
-def state(operator: Operator, container: str) -> Result:
+class ContainerStatus(Report):
+    """State and health of one container. Exit code 7 unless it is healthy."""
+
+    state: str = Field(
+        description="In the engine's word: running, exited, created …; absent when there is no container."
+    )
+    health: ContainerHealth
+
+
+class ContainerAction(Report):
+    """What was done with a container."""
+
+    container: str
+    action: Literal["started", "stopped", "restarted"]
+
+
+class LogReport(Report):
+    """The log. With --follow each line comes by itself before the envelope, as {"line": …}."""
+
+    lines: tuple[str, ...]
+
+
+def state(operator: Operator, container: str) -> Result[ContainerStatus]:
     """State and health of a container, in the two lines that scripts in the field look for."""
     with open_host(operator) as ports:
         found = containers.state_of(ports, container)
-    data = {"state": "absent" if found is None else found.status, "health": container_health(found)}
-    code = ExitCode.DONE if data["health"] == "healthy" else ExitCode.ENGINE
-    lines = verbatim(f"State: {data['state']}\nHealth: {data['health']}")
-    return Result("ok" if code is ExitCode.DONE else "warning", data, text=lines, exit_code=code)
+    report = ContainerStatus(
+        state="absent" if found is None else found.status, health=container_health(found)
+    )
+    code = ExitCode.DONE if report.health == "healthy" else ExitCode.ENGINE
+    lines = verbatim(f"State: {report.state}\nHealth: {report.health}")
+    return Result("ok" if code is ExitCode.DONE else "warning", report, text=lines, exit_code=code)
 
 
 def container_health(found: ContainerState | None) -> ContainerHealth:
@@ -53,14 +77,14 @@ def container_health(found: ContainerState | None) -> ContainerHealth:
     return found.health or text("not reported")
 
 
-def stop(operator: Operator, container: str) -> Result:
+def stop(operator: Operator, container: str) -> Result[ContainerAction]:
     """Stop a container; it stays down until it is started by hand or the server reboots."""
     with existing_container(operator, container) as ports:
         containers.stop(ports, container)
     return _done(container, "stopped")
 
 
-def logs(operator: Operator, container: str, options: LogOptions) -> Result:
+def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogReport | None]:
     """The lines of the log, as they come; as JSON all at once unless it is followed.
 
     Those of a container that is gone come from the journal, the last 1000 unless `options` say otherwise.
@@ -78,7 +102,7 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result:
             )
     lines = operator.processes.lines(command)
     if operator.json and not options.follow:
-        return Result(data={"lines": [*lines]})
+        return Result(report=LogReport(lines=tuple(lines)))
     operator.sinks.stream(lines)
     return Result()
 
@@ -92,7 +116,7 @@ def existing_container(operator: Operator, container: str) -> Iterator[Host]:
         yield ports
 
 
-def start(operator: Operator, container: str) -> Result:
+def start(operator: Operator, container: str) -> Result[ContainerAction]:
     """Start a container that is stopped; it is healthy, and its server answers, when this returns.
 
     At the boot of a host this must not depend on a proxy that is up a moment later: what is wrong with
@@ -112,7 +136,7 @@ def start(operator: Operator, container: str) -> Result:
     return _done(container, "started", warnings)
 
 
-def restart(operator: Operator, container: str) -> Result:
+def restart(operator: Operator, container: str) -> Result[ContainerAction]:
     """Stop and start a container; it is healthy, and its server answers, when this returns.
 
     Raises what is wrong with `env.sh` while the old container still runs, and EngineError, NetworkError or
@@ -129,9 +153,11 @@ def restart(operator: Operator, container: str) -> Result:
     return _done(container, "restarted", warnings)
 
 
-def _done(container: str, action: str, warnings: tuple[Problem, ...] = ()) -> Result:
+def _done(
+    container: str, action: Literal["started", "stopped", "restarted"], warnings: tuple[Problem, ...] = ()
+) -> Result[ContainerAction]:
     line = text("{container} {action}.", container=container, action=text(action))
-    return Result("changed", {"container": container, "action": action}, warnings, text=[line])
+    return Result("changed", ContainerAction(container=container, action=action), warnings, text=[line])
 
 
 def _environment_warnings(ports: Host, container: str) -> tuple[Problem, ...]:
@@ -157,4 +183,4 @@ def _prove(ports: Host, container: str, switch: Callable[[Host, str], None]) -> 
         raise launch_failure(ports, container, ports.engine.inspect(container)) from error
     wait_until_up(ports, container, _PATIENCE)
     if container == paths.SERVER:
-        verify.serves(ports, port_in_use(ports.files))
+        serves(ports, gateway_port(ports.files))

@@ -134,7 +134,7 @@ def _parts(operator: Operator, ports: Host) -> Iterator[tuple[str, Callable[[], 
 def _command(command: Callable[[Operator], Result], operator: Operator) -> str:
     result = command(operator)
     problems = {"warnings": [notice.data for notice in result.warnings]}
-    return json.dumps({"status": result.status, "data": dict(result.data), **problems}, indent=2) + "\n"
+    return json.dumps({"status": result.status, "data": result.data, **problems}, indent=2) + "\n"
 
 
 def _inspected(ports: Host, name: str) -> str:
@@ -165,7 +165,7 @@ def _file(ports: Host, path: str) -> str | None:
     return None if content is None else content.decode("utf-8", errors="replace")
 
 
-def diagnose(operator: Operator, file: Path | None) -> Result:
+def diagnose(operator: Operator, file: Path | None) -> Result[DiagnosticReport]:
     """Collect, redact secrets, show the preview; write it to `file` unless a person declines.
 
     A part that fails is replaced by its error, and a journal that cannot be read stops nothing.
@@ -194,7 +194,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
     preview += [f"{row.bytes:>9} {row.redactions:>9} {row.name}" for row in found.contents]
     if file is None:
         lines = [*preview, text("Write it with `mst-cli diagnose FILE.tar.gz`.")]
-        return Result("ok", found.data, text=lines)
+        return Result("ok", found, text=lines)
     if operator.console.interactive:
         operator.console.say("\n".join(preview))
         if not operator.console.confirm("Write these files into one archive?"):
@@ -215,7 +215,7 @@ def diagnose(operator: Operator, file: Path | None) -> Result:
         "the file contains no known secret, but it contains names and addresses",
         hint="Review it before you send it.",
     )
-    return Result("changed", found.data, (review,), text=[text("Written: {file}.", file=file)])
+    return Result("changed", found, (review,), text=[text("Written: {file}.", file=file)])
 
 
 def _redacted(

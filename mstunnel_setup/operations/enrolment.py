@@ -5,23 +5,21 @@ from collections.abc import Collection
 from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.agent_identity import CreateAgentSecret
 from mstunnel_setup.actions.certificates import CreateAgentCredential
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.actions.tenant_objects import CreateAppIdentity, RegisterServer, require_free_name
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, text
-from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.install.report import JoinedSite, RemovalReport
 from mstunnel_setup.install.session import Run, installed_run, step_named
 from mstunnel_setup.install.steps import sign_in, site
-from mstunnel_setup.install.uninstall import as_data, kept
+from mstunnel_setup.install.uninstall import kept
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.transaction.runner import Removal
 
 _IDENTITY = frozenset(
     {CreateAgentCredential.kind, CreateAgentSecret.kind, CreateAppIdentity.kind, RegisterServer.kind}
 )
-_JOINED = "joined-site"
 
 
 def take_back(run: Run, kinds: Collection[str]) -> list[Removal]:
@@ -42,7 +40,7 @@ def enrol(run: Run, *, first: Collection[str] = ()) -> bool:
     return any(planned.actions for planned in done)
 
 
-def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result:
+def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result[RemovalReport]:
     """Remove what the tenant knows of this server, wherever it still does, and register it again.
 
     An administrator signs in first, so that a refused sign-in leaves everything as it is.
@@ -59,20 +57,25 @@ def reenroll(operator: Operator, settings: Settings, *, yes: bool) -> Result:
         removals = take_back(run, _IDENTITY)
         enrol(run)
     lines = [text("Registered again, in the same site and with the same certificate.")]
-    return Result("changed", as_data(removals), kept(removals), text=lines)
+    return Result("changed", RemovalReport.of(removals), kept(removals), text=lines)
 
 
-def show(operator: Operator) -> Result:
+class SiteMembership(Report):
+    """The site this server belongs to."""
+
+    site: JoinedSite
+
+
+def show(operator: Operator) -> Result[SiteMembership]:
     """Id, name and public address of the site. Raises UsageError before one is joined."""
     with installed_run(operator, {}, exclusively=False) as run:
         joined = _joined(run)
-    rows = ((text("Site"), "name"), (text("Id"), "id"), (text("Address"), "public_address"))
-    values = ((label, joined.get(key) or "none") for label, key in rows)
-    lines = [Line(f"{label:8} {value}", label, value) for label, value in values]
-    return Result("ok", {"site": joined}, text=lines)
+    rows = ((text("Site"), joined.name), (text("Id"), joined.id), (text("Address"), joined.public_address))
+    lines = [Line(f"{label:8} {value or 'none'}", label, value or "none") for label, value in rows]
+    return Result("ok", SiteMembership(site=joined), text=lines)
 
 
-def change(operator: Operator, settings: Settings, wanted: str) -> Result:
+def change(operator: Operator, settings: Settings, wanted: str) -> Result[SiteMembership]:
     """Move this server to another site: a record there first has to be possible, then the old one goes.
 
     Raises TenantError when there is no such site, or it has a server of this name already, and
@@ -82,27 +85,28 @@ def change(operator: Operator, settings: Settings, wanted: str) -> Result:
     with installed_run(operator, {**settings, "site": wanted}) as run:
         receipt = run.context.receipt
         # A change may have been cut off when the server had left its site and joined none.
-        left = site.STEP.name in receipt.steps and remembered(receipt, _JOINED) is None
-        before = {} if left else _joined(run)
+        left = site.STEP.name in receipt.steps and run.context.joined_site is None
+        before = None if left else _joined(run)
         sign_in.STEP.gather(run.context)
         chosen = site.choose(run.context)
-        if chosen.id != before.get("id"):
+        if before is None or chosen.id != before.id:
             site.require_named(run.context, chosen)
             removable = run.context.answers.existing_record == "replace"
             graph, name = run.context.host.graph, run.context.server_name
             require_free_name(graph, chosen.id, name, removable=removable)
             take_back(run, {RegisterServer.kind})
-            run.runner.take_back([f"answer:{_JOINED}"])
+            run.runner.take_back(["answer:joined-site"])
         changed = enrol(run, first=("site",))
         after = _joined(run)
-    now = text("It belongs to {name} now.", name=after["name"])
-    already = text("It belongs to {name} already.", name=after["name"])
-    return Result("changed" if changed else "unchanged", {"site": after}, text=[now if changed else already])
+    report = SiteMembership(site=after)
+    if changed:
+        return Result("changed", report, text=[text("This server now belongs to {name}.", name=after.name)])
+    return Result("unchanged", report, text=[text("This server already belongs to {name}.", name=after.name)])
 
 
-def _joined(run: Run) -> JsonObject:
-    joined = remembered(run.context.receipt, _JOINED)
-    if not isinstance(joined, dict):
+def _joined(run: Run) -> JoinedSite:
+    joined = run.context.joined_site
+    if joined is None:
         raise UsageError(
             "site-not-joined", "this server has not joined a site yet", hint="Run mstunnel-setup."
         )

@@ -173,7 +173,7 @@ def session(facts: ConnectionFacts) -> Row:
         last = text(
             "the last session, from {client}, ended after {seconds} s", client=client, seconds=record.seconds
         )
-    hint = text("Fix the first row that is not ok; then connect again on the device.")
+    hint = text("Fix the first row that is not ok, then reconnect the device.")
     return Row("session", "problem", f"not connected; {last}", hint)
 
 
@@ -235,7 +235,8 @@ def dns(facts: ConnectionFacts) -> Row:
     if silent := [server for server, answers in facts.dns.items() if not answers]:
         seen = text("no answer on TCP port 53 at the gateway from {silent}", silent=", ".join(silent))
         hint = text(
-            "Fix route or firewall to the server. One that answers on UDP alone works for short answers."
+            "Fix route or firewall to the server. A server that answers only over UDP works for short "
+            "answers."
         )
         return Row("dns", "warning" if len(silent) < len(served.dns_servers) else "problem", seen, hint)
     if facts.subject.kind == "name":
@@ -252,7 +253,7 @@ def _name(facts: ConnectionFacts) -> Row:
         hint = "Add its domain: `mst-admin config update NAME --split-dns …` sets the list."
         return Row("dns", "problem", seen, hint)
     if not facts.destinations:
-        hint = text("Look it up at the DNS servers themselves: the gateway asks those of its host.")
+        hint = text("Query the devices' DNS servers directly: the gateway uses those of its host.")
         return Row("dns", "warning", f"{name} does not resolve on the gateway", hint)
     return Row("dns", "ok", f"{name} is {', '.join(map(str, facts.destinations))} on the gateway")
 
@@ -271,7 +272,8 @@ def firewall(facts: ConnectionFacts) -> Row:
             return Row("firewall", "problem", f"{address} belongs to devices, which are kept apart", hint)
         if address in facts.protected:
             seen = text(
-                "{address} is of the gateway's host or of the cloud's services: devices are refused",
+                "{address} belongs to the gateway's host or to a service of the cloud: devices may not "
+                "reach it",
                 address=address,
             )
             return Row("firewall", "problem", seen, "Serve it from another host; this rule has no exception.")
@@ -290,7 +292,8 @@ def inbound(facts: ConnectionFacts) -> Row:
         return Row("inbound", "ok", f"devices connected through it now: {len(connected)}")
     port = facts.served.port if facts.served else 443
     seen = text(
-        "no device is connected; whether port {port} is open from outside cannot be seen here", port=port
+        "no device is connected; whether port {port} is open from outside cannot be determined here",
+        port=port,
     )
     return Row("inbound", "unknown", seen, "Run `mst-readiness inbound --from HOST` with a second host.")
 
@@ -325,7 +328,7 @@ class ExplainReport(Report):
     rows: tuple[Row, ...]
 
 
-def explain(operator: Operator, who: str, token_file: Path | None) -> Result:
+def explain(operator: Operator, who: str, token_file: Path | None) -> Result[ExplainReport]:
     """Every row about `who`: a user, an address of a device or a destination, or a host name.
 
     The exit code is 3 with a problem among the rows. Raises UsageError where nothing is installed, for a
@@ -350,7 +353,7 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result:
         lines += folded(fold(head + content, len(head)), identifier, result, content)
     return Result(
         "warning" if results & {"problem", "warning"} else "ok",
-        ExplainReport(subject=who, kind=subject.kind, rows=tuple(found)).data,
+        ExplainReport(subject=who, kind=subject.kind, rows=tuple(found)),
         text=lines,
         exit_code=ExitCode.CHECK if "problem" in results else ExitCode.DONE,
     )

@@ -196,7 +196,7 @@ def accounts_of(lines: Iterable[str]) -> Accounts:
     return accounts
 
 
-def report(operator: Operator, age: str) -> Result:
+def report(operator: Operator, age: str) -> Result[UsageReport]:
     """The usage of each user, the most traffic first, since a time or an age.
 
     Raises UsageError for what is neither, and where nothing is installed.
@@ -230,7 +230,7 @@ def report(operator: Operator, age: str) -> Result:
     lines += _row(summary, total)
     if total.open:
         lines.append(text("Time and bytes of {open} open sessions count when they end.", open=total.open))
-    return Result("warning" if warnings else "ok", found.data, warnings, text=lines)
+    return Result("warning" if warnings else "ok", found, warnings, text=lines)
 
 
 def _row(name: str, usage: Total, client: str = "") -> Iterator[str]:

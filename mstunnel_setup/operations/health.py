@@ -72,7 +72,7 @@ def rows_of(report: HealthReport | None, now: datetime) -> tuple[ReportedRow, ..
     """The agent's rows; what it said too long ago is not known any more."""
     if report is None or abs(now - report.at) <= _SILENT_AFTER:
         return report.rows if report else ()
-    content = text("not looked at since {at:%Y-%m-%d %H:%M} UTC", at=report.at)
+    content = text("not checked since {at:%Y-%m-%d %H:%M} UTC", at=report.at)
     unknown = {"state": HealthState.UNKNOWN, "text": content, "value": None}
     return tuple(row.model_copy(update=unknown) for row in report.rows)
 
@@ -130,7 +130,7 @@ class HealthVerdict(Report):
     healthy: bool
 
 
-def health(operator: Operator) -> Result:
+def health(operator: Operator) -> Result[HealthVerdict]:
     """Containers, certificate, every row of the table.
 
     Exit code 7 for a container, 4 for a certificate, 3 for another row that is unhealthy, else 0.
@@ -142,11 +142,12 @@ def health(operator: Operator) -> Result:
             server=container_health(state_of(ports, paths.SERVER)),
             agent=container_health(state_of(ports, paths.AGENT)),
         )
+        states = ((paths.SERVER, containers.server), (paths.AGENT, containers.agent))
         report = of_settled_server(read_health(ports.files), ports.engine.inspect(paths.SERVER))
         rows = rows_of(report, ports.clock.now())
     sick = (
         CONTAINER_UNHEALTHY(container=name, state=state, component=name.removeprefix("mstunnel-")).problem
-        for name, state in containers.data.items()
+        for name, state in states
         if state != "healthy"
     )
     notices = (*sick, *summary.notices(), *_of_agent(report, rows))
@@ -164,10 +165,10 @@ def health(operator: Operator) -> Result:
         rows=rows,
         healthy=code is ExitCode.DONE,
     )
-    lines = [*containers.data.items(), *summary.lines()]
+    lines = [*states, *summary.lines()]
     lines += [(row.title, text("{value}: {words}", value=row.state.value, words=row.text)) for row in rows]
     shown = [Line(f"{name:30} {value}", name, value) for name, value in lines]
-    return Result("warning" if notices else "ok", found.data, notices, text=shown, exit_code=code)
+    return Result("warning" if notices else "ok", found, notices, text=shown, exit_code=code)
 
 
 def _of_agent(report: HealthReport | None, rows: Sequence[ReportedRow]) -> Iterator[Problem]:

@@ -3,12 +3,21 @@
 import difflib
 from importlib.resources import files
 
+from pydantic import Field
+
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, Verbatim, text
 
 _TEXTS = files("mstunnel_setup") / "data" / "help"
 _SUFFIX = ".txt"
+
+
+class HelpReport(Report):
+    """The topics with their titles; with TOPIC that one alone, and its text."""
+
+    topics: dict[str, str] = Field(json_schema_extra={"minProperties": 1})
+    text: str = ""
 
 
 def names() -> list[str]:
@@ -21,16 +30,16 @@ def lines(name: str) -> list[str]:
     return (_TEXTS / f"{name}{_SUFFIX}").read_text("utf-8").splitlines()
 
 
-def topics() -> Result:
+def topics() -> Result[HelpReport]:
     """All topics with their titles."""
     titles = {name: lines(name)[0] for name in names()}
     width = max(map(len, titles))
     rows = [Line(f"  {name:{width}}  {title}", name, title) for name, title in titles.items()]
     end = text("Read one with `mst-cli help TOPIC`; `mst-cli --help` lists the commands.")
-    return Result(data={"topics": titles}, text=[text("Topics:"), *rows, "", end])
+    return Result(report=HelpReport(topics=titles), text=[text("Topics:"), *rows, "", end])
 
 
-def topic(name: str) -> Result:
+def topic(name: str) -> Result[HelpReport]:
     """One topic. Raises UsageError for a name that none has."""
     known = names()
     if name not in known:
@@ -45,6 +54,5 @@ def topic(name: str) -> Result:
             known=", ".join(known),
         )
     content = lines(name)
-    return Result(
-        data={"topics": {name: content[0]}, "text": "\n".join(content)}, text=[*map(Verbatim, content)]
-    )
+    report = HelpReport(topics={name: content[0]}, text="\n".join(content))
+    return Result(report=report, text=[*map(Verbatim, content)])

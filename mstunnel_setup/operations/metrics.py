@@ -3,9 +3,11 @@
 from contextlib import suppress
 from typing import Final
 
+from pydantic import Field
+
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.problem import warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import printable, verbatim
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.local_server import Page, listening, local_address
@@ -17,7 +19,13 @@ _MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _LARGEST: Final = 1 << 18
 
 
-def show(operator: Operator) -> Result:
+class MetricsReport(Report):
+    """The metrics in the text format of Prometheus."""
+
+    metrics: str | None = Field(description="null while the agent has not written any.")
+
+
+def show(operator: Operator) -> Result[MetricsReport]:
     """The metrics as they are. Raises FileError when they are no file."""
     content = operator.files.read_untrusted(paths.AGENT_METRICS, _LARGEST)
     if content is None:
@@ -26,12 +34,12 @@ def show(operator: Operator) -> Result:
             "the agent has not written metrics yet",
             hint="It writes them within a minute of its start; see `mst-cli agent logs`.",
         )
-        return Result("warning", {"metrics": None}, (missing,))
+        return Result("warning", MetricsReport(metrics=None), (missing,))
     text = printable(content.decode(errors="replace"))
-    return Result(data={"metrics": text}, text=verbatim(text))
+    return Result(report=MetricsReport(metrics=text), text=verbatim(text))
 
 
-def serve(operator: Operator, listen: str) -> Result:
+def serve(operator: Operator, listen: str) -> Result[MetricsReport]:
     """Serve them at `/metrics` on the address `listen` until the process is interrupted.
 
     Raises UsageError `listen-address-refused` and NetworkError `listen-failed`.

@@ -1,9 +1,8 @@
-"""`mst-readiness`: put the examination together, run it, and show what it found; and explain one check."""
+"""`mst-readiness`: put the examination together and run it."""
 
 import os
 import ssl
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,7 +15,7 @@ from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, Setu
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
-from mstunnel_setup.base.text import fold, fold_all, folded, joined, text
+from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.run_answers import with_release_images
@@ -25,8 +24,22 @@ from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.errors import CA_FILE_UNREADABLE
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter
+from mstunnel_setup.operations.readiness_report import (
+    ALL_GROUPS,
+    FindingReport,
+    FixReport,
+    PlatformReport,
+    ReadinessReport,
+    ResultCounts,
+    lines,
+    platform_lines,
+)
 from mstunnel_setup.readiness import checks
-from mstunnel_setup.readiness.data import Platforms, endpoints_of, platforms, remedies, with_registries
+from mstunnel_setup.readiness.data import (
+    endpoints_of,
+    platforms,
+    with_registries,
+)
 from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import inbound
 from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
@@ -34,12 +47,17 @@ from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.parse import json_object
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
-from mstunnel_setup.readiness.model import CheckFinding, Group, Outcome, Readiness, readiness, undecided
+from mstunnel_setup.readiness.model import (
+    CheckFinding,
+    Group,
+    Outcome,
+    readiness,
+    undecided,
+)
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
 from mstunnel_setup.tenant.wire import USER_READ
 
 _PORT, _LAST_PORT = 443, 65535
-_ALL = "all"
 # Of the time for everything, so that a tenant that does not answer is still reported.
 _ACCOUNT_SHARE = 0.8
 
@@ -52,7 +70,7 @@ class ReadinessRequest:
     size for, `from_host` and `probe` the two sides of an inbound probe, `wait` how long to wait for probes.
     """
 
-    scope: str = _ALL
+    scope: str = ALL_GROUPS
     settings: Mapping[str, object] = field(default_factory=dict)
     ignored_checks: tuple[str, ...] = ()
     fix: bool = False
@@ -67,10 +85,10 @@ class ReadinessRequest:
     @property
     def groups(self) -> frozenset[Group]:
         """The groups in the scope."""
-        return frozenset(Group) if self.scope == _ALL else frozenset({Group(self.scope)})
+        return frozenset(Group) if self.scope == ALL_GROUPS else frozenset({Group(self.scope)})
 
 
-def run(operator: Operator, request: ReadinessRequest) -> Result:
+def run(operator: Operator, request: ReadinessRequest) -> Result[ReadinessReport]:
     """Examine the host; the exit code is 3 when a required check failed that is not ignored."""
     checks.refuse_unknown(request.ignored_checks)
     probing = bool(request.from_host or request.probe)
@@ -108,7 +126,7 @@ def _result(
     found: tuple[CheckFinding, ...],
     proposed: Sequence[Fix] = (),
     failed_fixes: Mapping[Fix, SetupError] | None = None,
-) -> Result:
+) -> Result[ReadinessReport]:
     """The findings, and the fixes that were proposed; without `failed_fixes` none was tried."""
     ignored = frozenset(request.ignored_checks)
     failed = [item for item in found if item.result is Outcome.FAIL and item.id not in ignored]
@@ -129,26 +147,24 @@ def _result(
     ]
     warnings += [item.problem for item in doubtful]
     table = platforms()
-    made = [
-        {
-            "checks": list(item.checks),
-            "says": item.says,
-            "undo": item.undo,
-            "done": tried and item not in not_fixed,
-        }
-        for item in proposed
-    ]
-    data = {"scope": request.scope, **_findings_data(found, ignored), "fixes": made}
-    if Group.HOST in request.groups:
-        rows = table.model_dump(mode="json", include={"date", "engines", "bad"}, by_alias=True)
-        rows["platform"] = [
-            {**row.model_dump(mode="json"), "least_engine": table.least_engine(row)} for row in table.platform
-        ]
-        data["platforms"] = rows
-    more = _platform_lines(table) if request.scope == Group.HOST else ()
+    report = ReadinessReport(
+        scope=request.scope,
+        verdict=readiness(found, ignored),
+        findings=tuple(map(FindingReport.of, found)),
+        summary=ResultCounts.of(found),
+        ignored=tuple(sorted(ignored)),
+        fixes=tuple(
+            FixReport(
+                checks=item.checks, says=item.says, undo=item.undo, done=tried and item not in not_fixed
+            )
+            for item in proposed
+        ),
+        **({"platforms": PlatformReport.of(table)} if Group.HOST in request.groups else {}),
+    )
+    more = platform_lines(table) if request.scope == Group.HOST else ()
     return Result(
         "error" if failed else "warning" if warnings else "changed" if tried else "ok",
-        data,
+        report,
         warnings=tuple(warnings),
         errors=tuple(item.problem for item in failed),
         text=lambda: lines(found, ignored, more, verbose=operator.verbose),
@@ -198,7 +214,7 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
     )
     where, ca_pem = cloud_of(answers), _ca_pem(answers, examiner.files)
     read_account = _account(operator, request, answers, roots_of(examiner.files, ca_pem), examiner)
-    before = request.scope != _ALL and read_account is not None
+    before = request.scope != ALL_GROUPS and read_account is not None
     named = answers.certificate
     chain, *further = named.chain or ("",)
 
@@ -251,7 +267,7 @@ def _account(
     Within `all` there is no interactive sign-in: it would wait for a person.
     """
     given = answers.sign_in
-    if Group.ACCOUNT not in request.groups or (request.scope == _ALL and given.method == "device-code"):
+    if Group.ACCOUNT not in request.groups or (request.scope == ALL_GROUPS and given.method == "device-code"):
         return None
     seconds = request.timeout * _ACCOUNT_SHARE
 
@@ -326,144 +342,3 @@ def _is_place(text: str) -> bool:
     except UnicodeError:
         return False
     return is_host(name.partition("%")[0].removesuffix("."))
-
-
-_WORDS = {
-    Outcome.PASS: "pass",
-    Outcome.FAIL: "FAIL",
-    Outcome.WARNING: "warn",
-    Outcome.SKIPPED: "skip",
-    Outcome.UNKNOWN: "?",
-}
-_VERDICTS = {
-    Readiness.READY: text("Ready"),
-    Readiness.UNDECIDED: text("Undecided"),
-    Readiness.NOT_READY: text("Not ready"),
-}
-# That of the longest id.
-_ID_WIDTH = 28
-
-
-def lines(
-    findings: Sequence[CheckFinding],
-    ignored: Collection[str] = (),
-    more: Iterable[str] = (),
-    *,
-    verbose: bool,
-) -> Iterator[str]:
-    """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
-    for group in Group:
-        rows = [item for item in findings if item.check.group is group]
-        shown = [item for item in rows if verbose or item.result is not Outcome.SKIPPED]
-        if rows:
-            yield group.value
-        if rows and not shown:
-            yield text("  skip  {rows} checks: {seen}", rows=len(rows), seen=rows[0].seen)
-        for item in shown:
-            word = _WORDS[item.result]
-            head = f"  {word:4}  {item.id:{_ID_WIDTH}} "
-            yield from folded(fold((head + item.seen).rstrip(), len(head)), word, item.id, item.seen)
-    yield from more
-    yield ""
-    if open_questions := undecided(findings, ignored):
-        line = text("Could not check: {names}.", names=", ".join(item.id for item in open_questions))
-        yield from folded(fold(line, 0), line)
-    if any(item.hint for item in findings):
-        yield text("`mst-readiness explain ID` explains a check.")
-    counts = _summary(findings)
-    yield text(
-        "{ignored}: {findings} checks, {pass_} passed, {fail} failed, {warning} "
-        "warning{more}, {unknown} unknown, {skipped} skipped.",
-        ignored=_VERDICTS[readiness(findings, ignored)],
-        findings=len(findings),
-        pass_=counts["pass"],
-        fail=counts["fail"],
-        warning=counts["warning"],
-        more="" if counts["warning"] == 1 else "s",
-        unknown=counts["unknown"],
-        skipped=counts["skipped"],
-    )
-
-
-def _summary(findings: Sequence[CheckFinding]) -> dict[str, int]:
-    """How many findings there are of each result."""
-    counted = Counter(item.result for item in findings)
-    return {outcome.value: counted[outcome] for outcome in Outcome}
-
-
-def _platform_lines(table: Platforms) -> Iterator[str]:
-    """The supported platforms and engines, with the day the table was read from its sources."""
-    yield ""
-    yield text("Supported platforms (table of {date})", date=table.date)
-    for row in table.platform:
-        support = "" if row.vendor else text("tested here, not listed")
-        if row.ended:
-            support = text("support ended {ended}", ended=row.ended)
-        elif row.last_listed:
-            support = text("ended, last listed {last_listed}", last_listed=row.last_listed)
-        engine = text("{engine} {row} or later", engine=row.engine, row=table.least_engine(row))
-        yield f"  {f'{row.distribution} {row.version}':14} {engine:24} {support}".rstrip()
-    for name, known in table.engines.items():
-        least = known.least_rootless
-        yield text(
-            "  {engine_name} from {least}{rootless}; tested: {runs}",
-            engine_name=name,
-            least=known.least,
-            rootless=text(", without root {least_rootless}", least_rootless=least) if least else "",
-            runs="; ".join(map(str, known.runs)),
-        )
-
-
-def _findings_data(findings: Sequence[CheckFinding], ignored: Collection[str]) -> dict[str, object]:
-    """The findings as JSON data (docs/reference/readiness.md)."""
-    return {
-        "verdict": readiness(findings, ignored).value,
-        "findings": [
-            {
-                "id": item.id,
-                "group": item.check.group.value,
-                "title": item.check.title,
-                "severity": item.check.severity.value,
-                "result": item.result.value,
-                "seen": item.seen,
-                "hint": item.hint,
-                "docs": item.check.docs,
-            }
-            for item in findings
-        ],
-        "summary": _summary(findings),
-        "ignored": sorted(ignored),
-    }
-
-
-def explain(name: str) -> Result:
-    """The explanation of one check. Raises UsageError for a name that no check has."""
-    checks.refuse_unknown([name])
-    item = next(each for each in checks.CHECKS if each.id == name)
-    found = remedies().get(name, [])
-    data = {
-        "id": item.id,
-        "group": item.group.value,
-        "title": item.title,
-        "severity": item.severity.value,
-        "passes": item.passes,
-        "why": item.why,
-        "fix": item.fix,
-        "findings": found,
-    }
-    fixes = [text("  {fix}", fix=text(item.fix))] if item.fix else []
-    for each in () if fixes else found:
-        seen, hint = text(each["seen"]), text(each["hint"])
-        # What is only known at run time is left out.
-        known = "…" not in each["seen"]
-        fixes.append(text("  {seen}: {hint}", seen=seen, hint=hint) if known else text("  {hint}", hint=hint))
-    head = text(
-        "{id}: {title} ({group}, {severity})",
-        id=item.id,
-        title=text(item.title),
-        group=item.group,
-        severity=item.severity,
-    )
-    lines = [head, "", text("Passes when"), text("  {passes}", passes=text(item.passes))]
-    lines += [text("Why it matters"), text("  {why}", why=text(item.why)), text("How to fix it"), *fixes]
-    return Result(data=data, text=fold_all(lines))

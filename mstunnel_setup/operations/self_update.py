@@ -53,7 +53,7 @@ class SelfInstallReport(Report):
     version: str
 
 
-def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result:
+def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result[SelfUpdateReport]:
     """Install the newest program of the feed, or with `rollback` the one before it.
 
     `check` only compares versions. Raises UsageError: as a package, without a feed or an installation,
@@ -106,7 +106,7 @@ def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result:
     return _result("ok", offer.version, offer, line)
 
 
-def install_program(operator: Operator, *, older: bool) -> Result:
+def install_program(operator: Operator, *, older: bool) -> Result[SelfInstallReport]:
     """Put the program that runs in place of the installed one; `older` allows a version before it."""
     scope = Scope.HOST if rootless_account(operator) else Scope.ALL
     ignored = ["program-older"] if older else []
@@ -114,7 +114,7 @@ def install_program(operator: Operator, *, older: bool) -> Result:
         require_installed(run.context.receipt)
         run.runner.run([program.PROGRAM], run.context)
     line = text("Version {version} is installed.", version=__version__)
-    return Result("ok", SelfInstallReport(version=__version__).data, text=[line])
+    return Result("ok", SelfInstallReport(version=__version__), text=[line])
 
 
 def _refuse_unmanaged(operator: Operator) -> None:
@@ -167,7 +167,7 @@ def _download(operator: Operator, feed: Feed, offer: OfferedProgram) -> bytes:
     return content
 
 
-def _rollback(operator: Operator) -> Result:
+def _rollback(operator: Operator) -> Result[SelfUpdateReport]:
     files = operator.files
     installed = f"{directory(files)}/{FILE}"
     if files.digest(_PREVIOUS) in (None, files.digest(installed)):
@@ -201,8 +201,10 @@ def _run_installer(operator: Operator, file: str, *options: str) -> None:
         )
 
 
-def _result(status: Status, installed: str, offer: OfferedProgram | None, line: str) -> Result:
+def _result(
+    status: Status, installed: str, offer: OfferedProgram | None, line: str
+) -> Result[SelfUpdateReport]:
     report = SelfUpdateReport(
         before=__version__, installed=installed, offered=offer.version if offer else None
     )
-    return Result(status, report.data, text=[line])
+    return Result(status, report, text=[line])

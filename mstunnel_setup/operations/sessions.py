@@ -4,10 +4,12 @@ import ipaddress
 from pathlib import Path
 from typing import Literal
 
+from pydantic import ConfigDict, JsonValue
+
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, UsageError
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import printable, text, verbatim
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway import occtl
@@ -20,7 +22,40 @@ from mstunnel_setup.io.safe_paths import kind_at, refuse_present
 _SECONDS = 20.0
 
 
-def show(operator: Operator, words: list[str]) -> Result:
+class OcctlReport(Report):
+    """What occtl answers.
+
+    `show status` has its fields; all others have `rows`. Without such a user or connection `rows` is empty.
+    Of `show events` each line comes by itself before the envelope, as {"line": …}.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    rows: tuple[JsonValue, ...] = ()
+
+
+class EndedSessions(Report):
+    """Whose sessions were ended; `ended` is null when there is no such user or connection."""
+
+    ended: dict[str, str] | None
+
+
+class UnbannedAddress(Report):
+    """The address that may connect again."""
+
+    address: str
+
+
+class CaptureReport(Report):
+    """Where the recording is, and how much of it."""
+
+    file: str
+    interface: str
+    packets: int
+    bytes: int
+
+
+def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
     """Run one `show` command in the server's container."""
     command, argument = _parse(words)
     arguments = occtl.occtl_arguments(command, argument, as_json=operator.json)
@@ -33,12 +68,13 @@ def show(operator: Operator, words: list[str]) -> Result:
         # terminal is removed.
         operator.processes.hold_input()
         operator.sinks.stream(operator.processes.lines(following))
-        return Result()
+        return Result(report=OcctlReport())
     if finished.code == occtl.NOT_FOUND:
-        return Result(data={"rows": []}, text=[text("There is no {words}.", words=" ".join(words))])
+        return Result(report=OcctlReport(rows=()), text=[text("There is no {words}.", words=" ".join(words))])
     _require(finished)
-    data = occtl.read_answer(command, finished.output) if operator.json else []
-    return Result(data=data if isinstance(data, dict) else {"rows": data}, text=verbatim(finished.output))
+    answer = occtl.read_answer(command, finished.output) if operator.json else []
+    fields = answer if isinstance(answer, dict) else {"rows": answer}
+    return Result(report=OcctlReport.model_validate(fields), text=verbatim(finished.output))
 
 
 def server_process(ports: Host) -> int:
@@ -90,17 +126,17 @@ def _parse(words: list[str]) -> tuple[occtl.ShowCommand, str]:
     )
 
 
-def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> Result:
+def disconnect(operator: Operator, kind: Literal["user", "id"], value: str) -> Result[EndedSessions]:
     """End the sessions of a user, or one by its number. Nothing of that name: unchanged."""
     occtl.judge_word("NAME" if kind == "user" else "ID", value)
     if not _done_by_occtl(operator, "disconnect", kind, value):
         content = text("There is no connected {kind} {value}.", kind=kind, value=value)
-        return Result("unchanged", {"ended": None}, text=[content])
+        return Result("unchanged", EndedSessions(ended=None), text=[content])
     content = text("Disconnected {kind} {value}.", kind=kind, value=value)
-    return Result("changed", {"ended": {kind: value}}, text=[content])
+    return Result("changed", EndedSessions(ended={kind: value}), text=[content])
 
 
-def unban(operator: Operator, address: str) -> Result:
+def unban(operator: Operator, address: str) -> Result[UnbannedAddress]:
     """Let an address in again. Raises UsageError for what is no address."""
     try:
         plain = str(ipaddress.ip_address(address))
@@ -112,8 +148,10 @@ def unban(operator: Operator, address: str) -> Result:
             address=address,
         ) from error
     if not _done_by_occtl(operator, "unban", "ip", plain):
-        return Result("unchanged", {"address": plain}, text=[text("{plain} is not banned.", plain=plain)])
-    return Result("changed", {"address": plain}, text=[text("{plain} may connect again.", plain=plain)])
+        content = text("{plain} is not banned.", plain=plain)
+        return Result("unchanged", UnbannedAddress(address=plain), text=[content])
+    content = text("{plain} may connect again.", plain=plain)
+    return Result("changed", UnbannedAddress(address=plain), text=[content])
 
 
 def _done_by_occtl(operator: Operator, *words: str) -> bool:
@@ -127,7 +165,7 @@ def _done_by_occtl(operator: Operator, *words: str) -> bool:
     return True
 
 
-def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: int) -> Result:
+def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: int) -> Result[CaptureReport]:
     """Record into a new file of mode 0600, for at most `seconds` and `largest` bytes.
 
     After an interruption, which ends it earlier, the packets so far are kept. Raises UsageError for a file
@@ -171,9 +209,9 @@ def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: 
             file_of_packets.truncate(size)
     # The first piece is the head of the file.
     packets = pieces - 1
-    data = {"file": str(target), "interface": device, "packets": packets, "bytes": size}
+    report = CaptureReport(file=str(target), interface=device, packets=packets, bytes=size)
     content = text("{packets} packets in {target}.", packets=packets, target=target)
-    return Result("changed", data, text=[content])
+    return Result("changed", report, text=[content])
 
 
 def _device(ports: Host, what: str) -> str:

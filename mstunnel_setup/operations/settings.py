@@ -1,15 +1,14 @@
-"""`mst-cli env get|set|unset|check`, `log level`, `config show|diff|pull`: the settings of this gateway."""
+"""`mst-cli env get|set|unset`, `log level`, `config show|diff|pull`: the settings of this gateway."""
 
-import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import unified_diff
 
-from mstunnel_setup.answers.variables import KNOWN, PROXIES, proxy_place, refuse_wrong, without_login
+from pydantic import Field
+
+from mstunnel_setup.answers.variables import KNOWN, PROXIES, refuse_wrong
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, NetworkError, UsageError, ValuesError
-from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, UsageError
+from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Moment, Report, Result, Status
 from mstunnel_setup.base.text import Line, Verbatim, plain, text
 from mstunnel_setup.base.values import JsonObject
@@ -26,115 +25,55 @@ from mstunnel_setup.gateway.ocserv_conf import (
 from mstunnel_setup.gateway.options import read_gateway_options
 from mstunnel_setup.gateway.rendering import RenderedConfiguration, read_admin_settings
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.installed import open_gateway
 from mstunnel_setup.install.session import installed_run
 from mstunnel_setup.install.steps import images, sign_in, site
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.network import connect
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.certificate.activation import reload_gateway
+from mstunnel_setup.operations.environment_check import environment_text, unknown_setting
 
 _MODE = 0o640
 
 
-@dataclass(frozen=True)
-class EnvironmentCheck:
-    """The settings in `env.sh`, a warning for each unknown name, an error for each unreachable proxy."""
+class SettingsReport(Report):
+    """Settings of env.sh by name."""
 
-    settings: Mapping[str, str]
-    unknown: tuple[Problem, ...]
-    unreachable: tuple[NetworkError, ...]
+    settings: dict[str, str]
 
 
-def env_check(operator: Operator) -> Result:
-    """Read `env.sh` as the gateway does, and connect to its proxies. Exit code 8 when one does not answer.
+class SettingReport(Report):
+    """The setting, with the value null when it is gone, and the commands that make the gateway take it."""
 
-    Raises as `check_environment`.
-    """
-    with open_gateway(operator) as ports:
-        found = check_environment(ports.files)
-    if found.unreachable:
-        errors = tuple(error.problem for error in found.unreachable)
-        return Result("error", warnings=found.unknown, errors=errors, exit_code=ExitCode.NETWORK)
-    data = {
-        "settings": [*found.settings],
-        "unknown": [name for name in found.settings if name not in KNOWN],
-        "proxies": [without_login(proxy)[0] for proxy in _proxies(found.settings)],
-    }
-    content = text(
-        "{environment} can be used; settings in it: {settings}.",
-        environment=paths.ENVIRONMENT,
-        settings=len(found.settings),
-    )
-    return Result("warning" if found.unknown else "ok", data, found.unknown, text=[content])
+    name: str
+    value: str | None
+    then: tuple[str, ...]
 
 
-def check_environment(files: Files) -> EnvironmentCheck:
-    """What is wrong with `env.sh`; a missing file is empty.
+class ConfigurationReport(Report):
+    """The content of admin-settings.json, with DisableUdpConnections and SessionTimeout of ocserv.conf."""
 
-    Raises EnvironmentFileError for a line that is no assignment, UsageError for a value that cannot be used.
-    """
-    settings = env_file.parse(environment_text(files), paths.ENVIRONMENT)
-    wrong: list[UsageError] = []
-    for name, value in settings.items():
-        try:
-            refuse_wrong(name, value)
-        except UsageError as error:
-            wrong.append(error)
-    if wrong:
-        raise ValuesError(wrong) if len(wrong) > 1 else wrong[0]
-    unknown = tuple(unknown_setting(name) for name in settings if name not in KNOWN)
-    return EnvironmentCheck(settings, unknown, tuple(_unreachable(settings)))
+    configuration: JsonObject = Field(description="SessionTimeout is in seconds.")
 
 
-def unknown_setting(name: str) -> Problem:
-    """The warning for a name that nothing reads, with the one that was probably meant."""
-    by_case = {known.lower(): known for known in sorted(KNOWN, reverse=True)}
-    near = [by_case[found] for found in difflib.get_close_matches(name.lower(), by_case, 1)]
-    suggestion = f"; did you mean {near[0]}?" if near else ""
-    return warning(
-        "setting-unknown",
-        "{path} sets {name}, which is not a setting of the gateway{suggestion}",
-        hint="Correct the name, or remove the line with `mst-cli env unset {name}`.",
-        path=paths.ENVIRONMENT,
-        name=name,
-        suggestion=suggestion,
-    )
+class ConfigurationDiff(Report):
+    """A unified diff of the files that the tenant's configuration would change."""
+
+    diff: tuple[str, ...] = Field(description="Empty without a difference.")
 
 
-def _proxies(settings: Mapping[str, str]) -> dict[str, str]:
-    """The different proxies, and the first variable that names each."""
-    names = [name for proxy in PROXIES[:2] for name in (proxy, proxy.upper())]
-    return {settings[name]: name for name in reversed(names) if settings.get(name)}
+class ConfigurationFiles(Report):
+    """The files that were written."""
+
+    written: tuple[str, ...]
 
 
-def _unreachable(settings: Mapping[str, str]) -> Iterator[NetworkError]:
-    for proxy, variable in _proxies(settings).items():
-        place = proxy_place(proxy)
-        try:
-            if place is not None:
-                connect(*place)
-        except NetworkError as error:
-            # A password in the address is not repeated.
-            shown, _login = without_login(proxy)
-            yield NetworkError(
-                "proxy-unreachable",
-                "{variable} in {path} is {proxy}: {reason}",
-                hint="Start that proxy, or correct its address: `mst-cli env set {variable} http://HOST:PORT`.",
-                variable=variable,
-                path=paths.ENVIRONMENT,
-                proxy=shown,
-                reason=error.message,
-            )
-
-
-def get(operator: Operator, name: str | None) -> Result:
+def get(operator: Operator, name: str | None) -> Result[SettingsReport]:
     """One setting, or all. Raises UsageError `setting-missing`, EnvironmentFileError for a damaged file."""
     with installed_run(operator, {}, exclusively=False) as run:
         settings = env_file.parse(environment_text(run.files), paths.ENVIRONMENT)
     if name is None:
         lines = [Verbatim(f"{key}={value}") for key, value in settings.items()]
-        return Result("ok", {"settings": settings}, text=lines)
+        return Result("ok", SettingsReport(settings=settings), text=lines)
     if name not in settings:
         raise UsageError(
             "setting-missing",
@@ -143,10 +82,10 @@ def get(operator: Operator, name: str | None) -> Result:
             path=paths.ENVIRONMENT,
             name=name,
         )
-    return Result("ok", {"settings": {name: settings[name]}}, text=[Verbatim(settings[name])])
+    return Result("ok", SettingsReport(settings={name: settings[name]}), text=[Verbatim(settings[name])])
 
 
-def put(operator: Operator, name: str, value: str | None) -> Result:
+def put(operator: Operator, name: str, value: str | None) -> Result[SettingReport]:
     """Set `name` to `value`, or take it out (None).
 
     Raises UsageError for what cannot be a setting, EnvironmentFileError for a value that a line cannot hold
@@ -169,20 +108,20 @@ def put(operator: Operator, name: str, value: str | None) -> Result:
             after = env_file.assign(after, spelling, value, paths.ENVIRONMENT)
         earlier = env_file.parse(before, paths.ENVIRONMENT).get(name, "")
         then = _needed_commands(name, earlier, value or "") if after != before else []
-        data = {"name": name, "value": value, "then": then}
+        report = SettingReport(name=name, value=value, then=tuple(then))
         unknown = () if value is None or is_known else (unknown_setting(name),)
         if after == before:
-            return Result("unchanged", data, unknown, text=[text("It has this value already.")])
+            return Result("unchanged", report, unknown, text=[text("It has this value already.")])
         run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
     lines = [
         text("{name} is set.", name=name)
         if value is not None
-        else text("{name} is not set any more.", name=name)
+        else text("{name} is no longer set.", name=name)
     ]
     if is_known:
         effects = [text("To take effect: `{command}`.", command=command) for command in then]
         lines += effects or [text("It takes effect within a minute.")]
-    return Result("changed", data, unknown, text=lines)
+    return Result("changed", report, unknown, text=lines)
 
 
 def _needed_commands(name: str, before: str, after: str) -> list[str]:
@@ -198,11 +137,6 @@ def _needed_commands(name: str, before: str, after: str) -> list[str]:
     return ["mst-cli server restart"] if name == "CLIENT_TO_CLIENT" else []
 
 
-def environment_text(files: Files) -> str:
-    """The text of `env.sh`, empty without the file. Raises EnvironmentFileError `environment-not-utf8`."""
-    return env_file.decode(files.read(paths.ENVIRONMENT) or b"", paths.ENVIRONMENT)
-
-
 class LogLevelReport(Report):
     """The level in force, the usual one, and the end of the verbose mode while it lasts."""
 
@@ -211,7 +145,7 @@ class LogLevelReport(Report):
     verbose_until: Moment | None
 
 
-def log_level_command(operator: Operator, wanted: str | None) -> Result:
+def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevelReport]:
     """Show the level, set it (0 to 4), begin the verbose mode (`verbose`) or end it (`normal`).
 
     Raises UsageError `log-level-invalid` for any other word, EnvironmentFileError for a damaged `env.sh`.
@@ -251,7 +185,7 @@ def _level(files: Files, now: datetime) -> LogLevel:
     return ocserv_conf.log_level(files, env_file.parse(environment_text(files), paths.ENVIRONMENT), now)
 
 
-def _level_result(status: Status, level: LogLevel) -> Result:
+def _level_result(status: Status, level: LogLevel) -> Result[LogLevelReport]:
     lines = [text("Level {level} of 0 to 4.", level=level.level)]
     until = None
     if level.until is not None:
@@ -266,13 +200,13 @@ def _level_result(status: Status, level: LogLevel) -> Result:
             text("End it now: `mst-cli log level normal`."),
         ]
     report = LogLevelReport(level=level.level, usual=level.usual, verbose_until=until)
-    return Result(status, report.data, text=lines)
+    return Result(status, report, text=lines)
 
 
 _SAME = text("The gateway has the configuration of the tenant.")
 
 
-def show(operator: Operator) -> Result:
+def show(operator: Operator) -> Result[ConfigurationReport]:
     """`admin-settings.json`, and what `ocserv.conf` alone has of the configuration: UDP and session timeout.
 
     Raises UsageError before there is one, StepError `settings-unreadable` for a damaged one.
@@ -294,10 +228,10 @@ def show(operator: Operator) -> Result:
         values = value if isinstance(value, list) else [value]
         shown = plain(", ".join(map(str, values))) or "none"
         lines.append(Line(f"{name + ':':23} {shown}", f"{name}:", shown))
-    return Result("ok", {"configuration": settings}, text=lines)
+    return Result("ok", ConfigurationReport(configuration=settings), text=lines)
 
 
-def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result:
+def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result[ConfigurationDiff]:
     """What `pull` would change; with `exit_code` the code is 20 when there is anything."""
     with installed_run(operator, settings, exclusively=False) as run:
         rendered = _wanted(run.context)
@@ -311,14 +245,14 @@ def diff(operator: Operator, settings: Settings, *, exit_code: bool) -> Result:
         lines += unified_diff(before, after, path, title, n=0, lineterm="")
     return Result(
         "changed" if lines else "unchanged",
-        {"diff": [*lines]},
+        ConfigurationDiff(diff=tuple(lines)),
         _notices(rendered),
         text=lines or [_SAME],
         exit_code=ExitCode.CHANGES_PENDING if lines and exit_code else ExitCode.DONE,
     )
 
 
-def pull(operator: Operator, settings: Settings) -> Result:
+def pull(operator: Operator, settings: Settings) -> Result[ConfigurationFiles]:
     """Write what differs; the gateway reloads it automatically. Raises StepError if ocserv refuses it."""
     with installed_run(operator, settings) as run:
         rendered = _wanted(run.context)
@@ -328,7 +262,7 @@ def pull(operator: Operator, settings: Settings) -> Result:
             rendering.write(run.files, changes)
     lines = [text("Written: {changes}.", changes=", ".join(changes)) if changes else _SAME]
     status: Status = "changed" if changes else "unchanged"
-    return Result(status, {"written": [*changes]}, _notices(rendered), text=lines)
+    return Result(status, ConfigurationFiles(written=tuple(changes)), _notices(rendered), text=lines)
 
 
 def _wanted(context: Context) -> RenderedConfiguration:

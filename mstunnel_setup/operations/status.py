@@ -9,24 +9,22 @@ from mstunnel_setup import __version__
 from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY
 from mstunnel_setup.actions.host import Host, Scope
-from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError, StepError
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, plain, text
-from mstunnel_setup.base.values import as_object
 from mstunnel_setup.exchange.health_report import read_health
 from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, read_history
 from mstunnel_setup.install.installed import MONITOR_UNIT, complete, journal_of, open_gateway
+from mstunnel_setup.install.report import JoinedSite
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
-from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerHealth, container_health
+from mstunnel_setup.operations.component import CONTAINER_MISSING, ContainerStatus, container_health
+from mstunnel_setup.operations.environment_check import check_environment
 from mstunnel_setup.operations.health import agent_troubles, is_serious, of_settled_server
-from mstunnel_setup.operations.settings import check_environment
-from mstunnel_setup.operations.upgrade.run import upgrade_failed
 from mstunnel_setup.transaction.receipt import Receipt
 
 _LOG_LINES = 20
@@ -39,13 +37,9 @@ _CAUSE = re.compile(
 )
 
 
-class ContainerReport(Report):
+class ContainerReport(ContainerStatus):
     """One of the two containers."""
 
-    state: str = Field(
-        description="In the engine's word: running, exited, created …; absent when there is no container."
-    )
-    health: ContainerHealth
     image_digest: str | None = Field(description="sha256:… of the image it was asked to run.")
     reason: str | None = Field(
         description="The last line in the log of a container that ended without being stopped."
@@ -77,7 +71,7 @@ class StatusReport(Report):
         return self.server.health == self.agent.health == "healthy"
 
 
-def overview(operator: Operator) -> Result:
+def overview(operator: Operator) -> Result[StatusReport]:
     """Site, certificate, both containers, and what the agent reports.
 
     Exit code 7 for a container that is not healthy, 3 when the agent reports that the site is not served as
@@ -86,10 +80,10 @@ def overview(operator: Operator) -> Result:
     with open_gateway(operator) as ports:
         receipt = journal_of(Scope.ALL, operator).receipt
         summary = CertificateSummary.read(ports, receipt)
-        site = as_object(remembered(receipt, "joined-site")).get("name")
+        site = JoinedSite.of(receipt)
         found = StatusReport(
             version=__version__,
-            site=None if site is None else str(site),
+            site=None if site is None else site.name,
             certificate_days_left=summary.days_left,
             certificate=summary,
             server=_container(ports, paths.SERVER),
@@ -122,7 +116,7 @@ def overview(operator: Operator) -> Result:
     ]
     return Result(
         "ok" if found.healthy and not notices else "warning",
-        found.data,
+        found,
         notices,
         text=[Line(f"{name:12} {value}", name, value) for name, value in rows],
         exit_code=code if found.healthy else ExitCode.ENGINE,
@@ -197,7 +191,7 @@ def upgrade_notices(files: Files) -> Iterator[Problem]:
             phase=last.phase,
         )
     elif last is not None and last.outcome is not UpgradeOutcome.DONE:
-        yield upgrade_failed(last).problem
+        yield last.error().problem
 
 
 def _container(ports: Host, name: str) -> ContainerReport:

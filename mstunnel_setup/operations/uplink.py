@@ -43,7 +43,7 @@ def refusal(offer: Offer, uid: int) -> str:
     if offer.descriptor is None:
         return text("refused: no descriptor was sent")
     if owner(offer.descriptor) != uid:
-        return text("refused: the descriptor is no network namespace of user {uid}", uid=uid)
+        return text("refused: the descriptor is not a network namespace of user {uid}", uid=uid)
     return ""
 
 

@@ -64,7 +64,24 @@ class VersionReport(Report):
     )
 
 
-def version(operator: Operator, *, verbose: bool = False) -> Result:
+class Licences(Report):
+    """The licences of everything that the program brings."""
+
+    licenses: str = Field(description="All texts, each under the name of its package.")
+
+
+class ProgramCheck(Report):
+    """The program, which is what was built."""
+
+    file: str = Field(description="The one file.")
+    sha256: str = Field(description="Of its payload.", json_schema_extra={"pattern": "^[0-9a-f]{64}$"})
+    folder: str = Field(description="Where it is unpacked.")
+    signed: bool = Field(
+        description="Whether the signature of its release was verified, with `--public-key`."
+    )
+
+
+def version(operator: Operator, *, verbose: bool = False) -> Result[VersionReport]:
     """What is known; less without an engine, an installation or root. `verbose` adds the packages inside."""
     engine, number, release = None, None, None
     images = ImageDigests(server=None, agent=None)
@@ -110,7 +127,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result:
     rows += [(item.name, text("{number} ({kind})", number=item.version, kind=item.kind)) for item in packages]
     width = max(8, *(len(name) for name, _value in rows))
     lines = [Line(f"{name:{width}} {value}", name, value) for name, value in rows]
-    return Result("warning" if warnings else "ok", found.data, warnings, text=lines)
+    return Result("warning" if warnings else "ok", found, warnings, text=lines)
 
 
 def _images(files: Files) -> ImageDigests:
@@ -131,7 +148,7 @@ def release_names(catalogue: ReleaseCatalogue, digests: Digests) -> Sequence[str
     return [__version__] if own and Digests(own.gateway, own.agent) == digests else []
 
 
-def self_licenses() -> Result:
+def self_licenses() -> Result[Licences]:
     """The texts as they were bundled. Raises UsageError where the program brings nothing."""
     text = bundle.licenses()
     if text is None:
@@ -140,10 +157,10 @@ def self_licenses() -> Result:
             "this program was installed as a Python package, without its dependencies",
             hint="Read the licence of each package with `pip show --verbose NAME`.",
         )
-    return Result("ok", {"licenses": text}, text=verbatim(text))
+    return Result("ok", Licences(licenses=text), text=verbatim(text))
 
 
-def self_verify(files: Files, key: Path | None = None, sums: Path | None = None) -> Result:
+def self_verify(files: Files, key: Path | None = None, sums: Path | None = None) -> Result[ProgramCheck]:
     """The file and its directory; with a public key also the signature over `sums` (default: beside it).
 
     Raises CheckError when they differ or the signature is wrong, UsageError without the file.
@@ -195,8 +212,8 @@ def self_verify(files: Files, key: Path | None = None, sums: Path | None = None)
                 sums=sums,
             )
         lines.append(f"The release is signed with the key in {key}.")
-    data = {"file": file, "sha256": found, "folder": str(directory), "signed": key is not None}
-    return Result("ok", data, text=lines)
+    report = ProgramCheck(file=file, sha256=found, folder=str(directory), signed=key is not None)
+    return Result("ok", report, text=lines)
 
 
 def signed_digests(files: Files, sums: str, key: str) -> frozenset[str]:

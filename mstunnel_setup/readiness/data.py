@@ -1,6 +1,5 @@
 """The tables `data/platforms.toml` and `data/endpoints.toml`, which are dated, and what checks may find."""
 
-import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,9 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from packaging.version import Version
+from pydantic import TypeAdapter
 
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.release_images import LOCAL, release_images
 from mstunnel_setup.containers.versions import BadVersions, EngineRange
@@ -110,13 +111,18 @@ class Endpoints(Section):
     clouds: dict[Literal["public", "gcc-high", "dod"], tuple[Endpoint, ...]]
 
 
+class PossibleFinding(Report):
+    """What a check may find, and what to do about it."""
+
+    seen: str
+    hint: str
+
+
 @cache
-def remedies() -> Mapping[str, list[dict[str, str]]]:
-    """What each check may find, and what to do about it, by its id; `make docs` writes it from the checks."""
-    found: dict[str, list[dict[str, str]]] = json.loads(
-        (files("mstunnel_setup") / "data/check-findings.json").read_text("utf-8")
-    )
-    return found
+def possible_findings() -> Mapping[str, tuple[PossibleFinding, ...]]:
+    """What each check may find, by its id; `make docs` writes it from the checks."""
+    content = (files("mstunnel_setup") / "data/check-findings.json").read_text("utf-8")
+    return TypeAdapter(dict[str, tuple[PossibleFinding, ...]]).validate_json(content)
 
 
 @cache

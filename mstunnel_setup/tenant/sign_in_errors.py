@@ -71,8 +71,9 @@ _REFUSALS: Final[Mapping[Declared[SignInError], tuple[int | str, ...]]] = {
     declare(
         SignInError,
         "credential-unknown",
-        "the application does not know this certificate, or it has expired{detail}",
-        "Upload the certificate to the application (Certificates & secrets), or use the one that is there.",
+        "the certificate is not registered with the application, or has expired{detail}",
+        "Upload the certificate to the application (Certificates & secrets), or use the one that is "
+        "registered there.",
     ): (700027,),
     declare(
         SignInError,

@@ -86,7 +86,7 @@ REFUSALS: Final[Mapping[int, Declared[SignInError] | Declared[TenantError]]] = {
         TenantError,
         "conflict",
         "Graph reports a conflict: {request}",
-        "Change or delete first what uses the object; use another name if this one is taken.",
+        "First change or delete what uses the object; use another name if this one is taken.",
     ),
     HTTPStatus.PRECONDITION_FAILED: declare(
         TenantError,

@@ -176,7 +176,7 @@ def examine_worker(gateway: Gateway, name: str) -> None:
     become = ["nsenter", f"--target={process}", "--mount", "--net", "--ipc", "--uts"]
     become += [f"--setuid={next(iter(user))}", f"--setgid={next(iter(group))}"]
     reached = gateway.server.run([*become, "sh", "-c", TAKEN_OVER]).stdout
-    record(ATTACKER, f"worker taken over ({name})", reached or "reached nothing")
+    record(ATTACKER, f"compromised worker ({name})", reached or "reached nothing")
     assert reached == ""
 
 

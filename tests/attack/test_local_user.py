@@ -348,7 +348,7 @@ def test_the_lock_cannot_be_held_against_root(place: Path) -> None:
         with pytest.raises(LockedError) as caught, exclusive(Files(place), SystemClock(), name):
             pass
         assert f"process {os.getpid()}," in caught.value.message
-    record(ATTACKER, "hold the lock, also the one of a killed run", "PermissionError; root goes on")
+    record(ATTACKER, "hold the lock, also the one of a killed run", "PermissionError; root continues")
 
 
 def racing(directory: Path, treasure: Path) -> None:

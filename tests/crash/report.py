@@ -39,24 +39,26 @@ _INTRODUCTION = """\
 same state as an undisturbed run, or stops with one named reason. Uninstallation removes
 what was created and nothing else.
 
-This page is written by `make crash`, `make crash-strace` and `make machines`; do not edit
-it. Each cell is how many trials survived, of how many.
+`make crash`, `make crash-strace` and `make machines` write this page; do not edit it. Each
+cell shows how many of the trials were survived.
 
 - **Kills**: every point of an installation and an uninstallation, on eight kinds of hosts,
   and every point of the commands that change something.
-- **Power**: cut in whole machines with real file systems; and as a model, in which what was
-  not synced may be lost in any combination.
+- **Power cuts**: in whole machines with real file systems, and in a model in which any
+  combination of unsynced writes may be lost.
 - **Failures**: every call to the file system, the tenant, a process and the container
   engine, in every way it can fail, and a full disk.
-- **Life**: reboots, a year of clock, lack of memory, firewalls, SELinux, an older release.
+- **Operation**: reboots, a year of clock time, out of memory, firewalls, SELinux, an older
+  release.
 
 ## What is not covered
 
 - The exhaustive loops run the real programs with real files and a lab tenant; container
-  engine and systemd are recording stand-ins. On real Podman with systemd, one run in each
-  step is killed, and a sample of points (`tests/crash/test_kill_real.py`).
-- An edit of a file by another process of root, between the check of the file and its
-  replacement, is lost.
+  engine and systemd are stand-ins that record calls. On real Podman with systemd, one run
+  is killed in each step, and others at a sample of points
+  (`tests/crash/test_kill_real.py`).
+- If another root process edits a file between its check and its replacement, that edit is
+  lost.
 - The model of a power failure is not a file system; those of the whole machines are ext4
   and xfs.
 """

@@ -48,7 +48,7 @@ def test_it_is_taken_when_its_time_has_passed_and_not_before(arena: Arena) -> No
     first = in_use(arena)
     assert "certificate" not in look(arena, DAYS - 1).stderr
     assert (in_use(arena), pending(arena)) == (first, 1)
-    assert "its time has come" in look(arena, DAYS + 1).stderr
+    assert "activating the scheduled certificate" in look(arena, DAYS + 1).stderr
     assert in_use(arena) != first
     assert pending(arena) == 0
     assert "certificate" not in look(arena, DAYS + 1).stderr
@@ -59,7 +59,7 @@ def test_one_that_is_refused_is_tried_once_an_hour_and_stays_listed(arena: Arena
     for directory in (arena.root / paths.GENERATIONS.lstrip("/")).iterdir():
         if directory.name != first.name:
             (directory / "key.pem").write_text("spoiled\n")
-    assert "its time has come" in look(arena, DAYS + 1).stderr
-    assert "its time has come" not in look(arena, DAYS + 1).stderr
-    assert "its time has come" in look(arena, DAYS + 1.1).stderr
+    assert "activating the scheduled certificate" in look(arena, DAYS + 1).stderr
+    assert "activating the scheduled certificate" not in look(arena, DAYS + 1).stderr
+    assert "activating the scheduled certificate" in look(arena, DAYS + 1.1).stderr
     assert (in_use(arena), pending(arena)) == (first, 1)

@@ -37,7 +37,7 @@ def fleet() -> Iterator[Fleet]:
 
 def test_one_server_from_bare_to_serving_and_back(fleet: Fleet) -> None:
     server = fleet.servers["server"]
-    assert "nothing is yet" in fleet.play("install", "--check", "--diff").stdout
+    assert "there is nothing yet" in fleet.play("install", "--check", "--diff").stdout
     assert server.run(["ls", "/opt/mstunnel-setup"], check=False).code == 2
 
     installed = fleet.play("install", "-vvv")

@@ -174,7 +174,7 @@ def test_no_server_is_upgraded_while_another_one_does_not_serve(fleet: Fleet) ->
     assert before["gw3"] == ""
     played = fleet.play("upgrade", limit=SITE, check=False)
     assert failures(played) == {"server": 0, "gw2": 0, "gw3": 1}
-    assert "gw3 does not serve, so none is upgraded" in played.stdout
+    assert "gw3 is not serving, so none is upgraded" in played.stdout
     assert {name: serving(fleet, name) for name in SITE} == before
 
 

@@ -210,7 +210,7 @@ def test_the_monitor_tells_systemd_what_it_does(host: Host) -> None:
     if host.kind.account:
         show = host.kind.as_account("systemctl", "--user", *show[1:])
     # What the agent reports of the server's health follows.
-    told = "StatusText=mstunnel-server: well; mstunnel-agent: well"
+    told = "StatusText=mstunnel-server: healthy; mstunnel-agent: healthy"
     assert eventually(
         lambda: (
             {"Type=notify", told}

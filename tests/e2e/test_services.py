@@ -58,12 +58,12 @@ def hang_while_asleep(host: Installation) -> str:
 
 def test_a_monitor_that_hangs_is_started_again_by_systemd(gateway: Installation) -> None:
     assert shown(gateway, MONITOR, "Type") == "notify"
-    assert eventually(lambda: "mstunnel-agent: well" in shown(gateway, MONITOR, "StatusText"))
+    assert eventually(lambda: "mstunnel-agent: healthy" in shown(gateway, MONITOR, "StatusText"))
     hung = hang_while_asleep(gateway)
     assert eventually(lambda: shown(gateway, MONITOR, "NRestarts") == "1", 240)
     assert shown(gateway, MONITOR, "MainPID") != hung
     assert "Watchdog timeout" in ended_by(gateway, MONITOR)
-    assert eventually(lambda: "mstunnel-agent: well" in shown(gateway, MONITOR, "StatusText"))
+    assert eventually(lambda: "mstunnel-agent: healthy" in shown(gateway, MONITOR, "StatusText"))
 
 
 def test_an_agent_that_hangs_is_ended_by_podman_and_started_again_by_systemd(gateway: Installation) -> None:
@@ -83,7 +83,7 @@ def test_an_agent_that_hangs_is_ended_by_podman_and_started_again_by_systemd(gat
 
 
 def test_the_status_of_the_monitor_says_how_containers_and_server_are(gateway: Installation) -> None:
-    wanted = r"mstunnel-server: well; mstunnel-agent: well; server health: \w+.* \(\d\d:\d\d UTC\)"
+    wanted = r"mstunnel-server: healthy; mstunnel-agent: healthy; server health: \w+.* \(\d\d:\d\d UTC\)"
     assert eventually(lambda: re.fullmatch(wanted, shown(gateway, MONITOR, "StatusText")) is not None, 180)
 
 

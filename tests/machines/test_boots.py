@@ -1,4 +1,4 @@
-"""What a machine meets at boot and while it runs: the gateway serves again without any hand."""
+"""What a machine meets at boot and while it runs: the gateway serves again without intervention."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -44,11 +44,11 @@ def test_a_gateway_is_installed_rebooted_and_removed_across_a_power_cut(trixie: 
 
 
 def reboot(host: MachineInstallation) -> list[str]:
-    """Reboot without any hand, with the time until it serves on record; what is wrong then."""
+    """Reboot without intervention, with the time until it serves on record; what is wrong then."""
     begin = time.monotonic()
     host.bed.restart_server()
     answered = eventually(host.answers_tls, 600)
     seconds = time.monotonic() - begin
     complaints = host.serves() if answered else ["no TLS handshake within 600 s"]
-    record.add(host.bed, "Reboot without any hand", complaints, seconds=round(seconds))
+    record.add(host.bed, "Reboot without intervention", complaints, seconds=round(seconds))
     return complaints

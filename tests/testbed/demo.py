@@ -32,7 +32,7 @@ _PARTS = {
     "connect": "connect openconnect with a token of the lab tenant: 2 s",
     "fetch": "fetch the internal page through the tunnel: 1 s",
     "look": "look at the gateway on the server: 1 s",
-    "uninstall": "remove the gateway from server and tenant, and compare both with before: 5 s",
+    "uninstall": "remove the gateway from server and tenant, and compare both with their earlier state: 5 s",
 }
 _SHOWN = (
     ["mst-cli", "status"],
@@ -42,8 +42,8 @@ _COLUMNS = 130
 # What to do, what it leads to, and the page about it.
 _NEXT = (
     (f"open {PICTURE.relative_to(ROOT)} in a browser", "the gateway while the client was connected", ""),
-    ("sudo make demo KEEP=1", "the same, and everything keeps running", "docs/tutorial/first-gateway.md"),
-    ("sudo make images dist", "two files for a server of your own", "docs/tutorial/real-server.md"),
+    ("sudo make demo KEEP=1", "the same, leaving everything running", "docs/tutorial/first-gateway.md"),
+    ("sudo make images dist", "two files for your own server", "docs/tutorial/real-server.md"),
 )
 
 

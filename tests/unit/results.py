@@ -1,7 +1,15 @@
 """The parts of a result, with the types that a test expects of them."""
 
-from mstunnel_setup.base.result import Result
+from pydantic import ConfigDict
+
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.values import JsonObject
+
+
+class GivenReport(Report):
+    """Data of any form."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 def lines_of(result: Result) -> list[str]:

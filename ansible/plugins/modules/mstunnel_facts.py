@@ -8,8 +8,8 @@ module: mstunnel_facts
 short_description: Facts about a Microsoft Tunnel gateway
 description:
   - Runs commands of C(mst-cli) on the server and returns their JSON envelopes as facts.
-  - A gateway that is unhealthy, or a server without one, is a fact and no failure. A user who may not see
-    it is one.
+  - An unhealthy gateway, or a server without one, is a fact and not a failure. A user who may not see the
+    gateway is a failure.
 version_added: 0.1.0
 author: The mstunnel-setup authors (!UNKNOWN)
 requirements: [root]
@@ -18,7 +18,7 @@ attributes:
     description: Changes nothing.
     support: full
   diff_mode:
-    description: There is nothing to show.
+    description: There is no difference to show.
     support: none
   facts:
     description: Returns C(ansible_facts).
@@ -26,7 +26,7 @@ attributes:
 options:
   gather:
     description:
-      - What to ask for.
+      - Facts to return.
       - V(certificate) is C(mst-cli cert show), V(upgrade) is C(mst-cli upgrade check); the others are
         commands of the same name.
     type: list
@@ -61,12 +61,12 @@ ansible_facts:
           returned: always
           type: bool
         serving:
-          description: Whether C(mst-cli status) finds both containers healthy and the site served.
+          description: Whether C(mst-cli status) reports both containers healthy and the site served.
           returned: always
           type: bool
         status:
           description: Envelope of C(mst-cli status); the same for each other name in O(gather).
-          returned: when installed and asked for
+          returned: when installed and requested
           type: dict
           sample: {command: mst-cli status, status: ok, data: {site: Berlin}, warnings: [], errors: []}
 """

@@ -7,10 +7,10 @@ DOCUMENTATION = r"""
 module: mstunnel_gateway
 short_description: Install or remove a Microsoft Tunnel gateway
 description:
-  - Runs C(mstunnel-setup) on the server, unattended, with the answers that the task gives.
-  - An installation that is complete is left as it is; one that stopped is continued.
-  - A run that has to wait for the administrator (exit code 11), for example for the certificate, is no
-    failure. The module returns RV(waiting=true) and says what it waits for; run the play again afterwards.
+  - Runs C(mstunnel-setup) on the server, unattended, with the answers of the task.
+  - A complete installation is left as it is; one that stopped is continued.
+  - A run that has to wait for the administrator (exit code 11), for example for the certificate, is not a
+    failure. The module returns RV(waiting=true) and what it waits for; run the play again afterwards.
   - An uninstallation that waits, for example for a permission in the tenant, is not finished.
 version_added: 0.1.0
 author: The mstunnel-setup authors (!UNKNOWN)
@@ -31,15 +31,15 @@ options:
   answers:
     description:
       - The answer file as data. It holds references to secrets (V(file:PATH), V(env:NAME)), never secrets.
-      - Needed to install. To remove, the answers of the installation are known; those given here take
+      - Required to install. A removal uses the answers of the installation; those given here take
         precedence.
     type: dict
     default: {}
   secrets:
     description:
       - Secrets for the run, as variables of its environment; answers refer to them as V(env:NAME).
-      - Each is a text. Numbers need quotes.
-      - They are on no command line and are left in no file of the server.
+      - Each is a string. Numbers need quotes.
+      - They appear on no command line and in no file of the server.
     type: dict
     default: {}
   skip:
@@ -62,8 +62,8 @@ options:
     default: false
   directory:
     description:
-      - Where the program is on the server. By default, where an installation puts it.
-      - With O(state=absent) it is used where an installation or an uninstallation stopped half way, and the
+      - Directory of the program on the server. By default, where an installation puts it.
+      - With O(state=absent) it is used if an installation or an uninstallation stopped halfway, and the
         program is not where an installation puts it.
     type: path
 """
@@ -96,7 +96,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 waiting:
-  description: Whether the run stopped to wait for the administrator; RV(msg) says for what.
+  description: Whether the run stopped to wait for the administrator; RV(msg) has the reason.
   returned: success
   type: bool
 msg:

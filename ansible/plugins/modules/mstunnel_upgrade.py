@@ -7,16 +7,16 @@ DOCUMENTATION = r"""
 module: mstunnel_upgrade
 short_description: Upgrade a Microsoft Tunnel gateway
 description:
-  - Runs C(mst-cli upgrade apply) on the server. The new release has to serve, else the earlier one is put
-    back and the task fails.
-  - A server that runs the release already is left as it is.
+  - Runs C(mst-cli upgrade apply) on the server. If the new release fails its test, the earlier one is
+    restored and the task fails.
+  - A server that already runs the release is left as it is.
 version_added: 0.1.0
 author: The mstunnel-setup authors (!UNKNOWN)
 requirements: [root]
 attributes:
   check_mode:
-    description: Reports whether C(mst-cli upgrade check) knows a release that does not run.
-    details: It does not report whether the server knows O(release). A real run refuses an unknown one.
+    description: Reports whether C(mst-cli upgrade check) lists a release that is not running.
+    details: It does not check whether the server knows O(release). A real run refuses an unknown one.
     support: partial
   diff_mode:
     description: Shows the releases before and after.
@@ -28,7 +28,7 @@ options:
   drain:
     description:
       - Minutes to wait, at most, for sessions to end. New connections are refused meanwhile.
-      - By default what C(releases.toml) on the server says.
+      - The default is set in C(releases.toml) on the server.
     type: int
 """
 

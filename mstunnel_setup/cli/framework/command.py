@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn, TypeAlias
 import typer
 
 from mstunnel_setup import __version__
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.cli.framework.options import App, CommonOptions, show_help, with_options
 from mstunnel_setup.cli.framework.render import run_app, run_command
 from mstunnel_setup.cli.framework.streams import keep_open
@@ -19,6 +19,12 @@ from mstunnel_setup.io.own_process import keep_private
 Work: TypeAlias = Callable[[Operator], Result]
 Command: TypeAlias = Callable[..., Work]
 VersionOption = Annotated[bool, typer.Option("--version", help="Show the version.")]
+
+
+class ProgramVersion(Report):
+    """With --version."""
+
+    version: str
 
 
 def run_program(app: typer.Typer, program: str) -> int:
@@ -32,7 +38,8 @@ def run_program(app: typer.Typer, program: str) -> int:
 def show_version(program: str, common: CommonOptions) -> NoReturn:
     """Show the version of `program`, and nothing else."""
     text = [f"{program} {__version__}"]
-    run_command(program, common, lambda _operator: Result(data={"version": __version__}, text=text))
+    result = Result(report=ProgramVersion(version=__version__), text=text)
+    run_command(program, common, lambda _operator: result)
 
 
 def add_root(app: typer.Typer, program: str) -> None:

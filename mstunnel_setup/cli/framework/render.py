@@ -140,7 +140,7 @@ class Renderer:
                 "schema": SCHEMA,
                 "command": self.command,
                 "status": result.status,
-                "data": dict(result.data),
+                "data": result.data,
                 "warnings": [notice.data for notice in result.warnings],
                 "errors": [notice.data for notice in result.errors],
             }

@@ -4,7 +4,7 @@
 
 `uplink`: connect its gateway to the network in the kernel.
 
-`boot`: have each boot reach the target that rootless containers wait for.
+`boot`: make each boot reach the target that rootless containers wait for.
 """
 
 from collections.abc import Sequence
@@ -116,8 +116,8 @@ def uplink_obstacle(host: Host) -> str:
 def _gather_uplink(context: Context) -> Uplink:
     if found := uplink_obstacle(context.host):
         context.prompter.say(
-            "No uplink for the gateway: {found}. Its packets pass pasta or slirp4netns instead, "
-            "which is slower. `mst-cli help rootless` says more.",
+            "No uplink for the gateway: {found}. Its packets go through pasta or slirp4netns instead, "
+            "which is slower: see `mst-cli help rootless`.",
             found=found,
         )
     program = path_of(context.host.files, uplink.PROGRAM)

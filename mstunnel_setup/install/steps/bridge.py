@@ -1,4 +1,4 @@
-"""Step `bridge`: give the engine's bridge another range, where the answers ask for one."""
+"""Step `bridge`: give the engine's bridge another range, if the answers set one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

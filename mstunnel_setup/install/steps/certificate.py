@@ -194,7 +194,7 @@ def _or_in_use(context: Context, found: Certificate) -> Certificate:
 
 def address(context: Context) -> str | None:
     """The public address of the site joined earlier; None before the step `site`, which judges it itself."""
-    return str(context.joined_site.get("public_address", "")) or None
+    return context.joined_site.public_address or None if context.joined_site else None
 
 
 def findings(

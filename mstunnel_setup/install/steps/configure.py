@@ -88,7 +88,7 @@ def _token_rules(context: Context) -> TokenRules:
     if issuer and tenant_of(issuer) not in ("", issuers.tenant_id.lower()):
         raise UsageError(
             "issuer-of-another-tenant",
-            "`tenant.issuer` names the tenant {named}, and this server is registered in {tenant}",
+            "`tenant.issuer` names the tenant {named}, but this server is registered in {tenant}",
             hint="Correct `tenant.issuer`, or remove it: the default is the issuer of the tenant.",
             named=tenant_of(issuer),
             tenant=issuers.tenant_id,

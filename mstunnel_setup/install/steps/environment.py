@@ -27,7 +27,7 @@ from mstunnel_setup.transaction.step import Step
 _MEANINGS: Mapping[str, str] = {
     "http_proxy": text("proxy for http addresses"),
     "https_proxy": text("proxy for https addresses"),
-    "no_proxy": text("what is reached without the proxy"),
+    "no_proxy": text("what bypasses the proxy"),
     "TRACE_SESSIONS": text("access log: 1, or 2 with DNS connections"),
     "DEBUG_LEVEL": text("detail of the server log: 0 to 4"),
     "CLIENT_TO_CLIENT": text("true: devices reach each other"),

@@ -12,9 +12,11 @@ from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.answers.merge import answered
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.result import Report, Result
+from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.step import Step
 
@@ -32,6 +34,17 @@ class Acceptance:
 
     answers: JsonObject
     record: JsonObject | None
+
+
+class Terms(Report):
+    """The licence and terms of use."""
+
+    text: str
+
+
+def show(_operator: Operator) -> Result[Terms]:
+    """The licence and terms of use, as the result of a command."""
+    return Result(report=Terms(text=terms()), text=verbatim(terms()))
 
 
 def terms() -> str:

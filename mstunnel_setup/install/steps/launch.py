@@ -53,12 +53,12 @@ _CONGESTION_CONTROL = "/proc/sys/net/ipv4/tcp_congestion_control"
 _SLIRP4NETNS: Network = "slirp4netns:port_handler=slirp4netns,mtu=1500"
 _REBOOT: Mapping[EngineName, str] = {
     "podman": text(
-        "No systemd runs here. Podman starts the containers again when they end, but not after a "
-        "reboot: have the init of this host run `mst-cli server start` and `mst-cli agent start`."
+        "This host does not run systemd. Podman restarts the containers when they exit, but not after a "
+        "reboot: have the init system run `mst-cli server start` and `mst-cli agent start`."
     ),
     "docker": text(
-        "No systemd runs here. Docker starts the containers again when they end, and after a reboot as "
-        "soon as dockerd runs: have the init of this host start it."
+        "This host does not run systemd. Docker restarts the containers when they exit, and after a "
+        "reboot as soon as dockerd runs: have the init system start it."
     ),
 }
 

@@ -46,7 +46,8 @@ from mstunnel_setup.transaction.step import Step
 _REMEMBERED = "program"
 _MODE = 0o755
 LAB_REMOVED = text(
-    "mstunnel-lab, which earlier releases placed here, was removed: the lab tenant is a program of its own. "
+    "mstunnel-lab, which earlier releases placed here, was removed: the lab tenant is now a separate "
+    "program. "
     "Copy the file mstunnel-lab of the release to where you want to run it."
 )
 SUPPORT_DIRECTORIES = {
@@ -177,8 +178,8 @@ def _gather_monitor(context: Context) -> MonitorService:
     init = init_system(host.files, host.processes) if host.files.live and not systemd else None
     if not systemd and init is None:
         context.prompter.say(
-            "No systemd runs here: have the init of this host run `{monitor}`, and start it "
-            "again when it ends. It carries out upgrades and restarts what is unhealthy.",
+            "This host does not run systemd: have the init system run `{monitor}`, and restart it when it "
+            "exits. It carries out upgrades and restarts unhealthy containers.",
             monitor=MONITOR,
         )
     return MonitorService(path_of(host.files, MONITOR), systemd, context.engine_name, paths.ROOTLESS, init)
@@ -220,7 +221,7 @@ def _gather_audit(context: Context) -> Audit:
         and "enabled 2" in host.processes.run(("auditctl", "-s"), timeout=15, check=False).output
     ):
         context.note(
-            "The audit rules of this host are locked: those of the gateway count from the next boot."
+            "The audit rules of this host are locked: those of the gateway take effect at the next boot."
         )
     return Audit(active, (paths.CONFIGURATION, path_of(host.files, FILE)), foreign)
 

@@ -118,7 +118,8 @@ def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
     security = SecurityFacts(selinux="enforcing", proxy_ports=reader.proxy_ports())
     found = security.unlabelled(ProxyFacts(places=proxy_places("env.sh", wanted)).ports)
     question = text(
-        "SELinux has no proxy on port {found}. Allow it (type http_port_t)?", found=", ".join(map(str, found))
+        "SELinux does not allow a proxy on port {found}. Allow it (type http_port_t)?",
+        found=", ".join(map(str, found)),
     )
     if found and context.prompter.interactive and not context.prompter.confirm(question):
         return ()

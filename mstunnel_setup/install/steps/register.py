@@ -218,7 +218,7 @@ def _refuse_changed(context: Context, application_name: str, credential_path: st
         if known["kind"] in credentials and known["path"] != credential_path:
             raise TenantError(
                 "identity-changed",
-                "this server signs in with {credential}, but the answer `identity` asks for another kind",
+                "this server signs in with {credential}, but the answer `identity` specifies another kind",
                 hint="Restore the earlier `identity`, or remove this server with `mst-cli uninstall` first.",
                 credential=known["path"],
             )

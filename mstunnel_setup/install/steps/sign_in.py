@@ -107,16 +107,16 @@ def as_registrar(context: Context) -> None:
     graph = context.host.graph
     if not graph.for_person:
         context.note(
-            "Licence of Intune not checked: the token is an application's, and only people have licences."
+            "Intune licence not checked: the token belongs to an application, and only people have licences."
         )
         return
     try:
         licensed = has_intune(graph.licences())
     except (SignInError, TenantError) as error:
-        context.note("Licence of Intune not checked: {problem}", problem=error.message)
+        context.note("Intune licence not checked: {problem}", problem=error.message)
         return
     if licensed is None:
-        context.note("Licence of Intune not recognised: the account has other plans than Intune Plan 1.")
+        context.note("Intune licence not recognised: the account has plans other than Intune Plan 1.")
     elif not licensed:
         context.fail(LICENCE_MISSING(detail=text(": Graph lists none among the licences of the account")))
 

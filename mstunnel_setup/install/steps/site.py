@@ -12,6 +12,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.report import JoinedSite
 from mstunnel_setup.install.steps import certificate, eula
 from mstunnel_setup.install.steps.certificate import Certificate, examine
 from mstunnel_setup.tenant.graph import is_guid
@@ -50,12 +51,12 @@ def gather(
         site = choose(context)
         refuse_unsuited(context)
         earlier = context.joined_site
-        if earlier and earlier["id"] != site.id:
+        if earlier and earlier.id != site.id:
             raise TenantError(
                 "site-changed",
                 "this server belongs to site {earlier}, not to {display_name}",
                 hint="Remove it with `mst-cli uninstall` first, or correct the answer `site`.",
-                earlier=earlier.get("name"),
+                earlier=earlier.name,
                 display_name=plain(site.display_name),
             )
         try:
@@ -105,7 +106,7 @@ def chosen_id(context: Context) -> str:
         return context.cache.site.id
     if not context.joined_site:
         raise TenantError("site-missing", "no site has been chosen yet", hint="Run the step `site` first.")
-    return str(context.joined_site["id"])
+    return context.joined_site.id
 
 
 def choose(context: Context) -> TunnelSite:
@@ -119,7 +120,7 @@ def _chosen(context: Context) -> TunnelSite:
     earlier, wanted = context.joined_site, context.answers.site
     if earlier and context.answers.origins["site"].kind in ("earlier", "default"):
         # The answer of an earlier run may name the site that was left since, or have its old name.
-        wanted = str(earlier["id"])
+        wanted = earlier.id
     # By its GUID a site is requested alone: a tenant may have thousands.
     given = (wanted or "").strip()
     if is_guid(given) and (found := context.host.graph.site(given)):
@@ -131,8 +132,8 @@ def _chosen(context: Context) -> TunnelSite:
             "the tenant has no site",
             hint="Create a site in the admin center, then run the command again.",
         )
-    if earlier and wanted == earlier["id"] and all(site.id != wanted for site in sites):
-        raise site_deleted(f"{earlier.get('name')} ({wanted})")
+    if earlier and wanted == earlier.id and all(site.id != wanted for site in sites):
+        raise site_deleted(f"{earlier.name} ({wanted})")
     if wanted is not None:
         try:
             return _find(sites, wanted)
@@ -194,8 +195,8 @@ def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
 
 
 def _decide(site: ChosenSite) -> Sequence[Action]:
-    value: JsonObject = {"id": site.id, "name": site.name, "public_address": site.public_address}
-    joined = StoreAnswer(name="joined-site", value=value)
+    value = JoinedSite(id=site.id, name=site.name, public_address=site.public_address)
+    joined = StoreAnswer(name="joined-site", value=value.data)
     placed = certificate.STEP.decide(site.certificate) if site.certificate else ()
     # A later run asks none of the questions again that were answered after the terms.
     answers = () if site.answers is None else (StoreAnswer(name="answers", value=site.answers),)

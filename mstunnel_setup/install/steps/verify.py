@@ -4,30 +4,20 @@ A gateway that cannot open its tunnel device, because it was started before the 
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from mstunnel_setup.actions import containers, tunnel_device
-from mstunnel_setup.actions.containers import CONTAINER_UNHEALTHY
-from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.actions.tunnel_device import RenewTunnelDevice
-from mstunnel_setup.actions.uplink import gateway_address
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError, TenantError, declare
+from mstunnel_setup.base.errors import EngineError, TenantError, declare
 from mstunnel_setup.base.text import text
-from mstunnel_setup.certificates import generations
 from mstunnel_setup.exchange import gateway_report as report
 from mstunnel_setup.exchange.health_report import HealthState, read_health
-from mstunnel_setup.gateway.ocserv_conf import served_proxy_protocol
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.serving import healthy, serves, within_patience
 from mstunnel_setup.install.steps import configure, sign_in, site
-from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.network import served_leaf
 from mstunnel_setup.transaction.step import Step
 
 SERVER_NOT_LISTED = declare(
@@ -39,8 +29,6 @@ SERVER_NOT_LISTED = declare(
 AGENT_NOT_CHECKED_IN = declare(
     TenantError, "agent-not-checked-in", "the agent has not checked in to the tenant: {reason}", "{hint}"
 )
-_PATIENCE = 180.0
-_PAUSE = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +56,7 @@ def _gather(context: Context) -> ExpectedGateway:
 
 def _prove(context: Context, expected: ExpectedGateway) -> None:
     serves(context.host, expected.port)
-    healthy(context)
+    healthy(context.host)
     # What was open stays open.
     if expected.closed and (reason := tunnel_device.closed(context.host)):
         context.fail(
@@ -85,66 +73,6 @@ def _prove(context: Context, expected: ExpectedGateway) -> None:
         )
     within_patience(context.host.clock, lambda: _applies_the_configuration(context))
     within_patience(context.host.clock, lambda: _has_checked_in(context, expected))
-
-
-def serves(host: Host, port: int, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
-    """Return once the gateway serves the installed leaf on `port`, looking every `pause` seconds.
-
-    Raises NetworkError after `patience` seconds, CertificateError when no usable one is installed.
-    """
-    leaf = generations.read(host.files, paths.ACTIVE).leaf.public_bytes(Encoding.DER)
-
-    def check() -> None:
-        if leaf_in_service(host.files, port) != leaf:
-            raise NetworkError(
-                "wrong-leaf-served",
-                "port {port} serves another certificate than the installed one",
-                hint="Check for another program on this port, then run `mst-cli server restart`.",
-                port=port,
-            )
-
-    within_patience(host.clock, check, patience, pause)
-
-
-def healthy(context: Context, patience: float = _PATIENCE) -> None:
-    """Return once both containers are healthy. Raises EngineError after `patience` seconds."""
-
-    def check() -> None:
-        for name in (paths.SERVER, paths.AGENT):
-            state = containers.state_of(context.host, name)
-            # The engine keeps the last health of a container that has ended.
-            if state is not None and state.status == "running" and state.health == "healthy":
-                continue
-            found = "missing"
-            if state is not None:
-                reported = state.health or text("no health reported")
-                found = text("{status}, {reported}", status=state.status, reported=reported)
-            raise CONTAINER_UNHEALTHY(container=name, state=found, component=name.removeprefix("mstunnel-"))
-
-    within_patience(context.host.clock, check, patience)
-
-
-def within_patience(
-    clock: Clock, check: Callable[[], None], patience: float = _PATIENCE, pause: float = _PAUSE
-) -> None:
-    """Repeat a check until it passes or the time is over; then raise its error."""
-    end = clock.monotonic() + patience
-    while True:
-        try:
-            check()
-        except SetupError:
-            if clock.monotonic() > end:
-                raise
-            clock.sleep(pause)
-        else:
-            return
-
-
-def leaf_in_service(files: Files, port: int) -> bytes:
-    """The leaf certificate (DER) that the gateway presents on `port`. Raises NetworkError."""
-    configuration = files.read(paths.OCSERV_CONF) or b""
-    address = gateway_address(files, port)
-    return served_leaf(address, port, proxy_protocol=served_proxy_protocol(configuration))
 
 
 def _applies_the_configuration(context: Context) -> None:
@@ -181,7 +109,7 @@ def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
         return
     reason = text("it has not reported why")
     hint = text(
-        "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the way to the tenant."
+        "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the path to the tenant."
     )
     if error := found and found.last_error:
         reason, hint = error.message, agent_hints().get(error.code) or AGENT_LOGS

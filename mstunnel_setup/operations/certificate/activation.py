@@ -1,19 +1,21 @@
 """Switch the gateway to another generation of the certificate, prove it, and go back when it must."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from pydantic import Field
 
 from mstunnel_setup.actions.certificates import pending_imports, refuse_unloadable
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError
+from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.gateway.ocserv_conf import port_in_use
+from mstunnel_setup.gateway.ocserv_conf import gateway_port
 from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.serving import serves
 from mstunnel_setup.install.session import Run, apply_actions
-from mstunnel_setup.install.steps import certificate, images, verify
+from mstunnel_setup.install.steps import certificate, images
 from mstunnel_setup.transaction.action import Action
 
 # A reload takes less than a second; a gateway that is still starting may miss the first one.
@@ -23,17 +25,11 @@ _PAUSE = 0.1
 _SEE_LOGS = "See why with `mst-cli server logs`."
 
 
-@dataclass(frozen=True)
-class Activation:
-    """How it went: whether a gateway serves it, and seconds from the switch to the proof."""
+class Activation(Report):
+    """A certificate taken into use."""
 
-    serving: bool
-    seconds: float
-
-    @property
-    def data(self) -> JsonObject:
-        """As JSON data."""
-        return {"serving": self.serving, "seconds": round(self.seconds, 2)}
+    serving: bool = Field(description="Whether a running gateway serves it already.")
+    seconds: float = Field(description="From the switch to the proof.")
 
     @property
     def text(self) -> str:
@@ -78,7 +74,7 @@ def activate(run: Run, name: str, copies: Sequence[Action] = ()) -> Activation:
         raise _taken_back(run, name, before, error) from error
     seconds = clock.monotonic() - started
     finish_switch(run, name, copies)
-    return Activation(serving, seconds)
+    return Activation(serving=serving, seconds=round(seconds, 2))
 
 
 def finish_switch(run: Run, name: str, copies: Sequence[Action]) -> None:
@@ -120,7 +116,7 @@ def prove(context: Context, port: int | None) -> bool:
             generations.freshen(context.host.files, context.host.clock, name)
         reload_gateway(context)
         try:
-            verify.serves(context.host, port, _PATIENCE, _PAUSE)
+            serves(context.host, port, _PATIENCE, _PAUSE)
         except NetworkError:
             if not left:
                 raise
@@ -132,7 +128,7 @@ def prove(context: Context, port: int | None) -> bool:
 def serving_port(context: Context) -> int | None:
     """The port of the running gateway; None when none runs, or when the paths are below another root."""
     state = context.host.engine.inspect(paths.SERVER) if context.host.files.live else None
-    return port_in_use(context.host.files) if state is not None and state.status == "running" else None
+    return gateway_port(context.host.files) if state is not None and state.status == "running" else None
 
 
 def reload_gateway(context: Context) -> None:

@@ -13,9 +13,8 @@ from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, CertificateError, UsageError
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.ca_trust import added_roots, is_for_gateway, root_findings
 from mstunnel_setup.certificates.certificate import extension, is_ca, title
 from mstunnel_setup.certificates.judge import days_left
@@ -29,7 +28,44 @@ _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _LONGEST_NAME = 40
 
 
-def add(operator: Operator, source: Path) -> Result:
+class TrustedRoot(Report):
+    """A root that is trusted besides those of the system."""
+
+    name: str
+    subject: str
+    sha256: str
+    days_left: int
+
+    @classmethod
+    def of(cls, name: str, certificate: x509.Certificate, now: datetime) -> "TrustedRoot":
+        """The certificate in the file `name`, as of `now`."""
+        return cls(
+            name=name,
+            subject=title(certificate),
+            sha256=certificate.fingerprint(hashes.SHA256()).hex(),
+            days_left=days_left(certificate, now),
+        )
+
+
+class AddedRoots(Report):
+    """The roots that are trusted now."""
+
+    added: tuple[TrustedRoot, ...]
+
+
+class RemovedRoot(Report):
+    """A root that is no longer trusted."""
+
+    removed: str
+
+
+class TrustedRoots(Report):
+    """Trusted roots besides those of the system."""
+
+    roots: tuple[TrustedRoot, ...]
+
+
+def add(operator: Operator, source: Path) -> Result[AddedRoots | None]:
     """Trust every certificate in a file (PEM or DER). Raises CertificateError unless all are authorities."""
     with installed_run(operator, {}) as run:
         now = run.context.host.clock.now()
@@ -49,11 +85,12 @@ def add(operator: Operator, source: Path) -> Result:
         if not apply_actions(run, "Trust the authority", writing):
             return Result("unchanged", text=[text("Already trusted.")])
         _reload_containers(run)
-    lines = [text("Trusted: {subject}.", subject=title(item)) for item in new.values()]
-    return Result("changed", {"added": [_row(name, item, now) for name, item in new.items()]}, text=lines)
+    added = tuple(TrustedRoot.of(name, item, now) for name, item in new.items())
+    lines = [text("Trusted: {subject}.", subject=root.subject) for root in added]
+    return Result("changed", AddedRoots(added=added), text=lines)
 
 
-def remove(operator: Operator, name: str) -> Result:
+def remove(operator: Operator, name: str) -> Result[RemovedRoot]:
     """No longer trust the certificates in one file of ca-trust. Raises UsageError."""
     with installed_run(operator, {}) as run:
         path = f"{paths.CA_TRUST}/{name.removesuffix('.crt')}.crt"
@@ -67,28 +104,29 @@ def remove(operator: Operator, name: str) -> Result:
         run.runner.take_back([f"file:{path}"])
         run.files.remove(path)
         _reload_containers(run)
-    return Result("changed", {"removed": name}, text=[text("No longer trusted: {name}.", name=name)])
+    return Result("changed", RemovedRoot(removed=name), text=[text("No longer trusted: {name}.", name=name)])
 
 
-def show(operator: Operator) -> Result:
+def show(operator: Operator) -> Result[TrustedRoots]:
     """The roots trusted besides those of the system, and the files that are not what they should be."""
     with installed_run(operator, {}, exclusively=False) as run:
         now = run.context.host.clock.now()
         # Files that cannot be read are passed over, as the gateway does.
-        rows = [_row(name.removesuffix(".crt"), item, now) for name, item in added_roots(run.files)]
+        roots = tuple(
+            TrustedRoot.of(name.removesuffix(".crt"), item, now) for name, item in added_roots(run.files)
+        )
         found = tuple(root_findings(run.files))
-    lines = [text("{name}  {subject}, {days_left} days left", **row) for row in rows]
-    lines = lines or [text("No roots besides those of the system.")]
-    return Result("warning" if found else "ok", {"roots": [*rows]}, found, text=lines)
-
-
-def _row(name: str, certificate: x509.Certificate, now: datetime) -> JsonObject:
-    return {
-        "name": name,
-        "subject": title(certificate),
-        "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
-        "days_left": days_left(certificate, now),
-    }
+    lines = [
+        text(
+            "{name}  {subject}, {days_left} days left",
+            name=root.name,
+            subject=root.subject,
+            days_left=root.days_left,
+        )
+        for root in roots
+    ]
+    lines = lines or [text("No roots in addition to those of the system.")]
+    return Result("warning" if found else "ok", TrustedRoots(roots=roots), found, text=lines)
 
 
 def _authorities(files: Files, source: Path, now: datetime) -> Sequence[x509.Certificate]:

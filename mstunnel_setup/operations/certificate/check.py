@@ -21,16 +21,16 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.ca_trust import exposed_keys
 from mstunnel_setup.certificates.certificate import extension, issuer_title, serial_number, title
 from mstunnel_setup.certificates.errors import KEY_MODE, PAGE
-from mstunnel_setup.certificates.judge import days_left, finding_data
+from mstunnel_setup.certificates.judge import CertificateFinding, days_left
 from mstunnel_setup.certificates.judge_leaf import shown_names
 from mstunnel_setup.certificates.load import fingerprint
 from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.context import Context
+from mstunnel_setup.install.serving import leaf_in_service
 from mstunnel_setup.install.session import Run, apply_actions, installed_run
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
-from mstunnel_setup.install.steps.verify import leaf_in_service
 from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.io.safe_paths import Kind
@@ -73,15 +73,6 @@ class CertificateReport(Report):
     previous: str | None = Field(description="The generation in use before.")
 
 
-class CertificateFinding(Report):
-    """One finding about the certificate."""
-
-    id: str
-    severity: Severity
-    message: str
-    hint: str
-
-
 class CertificateFindings(Report):
     """Everything there is to say about the certificate in use.
 
@@ -91,7 +82,15 @@ class CertificateFindings(Report):
     findings: tuple[CertificateFinding, ...]
 
 
-def show(operator: Operator) -> Result:
+class CertificateRepair(Report):
+    """Link and files put right."""
+
+    serving: bool
+    generation: str
+    source: str = Field(serialization_alias="from", description="Where it was taken from.")
+
+
+def show(operator: Operator) -> Result[CertificateReport]:
     """The certificate in use, in a few lines. Raises CertificateError when it cannot be read."""
     with installed_run(operator, {}, exclusively=False) as run:
         identity = generations.read(run.files, paths.ACTIVE)
@@ -110,7 +109,12 @@ def show(operator: Operator) -> Result:
             generation=generation,
             previous=activation.previous(run, str(generation)),
         )
-    valid = text("{not_before} to {not_after}, {days_left} days left", **found.data)
+    valid = text(
+        "{not_before} to {not_after}, {days_left} days left",
+        not_before=found.not_before,
+        not_after=found.not_after,
+        days_left=found.days_left,
+    )
     rows = [
         (text("Subject"), found.subject),
         (text("Names"), found.names),
@@ -121,10 +125,10 @@ def show(operator: Operator) -> Result:
         *((text("Chain") if number == 0 else "", name) for number, name in enumerate(found.chain)),
         (text("Earlier"), found.previous or "none"),
     ]
-    return Result("ok", found.data, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
+    return Result("ok", found, text=[Line(f"{name:8} {value}", name, value) for name, value in rows])
 
 
-def check(operator: Operator) -> Result:
+def check(operator: Operator) -> Result[CertificateFindings]:
     """Judge what is in use again, as of now; ask the authorities; compare with what is served.
 
     The exit code is 4 with an error among the findings.
@@ -142,7 +146,7 @@ def check(operator: Operator) -> Result:
     )
     return Result(
         "warning" if severities & {Severity.ERROR, Severity.WARNING} else "ok",
-        {"findings": [finding_data(item) for item in found]},
+        CertificateFindings(findings=tuple(map(CertificateFinding.of, found))),
         text=lines or [text("No problem found with the certificate.")],
         exit_code=ExitCode.CERTIFICATE if Severity.ERROR in severities else ExitCode.DONE,
     )
@@ -244,7 +248,7 @@ def _is_foreign(state: FileState) -> bool:
     return state.uid not in (0, os.geteuid())
 
 
-def repair(operator: Operator, *, agreed: bool) -> Result:
+def repair(operator: Operator, *, agreed: bool) -> Result[CertificateRepair | None]:
     """Link the certificate that was in use, restored from whatever copy of it is still sound.
 
     Where none is, another one is taken only when the administrator agrees. Raises CertificateError.
@@ -265,8 +269,8 @@ def repair(operator: Operator, *, agreed: bool) -> Result:
         serving = activation.prove(run.context, activation.serving_port(run.context))
     lines = [text("Repaired: {message}.", message=finding.message) for finding in problems]
     lines.append(f"In use is the certificate of {title(chosen.identity.leaf)} from {place}.")
-    data = {"serving": serving, "generation": name, "from": place}
-    return Result("changed", data, text=fold_all(lines))
+    report = CertificateRepair(serving=serving, generation=name, source=place)
+    return Result("changed", report, text=fold_all(lines))
 
 
 def placement_findings(files: Files) -> Iterator[Problem]:
@@ -280,7 +284,7 @@ def placement_findings(files: Files) -> Iterator[Problem]:
         directory = generations.directory(name)
         try:
             named = fingerprint(generations.read(files, directory)) == name
-            reason = "" if named else text("its name is not that of its content")
+            reason = "" if named else text("its name does not match its content")
         except CertificateError as problem:
             reason = problem.message
         if reason:

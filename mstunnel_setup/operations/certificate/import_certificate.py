@@ -7,18 +7,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from pydantic import Field
 
 from mstunnel_setup.actions.certificates import WANTED, ScheduleImport, pending_imports
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
 from mstunnel_setup.base.errors import CertificateError, CheckError, UsageError
 from mstunnel_setup.base.problem import warning
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import fold_all, text, with_hint
-from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import title
-from mstunnel_setup.certificates.judge import days_left, finding_data
+from mstunnel_setup.certificates.judge import CertificateFinding, days_left
 from mstunnel_setup.certificates.revocation import revocation_findings
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import PATIENCE
@@ -28,6 +29,7 @@ from mstunnel_setup.install.steps.certificate import Certificate
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.operations.certificate import activation
+from mstunnel_setup.operations.certificate.activation import Activation
 from mstunnel_setup.transaction.receipt import Receipt
 
 # Ten years; more is a typo.
@@ -40,6 +42,42 @@ _GRACE = timedelta(minutes=5)
 # One that is refused is refused again; where cron runs the monitor, only the journal remembers.
 _PAUSE = timedelta(hours=1)
 _TRIED = "imports-tried"
+
+
+class DelayedImport(Report):
+    """A certificate that is taken into use later."""
+
+    name: str
+    at: Moment
+    fingerprint: str
+
+    @classmethod
+    def of(cls, pending: ScheduleImport) -> "DelayedImport":
+        """What the journal has of it."""
+        return cls(name=pending.name, at=pending.due.isoformat(), fingerprint=pending.fingerprint)
+
+
+class DelayedImports(Report):
+    """Delayed imports (`--delay`, `--at`, `--list`)."""
+
+    pending: tuple[DelayedImport, ...]
+
+
+class CancelledImport(Report):
+    """A delayed import that is cancelled (`--cancel`)."""
+
+    cancelled: str = Field(description="Its name.")
+
+
+class ImportPreview(Report):
+    """What an import would find (`--dry-run`)."""
+
+    would_import: str = Field(description="Name of the generation.")
+    subject: str
+    days_left: int
+    in_use: bool = Field(description="Whether the gateway has it already.")
+    due: Moment | None
+    findings: tuple[CertificateFinding, ...]
 
 
 @dataclass(frozen=True)
@@ -99,7 +137,9 @@ class ImportRequest:
         return due
 
 
-def import_certificate(operator: Operator, settings: Settings, how: ImportRequest) -> Result:
+def import_certificate(
+    operator: Operator, settings: Settings, how: ImportRequest
+) -> Result[Activation | DelayedImports | CancelledImport | ImportPreview | None]:
     """Judge the certificate, switch to it, and wait until the running gateway serves it.
 
     Without options it is read from its usual place, or from where the installation had it when that was
@@ -118,7 +158,9 @@ def import_certificate(operator: Operator, settings: Settings, how: ImportReques
         return _import(run, certificate.find(run.context), how, due)
 
 
-def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | None) -> Result:
+def _import(
+    run: Run, found: Certificate, how: ImportRequest, due: datetime | None
+) -> Result[Activation | DelayedImports | ImportPreview | None]:
     """Import `found` now or at `due`; nothing is switched where it is in use already."""
     in_use = found.fingerprint == generations.linked(run.files)
     delayed = [
@@ -148,7 +190,7 @@ def _import(run: Run, found: Certificate, how: ImportRequest, due: datetime | No
     certificate.keep_revocation(run.context, found.identity, asked)
     run.runner.take_back(delayed)
     content = text("The new certificate is in place. {words}", words=done.text)
-    return Result("changed", done.data, text=fold_all([content]))
+    return Result("changed", done, text=fold_all([content]))
 
 
 def _refuse_step_back(context: Context, found: Certificate) -> None:
@@ -174,22 +216,24 @@ def _refuse_step_back(context: Context, found: Certificate) -> None:
     )
 
 
-def _would_import(context: Context, found: Certificate, due: datetime | None, *, in_use: bool) -> Result:
+def _would_import(
+    context: Context, found: Certificate, due: datetime | None, *, in_use: bool
+) -> Result[ImportPreview]:
     """What an import would find; nothing is changed."""
-    left = days_left(found.identity.leaf, context.host.clock.now())
-    subject = title(found.identity.leaf)
     judged = certificate.findings(context, found.identity, certificate.address(context), due)
-    data: JsonObject = {
-        "would_import": found.fingerprint,
-        "subject": subject,
-        "days_left": left,
-        "in_use": in_use,
-        "due": None if due is None else due.isoformat(),
-        "findings": [finding_data(finding) for finding in judged],
-    }
-    verdict = "it is in use already" if in_use else "it may be imported"
+    report = ImportPreview(
+        would_import=found.fingerprint,
+        subject=title(found.identity.leaf),
+        days_left=days_left(found.identity.leaf, context.host.clock.now()),
+        in_use=in_use,
+        due=None if due is None else due.isoformat(),
+        findings=tuple(map(CertificateFinding.of, judged)),
+    )
     head = text(
-        "{leaf}, {now} days left: {verdict}; nothing was changed.", leaf=subject, now=left, verdict=verdict
+        "{leaf}, {now} days left: {verdict}; nothing was changed.",
+        leaf=report.subject,
+        now=report.days_left,
+        verdict="it is in use already" if in_use else "it may be imported",
     )
     lines = [
         text(
@@ -199,10 +243,10 @@ def _would_import(context: Context, found: Certificate, due: datetime | None, *,
         )
         for item in judged
     ]
-    return Result("ok", data, text=fold_all([head, *lines]))
+    return Result("ok", report, text=fold_all([head, *lines]))
 
 
-def schedule(run: Run, found: Certificate, due: datetime) -> Result:
+def schedule(run: Run, found: Certificate, due: datetime) -> Result[DelayedImports]:
     """Place the certificate now and have it taken into use at `due`: by a timer, else by the monitor.
 
     Raises CheckError.
@@ -238,10 +282,11 @@ def schedule(run: Run, found: Certificate, due: datetime) -> Result:
         hint="Check that the monitor runs: see `mst-cli help without-systemd`.",
     )
     warnings = () if timer else (no_timer,)
-    return Result("changed", {"pending": [_data(pending)]}, warnings, text=fold_all([content]))
+    report = DelayedImports(pending=(DelayedImport.of(pending),))
+    return Result("changed", report, warnings, text=fold_all([content]))
 
 
-def list_pending(run: Run) -> Result:
+def list_pending(run: Run) -> Result[DelayedImports]:
     """The delayed imports, the earliest first."""
     now = run.context.host.clock.now()
     found = sorted(pending_imports(run.context.receipt), key=lambda pending: pending.due)
@@ -254,20 +299,21 @@ def list_pending(run: Run) -> Result:
         )
         for pending in found
     ]
-    rows = {"pending": [_data(pending) for pending in found]}
-    return Result("ok", rows, text=lines or [text("No import is pending.")])
+    report = DelayedImports(pending=tuple(map(DelayedImport.of, found)))
+    return Result("ok", report, text=lines or [text("No import is pending.")])
 
 
-def cancel_pending(run: Run, name: str) -> Result:
+def cancel_pending(run: Run, name: str) -> Result[CancelledImport]:
     """Take the timer back, and the certificate it was for. Raises UsageError."""
     pending = _named(run, name)
     # Killed in between, it is still listed and can be cancelled again.
     activation.drop(run, pending.fingerprint)
     run.runner.take_back([pending.key])
-    return Result("changed", {"cancelled": name}, text=[text("The import {name} is cancelled.", name=name)])
+    content = text("The import {name} is cancelled.", name=name)
+    return Result("changed", CancelledImport(cancelled=name), text=[content])
 
 
-def take_pending(run: Run, name: str) -> Result:
+def take_pending(run: Run, name: str) -> Result[Activation]:
     """What the timer runs. The certificate is judged once more; a refused one stays listed as overdue."""
     pending = _named(run, name)
     directory = generations.directory(pending.fingerprint)
@@ -289,7 +335,7 @@ def take_pending(run: Run, name: str) -> Result:
     certificate.keep_revocation(run.context, identity, asked)
     run.runner.take_back([pending.key])
     content = text("The certificate {name} is in use. {words}", name=name, words=done.text)
-    return Result("changed", done.data, text=fold_all([content]))
+    return Result("changed", done, text=fold_all([content]))
 
 
 def _newer_in_use(files: Files, leaf: x509.Certificate) -> str:
@@ -310,10 +356,6 @@ def _named(run: Run, name: str) -> ScheduleImport:
     )
 
 
-def _data(pending: ScheduleImport) -> JsonObject:
-    return {"name": pending.name, "at": pending.due.isoformat(), "fingerprint": pending.fingerprint}
-
-
 def _local_time(pending: ScheduleImport) -> str:
     return f"{pending.due.astimezone():%Y-%m-%d %H:%M %Z}"
 
@@ -327,7 +369,7 @@ def overdue(receipt: Receipt, now: datetime, *, timers: bool) -> Sequence[Schedu
     return [item for item in pending_imports(receipt) if item.due <= late and item.name not in recent]
 
 
-def take(run: Run, pending: ScheduleImport) -> Result:
+def take(run: Run, pending: ScheduleImport) -> Result[Activation]:
     """Take one into use; it is not tried again within the hour. Raises SetupError as `take_pending`."""
     now = run.context.host.clock.now().isoformat()
     tried = {**_tried(run.context.receipt), pending.name: now}

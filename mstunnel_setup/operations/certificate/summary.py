@@ -117,7 +117,7 @@ class CertificateSummary(Report):
             said = (
                 text("the certificate names no OCSP responder or CRL")
                 if answer.state == RevocationState.NOT_OFFERED
-                else text("{state}, asked on {asked:%Y-%m-%d %H:%M} UTC", state=answer.state, asked=asked)
+                else text("{state}, checked on {asked:%Y-%m-%d %H:%M} UTC", state=answer.state, asked=asked)
             )
             rows.append(("Revocation", said))
         return [*rows, *((text("Next"), f"{item.name} at {item.at}") for item in self.pending)]

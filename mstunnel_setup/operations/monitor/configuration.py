@@ -49,7 +49,7 @@ class ConfigurationRecord(BaseModel):
     recorded no `settings`. `previous` are the texts of the two files before that, by path.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     version: Literal[1] = 1
     wanted: str
@@ -203,7 +203,7 @@ class Configurations:
         change: ChangeKind = "restart" if restarts else "reload"
         if changed and (wait := self._limiter.wait(change, now)):
             reason = text(
-                "too many changes in a short time; the next one is made after {time:%H:%M} UTC",
+                "too many changes in a short time; the next one is allowed after {time:%H:%M} UTC",
                 time=now + wait,
             )
             return Reply.to(valid.request, "waiting", reason)

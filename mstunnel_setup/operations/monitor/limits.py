@@ -56,7 +56,7 @@ LIMITS: Final[Mapping[ChangeKind, Limit]] = {
 class _ChangeRecord(BaseModel):
     """`ends` is called `debts` in the file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
     version: Literal[1] = 1
     ends: dict[ChangeKind, AwareDatetime] = Field(default={}, alias="debts")

@@ -7,9 +7,10 @@ from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL
-from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, port_in_use, with_port
+from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, gateway_port, with_port
+from mstunnel_setup.install.serving import serves
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.install.steps import launch, verify
+from mstunnel_setup.install.steps import launch
 from mstunnel_setup.install.steps.launch import PORT_IN_USE
 from mstunnel_setup.operations.certificate.activation import reload_gateway
 
@@ -25,7 +26,7 @@ def move(run: Run, port: int) -> None:
     Raises SetupError: the earlier port goes on where the container cannot be made; where only the proof
     fails, the new one stays.
     """
-    before = port_in_use(run.files)
+    before = gateway_port(run.files)
     step = launch.step_for_port(port)
     found = run.context.host.engine.inspect(paths.SERVER)
     label = step.gather(run.context).specifications[0].labels[CONFIGURATION_LABEL]
@@ -44,5 +45,5 @@ def move(run: Run, port: int) -> None:
     configuration = run.files.read(paths.OCSERV_CONF) or b""
     run.files.write(paths.OCSERV_CONF, with_port(configuration, port), CONFIGURATION_MODE)
     reload_gateway(run.context)
-    verify.serves(run.context.host, port, _PATIENCE, _PAUSE)
+    serves(run.context.host, port, _PATIENCE, _PAUSE)
     run.write_receipt()

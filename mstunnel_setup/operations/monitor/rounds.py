@@ -377,7 +377,7 @@ class GatewayMonitor:
     def _containers(self) -> None:
         seen: dict[str, Condition] = {name: condition(self._host, name) for name in _CONTAINERS}
         # Without systemd only these looks have the engine check the health.
-        self._well = set(seen.values()) == {"well"} and self._host.systemd.running()
+        self._well = set(seen.values()) == {"healthy"} and self._host.systemd.running()
         health = self._reports.look()
         shown = [f"{name}: {seen[name]}" for name in seen]
         self.service.status("; ".join([*shown, *([f"server health: {health}"] if health else [])]))
@@ -421,7 +421,7 @@ def condition(ports: Host, container: str) -> Condition:
     )
     if found is None or found.status != "running":
         return "stopped"
-    return "well" if found.health is None or found.health == "healthy" else found.health
+    return "healthy" if found.health is None else found.health
 
 
 def _upgrade_line(ended: Upgrade) -> LogLine:

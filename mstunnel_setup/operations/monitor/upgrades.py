@@ -84,7 +84,7 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
     if abs(now.timestamp() - request.at) > _LIFE.total_seconds():
         raise StepError(
             "upgrade-request-old",
-            "the agent's request for an upgrade is not from the last {minutes} minutes, and is dropped",
+            "the agent's upgrade request is not from the last {minutes} minutes; it was dropped",
             hint="The agent requests it again when it is this server's turn; to upgrade now, run "
             "`mst-cli upgrade apply`.",
             minutes=_LIFE // timedelta(minutes=1),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
-Condition: TypeAlias = Literal["well", "starting", "stopped", "failed", "unhealthy"]
+Condition: TypeAlias = Literal["healthy", "starting", "stopped", "failed", "unhealthy"]
 """`stopped` is by an administrator's hand, `failed` given up by the service manager, `starting` no news."""
 
 # One failed check may be a slow one.
@@ -49,7 +49,7 @@ class RestartWatch:
     def _after(self, name: str, condition: Condition, now: float) -> _Memory:
         """Bad looks are over at once; restarts are forgotten when it stayed well for a while."""
         known = self.memory.get(name, _Memory())
-        if condition == "well":
+        if condition == "healthy":
             since = now if known.well_since is None else known.well_since
             return _Memory() if now - since >= _TRUSTED_AFTER else replace(known, bad=0, well_since=since)
         if condition == "stopped":

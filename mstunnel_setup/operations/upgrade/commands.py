@@ -22,7 +22,7 @@ from mstunnel_setup.exchange.upgrade_history import (
 )
 from mstunnel_setup.install.session import open_run
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.upgrade.run import finish, running, upgrade_failed, upgrade_to
+from mstunnel_setup.operations.upgrade.run import finish, running, upgrade_to
 from mstunnel_setup.operations.version import release_names
 
 NO_RELEASES = declare(
@@ -106,13 +106,19 @@ class UpgradeReport(Report):
     )
 
 
+class ReleaseInUse(Report):
+    """The release that runs already."""
+
+    release: str
+
+
 class UpgradeHistory(Report):
     """The upgrades of this server, the newest first."""
 
     upgrades: tuple[UpgradeReport, ...]
 
 
-def check(operator: Operator) -> Result:
+def check(operator: Operator) -> Result[UpgradeCheck]:
     """Which release runs, which one is newest, and how far apart they are; nothing is fetched or changed."""
     now = operator.clock.now()
     with open_run(operator, {}, exclusively=False) as run:
@@ -138,7 +144,7 @@ def check(operator: Operator) -> Result:
     ]
     if report.upgrade_available:
         lines.append("Upgrade with `mst-cli upgrade apply`.")
-    return Result("warning" if notices else "ok", report.data, notices, text=lines)
+    return Result("warning" if notices else "ok", report, notices, text=lines)
 
 
 def _notices(
@@ -166,7 +172,8 @@ def _decision_lines(found: LastDecision, *, upgrades: bool) -> Iterator[str]:
     """The maintenance window, what the tenant does not show, and why the agent does not upgrade yet."""
     if found.window:
         follows = text(
-            ", in summer and winter alike; for another, write `time_zone` in {catalogue}", catalogue=CATALOGUE
+            ", regardless of daylight saving time; to follow it, write `time_zone` in {catalogue}",
+            catalogue=CATALOGUE,
         )
         more = follows if found.fixed else ""
         yield text("Window:  {window}{more}", window=plain(found.window), more=more)
@@ -181,7 +188,9 @@ def _decision_lines(found: LastDecision, *, upgrades: bool) -> Iterator[str]:
         )
 
 
-def apply(operator: Operator, name: str | None, drain_minutes: int | None = None) -> Result:
+def apply(
+    operator: Operator, name: str | None, drain_minutes: int | None = None
+) -> Result[UpgradeReport | ReleaseInUse]:
     """Upgrade to the release `name`, or to the newest one offered; sessions may go on for `drain_minutes`."""
     with open_run(operator, {}) as run:
         running(run)
@@ -192,8 +201,8 @@ def apply(operator: Operator, name: str | None, drain_minutes: int | None = None
             # Since before this command, or because it finished an interrupted upgrade.
             if finished is not None:
                 return _ended(finished)
-            content = text("Release {name} runs already; nothing was changed.", name=release.name)
-            return Result("unchanged", {"release": release.name}, text=[content])
+            content = text("Release {name} is already running; nothing was changed.", name=release.name)
+            return Result("unchanged", ReleaseInUse(release=release.name), text=[content])
         newest = catalogue.newest.digests if catalogue.newest else release.digests
         ended = upgrade_to(
             run,
@@ -206,7 +215,7 @@ def apply(operator: Operator, name: str | None, drain_minutes: int | None = None
         return _ended(ended, asked=True)
 
 
-def rollback(operator: Operator) -> Result:
+def rollback(operator: Operator) -> Result[UpgradeReport]:
     """Go back to the release before the last upgrade; the abandoned one is not used again automatically."""
     with open_run(operator, {}) as run:
         running(run)
@@ -230,14 +239,14 @@ def rollback(operator: Operator) -> Result:
         return _ended(upgrade_to(run, name, earlier, "administrator", rejects_source=True), asked=True)
 
 
-def history(operator: Operator) -> Result:
+def history(operator: Operator) -> Result[UpgradeHistory]:
     """All upgrades of this server, the newest first."""
     with open_run(operator, {}, exclusively=False) as run:
         found = read_history(run.files)
     upgrades = found.upgrades[::-1]
     lines = [line for upgrade in upgrades for line in _lines(upgrade, found.held)]
     report = UpgradeHistory(upgrades=tuple(map(_report, upgrades)))
-    return Result("ok", report.data, text=lines or [text("No upgrade was made.")])
+    return Result("ok", report, text=lines or [text("No upgrade was made.")])
 
 
 def _chosen(catalogue: ReleaseCatalogue, name: str | None) -> Release:
@@ -256,9 +265,9 @@ def _chosen(catalogue: ReleaseCatalogue, name: str | None) -> Release:
     )
 
 
-def _ended(upgrade: Upgrade, *, asked: bool = False) -> Result:
+def _ended(upgrade: Upgrade, *, asked: bool = False) -> Result[UpgradeReport]:
     """The result of an upgrade. Raises EngineError for one that was `asked` for and failed."""
-    data = _report(upgrade).data
+    report = _report(upgrade)
     if upgrade.outcome is UpgradeOutcome.DONE:
         content = text(
             "Release {release} is in use. The upgrade took {seconds:.0f} s.",
@@ -267,25 +276,27 @@ def _ended(upgrade: Upgrade, *, asked: bool = False) -> Result:
         )
         away = warning(
             "devices-away",
-            "no device that was connected before has reconnected yet, so the new release is not "
-            "proved by a session",
+            "no device that was connected before has reconnected yet, so no session has confirmed the new "
+            "release",
             hint="Run `mst-cli server show users` later; the devices may be asleep.",
         )
         warnings = (away,) if upgrade.unproved else ()
-        return Result("changed", data, warnings, text=[content, *_sessions(upgrade), *_held(upgrade)])
+        return Result("changed", report, warnings, text=[content, *_sessions(upgrade), *_held(upgrade)])
     if asked:
-        raise upgrade_failed(upgrade)
+        raise upgrade.error()
     content = text(
-        "The interrupted upgrade to {release} was given up; the earlier release is in use.",
+        "The interrupted upgrade to {release} was abandoned; the earlier release is in use.",
         release=upgrade.release,
     )
-    return Result("changed", data, text=[content])
+    return Result("changed", report, text=[content])
 
 
 def _sessions(upgrade: Upgrade) -> Sequence[str]:
     """How many devices were connected before, and came back, where that is known."""
     before, after = upgrade.sessions_before, upgrade.sessions_after
-    back = "" if after is None else text(", {sessions_after} back when it was proved", sessions_after=after)
+    back = (
+        "" if after is None else text(", {sessions_after} back when it was confirmed", sessions_after=after)
+    )
     shown = text("Sessions: {sessions_before} before{back}.", sessions_before=before, back=back)
     return [] if before is None else [shown]
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from tuf.api.exceptions import (
     BadVersionNumberError,
     DownloadError,
@@ -30,7 +30,7 @@ from typing_extensions import override
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError, SetupError, StepError, UsageError
 from mstunnel_setup.base.parsing import aware, json_value, problem_of
-from mstunnel_setup.base.result import Result
+from mstunnel_setup.base.result import Moment, Report, Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.ca_trust import added_roots_pem
 from mstunnel_setup.exchange.release_feed import (
@@ -63,13 +63,23 @@ _LIMITS: Final = Limits(entries=4096, file_size=_LARGEST_ARCHIVE, total=_LARGEST
 _REASONS: Final[Mapping[type[Exception], str]] = {
     UnsignedMetadataError: text("it is not signed by the keys that the trusted root names"),
     ExpiredMetadataError: text("it has expired"),
-    BadVersionNumberError: text("it is older than what this server has seen of it"),
-    LengthOrHashMismatchError: text("a file is not the signed one: it is cut, changed or of another version"),
+    BadVersionNumberError: text("it is older than the version that this server has already seen"),
+    LengthOrHashMismatchError: text(
+        "a file is not the signed one: it is truncated, changed or from another version"
+    ),
     DownloadLengthMismatchError: text("a file is longer than the signed one"),
 }
 
 
-def fetch_now(operator: Operator, archive: Path | None = None) -> Result:
+class OfferedReleases(Report):
+    """The releases that the feed offers."""
+
+    releases: tuple[str, ...] = Field(description="Names, the newest first.")
+    newest: str | None
+    expires: Moment | None = Field(description="The list is not offered after this time.")
+
+
+def fetch_now(operator: Operator, archive: Path | None = None) -> Result[OfferedReleases]:
     """Refresh the feed from its address, or from a tar file of its publisher; the releases that it offers."""
     _feed, catalogue = refreshed(operator, archive)
     known = read_feed_record(operator.files)
@@ -79,12 +89,12 @@ def fetch_now(operator: Operator, archive: Path | None = None) -> Result:
     shown = text(
         "Newest release: {none}. The feed is valid until {until}.", none=newest or "none", until=until
     )
-    data = {
-        "releases": [release.name for release in catalogue.releases],
-        "newest": newest,
-        "expires": expires.isoformat() if expires else None,
-    }
-    return Result("ok", data, text=[shown])
+    report = OfferedReleases(
+        releases=tuple(release.name for release in catalogue.releases),
+        newest=newest,
+        expires=expires.isoformat() if expires else None,
+    )
+    return Result("ok", report, text=[shown])
 
 
 def refreshed(operator: Operator, archive: Path | None = None) -> tuple[Feed, ReleaseCatalogue]:

@@ -21,7 +21,7 @@ from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, Probe, read_report
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.steps import verify
+from mstunnel_setup.install.serving import within_patience
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.sessions import ask
@@ -128,13 +128,13 @@ def reaches_inside(context: Context, url: str) -> None:
         if why:
             raise NetworkError(
                 "inside-unreachable",
-                "the gateway cannot reach {url} any more: {why}",
+                "the gateway can no longer reach {url}: {why}",
                 hint="Test it from this server; see the row internal-network of `mst-cli health`.",
                 url=url,
                 why=why,
             )
 
-    verify.within_patience(context.host.clock, require_reached, _PROBE_PATIENCE)
+    within_patience(context.host.clock, require_reached, _PROBE_PATIENCE)
 
 
 def drain(context: Context, port: int, minutes: int) -> None:

@@ -12,7 +12,6 @@ from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SetupError, StepError, UsageError
-from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.mailbox import Reply, ReplyState, write_reply
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.exchange.upgrade_history import (
@@ -23,30 +22,18 @@ from mstunnel_setup.exchange.upgrade_history import (
     read_history,
     write_history,
 )
-from mstunnel_setup.gateway.ocserv_conf import port_in_use
+from mstunnel_setup.gateway.ocserv_conf import gateway_port
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.installed import require_installed
+from mstunnel_setup.install.serving import healthy, serves
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.install.steps import images, launch, verify
+from mstunnel_setup.install.steps import images, launch
 from mstunnel_setup.operations.upgrade import proof
 from mstunnel_setup.transaction.step import AnyStep
 
 # A gateway that serves does so within seconds; the longer the wait, the longer users are out.
 _PATIENCE: Final = 30.0
 _PAUSE: Final = 0.5
-
-
-def upgrade_failed(upgrade: Upgrade) -> EngineError:
-    """The error for an upgrade that failed, with what serves now."""
-    begun = upgrade.outcome is not UpgradeOutcome.NOT_BEGUN
-    return EngineError(
-        "upgrade-failed",
-        "the upgrade to {release} failed: {reason}; {kept}",
-        hint="Fix the cause, then run `mst-cli upgrade apply` again. See `mst-cli upgrade history`.",
-        release=upgrade.release,
-        reason=upgrade.reason,
-        kept=text("the earlier release is in use again") if begun else text("nothing was changed"),
-    )
 
 
 def running(run: Run) -> ImagePair:
@@ -129,7 +116,7 @@ def _fetch(run: Run, upgrade: Upgrade) -> Upgrade:
 
 def _drain(run: Run, upgrade: Upgrade) -> Upgrade:
     """Let sessions end by themselves for a while; after an interruption the wait starts again."""
-    proof.drain(run.context, port_in_use(run.files), upgrade.drain_minutes)
+    proof.drain(run.context, gateway_port(run.files), upgrade.drain_minutes)
     return _ready(run, upgrade)
 
 
@@ -180,13 +167,13 @@ _PHASES: Final[Mapping[UpgradePhase, Callable[[Run, Upgrade], Upgrade]]] = {
 def _take(run: Run, wanted: ImagePair) -> None:
     run.runner.run(_switching(run), _answering_with(run, wanted))
     run.runner.take_back(launch.obsolete_keys(run.context))
-    verify.serves(run.context.host, port_in_use(run.files), _PATIENCE, _PAUSE)
-    verify.healthy(run.context, _PATIENCE)
+    serves(run.context.host, gateway_port(run.files), _PATIENCE, _PAUSE)
+    healthy(run.context.host, _PATIENCE)
 
 
 def _switching(run: Run) -> Sequence[AnyStep]:
     """The steps that take images into use."""
-    return (images.STEP, launch.step_for_port(port_in_use(run.files)))
+    return (images.STEP, launch.step_for_port(gateway_port(run.files)))
 
 
 def _answering_with(run: Run, wanted: ImagePair) -> Context:

@@ -27,7 +27,7 @@ from mstunnel_setup.readiness.model import (
     unknown,
 )
 
-_LATE = Unread(reason=text("this was not found out in time"))
+_LATE = Unread(reason=text("this could not be determined in time"))
 
 CHECKS: tuple[Check, ...] = (
     *utils.CHECKS,

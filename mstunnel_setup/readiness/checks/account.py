@@ -16,7 +16,7 @@ _AWAY = text("not signed in")
 
 @CHECKS.add("account-sign-in", "Sign-in")
 def _sign_in(account: AccountFacts) -> Verdict:
-    """Sign-in works, by the method of the answer file; a device code unless it says otherwise.
+    """Sign-in works with the method in the answer file, by default a device code.
 
     Without a sign-in neither role nor sites can be read, and no server can be registered.
 
@@ -35,8 +35,7 @@ def _unusable(account: AccountFacts) -> Verdict | None:
 
 @CHECKS.add("account-role", "Role")
 def _role(account: AccountFacts) -> Verdict:
-    """The token contains Intune Administrator or Global Administrator. No other claim is shown, and never the
-    token.
+    """The token contains Intune Administrator or Global Administrator. No other part of the token is shown.
 
     Only these roles may register a server; the installation would be refused.
     """

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 from mstunnel_setup.base.text import text
 from mstunnel_setup.readiness.checks.utils import chosen_engine
-from mstunnel_setup.readiness.facts.host import AddressFacts, KernelFacts, TunnelFacts
+from mstunnel_setup.readiness.facts.host import AddressFacts, KernelFacts, TunnelFacts, ipv6_obstacle
 from mstunnel_setup.readiness.facts.parse import Bridge
 from mstunnel_setup.readiness.facts.programs import EngineFacts
 from mstunnel_setup.readiness.facts.section import Settings
@@ -145,7 +145,7 @@ def _bridge_rules(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settin
 def _pool_route(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings) -> Verdict:
     """The client pool overlaps no route.
 
-    Answers to devices would take the route instead of the tunnel.
+    Replies to devices would take the route instead of the tunnel.
     """
     return _pool(addresses, tunnel, settings, "routes")
 
@@ -154,7 +154,7 @@ def _pool_route(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings
 def _pool_bridge(addresses: AddressFacts, tunnel: TunnelFacts, settings: Settings) -> Verdict:
     """The client pool overlaps no bridge.
 
-    Answers to devices would go to the bridge instead of the tunnel.
+    Replies to devices would go to the bridge instead of the tunnel.
     """
     return _pool(addresses, tunnel, settings, "bridges")
 
@@ -226,24 +226,6 @@ def _ipv6_leak(addresses: AddressFacts, tunnel: TunnelFacts) -> Verdict:
     return passed("enters the full tunnel and is blocked at the gateway")
 
 
-def obstacle(addresses: AddressFacts, mode: str, engine: str, backend: str) -> str:
-    """Why the gateway gets no IPv6 on this host; empty where it does.
-
-    `engine` is the name of the container engine, `backend` what makes its networks.
-    """
-    if not addresses.ipv6:
-        return text("this kernel has no IPv6")
-    if addresses.ipv6_disabled:
-        return text("net.ipv6.conf.all.disable_ipv6 is 1")
-    if not addresses.ipv6_addresses:
-        return text("this host has only link-local IPv6 addresses")
-    if mode == "rootless":
-        return text("a gateway without root gets none")
-    if (engine, backend) != ("podman", "netavark"):
-        return text("only Podman with netavark gives it to the gateway")
-    return ""
-
-
 @CHECKS.add("ipv6-network", "IPv6 for devices", "recommended")
 def _ipv6_network(
     addresses: AddressFacts, tunnel: TunnelFacts, engine: EngineFacts, kernel: KernelFacts, settings: Settings
@@ -259,10 +241,11 @@ def _ipv6_network(
         return passed("the site gives devices no IPv6 network")
     chosen = chosen_engine(settings, engine)
     name = chosen.name if chosen else ""
-    if reason := obstacle(addresses, settings.mode, name, engine.network_backend):
+    if reason := ipv6_obstacle(addresses, settings.mode, name, engine.network_backend):
         return warning(
             "devices get addresses of {pool} that lead nowhere: {reason}",
-            hint="`mst-cli help ipv6` says what the gateway needs; until then it refuses IPv6 of devices.",
+            hint="`mst-cli help ipv6` lists what the gateway needs; until then it rejects IPv6 traffic of "
+            "devices.",
             pool=tunnel.ipv6_pool,
             reason=reason,
         )

@@ -25,7 +25,7 @@ def subject(finding: str) -> str:
     return "chain" if finding.startswith(_CHAIN) else "leaf"
 
 
-@CHECKS.add("certificate-present", "Certificate is there", "recommended")
+@CHECKS.add("certificate-present", "Certificate present", "recommended")
 def _present(certificate: CertificateFacts) -> Verdict:
     """The certificate is at its usual path, or where `--cert`, `--pfx` or the answer file specify.
 
@@ -71,7 +71,7 @@ def _judged(name: str, title: str, fine: str, *, passes: str, why: str, fix: str
         {fix}
         """
         if not certificate.place or certificate.problem:
-            return skipped("no certificate to judge")
+            return skipped("no certificate to check")
         found = [
             item
             for item in certificate.findings
@@ -83,15 +83,15 @@ def _judged(name: str, title: str, fine: str, *, passes: str, why: str, fix: str
 _judged(
     "names",
     text("Names in the certificate"),
-    text("the names fit"),
+    text("the names match"),
     passes="Its names match `--address`; no partial wildcards.",
-    why="Devices compare the name with the public address of the site, and refuse another one.",
+    why="Devices refuse a certificate that does not name the public address of the site.",
     fix="Request a certificate that names the public address of the site as a subject alternative name.",
 )
 _judged(
     "time",
-    text("Times of the certificate"),
-    text("valid now and for a while"),
+    text("Validity of the certificate"),
+    text("valid now, for an accepted time"),
     passes="Valid now, with its whole chain, and its lifetime is not too long for devices.",
     why="Devices refuse a certificate that has expired, is not valid yet, or is valid for too long.",
     fix="Request a certificate that is valid now and for at most 398 days.",
@@ -101,14 +101,15 @@ _judged(
     text("Chain of the certificate"),
     text("the chain is complete"),
     passes="The chain is complete and every issuer may sign.",
-    why="Devices know roots only: without every intermediate certificate they trust nothing.",
+    why="Devices know only root certificates: without every intermediate certificate they do not trust "
+    "the chain.",
     fix="Append the intermediate certificates of your authority to the file, after the certificate itself.",
 )
 _judged(
     "leaf",
     "Key and purpose",
-    text("key and purpose fit"),
-    passes="Key size and type, signature, purposes.",
+    text("key and purpose are suitable"),
+    passes="Devices accept its key size, key type, signature and purposes.",
     why="Devices refuse weak keys and signatures, and certificates that are not meant for servers.",
     fix="Request a certificate for server authentication with RSA 2048 bits or more, signed with SHA-256.",
 )
@@ -125,12 +126,12 @@ def _worst(found: Sequence[Problem]) -> Verdict:
 def _days_left(certificate: CertificateFacts) -> Verdict:
     """More than 30 days are left.
 
-    After its last day no device connects.
+    After it expires, no device can connect.
 
     Renew it and run `mst-cli import_cert`; `mst-cli help certificates` shows how to automate that.
     """
     if certificate.days_left is None:
-        return skipped("no certificate to judge")
+        return skipped("no certificate to check")
     if certificate.days_left > _SOON:
         return passed("{days_left} days", days_left=certificate.days_left)
     return problem(
@@ -149,5 +150,5 @@ def _revocation(revocation: RevocationFacts) -> Verdict:
     Request a new certificate. Where an address does not answer, allow it in firewall and proxy.
     """
     if not revocation.asked:
-        return skipped("no certificate with an authority to ask")
-    return _worst(revocation.findings) if revocation.findings else passed("nothing is revoked")
+        return skipped("no certificate names an authority to query")
+    return _worst(revocation.findings) if revocation.findings else passed("no certificate is revoked")

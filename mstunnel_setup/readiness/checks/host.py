@@ -44,7 +44,7 @@ def _root(system: SystemFacts) -> Verdict:
 def _architecture(system: SystemFacts) -> Verdict:
     """64-bit AMD or Intel.
 
-    The vendor's images are built for this processor only.
+    The vendor's images are built only for this processor.
     """
     if system.architecture in _ARCHITECTURES:
         return passed(system.architecture)
@@ -59,7 +59,7 @@ def _architecture(system: SystemFacts) -> Verdict:
 def _platform(system: SystemFacts) -> Verdict:
     """Distribution and version are on the vendor's list. Shows the date of the table.
 
-    Microsoft supports the gateway on the listed distributions only; others may work.
+    Microsoft supports the gateway only on the listed distributions; others may work.
     """
     table = platforms()
     row = table.of(system.distribution, system.version)
@@ -105,7 +105,8 @@ def _platform_end(system: SystemFacts) -> Verdict:
 
 @CHECKS.add("devices", "Devices of one server", "recommended")
 def _devices(settings: Settings) -> Verdict:
-    """One server is enough for `--devices`: at most 5,000 by the table, where 40,000 take eight. Otherwise it
+    """One server is enough for `--devices`: at most 5,000 according to the table, where 40,000 need eight
+    servers. Otherwise it
     reports how many servers are needed.
 
     One server can serve only that many devices; beyond that, sessions become slow or are refused.
@@ -214,22 +215,24 @@ def _cgroup(system: SystemFacts) -> Verdict:
 def _systemd(system: SystemFacts) -> Verdict:
     """systemd is process 1.
 
-    systemd starts the containers after a reboot and runs the monitor. Without it you have to.
+    systemd starts the containers after a reboot and runs the monitor. Without it, your init system must do
+    both.
     """
     if system.systemd:
         return passed("systemd runs this host")
     return problem(
         "systemd does not run this host",
-        hint="Do what the engine does not do at boot: `mst-cli help without-systemd` lists it.",
+        hint="Have your init system do what the engine does not do at boot: `mst-cli help "
+        "without-systemd` lists it.",
     )
 
 
 @CHECKS.add("selinux", "SELinux", "info")
 def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
-    """SELinux enforces, or is not used. Where it enforces, its booleans `virt_sandbox_use_netlink` and,
+    """SELinux is enforcing, or not used. If it is enforcing, its booleans `virt_sandbox_use_netlink` and,
     without root, `container_use_devices` are on.
 
-    SELinux confines a container that was taken over. Permissive mode only logs.
+    SELinux confines a compromised container. Permissive mode only logs.
     """
     if security.selinux == "permissive":
         return problem(
@@ -247,7 +250,7 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
     # ocserv asks for the queue of its security module after each connection (sockdiag.c, rate-limit-ms).
     if security.selinux == "enforcing" and security.container_netlink is False:
         return problem(
-            "enforcing: the gateway cannot see how busy it is, and accepts ten connections a second at most",
+            "enforcing: the gateway cannot measure its load, and accepts at most ten connections a second",
             hint="Run `setsebool -P virt_sandbox_use_netlink on`, which applies to all containers on this "
             "host, and have the module unix_diag loaded at boot (modules-load.d).",
         )
@@ -258,7 +261,7 @@ def _selinux(security: SecurityFacts, settings: Settings) -> Verdict:
 def _selinux_proxy_port(security: SecurityFacts, proxies: ProxyFacts) -> Verdict:
     """With SELinux and a proxy: the proxy's port is of type `http_port_t`.
 
-    SELinux lets containers connect to ports of this type only, so the agent could not use the proxy.
+    SELinux lets containers connect only to ports of this type, so the agent could not use the proxy.
     """
     named = proxies.ports
     if security.selinux != "enforcing" or not named:

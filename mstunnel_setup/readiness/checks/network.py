@@ -119,7 +119,7 @@ _WHY = {
 
 
 def _endpoint(purpose: str, title: str) -> None:
-    passes = "every address answers with TLS; behind a proxy the proxy connects us by name."
+    passes = "every address answers with TLS; behind a proxy, the proxy connects to it by name."
     fix = (
         "Allow TCP 443 to the host that the finding names in firewall and proxy; test with "
         "`curl -v https://HOST`."
@@ -147,7 +147,7 @@ def _endpoint(purpose: str, title: str) -> None:
         if not found:
             patterns = [name for name, of in network.patterns.items() if of == purpose]
             if patterns:
-                return skipped("cannot be tried: any name of {patterns}", patterns=", ".join(patterns))
+                return skipped("cannot be tested: any name of {patterns}", patterns=", ".join(patterns))
             return skipped("not part of this cloud")
         if no_way := _no_way(network):
             return no_way
@@ -298,7 +298,7 @@ def _inspection(network: NetworkFacts) -> Verdict:
 def _clock(network: NetworkFacts) -> Verdict:
     """This host's clock differs from the servers' (`Date`) by at most 30 s (warning) or 300 s (failure).
 
-    Tokens and certificates are valid for a time: with a wrong clock the tenant refuses both.
+    Tokens and certificates are valid for a limited time: with a wrong clock the tenant refuses both.
 
     Synchronise the clock: `timedatectl set-ntp true`, or set up chrony; `timedatectl` shows the state.
     """
@@ -387,7 +387,7 @@ def _arrives(protocol: str, why: str) -> None:
         )
 
 
-_arrives("tcp", "A firewall, router or load balancer before this host keeps devices out.")
+_arrives("tcp", "A firewall, router or load balancer in front of this host blocks devices.")
 _arrives("udp", "Without UDP the data channel falls back to TCP, which is slower.")
 
 

@@ -41,11 +41,11 @@ def _credentials(proxies: ProxyFacts) -> Verdict:
     )
 
 
-@CHECKS.add("proxy-address", "Form of the proxy's address")
+@CHECKS.add("proxy-address", "Format of the proxy's address")
 def _address(proxies: ProxyFacts) -> Verdict:
     """Every proxy address begins with `http://`.
 
-    The connection to the proxy itself is plain HTTP; other forms are not understood by every program.
+    The connection to the proxy itself is plain HTTP; not every program supports other forms.
     """
     if not _urls(proxies):
         return skipped("no proxy")
@@ -91,8 +91,8 @@ def _same(proxies: ProxyFacts) -> Verdict:
         return passed("the same in {proxies}", proxies=_list(sorted({item.place for item in _urls(proxies)})))
     return problem(
         "{differences}",
-        hint="Make them the same. With a gateway here the one in env.sh counts: `mst-cli install` writes it "
-        "to all places.",
+        hint="Make them the same. On an installed gateway the one in env.sh is used: `mst-cli install` "
+        "writes it to all places.",
         differences=joined(differing, "; "),
     )
 
@@ -153,7 +153,7 @@ def _no_proxy(proxies: ProxyFacts) -> Verdict:
         return passed("no_proxy is {values}", values=_list(values))
     return problem(
         "no_proxy is not set",
-        hint="Name what is reached without it, such as no_proxy=localhost,127.0.0.1,.contoso.com.",
+        hint="List what must bypass the proxy, such as no_proxy=localhost,127.0.0.1,.contoso.com.",
     )
 
 

@@ -125,7 +125,7 @@ _subordinate("subgid", "group", lambda facts: (facts.subgids, facts.free_subgid)
 
 @CHECKS.add("rootless-linger", "Linger")
 def _linger(rootless: RootlessFacts) -> Verdict:
-    """Its containers run without a login.
+    """Linger is enabled: its containers run without a login.
 
     Without it the containers end when the account logs out, and do not start after a reboot.
 
@@ -141,11 +141,11 @@ def _linger(rootless: RootlessFacts) -> Verdict:
     )
 
 
-@CHECKS.add("rootless-home", "Place of the home", "recommended")
+@CHECKS.add("rootless-home", "Location of the home", "recommended")
 def _home(rootless: RootlessFacts) -> Verdict:
     """The home of the account is below `/home`.
 
-    The vendor supports containers of an account below `/home` only; elsewhere SELinux may refuse them.
+    The vendor supports an account's containers only below `/home`; elsewhere SELinux may refuse them.
 
     Give the account a home below `/home`: `usermod --home /home/mstunnel --move-home mstunnel`.
     """
@@ -270,7 +270,7 @@ for _name, _why in (
 def _namespaces(kernel: KernelFacts) -> Verdict:
     """User namespaces are allowed.
 
-    Containers without root are user namespaces.
+    Rootless containers run in user namespaces.
     """
     value = kernel.sysctls.get(NAMESPACES, "")
     if value not in ("", "0"):
@@ -288,8 +288,8 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
 
     Without it a program copies each packet between the network and the gateway, which is slower.
 
-    Remove what the check names, then run `sudo mstunnel-setup host` and mstunnel-setup. Hosts that drop
-    forwarded packets have no uplink.
+    Remove the obstacle that the check names, then run `sudo mstunnel-setup host` and mstunnel-setup. Hosts
+    that drop forwarded packets have no uplink.
     """
     if rootless.uplink_obstacle:
         return problem(
@@ -302,7 +302,8 @@ def _uplink(settings: Settings, rootless: RootlessFacts) -> Verdict:
     if settings.port in rootless.uplinks:
         return passed("port {port} has an uplink", port=settings.port)
     return problem(
-        "no uplink for port {port}: a program handles each packet, and may upload 2 Mbit/s",
+        "no uplink for port {port}: a user-mode program handles each packet, and uploads may drop to 2 "
+        "Mbit/s",
         hint="Run `sudo mstunnel-setup host --port {port}`, then mstunnel-setup.",
         port=settings.port,
     )

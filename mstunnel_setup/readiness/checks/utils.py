@@ -132,9 +132,9 @@ def _ip_forward(kernel: KernelFacts) -> Verdict:
 
 @CHECKS.add("ip-forward-boot", "IP forwarding at boot", "recommended")
 def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
-    """The last file of `sysctl.d` that sets it sets it to 1; `/etc/sysctl.conf` counts where a link there
-    leads to it (Debian 13 has none), or systemd is not installed. With root it may also be on without a file:
-    the container engine switches it on.
+    """The last file in `sysctl.d` that sets it, sets it to 1. `/etc/sysctl.conf` counts only if a link in
+    `sysctl.d` points to it (Debian 13 has none), or systemd is not installed. With root it may also be on
+    without a file: the container engine enables it.
 
     After a reboot devices would connect, and reach nothing.
     """
@@ -157,8 +157,8 @@ def _ip_forward_boot(settings: Settings, kernel: KernelFacts) -> Verdict:
 
 @CHECKS.add("forwarding", "Forwarding for others", "recommended", rules=RULES)
 def _forwarding(kernel: KernelFacts) -> Verdict:
-    """The rules with which the host forwards for the gateway only are loaded. Where the host forwarded before
-    the installation there are none, and the check says so.
+    """The rules that limit the host's forwarding to the gateway are loaded. If the host forwarded before the
+    installation, there are none, and the check reports that.
 
     A machine that uses this host as its router would reach every network that the host reaches.
 
@@ -292,9 +292,9 @@ def _known_bad(settings: Settings, engine: EngineFacts) -> Verdict:
 
 @CHECKS.add("engine-tested", "Engine version tested", "info")
 def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
-    """A run of its release line is recorded, with date and kernel (`mst-readiness host` shows them).
+    """A test run with its release line is on record, with date and kernel (`mst-readiness host` shows them).
 
-    The installation was not tried with this version. It may work differently from what is described.
+    The installation was not tested with this version and may behave differently.
     """
     found = chosen_engine(settings, engine)
     number = None if found is None else release(found.version)
@@ -305,7 +305,7 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
     if is_tested(found.name, number):
         return passed("{name} {version} is of a tested release line ({lines})", **values, lines=lines)
     return problem(
-        "{name} {version} is not among the tested ones ({tested})",
+        "{name} {version} is not a tested version ({tested})",
         hint="Expect it to work, and report it if it does not.",
         **values,
         tested=lines,
@@ -316,7 +316,7 @@ def _tested(settings: Settings, engine: EngineFacts) -> Verdict:
 def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
     """It is the distribution's supported engine, and not older than the version shipped.
 
-    Microsoft supports the gateway on the engine of the distribution only.
+    Microsoft supports the gateway only on the engine of the distribution.
     """
     row, found = platforms().of(system.distribution, system.version), chosen_engine(settings, engine)
     if row is None or found is None:

@@ -15,6 +15,7 @@ from mstunnel_setup.actions.kernel import place
 from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import ipv6
 from mstunnel_setup.containers.listeners import listening
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS
@@ -96,6 +97,24 @@ class AddressFacts(Section):
     ipv6: bool = True
     ipv6_disabled: bool = False
     ipv6_addresses: tuple[str, ...] = ()
+
+
+def ipv6_obstacle(addresses: AddressFacts, mode: str, engine: str, backend: str) -> str:
+    """Why the gateway gets no IPv6 on this host; empty where it does.
+
+    `engine` is the name of the container engine, `backend` what makes its networks.
+    """
+    if not addresses.ipv6:
+        return text("this kernel has no IPv6")
+    if addresses.ipv6_disabled:
+        return text("net.ipv6.conf.all.disable_ipv6 is 1")
+    if not addresses.ipv6_addresses:
+        return text("this host has only link-local IPv6 addresses")
+    if mode == "rootless":
+        return text("a gateway without root gets none")
+    if (engine, backend) != ("podman", "netavark"):
+        return text("only Podman with netavark gives it to the gateway")
+    return ""
 
 
 def _network(text: str) -> str:

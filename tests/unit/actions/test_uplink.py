@@ -80,5 +80,5 @@ def test_without_it_the_administrator_reads_why_and_nothing_is_changed(
     assert step.UPLINK.decide(step.UPLINK.gather(scene.context())) == ()
     (said,) = scene.prompter.said
     assert said.startswith(
-        "No uplink for the gateway: firewalld filters forwarded packets. Its packets pass "
+        "No uplink for the gateway: firewalld filters forwarded packets. Its packets go through "
     )

@@ -51,7 +51,7 @@ def test_the_reason_why_an_upgrade_waits_is_logged_once_and_written_at_every_che
     assert (found.code, found.waits) == ("begin", False)
     agent.round()
     assert scene.codes()[-2:] == ["upgrade-requested", "upgrade-waits"]
-    assert "has not taken the agent's request" in scene.log[-1]
+    assert "has not picked up the agent's request" in scene.log[-1]
 
 
 def test_a_configuration_arrives_though_no_upgrade_can_be_decided(scene: Scene) -> None:

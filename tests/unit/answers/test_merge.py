@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Field, ValidationError
 
 from mstunnel_setup.answers.describe import lines, new_file, schema, show
 from mstunnel_setup.answers.load import AnswersError, LoadedAnswers, parse
 from mstunnel_setup.answers.merge import Answers, answered, merge, require
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.answers.settings import SETTINGS
+from mstunnel_setup.answers.values import Part
 from mstunnel_setup.base.errors import UsageError
 from tests.cases import every
 from tests.refusals import refused
@@ -252,7 +254,8 @@ def test_nothing_missing_is_no_error() -> None:
 
 
 def test_show_lists_value_and_origin() -> None:
-    shown = show(merge({"site": "Berlin"}, {}, parse(FULL, "answers.yaml")))
+    found = show(merge({"site": "Berlin"}, {}, parse(FULL, "answers.yaml")))
+    shown = {path: answer.data for path, answer in found.items()}
     assert shown["site"] == {"value": "Berlin", "origin": "option", "source": "--site"}
     assert shown["authentication"] == {"value": "oidc", "origin": "file", "source": "answers.yaml:26:17"}
     assert shown["sign_in.client_secret"] == {
@@ -317,7 +320,7 @@ def test_a_setting_with_a_default_cannot_be_null_and_none_can_be_empty(text: str
 
 
 def test_the_schema_has_titles_and_null_for_what_can_be_withdrawn() -> None:
-    found = schema()
+    found = schema().data
     assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert found["title"] == "Answer file of mstunnel-setup"
     assert found["additionalProperties"] is False
@@ -412,6 +415,21 @@ def test_a_whole_number_has_digits_only(text: str) -> None:
         with pytest.raises(UsageError, match=r"`token\.maximum_lifetime` must be a whole number"):
             _file(f"token: {{maximum_lifetime: {text}}}\n")
     assert merge({}, {"MSTUNNEL_TOKEN_MAXIMUM_LIFETIME": "600"}).token.maximum_lifetime == 600
+
+
+class Sizes(Part):
+    """Numbers as a section may declare them."""
+
+    plain: int = 0
+    optional: Annotated[int, Field(ge=0)] | None = None
+    limited: Annotated[int | None, Field(ge=0)] = None
+
+
+@pytest.mark.parametrize("name", Sizes.model_fields)
+def test_a_whole_number_has_digits_only_however_it_is_declared(name: str) -> None:
+    assert Sizes.model_validate({name: "12"}).given() == {name: 12}
+    with pytest.raises(ValidationError, match="must be a whole number"):
+        Sizes.model_validate({name: "1_2"})
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from mstunnel_setup.base.result import Event, Result
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat, new_app, with_options
 from mstunnel_setup.cli.framework.render import Renderer, run_app, run_command
 from mstunnel_setup.io.operator import Operator
+from tests.unit.results import GivenReport
 
 KINDS = [kind for kind in [SetupError, *SetupError.__subclasses__()] if kind.__module__.endswith(".errors")]
 LONG = "a rather long sentence that says what is wrong and where, at https://login.example.com/a/long/path"
@@ -87,7 +88,11 @@ def test_json_is_the_envelope_and_makes_no_text(capsys: pytest.CaptureFixture[st
         raise AssertionError
 
     result = Result(
-        "changed", {"n": 1}, (Problem("old", "it is old"),), text=lines, exit_code=ExitCode.CHANGES_PENDING
+        "changed",
+        GivenReport.model_validate({"n": 1}),
+        (Problem("old", "it is old"),),
+        text=lines,
+        exit_code=ExitCode.CHANGES_PENDING,
     )
     assert _run(_give(result), "--output", "json") == 20
     shown = capsys.readouterr()
@@ -151,7 +156,8 @@ def test_secrets_and_control_characters_never_leave(
         operator.console.say("said hunter2/+secret \x1b[31m")
         operator.sinks.listener(["one"])(Event("one", "begin", "key", "did hunter2%2F%2Bsecret"))
         notice = Problem("odd", "hunter2/+secret\x1b]0;x\x07", "hunter2/+secret")
-        return Result("ok", {"hunter2/+secret": ["hunter2/+secret"]}, (notice,), text=["hunter2/+secret"])
+        report = GivenReport.model_validate({"hunter2/+secret": ["hunter2/+secret"]})
+        return Result("ok", report, (notice,), text=["hunter2/+secret"])
 
     shown = ""
     for output in ("text", "json"):

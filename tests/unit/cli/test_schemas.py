@@ -47,19 +47,9 @@ def test_every_command_has_a_schema_and_every_schema_a_command() -> None:
     assert files == {f"{command.replace(' ', '-')}.json" for command in COMMANDS}
 
 
-@every("command", COMMANDS)
-def test_a_schema_holds_its_command_and_data_and_refers_to_the_envelope(command: str) -> None:
-    schema = schema_of(command)
-    jsonschema.Draft202012Validator.check_schema(schema)
-    assert schema.pop("description").endswith(".")
-    assert list(schema.pop("else")["properties"]) == ["data"]
-    assert schema == {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": command,
-        "$ref": ENVELOPE,
-        "properties": {"command": {"const": command}},
-        "if": {"$ref": f"{ENVELOPE}#/$defs/failed"},
-    }
+def test_every_schema_is_one_of_json_schema() -> None:
+    for command in COMMANDS:
+        jsonschema.Draft202012Validator.check_schema(schema_of(command))
 
 
 Run = Callable[..., dict[str, Any]]

@@ -25,7 +25,7 @@ from mstunnel_setup.cli.framework.render import Renderer, run_app
 from mstunnel_setup.cli.framework.translation import use
 from mstunnel_setup.cli.readiness import app as readiness
 from mstunnel_setup.containers.engine import ENGINE_MISSING, ENGINE_NOT_RUNNING
-from mstunnel_setup.operations.readiness import lines
+from mstunnel_setup.operations.readiness_report import lines
 from mstunnel_setup.readiness.checks import CHECKS, judge
 from tests.crash import kernel
 from tests.crash.arena import Arena, Ended

@@ -165,7 +165,7 @@ def _timestamp(content: bytes) -> Callable[[Publisher], object]:
     [
         (True, lambda it: it.publish(release(2), keys="keys of an attacker"), "not signed"),
         (True, lambda it: (it.directory / "metadata/2.root.json").write_bytes(it.root), None),
-        (False, lambda it: os.truncate(_target(it), 40), "cut"),
+        (False, lambda it: os.truncate(_target(it), 40), "truncated"),
         (False, lambda it: _change(_target(it), "2026-01-01", "2026-01-31"), "not the signed one"),
         (False, _two_versions, None),
         (False, _timestamp(b" " * (1 << 20)), "longer"),

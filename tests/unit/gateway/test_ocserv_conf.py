@@ -14,9 +14,9 @@ from mstunnel_setup.gateway.ocserv_conf import (
     DEAD_END_NETWORK,
     LogLevel,
     begin_verbose,
+    gateway_port,
     log_level,
     ocserv_conf,
-    port_in_use,
     served_port,
     with_port,
 )
@@ -207,7 +207,7 @@ def test_another_port_gives_the_file_that_would_have_been_made_for_it(
 
 def test_a_host_without_the_file_is_reported(tmp_path: Path) -> None:
     with refused(StepError, "settings-unreadable"):
-        port_in_use(Files(tmp_path))
+        gateway_port(Files(tmp_path))
 
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)

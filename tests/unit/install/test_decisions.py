@@ -1,6 +1,7 @@
 """The decisions as a table: `decisions/STEP/CASE.json` has facts and the actions they lead to.
 
 What an administrator would read comes first (`says`), then the same actions as the journal keeps them.
+`python -m tests.unit.install.test_decisions` writes both again, from the facts: review the diff.
 The step `certificate` has no cases here: its facts hold a private key, so test_certificate.py decides them.
 """
 
@@ -94,18 +95,21 @@ def test_every_step_has_cases() -> None:
     assert {case.partition("/")[0] for case in CASES} == set(STEPS)
 
 
-@every("case", CASES)
-def test_facts_lead_to_actions(case: str) -> None:
-    document = json.loads(CASES[case].read_text())
+def decided(case: str) -> dict[str, Any]:
+    """The case with what its facts lead to."""
+    given = json.loads(CASES[case].read_text())["facts"]
     step, facts = STEPS[case.partition("/")[0]]
     # The facts of `site` may hold a certificate, which no JSON stands for.
-    given = document["facts"]
     built = (
         site.ChosenSite(**given) if facts is site.ChosenSite else TypeAdapter(facts).validate_python(given)
     )
     says, kept = checked_decision(step, built)
-    assert says == document["says"]
-    assert kept == document["actions"]
+    return {"facts": given, "says": says, "actions": kept}
+
+
+@every("case", CASES)
+def test_facts_lead_to_actions(case: str) -> None:
+    assert decided(case) == json.loads(CASES[case].read_text())
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=20)
@@ -280,3 +284,8 @@ def test_systemd_and_the_engine_run_the_same_configuration(facts: launch.Launch)
     plain = launch.STEP.decide(replace(facts, run_method=RunMethod.ENGINE))
     containers = [action.key for action in plain if action.kind == "run-container"]
     assert containers == ["container:mstunnel-server", "container:mstunnel-agent"]
+
+
+if __name__ == "__main__":
+    for name, path in CASES.items():
+        path.write_text(json.dumps(decided(name), indent=2, ensure_ascii=False) + "\n")

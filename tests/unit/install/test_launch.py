@@ -107,7 +107,7 @@ def test_without_systemd_an_init_that_takes_scripts_starts_them_at_boot(
 
     scene.chosen = EngineChoice("docker", "26.1.5", "the only engine installed")
     assert launch.STEP.gather(_context(scene)).init is None
-    assert "have the init of this host start it" in scene.prompter.said[0]
+    assert "have the init system start it" in scene.prompter.said[0]
 
 
 def test_docker_gets_units_of_ours_which_the_daemon_starts_too(scene: Scene) -> None:

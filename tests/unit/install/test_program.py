@@ -224,7 +224,7 @@ def test_without_systemd_an_init_runs_the_monitor_or_the_administrator_has_it_ru
     if init is None:
         assert actions == ()
         (said,) = scene.prompter.said
-        assert "have the init of this host run `mstunnel_monitor`, and start it again" in said
+        assert "have the init system run `mstunnel_monitor`, and restart it" in said
         return
     script, enabled = actions
     assert isinstance(script, WriteFile)
@@ -285,7 +285,7 @@ def test_there_are_no_audit_rules_of_ours(logging: Machine, why: str) -> None:
 def test_locked_audit_rules_are_said_to_count_from_the_next_boot(logging: Machine) -> None:
     logging.host.enabled = 2
     logging.run(program.AUDIT)
-    assert any("count from the next boot" in text for text in logging.scene.prompter.said)
+    assert any("take effect at the next boot" in text for text in logging.scene.prompter.said)
 
 
 def test_the_journal_explains_our_messages_until_the_uninstall(logging: Machine) -> None:

@@ -25,6 +25,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.install import install, rootless, uninstall
+from mstunnel_setup.install.report import RunReport
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.steps import eula, proxy, sign_in, site
 from mstunnel_setup.io.accounts import own_name
@@ -154,7 +155,7 @@ def test_what_the_account_tells_does_not_change_for_which_account_it_is(
 
     def run_steps(_operator: Operator, request: InstallRequest, *_more: Any, **_: Any) -> install.RunOutcome:
         seen.append(request.settings)
-        return install.RunOutcome({"steps": [], "actions": 0}, "", ())
+        return install.RunOutcome(RunReport.of([]), "", ())
 
     monkeypatch.setattr(paths, "ROOTLESS", False)
     monkeypatch.setattr(install, "scope_to_install", lambda *_given: None)
@@ -235,7 +236,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 
     def attend(_self: Processes, arguments: Sequence[str], stdin: bytes | None = None) -> Completed:
         commands.append(arguments if stdin is None else (*arguments, f"<<<{stdin.decode()}"))
-        data = {"steps": [], "actions": 2}
+        data = {"objects": []} if "--remove" in arguments else {"steps": [], "actions": 2}
         envelope = {"status": "changed", "data": data, "warnings": [], "errors": []}
         return Completed(0, json.dumps(envelope), "")
 
@@ -299,7 +300,7 @@ def test_where_sudo_does_not_do_it_the_command_is_printed(
 def test_what_fails_in_the_other_half_is_its_own_failure() -> None:
     error = {"code": "linger-failed", "message": "no", "hint": "look"}
     envelope = {"status": "error", "data": {}, "warnings": [], "errors": [error]}
-    result = rootless.relayed(Completed(10, json.dumps(envelope), ""))
+    result = rootless.relayed(Completed(10, json.dumps(envelope), ""), RunReport)
     assert result is not None
     assert (result.exit_code, result.errors[0].code, result.errors[0].hint) == (
         ExitCode.STEP,
@@ -342,7 +343,7 @@ def test_the_documented_rule_of_sudo_allows_these_very_commands(
     monkeypatch.setattr(paths, "ROOTLESS", True)
     monkeypatch.setattr(Files, "live", True)
     rootless.done_by_root(replace(operator, answers=tmp_path / "gw.yaml"), InstallRequest(lab="x"), [])
-    uninstall.take_back(operator, Result)
+    uninstall.take_back(operator, lambda: Result("unchanged"))
     page = Path(__file__).parents[3] / "docs/how-to/rootless.md"
     rules = [line.strip() for line in page.read_text().splitlines() if "NOPASSWD" in line]
     ran = [shlex.join(word for word in command[3:] if not word.startswith("<<<")) for command in asked]

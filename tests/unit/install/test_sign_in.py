@@ -176,7 +176,7 @@ def test_what_is_no_clear_answer_is_said_and_no_refusal(
     tenant.graph = graph
     sign_in.STEP.gather(scene.context())
     (said,) = scene.prompter.said
-    assert said.startswith("Licence of Intune not ")
+    assert said.startswith("Intune licence not ")
 
 
 def test_removal_needs_no_licence(scene: Scene, tenant: _Tenant) -> None:

@@ -16,7 +16,7 @@ def test_it_names_address_port_site_certificate_and_the_next_steps() -> None:
         "  Site:        Osaka",
         "  Certificate: 89 days left",
         "  Sessions:    0 so far",
-        "Allow TCP and UDP port 8443 to this server in every firewall before it.",
+        "Allow TCP and UDP port 8443 to this server in every firewall in front of it.",
         "Check the gateway with `mst-cli status`.",
         "Save the answers for another server with `mstunnel-setup answers save FILE`.",
     ]

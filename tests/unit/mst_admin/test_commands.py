@@ -74,7 +74,7 @@ def test_a_used_configuration_stays(admin: MstAdmin) -> None:
     refused = admin("config", "delete", "Main", "--yes")
     assert (refused.code, refused.codes("errors")) == (ExitCode.TENANT, ["conflict"])
     assert "is used by the site 'Berlin'" in refused.message
-    assert "Change or delete first what uses the object" in refused.envelope["errors"][0]["hint"]
+    assert "First change or delete what uses the object" in refused.envelope["errors"][0]["hint"]
 
 
 def test_a_site_lives(admin: MstAdmin) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mst_admin import servers as fleet_commands
-from mst_admin.health import judge_server, names_in_graph, sparkline
+from mst_admin.health import TrendPoint, judge_server, names_in_graph, sparkline
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.tenant.graph import SITES
@@ -26,7 +26,6 @@ from mstunnel_setup.tenant.wire import (
     HealthThreshold,
     LabCheck,
     LabHealth,
-    MetricPoint,
     TunnelServer,
 )
 from tests.cases import every
@@ -344,7 +343,7 @@ def test_what_a_server_reports_about_itself_counts_where_the_tenant_has_no_thres
 def test_a_sparkline_has_a_bar_for_each_part_of_the_time() -> None:
     start = NOW - timedelta(days=1)
     points = [
-        MetricPoint(date_time=start + timedelta(hours=hours), value=value)
+        TrendPoint(at=start + timedelta(hours=hours), value=value)
         for hours, value in ((0, 0), (3, 35), (4, 35), (9, 70), (24, 10))
     ]
     assert sparkline(points, start, NOW, 8) == "▁▅ █   ▂"

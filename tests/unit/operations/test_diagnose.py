@@ -29,7 +29,7 @@ from tests.unit.fakes import PODMAN, FakeEngine, FakeSystemd, Printing, ports_of
 from tests.unit.install.scenes import FakePrompter
 from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
-from tests.unit.results import lines_of, rows_of
+from tests.unit.results import GivenReport, lines_of, rows_of
 
 _COMMANDS = ("readiness", "health", "overview", "check", "version")
 _RECORD = "ACCESS_LOG,user,device,tcp,10.20.0.2:4000,10.99.0.3:80,1,2,0"
@@ -133,7 +133,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     files.write(paths.SETUP_LOG, logged.encode())
     ports = ports_of(tmp_path, processes=Printing(logged))
     for command in _COMMANDS:
-        monkeypatch.setattr(diagnose, command, lambda *_given: Result(data={"said": logged}))
+        monkeypatch.setattr(
+            diagnose, command, lambda *_given: Result(report=GivenReport.model_validate({"said": logged}))
+        )
     monkeypatch.setattr(diagnose, "open_host", lambda _operator: nullcontext(ports))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     return files

@@ -5,7 +5,7 @@ import pytest
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import WIDTH
 from mstunnel_setup.operations import help_topics
-from mstunnel_setup.operations.readiness import explain
+from mstunnel_setup.operations.readiness_report import explain
 from mstunnel_setup.readiness.checks import CHECKS
 from tests.cases import every
 from tests.unit.results import lines_of

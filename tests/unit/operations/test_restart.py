@@ -14,8 +14,7 @@ from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
-from mstunnel_setup.install.steps import verify
-from mstunnel_setup.operations import component, settings, status
+from mstunnel_setup.operations import component, environment_check, status
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from tests.refusals import refused
 from tests.serving import free_port
@@ -65,9 +64,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Host]
         ports.files.make_directories(paths.CONFIGURATION)
         ports.files.write(paths.ENVIRONMENT, content.encode())
         ports.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
-        for module in (component, settings, status):
+        for module in (component, environment_check, status):
             monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
-        monkeypatch.setattr(verify, "serves", lambda _ports, port: served.append(port))
+        monkeypatch.setattr(component, "serves", lambda _ports, port: served.append(port))
         served.clear()
         return ports
 
@@ -162,7 +161,7 @@ def test_the_check_connects_to_every_proxy_once(host: Callable[..., Host]) -> No
     proxy = f"http://user:secret@127.0.0.1:{port}"
     host(f"http_proxy={proxy}\nhttps_proxy={proxy}\nno_proxy=localhost\nNOTE=mine\n")
     with socket.create_server(("127.0.0.1", port)) as listener:
-        result = settings.env_check(operator_of(Path("/nowhere")))
+        result = environment_check.env_check(operator_of(Path("/nowhere")))
         listener.accept()[0].close()
         listener.settimeout(0.1)
         with pytest.raises(TimeoutError):
@@ -174,7 +173,7 @@ def test_the_check_connects_to_every_proxy_once(host: Callable[..., Host]) -> No
 
 def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Host]) -> None:
     host("https_proxy=http://127.0.0.1:1\nTRACE_SESIONS=1\n")
-    result = settings.env_check(operator_of(Path("/nowhere")))
+    result = environment_check.env_check(operator_of(Path("/nowhere")))
     assert (result.status, result.exit_code) == ("error", 8)
     assert "https_proxy in /etc/mstunnel/env.sh is http://127.0.0.1:1" in result.errors[0].message
     assert [notice.code for notice in result.warnings] == ["setting-unknown"]

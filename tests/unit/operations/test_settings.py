@@ -50,7 +50,7 @@ def test_an_unknown_name_is_set_with_a_warning_that_names_the_right_one(
     assert "did you mean TRACE_SESSIONS?" in " ".join(err.split())
     _code, _out, err = installed("env", "check")
     assert "did you mean TRACE_SESSIONS?" in " ".join(err.split())
-    assert installed("env", "unset", "TRACE_SESIONS")[1:] == ("TRACE_SESIONS is not set any more.\n", "")
+    assert installed("env", "unset", "TRACE_SESIONS")[1:] == ("TRACE_SESIONS is no longer set.\n", "")
 
 
 NEEDED = {

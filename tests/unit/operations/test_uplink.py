@@ -157,7 +157,7 @@ def test_a_namespace_of_the_host_is_refused() -> None:
     with socket.socket() as connection:
         refused = uplink.refusal(Offer(connection, ACCOUNT, own), ACCOUNT)
     os.close(own)
-    assert refused == f"refused: the descriptor is no network namespace of user {ACCOUNT}"
+    assert refused == f"refused: the descriptor is not a network namespace of user {ACCOUNT}"
 
 
 def test_without_a_socket_the_container_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

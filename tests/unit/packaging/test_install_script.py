@@ -68,7 +68,7 @@ def without(tmp_path: Path, *programs: str) -> str:
 def test_a_signed_release_is_downloaded_and_not_run(page: Path, tmp_path: Path) -> None:
     done = installed(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "checked against the signature with the key RW" in done.stdout
+    assert "verified against the signature with the key RW" in done.stdout
     assert "sudo ./mstunnel-setup" in done.stdout
     assert files(tmp_path) == {"mstunnel-setup"}
     program = tmp_path / "server/mstunnel-setup"
@@ -87,7 +87,7 @@ def test_nothing_is_left_of_a_release_that_was_changed(changed: str, page: Path,
     done = installed(tmp_path, "--images")
     assert done.returncode == 1
     assert (
-        "is not signed" in done.stderr if changed == "SHA256SUMS" else "not have its checksum" in done.stderr
+        "is not signed" in done.stderr if changed == "SHA256SUMS" else "has a wrong checksum" in done.stderr
     )
     assert files(tmp_path) == set()
 
@@ -104,7 +104,7 @@ def test_without_minisign_the_checksum_is_compared_unless_a_key_is_given(page: P
     path = without(tmp_path, "minisign")
     done = installed(tmp_path, PATH=path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "checked against the checksum in the release" in done.stdout
+    assert "verified against the checksum in the release" in done.stdout
     refused = installed(tmp_path, "--key", str(tmp_path / "ours.pub"), PATH=path)
     assert (refused.returncode, files(tmp_path)) == (1, set())
     assert "minisign is not installed" in refused.stderr

@@ -187,5 +187,5 @@ def test_a_list_that_is_out_of_date_or_of_another_ca_is_an_error(installed: Comm
     listed.write_bytes(revocation_list())
     code, found = findings(installed)
     assert code == ExitCode.CERTIFICATE
-    assert "none of the CAs" in found["devices-not-checked"]
+    assert "not one of the CAs" in found["devices-not-checked"]
     assert "out of date" in found["devices-not-checked"]

@@ -29,8 +29,8 @@ def summary(days: int | None, state: str | None, *problems: str) -> CertificateS
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("good", "good, asked on 2026-11-25 09:41 UTC"),
-        ("unreachable", "unreachable, asked on 2026-11-25 09:41 UTC"),
+        ("good", "good, checked on 2026-11-25 09:41 UTC"),
+        ("unreachable", "unreachable, checked on 2026-11-25 09:41 UTC"),
         ("not-offered", "the certificate names no OCSP responder or CRL"),
     ],
 )

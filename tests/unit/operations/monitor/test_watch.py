@@ -27,20 +27,23 @@ def times(count: int, condition: Condition) -> list[Condition]:
 
 CASES: dict[str, tuple[list[Condition], list[int]]] = {
     "a service that was given up is started at once": (["failed"], [0]),
-    "one bad look is no reason": (["unhealthy", "unhealthy", "well", "unhealthy", "unhealthy"], []),
+    "one bad look is no reason": (["unhealthy", "unhealthy", "healthy", "unhealthy", "unhealthy"], []),
     "three in a row are one": (times(3, "unhealthy"), [2]),
     "what an administrator stopped stays stopped": (times(100, "stopped"), []),
     "a start that takes long is waited for": (
         ["unhealthy", "starting", "unhealthy", "starting", "unhealthy"],
         [4],
     ),
-    "a good look alone is not believed": ([*times(4, "failed"), "well", *times(3, "failed")], [0, 1, 3, 7]),
+    "a good look alone is not believed": (
+        [*times(4, "failed"), "healthy", *times(3, "failed")],
+        [0, 1, 3, 7],
+    ),
     "after ten good minutes the retry delay is reset": (
-        [*times(4, "failed"), *times(11, "well"), *times(2, "failed")],
+        [*times(4, "failed"), *times(11, "healthy"), *times(2, "failed")],
         [0, 1, 3, 15, 16],
     ),
     "good minutes are counted in a row": (
-        [*times(8, "failed"), *times(6, "well"), "starting", *times(6, "well"), *times(3, "failed")],
+        [*times(8, "failed"), *times(6, "healthy"), "starting", *times(6, "healthy"), *times(3, "failed")],
         [0, 1, 3, 7, 21],
     ),
 }
@@ -60,11 +63,11 @@ def test_restarts_that_do_not_help_become_rare() -> None:
 
 
 def test_a_container_that_is_well_only_after_its_start_is_restarted_rarely() -> None:
-    looks = times(3, "unhealthy") + times(3, "starting") + times(1, "well")
+    looks = times(3, "unhealthy") + times(3, "starting") + times(1, "healthy")
     assert len(restarts(looks * 100, every=8.0)) < 10
 
 
-conditions = st.lists(st.sampled_from(["well", "starting", "stopped", "failed", "unhealthy"]), max_size=60)
+conditions = st.lists(st.sampled_from(["healthy", "starting", "stopped", "failed", "unhealthy"]), max_size=60)
 
 
 @given(conditions)
@@ -73,7 +76,7 @@ def test_nothing_is_restarted_that_is_well_or_stopped(seen: list[Condition]) -> 
 
 
 def test_containers_are_watched_apart() -> None:
-    watch, due = RestartWatch().look({"mstunnel-server": "failed", "mstunnel-agent": "well"}, 0.0)
+    watch, due = RestartWatch().look({"mstunnel-server": "failed", "mstunnel-agent": "healthy"}, 0.0)
     assert due == ("mstunnel-server",)
     _watch, due = watch.look({"mstunnel-server": "failed", "mstunnel-agent": "failed"}, 1.0)
     assert due == ("mstunnel-agent",)

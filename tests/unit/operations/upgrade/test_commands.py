@@ -94,7 +94,7 @@ def test_it_says_how_many_devices_were_there_and_are_back(files: Files) -> None:
     first = upgrade("a", "b", sessions_before=3, sessions_after=2)
     second = upgrade("b", "c", UpgradeOutcome.WENT_BACK, reason="it refuses them", sessions_before=2)
     assert shown(files, first, second)[1:3] == ["it refuses them", "Sessions: 2 before."]
-    assert shown(files, first)[1] == "Sessions: 3 before, 2 back when it was proved."
+    assert shown(files, first)[1] == "Sessions: 3 before, 2 back when it was confirmed."
 
 
 def test_without_a_count_nothing_is_shown(files: Files) -> None:
@@ -144,7 +144,7 @@ ROLLED_BACK = upgrade("b", "a", rejects_source=True)
     ("earlier", "runs", "finished", "line"),
     [
         # It goes back by itself when it is finished; the upgrade before it was a good one.
-        ([upgrade("a", "b")], "b", upgrade("b", "c", UpgradeOutcome.WENT_BACK), "was given up; the earlier"),
+        ([upgrade("a", "b")], "b", upgrade("b", "c", UpgradeOutcome.WENT_BACK), "was abandoned; the earlier"),
         ([upgrade("a", "b"), ROLLED_BACK], "a", ROLLED_BACK, "Release a is in use."),
     ],
 )
@@ -174,7 +174,7 @@ def test_an_interrupted_rollback_that_is_repeated_and_fails_is_reported_as_faile
         (upgrade("a", "b", sessions_before=2, sessions_after=0), "Release b is in use.", ["devices-away"]),
         (
             upgrade("b", "c", UpgradeOutcome.WENT_BACK),
-            "upgrade to c was given up; the earlier release is",
+            "upgrade to c was abandoned; the earlier release is",
             [],
         ),
     ],
@@ -198,7 +198,7 @@ def test_a_rollback_does_not_need_the_list_of_releases(files: Files, stand: Stan
     assert requests == [("earlier", images("a").digests, None)]
 
 
-ANOTHER = "for another, write `time_zone` in /etc/mstunnel-setup/releases.toml"
+ANOTHER = "to follow it, write `time_zone` in /etc/mstunnel-setup/releases.toml"
 
 
 def check(files: Files, monkeypatch: pytest.MonkeyPatch, runs: str = "b") -> Result:
@@ -240,7 +240,7 @@ def test_without_a_report_of_the_agent_nothing_is_shown(
         (ZoneInfo("Europe/Berlin"), "Window:  22:00-23:00 Europe/Berlin"),
         (
             timezone(timedelta(hours=2)),
-            f"Window:  22:00-23:00 UTC+02:00, in summer and winter alike; {ANOTHER}",
+            f"Window:  22:00-23:00 UTC+02:00, regardless of daylight saving time; {ANOTHER}",
         ),
     ],
 )

@@ -250,7 +250,7 @@ def test_what_the_earlier_release_reached_proves_nothing(scene: Scene) -> None:
 
 def test_an_unreachable_address_is_reported_with_the_message_of_curl(scene: Scene) -> None:
     scene.report(REFUSED)
-    with pytest.raises(NetworkError, match=r"cannot reach .* any more: Failed to connect \(curl 7\)"):
+    with pytest.raises(NetworkError, match=r"can no longer reach .*: Failed to connect \(curl 7\)"):
         reaches_inside(scene.context, URL)
     assert scene.clock.elapsed > 60
 

@@ -16,7 +16,6 @@ from mstunnel_setup.exchange.upgrade_history import (
     write_history,
 )
 from mstunnel_setup.install.steps import images as images_step
-from mstunnel_setup.install.steps import verify
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations.upgrade import proof
 from mstunnel_setup.operations.upgrade import run as upgrade_run
@@ -44,7 +43,7 @@ def test_only_a_gateway_that_is_replaced_refuses_new_connections(
         monkeypatch.setattr(upgrade_run, name, nothing)
     monkeypatch.setattr(upgrade_run, "_switching", lambda _run: ())
     monkeypatch.setattr(images_step, "fetch", nothing_to_pull)
-    monkeypatch.setattr(upgrade_run, "port_in_use", lambda _files: 443)
+    monkeypatch.setattr(upgrade_run, "gateway_port", lambda _files: 443)
     monkeypatch.setattr(proof, "connected", lambda _ports: ())
     monkeypatch.setattr(proof, "drain", lambda _context, _port, minutes: seen.append(minutes))
     run = Scene(tmp_path).opened()
@@ -63,9 +62,9 @@ def test_state_that_earlier_releases_had_elsewhere_goes_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("serves", "healthy"):
-        monkeypatch.setattr(verify, name, nothing)
+        monkeypatch.setattr(upgrade_run, name, nothing)
     monkeypatch.setattr(upgrade_run, "_switching", lambda _run: ())
-    monkeypatch.setattr(upgrade_run, "port_in_use", lambda _files: 443)
+    monkeypatch.setattr(upgrade_run, "gateway_port", lambda _files: 443)
     run = Scene(tmp_path).opened()
     for path in ("/etc", "/var/lib"):
         run.files.make_directories(path)

@@ -1,0 +1,77 @@
+"""What commands report of an installation and a removal, and of the site that was joined."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.base.result import Report
+from mstunnel_setup.transaction.action import Undo
+from mstunnel_setup.transaction.receipt import Receipt
+from mstunnel_setup.transaction.runner import Planned, Removal
+
+
+class StepReport(Report):
+    """A step with its actions."""
+
+    name: str
+    title: str
+    actions: tuple[str, ...] = Field(description="What was or would be done, in words.")
+
+
+class RunReport(Report):
+    """Steps and their actions."""
+
+    steps: tuple[StepReport, ...]
+    actions: int = Field(description="Number of actions of all steps.")
+
+    @classmethod
+    def of(cls, planned: Sequence[Planned]) -> "RunReport":
+        """What a run did or would do."""
+        steps = tuple(
+            StepReport(
+                name=item.step,
+                title=item.title,
+                actions=tuple(action.describe() for action in item.actions),
+            )
+            for item in planned
+        )
+        return cls(steps=steps, actions=sum(len(step.actions) for step in steps))
+
+
+class JoinedSite(Report):
+    """The site this server belongs to."""
+
+    id: str
+    name: str
+    public_address: str
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> "JoinedSite | None":
+        """The site that an installation joined; None before that."""
+        joined = remembered(receipt, "joined-site")
+        return cls.model_validate(joined) if joined else None
+
+
+class RemovedObject(Report):
+    """An object after its undo."""
+
+    key: str
+    outcome: Undo
+    reason: str
+
+
+class RemovalReport(Report):
+    """The objects that were removed, restored, or left in place."""
+
+    objects: tuple[RemovedObject, ...]
+
+    @classmethod
+    def of(cls, removals: Sequence[Removal]) -> "RemovalReport":
+        """What the runner undid."""
+        return cls(
+            objects=tuple(
+                RemovedObject(key=item.key, outcome=item.undone.outcome, reason=item.undone.reason)
+                for item in removals
+            )
+        )

@@ -1,0 +1,251 @@
+"""What `mst-readiness` reports: the findings, as data and for people, and the explanation of a check."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from pydantic import Field, NonNegativeInt
+from pydantic.json_schema import SkipJsonSchema
+
+from mstunnel_setup.base.result import Day, Report, Result
+from mstunnel_setup.base.text import fold, fold_all, folded, text
+from mstunnel_setup.containers.versions import BadVersions, EngineRange
+from mstunnel_setup.readiness import checks
+from mstunnel_setup.readiness.data import Platform, Platforms, PossibleFinding, possible_findings
+from mstunnel_setup.readiness.facts.section import EngineName
+from mstunnel_setup.readiness.model import (
+    CheckFinding,
+    CheckSeverity,
+    Group,
+    Outcome,
+    Readiness,
+    readiness,
+    undecided,
+)
+
+ALL_GROUPS = "all"
+"""The scope of all groups."""
+
+_WORDS = {
+    Outcome.PASS: "pass",
+    Outcome.FAIL: "FAIL",
+    Outcome.WARNING: "warn",
+    Outcome.SKIPPED: "skip",
+    Outcome.UNKNOWN: "?",
+}
+_VERDICTS = {
+    Readiness.READY: text("Ready"),
+    Readiness.UNDECIDED: text("Undecided"),
+    Readiness.NOT_READY: text("Not ready"),
+}
+# That of the longest id.
+_ID_WIDTH = 28
+
+
+class FindingReport(Report):
+    """What one check found."""
+
+    id: str = Field(description="Stable name of the check.", json_schema_extra={"pattern": "^[a-z0-9-]+$"})
+    group: Group
+    title: str
+    severity: CheckSeverity
+    result: Outcome
+    seen: str = Field(description="What was found.")
+    hint: str = Field(description="What to do about it; empty when there is nothing to do.")
+    docs: str = Field(description="Where the check is explained.")
+
+    @classmethod
+    def of(cls, found: CheckFinding) -> "FindingReport":
+        """The same as part of a report."""
+        return cls(
+            id=found.id,
+            group=found.check.group,
+            title=found.check.title,
+            severity=found.check.severity,
+            result=found.result,
+            seen=found.seen,
+            hint=found.hint,
+            docs=found.check.docs,
+        )
+
+
+class ResultCounts(Report):
+    """How many findings there are of each result."""
+
+    passed: NonNegativeInt = Field(serialization_alias="pass")
+    failed: NonNegativeInt = Field(serialization_alias="fail")
+    warning: NonNegativeInt
+    skipped: NonNegativeInt
+    unknown: NonNegativeInt
+
+    @classmethod
+    def of(cls, findings: Sequence[CheckFinding]) -> "ResultCounts":
+        """Count them."""
+        counted = Counter(item.result for item in findings)
+        return cls(
+            passed=counted[Outcome.PASS],
+            failed=counted[Outcome.FAIL],
+            warning=counted[Outcome.WARNING],
+            skipped=counted[Outcome.SKIPPED],
+            unknown=counted[Outcome.UNKNOWN],
+        )
+
+
+class FixReport(Report):
+    """What --fix proposed."""
+
+    checks: tuple[str, ...]
+    says: str
+    undo: str = Field(description="How to take it back.")
+    done: bool
+
+
+class PlatformRow(Platform):
+    """A supported platform."""
+
+    least_engine: str = Field(description="The oldest version of the engine that will do there.")
+
+
+class PlatformReport(Report):
+    """The table of supported platforms; with the groups host and all."""
+
+    date: Day = Field(description="The day it was read from its sources.")
+    engines: dict[EngineName, EngineRange]
+    bad: tuple[BadVersions, ...] = Field(description="Versions that are refused.")
+    platform: tuple[PlatformRow, ...]
+
+    @classmethod
+    def of(cls, table: Platforms) -> "PlatformReport":
+        """The table, each row with the oldest version of its engine that will do."""
+        return cls(
+            date=table.date.isoformat(),
+            engines=table.engines,
+            bad=table.bad,
+            platform=tuple(
+                PlatformRow(**row.model_dump(), least_engine=table.least_engine(row))
+                for row in table.platform
+            ),
+        )
+
+
+class ReadinessReport(Report):
+    """Whether this host has what an installation needs."""
+
+    scope: str = Field(description="What was asked for.", json_schema_extra={"enum": [*Group, ALL_GROUPS]})
+    verdict: Readiness = Field(
+        description="What all findings come to; undecided when a required check could not be made."
+    )
+    findings: tuple[FindingReport, ...] = Field(description="One for every check of the scope.")
+    summary: ResultCounts
+    ignored: tuple[str, ...] = Field(description="Checks that were asked to be ignored.")
+    fixes: tuple[FixReport, ...]
+    platforms: PlatformReport | SkipJsonSchema[None] = None
+
+
+class CheckExplanation(Report):
+    """What a check looks at, why it matters, and how to fix what it finds."""
+
+    id: str
+    group: Group
+    title: str
+    severity: CheckSeverity
+    passes: str
+    why: str
+    fix: str
+    findings: tuple[PossibleFinding, ...]
+
+
+def lines(
+    findings: Sequence[CheckFinding],
+    ignored: Collection[str] = (),
+    more: Iterable[str] = (),
+    *,
+    verbose: bool,
+) -> Iterator[str]:
+    """The table, at most 80 columns wide, `more`, and the summary; skipped checks only with `verbose`."""
+    for group in Group:
+        rows = [item for item in findings if item.check.group is group]
+        shown = [item for item in rows if verbose or item.result is not Outcome.SKIPPED]
+        if rows:
+            yield group.value
+        if rows and not shown:
+            yield text("  skip  {rows} checks: {seen}", rows=len(rows), seen=rows[0].seen)
+        for item in shown:
+            word = _WORDS[item.result]
+            head = f"  {word:4}  {item.id:{_ID_WIDTH}} "
+            yield from folded(fold((head + item.seen).rstrip(), len(head)), word, item.id, item.seen)
+    yield from more
+    yield ""
+    if open_questions := undecided(findings, ignored):
+        line = text("Could not check: {names}.", names=", ".join(item.id for item in open_questions))
+        yield from folded(fold(line, 0), line)
+    if any(item.hint for item in findings):
+        yield text("`mst-readiness explain ID` explains a check.")
+    counts = ResultCounts.of(findings)
+    yield text(
+        "{ignored}: {findings} checks, {pass_} passed, {fail} failed, {warning} "
+        "warning{more}, {unknown} unknown, {skipped} skipped.",
+        ignored=_VERDICTS[readiness(findings, ignored)],
+        findings=len(findings),
+        pass_=counts.passed,
+        fail=counts.failed,
+        warning=counts.warning,
+        more="" if counts.warning == 1 else "s",
+        unknown=counts.unknown,
+        skipped=counts.skipped,
+    )
+
+
+def platform_lines(table: Platforms) -> Iterator[str]:
+    """The supported platforms and engines, with the day the table was read from its sources."""
+    yield ""
+    yield text("Supported platforms (table of {date})", date=table.date)
+    for row in table.platform:
+        support = "" if row.vendor else text("tested here, not listed")
+        if row.ended:
+            support = text("support ended {ended}", ended=row.ended)
+        elif row.last_listed:
+            support = text("ended, last listed {last_listed}", last_listed=row.last_listed)
+        engine = text("{engine} {row} or later", engine=row.engine, row=table.least_engine(row))
+        yield f"  {f'{row.distribution} {row.version}':14} {engine:24} {support}".rstrip()
+    for name, known in table.engines.items():
+        least = known.least_rootless
+        yield text(
+            "  {engine_name} from {least}{rootless}; tested: {runs}",
+            engine_name=name,
+            least=known.least,
+            rootless=text(", without root {least_rootless}", least_rootless=least) if least else "",
+            runs="; ".join(map(str, known.runs)),
+        )
+
+
+def explain(name: str) -> Result[CheckExplanation]:
+    """The explanation of one check. Raises UsageError for a name that no check has."""
+    checks.refuse_unknown([name])
+    item = next(each for each in checks.CHECKS if each.id == name)
+    found = possible_findings().get(name, ())
+    report = CheckExplanation(
+        id=item.id,
+        group=item.group,
+        title=item.title,
+        severity=item.severity,
+        passes=item.passes,
+        why=item.why,
+        fix=item.fix,
+        findings=found,
+    )
+    fixes = [text("  {fix}", fix=text(item.fix))] if item.fix else []
+    for each in () if fixes else found:
+        seen, hint = text(each.seen), text(each.hint)
+        # What is only known at run time is left out.
+        known = "…" not in each.seen
+        fixes.append(text("  {seen}: {hint}", seen=seen, hint=hint) if known else text("  {hint}", hint=hint))
+    head = text(
+        "{id}: {title} ({group}, {severity})",
+        id=item.id,
+        title=text(item.title),
+        group=item.group,
+        severity=item.severity,
+    )
+    lines = [head, "", text("Passes when"), text("  {passes}", passes=text(item.passes))]
+    lines += [text("Why it matters"), text("  {why}", why=text(item.why)), text("How to fix it"), *fixes]
+    return Result(report=report, text=fold_all(lines))
