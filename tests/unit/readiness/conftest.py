@@ -1,5 +1,6 @@
 """What the tests of `mst-readiness` as a command share."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,26 @@ def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
+@pytest.fixture(scope="module")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a Podman that answers at once; that of this machine is asked in one test."""
+    program = tmp_path_factory.mktemp("podman") / "podman"
+    program.write_text("#!/bin/sh\necho 5.4.2 netavark\n")
+    program.chmod(0o755)
+    return program.parent
+
+
 @pytest.fixture
 def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], without_proxies: None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    without_proxies: None,
+    podman: Path,
 ) -> Any:
     """Runs the command on the host below `tmp_path`; exit code, standard output, standard error."""
+
+    monkeypatch.setenv("PATH", str(podman), prepend=os.pathsep)
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["mst-readiness", *arguments, "--root", str(tmp_path)])
