@@ -1,5 +1,6 @@
-"""One place to run in: a tenant, a recording engine, a fork server, and a new root for each run."""
+"""One place to run in: a tenant, a recording engine, and a new root for each run."""
 
+import atexit
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -62,6 +64,21 @@ class Kept:
     engine: Mapping[str, Any]
 
 
+@cache
+def programs() -> "subprocess.Popen[str]":
+    """The fork server of all arenas; it ends with this process."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.crash.program"],
+        cwd=REPOSITORY,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(server.communicate)
+    return server
+
+
 class Arena:
     """Where installations are made, killed and removed; every run of a program gets `request`."""
 
@@ -74,24 +91,12 @@ class Arena:
         port = free_port()
         self.daemon = Daemon(directory / "engine.sock", port)
         self.tenant = Tenant(directory, port)
-        self._programs = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.program"],
-            cwd=REPOSITORY,
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._programs = programs()
         self._inputs()
         self.reset()
 
     def close(self) -> None:
-        """End everything that was started."""
-        assert self._programs.stdin is not None
-        assert self._programs.stdout is not None
-        self._programs.stdin.close()
-        self._programs.wait(120)
-        self._programs.stdout.close()
+        """End what was started for this place alone."""
         self.tenant.close()
         self.daemon.close()
 

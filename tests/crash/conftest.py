@@ -1,4 +1,4 @@
-"""Arenas are expensive (lab tenant, fork server), so each test process has one of a kind."""
+"""Arenas are expensive (lab tenant, first installation), so each test process has one of a kind."""
 
 import shutil
 import tempfile

@@ -132,8 +132,8 @@ def comes_of(call: str, what: str) -> int:
 
 
 def sampled(made: Sequence[str], every: int) -> list[tuple[int, str]]:
-    """The calls by number: all of them, or one of eighteen, and the last."""
-    numbers = {*range(1, len(made) + 1, 1 if every == 1 else 18), len(made)}
+    """The calls by number: all of them, or one of 24, and the last."""
+    numbers = {*range(1, len(made) + 1, 1 if every == 1 else 24), len(made)}
     return [(at, made[at - 1]) for at in sorted(numbers)]
 
 

@@ -1,9 +1,7 @@
 """Any order of installing, killing, resuming, editing, renewing and removing keeps the promises."""
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.crash import plugin
-from tests.crash.arena import Arena
 from tests.crash.gateway import Gateway, offer_a_release
 from tests.crash.kill import Scene
 from tests.parameters import sample
@@ -24,14 +21,10 @@ _ORDERS = sorted((Path(__file__).parent / "orders").glob("*.json"))
 
 
 @pytest.fixture(scope="module")
-def scene() -> Iterator[Scene]:
-    place = Path(tempfile.mkdtemp(prefix="states-", dir="/dev/shm"))
-    arena = Arena(place)
-    found = Scene(arena, lambda: offer_a_release(arena)).rehearse()
-    Gateway.scene = found
-    yield found
-    found.arena.close()
-    shutil.rmtree(place)
+def scene(variant: Callable[[str], Scene]) -> Scene:
+    arena = variant("fresh").arena
+    Gateway.scene = Scene(arena, lambda: offer_a_release(arena)).rehearse()
+    return Gateway.scene
 
 
 @pytest.mark.timeout(7200)
