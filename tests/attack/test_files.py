@@ -12,8 +12,9 @@ from typing import cast
 
 import pytest
 
+from mstunnel_setup.actions import vendor_gateway
 from mstunnel_setup.actions.host import Host
-from mstunnel_setup.actions.vendor_gateway import MOST_FILES, BackUpFiles
+from mstunnel_setup.actions.vendor_gateway import MOST_FILES, BackUpFiles, vendor_tree
 from mstunnel_setup.adopt.inventory import take_inventory
 from mstunnel_setup.base.errors import CheckError, SetupError
 from mstunnel_setup.containers.archive import archived_images
@@ -23,6 +24,7 @@ from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations.backup import unpack
 from mstunnel_setup.operations.upgrade.feed import fetch_now
 from tests.attack.record import record
+from tests.parameters import sample
 from tests.unit.exchange.publisher import Publisher, release
 from tests.unit.operators import operator_of
 
@@ -201,7 +203,9 @@ def test_a_gateway_to_take_over_is_judged_before_its_files_are_read(tmp_path: Pa
     record("file", f"adopt inventory: {name}", "refused before it is read")
 
 
-@pytest.mark.parametrize("name", [*OF_VENDOR, "1.2 GiB in 20 files"])
+@pytest.mark.parametrize(
+    "name", sample([*OF_VENDOR, "1.2 GiB in 20 files"], kept=("a sparse file of 8 GiB",))
+)
 def test_the_backup_of_a_gateway_to_take_over_is_bounded(tmp_path: Path, name: str) -> None:
     files = _vendor_host(tmp_path, {**OF_VENDOR, "1.2 GiB in 20 files": _many_large_files}[name])
     ports = cast("Host", SimpleNamespace(files=files))
@@ -210,6 +214,19 @@ def test_the_backup_of_a_gateway_to_take_over_is_bounded(tmp_path: Path, name: s
     assert caught.value.code == "vendor-files-unbounded"
     assert files.names("/var/lib/mstunnel") == []
     record("file", f"adopt backup: {name}", "refused, and nothing is left of it")
+
+
+def test_the_files_of_a_gateway_to_take_over_are_bounded_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        (tmp_path / str(number)).write_bytes(bytes(1000))
+    files = Files(tmp_path)
+    assert len([*vendor_tree(files, "/")]) == 4
+    monkeypatch.setattr(vendor_gateway, "LARGEST_TREE", 2999)
+    with pytest.raises(CheckError) as caught:
+        list(vendor_tree(files, "/"))
+    assert caught.value.code == "vendor-files-unbounded"
 
 
 def test_the_backup_of_a_gateway_to_take_over_is_not_packed_in_memory(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a user of the host can do to root: the account of a rootless gateway, or anybody."""
 
+import compileall
 import fcntl
 import json
 import os
@@ -169,10 +170,20 @@ def test_the_account_types_nothing_into_the_shell_of_root(way: str) -> None:
 _RUN = "import sys; from mstunnel_setup.cli.setup import main; sys.exit(main())"
 
 
-def copied(place: Path) -> Path:
-    """The program in a separate directory, as root has unpacked it."""
-    package = ROOT / "mstunnel_setup"
-    shutil.copytree(package, place / "lib/mstunnel_setup", ignore=shutil.ignore_patterns("__pycache__"))
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program in a separate directory, as root has unpacked it; compiled once."""
+    library = tmp_path_factory.mktemp("unpacked")
+    without = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "mstunnel_setup", library / "mstunnel_setup", ignore=without)
+    compileall.compile_dir(library, quiet=1)
+    return library
+
+
+@pytest.fixture
+def library(place: Path, unpacked: Path) -> Path:
+    """A copy of it that another user can reach."""
+    shutil.copytree(unpacked, place / "lib")
     return place / "lib"
 
 
@@ -227,8 +238,9 @@ _CHANGES = (
 
 
 @pytest.mark.parametrize("change", _CHANGES)
-def test_root_runs_no_code_that_another_user_can_change(place: Path, change: Callable[[Path], Path]) -> None:
-    library = copied(place)
+def test_root_runs_no_code_that_another_user_can_change(
+    library: Path, change: Callable[[Path], Path]
+) -> None:
     assert started(library, "--version").returncode == 0
     changed = change(library)
     refused = started(changed if changed.is_symlink() else library, "--version", "--output", "json")
@@ -395,25 +407,29 @@ setup.main()
 """
 
 
-@pytest.mark.parametrize("file", ["mem", "environ", "maps", "fd", "root", "auxv"])
-def test_the_memory_of_a_program_is_closed_to_other_programs_of_its_account(file: str) -> None:
+@pytest.fixture(scope="module")
+def holder() -> Iterator[int]:
+    """Its process id."""
     environment = {**os.environ, "MSTUNNEL_SECRET": "canary"}
     with subprocess.Popen(
         [sys.executable, "-c", _HOLDER], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        try:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == "up\n"
-            path = Path(f"/proc/{holder.pid}/{file}")
-            status = Path(f"/proc/{holder.pid}/status").read_text()
-            assert f"\nUid:\t{UID}\t{UID}\t" in status, "it is a program of the attacker's own account"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        yield process.pid
+        process.kill()
 
-            def read() -> None:
-                list(path.iterdir()) if file in ("fd", "root") else os.open(path, os.O_RDONLY)
 
-            assert outcome_of(read) == "PermissionError"
-            limits = Path(f"/proc/{holder.pid}/limits").read_text()
-            assert "Max core file size        0                    0" in limits
-        finally:
-            holder.kill()
+@pytest.mark.parametrize("file", ["mem", "environ", "maps", "fd", "root", "auxv"])
+def test_the_memory_of_a_program_is_closed_to_other_programs_of_its_account(holder: int, file: str) -> None:
+    path = Path(f"/proc/{holder}/{file}")
+    status = Path(f"/proc/{holder}/status").read_text()
+    assert f"\nUid:\t{UID}\t{UID}\t" in status, "it is a program of the attacker's own account"
+
+    def read() -> None:
+        list(path.iterdir()) if file in ("fd", "root") else os.open(path, os.O_RDONLY)
+
+    assert outcome_of(read) == "PermissionError"
+    limits = Path(f"/proc/{holder}/limits").read_text()
+    assert "Max core file size        0                    0" in limits
     record(ATTACKER, f"read /proc/PID/{file} of a program of the same account", "PermissionError")

@@ -53,7 +53,11 @@ APPS = {"mstunnel-setup": setup.app, "mst-cli": mst_cli.app, "mstunnel_monitor":
 
 
 class QuickClock:
-    """A clock on which waiting takes no time, and that may be wrong."""
+    """A clock on which waiting takes no time, and that may be wrong.
+
+    The shortest wait is five seconds: a loop that asks twice a second for ten minutes does the same thing a
+    thousand times, with a process each time.
+    """
 
     waited = 0.0
     wrong = timedelta()
@@ -65,7 +69,7 @@ class QuickClock:
         return time.monotonic() + self.waited
 
     def sleep(self, seconds: float) -> None:
-        type(self).waited += seconds
+        type(self).waited += max(seconds, 5.0)
 
 
 class RecordedProcesses(Processes):

@@ -177,7 +177,7 @@ def test_a_command_killed_anywhere_is_brought_to_its_end(
     rehearsed = Rehearsed(variant("systemd"), COMMANDS[name]).rehearse()
     count = len(rehearsed.points)
     failed = []
-    for number in range(1, count + 1, 1 if everything else max(1, count // 5)):
+    for number in range(1, count + 1, 1 if everything else max(1, count // 3)):
         complaints = rehearsed.fails(number)
         plugin.record("commands", command=name, point=number, of=count, complaints=complaints)
         failed += [f"point {number} ({rehearsed.points[number - 1]}): {text}" for text in complaints]

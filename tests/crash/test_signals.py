@@ -101,11 +101,11 @@ def test_a_reader_of_both_streams_that_goes_away_stops_nothing(
     assert differences(fresh.golden, arena.state()) == []
 
 
-@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("closed", sample(["1", "2", "012"], kept=("012",)))
 def test_standard_streams_closed_from_the_beginning_stop_nothing(
-    fresh: Scene, arena: Arena, begin: Callable[..., Any], closed: tuple[int, ...]
+    fresh: Scene, arena: Arena, begin: Callable[..., Any], closed: str
 ) -> None:
-    process = begin(hold=0.0, preexec_fn=lambda: deque(map(os.close, closed)))
+    process = begin(hold=0.0, preexec_fn=lambda: deque(map(os.close, map(int, closed))))
     process.communicate(timeout=120)
     assert process.returncode == 0
     assert differences(fresh.golden, arena.state()) == []

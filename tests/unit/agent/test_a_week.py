@@ -19,6 +19,7 @@ from mstunnel_setup.exchange.health_report import AgentStatus, HealthState, agen
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.configuration import Configurations
 from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
+from tests.parameters import sample
 from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant, host_side
 from tests.unit.clocks import FakeClock
 
@@ -32,16 +33,17 @@ def away() -> NetworkError:
 
 @dataclass
 class Week(FakeClock):
-    """An hour with the tenant, a week without, an hour with it again; objects are counted every day of it."""
+    """An hour with the tenant, `days` without, an hour with it again; objects are counted every day of it."""
 
     tenant: FakeTenant = field(default_factory=lambda: FakeTenant(None, None))
     objects: list[int] = field(default_factory=list)
     statuses: list[AgentStatus] = field(default_factory=list)
     monitor: Configurations | None = None
+    days: int = 7
 
     def sleep(self, seconds: float) -> None:
         before, self.elapsed = self.elapsed, self.elapsed + seconds
-        self.tenant.trouble = away() if 3600 < self.elapsed < 3600 + 7 * DAY else None
+        self.tenant.trouble = away() if 3600 < self.elapsed < 3600 + self.days * DAY else None
         # Without the tenant nothing is handed over, and what is counted is the agent's.
         if self.monitor is not None and self.tenant.trouble is None:
             self.monitor.look()
@@ -50,7 +52,7 @@ class Week(FakeClock):
         )
         if self.elapsed // DAY > before // DAY:
             self.objects.append(sys.getallocatedblocks())
-        if self.elapsed > 7200 + 7 * DAY:
+        if self.elapsed > 7200 + self.days * DAY:
             raise Ended
 
 
@@ -65,13 +67,14 @@ def refuse(_address: str) -> None:
     raise away()
 
 
-def test_a_week_without_the_tenant(root: Path) -> None:
+@pytest.mark.parametrize("days", sample([3, 7], kept=(3,)))
+def test_days_without_the_tenant(root: Path, days: int) -> None:
     files, log, counters = Files(root), list[str](), Counters()
     for directory in (paths.AGENT_DIRECTORY, paths.AGENT_STATE):
         files.make_directories(directory)
     document = {"id": "c1", "displayName": "Default", "network": "10.20.0.0/16"}
     tenant = FakeTenant(TunnelConfiguration.from_wire(document), TunnelServer(id=SERVER, display_name="gw1"))
-    clock = Week(tenant=tenant)
+    clock = Week(tenant=tenant, days=days)
     clock.monitor = host_side(files, clock)
     watch = HealthWatch(files, clock, log.append, counters, refuse)
 
@@ -87,7 +90,7 @@ def test_a_week_without_the_tenant(root: Path) -> None:
         Agent(enrol, files, clock, log.append, note, counters, watch).run()
 
     print(len(log), Counter(line.partition(":")[0] for line in log), clock.objects, counters)
-    assert counters.failed_check_ins > 2000
+    assert counters.failed_check_ins > 2000 * days / 7
     assert counters.check_ins > 100
     # One line when it goes, one when it is back, and what changes in the health of this server.
     assert len(log) < 20

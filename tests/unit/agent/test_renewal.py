@@ -1,10 +1,12 @@
 """The agent renews its own credential, against a running lab that checks every proof."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mstunnel_setup.agent.loop import Agent
 from mstunnel_setup.agent.metrics import Counters
@@ -15,6 +17,16 @@ from mstunnel_setup.certificates.agent_credential import new_agent_credential
 from mstunnel_setup.tenant.credential import Credential, proof_of_possession, read_credential
 from tests.unit.agent.test_against_lab import Installed, installed  # noqa: F401 (a fixture)
 from tests.unit.clocks import FakeClock
+from tests.unit.tenant.credentials import rsa_key
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_keys() -> Iterator[None]:
+    """Two keys in turn for all credentials of this file: making one takes longer than a test."""
+    with pytest.MonkeyPatch.context() as patched:
+        keys = itertools.cycle([rsa_key(1), rsa_key(2)])
+        patched.setattr(rsa, "generate_private_key", lambda **_options: next(keys))
+        yield
 
 
 class Soon(FakeClock):

@@ -17,6 +17,7 @@ from mstunnel_setup.base.redaction import LONGEST_LINE, STARS, Scrubber
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Processes
 from tests.cases import every
+from tests.parameters import sample
 from tests.testbed.canary import forms, leaks
 
 CANARIES = {
@@ -39,6 +40,7 @@ def test_twenty_known_secrets_in_every_form_are_gone() -> None:
 
 @given(st.text(min_size=8, max_size=40).filter(lambda text: text.strip() == text and text.isprintable()))
 def test_any_secret_in_json_url_and_base64_is_gone(secret: str) -> None:
+    assume(set(secret) != {"*"})  # what takes its place
     scrubber = Scrubber([secret.encode()])
     written = [
         json.dumps(secret, ensure_ascii=False),
@@ -116,7 +118,7 @@ def test_what_looks_like_a_secret_goes(text: str) -> None:
     assert scrubber.counts[LOOKS[text]]
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "sent 1234 bytes to 10.0.0.1:443",
@@ -245,13 +247,14 @@ _PIECES = (
 )
 
 
-@pytest.mark.parametrize("piece", _PIECES)
-def test_a_megabyte_takes_seconds_whatever_it_holds(piece: str) -> None:
+@pytest.mark.parametrize("size", sample([_MEGABYTE // 4, _MEGABYTE], kept=(_MEGABYTE // 4,)))
+@every("piece", _PIECES)
+def test_a_megabyte_takes_seconds_whatever_it_holds(piece: str, size: int) -> None:
     """One line of 40 kB once took a minute."""
     scrubber = Scrubber([b"a-secret-of-the-host", b"token-eyJaaaaaaa-", b"A" * 64])
     started = time.process_time()
-    cleaned = scrubber.clean(piece * (_MEGABYTE // len(piece)))
-    assert time.process_time() - started < 8
+    cleaned = scrubber.clean(piece * (size // len(piece)))
+    assert time.process_time() - started < 8 * size / _MEGABYTE
     assert max(map(len, cleaned.splitlines()), default=0) < LONGEST_LINE + 60
 
 

@@ -58,6 +58,12 @@ def daemon() -> Daemon:
 def address(daemon: Daemon, tmp_path: Path) -> Iterator[str]:
     with serve(daemon, tmp_path / "docker.sock") as address:
         yield address
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collected() -> Iterator[None]:
+    """What was left to the garbage collector is gone before the tests of another file."""
+    yield
     gc.collect()
 
 

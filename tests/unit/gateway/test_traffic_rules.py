@@ -71,25 +71,25 @@ ip netns exec gateway sysctl -qw net.ipv4.conf.all.rp_filter=0
 echo up
 exec cat
 """
-# Answers every connection to the ports with the address that it came from.
-_SERVER = """
-import socketserver, sys, threading
+# A machine: it answers every connection to the ports with the address that it came from, and connects where
+# each line of its input says (target, port, source; separated by tabs).
+_MACHINE = """
+import socket, socketserver, sys, threading
 class Answer(socketserver.BaseRequestHandler):
     def handle(self):
         self.request.sendall(self.client_address[0].encode())
 class Server(socketserver.ThreadingTCPServer):
-    address_family, allow_reuse_address = socketserver.socket.AF_INET6, True
+    address_family, allow_reuse_address = socket.AF_INET6, True
 for port in (80, 53):
-    threading.Thread(target=Server(("::", port), Answer).serve_forever).start()
+    threading.Thread(target=Server(("::", port), Answer).serve_forever, daemon=True).start()
 print("up", flush=True)
-"""
-_CLIENT = """
-import socket, sys
-try:
-    with socket.create_connection((sys.argv[1], int(sys.argv[2])), 1, (sys.argv[3], 0)) as made:
-        print(made.recv(99).decode().removeprefix("::ffff:"))
-except OSError as error:
-    print(error)
+for line in sys.stdin:
+    target, port, source = line.rstrip("\\n").split("\\t")
+    try:
+        with socket.create_connection((target, int(port)), 1, (source, 0)) as made:
+            print(made.recv(99).decode().removeprefix("::ffff:"), flush=True)
+    except OSError as error:
+        print(error, flush=True)
 """
 
 
@@ -100,18 +100,20 @@ class Network:
         self._directory = directory
         self._open = open_processes
         command = ("unshare", "--map-root-user", "--net", "--mount", "sh", "-c", _TOPOLOGY)
-        self._holder = self._start(*command)
-        for name in ("world", "gateway", "first", "second"):
-            self._start(*self._argv(name, "python3", "-c", _SERVER))
+        self._holder = self._start(*command).pid
+        self._machines = {
+            name: self._start(*self._argv(name, "python3", "-c", _MACHINE))
+            for name in ("world", "gateway", "first", "second", "stranger")
+        }
 
-    def _start(self, *argv: str) -> int:
-        """Start a process that says when it is up; its id."""
+    def _start(self, *argv: str) -> subprocess.Popen[str]:
+        """Start a process and return once it says that it is up."""
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._open.enter_context(process)
         self._open.callback(process.kill)
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
-        return process.pid
+        return process
 
     def apply(
         self,
@@ -133,7 +135,12 @@ class Network:
 
     def get(self, machine: str, target: str, port: int = 80, source: str = "") -> str:
         """The address that `target` saw, or why there was no connection."""
-        return self.run(machine, "python3", "-c", _CLIENT, target, str(port), source).strip()
+        process = self._machines[machine]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{target}\t{port}\t{source}\n")
+        process.stdin.flush()
+        return process.stdout.readline().strip()
 
     def run(self, machine: str, *command: str, stdin: str = "") -> str:
         argv = self._argv(machine, *command)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
@@ -16,7 +15,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_AUTHORITY
 from scripts import helm_chart
 from tests.unit.install.scenes import Scene
-from tests.unit.install.test_render import SCHEMAS, answered, host, rendered, text_of
+from tests.unit.install.test_render import answered, check_object, host, rendered, text_of
 
 __all__ = ["host"]
 ROOT = Path(__file__).parents[3]
@@ -106,7 +105,7 @@ def test_the_chart_renders_the_objects_of_the_manifest(
     ours = text_of(host, "kubernetes", "mstunnel.yaml").replace(NODES, "192.0.2.0/24")
     assert objects(shown.stdout) == objects(ours)
     for kind, found in objects(shown.stdout).items():
-        jsonschema.validate(found, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
+        check_object(kind, found)
 
 
 def test_helm_s_own_linter_finds_nothing(host: Scene, helm: str, tmp_path: Path) -> None:
@@ -181,7 +180,7 @@ def test_values_for_the_cluster_reach_their_objects(templated: Templated, tmp_pa
         "mstunnel-agent": agent,
     }
     for kind, each in found.items():
-        jsonschema.validate(each, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
+        check_object(kind, each)
 
 
 def test_a_placeholder_or_an_image_without_digest_is_refused(host: Scene, templated: Templated) -> None:

@@ -33,6 +33,11 @@ PAGE = (Path(__file__).parents[3] / "docs/how-to/render.md").read_text()
 SECRET = "a-secret-of-this-host"
 
 
+def check_object(kind: str, found: Any) -> None:
+    """Raise ValidationError unless it is good by the schema of Kubernetes, which is not checked each time."""
+    jsonschema.Draft202012Validator({**SCHEMAS, "$ref": f"#/$defs/{kind}"}).validate(found)
+
+
 @pytest.fixture(autouse=True)
 def host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """A host with an installation, whose secrets are all the same word."""
@@ -149,7 +154,7 @@ def test_a_pod_gets_the_radius_servers_as_a_secret_with_placeholders(
         "servers": f"<content of {paths.RADIUS_SERVERS}>",
     }
     for found in documents(host)["Secret"]:
-        jsonschema.validate(found, {**SCHEMAS, "$ref": "#/$defs/Secret"})
+        check_object("Secret", found)
     (deployment,) = documents(host)["Deployment"]
     server, agent = deployment["spec"]["template"]["spec"]["containers"]
     places = {mount["name"]: mount["mountPath"] for mount in server["volumeMounts"]}
@@ -184,14 +189,14 @@ def test_the_manifest_is_valid_by_the_schemas_of_kubernetes(host: Scene) -> None
     assert {"Deployment", "Service", "Secret", "ConfigMap"} <= rendered.keys()
     for kind, found in rendered.items():
         for each in found:
-            jsonschema.validate(each, {**SCHEMAS, "$ref": f"#/$defs/{kind}"})
+            check_object(kind, each)
 
 
 def test_the_schemas_of_kubernetes_can_refuse(host: Scene) -> None:
     (deployment,) = documents(host)["Deployment"]
     deployment["spec"]["template"]["spec"]["containers"][0]["capabilities"] = ["NET_ADMIN"]
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(deployment, {**SCHEMAS, "$ref": "#/$defs/Deployment"})
+        check_object("Deployment", deployment)
 
 
 def test_one_pod_at_a_time_serves_one_address_and_sees_the_addresses_of_devices(host: Scene) -> None:
