@@ -112,7 +112,7 @@ def read(path: Path) -> dict[str, str]:
 def updated(present: Mapping[str, str], wanted: Iterable[str], language: str) -> tuple[bytes, bytes]:
     """The catalogue of a language with the `wanted` texts, translated as in `present`: as `.po` and `.mo`."""
     catalog = Catalog(locale=language, fuzzy=False, project="mstunnel-setup", charset="utf-8")
-    for text in wanted:
+    for text in sorted(wanted):
         catalog.add(text, present.get(text, ""))
     source, compiled = io.BytesIO(), io.BytesIO()
     write_po(source, catalog, width=0, omit_header=True, no_location=True)
