@@ -13,8 +13,9 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 # The commands of a program are made from its declarations once and not at each of a thousand calls.
 typer.main.get_command = cache(typer.main.get_command)
 
-# A machine that is busy with other tests is no failure.
-settings.register_profile("project", deadline=None)
+# A machine that is busy with other tests is no failure. Each run has other examples, and fifty of a property
+# are enough in one; a test that needs more says so.
+settings.register_profile("project", deadline=None, max_examples=50)
 settings.load_profile("project")
 
 

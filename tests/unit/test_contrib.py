@@ -1,5 +1,6 @@
 """What contrib has for Prometheus and Grafana fits the metrics of the agent, and their tools take it."""
 
+import json
 import re
 import subprocess
 from collections import Counter
@@ -11,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from mstunnel_setup.agent.metrics import METRICS
+from tests.cases import every
 from tests.dashboards import CONTRIB, DASHBOARDS, RULES, alerts, dashboard, queries
 
 DECLARED = {metric.name for metric in METRICS}
@@ -60,17 +62,29 @@ def test_the_guide_lists_each_alert_with_its_severity() -> None:
     assert sorted(listed) == sorted((rule["alert"], rule["labels"]["severity"]) for rule in alerts())
 
 
-@pytest.mark.parametrize(("path", "title", "query"), QUERIES, ids=[f"{p.stem}-{t}" for p, t, _ in QUERIES])
-def test_promtool_parses_each_query_and_its_metrics_exist(path: Path, title: str, query: str) -> None:
-    done = promtool("--experimental", "promql", "format", query)
-    assert done.returncode == 0, done.stderr
+def checked(directory: Path, *queries: str) -> subprocess.CompletedProcess[str]:
+    """What promtool says about these queries, as the rules of one file."""
+    rules = [{"record": f"query:number_{number}", "expr": query} for number, query in enumerate(queries)]
+    path = directory / "rules.json"
+    path.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
+    return promtool("check", "rules", str(path))
+
+
+def test_promtool_parses_each_query(tmp_path: Path) -> None:
+    done = checked(tmp_path, *(query for _, _, query in QUERIES))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{len(QUERIES)} rules found" in done.stdout
+
+
+@every("path, title, query", QUERIES)
+def test_the_metrics_of_each_query_exist(path: Path, title: str, query: str) -> None:
     assert metrics_of(query)
     assert metrics_of(query) - DECLARED == set()
     assert query.count("mstunnel_") == query.count('instance=~"$instance"'), "the choice of servers applies"
 
 
-def test_promtool_does_refuse_a_wrong_query() -> None:
-    assert promtool("--experimental", "promql", "format", "sum(mstunnel_connections").returncode != 0
+def test_promtool_does_refuse_a_wrong_query(tmp_path: Path) -> None:
+    assert checked(tmp_path, "mstunnel_connections", "sum(mstunnel_connections").returncode != 0
 
 
 def test_the_dashboards_show_every_metric() -> None:
