@@ -109,7 +109,7 @@ _VERBS = (
     "activate add allow answer append apply ask assign boot cancel change check choose compare "
     "complete continue copy correct create delete do edit enlarge exclude exempt expect export "
     "extract find fix free get give grant have import include inspect install join leave let list "
-    "load look make measure mount move name open probe protect provide publish put raise re-create "
+    "load look make measure merge mount move name open probe protect provide publish put raise re-create "
     "read register remove rename renew repair replace report request reserve restore restrict review "
     "roll run save search see select set sign start stop test try type unset update upgrade upload "
     "use verify wait write "
