@@ -1,14 +1,14 @@
 """The cache of images is shared by all testbeds of a checkout: who may write, and who may remove."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
-
 from tests.testbed.paths import CACHE, RUNS
 
-_held: list[IO[str]] = []
+# The descriptor of the lock; the end of the program closes it.
+_held: list[int] = []
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def hold() -> None:
     """Until this program ends, no other process removes content of the cache."""
     if not _held:
         CACHE.mkdir(parents=True, exist_ok=True)
-        _held.append((CACHE / "in-use").open("w"))
+        _held.append(os.open(CACHE / "in-use", os.O_WRONLY | os.O_CREAT, 0o644))
         fcntl.flock(_held[0], fcntl.LOCK_SH)
 
 
