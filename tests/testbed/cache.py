@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
 from tests.testbed.paths import CACHE, RUNS
 
 # The descriptor of the lock; the end of the program closes it.
