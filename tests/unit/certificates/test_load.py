@@ -61,6 +61,12 @@ def test_key_is_written_as_pkcs8(form: PrivateFormat) -> None:
     assert again.public_key() == identity.leaf.public_key()
 
 
+def test_another_header_of_a_key_does_not_make_it_an_encrypted_one() -> None:
+    begin, _, rest = KEY.partition(b"\n")
+    key = b"\n".join((begin, b"Comment: from the vault", b"", rest))
+    assert fingerprint(load_identity(ALL, key)) == fingerprint(load_identity(ALL, KEY))
+
+
 def test_pem_and_pfx_give_the_same_fingerprint() -> None:
     assert fingerprint(load_identity(ALL, KEY)) == fingerprint(
         load_identity_pfx(pfx_bytes({}, PKI), b"secret")

@@ -25,6 +25,7 @@ from mstunnel_setup.certificates.revocation import (
 from mstunnel_setup.certificates.revocation_answers import RevocationState, read_crl, read_ocsp
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession
+from tests.refusals import refused
 from tests.unit.certificates.authority import Authority, forward_proxy, free_port
 from tests.unit.certificates.pki import NOW, Pki, private_key
 from tests.unit.certificates.revocation_material import (
@@ -311,7 +312,7 @@ TRY_LATER = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.
 )
 def test_an_unusable_response_says_why(material: bytes | dict[str, Any], reason: str) -> None:
     data = material if isinstance(material, bytes) else response(**material)
-    with pytest.raises(NetworkError, match=reason):
+    with refused(NetworkError, "ocsp-unusable", match=reason):
         read_ocsp(data, LEAF, ISSUER, NOW)
 
 
@@ -340,5 +341,5 @@ CRITICAL = "the list has an unknown critical extension"
 )
 def test_an_unusable_list_says_why(material: bytes | dict[str, Any], reason: str) -> None:
     data = material if isinstance(material, bytes) else revocation_list(**material)
-    with pytest.raises(NetworkError, match=reason):
+    with refused(NetworkError, "crl-unusable", match=reason):
         read_crl(data, LEAF, ISSUER, NOW)
