@@ -27,6 +27,7 @@ from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.lock import exclusive
 from tests.attack.record import record
+from tests.places import for_other_users
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user"),
@@ -420,6 +421,7 @@ def holder() -> Iterator[int]:
         process.kill()
 
 
+@for_other_users
 @pytest.mark.parametrize("file", ["mem", "environ", "maps", "fd", "root", "auxv"])
 def test_the_memory_of_a_program_is_closed_to_other_programs_of_its_account(holder: int, file: str) -> None:
     path = Path(f"/proc/{holder}/{file}")

@@ -12,6 +12,7 @@ import pytest
 from mstunnel_setup.actions import uplink
 from tests.attack.record import record
 from tests.attack.test_local_user import ATTACKER, outcome_of
+from tests.places import for_other_users
 from tests.unit.io import test_namespaces as made
 from tests.unit.operations.test_uplink import PORT, Host, as_container, host
 
@@ -148,6 +149,7 @@ def far(host: Host) -> Iterator[None]:
         server.kill()
 
 
+@for_other_users
 @pytest.mark.usefixtures("far")
 def test_the_account_sends_from_no_port_that_only_root_may_use() -> None:
     client = (sys.executable, "-c", _CLIENT)

@@ -23,6 +23,7 @@ from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import version
 from mstunnel_setup.operations.version import self_verify, signed_digests
+from tests.places import for_other_users
 from tests.refusals import refused
 from tests.unit.fakes import ports_of
 from tests.unit.operators import operator_of
@@ -179,6 +180,7 @@ def test_the_images_that_the_program_brings_are_named_after_it(monkeypatch: pyte
     assert version.release_names(ReleaseCatalogue(()), Digests(own.agent, own.gateway)) == []
 
 
+@for_other_users
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_a_version_without_root_is_that_of_the_program(output: str) -> None:
     """A user who has no gateway, which is who reports a problem with one."""
