@@ -82,9 +82,9 @@ def _watch(gateway: Gateway) -> None:
     options = ("--http-auth=Bearer", "--token-mode=oidc", f"--token-secret=@{TOKEN}", f"--cafile={AUTHORITY}")
     for server in set(_DEVICES.values()):
         url = plain_ocserv.URLS[server]
-        gateway.client.start(["python3", "/root/devices.py", "keep", "1", server, "route", url, *options])
+        # It begins to look first: the time before the device is connected is the first one without an answer.
         gateway.client.start(["python3", "/root/gaps.py", "watch", INTRANET, f"{server}0", _gaps(server)])
-        # The time before it is connected is the first one without an answer.
+        gateway.client.start(["python3", "/root/devices.py", "keep", "1", server, "route", url, *options])
         if not eventually(partial(_noted, gateway, server), _PATIENCE):
             raise TestbedError(f"the device of {server} does not connect")
 
