@@ -247,7 +247,7 @@ def _own_service(files: Files, processes: Processes, clock: Clock) -> Iterator[t
     files.make_directories(paths.RUN, 0o755)
     path = f"{paths.RUN}/podman-{os.getpid()}.sock"
     address = f"unix://{files.locate(path)}"
-    # Idle for an hour it ends by itself, in case we are killed before stopping it.
+    # It exits after an hour without requests, in case we are killed before stopping it.
     service = processes.start(["podman", "system", "service", "--time=3600", address])
     try:
         until = clock.monotonic() + 180.0

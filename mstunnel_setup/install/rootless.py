@@ -284,7 +284,8 @@ def host_command(*arguments: str) -> tuple[str, ...]:
     """The command that does the host part, for sudo to run for the account that runs this process.
 
     The account's own copy of the one file will do: sudo decides whether this user may have root run it, and
-    whoever can change it can act as this user anyway. Raises CheckError for a program that others can change.
+    anyone who can change it can act as this user anyway.
+    Raises CheckError for a program that others can change.
     """
     source = _program()
     one_file = bundle.one_file() is not None

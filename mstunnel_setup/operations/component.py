@@ -53,7 +53,7 @@ class ContainerAction(Report):
 
 
 class LogReport(Report):
-    """The log. With --follow each line comes by itself before the envelope, as {"line": …}."""
+    """The log. With --follow each line is printed separately before the envelope, as {"line": …}."""
 
     lines: tuple[str, ...]
 

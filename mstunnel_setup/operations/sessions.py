@@ -26,7 +26,7 @@ class OcctlReport(Report):
     """What occtl answers.
 
     `show status` has its fields; all others have `rows`. Without such a user or connection `rows` is empty.
-    Of `show events` each line comes by itself before the envelope, as {"line": …}.
+    Each line of `show events` is printed separately before the envelope, as {"line": …}.
     """
 
     model_config = ConfigDict(extra="allow")

@@ -87,7 +87,7 @@ class UpgradeReport(Report):
         description="The internal address that was reached before and has to be reached again; may be empty."
     )
     sessions_before: int | None = Field(
-        description="Devices connected before the switch; null when nobody could be asked, or nothing "
+        description="Devices connected before the switch; null when the gateway did not say, or nothing "
         "was switched.",
         json_schema_extra={"minimum": 0},
     )

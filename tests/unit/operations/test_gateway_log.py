@@ -141,10 +141,10 @@ def test_keys_that_the_gateway_downloads_are_no_reason() -> None:
 
 
 def test_a_log_without_end_needs_no_memory() -> None:
-    lines = (line for _ in range(10_000) for line in REFUSALS)
+    lines = (line for _ in range(30_000) for line in REFUSALS)
     tracemalloc.start()
     try:
-        assert read_log(lines, PHONE).refused == 10_000
+        assert read_log(lines, PHONE).refused == 30_000
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
@@ -181,7 +181,7 @@ def test_the_last_address_is_that_of_the_last_record() -> None:
 
 def test_a_huge_log_needs_the_memory_of_its_users() -> None:
     def lines() -> Iterator[str]:
-        for number in range(20_000):
+        for number in range(100_000):
             user = f"user-{number % 5}"
             yield begun(user, f"10.8.0.{number % 100}")
             yield "worker: " + "x" * 200
@@ -193,7 +193,7 @@ def test_a_huge_log_needs_the_memory_of_its_users() -> None:
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()
-    assert [usage.sessions for usage in accounts.users.values()] == [4_000] * 5
+    assert [usage.sessions for usage in accounts.users.values()] == [20_000] * 5
 
 
 def test_more_users_than_the_limit_are_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
