@@ -291,9 +291,9 @@ def interrupt(number, frame):
         raise KeyboardInterrupt
 
 streams.keep_open()
+interrupted, writing = 0, False
 signal.signal(signal.SIGALRM, interrupt)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0003)
-interrupted, writing = 0, False
 for number in range(20000):
     try:
         writing = True
