@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import signal
 from functools import cache
 from pathlib import Path
@@ -10,8 +11,15 @@ import typer.main
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-# The commands of a program are made from its declarations once and not at each of a thousand calls.
+from mstunnel_setup.cli.framework import render
+
+# What is collected stays to the end: to look for garbage in it takes longer than to collect it.
+gc.disable()
+
+# What a program does once at its start is done once, and not at each of a thousand calls in this process: its
+# commands are made from their declarations, and its code is looked at.
 typer.main.get_command = cache(typer.main.get_command)
+render.refuse_code_of_others = cache(render.refuse_code_of_others)
 
 # A machine that is busy with other tests is no failure. Each run has other examples, and fifty of a property
 # are enough in one; a test that needs more says so.
@@ -35,6 +43,12 @@ class ByFolder(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return next((folder for folder in SHARED if file.startswith(folder)), file)
+
+
+def pytest_collection_finish() -> None:
+    """From here on there is garbage, in what the tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,7 +1,5 @@
 """The attacks run on the testbed of the end-to-end tests, all of them in `make e2e`."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.e2e.conftest import gateway, host, prepared
@@ -12,5 +10,5 @@ __all__ = ["gateway", "host", "prepared"]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what lies in this directory; the hook sees the tests of all directories."""
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if item.nodeid.startswith("tests/attack/"):
             item.add_marker(pytest.mark.attack)

@@ -1,26 +1,41 @@
-"""The program as the container runs it."""
+"""The program as the container runs it: as a process, and its answers within this one."""
 
 import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
+from mstunnel_setup.cli import agent as program
 from mstunnel_setup.io.files import Files
 from tests.testbed.waiting import eventually
 from tests.unit.agent.fakes import SERVER, SITE
 from tests.unit.tenant.credentials import write_pfx
 
 PROGRAM = [sys.executable, "-c", "from mstunnel_setup.cli.agent import main; main()"]
+Agent: TypeAlias = Callable[..., tuple[int, str, str]]
 
 
-def agent(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*PROGRAM, *arguments, "--root", str(root)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Agent:
+    """Run the program in this process: its exit code, stdout and stderr."""
+    # It would deny readers the memory of all tests.
+    monkeypatch.setattr(program, "keep_private", lambda: None)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mstunnel-agent", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            program.main()
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    return run
 
 
 @pytest.fixture
@@ -36,41 +51,38 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_version() -> None:
-    done = subprocess.run([*PROGRAM, "version"], capture_output=True, text=True, timeout=60, check=True)
-
-    assert done.stdout == f"{__version__}\n"
+def test_version(agent: Agent) -> None:
+    assert agent("version") == (0, f"{__version__}\n", "")
 
 
-def test_a_wrong_command_line_is_reported_without_boxes(tmp_path: Path) -> None:
-    done = agent(tmp_path, "health", "--nonsense")
+def test_a_wrong_command_line_is_reported_without_boxes(agent: Agent) -> None:
+    code, output, errors = agent("health", "--nonsense")
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("\n\nError: No such option: --nonsense\n")
-    assert agent(tmp_path, "health", "-h").returncode == 0
+    assert (code, output) == (2, "")
+    assert errors.endswith("\n\nError: No such option: --nonsense\n")
+    assert agent("health", "-h")[0] == 0
 
 
-def test_without_registration_it_says_what_is_missing(tmp_path: Path) -> None:
-    done = agent(tmp_path, "check-in")
+def test_without_registration_it_says_what_is_missing(agent: Agent, tmp_path: Path) -> None:
+    code, output, errors = agent("check-in", "--root", str(tmp_path))
 
-    assert (done.returncode, done.stderr) == (10, "")
-    assert done.stdout == (
+    assert (code, errors) == (10, "")
+    assert output == (
         f"agent-file-missing: {paths.AGENT_INFO} is missing. "
         "Register this server: run mstunnel-setup on the host.\n"
     )
 
 
-def test_health_without_a_running_agent(tmp_path: Path) -> None:
-    done = agent(tmp_path, "health")
-
-    assert (done.returncode, done.stdout) == (1, "the agent is not running\n")
+def test_health_without_a_running_agent(agent: Agent, tmp_path: Path) -> None:
+    assert agent("health", "--root", str(tmp_path)) == (1, "the agent is not running\n", "")
 
 
 def test_sigterm_ends_it_at_once_while_the_tenant_is_away(root: Path) -> None:
     command = [*PROGRAM, "run", "--root", str(root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert eventually((root / "var/lib/mstunnel-agent/status.json").exists, 10)
-        healthy = agent(root, "health")
+        command[len(PROGRAM)] = "health"
+        healthy = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         running.send_signal(signal.SIGTERM)
         output, errors = running.communicate(timeout=120)
 
@@ -80,9 +92,9 @@ def test_sigterm_ends_it_at_once_while_the_tenant_is_away(root: Path) -> None:
     assert "has not checked in yet" in healthy.stdout
 
 
-def test_where_no_gateway_is_installed_it_says_so(tmp_path: Path) -> None:
-    done = agent(tmp_path, "run")
+def test_where_no_gateway_is_installed_it_says_so(agent: Agent, tmp_path: Path) -> None:
+    code, output, errors = agent("run", "--root", str(tmp_path))
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "no gateway is installed here" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert (code, output) == (2, "")
+    assert "no gateway is installed here" in errors
+    assert "Traceback" not in errors

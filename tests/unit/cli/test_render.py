@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mstunnel_setup.base.result import Event, Result
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat, new_app, with_options
 from mstunnel_setup.cli.framework.render import Renderer, run_app, run_command
 from mstunnel_setup.io.operator import Operator
+from tests.parameters import sample
 from tests.unit.results import GivenReport
 
 KINDS = [kind for kind in [SetupError, *SetupError.__subclasses__()] if kind.__module__.endswith(".errors")]
@@ -255,9 +257,15 @@ def _command(function: str) -> list[str]:
     return [sys.executable, "-c", program]
 
 
-@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}])
-@pytest.mark.parametrize("function", [MUCH, ENDLESS], ids=["much", "endless"])
-def test_a_pipe_that_closes_early_ends_it_quietly(variables: dict[str, str], function: str) -> None:
+_PLAIN: list[dict[str, str]] = [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}]
+
+
+@pytest.mark.parametrize(
+    ("function", "variables"),
+    sample(product([MUCH, ENDLESS], _PLAIN), kept=[(MUCH, _PLAIN[2]), (ENDLESS, _PLAIN[0])]),
+    ids=[f"{name}-{' '.join(plain)}" for name, plain in product(["much", "endless"], _PLAIN)],
+)
+def test_a_pipe_that_closes_early_ends_it_quietly(function: str, variables: dict[str, str]) -> None:
     environment = {**os.environ, **variables}
     with subprocess.Popen(
         _command(function), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
