@@ -130,19 +130,15 @@ def failed(stage: Stage, language: str) -> Iterator[tuple[str, str]]:
         yield f"error-{error.code}", error_shown(error, language)
 
 
-JUDGED = (
-    *("ip-forward", "forwarding", "engine-known-bad", "platform", "port-tcp", "bridge-route"),
-    *("endpoint-sign-in", "endpoint-graph", "clock", "proxy-same", "certificate-days-left"),
-    *("rootless-uplink", "account-licence", "inbound-tcp"),
-)
-"""Of every group, results of every kind, texts of one and several lines, hints with commands."""
-
-
 def judged(language: str) -> Iterator[tuple[str, str]]:
-    """Some checks on a good host, and what each of them finds on a bad one."""
-    shown = [check for check in CHECKS if check.id in JUDGED]
-    good = judge(shown, facts({}))
-    bad = [finding for check in shown for finding in judge([check], facts(BROKEN[check.id][0][0]))]
+    """The checks of a good host, and what each one finds on a bad one."""
+    good = judge(CHECKS, facts({}))
+    bad = [
+        item
+        for name, cases in BROKEN.items()
+        for item in judge(CHECKS, facts(cases[0][0]))
+        if item.id == name
+    ]
     for name, found in (("readiness-good", good), ("readiness-bad", bad)):
         problems = tuple(Problem(item.id, item.seen, item.hint) for item in found if item.hint)
         result = Result(text=[*lines(found, verbose=True)], warnings=problems)
