@@ -5,6 +5,7 @@ A program has a page, and each group of its commands (`mst-cli server`) another 
 
 import importlib
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import typer
@@ -110,7 +111,8 @@ def _programs() -> list[tuple[str, str]]:
 
 
 def _context(name: str, module: str) -> Any:
-    command = typer.main.get_command(importlib.import_module(module).app)
+    # A copy: pages change commands, and tests share one tree of them.
+    command = deepcopy(typer.main.get_command(importlib.import_module(module).app))
     return typer.Context(command, info_name=name, terminal_width=WIDTH)
 
 

@@ -74,12 +74,13 @@ def agent_hints() -> dict[str, str]:
 
 
 def check_findings() -> dict[str, list[dict[str, str]]]:
-    """What each check may find, with hints that say enough without the values of a host."""
-    made = {name: [item.example() for item in found] for name, found in written_findings().items()}
-    return {
-        name: [{"seen": item.seen, "hint": item.hint} for item in found if "…" not in item.hint]
-        for name, found in made.items()
-    }
+    """What checks may find, by their ids, with hints that say enough without the values of a host."""
+    made: dict[str, list[dict[str, str]]] = {}
+    for name, declared in written_findings().items():
+        found = [item.example() for item in declared]
+        if known := [{"seen": item.seen, "hint": item.hint} for item in found if "…" not in item.hint]:
+            made[name] = known
+    return made
 
 
 def steps() -> str:

@@ -7,6 +7,8 @@
 # them; `docs` and `test` also get their modules of npm. No service or timer of a package is left enabled on the
 # machine. Exit code 2: something is missing that this script may not install; it is listed.
 set -euo pipefail
+# Tests start the programs as other users.
+umask 022
 cd "$(dirname "$0")/.."
 needed_for="${1:-test}"
 

@@ -182,10 +182,6 @@ class StartService(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
-        self.begin(host)
-        wait_until_up(host, self.container, self.timeout)
-
-    def begin(self, host: Host) -> None:
         """Start it, or restart it with the new configuration."""
         _refuse_foreign(self.container, host.engine.inspect(self.container))
         try:
@@ -195,6 +191,7 @@ class StartService(Action):
                 host.systemd.start(self.unit)
         except EngineError as error:
             raise launch_failure(host, self.container, host.engine.inspect(self.container)) from error
+        wait_until_up(host, self.container, self.timeout)
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -231,14 +228,20 @@ class StartServices(Action):
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
         """Start those that do not run with their configuration, and wait for them."""
-        due = [service for service in self.services if not service.satisfied(host, outputs)]
         if any(host.systemd.active(service.unit) for service in self.services):
-            for service in due:
-                service.apply(host, outputs)
+            for service in self.services:
+                if not service.satisfied(host, outputs):
+                    service.apply(host, outputs)
             return
-        for service in due:
-            service.begin(host)
-        for service in due:
+        for service in self.services:
+            _refuse_foreign(service.container, host.engine.inspect(service.container))
+        try:
+            host.systemd.start(*(service.unit for service in self.services))
+        except EngineError as error:
+            stopped = (each for each in self.services if not host.systemd.active(each.unit))
+            container = next(stopped, self.services[0]).container
+            raise launch_failure(host, container, host.engine.inspect(container)) from error
+        for service in self.services:
             wait_until_up(host, service.container, service.timeout)
 
     @override

@@ -38,6 +38,7 @@ from mstunnel_setup.answers.values import (
     Url,
     Variables,
     at_most,
+    between,
     matching,
     one_or_several,
 )
@@ -255,12 +256,6 @@ _SHORTEST, _LONGEST = 300, 7 * 24 * 3600
 _DEFAULT_LIFETIME: Final = 30 * 3600
 
 
-def _lifetime(seconds: int) -> int:
-    if not _SHORTEST <= seconds <= _LONGEST:
-        raise ValueError(f"must be from {_SHORTEST} to {_LONGEST} seconds: correct it")
-    return seconds
-
-
 def _claim_value(value: object) -> str | int | bool:
     """The value as it is: the gateway compares types as well."""
     if not isinstance(value, str | int) or (isinstance(value, str) and not value.isprintable()):
@@ -307,7 +302,7 @@ class TokenAnswers(Part):
         default=(),
         several=True,
     )
-    maximum_lifetime: Annotated[int, AfterValidator(_lifetime)] = setting(
+    maximum_lifetime: Annotated[int, between(_SHORTEST, _LONGEST, "seconds")] = setting(
         f"Seconds that a token may be valid for, {_SHORTEST} to {_LONGEST}; default: 30 hours",
         default=_DEFAULT_LIFETIME,
     )

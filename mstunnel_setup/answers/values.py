@@ -110,6 +110,17 @@ def at_most(count: int, advice: str) -> AfterValidator:
     return AfterValidator(counted)
 
 
+def between(lowest: int, highest: int, unit: str) -> AfterValidator:
+    """What accepts a number from `lowest` to `highest`, and refuses any other."""
+
+    def bounded(number: int) -> int:
+        if not lowest <= number <= highest:
+            raise ValueError(f"must be from {lowest} to {highest} {unit}: correct it")
+        return number
+
+    return AfterValidator(bounded)
+
+
 def _line(text: str) -> str:
     if not text.strip() or len(text) > _LONGEST_NAME or not text.isprintable():
         raise ValueError(

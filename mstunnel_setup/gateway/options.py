@@ -43,7 +43,7 @@ class Authentication(StrEnum):
 
 
 class GatewayOptions(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """The record; a new setting is one more field with a default.
+    """The record; a new setting is one more field, None without an answer.
 
     `certificate_too`: a certificate is enough as well. `revocation_list`: there is a list of revoked ones.
     `balancers`: who may begin a TCP connection with a header that names the device (PROXY protocol).

@@ -44,19 +44,19 @@ class Systemd:
         """Read unit files again, generators included."""
         self._systemctl("daemon-reload")
 
-    def start(self, unit: str) -> None:
-        """Start a unit, also after too many failed starts."""
-        self.forget_failure(unit)
-        self._systemctl("start", "--", unit)
+    def start(self, *units: str) -> None:
+        """Start units at the same time, also after too many failed starts; those that can start do."""
+        self.forget_failure(*units)
+        self._systemctl("start", "--", *units)
 
     def stop(self, unit: str) -> None:
         """Stop a unit; it does not count as failed afterwards, however its process ended."""
         self._systemctl("stop", "--", unit)
         self.forget_failure(unit)
 
-    def forget_failure(self, unit: str) -> None:
-        """Have a failed unit count as one that was never started; also when its file is gone."""
-        self._query("reset-failed", "--", unit)
+    def forget_failure(self, *units: str) -> None:
+        """Have failed units count as ones that were never started; also when their files are gone."""
+        self._query("reset-failed", "--", *units)
 
     def restart(self, unit: str) -> None:
         """Restart a unit, also after too many failed starts."""

@@ -120,7 +120,7 @@ class PossibleFinding(Report):
 
 @cache
 def possible_findings() -> Mapping[str, tuple[PossibleFinding, ...]]:
-    """What each check may find, by its id; `make docs` writes it from the checks."""
+    """What a check may find, by its id, unless that needs values of a host; `make docs` writes it."""
     content = (files("mstunnel_setup") / "data/check-findings.json").read_text("utf-8")
     return TypeAdapter(dict[str, tuple[PossibleFinding, ...]]).validate_json(content)
 

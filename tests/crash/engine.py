@@ -189,7 +189,7 @@ class Daemon:
         elif verb == "show":
             output = self._show(arguments[1], unit, Path(root))
         elif verb in ("start", "restart"):
-            code = self._start(unit)
+            code = max(map(self._start, arguments[arguments.index("--") + 1 :]))
         elif verb == "stop":
             self.containers.pop(unit.removesuffix(".service"), None)
             self.services.pop(unit, None)

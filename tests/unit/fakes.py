@@ -126,9 +126,9 @@ class FakeSystemd(Systemd):
     def environment(self, unit: str) -> str:
         return self.environments.get(unit, "")
 
-    def start(self, unit: str) -> None:
-        self.told.append(f"start {unit}")
-        self.running_units.add(unit)
+    def start(self, *units: str) -> None:
+        self.told.append(f"start {' '.join(units)}")
+        self.running_units.update(units)
 
     def stop(self, unit: str) -> None:
         self.told.append(f"stop {unit}")

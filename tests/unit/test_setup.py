@@ -42,7 +42,7 @@ class Clone:
         }
         command = [str(self.path / "scripts/setup.sh"), *words]
         return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, env=environment, capture_output=True, text=True, timeout=120, check=False, umask=0o077
         )
 
     def calls(self, program: str) -> list[str]:
@@ -92,6 +92,7 @@ def packages() -> dict[str, str]:
 
 @pytest.mark.timeout(400)
 def test_a_linked_environment_of_another_clone_is_replaced_and_not_emptied(clone: Clone) -> None:
+    """The new one is for other users too, whatever the umask."""
     other = clone.path / "other"
     (clone.path / ".venv").rename(other)
     (other / ".stamp").write_text("of another clone")
@@ -101,6 +102,7 @@ def test_a_linked_environment_of_another_clone_is_replaced_and_not_emptied(clone
     assert [path.name for path in other.iterdir()] == [".stamp"]
     assert (clone.path / ".venv/bin/python").exists()
     assert not (clone.path / ".venv").is_symlink()
+    assert (clone.path / ".venv/bin").stat().st_mode & 0o777 == 0o755
 
 
 def test_the_demo_installs_only_what_it_needs(clone: Clone) -> None:

@@ -130,7 +130,8 @@ def _decide(configuration: Configuration) -> Sequence[Action]:
         *((WriteFile(path=paths.BALANCERS, text=balancers),) if balancers else ()),
         WriteGatewayConfiguration(path=paths.OCSERV_CONF, text=rendered.text, image=configuration.image),
         # Once ocserv has accepted them: until then the monitor goes on with the earlier ones.
-        WriteJson(path=paths.GATEWAY_SETTINGS, value=options.model_dump(mode="json")),
+        # Without those that are None: a release that adds a setting leaves the files of hosts as they are.
+        WriteJson(path=paths.GATEWAY_SETTINGS, value=options.model_dump(mode="json", exclude_none=True)),
     )
 
 

@@ -30,14 +30,14 @@ class Services(Systemd):
     def daemon_reload(self) -> None:
         self.told.append("reload")
 
-    def start(self, unit: str) -> None:
-        self.told.append(f"start {unit}")
+    def start(self, *units: str) -> None:
+        self.told.append(f"start {' '.join(units)}")
 
     def stop(self, unit: str) -> None:
         self.told.append(f"stop {unit}")
 
-    def forget_failure(self, unit: str) -> None:
-        self.told.append(f"forget {unit}")
+    def forget_failure(self, *units: str) -> None:
+        self.told.append(f"forget {' '.join(units)}")
 
     def active(self, unit: str) -> bool:
         return f"start {unit}" in self.told and f"stop {unit}" not in self.told

@@ -93,11 +93,12 @@ class Host(Processes):
         self.calls.append(" ".join(arguments))
         if arguments[0] != "systemctl":
             return Completed(0, "first\nlast \x1b[1mwords\n", "")
-        return self._systemctl(arguments[1], arguments[-1])
+        # Several units are only started, and the last of them answers for all.
+        return [self._systemctl(arguments[1], unit) for unit in _units(arguments)][-1]
 
     def _systemctl(self, verb: str, unit: str) -> Completed:
-        if verb == self.refused:
-            raise ProcessError("program-failed", "Job for gateway.service failed")
+        if self.refused in (verb, f"{verb} {unit}"):
+            raise ProcessError("program-failed", f"Job for {unit} failed")
         if verb == "is-active":
             return Completed(0 if unit in self.active else 3, "", "")
         if verb == "show" and self.crashes:
@@ -114,6 +115,10 @@ class Host(Processes):
             self.active.discard(unit)
             self.engine.containers.pop(unit.removesuffix(".service"), None)
         return Completed(0, "", "")
+
+
+def _units(arguments: Sequence[str]) -> Sequence[str]:
+    return arguments[arguments.index("--") + 1 :] if "--" in arguments else arguments[-1:]
 
 
 class Ports(Any):

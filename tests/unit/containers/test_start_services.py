@@ -145,7 +145,24 @@ def test_services_start_before_the_first_of_them_is_waited_for(
     monkeypatch.setattr(containers, "wait_until_up", wait)
     _services().apply(ports, {})
     assert waited == [("gateway", {"gateway", "agent"}), ("agent", {"gateway", "agent"})]
+    started = [call for call in ports.processes.calls if "start --" in call]
+    assert started == ["systemctl start -- gateway.service agent.service"]
     assert _services().satisfied(ports, {})
+
+
+@pytest.mark.parametrize("failing", ["gateway", "agent"])
+def test_of_services_that_start_together_the_one_that_cannot_is_named(ports: Ports, failing: str) -> None:
+    ports.processes.refused = f"start {failing}.service"
+    with refused(EngineError, "container-failed", match=rf"the container {failing} .* missing.*\n  first"):
+        _services().apply(ports, {})
+
+
+@pytest.mark.parametrize("foreign", ["gateway", "agent"])
+def test_nothing_starts_beside_a_foreign_container(ports: Ports, foreign: str) -> None:
+    ports.memory.containers[foreign] = ContainerState("running", None, {})
+    with refused(EngineError, "container-foreign"):
+        _services().apply(ports, {})
+    assert not [call for call in ports.processes.calls if "start --" in call]
 
 
 def test_a_service_is_not_replaced_when_the_one_before_it_does_not_come_up(ports: Ports) -> None:

@@ -29,6 +29,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }
 """Answers that give each setting of the host another value than its default."""
 FIELDS = [name for name in GatewayOptions.model_fields if name != "version"]
+WITHOUT_A_RECORD = ["authentication", "certificate_too", "revocation_list", "balancers"]
+"""The settings of the releases that kept no record of them."""
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +88,7 @@ def test_settings_that_the_gateway_refuses_are_not_recorded(scene: Scene) -> Non
     assert rendered_by_the_monitor(scene, FakeClock()) == before
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", WITHOUT_A_RECORD)
 def test_a_host_of_an_earlier_release_keeps_its_settings_until_the_next_run(scene: Scene, field: str) -> None:
     before = installed(scene, **ANSWERS[field])
     wanted = read_gateway_options(scene.files)

@@ -41,7 +41,9 @@ class Service(FakeSystemd):
         else:
             self.engine.containers[unit.removesuffix(".service")] = WELL
 
-    start = restart
+    def start(self, *units: str) -> None:
+        for unit in units:
+            self.restart(unit)
 
     def restarts(self, unit: str) -> int:
         return 3 if self.words else 0
