@@ -11,7 +11,7 @@ import typer.main
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from mstunnel_setup.cli.framework import render
+from mstunnel_setup.io import own_process
 
 # What is collected stays to the end: to look for garbage in it takes longer than to collect it.
 gc.disable()
@@ -19,7 +19,7 @@ gc.disable()
 # What a program does once at its start is done once, and not at each of a thousand calls in this process: its
 # commands are made from their declarations, and its code is looked at.
 typer.main.get_command = cache(typer.main.get_command)
-render.refuse_code_of_others = cache(render.refuse_code_of_others)
+own_process.refuse_code_of_others = cache(own_process.refuse_code_of_others)
 
 # A machine that is busy with other tests is no failure. Each run has other examples, and fifty of a property
 # are enough in one; a test that needs more says so.
