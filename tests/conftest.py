@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from mstunnel_setup.io import own_process
 
-# What is collected stays to the end: to look for garbage in it takes longer than to collect it.
+# The collected tests stay to the end: looking for garbage among them doubles the time to collect them.
 gc.disable()
 
 # What a program does once at its start is done once, and not at each of a thousand calls in this process: its
