@@ -1,6 +1,7 @@
 """A server below another root where a certificate of a real authority is in use."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -25,22 +26,41 @@ PLACES = ("run", "etc/mstunnel/certs", "etc/mstunnel/private", "var/lib", "var/l
 Command: TypeAlias = Callable[..., tuple[int, str, str]]
 
 
+@pytest.fixture(scope="session")
+def server_with_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory with an authority that answers, and below `root` a server that uses its certificate."""
+    place = tmp_path_factory.mktemp("server")
+    authority = Authority(place, host="127.0.0.1", name="vpn.example.com")
+    for name in ("good", "next"):
+        authority.issue(name)
+    for folder in PLACES:
+        (place / "root" / folder).mkdir(parents=True, mode=0o700)
+    chain = (place / "good.pem").read_bytes() + (place / "ca.pem").read_bytes()
+    (place / "chain.pem").write_bytes(chain)
+    with authority.responding():
+        given = ["--cert", str(place / "chain.pem"), "--key", str(place / "good.key")]
+        words = [
+            "step",
+            "certificate",
+            "--accept-eula",
+            "--root",
+            str(place / "root"),
+            "--unattended",
+            *given,
+        ]
+        assert run_app(setup.app, "mstunnel-setup", words) == 0
+        yield place
+
+
 @pytest.fixture
-def installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+def installed(server_with_certificate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """A command of mst-cli where the certificate `good` is in use: its exit code, stdout and stderr.
 
     `import_cert` is given that certificate unless it is given another key or is `bare`. `next` is issued as
     well.
     """
-    authority = Authority(tmp_path, host="127.0.0.1", name="vpn.example.com")
-    for name in ("good", "next"):
-        authority.issue(name)
-    root = tmp_path / "root"
-    for place in PLACES:
-        (root / place).mkdir(parents=True, mode=0o700)
-    chain = (tmp_path / "good.pem").read_bytes() + (tmp_path / "ca.pem").read_bytes()
-    (tmp_path / "chain.pem").write_bytes(chain)
-    common = ["--root", str(root), "--unattended"]
+    shutil.copytree(server_with_certificate, tmp_path, symlinks=True, dirs_exist_ok=True)
+    common = ["--root", str(tmp_path / "root"), "--unattended"]
     given = [*common, "--cert", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "good.key")]
 
     def run(*words: str, bare: bool = False) -> tuple[int, str, str]:
@@ -49,6 +69,4 @@ def installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
         shown = capsys.readouterr()
         return code, shown.out, shown.err
 
-    assert run_app(setup.app, "mstunnel-setup", ["step", "certificate", "--accept-eula", *given]) == 0
-    capsys.readouterr()
     return run
