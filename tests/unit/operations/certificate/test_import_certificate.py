@@ -119,12 +119,9 @@ def test_a_passphrase_file_is_enough_for_a_pfx_at_its_usual_place(
     installed: Command, tmp_path: Path, passphrase: str
 ) -> None:
     """An empty file is an empty passphrase."""
-    (folder := tmp_path / "again").mkdir()
-    authority = Authority(folder, name="vpn.example.com")
-    authority.issue("fresh")
-    leaf = ["-in", str(folder / "fresh.pem"), "-inkey", str(folder / "fresh.key")]
+    leaf = ["-in", str(tmp_path / "next.pem"), "-inkey", str(tmp_path / "next.key")]
     pfx = tmp_path / "root/etc/mstunnel/private/site.pfx"
-    protection = ["-certfile", str(folder / "ca.pem"), "-passout", f"pass:{passphrase}"]
+    protection = ["-certfile", str(tmp_path / "ca.pem"), "-passout", f"pass:{passphrase}"]
     pfx.write_bytes(openssl("pkcs12", "-export", *leaf, *protection))
     pfx.chmod(0o600)
     secret = tmp_path / "passphrase"
