@@ -1,24 +1,23 @@
 """The work of the commands about objects of the tenant, whatever their kind."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from mst_admin.carry_out import carry_out
-from mst_admin.change import Body, Wire
+from mst_admin.change import Body, KindName
 from mst_admin.errors import NAME_TAKEN
+from mst_admin.kinds import kind_named
 from mst_admin.kinds.kind import CommandKind, FileKind, OptionKind
 from mst_admin.kinds.reports import LintReport, ObjectCreation, ObjectList, ObjectUpdate
 from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
+from mst_admin.object_options import ObjectOptions
 from mst_admin.objects.configuration import judge_networks
 from mst_admin.results import changed, details, in_options, judged, placed, table
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read, validated
-from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
@@ -31,55 +30,26 @@ from mstunnel_setup.tenant.graph_admin import AdminGraph
 _NOTHING = Declarations.model_construct()
 
 
-@dataclass(frozen=True)
-class ObjectOptions:
-    """The properties of one object as typer options, by the keys of a declaration.
-
-    `NAMES` are options by keys that are not fields, `APART` the fields that are not keys.
-    """
-
-    NAMES: ClassVar[Mapping[str, str]] = {}
-    APART: ClassVar[frozenset[str]] = frozenset()
-    resolve = False
-    """Whether to look up public addresses."""
-
-    def networks(self) -> list[str]:
-        """Networks of the administrator, to check for overlap."""
-        return []
-
-    def given(self, present: Wire) -> Body:  # noqa: ARG002 (of some objects, parts are given)
-        """What was given, by the keys of a declaration; `present` is what the object has now."""
-        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in self.APART}
-        return {
-            name: tuple(filter(None, value)) if isinstance(value, list) else value
-            for name, value in values.items()
-            if value is not None
-        }
-
-    def malformed(self) -> Iterable[Finding]:
-        """What cannot be read at all."""
-        return ()
-
-
-def list_objects(kind: CommandKind[Any, Any], operator: Operator, settings: Settings) -> Result[ObjectList]:
+def list_objects(kind_name: KindName, operator: Operator, settings: Settings) -> Result[ObjectList]:
     """All objects of a kind."""
+    kind: CommandKind[Any, Any] = kind_named(kind_name)
     found = kind.all(open_tenant(operator, settings))
     report = kind.report(ObjectList)(documents=tuple(map(kind.wire, found)))
     nothing = kind.nothing or text("There is no {what} yet.", what=kind.label or kind.what)
     return Result(report=report, text=lambda: table([kind.row(item) for item in found], kind.head, nothing))
 
 
-def show(kind: CommandKind[Any, Any], operator: Operator, settings: Settings, wanted: str) -> Result:
+def show(kind_name: KindName, operator: Operator, settings: Settings, wanted: str) -> Result:
     """One object, as Graph has it and as it would be declared."""
+    kind: CommandKind[Any, Any] = kind_named(kind_name)
     graph = open_tenant(operator, settings)
     report, lines = kind.shown(graph, kind.find(graph, wanted))
     return Result(report=report, text=details(lines))
 
 
-def delete(
-    kind: CommandKind[Any, Any], operator: Operator, settings: Settings, wanted: str, *, yes: bool
-) -> Result:
+def delete(kind_name: KindName, operator: Operator, settings: Settings, wanted: str, *, yes: bool) -> Result:
     """Delete one object, after asking."""
+    kind: CommandKind[Any, Any] = kind_named(kind_name)
     graph = open_tenant(operator, settings)
     present = kind.find(graph, wanted)
     question, changes = kind.removal(graph, present)
@@ -89,9 +59,10 @@ def delete(
 
 
 def create_from_options(
-    kind: OptionKind[Any, Any], operator: Operator, settings: Settings, options: ObjectOptions, name: str
+    kind_name: KindName, operator: Operator, settings: Settings, options: ObjectOptions, name: str
 ) -> Result[ObjectCreation]:
     """A new object. Raises ValuesError for its values, TenantError `name-taken`."""
+    kind: OptionKind[Any, Any] = kind_named(kind_name)
     declared, warnings = _declared(kind, options, {**options.given({}), "name": name})
     graph = open_tenant(operator, settings)
     _require_free(kind, graph, name)
@@ -103,7 +74,7 @@ def create_from_options(
 
 
 def update_from_options(
-    kind: OptionKind[Any, Any],
+    kind_name: KindName,
     operator: Operator,
     settings: Settings,
     options: ObjectOptions,
@@ -113,6 +84,7 @@ def update_from_options(
 
     `names` are the name or id of the object, and its new name if it gets one.
     """
+    kind: OptionKind[Any, Any] = kind_named(kind_name)
     wanted, name = names
     graph = open_tenant(operator, settings)
     present = kind.find(graph, wanted)
@@ -153,12 +125,13 @@ def _require_free(kind: OptionKind[Any, Any], graph: AdminGraph, name: str) -> N
 
 
 def write_from_file(
-    kind: FileKind[Any, Any], operator: Operator, settings: Settings, file: Path, *, new: bool
+    kind_name: KindName, operator: Operator, settings: Settings, file: Path, *, new: bool
 ) -> Result:
     """Create the object of a file, or make the tenant's as its file says.
 
     Raises ValuesError with everything that is wrong, TenantError `name-taken`, or that there is none yet.
     """
+    kind: FileKind[Any, Any] = kind_named(kind_name)
     document, declared = _load(kind, file)
     judged(placed(kind.judge(declared, _NOTHING, None), document))
     declared = kind.completed(declared)
@@ -176,8 +149,9 @@ def write_from_file(
     return changed(kind.written(graph, declared, changes), changes, warnings)
 
 
-def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wanted: str) -> Result[LintReport]:
+def lint(kind_name: KindName, operator: Operator, settings: Settings, wanted: str) -> Result[LintReport]:
     """What is wrong with one object; the exit code is 2 when something is fatal, as when it is created."""
+    kind: FileKind[Any, Any] = kind_named(kind_name)
     if names_file(wanted, (".yaml", ".yml")):
         document, declared = _load(kind, Path(wanted))
         findings = placed(kind.judge(declared, _NOTHING, None), document)
@@ -191,6 +165,12 @@ def lint(kind: FileKind[Any, Any], operator: Operator, settings: Settings, wante
     if warnings:
         return Result("warning", report, warnings, text=[text("No error found in {wanted}.", wanted=wanted)])
     return Result("ok", report, text=[text("No problem found in {wanted}.", wanted=wanted)])
+
+
+def file_schema(kind_name: KindName) -> Result[describe.SchemaReport]:
+    """The JSON Schema of files for objects of a kind."""
+    kind: FileKind[Any, Any] = kind_named(kind_name)
+    return schema(kind.file)
 
 
 def schema(model: type[Any]) -> Result[describe.SchemaReport]:

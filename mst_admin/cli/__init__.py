@@ -7,14 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mst_admin import object_commands
 from mst_admin.cli.objects import file_group
 from mst_admin.cli.tunnel import OneSite, config_app, server_app, site_app, threshold_app
-from mst_admin.kinds.app import APP
-from mst_admin.kinds.app_configuration import APP_CONFIGURATION
-from mst_admin.kinds.mam import MAM
-from mst_admin.kinds.profile import PROFILE
-from mst_admin.kinds.tenant import Declarations
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli.framework.command import Work, add_root, command, run_program
 from mstunnel_setup.cli.framework.options import SignInOptions, Yes, new_app, new_group
@@ -23,7 +17,7 @@ from mstunnel_setup.io.operator import Operator
 _PROGRAM = "mst-admin"
 
 profile_app = file_group(
-    PROFILE,
+    "profile",
     "profiles",
     "profile",
     {
@@ -53,17 +47,17 @@ for _group, _name, _about in (
     (threshold_app, "threshold", "Health thresholds: where a metric turns healthy and unhealthy."),
     (profile_app, "profile", "VPN profiles for Android Enterprise and iOS."),
     (
-        file_group(APP, "apps", "app"),
+        file_group("app", "apps", "app"),
         "app",
         "Apps from the App Store and managed Google Play, with their assignments and per-app VPN.",
     ),
     (
-        file_group(APP_CONFIGURATION, "app configurations", "app configuration"),
+        file_group("app configuration", "app configurations", "app configuration"),
         "app-config",
         "App configurations: settings that Defender and other apps receive.",
     ),
     (
-        file_group(MAM, "tunnels for MAM", "tunnel for MAM"),
+        file_group("app protection", "tunnels for MAM", "tunnel for MAM"),
         "mam",
         "Tunnel for MAM: the tunnel for apps on devices that are not enrolled.",
     ),
@@ -147,7 +141,10 @@ def export(
 @command(app)
 def schema() -> Work:
     """Print the JSON Schema of declarations, for editors."""
-    return lambda _operator: object_commands.schema(Declarations)
+    from mst_admin import object_commands as work
+    from mst_admin.kinds.tenant import Declarations
+
+    return lambda _operator: work.schema(Declarations)
 
 
 @command(app)

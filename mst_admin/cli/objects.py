@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from mst_admin import object_commands as work
-from mst_admin.kinds.kind import CommandKind, FileKind, OptionKind
+from mst_admin.change import KindName
+from mst_admin.object_options import ObjectOptions
 from mstunnel_setup.cli.framework.command import Work, command
 from mstunnel_setup.cli.framework.options import App, SignInOptions, Yes, new_group
 
 
 def object_group(
-    kind: CommandKind[Any, Any],
+    kind: KindName,
     about: Mapping[str, str],
     named: Any,
     add_writing: Callable[[App], None],
@@ -26,24 +26,28 @@ def object_group(
 
     @command(group, "list", about["list"])
     def list_(sign_in: SignInOptions) -> Work:
+        from mst_admin import object_commands as work
+
         return lambda operator: work.list_objects(kind, operator, sign_in.settings())
 
     @command(group, "show", about["show"])
     def show(sign_in: SignInOptions, wanted: str = named) -> Work:
+        from mst_admin import object_commands as work
+
         return lambda operator: work.show(kind, operator, sign_in.settings(), wanted)
 
     add_writing(group)
 
     @command(group, "delete", about["delete"])
     def delete(sign_in: SignInOptions, wanted: str = named, yes: Yes = False) -> Work:
+        from mst_admin import object_commands as work
+
         return lambda operator: work.delete(kind, operator, sign_in.settings(), wanted, yes=yes)
 
     return group
 
 
-def option_group(
-    kind: OptionKind[Any, Any], options: type[work.ObjectOptions], many: str, one: str, condition: str
-) -> App:
+def option_group(kind: KindName, options: type[ObjectOptions], many: str, one: str, condition: str) -> App:
     """The commands of a kind whose objects are created by `options`, a dataclass of typer options."""
     about = {
         "list": f"List the {many} of the tenant.",
@@ -53,9 +57,11 @@ def option_group(
         "delete": f"Delete a {one} {condition}.",
     }
     named = typer.Argument(metavar="NAME_OR_ID", help=f"The {one}.")
-    new_name = typer.Argument(metavar="NAME", help=f"Name of the new {kind.what}.")
+    new_name = typer.Argument(metavar="NAME", help=f"Name of the new {one}.")
 
     def create(sign_in: SignInOptions, options: Any, name: str = new_name) -> Work:
+        from mst_admin import object_commands as work
+
         return lambda operator: work.create_from_options(kind, operator, sign_in.settings(), options, name)
 
     def update(
@@ -64,6 +70,8 @@ def option_group(
         wanted: str = named,
         name: Annotated[str | None, typer.Option("--name", help="New name.")] = None,
     ) -> Work:
+        from mst_admin import object_commands as work
+
         return lambda operator: work.update_from_options(
             kind, operator, sign_in.settings(), options, (wanted, name)
         )
@@ -77,7 +85,7 @@ def option_group(
 
 
 def file_group(
-    kind: FileKind[Any, Any],
+    kind: KindName,
     many: str,
     one: str,
     about: Mapping[str, str] | None = None,
@@ -107,9 +115,13 @@ def file_group(
 
     def add_writing(group: App) -> None:
         def create(sign_in: SignInOptions, file: Path = one_file) -> Work:
+            from mst_admin import object_commands as work
+
             return lambda operator: work.write_from_file(kind, operator, sign_in.settings(), file, new=True)
 
         def update(sign_in: SignInOptions, file: Path = one_file) -> Work:
+            from mst_admin import object_commands as work
+
             return lambda operator: work.write_from_file(kind, operator, sign_in.settings(), file, new=False)
 
         command(group, about=about["create"])(create)
@@ -119,10 +131,14 @@ def file_group(
 
     @command(group, about=about["lint"])
     def lint(sign_in: SignInOptions, wanted: str = file_or_name) -> Work:
+        from mst_admin import object_commands as work
+
         return lambda operator: work.lint(kind, operator, sign_in.settings(), wanted)
 
     @command(group, about=about["schema"])
     def schema() -> Work:
-        return lambda _operator: work.schema(kind.file)
+        from mst_admin import object_commands as work
+
+        return lambda _operator: work.file_schema(kind)
 
     return group

@@ -8,8 +8,7 @@ import typer
 
 from mst_admin.change import Body, Wire
 from mst_admin.cli.objects import object_group, option_group
-from mst_admin.kinds import tunnel
-from mst_admin.object_commands import ObjectOptions
+from mst_admin.object_options import ObjectOptions
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import plain
@@ -153,13 +152,13 @@ class SiteOptions(ObjectOptions):
 
 
 config_app = option_group(
-    tunnel.CONFIGURATION,
+    "configuration",
     ConfigurationOptions,
     "server configurations",
     "server configuration",
     "that no site uses",
 )
-site_app = option_group(tunnel.SITE, SiteOptions, "sites", "site", "that has no servers")
+site_app = option_group("site", SiteOptions, "sites", "site", "that has no servers")
 
 
 @command(site_app)
@@ -169,6 +168,8 @@ def request_upgrade(
     yes: Yes = False,
 ) -> Work:
     """Approve the upgrade of a site's servers, one after the other; this cannot be undone."""
+    from mst_admin.kinds import tunnel
+
     return lambda operator: tunnel.request_upgrade(operator, sign_in.settings(), wanted, yes=yes)
 
 
@@ -184,6 +185,8 @@ def _add_thresholds(group: App) -> None:
         healthy: Annotated[int, typer.Option("--healthy", help="Healthy up to this value.")],
         unhealthy: Annotated[int, typer.Option("--unhealthy", help="Unhealthy from this value.")],
     ) -> Work:
+        from mst_admin.kinds import tunnel
+
         values = healthy, unhealthy
         return lambda operator: tunnel.set_threshold(operator, sign_in.settings(), metric, values, new=True)
 
@@ -199,6 +202,8 @@ def _add_thresholds(group: App) -> None:
             bool, typer.Option("--default", help="Reset to the default of the service.")
         ] = False,
     ) -> Work:
+        from mst_admin.kinds import tunnel
+
         values = healthy, unhealthy
         return lambda operator: tunnel.set_threshold(
             operator, sign_in.settings(), metric, values, default=default
@@ -206,7 +211,7 @@ def _add_thresholds(group: App) -> None:
 
 
 threshold_app = object_group(
-    tunnel.THRESHOLD,
+    "threshold",
     {
         "list": "List the thresholds of all metrics.",
         "show": "Show the thresholds of a metric.",
@@ -227,18 +232,24 @@ Server = Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The server.")
 @command(server_app, "list")
 def list_servers(sign_in: SignInOptions, site: OneSite = None) -> Work:
     """List the servers of a site, or of all sites."""
+    from mst_admin.kinds import tunnel
+
     return lambda operator: tunnel.list_servers(operator, sign_in.settings(), site)
 
 
 @command(server_app, "show")
 def show_server(sign_in: SignInOptions, site: Site, wanted: Server) -> Work:
     """Show one server."""
+    from mst_admin.kinds import tunnel
+
     return lambda operator: tunnel.show_server(operator, sign_in.settings(), site, wanted)
 
 
 @command(server_app, "create")
 def create_server() -> Work:
     """Explain how servers are registered."""
+    from mst_admin.kinds import tunnel
+
     return lambda _operator: tunnel.create_server()
 
 
@@ -250,10 +261,14 @@ def update_server(
     name: Annotated[str, typer.Option("--name", help="New name.")],
 ) -> Work:
     """Rename a server in the tenant."""
+    from mst_admin.kinds import tunnel
+
     return lambda operator: tunnel.rename_server(operator, sign_in.settings(), site, wanted, name)
 
 
 @command(server_app, "delete")
 def delete_server(sign_in: SignInOptions, site: Site, wanted: Server, yes: Yes = False) -> Work:
     """Delete the record of a server that no longer exists; otherwise use `mst-cli uninstall` there."""
+    from mst_admin.kinds import tunnel
+
     return lambda operator: tunnel.delete_server(operator, sign_in.settings(), site, wanted, yes=yes)

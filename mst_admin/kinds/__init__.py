@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Final
 
+from mst_admin.change import KindName
 from mst_admin.kinds.app import APP, read_apps
 from mst_admin.kinds.app_configuration import APP_CONFIGURATION, read_app_configurations
 from mst_admin.kinds.kind import Kind
@@ -25,6 +26,11 @@ KINDS: Final[tuple[Kind[Any, Any], ...]] = (
     MAM,
 )
 """Each kind refers only to those before it: objects are created in this order and deleted in the reverse."""
+
+
+def kind_named(name: KindName) -> Any:
+    """The kind with this name; what commands there are about it says its class."""
+    return next(kind for kind in KINDS if kind.name == name)
 
 
 def read_tenant(

@@ -18,7 +18,8 @@ from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import fold_all, text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.vendor import NAMES, vendor_containers
-from mstunnel_setup.install.request import InstallRequest, with_lab
+from mstunnel_setup.install.lab_tenant import with_lab
+from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.io.operator import Operator
 

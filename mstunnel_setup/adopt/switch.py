@@ -31,9 +31,10 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.install import installed
+from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import judging, refuse_unready
 from mstunnel_setup.install.report import RemovalReport, RunReport
-from mstunnel_setup.install.request import InstallRequest, with_lab
+from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
 from mstunnel_setup.install.status import summary
 from mstunnel_setup.install.steps import environment

@@ -338,9 +338,11 @@ class AnswerFile(Part):
     server_name: Line | None = setting(
         "Name of this server in the tenant; default: the host name", example="gw1"
     )
-    tenant: TenantAnswers = setting("The tenant and its cloud", default=TenantAnswers())
-    sign_in: SignInAnswers = setting("How to sign in", default=SignInAnswers())
-    identity: IdentityAnswers = setting("This server's own identity in the tenant", default=IdentityAnswers())
+    tenant: TenantAnswers = Field(description="The tenant and its cloud", default_factory=TenantAnswers)
+    sign_in: SignInAnswers = Field(description="How to sign in", default_factory=SignInAnswers)
+    identity: IdentityAnswers = Field(
+        description="This server's own identity in the tenant", default_factory=IdentityAnswers
+    )
     site: Annotated[Line | None, Option("--site", "Site to join.", "ID_OR_NAME")] = setting(
         "Site to join: its id (GUID) or its name", example="Berlin"
     )
@@ -352,26 +354,30 @@ class AnswerFile(Part):
     existing_record: Literal["fail", "replace"] = setting(
         "If the site has a record of an offline server with this name: fail, or replace it", default="fail"
     )
-    certificate: CertificateAnswers = setting("TLS certificate of the site", default=CertificateAnswers())
+    certificate: CertificateAnswers = Field(
+        description="TLS certificate of the site", default_factory=CertificateAnswers
+    )
     environment: Variables = Field(
         default_factory=dict,
         description="Variables for env.sh, for example https_proxy, no_proxy, TRACE_SESSIONS",
         examples=[{"https_proxy": "http://proxy.example.com:3128", "TRACE_SESSIONS": 1}],
     )
-    images: ImageAnswers = setting("Container images", default=ImageAnswers())
+    images: ImageAnswers = Field(description="Container images", default_factory=ImageAnswers)
     authentication: Literal["oidc", "certificate", "radius"] = setting(
         "How devices authenticate: oidc (an Entra token), certificate, or radius (password)", default="oidc"
     )
     authentication_also: Literal["none", "certificate"] = setting(
         "certificate: a certificate alone is sufficient, too; none: it is not", default="none"
     )
-    devices: DeviceAnswers = setting(
-        "Whose certificates let a device in, where certificates do", default=DeviceAnswers()
+    devices: DeviceAnswers = Field(
+        description="Whose certificates let a device in, where certificates do", default_factory=DeviceAnswers
     )
-    radius: RadiusAnswers = setting(
-        "The servers that verify names and passwords, with radius", default=RadiusAnswers()
+    radius: RadiusAnswers = Field(
+        description="The servers that verify names and passwords, with radius", default_factory=RadiusAnswers
     )
-    token: TokenAnswers = setting("Which Entra tokens the gateway accepts", default=TokenAnswers())
+    token: TokenAnswers = Field(
+        description="Which Entra tokens the gateway accepts", default_factory=TokenAnswers
+    )
 
     client_to_client: bool = setting("true: devices can reach each other through the gateway", default=False)
     proxy_protocol_from: Balancers = setting(

@@ -28,7 +28,7 @@ from mstunnel_setup.containers.engine import (
 from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
 from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Volume, digest_tag, split_reference
 from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.http_port import READ_FAILURES
+from mstunnel_setup.io.http import READ_FAILURES
 from mstunnel_setup.io.process import Completed, Processes
 
 ENGINE_UNFIT = declare(

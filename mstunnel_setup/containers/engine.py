@@ -29,7 +29,7 @@ from mstunnel_setup.containers.spec import (
 )
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import ProcessError
-from mstunnel_setup.io.http_port import READ_FAILURES
+from mstunnel_setup.io.http import READ_FAILURES
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 

@@ -31,7 +31,7 @@ from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
 from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.http_port import READ_FAILURES
+from mstunnel_setup.io.http import READ_FAILURES
 from mstunnel_setup.io.process import Completed, Processes
 
 # A call that takes longer than stopping a container (90 s at most) has hung.

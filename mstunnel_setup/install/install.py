@@ -21,9 +21,10 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.install.installed import become, complete
+from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unready, refuse_vendor
 from mstunnel_setup.install.report import RemovalReport, RunReport
-from mstunnel_setup.install.request import InstallRequest, with_lab
+from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
     DONE,
     answers_of_account,

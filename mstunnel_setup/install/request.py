@@ -1,17 +1,8 @@
-"""What the administrator asks of an installation or a plan; with `--lab` a lab tenant answers the rest."""
+"""What the administrator asks of an installation or a plan."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from mstunnel_setup.base.errors import NetworkError, TenantError, UsageError
-from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.io.clock import Clock
-from mstunnel_setup.io.http import FINGERPRINT, HttpSession, fetch_root
 from mstunnel_setup.io.operator import Settings
-
-# The lab's own paths (docs/reference/lab.md): its root certificate, and its addresses.
-_ROOT, _CONNECTION = "/lab/ca.pem", "/lab/connection"
-_SETTINGS = {"authority": "tenant.authority", "graph": "tenant.graph", "client_id": "sign_in.client_id"}
 
 
 @dataclass(frozen=True)
@@ -27,65 +18,3 @@ class InstallRequest:
     rollback_on_failure: bool = False
     progress_fd: int | None = None
     lab: str = ""
-
-
-def with_lab(clock: Clock, request: InstallRequest) -> InstallRequest:
-    """The request with what the lab that it names answers; settings that were given count more.
-
-    Raises UsageError for an address without its fingerprint, NetworkError when no lab answers there, or one
-    with another fingerprint.
-    """
-    if not request.lab:
-        return request
-    address, _, fingerprint = request.lab.partition("#")
-    address = address.rstrip("/")
-    if not address.startswith("https://"):
-        raise UsageError(
-            "lab-address-invalid",
-            "--lab: {address} is not an https address",
-            hint="Copy the whole command that `mstunnel-lab serve` prints.",
-            address=address,
-        )
-    if not FINGERPRINT.fullmatch(fingerprint):
-        raise UsageError(
-            "lab-fingerprint-missing",
-            "--lab: {address} comes without a fingerprint (`#sha256:` and 64 hex digits)",
-            hint="Copy the whole command that `mstunnel-lab serve` prints.",
-            address=address,
-        )
-    root, found = fetch_root(f"{address}{_ROOT}")
-    if found != fingerprint.lower():
-        raise NetworkError(
-            "lab-fingerprint-wrong",
-            (
-                "the root certificate of {address} has the fingerprint {found}, not {expected}; "
-                "nothing was changed"
-            ),
-            hint=(
-                "Copy the command that `mstunnel-lab serve` prints now. If its fingerprint is the "
-                "same, another server answers in its place."
-            ),
-            address=address,
-            found=found,
-            expected=fingerprint.lower(),
-        )
-    tenant = {"tenant.cloud": "custom", "tenant.ca_pem": root, **_connection(clock, address, root)}
-    return replace(request, settings={**tenant, **request.settings})
-
-
-def _connection(clock: Clock, address: str, root: str) -> Mapping[str, str]:
-    """The settings that the lab names, over a connection that the root verifies."""
-    http = HttpSession(clock, roots=root, timeout=15, deadline=30)
-    try:
-        answer = http.get(f"{address}{_CONNECTION}")
-        found = json_value(answer.content)
-        return {path: str(found[name]) for name, path in _SETTINGS.items()}
-    except (ValueError, KeyError, TypeError) as error:
-        raise TenantError(
-            "lab-connection-invalid",
-            "{address} does not describe a lab tenant",
-            hint="Check that `mstunnel-lab serve` runs there, in a version like this one.",
-            address=address,
-        ) from error
-    finally:
-        http.close()

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 from typing_extensions import override
-from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
@@ -45,6 +45,9 @@ from mstunnel_setup.io.network import Destination, presented_issuer, unverified_
 # The largest downloads are public revocation lists, of a few megabytes.
 LARGEST: Final = 32 * 1024 * 1024
 _PIECE: Final = 64 * 1024
+
+READ_FAILURES: Final = (OSError, HTTPError, RuntimeError)
+"""What the libraries of the container engines raise for an answer that breaks off, is late, or is no JSON."""
 
 
 class _Adapter(HTTPAdapter):

@@ -5,12 +5,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-from urllib3.exceptions import HTTPError
-
 from mstunnel_setup.base.text import plain, text
-
-READ_FAILURES: Final = (OSError, HTTPError, RuntimeError)
-"""What the libraries of the container engines raise for an answer that breaks off, is late, or is no JSON."""
 
 
 class RequestOptions(TypedDict, total=False):

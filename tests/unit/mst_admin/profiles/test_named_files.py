@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from mst_admin.apply import load_declarations
-from mst_admin.kinds.profile import PROFILE
 from mst_admin.named_files import write_named
 from mst_admin.object_commands import lint
 from mst_admin.proxy_exclusions import check
@@ -45,7 +44,7 @@ def test_a_profile_file_that_is_missing_is_no_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as caught:
-        lint(PROFILE, operator_of(tmp_path), {}, name)
+        lint("profile", operator_of(tmp_path), {}, name)
     assert caught.value.code == "profile-unreadable"
 
 

@@ -11,8 +11,9 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError, UsageError
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
-from mstunnel_setup.install import request as request_module
-from mstunnel_setup.install.request import InstallRequest, with_lab
+from mstunnel_setup.install import lab_tenant
+from mstunnel_setup.install.lab_tenant import with_lab
+from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession
 from tests.refusals import refused
@@ -90,7 +91,7 @@ def test_the_fingerprint_may_be_in_upper_case(lab: dict[str, Any]) -> None:
 
 
 def test_a_server_that_is_no_lab_is_named(lab: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_module, "_CONNECTION", "/devicelogin")
+    monkeypatch.setattr(lab_tenant, "_CONNECTION", "/devicelogin")
     with refused(TenantError, "lab-connection-invalid"):
         with_lab(SystemClock(), InstallRequest(lab=printed(lab)))
 
