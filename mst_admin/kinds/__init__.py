@@ -29,7 +29,7 @@ KINDS: Final[tuple[Kind[Any, Any], ...]] = (
 
 
 def kind_named(name: KindName) -> Any:
-    """The kind with this name; what commands there are about it says its class."""
+    """The kind with this name; its class says which commands it has."""
     return next(kind for kind in KINDS if kind.name == name)
 
 
