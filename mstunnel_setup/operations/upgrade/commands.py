@@ -92,8 +92,8 @@ class UpgradeReport(Report):
         json_schema_extra={"minimum": 0},
     )
     sessions_after: int | None = Field(
-        description="Devices connected again when the release was proved; null when there was nobody "
-        "to wait for.",
+        description="Devices connected again when the release was proved; null when none had to "
+        "be waited for.",
         json_schema_extra={"minimum": 0},
     )
     begun: datetime
@@ -102,7 +102,7 @@ class UpgradeReport(Report):
     outcome: UpgradeOutcome | None
     reason: str
     held: bool = Field(
-        description="An administrator chose this release over another, which is not taken by itself."
+        description="An administrator chose this release over another, which is not installed automatically."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench.large_tenant import CASES, MEGABYTES, OBJECTS, RUNS, SECONDS, SITE, large_tenant, run
+from tests.bench.large_tenant import CASES, MEGABYTES, OBJECTS, RUNS, SITE, large_tenant, run
 from tests.parameters import sample
 from tests.unit.mst_admin.labs import Tenant
 
@@ -35,6 +35,7 @@ def test_it_is_quick_and_small(large: Tenant, case: str) -> None:
     name, lines = SHOWN[case]
     assert name in best.output
     assert not lines or len(best.output.splitlines()) == lines
-    # Beside other work a processor takes half as long again; a request for each object would take minutes.
-    assert best.processor < 2 * SECONDS
+    # By what the program's start takes on this machine now; the largest list takes twice that.
+    start = min(run(large, "schema").processor for _ in range(RUNS))
+    assert best.processor < 4 * start
     assert best.megabytes < MEGABYTES
