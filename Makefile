@@ -15,10 +15,10 @@ demo: setup-demo
 	@$(BIN)/python -m tests.testbed demo
 
 # What it takes to trust a change. The images first: no test has to wait for them. Files begin in order, those on a
-# testbed first. A third of the time is waiting, so there is one more of them at a time than the two cores.
+# testbed first. Half of the time of a file is waiting, so there are twice as many at a time as cores.
 test: setup
 	@$(BIN)/python -m tests.testbed images >/dev/null
-	@$(BIN)/pytest -m "core or not (e2e or long or machine)" -n 3 --dist loadscope --no-loadscope-reorder
+	@$(BIN)/pytest -m "core or not (e2e or long or machine)" -n 4 --dist loadscope --no-loadscope-reorder
 
 # The tests of the packages that a change is in, in a minute: `make test-quick FILES="…"`, or what differs from HEAD.
 test-quick: setup

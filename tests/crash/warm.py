@@ -2,7 +2,7 @@
 
 The fork server does it once, so that a run costs its own work only: an RSA key, the agent's credential made
 with it and read back (the library tests the key for primes each time), the public roots of this machine, the
-command line's parser and the checkers of the journal's data.
+command line's parser, the validators of models and the checkers of the journal's data.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import typer
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509 import Certificate
+from pydantic import BaseModel
 
 from mstunnel_setup.actions import certificates as actions
 from mstunnel_setup.actions.codec import CODEC
@@ -56,8 +57,17 @@ def up(apps: Iterable[typer.Typer]) -> None:
     rendering._environment().get_template("gateway/ocserv.conf.j2")
     for kind in CODEC._kinds.values():
         action._adapter(kind)
+    build_models(BaseModel)
     system_roots()
     gc.freeze()
+
+
+def build_models(base: type[BaseModel]) -> None:
+    """Build the validators of the models that are imported, which others would build when first used."""
+    for model in base.__subclasses__():
+        if not model.__pydantic_complete__:
+            model.model_rebuild(raise_errors=False)
+        build_models(model)
 
 
 def adopt(out: str) -> None:
@@ -66,6 +76,7 @@ def adopt(out: str) -> None:
         for name in Path(f"{out}.modules").read_text().split():
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
+    build_models(BaseModel)
     made = Path(f"{out}.credential")
     if made.exists():
         key, value = pickle.loads(made.read_bytes())

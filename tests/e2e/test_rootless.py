@@ -158,7 +158,7 @@ def test_without_sudo_the_list_is_shown_and_nothing_is_changed(host: Host) -> No
 
 
 def test_a_killed_half_of_root_is_finished_by_the_one_sudo(host: Host) -> None:
-    kill = ("python3", "/root/kill_at.py", "kernel", "mstunnel-setup", "host", "--account", ACCOUNT)
+    kill = ("python3", host.path("kill_at.py"), "kernel", "mstunnel-setup", "host", "--account", ACCOUNT)
     killed = host.program(*kill, "--answers", host.path("answers.yaml"), "--unattended", check=False)
     assert killed.code == 137, killed.describe()
 

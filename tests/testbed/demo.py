@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -155,9 +156,11 @@ def main() -> int:
 
 def _draw(installation: Installation, page: str) -> str:
     """Write the picture of a terminal on the server, and one on the client, as they are now; their text."""
+    environment = {"COLUMNS": str(_COLUMNS)}
+    with ThreadPoolExecutor() as pool:
+        printed = pool.map(lambda command: installation.server.run(command, env=environment).stdout, _SHOWN)
     lines = []
-    for command in _SHOWN:
-        shown = installation.server.run(command, env={"COLUMNS": str(_COLUMNS)}).stdout
+    for command, shown in zip(_SHOWN, printed, strict=True):
         lines += [f"root@server:~# {' '.join(command)}", *shown.splitlines(), ""]
     lines += [f"root@client:~# curl {installation.lab['internal_url']}", *page.splitlines()]
     screen = "\r\n".join(lines)

@@ -241,9 +241,11 @@ def _image(name: str, recipe: _Recipe, made_of: Future[Image] | None = None) -> 
     """Build it unless it is there, once the image that it is made of is."""
     if made_of is not None:
         made_of.result()
-    if builder("image", "exists", recipe.reference, check=False).code:
+    digest = _digest(recipe.reference)
+    if not digest:
         _build(name, recipe)
-    return Image(name, recipe.reference, _digest(recipe.reference))
+        digest = _digest(recipe.reference)
+    return Image(name, recipe.reference, digest)
 
 
 def _build(name: str, recipe: _Recipe) -> None:
@@ -292,7 +294,8 @@ def _fix_permissions(context: Path) -> None:
 
 
 def _digest(reference: str) -> str:
-    return builder("image", "inspect", "--format={{.Digest}}", reference).stdout.strip()
+    """The digest of an image in the store, empty if it is not there."""
+    return builder("image", "inspect", "--format={{.Digest}}", reference, check=False).stdout.strip()
 
 
 def _prune(keep: set[str]) -> None:

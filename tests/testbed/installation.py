@@ -47,10 +47,11 @@ class Installation:
 
     def prepare(self) -> None:
         """Start the lab tenant; put certificate, trusted root and answer file on the server."""
-        self.start_lab()
-        self.server.write("/root/kill_at.py", Path(__file__).with_name("kill_at.py").read_text())
+        self._launch_lab()
+        self.place_certificate(*self._certificate)
+        self._await_lab()
         self.server.write(self.path("lab-ca.pem"), self.testbed.lab.read(self.lab["ca_file"]))
-        self.restore()
+        self.write_answers({})
         self.failed_before = self.failed_units()
 
     def restore(self) -> None:
@@ -108,6 +109,7 @@ class Installation:
 
     def setup_killed_at(self, step: str) -> Completed:
         """Run the installation and kill it inside `step`; the exit code is 137 when that happened."""
+        self.server.write("/root/kill_at.py", Path(__file__).with_name("kill_at.py").read_text())
         command = ("mstunnel-setup", "--answers", self.path("answers.yaml"), "--unattended")
         return self.program("python3", "/root/kill_at.py", step, *command, check=False)
 
@@ -274,6 +276,10 @@ class Installation:
 
     def start_lab(self) -> None:
         """Serve the tenant, and wait until it is ready. Raises TestbedError after 20 s."""
+        self._launch_lab()
+        self._await_lab()
+
+    def _launch_lab(self) -> None:
         lab = self.testbed.lab
         lab.write("/root/seed.yaml", Path(__file__).with_name("seed.yaml").read_text())
         host = "::" if self.testbed.ipv6 else "0.0.0.0"
@@ -281,7 +287,11 @@ class Installation:
             f"exec mstunnel-lab serve --dir {LAB} --seed /root/seed.yaml --host {host} --name lab.{DOMAIN}"
         )
         lab.start(["sh", "-c", f"{serve} >/root/lab.log 2>&1"])
-        described = eventually(lambda: lab.run(["cat", f"{LAB}/lab.json"], check=False).stdout, 20)
+
+    def _await_lab(self) -> None:
+        lab = self.testbed.lab
+        wait = f"timeout 20 sh -c 'until test -s {LAB}/lab.json; do sleep 0.05; done' && cat {LAB}/lab.json"
+        described = lab.shell(wait, check=False).stdout
         if not described:
             raise TestbedError(lab.read("/root/lab.log"))
         self.lab = json.loads(described)
