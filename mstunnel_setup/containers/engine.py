@@ -243,6 +243,8 @@ class ContainerEngine(ABC):
         except LateError as error:
             raise late from error
         except self.failures as error:
+            if self._clock.monotonic() >= until:
+                raise late from error
             raise pull_failure(reference, reason_of(error), self.name) from error
         # Engines leave content to the kernel, which writes it half a minute later.
         os.sync()

@@ -44,7 +44,8 @@ _TIOCSTI = Path("/proc/sys/dev/tty/legacy_tiocsti")
 def place() -> Iterator[Path]:
     """A directory that the attacker can reach, with nothing of root's tests above it that keeps it out."""
     directory = Path("/run") / f"attack-{os.getpid()}"
-    directory.mkdir(mode=0o755)
+    directory.mkdir()
+    directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)
 

@@ -1,8 +1,8 @@
 """Runs on both ends of a tunnel: when nothing comes back through it.
 
 `gaps.py serve` returns every datagram on port 5202. `gaps.py watch ADDRESS INTERFACE FILE` sends one by the
-interface every 20 ms until it is ended, and appends to FILE the beginning and end of each time of more than
-0.2 s without an answer, seconds since the epoch.
+interface every 20 ms until it is ended, and appends to FILE when the time before the first answer begins and
+ends, and each later time of more than 0.2 s without an answer, in seconds since the epoch.
 """
 
 import socket
@@ -37,15 +37,15 @@ def _answered(address: str, interface: str) -> bool:
 
 def watch(address: str, interface: str, path: Path) -> None:
     """Send until this program is ended."""
-    last = time.time()
+    last, answered = time.time(), False
     while True:
         begun = time.time()
         if _answered(address, interface):
             now = time.time()
-            if now - last > _GAP:
+            if not answered or now - last > _GAP:
                 with path.open("a") as file:
                     file.write(f"{last} {now}\n")
-            last = now
+            last, answered = now, True
         time.sleep(max(0.0, begun + _PAUSE - time.time()))
 
 
