@@ -41,7 +41,7 @@ def wait_until_made(tenant: Tenant, prefix: str, count: int) -> None:
 def test_a_tenant_that_throttles_gets_all_sites(
     truthful: Tenant, command: Callable[[Tenant], MstAdmin], tmp_path: Path
 ) -> None:
-    control(truthful, "POST", "limit", {"requests": 15, "seconds": 1})
+    control(truthful, "POST", "limit", {"requests": 30, "seconds": 1})
     done = command(truthful)("apply", str(declare(tmp_path, SITES, "Throttled")), "--no-resolve")
     assert (done.code, len(done.data["changes"])) == (0, SITES + 1)
     assert made(truthful, "Throttled").total() == SITES
@@ -61,6 +61,7 @@ def test_an_apply_that_was_killed_is_finished_by_the_next_without_duplicates(
         process.kill()
     before = made(truthful, "Killed")
     assert SITES // 4 <= before.total() < SITES
+    control(truthful, "DELETE", "faults")
     second = command(truthful)("apply", str(file), "--no-resolve")
     assert (second.code, len(second.data["changes"])) == (0, SITES - before.total())
     after = made(truthful, "Killed")
@@ -84,6 +85,7 @@ def test_a_person_sees_a_bar_and_after_ctrl_c_how_to_continue(
     assert child.exitstatus == ExitCode.INTERRUPTED
     # The server configuration is one of the changes where no other test has created it.
     assert made(truthful, "Interrupted").total() in {told, told - 1}
+    control(truthful, "DELETE", "faults")
     again = command(truthful)("apply", str(file), "--no-resolve")
     assert again.code == 0
     assert set(made(truthful, "Interrupted").values()) == {1}
