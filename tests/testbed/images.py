@@ -241,7 +241,7 @@ def _image(name: str, recipe: _Recipe, made_of: Future[Image] | None = None) -> 
     """Build it unless it is there, once the image that it is made of is."""
     if made_of is not None:
         made_of.result()
-    digest = _digest(recipe.reference)
+    digest = _digest(recipe.reference, check=False)
     if not digest:
         _build(name, recipe)
         digest = _digest(recipe.reference)
@@ -293,9 +293,9 @@ def _fix_permissions(context: Path) -> None:
             path.chmod(0o755 if path.is_dir() or mode & stat.S_IXUSR else 0o644)
 
 
-def _digest(reference: str) -> str:
-    """The digest of an image in the store, empty if it is not there."""
-    return builder("image", "inspect", "--format={{.Digest}}", reference, check=False).stdout.strip()
+def _digest(reference: str, *, check: bool = True) -> str:
+    """The digest of an image in the store; without `check` empty where it is not there."""
+    return builder("image", "inspect", "--format={{.Digest}}", reference, check=check).stdout.strip()
 
 
 def _prune(keep: set[str]) -> None:
