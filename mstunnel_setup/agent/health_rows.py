@@ -10,12 +10,11 @@ from typing import Final
 
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.revocation_answers import RevocationState
-from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, GatewayReport, Probe
+from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, LATEST_REPORT, GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import HealthState, ReportedRow, SyncFailure, Threshold, Thresholds
 from mstunnel_setup.tenant.wire import HealthThreshold
 
 _LATEST_CHECK_IN: Final = timedelta(minutes=5)
-_LATEST_REPORT: Final = timedelta(minutes=2)
 _LATEST_UPLOAD: Final = timedelta(minutes=60)
 _MOST_CONNECTIONS: Final = 4990
 _FEW_CORES: Final = 4
@@ -225,9 +224,9 @@ def _version(seen: Observation, _thresholds: Thresholds) -> RowResult:
 
 def _server_container(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.report is None:
-        return RowResult(_missing(seen, _LATEST_REPORT), "the gateway has not reported yet")
+        return RowResult(_missing(seen, LATEST_REPORT), "the gateway has not reported yet")
     age = abs(seen.now - seen.report.at)
-    if age > _LATEST_REPORT:
+    if age > LATEST_REPORT:
         return RowResult(HealthState.UNHEALTHY, f"the gateway has not reported for {_ago(age)}")
     if seen.report.connections is None:
         return RowResult(HealthState.UNHEALTHY, "the gateway runs, but its server does not answer")
@@ -293,7 +292,7 @@ TABLE: Final[tuple[tuple[str, str, Callable[[Observation, Thresholds], RowResult
 def current_report(seen: Observation) -> GatewayReport | None:
     """The gateway's report, unless it is too old to say anything about now."""
     report = seen.report
-    return report if report is not None and abs(seen.now - report.at) <= _LATEST_REPORT else None
+    return report if report is not None and abs(seen.now - report.at) <= LATEST_REPORT else None
 
 
 def _current_probe(seen: Observation) -> Probe | None:

@@ -149,7 +149,9 @@ class PodmanEngine(ContainerEngine):
         with self._explained(ENGINE_FAILED, operation=f"check the health of the container {name}"):
             # podman-py has no method for this call.
             answer = self._client.api.get(f"/containers/{name}/healthcheck")
-            return bool(answer.ok and answer.json().get("Status") == "healthy")
+            found = answer.json() if answer.ok else {}
+            # It stays healthy until its check has failed often enough.
+            return bool(found.get("Status") == "healthy" and not found.get("FailingStreak"))
 
     @override
     def run_once(

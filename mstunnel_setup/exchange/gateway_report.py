@@ -17,6 +17,8 @@ from mstunnel_setup.io.files import Files
 REPORT: Final = f"{paths.SERVER_STATE}/report"
 REPORT_SHOWN: Final = f"{paths.SERVER_STATE_INSIDE}/report"
 """The same file in the container of the agent."""
+LATEST_REPORT: Final = timedelta(minutes=2)
+"""It reports every minute, so an older one says nothing about now."""
 LATEST_PROBE: Final = timedelta(minutes=11)
 """It tries every five minutes, so a probe that is older than two tries is no answer any more."""
 _LONGEST: Final = 500

@@ -21,6 +21,8 @@ from mstunnel_setup.containers.spec import (
 from mstunnel_setup.gateway.fields import LONGEST_DRAIN
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
+# Each check starts Podman. The monitor checks a container that no longer reports much sooner.
+_HEALTH_SECONDS = 1800
 _SERVER_PROCESSES = 10_000
 _AGENT_PROCESSES = 100
 # Longer than ocserv may let its sessions go on, or the engine would kill it and them in between.
@@ -133,7 +135,7 @@ def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
             Tmpfs(path="/etc/ssl/certs", options=_ROOTS),
             *_NOT_OF_THE_GATEWAY,
         ),
-        health=HealthCheck(command=_HEALTH_COMMAND, interval=60, retries=2, start_period=20),
+        health=HealthCheck(command=_HEALTH_COMMAND, interval=_HEALTH_SECONDS, retries=2, start_period=20),
         # A container keeps the port and the network that it was created with.
         labels=_labels(image, host.environment, str(listen_port), network, host.ipv6_network, host.resolver),
         pids_limit=_SERVER_PROCESSES if host.limits_processes else None,
@@ -169,7 +171,9 @@ def agent(image: str, host: ContainerHost) -> ContainerSpec:
         ipv6_network=host.ipv6_network,
         tmpfs=_IN_MEMORY,
         # The watchdog of its loop. No session ends with it; a slow start must not count as a hang.
-        health=HealthCheck(command=_HEALTH_COMMAND, interval=120, retries=2, start_period=120, kill=True),
+        health=HealthCheck(
+            command=_HEALTH_COMMAND, interval=_HEALTH_SECONDS, retries=2, start_period=120, kill=True
+        ),
         labels=_labels(image, host.environment, host.network, host.ipv6_network),
         pids_limit=_AGENT_PROCESSES if host.limits_processes else None,
     )

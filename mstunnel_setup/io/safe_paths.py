@@ -139,8 +139,11 @@ def refuse_hard_linked(handle: int, verb: str, path: str) -> None:
 
 
 def _others_can_write(found: os.stat_result) -> bool:
-    harmless = is_service_group(found.st_gid) or is_own_group(found.st_gid)
-    return bool(found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and not harmless))
+    if found.st_mode & stat.S_IWOTH:
+        return True
+    # Only then: where the group is not in /etc/group, each question starts `getent`.
+    by_group = found.st_mode & stat.S_IWGRP
+    return bool(by_group and not (is_service_group(found.st_gid) or is_own_group(found.st_gid)))
 
 
 def _unsafe(part: str, verb: str, path: str) -> FileError:

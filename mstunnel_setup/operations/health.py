@@ -28,8 +28,8 @@ from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from mstunnel_setup.operations.component import ContainerHealth, container_health
 
 _SILENT_AFTER: Final = timedelta(minutes=5)
-# A start may take a minute, and the agent judges what the gateway has written up to 20 seconds before.
-_SETTLED_AFTER: Final = timedelta(seconds=90)
+# A start may take a minute, and the agent judges what the gateway wrote up to a minute before.
+_SETTLED_AFTER: Final = timedelta(minutes=2)
 _ROWS: Final[Mapping[str, str]] = {
     "last-check-in": text(
         "Test the connection to the tenant with `mst-readiness network`; {agent_logs}", agent_logs=AGENT_LOGS

@@ -76,7 +76,7 @@ def _prove(context: Context, expected: ExpectedGateway) -> None:
 
 
 def _applies_the_configuration(context: Context) -> None:
-    """A gateway that runs looks at its files every few seconds, and may restart for them."""
+    """A gateway that runs looks at its files every 30 seconds, and may restart for them."""
     files = context.host.files
     said, configuration = report.read_report(files), files.read(paths.OCSERV_CONF)
     applied = said.configuration if said else None

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,7 +19,7 @@ from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import log_lines, mailbox
 from mstunnel_setup.exchange.agent_settings import read_log_level
-from mstunnel_setup.exchange.gateway_report import ConfigurationOutcome, read_report
+from mstunnel_setup.exchange.gateway_report import LATEST_REPORT, ConfigurationOutcome, read_report
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, AgentRequest, Reply
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
@@ -36,8 +35,6 @@ NextStep: TypeAlias = Literal["settled", "awaiting", "rollback", "retry"]
 # The gateway reloads at once when it gets the signal; a restart of ocserv takes a second or two.
 _PATIENCE: Final = 10.0
 _PAUSE: Final = 0.25
-# A gateway that reported so long ago does not answer within seconds either.
-_ALIVE: Final = timedelta(minutes=1)
 _HINT: Final = text("The earlier one is in use again. Correct the server configuration in the admin center.")
 
 
@@ -235,7 +232,8 @@ class Configurations:
     def _await_report(self) -> None:
         """Wait a little for the gateway's report, when there was one lately."""
         report = read_report(self.files)
-        if report is None or abs(self.clock.now() - report.at) > _ALIVE:
+        # One that has not reported does not answer within seconds either.
+        if report is None or abs(self.clock.now() - report.at) > LATEST_REPORT:
             return
         end = self.clock.monotonic() + _PATIENCE
         while self._settle() and self.clock.monotonic() < end:

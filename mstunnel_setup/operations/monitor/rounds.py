@@ -1,7 +1,7 @@
 """One round of the monitor: an upgrade, an overdue certificate, another port, lost modules, what is down."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +33,7 @@ from mstunnel_setup.io.systemd import ServiceManager
 from mstunnel_setup.operations.monitor import upgrades
 from mstunnel_setup.operations.monitor.configuration import Configurations, wanted_port
 from mstunnel_setup.operations.monitor.limits import LimitedLog, RateLimiter
-from mstunnel_setup.operations.monitor.watch import Condition, RestartWatch
+from mstunnel_setup.operations.monitor.watch import Condition, RestartWatch, silent
 from mstunnel_setup.readiness.facts.host import HostReader, own_addresses
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.sysctls import MODULE_FILES
@@ -46,10 +46,11 @@ _WATCHED: Final = (paths.CONFIGURATION, paths.INBOX)
 _CONTAINERS: Final = (paths.SERVER, paths.AGENT)
 # However often the agent leaves something here. Also while something is not well, or about to change.
 _SHORTEST_PAUSE: Final = 8.0
-# Each look starts Podman's service, which ends after a few seconds without a request.
-_LONGEST_PAUSE: Final = 120.0
-# Between two rounds it only waits; much longer than that is a hang, for which systemd starts it again.
-_REST_SECONDS: Final = 180.0
+# While all is well it only reads files, and asks Podman, whose service has to start for that, now and then.
+_PAUSE_AT_REST: Final = 120.0
+_PAUSES_AT_REST: Final = 7
+# Much longer than its longest pause is a hang, for which systemd starts it again.
+_HANG_SECONDS: Final = 180.0
 # A package is replaced file by file, and a file that someone copies grows.
 _UNCHANGED_SECONDS: Final = 10.0
 # A file is complete a moment after it appears, and a process is gone a moment before its container is.
@@ -75,13 +76,17 @@ class OwnProgram:
     def __init__(self) -> None:
         self._running = bundle.running()
 
+    def is_another(self) -> bool:
+        """Whether another one is there, which may be incomplete."""
+        return self._running != "" and bundle.installed() not in ("", self._running)
+
     def replaced(self, clock: Clock) -> bool:
         """Whether another one is there, complete and unchanged for ten seconds, for which this waits.
 
         While it is incomplete or damaged, the one that runs goes on.
         """
         found = bundle.installed()
-        if not self._running or found in ("", self._running) or not bundle.intact():
+        if not self.is_another() or not bundle.intact():
             return False
         clock.sleep(_UNCHANGED_SECONDS)
         return bundle.installed() == found and bundle.intact()
@@ -150,7 +155,7 @@ class GatewayMonitor:
         return LimitedLog(self.tell, self._clock)
 
     def run(self, changes: Changes) -> None:
-        """Look when something has changed, and every two minutes; more often while something is not well.
+        """Look when something has changed, and every quarter of an hour; more often while all is not well.
 
         Returns between two rounds, without work that is pending, once the program was replaced.
         """
@@ -161,15 +166,27 @@ class GatewayMonitor:
                 break
             changes.watch(_WATCHED)
             self.round()
-            self.service.alive(_REST_SECONDS)
+            self.service.alive(_HANG_SECONDS)
             processes = self._processes() if self._at_rest else ()
             if processes:
                 # Before the pause: Podman's service takes memory as long as it is in use.
                 self.close()
             self._clock.sleep(_SHORTEST_PAUSE)
-            if processes and changes.wait(_LONGEST_PAUSE - _SHORTEST_PAUSE, processes):
-                self._clock.sleep(_SETTLE_SECONDS)
+            if processes:
+                self._rest(changes, processes)
         self.tell(log_lines.PROGRAM_REPLACED(version=__version__))
+
+    def _rest(self, changes: Changes, processes: Sequence[int]) -> None:
+        """Wait until there is something to do, and do now and then what needs files only."""
+        for _ in range(_PAUSES_AT_REST):
+            if changes.wait(_PAUSE_AT_REST, processes):
+                self._clock.sleep(_SETTLE_SECONDS)
+                return
+            self.service.alive(_HANG_SECONDS)
+            for work in (self._configurations.keep_level, self._addresses, self._reports.look):
+                self._do(work)
+            if self._said or silent(self._files, self._clock.now()) or self.program.is_another():
+                return
 
     def round(self) -> None:
         """Look once and do what is due. Whatever fails is logged, once; the next round tries again.
@@ -183,21 +200,28 @@ class GatewayMonitor:
             *(self._imports, self._port, self._modules, self._tunnel, self._containers, self._addresses),
         ):
             self.service.alive(_WORK_SECONDS)
-            try:
-                work()
-                self._said.pop(work.__name__, None)
-            except LockedError:
-                # Another run is in progress on this host; nothing is changed meanwhile.
-                self.service.status("Waiting: another run is in progress on this host")
+            if not self._do(work):
                 return
-            except Exception as error:  # noqa: BLE001 (each kind of work goes on without the others)
-                # It is logged when it is new, not in every round.
-                line = error_line(declared(error).problem)
-                if self._said.get(work.__name__) != line:
-                    self._complaints[work.__name__].tell(line)
-                self._said[work.__name__] = line
-                self.close()
         self._at_rest = not self._said and self._well and self._configurations.settled
+
+    def _do(self, work: Callable[[], object]) -> bool:
+        """Do one kind of work; False while another run is in progress on this host."""
+        name = work.__qualname__
+        try:
+            work()
+            self._said.pop(name, None)
+        except LockedError:
+            # Nothing is changed meanwhile.
+            self.service.status("Waiting: another run is in progress on this host")
+            return False
+        except Exception as error:  # noqa: BLE001 (each kind of work goes on without the others)
+            # It is logged when it is new, not in every round.
+            line = error_line(declared(error).problem)
+            if self._said.get(name) != line:
+                self._complaints[name].tell(line)
+            self._said[name] = line
+            self.close()
+        return True
 
     def _processes(self) -> tuple[int, ...]:
         """Those of the containers; none unless both run."""
@@ -375,7 +399,10 @@ class GatewayMonitor:
             self.tell(log_lines.ADDRESSES())
 
     def _containers(self) -> None:
-        seen: dict[str, Condition] = {name: condition(self._host, name) for name in _CONTAINERS}
+        unheard = silent(self._files, self._clock.now())
+        seen: dict[str, Condition] = {
+            name: condition(self._host, name, check=name in unheard) for name in _CONTAINERS
+        }
         # Without systemd only these looks have the engine check the health.
         self._well = set(seen.values()) == {"healthy"} and self._host.systemd.running()
         health = self._reports.look()
@@ -410,17 +437,17 @@ def _load_modules(ports: Host, names: Sequence[str]) -> str:
     return ""
 
 
-def condition(ports: Host, container: str) -> Condition:
-    """How a container is; what an administrator stopped is let alone."""
+def condition(ports: Host, container: str, *, check: bool = False) -> Condition:
+    """How a container is, with `check` now; what an administrator stopped is let alone."""
     unit = f"{container}.service"
     if ports.systemd.known(unit) and not ports.systemd.active(unit):
         return "failed" if ports.systemd.failed(unit) else "stopped"
-    # Without systemd only the monitor makes Podman check the health.
-    found = (
-        ports.engine.inspect(container) if ports.systemd.running() else containers.state_of(ports, container)
-    )
+    found = containers.state_of(ports, container)
     if found is None or found.status != "running":
         return "stopped"
+    if check and found.health is not None:
+        # Docker counts only the checks that it makes itself.
+        return "healthy" if ports.engine.probe(container) else "unhealthy"
     return "healthy" if found.health is None else found.health
 
 

@@ -1,8 +1,15 @@
-"""Which containers to restart, with back-off; a pure decision over what was seen."""
+"""Which containers to check and to restart, with back-off."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
+
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange.gateway_report import LATEST_REPORT, read_report
+from mstunnel_setup.exchange.health_report import read_health
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
 
 Condition: TypeAlias = Literal["healthy", "starting", "stopped", "failed", "unhealthy"]
 """`stopped` is by an administrator's hand, `failed` given up by the service manager, `starting` no news."""
@@ -13,6 +20,8 @@ _FIRST_PAUSE: Final = 60.0
 _LONGEST_PAUSE: Final = 1800.0
 # A container that fails again soon after a passed check was never fixed.
 _TRUSTED_AFTER: Final = 600.0
+# The agent reports every minute, and may take a while for a round with a tenant that does not answer.
+_LATEST_AGENT_REPORT: Final = timedelta(minutes=2.5)
 
 
 @dataclass(frozen=True)
@@ -56,3 +65,22 @@ class RestartWatch:
             return _Memory()
         bad = {"failed": _PATIENCE, "unhealthy": known.bad + 1, "starting": known.bad}[condition]
         return replace(known, bad=bad, well_since=None)
+
+
+def silent(files: Files, now: datetime) -> frozenset[str]:
+    """The containers whose last report is old, or missing, or says that ocserv did not answer.
+
+    That proves nothing: a disk may be full. Checking the health of a container does, but starts programs.
+    """
+    found = set[str]()
+    try:
+        gateway = read_report(files)
+    except FileError:
+        gateway = None
+    # Time may have been set back.
+    if gateway is None or gateway.connections is None or abs(now - gateway.at) > LATEST_REPORT:
+        found.add(paths.SERVER)
+    agent = read_health(files)
+    if agent is None or abs(now - agent.at) > _LATEST_AGENT_REPORT:
+        found.add(paths.AGENT)
+    return frozenset(found)

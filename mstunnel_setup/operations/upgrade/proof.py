@@ -33,7 +33,7 @@ _REFUSAL: Final = re.compile(
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 2.0
 _SECONDS: Final = 20.0
-# It tries within five seconds of its start, gives up after twenty, and reports after fifteen.
+# It tries at its start, gives up after twenty seconds, and reports after thirty.
 _PROBE_PATIENCE: Final = 60.0
 _DRAIN_PAUSE: Final = 5.0
 # A separate table: the gateway rewrites its other one whenever it starts.

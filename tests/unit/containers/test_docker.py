@@ -166,11 +166,11 @@ def test_a_pull_shows_progress_that_never_decreases(engine: ContainerEngine, dae
 
 
 def test_a_pull_ends_at_its_deadline(engine: ContainerEngine, daemon: Daemon) -> None:
-    daemon.report, daemon.delay = [_layer("Downloading", 1)] * 50, 0.2
+    daemon.report, daemon.delay = [_layer("Downloading", 1)] * 200, 0.2
     started = time.monotonic()
     with refused(EngineError, "image-pull-failed", match="time"):
         engine.pull(IMAGE, 1, no_progress)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 20
 
 
 def test_a_successful_pull_without_the_image_is_an_error(engine: ContainerEngine, daemon: Daemon) -> None:

@@ -76,15 +76,15 @@ def test_progress_adds_up_over_layers(server: Server) -> None:
     assert seen == [(5, 10), (6, 30), (11, 30)]
 
 
-@pytest.mark.parametrize("pieces", [9, 1], ids=["a report now and then", "silence"])
+@pytest.mark.parametrize("pieces", [100, 1], ids=["a report now and then", "silence"])
 def test_the_deadline_counts_for_the_whole(server: Server, pieces: int) -> None:
     server.answers = [
-        Answer(200, [json.dumps(_layer("a", 1, 9)).encode()] * pieces, 0.4 if pieces > 1 else 4.0)
+        Answer(200, [json.dumps(_layer("a", 1, 9)).encode()] * pieces, 0.4 if pieces > 1 else 40.0)
     ]
     started = time.monotonic()
     with refused(EngineError, "image-pull-failed", match="time allowed"):
         _engine(server).pull(_IMAGE, 1.0, no_progress)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize("report", [{"error": "denied: no"}, {"errorDetail": {"message": "denied"}}])

@@ -286,7 +286,7 @@ def _take_settings(text: str, directory: Path) -> dict[str, str]:
     functions = ENTRYPOINT.read_text().partition("\ntrap ")[0]
     script = functions.replace("/etc/mstunnel/env.sh", str(directory / "env.sh")) + "\ntake_settings\nenv -0"
     done = subprocess.run(
-        ["sh", "-c", script], capture_output=True, check=True, env={"PATH": os.environ["PATH"]}
+        ["bash", "-c", script], capture_output=True, check=True, env={"PATH": os.environ["PATH"]}
     )
     found = dict(item.split("=", 1) for item in done.stdout.decode().split("\0")[:-1])
     taken = (*PROXIES, "client_to_client")

@@ -29,7 +29,7 @@ def test_what_the_gateway_writes(tmp_path: Path) -> None:
     script = REPORT.read_text().replace("/var/lib/mstunnel-server", str(tmp_path))
     script = script.replace("/etc/mstunnel/ocserv.conf", str(tmp_path / "ocserv.conf"))
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    command = ["sh", "-c", script, "report", "0" * 64, "refused", "line 3:\nbad value"]
+    command = ["bash", "-c", script, "report", "0" * 64, "refused", "line 3:\nbad value"]
     subprocess.run(command, env=path, check=True)
 
     found = parse_report((tmp_path / "report").read_text())
@@ -51,7 +51,7 @@ def test_the_gateway_reports_whether_it_can_open_its_tunnel_device(
     (tmp_path / "ocserv.conf").write_text("device = vpns\n")
     script = REPORT.read_text().replace("/var/lib/mstunnel-server", str(tmp_path))
     script = script.replace("/etc/mstunnel/ocserv.conf", str(tmp_path / "ocserv.conf"))
-    command = ["sh", "-c", script.replace("/dev/net/tun", device), "report", "0" * 64, "applied"]
+    command = ["bash", "-c", script.replace("/dev/net/tun", device), "report", "0" * 64, "applied"]
     subprocess.run(command, check=True)
     found = parse_report((tmp_path / "report").read_text())
     assert found is not None

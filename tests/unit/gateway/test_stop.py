@@ -41,7 +41,7 @@ def functions(*names: str) -> str:
 
 
 def test_a_signal_meanwhile_does_not_end_the_wait_for_the_server(tmp_path: Path) -> None:
-    command = ["sh", "-eu", "-c", functions("stop", "serving") + _SIGNALLED]
+    command = ["bash", "-o", "posix", "-eu", "-c", functions("stop", "serving") + _SIGNALLED]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.split() == ["looked", "ended", "stopped"]
 

@@ -1,30 +1,77 @@
 """The clock of the machine."""
 
+import os
+import signal
+import threading
 import time
+from typing import NoReturn
 
 import pytest
 
 from mstunnel_setup.io.clock import SystemClock
 
 
-def test_a_signal_that_comes_just_before_a_long_wait_is_seen_within_a_second(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+class StoppedError(Exception):
+    """A signal came."""
+
+
+def stop(*_signal: object) -> NoReturn:
+    raise StoppedError
+
+
+def test_a_signal_that_comes_just_before_a_long_wait_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """`mst-admin servers --watch` went on for up to 30 s after such a Ctrl-C."""
-    now, waits = [100.0], []
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    times = iter([0.0, 0.0, 30.0])
 
-    def wait(seconds: float) -> None:
-        waits.append(seconds)
-        now[0] += seconds
+    def monotonic() -> float:
+        """The second reading is the last thing before the wait."""
+        if (now := next(times)) == 0.0:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return now
 
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(time, "sleep", wait)
-    SystemClock().sleep(2.5)
-    monkeypatch.undo()
-    assert waits == [1.0, 1.0, 0.5]
-
-
-def test_a_wait_takes_its_time() -> None:
     started = time.monotonic()
-    SystemClock().sleep(0.05)
+    monkeypatch.setattr(time, "monotonic", monotonic)
+    try:
+        SystemClock().sleep(30)
+    finally:
+        monkeypatch.undo()
+        signal.signal(signal.SIGUSR1, before)
+    assert time.monotonic() - started < 10
+
+
+def test_a_handler_that_raises_ends_a_wait() -> None:
+    before = signal.signal(signal.SIGUSR1, stop)
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1))
+    timer.start()
+    try:
+        with pytest.raises(StoppedError):
+            SystemClock().sleep(30)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_a_wait_takes_its_time(in_thread: bool) -> None:
+    started = time.monotonic()
+    if in_thread:
+        thread = threading.Thread(target=SystemClock().sleep, args=(0.05,))
+        thread.start()
+        thread.join()
+    else:
+        SystemClock().sleep(0.05)
     assert time.monotonic() - started >= 0.05
+
+
+def test_other_signals_do_not_shorten_a_wait() -> None:
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1))
+    timer.start()
+    started = time.monotonic()
+    try:
+        SystemClock().sleep(0.2)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert time.monotonic() - started >= 0.2

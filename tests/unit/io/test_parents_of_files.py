@@ -31,6 +31,25 @@ def test_refuses_a_link_among_the_parents(files: Files, tmp_path: Path) -> None:
     assert list((tmp_path / "other").iterdir()) == []
 
 
+def test_the_host_is_not_asked_about_groups_that_cannot_write(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent's container has no /etc/group: every question would start a program, at every file."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "getent").write_text(f"#!/bin/sh\ntouch {programs}/asked\nexit 2\n")
+    (programs / "getent").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setattr(grp, "getgrgid", {}.__getitem__)
+    files.write("/etc/name", b"x")
+    assert files.read("/etc/name") == b"x"
+    assert not (programs / "asked").exists()
+    (tmp_path / "etc").chmod(0o775)
+    with refused(FileError, "path-unsafe"):
+        files.write("/etc/name", b"y")
+    assert (programs / "asked").exists()
+
+
 # Directories below etc (path, mode, owner, group), and whether a file is written into the last one.
 PARENTS: dict[str, tuple[list[tuple[str, int, int, int | str]], bool]] = {
     "open to all": ([("x", 0o777, 0, 0)], False),

@@ -263,15 +263,16 @@ def test_tls_is_1_2_or_better(process: Any) -> None:
 def test_an_idle_client_does_not_hold_up_the_stop(
     start_lab: Callable[..., Any], trusting: Callable[[str], Any]
 ) -> None:
-    """Where it does, the lab waits three seconds for it. How long a stop takes depends on the machine."""
-    alone = start_lab("--port", "0", "--seed", SEED)
-    before = time.monotonic()
-    assert alone.stop(signal.SIGTERM) == 0
-    usual = time.monotonic() - before
-    running = start_lab("--port", "0", "--seed", SEED)
-    with trusting(running.description["ca_file"]) as session:
-        assert session.get(running.description["admin_center"], timeout=20).ok
-        before = time.monotonic()
-        assert running.stop(signal.SIGTERM) == 0
-    assert time.monotonic() - before < usual + 2.5
-    assert running.errors == ""
+    """Where it does, the lab waits three seconds for it, every time; a busy machine is slow now and then."""
+
+    def stop_seconds(*, idle_client: bool) -> float:
+        running = start_lab("--port", "0", "--seed", SEED)
+        with trusting(running.description["ca_file"]) as session:
+            assert not idle_client or session.get(running.description["admin_center"], timeout=20).ok
+            before = time.monotonic()
+            assert running.stop(signal.SIGTERM) == 0
+        assert running.errors == ""
+        return time.monotonic() - before
+
+    usual = stop_seconds(idle_client=False)
+    assert any(stop_seconds(idle_client=True) < usual + 2.5 for _ in range(3))

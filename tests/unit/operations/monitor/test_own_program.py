@@ -24,6 +24,7 @@ from mstunnel_setup.operations.monitor.rounds import GatewayMonitor, OwnProgram
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
 from tests.unit.install.scenes import container
+from tests.unit.operations.monitor.test_watch import ANSWER, write_reports
 from tests.unit.operators import operator_of
 
 PARTS = ("bin/python", "lib/module.pyc")
@@ -229,45 +230,89 @@ def test_the_program_starts_again_as_it_was_started(
 WELL = replace(container(), process_id=100)
 
 
-class PausedError(Exception):
-    """The monitor waits: so long at most, for changes and the end of these processes."""
+@dataclass
+class Resting:
+    """A host whose containers are well, with a clock that a wait for changes moves; none ever happens.
 
+    `reporting` says whether the containers report after each wait. After twenty waits the monitor is stopped.
+    """
 
-class Unchanged(Changes):
-    """Changes of which none ever happens."""
+    root: Path
+    monkeypatch: pytest.MonkeyPatch
+    states: dict[str, ContainerState] = field(default_factory=lambda: {paths.SERVER: WELL, paths.AGENT: WELL})
+    systemd: bool = True
+    reporting: bool = True
+    clock: FakeClock = field(default_factory=lambda: FakeClock(elapsed=1000.0))
+    waited: list[tuple[float, ...]] = field(default_factory=list)
+
+    def report(self) -> None:
+        write_reports(
+            Files(self.root), f"time {int(self.clock.now().timestamp())}\n{ANSWER}", self.clock.now()
+        )
 
     def wait(self, seconds: float, processes: Iterable[int] = ()) -> bool:
-        raise PausedError(seconds, *processes)
+        self.waited.append((seconds, *processes))
+        self.clock.elapsed += seconds
+        if self.reporting:
+            self.report()
+        if len(self.waited) == 20:
+            raise KeyboardInterrupt
+        return False
+
+    def run(self) -> None:
+        """Let the monitor run until it is stopped, at the latest in its third pause."""
+        self.report()
+        self.monkeypatch.setattr(GatewayMonitor, "_modules", lambda _self: None)
+        engine, systemd = FakeEngine(self.states, passes=True), FakeSystemd(runs=self.systemd)
+        ports = ports_of(self.root, engine=engine, systemd=systemd, clock=self.clock)
+        self.monkeypatch.setattr(GatewayMonitor, "_host", ports)
+        self.clock.during = [lambda: None, lambda: None, self.stop]
+        monitor = GatewayMonitor(operator_of(self.root, clock=self.clock), lambda _text: None)
+        with Changes(Files(self.root)) as changes:
+            self.monkeypatch.setattr(changes, "wait", self.wait)
+            with pytest.raises(KeyboardInterrupt):
+                monitor.run(changes)
+
+    def stop(self) -> None:
+        raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
-    ("states", "systemd", "naps"),
+    ("states", "systemd"),
     [
-        ({paths.SERVER: WELL, paths.AGENT: WELL}, True, 1),
-        ({paths.SERVER: WELL, paths.AGENT: replace(WELL, health="starting")}, True, 3),
-        ({paths.SERVER: WELL, paths.AGENT: replace(WELL, health="unhealthy")}, True, 3),
-        ({paths.SERVER: WELL}, True, 3),
-        ({paths.SERVER: WELL, paths.AGENT: WELL}, False, 3),
+        ({paths.SERVER: WELL, paths.AGENT: replace(WELL, health="unhealthy")}, True),
+        ({paths.SERVER: WELL}, True),
+        ({paths.SERVER: WELL, paths.AGENT: WELL}, False),
     ],
-    ids=["well", "starting", "unhealthy", "stopped", "without systemd"],
+    ids=["unhealthy", "stopped", "without systemd"],
 )
-def test_only_what_is_well_is_left_alone_until_something_changes(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    states: dict[str, ContainerState],
-    systemd: bool,
-    naps: int,
+def test_what_is_not_well_is_looked_at_every_eight_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: dict[str, ContainerState], systemd: bool
 ) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
+    host = Resting(tmp_path, monkeypatch, states, systemd)
+    host.run()
+    assert (host.clock.naps, host.waited) == ([8.0] * 3, [])
 
-    monkeypatch.setattr(GatewayMonitor, "_modules", lambda _self: None)
-    clock = FakeClock(elapsed=1000.0, during=[lambda: None, lambda: None, interrupted])
-    ports = ports_of(tmp_path, engine=FakeEngine(states), systemd=FakeSystemd(runs=systemd), clock=clock)
-    monkeypatch.setattr(GatewayMonitor, "_host", ports)
-    monitor = GatewayMonitor(operator_of(tmp_path, clock=clock), lambda _text: None)
-    with Unchanged(Files(tmp_path)) as changes, pytest.raises((PausedError, KeyboardInterrupt)) as ended:
-        monitor.run(changes)
-    assert clock.naps == [8.0] * naps
-    if naps == 1:
-        assert ended.value.args == (112.0, 100, 100)
+
+def test_what_is_well_is_left_alone_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Resting(tmp_path, monkeypatch)
+    host.run()
+    assert (host.clock.naps, host.waited) == ([8.0] * 3, [(120.0, 100, 100)] * 14)
+
+
+def test_a_container_that_stops_reporting_is_looked_at_sooner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the next look at the reports, and then at each, as long as its check passes."""
+    host = Resting(tmp_path, monkeypatch, reporting=False)
+    host.run()
+    assert (host.clock.naps, len(host.waited)) == ([8.0] * 3, 1 + 1)
+
+
+def test_a_program_that_is_being_replaced_is_looked_at_sooner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OwnProgram, "is_another", lambda _program: True)
+    host = Resting(tmp_path, monkeypatch)
+    host.run()
+    assert len(host.waited) == 2

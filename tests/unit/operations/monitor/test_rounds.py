@@ -11,6 +11,7 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, LockedError
+from mstunnel_setup.containers.engine import Health
 from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
 from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, UPGRADE, AgentRequest, last_reply
@@ -296,14 +297,23 @@ def test_a_request_waits_until_another_run_has_ended(asking: Asking, monkeypatch
     assert asking.upgraded == [images("c").digests]
 
 
-@pytest.mark.parametrize(("systemd", "expected"), [(True, "starting"), (False, "unhealthy")])
-def test_without_systemd_the_health_is_checked_at_every_look(
-    tmp_path: Path, systemd: bool, expected: str
+@pytest.mark.parametrize(
+    ("health", "systemd", "silent", "expected"),
+    [
+        ("starting", True, False, "unhealthy"),
+        # Podman checks it by timers of systemd: without them it says `starting` for ever.
+        ("starting", False, False, "unhealthy"),
+        ("healthy", False, False, "unhealthy"),
+        ("healthy", True, True, "unhealthy"),
+        ("healthy", True, False, "healthy"),
+    ],
+)
+def test_the_health_is_checked_where_it_is_not_known(
+    tmp_path: Path, health: Health, systemd: bool, silent: bool, expected: str
 ) -> None:
-    """Podman checks it by timers of systemd: without them it says `starting` for ever."""
-    engine = Forgetful({"mstunnel-server": container(health="starting")})
+    engine = Forgetful({"mstunnel-server": container(health=health)})
     ports = ports_of(tmp_path, engine=engine, systemd=FakeSystemd(runs=systemd))
-    assert rounds.condition(ports, "mstunnel-server") == expected
+    assert rounds.condition(ports, "mstunnel-server", check=silent) == expected
 
 
 def test_the_gateway_learns_new_addresses_of_the_host(

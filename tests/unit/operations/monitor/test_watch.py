@@ -1,12 +1,18 @@
 """When the monitor restarts a container, and how patiently."""
 
 import itertools
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.operations.monitor.watch import Condition, RestartWatch
+from mstunnel_setup.base import paths
+from mstunnel_setup.exchange import gateway_report, health_report
+from mstunnel_setup.exchange.health_report import HealthReport, HealthState, Thresholds
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.operations.monitor.watch import Condition, RestartWatch, silent
 
 NAME = "mstunnel-server"
 MINUTE = 60.0
@@ -80,3 +86,43 @@ def test_containers_are_watched_apart() -> None:
     assert due == ("mstunnel-server",)
     _watch, due = watch.look({"mstunnel-server": "failed", "mstunnel-agent": "failed"}, 1.0)
     assert due == ("mstunnel-agent",)
+
+
+NOW = datetime(2026, 11, 30, 2, 5, tzinfo=UTC)
+ANSWER = 'status {"Active sessions": 3}\n'
+BOTH = {paths.SERVER, paths.AGENT}
+
+
+def write_reports(files: Files, gateway: str, agent_at: datetime) -> None:
+    files.make_directories(paths.SERVER_STATE)
+    files.write(gateway_report.REPORT, gateway.encode())
+    report = HealthReport(at=agent_at, state=HealthState.HEALTHY, rows=(), thresholds=Thresholds())
+    health_report.write_health(files, report)
+
+
+@pytest.mark.parametrize(
+    ("gateway_age", "answer", "agent_age", "expected"),
+    [
+        (60, ANSWER, 66, set()),
+        (110, ANSWER, 140, set()),
+        (130, ANSWER, 66, {paths.SERVER}),
+        (60, "", 66, {paths.SERVER}),
+        (60, 'status {"Active sessions": "many"}\n', 66, {paths.SERVER}),
+        (60, ANSWER, 160, {paths.AGENT}),
+        # Time was set back by an hour.
+        (-3600, ANSWER, -3600, BOTH),
+    ],
+)
+def test_a_container_without_a_fresh_report_is_silent(
+    tmp_path: Path, gateway_age: int, answer: str, agent_age: int, expected: set[str]
+) -> None:
+    gateway = f"time {int(NOW.timestamp()) - gateway_age}\n{answer}"
+    write_reports(Files(tmp_path), gateway, NOW - timedelta(seconds=agent_age))
+    assert silent(Files(tmp_path), NOW) == expected
+
+
+def test_without_reports_that_can_be_read_both_are_silent(tmp_path: Path) -> None:
+    assert silent(Files(tmp_path), NOW) == BOTH
+    for report in (gateway_report.REPORT, health_report.REPORT):
+        (tmp_path / report.lstrip("/")).mkdir(parents=True)
+    assert silent(Files(tmp_path), NOW) == BOTH
