@@ -248,7 +248,7 @@ def use(installation: Installation) -> tuple[float, float]:
 
 @pytest.mark.long
 def test_an_idle_agent_takes_little(installed: Installation) -> None:
-    """At most 62 MiB (its share of what others use too varies) and half a percent of a core, check-ins and the look at this server included."""
+    """At most 62 MiB, of which a part is shared, and half a percent of a core, with all it does."""
     # The first round reads more than those that follow.
     time.sleep(30)
     (before, _), started = use(installed), time.monotonic()
