@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from mstunnel_setup.actions.files import MakeDirectory
 from mstunnel_setup.actions.host import Host
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs, as_list
@@ -40,6 +41,7 @@ _RESTARTS = 3
 _CRASH_SECONDS = 15.0
 # A container without a health check has to run this long before it counts as running.
 _SETTLE_SECONDS = 2.0
+_RELOAD_SECONDS = 10.0
 
 
 def state_of(host: Host, name: str) -> ContainerState | None:
@@ -79,6 +81,11 @@ def restart(host: Host, container: str) -> None:
     """Stop and start a container."""
     manager, name = _manager(host, container)
     manager.restart(name)
+
+
+def reload_gateway(host: Host) -> None:
+    """Have the gateway apply changed files now; it looks for itself every 30 seconds. Raises EngineError."""
+    host.engine.execute(paths.SERVER, ("sh", "-c", "kill -HUP 1"), _RELOAD_SECONDS)
 
 
 def _restarts(host: Host, container: str, state: ContainerState | None) -> int:

@@ -148,8 +148,3 @@ def listen_port(files: Files) -> int:
 
 def _strings(values: Iterable[object]) -> list[JsonValue]:
     return [str(value) for value in values]
-
-
-NUDGE: Final = ("sh", "-c", "kill -HUP 1")
-"""Run in its container."""
-NUDGE_SECONDS: Final = 10.0

@@ -6,11 +6,13 @@ runner (`transaction.runner`) gather, decide and apply each step of `step_list`.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 
 from pydantic import ConfigDict, Field
 
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfiguration
@@ -34,7 +36,7 @@ from mstunnel_setup.install.rootless import (
 )
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers, step_named
 from mstunnel_setup.install.status import summary
-from mstunnel_setup.install.steps import configure, kernel, launch, program, proxy
+from mstunnel_setup.install.steps import certificate, configure, kernel, launch, program, proxy
 from mstunnel_setup.install.uninstall import forget_program, remove_host_setup, remove_installation
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.files import Files
@@ -177,6 +179,11 @@ def run_steps(
         for module in (configure, kernel, launch):
             if module.STEP in steps:
                 run.runner.take_back(module.obsolete_keys(context))
+        changed = {planned.step for planned in done if planned.actions}
+        if certificate.STEP.name in changed and launch.STEP.name not in changed:
+            # A list of revoked devices counts at once, not at the gateway's next look.
+            with suppress(SetupError):
+                containers.reload_gateway(context.host)
         return RunOutcome(RunReport.of(done), context.answers.account, [*notes, *summary(context)])
 
 

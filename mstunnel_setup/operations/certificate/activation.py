@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.certificates import pending_imports, refuse_unloadable
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError
@@ -11,7 +12,6 @@ from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.gateway.ocserv_conf import gateway_port
-from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.serving import serves
 from mstunnel_setup.install.session import Run, apply_actions
@@ -132,9 +132,9 @@ def serving_port(context: Context) -> int | None:
 
 
 def reload_gateway(context: Context) -> None:
-    """Reload the gateway's files now; without this it does so a few seconds later."""
+    """Reload the gateway's files now; what prevents that is said, and the gateway does so a little later."""
     try:
-        context.host.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
+        containers.reload_gateway(context.host)
     except SetupError as error:
         context.prompter.say(
             "The gateway could not be reloaded now and will reload within seconds: {message}",

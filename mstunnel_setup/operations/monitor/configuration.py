@@ -120,7 +120,7 @@ class _ValidRequest:
 class Configurations:
     """Serves the configurations that the agent requests.
 
-    `reload_gateway` has the gateway look at its files now instead of a few seconds later.
+    `reload_gateway` has the gateway look at its files now instead of at its next look.
     """
 
     files: Files

@@ -21,7 +21,6 @@ from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.release_feed import offered, read_feed
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome, read_history
-from mstunnel_setup.gateway.rendering import NUDGE, NUDGE_SECONDS
 from mstunnel_setup.install.agent_hints import agent_problem
 from mstunnel_setup.install.installed import journal_of, open_host
 from mstunnel_setup.io import bundle
@@ -237,9 +236,9 @@ class GatewayMonitor:
         self._open.close()
 
     def _nudge(self) -> None:
-        """Have the gateway look at its files now; without this it looks a few seconds later."""
+        """Have the gateway apply its files now, if that works."""
         with suppress(SetupError):
-            self._host.engine.execute(paths.SERVER, NUDGE, NUDGE_SECONDS)
+            containers.reload_gateway(self._host)
 
     @property
     def _host(self) -> Host:
