@@ -89,11 +89,11 @@ def test_a_newer_list_is_taken_without_a_restart(installed: Installation) -> Non
     try:
         revoke(installed, GRACE, ADA)
         installed.setup("step", "certificate")
-        assert eventually(lambda: connect(installed, ADA).code != 0, seconds=20)
+        assert eventually(lambda: connect(installed, ADA).code != 0, seconds=8)
     finally:
         revoke(installed, GRACE)
         installed.setup("step", "certificate")
-    assert eventually(lambda: connect(installed, ADA).code == 0, seconds=20)
+    assert eventually(lambda: connect(installed, ADA).code == 0, seconds=8)
     assert installed.started() == started
 
 

@@ -76,7 +76,7 @@ def test_an_agent_that_hangs_is_ended_by_podman_and_started_again_by_systemd(gat
         gateway.server.run(["kill", "-STOP", process])
         # As after five minutes without a round.
         gateway.server.run(["touch", "--date=10 minutes ago", STATUS])
-        # As Podman's timer does every five minutes.
+        # As Podman's timer does every half hour, and the monitor much sooner.
         for _ in range(2):
             gateway.server.run(["podman", "healthcheck", "run", "mstunnel-agent"], check=False)
         assert eventually(lambda: shown(gateway, AGENT, "NRestarts") == str(int(before) + 1), 60)

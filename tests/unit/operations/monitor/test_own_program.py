@@ -234,7 +234,8 @@ WELL = replace(container(), process_id=100)
 class Resting:
     """A host whose containers are well, with a clock that a wait for changes moves; none ever happens.
 
-    `reporting` says whether the containers report after each wait. After twenty waits the monitor is stopped.
+    `reporting` says whether the containers report after each wait, `passes` whether their health checks pass.
+    After twenty waits the monitor is stopped.
     """
 
     root: Path
@@ -242,6 +243,7 @@ class Resting:
     states: dict[str, ContainerState] = field(default_factory=lambda: {paths.SERVER: WELL, paths.AGENT: WELL})
     systemd: bool = True
     reporting: bool = True
+    passes: bool = True
     clock: FakeClock = field(default_factory=lambda: FakeClock(elapsed=1000.0))
     waited: list[tuple[float, ...]] = field(default_factory=list)
 
@@ -263,7 +265,7 @@ class Resting:
         """Let the monitor run until it is stopped, at the latest in its third pause."""
         self.report()
         self.monkeypatch.setattr(GatewayMonitor, "_modules", lambda _self: None)
-        engine, systemd = FakeEngine(self.states, passes=True), FakeSystemd(runs=self.systemd)
+        engine, systemd = FakeEngine(self.states, passes=self.passes), FakeSystemd(runs=self.systemd)
         ports = ports_of(self.root, engine=engine, systemd=systemd, clock=self.clock)
         self.monkeypatch.setattr(GatewayMonitor, "_host", ports)
         self.clock.during = [lambda: None, lambda: None, self.stop]
@@ -307,6 +309,14 @@ def test_a_container_that_stops_reporting_is_looked_at_sooner(
     host = Resting(tmp_path, monkeypatch, reporting=False)
     host.run()
     assert (host.clock.naps, len(host.waited)) == ([8.0] * 3, 1 + 1)
+
+
+def test_a_silent_container_whose_check_fails_is_looked_at_every_eight_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Resting(tmp_path, monkeypatch, reporting=False, passes=False)
+    host.run()
+    assert (host.clock.naps, len(host.waited)) == ([8.0] * 3, 1)
 
 
 def test_a_program_that_is_being_replaced_is_looked_at_sooner(
