@@ -100,7 +100,8 @@ def test_a_flood_of_descriptors_leaves_nothing_open(host: Host) -> None:
     before = len(list(opened.iterdir()))
     assert {send(number).partition(":")[0] for number in range(30)} == {"refused"}
     assert "default via" in as_container(made.ACCOUNT)
-    assert len(list(opened.iterdir())) == before
+    # What it inherited from earlier tests may be closed meanwhile.
+    assert len(list(opened.iterdir())) <= before
     record(ATTACKER, "flood root with descriptors", "each is refused and closed, one a second")
 
 

@@ -191,7 +191,8 @@ def test_whatever_lies_in_a_directory_of_a_container_ends_no_round(
         asking.clock.elapsed += 8
         asking.monitor.round()
     assert len(looked) == 30
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    # What earlier tests left open may be closed meanwhile.
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
     assert not [line for line in said if line.startswith("internal-error")]
     assert len(said) <= 3
 
