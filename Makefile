@@ -72,7 +72,7 @@ lint: setup-lint
 	@mkdir -p build/ansible_collections/mstunnel && ln -sfn ../../../ansible build/ansible_collections/mstunnel/gateway
 	@cd ansible && PATH="$(CURDIR)/.venv-ansible/bin:$$PATH" ANSIBLE_HOME=$(CURDIR)/build/ansible \
 		ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build ansible-lint -q
-	@grep --recursive --files-with-matches --line-regexp --regexp='#!/bin/\(ba\)\?sh' images packaging scripts tests/bench .ci | xargs shellcheck
+	@grep --recursive --files-with-matches --line-regexp --regexp='#!/bin/\(ba\)\?sh' images packaging scripts tests/bench .ci | xargs shellcheck --external-sources
 
 # The reference pages that follow from the code, then the site of all pages in build/site.
 docs: setup-docs

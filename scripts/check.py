@@ -64,7 +64,7 @@ def commands(files: Collection[str], tests: Collection[str]) -> Iterator[list[st
         yield ["ruff", "format", "--check", "--quiet", *python]
         yield ["ruff", "check", "--quiet", *python]
     if shell := [name for name in files if _is_shell(ROOT / name)]:
-        yield ["shellcheck", *shell]
+        yield ["shellcheck", "--external-sources", *shell]
     if typed := [name for name in python if name.startswith((*_FOLDERS, "scripts/", "tests/"))]:
         yield ["mypy", "--no-error-summary", *typed]
         yield ["basedpyright", *typed]

@@ -93,10 +93,7 @@ class Context:
     @property
     def gateway_gets_ipv6(self) -> bool:
         """Whether the host has IPv6, and its container engine can give it to the gateway."""
-        reader = self.host_reader
-        return not ipv6_obstacle(
-            reader.addresses(), self.answers.mode, self.engine_name, reader.network_backend()
-        )
+        return not ipv6_obstacle(self.host_reader.addresses(), self.answers.mode, self.engine_name)
 
     @property
     def host_reader(self) -> HostReader:

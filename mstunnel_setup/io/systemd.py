@@ -44,6 +44,15 @@ class Systemd:
         """Read unit files again, generators included."""
         self._systemctl("daemon-reload")
 
+    def take_up(self, unit: str) -> None:
+        """Read unit files again if those of `unit` are not the ones that systemd knows.
+
+        What it has not loaded yet it reads when it does.
+        """
+        shown = self._query("show", "--property=LoadState,NeedDaemonReload", "--", unit).output
+        if "NeedDaemonReload=no" not in shown or "LoadState=not-found" in shown:
+            self.daemon_reload()
+
     def start(self, *units: str) -> None:
         """Start units at the same time, also after too many failed starts; those that can start do."""
         self.forget_failure(*units)

@@ -202,6 +202,16 @@ def test_our_units_are_clean_and_shut_in(host: Host) -> None:
     host.server.run(["systemd-analyze", "security", "--threshold=40", "--no-pager", *names])
 
 
+def test_systemd_has_read_our_units_as_they_are(host: Host) -> None:
+    if not host.kind.systemd or host.kind.account:
+        pytest.skip("no system units here")
+    show = "systemctl show --property=Id,LoadState,NeedDaemonReload"
+    shown = host.server.shell(f"cd /etc/systemd/system && {show} mst*.service {' '.join(CONTAINERS)}").stdout
+    units = [block.splitlines() for block in shown.strip().split("\n\n")]
+    assert len(units) > len(CONTAINERS)
+    assert [unit[1:] for unit in units] == [["LoadState=loaded", "NeedDaemonReload=no"]] * len(units), shown
+
+
 @pytest.mark.long
 def test_the_monitor_tells_systemd_what_it_does(host: Host) -> None:
     if not host.kind.systemd:

@@ -111,6 +111,9 @@ class FakeSystemd(Systemd):
     def daemon_reload(self) -> None:
         self.told.append("daemon-reload")
 
+    def take_up(self, unit: str) -> None:
+        self.daemon_reload()
+
     def active(self, unit: str) -> bool:
         return unit in self.running_units
 

@@ -84,7 +84,7 @@ def test_each_tool_sees_the_files_that_are_its_own() -> None:
     found = tools(files, ["tests/unit/test_docs.py"])
     assert list(found) == ["ruff", "shellcheck", "mypy", "basedpyright", "pytest"]
     assert found["ruff"] == ["check", "--quiet", "scripts/check.py", "tests/conftest.py"]
-    assert found["shellcheck"] == ["scripts/setup.sh"]
+    assert found["shellcheck"] == ["--external-sources", "scripts/setup.sh"]
     assert found["mypy"][-2:] == found["basedpyright"] == ["scripts/check.py", "tests/conftest.py"]
     assert found["pytest"][-1] == "tests/unit/test_docs.py"
     assert "lint-imports" in tools(["mstunnel_setup/base/paths.py"])

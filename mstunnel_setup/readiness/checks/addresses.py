@@ -241,7 +241,7 @@ def _ipv6_network(
         return passed("the site gives devices no IPv6 network")
     chosen = chosen_engine(settings, engine)
     name = chosen.name if chosen else ""
-    if reason := ipv6_obstacle(addresses, settings.mode, name, engine.network_backend):
+    if reason := ipv6_obstacle(addresses, settings.mode, name):
         return warning(
             "devices get addresses of {pool} that lead nowhere: {reason}",
             hint="`mst-cli help ipv6` lists what the gateway needs; until then it rejects IPv6 traffic of "

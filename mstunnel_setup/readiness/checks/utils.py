@@ -208,7 +208,7 @@ def _present(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
 
 @CHECKS.add("engine-running", "Engine answers")
 def _running(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Verdict:
-    """`podman info` or `docker info` answers.
+    """`podman ps` or `docker info` answers.
 
     An engine that does not answer cannot start the containers.
 

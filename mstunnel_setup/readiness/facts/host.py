@@ -86,7 +86,8 @@ class AddressFacts(Section):
     """Networks around the host: routes (without the default), bridges, resolvers; `mtu` of the default route.
 
     `ipv6` says whether the kernel has IPv6 at all, `ipv6_disabled` whether a setting keeps it off, and
-    `ipv6_addresses` are those of the host that lead beyond its links.
+    `ipv6_addresses` are those of the host that lead beyond its links. Podman's networks are made by
+    `network_backend`.
     """
 
     routes: tuple[Route, ...] = ()
@@ -97,13 +98,11 @@ class AddressFacts(Section):
     ipv6: bool = True
     ipv6_disabled: bool = False
     ipv6_addresses: tuple[str, ...] = ()
+    network_backend: Literal["netavark", "cni"] = "netavark"
 
 
-def ipv6_obstacle(addresses: AddressFacts, mode: str, engine: str, backend: str) -> str:
-    """Why the gateway gets no IPv6 on this host; empty where it does.
-
-    `engine` is the name of the container engine, `backend` what makes its networks.
-    """
+def ipv6_obstacle(addresses: AddressFacts, mode: str, engine: str) -> str:
+    """Why the gateway gets no IPv6 on this host with that container engine; empty where it does."""
     if not addresses.ipv6:
         return text("this kernel has no IPv6")
     if addresses.ipv6_disabled:
@@ -112,7 +111,7 @@ def ipv6_obstacle(addresses: AddressFacts, mode: str, engine: str, backend: str)
         return text("this host has only link-local IPv6 addresses")
     if mode == "rootless":
         return text("a gateway without root gets none")
-    if (engine, backend) != ("podman", "netavark"):
+    if (engine, addresses.network_backend) != ("podman", "netavark"):
         return text("only Podman with netavark gives it to the gateway")
     return ""
 
@@ -323,6 +322,7 @@ class HostReader:
             ipv6=self._exists("/proc/net/if_inet6"),
             ipv6_disabled=self._text("/proc/sys/net/ipv6/conf/all/disable_ipv6").strip() == "1",
             ipv6_addresses=tuple(map(str, _ipv6_addresses(self.files))),
+            network_backend=self.network_backend(),
         )
 
     def _bridges(self, table: str) -> tuple[Bridge, ...]:

@@ -34,7 +34,6 @@ class EngineFacts(Section):
 
     engines: tuple[Engine, ...] = ()
     userns_remap: str = ""
-    network_backend: Literal["netavark", "cni", ""] = ""
     pasta: bool = False
     slirp4netns: bool = False
 
@@ -83,35 +82,47 @@ class ProgramReader:
     def engine(self) -> EngineFacts:
         """The container engines and their networks."""
         daemon = parse.json_object(text_of(self.files, "/etc/docker/daemon.json"))
-        podman, backend = self._engine("podman", "{{.Version.Version}} {{.Host.NetworkBackend}}")
-        docker, options = self._engine("docker", "{{.ServerVersion}} {{json .SecurityOptions}}")
+        podman = self._podman()
+        docker, options = self._docker()
         # A daemon may have the option on its command line, too (dockerd(8)).
         remap = "on" if '"name=userns"' in options else ""
         return EngineFacts(
             engines=tuple(item for item in (podman, docker) if item is not None),
             userns_remap=str(daemon.get("userns-remap") or remap),
-            network_backend="netavark" if backend == "netavark" else "cni" if backend == "cni" else "",
             pasta=any(map(self.processes.find, ("pasta", "passt"))),
             slirp4netns=self.processes.find("slirp4netns") is not None,
         )
 
-    def _engine(self, name: EngineName, wanted: str) -> tuple[Engine | None, str]:
-        """An engine, and its last answer; it runs when the part that does the work tells its version."""
-        if self.processes.find(name) is None:
-            return None, ""
-        answer = self._ask([name, "info", "--format", wanted])
+    def _podman(self) -> Engine | None:
+        """It runs when it lists its containers. `podman info` takes half a second in the package manager."""
+        answer = self._ask(["podman", "ps", "--quiet"])
+        if answer is not None and answer.code == 0:
+            return Engine(name="podman", version=self._version("podman"))
+        return self._failing("podman", answer)
+
+    def _docker(self) -> tuple[Engine | None, str]:
+        """It runs when the daemon, not only its client, tells a version; and its security options."""
+        answer = self._ask(["docker", "info", "--format", "{{.ServerVersion}} {{json .SecurityOptions}}"])
         words = answer.output.split() if answer is not None and answer.code == 0 else []
-        # The client of a daemon that is down may still print the rest of what was asked for.
         if words and words[0][0].isdigit():
-            return Engine(name=name, version=words[0]), words[-1]
-        # "podman version 5.4.0" or "Docker version 28.1.1, build ...".
+            return Engine(name="docker", version=words[0]), words[-1]
+        return self._failing("docker", answer), ""
+
+    def _failing(self, name: EngineName, answer: Completed | None) -> Engine | None:
+        """An engine with the answer that it does not work, if it is installed."""
+        if self.processes.find(name) is None:
+            return None
+        version = self._version(name)
+        if answer is None:
+            return Engine(name=name, version=version, running=None, reason=text("no answer in time"))
+        *_, reason = answer.error.strip().splitlines() or [""]
+        return Engine(name=name, version=version, running=False, reason=plain(reason, 120))
+
+    def _version(self, name: EngineName) -> str:
+        """From "podman version 5.4.0" or "Docker version 28.1.1, build ..."."""
         printed = self._ask([name, "--version"])
         words = printed.output.replace(",", " ").split() if printed is not None else []
-        version = next((word for word in words if word[0].isdigit()), "")
-        if answer is None:
-            return Engine(name=name, version=version, running=None, reason=text("no answer in time")), ""
-        *_, reason = answer.error.strip().splitlines() or [""]
-        return Engine(name=name, version=version, running=False, reason=plain(reason, 120)), ""
+        return next((word for word in words if word[0].isdigit()), "")
 
     def security(self) -> SecurityFacts:
         """SELinux, auditing and the firewall."""

@@ -23,7 +23,7 @@ def refusal(folder: Path, chain: bytes, key: bytes) -> str:
     accepting.write_text("#!/bin/sh\n")
     accepting.chmod(0o755)
     environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
-    command = ["sh", str(SCRIPT), str(folder / "ocserv.conf")]
+    command = [str(SCRIPT), str(folder / "ocserv.conf")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert bool(done.stderr) == (done.returncode != 0)
     return done.stderr

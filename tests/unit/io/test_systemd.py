@@ -46,6 +46,22 @@ def test_no_answer_is_not_taken_for_no_unit(tmp_path: Path) -> None:
     assert "run the command again" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("shown", "reloads"),
+    [
+        ("LoadState=loaded\nNeedDaemonReload=no\n", 0),
+        ("LoadState=loaded\nNeedDaemonReload=yes\n", 1),
+        # One that a generator is to make, or whose file was removed.
+        ("LoadState=not-found\nNeedDaemonReload=no\n", 1),
+        ("", 1),
+    ],
+)
+def test_unit_files_are_read_again_where_systemd_knows_others(shown: str, reloads: int) -> None:
+    host = Host(shown)
+    Systemd(host).take_up("x.service")
+    assert host.calls[1:] == [("systemctl", "daemon-reload")] * reloads
+
+
 def test_systemd_runs_where_its_directory_is(tmp_path: Path) -> None:
     assert Systemd(Host(), str(tmp_path)).running()
 
