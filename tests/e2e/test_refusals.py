@@ -349,7 +349,7 @@ def test_a_change_refused_late_is_resumed_or_rolled_back(
 @pytest.mark.long
 def test_after_many_refusals_the_good_answers_install(host: Installation, untouched: State) -> None:
     names = ("expired certificate", "another key", "wrong passphrase", "no such image", "no such site")
-    cases = BEFORE_THE_TENANT | AFTER_REGISTRATION
+    cases = BEFORE_ANY_STEP | BEFORE_THE_TENANT | AFTER_REGISTRATION
     for case in map(cases.__getitem__, names):
         host.restore()
         case.arrange(host)
