@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
 from mstunnel_setup.base.errors import EngineError
@@ -80,7 +80,7 @@ _OptionalPath = Annotated[str, _valid("path", lambda path: not path or _is_path(
 _Seconds = Annotated[int, _valid("health check", lambda seconds: seconds > 0)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))
 class Volume:
     """A bind mount: a path of the host (absolute) at `container`; `options` as `ro`, `z`."""
 
@@ -89,7 +89,7 @@ class Volume:
     options: tuple[Annotated[str, _matching("volume option", _OPTION)], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))
 class Tmpfs:
     """A tmpfs at `path`; `options` as `size=16m`, `mode=0700`."""
 
@@ -97,7 +97,7 @@ class Tmpfs:
     options: tuple[Annotated[str, _matching("tmpfs option", _OPTION)], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))
 class Port:
     """A published port: a port of the host (all addresses) and the port of the container."""
 
@@ -106,7 +106,7 @@ class Port:
     protocol: Protocol = "tcp"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))
 class HealthCheck:
     """A command run inside the container; exit code 0 means healthy. Times are in seconds.
 
@@ -125,7 +125,7 @@ class HealthCheck:
     kill: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))
 class ContainerSpec:
     """Everything an engine needs to run one container; capabilities not named here are dropped.
 
