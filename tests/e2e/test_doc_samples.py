@@ -51,7 +51,7 @@ FIRST: Final = (
     # While its address stays: a sample further on gives devices another network.
     "mst-cli server capture",
 )
-LAST: Final = ("mst-cli uninstall", "mstunnel-setup rollback")
+LAST: Final = ("mst-cli uninstall",)
 # They may find something: the testbed is small, and its certificates are of a private authority.
 JUDGING: Final = re.compile(r"mst-readiness|mst-cli (explain|health|status|cert check)")
 WATCHING: Final = re.compile(r"--(follow|watch)\b")
@@ -78,7 +78,7 @@ policies:
 def samples() -> list[str]:
     """Each command once, without `sudo` and the directory of the program."""
     lines = [
-        re.sub(r"\bsudo |\./(?=ms)", "", line)
+        re.sub(r"\bsudo |(\.|/usr/sbin)/(?=ms)", "", line)
         for page in PAGES
         for found in blocks(page.read_text())
         if not is_synopsis(found)
@@ -163,11 +163,10 @@ def renew(host: Installation) -> None:
 
 BEFORE: Final[Mapping[str, Callable[[Installation], object]]] = {
     "mst-admin profile create": Installation.keep_connected,
-    "mst-cli import_cert delay": renew,
+    "mst-cli import_cert --at": renew,
     "mst-cli server capture": lambda host: eventually(lambda: vpn.address(host.testbed.client) != "", 60),
     "mst-cli upgrade check": lambda host: offer(host, "gateway-next"),
     "mst-cli upgrade apply --drain": Installation.disconnect,
-    "mstunnel-setup rollback": lambda host: host.setup_killed_at("launch"),
 }
 
 
@@ -241,6 +240,11 @@ def test_every_command_about_gateways_without_root_runs(rootless: Installation) 
             yield line, run(rootless, line, *(account if line.startswith("mst_rootless") else ()))
 
     assert failures(in_turn()) == ""
+
+
+@pytest.mark.parametrize("starts", [*FIRST, *LAST, *BEFORE])
+def test_what_is_arranged_is_for_a_sample(starts: str) -> None:
+    assert any(line.startswith(starts) for line in samples())
 
 
 @pytest.mark.parametrize("starts", ELSEWHERE)
