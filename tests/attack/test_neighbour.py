@@ -1,6 +1,5 @@
 """A machine on the network of the host, which takes the host for its router."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -9,6 +8,7 @@ import pytest
 from mstunnel_setup.actions import firewall
 from mstunnel_setup.install.steps import kernel
 from tests.attack.record import record
+from tests.namespaces import Namespaces
 from tests.unit.install.conftest import machine, scene
 from tests.unit.install.machines import Machine
 from tests.unit.install.test_host_steps import with_ipv6
@@ -81,39 +81,13 @@ except OSError as error:
 """
 
 
-class Network:
+class Network(Namespaces):
     """The host between a neighbour, the internal network and the bridge of Podman, with the gateway on it."""
 
     def __init__(self, opened: ExitStack) -> None:
-        self._opened = opened
-        self._holder = self._start("unshare", "--map-root-user", "--net", "--mount", "sh", "-c", _TOPOLOGY)
+        super().__init__(_TOPOLOGY, opened)
         for name in ("internal", "gateway"):
-            self._start(*self._argv(name, "python3", "-c", _SERVER))
-
-    def _start(self, *argv: str) -> int:
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._opened.enter_context(process)
-        self._opened.callback(process.kill)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "up\n"
-        return process.pid
-
-    def _argv(self, machine: str, *command: str) -> list[str]:
-        enter = [
-            "nsenter",
-            f"--target={self._holder}",
-            "--user",
-            "--preserve-credentials",
-            "--mount",
-            "--net",
-        ]
-        return [*enter, "ip", "netns", "exec", machine, *command]
-
-    def run(self, machine: str, *command: str, stdin: str = "") -> str:
-        argv = self._argv(machine, *command)
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+            self.start(name, "python3", "-c", _SERVER)
 
     def get(self, source: str, target: str) -> str:
         return self.run(source, "python3", "-c", _CLIENT, target).strip()

@@ -12,6 +12,7 @@ import pytest
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS, ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import DEAD_END_NETWORK, ocserv_conf
 from mstunnel_setup.gateway.options import GatewayOptions
+from tests.namespaces import Namespaces
 
 RULES = Path(__file__).parents[3] / "images/gateway/traffic-rules"
 DOCUMENT: Mapping[str, object] = {
@@ -93,27 +94,16 @@ for line in sys.stdin:
 """
 
 
-class Network:
+class Network(Namespaces):
     """The network of this file; `apply` gives the gateway the rules for a configuration."""
 
     def __init__(self, directory: Path, open_processes: ExitStack) -> None:
+        super().__init__(_TOPOLOGY, open_processes)
         self._directory = directory
-        self._open = open_processes
-        command = ("unshare", "--map-root-user", "--net", "--mount", "sh", "-c", _TOPOLOGY)
-        self._holder = self._start(*command).pid
         self._machines = {
-            name: self._start(*self._argv(name, "python3", "-c", _MACHINE))
+            name: self.start(name, "python3", "-c", _MACHINE)
             for name in ("world", "gateway", "first", "second", "stranger")
         }
-
-    def _start(self, *argv: str) -> subprocess.Popen[str]:
-        """Start a process and return once it says that it is up."""
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._open.enter_context(process)
-        self._open.callback(process.kill)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "up\n"
-        return process
 
     def apply(
         self,
@@ -141,23 +131,6 @@ class Network:
         process.stdin.write(f"{target}\t{port}\t{source}\n")
         process.stdin.flush()
         return process.stdout.readline().strip()
-
-    def run(self, machine: str, *command: str, stdin: str = "") -> str:
-        argv = self._argv(machine, *command)
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def _argv(self, machine: str, *command: str) -> list[str]:
-        enter = [
-            "nsenter",
-            f"--target={self._holder}",
-            "--user",
-            "--preserve-credentials",
-            "--mount",
-            "--net",
-        ]
-        return [*enter, "ip", "netns", "exec", machine, *command]
 
 
 def printed(

@@ -316,17 +316,22 @@ def test_names_that_are_taken_are_refused_before_anything_is_done(
     register.undo(ports, records[1](outputs[1]))
 
 
-def test_a_record_left_behind_makes_room(ports: Ports, site_id: str) -> None:
-    register = server(site_id, "left")
-    left = ports.graph.create_server(site_id, "left", DeploymentMode.STANDALONE_ROOTFUL).id
-    require_free_name(ports.graph, site_id, "left", removable=True)
-    removal = RemoveServerRecord(site_id=site_id, server_id=left, server_name="left")
+def removed_for_good(ports: Ports, removal: Action) -> None:
+    """Remove what an earlier installation left: twice is as good as once, and nothing brings it back."""
     assert not removal.satisfied(ports, {})
     record = begin(removal, ports)
     for _ in range(2):
         removal.apply(ports, {})
     assert removal.satisfied(ports, {})
     assert removal.undo(ports, record({})).outcome is Undo.ABSENT
+
+
+def test_a_record_left_behind_makes_room(ports: Ports, site_id: str) -> None:
+    register = server(site_id, "left")
+    left = ports.graph.create_server(site_id, "left", DeploymentMode.STANDALONE_ROOTFUL).id
+    require_free_name(ports.graph, site_id, "left", removable=True)
+    removal = RemoveServerRecord(site_id=site_id, server_id=left, server_name="left")
+    removed_for_good(ports, removal)
     made = begin(register, ports)
     outputs = register.apply(ports, {})
     assert outputs["server_id"] != left
@@ -354,12 +359,7 @@ def test_an_application_left_behind_makes_room_for_a_new_one(ports: Ports) -> No
         begin(make, ports)
 
     removal = RemoveApplication(object_id=str(left), display_name=make.display_name)
-    assert not removal.satisfied(ports, {})
-    record = begin(removal, ports)
-    for _ in range(2):
-        removal.apply(ports, {})
-    assert removal.satisfied(ports, {})
-    assert removal.undo(ports, record({})).outcome is Undo.ABSENT
+    removed_for_good(ports, removal)
     made = begin(make, ports)
     outputs = make.apply(ports, {})
     assert outputs["application_object_id"] != left

@@ -82,15 +82,21 @@ def test_every_prefix_of_a_journal_is_a_journal(tmp_path: Path, written: Path) -
         assert _journal(tmp_path).records[-1]["step"] == "after"
 
 
+def _changed_byte_is_refused(root: Path, written: Path, position: int) -> None:
+    """The byte is as it was afterwards."""
+    content = written.read_bytes()
+    damaged = bytearray(content)
+    damaged[position] ^= 0x15
+    written.write_bytes(damaged)
+    with pytest.raises(JournalError) as caught:
+        _journal(root)
+    assert caught.value.code in {"journal-damaged", "journal-newer"}
+    written.write_bytes(content)
+
+
 def test_damage_before_the_end_is_refused(tmp_path: Path, written: Path) -> None:
-    content = bytearray(written.read_bytes())
-    for position in range(0, content.rindex(b"\n", 0, -1), 7):
-        damaged = bytearray(content)
-        damaged[position] ^= 0x15
-        written.write_bytes(damaged)
-        with pytest.raises(JournalError) as caught:
-            _journal(tmp_path)
-        assert caught.value.code in {"journal-damaged", "journal-newer"}
+    for position in range(0, written.read_bytes().rindex(b"\n", 0, -1), 7):
+        _changed_byte_is_refused(tmp_path, written, position)
 
 
 def test_a_newer_format_is_refused_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,14 +116,8 @@ def test_each_line_is_plain_json_with_a_checksum(written: Path) -> None:
 def test_a_complete_last_record_with_a_wrong_checksum_is_refused(tmp_path: Path, written: Path) -> None:
     """Only what lacks its end was never promised; a changed record was."""
     content = written.read_bytes()
-    start = content.rindex(b"\n", 0, -1) + 1
-    for position in range(start, len(content) - 1):
-        damaged = bytearray(content)
-        damaged[position] ^= 0x15
-        written.write_bytes(damaged)
-        with pytest.raises(JournalError) as caught:
-            _journal(tmp_path)
-        assert caught.value.code in {"journal-damaged", "journal-newer"}
+    for position in range(content.rindex(b"\n", 0, -1) + 1, len(content) - 1):
+        _changed_byte_is_refused(tmp_path, written, position)
 
 
 def test_a_last_record_with_a_hole_is_dropped(tmp_path: Path, written: Path) -> None:
