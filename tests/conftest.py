@@ -2,6 +2,8 @@
 
 import gc
 import signal
+import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +14,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from mstunnel_setup.io import own_process
+from tests.places import HOME
 
 # The collected tests stay to the end: looking for garbage among them doubles the time to collect them.
 gc.disable()
@@ -65,6 +68,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cuts", type=int, default=4, help="Power cuts on each file system.")
     parser.addoption("--screenshots", type=Path, default=Path("build/screenshots"), help="Where they go.")
     parser.addoption("--recording", type=Path, default=None, help="Where that of the walk goes, if anywhere.")
+
+
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """A directory that no other user can change anything above, as secrets require it of their directory."""
+    with tempfile.TemporaryDirectory(dir=HOME) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture

@@ -109,6 +109,10 @@ class Arena:
         self.daemon.reset()
         self.tenant.reset()
 
+    def place(self, path: str) -> Path:
+        """Where a path of the host really is."""
+        return self.root / path.lstrip("/")
+
     def keep(self) -> Kept:
         """Everything as it is now: root, tenant, engine."""
         directory = Path(tempfile.mkdtemp(prefix="kept-", dir=self.directory)) / "root"
@@ -207,7 +211,7 @@ class Arena:
 
     def records(self) -> list[dict[str, Any]]:
         """The records of the journal; a last one that a kill cut off is none."""
-        path = self.root / _JOURNAL.lstrip("/")
+        path = self.place(_JOURNAL)
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
@@ -224,7 +228,7 @@ class Arena:
 
     def _told_in_order(self) -> bool:
         """Whether the receipt for people names every object, in the order of the journal."""
-        path = self.root / _RECEIPT.lstrip("/")
+        path = self.place(_RECEIPT)
         told = json.loads(path.read_text())["objects"] if path.exists() else []
         return [item["key"] for item in told] == list(fold(self.records()).entries)
 

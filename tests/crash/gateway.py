@@ -6,7 +6,6 @@ import shutil
 import ssl
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from hypothesis import strategies as st
@@ -57,7 +56,7 @@ _POINTS, _REMOVAL_POINTS, _RENEWAL_POINTS, _UPGRADE_POINTS = 760, 300, 170, 250
 
 def offer_a_release(arena: Arena) -> None:
     """A release that the servers here may be upgraded to."""
-    path = arena.root / CATALOGUE.lstrip("/")
+    path = arena.place(CATALOGUE)
     path.parent.mkdir(parents=True, exist_ok=True)
     digests = f'server = "sha256:{"5" * 64}"\nagent = "sha256:{"6" * 64}"\n'
     path.write_text(f'[[release]]\nlabel = "2.0"\npublished = 2026-11-01\n{digests}')
@@ -92,10 +91,6 @@ class Gateway(RuleBasedStateMachine):
         self.edited: set[str] = set()
         self.foreign: set[str] = set()
 
-    def place(self, path: str) -> Path:
-        """Where a path of the host really is."""
-        return self.arena.root / path.lstrip("/")
-
     @property
     def expired(self) -> bool:
         """Whether the clock says that no certificate is valid now."""
@@ -124,7 +119,7 @@ class Gateway(RuleBasedStateMachine):
         left = [line.partition(":")[0].removeprefix("tree ") for line in self._left()]
         assert all(any(name.startswith(path) for name in theirs) for path in left), left
         if theirs:
-            shutil.rmtree(self.place(paths.CONFIGURATION), ignore_errors=True)
+            shutil.rmtree(self.arena.place(paths.CONFIGURATION), ignore_errors=True)
         self.edited.clear()
         self.foreign.clear()
 
@@ -202,7 +197,7 @@ class Gateway(RuleBasedStateMachine):
     def _edited_since_merged(self) -> bool:
         """Whether the settings were changed since a run wrote them with the changes of before."""
         version = self.arena.receipt()["entries"][f"file:{paths.ENVIRONMENT}"][2][-1]
-        place = self.place(paths.ENVIRONMENT)
+        place = self.arena.place(paths.ENVIRONMENT)
         return place.exists() and bool(place.read_text() != version["text"])
 
     @rule(command=st.sampled_from(["install", "uninstall", "roll_back", "renew"]))
@@ -258,9 +253,9 @@ class Gateway(RuleBasedStateMachine):
 
         What an uninstallation had left to them, and a new installation saved, will be put back at the end.
         """
-        saved = [path.read_text() for path in self.place(f"{paths.STATE}/saved").glob("*")]
+        saved = [path.read_text() for path in self.arena.place(f"{paths.STATE}/saved").glob("*")]
         changed = {path for path in self.edited if not self.saved(path)}
-        replaced = {path for path in changed if "theirs" not in self.place(path).read_text()}
+        replaced = {path for path in changed if "theirs" not in self.arena.place(path).read_text()}
         assert not replaced or any("theirs" in text for text in saved), replaced
         self.edited -= replaced
 
@@ -288,7 +283,7 @@ class Gateway(RuleBasedStateMachine):
     @rule(name=st.sampled_from(_FOREIGN))
     @told
     def somebody_leaves_a_file(self, name: str) -> None:
-        path = self.place(f"{paths.CONFIGURATION}/{name}")
+        path = self.arena.place(f"{paths.CONFIGURATION}/{name}")
         if path.parent.is_dir():
             path.write_text("mine\n")
             self.foreign.add(f"{paths.CONFIGURATION}/{name}")
@@ -296,21 +291,21 @@ class Gateway(RuleBasedStateMachine):
     @rule(path=st.sampled_from(_EDITABLE))
     @told
     def somebody_edits_a_file(self, path: str) -> None:
-        if self.place(path).exists() and self.begun(path):
-            self.place(path).write_text('{"theirs": 1}\n')
+        if self.arena.place(path).exists() and self.begun(path):
+            self.arena.place(path).write_text('{"theirs": 1}\n')
             self.edited.add(path)
 
     @rule(path=st.sampled_from(_EDITABLE))
     @told
     def the_edited_file_is_moved_away(self, path: str) -> None:
-        self.place(path).unlink(missing_ok=True)
+        self.arena.place(path).unlink(missing_ok=True)
         self.edited.discard(path)
 
     @rule(name=st.sampled_from(["MINE", "http_proxy"]))
     @told
     def somebody_edits_the_settings(self, name: str) -> None:
-        if self.place(paths.ENVIRONMENT).exists():
-            with self.place(paths.ENVIRONMENT).open("a") as stream:
+        if self.arena.place(paths.ENVIRONMENT).exists():
+            with self.arena.place(paths.ENVIRONMENT).open("a") as stream:
                 stream.write(f"{name}=theirs\n")
             self.edited.add(paths.ENVIRONMENT)
 
@@ -325,7 +320,7 @@ class Gateway(RuleBasedStateMachine):
                 record["action"]["kind"] = "write-file"
         if records:
             bare = ({name: item[name] for name in item if name != "checksum"} for item in records)
-            self.place(f"{paths.STATE}/journal.jsonl").write_bytes(b"".join(map(_line, bare)))
+            self.arena.place(f"{paths.STATE}/journal.jsonl").write_bytes(b"".join(map(_line, bare)))
 
     @invariant()
     def check_promises(self) -> None:
@@ -336,7 +331,7 @@ class Gateway(RuleBasedStateMachine):
 
     def _check_key_and_certificate(self) -> None:
         """P3: readers find the old pair or the new one."""
-        active = self.place(paths.ACTIVE)
+        active = self.arena.place(paths.ACTIVE)
         if active.is_symlink():
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(active / "chain.pem", active / "key.pem")
@@ -344,13 +339,13 @@ class Gateway(RuleBasedStateMachine):
     def _check_what_others_left(self) -> None:
         """P2: no foreign file is touched."""
         for path in self.foreign:
-            assert self.place(path).read_text() == "mine\n"
+            assert self.arena.place(path).read_text() == "mine\n"
         for path in self.edited:
             # Kept by an uninstallation, it is no file of ours any more: the next installation saves it.
-            assert self.saved(path) or "theirs" in self.place(path).read_text()
+            assert self.saved(path) or "theirs" in self.arena.place(path).read_text()
 
     def _check_every_file_is_whole(self) -> None:
         """P3: no reader finds half a file."""
         for path in (*_EDITABLE, paths.AGENT_SETTINGS):
-            if self.place(path).exists():
-                assert json.loads(self.place(path).read_text())
+            if self.arena.place(path).exists():
+                assert json.loads(self.arena.place(path).read_text())

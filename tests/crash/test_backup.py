@@ -4,8 +4,6 @@ import gzip
 import re
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,6 @@ from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import DEAD, SERVER
 from tests.crash.kill import KILLED
 from tests.crash.test_upgrade import AGENT, GOOD
-from tests.places import HOME
 
 FEED = feed.Feed("https://releases.example.com/feed", "trusted root\n")
 LIMITS = '{"disk_space": {"healthy": 9, "unhealthy": 4}}\n'
@@ -31,7 +28,7 @@ LIMITS = '{"disk_space": {"healthy": 9, "unhealthy": 4}}\n'
 
 def offer(arena: Arena, label: str, image: str) -> str:
     """Put a release into the administrator's catalogue; the whole catalogue."""
-    path = arena.root / CATALOGUE.lstrip("/")
+    path = arena.place(CATALOGUE)
     path.parent.mkdir(exist_ok=True)
     digests = f'server = "{image}"\nagent = "{AGENT}"\n'
     path.write_text(f'[[release]]\nlabel = "{label}"\npublished = 2026-11-01\n{digests}')
@@ -44,14 +41,7 @@ def follow(arena: Arena) -> None:
     root.parent.mkdir()
     root.write_text(FEED.root)
     settings = f'url = "{FEED.url}"  # of the publisher\nroot = "/etc/site/root.json"\n'
-    (arena.root / feed.SETTINGS.lstrip("/")).write_text(settings)
-
-
-@pytest.fixture
-def private() -> Iterator[Path]:
-    """A directory whose parents no other user can change: elsewhere no backup is written."""
-    with tempfile.TemporaryDirectory(dir=HOME) as directory:
-        yield Path(directory)
+    arena.place(feed.SETTINGS).write_text(settings)
 
 
 @pytest.fixture
@@ -59,7 +49,7 @@ def backup(arena: Arena, private: Path) -> Path:
     """Of a gateway that took one release, and went back from the next one."""
     place = private / "backup.tar.gz"
     assert arena.install().code == 0
-    (arena.root / paths.HEALTH_THRESHOLDS.lstrip("/")).write_text(LIMITS)
+    arena.place(paths.HEALTH_THRESHOLDS).write_text(LIMITS)
     for label, image in (("2.0", GOOD), ("3.0", DEAD)):
         offer(arena, label, image)
         arena.run("mst-cli", "upgrade", "apply")
@@ -76,15 +66,15 @@ def test_another_host_runs_the_release_that_ran(arena: Arena, backup: Path) -> N
     assert str(answers["images.server"]).endswith(GOOD)
     assert "images.archive" not in answers, "a file of the old host"
 
-    catalogue = (arena.root / CATALOGUE.lstrip("/")).read_text()
+    catalogue = arena.place(CATALOGUE).read_text()
     arena.reset()
     restored = arena.run("mst-cli", "restore", str(backup), "--answers", str(arena.answers))
     assert restored.code == 0, restored.stdout
 
     running = arena.daemon.state()["containers"][SERVER]["image"]
     assert running.endswith(GOOD), running
-    assert (arena.root / paths.HEALTH_THRESHOLDS.lstrip("/")).read_text() == LIMITS
-    assert (arena.root / CATALOGUE.lstrip("/")).read_text() == catalogue
+    assert arena.place(paths.HEALTH_THRESHOLDS).read_text() == LIMITS
+    assert arena.place(CATALOGUE).read_text() == catalogue
     assert feed.read_feed(Files(arena.root)) == FEED
     history = read_history(Files(arena.root))
     assert [upgrade.outcome for upgrade in history.upgrades] == ["done", "went-back"]
@@ -92,9 +82,9 @@ def test_another_host_runs_the_release_that_ran(arena: Arena, backup: Path) -> N
 
     removed = arena.uninstall()
     assert removed.code == 0, removed.stdout
-    assert not (arena.root / HISTORY.lstrip("/")).exists()
+    assert not arena.place(HISTORY).exists()
     for path in (CATALOGUE, feed.SETTINGS, feed.ROOT):
-        assert not (arena.root / path.lstrip("/")).exists()
+        assert not arena.place(path).exists()
 
 
 def test_roots_that_were_a_file_of_the_old_host_are_in_the_backup(
@@ -180,9 +170,9 @@ def test_a_key_that_a_killed_restoration_left_goes_with_the_next_run(arena: Aren
     )
     arena.reset()
     assert restore(arena, backup, kill_at=number).code == KILLED
-    assert (arena.root / paths.RESTORED.lstrip("/")).exists()
+    assert arena.place(paths.RESTORED).exists()
     arena.install()
-    assert not (arena.root / paths.RESTORED.lstrip("/")).exists()
+    assert not arena.place(paths.RESTORED).exists()
 
 
 def test_another_backup_does_not_continue_a_restoration(arena: Arena, backup: Path, private: Path) -> None:

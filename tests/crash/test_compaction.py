@@ -52,7 +52,7 @@ def worn(arena: Arena) -> Sequence[str]:
 
 def size(arena: Arena) -> int:
     """Bytes of the journal."""
-    return (arena.root / _PLACE.lstrip("/")).stat().st_size
+    return arena.place(_PLACE).stat().st_size
 
 
 def chosen(points: Sequence[str], everything: bool) -> Sequence[int]:
@@ -78,7 +78,7 @@ def test_a_kill_anywhere_around_a_compaction_is_survived(
 
 def upgrade(arena: Arena, month: int) -> None:
     """A release appears and is taken."""
-    path = arena.root / CATALOGUE.lstrip("/")
+    path = arena.place(CATALOGUE)
     path.parent.mkdir(exist_ok=True)
     year, month_of_year = 2027 + month // 12, month % 12 + 1
     path.write_text(
@@ -115,8 +115,8 @@ def test_ten_years_of_upgrades_and_renewals_stay_small_and_quick(
             assert journal.receipt.entries
         sizes.append(size(arena))
     print(f"{months} months: at most {max(sizes)} bytes, read within {max(loads):.3f} s")
-    (arena.root / CATALOGUE.lstrip("/")).unlink()
-    (arena.root / CATALOGUE.lstrip("/")).parent.rmdir()
+    arena.place(CATALOGUE).unlink()
+    arena.place(CATALOGUE).parent.rmdir()
     done(arena.uninstall())
     assert max(sizes) < _MEGABYTE
     assert max(loads) < 1

@@ -31,11 +31,6 @@ _EDITED = (
 _RELEASES = sorted((Path(__file__).parent / "releases").glob("*.jsonl"))
 
 
-def place(arena: Arena, path: str) -> Path:
-    """Where a path of the host really is."""
-    return arena.root / path.lstrip("/")
-
-
 def stopped(scene: Scene, label: str) -> None:
     """An installation killed at the first point whose name contains `label`."""
     number = next(number for number, name in enumerate(scene.points, 1) if label in name)
@@ -50,39 +45,39 @@ def done(ended: Ended) -> Ended:
 
 def test_an_edit_of_env_sh_is_kept(fresh: Scene, arena: Arena) -> None:
     stopped(fresh, "engine pull")
-    with place(arena, paths.ENVIRONMENT).open("a") as stream:
+    with arena.place(paths.ENVIRONMENT).open("a") as stream:
         stream.write("MINE=1\n")
     done(arena.install())
-    assert "MINE=1" in place(arena, paths.ENVIRONMENT).read_text()
+    assert "MINE=1" in arena.place(paths.ENVIRONMENT).read_text()
 
 
 def test_a_file_edited_by_others_survives_the_uninstallation_and_is_named(arena: Arena) -> None:
     done(arena.install())
-    place(arena, paths.OIDC_JSON).write_text("theirs\n")
+    arena.place(paths.OIDC_JSON).write_text("theirs\n")
     removed = done(arena.uninstall())
-    assert place(arena, paths.OIDC_JSON).read_text() == "theirs\n"
+    assert arena.place(paths.OIDC_JSON).read_text() == "theirs\n"
     assert any(paths.OIDC_JSON in warning["message"] for warning in removed.envelope["warnings"])
 
 
 def edited(arena: Arena, path: str) -> str:
     """Add a line to a file of ours, as an editor does."""
-    with place(arena, path).open("a") as stream:
+    with arena.place(path).open("a") as stream:
         stream.write("# theirs\n")
-    return place(arena, path).read_text()
+    return arena.place(path).read_text()
 
 
 @pytest.mark.parametrize("path", _EDITED)
 def test_an_edited_file_of_ours_is_named_and_not_overwritten(fresh: Scene, arena: Arena, path: str) -> None:
     done(arena.install())
-    original, theirs = place(arena, path).read_text(), edited(arena, path)
+    original, theirs = arena.place(path).read_text(), edited(arena, path)
     refused = arena.install()
     assert (refused.code, refused.error) == (11, "changed-by-others")
     assert path in refused.envelope["errors"][0]["message"]
     assert "plan" in refused.envelope["errors"][0]["hint"]
-    assert place(arena, path).read_text() == theirs
-    place(arena, path).rename(arena.directory / "theirs")
+    assert arena.place(path).read_text() == theirs
+    arena.place(path).rename(arena.directory / "theirs")
     done(arena.install())
-    assert place(arena, path).read_text() == original
+    assert arena.place(path).read_text() == original
     assert differences(fresh.golden, arena.state()) == []
 
 
@@ -90,7 +85,7 @@ def test_a_file_edited_between_stop_and_resume_is_found(fresh: Scene, arena: Are
     stopped(fresh, "engine create")
     theirs = edited(arena, paths.OIDC_JSON)
     assert arena.install().error == "changed-by-others"
-    assert place(arena, paths.OIDC_JSON).read_text() == theirs
+    assert arena.place(paths.OIDC_JSON).read_text() == theirs
 
 
 def test_an_edited_unit_is_named_and_not_overwritten(variant: Callable[[str], Scene]) -> None:
@@ -102,12 +97,12 @@ def test_an_edited_unit_is_named_and_not_overwritten(variant: Callable[[str], Sc
     refused = scene.arena.install()
     assert (refused.code, refused.error) == (11, "changed-by-others")
     assert unit in refused.envelope["errors"][0]["message"]
-    assert place(scene.arena, unit).read_text() == theirs
+    assert scene.arena.place(unit).read_text() == theirs
 
 
 def test_a_link_that_was_changed_is_found(arena: Arena) -> None:
     done(arena.install())
-    active = place(arena, paths.ACTIVE)
+    active = arena.place(paths.ACTIVE)
     active.unlink()
     active.symlink_to("/somewhere/else")
     refused = arena.install()
@@ -152,10 +147,10 @@ def test_at_a_terminal_one_question_decides(fresh: Scene, arena: Arena, agreed: 
     assert shown.count("[y/N]") == 1
     assert f"{paths.OIDC_JSON} was changed outside mstunnel-setup" in " ".join(shown.split())
     if not agreed:
-        assert (code, place(arena, paths.OIDC_JSON).read_text()) == (11, theirs)
+        assert (code, arena.place(paths.OIDC_JSON).read_text()) == (11, theirs)
         return
     assert code == 0
-    saved = place(arena, f"{paths.STATE}/saved")
+    saved = arena.place(f"{paths.STATE}/saved")
     assert theirs in [path.read_text() for path in saved.iterdir()]
     shutil.rmtree(saved)
     assert differences({**fresh.golden, "receipt": 0}, {**arena.state(), "receipt": 0}) == []
@@ -192,7 +187,7 @@ def test_a_removed_configuration_directory_does_not_stop_the_uninstallation(
     fresh: Scene, arena: Arena
 ) -> None:
     done(arena.install())
-    shutil.rmtree(place(arena, paths.CONFIGURATION))
+    shutil.rmtree(arena.place(paths.CONFIGURATION))
     done(arena.uninstall())
     assert differences(fresh.before, arena.state()) == []
 
@@ -238,8 +233,8 @@ def test_an_old_snapshot_of_the_server_is_refused_by_name(fresh: Scene, arena: A
 
 @pytest.mark.parametrize("release", _RELEASES, ids=lambda path: path.stem)
 def test_the_journal_of_every_release_still_loads(arena: Arena, release: Path) -> None:
-    place(arena, paths.STATE).mkdir()
-    shutil.copy(release, place(arena, _JOURNAL))
+    arena.place(paths.STATE).mkdir()
+    shutil.copy(release, arena.place(_JOURNAL))
     status = done(arena.run("mstunnel-setup", "status"))
     receipt = fold(json.loads(line) for line in release.read_text().splitlines())
     assert len(receipt.entries) > 25
@@ -250,22 +245,22 @@ def test_the_journal_of_every_release_still_loads(arena: Arena, release: Path) -
 
 def test_the_journal_of_a_newer_release_is_refused_with_a_hint(arena: Arena) -> None:
     done(arena.install())
-    before = place(arena, _JOURNAL).read_bytes()
+    before = arena.place(_JOURNAL).read_bytes()
     newer = Path(__file__).parent / "releases/newer.txt"
-    place(arena, _JOURNAL).write_text(newer.read_text())
+    arena.place(_JOURNAL).write_text(newer.read_text())
     for ended in (arena.install(), arena.uninstall(), arena.run("mstunnel-setup", "status")):
         assert (ended.code, ended.error) == (10, "journal-newer")
         assert "a later one" in ended.envelope["errors"][0]["hint"]
-    place(arena, _JOURNAL).write_bytes(before)
+    arena.place(_JOURNAL).write_bytes(before)
     assert done(arena.install()).envelope["status"] == "unchanged"
 
 
 @pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
 def test_a_damaged_journal_is_refused_and_left_alone(arena: Arena, position: float) -> None:
     done(arena.install())
-    content = bytearray(place(arena, _JOURNAL).read_bytes())
+    content = bytearray(arena.place(_JOURNAL).read_bytes())
     content[int(len(content) * position)] ^= 1
-    place(arena, _JOURNAL).write_bytes(content)
+    arena.place(_JOURNAL).write_bytes(content)
     for ended in (arena.install(), arena.uninstall()):
         assert (ended.code, ended.error) == (10, "journal-damaged")
-    assert place(arena, _JOURNAL).read_bytes() == bytes(content)
+    assert arena.place(_JOURNAL).read_bytes() == bytes(content)

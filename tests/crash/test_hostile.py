@@ -37,7 +37,7 @@ def treasure(arena: Arena) -> Iterator[Path]:
 
 def made(arena: Arena, path: str) -> Path:
     """Where a path of the host really is; the directories above it are made, for root alone."""
-    place = arena.root / path.lstrip("/")
+    place = arena.place(path)
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     return place
 

@@ -1,6 +1,5 @@
 """The server's own identity, by whole runs: consent by another person, a secret instead of a certificate."""
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
@@ -11,10 +10,6 @@ from tests.crash.kill import Scene
 from tests.unit.mstunnel_lab.pages import Pages
 
 _MAY_NOT_GRANT = "66666666-6666-4666-8666-666666666666"
-
-
-def _place(arena: Arena, path: str) -> Path:
-    return arena.root / path.lstrip("/")
 
 
 def _consent(arena: Arena, address: str) -> str:
@@ -53,12 +48,12 @@ def test_a_secret_takes_the_place_of_the_certificate(arena: Arena) -> None:
     arena.write_answers({"identity": {"credential": "secret"}})
     installed = arena.install()
     assert installed.code == 0, installed.stdout
-    place = _place(arena, paths.AGENT_SECRET)
+    place = arena.place(paths.AGENT_SECRET)
     secret = place.read_text()
     assert place.stat().st_mode & 0o777 == 0o600
-    assert not _place(arena, paths.AGENT_CREDENTIAL).exists()
+    assert not arena.place(paths.AGENT_CREDENTIAL).exists()
     for path in (f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, paths.AGENT_INFO):
-        assert secret not in _place(arena, path).read_text()
+        assert secret not in arena.place(path).read_text()
     again = arena.install()
     assert (again.code, again.envelope["status"], place.read_text()) == (0, "unchanged", secret)
     arena.write_answers({"identity": {"credential": "certificate"}})

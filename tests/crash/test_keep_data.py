@@ -10,7 +10,7 @@ def test_settings_and_certificate_stay_and_serve_the_next_installation(fresh: Sc
     before = arena.tenant.ours()
     arena.install()
     settings, certificate = (
-        (arena.root / path.lstrip("/")).read_bytes() for path in (paths.ENVIRONMENT, paths.SITE_CERTIFICATE)
+        arena.place(path).read_bytes() for path in (paths.ENVIRONMENT, paths.SITE_CERTIFICATE)
     )
 
     removed = arena.uninstall("--keep-data")
@@ -25,8 +25,8 @@ def test_settings_and_certificate_stay_and_serve_the_next_installation(fresh: Sc
     assert f"{paths.STATE}/journal.jsonl" not in arena.tree()
 
     assert arena.install().code == 0
-    assert (arena.root / paths.ENVIRONMENT.lstrip("/")).read_bytes() == settings
-    assert (arena.root / paths.SITE_CERTIFICATE.lstrip("/")).read_bytes() == certificate
+    assert arena.place(paths.ENVIRONMENT).read_bytes() == settings
+    assert arena.place(paths.SITE_CERTIFICATE).read_bytes() == certificate
 
 
 def test_without_the_tenant_what_stays_there_is_named(fresh: Scene, arena: Arena) -> None:

@@ -37,7 +37,7 @@ def look(arena: Arena, days: float) -> Ended:
 
 
 def in_use(arena: Arena) -> Path:
-    return (arena.root / paths.ACTIVE.lstrip("/")).readlink()
+    return arena.place(paths.ACTIVE).readlink()
 
 
 def pending(arena: Arena) -> int:
@@ -56,7 +56,7 @@ def test_it_is_taken_when_its_time_has_passed_and_not_before(arena: Arena) -> No
 
 def test_one_that_is_refused_is_tried_once_an_hour_and_stays_listed(arena: Arena) -> None:
     first = in_use(arena)
-    for directory in (arena.root / paths.GENERATIONS.lstrip("/")).iterdir():
+    for directory in arena.place(paths.GENERATIONS).iterdir():
         if directory.name != first.name:
             (directory / "key.pem").write_text("spoiled\n")
     assert "activating the scheduled certificate" in look(arena, DAYS + 1).stderr

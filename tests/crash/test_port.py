@@ -55,10 +55,10 @@ class Moving:
         return self.arena.daemon.state()["containers"][SERVER]["labels"]
 
     def read(self, path: str) -> str:
-        return (self.arena.root / path.lstrip("/")).read_text()
+        return self.arena.place(path).read_text()
 
     def write(self, path: str, text: str) -> None:
-        (self.arena.root / path.lstrip("/")).write_text(text)
+        self.arena.place(path).write_text(text)
 
     def complaints(self) -> list[str]:
         """What is wrong after the move; the server is uninstalled then."""

@@ -1,23 +1,9 @@
 """A second host from the saved answers of a first one: the same tree, but for names and ids."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from mstunnel_setup.base import paths
 from tests.crash.arena import Arena
-from tests.places import HOME
-
-
-@pytest.fixture
-def private() -> Iterator[Path]:
-    """A directory that no other user can change anything above: elsewhere no answers are written."""
-    place = Path(tempfile.mkdtemp(prefix="answers-", dir=HOME))
-    yield place
-    shutil.rmtree(place)
 
 
 def _tree(arena: Arena, name: str) -> dict[str, str]:
@@ -32,7 +18,7 @@ def _tree(arena: Arena, name: str) -> dict[str, str]:
 def test_a_second_host_is_like_the_first(arena: Arena, private: Path) -> None:
     arena.write_answers({"server_name": None, "environment": {"DEBUG_LEVEL": 1}})
     assert arena.install(host_name="first").code == 0
-    settings = arena.root / paths.ENVIRONMENT.lstrip("/")
+    settings = arena.place(paths.ENVIRONMENT)
     settings.write_text(settings.read_text() + "TRACE_SESSIONS=2\n")
     assert arena.install(host_name="first").code == 0
     saved = private / "next.yaml"

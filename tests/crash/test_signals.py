@@ -129,7 +129,7 @@ def test_a_second_run_names_the_first_and_ends_with_9(
     process = begin()
     at_work(arena)
     second = arena.install()
-    holder = json.loads((arena.root / paths.LOCK.lstrip("/")).read_text())
+    holder = json.loads(arena.place(paths.LOCK).read_text())
     process.communicate(timeout=120)
     assert (second.code, second.error) == (LOCKED, "locked")
     message = second.envelope["errors"][0]["message"]

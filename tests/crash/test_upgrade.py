@@ -32,7 +32,7 @@ class Upgrading:
 
     def prepare(self) -> None:
         self.arena.reset()
-        path = self.arena.root / CATALOGUE.lstrip("/")
+        path = self.arena.place(CATALOGUE)
         path.parent.mkdir()
         digests = f'server = "{self.image}"\nagent = "{AGENT}"\n'
         path.write_text(
@@ -50,7 +50,7 @@ class Upgrading:
 
     def ask(self) -> None:
         """Put a request into the mailbox, as the agent does every minute until it is answered."""
-        path = self.arena.root / UPGRADE.request.lstrip("/")
+        path = self.arena.place(UPGRADE.request)
         path.write_bytes(AgentRequest.to_upgrade(Digests(self.image, AGENT)).payload)
 
     def asked(self, **options: Any) -> Ended:
@@ -58,7 +58,7 @@ class Upgrading:
         return self.monitor(**options)
 
     def ended_as(self) -> str:
-        path = self.arena.root / HISTORY.lstrip("/")
+        path = self.arena.place(HISTORY)
         history = json.loads(path.read_text())["upgrades"] if path.exists() else []
         return str(history[-1]["outcome"]) if history else "not recorded yet"
 

@@ -1,9 +1,7 @@
 """`mstunnel-setup answers`: a commented file, its schema, and the answers of an installation."""
 
 import json
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ from mstunnel_setup.install import answer_file
 from mstunnel_setup.install.answer_file import save
 from mstunnel_setup.install.steps.environment import TENANT_ROOTS
 from mstunnel_setup.io.operator import Operator
-from tests.places import HOME
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
 from tests.unit.install.scenes import AGENT_IMAGE, BERLIN, SERVER_IMAGE, Scene
@@ -27,14 +24,6 @@ from tests.unit.operators import operator_of
 from tests.unit.results import lines_of
 
 WRITERS = [answer_file.new, answer_file.schema]
-
-
-@pytest.fixture
-def private() -> Iterator[Path]:
-    """A directory that no other user can change anything above: elsewhere no answers are written."""
-    place = Path(tempfile.mkdtemp(prefix="answers-", dir=HOME))
-    yield place
-    shutil.rmtree(place)
 
 
 @pytest.fixture

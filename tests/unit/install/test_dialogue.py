@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,6 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
-from tests.places import HOME
 from tests.testbed.certificates import Authority
 from tests.unit.running_lab import running_lab
 
@@ -86,14 +84,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    # What others can write to, as /tmp, holds no host.
-    directory = Path(tempfile.mkdtemp(prefix="dialogue-", dir=HOME))
+def desk(private: Path) -> Iterator[Desk]:
     for name in ("etc", "run", "var/lib", "var/log", "root"):
-        (directory / "host" / name).mkdir(parents=True)
-    with running_lab(directory / "lab") as lab:
-        yield Desk(directory, lab)
-    shutil.rmtree(directory)
+        (private / "host" / name).mkdir(parents=True)
+    with running_lab(private / "lab") as lab:
+        yield Desk(private, lab)
 
 
 def after(child: "pexpect.spawn[str]", shown: str, typed: str) -> None:

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import tarfile
-import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,7 +48,6 @@ from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import AnyStep, Step
-from tests.places import HOME
 from tests.refusals import refused
 from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.install.scenes import Scene
@@ -214,13 +212,6 @@ def test_root_hands_over_no_file_that_the_account_cannot_read(
         restore(tmp_path, mode="rootless")
     assert "/srv/mstunnel/backup.tar.gz" in caught.value.hint
     assert steps.done == []
-
-
-@pytest.fixture
-def private() -> Iterator[Path]:
-    """A directory whose parents no other user can change: elsewhere no backup is written."""
-    with tempfile.TemporaryDirectory(dir=HOME) as directory:
-        yield Path(directory)
 
 
 def test_chain_and_key_are_of_one_certificate(
