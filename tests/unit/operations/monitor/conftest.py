@@ -1,26 +1,30 @@
-"""A monitor of a host without containers, and an agent that asks it for releases."""
+"""A monitor of a host whose containers are well, and an agent that asks it for releases."""
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, last_reply
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome
 from mstunnel_setup.install import session
 from mstunnel_setup.install.session import Run
-from mstunnel_setup.operations.monitor.configuration import Configurations
+from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from mstunnel_setup.operations.upgrade import run
 from tests.unit.clocks import FakeClock
 from tests.unit.exchange.test_record import images, upgrade
-from tests.unit.install.scenes import Scene
+from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
+from tests.unit.install.scenes import Scene, container
 from tests.unit.operators import operator_of
+
+SERVER_UNIT = f"{paths.SERVER}.service"
 
 
 @dataclass
@@ -76,15 +80,40 @@ def clock() -> FakeClock:
     return FakeClock(elapsed=1000.0)
 
 
+class WatchedEngine(FakeEngine):
+    """It counts how often someone looked at the server."""
+
+    looks = 0
+
+    def inspect(self, name: str) -> ContainerState | None:
+        self.looks += name == paths.SERVER
+        return super().inspect(name)
+
+
+@pytest.fixture
+def engine() -> WatchedEngine:
+    return WatchedEngine({paths.SERVER: container(), paths.AGENT: container()}, passes=True)
+
+
+@pytest.fixture
+def systemd() -> FakeSystemd:
+    """The server's service runs until a test stops it."""
+    return FakeSystemd(units={SERVER_UNIT}, running_units={SERVER_UNIT})
+
+
 @pytest.fixture
 def monitor(
-    tmp_path: Path, said: list[str], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    *,
+    tmp_path: Path,
+    said: list[str],
+    clock: FakeClock,
+    engine: WatchedEngine,
+    systemd: FakeSystemd,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> GatewayMonitor:
-    """A monitor of a host without containers, whose catalogue can be spoiled."""
-    monkeypatch.setattr(GatewayMonitor, "_modules", lambda _self: None)
-    monkeypatch.setattr(Configurations, "keep_level", lambda _self: None)
-    monkeypatch.setattr(GatewayMonitor, "_containers", lambda _self: None)
-    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: False)
+    """A monitor of a host whose catalogue can be spoiled."""
+    host = ports_of(tmp_path, engine=engine, systemd=systemd, clock=clock)
+    monkeypatch.setattr(rounds, "open_host", lambda _operator: nullcontext(host))
     return GatewayMonitor(operator_of(tmp_path, clock=clock), said.append)
 
 

@@ -28,7 +28,7 @@ from tests.unit.clocks import FakeClock
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.fakes import FakeSystemd, Forgetful, ports_of
 from tests.unit.install.scenes import container
-from tests.unit.operations.monitor.conftest import Asking
+from tests.unit.operations.monitor.conftest import SERVER_UNIT, Asking, WatchedEngine
 
 BAD = "[[release]\n"
 
@@ -58,31 +58,33 @@ def test_a_problem_is_reported_when_it_is_new(
 
 
 def test_one_part_that_fails_does_not_stop_the_others(
-    monitor: GatewayMonitor, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor,
+    engine: WatchedEngine,
+    said: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def away(_self: GatewayMonitor) -> None:
+    def away(_name: str) -> None:
         raise EngineError("engine-unreachable", "the engine does not answer", "")
 
-    monkeypatch.setattr(GatewayMonitor, "_containers", away)
+    monkeypatch.setattr(engine, "inspect", away)
     spoil(tmp_path, BAD)
     monitor.round()
     assert [line.partition(":")[0] for line in said] == ["releases-invalid", "engine-unreachable"]
 
 
 def test_nothing_is_changed_while_another_run_is_active(
-    monitor: GatewayMonitor, said: list[str], monkeypatch: pytest.MonkeyPatch
+    asking: Asking, engine: WatchedEngine, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(GatewayMonitor, "_upgrade", locked)
-    monkeypatch.setattr(GatewayMonitor, "_containers", lambda _self: said.append("looked"))
-    monitor.round()
-    assert said == []
+    ask_during_another_run(asking, monkeypatch)
+    assert (said, engine.looks) == ([], 0)
 
 
 @pytest.fixture
-def moves(monitor: GatewayMonitor, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ports that the gateway moved to; 8443 is wanted."""
     found: list[int] = []
-    monitor._files.make_directories(paths.STATE)
+    Files(tmp_path).make_directories(paths.STATE)
     monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8443)
     monkeypatch.setattr(session, "open_run", lambda *_arguments: nullcontext())
     monkeypatch.setattr(port, "move", lambda _run, port: found.append(port))
@@ -119,37 +121,35 @@ def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
 
 @pytest.mark.parametrize("cut_off", [False, True])
 def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
+    *,
     monitor: GatewayMonitor,
+    systemd: FakeSystemd,
     clock: FakeClock,
     moves: list[int],
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     cut_off: bool,
 ) -> None:
     """A move that was begun before is brought to its end."""
-    stopped = [True, False]
-    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: stopped[0])
+    systemd.stop(SERVER_UNIT)
     if cut_off:
-        RateLimiter(monitor._files).begin_move(8443, clock.now())
-    monitor._port()
+        RateLimiter(Files(tmp_path)).begin_move(8443, clock.now())
+    monitor.round()
     assert moves == ([8443] if cut_off else [])
-    stopped.pop(0)
-    monitor._port()
+    systemd.start(SERVER_UNIT)
+    monitor.round()
     assert moves == [8443]
 
 
 def test_an_unexpected_error_in_one_part_is_reported_once_and_stops_nothing(
-    monitor: GatewayMonitor, said: list[str], monkeypatch: pytest.MonkeyPatch
+    monitor: GatewayMonitor, engine: WatchedEngine, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked: list[str] = []
-
-    def surprised(_self: GatewayMonitor) -> None:
+    def surprised(_files: Files) -> None:
         raise TypeError("can't compare offset-naive and offset-aware datetimes")
 
-    monkeypatch.setattr(GatewayMonitor, "_upgrade", surprised)
-    monkeypatch.setattr(GatewayMonitor, "_containers", lambda _self: looked.append("looked"))
+    monkeypatch.setattr(rounds, "read_history", surprised)
     for _ in range(3):
         monitor.round()
-    assert len(looked) == 3
+    assert engine.looks == 3
     assert [line.partition(":")[0] for line in said] == ["internal-error"]
     assert "TypeError" in said[0]
 
@@ -178,10 +178,8 @@ def long(place: Path) -> None:
 @pytest.mark.parametrize("put", [directory, pipe, link, deep, long])
 @pytest.mark.parametrize("path", [UPGRADE.request, CONFIGURATION.request, REPORT])
 def test_whatever_lies_in_a_directory_of_a_container_ends_no_round(
-    asking: Asking, said: list[str], monkeypatch: pytest.MonkeyPatch, put: Any, path: str
+    asking: Asking, engine: WatchedEngine, said: list[str], put: Any, path: str
 ) -> None:
-    looked: list[str] = []
-    monkeypatch.setattr(GatewayMonitor, "_containers", lambda _self: looked.append("looked"))
     asking.files.make_directories(paths.SERVER_STATE)
     asking.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
     asking.files.write(paths.ADMIN_SETTINGS, b'{"ListenPort": 1e999}')
@@ -190,7 +188,7 @@ def test_whatever_lies_in_a_directory_of_a_container_ends_no_round(
     for _ in range(30):
         asking.clock.elapsed += 8
         asking.monitor.round()
-    assert len(looked) == 30
+    assert engine.looks == 30
     # What earlier tests left open may be closed meanwhile.
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
     assert not [line for line in said if line.startswith("internal-error")]
@@ -388,28 +386,28 @@ def test_a_request_that_waited_for_another_run_too_long_is_dropped(
 
 @pytest.mark.parametrize("minutes", [5, 20])
 def test_a_gateway_that_an_administrator_stopped_is_upgraded_once_it_runs_again(
-    asking: Asking, monkeypatch: pytest.MonkeyPatch, minutes: int
+    asking: Asking, systemd: FakeSystemd, minutes: int
 ) -> None:
     """Not for a request of long ago; the agent makes another one when it is time."""
-    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: True)
+    systemd.stop(SERVER_UNIT)
     asking.ask("c")
     assert asking.files.state(UPGRADE.request) is not None, "the agent may withdraw it"
     asking.clock.elapsed += minutes * MINUTE
     asking.monitor.round()
     assert asking.upgraded == []
-    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: False)
+    systemd.start(SERVER_UNIT)
     asking.monitor.round()
     assert asking.upgraded == ([images("c").digests] if minutes < 15 else [])
 
 
 def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
-    asking: Asking, monkeypatch: pytest.MonkeyPatch
+    asking: Asking, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The agent asks again; until then a request that is held would hold up other work of the monitor."""
     ask_during_another_run(asking, monkeypatch)
-    with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(GatewayMonitor, "_stopped", lambda _self: True)
-        asking.monitor.round()
+    systemd.stop(SERVER_UNIT)
+    asking.monitor.round()
+    systemd.start(SERVER_UNIT)
     asking.monitor.round()
     assert asking.upgraded == []
     asking.ask("c")
@@ -417,11 +415,11 @@ def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
 
 
 def test_an_upgrade_that_was_begun_is_finished_though_the_gateway_is_stopped(
-    asking: Asking, monkeypatch: pytest.MonkeyPatch
+    asking: Asking, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the middle of an upgrade the gateway may be stopped, too."""
     finished: list[object] = []
-    monkeypatch.setattr(GatewayMonitor, "_stopped", lambda _self: True)
+    systemd.stop(SERVER_UNIT)
     monkeypatch.setattr(run, "finish", finished.append)
     write_history(asking.files, history(upgrade("b", "c", None, phase=UpgradePhase.SWITCH)))
     asking.monitor.round()
