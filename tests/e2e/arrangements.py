@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     PrivateFormat,
     load_pem_private_key,
-    pkcs12,
 )
 
+from tests.testbed.certificates import as_pfx
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 
 PASSPHRASE = b"correct horse battery staple"
@@ -53,12 +51,7 @@ def pfx(typed: bytes) -> Change:
     """A PFX file, and `typed` in the file of its passphrase."""
 
     def arrange(host: Installation) -> None:
-        chain, key = host.authority.issue(PUBLIC_ADDRESS)
-        leaf, *others = x509.load_pem_x509_certificates(chain)
-        private = load_pem_private_key(key, None)
-        assert isinstance(private, ec.EllipticCurvePrivateKey)
-        locked = BestAvailableEncryption(PASSPHRASE)
-        content = pkcs12.serialize_key_and_certificates(b"site", private, leaf, others, locked)
+        content = as_pfx(*host.authority.issue(PUBLIC_ADDRESS), PASSPHRASE)
         host.server.write("/root/site.pfx", content, 0o600)
         host.server.write("/root/passphrase", typed, 0o600)
         host.write_answers({"certificate": {"pfx": "/root/site.pfx", "passphrase": "file:/root/passphrase"}})

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key, pkcs12
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from tests.testbed import canary
+from tests.testbed.certificates import as_pfx
 from tests.testbed.installation import ADMINISTRATOR, ANSWERS, LAB, PUBLIC_ADDRESS, Installation
 from tests.testbed.testbed import DOMAIN
 
@@ -66,13 +66,9 @@ def sampling(host: Installation) -> Iterator[dict[str, bytes]]:
 def place_pfx(host: Installation) -> bytes:
     """Put a PFX file and its passphrase on the server; 32 bytes of the key that must not appear."""
     chain, key = host.authority.issue(PUBLIC_ADDRESS)
-    leaf, *others = x509.load_pem_x509_certificates(chain)
     private = load_pem_private_key(key, None)
     assert isinstance(private, ec.EllipticCurvePrivateKey)
-    locked = BestAvailableEncryption(PASSPHRASE.encode())
-    host.server.write(
-        "/root/site.pfx", pkcs12.serialize_key_and_certificates(b"", private, leaf, others, locked), 0o600
-    )
+    host.server.write("/root/site.pfx", as_pfx(chain, key, PASSPHRASE.encode()), 0o600)
     host.server.write("/root/passphrase", PASSPHRASE, 0o600)
     return private.private_numbers().private_value.to_bytes(32, "big")
 

@@ -7,7 +7,14 @@ from ipaddress import ip_address
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    pkcs12,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _DAY = timedelta(days=1)
@@ -70,3 +77,12 @@ class Authority:
             self._name, subject, key, x509.random_serial_number(), start, now + days * _DAY
         )
         return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+
+
+def as_pfx(chain: bytes, key: bytes, passphrase: bytes = b"") -> bytes:
+    """The PFX of a chain (leaf first) and its key, both in PEM; without a passphrase it is not encrypted."""
+    leaf, *others = x509.load_pem_x509_certificates(chain)
+    private = load_pem_private_key(key, None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    protection = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    return pkcs12.serialize_key_and_certificates(b"site", private, leaf, others, protection)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
 
 from mstunnel_setup.actions.files import Link, PlacedFile
 from mstunnel_setup.base import paths
@@ -15,7 +14,8 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import certificate
-from tests.unit.certificates.pki import Pki, key_bytes, private_key
+from tests.testbed.certificates import as_pfx
+from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.install.scenes import Scene
 
 _USUAL_PEM = (paths.SITE_CERTIFICATE, paths.SITE_KEY)
@@ -34,15 +34,13 @@ def directories(scene: Scene) -> None:
 _PKI = Pki()
 
 
-def _pem(scene: Scene, chain: str, key: str, pki: Pki = _PKI) -> None:
-    scene.write(chain, pki.pem("leaf") + pki.pem("inter"))
-    scene.write(key, key_bytes(pki.key_name("leaf"))).chmod(0o600)
+def _pem(scene: Scene, pki: Pki = _PKI) -> None:
+    scene.write(paths.SITE_CERTIFICATE, pki.pem("leaf") + pki.pem("inter"))
+    scene.write(paths.SITE_KEY, key_bytes(pki.key_name("leaf"))).chmod(0o600)
 
 
-def _pfx(passphrase: bytes = b"") -> bytes:
-    protection = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
-    key, leaf = private_key(_PKI.key_name("leaf")), _PKI.certificate("leaf")
-    return pkcs12.serialize_key_and_certificates(b"site", key, leaf, [_PKI.certificate("inter")], protection)
+def _pfx(passphrase: bytes = b"", pki: Pki = _PKI) -> bytes:
+    return as_pfx(pki.pem("leaf") + pki.pem("inter"), key_bytes(pki.key_name("leaf")), passphrase)
 
 
 def _copies(context: Context) -> set[str]:
@@ -71,7 +69,7 @@ def test_only_what_is_named_elsewhere_is_copied_to_the_usual_places(scene: Scene
     if kind == "pfx":
         scene.write(paths.SITE_PFX, _pfx())
     else:
-        _pem(scene, *_USUAL_PEM)
+        _pem(scene)
     assert _copies(scene.context()) == set()
 
 
@@ -122,7 +120,7 @@ def test_only_certificates_get_into_the_file_that_all_may_read(
 
 
 def test_a_key_that_others_may_read_at_the_usual_path_is_reported(scene: Scene) -> None:
-    _pem(scene, *_USUAL_PEM)
+    _pem(scene)
     place = scene.write(paths.SITE_CERTIFICATE, scene.files.read(paths.SITE_CERTIFICATE) + key_bytes("p256"))  # type: ignore[operator]
     place.chmod(0o600)
     certificate.STEP.gather(scene.context())
@@ -175,7 +173,7 @@ def test_a_link_at_the_usual_place_is_followed_and_stays(scene: Scene) -> None:
 
 
 def test_pem_comes_before_pfx_when_both_are_there(scene: Scene) -> None:
-    _pem(scene, *_USUAL_PEM)
+    _pem(scene)
     scene.write(paths.SITE_PFX, b"not looked at")
     facts = certificate.STEP.gather(scene.context())
     assert facts.source.chain.endswith(paths.SITE_CERTIFICATE)
@@ -185,10 +183,10 @@ def test_pem_comes_before_pfx_when_both_are_there(scene: Scene) -> None:
 
 
 def test_a_renewed_certificate_is_a_new_generation(scene: Scene) -> None:
-    _pem(scene, *_USUAL_PEM)
+    _pem(scene)
     scene.run(certificate.STEP, scene.context())
     assert scene.run(certificate.STEP, scene.context()) == ()
-    _pem(scene, *_USUAL_PEM, Pki({"leaf": {"days": 80}}, {"inter": _PKI.certificate("inter")}))
+    _pem(scene, Pki({"leaf": {"days": 80}}, {"inter": _PKI.certificate("inter")}))
     assert len(scene.run(certificate.STEP, scene.context())) == 3
     assert len(scene.files.names(paths.GENERATIONS)) == 2
 
@@ -308,7 +306,7 @@ def test_a_wrong_passphrase(scene: Scene) -> None:
 
 
 def test_a_key_of_another_certificate_and_one_that_has_expired_are_refused(scene: Scene) -> None:
-    _pem(scene, *_USUAL_PEM)
+    _pem(scene)
     scene.clock.elapsed = timedelta(days=100).total_seconds()
     assert _refused(scene).code == "expired"
     scene.write(paths.SITE_KEY, key_bytes("p256/other"))
@@ -316,7 +314,7 @@ def test_a_key_of_another_certificate_and_one_that_has_expired_are_refused(scene
 
 
 def test_a_warning_is_reported_and_the_run_continues(scene: Scene) -> None:
-    _pem(scene, *_USUAL_PEM)
+    _pem(scene)
     scene.clock.elapsed = timedelta(days=75).total_seconds()
     certificate.STEP.gather(scene.context())
     (said,) = scene.prompter.said
@@ -325,7 +323,7 @@ def test_a_warning_is_reported_and_the_run_continues(scene: Scene) -> None:
 
 @pytest.mark.parametrize("added", [True, False])
 def test_what_devices_need_for_a_private_authority_is_shown_once(scene: Scene, *, added: bool) -> None:
-    _pem(scene, *_USUAL_PEM)
+    _pem(scene)
     scene.trusted = ()
     if added:
         scene.write(f"{paths.CA_TRUST}/own.crt", _PKI.pem("root"))
@@ -352,7 +350,7 @@ def test_a_self_signed_certificate_will_do_in_a_lab_alone(scene: Scene) -> None:
 
 
 def test_only_the_address_of_a_site_joined_earlier_is_judged(scene: Scene) -> None:
-    _pem(scene, *_USUAL_PEM)
+    _pem(scene)
     certificate.STEP.gather(scene.context())
     scene.remember("joined-site", {"id": "1", "name": "Berlin", "public_address": "vpn.elsewhere.org"})
     assert "vpn.elsewhere.org" in _refused(scene).message
@@ -360,15 +358,10 @@ def test_only_the_address_of_a_site_joined_earlier_is_judged(scene: Scene) -> No
 
 def test_a_renewed_pfx_beside_the_pem_files_in_use_is_the_one_to_import(scene: Scene) -> None:
     """The vendor's way: a new site.pfx, then `import_cert`; the PEM files of before are still there."""
-    _pem(scene, *_USUAL_PEM)
+    _pem(scene)
     first = certificate.find(scene.context())
     scene.prompter.interactive = False
-    renewed = Pki({"leaf": {"days": 200}})
-    key, leaf = private_key(renewed.key_name("leaf")), renewed.certificate("leaf")
-    pfx = pkcs12.serialize_key_and_certificates(
-        b"site", key, leaf, [renewed.certificate("inter")], NoEncryption()
-    )
-    scene.write(paths.SITE_PFX, pfx)
+    scene.write(paths.SITE_PFX, _pfx(pki=Pki({"leaf": {"days": 200}})))
     assert certificate.find(scene.context()).fingerprint == first.fingerprint, "nothing is in use yet"
 
     for path, mode in ((paths.GENERATIONS, 0o700), (f"{paths.GENERATIONS}/{first.fingerprint}", 0o700)):

@@ -3,12 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    pkcs12,
-)
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
@@ -16,7 +11,8 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.load import fingerprint, load_identity
 from mstunnel_setup.install.steps.certificate import STEP, Certificate
 from tests.refusals import refused
-from tests.unit.certificates.pki import Pki, key_bytes, private_key
+from tests.testbed.certificates import as_pfx
+from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.install.scenes import Scene
 
 PKI = Pki({"old": {"start": -60, "days": 80}, "over": {"start": -60, "days": 30}})
@@ -34,10 +30,7 @@ class Host(Scene):
         self.place(paths.SITE_KEY, key_bytes(key))
 
     def put_pfx(self, passphrase: bytes) -> None:
-        leaf, *others = x509.load_pem_x509_certificates(PKI.pem("leaf") + ROOT)
-        protection = BestAvailableEncryption(passphrase)
-        pfx = pkcs12.serialize_key_and_certificates(None, private_key("p256"), leaf, others, protection)
-        self.place(paths.SITE_PFX, pfx)
+        self.place(paths.SITE_PFX, as_pfx(PKI.pem("leaf") + ROOT, key_bytes("p256"), passphrase))
 
     def use(self, name: str) -> str:
         """Have the certificate `name` in use, as an earlier run would."""

@@ -15,14 +15,10 @@ from typing import Any
 
 import pexpect
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.serialization import pkcs12
 
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
-from tests.testbed.certificates import Authority
+from tests.testbed.certificates import Authority, as_pfx
 from tests.unit.running_lab import running_lab
 
 SETUP = str(Path(sys.executable).with_name("mstunnel-setup"))
@@ -218,14 +214,6 @@ def test_an_application_left_by_an_earlier_installation_is_replaced(desk: Desk) 
         child.expect_exact("The tenant already has an application called mstunnel-gateway")
         after(child, "[y/N]", "y")
         registered(child)
-
-
-def as_pfx(chain: bytes, key: bytes, passphrase: bytes) -> bytes:
-    leaf, *others = x509.load_pem_x509_certificates(chain)
-    private = serialization.load_pem_private_key(key, None)
-    protection = serialization.BestAvailableEncryption(passphrase)
-    assert isinstance(private, EllipticCurvePrivateKey)
-    return pkcs12.serialize_key_and_certificates(None, private, leaf, others, protection)
 
 
 def test_stopping_before_the_certificate_costs_no_sign_in(desk: Desk) -> None:
