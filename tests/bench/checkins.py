@@ -9,10 +9,9 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import ssl
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -30,6 +29,7 @@ from mstunnel_lab.store import Store
 from mstunnel_lab.urls import Urls
 from mstunnel_setup.tenant.wire import CONFIGURATION_READ_WRITE, GRAPH_APP_ID, ServicePrincipal
 from tests.bench.bar import Bar, bars
+from tests.unit.running_lab import start_lab
 
 NAME = "lab-check-ins"
 SIZES = (1_000, 20_000)
@@ -43,7 +43,6 @@ P99_LIMIT = 0.05
 """Seconds in which 99 of 100 check-ins have to be done."""
 GROWTH_LIMIT = 1.2
 """What a check-in may cost with many gateways, as a multiple of its cost with few."""
-LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
 HOUR_OF_ROUNDS = 60
 _ROLE = APP_ROLE_IDS[CONFIGURATION_READ_WRITE]
 _METRICS = {
@@ -336,17 +335,16 @@ def _measured(count: int, rates: Sequence[int]) -> list[Figures]:
     found: list[Figures] = []
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name) / "lab"
-        _end(_started(directory))
+        start_lab(directory, "--port", "0").stop(signal.SIGTERM)
         gateways = populate(directory, count)
-        process = _started(directory)
+        lab = start_lab(directory, "--port", "0")
         try:
-            description = json.loads((directory / "lab.json").read_text())
             for rate in rates:
-                found.append(run(directory, description, gateways, SECONDS, count / rate))
+                found.append(run(directory, lab.description, gateways, SECONDS, count / rate))
                 if not _quick(found[-1]):
                     break
         finally:
-            _end(process)
+            lab.stop(signal.SIGTERM)
     return found
 
 
@@ -357,17 +355,3 @@ def _quick(found: Figures) -> bool:
 def _milliseconds(found: Figures) -> float:
     """Processor time of the lab for one check-in."""
     return round(1000 * found.cpu * found.seconds / found.rounds, 2)
-
-
-def _started(directory: Path) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([LAB, "serve", "--dir", str(directory), "--port", "0"])
-    while not (directory / "lab.json").exists():
-        if process.poll() is not None:
-            raise RuntimeError("the lab did not start")
-        time.sleep(0.05)
-    return process
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    process.wait(30)

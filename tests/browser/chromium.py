@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -192,9 +191,3 @@ def chromium(profile: Path, certificate: bytes | None, *options: str) -> Iterato
 def lab_certificate(directory: Path) -> bytes:
     """The server certificate of a lab that keeps its files there."""
     return (directory / "server.pem").read_bytes()
-
-
-def description(directory: Path) -> dict[str, Any]:
-    """The lab.json of a running lab."""
-    found: dict[str, Any] = json.loads((directory / "lab.json").read_text())
-    return found

@@ -1,8 +1,6 @@
 """A lab as a browser meets it: with a server that has reported for a day, and an administrator signed in."""
 
 import math
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +12,9 @@ from typing import Any
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.store import Store
 from mstunnel_setup.tenant.wire import HealthStatus, LabHealth
-from tests.browser.chromium import WIDE, Browser, chromium, description, lab_certificate
+from tests.browser.chromium import WIDE, Browser, chromium, lab_certificate
+from tests.unit.running_lab import running_lab
 
-LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
 ADMINISTRATOR = "admin@contoso.example"
 HOURS = 24
 SERVER = "gw1"
@@ -46,21 +44,6 @@ VERDICTS = {
     "server-container": ("healthy", "serving"),
     "server-configuration": ("healthy", "applied"),
 }
-
-
-def serve(directory: Path) -> subprocess.Popen[str]:
-    command = [LAB, "serve", "--dir", str(directory), "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not (directory / "lab.json").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    return process
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    assert process.communicate(timeout=20)[1] == ""
-    assert process.returncode == 0
 
 
 def add_server(directory: Path) -> str:
@@ -115,18 +98,17 @@ class Site:
 @contextmanager
 def served_site(directory: Path, profile: Path) -> Iterator[Site]:
     """A lab in the directory, and a browser with its profile there."""
-    end(serve(directory))
+    with running_lab(directory):
+        pass  # It makes its database.
     server = add_server(directory)
-    process = serve(directory)
-    facts = description(directory)
-    store = Store(directory / "lab.sqlite")
-    facts["site_id"] = store.each(SiteRecord)[0].id
-    store.close()
-    with chromium(profile, lab_certificate(directory)) as browser:
-        browser.size(WIDE)
-        sign_in(browser, facts)
-        yield Site(browser, facts, server)
-    end(process)
+    with running_lab(directory) as facts:
+        store = Store(directory / "lab.sqlite")
+        facts["site_id"] = store.each(SiteRecord)[0].id
+        store.close()
+        with chromium(profile, lab_certificate(directory)) as browser:
+            browser.size(WIDE)
+            sign_in(browser, facts)
+            yield Site(browser, facts, server)
 
 
 def password_of(facts: dict[str, Any], upn: str = ADMINISTRATOR) -> str:

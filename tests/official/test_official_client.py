@@ -5,7 +5,6 @@ It runs in a separate environment, created once from requirements/official-clien
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ import pytest
 import requests
 
 from scripts.locked_environment import locked_environment
+from tests.unit.running_lab import running_lab
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
-LAB = str(Path(sys.executable).with_name("mstunnel-lab"))
 SEED = str(ROOT / "tests/unit/mstunnel_lab/seed.yaml")
 
 
@@ -31,22 +30,12 @@ def client_python() -> Path:
 def lab(tmp_path: Path) -> Iterator[Path]:
     """The lab.json of a lab of this test's own, and a token beside it."""
     directory = tmp_path / "lab"
-    command = [LAB, "serve", "--dir", str(directory), "--port", "0", "--seed", SEED]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            while not (directory / "lab.json").exists():
-                assert process.poll() is None
-            (directory / "token").write_text(administrator_token(directory))
-            yield directory / "lab.json"
-        finally:
-            process.terminate()
-            assert process.stderr is not None
-            errors = process.stderr.read()
-    assert errors == ""
+    with running_lab(directory, "--seed", SEED) as description:
+        (directory / "token").write_text(administrator_token(description))
+        yield directory / "lab.json"
 
 
-def administrator_token(directory: Path) -> str:
-    description = json.loads((directory / "lab.json").read_text())
+def administrator_token(description: dict[str, Any]) -> str:
     user = description["users"][0]
     form = {"grant_type": "password", "client_id": description["client_id"], "username": user["upn"]}
     form |= {"password": user["password"], "scope": "https://graph.microsoft.com/.default"}

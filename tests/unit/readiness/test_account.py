@@ -1,9 +1,6 @@
 """The account: role and licence, against prepared answers and against a running lab tenant; never a token."""
 
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from mstunnel_setup.tenant.clouds import CLOUDS, cloud
 from mstunnel_setup.tenant.sign_in import INTUNE_ADMINISTRATOR, SETUP_PERMISSIONS, DeviceCode, SignIn
 from mstunnel_setup.tenant.token_sources import TokenSource
 from mstunnel_setup.tenant.wire import USER_READ
+from tests.unit.running_lab import running_lab
 from tests.unit.tenant.fakes import FakeHttp, fixed_token, response
 
 PLANS = {"value": [{"servicePlans": [{"servicePlanName": "INTUNE_A", "provisioningStatus": "Success"}]}]}
@@ -104,18 +102,8 @@ def test_the_configuration_of_the_only_site_or_the_named_one_is_known() -> None:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("lab")
-    command = [sys.executable, "-c", "from mstunnel_lab.cli import main; main()"]
-    server = subprocess.Popen([*command, "serve", "--dir", str(directory), "--port", "0"])
-    try:
-        for _ in range(300):
-            if (directory / "lab.json").exists():
-                break
-            assert server.poll() is None, "the lab did not start"
-            time.sleep(0.1)
+    with running_lab(directory):
         yield directory
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 @pytest.mark.parametrize(
