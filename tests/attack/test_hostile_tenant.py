@@ -5,8 +5,7 @@ import json
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +29,12 @@ from mstunnel_setup.tenant.wire_intune import (
     TargetedManagedAppConfiguration,
 )
 from tests.attack.record import record
-from tests.serving import serving
+from tests.serving import Answer, Request, answering
 from tests.unit.clocks import FakeClock
 
 TENANT = "11111111-2222-4333-8444-555555555555"
 CLIENT = "99999999-2222-4333-8444-555555555555"
 SECRET = "hush-hush-hush"
-
-
-@dataclass
-class Answer:
-    status: int = 200
-    body: bytes = b"{}"
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -57,6 +49,11 @@ class Host:
     @property
     def url(self) -> str:
         return f"https://{self.name}:{self.port}"
+
+    def answered(self, request: Request) -> Answer:
+        self.seen.append(f"{request.method} {request.path}\n{request.headers}\n{request.body.decode()}")
+        found = self.answer(request.method, request.path)
+        return replace(found, headers={"Content-Type": "application/json", **found.headers})
 
 
 @dataclass
@@ -91,48 +88,19 @@ class Place:
         return Answer(body=json.dumps(document | changes).encode())
 
 
-def serve(host: Host, context: ssl.SSLContext) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def handle(self) -> None:
-            with suppress(OSError):
-                super().handle()
-
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            host.seen.append(f"{self.command} {self.path}\n{self.headers}\n{body.decode()}")
-            answer = host.answer(self.command, self.path)
-            self.send_response(answer.status)
-            headers = {"Content-Type": "application/json", "Content-Length": str(len(answer.body))}
-            for name, value in {**headers, **answer.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.body)
-
-        do_GET = do_POST = do_PATCH = do_DELETE = _answer
-
-        def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    host.port = server.server_port
-    return server
-
-
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    hosts = (Host(), Host("127.0.0.1"))
-    servers = [serve(host, context) for host in hosts]
+    tenant, elsewhere = Host(), Host("127.0.0.1")
     clock = FakeClock()
     http = HttpSession(clock, str(tmp_path / "ca.pem"))
-    with serving(servers[0]), serving(servers[1]):
-        yield Place(*hosts, clock, http)
+    with (
+        answering(tenant.answered, tls=context) as tenant.port,
+        answering(elsewhere.answered, tls=context) as elsewhere.port,
+    ):
+        yield Place(tenant, elsewhere, clock, http)
         http.close()
 
 

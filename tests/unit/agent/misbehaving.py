@@ -7,13 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import trustme
 
-from tests.serving import serving
+from tests.serving import Answer, Request, answering
 from tests.unit.agent.fakes import SERVER, SITE
 
 # What each hour of the day is like, over and over. The last ten minutes of an hour are always good.
@@ -68,26 +67,13 @@ class Tenant:
         }
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers, or does not."""
+@dataclass(frozen=True)
+class Answers:
+    """What the tenant answers, or does not."""
 
-    protocol_version = "HTTP/1.1"
     tenant: Tenant
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name in the base class)
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def do_PATCH(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+    def __call__(self, request: Request) -> Answer | None:
         self.tenant.requests += 1
         fault = self.tenant.fault
         if fault == "rotated-keys":
@@ -96,66 +82,60 @@ class Handler(BaseHTTPRequestHandler):
         elif fault != "none":
             self.tenant.failed += 1
             return self._misbehave(fault)
-        return self._behave()
+        return self._behave(request)
 
-    def _misbehave(self, fault: str) -> None:
-        if fault == "timeout":
-            time.sleep(0.08)
-            self.close_connection = True
-        elif fault == "reset":
-            self.close_connection = True
-        elif fault == "half":
-            self._send(200, b'{"id": "c1", "value": [', length=4000)
-            self.close_connection = True
-        elif fault == "wrong-json":
-            self._send(
-                200, self.tenant.chance.choice((b"[]", b"7", b'{"value": 3}', b'{"displayName": []}', b"{"))
-            )
-        elif fault == "html":
-            self._send(200, b"<html><body>Please sign in to the guest network</body></html>", "text/html")
-        else:
-            self._send(int(fault), b'{"error": {"code": "x", "message": "out of order"}}')
+    def _misbehave(self, fault: str) -> Answer | None:
+        match fault:
+            case "timeout":
+                time.sleep(0.08)
+                return None
+            case "reset":
+                return None
+            case "half":
+                half = {"Content-Length": "4000", "Connection": "close"}
+                return _answer(200, b'{"id": "c1", "value": [', **half)
+            case "wrong-json":
+                wrong = (b"[]", b"7", b'{"value": 3}', b'{"displayName": []}', b"{")
+                return _answer(200, self.tenant.chance.choice(wrong))
+            case "html":
+                page = b"<html><body>Please sign in to the guest network</body></html>"
+                return _answer(200, page, **{"Content-Type": "text/html"})
+        wait = {"Retry-After": "7"} if fault == "503" else {}
+        return _answer(int(fault), b'{"error": {"code": "x", "message": "out of order"}}', **wait)
 
-    def _behave(self) -> None:
-        path = self.path.partition("?")[0]
+    def _behave(self, request: Request) -> Answer:
+        path = request.path.partition("?")[0]
         if "/.well-known/" in path:
-            base = f"https://{self.headers['Host']}/tenant"
+            base = f"https://{request.headers['Host']}/tenant"
             names = ("issuer", "authorization_endpoint", "token_endpoint", "device_authorization_endpoint")
-            return self._json({name: f"{base}/{name}" for name in names})
+            return _json({name: f"{base}/{name}" for name in names})
         if path.endswith("/token_endpoint"):
-            return self._json(
+            return _json(
                 {"access_token": f"key-{self.tenant.key}", "token_type": "Bearer", "expires_in": 3600}
             )
         if path == "/v2/":
-            return self._json({})
-        if self.headers.get("Authorization") != f"Bearer key-{self.tenant.key}":
-            return self._send(401, b'{"error": {"code": "InvalidAuthenticationToken", "message": "no"}}')
-        return self._graph(path)
+            return _json({})
+        if request.headers.get("Authorization") != f"Bearer key-{self.tenant.key}":
+            return _answer(401, b'{"error": {"code": "InvalidAuthenticationToken", "message": "no"}}')
+        return self._graph(request.method, path)
 
-    def _graph(self, path: str) -> None:
+    def _graph(self, method: str, path: str) -> Answer:
         if path.endswith("Thresholds"):
-            self._json({"value": [{"id": "latency", "healthyThreshold": 9, "unhealthyThreshold": 30}]})
-        elif path.endswith("microsoftTunnelServers"):
-            self._json({"value": [{"id": SERVER, "displayName": "gw1"}]})
-        elif path.endswith(SERVER):
-            self.tenant.check_ins += self.command == "PATCH"
-            self._json({"id": SERVER, "displayName": "gw1"})
-        else:
-            self._json(self.tenant.site())
+            return _json({"value": [{"id": "latency", "healthyThreshold": 9, "unhealthyThreshold": 30}]})
+        if path.endswith("microsoftTunnelServers"):
+            return _json({"value": [{"id": SERVER, "displayName": "gw1"}]})
+        if path.endswith(SERVER):
+            self.tenant.check_ins += method == "PATCH"
+            return _json({"id": SERVER, "displayName": "gw1"})
+        return _json(self.tenant.site())
 
-    def _json(self, document: dict[str, Any]) -> None:
-        self._send(200, json.dumps(document).encode())
 
-    def _send(
-        self, status: int, body: bytes, kind: str = "application/json", length: int | None = None
-    ) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        if status == 503:
-            self.send_header("Retry-After", "7")
-        self.end_headers()
-        self.wfile.write(body)
+def _json(document: dict[str, Any]) -> Answer:
+    return _answer(200, json.dumps(document).encode())
+
+
+def _answer(status: int, body: bytes, **headers: str) -> Answer:
+    return Answer(status, body, {"Content-Type": "application/json", **headers})
 
 
 @contextmanager
@@ -165,8 +145,5 @@ def misbehaving(tenant: Tenant, roots: Path) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(roots)
-    handler = type("Bound", (Handler,), {"tenant": tenant})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    with serving(server):
-        yield server.server_port
+    with answering(Answers(tenant), tls=context) as port:
+        yield port

@@ -5,17 +5,18 @@ import shutil
 import socket
 import socketserver
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import ProxyHandler, build_opener
 
 from cryptography import x509
 
-from tests.serving import serving
+from tests.serving import Answer, Request, answering, serving
 
 _CONFIGURATION = """
 [ca]
@@ -169,30 +170,19 @@ class _Server(socketserver.ThreadingTCPServer):
 def forward_proxy(port: int, asked: list[str]) -> Iterator[None]:
     """A plain HTTP proxy that sends every host here; it notes every address in `asked`."""
 
-    class Handler(_Quiet):
-        def do_GET(self) -> None:
-            _forward(self, None)
-
-        def do_POST(self) -> None:
-            _forward(self, self.rfile.read(int(self.headers["Content-Length"])))
-
-    def _forward(handler: http.server.BaseHTTPRequestHandler, body: bytes | None) -> None:
-        asked.append(handler.path)
-        url = urlsplit(handler.path)
+    def forward(request: Request) -> Answer:
+        asked.append(request.path)
+        url = urlsplit(request.path)
         where = f"http://127.0.0.1:{url.port}{url.path or '/'}"
-        headers = {"Content-Type": handler.headers.get("Content-Type", "")}
+        headers = {"Content-Type": request.headers.get("Content-Type", "")}
+        body = request.body if request.method == "POST" else None
         try:
-            with build_opener(ProxyHandler({})).open(Request(where, body, headers)) as answer:
-                content = answer.read()
+            with build_opener(ProxyHandler({})).open(urllib.request.Request(where, body, headers)) as answer:
+                return Answer(200, answer.read())
         except OSError:
-            handler.send_error(502)
-            return
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content)
+            return Answer(502, b"")
 
-    with serving(_Server(("127.0.0.1", port), Handler)):
+    with answering(forward, port=port):
         yield
 
 

@@ -2,18 +2,16 @@
 
 import io
 import json
-import socketserver
 import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.serving import serving
+from tests.serving import Answer, Request, answering
 
 
 @dataclass
@@ -106,63 +104,25 @@ class Daemon:
         return 200, found
 
 
-class _Handler(BaseHTTPRequestHandler):
-    daemon: Daemon
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    do_POST = do_DELETE = do_GET
-
-    def _answer(self) -> None:
-        split = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(split.query).items()}
-        path = unquote(split.path).removeprefix("/v1.45")
-        body = self._body()
-        if path == "/images/create":
-            self._stream(query)
-            return
-        status, content = self.daemon.answer(self.command, path, query, body)
-        data = b"" if content is None else json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        content = b""
-        while size := int(self.rfile.readline(), 16):
-            content += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return content
-
-    def _stream(self, query: dict[str, str]) -> None:
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        try:
-            for line in self.daemon.pull(query):
-                data = json.dumps(line).encode() + b"\r\n"
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-            self.wfile.write(b"0\r\n\r\n")
-        except ConnectionError:
-            self.close_connection = True
-
-    def address_string(self) -> str:
-        return "socket"
-
-
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
-
-
 @contextmanager
 def serve(daemon: Daemon, path: Path) -> Iterator[str]:
     """The address of the daemon, which listens at `path`."""
-    handler = type("DaemonHandler", (_Handler,), {"daemon": daemon})
-    with serving(_Server(str(path), handler)):
+
+    def answer(request: Request) -> Answer:
+        split = urlsplit(request.path)
+        query = {name: values[0] for name, values in parse_qs(split.query).items()}
+        asked = unquote(split.path).removeprefix("/v1.45")
+        if asked == "/images/create":
+            return Answer(200, _chunks(daemon.pull(query)), {"Transfer-Encoding": "chunked"})
+        status, content = daemon.answer(request.method, asked, query, request.body)
+        return Answer(status, b"" if content is None else json.dumps(content).encode())
+
+    with answering(answer, at=path):
         yield f"unix://{path}"
+
+
+def _chunks(lines: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    for line in lines:
+        data = json.dumps(line).encode() + b"\r\n"
+        yield b"%x\r\n%s\r\n" % (len(data), data)
+    yield b"0\r\n\r\n"

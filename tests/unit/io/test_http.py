@@ -1,13 +1,11 @@
 """The HTTP session trusts the given roots, whatever the environment contains, and limits its retries."""
 
-import contextlib
 import gzip
 import re
 import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,7 +18,7 @@ from mstunnel_setup.io.clock import SystemClock
 from mstunnel_setup.io.http import HttpSession, proxy_for
 from mstunnel_setup.io.http_port import log_requests
 from tests.refusals import refused
-from tests.serving import serving
+from tests.serving import Answer, Request, answering
 from tests.unit.clocks import FakeClock
 
 
@@ -33,7 +31,12 @@ class Server:
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     body: list[bytes] = field(default_factory=list)
     pause: float = 0.0
-    connections: int = 0
+    connections: set[object] = field(default_factory=set)
+
+    def pieces(self) -> Iterator[bytes]:
+        for piece in self.body:
+            yield piece
+            time.sleep(self.pause)
 
 
 @pytest.fixture
@@ -44,33 +47,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     found = Server("", str(tmp_path / "ca.pem"))
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(request: Request) -> Answer:
+        found.connections.add(request.peer)
+        status, headers = found.answers.pop(0)
+        return Answer(status, found.pieces(), {"Content-Length": "0", **headers})
 
-        def setup(self) -> None:
-            found.connections += 1
-            super().setup()
-
-        def handle(self) -> None:
-            with contextlib.suppress(OSError):  # the other side has hung up
-                super().handle()
-
-        def do_GET(self) -> None:
-            status, headers = found.answers.pop(0)
-            self.send_response(status)
-            for name, value in {"Content-Length": "0", **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            for piece in found.body:
-                self.wfile.write(piece)
-                time.sleep(found.pause)
-
-        do_POST = do_GET
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.socket = context.wrap_socket(http.socket, server_side=True)
-    found.url = f"https://localhost:{http.server_port}/"
-    with serving(http):
+    with answering(answer, tls=context) as port:
+        found.url = f"https://localhost:{port}/"
         yield found
 
 
@@ -187,7 +170,7 @@ def test_a_whole_body_leaves_the_connection_for_the_next_request(server: Server)
     http = HttpSession(FakeClock(), server.ca_file)
     assert [http.get(server.url).content for _ in range(2)] == [b"abc" * 50_000] * 2
     http.close()
-    assert server.connections == 1
+    assert len(server.connections) == 1
 
 
 def test_a_server_that_is_not_there_is_named_soon() -> None:
