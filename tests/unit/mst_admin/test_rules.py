@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from mst_admin.apply import DeclarationError, parse_declarations
 from mst_admin.metrics import ThresholdObject, judge_threshold, threshold_body
@@ -25,8 +24,9 @@ from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody
 from mstunnel_setup.answers.finding import Finding
 from scripts.error_codes import declarations
 from tests.cases import every
+from tests.unit.mst_admin.rule_cases import table
 
-CASES = YAML(typ="safe").load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
+CASES = table(__file__, "rules.yaml")
 BY_THE_LAB = {
     # Graph knows neither your networks nor time zones, and one list has all advanced settings.
     "corporate-network-invalid": "",

@@ -1,11 +1,9 @@
 """Rules of apps and their assignments, as cases; and what goes over the wire."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from mst_admin.change import Change
 from mst_admin.kinds.app import APP
@@ -22,8 +20,9 @@ from mst_admin.objects.app import (
 from mst_admin.objects.profile import ProfileObject
 from mstunnel_setup.tenant.wire_intune import PLAY_APP, AppAssignment, MobileApp
 from tests.cases import every
+from tests.unit.mst_admin.rule_cases import check_codes, profiles, table
 
-CASES = YAML(typ="safe").load(Path(__file__).with_name("app_rules.yaml").read_text(encoding="utf-8"))
+CASES = table(__file__, "app_rules.yaml")
 IOS = {
     "name": "Defender",
     "platform": "ios",
@@ -41,20 +40,11 @@ def _declared(case: dict[str, Any]) -> StoreAppObject:
     return StoreAppObject.model_validate({**base, "assignments": assigned, **case.get("with", {})})
 
 
-def _profiles(case: dict[str, Any]) -> list[ProfileObject]:
-    base = {"name": "Tunnel", "connection_name": "Contoso", "site": "Berlin"}
-    return [ProfileObject.model_validate({**base, **case["profile"]})] if "profile" in case else []
-
-
 @every("case", CASES)
 def test_an_app_is_judged(case: dict[str, Any]) -> None:
-    declared, profiles = _declared(case), _profiles(case)
-    findings = [*judge_app(declared, profiles)]
-    findings += [item for profile in profiles for item in judge_per_app(profile, [declared])]
-    assert {item.code for item in findings if item.fatal} == set(case.get("refused", ()))
-    if "codes" in case:
-        assert [item.code for item in findings if not item.fatal] == case["codes"]
-    assert all(item.hint.endswith(".") for item in findings)
+    declared, beside = _declared(case), profiles(case, "profile")
+    per_app = [item for profile in beside for item in judge_per_app(profile, [declared])]
+    check_codes(case, [*judge_app(declared, beside), *per_app])
 
 
 def _present(declared: StoreAppObject) -> PresentApp:

@@ -1,11 +1,9 @@
 """Rules of Tunnel for MAM, as cases; and the policies that it becomes."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from mst_admin.apply import shared_names
 from mst_admin.kinds.mam import MAM
@@ -21,7 +19,6 @@ from mst_admin.objects.mam import (
     root_entries,
 )
 from mst_admin.objects.parts import targets
-from mst_admin.objects.profile import ProfileObject
 from mstunnel_setup.tenant.wire_intune import (
     AppAssignment,
     DeviceConfiguration,
@@ -29,9 +26,9 @@ from mstunnel_setup.tenant.wire_intune import (
     TargetedManagedAppConfiguration,
 )
 from tests.cases import every
+from tests.unit.mst_admin.rule_cases import GROUP, check_codes, profiles, table
 
-CASES = YAML(typ="safe").load(Path(__file__).with_name("mam_rules.yaml").read_text(encoding="utf-8"))
-GROUP = "11111111-2222-3333-4444-555555555555"
+CASES = table(__file__, "mam_rules.yaml")
 SITE_ID = "99999999-2222-3333-4444-555555555555"
 BASE = {"name": "Field", "connection_name": "Contoso", "site": "Berlin", "groups": [GROUP]}
 ON: dict[str, dict[str, Any]] = {
@@ -60,14 +57,8 @@ def _declared(case: dict[str, Any]) -> MamObject:
 @every("case", CASES)
 def test_it_is_judged(case: dict[str, Any]) -> None:
     others = [MamObject.model_validate({**BASE, "name": "Other", **case["other"]})] if "other" in case else []
-    base = {key: BASE[key] for key in ("name", "connection_name", "site", "groups")}
-    profiles = [ProfileObject.model_validate({**base, **case["profile"]})] if "profile" in case else []
     declared = _declared(case)
-    findings = judge_mam(declared, [declared, *others], profiles)
-    assert {item.code for item in findings if item.fatal} == set(case.get("refused", ()))
-    if "codes" in case:
-        assert [item.code for item in findings if not item.fatal] == case["codes"]
-    assert all(item.hint.endswith(".") for item in findings)
+    check_codes(case, judge_mam(declared, [declared, *others], profiles(case, "profile", **BASE)))
 
 
 def _policies(declared: MamObject) -> list[PresentAppConfiguration]:

@@ -2,11 +2,9 @@
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from mst_admin.kinds.app_configuration import app_configuration_changes
 from mst_admin.objects.app_configuration import (
@@ -19,16 +17,15 @@ from mst_admin.objects.app_configuration import (
 )
 from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mst_admin.objects.parts import targets
-from mst_admin.objects.profile import ProfileObject
 from mstunnel_setup.tenant.wire_intune import (
     AppAssignment,
     MobileAppConfiguration,
     TargetedManagedAppConfiguration,
 )
 from tests.cases import every
+from tests.unit.mst_admin.rule_cases import GROUP, check_codes, profiles, table
 
-CASES = YAML(typ="safe").load(Path(__file__).with_name("rules.yaml").read_text(encoding="utf-8"))
-GROUP = "11111111-2222-3333-4444-555555555555"
+CASES = table(__file__, "rules.yaml")
 ON: dict[str, dict[str, Any]] = {
     "ios-devices": {"platform": "ios", "channel": "managed-devices"},
     "ios-apps": {"platform": "ios", "channel": "managed-apps"},
@@ -43,19 +40,10 @@ def _declared(case: dict[str, Any]) -> AppConfigurationObject:
     )
 
 
-def _profiles(case: dict[str, Any]) -> list[ProfileObject]:
-    base = {"name": "Tunnel", "connection_name": "Contoso", "site": "Berlin", "groups": [GROUP]}
-    values = {"platform": "android-work-profile", **base, **case.get("beside", {})}
-    return [ProfileObject.model_validate(values)] if "beside" in case else []
-
-
 @every("case", CASES)
 def test_an_app_configuration_is_judged(case: dict[str, Any]) -> None:
-    findings = judge_app_configuration(_declared(case), _profiles(case))
-    assert {item.code for item in findings if item.fatal} == set(case.get("refused", ()))
-    if "codes" in case:
-        assert [item.code for item in findings if not item.fatal] == case["codes"]
-    assert all(item.hint.endswith(".") for item in findings)
+    beside = profiles(case, "beside", platform="android-work-profile", groups=[GROUP])
+    check_codes(case, judge_app_configuration(_declared(case), beside))
 
 
 def _present(declared: AppConfigurationObject) -> PresentAppConfiguration:

@@ -1,13 +1,11 @@
 """Rules of VPN profiles and of proxy exclusion lists, as cases."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from mst_admin.kinds.profile import lint
 from mst_admin.objects.parts import targets
@@ -18,17 +16,12 @@ from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.tenant.wire_intune import DeviceConfiguration, DeviceConfigurationAssignment
 from tests.cases import every
+from tests.unit.mst_admin.rule_cases import GROUP, PROFILE, check_codes, table
 
-HERE = Path(__file__).parent
-CASES = YAML(typ="safe").load((HERE / "rules.yaml").read_text(encoding="utf-8"))
-FOUND = YAML(typ="safe").load((HERE / "lint.yaml").read_text(encoding="utf-8"))
-ENTRIES = YAML(typ="safe").load((HERE / "exclusions.yaml").read_text(encoding="utf-8"))
-BASE = {
-    "name": "Tunnel",
-    "connection_name": "Contoso",
-    "site": "Berlin",
-    "groups": ["11111111-2222-3333-4444-555555555555"],
-}
+CASES = table(__file__, "rules.yaml")
+FOUND = table(__file__, "lint.yaml")
+ENTRIES = table(__file__, "exclusions.yaml")
+BASE = {**PROFILE, "groups": [GROUP]}
 PLATFORMS: dict[str, dict[str, Any]] = {
     "android": {"platform": "android-work-profile"},
     "owner": {"platform": "android-device-owner"},
@@ -72,11 +65,7 @@ def _repeated(entries: Any, count: int) -> Iterator[Any]:
 
 @every("case", CASES)
 def test_a_profile_is_judged(case: dict[str, Any]) -> None:
-    findings = judge_profile(_profile(case))
-    assert {item.code for item in findings if item.fatal} == set(case.get("refused", ()))
-    if "codes" in case:
-        assert sorted(item.code for item in findings if not item.fatal) == sorted(case["codes"])
-    assert all(item.hint.endswith(".") for item in findings)
+    check_codes(case, judge_profile(_profile(case)))
 
 
 @every("case", [case for case in CASES if "refused" not in case])
