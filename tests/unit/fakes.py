@@ -11,7 +11,6 @@ from cryptography.x509 import Certificate
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.containers.choice import EngineChoice
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Image, LogOptions
-from mstunnel_setup.containers.spec import ContainerSpec, Progress, Volume
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -37,32 +36,8 @@ class FakeEngine(Any):
     def image(self, reference: str) -> Image | None:
         return self.images.get(reference)
 
-    def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
-        raise AssertionError(reference)
-
-    def load(self, archive: str, reference: str, progress: Any) -> Image:
-        raise AssertionError(archive)
-
-    def remove_image(self, reference: str) -> bool:
-        raise AssertionError(reference)
-
-    def repair_images(self) -> None:
-        raise AssertionError
-
-    def create(self, spec: ContainerSpec) -> None:
-        raise AssertionError(spec)
-
-    def start(self, name: str) -> None:
-        raise AssertionError(name)
-
-    def stop(self, name: str) -> None:
-        raise AssertionError(name)
-
     def restart(self, name: str) -> None:
         self.restarts.append(name)
-
-    def remove(self, name: str) -> None:
-        raise AssertionError(name)
 
     def inspect(self, name: str) -> ContainerState | None:
         return self.containers.get(name)
@@ -73,11 +48,6 @@ class FakeEngine(Any):
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         assert self.answer is not None, arguments
         return self.answer(arguments)
-
-    def run_once(
-        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Completed:
-        raise AssertionError(arguments)
 
     def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
         return ("podman", "exec", name, *arguments)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Health, Image, LogOptions
+from mstunnel_setup.containers.engine import ContainerState, Health, Image
 from mstunnel_setup.containers.spec import ContainerSpec, Progress, digest_tag
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
@@ -14,6 +14,7 @@ from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Undone, UndoRecord
 from tests.unit.clocks import FakeClock
+from tests.unit.fakes import FakeEngine
 
 DIGEST = "sha256:" + "ab" * 32
 UNIT = "gateway.service"
@@ -21,18 +22,12 @@ OLD_LABELS = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
 
 
 @dataclass
-class Engine:
-    """Images by reference, containers by name. A started container gets the next of `healths`."""
+class Engine(FakeEngine):
+    """It obeys, too. A started container gets the next of `healths`."""
 
-    images: dict[str, Image] = field(default_factory=dict)
-    containers: dict[str, ContainerState] = field(default_factory=dict)
     in_use: bool = False
     probes: int = 0
-    passes: bool = False
     healths: list[Health | None] = field(default_factory=lambda: [None])
-
-    def image(self, reference: str) -> Image | None:
-        return self.images.get(reference)
 
     def pull(self, reference: str, deadline: float, progress: Progress) -> Image:
         progress(1, 1)
@@ -70,9 +65,6 @@ class Engine:
     def probe(self, name: str) -> bool:
         self.probes += 1
         return self.passes
-
-    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
-        return ("engine", "logs", name)
 
 
 class Host(Processes):
@@ -126,15 +118,11 @@ class Ports(Any):
         self.files = Files(root)
         self.files.make_directories("/etc/containers/systemd")
         self.state_directory = "/var/lib/mstunnel"
-        self.memory = Engine()
-        self.processes = Host(self.memory)
+        self.engine = Engine()
+        self.processes = Host(self.engine)
         self.clock = FakeClock()
         self.systemd = Systemd(self.processes)
         self.fetched: list[tuple[int, int]] = []
-
-    @property
-    def engine(self) -> ContainerEngine:
-        return cast("ContainerEngine", self.memory)
 
     def progress(self, done: int, known: int) -> None:
         self.fetched.append((done, known))

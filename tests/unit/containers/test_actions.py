@@ -77,7 +77,7 @@ def test_an_image_that_was_here_before_is_kept(ports: Ports) -> None:
 
 
 def test_an_image_in_use_is_kept_and_named(ports: Ports) -> None:
-    ports.memory.in_use = True
+    ports.engine.in_use = True
     undone = undo(ports, PullImage(reference=_IMAGE), {"present": False})
     assert undone.outcome is Undo.KEPT
     assert _IMAGE in undone.reason
@@ -88,9 +88,9 @@ def test_loading_gives_the_name_and_undo_takes_every_name_away(ports: Ports) -> 
     before = action.capture(ports)
     action.apply(ports, {})
     assert action.satisfied(ports, {})
-    assert f"registry.example/server:sha256-{'ab' * 6}" in ports.memory.images
+    assert f"registry.example/server:sha256-{'ab' * 6}" in ports.engine.images
     assert undo(ports, action, before).outcome is Undo.REMOVED
-    assert ports.memory.images == {}
+    assert ports.engine.images == {}
 
 
 @pytest.mark.parametrize("last", ["pull", "load"])
@@ -101,14 +101,14 @@ def test_undo_removes_what_was_pulled_and_loaded(ports: Ports, last: str) -> Non
     before = versions[0].capture(ports)
     load.apply(ports, {})
     assert versions[-1].undo(ports, UndoRecord(before, versions)).outcome is Undo.REMOVED
-    assert ports.memory.images == {}
+    assert ports.engine.images == {}
 
 
 def test_names_that_an_earlier_release_gave_are_removed_too(ports: Ports) -> None:
     other = "localhost/other:1"
-    ports.memory.images[other] = Image(other, DIGEST, "id")
+    ports.engine.images[other] = Image(other, DIGEST, "id")
     undo(ports, LoadImage(reference=_IMAGE, archive="/a"), {"present": False, "names": [other]})
-    assert ports.memory.images == {}
+    assert ports.engine.images == {}
 
 
 # --- Quadlet file -----------------------------------------------------------------------------------------
@@ -172,14 +172,14 @@ def test_installing_a_unit(ports: Ports) -> None:
 
 def test_health_is_probed_from_here(ports: Ports) -> None:
     starting: list[Health | None] = ["starting"] * 20
-    ports.memory.healths = [*starting, "healthy"]
+    ports.engine.healths = [*starting, "healthy"]
     RunContainer(spec=_spec(health=HealthCheck(command=("true",), interval=3))).apply(ports, {})
-    assert ports.memory.probes == 7
+    assert ports.engine.probes == 7
 
 
 @pytest.mark.parametrize("status", ["created", "running", "exited"])
 def test_what_a_killed_run_left_is_replaced(ports: Ports, status: str) -> None:
-    ports.memory.containers["gateway"] = ContainerState(status, None, OLD_LABELS)
+    ports.engine.containers["gateway"] = ContainerState(status, None, OLD_LABELS)
     action = RunContainer(spec=_spec())
     assert not action.satisfied(ports, {})
     action.apply(ports, {})
@@ -190,10 +190,10 @@ def test_what_a_killed_run_left_is_replaced(ports: Ports, status: str) -> None:
 
 def test_a_container_that_is_not_there_fails(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
     ports.processes.known.clear()
-    monkeypatch.setattr(ports.memory, "start", ports.memory.containers.pop)
+    monkeypatch.setattr(ports.engine, "start", ports.engine.containers.pop)
     with pytest.raises(EngineError, match="it is missing"):
         RunContainer(spec=_spec(), timeout=5).apply(ports, {})
-    assert "engine logs gateway" in ports.processes.calls
+    assert "podman logs gateway" in ports.processes.calls
 
 
 def test_a_container_that_keeps_restarting_never_counts_as_up(
@@ -203,7 +203,7 @@ def test_a_container_that_keeps_restarting_never_counts_as_up(
         labels = {"org.mstunnel.managed": "1"}
         return ContainerState("running", None, labels, DIGEST, ports.clock.now())
 
-    monkeypatch.setattr(ports.memory, "inspect", dying)
+    monkeypatch.setattr(ports.engine, "inspect", dying)
     with pytest.raises(EngineError, match="it is running"):
         RunContainer(spec=_spec(), timeout=5).apply(ports, {})
 
@@ -214,7 +214,7 @@ def test_a_container_that_the_engine_restarts_over_and_over_is_given_up(
     ports.processes.known.clear()
     labels = {"org.mstunnel.managed": "1"}
     dying = ContainerState("restarting", "starting", labels, DIGEST, restarts=40)
-    monkeypatch.setattr(ports.memory, "inspect", lambda _name: dying)
+    monkeypatch.setattr(ports.engine, "inspect", lambda _name: dying)
     with pytest.raises(EngineError, match="it is restarting"):
         RunContainer(spec=_spec()).apply(ports, {})
     assert 15 <= ports.clock.elapsed < 20

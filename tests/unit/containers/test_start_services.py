@@ -50,18 +50,18 @@ def test_the_journal_of_an_installation_that_started_one_at_a_time_is_read_and_u
 
 
 def test_a_service_is_started_and_waited_for(ports: Ports) -> None:
-    ports.memory.healths = ["starting", "starting", "healthy"]
+    ports.engine.healths = ["starting", "starting", "healthy"]
     action = _service()
     assert not action.satisfied(ports, {})
     action.apply(ports, {})
     assert action.satisfied(ports, {})
     assert "systemctl start -- gateway.service" in ports.processes.calls
-    assert ports.memory.probes == 1
+    assert ports.engine.probes == 1
 
 
 def test_a_service_with_an_older_configuration_is_restarted(ports: Ports) -> None:
     ports.processes.active.add(UNIT)
-    ports.memory.containers["gateway"] = ContainerState("running", None, OLD_LABELS)
+    ports.engine.containers["gateway"] = ContainerState("running", None, OLD_LABELS)
     assert not _service().satisfied(ports, {})
     _service().apply(ports, {})
     assert "systemctl restart -- gateway.service" in ports.processes.calls
@@ -74,7 +74,7 @@ def test_a_container_without_health_check_has_to_last(ports: Ports) -> None:
 
 @pytest.mark.parametrize("health", ["unhealthy", "starting"])
 def test_a_service_that_does_not_come_up_fails_with_its_log(ports: Ports, health: Health) -> None:
-    ports.memory.healths = [health]
+    ports.engine.healths = [health]
     with refused(
         EngineError, "container-failed", match=rf"running and {health}.*\n  first\n  last \[1mwords"
     ):
@@ -88,13 +88,13 @@ def test_unhealthy_is_not_final_for_a_service_that_starts_slowly(ports: Ports) -
     """The engine counts our checks as its own, and they come every second."""
     starting: list[Health | None] = ["starting"] * 10
     unhealthy: list[Health | None] = ["unhealthy"] * 60
-    ports.memory.healths = [*starting, *unhealthy, "healthy"]
+    ports.engine.healths = [*starting, *unhealthy, "healthy"]
     _service(timeout=120).apply(ports, {})
     assert ports.clock.elapsed > 20
 
 
 def test_a_service_that_stays_unhealthy_fails_before_its_time_is_over(ports: Ports) -> None:
-    ports.memory.healths = ["unhealthy"]
+    ports.engine.healths = ["unhealthy"]
     with pytest.raises(EngineError, match="running and unhealthy"):
         _service(timeout=120).apply(ports, {})
     assert 40 < ports.clock.elapsed < 60
@@ -115,20 +115,20 @@ def test_a_service_that_cannot_even_start_fails_with_its_log(ports: Ports) -> No
 
 
 def test_a_check_that_passes_is_enough_though_the_engine_counts_only_its_own(ports: Ports) -> None:
-    ports.memory.healths, ports.memory.passes = ["starting"], True
+    ports.engine.healths, ports.engine.passes = ["starting"], True
     _service().apply(ports, {})
-    assert ports.memory.probes == 1
+    assert ports.engine.probes == 1
     assert ports.clock.elapsed < 1
 
 
 def test_an_unhealthy_service_is_not_satisfied(ports: Ports) -> None:
     _service().apply(ports, {})
-    ports.memory.healths = ["unhealthy"]
+    ports.engine.healths = ["unhealthy"]
     assert not _service().satisfied(ports, {})
 
 
 def test_a_unit_does_not_replace_a_foreign_container(ports: Ports) -> None:
-    ports.memory.containers["gateway"] = ContainerState("running", None, {})
+    ports.engine.containers["gateway"] = ContainerState("running", None, {})
     with refused(EngineError, "container-foreign"):
         _service().apply(ports, {})
     assert ports.processes.calls == []
@@ -140,7 +140,7 @@ def test_services_start_before_the_first_of_them_is_waited_for(
     waited: list[tuple[str, set[str]]] = []
 
     def wait(_ports: Any, container: str, _timeout: float) -> None:
-        waited.append((container, set(ports.memory.containers)))
+        waited.append((container, set(ports.engine.containers)))
 
     monkeypatch.setattr(containers, "wait_until_up", wait)
     _services().apply(ports, {})
@@ -159,7 +159,7 @@ def test_of_services_that_start_together_the_one_that_cannot_is_named(ports: Por
 
 @pytest.mark.parametrize("foreign", ["gateway", "agent"])
 def test_nothing_starts_beside_a_foreign_container(ports: Ports, foreign: str) -> None:
-    ports.memory.containers[foreign] = ContainerState("running", None, {})
+    ports.engine.containers[foreign] = ContainerState("running", None, {})
     with refused(EngineError, "container-foreign"):
         _services().apply(ports, {})
     assert not [call for call in ports.processes.calls if "start --" in call]
@@ -168,8 +168,8 @@ def test_nothing_starts_beside_a_foreign_container(ports: Ports, foreign: str) -
 def test_a_service_is_not_replaced_when_the_one_before_it_does_not_come_up(ports: Ports) -> None:
     ports.processes.active |= {UNIT, "agent.service"}
     old = ContainerState("running", "unhealthy", OLD_LABELS)
-    ports.memory.containers = {"gateway": old, "agent": old}
-    ports.memory.healths = ["unhealthy"]
+    ports.engine.containers = {"gateway": old, "agent": old}
+    ports.engine.healths = ["unhealthy"]
     with pytest.raises(EngineError, match="gateway"):
         _services().apply(ports, {})
     assert "systemctl restart -- gateway.service" in ports.processes.calls
