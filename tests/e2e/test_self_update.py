@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,18 @@ def require_new_monitor(host: Installation, earlier: str) -> None:
     assert eventually(lambda: host.server.shell(MONITOR, check=False).stdout not in (earlier, ""), 180)
 
 
+@contextmanager
+def replaced_while_serving(host: Installation) -> Iterator[Serving]:
+    """In the block the program becomes the newer one: its monitor goes on as that, the gateway as before."""
+    before, monitor = serving(host), host.server.shell(MONITOR).stdout
+    assert len(before.sessions) == 1
+    yield before
+    assert version(host) == NEWER
+    require_new_monitor(host, monitor)
+    assert serving(host) == before
+    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+
+
 def install_old(host: Installation, number: str) -> None:
     """Install a gateway with the program and the images of an earlier release, and connect a device."""
     old = old_release.prepare(number)
@@ -104,16 +117,10 @@ def install_old(host: Installation, number: str) -> None:
 def test_a_newer_build_is_installed_while_a_session_goes_on_and_is_taken_back(server: Installation) -> None:
     server.setup()
     server.connect()
-    before, monitor = serving(server), server.server.shell(MONITOR).stdout
-    assert len(before.sessions) == 1
-    assert update(server, "--check")["offered"] == NEWER
-    assert version(server) == __version__
-
-    assert update(server) == {"before": __version__, "installed": NEWER, "offered": NEWER}
-    assert version(server) == NEWER
-    require_new_monitor(server, monitor)
-    assert serving(server) == before
-    assert server.fetch_internal_page().stdout == INTRANET_PAGE
+    with replaced_while_serving(server) as before:
+        assert update(server, "--check")["offered"] == NEWER
+        assert version(server) == __version__
+        assert update(server) == {"before": __version__, "installed": NEWER, "offered": NEWER}
 
     assert update(server, "--rollback")["installed"] == __version__
     assert version(server) == __version__
@@ -123,14 +130,8 @@ def test_a_newer_build_is_installed_while_a_session_goes_on_and_is_taken_back(se
 
 def test_a_gateway_of_0_2_0_updates_itself_while_a_session_goes_on(server: Installation) -> None:
     install_old(server, "0.2.0")
-    before, monitor = serving(server), server.server.shell(MONITOR).stdout
-    assert len(before.sessions) == 1
-
-    assert update(server) == {"before": "0.2.0", "installed": NEWER, "offered": NEWER}
-    assert version(server) == NEWER
-    require_new_monitor(server, monitor)
-    assert serving(server) == before
-    assert server.fetch_internal_page().stdout == INTRANET_PAGE
+    with replaced_while_serving(server) as before:
+        assert update(server) == {"before": "0.2.0", "installed": NEWER, "offered": NEWER}
 
     assert update(server, "--rollback")["installed"] == "0.2.0"
     assert update(server)["installed"] == NEWER
@@ -142,14 +143,9 @@ def test_a_gateway_of_0_1_0_is_updated_by_the_newer_file_while_a_session_goes_on
 ) -> None:
     """That release has no `self update`, and its monitor does not notice a new program."""
     install_old(server, "0.1.0")
-    before, monitor = serving(server), server.server.shell(MONITOR).stdout
-    assert len(before.sessions) == 1
-
-    server.server.copy([newer], "/root")
-    server.program(COPIED, "self", "install")
-    assert version(server) == NEWER
-    server.server.run(["systemctl", "restart", "mstunnel_monitor"])
-    require_new_monitor(server, monitor)
-    assert serving(server) == before
-    assert server.fetch_internal_page().stdout == INTRANET_PAGE
+    with replaced_while_serving(server):
+        server.server.copy([newer], "/root")
+        server.program(COPIED, "self", "install")
+        assert version(server) == NEWER
+        server.server.run(["systemctl", "restart", "mstunnel_monitor"])
     assert update(server, "--check")["offered"] == NEWER

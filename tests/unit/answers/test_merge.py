@@ -78,15 +78,14 @@ def test_the_order_of_precedence() -> None:
         ({"MSTUNNEL_TOKEN_VERSION": "2"}, "token.version", "2"),
         ({"MSTUNNEL_TOKEN_MAXIMUM_LIFETIME": "7200"}, "token.maximum_lifetime", 7200),
         ({"MSTUNNEL_TOKEN_REQUIRED_CLAIMS": "x"}, "token.required_claims", {}),
+        (
+            {"MSTUNNEL_PFX": "/s.pfx", "MSTUNNEL_PASSPHRASE_FILE": "/p"},
+            *("certificate.passphrase", SecretReference("file", "/p")),
+        ),
     ],
 )
 def test_variables(environment: Mapping[str, str], path: str, value: object) -> None:
     assert merge({}, environment).value(path) == value
-
-
-def test_the_passphrase_file_is_a_secret_reference() -> None:
-    answers = merge({}, {"MSTUNNEL_PFX": "/s.pfx", "MSTUNNEL_PASSPHRASE_FILE": "/p"})
-    assert answers.certificate.passphrase == SecretReference("file", "/p")
 
 
 @pytest.mark.parametrize(

@@ -111,18 +111,28 @@ def test_names_that_an_earlier_release_gave_are_removed_too(ports: Ports) -> Non
     assert ports.engine.images == {}
 
 
-# --- Quadlet file -----------------------------------------------------------------------------------------
+# --- Quadlet and unit file --------------------------------------------------------------------------------
 
 
-def test_installing_a_quadlet(ports: Ports) -> None:
-    action = InstallQuadlet(path=_PATH, text=render(_spec()))
+@pytest.mark.parametrize(
+    "action",
+    [
+        InstallQuadlet(path=_PATH, text=render(_spec())),
+        InstallUnit(path="/etc/systemd/system/gateway.service", text="[Service]\n"),
+    ],
+    ids=lambda action: action.kind,
+)
+def test_installing_it_reloads_systemd_and_so_does_undo(
+    ports: Ports, action: InstallQuadlet | InstallUnit
+) -> None:
+    ports.files.make_directories("/etc/systemd/system")
     before = action.capture(ports)
     assert not action.satisfied(ports, {})
     action.apply(ports, {})
     assert action.satisfied(ports, {})
     assert ports.processes.calls == ["systemctl daemon-reload"]
     assert undo(ports, action, before).outcome is Undo.REMOVED
-    assert ports.files.state(_PATH) is None
+    assert ports.files.state(action.path) is None
     assert ports.processes.calls == ["systemctl daemon-reload"] * 2
 
 
@@ -149,22 +159,6 @@ def test_a_quadlet_changed_since_is_kept(ports: Ports) -> None:
     ports.files.write(_PATH, b"edited")
     assert undo(ports, action, before).outcome is Undo.KEPT
     assert ports.files.digest(_PATH) == hashlib.sha256(b"edited").hexdigest()
-
-
-# --- unit file --------------------------------------------------------------------------------------------
-
-
-def test_installing_a_unit(ports: Ports) -> None:
-    path = "/etc/systemd/system/gateway.service"
-    ports.files.make_directories("/etc/systemd/system")
-    action = InstallUnit(path=path, text="[Service]\n")
-    before = action.capture(ports)
-    action.apply(ports, {})
-    assert action.satisfied(ports, {})
-    assert ports.processes.calls == ["systemctl daemon-reload"]
-    assert undo(ports, action, before).outcome is Undo.REMOVED
-    assert ports.files.read(path) is None
-    assert ports.processes.calls == ["systemctl daemon-reload"] * 2
 
 
 # --- container without systemd ----------------------------------------------------------------------------

@@ -53,6 +53,13 @@ def reader(
     return ProgramReader(Files(root), FakeProcesses(answers, frozenset(installed)), settings)
 
 
+def write(root: Path, path: str, content: str | None) -> None:
+    """Write a file of the host; None: it has none."""
+    if content is not None:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(content)
+
+
 DOCKER_VERSION = {"docker --version": said("Docker version 28.1.1, build 4eba377\n")}
 PODMAN_VERSION = {"podman --version": said("podman version 5.4.0\n")}
 NO_DAEMON = "Cannot connect to the Docker daemon.\nIs it \x1b[31mrunning?\n"
@@ -97,9 +104,7 @@ def test_networks_of_the_engine(tmp_path: Path) -> None:
 
 
 def test_userns_remap_is_in_the_file_of_the_daemon(tmp_path: Path) -> None:
-    files = Files(tmp_path)
-    files.make_directories("/etc/docker")
-    files.write("/etc/docker/daemon.json", b'{"userns-remap": "default"}')
+    write(tmp_path, "etc/docker/daemon.json", '{"userns-remap": "default"}')
     assert reader(tmp_path, {}).engine().userns_remap == "default"
 
 
@@ -120,10 +125,7 @@ def test_userns_remap_may_be_on_the_command_line_of_the_daemon(
     ("content", "expected"), [("1", "enforcing"), ("0\n", "permissive"), (None, "absent")]
 )
 def test_selinux(tmp_path: Path, content: str | None, expected: str) -> None:
-    if content is not None:
-        files = Files(tmp_path)
-        files.make_directories("/sys/fs/selinux")
-        files.write("/sys/fs/selinux/enforce", content.encode())
+    write(tmp_path, "sys/fs/selinux/enforce", content)
     answers = {"semanage port -l": said("http_port_t   tcp   80, 443\n")}
     found = reader(tmp_path, answers).security()
     assert found.selinux == expected
@@ -132,9 +134,7 @@ def test_selinux(tmp_path: Path, content: str | None, expected: str) -> None:
 
 @pytest.mark.parametrize(("content", "expected"), [("0 0", False), ("1 1", True), ("", None), (None, None)])
 def test_selinux_and_devices_of_containers(tmp_path: Path, content: str | None, expected: object) -> None:
-    if content is not None:
-        Files(tmp_path).make_directories("/sys/fs/selinux/booleans")
-        Files(tmp_path).write("/sys/fs/selinux/booleans/container_use_devices", content.encode())
+    write(tmp_path, "sys/fs/selinux/booleans/container_use_devices", content)
     assert reader(tmp_path, {}).security().container_devices is expected
 
 
@@ -189,8 +189,7 @@ def test_what_the_host_forwards_to_the_gateway_passes_by_the_frontends(
 ) -> None:
     """By an engine with root, or by an uplink."""
     for place in (f"{uplink.SOCKETS}/443", uplink.HOOK):
-        (tmp_path / place[1:]).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / place[1:]).touch()
+        write(tmp_path, place[1:], "")
     answers = {"ufw status": said("Status: active\nDefault: deny (incoming)\n"), "nft --json": said("{}")}
     assert reader(tmp_path, answers, settings=settings).security().firewall == Firewall(forwarded=True)
 

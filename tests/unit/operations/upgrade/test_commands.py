@@ -50,12 +50,14 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 def shown(files: Files, *upgrades: Upgrade) -> list[str]:
     """What the command prints; its JSON keeps the schema."""
     write_history(files, history(*upgrades))
-    result = validated("mst-cli upgrade history", commands.history(operator_of(Path("/nowhere"))))
+    result = validated("mst-cli upgrade history", commands.history(OPERATOR))
     return [line.strip() for line in lines_of(result)]
 
 
 Request: TypeAlias = tuple[str, Digests, Digests | None]
 Stand: TypeAlias = Callable[..., list[Request]]
+Check: TypeAlias = Callable[..., Result]
+OPERATOR = operator_of(Path("/nowhere"))
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ def test_without_a_count_nothing_is_shown(files: Files) -> None:
 
 def test_an_upgrade_that_is_under_way_keeps_the_addresses_to_itself(files: Files) -> None:
     shown(files, upgrade("a", "b", None, devices=("192.0.2.7",), sessions_before=1))
-    assert "devices" not in str(commands.history(operator_of(Path("/nowhere"))).data)
+    assert "devices" not in str(commands.history(OPERATOR).data)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_a_release_that_no_device_has_proved_warns(
 ) -> None:
     list_releases(files)
     stand("a", sessions_before=before, sessions_after=after)
-    result = validated("mst-cli upgrade apply", commands.apply(operator_of(Path("/nowhere")), None))
+    result = validated("mst-cli upgrade apply", commands.apply(OPERATOR, None))
     assert [notice.code for notice in result.warnings] == codes
 
 
@@ -131,7 +133,7 @@ def test_an_earlier_release_that_is_chosen_by_name_passes_the_newest_over(
 ) -> None:
     list_releases(files)
     requests = stand("b")
-    result = commands.apply(operator_of(Path("/nowhere")), name)
+    result = commands.apply(OPERATOR, name)
     assert [passes_over for _, _, passes_over in requests] == [images("c").digests if passed_over else None]
     assert result.data["held"] is passed_over
     assert any("Held at b" in line for line in lines_of(result)) is passed_over
@@ -153,7 +155,7 @@ def test_a_rollback_that_finishes_an_interrupted_upgrade_goes_back_no_further(
 ) -> None:
     write_history(files, history(*earlier))
     stand(runs, finished)
-    result = commands.rollback(operator_of(Path("/nowhere")))
+    result = commands.rollback(OPERATOR)
     assert (result.status, line in lines_of(result)[0]) == ("changed", True)
 
 
@@ -165,7 +167,7 @@ def test_an_interrupted_rollback_that_is_repeated_and_fails_is_reported_as_faile
     write_history(files, history(upgrade("a", "b"), finished))
     stand("b", finished)
     with refused(SetupError, "upgrade-failed"):
-        commands.rollback(operator_of(Path("/nowhere")))
+        commands.rollback(OPERATOR)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_an_apply_that_only_finishes_an_interrupted_upgrade_reports_how_that_end
     write_history(files, history(finished))
     list_releases(files)
     stand("b", finished)
-    result = commands.apply(operator_of(Path("/nowhere")), "2.0")
+    result = commands.apply(OPERATOR, "2.0")
     assert (result.status, line in lines_of(result)[0]) == ("changed", True)
     assert [notice.code for notice in result.warnings] == codes
 
@@ -194,42 +196,43 @@ def test_a_rollback_does_not_need_the_list_of_releases(files: Files, stand: Stan
     write_history(files, history(upgrade("a", "b")))
     list_releases(files, "[[release\n")
     requests = stand("b", rejects_source=True)
-    commands.rollback(operator_of(Path("/nowhere")))
+    commands.rollback(OPERATOR)
     assert requests == [("earlier", images("a").digests, None)]
 
 
 ANOTHER = "to follow it, write `time_zone` in /etc/mstunnel-setup/releases.toml"
 
 
-def check(files: Files, monkeypatch: pytest.MonkeyPatch, runs: str = "b") -> Result:
+@pytest.fixture
+def check(files: Files, stand: Stand) -> Check:
     """What the command says where 3.0 (c) is the newest release; its JSON keeps the schema."""
-    list_releases(files)
-    monkeypatch.setattr(commands, "running", lambda _run: images(runs))
-    return validated("mst-cli upgrade check", commands.check(operator_of(Path("/nowhere"))))
+
+    def checked(runs: str = "b") -> Result:
+        list_releases(files)
+        stand(runs)
+        return validated("mst-cli upgrade check", commands.check(OPERATOR))
+
+    return checked
 
 
 def decided(files: Files, code: str, reason: str, window: Window | None = None) -> None:
     write_standing(files, standing(UpgradeDecision(code, reason), START, window))
 
 
-def test_it_says_what_the_upgrade_waits_for_and_since_when_that_is_known(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_says_what_the_upgrade_waits_for_and_since_when_that_is_known(files: Files, check: Check) -> None:
     decided(files, "turn", "gw1 comes first")
-    result = check(files, monkeypatch)
+    result = check()
     assert f"Waits:   gw1 comes first (turn, as of {START:%Y-%m-%d %H:%M} UTC)" in lines_of(result)
     assert object_of(result, "decision")["code"] == "turn"
 
 
-def test_text_of_the_agent_cannot_control_the_terminal(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_of_the_agent_cannot_control_the_terminal(files: Files, check: Check) -> None:
     decided(files, "turn", "\x1b[2Jgw1\n comes first")
-    assert "\x1b" not in "".join(lines_of(check(files, monkeypatch)))
+    assert "\x1b" not in "".join(lines_of(check()))
 
 
-def test_without_a_report_of_the_agent_nothing_is_shown(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    result = check(files, monkeypatch)
+def test_without_a_report_of_the_agent_nothing_is_shown(files: Files, check: Check) -> None:
+    result = check()
     assert result.data["decision"] is None
     assert not any(line.startswith("Waits") for line in lines_of(result))
 
@@ -245,18 +248,16 @@ def test_without_a_report_of_the_agent_nothing_is_shown(
     ],
 )
 def test_a_window_that_does_not_follow_the_clocks_says_so(
-    files: Files, monkeypatch: pytest.MonkeyPatch, zone: tzinfo, said: str
+    files: Files, check: Check, zone: tzinfo, said: str
 ) -> None:
     decided(files, "window-closed", "it opens later", Window(time(22), time(23), zone))
-    assert said in lines_of(check(files, monkeypatch))
+    assert said in lines_of(check())
 
 
-def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(files: Files, check: Check) -> None:
     verdict = UpgradeDecision("up-to-date", "release 3.0 is running")
     write_standing(files, standing(verdict, START, None, HIDDEN_BY_GRAPH))
-    result = check(files, monkeypatch)
+    result = check()
     assert object_of(result, "decision")["unseen"] == ["approval", "releases", "state"]
     (first, second, third) = [line for line in lines_of(result) if "does not show" in line]
     assert first.startswith("Graph:   does not show an approval; approve with `mst-cli upgrade apply`")
@@ -264,13 +265,11 @@ def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(
     assert third.startswith("         does not show an upgrade under way or failed")
 
 
-def test_a_tenant_that_shows_everything_is_not_mentioned(
-    files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tenant_that_shows_everything_is_not_mentioned(files: Files, check: Check) -> None:
     decided(files, "turn", "gw1 comes first")
-    assert not any("Graph" in line for line in lines_of(check(files, monkeypatch)))
+    assert not any("Graph" in line for line in lines_of(check()))
 
 
-def test_a_server_that_is_up_to_date_waits_for_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_up_to_date_waits_for_nothing(files: Files, check: Check) -> None:
     decided(files, "turn", "gw1 comes first")
-    assert not any(line.startswith("Waits") for line in lines_of(check(files, monkeypatch, runs="c")))
+    assert not any(line.startswith("Waits") for line in lines_of(check("c")))
