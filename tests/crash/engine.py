@@ -175,7 +175,8 @@ class Daemon:
     def _do_host(self, arguments: list[str], root: str) -> dict[str, Any]:
         if arguments[0] == "podman":
             return vendor_podman.answer(self.containers, arguments[1:])
-        return kernel.answer(arguments, Path(root))
+        code, output = kernel.answer(arguments, Path(root))
+        return {"code": code, "output": output}
 
     def _do_systemctl(self, arguments: list[str], root: str) -> dict[str, Any]:
         verb, unit = arguments[0], arguments[-1]

@@ -1,14 +1,16 @@
 """Kernel, SELinux and init of a recorded host: modules, settings, port types and links below its root."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from mstunnel_setup.actions.kernel import place
 
 _MONITOR = "/etc/init.d/mstunnel_monitor"
 PROGRAMS = ("modprobe", "sysctl", "nft", "semanage", "rc-update", _MONITOR)
 RELEASE = "6.0.0-crash"
-# Types that the policy itself gives: semanage-port(8).
-_POLICY = "http_port_t                    tcp      80, 443, 8443\n"
-_PORTS = "etc/selinux/ports.local"
+# The types of ports: local rules, and those of the policy itself: semanage-port(8).
+_PORTS, POLICY = "etc/selinux/ports.local", "etc/selinux/ports.policy"
 _TABLES = "proc/net/nf_tables"
 
 
@@ -23,10 +25,12 @@ def lay_down(root: Path) -> None:
         ("sys/fs/selinux/enforce", "1"),
         (_TABLES, ""),
         (_PORTS, ""),
+        (POLICY, ""),
     ):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    label(root, dict.fromkeys((80, 443, 8443), "http_port_t"), POLICY)
 
 
 def lay_down_openrc(root: Path) -> None:
@@ -40,76 +44,105 @@ def changes(arguments: Sequence[str]) -> bool:
     return not {"-l", "list", "status", "inspect"} & {*arguments}
 
 
-def answer(arguments: Sequence[str], root: Path) -> dict[str, object]:
-    """What the command does and prints."""
+def answer(arguments: Sequence[str], root: Path) -> tuple[int, str]:
+    """What the command does: its exit code, and what it prints."""
     program, *options = arguments
     if program == "semanage":
-        return _semanage(options, root / _PORTS)
+        return _semanage(options, root)
     if program == "rc-update":
         return _rc_update(options, root / "etc/runlevels")
     if program == _MONITOR:
         return _service(options, root / "run/openrc/started/mstunnel_monitor")
     if program == "nft":
-        return _nft(options, root, root / _TABLES)
+        return _nft(options, root)
     if program == "sysctl":
         name, _, value = options[-1].partition("=")
-        (root / "proc/sys" / name.replace(".", "/")).write_text(f"{value}\n")
+        (root / place(name).lstrip("/")).write_text(f"{value}\n")
     else:
-        _modprobe(options, root / "proc/modules")
-    return {"code": 0, "output": ""}
+        load(root, modules(root) - {options[-1]} if "-r" in options else modules(root) | {options[-1]})
+    return 0, ""
 
 
-def _modprobe(options: Sequence[str], modules: Path) -> None:
-    others = [line for line in modules.read_text().splitlines() if line.split()[0] != options[-1]]
-    loaded = [] if "-r" in options else [f"{options[-1]} 16384 0 - Live 0x0"]
-    modules.write_text("".join(f"{line}\n" for line in sorted((*others, *loaded))))
+def modules(root: Path) -> set[str]:
+    """The modules that are loaded."""
+    return {line.split()[0] for line in (root / "proc/modules").read_text().splitlines()}
 
 
-def _nft(options: Sequence[str], root: Path, tables: Path) -> dict[str, object]:
-    """Tables by family and name: the file of rules replaces the one that it has, as ours does."""
-    there = tables.read_text().splitlines()
+def load(root: Path, names: set[str]) -> None:
+    """Have these modules loaded and no other."""
+    lines = "".join(f"{name} 16384 0 - Live 0x0\n" for name in sorted(names))
+    (root / "proc/modules").write_text(lines)
+
+
+def tables(root: Path) -> set[str]:
+    """The tables of nftables, by family and name."""
+    return set((root / _TABLES).read_text().splitlines())
+
+
+def keep(root: Path, names: set[str]) -> None:
+    """Have these tables of nftables and no other."""
+    (root / _TABLES).write_text("".join(f"{name}\n" for name in sorted(names)))
+
+
+def _nft(options: Sequence[str], root: Path) -> tuple[int, str]:
+    """Tables by family and name: the file of rules replaces those that it has, as ours does."""
+    there = tables(root)
     if "--json" in options:
-        return {"code": 0, "output": '{"nftables": []}'}
+        return 0, '{"nftables": []}'
     if options[0] == "list":
-        return {"code": 0, "output": "".join(f"{line}\n" for line in there)}
+        return 0, "".join(f"table {name}\n" for name in sorted(there))
     if options[0] == "delete":
-        name = " ".join(options[1:])
-        made = [line for line in there if line != name]
-    else:
-        name = (root / options[-1].lstrip("/")).read_text().splitlines()[0]
-        made = sorted({*there, name})
-    tables.write_text("".join(f"{line}\n" for line in made))
-    return {"code": int(options[0] == "delete" and made == there), "output": ""}
+        name = " ".join(options[2:])
+        keep(root, there - {name})
+        return int(name not in there), ""
+    path = root / options[-1].lstrip("/")
+    named = re.findall(r"^table (\S+ \S+) \{", path.read_text() if path.exists() else "", re.MULTILINE)
+    keep(root, there | {*named})
+    return int(not named), ""
 
 
-def _rc_update(options: Sequence[str], levels: Path) -> dict[str, object]:
+def _rc_update(options: Sequence[str], levels: Path) -> tuple[int, str]:
     do, name, level = options
     link = levels / level / name
     if do == "del":
         link.unlink()
     elif not link.is_symlink():
         link.symlink_to(f"/etc/init.d/{name}")
-    return {"code": 0, "output": ""}
+    return 0, ""
 
 
-def _service(options: Sequence[str], started: Path) -> dict[str, object]:
+def _service(options: Sequence[str], started: Path) -> tuple[int, str]:
     """A script of the init system, run directly: openrc-run(8)."""
     if options == ["start"]:
         started.touch()
     elif options == ["stop"]:
         started.unlink(missing_ok=True)
-    return {"code": 0 if options != ["status"] or started.exists() else 3, "output": ""}
+    return 0 if options != ["status"] or started.exists() else 3, ""
 
 
-def _semanage(options: Sequence[str], local: Path) -> dict[str, object]:
-    lines = local.read_text().splitlines(keepends=True)
+def ports(root: Path, file: str = _PORTS) -> dict[int, str]:
+    """The local rules of SELinux, or those of its policy: the types of TCP ports."""
+    rows = map(str.split, (root / file).read_text().splitlines())
+    return {int(port): kind for kind, _protocol, port in rows}
+
+
+def label(root: Path, types: Mapping[int, str], file: str = _PORTS) -> None:
+    """Have these rules and no other."""
+    (root / file).write_text("".join(f"{kind:30} tcp      {port}\n" for port, kind in types.items()))
+
+
+def _semanage(options: Sequence[str], root: Path) -> tuple[int, str]:
+    local = ports(root)
     if "-l" in options:
-        return {"code": 0, "output": "".join(lines) if "-C" in options else "".join([*lines, _POLICY])}
-    port = options[-1]
-    others = [line for line in lines if line.split()[2] != port]
-    known = len(others) < len(lines)
+        files = (_PORTS,) if "-C" in options else (_PORTS, POLICY)
+        return 0, "".join((root / file).read_text() for file in files)
+    port = int(options[-1])
+    known = port in local or ("-d" not in options and port in ports(root, POLICY))
     if known == ("-a" in options):
-        return {"code": 1, "output": ""}
-    added = [] if "-d" in options else [f"{options[options.index('-t') + 1]} tcp {port}\n"]
-    local.write_text("".join([*others, *added]))
-    return {"code": 0, "output": ""}
+        return 1, ""
+    if "-d" in options:
+        del local[port]
+    else:
+        local[port] = options[options.index("-t") + 1]
+    label(root, local)
+    return 0, ""

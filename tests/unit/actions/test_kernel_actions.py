@@ -9,6 +9,7 @@ from mstunnel_setup.actions.kernel import LabelPort, LoadModule, SetSysctl
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.transaction.action import Action, Undo
+from tests.crash import kernel
 from tests.refusals import refused
 from tests.unit.actions.host import Host, apply, undo
 
@@ -28,12 +29,7 @@ def host(tmp_path: Path) -> Host:
 def state(host: Host) -> tuple[set[str], str, dict[int, str]]:
     """The loaded modules, the value of the parameter, the local rules for ports."""
     value = (host.files.read("/proc/sys/net/ipv4/ip_forward") or b"").decode().strip()
-    return {*host.modules}, value, {**host.ports}
-
-
-def load(host: Host, *names: str) -> None:
-    host.modules = {*names}
-    host._show()
+    return kernel.modules(host.root), value, kernel.ports(host.root)
 
 
 @pytest.mark.parametrize(
@@ -68,15 +64,15 @@ CHANGED = f"{FORWARD} was changed outside mstunnel-setup"
 @pytest.mark.parametrize(
     ("action", "meanwhile", "outcome", "reason", "left"),
     [
-        (TUN, load, Undo.ABSENT, "", (set(), "0", {})),
+        (TUN, lambda host: kernel.load(host.root, set()), Undo.ABSENT, "", (set(), "0", {})),
         (
-            *(TUN, lambda host: host.in_use.add("tun"), Undo.KEPT, "the kernel module tun is in use"),
-            ({"tun"}, "0", {}),
+            *(TUN, lambda host: host.refused.add("modprobe -r")),
+            *(Undo.KEPT, "the kernel module tun is in use", ({"tun"}, "0", {})),
         ),
         (ON, lambda host: host.set_sysctl(FORWARD, "0"), Undo.ABSENT, "", (set(), "0", {})),
         (ON, lambda host: host.set_sysctl(FORWARD, "2"), Undo.KEPT, CHANGED, (set(), "2", {})),
         (
-            *(LABEL, lambda host: host.ports.update({8888: "other_port_t"}), Undo.ABSENT, ""),
+            *(LABEL, lambda host: kernel.label(host.root, {8888: "other_port_t"}), Undo.ABSENT, ""),
             (set(), "0", {8888: "other_port_t"}),
         ),
     ],
@@ -92,16 +88,16 @@ def test_what_changed_since_stays(
 
 
 def test_a_module_that_was_loaded_before_stays(host: Host) -> None:
-    load(host, "tun")
+    kernel.load(host.root, {"tun"})
     assert TUN.satisfied(host, {})
     assert undo(host, TUN, TUN.capture(host)).outcome is Undo.ABSENT
-    assert host.modules == {"tun"}
+    assert kernel.modules(host.root) == {"tun"}
 
 
 def test_an_earlier_local_rule_comes_back(host: Host) -> None:
-    host.ports[8888] = "mine_port_t"
+    kernel.label(host.root, {8888: "mine_port_t"})
     assert undo(host, LABEL, apply(host, LABEL)).outcome is Undo.RESTORED
-    assert host.ports == {8888: "mine_port_t"}
+    assert kernel.ports(host.root) == {8888: "mine_port_t"}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +110,7 @@ def test_an_earlier_local_rule_comes_back(host: Host) -> None:
 def test_what_the_kernel_refuses_is_an_error_with_a_way_out(
     host: Host, action: Action, code: str, hint: str
 ) -> None:
-    host.locked.add(FORWARD)
+    host.refused |= {"modprobe -- missing", "sysctl"}
     with refused(StepError, code) as caught:
         action.apply(host, {})
     assert hint in caught.value.hint
@@ -124,7 +120,7 @@ def test_what_the_kernel_refuses_is_an_error_with_a_way_out(
 def test_without_a_table_of_rules_it_says_what_to_install(
     host: Host, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, str]
 ) -> None:
-    monkeypatch.setattr(Host, "_semanage", lambda _self, _words: answer)
+    monkeypatch.setattr(kernel, "answer", lambda _arguments, _root: answer)
     with refused(StepError, "selinux-unreadable") as caught:
         LABEL.capture(host)
     assert "policycoreutils" in caught.value.hint
@@ -136,12 +132,9 @@ def test_a_rule_that_is_refused_is_an_error(host: Host, monkeypatch: pytest.Monk
         LABEL.apply(host, {})
 
 
-def test_a_rule_that_cannot_be_removed_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rule_that_cannot_be_removed_is_an_error(host: Host) -> None:
     captured = apply(host, LABEL)
-    real = Host._semanage
-    monkeypatch.setattr(
-        Host, "_semanage", lambda self, words: (1, "") if "-d" in words else real(self, words)
-    )
+    host.refused.add("semanage port -d")
     with refused(StepError, "selinux-refused") as caught:
         undo(host, LABEL, captured)
     assert "semanage port -d -p tcp 8888" in caught.value.hint

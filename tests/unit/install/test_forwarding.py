@@ -8,6 +8,7 @@ from mstunnel_setup.actions import firewall
 from mstunnel_setup.base import paths
 from mstunnel_setup.install.steps import kernel
 from mstunnel_setup.readiness.facts.firewall import forwarded
+from tests.crash import kernel as emulated
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
 from tests.unit.install.test_host_steps import with_settings_for_accounts
@@ -29,14 +30,14 @@ def test_a_host_limits_what_it_forwards_before_it_forwards(machine: Machine) -> 
         assert "nft --file /etc/mstunnel-forwarding/rules.nft" in machine.text(str(link.target))
 
     # Rules that others flushed are loaded again.
-    machine.host.tables.clear()
+    emulated.keep(machine.host.root, set())
     assert [text for text in machine.run(kernel.STEP) if "rules.nft" not in text] == []
-    assert machine.host.tables == {f"inet {firewall.TABLE}"}
+    assert emulated.tables(machine.host.root) == {f"inet {firewall.TABLE}"}
 
     machine.uninstall()
     forgotten = asked.index("sysctl --quiet --write net.ipv4.ip_forward=0")
     assert asked.index(f"nft delete table inet {firewall.TABLE}") > forgotten
-    assert machine.host.tables == set()
+    assert emulated.tables(machine.host.root) == set()
     assert machine.tree() == before
 
 
@@ -45,7 +46,7 @@ def test_an_account_that_cannot_list_the_rules_relies_on_their_file(
 ) -> None:
     """Its plan would ask for root at every run."""
     machine.run(kernel.STEP)
-    machine.host.tables.clear()
+    emulated.keep(machine.host.root, set())
     monkeypatch.setattr(paths, "ROOTLESS", True)
     assert machine.run(kernel.STEP) == []
 
@@ -58,14 +59,14 @@ def test_what_an_earlier_release_switched_on_is_limited_now(
         machine.run(kernel.STEP)
     assert machine.text(FORWARD) == "1\n"
     machine.run(kernel.STEP)
-    assert machine.host.tables == {f"inet {firewall.TABLE}"}
+    assert emulated.tables(machine.host.root) == {f"inet {firewall.TABLE}"}
 
 
 def test_what_readiness_fixed_is_limited(machine: Machine) -> None:
     machine.scene.write("/etc/sysctl.d/90-mstunnel.conf", "net.ipv4.ip_forward = 1\n")
     machine.host.set_sysctl("net.ipv4.ip_forward", "1")
     machine.run(kernel.STEP)
-    assert machine.host.tables == {f"inet {firewall.TABLE}"}
+    assert emulated.tables(machine.host.root) == {f"inet {firewall.TABLE}"}
 
 
 def test_an_administrator_who_makes_the_host_a_router_gets_the_rules_removed(machine: Machine) -> None:
@@ -73,7 +74,7 @@ def test_an_administrator_who_makes_the_host_a_router_gets_the_rules_removed(mac
     assert kernel.obsolete_keys(machine.context()) == []
     machine.scene.write("/etc/sysctl.d/99-router.conf", "net.ipv4.ip_forward=1\n")
     machine.scene.opened().runner.take_back(kernel.obsolete_keys(machine.context()))
-    assert machine.host.tables == set()
+    assert emulated.tables(machine.host.root) == set()
     assert machine.run(kernel.STEP) == []
     assert machine.text(FORWARD) == "1\n"
 

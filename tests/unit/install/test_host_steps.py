@@ -20,6 +20,7 @@ from mstunnel_setup.transaction.action import Action
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
+from tests.crash import kernel as emulated
 from tests.refusals import refused
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
@@ -42,12 +43,12 @@ def test_the_kernel_is_made_ready_once_and_put_back(machine: Machine) -> None:
         "write /etc/sysctl.d/90-mstunnel.conf",
         "set net.ipv4.ip_forward to 1",
     ]
-    assert machine.host.modules == {"tun", "ip_tables"}
+    assert emulated.modules(machine.host.root) == {"tun", "ip_tables"}
     assert machine.text(FORWARD) == "1\n"
     assert machine.run(kernel.STEP) == []
 
     machine.uninstall()
-    assert machine.host.modules == set()
+    assert emulated.modules(machine.host.root) == set()
     assert machine.tree() == before
 
 
@@ -303,7 +304,8 @@ def test_a_foreign_drop_in_with_precedence_is_an_error(machine: Machine) -> None
 
 def selinux(machine: Machine, *ports: str) -> None:
     machine.scene.write("/sys/fs/selinux/enforce", "1")
-    machine.host.base_ports.update(dict.fromkeys(map(int, ports), "http_port_t"))
+    types = dict.fromkeys(map(int, ports), "http_port_t") | {3128: "squid_port_t"}
+    emulated.label(machine.host.root, types, emulated.POLICY)
 
 
 @pytest.fixture
@@ -315,9 +317,9 @@ def semanage(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_selinux_gets_to_know_the_port_and_forgets_it(machine: Machine) -> None:
     selinux(machine, "80", "443")
     assert "set the SELinux type of TCP port 3128 to http_port_t" in install_proxy(machine, https_proxy=PROXY)
-    assert machine.host.ports == {3128: "http_port_t"}
+    assert emulated.ports(machine.host.root) == {3128: "http_port_t"}
     machine.uninstall()
-    assert machine.host.ports == {}
+    assert emulated.ports(machine.host.root) == {}
 
 
 @pytest.mark.usefixtures("semanage")
