@@ -84,10 +84,10 @@ def answering(
             for name, value in {**length, **found.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            for piece in pieces:
+            for piece in () if self.command == "HEAD" else pieces:
                 self.wfile.write(piece)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = _answer
+        do_HEAD = do_GET = do_POST = do_PATCH = do_DELETE = _answer
 
         def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
             return
