@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mstunnel_lab.errors import REFUSALS
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.io.clock import Clock, SystemClock
+from mstunnel_setup.io.clock import Clock
 
 
 def _known_refusal(number: int | None) -> int | None:
@@ -98,7 +98,7 @@ class Throttle:
     def __init__(self, clock: Clock | None = None) -> None:
         self.limit: WriteLimit | None = None
         self.refused = 0
-        self._clock = clock or SystemClock()
+        self._clock = clock or Clock()
         self._taken: dict[str, deque[float]] = {}
 
     def set(self, limit: WriteLimit | None) -> None:

@@ -17,7 +17,7 @@ from mstunnel_lab.records import ApplicationRecord, TenantRecord, UserRecord
 from mstunnel_lab.store import Store
 from mstunnel_lab.urls import TENANT_ALIASES, Urls
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.io.clock import Clock, SystemClock
+from mstunnel_setup.io.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class FailedAttempts:
 
     most: int
     seconds: float
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=Clock)
     _wrong: dict[str, list[float]] = field(default_factory=dict, init=False)
 
     def exhausted(self, name: str) -> bool:

@@ -34,7 +34,7 @@ from mstunnel_setup.exchange.upgrade_decision import (
 from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.fields import Document
-from mstunnel_setup.io.clock import Clock, SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import log_requests
@@ -378,7 +378,7 @@ def build_agent(root: Path, *, watching: bool) -> Agent:
 
     One that is not only checks in and brings into step; the status of a running agent stays as it is.
     """
-    files, clock, counters = Files(root), SystemClock(), Counters()
+    files, clock, counters = Files(root), Clock(), Counters()
     tell = log_of(files)
     agent = Agent(partial(enrol, files, clock), files, clock, tell, lambda _status: None, counters)
     if watching:
@@ -397,7 +397,7 @@ def requests_in_log(root: Path) -> AbstractContextManager[None]:
 
 def log_of(files: Files) -> Tell:
     """What writes the log: lines on standard output, as JSON for as long as `env.sh` wants that."""
-    clock = SystemClock()
+    clock = Clock()
 
     def tell(line: LogLine) -> None:
         sys.stdout.write(f"{as_json(line, clock.now()) if wants_json(files) else line}\n")

@@ -12,7 +12,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_INSTALLED, ExitCode, SetupError
 from mstunnel_setup.cli.framework.options import new_app, option
 from mstunnel_setup.cli.framework.streams import refuse_undecodable
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.own_process import keep_private
 from mstunnel_setup.io.process import Processes
@@ -52,7 +52,7 @@ def health(root: Root = _HOST) -> None:
     """Show whether the agent is running and when it last checked in; exit code 0 or 1."""
     from mstunnel_setup.exchange.health_report import agent_condition, read_status
 
-    verdict = agent_condition(read_status(Files(root)), SystemClock().now())
+    verdict = agent_condition(read_status(Files(root)), Clock().now())
     _tell(verdict.reason)
     if not verdict.healthy:
         raise typer.Exit(1)

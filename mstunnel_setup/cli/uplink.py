@@ -27,7 +27,7 @@ def main() -> int:
 def _run(side: str, given: str) -> int:
     from mstunnel_setup.base.errors import ExitCode, SetupError
     from mstunnel_setup.cli.framework.streams import refuse_undecodable
-    from mstunnel_setup.io.clock import SystemClock
+    from mstunnel_setup.io.clock import Clock
     from mstunnel_setup.io.own_process import refuse_code_of_others
     from mstunnel_setup.io.process import Processes
     from mstunnel_setup.operations import uplink
@@ -36,7 +36,7 @@ def _run(side: str, given: str) -> int:
         refuse_undecodable([given], {})
         if side == "serve":
             refuse_code_of_others()
-            uplink.serve(given, Processes(), SystemClock())
+            uplink.serve(given, Processes(), Clock())
         else:
             # Podman writes the state of the container here and waits until it is read.
             sys.stdin.read()

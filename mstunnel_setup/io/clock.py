@@ -8,28 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 _MOST_SIGNALS: Final = 4096
 
 
-class Clock(Protocol):
-    """Time as the rest of the program sees it."""
-
-    def now(self) -> datetime:
-        """The current time, timezone-aware, in UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds since an arbitrary start; never goes back."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
-
-
-class SystemClock:
+class Clock:
     """The clock of the machine."""
 
     def now(self) -> datetime:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.result import Listener, Result
-from mstunnel_setup.io.clock import Clock, SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 
@@ -102,7 +102,7 @@ class Operator:
     sinks: Sinks
     files: Files = field(default_factory=Files)
     processes: Processes = field(default_factory=Processes)
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=Clock)
     answers: Path | None = None
     json: bool = False
     verbose: bool = False

@@ -22,7 +22,7 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, LockedError
 from mstunnel_setup.install import rootless
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.lock import exclusive
@@ -337,7 +337,7 @@ def test_the_lock_cannot_be_held_against_root(place: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def killed() -> None:
-        with exclusive(Files(place), SystemClock(), name):
+        with exclusive(Files(place), Clock(), name):
             os.kill(os.getpid(), signal.SIGKILL)
 
     run = get_context("fork").Process(target=killed)
@@ -345,9 +345,9 @@ def test_the_lock_cannot_be_held_against_root(place: Path) -> None:
     run.join()
     assert run.exitcode == -signal.SIGKILL
     assert outcome_of(hold) == "PermissionError"
-    with exclusive(Files(place), SystemClock(), name):
+    with exclusive(Files(place), Clock(), name):
         assert outcome_of(hold) == "PermissionError"
-        with pytest.raises(LockedError) as caught, exclusive(Files(place), SystemClock(), name):
+        with pytest.raises(LockedError) as caught, exclusive(Files(place), Clock(), name):
             pass
         assert f"process {os.getpid()}," in caught.value.message
     record(ATTACKER, "hold the lock, also the one of a killed run", "PermissionError; root continues")

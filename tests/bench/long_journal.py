@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.journal import Journal
 
@@ -19,7 +19,7 @@ _RUN = 12
 
 def main(count: int) -> None:
     """Write so many records."""
-    journal = Journal(Files(), SystemClock(), paths.STATE)
+    journal = Journal(Files(), Clock(), paths.STATE)
     run = journal.records[-_RUN:]
     for _ in range(count // len(run)):
         for record in run:

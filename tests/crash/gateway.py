@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.journal import _line
 from mstunnel_setup.transaction.lock import exclusive
@@ -204,7 +204,7 @@ class Gateway(RuleBasedStateMachine):
     @told
     def two_runs_at_once(self, command: str) -> None:
         """P6: the second names the active run, and changes nothing."""
-        with exclusive(Files(self.arena.root), SystemClock(), paths.LOCK):
+        with exclusive(Files(self.arena.root), Clock(), paths.LOCK):
             before = self.arena.state()
             ended = getattr(self.arena, command)(days_wrong=self.clock)
             assert list(differences(before, self.arena.state())) == []

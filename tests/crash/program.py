@@ -11,11 +11,10 @@ import resource
 import signal
 import socket
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,7 @@ from mstunnel_setup.containers.choice import EngineChoice, RunMethod
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import verify
 from mstunnel_setup.install.steps.verify import SERVER_NOT_LISTED
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.systemd import Systemd
@@ -52,7 +52,7 @@ from tests.crash.points import Points
 APPS = {"mstunnel-setup": setup.app, "mst-cli": mst_cli.app, "mstunnel_monitor": monitor.app}
 
 
-class QuickClock:
+class QuickClock(Clock):
     """A clock on which waiting takes no time, and that may be wrong.
 
     The shortest wait is five seconds: a loop that asks twice a second for ten minutes does the same thing a
@@ -63,10 +63,10 @@ class QuickClock:
     wrong = timedelta()
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.wrong
+        return super().now() + self.wrong
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.waited
+        return super().monotonic() + self.waited
 
     def sleep(self, seconds: float) -> None:
         type(self).waited += max(seconds, 5.0)
@@ -155,7 +155,7 @@ def prepare(request: dict[str, Any], points: Points) -> None:
     _pretend(request)
     QuickClock.wrong = timedelta(days=request.get("days_wrong", 0))
     if request.get("quick", True):
-        render_module.SystemClock = QuickClock  # type: ignore[attr-defined,assignment]
+        render_module.Clock = QuickClock  # type: ignore[attr-defined]
     if request.get("host_name"):
         socket.gethostname = lambda: str(request["host_name"])
     if request.get("sabotage"):

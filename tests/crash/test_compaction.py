@@ -10,7 +10,7 @@ from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.journal import LARGE, Journal
 from tests.crash import plugin
@@ -35,7 +35,7 @@ agent = "sha256:{other:064x}"
 @contextmanager
 def opened(arena: Arena) -> Iterator[Journal]:
     """The journal of the arena's host."""
-    journal = Journal(Files(arena.root), SystemClock(), paths.STATE)
+    journal = Journal(Files(arena.root), Clock(), paths.STATE)
     yield journal
     journal.close()
 

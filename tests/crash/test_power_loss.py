@@ -17,7 +17,7 @@ from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint, load_identity
 from mstunnel_setup.io import appender
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction import journal as journals
 from mstunnel_setup.transaction.action import Codec
@@ -40,7 +40,7 @@ class Ports(Any):
     """The ports that the actions here need."""
 
     files: Files
-    clock: SystemClock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=Clock)
     state_directory: str = _STATE
     trusted_roots: tuple[x509.Certificate, ...] = ()
 
@@ -165,7 +165,7 @@ def tree(root: Path) -> disk.Picture:
 
 def complaints(root: Path, promised: int, wanted: disk.Picture, recover: Callable[[Path], None]) -> list[str]:
     """What is wrong with a disk as readers find it, and once the program has run again on it."""
-    journal = Journal(Files(root), SystemClock(), _STATE)
+    journal = Journal(Files(root), Clock(), _STATE)
     found = (
         []
         if len(journal.records) >= promised
@@ -243,7 +243,7 @@ def test_a_compaction_leaves_one_of_both_journals(memory: Path, monkeypatch: pyt
     opened: list[Journal] = []
 
     def first(root: Path) -> None:
-        opened.append(Journal(Files(root), SystemClock(), _STATE))
+        opened.append(Journal(Files(root), Clock(), _STATE))
         for number in range(12):
             action: JsonObject = {"kind": "k", "text": str(number)}
             opened[0].append("begin", step="s", key="file:/a", action=action, before={})
@@ -257,7 +257,7 @@ def test_a_compaction_leaves_one_of_both_journals(memory: Path, monkeypatch: pyt
     opened[0].close()
     count, kept, steps = 0, set(), set()
     for _promised, root in disks(history, memory):
-        found = Journal(Files(root), SystemClock(), _STATE)
+        found = Journal(Files(root), Clock(), _STATE)
         entry = found.receipt.entries["file:/a"]
         assert (entry.outputs, entry.finished, entry.made) == ({"number": 11}, True, True)
         count += 1
@@ -327,12 +327,12 @@ def test_an_action_that_skips_its_sync_is_found(
 def test_the_last_record_of_a_journal_may_be_cut_anywhere(memory: Path) -> None:
     (memory / "var/lib").mkdir(parents=True)
     files = Files(memory)
-    journal = Journal(files, SystemClock(), _STATE)
+    journal = Journal(files, Clock(), _STATE)
     for number in range(4):
         journal.append("step", step=str(number))
     content = files.read(journal.path) or b""
     for cut in range(len(content) + 1):
         files.write(journal.path, content[:cut], 0o600)
         whole = content[:cut].count(b"\n")
-        assert len(Journal(files, SystemClock(), _STATE).records) == whole
+        assert len(Journal(files, Clock(), _STATE).records) == whole
     assert fold(journal.records).steps == ("0", "1", "2", "3")

@@ -26,7 +26,7 @@ def missing() -> str:
 
 
 @dataclass
-class Clock:
+class MachineClock:
     """The time of a machine, of its tenant and of its VPN client; that of this computer goes on as it is."""
 
     host: MachineInstallation

@@ -11,12 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.journal import LARGE, Journal
 from tests.machines import clock, record
 from tests.machines.booted import booted_in_user_mode
-from tests.machines.clock import Clock
+from tests.machines.clock import MachineClock
 from tests.machines.installation import JOURNAL, MachineInstallation
 from tests.machines.rehearsal import Command, offer
 from tests.machines.serving import lasting_failures
@@ -52,7 +52,7 @@ class Year:
     """A gateway that serves, and what was seen of it."""
 
     host: MachineInstallation
-    clock: Clock
+    clock: MachineClock
     complaints: list[str] = field(default_factory=list)
     usage: list[Mapping[str, int]] = field(default_factory=list)
 
@@ -134,7 +134,7 @@ class Year:
         directory = self.host.testbed.state / name
         directory.mkdir()
         (directory / "journal.jsonl").write_text(self.host.server.read(JOURNAL))
-        return Journal(Files(), SystemClock(), str(directory))
+        return Journal(Files(), Clock(), str(directory))
 
     def upgrade(self, label: str) -> None:
         """Upgrade to a release of this day."""
@@ -182,7 +182,7 @@ def year() -> Iterator[Year]:
     with booted_in_user_mode("trixie-logrotate") as host:
         host.server.write("/etc/systemd/system/logrotate.timer.d/prompt.conf", _PROMPT)
         host.server.shell("systemctl daemon-reload && systemctl restart logrotate.timer")
-        year = Year(host, Clock(host))
+        year = Year(host, MachineClock(host))
         host.setup()
         assert host.serves() == []
         host.server.run(["systemctl", "start", "logrotate"])

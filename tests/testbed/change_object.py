@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from mstunnel_lab import remote
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.sign_in import SignIn
@@ -17,9 +17,9 @@ from mstunnel_setup.tenant.sign_in import SignIn
 def main(directory: Path, user: str, kind: str, changes: dict[str, object]) -> None:
     """Patch the first object of that kind."""
     lab = json.loads((directory / "lab.json").read_text())
-    http = HttpSession(SystemClock(), lab["ca_file"])
+    http = HttpSession(Clock(), lab["ca_file"])
     custom = cloud("custom", lab["authority"], lab["graph"])
-    sign_in = SignIn(http, SystemClock(), custom, lab["tenant_id"], lab["client_id"])
+    sign_in = SignIn(http, Clock(), custom, lab["tenant_id"], lab["client_id"])
     source = sign_in.device_code(lambda code: remote.approve(directory, code.code, user))
     headers = {"Authorization": f"Bearer {source()}"}
     collection = f"{lab['graph']}/beta/deviceManagement/{kind}"

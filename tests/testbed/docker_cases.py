@@ -19,7 +19,7 @@ from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.docker import docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.spec import ContainerSpec, Progress, no_progress
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import UndoRecord
 
@@ -108,7 +108,7 @@ def refused(engine: ContainerEngine, reference: str, seconds: float) -> dict[str
 def main(reference: str) -> None:
     """Print the results."""
     unknown = f"{reference.partition('@')[0]}@sha256:{'0' * 64}"
-    with docker_engine(Processes(), SystemClock(), {}) as engine:
+    with docker_engine(Processes(), Clock(), {}) as engine:
         results = {
             "loaded": loaded(engine),
             "unknown": refused(engine, unknown, 20),

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mstunnel_setup.io.clock import Clock
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass
-class FakeClock:
+class FakeClock(Clock):
     """Time that passes only during a sleep; `during` is what happens meanwhile, one for each sleep."""
 
     start: datetime = START

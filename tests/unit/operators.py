@@ -7,7 +7,7 @@ from mstunnel_setup.cli.framework.console import NoPrompts
 from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat
 from mstunnel_setup.cli.framework.progress import SetupLog
 from mstunnel_setup.cli.framework.render import Renderer, TerminalSinks
-from mstunnel_setup.io.clock import Clock, SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Prompter
 from mstunnel_setup.io.process import Processes
@@ -24,7 +24,7 @@ def operator_of(
     """The operator of a command on the host below `root`, at `console` or unattended."""
     redactor = Redactor()
     output = OutputFormat.JSON if json else OutputFormat.TEXT
-    files, clock = Files(root), clock or SystemClock()
+    files, clock = Files(root), clock or Clock()
     log = SetupLog(files, clock, redactor, "run", "/var/log/setup.log")
     renderer = Renderer("mst-cli", output, redactor)
     sinks = TerminalSinks(CommonOptions(root=root, output=output), redactor, log, renderer)

@@ -19,7 +19,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.redaction import Redactor
 from mstunnel_setup.base.text import WIDTH, fold, one_line, sentence, text
 from mstunnel_setup.cli.framework.translation import translated
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 
 _INDENT = "    "
 _LINES_AROUND_CODE = 9
@@ -38,7 +38,7 @@ class NoPrompts:
     color: bool = field(default=False, kw_only=True)
     stderr: TextIO = field(default_factory=lambda: sys.stderr, kw_only=True)
     waited: float = field(default=0.0, init=False)
-    _clock: SystemClock = field(default_factory=SystemClock, init=False)
+    _clock: Clock = field(default_factory=Clock, init=False)
     _code_shown: float | None = field(default=None, init=False)
 
     @property

@@ -51,7 +51,7 @@ from mstunnel_setup.cli.framework.streams import (
     write_error,
 )
 from mstunnel_setup.cli.framework.translation import translated, translated_lines
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import log_requests
 from mstunnel_setup.io.operator import Operator
@@ -165,7 +165,7 @@ def run_command(command: str, common: CommonOptions, function: Callable[[Operato
     redactor = Redactor()
     color = _colorful(common)
     console = (NoPrompts if common.unattended else TerminalConsole)(redactor, color=color)
-    files, clock = Files(common.root), SystemClock()
+    files, clock = Files(common.root), Clock()
     log = SetupLog(files, clock, redactor, uuid.uuid4().hex, paths.SETUP_LOG)
     renderer = Renderer(command, common.output, redactor, color, common.verbose)
     operator = Operator(

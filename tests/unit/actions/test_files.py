@@ -7,7 +7,7 @@ import pytest
 from mstunnel_setup.actions.files import CopyFile, Link, LinkInPlace
 from mstunnel_setup.base.errors import WaitingError
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Codec, Undo, UndoRecord
@@ -120,12 +120,12 @@ LINKS = (Link(path=PLACE, target="agent/ocserv.conf"), ACTION)
 
 def run(ports: Ports, link: Link, *, agreed: bool) -> None:
     """One run of an installation that makes `link`; `agreed` says whether edits may be replaced."""
-    journal = Journal(ports.files, SystemClock(), ports.state_directory)
+    journal = Journal(ports.files, Clock(), ports.state_directory)
     runner = Runner(
         ports,
         journal,
         Codec([Link, LinkInPlace]),
-        SystemClock(),
+        Clock(),
         lambda _event: None,
         may_replace=lambda _changed: agreed,
     )

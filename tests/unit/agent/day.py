@@ -24,6 +24,7 @@ from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.health_report import write_status
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Digests, Release
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from tests.unit.agent.fakes import SERVER, SITE, host_side
 from tests.unit.agent.misbehaving import Tenant, misbehaving
@@ -72,7 +73,7 @@ def digests(number: int) -> Digests:
 
 
 @dataclass
-class Clock:
+class DayClock(Clock):
     """Sleeps at once; tells the tenant what time it is, and notes what each hour ends with."""
 
     tenant: Connection
@@ -162,7 +163,7 @@ def main(root: Path, hours: float) -> None:
     port = ours.recv()
     install(root, port)
     host = Host(files, f"localhost:{port}/gateway")
-    clock, log, counters = Clock(ours, hours, files, host), list[str](), Counters()
+    clock, log, counters = DayClock(ours, hours, files, host), list[str](), Counters()
 
     def tell(line: LogLine) -> None:
         # Its text alone: the parts of a line would count as objects that the agent keeps.

@@ -16,7 +16,7 @@ from mstunnel_setup.agent.loop import Agent, requests_in_log
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.health_report import AgentStatus
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
@@ -38,7 +38,7 @@ class Installed(Any):
     server_id: str
     object_id: str = ""
     state_directory: str = "/state"
-    clock: SystemClock = SystemClock()  # noqa: RUF009 (it has no state)
+    clock: Clock = Clock()  # noqa: RUF009 (it has no state)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 
 def install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
     """A server whose agent has what a set-up leaves, registered in a running lab."""
-    clock, where = SystemClock(), cloud("custom", facts["authority"], facts["graph"])
+    clock, where = Clock(), cloud("custom", facts["authority"], facts["graph"])
     http = HttpSession(clock, facts["ca_file"])
     person = SignIn(http, clock, where, "organizations", facts["client_id"])
     token = person.device_code(lambda code: remote.approve(directory, code.code, "admin@contoso.example"))
@@ -161,7 +161,7 @@ def test_a_server_that_was_removed_in_the_admin_center(installed: Installed) -> 
     kept = files.read(paths.AGENT_SETTINGS) or b""
     files.write(paths.AGENT_SETTINGS, settings)
 
-    error = Agent(lambda: enrol(files, SystemClock()), files, SystemClock(), print, print).round()
+    error = Agent(lambda: enrol(files, Clock()), files, Clock(), print, print).round()
 
     files.write(paths.AGENT_SETTINGS, kept)
     assert error is not None

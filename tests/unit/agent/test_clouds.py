@@ -11,7 +11,7 @@ import pytest
 from mstunnel_setup.agent.tenant import enrol
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from tests.unit.agent.fakes import SERVER, SITE
 
@@ -58,5 +58,5 @@ def test_it_signs_in_at_the_clouds_own_address(files: Files, asked: list[str], c
     files.write(paths.AGENT_SETTINGS, json.dumps({"SiteId": SITE, "ServerId": SERVER}).encode())
     files.write(paths.AGENT_SECRET, b"not-a-real-secret-0123456789", 0o600)
     with pytest.raises(NetworkError):
-        enrol(files, SystemClock(), timeout=5)
+        enrol(files, Clock(), timeout=5)
     assert {line.rpartition(" ")[0] for line in asked} == {f"CONNECT {host}:443"}

@@ -17,7 +17,7 @@ from mstunnel_setup.exchange.health_report import HealthState
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, ReplyState
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.upgrade_decision import read_standing
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer, TunnelSite
@@ -40,7 +40,7 @@ class Server:
     agent: Agent = field(init=False)
 
     def __post_init__(self) -> None:
-        clock = SystemClock()
+        clock = Clock()
         for directory in (paths.INBOX, paths.OUTBOX):
             self.files.make_directories(directory)
         self.runs(OLD)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from mstunnel_setup.actions.files import MakeDirectory
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.actions.certificates import CreateAgentCredential, PlaceIdentity
 from mstunnel_setup.certificates.load import IdentitySource
@@ -33,7 +33,7 @@ from mstunnel_setup.certificates.load import fingerprint
 @dataclass
 class Ports:
     files: Files
-    clock: Any = field(default_factory=SystemClock)
+    clock: Any = field(default_factory=Clock)
     trusted_roots: Any = ()
     state_directory: str = "/state"
     def passphrase(self, reference):

@@ -23,7 +23,7 @@ from mstunnel_setup.certificates.revocation import (
     revocation_findings,
 )
 from mstunnel_setup.certificates.revocation_answers import RevocationState, read_crl, read_ocsp
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession
 from tests.refusals import refused
 from tests.unit.certificates.authority import Authority, forward_proxy, free_port
@@ -59,7 +59,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def verdict(authority: Authority, name: str) -> RevocationStatus:
-    http = HttpSession(SystemClock(), timeout=2, deadline=0)
+    http = HttpSession(Clock(), timeout=2, deadline=0)
     now = datetime.now(UTC)
     (found,) = ask([authority.read(name), authority.certificate], fetching(http), now)
     http.close()

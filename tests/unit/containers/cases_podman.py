@@ -15,7 +15,7 @@ from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import LogOptions
 from mstunnel_setup.containers.podman import podman_engine
 from mstunnel_setup.containers.spec import HealthCheck, Tmpfs, Volume
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.podman
 
 
 def test_our_own_service_ends_with_the_block() -> None:
-    with podman_engine(Files(), Processes(), SystemClock(), {}) as engine:
+    with podman_engine(Files(), Processes(), Clock(), {}) as engine:
         assert engine.version() == podman("version", "--format", "{{.Server.Version}}")
         sockets = list(Path("/run/mstunnel").glob("podman-*.sock"))
         assert sockets
@@ -38,7 +38,7 @@ def test_a_service_that_does_not_answer_is_named() -> None:
     environment = {"CONTAINER_HOST": "unix:///run/nobody.sock"}
     with (
         pytest.raises(EngineError, match="nobody") as caught,
-        podman_engine(Files(), Processes(), SystemClock(), environment),
+        podman_engine(Files(), Processes(), Clock(), environment),
     ):
         pass
     assert caught.value.code == "engine-not-running"
@@ -49,7 +49,7 @@ def test_without_podman_the_engine_is_missing() -> None:
         def find(self, program: str) -> str | None:
             return None
 
-    with refused(EngineError, "engine-missing"), podman_engine(Files(), Nothing(), SystemClock(), {}):
+    with refused(EngineError, "engine-missing"), podman_engine(Files(), Nothing(), Clock(), {}):
         pass
 
 
@@ -61,7 +61,7 @@ def test_a_chosen_service_is_used_for_everything(reference: str) -> None:
     try:
         while not path.exists():
             time.sleep(0.05)
-        with podman_engine(Files(), Processes(), SystemClock(), {"CONTAINER_HOST": address}) as engine:
+        with podman_engine(Files(), Processes(), Clock(), {"CONTAINER_HOST": address}) as engine:
             assert engine.run_once(reference, ("sh", "-c", "exit 3"), (), 20).code == 3
             assert engine.logs_command("x", LogOptions()) == ("podman", "--url", address, "logs", "x")
     finally:

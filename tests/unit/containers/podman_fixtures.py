@@ -15,7 +15,7 @@ from mstunnel_setup.containers.archive import ArchivedImage, archived_images
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.podman import PodmanEngine, podman_engine
 from mstunnel_setup.containers.spec import ContainerSpec, no_progress
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.io.systemd import Systemd
@@ -31,7 +31,7 @@ class Ports(Any):
     state_directory: str
     files: Files = field(default_factory=Files)
     processes: Processes = field(default_factory=Processes)
-    clock: SystemClock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=Clock)
     fetched: list[tuple[int, int]] = field(default_factory=list)
 
     @property
@@ -105,7 +105,7 @@ def registry(archives: Archives, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="session")
 def engine(registry: Registry) -> Iterator[PodmanEngine]:
-    with podman_engine(Files(), Processes(), SystemClock(), {}) as engine:
+    with podman_engine(Files(), Processes(), Clock(), {}) as engine:
         yield engine
 
 

@@ -23,7 +23,7 @@ from mstunnel_setup.containers.choice import (
 )
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.versions import engine_table, is_tested, refuse_unfit, release
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo, UndoRecord
@@ -57,7 +57,7 @@ class Hosts:
         for name in ("podman", "docker"):
             monkeypatch.setattr(f"mstunnel_setup.containers.{name}.{name}_engine", self.opener(name))
         with ExitStack() as stack:
-            engine, chosen = open_engine(wish, Files(Path("/")), _Found(self.versions), SystemClock(), stack)
+            engine, chosen = open_engine(wish, Files(Path("/")), _Found(self.versions), Clock(), stack)
             assert engine.version() == chosen.version
         assert self.closed.count(chosen.name) == 1
         return chosen

@@ -15,7 +15,7 @@ from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.docker import DockerEngine, docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine, LogOptions
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, digest_tag, no_progress
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
@@ -74,14 +74,14 @@ def docker() -> Docker:
 
 @pytest.fixture
 def engine(address: str, docker: Docker) -> Iterator[DockerEngine]:
-    with docker_engine(docker, SystemClock(), {"DOCKER_HOST": address}) as engine:
+    with docker_engine(docker, Clock(), {"DOCKER_HOST": address}) as engine:
         yield engine
 
 
 def _refused(environment: dict[str, str], processes: Processes | None = None) -> EngineError:
     with (
         pytest.raises(EngineError) as caught,
-        docker_engine(processes or Docker(), SystemClock(), environment),
+        docker_engine(processes or Docker(), Clock(), environment),
     ):
         pass
     return caught.value
@@ -117,7 +117,7 @@ def test_podman_that_answers_for_docker_is_no_docker(daemon: Daemon, address: st
 
 def test_an_installation_reaches_its_daemon_whatever_became_of_it(daemon: Daemon, address: str) -> None:
     daemon.security = ["name=userns"]
-    with docker_engine(Docker(), SystemClock(), {"DOCKER_HOST": address}, strict=False) as engine:
+    with docker_engine(Docker(), Clock(), {"DOCKER_HOST": address}, strict=False) as engine:
         assert engine.inspect("nobody") is None
 
 

@@ -15,7 +15,7 @@ from mstunnel_setup.containers.engine import Image, pull_failure
 from mstunnel_setup.containers.podman import PodmanEngine, container_state, image_from
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.containers.spec import no_progress
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.process import Processes
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
@@ -34,7 +34,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def _engine(server: Server, clock: Any = None) -> PodmanEngine:
-    return PodmanEngine(server.address, Processes(), clock or SystemClock(), ("podman",), "5.4.2")
+    return PodmanEngine(server.address, Processes(), clock or Clock(), ("podman",), "5.4.2")
 
 
 def _pulled(server: Server, *pieces: dict[str, Any] | bytes, pause: float = 0.0) -> list[tuple[int, int]]:
@@ -278,7 +278,7 @@ def test_any_other_answer_is_a_failure_with_its_reason(server: Server, answer: A
 
 
 def test_a_service_that_does_not_listen_is_an_error_of_the_system(tmp_path: Path) -> None:
-    engine = PodmanEngine(f"unix://{tmp_path}/nobody", Processes(), SystemClock(), ("podman",), "5.4.2")
+    engine = PodmanEngine(f"unix://{tmp_path}/nobody", Processes(), Clock(), ("podman",), "5.4.2")
     with pytest.raises(EngineError, match="No such file or directory"):
         engine.inspect("box")
 
@@ -286,4 +286,4 @@ def test_a_service_that_does_not_listen_is_an_error_of_the_system(tmp_path: Path
 @pytest.mark.parametrize("address", ["/run/podman.sock", "unix://", "ssh://root@host/run/podman.sock"])
 def test_any_other_address_is_refused(address: str) -> None:
     with refused(EngineError, "engine-address-invalid"):
-        PodmanEngine(address, Processes(), SystemClock(), ("podman",), "5.4.2")
+        PodmanEngine(address, Processes(), Clock(), ("podman",), "5.4.2")

@@ -13,7 +13,7 @@ from typing_extensions import override
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
@@ -53,7 +53,7 @@ class Server:
     def refresh(self, archive: Path | None = None) -> list[str]:
         named = feed.read_feed(self.files)
         assert named is not None
-        http = HttpSession(SystemClock(), timeout=5, deadline=5)
+        http = HttpSession(Clock(), timeout=5, deadline=5)
         source = Archive(archive) if archive else Remote(named, http)
         return [item.name for item in refresh(self.files, named, source, NOW).releases]
 

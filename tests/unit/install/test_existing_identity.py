@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.install.steps import register, sign_in
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from tests.unit.install.scenes import Scene
 from tests.unit.tenant import test_against_lab as against_lab
@@ -38,7 +38,7 @@ def test_it_registers_the_server_and_becomes_its_identity(
         tenant__ca_file=running.facts["ca_file"],
     )
     context.cache.graph = running.graph("intune")
-    ports = replace(context.host, clock=SystemClock())  # the lab looks at its own clock
+    ports = replace(context.host, clock=Clock())  # the lab looks at its own clock
     context = replace(context, host=ports)
 
     scene.run(register.STEP, context)

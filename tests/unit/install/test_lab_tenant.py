@@ -14,7 +14,7 @@ from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.install import lab_tenant
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.request import InstallRequest
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession
 from tests.refusals import refused
 from tests.unit.running_lab import running_lab
@@ -34,7 +34,7 @@ def printed(lab: dict[str, Any]) -> str:
 
 
 def test_the_printed_command_answers_everything_about_the_tenant(lab: dict[str, Any]) -> None:
-    answers = merge(with_lab(SystemClock(), InstallRequest(lab=printed(lab))).settings, {})
+    answers = merge(with_lab(Clock(), InstallRequest(lab=printed(lab))).settings, {})
     assert (answers.tenant.cloud, answers.tenant.authority, answers.tenant.graph) == (
         "custom",
         lab["authority"],
@@ -45,8 +45,8 @@ def test_the_printed_command_answers_everything_about_the_tenant(lab: dict[str, 
 
 
 def test_the_root_it_gives_verifies_the_lab(lab: dict[str, Any]) -> None:
-    settings = with_lab(SystemClock(), InstallRequest(lab=printed(lab))).settings
-    session = HttpSession(SystemClock(), roots=settings["tenant.ca_pem"])
+    settings = with_lab(Clock(), InstallRequest(lab=printed(lab))).settings
+    session = HttpSession(Clock(), roots=settings["tenant.ca_pem"])
     assert session.get(f"{lab['authority']}/v2.0/.well-known/openid-configuration").status_code == 200
     session.close()
 
@@ -54,13 +54,13 @@ def test_the_root_it_gives_verifies_the_lab(lab: dict[str, Any]) -> None:
 def test_what_is_given_besides_counts_more(lab: dict[str, Any]) -> None:
     own = "44444444-0000-0000-0000-000000000000"
     request = InstallRequest(settings={"sign_in.client_id": own, "site": "Berlin"}, lab=printed(lab))
-    settings = with_lab(SystemClock(), request).settings
+    settings = with_lab(Clock(), request).settings
     assert (settings["sign_in.client_id"], settings["site"]) == (own, "Berlin")
 
 
 def test_without_a_lab_nothing_is_fetched() -> None:
     request = InstallRequest(settings={"site": "Berlin"})
-    assert with_lab(SystemClock(), request) is request
+    assert with_lab(Clock(), request) is request
 
 
 @pytest.mark.parametrize(
@@ -81,19 +81,19 @@ def test_without_a_lab_nothing_is_fetched() -> None:
 )
 def test_refused(lab: dict[str, Any], change: Any, kind: type[SetupError], code: str, said: str) -> None:
     with refused(kind, code) as caught:
-        with_lab(SystemClock(), InstallRequest(lab=change(printed(lab))))
+        with_lab(Clock(), InstallRequest(lab=change(printed(lab))))
     assert said in caught.value.message
 
 
 def test_the_fingerprint_may_be_in_upper_case(lab: dict[str, Any]) -> None:
     address, _, digits = printed(lab).partition("#sha256:")
-    assert with_lab(SystemClock(), InstallRequest(lab=f"{address}/#sha256:{digits.upper()}")).settings
+    assert with_lab(Clock(), InstallRequest(lab=f"{address}/#sha256:{digits.upper()}")).settings
 
 
 def test_a_server_that_is_no_lab_is_named(lab: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lab_tenant, "_CONNECTION", "/devicelogin")
     with refused(TenantError, "lab-connection-invalid"):
-        with_lab(SystemClock(), InstallRequest(lab=printed(lab)))
+        with_lab(Clock(), InstallRequest(lab=printed(lab)))
 
 
 def test_a_wrong_fingerprint_changes_nothing(

@@ -17,7 +17,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install import tenant_sign_in
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import sign_in
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SETUP_PERMISSIONS
@@ -286,7 +286,7 @@ def _sign_in(root: Path, **given: str) -> TokenSource:
     return tenant_sign_in.sign_in(
         answers,
         unused,
-        SystemClock(),
+        Clock(),
         unused,
         Files(root),
         permissions=(),

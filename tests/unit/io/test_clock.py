@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 
 
 class StoppedError(Exception):
@@ -33,7 +33,7 @@ def test_a_signal_that_comes_just_before_a_long_wait_ends_it_at_once(monkeypatch
     started = time.monotonic()
     monkeypatch.setattr(time, "monotonic", monotonic)
     try:
-        SystemClock().sleep(30)
+        Clock().sleep(30)
     finally:
         monkeypatch.undo()
         signal.signal(signal.SIGUSR1, before)
@@ -46,7 +46,7 @@ def test_a_handler_that_raises_ends_a_wait() -> None:
     timer.start()
     try:
         with pytest.raises(StoppedError):
-            SystemClock().sleep(30)
+            Clock().sleep(30)
     finally:
         timer.join()
         signal.signal(signal.SIGUSR1, before)
@@ -56,11 +56,11 @@ def test_a_handler_that_raises_ends_a_wait() -> None:
 def test_a_wait_takes_its_time(in_thread: bool) -> None:
     started = time.monotonic()
     if in_thread:
-        thread = threading.Thread(target=SystemClock().sleep, args=(0.05,))
+        thread = threading.Thread(target=Clock().sleep, args=(0.05,))
         thread.start()
         thread.join()
     else:
-        SystemClock().sleep(0.05)
+        Clock().sleep(0.05)
     assert time.monotonic() - started >= 0.05
 
 
@@ -70,7 +70,7 @@ def test_other_signals_do_not_shorten_a_wait() -> None:
     timer.start()
     started = time.monotonic()
     try:
-        SystemClock().sleep(0.2)
+        Clock().sleep(0.2)
     finally:
         timer.join()
         signal.signal(signal.SIGUSR1, before)

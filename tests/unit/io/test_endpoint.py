@@ -17,7 +17,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.network import Limited, exchange, show_unknown_certificate
 
 
@@ -29,7 +29,7 @@ def answered(head: bytes) -> tuple[int, datetime | None]:
         theirs.settimeout(0)
         theirs.send(head)
         theirs.shutdown(socket.SHUT_WR)
-        clock = SystemClock()
+        clock = Clock()
         found = exchange(Limited(ours, clock, clock.monotonic() + 10), "GET", "/x", {"Host": "h"})
         asked = theirs.recv(4096).split(b"\r\n")
         assert asked[0] == b"GET /x HTTP/1.1"
@@ -79,7 +79,7 @@ def test_no_answer_makes_the_reader_crash(data: bytes) -> None:
     "line", [b"x" * 1024, b"Header: " + b"x" * 60_000 + b"\r\n", b"\r\nHTTP/1.1 100 Continue\r\n" * 64]
 )
 def test_a_head_without_end_is_read_up_to_its_limit(line: bytes) -> None:
-    clock = SystemClock()
+    clock = Clock()
     endless = itertools.chain([b"HTTP/1.1 100 Continue\r\n"], itertools.repeat(line, 100_000))
     with sending(endless) as (connection, sent):
         exchange(Limited(connection, clock, clock.monotonic() + 10), "GET", "/", {"Host": "h"})
@@ -88,7 +88,7 @@ def test_a_head_without_end_is_read_up_to_its_limit(line: bytes) -> None:
 
 
 def test_a_server_that_sends_a_byte_at_a_time_gets_no_more_time() -> None:
-    clock = SystemClock()
+    clock = Clock()
     began = clock.monotonic()
     with sending(itertools.repeat(b"x", 100), pause=0.1) as (connection, _sent), pytest.raises(TimeoutError):
         exchange(Limited(connection, clock, began + 1), "GET", "/", {"Host": "h"})

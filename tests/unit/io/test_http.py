@@ -14,7 +14,7 @@ import requests
 import trustme
 
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession, proxy_for
 from mstunnel_setup.io.http_port import log_requests
 from tests.refusals import refused
@@ -144,7 +144,7 @@ def test_a_body_that_drips_is_given_up_at_the_deadline(
     server.body, server.pause = [piece] * 200, 0.05
     started = time.monotonic()
     with refused(NetworkError, "network-timeout"):
-        HttpSession(SystemClock(), server.ca_file, timeout=0.4, deadline=0.8).get(server.url)
+        HttpSession(Clock(), server.ca_file, timeout=0.4, deadline=0.8).get(server.url)
     assert 0.8 <= time.monotonic() - started < 5
 
 
@@ -152,7 +152,7 @@ def test_a_body_that_stops_is_given_up_as_late(server: Server) -> None:
     server.answers.append((200, {"Content-Length": "2"}))
     server.body, server.pause = [b"x"], 1.0
     with refused(NetworkError, "network-timeout"):
-        HttpSession(SystemClock(), server.ca_file, timeout=0.3, deadline=0).get(server.url)
+        HttpSession(Clock(), server.ca_file, timeout=0.3, deadline=0).get(server.url)
 
 
 def test_a_body_without_end_is_given_up(server: Server) -> None:
@@ -205,7 +205,7 @@ def test_a_proxy_that_cannot_be_read_is_refused(proxy: str, monkeypatch: pytest.
 @pytest.mark.parametrize("status", [307, 308])
 def test_only_what_carries_no_body_follows_a_redirect(server: Server, status: int) -> None:
     server.answers = [(status, {"Location": server.url}), (200, {}), (status, {"Location": server.url})]
-    session = HttpSession(SystemClock(), server.ca_file)
+    session = HttpSession(Clock(), server.ca_file)
     assert [session.get(server.url).status_code, session.post(server.url).status_code] == [200, status]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.io.bundle import remove_unpacked
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from tests.unit.clocks import FakeClock
 
@@ -72,7 +72,7 @@ def test_a_program_that_has_just_begun_and_holds_nothing_yet_stays(tmp_path: Pat
 
 def test_the_removal_waits_for_a_command_that_ends(tmp_path: Path, version: Path) -> None:
     with started(sys.executable, "-c", f"{HOLD}time.sleep(1)", str(version)) as process:
-        assert remove_unpacked(Files(tmp_path), SystemClock(), PLACE) == []
+        assert remove_unpacked(Files(tmp_path), Clock(), PLACE) == []
         assert process.poll() == 0
     assert not version.parent.exists()
 

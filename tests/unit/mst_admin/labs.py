@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mst_admin.cli import app
 from mstunnel_setup.cli.framework.render import run_app
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.credential import ClientSecret
@@ -81,7 +81,7 @@ class Tenant:
 
     def graph(self) -> AdminGraph:
         """Graph, in the name of the tool."""
-        clock, where = SystemClock(), cloud("custom", self.facts["authority"], self.facts["graph"])
+        clock, where = Clock(), cloud("custom", self.facts["authority"], self.facts["graph"])
         http = HttpSession(clock, self.facts["ca_file"])
         source = SignIn(http, clock, where, self.facts["tenant_id"], TOOL).application(
             ClientSecret(SECRETS[TOOL])

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from mst_admin import servers as fleet_commands
 from mst_admin.health import TrendPoint, judge_server, names_in_graph, sparkline
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
@@ -185,17 +185,11 @@ def test_ctrl_c_does_not_wait_for_requests_under_way() -> None:
     assert process.returncode == -signal.SIGINT
 
 
-class Interrupted:
+class Interrupted(Clock):
     """A clock that does what a test wants between two readings, then presses Ctrl-C."""
 
     def __init__(self, *steps: Callable[[], None]) -> None:
         self._steps = iter(steps)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         assert seconds == 30

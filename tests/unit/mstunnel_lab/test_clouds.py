@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.credential import ClientSecret
@@ -49,11 +49,11 @@ def test_the_client_finds_a_national_cloud(
     assert description["authority"] == f"https://{login}:{port}/{description['tenant_id']}"
     assert description["graph"] == f"https://{graph_host}:{port}"
     found_here(port)
-    where, http = cloud(name), HttpSession(SystemClock(), description["ca_file"])
+    where, http = cloud(name), HttpSession(Clock(), description["ca_file"])
     try:
-        sign_in = SignIn(http, SystemClock(), where, description["tenant_id"], APPS["agent"])
+        sign_in = SignIn(http, Clock(), where, description["tenant_id"], APPS["agent"])
         token = sign_in.application(ClientSecret(SECRETS["agent"]))
-        sites = Graph(http, where, token, SystemClock()).sites()
+        sites = Graph(http, where, token, Clock()).sites()
         assert {site.display_name for site in sites} == {"Berlin", "Osaka", "Lima"}
     finally:
         http.close()

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from mstunnel_lab.pki import Authority
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
@@ -126,15 +126,15 @@ def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(
             pages = Pages({"admin_center": f"{standing.issuer.partition(f'/{TENANT}')[0]}/admin"}, session)
             shown.append(follow(pages, code.url, code.code))
 
-    http = HttpSession(SystemClock(), standing.roots)
+    http = HttpSession(Clock(), standing.roots)
     try:
-        token = SignIn(http, SystemClock(), where, "organizations", CLIENT).device_code(approve)
+        token = SignIn(http, Clock(), where, "organizations", CLIENT).device_code(approve)
         assert "sign-in success" in shown[0].lower()
         keys = standing.key.public_key()
         audience = standing.description["graph"]
         claims = jwt.decode(token(), keys, algorithms=["RS256"], audience=audience, issuer=standing.issuer)
         assert claims["oid"] == USER
-        graph = Graph(http, where, token, SystemClock())
+        graph = Graph(http, where, token, Clock())
         assert [site.display_name for site in graph.sites()] == ["Berlin"]
     finally:
         http.close()

@@ -14,7 +14,7 @@ import pytest
 
 from mstunnel_setup.actions import uplink as names
 from mstunnel_setup.base.errors import SetupError
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.namespaces import Offer
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.operations import uplink
@@ -50,7 +50,7 @@ class Host:
     def _serve(self) -> None:
         unshare(_NETWORK)
         os.dup2(self.listener.fileno(), 3)
-        uplink.serve("nobody", Processes(), SystemClock())
+        uplink.serve("nobody", Processes(), Clock())
 
     def run(self, *command: str) -> str:
         """What a command prints in the host's network."""

@@ -9,7 +9,7 @@ import pytest
 
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import SignInError
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.examine import known_tunnel
@@ -47,7 +47,7 @@ def token(**claims: object) -> TokenSource:
 
 def ask(source: TokenSource, *answers: Any) -> AccountFacts:
     http = FakeHttp([response(*answer) for answer in answers])
-    return ask_tenant(http, SystemClock(), CLOUDS["public"], lambda: source)
+    return ask_tenant(http, Clock(), CLOUDS["public"], lambda: source)
 
 
 def test_everything_about_an_administrator() -> None:
@@ -83,7 +83,7 @@ def test_a_refused_sign_in_is_the_finding() -> None:
     def refuse() -> TokenSource:
         raise SignInError("account-blocked", "the account is blocked", "Unblock it.")
 
-    found = ask_tenant(FakeHttp(), SystemClock(), CLOUDS["public"], refuse)
+    found = ask_tenant(FakeHttp(), Clock(), CLOUDS["public"], refuse)
 
     assert (found.error, found.hint) == ("the account is blocked", "Unblock it.")
 
@@ -116,16 +116,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 )
 def test_people_of_a_lab_tenant(lab: Path, person: str, expected: dict[str, str]) -> None:
     known = json.loads((lab / "lab.json").read_text())
-    http = HttpSession(SystemClock(), known["ca_file"])
+    http = HttpSession(Clock(), known["ca_file"])
     where = cloud("custom", known["authority"], known["graph"])
 
     def approve(code: DeviceCode) -> None:
         remote.approve(lab, code.code, f"{person}@contoso.example")
 
-    sign_in = SignIn(http, SystemClock(), where, "organizations", known["client_id"])
+    sign_in = SignIn(http, Clock(), where, "organizations", known["client_id"])
     permissions = (*SETUP_PERMISSIONS, USER_READ)
     try:
-        facts = ask_tenant(http, SystemClock(), where, lambda: sign_in.device_code(approve, permissions))
+        facts = ask_tenant(http, Clock(), where, lambda: sign_in.device_code(approve, permissions))
     finally:
         http.close()
 

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import pytest
 import trustme
 
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.network import Trust
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.data import Endpoint, endpoints, endpoints_of
@@ -46,7 +46,7 @@ def read(
     *hosts: str, trust: Trust | None = None, way: Way | None = None, deadline: float = 10
 ) -> NetworkFacts:
     named = [Endpoint(purpose="graph", host=host) for host in hosts]
-    return CloudReader(named, way or Way(), trust or Trust(), SystemClock(), deadline).network()
+    return CloudReader(named, way or Way(), trust or Trust(), Clock(), deadline).network()
 
 
 def result(facts: NetworkFacts, identifier: str) -> tuple[Outcome, str]:
@@ -135,7 +135,7 @@ def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(
 ) -> None:
     wanted = Endpoint(purpose="intune", host=f"localhost:{server}", expect=(403,), expect_certificate=(403,))
     trust = Trust(public_roots=pem(authority))
-    facts = CloudReader([wanted], Way(), trust, SystemClock(), 10).network()
+    facts = CloudReader([wanted], Way(), trust, Clock(), 10).network()
 
     shown = facts.endpoints[0].with_certificate
     assert shown is not None

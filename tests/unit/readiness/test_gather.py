@@ -6,7 +6,7 @@ import time
 import pytest
 
 from mstunnel_setup.base.errors import StepError
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.readiness.examine import Reader, gather
 from mstunnel_setup.readiness.facts.host import KernelFacts, PortFacts
 from mstunnel_setup.readiness.facts.programs import EngineFacts
@@ -31,7 +31,7 @@ def test_a_reader_that_hangs_costs_its_own_section_only() -> None:
     began = time.monotonic()
     readers: dict[str, Reader] = {"kernel": _hang, "engine": EngineFacts, "ports": PortFacts}
 
-    facts = gather(readers, Settings(), SystemClock(), 0.5)
+    facts = gather(readers, Settings(), Clock(), 0.5)
 
     assert time.monotonic() - began < 15
     assert (facts.kernel, facts.engine, facts.ports) == (None, EngineFacts(), PortFacts())
@@ -39,7 +39,7 @@ def test_a_reader_that_hangs_costs_its_own_section_only() -> None:
 
 
 def test_failures_are_reported() -> None:
-    facts = gather({"engine": _refuse, "ports": _deny}, Settings(), SystemClock(), 5)
+    facts = gather({"engine": _refuse, "ports": _deny}, Settings(), Clock(), 5)
 
     assert facts.unread == {
         "engine": Unread(reason="podman cannot be started", hint="Install podman."),
@@ -58,7 +58,7 @@ def test_readers_run_at_the_same_time() -> None:
         return read
 
     readers = {"kernel": meet(KernelFacts()), "engine": meet(EngineFacts()), "ports": meet(PortFacts())}
-    facts = gather(readers, Settings(), SystemClock(), 10)
+    facts = gather(readers, Settings(), Clock(), 10)
 
     assert facts.unread == {}
 
@@ -68,4 +68,4 @@ def test_a_bug_in_a_reader_is_not_hidden() -> None:
         raise KeyError("bug")
 
     with pytest.raises(KeyError):
-        gather({"kernel": broken}, Settings(), SystemClock(), 5)
+        gather({"kernel": broken}, Settings(), Clock(), 5)

@@ -18,12 +18,12 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.readiness.facts import inbound
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from tests.unit.readiness.servers import serving, tls
 
-CLOCK = SystemClock()
+CLOCK = Clock()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from mstunnel_setup.actions.tenant_objects import (
 )
 from mstunnel_setup.base.errors import SignInError, TenantError, WaitingError
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.http_port import HttpPort
@@ -51,9 +51,7 @@ class Lab:
         return cloud("custom", self.facts["authority"], self.facts["graph"])
 
     def sign_in(self, client_id: str | None = None) -> SignIn:
-        return SignIn(
-            self.http, SystemClock(), self.cloud, "organizations", client_id or self.facts["client_id"]
-        )
+        return SignIn(self.http, Clock(), self.cloud, "organizations", client_id or self.facts["client_id"])
 
     def person(self, name: str) -> TokenSource:
         def approve(code: DeviceCode) -> None:
@@ -64,7 +62,7 @@ class Lab:
         return self.people[name]
 
     def graph(self, name: str = "admin", http: HttpPort | None = None) -> Graph:
-        return Graph(http or self.http, self.cloud, self.person(name), SystemClock())
+        return Graph(http or self.http, self.cloud, self.person(name), Clock())
 
 
 @dataclass
@@ -74,7 +72,7 @@ class Ports(Any):
     files: Files
     graph: Graph
     state_directory: str = "/state"
-    clock: SystemClock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=Clock)
 
 
 class Killed(BaseException):
@@ -103,7 +101,7 @@ class Mortal:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     directory = tmp_path_factory.mktemp("lab")
     with running_lab(directory) as facts:
-        http = HttpSession(SystemClock(), facts["ca_file"])
+        http = HttpSession(Clock(), facts["ca_file"])
         yield Lab(directory, facts, http)
         http.close()
 
@@ -198,9 +196,9 @@ def test_whether_an_application_can_be_removed_is_known_before(ports: Ports, lab
 
 def _agent(lab: Lab, ports: Ports, made: JsonObject) -> Graph:
     app_id = str(made["app_id"])
-    sign_in = SignIn(lab.http, SystemClock(), lab.cloud, str(made["tenant_id"]), app_id)
+    sign_in = SignIn(lab.http, Clock(), lab.cloud, str(made["tenant_id"]), app_id)
     source = sign_in.application(read_credential(ports.files, CREDENTIAL))
-    return Graph(lab.http, lab.cloud, source, SystemClock(), signed_in_as=app_id)
+    return Graph(lab.http, lab.cloud, source, Clock(), signed_in_as=app_id)
 
 
 def _check_in(agent: Graph, site_id: str, server_id: str) -> None:
@@ -277,7 +275,7 @@ def _signs_in_with_its_only_secret(ports: Ports, lab: Lab, made: JsonObject, sec
     assert ports.files.locate("/agent-secret").stat().st_mode & 0o777 == 0o600
     text = (ports.files.read("/agent-secret") or b"").decode()
     assert text not in json.dumps([made, secret])
-    sign_in = SignIn(lab.http, SystemClock(), lab.cloud, str(made["tenant_id"]), str(made["app_id"]))
+    sign_in = SignIn(lab.http, Clock(), lab.cloud, str(made["tenant_id"]), str(made["app_id"]))
     assert sign_in.application(ClientSecret(text))()
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction import journal as journals
 from mstunnel_setup.transaction.errors import JournalError
@@ -25,7 +25,7 @@ _DIRECTORY = "/var/lib/mstunnel"
 
 
 def _journal(root: Path) -> Journal:
-    return Journal(Files(root), SystemClock(), _DIRECTORY)
+    return Journal(Files(root), Clock(), _DIRECTORY)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_readable_journal_is_for_all_to_read(tmp_path: Path, umask: int) -> No
     """Without root the account looks into the one of root; what was saved aside stays closed."""
     before = os.umask(umask)
     try:
-        Journal(Files(tmp_path), SystemClock(), _DIRECTORY, readable=True).begin_installation()
+        Journal(Files(tmp_path), Clock(), _DIRECTORY, readable=True).begin_installation()
     finally:
         os.umask(before)
     directory = tmp_path / _DIRECTORY.lstrip("/")
@@ -67,7 +67,7 @@ def test_the_next_run_opens_a_readable_journal_that_an_umask_has_closed(
     tmp_path: Path, written: Path, readable: bool, mode: int
 ) -> None:
     written.chmod(0o600)
-    Journal(Files(tmp_path), SystemClock(), _DIRECTORY, readable=readable).compact()
+    Journal(Files(tmp_path), Clock(), _DIRECTORY, readable=readable).compact()
     assert written.stat().st_mode & 0o777 == mode
 
 
@@ -306,7 +306,7 @@ def test_a_small_journal_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_all_users_read_forgets_at_once_what_was_taken_back(tmp_path: Path) -> None:
-    journal = Journal(Files(tmp_path), SystemClock(), "/var/lib/mstunnel", readable=True)
+    journal = Journal(Files(tmp_path), Clock(), "/var/lib/mstunnel", readable=True)
     journal.begin_installation()
     _write(journal, "secret")
     place = tmp_path / "var/lib/mstunnel/journal.jsonl"

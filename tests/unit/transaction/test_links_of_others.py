@@ -9,7 +9,7 @@ import pytest
 
 from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Codec, Undo
@@ -31,11 +31,11 @@ class Ports(Any):
 
     @property
     def journal(self) -> Journal:
-        return Journal(self.files, SystemClock(), self.state_directory)
+        return Journal(self.files, Clock(), self.state_directory)
 
     @property
     def runner(self) -> Runner:
-        return Runner(self, self.journal, CODEC, SystemClock(), lambda _event: None)
+        return Runner(self, self.journal, CODEC, Clock(), lambda _event: None)
 
 
 @pytest.fixture(params=["valid", "dangling"])

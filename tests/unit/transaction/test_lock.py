@@ -14,7 +14,7 @@ import pytest
 
 from mstunnel_setup.base.errors import LockedError
 from mstunnel_setup.io.appender import Appender
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.lock import exclusive
 from tests.unit.clocks import FakeClock
@@ -37,7 +37,7 @@ class _LetGo(Files):
 
 
 def test_the_file_goes_with_the_lock(tmp_path: Path) -> None:
-    with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+    with exclusive(Files(tmp_path), Clock(), _LOCK):
         assert list(tmp_path.iterdir()) == [tmp_path / _LOCK[1:]]
     assert list(tmp_path.iterdir()) == []
 
@@ -56,22 +56,22 @@ def test_a_run_waits_for_one_that_ends_soon(tmp_path: Path) -> None:
 
 
 def test_the_file_goes_when_the_run_fails(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), exclusive(Files(tmp_path), SystemClock(), _LOCK):
+    with pytest.raises(RuntimeError), exclusive(Files(tmp_path), Clock(), _LOCK):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_on_a_removed_file_is_none(tmp_path: Path) -> None:
     with (
-        exclusive(_LetGo(tmp_path), SystemClock(), _LOCK),
+        exclusive(_LetGo(tmp_path), Clock(), _LOCK),
         pytest.raises(LockedError),
-        exclusive(Files(tmp_path), SystemClock(), _LOCK),
+        exclusive(Files(tmp_path), Clock(), _LOCK),
     ):
         pass
 
 
 def message(tmp_path: Path) -> str:
-    with pytest.raises(LockedError) as caught, exclusive(Files(tmp_path), SystemClock(), _LOCK):
+    with pytest.raises(LockedError) as caught, exclusive(Files(tmp_path), Clock(), _LOCK):
         pass
     return caught.value.message
 
@@ -79,7 +79,7 @@ def message(tmp_path: Path) -> str:
 def test_the_file_is_private_from_birth_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+        with exclusive(Files(tmp_path), Clock(), _LOCK):
             assert stat.S_IMODE((tmp_path / _LOCK[1:]).stat().st_mode) == 0o600
     finally:
         os.umask(before)
@@ -87,7 +87,7 @@ def test_the_file_is_private_from_birth_whatever_the_umask(tmp_path: Path) -> No
 
 def test_the_file_that_a_killed_run_left_readable_is_closed(tmp_path: Path) -> None:
     (tmp_path / _LOCK[1:]).touch(0o644)
-    with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+    with exclusive(Files(tmp_path), Clock(), _LOCK):
         assert stat.S_IMODE((tmp_path / _LOCK[1:]).stat().st_mode) == 0o600
 
 
@@ -103,7 +103,7 @@ def test_another_user_cannot_open_it(tmp_path: Path) -> None:
             sys.exit(0)
         sys.exit(1)
 
-    with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+    with exclusive(Files(tmp_path), Clock(), _LOCK):
         attacker = multiprocessing.get_context("fork").Process(target=attack)
         attacker.start()
         attacker.join()
@@ -112,7 +112,7 @@ def test_another_user_cannot_open_it(tmp_path: Path) -> None:
 
 
 def test_the_holder_is_named(tmp_path: Path) -> None:
-    with exclusive(Files(tmp_path), SystemClock(), _LOCK):
+    with exclusive(Files(tmp_path), Clock(), _LOCK):
         assert f"(process {os.getpid()}, since " in message(tmp_path)
 
 

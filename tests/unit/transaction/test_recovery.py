@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.actions.files import MakeDirectory, WriteFile
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Codec
 from mstunnel_setup.transaction.journal import Journal
@@ -28,7 +28,7 @@ class Ports(Any):
 
 
 def runner(root: Path) -> Runner:
-    ports, clock = Ports(Files(root)), SystemClock()
+    ports, clock = Ports(Files(root)), Clock()
     journal = Journal(ports.files, clock, "/state")
     return Runner(ports, journal, Codec([MakeDirectory, WriteFile]), clock, lambda _event: None)
 

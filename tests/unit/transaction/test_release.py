@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mstunnel_setup.actions.files import WriteFile
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Codec, Undo
 from mstunnel_setup.transaction.journal import Journal
@@ -22,7 +22,7 @@ class Ports(Any):
 def test_one_record_drops_all_that_is_released_and_the_step_stays_done(tmp_path: Path) -> None:
     for name in ("etc", "var/lib"):
         (tmp_path / name).mkdir(parents=True)
-    ports, clock = Ports(Files(tmp_path)), SystemClock()
+    ports, clock = Ports(Files(tmp_path)), Clock()
     journal = Journal(ports.files, clock, ports.state_directory)
     runner = Runner(ports, journal, Codec([WriteFile]), clock, lambda _event: None)
     files = [WriteFile(path=f"/etc/{name}", text=name) for name in ("kept", "also-kept", "ours")]

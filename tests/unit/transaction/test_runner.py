@@ -11,7 +11,7 @@ from mstunnel_setup.actions.store_answer import StoreAnswer, all_remembered, rem
 from mstunnel_setup.base.errors import StepError, WaitingError
 from mstunnel_setup.base.result import Event
 from mstunnel_setup.base.values import JsonObject, output
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.action import Action, Codec, Undo
 from mstunnel_setup.transaction.journal import LARGE, Journal
@@ -46,7 +46,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def _runner(root: Path, tell: Callable[[Event], None] = lambda _event: None, **options: Any) -> Runner:
-    clock = SystemClock()
+    clock = Clock()
     ports = Ports(Files(root), "/var/lib/tunnel")
     return Runner(ports, Journal(ports.files, clock, ports.state_directory), _CODEC, clock, tell, **options)
 
@@ -72,7 +72,7 @@ def test_plan_shows_the_very_actions_that_run_applies(root: Path) -> None:
     planned = _runner(root).plan([_step()], None)
     done = _runner(root).run([_step()], None)
     journaled = [
-        r["action"] for r in Journal(Files(root), SystemClock(), "/var/lib/tunnel").records if "action" in r
+        r["action"] for r in Journal(Files(root), Clock(), "/var/lib/tunnel").records if "action" in r
     ]
     assert planned == done
     # The journal knows the results that were not known yet.
@@ -380,7 +380,7 @@ def test_what_is_given_up_stays_with_its_reason_and_the_rest_is_undone(root: Pat
     assert _runner(root).receipt.entries == {}
 
 
-class _StandingClock(SystemClock):
+class _StandingClock(Clock):
     """Its time goes on only while a person is waited for."""
 
     elapsed = 0.0

@@ -22,7 +22,7 @@ from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.mst_cli import ImportOptions
 from mstunnel_setup.install.session import Run, apply_actions, installed_run, open_run
 from mstunnel_setup.install.steps import certificate
-from mstunnel_setup.io.clock import SystemClock
+from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.operations.certificate.import_certificate import (
     ImportRequest,
     cancel_pending,
@@ -53,7 +53,7 @@ def test_a_hook_outlasts_an_upgrade_and_a_person_waits_for_seconds(tmp_path: Pat
         "certificate.chain": [str(tmp_path / "chain.pem")],
         "certificate.key": str(tmp_path / "good.key"),
     }
-    with exclusive(operator.files, SystemClock(), paths.LOCK):
+    with exclusive(operator.files, Clock(), paths.LOCK):
         for how, seconds in ((ImportRequest(), 10), (ImportRequest(if_changed=True), 3600)):
             started = clock.elapsed
             with pytest.raises(LockedError):
@@ -271,7 +271,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     for name in ("etc", "run", "var/lib", "var/log"):
         (tmp_path / name).mkdir(parents=True)
     with open_run(operator_of(tmp_path), {}) as run:
-        at = (SystemClock().now() - timedelta(hours=1)).isoformat()
+        at = (Clock().now() - timedelta(hours=1)).isoformat()
         waiting = [
             ScheduleImport(name=name, at=at, fingerprint=name, program="/bin/true", timer=False)
             for name in ("first", "second")
@@ -295,7 +295,7 @@ def attempt(run: Run) -> None:
 
 def test_one_that_was_refused_is_tried_again_an_hour_later(run: Run) -> None:
     attempt(run)
-    now = SystemClock().now()
+    now = Clock().now()
     assert overdue(run.context.receipt, now + timedelta(minutes=59), timers=False) == []
     later = overdue(run.context.receipt, now + timedelta(minutes=61), timers=False)
     assert [pending.name for pending in later] == ["first", "second"]
@@ -303,7 +303,7 @@ def test_one_that_was_refused_is_tried_again_an_hour_later(run: Run) -> None:
 
 def test_a_try_while_the_clock_was_ahead_does_not_count(run: Run) -> None:
     attempt(run)
-    found = overdue(run.context.receipt, SystemClock().now() - timedelta(minutes=1), timers=False)
+    found = overdue(run.context.receipt, Clock().now() - timedelta(minutes=1), timers=False)
     assert [pending.name for pending in found] == ["first", "second"]
 
 
