@@ -73,7 +73,7 @@ class PlaceIdentity(Action):
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
         """Write the files. Raises CertificateError when the source has changed since the check."""
-        identity = self.source.load(host)
+        identity = host.load(self.source)
         if fingerprint(identity) != self.fingerprint:
             raise CERTIFICATE_SOURCE_CHANGED(files=" and ".join(self.source.paths))
         host.files.write(f"{self.directory}/key.pem", key_pem(identity), _PRIVATE)
@@ -174,7 +174,7 @@ class PlaceKey(PlacedFile):
     @override
     def content(self, host: Host, outputs: Outputs) -> bytes:
         """The key. Raises CertificateError when the source has changed since the check."""
-        content = key_pem(self.source.load(host))
+        content = key_pem(host.load(self.source))
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise CERTIFICATE_SOURCE_CHANGED(files=" and ".join(self.source.paths))
         return content

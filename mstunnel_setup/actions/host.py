@@ -13,7 +13,9 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, SignInError, StepError, UsageError
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.certificates import ca_trust
-from mstunnel_setup.certificates.load import Passphrases
+from mstunnel_setup.certificates.certificate import Identity
+from mstunnel_setup.certificates.chain_building import prefer_trusted
+from mstunnel_setup.certificates.load import IdentitySource, Passphrases
 from mstunnel_setup.containers.choice import EngineChoice, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ENGINE_FAILED, ContainerEngine
 from mstunnel_setup.containers.spec import Progress, Volume
@@ -119,6 +121,11 @@ class Host:
     def trusted_roots(self) -> "tuple[Certificate, ...]":
         """All roots that devices may be expected to know."""
         return (*self.system_roots, *self.private_roots)
+
+    def load(self, source: IdentitySource) -> Identity:
+        """As `source.read`, preferring a chain that ends in a trusted root."""
+        found = source.read(self.files, self.passphrase)
+        return prefer_trusted(found, self.trusted_roots, self.clock.now())
 
     def check_gateway_configuration(self, image: str, text: str) -> None:
         """Have the gateway image test `text` as its ocserv.conf.

@@ -1,9 +1,9 @@
 """From the bytes of files to an identity, and back to the bytes that the gateway reads."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -19,11 +19,10 @@ from mstunnel_setup.certificates.certificate import (
     public_bytes,
     title,
 )
-from mstunnel_setup.certificates.chain_building import best_path, prefer_trusted
+from mstunnel_setup.certificates.chain_building import best_path
 from mstunnel_setup.certificates.errors import CERTIFICATE_FILE_MISSING, INPUT_EMPTY, LEAF_AMBIGUOUS
 from mstunnel_setup.certificates.pfx import read_pfx
 from mstunnel_setup.certificates.read import read_material
-from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 
 
@@ -150,29 +149,6 @@ Passphrases: TypeAlias = Callable[[str | None], bytes | None]
 """The passphrase that a reference names; without a reference the one typed during this run, if any."""
 
 
-class IdentityHost(Protocol):
-    """What reading an identity needs of the host, which belongs to a layer above."""
-
-    @property
-    def files(self) -> Files:
-        """The file writer."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """The clock."""
-        ...
-
-    @property
-    def trusted_roots(self) -> Sequence[Certificate]:
-        """Roots of the system and those an administrator added."""
-        ...
-
-    def passphrase(self, reference: str | None, /) -> bytes | None:
-        """The passphrase that `reference` names; None: the one typed in this run, if any."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class IdentitySource:
     """Where an identity is read from: certificate files and a key file, or a PFX file and its passphrase.
@@ -214,10 +190,6 @@ class IdentitySource:
         if self.root:
             chain[self.root] = files.read_given(self.root) or b""
         return load_identity_files(chain, contents.get(self.key, b""))
-
-    def load(self, host: IdentityHost) -> Identity:
-        """As `read`, preferring a chain that ends in a trusted root."""
-        return prefer_trusted(self.read(host.files, host.passphrase), host.trusted_roots, host.clock.now())
 
 
 def given_content(files: Files, path: str) -> bytes:

@@ -86,7 +86,7 @@ def load(context: Context, source: IdentitySource) -> Identity:
     asks = 3 if source.passphrase is None and context.prompter.interactive else 0
     while True:
         try:
-            return source.load(context.host)
+            return context.host.load(source)
         except CertificateError as error:
             if not (asks and error.code.startswith("pfx-passphrase")):
                 raise
@@ -128,7 +128,7 @@ def _problem(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -
     """
     try:
         source = present(context)
-        identity = None if source is None else source.load(context.host)
+        identity = None if source is None else context.host.load(source)
     except CertificateError as error:
         # The passphrase is asked for once the files are used.
         return (

@@ -4,16 +4,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
 
 from mstunnel_setup.actions.certificates import PlaceIdentity
 from mstunnel_setup.actions.files import Link, MakeDirectory, WriteFile
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.load import IdentitySource, fingerprint, load_identity
 from mstunnel_setup.io import appender
@@ -27,25 +27,13 @@ from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
 from tests.crash import disk, plugin
 from tests.testbed.certificates import Authority
+from tests.unit.fakes import ports_of
 
 _STATE = "/var/lib/mstunnel"
 _PRIVATE = "/etc/mstunnel/private"
 _ENVIRONMENT = "/etc/mstunnel/env.sh"
 _CODEC = Codec([MakeDirectory, WriteFile, Link, PlaceIdentity])
 _OLD, _NEW = "OLD=1\n", "NEW='two words'\n"
-
-
-@dataclass
-class Ports(Any):
-    """The ports that the actions here need."""
-
-    files: Files
-    clock: Clock = field(default_factory=Clock)
-    state_directory: str = _STATE
-    trusted_roots: tuple[x509.Certificate, ...] = ()
-
-    def passphrase(self, reference: str | None) -> bytes | None:
-        return None
 
 
 @dataclass
@@ -75,14 +63,14 @@ class Workshop:
 
     def runner(self, root: Path) -> Runner:
         """A runner for the disk at `root`."""
-        ports = Ports(Files(root))
+        ports = ports_of(root, clock=Clock())
         journal = Journal(ports.files, ports.clock, _STATE)
         return Runner(ports, journal, _CODEC, ports.clock, lambda _event: None)
 
     def run(self, root: Path, which: int, text: str = _NEW) -> None:
         """Bring a disk to the state with certificate number `which`."""
         source = self._sources[which]
-        mark = fingerprint(source.load(Ports(Files(root))))
+        mark = fingerprint(ports_of(root, clock=Clock()).load(source))
         directory = f"{_PRIVATE}/{mark}"
         actions = (
             MakeDirectory(path=_PRIVATE, mode=0o700),
@@ -304,7 +292,7 @@ def test_an_action_that_skips_its_sync_is_found(
 ) -> None:
     """One broken action on the real writer: its file may be lost though the journal says done."""
 
-    def apply(self: WriteFile, ports: Ports, outputs: Any) -> dict[str, Any]:
+    def apply(self: WriteFile, ports: Host, outputs: Any) -> dict[str, Any]:
         place = ports.files.locate(self.path)
         handle = os.open(place.parent, os.O_RDONLY)
         try:

@@ -136,7 +136,7 @@ def _renewed(
     if not named.is_whole(context.host.files):
         return None
     try:
-        leaf = named.load(context.host).leaf
+        leaf = context.host.load(named).leaf
     except SetupError as error:  # also a passphrase that is not available
         paths_named, problem = " and ".join(named.paths), error.message
         context.note("Certificate: {paths} is not used: {problem}.", paths=paths_named, problem=problem)
@@ -150,7 +150,7 @@ def _renewed(
 def _is_linked(context: Context, source: IdentitySource) -> bool:
     """Whether the certificate there is in use already; what cannot be read is not."""
     try:
-        return fingerprint(source.load(context.host)) == generations.linked(context.host.files)
+        return fingerprint(context.host.load(source)) == generations.linked(context.host.files)
     except CertificateError:
         return False
 

@@ -94,9 +94,8 @@ def require_named(context: Context, site: TunnelSite) -> None:
     """Raise CertificateError unless the certificate names the public address of the site, if it has one."""
     if site.public_address:
         # The one judged in this run, or the one placed by an earlier one.
-        placed = context.cache.identity or generations.source(context.host.files, paths.ACTIVE).load(
-            context.host
-        )
+        in_use = generations.source(context.host.files, paths.ACTIVE)
+        placed = context.cache.identity or context.host.load(in_use)
         examine(context, placed, site.public_address)
 
 

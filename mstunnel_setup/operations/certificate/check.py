@@ -340,7 +340,7 @@ def _candidates(context: Context) -> Iterator[tuple[str, Certificate]]:
     usual = zip((paths.SITE_CERTIFICATE, paths.SITE_PFX), certificate_source.usual(context), strict=True)
     for place, source in (*places, *usual):
         try:
-            identity = source.load(context.host)
+            identity = context.host.load(source)
         except SetupError:  # also a passphrase that the answers name and that is not to be had
             continue
         if fingerprint(identity) not in waiting:

@@ -19,10 +19,10 @@ PKI = Pki({"leaf": {"start": 0, "days": 3650}})
 # The actions of an import: a generation, the copies to the usual places, and the agent's credential.
 SCRIPT = """
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from mstunnel_setup.actions.files import MakeDirectory
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.actions.certificates import CreateAgentCredential, PlaceIdentity
@@ -30,23 +30,18 @@ from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install.steps.certificate import copies
 from mstunnel_setup.certificates.load import fingerprint
 
-@dataclass
-class Ports:
-    files: Files
-    clock: Any = field(default_factory=Clock)
-    trusted_roots: Any = ()
-    state_directory: str = "/state"
-    def passphrase(self, reference):
-        return None
+class Ports(Host):
+    trusted_roots = ()
+    state_directory = "/state"
 
 @dataclass
 class Run:
     host: Ports
 
 root = Path(sys.argv[1])
-ports = Ports(Files(root))
+ports = Ports(Files(root), None, Clock(), None, None)
 source = IdentitySource(chain=str(root / "given.pem"), key=str(root / "given.key"))
-identity = source.load(ports)
+identity = ports.load(source)
 for action in (
     *(MakeDirectory(path=path) for path in ("/etc", "/etc/mstunnel", "/etc/mstunnel/certs")),
     *(MakeDirectory(path=path, mode=0o700) for path in ("/private", "/etc/mstunnel/private")),

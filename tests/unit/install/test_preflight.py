@@ -257,7 +257,7 @@ def identity(scene: Scene) -> Any:
     pki = Pki({"leaf": {"names": ["vpn.example.org"]}})
     scene.trusted = (pki.certificate("root"),)
     chain, key = scene.place_certificate(pki=pki)
-    return IdentitySource(chain=chain, key=key).load(scene.context().host)
+    return scene.context().host.load(IdentitySource(chain=chain, key=key))
 
 
 @pytest.mark.parametrize("why", ["begun", "another root"])

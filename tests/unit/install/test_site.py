@@ -22,7 +22,7 @@ def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: s
     scene.trusted = (pki.certificate("root"),)
     context = scene.context(**answers)
     chain, key = scene.place_certificate(pki=pki)
-    context.cache.identity = IdentitySource(chain=chain, key=key).load(context.host)
+    context.cache.identity = context.host.load(IdentitySource(chain=chain, key=key))
     return context
 
 
