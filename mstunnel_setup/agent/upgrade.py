@@ -6,8 +6,6 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import ValidationError
-
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import Tell
 from mstunnel_setup.base.text import text
@@ -23,6 +21,7 @@ from mstunnel_setup.exchange.upgrade_decision import (
     Window,
     decide,
 )
+from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
@@ -54,10 +53,8 @@ def ask(
     Raises SetupError as Graph does.
     """
     # Without a valid offer there is nothing to ask for; without an inbox, no monitor to ask.
-    target = None
-    if files.state(paths.INBOX) is not None:
-        with suppress(ValidationError):
-            target = Release.model_validate_json(files.read(mailbox.OFFER) or b"")
+    asks = files.state(paths.INBOX) is not None
+    target = messages.read_trusted(files, mailbox.OFFER, Release) if asks else None
     present, reply = running_images(files), mailbox.last_reply(files, UPGRADE)
     if reply is not None and reply.state == "applying":
         decision = UpgradeDecision("upgrading", text("the upgrade is under way"))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic import field_serializer as serializer
 
 from mstunnel_setup.base import paths
@@ -225,7 +225,4 @@ class Summary(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
 def read_summary(files: Files) -> Summary:
     """The summary; an empty one when there is no valid one."""
-    try:
-        return Summary.model_validate_json(files.read(SUMMARY) or b"")
-    except ValidationError:
-        return Summary()
+    return messages.read_trusted(files, SUMMARY, Summary) or Summary()

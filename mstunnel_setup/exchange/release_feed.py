@@ -16,6 +16,7 @@ from mstunnel_setup.base.errors import UsageError, declare
 from mstunnel_setup.base.parsing import problem_of, toml_table
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange.releases import CATALOGUE, ReleaseCatalogue, parse
+from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 
 SETTINGS: Final = "/etc/mstunnel-setup/release-feed.toml"
@@ -164,10 +165,7 @@ def _settings(content: bytes) -> _FeedSettings:
 
 def read_feed_record(files: Files) -> FeedRecord | None:
     """What was seen of the feed; None when nothing was, or the file is damaged: a refresh begins again."""
-    try:
-        return FeedRecord.model_validate_json(files.read(FEED_RECORD) or b"")
-    except ValidationError:
-        return None
+    return messages.read_trusted(files, FEED_RECORD, FeedRecord)
 
 
 def offered(files: Files, now: datetime) -> ReleaseCatalogue:

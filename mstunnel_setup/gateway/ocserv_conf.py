@@ -5,13 +5,12 @@ The same input always gives the same bytes.
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field
 
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import DEBUG_LEVEL_INVALID
@@ -25,6 +24,7 @@ from mstunnel_setup.gateway.options import (
     GatewayOptions,
     served_settings,
 )
+from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 
 CONFIGURATION_MODE: Final = 0o644
@@ -167,10 +167,8 @@ def log_level(files: Files, settings: Mapping[str, str], now: datetime) -> LogLe
     highest = HIGHEST_WITH_PASSWORDS if asks_radius else HIGHEST_LEVEL
     wanted = HIGHEST_LEVEL if is_verbose(settings) else debug_level(settings.get("DEBUG_LEVEL", ""))
     usual = min(wanted, highest)
-    verbose = None
     # A damaged file, or one of a newer release, must not stop the gateway.
-    with suppress(ValidationError, OverflowError):
-        verbose = _Verbose.model_validate_json(files.read(paths.LOG_LEVEL) or b"")
+    verbose = messages.read_trusted(files, paths.LOG_LEVEL, _Verbose)
     if verbose is None or verbose.until <= now:
         return LogLevel(usual, usual)
     return LogLevel(min(max(verbose.level, usual), highest), usual, verbose.until)

@@ -1,4 +1,4 @@
-"""JSON messages written by a less privileged program: bounded, strictly validated, or one declared error."""
+"""JSON messages of a less privileged program, bounded and validated; records that only the host writes."""
 
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -44,6 +44,18 @@ def read_valid(files: Files, path: str, model: type[Model], limit: int = USUAL_L
     """The message at `path`; None when there is none that is valid: others may have put anything there."""
     try:
         return read(files, path, model, limit)
+    except FileError:
+        return None
+
+
+def read_trusted(files: Files, path: str, model: type[Model]) -> Model | None:
+    """The record at `path`, which only the host writes; None without one that this version can read.
+
+    Raises FileError when the file cannot be read.
+    """
+    content = files.read(path)
+    try:
+        return None if content is None else parse(content, model, path)
     except FileError:
         return None
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from mstunnel_setup.answers.address import is_probe_address
 from mstunnel_setup.base import paths
@@ -25,6 +25,7 @@ from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import CONFIGURATION_MODE, served_level, served_port, with_level
 from mstunnel_setup.gateway.options import GatewayOptions, read_gateway_options
+from mstunnel_setup.io import messages
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.limits import ChangeKind, RateLimiter
@@ -94,10 +95,7 @@ def digest_of(configuration: bytes) -> str:
 
 def read_record(files: Files) -> ConfigurationRecord | None:
     """The record; one that is damaged, or of a newer version, is none: all is judged again then."""
-    try:
-        return ConfigurationRecord.model_validate_json(files.read(paths.SERVED_CONFIGURATION) or b"")
-    except ValidationError:
-        return None
+    return messages.read_trusted(files, paths.SERVED_CONFIGURATION, ConfigurationRecord)
 
 
 def write_record(files: Files, record: ConfigurationRecord) -> None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.log_line import LogLine, Tell
 from mstunnel_setup.exchange.log_lines import LOG_LIMITED
+from mstunnel_setup.io import messages
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 
@@ -104,10 +105,7 @@ class RateLimiter:
 
     def _read(self) -> _ChangeRecord:
         """What was recorded; a file that was damaged, or that a newer version wrote, counts as none."""
-        try:
-            return _ChangeRecord.model_validate_json(self.files.read(paths.AGENT_CHANGES) or b"{}")
-        except ValidationError:
-            return _ChangeRecord()
+        return messages.read_trusted(self.files, paths.AGENT_CHANGES, _ChangeRecord) or _ChangeRecord()
 
 
 @dataclass
