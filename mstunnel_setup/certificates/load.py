@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509 import Certificate
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.certificate import (
@@ -190,6 +191,13 @@ class IdentitySource:
         if self.root:
             chain[self.root] = files.read_given(self.root) or b""
         return load_identity_files(chain, contents.get(self.key, b""))
+
+
+def usual_sources(files: Files, passphrase: str | None = None) -> tuple[IdentitySource, IdentitySource]:
+    """The usual places: PEM, and PFX with this passphrase."""
+    usual = (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)
+    chain, key, pfx = (str(files.locate(path)) for path in usual)
+    return IdentitySource(chain=chain, key=key), IdentitySource(pfx=pfx, passphrase=passphrase)
 
 
 def given_content(files: Files, path: str) -> bytes:

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Sequence
 
+from mstunnel_setup.answers.merge import Answers
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, SetupError, UsageError, WaitingError, declare
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import joined, text, with_hint
 from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.certificate import Identity
-from mstunnel_setup.certificates.load import IdentitySource
+from mstunnel_setup.certificates.load import IdentitySource, usual_sources
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.context import Context
 
@@ -30,9 +31,9 @@ USUAL_PLACES = text(
 )
 
 
-def named(context: Context) -> IdentitySource:
+def named(answers: Answers) -> IdentitySource:
     """What the answers name; its paths are empty when they name nothing."""
-    given = context.answers.certificate
+    given = answers.certificate
     passphrase = None if given.passphrase is None else str(given.passphrase)
     chain, *further = given.chain or ("",)
     return IdentitySource(
@@ -42,16 +43,12 @@ def named(context: Context) -> IdentitySource:
 
 def usual(context: Context) -> tuple[IdentitySource, IdentitySource]:
     """The usual places: PEM, and PFX with the passphrase that the answers name."""
-    locate = context.host.files.locate
-    return (
-        IdentitySource(chain=str(locate(paths.SITE_CERTIFICATE)), key=str(locate(paths.SITE_KEY))),
-        IdentitySource(pfx=str(locate(paths.SITE_PFX)), passphrase=named(context).passphrase),
-    )
+    return usual_sources(context.host.files, named(context.answers).passphrase)
 
 
 def present(context: Context) -> IdentitySource | None:
     """What the answers name, else what is at a usual place; None when its files are not all there yet."""
-    given = named(context)
+    given = named(context.answers)
     candidates = (given,) if given.paths[0] else usual(context)
     return next((source for source in candidates if source.is_whole(context.host.files)), None)
 
@@ -70,7 +67,7 @@ def in_use(context: Context) -> IdentitySource | None:
 def missing_files(context: Context) -> list[str]:
     """The files that the answers name and that do not exist."""
     read = context.host.files.read_given
-    return [path for path in named(context).paths if path and read(path) is None]
+    return [path for path in named(context.answers).paths if path and read(path) is None]
 
 
 def origins(context: Context) -> set[str]:
@@ -103,7 +100,7 @@ def wait(context: Context, judge: Callable[[Identity], Sequence[Problem]]) -> Id
 
     Unattended this raises WaitingError, which names the places.
     """
-    given = named(context)
+    given = named(context.answers)
     places = text("expected at ") + " and ".join(given.paths) if given.paths[0] else USUAL_PLACES
     if not context.prompter.interactive:
         raise CERTIFICATE_AWAITED(places=places)

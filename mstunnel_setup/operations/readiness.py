@@ -16,7 +16,7 @@ from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text
-from mstunnel_setup.certificates.load import IdentitySource
+from mstunnel_setup.install import certificate_source
 from mstunnel_setup.install.installed import rootless_account
 from mstunnel_setup.install.run_answers import with_release_images
 from mstunnel_setup.install.tenant_sign_in import CLIENT_ID_QUESTION, cloud_of, roots_of, sign_in
@@ -215,12 +215,10 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
     where, ca_pem = cloud_of(answers), _ca_pem(answers, examiner.files)
     read_account = _account(operator, request, answers, roots_of(examiner.files, ca_pem), examiner)
     before = request.scope != ALL_GROUPS and read_account is not None
-    named = answers.certificate
-    chain, *further = named.chain or ("",)
 
     def passphrase(_reference: str | None) -> bytes | None:
-        protect = operator.secrets.register
-        return reveal(named.passphrase, operator.files, protect, may_be_empty=True).encode() or None
+        given, protect = answers.certificate.passphrase, operator.secrets.register
+        return reveal(given, operator.files, protect, may_be_empty=True).encode() or None
 
     return Wanted(
         settings=settings,
@@ -231,9 +229,7 @@ def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, exa
             offline=bool(answers.images.archive),
         ),
         deadline=request.timeout,
-        certificate=IdentitySource(
-            chain=chain, further=tuple(further), key=named.key or "", pfx=named.pfx or ""
-        ),
+        certificate=certificate_source.named(answers),
         passphrase=passphrase,
         address=request.address,
         site=answers.site or "",

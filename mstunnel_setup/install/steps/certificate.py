@@ -113,7 +113,7 @@ def find(context: Context) -> Certificate:
 
     Raises CertificateError, and WaitingError when there is none yet.
     """
-    named = certificate_source.named(context)
+    named = certificate_source.named(context.answers)
     named_earlier = "earlier" in certificate_source.origins(context) <= {"earlier", "default"}
     if named.paths[0] and not named_earlier:
         return _read(context, named)

@@ -8,14 +8,13 @@ from threading import Lock
 
 from cryptography.x509 import Certificate
 
-from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, UsageError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.certificates.ca_trust import added_roots, system_roots
 from mstunnel_setup.certificates.certificate import Identity
 from mstunnel_setup.certificates.chain_building import best_path
 from mstunnel_setup.certificates.judge import days_left, judge
-from mstunnel_setup.certificates.load import IdentitySource, Passphrases
+from mstunnel_setup.certificates.load import IdentitySource, Passphrases, usual_sources
 from mstunnel_setup.certificates.revocation import ask, fetching, revocation_findings
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.io.clock import Clock
@@ -120,7 +119,4 @@ class CertificateReader:
         """What was named, else the first usual place that is filled, by path of this machine."""
         if self.named.paths[0]:
             return self.named
-        usual = (paths.SITE_CERTIFICATE, paths.SITE_KEY, paths.SITE_PFX)
-        chain, key, pfx = (str(self.files.locate(path)) for path in usual)
-        sources = (IdentitySource(chain=chain, key=key), IdentitySource(pfx=pfx))
-        return next((source for source in sources if source.is_whole(self.files)), None)
+        return next((source for source in usual_sources(self.files) if source.is_whole(self.files)), None)
