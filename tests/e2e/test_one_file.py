@@ -32,7 +32,8 @@ from tests.testbed.process import progress
 from tests.testbed.waiting import eventually
 from tests.unit.exchange.publisher import Publisher, release, served
 
-pytestmark = pytest.mark.e2e
+# Some build the program twice, or a root directory of an old release.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 # CPU seconds: of the first start, which unpacks, and of the best of five later ones.
 FIRST_SECONDS = 1.5

@@ -140,7 +140,9 @@ class Site:
     def sessions(self, name: str) -> Mapping[str, Mapping[str, Any]]:
         """What a gateway knows about its sessions, by the name of the device."""
         listed = self.gateways[name].run(["occtl", "--json", "show", "users"], check=False).stdout
-        return {found["Username"]: found for found in json.loads(listed or "[]")}
+        # One that is just beginning has no name yet.
+        found = {session["Username"]: session for session in json.loads(listed or "[]")}
+        return {device: found[device] for device in self.devices if device in found}
 
     def remove(self) -> None:
         """Remove all machines of the site."""

@@ -200,7 +200,7 @@ def test_the_monitor_of_sysv_runs_once_logs_and_ends(
     assert monitor_script("status") != 0
     assert not Path(f"/proc/{first.strip()}").exists()
     until = time.monotonic() + 10
-    while "looking" not in (tmp_path / "log").read_text() and time.monotonic() < until:
+    while "looking after it\n" not in (tmp_path / "log").read_text() and time.monotonic() < until:
         time.sleep(0.05)
     assert (tmp_path / "log").read_text() == "-t mstunnel_monitor\nlooking after it\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "logger", "monitor", "script"]
