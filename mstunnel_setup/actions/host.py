@@ -18,7 +18,7 @@ from mstunnel_setup.certificates.chain_building import prefer_trusted
 from mstunnel_setup.certificates.load import IdentitySource, Passphrases
 from mstunnel_setup.containers.choice import EngineChoice, EnginePreference, open_engine
 from mstunnel_setup.containers.engine import ENGINE_FAILED, ContainerEngine
-from mstunnel_setup.containers.spec import Progress, Volume, no_progress
+from mstunnel_setup.containers.spec import Progress, Volume
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
@@ -80,7 +80,7 @@ class Host:
     engine_opener: Callable[[], OpenedEngine]
     tenant: "Callable[[], Graph]" = no_tenant
     passphrase: Passphrases = no_passphrases
-    progress: Progress = no_progress
+    progress: Progress = lambda _fetched, _known: None
     scope: Scope = Scope.ALL
 
     @property

@@ -217,5 +217,5 @@ def digest_tag(reference: str) -> str:
     return f"{name}:sha256-{digest.removeprefix('sha256:')[:12]}"
 
 
-def no_progress(_done: int, _known: int) -> None:
+def no_progress(_fetched: int, _known: int) -> None:
     """A progress listener that does nothing."""

@@ -15,7 +15,6 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.certificates.revocation import ASKED_BY_COMMANDS
-from mstunnel_setup.containers.spec import no_progress
 from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.install.installed import (
@@ -75,8 +74,7 @@ def uninstall(
                     "uninstall-declined", "nothing was removed", hint="Run the command again and answer yes."
                 )
             try:
-                # With --verbose each change has its own line.
-                counted = no_progress if operator.verbose else operator.counted
+                counted = _uncounted if operator.verbose else operator.counted
                 removals = remove_installation(run, offline=offline, keep_data=keep_data, counted=counted)
             except NetworkError as error:
                 raise NetworkError(
@@ -151,12 +149,16 @@ def _joined(
     return Result("changed", RemovalReport(objects=objects), (*first.warnings, *second.warnings), text=lines)
 
 
+def _uncounted(_undone: int, _total: int) -> None:
+    """Show no bar: each change has its own line."""
+
+
 def remove_installation(
     run: Run,
     *,
     offline: bool = False,
     keep_data: bool = False,
-    counted: Callable[[int, int], None] = no_progress,
+    counted: Callable[[int, int], None] = _uncounted,
 ) -> list[Removal]:
     """Undo everything, newest first. Raises SetupError when something refuses; running again continues.
 
