@@ -21,7 +21,7 @@ from tests.testbed.testbed import DOMAIN, Testbed
 from tests.testbed.waiting import eventually
 from tests.unit.test_doc_commands import PAGES, blocks, is_synopsis
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 TESTS: Final = Path(__file__).parents[1]
 # What runs where it belongs: the file, and what stands there.
@@ -219,6 +219,7 @@ def failures(ran: Iterable[tuple[str, Completed]]) -> str:
     return "\n\n".join(f"{line}\n{done.describe()}" for line, done in ran if done.code not in expected(line))
 
 
+@pytest.mark.long
 def test_every_command_of_the_pages_runs(reader: Installation) -> None:
     def in_turn() -> Iterator[tuple[str, Completed]]:
         here = [line for line in samples() if line not in ROOTLESS and not line.startswith((*ELSEWHERE,))]
@@ -231,6 +232,7 @@ def test_every_command_of_the_pages_runs(reader: Installation) -> None:
     assert failures(in_turn()) == ""
 
 
+@pytest.mark.long
 def test_every_command_about_gateways_without_root_runs(rootless: Installation) -> None:
     assert set(ROOTLESS) <= set(samples())
     account = rootless.testbed.kind.as_account()
