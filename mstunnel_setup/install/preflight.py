@@ -82,6 +82,8 @@ def refuse_unready(context: Context, steps: Collection[str], later: Collection[s
     if context.receipt.entries:
         if certificate.STEP.name in steps:
             certificate.refuse_gone(context)
+        if "images" in steps and context.is_new("images.archive"):
+            images.archives(context, images.references(context))
         return
     if "images" in steps and context.answers.images.archive:
         images.archives(context, images.references(context))

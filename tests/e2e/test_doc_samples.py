@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.test_upgrade import offer
 from tests.testbed import kinds, vpn
-from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.installation import DEVICE_USER, PUBLIC_ADDRESS, Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import DOMAIN, Testbed
 from tests.testbed.waiting import eventually
@@ -28,6 +28,8 @@ TESTS: Final = Path(__file__).parents[1]
 ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = {
     "mst-readiness inbound --from": ("e2e/test_host.py", '"mst-readiness", "inbound", "--from"'),
     "mst-readiness inbound --probe": ("e2e/test_host.py", '"inbound", "--probe"'),
+    "mst-cli restore": ("e2e/test_day_two.py", '"mst-cli", "restore", BACKUP'),
+    "mstunnel-setup self update": ("e2e/test_self_update.py", '"mstunnel-setup", "self", "update"'),
     "mstunnel-setup adopt": ("e2e/test_adopt.py", '"adopt"'),
     "mstunnel-setup --lab": ("e2e/test_walk.py", "mstunnel-setup --lab {lab}"),
     "mstunnel-lab serve": ("testbed/installation.py", "mstunnel-lab serve"),
@@ -65,6 +67,11 @@ name: Tunnel for Android
 connection_name: Contoso
 site: Berlin
 groups: [{GROUP}]
+"""
+IOS_PROFILE: Final = PROFILE.replace("android-work-profile", "ios").replace("Android", "iOS")
+EXCLUSIONS: Final = """
+proxy: {address: proxy.contoso.com, port: 3128}
+proxy_exclusions: ["*.contoso.com"]
 """
 POLICIES: Final = f"""
 version: 1
@@ -122,7 +129,10 @@ FILLED: Final[Mapping[str, str | Callable[[Installation], str]]] = {
     r"(?<=remove )NAME": trusted,
     r"(?<=--account )NAME": lambda host: host.testbed.kind.account,
     r"(?<=config update )\w+": "Main",
+    r"(?<=profile create )FILE|(?<=profile lint )FILE": "ios.yaml",
+    r"(?<=--profile )NAME": "'Tunnel for Android'",
     r"(?<=lint )NAME": "'Tunnel for Android'",
+    r"ada@contoso\.com": DEVICE_USER,
     r"\bSERVER\b": "gw1",
     r"\bUSER\b|1{8}-2222-3333-4444-5{12}": Installation.token_user,
     r"\bADDRESS\b|203\.0\.113\.7": "10.90.0.20",
@@ -161,8 +171,16 @@ def renew(host: Installation) -> None:
     pack(host)
 
 
+def archive(host: Installation) -> None:
+    """Both images as files, as an administrator brings them to a server without a registry."""
+    for image, reference in (("server", host.references["gateway"]), ("agent", host.references["agent"])):
+        save = ["podman", "save", "--quiet", "--format=oci-archive", f"--output=/root/{image}.tar"]
+        host.server.run([*save, reference])
+
+
 BEFORE: Final[Mapping[str, Callable[[Installation], object]]] = {
-    "mst-admin profile create": Installation.keep_connected,
+    "mst-admin profile create android.yaml": Installation.keep_connected,
+    "mstunnel-setup --offline": archive,
     "mst-cli import_cert --at": renew,
     "mst-cli server capture": lambda host: eventually(lambda: vpn.address(host.testbed.client) != "", 60),
     "mst-cli upgrade check": lambda host: offer(host, "gateway-next"),
@@ -195,7 +213,10 @@ def reader(host: Installation) -> Installation:
         "issuer.pem": issuer,
         "root.pem": issuer,
         "passphrase": "geheim",
-        "android.yaml": PROFILE,
+        "chain-and-key.pem": host.server.read("/root/chain.pem") + host.server.read("/root/key.pem"),
+        "android.yaml": PROFILE + EXCLUSIONS,
+        "ios.yaml": IOS_PROFILE,
+        "list.csv": "intranet.contoso.com\n",
         "policies.yaml": POLICIES,
         "device.token": host.token(),
     }
@@ -244,9 +265,14 @@ def test_every_command_about_gateways_without_root_runs(rootless: Installation) 
     assert failures(in_turn()) == ""
 
 
-@pytest.mark.parametrize("starts", [*FIRST, *LAST, *BEFORE])
-def test_what_is_arranged_is_for_a_sample(starts: str) -> None:
+@pytest.mark.parametrize("starts", [*FIRST, *LAST])
+def test_what_has_a_place_is_a_sample(starts: str) -> None:
     assert any(line.startswith(starts) for line in samples())
+
+
+@pytest.mark.parametrize("starts", BEFORE)
+def test_what_is_arranged_is_for_one_sample(starts: str) -> None:
+    assert sum(line.startswith(starts) for line in samples()) == 1
 
 
 @pytest.mark.parametrize("starts", ELSEWHERE)

@@ -66,6 +66,8 @@ def calls(text: str) -> Iterator[tuple[str, list[str]]]:
 def blocks(text: str) -> Iterator[list[str]]:
     """The commands of each code block, whole: continued lines are one. Of a diagram, those in its boxes."""
     for _indent, language, fenced, indented in _BLOCK.findall(f"{text}\n"):
+        if language.startswith("{"):  # a directive, such as a table of contents
+            continue
         whole = re.sub(r"\\\n\s*", "", fenced or indented)
         lines = re.split(r'"|<br>' if language == "mermaid" else r"\n", whole)
         if language == "console":

@@ -314,6 +314,18 @@ def test_an_archive_is_judged_before_the_first_change(scene: Scene, host: Any, t
     preflight.refuse_unready(context(scene, **IMAGES, images__archive=(archive,)), skipped)
 
 
+def test_an_archive_that_is_named_later_is_judged_before_its_name_is_stored(scene: Scene, host: Any) -> None:
+    """A wrong name was stored, and every later run without that option failed for it."""
+    host("rhel-9.6")
+    scene.remember("answers", {})
+    given = {**IMAGES, "images__archive": ("/root/gone.tar",)}
+    with refused(EngineError, "image-archive-unusable", match="/root/gone.tar"):
+        preflight.refuse_unready(context(scene, **given), HOST_ONLY)
+    # One that has served, and was removed since, is not missed.
+    scene.remember("answers", context(scene, **given).answers.record())
+    preflight.refuse_unready(context(scene, **given), HOST_ONLY)
+
+
 @pytest.fixture
 def unlicensed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """An administrator without a licence; the list notes each sign-in."""
