@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -75,14 +76,26 @@ def interruptible() -> Iterator[None]:
         interrupted = True
         raise KeyboardInterrupt(number)
 
+    def once_more(dropped: "sys.UnraisableHookArgs") -> None:
+        # Python drops what a signal raises in a callback of the interpreter; it has one after each import.
+        if isinstance(dropped.exc_value, KeyboardInterrupt):
+            number = next(iter(dropped.exc_value.args), signal.SIGINT)
+            again = threading.Timer(0.01, signal.pthread_kill, (threading.get_ident(), number))
+            again.daemon = True
+            again.start()
+        else:
+            hook(dropped)
+
     ignored = signal.SIG_IGN
     before = {number: signal.getsignal(number) for number in _STOPPING}
+    hook, sys.unraisablehook = sys.unraisablehook, once_more
     for number, handler in before.items():
         if handler != ignored:
             signal.signal(number, interrupt)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             # The outcome is still to be shown: nothing may come in between any more.
             signal.signal(number, ignored if interrupted else handler)

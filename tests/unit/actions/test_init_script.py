@@ -195,14 +195,14 @@ def test_the_monitor_of_sysv_runs_once_logs_and_ends(
     first = number.read_text()
     assert monitor_script("start") == 0
     assert (monitor_script("status"), number.read_text()) == (0, first)
+    log, until = tmp_path / "log", time.monotonic() + 10
+    while not (log.exists() and log.read_text().endswith("after it\n")) and time.monotonic() < until:
+        time.sleep(0.05)
 
     assert monitor_script("stop") == 0
     assert monitor_script("status") != 0
     assert not Path(f"/proc/{first.strip()}").exists()
-    until = time.monotonic() + 10
-    while "looking after it\n" not in (tmp_path / "log").read_text() and time.monotonic() < until:
-        time.sleep(0.05)
-    assert (tmp_path / "log").read_text() == "-t mstunnel_monitor\nlooking after it\n"
+    assert log.read_text() == "-t mstunnel_monitor\nlooking after it\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "logger", "monitor", "script"]
 
 
