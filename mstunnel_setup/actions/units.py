@@ -51,7 +51,7 @@ class ConfigureUnit(Composite):
     def take_up(self, host: Host) -> None:
         if not host.systemd.running():
             return
-        host.systemd.take_up(self.unit)
+        host.systemd.reload_if_changed(self.unit)
         if host.systemd.active(self.unit):
             host.systemd.restart(self.unit)
 
@@ -117,7 +117,7 @@ class InstallService(Composite):
 
     @override
     def take_up(self, host: Host) -> None:
-        host.systemd.take_up(self.unit)
+        host.systemd.reload_if_changed(self.unit)
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from mstunnel_setup.base.errors import EngineError
 
+_BUILT_WHEN_USED = ConfigDict(defer_build=True)
 Protocol: TypeAlias = Literal["tcp", "udp"]
 # This port handler of slirp4netns keeps the source address of connections.
 Network: TypeAlias = Literal["", "none", "pasta", "slirp4netns:port_handler=slirp4netns,mtu=1500"]
@@ -80,7 +81,7 @@ _OptionalPath = Annotated[str, _valid("path", lambda path: not path or _is_path(
 _Seconds = Annotated[int, _valid("health check", lambda seconds: seconds > 0)]
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))
+@dataclass(frozen=True, kw_only=True, config=_BUILT_WHEN_USED)
 class Volume:
     """A bind mount: a path of the host (absolute) at `container`; `options` as `ro`, `z`."""
 
@@ -89,7 +90,7 @@ class Volume:
     options: tuple[Annotated[str, _matching("volume option", _OPTION)], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))
+@dataclass(frozen=True, kw_only=True, config=_BUILT_WHEN_USED)
 class Tmpfs:
     """A tmpfs at `path`; `options` as `size=16m`, `mode=0700`."""
 
@@ -97,7 +98,7 @@ class Tmpfs:
     options: tuple[Annotated[str, _matching("tmpfs option", _OPTION)], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))
+@dataclass(frozen=True, kw_only=True, config=_BUILT_WHEN_USED)
 class Port:
     """A published port: a port of the host (all addresses) and the port of the container."""
 
@@ -106,7 +107,7 @@ class Port:
     protocol: Protocol = "tcp"
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))
+@dataclass(frozen=True, kw_only=True, config=_BUILT_WHEN_USED)
 class HealthCheck:
     """A command run inside the container; exit code 0 means healthy. Times are in seconds.
 
@@ -125,7 +126,7 @@ class HealthCheck:
     kill: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))
+@dataclass(frozen=True, kw_only=True, config=_BUILT_WHEN_USED)
 class ContainerSpec:
     """Everything an engine needs to run one container; capabilities not named here are dropped.
 

@@ -150,7 +150,7 @@ class Reply(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
     @classmethod
     def about(cls, images: Digests, state: ReplyState, reason: str, at: UtcTime) -> Self:
-        """The reply to a request for a release, whoever requested it."""
+        """The reply to any request for a release."""
         return cls(server=images.server, agent=images.agent, state=state, reason=reason, at=at)
 
     @model_validator(mode="after")

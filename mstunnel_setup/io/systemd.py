@@ -44,10 +44,10 @@ class Systemd:
         """Read unit files again, generators included."""
         self._systemctl("daemon-reload")
 
-    def take_up(self, unit: str) -> None:
-        """Read unit files again if those of `unit` are not the ones that systemd knows.
+    def reload_if_changed(self, unit: str) -> None:
+        """Read unit files again if systemd knows `unit` with other files, or not at all.
 
-        What it has not loaded yet it reads when it does.
+        One that it has not loaded yet needs no reload: systemd reads its files when it loads it.
         """
         shown = self._query("show", "--property=LoadState,NeedDaemonReload", "--", unit).output
         if "NeedDaemonReload=no" not in shown or "LoadState=not-found" in shown:

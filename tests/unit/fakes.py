@@ -81,7 +81,7 @@ class FakeSystemd(Systemd):
     def daemon_reload(self) -> None:
         self.told.append("daemon-reload")
 
-    def take_up(self, unit: str) -> None:
+    def reload_if_changed(self, unit: str) -> None:
         self.daemon_reload()
 
     def active(self, unit: str) -> bool:

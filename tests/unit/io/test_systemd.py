@@ -58,7 +58,7 @@ def test_no_answer_is_not_taken_for_no_unit(tmp_path: Path) -> None:
 )
 def test_unit_files_are_read_again_where_systemd_knows_others(shown: str, reloads: int) -> None:
     host = Host(shown)
-    Systemd(host).take_up("x.service")
+    Systemd(host).reload_if_changed("x.service")
     assert host.calls[1:] == [("systemctl", "daemon-reload")] * reloads
 
 
