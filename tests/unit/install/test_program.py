@@ -19,6 +19,7 @@ from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install.installed import LINKS
 from mstunnel_setup.install.steps import program
 from mstunnel_setup.io import bundle
+from mstunnel_setup.io.errors import PERMISSION_DENIED
 from mstunnel_setup.io.files import Files
 from tests.unit.actions.host import Host
 from tests.unit.install.machines import Machine
@@ -253,7 +254,8 @@ class LoggingHost(Host):
 
 
 @pytest.fixture
-def logging(machine: Machine) -> Machine:
+def logging(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setattr(paths, "ROOTLESS", False)
     machine.host = LoggingHost(machine.scene.root)
     machine.scene.processes, machine.scene.systemd = machine.host, machine.host.systemd
     machine.host.systemd.running_units.add("auditd.service")
@@ -269,6 +271,25 @@ def test_auditd_watches_the_files_of_the_gateway_until_the_uninstall(logging: Ma
     logging.uninstall()
     assert logging.text(program.RULES) == ""
     assert logging.host.asked.count("augenrules --load") == 2
+
+
+def test_the_account_that_has_root_do_it_need_not_see_the_rules(
+    logging: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only root may look into their directory: the plan of the account lacks them, and root writes them."""
+    read = Files.read
+
+    def refuse(files: Files, path: str) -> bytes | None:
+        if path == program.RULES:
+            raise PERMISSION_DENIED(verb="read", path=path, reason="Permission denied", account="gateway")
+        return read(files, path)
+
+    with monkeypatch.context() as as_account:
+        as_account.setattr(paths, "ROOTLESS", True)
+        as_account.setattr(Files, "read", refuse)
+        (planned,) = logging.scene.opened().runner.plan([program.AUDIT], logging.context())
+        assert planned.actions == ()
+    assert len(logging.run(program.AUDIT)) == 1
 
 
 @pytest.mark.parametrize("why", ["auditd does not run", "no systemd", "rules of others"])
