@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.containers.spec import Protocol
+from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 
 # include/net/tcp_states.h: TCP_LISTEN is 0A; an unconnected UDP socket is 07 (TCP_CLOSE).
@@ -70,7 +71,7 @@ def _holder(files: Files, socket: str) -> tuple[str | None, int | None]:
     for name in files.names("/proc"):
         number, directory = whole_number(name), f"/proc/{name}/fd"
         # Processes of other users are not readable, and processes may end meanwhile.
-        with suppress(OSError):
+        with suppress(FileError, OSError):
             states = (files.state(f"{directory}/{descriptor}") for descriptor in files.names(directory))
             if number is not None and any(state is not None and state.target == socket for state in states):
                 command = (files.read(f"/proc/{name}/comm") or b"").decode(errors="replace").strip()

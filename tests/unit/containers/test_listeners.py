@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mstunnel_setup.containers.listeners import Listener, listening, parse
+from mstunnel_setup.io.errors import PERMISSION_DENIED
 from mstunnel_setup.io.files import Files
 
 _HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -46,6 +47,27 @@ def test_listeners_are_found_with_their_programs(host: Path) -> None:
         Listener("tcp", "0.0.0.0", 443, "nginx", 17),
         Listener("tcp", "::1", 443),
         Listener("udp", "10.0.0.10", 443),
+    )
+
+
+def test_processes_of_others_are_passed_by(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account learns that the port is taken, and by whom only if that is its own."""
+    own = host / "proc/18/fd"
+    own.mkdir(parents=True)
+    (own / "3").symlink_to("socket:[104]")
+    (host / "proc/18/comm").write_text("pasta\n")
+    names = Files.names
+
+    def refuse(files: Files, path: str) -> list[str]:
+        if path == "/proc/17/fd":
+            raise PERMISSION_DENIED(verb="list", path=path, reason="Permission denied", account="gateway")
+        return names(files, path)
+
+    monkeypatch.setattr(Files, "names", refuse)
+    assert listening(Files(host), 443) == (
+        Listener("tcp", "0.0.0.0", 443),
+        Listener("tcp", "::1", 443),
+        Listener("udp", "10.0.0.10", 443, "pasta", 18),
     )
 
 
