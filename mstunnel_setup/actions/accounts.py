@@ -36,6 +36,7 @@ JOURNAL_GROUP = "systemd-journal"
 LINGERING = "/var/lib/systemd/linger"
 
 _SECONDS = 300.0
+_SECONDS_TO_END = 15.0
 _PAUSE = 0.1
 # Directories that our programs and Podman create in the home of the account.
 _OWN_DIRECTORIES = frozenset({".cache", ".config", ".local"})
@@ -117,10 +118,14 @@ class GiveIds(Action):
             _run(host, self.name, id_range(self.name, self.ids, self.first))
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Remove it."""
+        """Remove it; it is kept where usermod(8) refuses, as while a program of the account is running."""
         if not self.satisfied(host, record.outputs):
             return Undone(Undo.ABSENT)
-        _run(host, self.name, id_range(self.name, self.ids, self.first, "del"))
+        command = id_range(self.name, self.ids, self.first, "del")
+        done = host.processes.run(command, timeout=_SECONDS, check=False)
+        if self.satisfied(host, record.outputs):
+            reason = done.error.strip() or "usermod failed"
+            return Undone(Undo.KEPT, f"the ids {self._line} in /etc/{self.ids}: {reason}")
         return Undone(Undo.REMOVED)
 
     @property
@@ -169,7 +174,7 @@ class EnableLinger(Action):
     def apply(self, host: Host, outputs: Outputs) -> None:
         """Enable it, and wait for the service manager of the account. Raises StepError."""
         _run(host, self.name, lingering(self.name))
-        if not _within(host, lambda: host.files.state(self._manager) is not None):
+        if not _within(host, lambda: host.files.state(self._manager) is not None, _SECONDS):
             raise StepError(
                 "linger-failed",
                 "the service manager of the account {name} does not start",
@@ -186,7 +191,8 @@ class EnableLinger(Action):
             host.files.remove(f"{LINGERING}/{self.name}")
             return Undone(Undo.REMOVED)
         _run(host, self.name, ("loginctl", "disable-linger", self.name))
-        _within(host, lambda: host.files.state(self._manager) is None)
+        # It stays while the account is logged in.
+        _within(host, lambda: host.files.state(self._manager) is None, _SECONDS_TO_END)
         return Undone(Undo.REMOVED)
 
     @property
@@ -195,8 +201,8 @@ class EnableLinger(Action):
         return f"/run/user/{'' if found is None else found.uid}/systemd/private"
 
 
-def _within(host: Host, reached: Callable[[], bool]) -> bool:
-    end = host.clock.monotonic() + _SECONDS
+def _within(host: Host, reached: Callable[[], bool], seconds: float) -> bool:
+    end = host.clock.monotonic() + seconds
     while not reached():
         if host.clock.monotonic() > end:
             return False
@@ -211,7 +217,7 @@ def _run(host: Host, name: str, command: Sequence[str]) -> None:
         raise StepError(
             "account-refused",
             "cannot change the account {name}: {reason}",
-            hint="Run `{command}` to find the cause, then run mstunnel-setup again.",
+            hint="Run `{command}` to find the cause, then run the same command again.",
             name=name,
             reason=error.message,
             command=" ".join(command),

@@ -52,7 +52,7 @@ class Host(Processes, Any):
             code, output = getattr(self, f"_{method}")(words)
         if code and options.get("check", True):
             raise ProcessError("program-failed", f"`{line}` ended with {code}")
-        return Completed(code, output, "")
+        return Completed(code, output, output if code else "")
 
     def set_sysctl(self, name: str, value: str) -> None:
         self.files.write(place(name), f"{value}\n".encode())

@@ -29,7 +29,7 @@ ME = 65534
 
 
 class AccountHost(Host):
-    """A host whose programs for accounts change what `accounts` finds; `busy` accounts cannot be removed."""
+    """A host whose programs for accounts change what `accounts` finds; `busy` ones have running programs."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -56,7 +56,7 @@ class AccountHost(Host):
 
     def _userdel(self, words: list[str]) -> tuple[int, str]:
         if words[-1] in self.busy:
-            return 8, ""
+            return 8, f"userdel: user {words[-1]} is currently used by process 4711"
         self.known.pop(words[-1])
         if "--remove" in words:
             self.files.remove_tree(f"/home/{words[-1]}")
@@ -66,6 +66,8 @@ class AccountHost(Host):
         if words[0] == "--append":
             self.members.setdefault(words[2], set()).add(words[3])
             return 0, ""
+        if words[0].startswith("--del") and words[-1] in self.busy:
+            return 8, f"usermod: user {words[-1]} is currently used by process 4711"
         kind = words[0][6:-1]
         first, last = map(int, words[1].split("-"))
         line, path = f"{words[2]}:{first}:{last - first + 1}\n", f"/etc/{kind}"
@@ -90,7 +92,8 @@ class AccountHost(Host):
             return 1, f"Failed to look up user {name}: No such process"
         else:
             self.files.remove(f"{LINGERING}/{name}")
-            self.files.remove_tree(f"/run/user/{ME}")
+            if name not in self.busy:
+                self.files.remove_tree(f"/run/user/{ME}")
         return 0, ""
 
 
@@ -169,10 +172,38 @@ def test_an_account_whose_home_holds_files_of_others_stays(host: AccountHost) ->
     assert NAME in host.known
 
 
-def test_an_account_with_running_processes_stays(host: AccountHost) -> None:
+@pytest.mark.parametrize(
+    ("action", "kept"),
+    [
+        (CreateAccount(name=NAME), "the account mstunnel: userdel: user"),
+        (ACTIONS[0], "the ids mstunnel:165536:65536 in /etc/subuid: usermod: user"),
+        (ACTIONS[1], "the ids mstunnel:165536:65536 in /etc/subgid: usermod: user"),
+    ],
+    ids=lambda value: value.key if isinstance(value, Action) else "",
+)
+def test_an_account_with_running_processes_stays_with_its_ids(
+    host: AccountHost, action: Action, kept: str
+) -> None:
+    """A login, or the very command that asks root for the uninstallation."""
     host.add(NAME)
+    action.apply(host, {})
     host.busy.add(NAME)
-    assert undone(host, CreateAccount(name=NAME), {}) is Undo.KEPT
+    found = action.undo(host, UndoRecord({}, [action], {}))
+    assert (found.outcome, found.reason) == (
+        Undo.KEPT,
+        f"{kept} mstunnel is currently used by process 4711",
+    )
+
+
+def test_the_service_manager_of_an_account_that_is_logged_in_is_not_waited_for_long(
+    host: AccountHost,
+) -> None:
+    host.add(NAME)
+    action = EnableLinger(name=NAME)
+    action.apply(host, {})
+    host.busy.add(NAME)
+    assert undone(host, action, {}) is Undo.REMOVED
+    assert 5 < host.clock.elapsed < 30
 
 
 def test_linger_of_an_account_that_is_gone_is_forgotten(host: AccountHost) -> None:
@@ -193,8 +224,10 @@ def test_a_service_manager_that_does_not_start_is_an_error(host: AccountHost) ->
 
 def test_the_refusal_of_a_program_is_reported(host: AccountHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AccountHost, "_useradd", lambda _self, _words: (1, ""))
-    with refused(StepError, "account-refused", "useradd --create-home"):
+    with refused(StepError, "account-refused", "useradd --create-home") as caught:
         CreateAccount(name=NAME).apply(host, {})
+    # An uninstallation may be refused, too.
+    assert caught.value.hint.endswith("then run the same command again.")
 
 
 DIRECTORY = GiveDirectory(path="/etc/mstunnel", account=NAME)
