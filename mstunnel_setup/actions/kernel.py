@@ -184,12 +184,12 @@ class LabelPort(Action):
             listed = host.processes.run(["semanage", "port", "-l", "-C"], timeout=_SEMANAGE_SECONDS)
         except ProcessError as error:
             raise _unreadable(error.message) from error
-        # Type, protocol, ports; below the head of the table, where there are any.
-        rows = [line.split(None, 2) for line in listed.output.splitlines() if line.strip()]
-        if any(len(row) != 3 for row in rows):  # noqa: PLR2004 (the columns)
+        # Type, protocol, all ports and ranges of the type; below the head of the table, where there are any.
+        rows = [line.replace(",", " ").split() for line in listed.output.splitlines() if line.strip()]
+        if any(len(row) < 3 for row in rows):  # noqa: PLR2004 (the columns)
             raise _unreadable(text("`semanage port -l -C` printed an unknown format"))
-        ours = ["tcp", str(self.port)]
-        return next((kind for kind, protocol, ports in rows if [protocol, ports.strip()] == ours), None)
+        ours = str(self.port)
+        return next((kind for kind, protocol, *ports in rows if protocol == "tcp" and ours in ports), None)
 
 
 def _unreadable(reason: str) -> StepError:

@@ -131,11 +131,19 @@ def label(root: Path, types: Mapping[int, str], file: str = _PORTS) -> None:
     (root / file).write_text("".join(f"{kind:30} tcp      {port}\n" for port, kind in types.items()))
 
 
+def _table(types: Mapping[int, str]) -> str:
+    """As semanage-port(8) lists them: a head, and for each type one row with all its ports."""
+    ports_of: dict[str, list[str]] = {}
+    for port, kind in types.items():
+        ports_of.setdefault(kind, []).append(str(port))
+    rows = [f"{kind:30} {'tcp':8} {', '.join(listed)}\n" for kind, listed in sorted(ports_of.items())]
+    return "".join((f"{'SELinux Port Type':30} {'Proto':8} Port Number\n\n", *rows)) if rows else ""
+
+
 def _semanage(options: Sequence[str], root: Path) -> tuple[int, str]:
     local = ports(root)
     if "-l" in options:
-        files = (_PORTS,) if "-C" in options else (_PORTS, POLICY)
-        return 0, "".join((root / file).read_text() for file in files)
+        return 0, _table(local if "-C" in options else ports(root, POLICY) | local)
     port = int(options[-1])
     known = port in local or ("-d" not in options and port in ports(root, POLICY))
     if known == ("-a" in options):

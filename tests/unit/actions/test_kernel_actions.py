@@ -95,9 +95,34 @@ def test_a_module_that_was_loaded_before_stays(host: Host) -> None:
 
 
 def test_an_earlier_local_rule_comes_back(host: Host) -> None:
-    kernel.label(host.root, {8888: "mine_port_t"})
+    theirs = {8887: "mine_port_t", 8888: "mine_port_t"}
+    kernel.label(host.root, theirs)
     assert undo(host, LABEL, apply(host, LABEL)).outcome is Undo.RESTORED
-    assert kernel.ports(host.root) == {8888: "mine_port_t"}
+    assert kernel.ports(host.root) == theirs
+
+
+def test_a_rule_beside_others_of_its_type_is_taken_back(host: Host) -> None:
+    """semanage lists all ports of a type in one row."""
+    theirs = {8887: "http_port_t"}
+    kernel.label(host.root, theirs)
+    assert undo(host, LABEL, apply(host, LABEL)).outcome is Undo.REMOVED
+    assert kernel.ports(host.root) == theirs
+
+
+def test_the_same_rule_of_others_stays(host: Host) -> None:
+    theirs = {8887: "http_port_t", 8888: "http_port_t"}
+    kernel.label(host.root, theirs)
+    assert LABEL.satisfied(host, {})
+    assert undo(host, LABEL, LABEL.capture(host)).outcome is Undo.ABSENT
+    assert kernel.ports(host.root) == theirs
+
+
+@pytest.mark.parametrize("row", ["mine_port_t tcp 8880-8890, 88881", "mine_port_t udp 8888"])
+def test_a_rule_for_a_range_or_for_udp_is_another_one(
+    host: Host, monkeypatch: pytest.MonkeyPatch, row: str
+) -> None:
+    monkeypatch.setattr(kernel, "answer", lambda _arguments, _root: (0, f"{row}\n"))
+    assert LABEL.capture(host) == {"type": None}
 
 
 @pytest.mark.parametrize(
