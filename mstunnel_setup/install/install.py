@@ -22,7 +22,7 @@ from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError, UsageErro
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
-from mstunnel_setup.install.installed import become, complete
+from mstunnel_setup.install.installed import become, complete, is_placed_itself
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unready, refuse_vendor
 from mstunnel_setup.install.report import RemovalReport, RunReport
@@ -230,8 +230,9 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
         with open_run(
             operator, request.settings, ignored_checks=request.ignored_checks, exclusively=False, scope=each
         ) as run:
-            if scope is Scope.HOST and accounts.find(run.context.answers.account) is not None:
-                become(operator, run.context.answers.account)
+            name = run.context.answers.account
+            if scope is Scope.HOST and accounts.find(name) is not None and is_placed_itself(operator.files):
+                become(operator, name)
             refuse_vendor(run.context)
             require_answers(run, steps, chosen_steps(request.skip, scope))
             refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
@@ -256,7 +257,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
     if scope is Scope.HOST:
         incomplete = warning(
             "plan-incomplete",
-            "the account's steps cannot be planned before the account exists",
+            "the account's steps cannot be planned before root's part is done",
             hint="Run root's part first: `mstunnel-setup host`.",
         )
         warnings = (incomplete,)

@@ -15,7 +15,7 @@ from mstunnel_setup.actions.accounts import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.actions.host import Host, Scope, build_host
 from mstunnel_setup.actions.store_answer import remembered
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import NOT_INSTALLED, NOT_ROOT
+from mstunnel_setup.base.errors import NOT_INSTALLED, NOT_ROOT, CheckError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.choice import EnginePreference, engine_of
 from mstunnel_setup.io import accounts, bundle
@@ -127,6 +127,15 @@ def _as_account(operator: Operator, name: str) -> tuple[Account, str, dict[str, 
     if account is None:
         raise GATEWAY_ACCOUNT_MISSING(account=name)
     called = Path(sys.argv[0]).name
+    program = path_of(operator.files.given, called if called in LINKS else FILE)
+    if not is_placed(operator.files):
+        raise CheckError(
+            "program-not-placed",
+            "account {account} cannot run {program}, which does not exist",
+            hint="Have root's part place it: `mstunnel-setup host`.",
+            account=name,
+            program=program,
+        )
     names = (*_KEPT, *_PROXIES, *map(str.upper, _PROXIES))
     variables = {
         **{key: value for key, value in os.environ.items() if key in names or key.startswith(_KEPT_PREFIXES)},
@@ -136,7 +145,26 @@ def _as_account(operator: Operator, name: str) -> tuple[Account, str, dict[str, 
         "LOGNAME": account.name,
         "XDG_RUNTIME_DIR": f"/run/user/{account.uid}",
     }
-    return account, path_of(operator.files.given, called if called in LINKS else FILE), variables
+    return account, program, variables
+
+
+def never_began(operator: Operator, name: str) -> bool:
+    """Whether root's part stopped before the account `name` began: it has no program, and no journal."""
+    account = accounts.find(name)
+    if account is None or is_placed(operator.files):
+        return False
+    return operator.files.state(f"{account.home}/.local/state/mstunnel/journal.jsonl") is None
+
+
+def is_placed(files: Files) -> bool:
+    """Whether there is a program where the account runs ours: the step `program` puts it there."""
+    return bundle.one_file() is None or files.state(path_of(files, FILE)) is not None
+
+
+def is_placed_itself(files: Files) -> bool:
+    """Whether the program there is that of this process, and not of another release."""
+    place = files.locate(path_of(files, FILE))
+    return bundle.one_file() is None or bundle.stated_by(place) == bundle.running()
 
 
 def path_of(files: Files, name: str) -> str:

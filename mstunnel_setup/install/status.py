@@ -16,7 +16,7 @@ from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
 from mstunnel_setup.gateway.ocserv_conf import served_port
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.installed import become, complete, journal_of, rootless_account
+from mstunnel_setup.install.installed import become, complete, journal_of, never_began, rootless_account
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.operator import Operator
@@ -97,10 +97,18 @@ def status(operator: Operator) -> Result[InstallationStatus]:
     Reads the journal only, without root that of both parts.
     """
     account = rootless_account(operator) if operator.files.live else ""
-    if account and not paths.ROOTLESS and accounts.find(account) is not None:
+    if (
+        account
+        and not paths.ROOTLESS
+        and accounts.find(account) is not None
+        and not never_began(operator, account)
+    ):
         become(operator, account)
     scopes = (Scope.HOST, Scope.ACCOUNT) if account else (Scope.ALL,)
     found = {scope: journal_of(scope, operator).receipt for scope in scopes}
+    if account and not paths.ROOTLESS:
+        # The account is gone, or has not begun.
+        found[Scope.ACCOUNT] = Receipt()
     receipts = [(receipt, steps_of(scope)) for scope, receipt in found.items()]
     waiting = [step.name for receipt, steps in receipts for step in steps if step.name not in receipt.steps]
     failure = next((receipt.failure for receipt, _ in receipts if receipt.failure is not None), None)

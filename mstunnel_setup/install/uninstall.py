@@ -22,6 +22,7 @@ from mstunnel_setup.install.installed import (
     complete,
     have_done,
     journal_of,
+    never_began,
     rootless_account,
 )
 from mstunnel_setup.install.report import RemovalReport
@@ -91,7 +92,8 @@ def take_back(
 ) -> Result[RemovalReport | None]:
     """Undo everything; `own` undoes the part of the user that runs this process.
 
-    Root lets the account do its part first; the account asks root for the host part afterwards.
+    Root lets the account do its part first, where it has begun; the account asks root for the host part
+    afterwards.
     """
     if not operator.files.live:
         result = own()
@@ -107,7 +109,9 @@ def take_back(
             command, by_hand = host_command("--remove"), command_by_hand("--remove")
             operator.console.say("The host part is removed with sudo.")
             result = _joined(result, by_sudo(operator, RemovalReport, command, by_hand))
-    elif account := rootless_account(operator):
+    elif (account := rootless_account(operator)) and never_began(operator, account):
+        result = remove_host_setup(operator)
+    elif account:
         first = relayed(have_done(operator, account, {ONLY: Scope.ACCOUNT.value}), RemovalReport)
         if first is None:
             raise StepError(

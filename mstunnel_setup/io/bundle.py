@@ -105,10 +105,18 @@ def running() -> str:
 def installed() -> str:
     """The same of the program that is now where this one was started from; empty without one."""
     file = one_file()
+    if file is not None:
+        return stated_by(Path(file))
     try:
-        if file is None:
-            return hashlib.sha256((directory() / "manifest").read_bytes()).hexdigest()
-        with Path(file).open("rb") as opened:
+        return hashlib.sha256((directory() / "manifest").read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def stated_by(file: Path) -> str:
+    """The same of a one-file program, as it states it; empty without one."""
+    try:
+        with file.open("rb") as opened:
             return _stated(opened.read(_HEAD_BYTES))
     except OSError:
         return ""
