@@ -50,6 +50,10 @@ class Receipt:
         """Results of finished actions, by key."""
         return {entry.key: entry.outputs for entry in self.entries.values()}
 
+    def stopped_in(self, step: str) -> bool:
+        """Whether a run stopped in this step, and none has finished it, or a later one, since."""
+        return self.failure is not None and self.failure.step == step
+
 
 _NOTHING = Receipt()
 

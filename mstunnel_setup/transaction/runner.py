@@ -82,6 +82,14 @@ class Runner:
         self._journal.compact()
         return done
 
+    def acknowledge(self, step: str) -> None:
+        """Record interrupted actions of the step as done whose effect is there."""
+        receipt = self.receipt
+        torn = [entry for entry in receipt.entries.values() if entry.step == step and not entry.finished]
+        for entry in torn:
+            if self._codec.load(entry.versions[-1]).satisfied(self._host, receipt.outputs):
+                self._journal.append("done", key=entry.key, outputs={})
+
     def changed(self, action: Action) -> str:
         """The change by others that `action` would overwrite; empty when there is none."""
         receipt = self.receipt
@@ -146,13 +154,14 @@ class Runner:
         try:
             facts = step.gather(context)
             done = tuple(action for action in step.decide(facts) if self._run_action(step.name, action))
-            self._acknowledge(step.name)
+            self.acknowledge(step.name)
             step.prove(context, facts)
         except SetupError as error:
             self._fail(step.name, error)
             raise
         receipt = self.receipt
-        if done or (step.name not in receipt.steps and receipt.entries):
+        first = step.name not in receipt.steps and receipt.entries
+        if done or first or receipt.stopped_in(step.name):
             self._journal.append("step", step=step.name)
         elapsed = self._worked() - started
         self._tell(Event(step.name, "done" if done else "unchanged", text=step.title, seconds=elapsed))
@@ -190,14 +199,6 @@ class Runner:
     def _worked(self) -> float:
         """Seconds since an arbitrary start, without those for which a person was waited for."""
         return self._clock.monotonic() - self._waited()
-
-    def _acknowledge(self, step: str) -> None:
-        """Record interrupted actions as done whose effect is there."""
-        receipt = self.receipt
-        torn = [entry for entry in receipt.entries.values() if entry.step == step and not entry.finished]
-        for entry in torn:
-            if self._codec.load(entry.versions[-1]).satisfied(self._host, receipt.outputs):
-                self._journal.append("done", key=entry.key, outputs={})
 
     def _respect(self, action: Action) -> None:
         """Raise WaitingError before a change by others is lost; with consent it is backed up and replaced."""

@@ -345,6 +345,23 @@ def test_a_failed_step_is_remembered_and_a_later_success_clears_it(root: Path) -
     assert _runner(root).receipt.steps == ("one",)
 
 
+def test_a_failure_is_over_when_its_step_succeeds_without_a_change(root: Path) -> None:
+    """As when what was wrong was put right by hand."""
+
+    def refuse(_context: None, _facts: None) -> None:
+        raise StepError("not-good", "it is not good", "Make it good.")
+
+    runner = _runner(root)
+    runner.run([_step(), _step((), "two")], None)
+    failing = Step("two", "Prove it", lambda _context: None, lambda _facts: (), refuse)
+    with pytest.raises(StepError):
+        runner.run([failing], None)
+    runner.run([_step()], None)
+    assert runner.receipt.failure is not None
+    runner.run([_step((), "two")], None)
+    assert runner.receipt.failure is None
+
+
 def test_a_failure_before_any_change_leaves_no_trace(root: Path) -> None:
     def refuse(_context: None) -> None:
         raise StepError("not-good", "it is not good")
