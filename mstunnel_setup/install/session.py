@@ -81,7 +81,7 @@ def open_run(
     rootless gateway. `port` is what the gateway will listen on, as far as is known; without it that of the
     uplink, or 443. `backup` are the answers of a backup, which yield to all that is given. What was changed
     outside the program is overwritten only when a person agrees, or when the command itself was asked to
-    replace it (`replacing`). However an exclusive run ends, its receipt is written.
+    replace it (`replacing`). An exclusive run writes its receipt, also when it stops or is interrupted.
 
     Raises UsageError for wrong answers, LockedError when another run is in progress and does not end within
     `patience` seconds, CheckError without root.
@@ -115,7 +115,7 @@ def open_run(
         run = Run(context, runner, journal)
         try:
             yield run
-        except SetupError:
+        except (SetupError, KeyboardInterrupt):
             if exclusively:
                 with suppress(SetupError):
                     run.write_receipt()
@@ -198,10 +198,11 @@ def apply_actions(run: Run, title: str, actions: Sequence[Action]) -> bool:
     What is done already prints nothing: a renewal hook without output sends no mail.
     """
     step: Step[Context, None] = Step("import", title, lambda _context: None, lambda _facts: actions)
-    whole = all(entry.finished for entry in run.runner.receipt.entries.values())
-    if whole and not any(planned.actions for planned in run.runner.plan([step], run.context)):
+    planned = run.runner.plan([step], run.context)
+    if not (any(item.actions for item in planned) or run.runner.receipt.stopped_in(step.name)):
+        run.runner.acknowledge(step.name)
         return False
-    return any(planned.actions for planned in run.runner.run([step], run.context))
+    return any(item.actions for item in run.runner.run([step], run.context))
 
 
 def chosen_steps(skipped: Sequence[str], scope: Scope = Scope.ALL) -> list[AnyStep]:

@@ -1,0 +1,69 @@
+"""What a command does within one run: told only when it changes something, and listed however it ends."""
+
+import json
+from contextlib import suppress
+
+import pytest
+
+from mstunnel_setup.actions.codec import CODEC
+from mstunnel_setup.actions.files import WriteFile
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
+from mstunnel_setup.base.result import Event
+from mstunnel_setup.install.session import Run, apply_actions, open_run
+from mstunnel_setup.transaction.runner import Runner
+from tests.unit.install.scenes import Scene
+from tests.unit.operators import operator_of
+
+NOTE = StoreAnswer(name="site", value="Berlin")
+FILE = WriteFile(path="/etc/given-up", text="")
+
+
+def heard(scene: Scene, events: list[Event]) -> Run:
+    """A run whose events are heard."""
+    context, journal = scene.context(), scene.journal
+    return Run(context, Runner(context.host, journal, CODEC, scene.clock, events.append), journal)
+
+
+@pytest.fixture
+def noted(scene: Scene) -> Scene:
+    """A host on which the action was done by an earlier run."""
+    assert apply_actions(scene.opened(), "Note it", [NOTE])
+    return scene
+
+
+@pytest.mark.parametrize("step", ["import", "launch"])
+def test_what_is_done_already_is_not_told_whatever_else_was_given_up(noted: Scene, step: str) -> None:
+    """The output of a renewal hook is a mail from cron."""
+    noted.journal.append("begin", step=step, key=FILE.key, action=CODEC.dump(FILE), before={"digest": None})
+    events: list[Event] = []
+    for _ in range(2):
+        assert not apply_actions(heard(noted, events), "Note it", [NOTE])
+    assert events == []
+
+
+def test_what_a_dead_run_did_unrecorded_counts_as_done(noted: Scene) -> None:
+    noted.journal.append(
+        "begin", step="import", key=FILE.key, action=CODEC.dump(FILE), before={"digest": None}
+    )
+    noted.write(FILE.path, FILE.text)
+    assert not apply_actions(noted.opened(), "Note it", [NOTE])
+    assert noted.journal.receipt.entries[FILE.key].finished
+
+
+def test_a_failure_is_over_when_the_same_is_asked_for_and_nothing_is_left_to_do(noted: Scene) -> None:
+    noted.journal.append("failed", step="import", code="disk-full", message="no space", hint="Free some.")
+    assert not apply_actions(noted.opened(), "Note it", [NOTE])
+    assert noted.journal.receipt.failure is None
+
+
+@pytest.mark.parametrize("end", [None, StepError("disk-full", "no space"), KeyboardInterrupt()])
+def test_however_a_run_ends_its_receipt_names_what_it_did(scene: Scene, end: BaseException | None) -> None:
+    """Packages and Ansible learn from it that something is installed."""
+    with suppress(StepError, KeyboardInterrupt), open_run(operator_of(scene.root), {}) as run:
+        apply_actions(run, "Note it", [NOTE])
+        if end is not None:
+            raise end
+    receipt = json.loads(scene.files.read(f"{paths.STATE}/receipt.json") or b"{}")
+    assert [item["key"] for item in receipt["objects"]] == [NOTE.key]
