@@ -170,8 +170,8 @@ def run_steps(
             refuse_unready(context, names, [step.name for step in later])
             refuse_account(context, names)
             steps = judging(steps)
-            if any(step in steps for step in proxy.STEPS):
-                run.runner.take_back(proxy.obsolete_keys(context))
+        if any(step in steps for step in proxy.STEPS):
+            run.runner.take_back(proxy.obsolete_keys(context))
         done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
         notes: list[str] = []
         if program.PROGRAM in steps and run.runner.take_back(program.obsolete_keys(context)):

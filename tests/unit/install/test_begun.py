@@ -52,6 +52,28 @@ def test_a_step_before_the_one_that_makes_its_directory_names_that(
     assert f"Run `mstunnel-setup step {earlier}` first" in said
 
 
+def test_a_step_gives_up_the_proxy_that_is_no_longer_named(
+    begun: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        for variable in (name, name.upper()):
+            # Set first, so that it is put back even when a step sets it.
+            monkeypatch.setenv(variable, "")
+            monkeypatch.delenv(variable)
+    for step in ("eula", "environment"):
+        assert begun("mstunnel-setup", "step", step, "--accept-eula")[0] == 0
+    settings, shells = tmp_path / "etc/mstunnel/env.sh", tmp_path / "etc/profile.d/http_proxy.sh"
+    plain = settings.read_text()
+    settings.write_text(f"{plain}https_proxy=http://proxy.example.com:3128\n")
+    assert begun("mstunnel-setup", "step", "proxy")[0] == 0
+    assert shells.exists()
+
+    settings.write_text(plain)
+    assert begun("mstunnel-setup", "step", "proxy")[0] == 0
+
+    assert not shells.exists()
+
+
 def test_the_other_mode_leads_to_rollback(begun: Run) -> None:
     begun("mstunnel-setup", "step", "kernel")
 
