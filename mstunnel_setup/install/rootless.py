@@ -253,8 +253,10 @@ def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
     return WaitingError(
         "root-needed",
         "the steps that need root are not done: {why}",
-        hint="{copy}Have an administrator run this command, then run yours again:\nsudo {command}",
+        hint="{copy}Have an administrator run this command{then}:\nsudo {command}",
         copy="" if _is_of_root() else copy,
+        # A removal ends with it: nothing of the account is left by then.
+        then="" if "--remove" in command else text(", then run yours again"),
         why=why,
         command=shlex.join(command),
     )

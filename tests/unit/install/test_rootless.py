@@ -297,6 +297,19 @@ def test_where_sudo_does_not_do_it_the_command_is_printed(
     assert asked == []
 
 
+@pytest.mark.parametrize(("option", "again"), [("--accept-eula", True), ("--remove", False)])
+def test_only_an_installation_goes_on_after_the_printed_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, again: bool
+) -> None:
+    """Once the host part is removed, nothing here belongs to the account any more."""
+    monkeypatch.setattr(Processes, "find", lambda _self, _name: None)
+    by_hand = (*COMMAND, option)
+    with refused(WaitingError, "root-needed") as caught:
+        rootless.by_sudo(operator_of(tmp_path, FakePrompter()), RunReport, by_hand, by_hand)
+    assert ("run yours again" in caught.value.hint) is again
+    assert caught.value.hint.endswith(f":\nsudo {shlex.join(by_hand)}")
+
+
 def test_what_fails_in_the_other_half_is_its_own_failure() -> None:
     error = {"code": "linger-failed", "message": "no", "hint": "look"}
     envelope = {"status": "error", "data": {}, "warnings": [], "errors": [error]}
