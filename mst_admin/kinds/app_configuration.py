@@ -214,10 +214,11 @@ def app_configuration_changes(
             platform=there.platform,
         )
     others = policies.others_of(found)
-    before = policies.app_configuration_body(there, others)
-    if policies.ENCODED in before:
-        before[policies.ENCODED] = found.wire.get(policies.ENCODED)
-    before[ASSIGNMENTS] = [target_of(item) for item in found.assignments]
+    before = {
+        **policies.app_configuration_body(there, others),
+        policies.ENCODED: found.wire.get(policies.ENCODED),
+        ASSIGNMENTS: [target_of(item) for item in found.assignments],
+    }
     body = policies.app_configuration_body(declared, others)
     body[ASSIGNMENTS] = wanted_targets(declared, found.assignments)
     differs = differences(before, body)

@@ -335,7 +335,8 @@ def app_configuration_body(declared: AppConfigurationObject, others: Iterable[Wi
     if not declared.on_devices:
         return common
     if declared.is_ios:
-        return {**common, ENCODED: None}
+        # Settings stand in this list or in XML, which no file can hold: only a list replaces it.
+        return {**common, ENCODED: None} if common[IOS] else common
     return {
         **common,
         "profileApplicability": _APPLICABILITY[declared.platform],

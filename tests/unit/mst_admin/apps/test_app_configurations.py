@@ -241,3 +241,27 @@ def test_what_a_file_cannot_say_is_reported_and_stays(
     (assigned,) = graph.app_assignments(DEVICE_APP_CONFIGURATIONS, created["id"])
     assert assigned.target.model_dump(by_alias=True) == target
     assert admin("app-config", "delete", "Defender on iPhones", "--yes").code == 0
+
+
+def test_settings_in_xml_stay_until_a_file_has_settings(
+    admin: MstAdmin, tenant: Tenant, tmp_path: Path
+) -> None:
+    file = object_file(tmp_path, IOS)
+    assert admin("app-config", "create", file).code == 0
+    created = admin("app-config", "show", "Defender on iPhones").data["app_configuration"]
+    xml = base64.b64encode(b"<dict><key>TunnelOnly</key><string>true</string></dict>").decode()
+    entered = {"@odata.type": created["@odata.type"], "settings": None, "encodedSettingXml": xml}
+    tenant.graph().update(DEVICE_APP_CONFIGURATIONS, created["id"], entered)
+    exported = admin("export", str(tmp_path / "export"))
+    assert [item["message"] for item in exported.envelope["warnings"]] == [
+        "Defender on iPhones: a file cannot hold encodedSettingXml"
+    ]
+    assert admin("diff", str(tmp_path / "export"), "--no-resolve").data["changes"] == []
+    (change,) = admin("app-config", "update", file).data["changes"]
+    assert change["before"]["encodedSettingXml"] == xml
+    assert change["after"]["encodedSettingXml"] is None
+    shown = admin("app-config", "show", "Defender on iPhones").data["app_configuration"]
+    assert shown["encodedSettingXml"] is None
+    assert [item["appConfigKey"] for item in shown["settings"]] == ["TunnelOnly"]
+    assert admin("app-config", "update", file).status == "unchanged"
+    assert admin("app-config", "delete", "Defender on iPhones", "--yes").code == 0
