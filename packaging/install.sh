@@ -37,7 +37,8 @@ while [ $# -gt 0 ]; do
     --images) images=yes ;;
     --key)
         [ -r "${2:-}" ] || fail "--key: give the file with the public key"
-        key="$(tail -n 1 "$2")" required=yes
+        key="$(grep '[^[:space:]]' "$2" | tail -n 1)" required=yes
+        [ -n "$key" ] || fail "--key: $2 has no public key: give the file with the public key"
         shift
         ;;
     *) fail "unknown option $1: give --images or --key FILE" ;;
@@ -64,6 +65,9 @@ if [ -n "$key" ] && { [ $required = yes ] || command -v minisign >/dev/null; }; 
     minisign -V -q -P "$key" -m SHA256SUMS || fail "the release is not signed with the key $key"
     checked="the signature with the key $key"
 fi
+# An older release has a signature, too.
+grep -q -F "  mstunnel-setup-VERSION-$architecture.cdx.json" SHA256SUMS ||
+    fail "the checksums of the release are not those of version VERSION: do not use it"
 
 fetch "$program"
 check "$program"

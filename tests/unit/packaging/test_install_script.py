@@ -12,6 +12,7 @@ from scripts import debian, dist, release
 
 PROGRAM = "#!/bin/sh\ntouch ran\n"
 IMAGES = f"mstunnel-images-{__version__}-{debian.here().debian}.tar"
+SBOM = f"mstunnel-setup-{__version__}-{debian.here().debian}.cdx.json"
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     (folder / dist.release_file(debian.here()).name).write_text(PROGRAM)
     (folder / IMAGES).write_text("images")
+    (folder / SBOM).write_text("{}")
     for name in ("ours", "other"):
         keys = ("-p", str(tmp_path / f"{name}.pub"), "-s", str(tmp_path / f"{name}.key"))
         subprocess.run(["minisign", "-G", "-W", *keys], check=True, capture_output=True, timeout=60)
@@ -98,6 +100,26 @@ def test_a_release_that_somebody_else_signed_is_refused(page: Path, tmp_path: Pa
     assert (done.returncode, files(tmp_path)) == (1, set())
     assert "the release is not signed with the key RW" in done.stderr
     assert installed(tmp_path, "--key", str(tmp_path / "other.pub")).returncode == 0
+
+
+def test_a_key_file_may_end_in_a_blank_line_and_must_have_a_key(page: Path, tmp_path: Path) -> None:
+    blank, empty = tmp_path / "blank.pub", tmp_path / "empty.pub"
+    for name, code in (("ours", 0), ("other", 1)):
+        blank.write_text((tmp_path / f"{name}.pub").read_text() + "\n")
+        assert installed(tmp_path, "--key", str(blank)).returncode == code
+    for content in ("", "\n"):
+        empty.write_text(content)
+        without_key = installed(tmp_path, "--key", str(empty))
+        assert (without_key.returncode, files(tmp_path)) == (1, set())
+        assert f"{empty} has no public key" in without_key.stderr
+
+
+def test_another_release_with_its_signature_is_not_this_one(page: Path, tmp_path: Path) -> None:
+    (page / SBOM).rename(page / SBOM.replace(__version__, "0.0.1"))
+    publish(page, tmp_path / "ours.key")
+    refused = installed(tmp_path)
+    assert (refused.returncode, files(tmp_path)) == (1, set())
+    assert f"the checksums of the release are not those of version {__version__}" in refused.stderr
 
 
 def test_without_minisign_the_checksum_is_compared_unless_a_key_is_given(page: Path, tmp_path: Path) -> None:
