@@ -154,7 +154,7 @@ class Planning:
         if present is None:
             return None
         used = present.microsoft_tunnel_configuration
-        address = server_address(present.public_address or "", used.listen_port if used else None)
+        address = server_address(present.public_address or "", self._port(used.id) if used else None)
         return SiteAddress(present.display_name, present.id, address)
 
     def _port(self, configuration: str) -> int | None:

@@ -204,6 +204,31 @@ def test_a_profile_gets_the_new_port_of_a_configuration_that_its_site_names_by_i
     assert phone["after"]["server"]["address"] == "192.0.2.8:8443"
 
 
+def test_what_names_a_site_of_the_tenant_alone_gets_the_new_port_of_its_configuration(
+    admin: MstAdmin, tmp_path: Path
+) -> None:
+    assert admin("apply", declare(tmp_path, DECLARED)).code == 0
+    text = f"""\
+version: 1
+configurations:
+  - {{name: Second, network: 169.254.0.0/16, session_timeout: 1800, listen_port: 8443}}
+mam:
+  - name: Phones
+    platform: android
+    connection_name: Contoso
+    site: Oslo
+    groups: [22222222-2222-3333-4444-555555555555]
+{SHOWN[SHOWN.index("profiles:") :].replace("Berlin", "Oslo")}"""
+    directory = declare(tmp_path, text)
+    planned = {item["name"]: item["after"] for item in admin("apply", directory).data["changes"]}
+    assert planned["Shown"]["servers"][0]["address"] == "192.0.2.8:8443"
+    settings = {item["name"]: item["value"] for item in planned["Phones (tunnel)"]["customSettings"]}
+    assert settings["com.microsoft.tunnel.server_address"] == "192.0.2.8:8443"
+    assert admin("apply", directory).data["changes"] == []
+    for kind, name in (("profile", "Shown"), ("mam", "Phones")):
+        assert admin(kind, "delete", name, "--yes").code == 0
+
+
 def test_prune_deletes_profiles_only_where_profiles_are_declared(admin: MstAdmin, tmp_path: Path) -> None:
     directory = declare(tmp_path, DECLARED)
     profiles = PROFILES.replace("Berlin", "Oslo").replace("ROOT", str(root_file(tmp_path)))
