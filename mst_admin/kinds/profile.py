@@ -34,6 +34,8 @@ from mst_admin.objects.profile_rules import RETIRED_CLIENT, judge_profile, judge
 from mst_admin.objects.profile_wire import (
     CLIENT_KEYS,
     PROFILE_NOT_DECLARABLE,
+    ROOT_CERTIFICATE,
+    ROOT_FILE_NAME,
     ROOT_PLATFORMS,
     TYPES,
     PresentProfile,
@@ -357,6 +359,10 @@ def _root_changes(declared: TrustedRootObject, present: Sequence[PresentProfile]
         return
     if found.found.odata_type != body[TYPE]:
         raise PROFILE_PLATFORM_FIXED(profile=found.name, platform=declared.platform)
+    # The name of the file that was uploaded stays, and while it has the same certificate the file itself.
+    del body[ROOT_FILE_NAME]
+    if found.certificate == declared.certificate:
+        del body[ROOT_CERTIFICATE]
     body[ASSIGNMENTS] = wanted_targets(declared, found.assignments)
     before = found.properties
     yield from update("trusted root", found.name, found.id, before, differences(before, body))

@@ -35,6 +35,7 @@ from mst_admin.objects.profile import (
 )
 from mstunnel_setup.answers.finding import Finding, declare_finding
 from mstunnel_setup.base.text import plain, text
+from mstunnel_setup.certificates.read import read_roots
 from mstunnel_setup.gateway.configuration import DEFAULT_PORT
 from mstunnel_setup.tenant.wire_intune import DeviceConfiguration, DeviceConfigurationAssignment
 
@@ -58,6 +59,9 @@ _ROOTS: Final = {
     ProfilePlatform.IOS: "#microsoft.graph.iosTrustedRootCertificate",
 }
 ROOT_PLATFORMS: Final = {name: platform for platform, name in _ROOTS.items()}
+ROOT_CERTIFICATE: Final = "trustedRootCertificate"
+ROOT_FILE_NAME: Final = "certFileName"
+"""Properties of a trusted root: the file that was uploaded, in DER or PEM, and its name."""
 _ANDROID_CLIENT: Final = {"key": "MicrosoftDefenderAppSettings", "value": None}
 _IOS_CLIENT: Final = {"key": "MSTunnelProtectMode", "value": "1"}
 CLIENT_KEYS: Final = frozenset({str(_ANDROID_CLIENT["key"]), str(_IOS_CLIENT["key"])})
@@ -147,8 +151,8 @@ def root_body(declared: TrustedRootObject, root: Certificate) -> Body:
         "@odata.type": _ROOTS[declared.platform],
         "displayName": declared.name,
         "roleScopeTagIds": list(declared.role_scope_tag_ids),
-        "trustedRootCertificate": base64.b64encode(root.public_bytes(Encoding.DER)).decode(),
-        "certFileName": "root.cer",
+        ROOT_CERTIFICATE: base64.b64encode(root.public_bytes(Encoding.DER)).decode(),
+        ROOT_FILE_NAME: "root.cer",
     }
 
 
@@ -318,8 +322,12 @@ class PresentProfile(PresentObject):
     @property
     def certificate(self) -> str | None:
         """The certificate of a trusted root, as PEM."""
-        der = extra(self.found).get("trustedRootCertificate")
-        return DER_cert_to_PEM_cert(base64.b64decode(der)) if der else None
+        encoded = extra(self.found).get(ROOT_CERTIFICATE)
+        if not encoded:
+            return None
+        file = base64.b64decode(encoded)
+        roots = read_roots(file)
+        return roots[0].public_bytes(Encoding.PEM).decode() if roots else DER_cert_to_PEM_cert(file)
 
     @property
     def properties(self) -> Body:

@@ -1,11 +1,14 @@
 """Trusted roots that are declared by themselves, against real lab tenants."""
 
+import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from mstunnel_setup.tenant.graph_admin import PROFILES
 from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, root_file
 
+IOS_ROOT = "#microsoft.graph.iosTrustedRootCertificate"
 DECLARED = """\
 version: 1
 trusted_roots:
@@ -38,6 +41,29 @@ profiles:
 {MAM.replace("Contoso root", "iPhone (trusted root)")}"""
 
 
+def test_one_that_was_uploaded_as_pem_survives_export_and_import(
+    admin: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
+) -> None:
+    graph = admin.tenant.graph()
+    file = base64.b64encode(root_file(tmp_path).read_bytes()).decode()
+    body = {"@odata.type": IOS_ROOT, "displayName": "Uploaded", "certFileName": "Contoso.cer"}
+    uploaded = graph.create(PROFILES, {**body, "trustedRootCertificate": file})
+    mam = MAM.replace("Contoso root", "Uploaded")
+    assert admin("apply", declare(tmp_path, f"version: 1\n{mam}"), "--no-resolve").code == 0
+    target, copy = str(tmp_path / "export"), command(empty)
+    assert admin("export", target).code == 0
+    assert admin("diff", target, "--no-resolve").data["changes"] == []
+    copied = copy("apply", target, "--no-resolve")
+    assert copied.code == 0, copied.message
+    assert copy("diff", target, "--no-resolve").data["changes"] == []
+    root_file(tmp_path)
+    renewed = DECLARED[: DECLARED.index("  - name: Other root")].replace("Contoso root", "Uploaded")
+    (change,) = admin("diff", declare(tmp_path, renewed), "--no-resolve").data["changes"]
+    assert set(change["after"]) == {"trustedRootCertificate"}
+    assert admin("mam", "delete", "Phones", "--yes").code == 0
+    graph.delete(PROFILES, uploaded.id)
+
+
 def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
     directory = declare(tmp_path, DECLARED)
@@ -54,7 +80,7 @@ def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> No
     values = {item["name"]: item["value"] for item in policy["customSettings"]}
     (entry,) = json.loads(values["com.microsoft.tunnel.trusted_root_certificates"])
     shown = admin("profile", "show", entry["id"]).data
-    assert shown["profile"]["@odata.type"] == "#microsoft.graph.iosTrustedRootCertificate"
+    assert shown["profile"]["@odata.type"] == IOS_ROOT
     assert shown["assignments"] == []
     root_file(tmp_path)
     assert [item["name"] for item in admin("apply", directory, "--no-resolve").data["changes"]] == [
