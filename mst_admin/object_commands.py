@@ -65,10 +65,10 @@ def create_from_options(
     kind: OptionKind[Any, Any] = kind_named(kind_name)
     declared, warnings = _declared(kind, options, {**options.given({}), "name": name})
     graph = open_tenant(operator, settings)
-    _require_free(kind, graph, name)
+    _require_free(kind, graph, declared.name)
     changes = list(kind.change(declared, None, operator.clock.now()))
     carry_out(changes, graph)
-    found = kind.find(graph, name)
+    found = kind.find(graph, declared.name)
     report = kind.report(ObjectCreation)(document=found.document(), change=changes[0])
     return changed(report, changes, warnings)
 

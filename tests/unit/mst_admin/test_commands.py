@@ -129,6 +129,16 @@ def test_no_object_gets_the_name_of_another(admin: MstAdmin) -> None:
     assert admin("config", "update", "MAIN", "--name", "Main").status == "changed"
 
 
+def test_blanks_around_a_name_make_no_other_object(admin: MstAdmin) -> None:
+    taken = admin("config", "create", "Main ", "--network", "10.20.0.0/16")
+    assert taken.codes("errors") == ["name-taken"]
+    taken = admin("site", "create", " Berlin", "--public-address", "203.0.113.9", "--configuration", "Main")
+    assert taken.codes("errors") == ["name-taken"]
+    created = admin("config", "create", " Spaced ", "--network", "10.20.0.0/16")
+    assert created.data["configuration"]["displayName"] == "Spaced"
+    assert admin("config", "delete", "Spaced", "--yes").status == "changed"
+
+
 def test_a_site_needs_a_configuration_that_exists(admin: MstAdmin) -> None:
     refused = admin("site", "create", "X", "--public-address", "192.0.2.9", "--configuration", "Nowhere")
     assert refused.codes("errors") == ["name-unknown"]
