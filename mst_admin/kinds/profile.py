@@ -263,7 +263,10 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         return declared.model_copy(update={"site": site.display_name}), tenant
 
     def lint(self, graph: AdminGraph, wanted: str) -> Iterable[Finding]:
+        """An id may be any profile's: one that is not for a VPN is a TenantError `name-unknown`."""
         found = self.find(graph, wanted).found
+        if found.odata_type not in TYPES.values():
+            raise NAME_UNKNOWN(place="tenant", kind=self.what, name=found.id, command=self.command)
         named = str(extra(found).get(_SITE_ID) or "")
         site = graph.site(named) if is_guid(named) else None
         return list(lint(found, site, graph.profile_assignments(found.id)))

@@ -130,6 +130,14 @@ def test_only_a_profile_for_the_tunnel_is_deleted(admin: MstAdmin, tmp_path: Pat
     assert admin("profile", "delete", made["profile"], "--yes").status == "changed"
 
 
+def test_only_a_vpn_profile_is_linted(admin: MstAdmin, tmp_path: Path) -> None:
+    text = f"{IOS.replace('iOS', 'three days')}trusted_root: {root_file(tmp_path)}\n"
+    made = admin("profile", "create", object_file(tmp_path, text)).data
+    linted = admin("profile", "lint", made["trusted_root"])
+    assert (linted.code, linted.codes("errors")) == (ExitCode.TENANT, ["name-unknown"])
+    assert admin("profile", "delete", made["profile"], "--yes").status == "changed"
+
+
 def test_what_is_no_authority_is_no_trusted_root(admin: MstAdmin, tmp_path: Path) -> None:
     text = f"{IOS.replace('Tunnel', 'Other')}trusted_root: {root_file(tmp_path, authority=False)}\n"
     refused = admin("profile", "create", object_file(tmp_path, text))
