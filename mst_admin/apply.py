@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from mst_admin.carry_out import ApplyOutcome, carry_out_many
 from mst_admin.change import Change
 from mst_admin.kinds import KINDS, read_tenant
-from mst_admin.kinds.kind import CommandKind, Kind
+from mst_admin.kinds.kind import Kind
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.named_files import write_named
 from mst_admin.objects.configuration import judge_networks
@@ -351,9 +351,9 @@ def declarations_of(tenant: TenantObjects) -> dict[str, str]:
 def shared_names(tenant: TenantObjects) -> Iterator[Finding]:
     """What no declaration can tell apart: objects of one kind that have one name."""
     for kind in KINDS:
-        if not isinstance(kind, CommandKind) or kind.key != "name":
+        if kind.key != "name":
             continue
-        names = [item.name for item in kind.declared_of(tenant)]
+        names = kind.names(tenant)
         for name, count in Counter(map(str.casefold, names)).items():
             if count > 1:
                 yield finding(

@@ -66,15 +66,17 @@ class References:
 class Kind(ABC, Generic[Declared, Present]):
     """One kind of objects: in declarations, in the plan, in Graph, and in the commands about it.
 
-    `name` is that of its changes, `what` what people call one, `section` its key in declarations and in
-    `TenantObjects`, `key` the key that identifies an object there, `certificate_key` the key that may name a
-    certificate. Graph has the objects in a `collection`. `judge` says what is wrong with a declared object:
-    it gets the others that are declared, and what looks names up. `declared` is an object of the tenant as it
-    would be declared, not judged.
+    `name` is that of its changes, `what` what people call one, `label` what they call one among other kinds
+    where that is not `what`, `section` its key in declarations and in `TenantObjects`, `key` the key that
+    identifies an object there, `certificate_key` the key that may name a certificate. Graph has the objects
+    in a `collection`. `judge` says what is wrong with a declared object: it gets the others that are
+    declared, and what looks names up. `declared` is an object of the tenant as it would be declared, not
+    judged.
     """
 
     name: KindName
     what: str
+    label: str = ""
     section: str
     key: str = "name"
     certificate_key: str = ""
@@ -94,6 +96,10 @@ class Kind(ABC, Generic[Declared, Present]):
     def declared_of(self, tenant: TenantObjects) -> Sequence[Declared]:
         """What declarations can say of a tenant; values are not judged."""
         return [self.declared(item) for item in self.present(tenant)]
+
+    def names(self, tenant: TenantObjects) -> list[str]:
+        """The names by which `apply` finds the objects of a tenant."""
+        return [str(getattr(item, self.key)) for item in self.declared_of(tenant)]
 
     def not_declarable(self, _tenant: TenantObjects) -> Iterable[Finding]:
         """What the objects of a tenant have beside what declarations can say."""
@@ -155,8 +161,8 @@ class CommandKind(Kind[Declared, Present]):
     `command` is the word after `mst-admin`, and `reports` are what the commands below it return. There
     `result` is the key of an object and `identity` that of its id; `wire_type` is the type in Graph, and
     `wire_keys` what each object has. `head` is the head of the table of its list; `row` is one in it, and
-    `nothing` is shown instead of none if it is not the usual text. `label` is what people call one among
-    other kinds, where that is not `what`. `--prune` deletes objects of a kind that is `pruned`.
+    `nothing` is shown instead of none if it is not the usual text. `--prune` deletes objects of a kind that
+    is `pruned`.
     """
 
     reports: ClassVar[Mapping[str, type[Report]]]
@@ -168,7 +174,6 @@ class CommandKind(Kind[Declared, Present]):
     wire_keys: tuple[str, ...] = ("id", "displayName")
     head: tuple[str, ...]
     row: Callable[[Present], tuple[str, ...]]
-    label: str = ""
     nothing: str = ""
     pruned: bool = True
 

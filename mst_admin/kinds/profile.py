@@ -88,6 +88,12 @@ class _DeviceConfigurationKind(Kind[Declared, PresentProfile]):
 class _TrustedRootKind(_DeviceConfigurationKind[TrustedRootObject]):
     """Certificates of private authorities that devices and apps trust. They have no commands of their own."""
 
+    def names(self, tenant: TenantObjects) -> list[str]:
+        """Of those that Tunnel for MAM names, and of those that go with a VPN profile."""
+        wanted = {root.name.casefold() for root in tenant.roots_of_mam}
+        wanted |= {root_name(profile.name).casefold() for profile in tenant.profiles}
+        return [root.name for root in tenant.roots if root.name.casefold() in wanted]
+
     def changes(self, declared: TrustedRootObject, planning: Planning) -> Iterator[Change]:
         yield from _root_changes(declared, planning.tenant.roots)
 

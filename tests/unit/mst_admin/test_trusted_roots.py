@@ -110,6 +110,23 @@ def test_a_root_is_that_of_its_profile_however_it_is_spelled(
     assert admin("diff", str(tmp_path / "two"), "--no-resolve").code == 0
 
 
+def test_an_export_reports_two_that_apply_cannot_tell_apart(admin: MstAdmin, tmp_path: Path) -> None:
+    content = root_file(tmp_path).read_bytes()
+    graph, file = admin.tenant.graph(), base64.b64encode(content).decode()
+    other = {"@odata.type": IOS_ROOT.replace("ios", "androidWorkProfile"), "certFileName": "a.cer"}
+    alone = WITH_PROFILE[: WITH_PROFILE.index("mam:")].replace("iPhone", "Tablet")
+    for text, name in ((DECLARED, "Contoso root"), (alone, "Tablet (trusted root)")):
+        directory = declare(tmp_path, text)
+        assert admin("apply", directory, "--no-resolve").code == 0
+        twin = graph.create(PROFILES, {**other, "displayName": name, "trustedRootCertificate": file})
+        exported = admin("export", str(tmp_path / name))
+        assert [
+            item["message"] for item in exported.envelope["warnings"] if item["code"] == "name-ambiguous"
+        ] == [f"2 objects of the kind trusted root are called {name}"]
+        assert admin("diff", directory, "--no-resolve").codes("errors") == ["name-ambiguous"]
+        graph.delete(PROFILES, twin.id)
+
+
 def test_mistakes_have_their_place(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path, authority=False)
     refused = admin("diff", declare(tmp_path, DECLARED), "--no-resolve")
