@@ -6,14 +6,14 @@ contain, as in the agent.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StrictInt
 from pydantic.alias_generators import to_camel
 
 from mst_admin.change import Body
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.answers.values import Line, Part
+from mstunnel_setup.answers.values import Part, matching
 from mstunnel_setup.base.text import quoted
 from mstunnel_setup.tenant.wire import HealthThreshold
 
@@ -110,10 +110,16 @@ TRENDS: Final = ("connections", "cpu-usage", "disk-space", "memory-usage", "late
 """The metrics that the admin center shows over time."""
 
 
+MetricName = Annotated[
+    str,
+    matching(r"[A-Za-z0-9_-]{1,200}", "must be the name of a metric: use letters, digits, `-` and `_` only"),
+]
+
+
 class ThresholdObject(Part):
     """Where a health metric turns healthy and unhealthy, in the metric's own unit."""
 
-    metric: Line = Field(description="Name of the metric")
+    metric: MetricName = Field(description="Name of the metric")
     healthy: StrictInt = Field(ge=0, description="Healthy up to (or, for free space, from) this value")
     unhealthy: StrictInt = Field(ge=0, description="Unhealthy from (or, for free space, below) this value")
 

@@ -166,7 +166,7 @@ class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
     reports: ClassVar = {**OptionKind.reports, "create": ObjectUpdate}
 
     def properties(self, change: Change, _references: References) -> Body:
-        metric = {"id": THRESHOLDS.identified(change.name)} if change.verb == "create" else {}
+        metric = {"id": change.name} if change.verb == "create" else {}
         return {**metric, **change.after}
 
     def named(self, graph: AdminGraph, name: str | None = None) -> Sequence[HealthThreshold]:

@@ -181,7 +181,8 @@ def test_a_server_gets_a_name_that_no_other_of_its_site_has(admin: MstAdmin) -> 
 def test_a_threshold_that_is_created_can_be_changed_and_deleted(admin: MstAdmin) -> None:
     values = ("--healthy", "60", "--unhealthy", "80")
     refused = admin("threshold", "create", "cpu/usage", *values)
-    assert refused.codes("errors") == ["metric-malformed"]
+    assert (refused.code, refused.codes("errors")) == (ExitCode.USAGE, ["values-invalid"])
+    assert "`metric` must be the name of a metric" in refused.message
     assert admin("threshold", "create", "cpu-load", *values).status == "changed"
     assert admin("threshold", "update", "cpu-load", "--unhealthy", "90").status == "changed"
     assert admin("threshold", "delete", "cpu-load", "--yes").status == "changed"
