@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, StrictBool
+from pydantic import ConfigDict, Field, StrictBool, field_validator
 
 from mst_admin.change import TYPE, Body
 from mst_admin.objects import app_configuration as policies
@@ -25,7 +25,7 @@ from mst_admin.objects.profile import ProfileObject, ProxyObject
 from mst_admin.objects.profile_rules import PACKAGE, judge_proxy
 from mstunnel_setup.answers.address import is_host
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.answers.values import Line
+from mstunnel_setup.answers.values import LONGEST_NAME, Line
 from mstunnel_setup.base.parsing import json_value, whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire_intune import AppAssignment, DeviceConfiguration, IntuneObject
@@ -57,6 +57,16 @@ class MamObject(NamedObject):
     groups: Groups = ()
     excluded_groups: ExcludedGroups = ()
     role_scope_tag_ids: tuple[str, ...] = Field(default=("0",), description="Ids of scope tags")
+
+    @field_validator("name")
+    @classmethod
+    def _leaves_room(cls, name: str) -> str:
+        longest = LONGEST_NAME - max(map(len, (TUNNEL, EDGE, PROTECTION)))
+        if len(name) > longest:
+            raise ValueError(
+                f"must have at most {longest} characters, because its policies have longer names: shorten it"
+            )
+        return name
 
     @property
     def is_ios(self) -> bool:

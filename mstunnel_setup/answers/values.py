@@ -29,8 +29,9 @@ _DOMAIN = r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n")
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LONGEST_NAME = 200
 _SHORTEST_RANGE, _LONGEST_RANGE = 16, 28
+LONGEST_NAME: Final = 200
+"""Characters of a name in the tenant and in answers."""
 
 
 class Key(str):
@@ -122,9 +123,9 @@ def between(lowest: int, highest: int, unit: str) -> AfterValidator:
 
 
 def _line(text: str) -> str:
-    if not text.strip() or len(text) > _LONGEST_NAME or not text.isprintable():
+    if not text.strip() or len(text) > LONGEST_NAME or not text.isprintable():
         raise ValueError(
-            f"must be one line of 1 to {_LONGEST_NAME} printable characters: shorten or complete it"
+            f"must be one line of 1 to {LONGEST_NAME} printable characters: shorten or complete it"
         )
     return text
 

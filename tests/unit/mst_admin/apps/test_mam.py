@@ -92,6 +92,15 @@ def test_one_object_is_three_policies(admin: MstAdmin, tmp_path: Path) -> None:
     assert "site" in admin("mam", "schema").data["properties"]
 
 
+def test_a_name_leaves_room_for_those_of_its_policies(admin: MstAdmin, tmp_path: Path) -> None:
+    longest = "x" * 187
+    assert admin("mam", "create", object_file(tmp_path, ANDROID.replace("Field", longest))).code == 0
+    assert admin("mam", "delete", longest, "--yes").code == 0
+    refused = admin("mam", "create", object_file(tmp_path, ANDROID.replace("Field", f"{longest}x")))
+    assert refused.codes("errors") == ["object-file-invalid"]
+    assert "object.yaml:2:7: `name` must have at most 187 characters" in refused.message
+
+
 def test_it_follows_a_site_and_a_root_that_are_made_with_it(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
     directory = declare(tmp_path, DECLARED)
