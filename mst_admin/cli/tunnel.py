@@ -97,6 +97,7 @@ class SiteOptions(ObjectOptions):
         "upgrade_window.time_zone": "--time-zone",
         "upgrade_window.start": "--window",
         "upgrade_window.end": "--window",
+        "upgrade_window.{name}": "--window",
         "upgrade_window": "--window",
     }
     APART: ClassVar = frozenset({"window", "time_zone", "resolve"})

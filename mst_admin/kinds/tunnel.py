@@ -247,6 +247,8 @@ def set_threshold(
             names=", ".join(kind.word for kind in KINDS),
         )
     graph = open_tenant(operator, settings)
+    if new and THRESHOLD.named(graph, metric):
+        raise NAME_TAKEN(place="tenant", kind=THRESHOLD.what, name=metric, command="threshold update")
     present = None if new else THRESHOLD.find(graph, metric)
     known: tuple[int | None, int | None] = (None, None)
     if present is not None and default:

@@ -117,6 +117,8 @@ def test_of_a_maintenance_window_what_is_not_given_stays(admin: MstAdmin) -> Non
     assert admin("site", "update", "Quito", "--window", "22:00").codes("errors") == ["window-unclear"]
     zoneless = admin("site", "update", "Quito", "--window", "22:00-04:00")
     assert zoneless.message == "--window needs either a time zone or an offset"
+    clock = admin("site", "update", "Quito", "--window", "25:00-04:00", "--time-zone", "UTC")
+    assert clock.message == "--window is “25:00”: it is not a time of day"
     assert admin("site", "delete", "Quito", "--yes").status == "changed"
 
 
@@ -197,6 +199,9 @@ def test_thresholds_change_and_are_restored(admin: MstAdmin) -> None:
     assert admin("threshold", "delete", "latency", "--yes").status == "changed"
     created = admin("threshold", "create", "latency", "--healthy", "10", "--unhealthy", "20")
     assert (created.status, created.codes()) == ("changed", [])
+    again = admin("threshold", "create", "Latency", "--healthy", "10", "--unhealthy", "20")
+    assert (again.code, again.codes("errors")) == (ExitCode.TENANT, ["name-taken"])
+    assert "`mst-admin threshold update`" in again.envelope["errors"][0]["hint"]
     for metric in ("temperature", "foo"):
         strange = admin("threshold", "create", metric, "--healthy", "60", "--unhealthy", "80")
         assert (strange.code, strange.codes("errors")) == (ExitCode.USAGE, ["metric-not-known"])
