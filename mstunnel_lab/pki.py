@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
@@ -103,8 +104,11 @@ class Authority:
         leaf = x509.load_pem_x509_certificates(chain.read_bytes())[0]
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         renew_at = leaf.not_valid_after_utc - timedelta(days=_RENEW_DAYS)
-        ours = leaf.issuer == self._certificate.subject
-        return ours and datetime.now(UTC) < renew_at and wanted <= {str(name.value) for name in names}
+        try:
+            leaf.verify_directly_issued_by(self._certificate)
+        except (ValueError, InvalidSignature):
+            return False
+        return datetime.now(UTC) < renew_at and wanted <= {str(name.value) for name in names}
 
 
 def self_signed(key: rsa.RSAPrivateKey, name: str) -> bytes:

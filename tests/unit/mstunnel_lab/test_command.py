@@ -251,6 +251,15 @@ def test_certificate_names(tmp_path: Path) -> None:
     assert chain.read_bytes() != first
 
 
+def test_a_new_authority_issues_a_certificate_of_its_own(tmp_path: Path) -> None:
+    Authority(tmp_path).server_certificate(tmp_path, ["localhost"])
+    (tmp_path / "ca.key").unlink()
+    chain, _ = Authority(tmp_path).server_certificate(tmp_path, ["localhost"])
+    leaf, root = x509.load_pem_x509_certificates(chain.read_bytes())
+    leaf.verify_directly_issued_by(root)
+    assert root == x509.load_pem_x509_certificate((tmp_path / "ca.pem").read_bytes())
+
+
 def test_tls_is_1_2_or_better(process: Any) -> None:
     port = int(process.description["graph"].rpartition(":")[2])
     context = ssl.create_default_context(cafile=process.description["ca_file"])
