@@ -232,7 +232,7 @@ def apply(
     names = [f"{change.kind} {change.name}" for change in changes if change.verb == "delete"]
     if operator.console.interactive and changes and not yes:
         operator.console.say(joined(_lines(changes, text("to make")), "\n"))
-        make_sure(operator, "Make them?", yes=False)
+        make_sure(operator, "Apply these changes?", yes=False)
     elif names:
         make_sure(operator, f"Delete {len(names)} objects ({', '.join(names)})?", yes=yes)
     return _result(carry_out_many(changes, graph, operator.counted), len(changes), declared.warnings)

@@ -86,7 +86,7 @@ def status(operator: Operator, settings: Settings) -> Result[CloudAppStatus]:
         ]
         return Result(report=CloudAppStatus(provisioned=False, app_id=GATEWAY_APP_ID), text=lines)
     app = _cloud_app(found)
-    return Result(report=app, text=[text("{name} is there (object id {id}).", name=app.name, id=app.id)])
+    return Result(report=app, text=[text("{name} exists (object id {id}).", name=app.name, id=app.id)])
 
 
 def provision(operator: Operator, settings: Settings) -> Result[CloudApp]:
@@ -98,7 +98,7 @@ def provision(operator: Operator, settings: Settings) -> Result[CloudApp]:
         "{name} was added; policies can name it in a few minutes (object id {id}).", name=app.name, id=app.id
     )
     if found:
-        line = text("{name} is there already (object id {id}).", name=app.name, id=app.id)
+        line = text("{name} already exists (object id {id}).", name=app.name, id=app.id)
     return Result("unchanged" if found else "changed", app, text=[line])
 
 

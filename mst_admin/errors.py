@@ -1,4 +1,4 @@
-"""Errors of `admin` that several places raise."""
+"""Errors of `mst_admin` that several places raise."""
 
 from mstunnel_setup.base.errors import TenantError, UsageError, declare
 

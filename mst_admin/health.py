@@ -214,7 +214,7 @@ def _lines(report: ServerHealthReport) -> Iterator[str]:
 def _trend_lines(trends: Sequence[Trend], start: datetime, end: datetime, days: int) -> Iterator[str]:
     columns = min(days * _BLOCKS_A_DAY, _MOST_COLUMNS)
     yield text(
-        "Last {days} day{plural}, {columns:g} hours a bar:",
+        "Last {days} day{plural}, one bar for every {columns:g} hours:",
         days=days,
         plural="" if days == 1 else "s",
         columns=24 * days / columns,

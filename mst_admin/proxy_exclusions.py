@@ -67,7 +67,7 @@ def _judged(entries: Sequence[str]) -> Result[ExclusionCheck]:
     report = ExclusionCheck(entries=tuple(entries), accepted=len(entries) - len(errors))
     if errors:
         return Result("error", report, warnings, errors, exit_code=ExitCode.USAGE)
-    line = text("Entries that can be used: {entries} (all).", entries=report.accepted)
+    line = text("{entries} of {entries} entries can be used.", entries=report.accepted)
     return Result("ok", report, warnings, text=[line])
 
 

@@ -158,7 +158,7 @@ def _is_shell(path: Path) -> bool:
 def _relative(name: str) -> str:
     path = (ROOT / name).resolve()
     if not path.is_file():
-        sys.exit(f"check: {name} is no file")
+        sys.exit(f"check: {name} is not a file")
     return path.relative_to(ROOT).as_posix()
 
 

@@ -29,7 +29,7 @@ def main() -> None:
     architecture = debian.architecture()
     if not _runs(architecture):
         sys.exit(
-            f"images: this machine runs no programs for {architecture.machine}; install qemu-user-binfmt,"
+            f"images: this machine cannot run programs for {architecture.machine}; install qemu-user-binfmt,"
             " or build on a machine of that architecture"
         )
     print(_ANNOUNCEMENT, file=sys.stderr, flush=True)

@@ -20,13 +20,13 @@ def semantic(version: str = __version__) -> str:
     """A version as Semantic Versioning, Debian and RPM order it before its release: `0.3.0-dev0`."""
     found = _FORM.fullmatch(version)
     if found is None:
-        raise ValueError(f"{version} is no version: give one such as 1.2.3, 1.2.3.dev0 or 1.2.3rc1")
+        raise ValueError(f"{version} is not a version: give one such as 1.2.3, 1.2.3.dev0 or 1.2.3rc1")
     later = found[2] or found[3]
     return f"{found[1]}-{later}" if later else found[1]
 
 
 def write(version: str) -> None:
-    """Set it in every file that has it. Raises ValueError for what is no version."""
+    """Set it in every file that has it. Raises ValueError for what is not a version."""
     for name, before, line in (
         (_COLLECTION, r"version: .*", f"version: {semantic(version)}"),
         (_PROGRAM, r'__version__ = ".*"', f'__version__ = "{version}"'),

@@ -199,7 +199,7 @@ def _data_boundary(declared: AppConfigurationObject) -> Iterator[Finding]:
         yield finding(
             "eu_data_boundary",
             "data-boundary-elsewhere",
-            "only an app configuration for iOS on managed devices can keep eu_data_boundary",
+            "only an app configuration for iOS on managed devices can set eu_data_boundary",
             hint=("Remove it; on Android set defendertoggle: 0 in custom_settings of the VPN profile."),
         )
     elif _setting(declared, "TunnelOnly", "false") != "true":

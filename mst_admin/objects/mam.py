@@ -303,7 +303,7 @@ def _apps(declared: MamObject) -> Iterator[Finding]:
         yield finding(
             "apps",
             "mam-apps-without-edge",
-            "the list of apps that use the tunnel does not have Edge, which starts it",
+            "the list of apps that use the tunnel does not include Edge, which starts it",
             hint="Add {edge}.",
             edge=EDGE_ANDROID,
         )
@@ -360,7 +360,7 @@ def _beside(
                     "a group also gets the VPN profile {profile}, but a device uses the tunnel of only "
                     "one of them"
                 ),
-                hint=("Check that enrolled devices and devices that are not are in different groups."),
+                hint="Put enrolled and unenrolled devices in different groups.",
                 fatal=False,
                 profile=profile.name,
             )

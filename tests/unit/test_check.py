@@ -123,5 +123,5 @@ def test_the_first_tool_that_fails_is_named_and_no_other_runs(
 
 
 def test_a_file_that_is_not_there_is_named(repository: Path) -> None:
-    with pytest.raises(SystemExit, match=r"check: missing\.py is no file"):
+    with pytest.raises(SystemExit, match=r"check: missing\.py is not a file"):
         check.main(["missing.py"])

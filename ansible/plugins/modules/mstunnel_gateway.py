@@ -151,7 +151,7 @@ def refuse_what_is_no_text(module: AnsibleModule) -> None:
     """End the module for secrets such as 0123, which YAML takes for the number 83."""
     wrong = [name for name, value in module.params["secrets"].items() if not isinstance(value, str)]
     if wrong:
-        module.fail_json(msg=f"secrets: the value of {', '.join(wrong)} is no text. Put it into quotes.")
+        module.fail_json(msg=f"secrets: the value of {', '.join(wrong)} is not text. Put it in quotes.")
 
 
 def installed(module: AnsibleModule) -> dict[str, t.Any]:

@@ -92,7 +92,7 @@ def test_an_installation_gets_answers_in_a_file_and_secrets_in_the_environment(s
 def test_a_secret_that_is_no_text_is_refused_by_name(server: Server, value: object) -> None:
     server.prints("changed")
     done = server.module("mstunnel_gateway", answers={"version": 1}, secrets={"MSTUNNEL_SECRET_PIN": value})
-    assert done["msg"] == "secrets: the value of MSTUNNEL_SECRET_PIN is no text. Put it into quotes."
+    assert done["msg"] == "secrets: the value of MSTUNNEL_SECRET_PIN is not text. Put it in quotes."
     assert server.read("calls") == []
 
 

@@ -131,7 +131,7 @@ def test_a_person_sees_the_plan_and_is_asked(admin: MstAdmin, tenant: Tenant, tm
         with pexpect.spawn(sys.executable, command, timeout=120, encoding="utf-8") as child:
             child.expect_exact("+ configuration Asked")
             child.expect_exact("1 change to make.")
-            child.expect_exact("Make them? [y/N]: ")
+            child.expect_exact("Apply these changes? [y/N]: ")
             child.sendline(answer)
             child.expect(pexpect.EOF)
         assert child.exitstatus == code

@@ -258,7 +258,7 @@ def test_trends_are_lines_of_bars(admin: MstAdmin) -> None:
     assert found["latency"]["points"] == []
     lines = admin.text("health", "gw1", "--days", "1").splitlines()
     assert [line for line in lines if len(line) > 80] == []
-    assert "Last 1 day, 3 hours a bar:" in lines
+    assert "Last 1 day, one bar for every 3 hours:" in lines
     assert re.search(r"(?m)^Throughput +█  31 to 31 Mbit/s$", "\n".join(lines))
     assert re.search(r"(?m)^Latency +nothing reported$", "\n".join(lines))
 

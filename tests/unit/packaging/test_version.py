@@ -33,5 +33,5 @@ def test_a_version_is_written_wherever_it_is_read(
 
 @pytest.mark.parametrize("given", ["0.3", "v0.3.0", "0.3.0-dev0", "next"])
 def test_what_is_no_version_is_refused(given: str) -> None:
-    with pytest.raises(ValueError, match="is no version"):
+    with pytest.raises(ValueError, match="is not a version"):
         version.semantic(given)
