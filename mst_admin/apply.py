@@ -14,12 +14,14 @@ from ruamel.yaml import YAML
 
 from mst_admin.carry_out import ApplyOutcome, carry_out_many
 from mst_admin.change import Change
+from mst_admin.errors import DECLARATIONS_INVALID
 from mst_admin.kinds import KINDS, read_tenant
 from mst_admin.kinds.kind import Kind
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.named_files import write_named
 from mst_admin.objects.configuration import judge_networks
 from mst_admin.objects.site import Resolve
+from mst_admin.results import change_count
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, KeyProblem, parse_as, read
@@ -46,19 +48,6 @@ class ExportReport(Report):
 
     directory: str
     files: tuple[str, ...] = Field(description="Names in the directory.")
-
-
-class DeclarationError(UsageError):
-    """Declarations that cannot be used. The message has one line `file:line:column: …` for each problem."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        made = UsageError(
-            "declarations-invalid",
-            "{problems}",
-            hint="Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with.",
-            problems="\n".join(lines),
-        )
-        super().__init__(made.code, made.message, made.hint)
 
 
 @dataclass(frozen=True)
@@ -99,7 +88,7 @@ class DeclarationSet:
 def load_declarations(path: Path, resolve: Resolve | None = None) -> DeclarationSet:
     """Read the YAML file at `path`, or those directly in the directory, in the order of their names.
 
-    Raises DeclarationError with every problem of every file at once, UsageError `declarations-missing`.
+    Raises UsageError: `declarations-missing`, `declarations-invalid` with every problem of every file.
     """
     try:
         files = [path] if path.is_file() else sorted(path.iterdir())
@@ -131,7 +120,7 @@ def _missing(path: Path, reason: str) -> UsageError:
 def parse_declarations(
     contents: Sequence[tuple[str, bytes]], resolve: Resolve | None = None
 ) -> DeclarationSet:
-    """Judge the files given as names and contents, together. Raises DeclarationError."""
+    """Judge the files given as names and contents, together. Raises UsageError `declarations-invalid`."""
     lines: list[str] = []
     parsed: list[tuple[Document, Declarations]] = []
     for name, content in contents:
@@ -157,7 +146,7 @@ def parse_declarations(
     lines += [line for line, item in judged if item.fatal]
     lines += [line for kind in KINDS for line in _duplicates(kind, found)]
     if lines:
-        raise DeclarationError(lines)
+        raise DECLARATIONS_INVALID(problems="\n".join(lines))
     warnings = tuple(replace(item, message=line) for line, item in judged)
     return replace(found, objects=_with_certificates(found), warnings=warnings)
 
@@ -181,7 +170,7 @@ def _joined(parsed: Sequence[tuple[Document, Declarations]], networks: Sequence[
 
 
 def _with_certificates(found: DeclarationSet) -> Declarations:
-    """The objects, certificates in place of paths. Raises DeclarationError with all that are unusable."""
+    """The objects, certificates in place of paths. Raises UsageError with all that are unusable."""
     lines: list[str] = []
     completed: dict[str, tuple[Any, ...]] = {}
     for kind in KINDS:
@@ -191,7 +180,7 @@ def _with_certificates(found: DeclarationSet) -> Declarations:
             except CertificateError as error:
                 lines.append(place.line(kind.certificate_key, error.message))
     if lines:
-        raise DeclarationError(lines)
+        raise DECLARATIONS_INVALID(problems="\n".join(lines))
     return found.objects.model_copy(update=completed)
 
 
@@ -268,9 +257,7 @@ def _result(done: ApplyOutcome, total: int, warnings: tuple[Problem, ...]) -> Re
 
 
 def _lines(changes: Sequence[Change], what: str) -> list[str]:
-    lines = [line for change in changes for line in change.lines()]
-    plural = "" if len(changes) == 1 else "s"
-    return [*lines, text("{changes} change{plural} {what}.", changes=len(changes), plural=plural, what=what)]
+    return [*(line for change in changes for line in change.lines()), change_count(changes, what)]
 
 
 def _plan_for(graph: AdminGraph, declared: DeclarationSet, now: datetime, *, prune: bool) -> list[Change]:
@@ -287,8 +274,8 @@ def plan(declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prun
     With `prune` also the deletion of what is not declared, of the kinds that the declarations speak about,
     even with an empty list. Objects are found again by name. What is named must exist or be declared, and
     not be deleted. Raises TenantError `name-ambiguous` when the tenant has two of a name, `app-missing`,
-    `profile-unknown` and `trusted-root-unknown`, DeclarationError for a server configuration or a site that
-    is not there.
+    `profile-unknown` and `trusted-root-unknown`, UsageError for a server configuration or a site that is not
+    there.
     """
     planning = Planning(declared.objects, tenant, now)
     for kind in reversed(KINDS) if prune else ():
@@ -301,7 +288,7 @@ def plan(declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prun
         for key, message in kind.missing(value, planning)
     ]
     if lines:
-        raise DeclarationError(lines)
+        raise DECLARATIONS_INVALID(problems="\n".join(lines))
     for kind in KINDS:
         for value, _place in declared.of(kind):
             planning.changes += kind.changes(value, planning)

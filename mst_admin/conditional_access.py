@@ -21,6 +21,7 @@ from mst_admin.access_policies import (
     PolicyFile,
     plan_policies,
 )
+from mst_admin.results import change_count
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers.document import DocumentError, parse_as, read
 from mstunnel_setup.base.errors import ExitCode, SetupError, TenantError, UsageError, ValuesError
@@ -179,8 +180,7 @@ class PolicyReview:
             made, what, when = [*done], text("made"), text("had before these changes")
         for item in made:
             yield from item.change.lines() if item.change else ()
-        plural = "" if len(made) == 1 else "s"
-        yield text("{changes} change{plural} {what}.", changes=len(made), plural=plural, what=what)
+        yield change_count(made, what)
         if self.cases:
             yield from ("", text("Evaluated with the policies that the tenant {when}:", when=when))
         for case in self.cases:

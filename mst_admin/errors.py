@@ -3,6 +3,13 @@
 from mstunnel_setup.base.errors import TenantError, UsageError, declare
 
 CSV_ALONE = declare(UsageError, "csv-alone", "--csv cannot be combined with {option}", "Remove one of them.")
+DECLARATIONS_INVALID = declare(
+    UsageError,
+    "declarations-invalid",
+    "{problems}",
+    "Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with.",
+)
+"""Declarations that cannot be used: one line `FILE:LINE:COLUMN: …` for each problem."""
 NAME_AMBIGUOUS = declare(
     TenantError,
     "name-ambiguous",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mst_admin.apply import DeclarationError, parse_declarations
+from mst_admin.apply import parse_declarations
 from mst_admin.metrics import ThresholdObject
 from mst_admin.objects.configuration import ConfigurationObject
 from mst_admin.objects.profile import AppObject, ProfileObject, ProxyObject, RuleObject
@@ -16,6 +16,7 @@ from mst_admin.objects.site import SiteObject, WindowObject
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import Body, judge
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody
+from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.tenant.wire import wire_name
 from tests.cases import every
 
@@ -82,7 +83,7 @@ def test_a_value_is_taken_or_refused_where_it_stands(case: dict[str, Any]) -> No
     if "refused" not in case:
         assert parse_declarations([("d.yaml", _declarations(case))])
         return
-    with pytest.raises(DeclarationError) as caught:
+    with pytest.raises(UsageError) as caught:
         parse_declarations([("d.yaml", _declarations(case))])
     (line,) = caught.value.message.splitlines()
     assert re.match(r"d\.yaml:1:\d+: ", line)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mst_admin.apply import DeclarationError, parse_declarations
+from mst_admin.apply import parse_declarations
 from mst_admin.metrics import ThresholdObject, judge_threshold, threshold_body
 from mst_admin.objects.configuration import (
     ConfigurationObject,
@@ -22,6 +22,7 @@ from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody, ThresholdBody
 from mstunnel_setup.answers.finding import Finding
+from mstunnel_setup.base.errors import UsageError
 from scripts.error_codes import declarations
 from tests.cases import every
 from tests.unit.mst_admin.rule_cases import table
@@ -143,7 +144,7 @@ def test_every_problem_of_every_file_has_its_place() -> None:
         "version: 1\nconfigurations:\n  - {name: C, network: 10.0.0.0}\n"
         "  - {name: c, network: 169.254.0.0/16}\n"
     )
-    with pytest.raises(DeclarationError) as caught:
+    with pytest.raises(UsageError) as caught:
         parse_declarations(
             [("1.yaml", first.encode()), ("2.yaml", second.encode()), ("3.yaml", third.encode())]
         )
