@@ -1,14 +1,11 @@
 """The licences of everything that is bundled, as one text."""
 
-import re
 from collections.abc import Iterator, Mapping
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
 from scripts import sbom
-
-_COMMON = re.compile(r"/usr/share/common-licenses/([A-Z][\w.-]*\w)")
 
 
 def collected(files: Path, library: Path) -> str:
@@ -17,7 +14,7 @@ def collected(files: Path, library: Path) -> str:
     Last come those that Debian's packages refer to.
     """
     parts = [*_debian(files), *map(_wheel, sorted(library.glob("*.dist-info/METADATA"))), *_copied(library)]
-    for name in sorted(set(_COMMON.findall("".join(parts)))):
+    for name in sorted(set(sbom.COMMON_LICENCE.findall("".join(parts)))):
         text = (files / "usr/share/common-licenses" / name).read_text()
         parts.append(_section(name, "common licence", text))
     return "\n".join(parts)
@@ -35,10 +32,7 @@ def _debian(files: Path) -> Iterator[str]:
 def _wheel(metadata: Path) -> str:
     """The licence that its metadata names, then every text that comes with it."""
     headers = HeaderParser().parsestr(metadata.read_text())
-    classes = [
-        each.rpartition(" :: ")[2] for each in headers.get_all("Classifier", ()) if "License ::" in each
-    ]
-    stated = headers["License-Expression"] or ", ".join(classes) or headers["License"]
+    stated = headers["License-Expression"] or ", ".join(sbom.licences_of(headers))
     sboms = (path.read_text() for path in sorted(metadata.parent.glob("sboms/*.json")))
     parts = [_described(part) for part in sbom.compiled_in(sboms)]
     inside = [f"Compiled in:\n{chr(10).join(parts)}"] if parts else []

@@ -12,6 +12,7 @@ import re
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -25,7 +26,8 @@ SOURCE = "debian:source"
 """Property of a package: name and version of a source package that it was built from."""
 _STATUS = "var/lib/dpkg/status.d/"
 _DEPENDENCY = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9+._-]*)")
-_COMMON = re.compile(r"/usr/share/common-licenses/([A-Z][\w.-]*\w)")
+COMMON_LICENCE = re.compile(r"/usr/share/common-licenses/([A-Z][\w.-]*\w)")
+"""What Debian's packages say instead of the text of a common licence."""
 _GNU = re.compile(r"(AGPL|GPL|LGPL|GFDL)-(\d)(\.\d)?(\+)?")
 _KNOWN = ("0BSD", "Apache-2.0", "ISC", "MIT", "MPL-1.1", "MPL-2.0", "PSF-2.0", "Zlib")
 _SPDX = {name: name for name in _KNOWN} | {
@@ -80,21 +82,26 @@ def of_wheel(metadata: str, files: Mapping[str, str], digest: str = "", sboms: I
     """A Python package, from its METADATA and its own SBOMs; what it needs for its extras is left out."""
     headers = HeaderParser().parsestr(metadata)
     name = normalized(headers["Name"])
-    classes = [
-        each.rpartition(" :: ")[2] for each in headers.get_all("Classifier", ()) if "License ::" in each
-    ]
     needs = (each for each in headers.get_all("Requires-Dist", ()) if "extra ==" not in each)
     return Part(
         name,
         headers["Version"],
         f"pkg:pypi/{name}@{_escaped(headers['Version'])}",
-        [each for each in (classes or [headers["License"]]) if each],
+        licences_of(headers),
         frozenset(map(normalized, _names(needs))),
         expression=headers["License-Expression"] or "",
         compiled_in=compiled_in(sboms),
         digest=digest,
         files=files,
     )
+
+
+def licences_of(headers: Message) -> list[str]:
+    """The licences of a wheel as its METADATA states them, where it has no expression."""
+    classes = [
+        each.rpartition(" :: ")[2] for each in headers.get_all("Classifier", ()) if "License ::" in each
+    ]
+    return [each for each in (classes or [headers["License"]]) if each]
 
 
 def compiled_in(documents: Iterable[str]) -> list[dict[str, Any]]:
@@ -173,7 +180,7 @@ def _debian_licences(text: str) -> list[str]:
     )
     names = {each.strip().rstrip(",.") for line in stated for each in re.split(r"\s+(?:and|or)\s+|,\s", line)}
     known = {_spdx(name) for name in names if len(name.split()) == 1}
-    return sorted(known or {f"as in {name}" for name in _COMMON.findall(text)})
+    return sorted(known or {f"as in {name}" for name in COMMON_LICENCE.findall(text)})
 
 
 def _spdx(name: str) -> str:

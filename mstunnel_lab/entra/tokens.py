@@ -87,19 +87,16 @@ class KeyRing:
         """All keys that verify, the newest first."""
         return tuple(self._keys[number] for number in sorted(self._keys, reverse=True))
 
-    def rotate(self) -> SigningKey:
+    def rotate(self) -> None:
         """Sign with a new key from now on."""
         number = max(self._keys) + 1
         self._keys[number] = SigningKey(self._path(number))
-        return self.current
 
-    def retire(self) -> int:
-        """Forget all keys but the one that signs; returns how many."""
-        old = sorted(self._keys)[:-1]
-        for number in old:
+    def retire(self) -> None:
+        """Forget all keys but the one that signs."""
+        for number in sorted(self._keys)[:-1]:
             self._path(number).unlink()
             del self._keys[number]
-        return len(old)
 
     def _path(self, number: int) -> Path:
         return self._directory / ("token-signing.key" if number == 1 else f"token-signing-{number}.key")
