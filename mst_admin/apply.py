@@ -280,7 +280,7 @@ def plan(declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prun
     planning = Planning(declared.objects, tenant, now)
     for kind in reversed(KINDS) if prune else ():
         if kind.section in declared.objects.model_fields_set:
-            planning.deletions += kind.deletions(planning)
+            planning.deletions += kind.changes_to_prune(planning)
     lines = [
         place.line(key, message)
         for kind in KINDS

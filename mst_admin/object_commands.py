@@ -52,7 +52,7 @@ def delete(kind_name: KindName, operator: Operator, settings: Settings, wanted: 
     kind: CommandKind[Any, Any] = kind_named(kind_name)
     graph = open_tenant(operator, settings)
     present = kind.find(graph, wanted)
-    question, changes = kind.removal(graph, present)
+    question, changes = kind.deletion_to_confirm(graph, present)
     make_sure(operator, question, yes=yes)
     carry_out(changes, graph)
     return changed(kind.deleted(present, changes), changes)

@@ -38,7 +38,7 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
         Raises TenantError `profile-unknown` unless each VPN profile that is named will be there, and
         `name-ambiguous`.
         """
-        staying = [item for item in planning.tenant.profiles if item.id not in planning.deleted]
+        staying = [item for item in planning.tenant.profiles if item.id not in planning.deleted_ids]
         profiles = [item.name for item in staying if is_for_ios(item.found)]
         known = {name.casefold() for name in (*profiles, *(item.name for item in planning.declared.profiles))}
         for item in declared.assignments:

@@ -97,7 +97,9 @@ class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, polic
                 )
         yield from app_configuration_changes(declared, planning.tenant.app_policies)
 
-    def deleting(self, present: policies.PresentAppConfiguration, _tenant: TenantObjects) -> Iterator[Change]:
+    def changes_to_delete(
+        self, present: policies.PresentAppConfiguration, _tenant: TenantObjects
+    ) -> Iterator[Change]:
         yield app_configuration_deletion(present)
 
     def kept(self, planning: Planning) -> set[str]:

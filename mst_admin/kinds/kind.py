@@ -113,7 +113,7 @@ class Kind(ABC, Generic[Declared, Present]):
     def changes(self, declared: Declared, planning: Planning) -> Iterator[Change]:
         """What makes the tenant's object as declared. Raises TenantError, `name-ambiguous` among others."""
 
-    def deletions(self, _planning: Planning) -> Iterable[Change]:
+    def changes_to_prune(self, _planning: Planning) -> Iterable[Change]:
         """What `--prune` deletes of what is not declared."""
         return ()
 
@@ -221,7 +221,7 @@ class CommandKind(Kind[Declared, Present]):
     def shown(self, _graph: AdminGraph, present: Present) -> tuple[Report, Body]:
         """What `show` returns, and its lines."""
 
-    def deleting(self, present: Present, _tenant: TenantObjects) -> Iterator[Change]:
+    def changes_to_delete(self, present: Present, _tenant: TenantObjects) -> Iterator[Change]:
         """The changes that delete one, with what the tenant has that belongs to it."""
         yield Change("delete", self.name, self.title(present), present.id)
 
@@ -229,19 +229,19 @@ class CommandKind(Kind[Declared, Present]):
         """The names of the objects that `--prune` does not delete."""
         return names_of(getattr(planning.declared, self.section))
 
-    def deletions(self, planning: Planning) -> Iterable[Change]:
+    def changes_to_prune(self, planning: Planning) -> Iterable[Change]:
         """What `--prune` deletes of what is not declared."""
         if not self.pruned:
             return
         kept = self.kept(planning)
         for item in self.present(planning.tenant):
             if self.title(item).casefold() not in kept:
-                yield from self.deleting(item, planning.tenant)
+                yield from self.changes_to_delete(item, planning.tenant)
 
-    def removal(self, _graph: AdminGraph, present: Present) -> tuple[str, Sequence[Change]]:
+    def deletion_to_confirm(self, _graph: AdminGraph, present: Present) -> tuple[str, Sequence[Change]]:
         """What to ask before one is deleted, and the changes that delete it."""
         question = f"Delete the {self.what} {self.title(present)} ({present.id})?"
-        return question, list(self.deleting(present, TenantObjects()))
+        return question, list(self.changes_to_delete(present, TenantObjects()))
 
     @abstractmethod
     def deleted(self, present: Present, changes: Sequence[Change]) -> Report:

@@ -73,7 +73,7 @@ class _MamKind(app_policies.AppPolicyKind[mam.MamObject, mam.PresentMam]):
         body[ASSIGNMENTS] = wanted_targets(declared, there.assignments)
         yield from update(self.name, name, there.id, before, differences(before, body))
 
-    def deleting(self, present: mam.PresentMam, _tenant: TenantObjects) -> Iterator[Change]:
+    def changes_to_delete(self, present: mam.PresentMam, _tenant: TenantObjects) -> Iterator[Change]:
         """Deletes all policies; last the one by which the object is found if another is refused."""
         if present.edge is not None:
             yield app_policies.app_configuration_deletion(present.edge)

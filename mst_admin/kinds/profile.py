@@ -221,7 +221,7 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
                 differs["customKeyValueData"] = []
         yield from update(self.name, found.name, found.id, before, differs)
 
-    def deleting(self, present: PresentProfile, tenant: TenantObjects) -> Iterator[Change]:
+    def changes_to_delete(self, present: PresentProfile, tenant: TenantObjects) -> Iterator[Change]:
         """With the trusted root that goes with it."""
         found = called(present.name, tenant.profiles, "profile") or present
         yield Change("delete", self.name, found.name, found.id)
@@ -251,13 +251,13 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
             lines = {**declared, "site": names.get(site, site), "id": present.id}
         return self.report(ProfileReport)(document=present.wire, assignments=assigned), lines
 
-    def removal(self, graph: AdminGraph, present: PresentProfile) -> tuple[str, Sequence[Change]]:
+    def deletion_to_confirm(self, graph: AdminGraph, present: PresentProfile) -> tuple[str, Sequence[Change]]:
         """An id may be any profile's: one that is not for the tunnel is a TenantError `name-unknown`."""
         if not present.is_tunnel:
             raise NAME_UNKNOWN(place="tenant", kind=self.what, name=present.id, command=self.command)
         roots = TenantObjects(device_configurations=tuple(read_profiles(graph, root_name(present.name))))
         question = f"Delete the profile {present.name} ({present.id})?"
-        return question, list(self.deleting(present, roots))
+        return question, list(self.changes_to_delete(present, roots))
 
     def surroundings(
         self, graph: AdminGraph, declared: ProfileObject, present: Sequence[PresentProfile]

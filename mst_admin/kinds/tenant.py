@@ -131,13 +131,13 @@ class Planning:
     changes: list[Change] = field(default_factory=list)
 
     @property
-    def deleted(self) -> set[str]:
+    def deleted_ids(self) -> set[str]:
         """The ids of what will not stay."""
         return {change.identifier for change in self.deletions}
 
     def site(self, wanted: str) -> SiteAddress | None:
         """Where the site with this name or id is, or will be. Raises TenantError `name-ambiguous`."""
-        key, deleted = wanted.casefold(), self.deleted
+        key, deleted = wanted.casefold(), self.deleted_ids
         staying = [site for site in self.tenant.sites if site.id not in deleted]
         found = [site for site in staying if site.id == key] or [
             site for site in staying if site.display_name.casefold() == key

@@ -44,17 +44,17 @@ from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, Tun
 
 
 class _ConfigurationKind(OptionKind[ConfigurationObject, TunnelConfiguration]):
-    def deletions(self, planning: Planning) -> Iterable[Change]:
+    def changes_to_prune(self, planning: Planning) -> Iterable[Change]:
         """A configuration does not go while a site that stays uses it."""
         declared_sites = names_of(planning.declared.sites)
         used = {
             site.microsoft_tunnel_configuration.id
             for site in planning.tenant.sites
             if site.microsoft_tunnel_configuration
-            and site.id not in planning.deleted
+            and site.id not in planning.deleted_ids
             and site.display_name.casefold() not in declared_sites
         }
-        return (change for change in super().deletions(planning) if change.identifier not in used)
+        return (change for change in super().changes_to_prune(planning) if change.identifier not in used)
 
     def shown(self, _graph: AdminGraph, present: TunnelConfiguration) -> tuple[Report, Body]:
         """With the session timeout that servers take when none is set."""
@@ -92,7 +92,7 @@ class _SiteKind(OptionKind[SiteObject, TunnelSite]):
     reports: ClassVar = {**OptionKind.reports, "show": SiteReport}
 
     def missing(self, declared: SiteObject, planning: Planning) -> Iterator[tuple[str, str]]:
-        staying = [item for item in planning.tenant.configurations if item.id not in planning.deleted]
+        staying = [item for item in planning.tenant.configurations if item.id not in planning.deleted_ids]
         known = {name.casefold() for item in staying for name in (item.display_name, item.id)}
         wanted = declared.configuration
         if wanted.casefold() not in known | names_of(planning.declared.configurations):
@@ -197,8 +197,10 @@ class _ThresholdKind(OptionKind[ThresholdObject, HealthThreshold]):
         document = present.document()
         return self.report(ObjectReport)(document=document), document
 
-    def removal(self, graph: AdminGraph, present: HealthThreshold) -> tuple[str, Sequence[Change]]:
-        return f"Delete the thresholds of {present.id}?", super().removal(graph, present)[1]
+    def deletion_to_confirm(
+        self, graph: AdminGraph, present: HealthThreshold
+    ) -> tuple[str, Sequence[Change]]:
+        return f"Delete the thresholds of {present.id}?", super().deletion_to_confirm(graph, present)[1]
 
 
 THRESHOLD: Final = _ThresholdKind(

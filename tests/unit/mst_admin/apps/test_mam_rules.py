@@ -103,7 +103,7 @@ def test_the_policy_by_which_it_is_found_is_deleted_last() -> None:
         [PresentProtection(IntuneObject.from_wire({"displayName": "Field (protection)"}), is_ios=False)],
         {},
     )
-    names = [change.name for change in MAM.deleting(found, TenantObjects())]
+    names = [change.name for change in MAM.changes_to_delete(found, TenantObjects())]
     assert names == ["Field (Edge)", "Field (protection)", "Field (tunnel)"]
 
 
