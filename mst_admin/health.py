@@ -13,7 +13,7 @@ from pydantic import Field
 from mst_admin.kinds.tunnel import find_place
 from mst_admin.metrics import METRICS, TRENDS, HealthMetric, kind_of
 from mst_admin.results import Time, ago
-from mst_admin.servers import at_once, look, missing_figures, release_of
+from mst_admin.servers import at_once, missing_figures, read_figures, release_of
 from mst_admin.session import open_tenant
 from mstunnel_setup.base.errors import ExitCode, NetworkError, TenantError
 from mstunnel_setup.base.problem import warning
@@ -161,7 +161,7 @@ def health(
     graph = open_tenant(operator, settings)
     place, thresholds = find_place(graph, site, wanted), graph.thresholds()
     names = names_in_graph(thresholds)
-    seen = look(graph, place, names)
+    seen = read_figures(graph, place, names)
     end = operator.clock.now()
     start = end - timedelta(days=days)
 

@@ -58,7 +58,7 @@ def at_once(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
         return [each.result() for each in running]
 
 
-def look(graph: AdminGraph, place: ServerPlace, names: Mapping[str, str]) -> ServerReading:
+def read_figures(graph: AdminGraph, place: ServerPlace, names: Mapping[str, str]) -> ServerReading:
     """A server with its figures; `names` are those of the metrics in Graph, by row. Raises SignInError."""
     if place.server.last_checkin_date_time is None:
         return ServerReading(place)
@@ -184,7 +184,7 @@ def watch(
 def _read(
     operator: Operator, graph: AdminGraph, site: str | None, *, as_csv: bool = False
 ) -> Result[ServersReport]:
-    seen = at_once(partial(look, graph, names=_METRIC_NAMES), places(graph, site))
+    seen = at_once(partial(read_figures, graph, names=_METRIC_NAMES), places(graph, site))
     now, known = operator.clock.now(), published()
     rows = [
         ServerRow(

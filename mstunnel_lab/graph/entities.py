@@ -115,8 +115,12 @@ class Entities(Generic[Found]):
         """Return an entity as Graph shows it, with the navigation properties that a query expands."""
         return found.document()
 
-    def require_access(self, _lab: Lab, _caller: Caller, _found: Found, *, _removal: bool) -> None:
-        """Raise `GraphError` 403 for a caller who may not change or remove this entity."""
+    def require_change(self, _lab: Lab, _caller: Caller, _found: Found) -> None:
+        """Raise `GraphError` 403 for a caller who may not change this entity."""
+
+    def require_removal(self, lab: Lab, caller: Caller, found: Found, /) -> None:
+        """Raise `GraphError` 403 for a caller who may not remove this entity."""
+        self.require_change(lab, caller, found)
 
     def create_as(self, _caller: Caller, lab: Lab, document: object, _parent: str) -> Found:
         """Make an entity for a caller, below its parent; raises `GraphError`."""
@@ -182,11 +186,11 @@ class Entities(Generic[Found]):
         context = f"{self.context(parent)}/$entity"
         if request.method == "GET":
             return http.one(request, found, partial(self.document, lab), self.kind, context)
-        is_removal = request.method == "DELETE"
-        self.require_access(lab, caller, found, _removal=is_removal)
-        if is_removal:
+        if request.method == "DELETE":
+            self.require_removal(lab, caller, found)
             self.remove(lab, found)
             return Response(status_code=http.NO_CONTENT)
+        self.require_change(lab, caller, found)
         changed = self.change_as(caller, lab, found, await http.read_json(request))
         if self.quiet:
             return Response(status_code=http.NO_CONTENT)
