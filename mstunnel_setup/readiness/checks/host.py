@@ -17,7 +17,8 @@ _UPGRADE = "Upgrade to a version that `mst-readiness host` lists."
 
 # A machine sold as "4 GB" shows less to its kernel, which keeps some for itself.
 _NEARLY = 0.92
-_ARCHITECTURES = ("x86_64", "amd64")
+_SUPPORTED = ("x86_64", "amd64")
+_BUILT = ("aarch64", "arm64")
 _OURS = ("ocserv", "conmon", "docker-proxy", "rootlessport", "pasta")
 
 
@@ -42,12 +43,20 @@ def _root(system: SystemFacts) -> Verdict:
 
 @CHECKS.add("architecture", "Processor")
 def _architecture(system: SystemFacts) -> Verdict:
-    """64-bit AMD or Intel.
+    """64-bit AMD or Intel. With 64-bit ARM (aarch64) this is a warning.
 
-    The vendor's images are built only for this processor.
+    The vendor supports only AMD and Intel. This project builds programs and images for aarch64 too, but they
+    were not tested; for other processors there are none.
     """
-    if system.architecture in _ARCHITECTURES:
+    if system.architecture in _SUPPORTED:
         return passed(system.architecture)
+    if system.architecture in _BUILT:
+        return warning(
+            "this project builds for {architecture} too; the vendor does not support it and it was not "
+            "tested",
+            hint="Expect no support from the vendor.",
+            architecture=system.architecture,
+        )
     return problem(
         "the processor is {architecture}",
         hint="Use a 64-bit AMD or Intel machine.",
