@@ -18,7 +18,7 @@ CHECKS = Checks(Group.NETWORK)
 INBOUND_CHECKS = Checks(Group.INBOUND)
 
 # Hints of several findings.
-_ALLOW = "Allow TCP 443 to it in firewall and proxy; test with `curl -v https://{host}`."
+_ALLOW = "Allow TCP {port} to it in firewall and proxy; test with `curl -v https://{host}`."
 _ENDPOINTS = "Fix the failed checks `endpoint-…` first."
 _LET_IN = "Allow it at the firewall, load balancer and NAT in front of that host."
 _EXEMPT = "Exempt the Intune hosts from TLS inspection: the agent uses mutual TLS."
@@ -172,7 +172,12 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
     if len(bad) == len(attempts):
         through = text(" through {through}", through=bad[0].through) if bad[0].through else ""
         return problem(
-            "{host}{through}: {error}", hint=_ALLOW, host=endpoint.host, through=through, error=bad[0].error
+            "{host}{through}: {error}",
+            hint=_ALLOW,
+            host=endpoint.host,
+            through=through,
+            error=bad[0].error,
+            port=endpoint.port,
         )
     if bad:
         names = ", ".join(item.target for item in bad[:_SHOWN])
@@ -184,6 +189,7 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
             attempts=len(attempts),
             names=names,
             error=bad[0].error,
+            port=endpoint.port,
         )
     return passed(endpoint.host)
 
@@ -268,14 +274,16 @@ def _client_certificate(network: NetworkFacts) -> Verdict:
 
 @CHECKS.add("inspection", "No TLS inspection")
 def _inspection(network: NetworkFacts) -> Verdict:
-    """Every certificate chains to a public root (Mozilla's list). One that chains only to this host's own
-    roots means that a proxy inspects TLS; the check names the issuer.
+    """Every certificate, but for those of the image registry, chains to a public root (Mozilla's list). One
+    that chains only to this host's own roots means that a proxy inspects TLS; the check names the issuer.
 
     A proxy that inspects TLS breaks mutual TLS, so the agent cannot check in.
     """
     if network.private:
         return skipped("a custom cloud may have a private CA")
-    tried = [(item.host, one) for item in network.endpoints for one in item.attempts if one.trust]
+    # A registry may have a private CA: the engine trusts the roots of this host, and uses no mutual TLS.
+    endpoints = [item for item in network.endpoints if not item.purpose.startswith(REGISTRY)]
+    tried = [(item.host, one) for item in endpoints for one in item.attempts if one.trust]
     foreign = [(host, one) for host, one in tried if one.trust == "host"]
     untrusted = [(host, one) for host, one in tried if one.trust == "none"]
     if not tried:

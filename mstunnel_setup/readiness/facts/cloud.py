@@ -50,6 +50,11 @@ class EndpointFacts(Section):
     expect_certificate: tuple[int, ...] = ()
     with_certificate: EndpointAttempt | None = None
 
+    @property
+    def port(self) -> int:
+        """The TCP port that is tried."""
+        return _place(self.host)[1]
+
 
 class NetworkFacts(Section):
     """All endpoints of the cloud. `patterns` are names that must be allowed but cannot be tried.
@@ -149,7 +154,7 @@ class CloudReader:
         end = self.clock.monotonic() + self.deadline * _FOR_NAMES
         found: list[Resolved] = []
         with DaemonPool(max(1, len(tried))) as pool:
-            for result in [pool.submit(resolve, *_place(item)) for item in tried]:
+            for result in [pool.submit(resolve, *_place(item.host)) for item in tried]:
                 try:
                     found.append(result_within(result, end - self.clock.monotonic()))
                 except LateError:
@@ -160,7 +165,7 @@ class CloudReader:
 
     def _destinations(self, endpoint: Endpoint, found: Resolved) -> list[Destination]:
         """The tries of an endpoint: each address, and the name too when a proxy takes names."""
-        host, port = _place(endpoint)
+        host, port = _place(endpoint.host)
         proxy = None if bypassed(host, self.way.bypass) else proxy_place(self.way.proxy)
         targets = found if isinstance(found, tuple) else ()
         names = [host, *(item for item in targets if item != host)] if proxy else targets
@@ -192,6 +197,6 @@ def _attempt(destination: Destination, **found: Any) -> EndpointAttempt:
     return EndpointAttempt(target=target, through=through, **found)
 
 
-def _place(endpoint: Endpoint) -> tuple[str, int]:
-    parts = urlsplit(f"//{endpoint.host}")
-    return parts.hostname or endpoint.host, parts.port or _HTTPS
+def _place(host: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{host}")
+    return parts.hostname or host, parts.port or _HTTPS

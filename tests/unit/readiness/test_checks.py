@@ -130,3 +130,11 @@ def test_an_account_that_cannot_ask_the_engine_of_root_is_told_to_use_sudo() -> 
     as_root = find("engine-running", {**rootful, "system": {"root": True}})
     assert "sudo" in as_user.hint
     assert "sudo" not in as_root.hint
+
+
+def test_the_port_to_allow_is_that_of_the_registry() -> None:
+    attempt = {"target": "10.0.0.5", "error": "connection refused"}
+    registry = {"purpose": "registry", "host": "registry.corp.example:5000", "attempts": [attempt]}
+    finding = find("endpoint-registry", {"network": {"endpoints": [registry]}})
+    assert "Allow TCP 5000 to it" in finding.hint
+    assert "https://registry.corp.example:5000" in finding.hint
