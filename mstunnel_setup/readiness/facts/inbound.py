@@ -160,20 +160,15 @@ def _plain(address: str) -> str:
 def probe(host: str, port: int, clock: Clock, seconds: float) -> InboundFacts:
     """Probe a listener, or see whether a gateway answers with TLS."""
     nonce = secrets.token_hex(16).encode()
-    end = clock.monotonic() + seconds
+    begun = clock.monotonic()
+    end = begun + seconds
     tcp: tuple[str, ...] = ()
     udp: tuple[str, ...] = ()
     gateway = False
-    with suppress(OSError), socket.create_connection((host, port), max(0.1, seconds)) as connection:
-        connection.settimeout(min(_ANSWER_SECONDS, max(0.1, seconds)))
-        tcp = _answered(connection, nonce)
-    if not tcp:
-        with suppress(NetworkError):
-            served_leaf(host, port, timeout=max(0.1, min(_ANSWER_SECONDS, end - clock.monotonic())))
-            gateway, tcp = True, (host,)
-    # UDP may lose a datagram, so there are some tries.
+    # First, and in half of the time: a firewall that drops TCP leaves none for what follows. UDP may lose a
+    # datagram, so there are some tries.
     for _try in range(_UDP_TRIES):
-        left = end - clock.monotonic()
+        left = begun + seconds / 2 - clock.monotonic()
         if udp or left <= 0:
             break
         with suppress(OSError):
@@ -182,6 +177,14 @@ def probe(host: str, port: int, clock: Clock, seconds: float) -> InboundFacts:
                 sender.settimeout(min(_ANSWER_SECONDS, left))
                 sender.connect(address)
                 udp = _answered(sender, nonce)
+    left = max(0.1, end - clock.monotonic())
+    with suppress(OSError), socket.create_connection((host, port), left) as connection:
+        connection.settimeout(min(_ANSWER_SECONDS, left))
+        tcp = _answered(connection, nonce)
+    if not tcp:
+        with suppress(NetworkError):
+            served_leaf(host, port, timeout=max(0.1, min(_ANSWER_SECONDS, end - clock.monotonic())))
+            gateway, tcp = True, (host,)
     return InboundFacts(role="probe", expected=f"{host}:{port}", gateway=gateway, tcp=tcp, udp=udp)
 
 

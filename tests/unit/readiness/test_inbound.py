@@ -161,6 +161,25 @@ def test_a_gateway_that_takes_udp_and_never_answers_ends_in_time() -> None:
         assert silent.recv(200).startswith(b"mst-readiness probe ")
 
 
+def test_a_firewall_that_drops_tcp_leaves_time_for_udp() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as full,
+        socket.create_connection(full.getsockname()),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+    ):
+        # Its queue has room for that one connection: the kernel drops what comes for another.
+        udp.bind(full.getsockname())
+
+        def answer_one() -> None:
+            message, source = udp.recvfrom(200)
+            udp.sendto(inbound.answer(message) or b"", source)
+
+        threading.Thread(target=answer_one, daemon=True).start()
+        sent = inbound.probe("127.0.0.1", full.getsockname()[1], CLOCK, 2)
+
+    assert (sent.tcp, sent.udp) == ((), ("127.0.0.1",))
+
+
 @given(st.binary(max_size=80))
 def test_nothing_but_a_probe_is_answered(message: bytes) -> None:
     assert inbound.answer(message) is None
