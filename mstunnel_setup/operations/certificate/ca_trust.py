@@ -185,7 +185,10 @@ def _name(certificate: x509.Certificate) -> str:
 
 
 def _reload_containers(run: Run) -> None:
-    """The gateway reloads and keeps its sessions; the agent, which has none, is restarted."""
+    """A gateway that runs reloads and keeps its sessions; an agent that runs, and has none, is restarted."""
+    host = run.context.host
     if activation.serving_port(run.context) is not None:
         activation.reload_gateway(run.context)
-        containers.restart(run.context.host, paths.AGENT)
+    agent = host.engine.inspect(paths.AGENT) if host.files.live else None
+    if agent is not None and agent.status == "running":
+        containers.restart(host, paths.AGENT)
