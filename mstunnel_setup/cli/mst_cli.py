@@ -342,7 +342,7 @@ def import_releases(
     """Import the list of releases from a file, on a server that cannot reach the feed."""
     from mstunnel_setup.operations.upgrade import feed
 
-    return lambda operator: feed.fetch_now(operator, archive)
+    return lambda operator: feed.fetch_now(operator, archive.absolute())
 
 
 simple_command(

@@ -84,14 +84,18 @@ def own_scope(operator: Operator) -> Scope:
 
     Raises CheckError `not-root` for an account that has no gateway.
     """
-    live = operator.files.live
     if paths.ROOTLESS:
-        if live and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
+        if operator.files.live and not journal_of(Scope.ACCOUNT, operator).receipt.entries:
             raise NOT_ROOT(what=text("this command"))
         return Scope.ACCOUNT
-    if live and (name := rootless_account(operator)):
-        become(operator, name)
+    hand_over_to_account(operator)
     return Scope.ALL
+
+
+def hand_over_to_account(operator: Operator) -> None:
+    """Continue this command as the account of the rootless gateway here, where root runs it for one."""
+    if operator.files.live and not paths.ROOTLESS and (name := rootless_account(operator)):
+        become(operator, name)
 
 
 def journal_of(scope: Scope, operator: Operator) -> Journal:

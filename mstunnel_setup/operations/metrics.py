@@ -9,6 +9,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import printable, verbatim
+from mstunnel_setup.install.installed import hand_over_to_account
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.local_server import Page, listening, local_address
 from mstunnel_setup.io.operator import Operator
@@ -27,6 +28,7 @@ class MetricsReport(Report):
 
 def show(operator: Operator) -> Result[MetricsReport]:
     """The metrics as they are. Raises FileError when they are no file."""
+    hand_over_to_account(operator)
     content = operator.files.read_untrusted(paths.AGENT_METRICS, _LARGEST)
     if content is None:
         missing = warning(
@@ -44,6 +46,7 @@ def serve(operator: Operator, listen: str) -> Result[MetricsReport]:
 
     Raises UsageError `listen-address-refused` and NetworkError `listen-failed`.
     """
+    hand_over_to_account(operator)
     address = local_address(listen)
 
     def content() -> bytes | None:

@@ -47,7 +47,7 @@ from mstunnel_setup.exchange.release_feed import (
     read_feed_record,
 )
 from mstunnel_setup.exchange.releases import ReleaseCatalogue, parse
-from mstunnel_setup.install.installed import run_lock
+from mstunnel_setup.install.installed import own_scope, run_lock
 from mstunnel_setup.io.bounded_tar import ArchiveError, Limits, read_tar
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import HttpSession
@@ -80,7 +80,12 @@ class OfferedReleases(Report):
 
 
 def fetch_now(operator: Operator, archive: Path | None = None) -> Result[OfferedReleases]:
-    """Refresh the feed from its address, or from a tar file of its publisher; the releases that it offers."""
+    """Refresh the feed from its address, or from a tar file of its publisher; the releases that it offers.
+
+    Raises as `own_scope` and `refreshed`.
+    """
+    # Upgrades are the work of the account of a rootless gateway, which reads a record of its own.
+    own_scope(operator)
     _feed, catalogue = refreshed(operator, archive)
     known = read_feed_record(operator.files)
     expires = known.expires if known else None
@@ -142,10 +147,12 @@ class Archive(FetcherInterface):
     """The feed in a tar file, for a server without a way to it; verified like what is fetched."""
 
     def __init__(self, path: Path) -> None:
-        """Read the archive. Raises UsageError `feed-archive-invalid`: no tar file of a feed."""
+        """Read the archive. Raises UsageError `feed-archive-invalid`: no tar file of a feed; FileError."""
         try:
             with path.open("rb") as opened:
                 content = opened.read(_LARGEST_ARCHIVE + 1)
+        except PermissionError as error:
+            raise explain("read", str(path), error) from error
         except OSError as error:
             raise FEED_ARCHIVE_INVALID(path=path, reason=error.strerror or error) from error
         if len(content) > _LARGEST_ARCHIVE:

@@ -122,6 +122,21 @@ def test_an_archive_that_is_not_there_is_named_without_words_of_the_system(serve
     assert "Errno" not in caught.value.message
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_an_archive_that_the_account_cannot_read_is_not_called_damaged(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    archive = publisher.directory.with_suffix(".tar")
+    archive.chmod(0o600)
+    os.seteuid(65534)
+    try:
+        with refused(FileError, "permission-denied") as caught:
+            Archive(archive)
+    finally:
+        os.seteuid(0)
+    assert str(archive) in caught.value.message
+
+
 def test_an_older_version_is_refused(publisher: Publisher, server: Server) -> None:
     server.refresh()
     earlier = publisher.copy()

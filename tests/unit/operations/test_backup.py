@@ -16,9 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, CheckError, StepError, UsageError
@@ -44,14 +42,14 @@ from mstunnel_setup.operations.backup import (
     pack,
     unpack,
 )
-from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.receipt import Receipt
 from mstunnel_setup.transaction.runner import Runner
-from mstunnel_setup.transaction.step import AnyStep, Step
+from mstunnel_setup.transaction.step import AnyStep
 from tests.refusals import refused
 from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.install.scenes import Scene
 from tests.unit.operations.conftest import Command
+from tests.unit.operations.rootless import end_step
 from tests.unit.operators import operator_of
 
 _OLD, _NEW = (f"{number * 8}-2222-3333-4444-555555555555" for number in ("1", "9"))
@@ -142,15 +140,6 @@ def test_a_certificate_that_is_refused_leaves_the_old_host_as_it_is(tmp_path: Pa
     with pytest.raises(CertificateError):
         restore(tmp_path)
     assert "removal" not in steps.done
-
-
-def end_step(root: Path, state: str, name: str, account: str = "") -> None:
-    """Put a step that has ended into the journal below `state`, with the account of a rootless gateway."""
-    scene = Scene(root)
-    journal = Journal(scene.files, scene.clock, state)
-    runner = Runner(scene.context().host, journal, CODEC, scene.clock, lambda _event: None)
-    stored = StoreAnswer(name="account", value=account)
-    runner.run([Step(name, name, lambda _context: None, lambda _facts: [stored])], None)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from mstunnel_setup.base.errors import ExitCode, SetupError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import metrics
 from tests.serving import free_port
+from tests.unit.operations.rootless import ACCOUNT, HandedOverError, root_beside_account
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of
 
@@ -74,3 +75,21 @@ def test_they_are_served_as_they_are_now_until_a_signal(root: Path) -> None:
         assert served.wait(timeout=120) == ExitCode.INTERRUPTED
     assert (first.text, first.headers["Content-Type"]) == (TEXT, "text/plain; version=0.0.4; charset=utf-8")
     assert (second.text, third.status_code) == ("mstunnel_connections 5\n", 503)
+
+
+def test_root_goes_on_as_the_account_whose_agent_writes_them(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = root_beside_account(root, monkeypatch)
+    for command in (metrics.show, lambda operator: metrics.serve(operator, "127.0.0.1:19469")):
+        with pytest.raises(HandedOverError, match=ACCOUNT):
+            command(operator)
+
+
+def test_an_account_that_has_no_gateway_reads_those_of_root(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as that of the service in contrib/prometheus."""
+    monkeypatch.setattr(paths, "ROOTLESS", True)
+    monkeypatch.setattr(Files, "live", True)
+    assert metrics.show(operator_of(root)).data == {"metrics": TEXT}

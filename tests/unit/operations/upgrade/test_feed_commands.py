@@ -20,6 +20,7 @@ from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.exchange.publisher import Publisher, release, served
 from tests.unit.operations.conftest import validated
+from tests.unit.operations.rootless import ACCOUNT, HandedOverError, root_beside_account
 from tests.unit.operators import operator_of
 
 
@@ -123,3 +124,14 @@ def test_the_roots_of_the_fetch_never_lie_where_the_agent_writes(root: Path) -> 
     files.write(f"{paths.CA_TRUST}/added.crt", trustme.CA().cert_pem.bytes())
     fetch_now(operator_of(root))
     assert files.state(paths.AGENT_STATE) is None
+
+
+@pytest.mark.parametrize("archive", [None, Path("/srv/mstunnel/feed.tar")])
+def test_root_leaves_the_list_to_the_account_of_a_rootless_gateway(
+    root: Path, monkeypatch: pytest.MonkeyPatch, archive: Path | None
+) -> None:
+    """Its check and its upgrade read the record of the account."""
+    operator = root_beside_account(root, monkeypatch)
+    with pytest.raises(HandedOverError, match=ACCOUNT):
+        fetch_now(operator, archive)
+    assert operator.files.state(release_feed.FEED_RECORD) is None

@@ -1,0 +1,50 @@
+"""The host of a rootless gateway: what root has written down there, and what it hands over to the account."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from mstunnel_setup.actions.codec import CODEC
+from mstunnel_setup.actions.store_answer import StoreAnswer
+from mstunnel_setup.base import paths
+from mstunnel_setup.io.accounts import Account
+from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.operator import Operator
+from mstunnel_setup.io.process import Processes
+from mstunnel_setup.transaction.journal import Journal
+from mstunnel_setup.transaction.runner import Runner
+from mstunnel_setup.transaction.step import Step
+from tests.unit.install.scenes import Scene
+from tests.unit.operators import operator_of
+
+ACCOUNT = "nobody"
+
+
+class HandedOverError(Exception):
+    """The command goes on as this account, in another process."""
+
+
+class HandsOver(Processes):
+    """Processes that start none as an account."""
+
+    def become(self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+        raise HandedOverError(account.name)
+
+
+def end_step(root: Path, state: str, name: str, account: str = "") -> None:
+    """Put a step that has ended into the journal below `state`, with the account of a rootless gateway."""
+    scene = Scene(root)
+    journal = Journal(scene.files, scene.clock, state)
+    runner = Runner(scene.context().host, journal, CODEC, scene.clock, lambda _event: None)
+    stored = StoreAnswer(name="account", value=account)
+    runner.run([Step(name, name, lambda _context: None, lambda _facts: [stored])], None)
+
+
+def root_beside_account(root: Path, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    """Root, on the running host below `root` where ACCOUNT has the gateway."""
+    end_step(root, paths.HOST_STATE, "boot", ACCOUNT)
+    monkeypatch.setattr(paths, "ROOTLESS", False)
+    monkeypatch.setattr(Files, "live", True)
+    return operator_of(root, processes=HandsOver())
