@@ -27,7 +27,8 @@ NETWORK_NOT_ENTERED = declare(
     NetworkError,
     "network-not-entered",
     "cannot enter the network namespace of the container: {reason}",
-    "Run the command as root.",
+    "Check that the server runs (`mst-cli server status`), and run the command as root, or as the account "
+    "of a rootless gateway.",
 )
 NETWORK_TIMEOUT = declare(
     NetworkError, "network-timeout", "{host} did not answer in time", "Check firewall and proxy."

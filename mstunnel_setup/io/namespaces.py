@@ -5,6 +5,7 @@ else a moment later.
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import select
@@ -31,6 +32,7 @@ _SECONDS: Final = 2.0
 _LONGEST_ANSWER: Final = 1000
 # linux/sched.h, linux/sockios.h, linux/if_ether.h, linux/if_arp.h
 _CLONE_NEWNET: Final = 0x40000000
+_CLONE_NEWUSER: Final = 0x10000000
 _SIOCGIFHWADDR: Final = 0x8927
 _EVERY_PROTOCOL: Final = 0x0003
 _WITHOUT_HEADER: Final = frozenset({0xFFFE, 519, 512})
@@ -119,17 +121,30 @@ def hand_over(path: str) -> str:
 
 
 def enter_network_of(process_id: int) -> None:
-    """Move this process into the network namespace of another, for good. Raises NetworkError."""
-    library = ctypes.CDLL(None, use_errno=True)
+    """Move this process into the network namespace of another, for good. Raises NetworkError.
+
+    Only root may do that at once: an account first enters its own user namespace that owns the network, and
+    has all rights there. It needs a process without threads, and the files of others then look like those of
+    nobody; what is open stays so.
+    """
+    opened: list[int] = []
     try:
-        handle = os.open(f"/proc/{process_id}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        opened.append(os.open(f"/proc/{process_id}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+        if os.geteuid() != 0:
+            opened.append(fcntl.ioctl(opened[0], _GET_USERNS))
+            _enter(opened[1], _CLONE_NEWUSER)
+        _enter(opened[0], _CLONE_NEWNET)
     except OSError as error:
         raise NETWORK_NOT_ENTERED(reason=error.strerror) from error
-    try:
-        if library.setns(handle, _CLONE_NEWNET) != 0:
-            raise NETWORK_NOT_ENTERED(reason=os.strerror(ctypes.get_errno()))
     finally:
-        os.close(handle)
+        for number in opened:
+            os.close(number)
+
+
+def _enter(namespace: int, kind: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).setns(namespace, kind) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 def interfaces() -> list[str]:
@@ -140,11 +155,12 @@ def interfaces() -> list[str]:
 def record(interface: str, seconds: float, size: int) -> Iterator[bytes]:
     """A pcap file in pieces: its header, then every packet, for `seconds` or up to `size` bytes in all.
 
-    Raises NetworkError when there is no such interface or the permission is missing.
+    It ends earlier with the interface: that of a client is gone when the client disconnects. Raises
+    NetworkError when there is no such interface, when it is down, or when the permission is missing.
     """
     try:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_EVERY_PROTOCOL)) as listener:
-            listener.bind((interface, 0))
+            _bind(listener, interface)
             listener.settimeout(_LOOK_SECONDS)
             answer = fcntl.ioctl(listener, _SIOCGIFHWADDR, struct.pack("16s16x", interface.encode()))
             (kind,) = struct.unpack_from("H", answer, 16)
@@ -152,12 +168,7 @@ def record(interface: str, seconds: float, size: int) -> Iterator[bytes]:
             header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, _LONGEST_PACKET, link)
             yield header
             size -= len(header)
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                try:
-                    packet = listener.recv(_LONGEST_PACKET)
-                except TimeoutError:
-                    continue
+            for packet in _packets(listener, seconds):
                 now = time.time_ns() // 1000
                 length = len(packet)
                 piece = struct.pack("<IIII", now // 1_000_000, now % 1_000_000, length, length) + packet
@@ -173,3 +184,29 @@ def record(interface: str, seconds: float, size: int) -> Iterator[bytes]:
             interface=interface,
             reason=error.strerror,
         ) from error
+
+
+def _bind(listener: socket.socket, interface: str) -> None:
+    listener.bind((interface, 0))
+    # That it is down is no failure of `bind` (packet(7)).
+    if failure := listener.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(failure, os.strerror(failure))
+
+
+def _packets(listener: socket.socket, seconds: float) -> Iterator[bytes]:
+    """What arrives for `seconds`, or until the interface is gone."""
+    end = time.monotonic() + seconds
+    gone = False
+    while time.monotonic() < end:
+        try:
+            packet = listener.recv(_LONGEST_PACKET)
+        except TimeoutError:
+            if gone:
+                return
+        except OSError as error:
+            if error.errno != errno.ENETDOWN:
+                raise
+            # The kernel tells this before it hands out the packets that came earlier.
+            gone = True
+        else:
+            yield packet

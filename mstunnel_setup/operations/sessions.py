@@ -168,8 +168,8 @@ def _done_by_occtl(operator: Operator, *words: str) -> bool:
 def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: int) -> Result[CaptureReport]:
     """Record into a new file of mode 0600, for at most `seconds` and `largest` bytes.
 
-    After an interruption, which ends it earlier, the packets so far are kept. Raises UsageError for a file
-    that cannot be a new one, or when no such client or interface is there.
+    An interruption and the end of the client's connection end it earlier; the packets so far are kept. Raises
+    UsageError for a file that cannot be a new one, or when no such client or interface is there.
     """
     target = Path(file).absolute()
     refuse_present(target)
@@ -186,18 +186,19 @@ def capture(operator: Operator, what: str, file: str, *, seconds: int, largest: 
     operator.console.say(
         text("Recording {device} for at most {seconds} s; Ctrl-C stops it.", device=device, seconds=seconds)
     )
-    # Reading and writing files goes on as before: only the network is another one.
-    enter_network_of(process)
-    if device not in interfaces():
-        raise UsageError(
-            "interface-unknown",
-            "the server has no interface {device}",
-            hint="Give one of {interfaces}, or the tunnel address of a client.",
-            device=device,
-            interfaces=", ".join(interfaces()),
-        )
     pieces = size = 0
+    # Open before the network is entered, after which an account cannot judge the directories above it. All
+    # else goes on as before: only the network is another one.
     with operator.files.given.growing(str(target)) as file_of_packets:
+        enter_network_of(process)
+        if device not in interfaces():
+            raise UsageError(
+                "interface-unknown",
+                "the server has no interface {device}",
+                hint="Give one of {interfaces}, or the tunnel address of a client.",
+                device=device,
+                interfaces=", ".join(interfaces()),
+            )
         try:
             for piece in record(device, seconds, largest):
                 file_of_packets.append(piece)

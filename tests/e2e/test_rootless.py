@@ -1,6 +1,7 @@
 """A gateway of an account that starts the installation itself: root's part is asked for by one sudo."""
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.testbed.machine import Entry
 from tests.testbed.process import Completed
 from tests.testbed.terminal import Terminal
 from tests.testbed.testbed import INTRANET_PAGE, Testbed
-from tests.testbed.waiting import settled
+from tests.testbed.waiting import eventually, settled
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -31,6 +32,7 @@ _ALLOWED = [
 RULE = f"{ACCOUNT} ALL=(root) NOPASSWD: {', '.join(_ALLOWED)}\n"
 SUDOERS = f"/etc/sudoers.d/{ACCOUNT}"
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/opt/copied"
+AS_ACCOUNT = ("runuser", "-u", ACCOUNT, "--", "env", "-i", f"HOME=/home/{ACCOUNT}", f"PATH={PATH}")
 
 
 class Host(Installation):
@@ -46,8 +48,7 @@ class Host(Installation):
 
     def as_account(self, *command: str) -> Completed:
         """Run a program as a login of the account would, with nothing of root's environment."""
-        become = ("runuser", "-u", ACCOUNT, "--", "env", "-i", f"HOME=/home/{ACCOUNT}", f"PATH={PATH}")
-        return self.program(*become, *command, check=False)
+        return self.program(*AS_ACCOUNT, *command, check=False)
 
     def install(self, *before: str) -> Completed:
         """The unattended installation, as the account."""
@@ -235,6 +236,24 @@ def test_the_rules_survive_those_of_the_host(host: Host, how: str) -> None:
 def test_the_status_names_the_uplink(host: Host) -> None:
     status = host.as_account("mst-cli", "status", "--output", "json")
     assert json.loads(status.stdout)["data"]["network"] == "uplink"
+
+
+@pytest.mark.parametrize("before", [(), AS_ACCOUNT], ids=["root", ACCOUNT])
+def test_a_device_is_recorded_until_it_disconnects(host: Host, before: tuple[str, ...]) -> None:
+    """Root hands over to the account, which may enter the network of its container."""
+    host.connect()
+    file = f"/home/{ACCOUNT}/device.pcap"
+    host.server.start([*before, "mst-cli", "server", "capture", host.client_address(), file, "--seconds=600"])
+    begun = f"find /home/{ACCOUNT} -maxdepth 1 -name '.device.pcap.*' -size +1 | grep ."
+    assert eventually(lambda: host.await_page() and not host.server.shell(begun, check=False).code, 60)
+    host.disconnect()
+    assert eventually(lambda: not host.server.run(["test", "-e", file], check=False).code, 60)
+    assert INTRANET_PAGE.encode() in b64decode(host.server.run(["base64", file]).stdout)
+    host.server.run(["rm", file])
+
+
+def test_root_sees_what_the_agent_measures(host: Host) -> None:
+    assert eventually(lambda: "mstunnel_" in host.server.run(["mst-cli", "metrics"]).stdout, 120)
 
 
 def test_root_and_the_account_see_the_same_gateway(host: Host) -> None:

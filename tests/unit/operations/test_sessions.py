@@ -239,6 +239,23 @@ def test_a_large_one_is_not_in_memory(disk: Path, monkeypatch: pytest.MonkeyPatc
     assert most < 5_000_000
 
 
+def test_the_file_is_open_before_the_network_is_entered(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without root, the directories above it look like those of nobody afterwards, and are refused."""
+    opened: list[int] = []
+    monkeypatch.setattr(
+        sessions, "enter_network_of", lambda _process: opened.append(len(list(disk.iterdir())))
+    )
+    recording(monkeypatch, HEADER, PACKET)
+    sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000)
+    assert opened == [1]
+
+
+def test_without_such_an_interface_there_is_no_file(disk: Path) -> None:
+    with refused(UsageError, "interface-unknown", "no interface tun9"):
+        sessions.capture(OPERATOR, "tun9", "/c.pcap", seconds=1, largest=10_000)
+    assert list(disk.iterdir()) == []
+
+
 def test_an_interruption_keeps_what_there_is(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording(monkeypatch, HEADER, PACKET, KeyboardInterrupt())
     assert sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000).data["packets"] == 1
