@@ -58,8 +58,8 @@ _REPLY_SECONDS: Final = 30.0
 # Longer than any work of the monitor but an upgrade, during which nothing else is changed.
 _SILENT_SECONDS: Final = 300.0
 _SILENT: Final = text(
-    "the host's monitor has not picked it up: run `systemctl start mstunnel_monitor` on the host, or have "
-    "its init system run mstunnel_monitor"
+    "the host's monitor has not picked it up: `mst-cli status` on the host shows how to start it; without "
+    "systemd, have the init system run mstunnel_monitor"
 )
 
 

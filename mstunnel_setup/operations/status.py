@@ -19,6 +19,7 @@ from mstunnel_setup.exchange.upgrade_decision import read_standing
 from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, read_history
 from mstunnel_setup.install.installed import MONITOR_UNIT, complete, journal_of, open_gateway
 from mstunnel_setup.install.report import JoinedSite
+from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
@@ -154,10 +155,12 @@ def troubles(receipt: Receipt, found: StatusReport) -> Iterator[Problem]:
 def monitor_notices(ports: Host) -> Iterator[Problem]:
     """The monitor is installed but not running. Without systemd this is unknown."""
     if ports.systemd.known(MONITOR_UNIT) and not ports.systemd.active(MONITOR_UNIT):
+        systemctl = f"sudo systemctl --user --machine={own_name()}@" if paths.ROOTLESS else "systemctl"
         yield warning(
             "monitor-down",
             "the monitor is not running, so nothing is restarted or upgraded automatically",
-            hint="Run `systemctl start {unit}`.",
+            hint="Run `{systemctl} start {unit}`.",
+            systemctl=systemctl,
             unit=MONITOR_UNIT,
         )
 

@@ -26,6 +26,7 @@ from mstunnel_setup.exchange.health_report import (
 from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing, write_standing
 from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, write_history
 from mstunnel_setup.install.installed import MONITOR_UNIT
+from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import status
 from mstunnel_setup.operations.certificate.summary import CertificateSummary
@@ -264,6 +265,18 @@ def test_a_monitor_that_is_down_is_reported(
     unit = {MONITOR_UNIT}
     systemd = FakeSystemd(units=unit if known else set(), running_units=unit if active else set())
     assert codes(monitor_notices(ports_of(tmp_path, systemd=systemd))) == said
+
+
+@pytest.mark.parametrize(
+    ("rootless", "systemctl"),
+    [(False, "systemctl"), (True, f"sudo systemctl --user --machine={own_name()}@")],
+)
+def test_the_monitor_is_started_by_the_service_manager_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, rootless: bool, systemctl: str
+) -> None:
+    monkeypatch.setattr(paths, "ROOTLESS", rootless)
+    (notice,) = monitor_notices(ports_of(tmp_path, systemd=FakeSystemd(units={MONITOR_UNIT})))
+    assert notice.hint == f"Run `{systemctl} start {MONITOR_UNIT}`."
 
 
 @pytest.mark.parametrize(
