@@ -1,7 +1,9 @@
 """The endpoints of the cloud: resolved, then every address tried at once."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -79,13 +81,26 @@ _TO_TELL = 0.3
 _LATE = text("no answer in time")
 
 
-def bypassed(host: str, no_proxy: str) -> bool:
-    """Whether `no_proxy` (names, domains, addresses, separated by commas) names the host."""
-    names = (item.strip().lower().removeprefix("*").lstrip(".") for item in no_proxy.split(","))
-    wanted = host.lower()
-    return no_proxy.strip() == "*" or any(
-        name and (wanted == name or wanted.endswith(f".{name}")) for name in names
-    )
+def bypassed(host: str, port: int, no_proxy: str) -> bool:
+    """Whether `no_proxy` names the host: by its name, a domain, its address or a network; or `*`, for all.
+
+    Entries are separated by commas. One with a port is for that port only; an address or a network is not
+    compared with what a name resolves to.
+
+    Source: Go's golang.org/x/net/http/httpproxy, which Podman and Docker use.
+    """
+    entries = [entry.strip().lower() for entry in no_proxy.split(",")]
+    return "*" in entries or any(_names(entry, host.lower(), port) for entry in entries)
+
+
+def _names(entry: str, host: str, port: int) -> bool:
+    with suppress(ValueError):
+        return ip_address(host) in ip_network(entry, strict=False)
+    with suppress(ValueError):
+        parts = urlsplit(f"//{entry}")
+        name = (parts.hostname or "").removeprefix("*").lstrip(".")
+        return name != "" and parts.port in (None, port) and f".{host}".endswith(f".{name}")
+    return False
 
 
 @dataclass(frozen=True)
@@ -166,7 +181,7 @@ class CloudReader:
     def _destinations(self, endpoint: Endpoint, found: Resolved) -> list[Destination]:
         """The tries of an endpoint: each address, and the name too when a proxy takes names."""
         host, port = _place(endpoint.host)
-        proxy = None if bypassed(host, self.way.bypass) else proxy_place(self.way.proxy)
+        proxy = None if bypassed(host, port, self.way.bypass) else proxy_place(self.way.proxy)
         targets = found if isinstance(found, tuple) else ()
         names = [host, *(item for item in targets if item != host)] if proxy else targets
         plain = [Destination(host, port, target, endpoint.path, proxy) for target in names]

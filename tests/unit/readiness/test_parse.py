@@ -44,7 +44,7 @@ READERS: list[tuple[Any, Callable[[str], object]]] = [
     (tuple, lambda data: parse.cni_bridges(data, "here")),
     (Version | None, release),
     (tuple | None, variables.proxy_place),
-    (bool, lambda data: bypassed("host", data)),
+    (bool, lambda data: bypassed("host", 443, data)),
 ]
 
 
@@ -153,6 +153,10 @@ def _version(text: str) -> str | None:
     return None if found is None else str(found)
 
 
+def _direct(host: str, port: int = 443) -> Callable[[str], bool]:
+    return lambda no_proxy: bypassed(host, port, no_proxy)
+
+
 @every(
     "reader, content, expected",
     [
@@ -192,12 +196,22 @@ def _version(text: str) -> str | None:
         (variables.proxy_place, "http://proxy:x", None),
         (variables.proxy_place, "[", None),
         (variables.proxy_place, "", None),
-        (lambda names: bypassed("graph.microsoft.com", names), "localhost,.microsoft.com", True),
-        (lambda names: bypassed("graph.microsoft.com", names), "*.microsoft.com", True),
-        (lambda names: bypassed("graph.microsoft.com", names), "GRAPH.microsoft.com", True),
-        (lambda names: bypassed("graph.microsoft.com", names), "soft.com", False),
-        (lambda names: bypassed("graph.microsoft.com", names), "", False),
-        (lambda names: bypassed("graph.microsoft.com", names), "*", True),
+        (_direct("graph.microsoft.com"), "localhost,.microsoft.com", True),
+        (_direct("graph.microsoft.com"), "*.microsoft.com", True),
+        (_direct("graph.microsoft.com"), "GRAPH.microsoft.com", True),
+        (_direct("graph.microsoft.com"), "soft.com", False),
+        (_direct("graph.microsoft.com"), "", False),
+        (_direct("graph.microsoft.com"), "*", True),
+        (_direct("graph.microsoft.com"), "localhost, *", True),
+        (_direct("registry.contoso.com", 5000), ".contoso.com:5000", True),
+        (_direct("registry.contoso.com", 5000), "registry.contoso.com:443", False),
+        (_direct("10.1.2.3", 5000), "10.0.0.0/8", True),
+        (_direct("10.1.2.3", 5000), "192.168.0.0/16,fd00::/8", False),
+        (_direct("10.1.2.3", 5000), "10.1.2.3:5000", True),
+        (_direct("10.1.2.3", 5000), "10.1.2.3:443", False),
+        (_direct("fd00::5"), "FD00::/8", True),
+        (_direct("fd00::5"), "fd00:0::5", True),
+        (_direct("fd00::5", 5000), "[fd00::5]:5000", True),
     ],
 )
 def test_what_is_read_from_a_text(reader: Callable[[str], object], content: str, expected: object) -> None:
