@@ -295,7 +295,12 @@ def inbound(facts: ConnectionFacts) -> Row:
         "no device is connected; whether port {port} is open from outside cannot be determined here",
         port=port,
     )
-    return Row("inbound", "unknown", seen, "Run `mst-readiness inbound --from HOST` with a second host.")
+    if facts.sessions is None:
+        hint = text("Run `mst-readiness inbound --from HOST` with a second host.")
+    else:
+        # The gateway has the port: nothing else can wait for probes there.
+        hint = text("From another network, run `mst-readiness inbound --probe ADDRESS:{port}`.", port=port)
+    return Row("inbound", "unknown", seen, hint)
 
 
 def certificate(facts: ConnectionFacts) -> Row:
@@ -336,7 +341,7 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result[Exp
     is not there.
     """
     judge_word("WHO", who)
-    subject = Subject(who)
+    subject = Subject.of(who)
     token = None if token_file is None else explain_facts.read_token(operator, token_file)
     with installed_run(operator, {}, exclusively=False) as run:
         facts = explain_facts.gather(operator, run, _known_user(run.files, subject, token), token)

@@ -29,7 +29,8 @@ from tests.unit.operations.conftest import validated
 from tests.unit.operators import operator_of
 from tests.unit.results import lines_of, rows_of
 
-PHONE, INTRANET, HOST, OUTSIDE = "192.0.2.7", "10.99.0.10", "10.99.0.1", "198.51.100.9"
+PHONE, TABLET = "192.0.2.7", "2001:db8::5"
+INTRANET, HOST, OUTSIDE = "10.99.0.10", "10.99.0.1", "198.51.100.9"
 CONFIGURATION = ServerConfiguration(
     policy_id="p",
     display_name="Standard",
@@ -41,7 +42,10 @@ CONFIGURATION = ServerConfiguration(
 )
 ANSWERS = {
     "occtl --no-pager --json show users": json.dumps(
-        [{"Username": "ada", "Remote IP": PHONE, "IPv4": "10.8.0.5", "State": "connected"}]
+        [
+            {"Username": "ada", "Remote IP": PHONE, "IPv4": "10.8.0.5", "State": "connected"},
+            {"Username": "bob", "Remote IP": TABLET, "IPv4": "10.8.0.6", "State": "connected"},
+        ]
     ),
     "occtl --no-pager --json show ip bans": "[]",
     "getent ahosts wiki.corp.example": f"{INTRANET} STREAM wiki\n{INTRANET} DGRAM\n",
@@ -128,6 +132,12 @@ def test_a_connected_device_a_refused_one_and_a_destination(host: Scene) -> None
     assert refused.exit_code is ExitCode.CHECK
     outside = explain(host, OUTSIDE)
     assert (outcome(outside, "routes"), outcome(outside, "session")) == ("problem", "unknown")
+
+
+@pytest.mark.parametrize("who", [TABLET, "2001:DB8::5", "2001:db8:0:0::5"])
+def test_an_address_may_be_written_in_any_form(host: Scene, who: str) -> None:
+    found = explain(host, who)
+    assert (outcome(found, "session"), found.data["subject"]) == ("ok", who)
 
 
 def test_the_rules_of_the_gateway_are_asked_about_a_destination(host: Scene) -> None:

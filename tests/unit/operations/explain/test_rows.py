@@ -144,6 +144,13 @@ def test_what_is_not_known_of_a_device_is_unknown_with_a_way_to_find_out() -> No
         assert "--" in away[name].hint, name
 
 
+def test_a_gateway_that_runs_is_probed_on_its_port_and_one_that_does_not_waits_for_probes() -> None:
+    running, down = facts(INTRANET, sessions=()), facts(INTRANET, health="unhealthy", sessions=None)
+    probe = "From another network, run `mst-readiness inbound --probe ADDRESS:443`."
+    assert found(running)["inbound"].hint == probe
+    assert "--from HOST" in found(down)["inbound"].hint
+
+
 def test_a_gateway_with_certificates_uses_no_token() -> None:
     seen = found(facts("someone", served=replace(SERVED, by_token=False), sessions=()))
     assert [seen[name].result for name in ("token", "claims")] == ["ok", "ok"]
