@@ -378,14 +378,16 @@ def _component(group: App, name: str, container: str) -> None:
         since: Annotated[
             str | None, typer.Option("--since", metavar="TIME", help="Only lines since this time.")
         ] = None,
-        tail: Annotated[int, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")] = 0,
+        tail: Annotated[
+            int | None, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")
+        ] = None,
         timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Print timestamps.")] = False,
     ) -> Work:
         """Show the log."""
         from mstunnel_setup.containers import engine
         from mstunnel_setup.operations import component
 
-        options = engine.LogOptions(follow=follow, lines=tail or None, since=since, timestamps=timestamps)
+        options = engine.LogOptions(follow=follow, lines=tail, since=since, timestamps=timestamps)
         return lambda operator: component.logs(operator, container, options)
 
 

@@ -95,7 +95,7 @@ def logs(operator: Operator, container: str, options: LogOptions) -> Result[LogR
             # Its service removed it when it ended.
             command = ports.systemd.log_command(
                 f"{container}.service",
-                lines=options.lines or _JOURNAL_LINES,
+                lines=_JOURNAL_LINES if options.lines is None else options.lines,
                 since=None if options.since is None else since(options.since, ports.clock.now()),
                 follow=options.follow,
                 timestamps=options.timestamps,

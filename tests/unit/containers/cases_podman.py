@@ -209,4 +209,6 @@ def test_the_log_can_be_shown(ports: Ports, reference: str) -> None:
     RunContainer(spec=box(reference)).apply(ports, {})
     command = ports.engine.logs_command("box", LogOptions(lines=5))
     assert Processes().run(command, timeout=10).output == "started\n"
+    nothing = ports.engine.logs_command("box", LogOptions(lines=0))
+    assert Processes().run(nothing, timeout=10).output == ""
     assert ports.engine.logs_command("box", LogOptions(follow=True)) == ("podman", "logs", "--follow", "box")

@@ -51,8 +51,8 @@ class Service(FakeSystemd):
     def log(self, unit: str, lines: int) -> str:
         return f"main: initialized\n{self.words}\n\nmain: main.c:1242: error in command from sec-mod\n"
 
-    def log_command(self, unit: str, **_options: object) -> tuple[str, ...]:
-        return ("printf", self.words)
+    def log_command(self, unit: str, *, lines: int, **_options: object) -> tuple[str, ...]:
+        return ("printf", self.words if lines else "")
 
 
 @pytest.fixture
@@ -225,3 +225,5 @@ def test_the_log_of_a_container_that_is_gone_comes_from_the_journal(host: Callab
     operator = operator_of(Path("/nowhere"), json=True)
     result = component.logs(operator, paths.SERVER, LogOptions(since="24h"))
     assert list_of(result, "lines") == ["Could not resolve proxy: proxy.invalid"]
+    result = component.logs(operator, paths.SERVER, LogOptions(lines=0))
+    assert list_of(result, "lines") == []

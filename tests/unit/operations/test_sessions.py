@@ -14,6 +14,8 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, UsageError
 from mstunnel_setup.base.result import Result
+from mstunnel_setup.cli import mst_cli
+from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.gateway.occtl import NOT_FOUND
 from mstunnel_setup.io.files import Files
@@ -133,7 +135,9 @@ class Logged(FakeEngine):
         return ContainerState("running", "healthy", process_id=42)
 
     def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
-        return self.log
+        if options.lines is None:
+            return self.log
+        return ("sh", "-c", f'"$@" | tail --lines={options.lines}', "sh", *self.log)
 
     def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
         return ("printf", r"connected alice\n")
@@ -153,6 +157,17 @@ def test_a_log_as_json_is_in_the_envelope(logged: Operator, capsys: pytest.Captu
     result = component.logs(logged, paths.SERVER, LogOptions())
     assert list_of(result, "lines")[::2] == ["one", "three"]
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [([], ["one", "two", "three"]), (["--tail", "2"], ["two", "three"]), (["--tail", "0"], [])],
+)
+def test_only_the_last_lines_of_a_log_are_shown_also_none(
+    logged: Operator, capsys: pytest.CaptureFixture[str], options: list[str], lines: list[str]
+) -> None:
+    assert run_app(mst_cli.app, "mst-cli", ["server", "logs", *options]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == lines
 
 
 def test_what_is_followed_comes_line_by_line(logged: Operator, capsys: pytest.CaptureFixture[str]) -> None:
