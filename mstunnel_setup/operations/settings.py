@@ -1,14 +1,15 @@
 """`mst-cli env get|set|unset`, `log level`, `config show|diff|pull`: the settings of this gateway."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from difflib import unified_diff
 
 from pydantic import Field
 
-from mstunnel_setup.answers.variables import KNOWN, PROXIES, refuse_wrong
+from mstunnel_setup.answers.variables import KNOWN, PROXIES, VERBOSE, refuse_wrong
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, UsageError
-from mstunnel_setup.base.problem import Problem
+from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Moment, Report, Result, Status
 from mstunnel_setup.base.text import Line, Verbatim, plain, text
 from mstunnel_setup.base.values import JsonObject
@@ -20,6 +21,7 @@ from mstunnel_setup.gateway.ocserv_conf import (
     HIGHEST_LEVEL,
     VERBOSE_HOURS,
     LogLevel,
+    is_verbose,
     read_tunnel_settings,
 )
 from mstunnel_setup.gateway.options import read_gateway_options
@@ -111,7 +113,12 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
         report = SettingReport(name=name, value=value, then=tuple(then))
         unknown = () if value is None or is_known else (unknown_setting(name),)
         if after == before:
-            return Result("unchanged", report, unknown, text=[text("It has this value already.")])
+            same = (
+                text("{name} is not set.", name=name)
+                if value is None
+                else text("It has this value already.")
+            )
+            return Result("unchanged", report, unknown, text=[same])
         run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
     lines = [
         text("{name} is set.", name=name)
@@ -163,6 +170,7 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevel
         before = _level(files, now)
         if wanted is None:
             return _level_result("ok", before)
+        earlier = _contents(files)
         if wanted == "verbose":
             ocserv_conf.begin_verbose(files, now + timedelta(hours=VERBOSE_HOURS))
         else:
@@ -171,21 +179,48 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevel
                 files.write(paths.ENVIRONMENT, changed.encode(), _MODE)
             files.remove(paths.LOG_LEVEL)
         after = _level(files, now)
-        if after == before:
-            return _level_result("unchanged", after)
+        notices = tuple(_kept_level(files, after, wanted))
+        if _contents(files) == earlier:
+            return _level_result("unchanged", after, notices)
         present = files.read(paths.OCSERV_CONF)
         if present is not None and after.level != before.level:
             # The end of the verbose mode is the monitor's.
             files.write(paths.OCSERV_CONF, ocserv_conf.with_level(present, after.level), CONFIGURATION_MODE)
             reload_gateway(run.context)
-    return _level_result("changed", after)
+    return _level_result("changed", after, notices)
+
+
+def _contents(files: Files) -> Sequence[bytes | None]:
+    """Of the files that the level is stored in."""
+    return [files.read(path) for path in (paths.ENVIRONMENT, paths.LOG_LEVEL)]
 
 
 def _level(files: Files, now: datetime) -> LogLevel:
-    return ocserv_conf.log_level(files, env_file.parse(environment_text(files), paths.ENVIRONMENT), now)
+    return ocserv_conf.log_level(files, _settings(files), now)
 
 
-def _level_result(status: Status, level: LogLevel) -> Result[LogLevelReport]:
+def _settings(files: Files) -> Mapping[str, str]:
+    return env_file.parse(environment_text(files), paths.ENVIRONMENT)
+
+
+def _kept_level(files: Files, level: LogLevel, wanted: str) -> Iterator[Problem]:
+    """A setting that keeps the level above the one that was wanted."""
+    settings = _settings(files)
+    keeping = [name for name in VERBOSE if is_verbose({name: settings.get(name, "")})]
+    if keeping and wanted.isdecimal() and level.usual > int(wanted):
+        yield warning(
+            "log-level-kept",
+            "{name} in {path} keeps the log level at {level}",
+            hint="Run `mst-cli env unset {name}`.",
+            name=keeping[0],
+            path=paths.ENVIRONMENT,
+            level=level.usual,
+        )
+
+
+def _level_result(
+    status: Status, level: LogLevel, notices: tuple[Problem, ...] = ()
+) -> Result[LogLevelReport]:
     lines = [text("Level {level} of 0 to 4.", level=level.level)]
     until = None
     if level.until is not None:
@@ -200,7 +235,7 @@ def _level_result(status: Status, level: LogLevel) -> Result[LogLevelReport]:
             text("End it now: `mst-cli log level normal`."),
         ]
     report = LogLevelReport(level=level.level, usual=level.usual, verbose_until=until)
-    return Result(status, report, text=lines)
+    return Result(status, report, notices, text=lines)
 
 
 _SAME = text("The gateway has the configuration of the tenant.")

@@ -134,3 +134,23 @@ def test_the_configuration_is_shown_with_udp_and_session_timeout(installed: Comm
     shown = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert (shown["DisableUdpConnections:"], shown["SessionTimeout:"]) == ("True", "1200")
     assert shown["ListenPort:"] == "443"
+
+
+def test_a_log_level_that_another_setting_exceeds_is_stored_with_a_warning(
+    installed: Command, tmp_path: Path
+) -> None:
+    place = put(tmp_path / "root", paths.ENVIRONMENT, b"mst_verbose_log=true\n")
+    for words, status, codes in (
+        ("log level 2", "changed", ["log-level-kept"]),
+        ("log level 2", "unchanged", ["log-level-kept"]),
+        ("log level 4", "changed", []),
+    ):
+        code, out, _err = installed(*words.split(), "--output", "json")
+        found = json.loads(out)
+        assert (code, found["status"], [item["code"] for item in found["warnings"]]) == (0, status, codes)
+        assert found["data"]["level"] == 4
+    assert place.read_bytes() == b"mst_verbose_log=true\nDEBUG_LEVEL=4\n"
+
+
+def test_a_setting_that_is_not_there_cannot_be_taken_out(installed: Command) -> None:
+    assert installed("env", "unset", "NOTE") == (0, "NOTE is not set.\n", "")
