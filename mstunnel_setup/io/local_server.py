@@ -1,6 +1,7 @@
 """A web server with one page, for programs on this machine: on the loopback or a Unix socket only."""
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -67,7 +68,8 @@ def local_address(text: str) -> LocalAddress:
 
 @contextmanager
 def listening(address: LocalAddress, page: Page) -> Iterator[TCPServer]:
-    """Listen; the server answers while its `serve_forever` runs. A socket file is removed at the end.
+    """Listen; the server answers while its `serve_forever` runs. A socket file is removed at the end,
+    and one that an earlier process left behind is replaced.
 
     Raises NetworkError `listen-failed`.
     """
@@ -75,6 +77,7 @@ def listening(address: LocalAddress, page: Page) -> Iterator[TCPServer]:
     before = os.umask(_SOCKET_MASK) if address.path else None
     try:
         if address.path:
+            _remove_abandoned(Path(address.path))
             server: TCPServer = _Unix(address.path, handler)
         else:
             server = (_Ipv6 if ":" in address.host else _Ipv4)((address.host, address.port), handler)
@@ -96,6 +99,17 @@ def listening(address: LocalAddress, page: Page) -> Iterator[TCPServer]:
             if address.path:
                 with contextlib.suppress(OSError):
                     Path(address.path).unlink()
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove a socket that no process listens on."""
+    # A connection to any other file is refused, too.
+    if path.is_socket():
+        with socket.socket(socket.AF_UNIX) as peer:
+            # One that is too busy to accept a connection is in use.
+            peer.settimeout(0)
+            if peer.connect_ex(str(path)) == errno.ECONNREFUSED:
+                path.unlink()
 
 
 class _Ipv4(ThreadingTCPServer):

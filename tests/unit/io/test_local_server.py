@@ -105,6 +105,23 @@ def test_an_address_in_use_is_an_error(tmp_path: Path) -> None:
         assert path.exists(), "the socket of the other server stays"
 
 
+def test_a_socket_that_a_killed_process_left_behind_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.sock"
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))
+    with running(f"unix:{path}"), socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(path))
+        assert ask(peer).body == CONTENT
+
+
+def test_a_file_that_is_no_socket_stays(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    path.write_text("mine")
+    with refused(SetupError, "listen-failed"), listening(local_address(f"unix:{path}"), PAGE):
+        pass
+    assert path.read_text() == "mine"
+
+
 @pytest.mark.parametrize("path", ["nowhere/metrics.sock", "x" * 200])
 def test_a_path_where_no_socket_can_be_is_an_error(tmp_path: Path, path: str) -> None:
     with refused(SetupError, "listen-failed"), listening(local_address(f"unix:{tmp_path}/{path}"), PAGE):
