@@ -68,10 +68,10 @@ def local_address(text: str) -> LocalAddress:
 
 @contextmanager
 def listening(address: LocalAddress, page: Page) -> Iterator[TCPServer]:
-    """Listen; the server answers while its `serve_forever` runs. A socket file is removed at the end,
-    and one that an earlier process left behind is replaced.
+    """Listen; the server answers while its `serve_forever` runs.
 
-    Raises NetworkError `listen-failed`.
+    A socket file is removed at the end; one that an earlier process left behind is replaced. Raises
+    NetworkError `listen-failed`.
     """
     handler = partial(_Handler, page)
     before = os.umask(_SOCKET_MASK) if address.path else None
