@@ -1,5 +1,6 @@
 """Images and containers of ours: pull and load, start and stop, wait until they are up."""
 
+from abc import abstractmethod
 from dataclasses import replace
 from datetime import datetime
 
@@ -353,10 +354,21 @@ class _BringImage(Action):
             return Undone(Undo.KEPT, f"{self.reference} is used by a container that is not ours")
         return Undone(Undo.REMOVED if present else Undo.ABSENT)
 
-    def _facts(self, host: Host, image: Image) -> JsonObject:
-        """The outputs; what a pull or a load tells of `image` has no time."""
+    @override
+    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+        """Bring it. What a pull or a load tells of it has no time."""
+        try:
+            image = self._bring(host)
+        except BaseException:
+            # What was shown of it is over.
+            host.progress(0, 0)
+            raise
         found = host.engine.image(self.reference)
         return {"id": image.id, "created": found.created.isoformat() if found and found.created else None}
+
+    @abstractmethod
+    def _bring(self, host: Host) -> Image:
+        """Pull or load it."""
 
     @property
     def _short_reference(self) -> str:
@@ -375,10 +387,9 @@ class PullImage(_BringImage):
         return text("pull image {reference}", reference=self._short_reference)
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def _bring(self, host: Host) -> Image:
         """Pull it. The engine reuses or discards layers of an interrupted pull."""
-        image = pull_patiently(host.engine, host.clock, self.reference, self.deadline, host.progress)
-        return self._facts(host, image)
+        return pull_patiently(host.engine, host.clock, self.reference, self.deadline, host.progress)
 
 
 class LoadImage(_BringImage):
@@ -394,9 +405,9 @@ class LoadImage(_BringImage):
         )
 
     @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
+    def _bring(self, host: Host) -> Image:
         """Load it; a wrong archive leaves nothing behind."""
-        return self._facts(host, host.engine.load(self.archive, self.reference, host.progress))
+        return host.engine.load(self.archive, self.reference, host.progress)
 
 
 def pull_patiently(

@@ -16,7 +16,7 @@ Protocol: TypeAlias = Literal["tcp", "udp"]
 Network: TypeAlias = Literal["", "none", "pasta", "slirp4netns:port_handler=slirp4netns,mtu=1500"]
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the bytes fetched so far and the total so far (it grows as layers are found)."""
+"""Called with the bytes fetched so far and the total so far (it grows as layers are found; 0: it failed)."""
 
 MANAGED_LABEL = "org.mstunnel.managed"
 """Label of all our containers, with the value `1`; containers without it are never changed."""

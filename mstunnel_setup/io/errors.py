@@ -89,5 +89,5 @@ SYSTEMD_FAILED = declare(
     EngineError,
     "systemd-failed",
     "systemd failed: {reason}",
-    "Check `{command} status {unit}` and `journalctl -xe`, then run the command again.",
+    "Check `{command}` and `journalctl -xe`, then run the command again.",
 )

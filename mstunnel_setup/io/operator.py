@@ -94,7 +94,7 @@ class Operator:
     `secrets` gets every secret that is read, so that no output shows it. `files`, `processes` and `clock` are
     the ports of the host that is meant: each process builds them once, here. `answers` is the answer file.
     `json` and `verbose` are how results are wanted; `download` gets the bytes fetched and the bytes expected,
-    `counted` the changes made and their number, which is 0 when the others will not be made.
+    `counted` the changes made and their number; either number is 0 when the others will not follow.
     """
 
     console: Prompter

@@ -96,7 +96,7 @@ class Systemd:
         answer = self._property("LoadState", unit)
         if answer.code and self.running() and not self._scope:
             reason = text("cannot query the unit {unit}", unit=unit)
-            raise SYSTEMD_FAILED(reason=reason, command="systemctl", unit=unit)
+            raise SYSTEMD_FAILED(reason=reason, command=f"systemctl status {unit}")
         return answer.output.strip() not in ("", "not-found")
 
     def environment(self, unit: str) -> str:
@@ -146,8 +146,9 @@ class Systemd:
         try:
             return self._processes.run(arguments, timeout=timeout, check=check)
         except ProcessError as error:
-            scope = " ".join(("systemctl", *self._scope))
-            raise SYSTEMD_FAILED(reason=error.message, command=scope, unit=arguments[-1]) from error
+            units = arguments[arguments.index("--") + 1 :] if "--" in arguments else ()
+            status = " ".join(("systemctl", *self._scope, "status", *units))
+            raise SYSTEMD_FAILED(reason=error.message, command=status) from error
 
 
 _ADDRESS: Final = "NOTIFY_SOCKET"

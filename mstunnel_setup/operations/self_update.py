@@ -103,7 +103,7 @@ def self_update(operator: Operator, *, check: bool, rollback: bool) -> Result[Se
         new=offer.version,
         old=__version__,
     )
-    return _result("ok", offer.version, offer, line)
+    return _result("changed", offer.version, offer, line)
 
 
 def install_program(operator: Operator, *, older: bool) -> Result[SelfInstallReport]:
@@ -112,9 +112,10 @@ def install_program(operator: Operator, *, older: bool) -> Result[SelfInstallRep
     ignored = ["program-older"] if older else []
     with open_run(operator, {}, scope=scope, ignored_checks=ignored, replacing=True) as run:
         require_installed(run.context.receipt)
-        run.runner.run([program.PROGRAM], run.context)
+        (done,) = run.runner.run([program.PROGRAM], run.context)
     line = text("Version {version} is installed.", version=__version__)
-    return Result("ok", SelfInstallReport(version=__version__), text=[line])
+    status: Status = "changed" if done.actions else "unchanged"
+    return Result(status, SelfInstallReport(version=__version__), text=[line])
 
 
 def _refuse_unmanaged(operator: Operator) -> None:
@@ -181,7 +182,7 @@ def _rollback(operator: Operator) -> Result[SelfUpdateReport]:
     done = operator.processes.run((str(files.locate(installed)), "--version"), timeout=_INSTALLATION)
     version = done.output.split()[-1]
     line = text("Version {new} is installed again; it was {old}.", new=version, old=__version__)
-    return _result("ok", version, None, line)
+    return _result("changed", version, None, line)
 
 
 def _run_installer(operator: Operator, file: str, *options: str) -> None:

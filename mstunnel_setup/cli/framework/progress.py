@@ -167,12 +167,20 @@ class SetupLog:
 def transfer_bar(
     stream: TextIO | None = None, *, quiet: bool = False, color: bool = False
 ) -> Callable[[int, int], None]:
-    """A listener for bytes moved and bytes known of; draws one line on a terminal, else nothing."""
+    """A listener for bytes moved and bytes known of; draws one line on a terminal, else nothing.
+
+    A number of 0 known of ends the line.
+    """
     terminal = stream or sys.stderr
     drawn = -1
 
     def show(moved: int, known: int) -> None:
         nonlocal drawn
+        if not known:
+            if 0 <= drawn < _ALL:
+                terminal.write("\n")
+            drawn = -1
+            return
         percent = min(_ALL, moved * _ALL // known) if known > 0 else 0
         if quiet or not terminal.isatty() or percent == drawn:
             return

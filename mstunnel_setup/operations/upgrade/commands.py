@@ -194,9 +194,11 @@ def apply(
     """Upgrade to the release `name`, or to the newest one offered; sessions may go on for `drain_minutes`."""
     with open_run(operator, {}) as run:
         running(run)
-        catalogue = offered(run.files, operator.clock.now())
-        release = _chosen(catalogue, name)
         finished = finish(run)
+        catalogue = offered(run.files, operator.clock.now())
+        if finished is not None and name is None and not catalogue.releases:
+            return _ended(finished)
+        release = _chosen(catalogue, name)
         if running(run).digests == release.digests:
             # Since before this command, or because it finished an interrupted upgrade.
             if finished is not None:

@@ -127,6 +127,16 @@ def test_a_download_draws_one_line_and_only_on_a_terminal() -> None:
     assert pipe.getvalue() == ""
 
 
+def test_the_line_of_a_download_that_fails_is_ended() -> None:
+    terminal, quiet = _Terminal(), _Terminal()
+    for show in (transfer_bar(terminal), transfer_bar(quiet, quiet=True)):
+        show(1_000_000, 2_000_000)
+        show(0, 0)
+        show(0, 0)
+    assert terminal.getvalue().endswith(" 50 % of 2.0 MB\n")
+    assert quiet.getvalue() == ""
+
+
 def test_many_changes_draw_one_line_on_a_terminal_and_few_none() -> None:
     terminal, pipe, few = _Terminal(), io.StringIO(), _Terminal()
     for stream, total in ((terminal, 40), (pipe, 40), (few, 9)):

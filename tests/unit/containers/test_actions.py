@@ -72,6 +72,23 @@ def test_pulling(ports: Ports) -> None:
     assert undo(ports, action, before).outcome is Undo.ABSENT
 
 
+@pytest.mark.parametrize(
+    "action", [PullImage(reference=_IMAGE), LoadImage(reference=_IMAGE, archive="/tmp/images.tar")]
+)
+def test_the_progress_of_an_image_that_does_not_come_is_ended(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch, action: Action
+) -> None:
+    def breaking(*arguments: Any) -> Image:
+        arguments[-1](1, 2)
+        raise EngineError("image-load-failed", "the disk is full")
+
+    for name in ("pull", "load"):
+        monkeypatch.setattr(ports.engine, name, breaking)
+    with pytest.raises(EngineError):
+        action.apply(ports, {})
+    assert ports.fetched == [(1, 2), (0, 0)]
+
+
 def test_an_image_that_was_here_before_is_kept(ports: Ports) -> None:
     assert undo(ports, PullImage(reference=_IMAGE), {"present": True}).outcome is Undo.KEPT
 

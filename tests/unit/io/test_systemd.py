@@ -2,13 +2,14 @@
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.io.errors import PROGRAM_FAILED
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.systemd import ServiceManager, Systemd, SystemJournal
 from tests.refusals import refused
@@ -26,8 +27,10 @@ class Host(Processes):
     def find(self, program: str) -> str | None:
         return None if self.empty else f"/usr/bin/{program}"
 
-    def run(self, arguments: Sequence[str], **_options: Any) -> Completed:
+    def run(self, arguments: Sequence[str], *, check: bool = True, **_options: Any) -> Completed:
         self.calls.append(arguments)
+        if check and self.code:
+            raise PROGRAM_FAILED(command=" ".join(arguments), exit_code=self.code, output="no output")
         return Completed(self.code, self.output, "")
 
 
@@ -44,6 +47,22 @@ def test_no_answer_is_not_taken_for_no_unit(tmp_path: Path) -> None:
     with refused(EngineError, "systemd-failed") as caught:
         Systemd(Host(code=1), str(tmp_path)).known("mstunnel-server.service")
     assert "run the command again" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("act", "user", "command"),
+    [
+        (lambda systemd: systemd.start("x.service", "y.service"), False, "systemctl status x.service y.service"),
+        (lambda systemd: systemd.restart("x.service"), True, "systemctl --user status x.service"),
+        (lambda systemd: systemd.daemon_reload(), False, "systemctl status"),
+    ],
+)
+def test_what_systemd_refuses_is_looked_up_by_its_units(
+    *, act: Callable[[Systemd], None], user: bool, command: str
+) -> None:
+    with refused(EngineError, "systemd-failed") as caught:
+        act(Systemd(Host(code=1), user=user))
+    assert caught.value.hint.startswith(f"Check `{command}` and `journalctl -xe`")
 
 
 @pytest.mark.parametrize(

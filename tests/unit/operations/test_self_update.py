@@ -16,7 +16,7 @@ from mstunnel_setup.exchange.release_feed import PROGRAM_TARGETS
 from mstunnel_setup.install.installed import PROGRAM_UPDATES
 from mstunnel_setup.io import bundle
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.self_update import self_update
+from mstunnel_setup.operations.self_update import install_program, self_update
 from tests.unit.exchange.publisher import Publisher, release, served
 from tests.unit.install.scenes import Scene
 from tests.unit.operators import operator_of
@@ -103,6 +103,17 @@ def test_a_newer_program_replaces_the_installed_one_and_can_be_taken_back(host: 
     assert update(host, rollback=True).data["installed"] == __version__
     assert host.read(INSTALLED) == earlier
     assert refusal(host, rollback=True).code == "program-previous-missing"
+
+
+def test_only_a_program_that_was_replaced_is_a_change(host: Files, offer: Offer) -> None:
+    offer("99.1")
+    found = [update(host, check=True), update(host), update(host, rollback=True)]
+    assert [result.status for result in found] == ["ok", "changed", "changed"]
+
+
+def test_a_program_that_installs_itself_where_it_is_already_changes_nothing(host: Files) -> None:
+    found = [install_program(operator_of(host.root), older=False) for _ in range(2)]
+    assert [result.status for result in found] == ["changed", "unchanged"]
 
 
 @pytest.mark.parametrize("version", [__version__, "0.0.9"])

@@ -192,6 +192,18 @@ def test_an_apply_that_only_finishes_an_interrupted_upgrade_reports_how_that_end
     assert [notice.code for notice in result.warnings] == codes
 
 
+def test_an_apply_finishes_an_interrupted_upgrade_where_no_release_is_offered(
+    files: Files, stand: Stand
+) -> None:
+    finished = upgrade("a", "b")
+    write_history(files, history(finished))
+    stand("b", finished)
+    result = commands.apply(OPERATOR, None)
+    assert (result.status, lines_of(result)[0][:20]) == ("changed", "Release b is in use.")
+    with refused(SetupError, "no-releases"):
+        commands.apply(OPERATOR, "2.0")
+
+
 def test_a_rollback_does_not_need_the_list_of_releases(files: Files, stand: Stand) -> None:
     write_history(files, history(upgrade("a", "b")))
     list_releases(files, "[[release\n")
