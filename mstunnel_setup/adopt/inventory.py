@@ -19,12 +19,11 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.vendor_gateway import vendor_tree
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError
-from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.parsing import json_object
 from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.redaction import without_likely
 from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.base.values import as_object
 from mstunnel_setup.certificates.certificate import title
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import fingerprint, load_identity
@@ -179,13 +178,15 @@ def take_inventory(ports: Host, *, lab: bool = False) -> Inventory:
     # First, as it refuses files that are too large to read.
     found = tuple(_files(files))
     gateway = _gateway(text_of(files, paths.OCSERV_CONF))
-    tenant = ((key, _object(files, path).get(key)) for path, keys in _OF_TENANT.items() for key in keys)
+    tenant = (
+        (key, json_object(text_of(files, path)).get(key)) for path, keys in _OF_TENANT.items() for key in keys
+    )
     return Inventory(
         signs=vendor(files, ports.processes),
         containers=vendor_containers(ports.processes) if files.live else (),
         files=found,
         certificate=vendor_certificate(ports, gateway, lab=lab),
-        configuration=_object(files, paths.ADMIN_SETTINGS),
+        configuration=json_object(text_of(files, paths.ADMIN_SETTINGS)),
         gateway=gateway,
         environment=_environment(text_of(files, paths.ENVIRONMENT)),
         tenant={key: plain(value) for key, value in tenant if isinstance(value, str)},
@@ -242,10 +243,3 @@ def _cron(files: Files) -> Iterator[tuple[str, str]]:
         for line in text_of(files, path).splitlines() if state and state.kind == "file" else ():
             if "mst-cli" in line and not line.lstrip().startswith("#"):
                 yield path, without_likely(plain(line))
-
-
-def _object(files: Files, path: str) -> dict[str, Any]:
-    try:
-        return dict(as_object(json_value(text_of(files, path))))
-    except ValueError:
-        return {}

@@ -86,6 +86,15 @@ def json_value(
     return found
 
 
+def json_object(content: str | bytes) -> dict[str, Any]:
+    """The object of a JSON text; empty where it is no JSON, or no object."""
+    try:
+        found = json_value(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def toml_table(text: str) -> dict[str, Any]:
     """The table of a TOML 1.0 text. Raises ValueError for anything else, as `json_value` does."""
     try:

@@ -9,9 +9,9 @@ from http import HTTPStatus
 from typing import Final
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.parsing import json_value, whole_number
+from mstunnel_setup.base.parsing import json_object, whole_number
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.files import Files
 
 REPORT: Final = f"{paths.SERVER_STATE}/report"
@@ -109,7 +109,7 @@ def parse_report(text: str) -> GatewayReport | None:
     at = _time(first.get("time", ""))
     if at is None:
         return None
-    found = _object(first.get("status", "")).get("Active sessions")
+    found = json_object(first.get("status", "")).get("Active sessions")
     # The kernel counts in 64 bits.
     counts = [whole_number(count, 20) for line in words.get("interface", []) for count in line.split()[1:]]
     digest, outcome, reason = _three_words(first.get("configuration", ""))
@@ -124,7 +124,7 @@ def parse_report(text: str) -> GatewayReport | None:
         connections=found if isinstance(found, int) and 0 <= found < _MEASURABLE else None,
         transferred=sum(filter(None, counts)) if counts and None not in counts else None,
         nameservers=tuple(plain(value, 60) for value in words.get("nameserver", [])),
-        probe=Probe(probed, url, _object(account)) if probed and url else None,
+        probe=Probe(probed, url, json_object(account)) if probed and url else None,
         opens_tunnel=first.get("tunnel-device") == "open",
     )
 
@@ -139,10 +139,3 @@ def _three_words(text: str) -> tuple[str, str, str]:
 def _time(text: str) -> datetime | None:
     seconds = whole_number(text, 11)
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _object(text: str) -> JsonObject:
-    try:
-        return as_object(json_value(text))
-    except ValueError:
-        return {}

@@ -104,13 +104,6 @@ class Processes:
         given = _environment({}) if environment is None else environment
         os.execvpe(arguments[0], list(arguments), given)  # noqa: S606 (no shell is the point)
 
-    def hold_input(self) -> None:
-        """Set an empty standard input that stays open for the life of this process, also after `replace`."""
-        reading, writing = os.pipe()
-        os.dup2(reading, 0)
-        os.close(reading)
-        os.set_inheritable(writing, True)  # noqa: FBT003 (the function name tells what is set)
-
     def become(self, account: Account, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
         """Run a program as `account` in place of this one; exits as the program does, and does not return.
 
@@ -163,16 +156,21 @@ class Processes:
         code, output = _apart(arguments, account, environment, keep_output=True)
         return Completed(code, _text(output), "")
 
-    def lines(self, arguments: Sequence[str]) -> Iterator[str]:
-        """The output of a program line by line, both streams merged; it shares our standard input.
+    def lines(self, arguments: Sequence[str], *, held_input: bool = False) -> Iterator[str]:
+        """The output of a program line by line, both streams merged.
 
-        There is no time limit; it is stopped when the iteration ends. Raises ProcessError when it
-        cannot start, and at the end when its exit code is not 0.
+        It shares our standard input; with `held_input` it has one that is empty and stays open. There is no
+        time limit; it is stopped when the iteration ends. Raises ProcessError when it cannot start, and at
+        the end when its exit code is not 0.
         """
         last = ""
         try:
             process = subprocess.Popen(
-                list(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment({})
+                list(arguments),
+                stdin=subprocess.PIPE if held_input else None,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=_environment({}),
             )
         except OSError as error:
             raise _not_started(arguments[0], error) from error

@@ -13,10 +13,10 @@ from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import FILE_MISSING, SetupError
-from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.parsing import json_object
 from mstunnel_setup.base.problem import Problem, Severity
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.base.values import JsonObject, as_object
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.gateway.ocserv_conf import Address, TunnelSettings, read_tunnel_settings
 from mstunnel_setup.install.session import Run
 from mstunnel_setup.io.files import Files
@@ -227,10 +227,7 @@ def read_token(operator: Operator, file: Path) -> Token:
 
 def read_rules(files: Files) -> JsonObject:
     """The rules for tokens, `oidc.json`; empty when they cannot be read."""
-    try:
-        return as_object(json_value(files.read(paths.OIDC_JSON) or b"{}"))
-    except ValueError:
-        return {}  # edited by hand; the gateway refuses it, too
+    return json_object(files.read(paths.OIDC_JSON) or b"")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from mstunnel_setup.answers.merge import Answers, merge
 from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, NOT_ROOT, ExitCode, SetupError, UsageError
-from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.parsing import json_object, whole_number
 from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.base.text import joined, text
@@ -44,7 +44,6 @@ from mstunnel_setup.readiness.examine import Examiner, Wanted
 from mstunnel_setup.readiness.facts import inbound
 from mstunnel_setup.readiness.facts.account import AccountFacts, ask_tenant
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
-from mstunnel_setup.readiness.facts.parse import json_object
 from mstunnel_setup.readiness.facts.section import Settings
 from mstunnel_setup.readiness.fix import Fix, apply, fixes
 from mstunnel_setup.readiness.model import (
@@ -200,7 +199,7 @@ def _fix(console: Prompter, examiner: Examiner, proposed: Sequence[Fix]) -> Mapp
 
 
 def _wanted(operator: Operator, request: ReadinessRequest, answers: Answers, examiner: Examiner) -> Wanted:
-    installed = json_object((examiner.files.read(paths.ADMIN_SETTINGS) or b"").decode(errors="replace"))
+    installed = json_object(examiner.files.read(paths.ADMIN_SETTINGS) or b"")
     port = installed.get("ListenPort")
     # The account of the gateway here, or of the one to be: the one that runs this, or the one named.
     to_be = own_name() if paths.ROOTLESS else answers.account

@@ -66,8 +66,7 @@ def show(operator: Operator, words: list[str]) -> Result[OcctlReport]:
     if finished is None:
         # Until it is stopped. The lines hold names that a RADIUS server chose: what could control the
         # terminal is removed.
-        operator.processes.hold_input()
-        operator.sinks.stream(operator.processes.lines(following))
+        operator.sinks.stream(operator.processes.lines(following, held_input=True))
         return Result(report=OcctlReport())
     if finished.code == occtl.NOT_FOUND:
         return Result(report=OcctlReport(rows=()), text=[text("There is no {words}.", words=" ".join(words))])

@@ -15,11 +15,10 @@ from pydantic import Field
 from mstunnel_setup import __version__
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, CheckError, SetupError, UsageError
-from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.parsing import json_object
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Line, text, verbatim
-from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.release_feed import offered
 from mstunnel_setup.exchange.releases import Digests, ReleaseCatalogue, published
@@ -132,9 +131,7 @@ def version(operator: Operator, *, verbose: bool = False) -> Result[VersionRepor
 
 def _images(files: Files) -> ImageDigests:
     """The digests that are configured to run."""
-    configured: JsonObject = {}
-    with contextlib.suppress(ValueError):  # it was edited by hand
-        configured = as_object(json_value(files.read(paths.IMAGES_CONFIGURED) or b"{}"))
+    configured = json_object(files.read(paths.IMAGES_CONFIGURED) or b"")
     found = (configured.get(f"{name}ImageDigest") for name in ("server", "agent"))
     server, agent = (digest if isinstance(digest, str) else None for digest in found)
     return ImageDigests(server=server, agent=agent)

@@ -7,12 +7,13 @@ from ipaddress import IPv4Network
 from mstunnel_setup.actions.files import directories
 from mstunnel_setup.actions.units import ConfigureUnit
 from mstunnel_setup.base import rendering
+from mstunnel_setup.base.parsing import json_object
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, JsonValue, as_list, as_object, json_bytes
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.readiness.checks.addresses import free_range
 from mstunnel_setup.readiness.facts.host import TunnelFacts
-from mstunnel_setup.readiness.facts.parse import cni_bridges, json_object
+from mstunnel_setup.readiness.facts.parse import cni_bridges
 from mstunnel_setup.readiness.facts.section import EngineName, text_of, texts_below
 from mstunnel_setup.readiness.model import ReadinessFacts
 from mstunnel_setup.transaction.action import Action

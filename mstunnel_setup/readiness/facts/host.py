@@ -14,7 +14,7 @@ from mstunnel_setup.actions import uplink
 from mstunnel_setup.actions.kernel import place
 from mstunnel_setup.answers.variables import proxy_place
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.parsing import json_object, whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import ipv6
 from mstunnel_setup.containers.listeners import listening
@@ -377,7 +377,7 @@ class HostReader:
 
     def tunnel(self) -> TunnelFacts:
         """The server configuration of an installed gateway."""
-        found = parse.json_object(self._text(paths.ADMIN_SETTINGS))
+        found = json_object(self._text(paths.ADMIN_SETTINGS))
         if not found:
             return TunnelFacts()
         # The vendor's settings have no name for the IPv6 pool.

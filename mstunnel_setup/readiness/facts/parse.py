@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from typing import Any, Literal
 
 from mstunnel_setup.answers.variables import PROXIES, without_login
-from mstunnel_setup.base.parsing import json_value, toml_table, whole_number
+from mstunnel_setup.base.parsing import json_object, toml_table, whole_number
 from mstunnel_setup.readiness.facts.section import Section
 
 
@@ -201,15 +201,6 @@ def account_line(passwd: str, account: str) -> tuple[int, str] | None:
                 if uid is not None:
                     return uid, home
     return None
-
-
-def json_object(text: str) -> dict[str, Any]:
-    """The JSON object in a file; an empty one when it is none."""
-    try:
-        found = json_value(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def docker_bridges(daemon_json: str, source: str) -> tuple[Bridge, ...]:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Literal
 
 from mstunnel_setup.actions import uplink
-from mstunnel_setup.base.parsing import whole_number
+from mstunnel_setup.base.parsing import json_object, whole_number
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
@@ -81,7 +81,7 @@ class ProgramReader:
 
     def engine(self) -> EngineFacts:
         """The container engines and their networks."""
-        daemon = parse.json_object(text_of(self.files, "/etc/docker/daemon.json"))
+        daemon = json_object(text_of(self.files, "/etc/docker/daemon.json"))
         podman = self._podman()
         docker, options = self._docker()
         # A daemon may have the option on its command line, too (dockerd(8)).

@@ -98,7 +98,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "port": lambda text: served_port(b"tcp-port = " + _bytes(text) + b"\n"),
     "log level": lambda text: served_level(b"log-level = " + _bytes(text) + b"\n"),
     "answers": lambda text: compose(_bytes(text), "answers.yaml", "answers"),
-    "JSON of the host": parse.json_object,
+    "JSON of the host": foreign.json_object,
     "containers.conf": parse.network_backend,
     "subuid": lambda text: parse.free_subordinate_id(f"a:{text}:{text}"),
     "ids": lambda text: parse.subordinate_ids(f"a:{text}:{text}", "a", 1),

@@ -169,9 +169,9 @@ def test_a_process_is_replaced_with_the_environment_of_every_program_or_with_a_g
 
 def test_a_held_input_neither_has_anything_nor_ends_before_its_holder() -> None:
     script = (
-        "from mstunnel_setup.io.process import Completed, Processes\n"
-        "Processes().hold_input()\n"
-        "for line in Processes().lines(['sh', '-c', 'echo $$; exec cat']): print(line, flush=True)\n"
+        "from mstunnel_setup.io.process import Processes\n"
+        "for line in Processes().lines(['sh', '-c', 'echo $$; exec cat'], held_input=True):\n"
+        "    print(line, flush=True)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True

@@ -55,7 +55,7 @@ class Log(Processes):
     printed: Sequence[str] = ()
     asked: list[Sequence[str]] = field(default_factory=list)
 
-    def lines(self, arguments: Sequence[str]) -> Iterator[str]:
+    def lines(self, arguments: Sequence[str], **_options: object) -> Iterator[str]:
         self.asked.append(arguments)
         yield from self.printed
 

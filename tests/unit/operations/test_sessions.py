@@ -20,7 +20,7 @@ from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.gateway.occtl import NOT_FOUND
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations import component, sessions
 from tests.refusals import refused
 from tests.unit.fakes import FakeEngine, ports_of
@@ -149,7 +149,6 @@ def logged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Operator:
     ports = ports_of(tmp_path, engine=Logged())
     for module in (component, sessions):
         monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
-    monkeypatch.setattr(Processes, "hold_input", lambda _self: None)  # the tests' own input stays
     return operator_of(tmp_path, json=True)
 
 

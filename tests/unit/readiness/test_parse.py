@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from mstunnel_setup.answers import variables
+from mstunnel_setup.base.parsing import json_object
 from mstunnel_setup.containers.versions import release
 from mstunnel_setup.readiness.facts import parse
 from mstunnel_setup.readiness.facts.cloud import bypassed
@@ -37,7 +38,7 @@ READERS: list[tuple[Any, Callable[[str], object]]] = [
     (tuple, lambda data: parse.proxy_places("here", parse.assignments(data))),
     (int, lambda data: parse.subordinate_ids(data, "mstunnel", 1001)),
     (tuple | None, lambda data: parse.account_line(data, "mstunnel")),
-    (dict, parse.json_object),
+    (dict, json_object),
     (tuple, lambda data: parse.docker_bridges(data, "here")),
     (tuple, lambda data: parse.netavark_bridges(data, "here")),
     (tuple, lambda data: parse.podman_subnet(data, "here")),

@@ -84,7 +84,7 @@ class Log(Processes):
 
     reason: str = "Token not within validity period NBF: 1 EXP: 2 Current: 3"
 
-    def lines(self, arguments: Sequence[str]) -> Iterator[str]:
+    def lines(self, arguments: Sequence[str], **_options: object) -> Iterator[str]:
         yield f"ocserv-oidc: {self.reason}"
         yield "worker: 192.0.2.9 worker-auth.c:1745: failed authentication for ''"
 
