@@ -106,7 +106,7 @@ class GiveIds(Action):
 
     @override
     def describe(self) -> str:
-        return text("give {name} {ids} ids in /etc/{ids_2}", name=self.name, ids=IDS, ids_2=self.ids)
+        return text("give {name} {count} ids in /etc/{file}", name=self.name, count=IDS, file=self.ids)
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:

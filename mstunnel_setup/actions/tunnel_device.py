@@ -17,7 +17,7 @@ from mstunnel_setup.transaction.action import OneWayAction
 
 DEVICE: Final = "/dev/net/tun"
 # Reading makes no interface, and creates no file where the device is missing.
-_OPEN: Final = ("sh", "-c", text(": <{device}", device=DEVICE))
+_OPEN: Final = ("sh", "-c", f": <{DEVICE}")
 _SECONDS: Final = 30.0
 
 

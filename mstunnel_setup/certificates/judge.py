@@ -318,7 +318,7 @@ def time_findings(path: Path, now: datetime, *, public: bool) -> Iterator[Proble
     elif days_left(leaf, now) <= WARN_DAYS:
         yield warning(
             "expires-soon",
-            "the certificate expires on {end:%Y-%m-%d}, in {days} days",
+            "the certificate expires on {end:%Y-%m-%d} (days left: {days})",
             hint="Renew the certificate and import the new one.",
             end=leaf.not_valid_after_utc,
             days=days_left(leaf, now),
@@ -366,7 +366,7 @@ def _issuer_validity(certificate: x509.Certificate, now: datetime) -> Iterator[P
     elif days_left(certificate, now) <= WARN_DAYS:
         yield warning(
             "chain-expires-soon",
-            "{name} in the chain expires on {end:%Y-%m-%d}, in {days} days",
+            "{name} in the chain expires on {end:%Y-%m-%d} (days left: {days})",
             hint="Get the authority's new chain before that day.",
             name=name,
             end=end,

@@ -1,4 +1,4 @@
-"""The command line of `mst-readiness`: options and names; the work is in `readiness_run`."""
+"""The command line of `mst-readiness`: options and names; the work is in `operations.readiness`."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias

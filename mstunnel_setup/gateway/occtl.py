@@ -118,7 +118,7 @@ def judge_word(placeholder: str, word: str) -> None:
 
 # Numbers and truth values that occtl writes as texts.
 _NUMBERS: Final = frozenset({"MTU", "RX", "TX", "DPD", "KeepAlive"})
-_TRUTHS: Final = frozenset({text("Restricted to routes")})
+_TRUTHS: Final = frozenset({"Restricted to routes"})
 
 
 def _typed(value: JsonValue) -> JsonValue:

@@ -183,7 +183,7 @@ class Files:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             handle = os.open(temporary, flags, mode & 0o600, dir_fd=parent)
             try:
-                # A file without a lock counts as the leftover of a killed process (`_sweep`).
+                # A file without a lock counts as the leftover of a killed process (`sweep`).
                 fcntl.flock(handle, fcntl.LOCK_EX)
                 yield handle
                 os.replace(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)

@@ -73,13 +73,13 @@ def log_request(method: str, url: str, seconds: float, outcome: HttpAnswer | Exc
         return
     parts = urlsplit(url)
     if isinstance(outcome, Exception):
-        end = text("no answer, {name__}", name__=type(outcome).__name__)
+        end = text("no answer, {error}", error=type(outcome).__name__)
     else:
         found = (outcome.headers.get(name) for name in _ID_HEADERS)
         end = text(
-            "{status_code}, request {longest_id}",
-            status_code=outcome.status_code,
-            longest_id=plain(next(filter(None, found), "-"), _LONGEST_ID),
+            "{status}, request {request_id}",
+            status=outcome.status_code,
+            request_id=plain(next(filter(None, found), "-"), _LONGEST_ID),
         )
     content = f"{method} {parts.hostname}{parts.path}: {seconds * 1000:.0f} ms, {end}"
     for log, wanted in _LISTENERS:

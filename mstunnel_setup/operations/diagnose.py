@@ -43,7 +43,7 @@ _CONFIGURATION = (
 )
 _TAGS = ("mstunnel-agent", "mstunnel_monitor", "mstunnel_uplink", "ocserv")
 _UNITS = (f"{paths.SERVER}.service", f"{paths.AGENT}.service", "mstunnel_monitor.service")
-_SINCE = text("24 hours ago")
+_SINCE = "24 hours ago"
 _SECONDS = 60.0
 _LOG_LINES = 20_000
 # Who went where, and what else is under the tag of the access log: the journal shows the tag before the text.

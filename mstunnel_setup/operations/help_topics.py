@@ -21,7 +21,7 @@ class HelpReport(Report):
 
 
 def names() -> list[str]:
-    """The topics, in the order of the alphabet."""
+    """The topics, in alphabetical order."""
     return sorted(item.name.removesuffix(_SUFFIX) for item in _TEXTS.iterdir())
 
 

@@ -182,14 +182,14 @@ def lines(
         yield text("`mst-readiness explain ID` explains a check.")
     counts = ResultCounts.of(findings)
     yield text(
-        "{ignored}: {findings} checks, {pass_} passed, {fail} failed, {warning} "
-        "warning{more}, {unknown} unknown, {skipped} skipped.",
-        ignored=_VERDICTS[readiness(findings, ignored)],
-        findings=len(findings),
-        pass_=counts.passed,
-        fail=counts.failed,
-        warning=counts.warning,
-        more="" if counts.warning == 1 else "s",
+        "{verdict}: {checks} checks, {passed} passed, {failed} failed, {warnings} "
+        "warning{plural}, {unknown} unknown, {skipped} skipped.",
+        verdict=_VERDICTS[readiness(findings, ignored)],
+        checks=len(findings),
+        passed=counts.passed,
+        failed=counts.failed,
+        warnings=counts.warning,
+        plural="" if counts.warning == 1 else "s",
         unknown=counts.unknown,
         skipped=counts.skipped,
     )
@@ -205,7 +205,7 @@ def platform_lines(table: Platforms) -> Iterator[str]:
             support = text("support ended {ended}", ended=row.ended)
         elif row.last_listed:
             support = text("ended, last listed {last_listed}", last_listed=row.last_listed)
-        engine = text("{engine} {row} or later", engine=row.engine, row=table.least_engine(row))
+        engine = text("{engine} {version} or later", engine=row.engine, version=table.least_engine(row))
         yield f"  {f'{row.distribution} {row.version}':14} {engine:24} {support}".rstrip()
     for name, known in table.engines.items():
         least = known.least_rootless

@@ -110,11 +110,11 @@ def _claim_problem(comparison: Comparison, name: str, found: object, expected: J
     allowed = " or ".join(map(_shown, values))
     if comparison is Comparison.EQUAL:
         problem = text(
-            "{name} is {name_2}, required is {expected}", name=name, name_2=shown, expected=_shown(expected)
+            "{name} is {found}, required is {expected}", name=name, found=shown, expected=_shown(expected)
         )
         return "" if _same(found, expected) else problem
     if comparison in _VALUES:
-        problem = text("{name} is {name_2}, allowed is {allowed}", name=name, name_2=shown, allowed=allowed)
+        problem = text("{name} is {found}, allowed is {allowed}", name=name, found=shown, allowed=allowed)
         return "" if any(_same(found, value) for value in values) else problem
     # Words are in a text; a claim that is none breaks the rule, whatever the words.
     held, words = {*found.split(" ")} if isinstance(found, str) else None, {*map(str, values)}

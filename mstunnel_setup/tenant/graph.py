@@ -354,9 +354,7 @@ def read_entity(model: type[Model], document: Mapping[str, object]) -> Model:
         return model.from_wire(document)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        found = text(
-            "a {name__} that cannot be read (at {place})", name__=model.__name__, place=plain(place, 80)
-        )
+        found = text("a {kind} that cannot be read (at {place})", kind=model.__name__, place=plain(place, 80))
         raise ANSWER_UNEXPECTED(found=found) from error
 
 

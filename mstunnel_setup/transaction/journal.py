@@ -169,10 +169,10 @@ def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int, Receipt]:
         if record.get("version") != VERSION:
             raise JOURNAL_NEWER(
                 reason=text(
-                    "{path} has format {version}, supported is {version_2}",
+                    "{path} has format {version}, supported is {supported}",
                     path=path,
                     version=record.get("version"),
-                    version_2=VERSION,
+                    supported=VERSION,
                 )
             )
         if record.get("sequence") != number:

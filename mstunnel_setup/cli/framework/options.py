@@ -146,7 +146,7 @@ class SignInOptions(SettingOptions):
 
 
 class App(typer.Typer):
-    """A program, or the commands below one word, with the help of `cli.help`."""
+    """A program, or the commands below one word, with the help of `cli.framework.help`."""
 
     def command(
         self, name: str | None = None, *, cls: type[TyperCommand] | None = Command, **options: Any

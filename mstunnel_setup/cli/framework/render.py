@@ -62,7 +62,7 @@ OutcomeT = TypeVar("OutcomeT")
 
 SCHEMA = "mstunnel/1"
 _CLEAR: Final = "\x1b[H\x1b[2J"
-# How the end of a command is called where it is not a failure.
+# What the end of a command is called where it is not a failure.
 _WORDS = {ExitCode.WAITING: "waiting", ExitCode.INTERRUPTED: "stopped"}
 
 

@@ -230,9 +230,9 @@ def _would_import(
         findings=tuple(map(CertificateFinding.of, judged)),
     )
     head = text(
-        "{leaf}, {now} days left: {verdict}; nothing was changed.",
-        leaf=report.subject,
-        now=report.days_left,
+        "{subject}, {days} days left: {verdict}; nothing was changed.",
+        subject=report.subject,
+        days=report.days_left,
         verdict="it is in use already" if in_use else "it may be imported",
     )
     lines = [

@@ -78,7 +78,7 @@ class CertificateSummary(Report):
         elif days <= WARN_DAYS:
             yield warning(
                 "certificate-expires-soon",
-                "the certificate expires on {date}, in {days} days",
+                "the certificate expires on {date} (days left: {days})",
                 hint=_RENEW,
                 date=date,
                 days=days,

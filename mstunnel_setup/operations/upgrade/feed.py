@@ -92,7 +92,7 @@ def fetch_now(operator: Operator, archive: Path | None = None) -> Result[Offered
     newest = catalogue.newest.name if catalogue.newest else None
     until = f"{expires:%Y-%m-%d %H:%M} UTC" if expires else "now"
     shown = text(
-        "Newest release: {none}. The feed is valid until {until}.", none=newest or "none", until=until
+        "Newest release: {release}. The feed is valid until {until}.", release=newest or "none", until=until
     )
     report = OfferedReleases(
         releases=tuple(release.name for release in catalogue.releases),

@@ -154,8 +154,9 @@ def drain(context: Context, port: int, minutes: int) -> None:
         if left:
             say(
                 text(
-                    "Waiting for {left} sessions to end, at most {minutes} minutes.",
+                    "Waiting for {left} session{plural} to end, at most {minutes} min.",
                     left=left,
+                    plural="" if left == 1 else "s",
                     minutes=minutes,
                 )
             )

@@ -76,9 +76,10 @@ def _platform(system: SystemFacts) -> Verdict:
         return passed("{name} (table of {date})", name=system.name, date=table.date)
     listed = text("not in the table")
     if row is not None:
-        listed = text(
-            "{not_} on the vendor's list",
-            not_=text("no longer") if row.vendor else text("tested by this project, but not"),
+        listed = (
+            text("no longer on the vendor's list")
+            if row.vendor
+            else text("tested by this project, but not on the vendor's list")
         )
     return problem(
         "{name} is {listed} of {date}",
@@ -115,8 +116,7 @@ def _platform_end(system: SystemFacts) -> Verdict:
 @CHECKS.add("devices", "Devices of one server", "recommended")
 def _devices(settings: Settings) -> Verdict:
     """One server is enough for `--devices`: at most 5,000 according to the table, where 40,000 need eight
-    servers. Otherwise it
-    reports how many servers are needed.
+    servers. Otherwise it reports how many servers are needed.
 
     One server can serve only that many devices; beyond that, sessions become slow or are refused.
     """
@@ -143,10 +143,10 @@ def _cpus(settings: Settings, system: SystemFacts) -> Verdict:
     # More devices than one server can serve are another check's.
     size = platforms().size_for(settings.devices)
     seen = text(
-        "{cpus}, where {size} devices need {cpus_2}",
+        "{cpus}, where {devices} devices need {needed}",
         cpus=system.cpus,
-        size=min(settings.devices, size.share),
-        cpus_2=size.cpus,
+        devices=min(settings.devices, size.share),
+        needed=size.cpus,
     )
     if system.cpus >= size.cpus:
         return passed(seen)

@@ -78,12 +78,12 @@ def _same(proxies: ProxyFacts) -> Verdict:
         places = list(named.values())
         differing += [
             text(
-                "{name} is {value} in {place} but {value_2} in {place_2}",
+                "{name} is {value} in {place} but {other_value} in {other_place}",
                 name=name,
                 value=places[0].value,
                 place=places[0].place,
-                value_2=other.value,
-                place_2=other.place,
+                other_value=other.value,
+                other_place=other.place,
             )
             for other in places[1:]
         ]

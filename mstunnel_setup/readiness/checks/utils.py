@@ -65,7 +65,7 @@ def _module(module: str, severity: Requirement, why: str, why_boot: str, more: s
         Run `echo {module} >{file}`, or `mst-readiness --fix`.
         """
         if module in kernel.module_files:
-            return passed("{module} loads {module_2}", module=kernel.module_files[module], module_2=module)
+            return passed("{file} loads {module}", file=kernel.module_files[module], module=module)
         if module in kernel.built_in:
             return passed("{module} is built into the kernel", module=module)
         return problem(
@@ -330,13 +330,13 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
             engine=row.engine,
         )
     if not row.shipped:
-        return passed("{name}, as supported on {name_2}", name=found.name, name_2=system.name)
+        return passed("{name}, as supported on {system}", name=found.name, system=system.name)
     number, shipped = release(found.version), release(row.shipped)
     if number is None or shipped is None:
         return skipped("no engine version is known")
     values = {"name": found.name, "version": found.version, "shipped": row.shipped}
     if number >= shipped:
-        return passed("{name} {version}; {name_2} came with {shipped}", **values, name_2=system.name)
+        return passed("{name} {version}; {system} came with {shipped}", **values, system=system.name)
     return problem(
         "{name} {version} is older than {shipped}", hint="Install the distribution's updates.", **values
     )

@@ -55,7 +55,7 @@ class SecurityFacts(Section):
     def unlabelled(self, ports: Iterable[int]) -> tuple[int, ...]:
         """Of the ports of proxies those that SELinux does not let containers connect to.
 
-        None where it does not enforce, or its port types cannot be read.
+        Empty where it does not enforce, or its port types cannot be read.
         """
         if self.selinux != "enforcing" or self.proxy_ports is None:
             return ()

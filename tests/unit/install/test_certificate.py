@@ -318,7 +318,7 @@ def test_a_warning_is_reported_and_the_run_continues(scene: Scene) -> None:
     scene.clock.elapsed = timedelta(days=75).total_seconds()
     certificate.STEP.gather(scene.context())
     (said,) = scene.prompter.said
-    assert said.startswith("Certificate: the certificate expires on 2026-08-20, in ")
+    assert said.startswith("Certificate: the certificate expires on 2026-08-20 (days left: ")
 
 
 @pytest.mark.parametrize("added", [True, False])

@@ -124,9 +124,9 @@ def test_who_is_connected_is_known_by_address() -> None:
     [
         (
             [[PHONE] * 2, [PHONE] * 2, [PHONE], []],
-            *(60, 3, ["Waiting for 2 sessions to end, at most 60 minutes."]),
+            *(60, 3, ["Waiting for 2 sessions to end, at most 60 min."]),
         ),
-        ([[PHONE]], 3, 36, ["Waiting for 1 sessions to end, at most 3 minutes."]),
+        ([[PHONE]], 3, 36, ["Waiting for 1 session to end, at most 3 min."]),
         ([[]], 60, 0, []),
     ],
     ids=["until the last session", "until the end of its time", "not at all"],
