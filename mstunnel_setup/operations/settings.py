@@ -9,6 +9,7 @@ from pydantic import Field
 from mstunnel_setup.answers.variables import KNOWN, PROXIES, VERBOSE, refuse_wrong
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CONFIGURATION_MISSING, ExitCode, UsageError
+from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Moment, Report, Result, Status
 from mstunnel_setup.base.text import Line, Verbatim, plain, text
@@ -114,9 +115,7 @@ def put(operator: Operator, name: str, value: str | None) -> Result[SettingRepor
         unknown = () if value is None or is_known else (unknown_setting(name),)
         if after == before:
             same = (
-                text("{name} is not set.", name=name)
-                if value is None
-                else text("It has this value already.")
+                text("{name} is not set.", name=name) if value is None else text("It has this value already.")
             )
             return Result("unchanged", report, unknown, text=[same])
         run.files.write(paths.ENVIRONMENT, after.encode(), _MODE)
@@ -205,9 +204,9 @@ def _settings(files: Files) -> Mapping[str, str]:
 
 def _kept_level(files: Files, level: LogLevel, wanted: str) -> Iterator[Problem]:
     """A setting that keeps the level above the one that was wanted."""
-    settings = _settings(files)
+    settings, number = _settings(files), whole_number(wanted)
     keeping = [name for name in VERBOSE if is_verbose({name: settings.get(name, "")})]
-    if keeping and wanted.isdecimal() and level.usual > int(wanted):
+    if keeping and number is not None and level.usual > number:
         yield warning(
             "log-level-kept",
             "{name} in {path} keeps the log level at {level}",

@@ -52,7 +52,11 @@ def test_no_answer_is_not_taken_for_no_unit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("act", "user", "command"),
     [
-        (lambda systemd: systemd.start("x.service", "y.service"), False, "systemctl status x.service y.service"),
+        (
+            lambda systemd: systemd.start("x.service", "y.service"),
+            False,
+            "systemctl status x.service y.service",
+        ),
         (lambda systemd: systemd.restart("x.service"), True, "systemctl --user status x.service"),
         (lambda systemd: systemd.daemon_reload(), False, "systemctl status"),
     ],
