@@ -146,9 +146,13 @@ def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(
     assert result(facts, "http-answers")[0] in (Outcome.PASS, Outcome.UNKNOWN)
 
 
-def test_no_proxy_is_obeyed(server: int, authority: trustme.CA) -> None:
-    way = Way("http://127.0.0.1:1", "localhost")
-    facts = read(f"localhost:{server}", trust=Trust(public_roots=pem(authority)), way=way)
+@pytest.mark.parametrize(
+    ("host", "no_proxy"),
+    [("localhost", "localhost"), ("127.0.0.1", "127.0.0.0/8"), ("127.0.0.1", "127.0.0.1:{port}")],
+)
+def test_no_proxy_is_obeyed(server: int, authority: trustme.CA, host: str, no_proxy: str) -> None:
+    way = Way("http://127.0.0.1:1", no_proxy.format(port=server))
+    facts = read(f"{host}:{server}", trust=Trust(public_roots=pem(authority)), way=way)
 
     assert result(facts, "proxy-connects")[0] is Outcome.SKIPPED
 
