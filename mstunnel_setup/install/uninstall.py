@@ -43,7 +43,8 @@ _REMAINS = (
     *(ASKED_BY_COMMANDS, CANDIDATE, record.HISTORY, feed.FEED_RECORD),
     *(paths.SERVED_CONFIGURATION, paths.AGENT_CHANGES),
 )
-_DATA_STEPS = frozenset({"eula", "environment", "certificate", "import", ADOPT})
+# A certificate that a person chose for the site is placed by the step `site`.
+_DATA_STEPS = frozenset({"eula", "environment", "certificate", "site", "import", ADOPT})
 _OTHER_SIGN_IN = text(
     "Nothing was removed from this server. Sign in as an administrator who may delete both, or as the "
     "application that installed this server: `--answers FILE` with its `sign_in`."

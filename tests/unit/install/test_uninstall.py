@@ -11,14 +11,18 @@ from mstunnel_setup.adopt.inventory import beside
 from mstunnel_setup.adopt.switch import commit
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import SetupError, SignInError
+from mstunnel_setup.certificates import generations
 from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
+from mstunnel_setup.install.steps import certificate, site
 from mstunnel_setup.install.uninstall import forget, remove_installation, uninstall
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import Application
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.step import Step
 from tests.refusals import refused
+from tests.testbed.certificates import as_pfx
+from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.clocks import FakeClock
 from tests.unit.install.scenes import BERLIN, FakeGraph, FakePrompter, Scene
 from tests.unit.operators import operator_of
@@ -107,6 +111,28 @@ def test_until_the_commit_the_other_directory_comes_back(adopted: Scene) -> None
     assert files_below(adopted, paths.CONFIGURATION) == set(TAKEN_OVER)
     assert files_below(adopted, f"{paths.CONFIGURATION}.left") == set(TAKEN_OVER)
     assert not adopted.files.locate(beside(paths.CONFIGURATION)).exists()
+
+
+def test_a_certificate_that_was_chosen_for_the_site_stays_with_the_data(scene: Scene) -> None:
+    """A person names it once the site is known, in place of one that does not contain its address."""
+    for directory in (paths.CERTIFICATES, paths.PRIVATE):
+        scene.files.make_directories(directory)
+    wrong, right = Pki({"leaf": {"names": ["vpn.example.com"]}}), Pki()
+    scene.trusted = (wrong.certificate("root"), right.certificate("root"))
+    chain, key = scene.place_certificate("/root", wrong)
+    pem = right.pem("leaf") + right.pem("inter")
+    pfx = scene.write("/root/right.pfx", as_pfx(pem, key_bytes(right.key_name("leaf")), b"right"))
+    context = scene.context(site="Berlin", certificate__chain=chain, certificate__key=key)
+    scene.run(certificate.STEP, context)
+    scene.prompter.typed = ["certificate", str(pfx), "right"]
+    scene.run(site.STEP, context)
+
+    uninstall(operator_of(scene.root), {}, offline=False, keep_data=True, yes=True)
+
+    assert generations.leaf_in_use(scene.files) == right.certificate("leaf")
+    assert scene.files.read(paths.SITE_PFX) == pfx.read_bytes()
+    # Nothing else of the step: the next installation may join another site.
+    assert scene.journal.receipt.entries == {}
 
 
 _SERVER = "22222222-0000-0000-0000-000000000001"
