@@ -11,6 +11,7 @@ from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.kernel import LabelPort
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.units import ConfigureUnit
+from mstunnel_setup.answers.variables import without_login
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
@@ -242,11 +243,14 @@ def _prove(context: Context, proxy: Proxy) -> None:
                 raise StepError(
                     "proxy-overruled",
                     "{unit} has {variable}={actual}, expected {expected}",
-                    hint="Find the other drop-in that sets it: `systemctl cat {unit}`.",
+                    hint=(
+                        "Find the other drop-in that sets it, perhaps with another user or password: "
+                        "`systemctl cat {unit}`."
+                    ),
                     unit=unit,
                     variable=name,
-                    actual=seen.get(name, ""),
-                    expected=value,
+                    actual=without_login(seen.get(name, ""))[0],
+                    expected=without_login(value)[0],
                 )
 
 

@@ -302,6 +302,19 @@ def test_a_foreign_drop_in_with_precedence_is_an_error(machine: Machine) -> None
     assert "systemctl cat podman.service" in caught.value.hint
 
 
+def test_no_password_of_a_foreign_drop_in_or_of_ours_is_shown(machine: Machine) -> None:
+    """Nor does `mstunnel-setup status` show one later, which reads why the run stopped from the journal."""
+    machine.host.systemd.running_units.add("podman.service")
+    theirs = "https_proxy=http://them:hidden@other.example.com:1"
+    machine.host.systemd.environments["podman.service"] = theirs
+    with refused(StepError, "proxy-overruled") as caught:
+        install_proxy(machine, https_proxy=SECRET)
+    message = f"podman.service has https_proxy=http://other.example.com:1, expected {PROXY}"
+    failure = machine.scene.journal.receipt.failure
+    assert failure is not None
+    assert (caught.value.message, failure.message) == (message, message)
+
+
 def selinux(machine: Machine, *ports: str) -> None:
     machine.scene.write("/sys/fs/selinux/enforce", "1")
     types = dict.fromkeys(map(int, ports), "http_port_t") | {3128: "squid_port_t"}
