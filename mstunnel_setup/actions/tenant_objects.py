@@ -196,9 +196,14 @@ class RegisterServer(Action):
         return {"server_id": server.id}
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
-        """Delete the record."""
+        """Delete the record; a site that is gone has taken it along."""
         known = record.outputs.get(self.key, {}).get("server_id")
-        server = None if known else server_named(host.graph, self.site_id, self.server_name)
+        try:
+            server = None if known else server_named(host.graph, self.site_id, self.server_name)
+        except TenantError as error:
+            if error.code != "not-found":
+                raise
+            server = None
         server_id = str(known) if known else server.id if server else None
         removed = server_id is not None and host.graph.delete_server(self.site_id, server_id)
         return Undone(Undo.REMOVED if removed else Undo.ABSENT)

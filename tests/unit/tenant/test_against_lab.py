@@ -398,6 +398,15 @@ def test_a_site_that_was_deleted_meanwhile_is_named(ports: Ports) -> None:
     assert gone in caught.value.message
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["registered", "cut off while it registered"])
+def test_with_a_site_that_was_deleted_meanwhile_the_record_is_gone(ports: Ports, *, known: bool) -> None:
+    """So the server can be uninstalled, as the error above advises."""
+    register = server("00000000-1111-2222-3333-444444444444", "gw9")
+    made: JsonObject = {"server_id": "00000000-1111-2222-3333-555555555555"}
+    record = UndoRecord({}, [register], {register.key: made} if known else {})
+    assert register.undo(ports, record).outcome is Undo.ABSENT
+
+
 def test_actions_survive_the_journal(site_id: str) -> None:
     codec = Codec([CreateAppIdentity, RegisterServer])
 
