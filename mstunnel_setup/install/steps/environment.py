@@ -120,12 +120,13 @@ def _wanted(context: Context) -> dict[str, str]:
 
     A later run comes from another shell (sudo drops the proxies); that does not mean the proxy was removed.
     """
-    found = {**_before(context), **_shell_proxies(context), **os.environ}
     wanted = dict(context.answers.environment)
     if context.answers.client_to_client:
         wanted["CLIENT_TO_CLIENT"] = "true"
+    # Asked one after the other: merged, an old name in one case would hide a new one in the other.
+    sources = (wanted, os.environ, _shell_proxies(context), _before(context))
     for name in PROXIES:
-        if value := next(filter(None, (_either(name, of) for of in (wanted, found))), ""):
+        if value := next(filter(None, (_either(name, source) for source in sources)), ""):
             wanted |= {name: value, name.upper(): value}
     return wanted
 

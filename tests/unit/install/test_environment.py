@@ -104,6 +104,22 @@ def test_the_shell_wins_over_profile_d_and_the_answers_over_both(
     assert (found["no_proxy"], found["TRACE_SESSIONS"]) == ("answer", "1")
 
 
+@pytest.mark.parametrize("earlier", ["shell", "profile.d"])
+def test_the_shell_wins_over_what_was_there_before_in_whichever_case_it_names_the_proxy(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, earlier: str
+) -> None:
+    if earlier == "shell":
+        monkeypatch.setenv("https_proxy", "http://old:1")
+    else:
+        scene.write(_PROFILE, "https_proxy=http://old:1\n")
+    old, new = ({"https_proxy": value, "HTTPS_PROXY": value} for value in ("http://old:1", "http://new:1"))
+    assert _install(scene) == old
+
+    monkeypatch.delenv("https_proxy", raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://new:1")
+    assert _install(scene) == new
+
+
 def test_a_second_run_changes_nothing_but_what_is_answered_anew(scene: Scene) -> None:
     both = {"TRACE_SESSIONS": "1", "DEBUG_LEVEL": "2"}
     _install(scene, environment=both)
