@@ -11,10 +11,16 @@ from typing import Final
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import LATEST_PROBE, LATEST_REPORT, GatewayReport, Probe
-from mstunnel_setup.exchange.health_report import HealthState, ReportedRow, SyncFailure, Threshold, Thresholds
+from mstunnel_setup.exchange.health_report import (
+    LATEST_CHECK_IN,
+    HealthState,
+    ReportedRow,
+    SyncFailure,
+    Threshold,
+    Thresholds,
+)
 from mstunnel_setup.tenant.wire import HealthThreshold
 
-_LATEST_CHECK_IN: Final = timedelta(minutes=5)
 _MOST_CONNECTIONS: Final = 4990
 _FEW_CORES: Final = 4
 
@@ -97,9 +103,9 @@ def overall(rows: Sequence[ReportedRow]) -> HealthState:
 
 def _last_check_in(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.last_check_in is None:
-        return RowResult(_missing(seen, _LATEST_CHECK_IN), text("none since the agent started"))
+        return RowResult(_missing(seen, LATEST_CHECK_IN), text("none since the agent started"))
     age = abs(seen.now - seen.last_check_in)
-    state = HealthState.HEALTHY if age <= _LATEST_CHECK_IN else HealthState.UNHEALTHY
+    state = HealthState.HEALTHY if age <= LATEST_CHECK_IN else HealthState.UNHEALTHY
     return RowResult(state, f"{_ago(age)} ago", age.total_seconds())
 
 
@@ -193,10 +199,10 @@ def _upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.registry is None:
         return RowResult(HealthState.UNKNOWN, "the registry of the images is unknown")
     if seen.last_registry_contact is None:
-        return RowResult(_missing(seen, _LATEST_CHECK_IN), f"{seen.registry}: {seen.registry_problem}")
+        return RowResult(_missing(seen, LATEST_CHECK_IN), f"{seen.registry}: {seen.registry_problem}")
     age = abs(seen.now - seen.last_registry_contact)
     # The tries are five minutes apart, and the table allows five minutes: one minute for the try itself.
-    if age <= _LATEST_CHECK_IN + timedelta(minutes=1):
+    if age <= LATEST_CHECK_IN + timedelta(minutes=1):
         return RowResult(
             HealthState.HEALTHY, f"{seen.registry} answered {_ago(age)} ago", age.total_seconds()
         )

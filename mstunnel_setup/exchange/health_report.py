@@ -24,13 +24,15 @@ STATUS: Final = f"{paths.AGENT_STATE}/status.json"
 
 # images/agent/healthcheck has the same limit.
 _LATEST_ROUND: Final = timedelta(minutes=5)
+LATEST_CHECK_IN: Final = timedelta(minutes=5)
+"""How long ago the last check-in of a healthy agent may be."""
 
 
 PlainText = Annotated[str, AfterValidator(plain)]
 """Text for terminals: the agent wrote it, so it is one line without control characters."""
 
 
-class SyncFailure(BaseModel, frozen=True, extra="forbid", defer_build=True):
+class SyncFailure(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """What went wrong in the last round, and when. The host passes over `hint`, and has its own."""
 
     code: PlainText
@@ -39,7 +41,7 @@ class SyncFailure(BaseModel, frozen=True, extra="forbid", defer_build=True):
     at: UtcTime
 
 
-class AgentStatus(BaseModel, frozen=True, extra="forbid", defer_build=True):
+class AgentStatus(BaseModel, frozen=True, extra="ignore", defer_build=True):
     """How the agent is doing. Times are UTC; `configuration_digest` names the files that are in place.
 
     `container` is the host name inside it, which is new for each container.
@@ -63,13 +65,18 @@ class AgentCondition:
 
 
 def write_status(files: Files, status: AgentStatus) -> None:
-    """Replace the status file; that of another container counts for nothing, so it needs no version."""
+    """Replace the status file. It needs no version: only fields are added to it."""
     messages.write(files, STATUS, status)
 
 
+def last_status(files: Files) -> AgentStatus | None:
+    """What an agent has written last, in whichever container; None when there is nothing that can be read."""
+    return messages.read_valid(files, STATUS, AgentStatus)
+
+
 def read_status(files: Files) -> AgentStatus | None:
-    """The status of the agent in this container, or None when there is none that can be read."""
-    found = messages.read_valid(files, STATUS, AgentStatus)
+    """The status of the agent in this container; None when there is none that can be read."""
+    found = last_status(files)
     return found if found is not None and found.container == platform.node() else None
 
 

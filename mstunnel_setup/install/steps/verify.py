@@ -5,6 +5,7 @@ A gateway that cannot open its tunnel device, because it was started before the 
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from mstunnel_setup.actions import containers, tunnel_device
 from mstunnel_setup.actions.tenant_objects import RegisterServer
@@ -13,13 +14,14 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, TenantError, declare
 from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import gateway_report as report
-from mstunnel_setup.exchange.health_report import HealthState, read_health
+from mstunnel_setup.exchange.health_report import LATEST_CHECK_IN, last_status
 from mstunnel_setup.install.agent_hints import AGENT_LOGS, agent_hints
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.serving import healthy, serves, within_patience
 from mstunnel_setup.install.steps import configure, sign_in, site
 from mstunnel_setup.transaction.step import Step
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 SERVER_NOT_LISTED = declare(
     TenantError,
     "server-not-listed",
@@ -95,23 +97,24 @@ def _applies_the_configuration(context: Context) -> None:
 
 
 def _has_checked_in(context: Context, expected: ExpectedGateway) -> None:
-    """Both sides must say so: the tenant may date a record when it is made, before there is an agent."""
+    """Both sides must say so: the tenant may date a record when it is made, before there is an agent.
+
+    What an agent before the one that runs has written does not count, nor a check-in that is long ago.
+    """
     record = context.host.graph.server(expected.site_id, expected.server_id)
     if record is None:
         raise SERVER_NOT_LISTED()
-    found = read_health(context.host.files)
-    state = containers.state_of(context.host, paths.AGENT)
-    started = state.started_at if state else None
-    if found and started is not None and found.at < started:
-        found = None  # by an agent before the one that runs
-    rows = [row for row in found.rows if row.id == "last-check-in"] if found else []
-    if all(row.state is HealthState.HEALTHY for row in rows) and record.last_checkin_date_time is not None:
+    state, status = containers.state_of(context.host, paths.AGENT), last_status(context.host.files)
+    checked_in, error = (status.last_check_in, status.last_error) if status else (None, None)
+    started = (state.started_at if state else None) or _LONG_AGO
+    since = max(started, context.host.clock.now() - LATEST_CHECK_IN)
+    if checked_in and checked_in >= since and record.last_checkin_date_time is not None:
         return
     reason = text("it has not reported why")
     hint = text(
         "`mst-cli agent logs --tail 20` shows why; `mst-readiness network` tests the path to the tenant."
     )
-    if error := found and found.last_error:
+    if error and error.at >= started:
         reason, hint = error.message, agent_hints().get(error.code) or AGENT_LOGS
     raise AGENT_NOT_CHECKED_IN(reason=reason, hint=hint)
 

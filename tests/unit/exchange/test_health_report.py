@@ -1,5 +1,6 @@
 """What the agent reports of itself: status, health and the limits it judges by."""
 
+import json
 import platform
 import subprocess
 import time
@@ -18,6 +19,7 @@ from mstunnel_setup.exchange.health_report import (
     Threshold,
     Thresholds,
     agent_condition,
+    last_status,
     read_status,
     read_thresholds,
     with_tenant,
@@ -128,6 +130,18 @@ def test_the_status_is_that_of_this_container(tmp_path: Path) -> None:
     assert read_status(files) == status
     write_status(files, AgentStatus(started=START, container="another"))
     assert read_status(files) is None
+
+
+def test_the_host_reads_the_status_of_any_container_and_of_a_newer_agent(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    assert last_status(files) is None
+    failure = SyncFailure(code="network-unreachable", message="graph.example is away", hint="", at=START)
+    status = AgentStatus(started=START, last_error=failure, container="another")
+    document = status.model_dump(mode="json")
+    document |= {"new": 1, "last_error": document["last_error"] | {"new": 2}}
+    files.make_directories(paths.AGENT_STATE)
+    files.write(STATUS, json.dumps(document).encode(), 0o644)
+    assert last_status(files) == status
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,7 @@ from mstunnel_setup.base.errors import CertificateError, EngineError, NetworkErr
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange import gateway_report as report
-from mstunnel_setup.exchange.health_report import (
-    HealthReport,
-    HealthState,
-    ReportedRow,
-    SyncFailure,
-    Thresholds,
-    write_health,
-)
+from mstunnel_setup.exchange.health_report import STATUS, AgentStatus, SyncFailure, write_status
 from mstunnel_setup.install.steps import certificate, verify
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.tenant.wire import TunnelServer
@@ -87,6 +80,7 @@ def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     scene.finished(record, f"server:{OSAKA.id}/gw1", {"server_id": "3"})
     scene.graph.listed = [CHECKED_IN]
+    _agent_says(scene, NOW)
     scene.engine.containers = {name: container() for name in ("mstunnel-server", "mstunnel-agent")}
     scene.engine.answer = lambda _arguments: Completed(0, "", "")
 
@@ -212,12 +206,9 @@ def test_a_server_that_the_tenant_does_not_list(scene: Scene, tmp_path: Path) ->
     _refused(scene, tmp_path, "server-not-listed")
 
 
-def _report(scene: Scene, state: HealthState, error: SyncFailure | None = REFUSED) -> None:
-    """What the agent says of its check-ins."""
-    row = ReportedRow(id="last-check-in", title="Last check-in", state=state, text="")
-    at = NOW
-    report = HealthReport(at=at, state=state, rows=(row,), thresholds=Thresholds(), last_error=error)
-    write_health(scene.files, report)
+def _agent_says(scene: Scene, checked_in: datetime | None, error: SyncFailure | None = None) -> None:
+    """The status of the agent since its last check-in."""
+    write_status(scene.files, AgentStatus(started=NOW, last_check_in=checked_in, last_error=error))
 
 
 NEVER = TunnelServer(id="3", display_name="gw1")
@@ -226,44 +217,62 @@ LOG = "`mst-cli agent logs --tail 20`"
 
 
 @pytest.mark.parametrize(
-    ("record", "state", "code", "message", "hint"),
+    ("record", "checked_in", "code", "message", "hint"),
     [
-        (NEVER, HealthState.UNHEALTHY, REFUSED.code, REFUSED.message, WAIT),
-        (NEVER, HealthState.UNHEALTHY, "forged", REFUSED.message, f"{LOG} shows why."),
-        (NEVER, None, "", "it has not reported why", LOG),
+        (NEVER, None, REFUSED.code, REFUSED.message, WAIT),
+        (NEVER, None, "forged", REFUSED.message, f"{LOG} shows why."),
         # The record may have been made by an application, and so have a date from the start.
-        (CHECKED_IN, HealthState.UNKNOWN, REFUSED.code, REFUSED.message, WAIT),
+        (CHECKED_IN, None, REFUSED.code, REFUSED.message, WAIT),
+        (CHECKED_IN, NOW - timedelta(minutes=6), REFUSED.code, REFUSED.message, WAIT),
     ],
-    ids=["refused", "none of our codes", "never reached the tenant", "the check-in of another"],
+    ids=["refused", "none of our codes", "the check-in of another", "long ago"],
 )
 def test_an_agent_that_has_not_checked_in_is_named_with_the_reason(
     scene: Scene,
     tmp_path: Path,
     *,
     record: TunnelServer,
-    state: HealthState | None,
+    checked_in: datetime | None,
     code: str,
     message: str,
     hint: str,
 ) -> None:
     scene.graph.listed = [record]
-    if state is not None:
-        _report(scene, state, REFUSED.model_copy(update={"code": code}))
+    _agent_says(scene, checked_in, REFUSED.model_copy(update={"code": code}))
     error = _refused(scene, tmp_path, "agent-not-checked-in")
     assert error.message.endswith(message)
     assert error.hint.startswith(hint)
 
 
+@pytest.mark.parametrize("record", [NEVER, CHECKED_IN], ids=["never", "dated by the tenant alone"])
+def test_an_agent_that_has_said_nothing_has_not_checked_in(
+    scene: Scene, tmp_path: Path, record: TunnelServer
+) -> None:
+    scene.graph.listed = [record]
+    scene.files.remove(STATUS)
+    error = _refused(scene, tmp_path, "agent-not-checked-in")
+    assert error.message.endswith("it has not reported why")
+    assert error.hint.startswith(LOG)
+
+
 def test_what_an_earlier_agent_reported_does_not_count(scene: Scene, tmp_path: Path) -> None:
-    _report(scene, HealthState.UNHEALTHY)
+    """As after a change of `env.sh` that keeps the new agent from the tenant, which has dated the record."""
+    _agent_says(scene, NOW, REFUSED)
     later = NOW + timedelta(seconds=1)
     scene.engine.containers["mstunnel-agent"] = replace(container(), started_at=later)
-    _verify(scene, tmp_path)
+    assert _refused(scene, tmp_path, "agent-not-checked-in").message.endswith("it has not reported why")
 
 
 def test_the_first_check_in_is_waited_for(scene: Scene, tmp_path: Path) -> None:
     scene.graph.listed = [NEVER]
     scene.clock.during = [lambda: None, lambda: scene.graph.listed.__setitem__(0, CHECKED_IN)]
+    _verify(scene, tmp_path, within=2)
+
+
+def test_the_first_word_of_an_agent_that_was_replaced_is_waited_for(scene: Scene, tmp_path: Path) -> None:
+    later = NOW + timedelta(seconds=1)
+    scene.engine.containers["mstunnel-agent"] = replace(container(), started_at=later)
+    scene.clock.during = [lambda: None, lambda: _agent_says(scene, later)]
     _verify(scene, tmp_path, within=2)
 
 
