@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from mstunnel_setup.answers.secret import SecretReference
+from mstunnel_setup.base.image_names import IMAGE, REGISTRY
 
 GRAPH_COMMAND_LINE_TOOLS = "graph-command-line-tools"
 """Instead of a client id: the application of that name that every tenant can use."""
@@ -212,17 +213,15 @@ TenantId: TypeAlias = Annotated[
 ImageReference: TypeAlias = Annotated[
     str,
     matching(
-        r"[A-Za-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}",
-        "must name an image by digest: write `registry/name@sha256:` and 64 hex digits",
+        IMAGE,
+        "must name an image by digest, without a tag and in lower case: "
+        "write `registry.example.com/name@sha256:` and 64 hex digits",
     ),
 ]
 # What stands before `/name@sha256:…`.
 ImageRegistry: TypeAlias = Annotated[
     str,
-    matching(
-        r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*",
-        "must be a registry: write `host[:port][/path]`, without `https://`",
-    ),
+    matching(REGISTRY, "must be a registry in lower case: write `host[:port][/path]`, without `https://`"),
 ]
 Ipv4Range: TypeAlias = Annotated[str, AfterValidator(_range)]
 # What useradd(8) takes everywhere.

@@ -47,7 +47,6 @@ def container_options(spec: ContainerSpec, engine: EngineName) -> Iterator[str]:
     yield "--cap-drop=all"
     yield from (f"--cap-add={name}" for name in spec.capabilities)
     yield from (f"--device={path}" for path in spec.devices)
-    yield from (f"--env-file={path}" for path in spec.environment_files)
     yield from (f"--volume={mount_words(volume, engine)}" for volume in spec.volumes)
     yield from (f"--tmpfs={mount_words(mount, engine)}" for mount in spec.tmpfs)
     yield from (f"--network={name}" for name in spec.networks)

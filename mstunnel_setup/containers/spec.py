@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
 from mstunnel_setup.base.errors import EngineError
+from mstunnel_setup.base.image_names import IMAGE
 
 _BUILT_WHEN_USED = ConfigDict(defer_build=True)
 Protocol: TypeAlias = Literal["tcp", "udp"]
@@ -26,8 +27,6 @@ CONFIGURATION_LABEL = "org.mstunnel.configuration"
 
 DIGEST_LABEL = "org.mstunnel.digest"
 """Label with the digest of the image, for engines that do not keep it."""
-
-_REFERENCE = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}")
 
 
 def _require(what: str, value: object, *, ok: bool) -> None:
@@ -131,25 +130,24 @@ class ContainerSpec:
     """Everything an engine needs to run one container; capabilities not named here are dropped.
 
     `image` is `name@sha256:...`, `local_name` its name in this engine if that differs (`digest_tag`),
-    `description` is for people, `environment_files` are host paths, `user` and `group` are numbers inside
-    the container, `network` is the rootless network mode (empty: the engine's bridge), `ipv6_network` the
-    name of a network of Podman to join besides its bridge, `hooks` a directory
-    with hooks (oci-hooks(5)), `resolver` the file with the name servers of the host, which is copied at each
-    start (both in Quadlet files alone), `pids_limit` None is the engine's default, `stop_timeout` is in
-    seconds, `selinux_level` that of its processes and of the files they make (empty: the engine's choice, of
-    this container alone), `log_tag` is the identifier in the journal (empty: the name). With `read_only`
-    Podman still mounts a writable tmpfs on /run, /tmp and /var/tmp.
+    `description` is for people, `user` and `group` are numbers inside the container, `network` is the
+    rootless network mode (empty: the engine's bridge), `ipv6_network` the name of a network of Podman to join
+    besides its bridge, `hooks` a directory with hooks (oci-hooks(5)), `resolver` the file with the name
+    servers of the host, which is copied at each start (both in Quadlet files alone), `pids_limit` None is the
+    engine's default, `stop_timeout` is in seconds, `selinux_level` that of its processes and of the files
+    they make (empty: the engine's choice, of this container alone), `log_tag` is the identifier in the
+    journal (empty: the name). With `read_only` Podman still mounts a writable tmpfs on /run, /tmp and
+    /var/tmp.
 
     Raises EngineError `container-spec` for a value that an engine or systemd could misread.
     """
 
     name: Annotated[str, _matching("container name", _NAME)]
-    image: Annotated[str, _valid("image", _REFERENCE.fullmatch)]
+    image: Annotated[str, _matching("image", IMAGE)]
     description: Annotated[str, _valid("description", _is_description)]
     local_name: str = ""
     user: _Id = 0
     group: _Id = 0
-    environment_files: tuple[Annotated[str, _path("environment file")], ...] = ()
     volumes: tuple[Volume, ...] = ()
     devices: tuple[Annotated[str, _matching("device", r"/dev/[\w./-]+")], ...] = ()
     capabilities: tuple[Annotated[str, _matching("capability", r"[A-Z][A-Z_]*")], ...] = ()
@@ -197,17 +195,12 @@ class ContainerSpec:
         return self.local_name or self.image
 
 
-def check_reference(reference: str) -> None:
-    """Raise EngineError `container-spec` unless `reference` is `host/name@sha256:digest` without a tag."""
-    _require("image", reference, ok=_REFERENCE.fullmatch(reference) is not None)
-
-
 def split_reference(reference: str) -> tuple[str, str]:
     """Name and digest (`sha256:...`) of an image reference.
 
-    Raises EngineError `container-spec` when it is not one by digest.
+    Raises EngineError `container-spec` unless it is `registry/name@sha256:digest` without a tag.
     """
-    check_reference(reference)
+    _require("image", reference, ok=re.fullmatch(IMAGE, reference) is not None)
     name, _, digest = reference.partition("@")
     return name, digest
 
@@ -216,7 +209,3 @@ def digest_tag(reference: str) -> str:
     """The tag for an image whose archive has another name: the start of its digest."""
     name, digest = split_reference(reference)
     return f"{name}:sha256-{digest.removeprefix('sha256:')[:12]}"
-
-
-def no_progress(_fetched: int, _known: int) -> None:
-    """A progress listener that does nothing."""

@@ -149,3 +149,7 @@ def ports_of(
         systemd or FakeSystemd(),
         lambda: (engine, PODMAN),
     )
+
+
+def no_progress(_fetched: int, _known: int) -> None:
+    """Nobody watches a pull or a load."""

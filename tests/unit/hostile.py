@@ -12,6 +12,5 @@ SPEC = ContainerSpec(
     description='50% of "$HOME"',
     labels={"text": HOSTILE},
     volumes=(Volume(host=f"/{HOSTILE}", container="/b"),),
-    environment_files=(f"/{HOSTILE}",),
     health=HealthCheck(command=("test", HOSTILE)),
 )

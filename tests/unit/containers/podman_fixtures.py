@@ -14,12 +14,13 @@ from registry import Registry, serve  # type: ignore[import-not-found]
 from mstunnel_setup.containers.archive import ArchivedImage, archived_images
 from mstunnel_setup.containers.engine import ContainerEngine
 from mstunnel_setup.containers.podman import PodmanEngine, podman_engine
-from mstunnel_setup.containers.spec import ContainerSpec, no_progress
+from mstunnel_setup.containers.spec import ContainerSpec
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import UndoRecord
+from tests.unit.fakes import no_progress
 
 _PROGRAMS = ("sh", "sleep", "cat", "env", "test", "ls", "id")
 _FOREVER = "trap 'exit 0' TERM; echo started; while :; do sleep 0.1; done"

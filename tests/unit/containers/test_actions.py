@@ -13,7 +13,7 @@ from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Health, Image, pull_failure
 from mstunnel_setup.containers.quadlet import render
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Progress, no_progress
+from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Progress
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.systemd import Systemd
@@ -21,6 +21,7 @@ from mstunnel_setup.transaction.action import Action, Codec, Undo, UndoRecord
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.containers.memory import DIGEST, OLD_LABELS, Ports, undo
+from tests.unit.fakes import no_progress
 
 _IMAGE = f"registry.example/server@{DIGEST}"
 _PATH = "/etc/containers/systemd/gateway.container"

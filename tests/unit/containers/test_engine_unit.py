@@ -60,17 +60,17 @@ def test_systemd_finds_nothing_wrong(root: Path, engine: EngineName) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @settings(max_examples=60, deadline=None)
-@given(label=TEXT, host=ABSOLUTE, inside=ABSOLUTE, environment=ABSOLUTE, word=TEXT)
-@example(label="%n $HOME ${X} \"q\" 'q' \\", host="/a\\", inside="/b\\", environment='/e"n v\\', word="%i$1")
-@example(label=" lead and trail ", host="/a.volume", inside="/ ", environment="/%h/$$x", word="")
-@example(label="; #", host="/;", inside="/#", environment="/~", word="[Section]")
+@given(label=TEXT, host=ABSOLUTE, inside=ABSOLUTE, word=TEXT)
+@example(label="%n $HOME ${X} \"q\" 'q' \\", host='/a"n v\\', inside="/b\\", word="%i$1")
+@example(label=" lead and trail ", host="/a.volume", inside="/ ", word="")
+@example(label="; #", host="/;", inside="/#", word="[Section]")
+@example(label="x", host="/%h/$$x", inside="/~", word="")
 def test_values_arrive_unchanged(
-    *, engine: EngineName, label: str, host: str, inside: str, environment: str, word: str
+    *, engine: EngineName, label: str, host: str, inside: str, word: str
 ) -> None:
     spec = specification(
         labels={"text": label},
         volumes=(Volume(host=host, container=inside, options=("ro",)),),
-        environment_files=(environment,),
         health=HealthCheck(command=("test", word)),
     )
     made = _made(unit_file(spec, engine))

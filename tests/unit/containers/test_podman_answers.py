@@ -14,12 +14,12 @@ from mstunnel_setup.containers import engine as engines
 from mstunnel_setup.containers.engine import Image, pull_failure
 from mstunnel_setup.containers.podman import PodmanEngine, container_state, image_from
 from mstunnel_setup.containers.release_images import ReleaseImages
-from mstunnel_setup.containers.spec import no_progress
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.process import Processes
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.containers.podman_server import Answer, Server, serve
+from tests.unit.fakes import no_progress
 
 _INDEX = "sha256:" + "1" * 64
 _PLATFORM = "sha256:" + "2" * 64
