@@ -335,7 +335,7 @@ class _BringImage(Action):
         return {"present": host.engine.image(self.reference) is not None}
 
     @override
-    def recover(self, host: Host) -> None:
+    def clear_attempt(self, host: Host) -> None:
         """Begin again: after a power failure an engine takes what is damaged for whole."""
         host.engine.repair_images()
         for name in (digest_tag(self.reference), self.reference):
@@ -356,15 +356,14 @@ class _BringImage(Action):
 
     @override
     def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """Bring it. What a pull or a load tells of it has no time."""
+        """Bring it."""
         try:
             image = self._bring(host)
         except BaseException:
             # What was shown of it is over.
             host.progress(0, 0)
             raise
-        found = host.engine.image(self.reference)
-        return {"id": image.id, "created": found.created.isoformat() if found and found.created else None}
+        return {"id": image.id, "created": image.created.isoformat() if image.created else None}
 
     @abstractmethod
     def _bring(self, host: Host) -> Image:

@@ -172,7 +172,7 @@ class DockerEngine(ContainerEngine):
         # Docker's newer image store names images by the digest of the manifest.
         if found is None or found["Id"] not in (image.configuration, image.digest):
             return None
-        return Image(name, image.digest, str(found["Id"]))
+        return Image(name, image.digest, str(found["Id"]), engine_time(str(found.get("Created", ""))))
 
     def _inspected(self, kind: Literal["container", "image"], name: str) -> Mapping[str, Any] | None:
         inspect = self._client.inspect_image if kind == "image" else self._client.inspect_container

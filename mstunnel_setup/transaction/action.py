@@ -82,7 +82,7 @@ class Action(ABC):
         """The action as the journal keeps it, with the outputs that it refers to filled in."""
         return self
 
-    def recover(self, host: Any) -> None:  # noqa: B027 (most have nothing to do)
+    def clear_attempt(self, host: Any) -> None:  # noqa: B027 (most have nothing to do)
         """Remove what an interrupted attempt left that `apply` and `undo` cannot work on; mostly nothing."""
 
     @abstractmethod

@@ -185,7 +185,7 @@ class Runner:
         self._tell(Event(step, "begin", action.key, action.describe()))
         known = receipt.entries.get(action.key)
         if known and not known.finished:
-            action.recover(self._host)
+            action.clear_attempt(self._host)
         before = known.before if known else action.capture(self._host)
         self._journal.begin_installation()
         data = self._codec.dump(action.resolved(receipt.outputs))
@@ -228,7 +228,7 @@ class Runner:
         versions = [self._codec.load(data) for data in entry.versions]
         action = versions[-1]
         if not entry.finished:
-            action.recover(self._host)
+            action.clear_attempt(self._host)
         record = UndoRecord(entry.before, versions, self.receipt.outputs)
         return self._record_undone(entry, record_type, action.undo(self._host, record))
 

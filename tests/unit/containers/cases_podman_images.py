@@ -10,10 +10,11 @@ from registry import Registry  # type: ignore[import-not-found]
 
 from mstunnel_setup.actions.containers import LoadImage, PullImage
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.spec import digest_tag, no_progress
+from mstunnel_setup.containers.spec import digest_tag
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo
 from tests.refusals import refused
+from tests.unit.fakes import no_progress
 
 pytestmark = pytest.mark.podman
 
@@ -96,7 +97,7 @@ def test_an_image_that_a_power_failure_damaged_is_missing_and_makes_room(
     assert podman("images", "--quiet", "localhost/upper")
     assert ports.engine.image(upper) is None
 
-    LoadImage(archive=str(archives.named), reference=upper).recover(ports)
+    LoadImage(archive=str(archives.named), reference=upper).clear_attempt(ports)
 
     assert podman("images", "--format={{.Repository}}") == "registry.example/tunnel/server"
     assert action.satisfied(ports, {})
@@ -111,7 +112,7 @@ def test_content_that_a_power_failure_lost_is_brought_again(ports: Ports, archiv
     for program in graph.glob("*/diff/bin/*"):
         program.write_bytes(b"")
 
-    action.recover(ports)
+    action.clear_attempt(ports)
     action.apply(ports, {})
 
     assert ports.engine.run_once(reference, ("sh", "-c", "exit 7"), (), 20).code == 7

@@ -84,7 +84,9 @@ class Daemon:
 
     def _image(self, name: str) -> tuple[int, Any]:
         found = self.images.get(name)
-        return (404, {"message": "No such image"}) if found is None else (200, {"Id": found})
+        if found is None:
+            return 404, {"message": "No such image"}
+        return 200, {"Id": found, "Created": "2026-03-01T10:00:00.5Z"}
 
     def _remove(self, name: str) -> tuple[int, Any]:
         if name in self.in_use:

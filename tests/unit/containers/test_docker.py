@@ -14,7 +14,7 @@ from mstunnel_setup.actions.containers import LoadImage
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.docker import DockerEngine, docker_engine
 from mstunnel_setup.containers.engine import ContainerEngine, LogOptions
-from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, digest_tag, no_progress
+from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, digest_tag
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
@@ -23,6 +23,7 @@ from mstunnel_setup.transaction.action import Undo, UndoRecord
 from tests.archives import digest_of, write_archive
 from tests.refusals import refused
 from tests.unit.containers.docker_daemon import Daemon, serve
+from tests.unit.fakes import no_progress
 
 # The SDK leaves the socket of an answer that is not read to its end to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -234,7 +235,8 @@ def test_an_archive_is_loaded_named_after_its_digest_and_removed(
     action = LoadImage(archive=str(tmp_path / "images.tar"), reference=f"registry.example/server@{digest}")
     ports: Any = Ports(engine, tmp_path)
     before = action.capture(ports)
-    action.apply(ports, {})
+    built = "2026-03-01T10:00:00.500000+00:00"
+    assert action.apply(ports, {}) == {"id": config, "created": built}
     assert daemon.loaded[0]["RepoTags"] == [digest_tag(action.reference)]
     size = (tmp_path / "images.tar").stat().st_size
     assert ports.moved[-1] == (size, size)

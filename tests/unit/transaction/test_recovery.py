@@ -43,7 +43,7 @@ def test_only_an_attempt_that_was_cut_off_is_recovered_from(
         raise Killed
 
     for kind in (MakeDirectory, WriteFile):
-        monkeypatch.setattr(kind, "recover", lambda self, _ports: seen.append(self.path))
+        monkeypatch.setattr(kind, "clear_attempt", lambda self, _ports: seen.append(self.path))
     with monkeypatch.context() as patch:
         patch.setattr(WriteFile, "apply", killed)
         with pytest.raises(Killed):
