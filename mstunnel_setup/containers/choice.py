@@ -147,25 +147,20 @@ class RunMethod(StrEnum):
 _MARKS = {RunMethod.QUADLET: "quadlet:", RunMethod.UNIT: "unit:", RunMethod.ENGINE: "container:"}
 
 
-@dataclass(frozen=True)
-class HostFacts:
-    """The input of the choice: engine, systemd as process 1, cgroup v2, a usable Quadlet generator."""
+def choose_run_method(
+    engine: EngineName, *, systemd: bool, cgroup_v2: bool, generator: bool, installed: Iterable[str] = ()
+) -> RunMethod:
+    """The run method where `systemd` is process 1 or not, and Quadlet has a usable `generator` or not.
 
-    engine: EngineName
-    systemd: bool
-    cgroup_v2: bool
-    generator: bool
-
-
-def choose_run_method(facts: HostFacts, installed: Iterable[str] = ()) -> RunMethod:
-    """The run method; `installed` are the keys of the receipt: an existing installation keeps its method."""
+    `installed` are the keys of the receipt: an existing installation keeps its method.
+    """
     for key in installed:
         for run_method, mark in _MARKS.items():
             if key.startswith(mark):
                 return run_method
-    if not facts.systemd:
+    if not systemd:
         return RunMethod.ENGINE
     # podman-systemd.unit(5): Quadlet needs cgroup v2.
-    if facts.engine == "podman" and facts.cgroup_v2 and facts.generator:
+    if engine == "podman" and cgroup_v2 and generator:
         return RunMethod.QUADLET
     return RunMethod.UNIT

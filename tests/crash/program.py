@@ -190,7 +190,7 @@ def _pretend(request: dict[str, Any]) -> None:
     verify._has_checked_in = _is_listed
     if request.get("manner"):
         # Whatever control groups this machine has.
-        choice.choose_run_method = lambda *_known: RunMethod(request["manner"])
+        choice.choose_run_method = lambda *_known, **_facts: RunMethod(request["manner"])
     if request.get("one_file"):
         os.environ["MSTUNNEL_ONE_FILE"] = request["one_file"]
     if request.get("live"):

@@ -110,13 +110,13 @@ def _containers(context: Context, port: int) -> Launch:
         container_specs.agent(agent_image, machine),
     )
     engine = host.chosen
-    facts = choice.HostFacts(
-        engine=engine.name,
+    chosen = choice.choose_run_method(
+        engine.name,
         systemd=host.systemd.running(),
         cgroup_v2=Path(_CONTROLLERS).exists(),
         generator=quadlet.available(host.processes, engine.version),
+        installed=context.receipt.entries,
     )
-    chosen = choice.choose_run_method(facts, context.receipt.entries)
     if paths.ROOTLESS and chosen is not RunMethod.QUADLET:
         raise EngineError(
             "rootless-needs-quadlet",

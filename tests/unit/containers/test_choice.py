@@ -15,7 +15,6 @@ from mstunnel_setup.containers.choice import (
     ChooseEngine,
     EngineChoice,
     EnginePreference,
-    HostFacts,
     RunMethod,
     choose_run_method,
     engine_of,
@@ -179,16 +178,16 @@ def test_a_version_that_cannot_be_read_is_no_reason_to_refuse() -> None:
 
 ENGINES: tuple[EngineName, ...] = ("podman", "docker")
 YES_NO = (True, False)
-ALL_FACTS = [HostFacts(*values) for values in product(ENGINES, YES_NO, YES_NO, YES_NO)]
+HOSTS = [*product(ENGINES, YES_NO, YES_NO, YES_NO)]
 
 
-@every("facts", ALL_FACTS)
-def test_the_run_method_of_every_host(facts: HostFacts) -> None:
-    run_method = choose_run_method(facts)
-    assert (run_method is RunMethod.ENGINE) == (not facts.systemd)
-    assert (run_method is RunMethod.QUADLET) == (
-        facts.engine == "podman" and facts.systemd and facts.cgroup_v2 and facts.generator
-    )
+@every("engine, systemd, cgroup_v2, generator", HOSTS)
+def test_the_run_method_of_every_host(
+    *, engine: EngineName, systemd: bool, cgroup_v2: bool, generator: bool
+) -> None:
+    run_method = choose_run_method(engine, systemd=systemd, cgroup_v2=cgroup_v2, generator=generator)
+    assert (run_method is RunMethod.ENGINE) == (not systemd)
+    assert (run_method is RunMethod.QUADLET) == (engine == "podman" and systemd and cgroup_v2 and generator)
 
 
 @pytest.mark.parametrize(
@@ -196,5 +195,9 @@ def test_the_run_method_of_every_host(facts: HostFacts) -> None:
     [("quadlet:/x", RunMethod.QUADLET), ("unit:/x", RunMethod.UNIT), ("container:x", RunMethod.ENGINE)],
 )
 def test_an_installation_stays_with_its_run_method(key: str, run_method: RunMethod) -> None:
-    for facts in ALL_FACTS:
-        assert choose_run_method(facts, ["file:/x", key]) is run_method
+    installed = ["file:/x", key]
+    for engine, systemd, cgroup_v2, generator in HOSTS:
+        chosen = choose_run_method(
+            engine, systemd=systemd, cgroup_v2=cgroup_v2, generator=generator, installed=installed
+        )
+        assert chosen is run_method

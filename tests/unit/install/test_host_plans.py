@@ -75,13 +75,12 @@ def way(facts: ReadinessFacts, engine: Engine) -> choice.RunMethod:
     """How containers are run there."""
     assert facts.system is not None
     generator = engine.name == "podman" and quadlet.available(Installed(), engine.version)
-    host = choice.HostFacts(
-        engine=engine.name,
+    return choice.choose_run_method(
+        engine.name,
         systemd=facts.system.systemd,
         cgroup_v2=facts.system.cgroup == 2,
         generator=generator,
     )
-    return choice.choose_run_method(host, {})
 
 
 def rootless(facts: ReadinessFacts) -> bool:
