@@ -32,7 +32,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.install.install import installed
 from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.preflight import judging, refuse_unready
+from mstunnel_setup.install.preflight import refuse_unready, with_site_checks
 from mstunnel_setup.install.report import RemovalReport, RunReport
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.session import Run, chosen_steps, open_run, require_answers
@@ -157,7 +157,7 @@ def switch(operator: Operator, request: InstallRequest, digest: str) -> Result[R
         require_answers(run, installation)
         refuse_unready(run.context, [step.name for step in steps])
         try:
-            done = run.runner.run(judging(steps), run.context)
+            done = run.runner.run(with_site_checks(steps), run.context)
         except SetupError as error:
             receipt = run.context.receipt
             begun = any(entry.step == HAND_OVER for entry in receipt.entries.values())

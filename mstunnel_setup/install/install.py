@@ -24,7 +24,7 @@ from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.install.installed import become, complete, is_placed_itself
 from mstunnel_setup.install.lab_tenant import with_lab
-from mstunnel_setup.install.preflight import judging, refuse_account, refuse_unready, refuse_vendor
+from mstunnel_setup.install.preflight import refuse_account, refuse_unready, refuse_vendor, with_site_checks
 from mstunnel_setup.install.report import RemovalReport, RunReport
 from mstunnel_setup.install.request import InstallRequest
 from mstunnel_setup.install.rootless import (
@@ -169,7 +169,7 @@ def run_steps(
         if checked:
             refuse_unready(context, names, [step.name for step in later])
             refuse_account(context, names)
-            steps = judging(steps)
+            steps = with_site_checks(steps)
         if any(step in steps for step in proxy.STEPS):
             run.runner.take_back(proxy.obsolete_keys(context))
         done = _run_or_roll_back(operator, run, steps, roll_back=request.rollback_on_failure)
@@ -236,7 +236,7 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
             refuse_vendor(run.context)
             require_answers(run, steps, chosen_steps(request.skip, scope))
             refuse_unready(run.context, [step.name for step in steps], [step.name for step in later])
-            of_part = run.runner.plan(judging(steps), run.context)
+            of_part = run.runner.plan(with_site_checks(steps), run.context)
             planned += of_part
             for item in of_part:
                 if item.actions:
@@ -272,7 +272,9 @@ def _action_lines(run: Run, action: Action) -> Iterator[str]:
     """The action, with the lines that a text file would lose and gain."""
     yield text("  + {describe}", describe=action.describe())
     if changed := run.runner.changed(action):
-        yield text("    ! {changed} since; a run asks first", changed=changed)
+        yield text(
+            "    ! {changed}; a run asks before it replaces this (unattended, it stops)", changed=changed
+        )
     if isinstance(action, WriteFile | WriteGatewayConfiguration):
         current = (run.files.read(action.path) or b"").decode("utf-8", errors="replace")
         changes = unified_diff(current.splitlines(), action.text.splitlines(), n=0, lineterm="")

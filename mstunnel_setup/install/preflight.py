@@ -150,7 +150,7 @@ def refuse_unsuited(context: Context, steps: Collection[str]) -> None:
     _tell_closed(context, facts)
 
 
-def judging(steps: Sequence[AnyStep]) -> list[AnyStep]:
+def with_site_checks(steps: Sequence[AnyStep]) -> list[AnyStep]:
     """The steps of a run; `site` makes the checks that depend on the site, as soon as it is known."""
     names = [step.name for step in steps]
 
@@ -174,7 +174,7 @@ def _judge(context: Context, facts: ReadinessFacts, steps: Collection[str], ids:
     for item in undecided(remaining, context.ignored_checks):
         by_reason.setdefault(item.seen, []).append(item.id)
     for reason, unmade in by_reason.items():
-        context.note("Not checked, {reason}: {ids}", reason=reason, ids=", ".join(unmade))
+        context.note("Not checked ({reason}): {ids}", reason=reason, ids=", ".join(unmade))
     found = failed()
     if "bridge" in steps and any(item.id in bridge.CHECKS for item in found) and bridge.offer(context, facts):
         found = failed()

@@ -114,7 +114,7 @@ def scope_to_install(operator: Operator, settings: Settings) -> Scope:
     if paths.ROOTLESS and given.account != own_name():
         raise UsageError(
             "account-other",
-            "the gateway belongs to account {wanted}, but this is running as {account}",
+            "the gateway belongs to account {wanted}, but this command runs as {account}",
             hint="Run the command as {wanted} or with sudo, or correct the answer `account`.",
             wanted=given.account,
             account=own_name(),

@@ -129,7 +129,9 @@ def _may_replace(console: Prompter, changed: str, *, asked: bool) -> bool:
     if asked or not console.interactive:
         return asked
     question = text(
-        "{changed}. Replace it (their version is kept in {state}/saved)", changed=changed, state=paths.STATE
+        "{changed}. Replace it (the changed version is kept in {state}/saved)",
+        changed=changed,
+        state=paths.STATE,
     )
     return console.confirm(question)
 

@@ -74,8 +74,8 @@ def _gather(context: Context) -> Kernel:
     )
     if limited and files.live and host.processes.find("nft") is None:
         context.note(
-            "This host will forward packets for others, too: nft is not installed, which would limit that "
-            "to the gateway. Install the package nftables, then run mstunnel-setup again."
+            "Without nft, which limits forwarding to the gateway, this host will forward packets for others, "
+            "too. Install the package nftables, then run mstunnel-setup again."
         )
         limited = ()
     return Kernel(

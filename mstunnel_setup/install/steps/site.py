@@ -186,7 +186,7 @@ def _find(sites: Sequence[TunnelSite], wanted: str) -> TunnelSite:
     names = ", ".join(plain(site.display_name) for site in sites[:10])
     raise TenantError(
         "site-unknown",
-        "the tenant has no site {site}",
+        "the tenant has no site called {site}",
         hint="Give one of: {names}.",
         site=wanted,
         names=names,

@@ -156,7 +156,7 @@ def test_checks_that_could_not_be_completed_are_reported_by_reason_and_refuse_no
     host("debian-13", network=None, unread={"network": {"reason": "no answer within 20 s"}})
     preflight.refuse_unready(context(scene), HOST_ONLY)
     (said,) = scene.prompter.said
-    assert said.startswith("Not checked, no answer within 20 s: dns, proxy-connects, endpoint-sign-in, ")
+    assert said.startswith("Not checked (no answer within 20 s): dns, proxy-connects, endpoint-sign-in, ")
     assert "path-mtu" not in said, "it is recommended only"
 
 
@@ -197,7 +197,7 @@ def test_the_host_is_checked_without_a_question_or_a_sign_in(
 def run_to_the_site(scene: Scene, one: Context) -> None:
     """Check the host, then run the steps from the terms to the site but for the certificate."""
     preflight.refuse_unready(one, ALL)
-    for step in preflight.judging([eula.STEP, environment.STEP, sign_in.STEP, site.STEP]):
+    for step in preflight.with_site_checks([eula.STEP, environment.STEP, sign_in.STEP, site.STEP]):
         scene.run(step, one)
 
 
@@ -225,7 +225,7 @@ def test_the_site_is_judged_in_a_later_run_as_well(
     preflight.refuse_unready(one, ALL)
     assert examined == []
     with pytest.raises(CheckError) as caught:
-        preflight.judging([site.STEP])[0].gather(one)
+        preflight.with_site_checks([site.STEP])[0].gather(one)
     assert (caught.value.code, len(examined)) == ("pool-route", 1)
 
 
