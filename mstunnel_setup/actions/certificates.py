@@ -249,7 +249,7 @@ WANTED = f"{paths.UNITS}/timers.target.wants"
 class ScheduleImport(Composite):
     """Have `program` take the generation `fingerprint` into use at the time `at` (ISO 8601, UTC).
 
-    `copied` says that chain and key came from elsewhere and belong into their usual places afterwards;
+    `copied` says that chain and key came from elsewhere and belong in their usual places afterwards;
     `instead_of` is the newer generation that an administrator agreed to give up for it, empty for none;
     `engine` is the one the gateway runs on. Without a `timer`, where no systemd runs, the monitor looks for
     what the journal holds.

@@ -151,7 +151,7 @@ def _latency(seen: Observation, thresholds: Thresholds) -> RowResult:
     probe = _current_probe(seen)
     seconds = None if probe is None else probe.connect_seconds
     if seconds is None:
-        return RowResult(HealthState.UNKNOWN, "no answer of the internal address to measure")
+        return RowResult(HealthState.UNKNOWN, "no answer from the internal address to measure")
     milliseconds = 1000 * seconds
     text = f"{milliseconds:.1f} ms"
     if milliseconds < thresholds.latency.healthy:

@@ -255,7 +255,7 @@ def path_findings(path: Path) -> Iterator[Problem]:
         if not identifiers_fit(certificate, issuer):
             yield error(
                 "chain-key-identifier",
-                "{name} names another certificate as its issuer than {issuer} (authority key "
+                "{name} names an issuer other than {issuer} (authority key "
                 "identifier): same name, other key or serial number",
                 hint=_FRESH_CHAIN,
                 name=title(certificate),

@@ -201,7 +201,7 @@ def _require_about(crl: x509.CertificateRevocationList, certificate: x509.Certif
     own = _places(scope, crl.issuer)
     points = extension(certificate, x509.CRLDistributionPoints) or ()
     if own and all(own.isdisjoint(_places(point, certificate.issuer)) for point in points):
-        raise _unusable("crl", "the list is another one than the certificate names")
+        raise _unusable("crl", "it is not the list that the certificate names")
 
 
 def _places(

@@ -21,7 +21,7 @@ from mstunnel_setup.cli.framework.options import (
     full,
     new_app,
 )
-from mstunnel_setup.exchange import LONGEST_DRAIN
+from mstunnel_setup.exchange import MOST_DRAIN_MINUTES
 from mstunnel_setup.io.operator import Operator
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def upgrade(
             "--drain",
             metavar="MINUTES",
             min=0,
-            max=LONGEST_DRAIN,
+            max=MOST_DRAIN_MINUTES,
             help="Refuse new connections and wait up to MINUTES for sessions to end; "
             "default: releases.toml, else 0.",
         ),

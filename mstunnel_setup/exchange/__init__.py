@@ -1,4 +1,4 @@
 """Files that agent, gateway and host share: requests and replies, reports, releases and their history."""
 
-LONGEST_DRAIN = 1440
-"""Minutes: a day. Longer sessions have to sign in again anyway."""
+MOST_DRAIN_MINUTES = 1440
+"""A day. Longer sessions have to sign in again anyway."""

@@ -16,7 +16,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import json_value, problem_of, toml_table
 from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange import LONGEST_DRAIN
+from mstunnel_setup.exchange import MOST_DRAIN_MINUTES
 from mstunnel_setup.io.files import Files
 
 # Not below /etc/mstunnel: the agent writes there, and this list limits what it may request.
@@ -75,7 +75,7 @@ def _time_zone(name: str) -> str:
 
 class _CatalogueFile(BaseModel, extra="forbid", defer_build=True):
     time_zone: Annotated[str, AfterValidator(_time_zone)] | None = None
-    drain_minutes: Annotated[int, Field(ge=0, le=LONGEST_DRAIN)] = 0
+    drain_minutes: Annotated[int, Field(ge=0, le=MOST_DRAIN_MINUTES)] = 0
     release: list[Release] = []
 
 

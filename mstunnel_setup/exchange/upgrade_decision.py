@@ -146,7 +146,7 @@ def decide(
         return UpgradeDecision("failed-before", f"release {target.name} has failed on this server; {again}")
     if held:
         take = "run `mst-cli upgrade apply` to install it"
-        return UpgradeDecision("held", f"an administrator chose another release than {target.name}; {take}")
+        return UpgradeDecision("held", f"an administrator chose a release other than {target.name}; {take}")
     return (
         _permitted(site, others, target, now)
         or _in_turn(own, [other for other in others if other.present(now)], target)

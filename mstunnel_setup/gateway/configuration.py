@@ -57,7 +57,7 @@ class ServerConfiguration:
 
     @property
     def tunnels_ipv6(self) -> bool:
-        """Whether IPv6 belongs into the tunnel: all traffic does, or a rule includes some of it."""
+        """Whether IPv6 belongs in the tunnel: all traffic does, or a rule includes some of it."""
         return not self.routes_include or any(isinstance(rule, IPv6Network) for rule in self.routes_include)
 
     @classmethod

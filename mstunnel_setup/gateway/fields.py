@@ -195,8 +195,8 @@ def _line(field: str, value: object) -> str:
 
 _LARGEST: Final = 2**31 - 1
 
-LONGEST_DRAIN: Final = 60
-"""Seconds for which a gateway that is stopped may let its sessions go on (`server-drain-ms`)."""
+MOST_DRAIN_SECONDS: Final = 60
+"""How long a gateway that is stopped may let its sessions go on (`server-drain-ms`)."""
 
 _SECONDS: Final = (
     *("auth-timeout", "ban-reset-time", "cookie-timeout", "dpd", "idle-timeout", "keepalive"),
@@ -210,7 +210,7 @@ _COUNTS: Final = (
 NUMBERS: Final[Mapping[str, range]] = {
     **dict.fromkeys((*_SECONDS, *_COUNTS), range(_LARGEST)),
     "mtu": range(576, 16385),
-    "server-drain-ms": range(1000 * LONGEST_DRAIN + 1),
+    "server-drain-ms": range(1000 * MOST_DRAIN_SECONDS + 1),
 }
 """Settings that are whole numbers, with their ranges."""
 

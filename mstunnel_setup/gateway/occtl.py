@@ -174,7 +174,7 @@ def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
 def _not_understood(text: str) -> EngineError:
     return EngineError(
         "occtl-answer-invalid",
-        "unexpected answer of occtl: {answer}",
+        "unexpected answer from occtl: {answer}",
         hint="Check `mst-cli server status` and `mst-cli server logs`.",
         answer=plain(text, 80) or "nothing",
     )

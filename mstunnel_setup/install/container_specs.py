@@ -18,7 +18,7 @@ from mstunnel_setup.containers.spec import (
     Tmpfs,
     Volume,
 )
-from mstunnel_setup.gateway.fields import LONGEST_DRAIN
+from mstunnel_setup.gateway.fields import MOST_DRAIN_SECONDS
 
 _HEALTH_COMMAND = ("/usr/libexec/mstunnel/healthcheck",)
 # Each check starts Podman. The monitor checks a container that no longer reports much sooner.
@@ -26,7 +26,7 @@ _HEALTH_SECONDS = 1800
 _SERVER_PROCESSES = 10_000
 _AGENT_PROCESSES = 100
 # Longer than ocserv may let its sessions go on, or the engine would kill it and them in between.
-_SERVER_STOP = LONGEST_DRAIN + 15
+_SERVER_STOP = MOST_DRAIN_SECONDS + 15
 JOURNAL: Final = "/run/systemd/journal/dev-log"
 """The journal's socket for syslog."""
 # The tunnel takes the first. Workers, which parse what unknown clients send, are a user of their own: ocserv

@@ -32,7 +32,7 @@ def serves(host: Host, port: int, patience: float = _PATIENCE, pause: float = _P
         if leaf_in_service(host.files, port) != leaf:
             raise NetworkError(
                 "wrong-leaf-served",
-                "port {port} serves another certificate than the installed one",
+                "port {port} serves a certificate other than the installed one",
                 hint="Check for another program on this port, then run `mst-cli server restart`.",
                 port=port,
             )

@@ -1,4 +1,4 @@
-"""No module builds the text of a file itself: such text belongs into a template."""
+"""No module builds the text of a file itself: such text belongs in a template."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ GENERATED = re.compile(
 
 
 def generated(source: str) -> list[str]:
-    """Texts of a module that belong into a template: strings and parts of f-strings, without docstrings."""
+    """Texts of a module that belong in a template: strings and parts of f-strings, without docstrings."""
     tree = ast.parse(source)
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in prose]

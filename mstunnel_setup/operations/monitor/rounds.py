@@ -16,7 +16,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import LockedError, SetupError, StepError, declared
 from mstunnel_setup.base.log_line import LogLine, Tell, error_line
 from mstunnel_setup.base.text import plain, text
-from mstunnel_setup.exchange import LONGEST_DRAIN, log_lines
+from mstunnel_setup.exchange import MOST_DRAIN_MINUTES, log_lines
 from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.release_feed import offered, read_feed
@@ -63,7 +63,7 @@ _FEED_PAUSE: Final = 3600.0
 # How long one piece of work may take before the service manager ends it: the engine or a disk hangs. Draining
 # and downloading take their time.
 _WORK_SECONDS: Final = 1800.0
-_UPGRADE_SECONDS: Final = 60.0 * LONGEST_DRAIN + 21600.0
+_UPGRADE_SECONDS: Final = 60.0 * MOST_DRAIN_MINUTES + 21600.0
 
 
 TUN: Final = tunnel_device.DEVICE

@@ -142,7 +142,7 @@ disconnect-script = /usr/libexec/mstunnel/session-log
 device = vpns
 ipv4-network = 169.254.0.0
 ipv4-netmask = 255.255.0.0
-# IPv6 belongs into the tunnel, and ends at the gateway instead of passing it by.
+# IPv6 belongs in the tunnel, and ends at the gateway instead of bypassing it.
 ipv6-network = fdb3:7c1e:94a2::/64
 
 route = default

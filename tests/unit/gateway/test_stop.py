@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
-from mstunnel_setup.gateway.fields import LONGEST_DRAIN
+from mstunnel_setup.gateway.fields import MOST_DRAIN_SECONDS
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
 from mstunnel_setup.install import container_specs
 
@@ -60,8 +60,8 @@ def test_the_longest_drain_is_shorter_than_what_an_engine_waits() -> None:
         limits_processes=True,
     )
     server = container_specs.server("registry.example.com/a@sha256:" + "0" * 64, setting, 443)
-    assert f"server-drain-ms = {1000 * LONGEST_DRAIN}\n" in with_drain(f"{1000 * LONGEST_DRAIN}")
-    assert server.stop_timeout > LONGEST_DRAIN + 10
+    assert f"server-drain-ms = {1000 * MOST_DRAIN_SECONDS}\n" in with_drain(f"{1000 * MOST_DRAIN_SECONDS}")
+    assert server.stop_timeout > MOST_DRAIN_SECONDS + 10
 
 
 def test_a_longer_drain_is_refused() -> None:

@@ -12,7 +12,7 @@ import pytest
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, LockedError
 from mstunnel_setup.containers.engine import Health
-from mstunnel_setup.exchange import LONGEST_DRAIN, mailbox
+from mstunnel_setup.exchange import MOST_DRAIN_MINUTES, mailbox
 from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, UPGRADE, AgentRequest, last_reply
 from mstunnel_setup.exchange.releases import CATALOGUE
@@ -435,7 +435,7 @@ def test_an_upgrade_may_take_longer_than_the_longest_drain(
     monkeypatch.setattr(asking.monitor.service, "alive", allowed.append)
     monkeypatch.setattr(run, "finish", lambda _run: during.append(allowed[-1]))
     asking.ask("c")
-    assert during[0] >= 60 * LONGEST_DRAIN + 3600
+    assert during[0] >= 60 * MOST_DRAIN_MINUTES + 3600
 
 
 def test_a_request_that_the_agent_withdrew_meanwhile_is_none(tmp_path: Path) -> None:
