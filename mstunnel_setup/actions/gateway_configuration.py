@@ -18,8 +18,9 @@ from mstunnel_setup.transaction.action import Action
 
 
 class WriteGatewayConfiguration(Composite):
-    """Write `ocserv.conf`. The monitor changes it later, so undo removes it whatever its content.
+    """Write `ocserv.conf`. The monitor judges it anew, also what the gateway has refused before.
 
+    The monitor changes it later, so undo removes it whatever its content.
     `image` is the gateway image by digest; it may be a reference to the result of an earlier action.
     """
 
@@ -40,6 +41,7 @@ class WriteGatewayConfiguration(Composite):
     def prepare(self, host: Host, outputs: Outputs) -> None:
         """Raises StepError `gateway-configuration-refused`; then the old file stays."""
         host.check_gateway_configuration(str(resolve(self.image, outputs)), self.text)
+        host.files.remove(paths.SERVED_CONFIGURATION)
 
 
 _MODE: Final = 0o600

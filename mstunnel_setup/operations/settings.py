@@ -293,6 +293,8 @@ def pull(operator: Operator, settings: Settings) -> Result[ConfigurationFiles]:
         changes = rendering.changes(rendering.current(run.files), rendered.files)
         if changes:
             run.context.host.check_gateway_configuration(images.references(run.context)[0], rendered.text)
+            # The monitor judges it anew, also what the gateway has refused before.
+            run.files.remove(paths.SERVED_CONFIGURATION)
             rendering.write(run.files, changes)
     lines = [text("Written: {changes}.", changes=", ".join(changes)) if changes else _SAME]
     status: Status = "changed" if changes else "unchanged"

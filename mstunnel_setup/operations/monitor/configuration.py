@@ -44,7 +44,8 @@ class ConfigurationRecord(BaseModel):
 
     `wanted` names what it was rendered to, whatever the port and the log level. `written` and `settings` are
     the SHA-256 of the `ocserv.conf` and of the `admin-settings.json` that were written; an earlier release
-    recorded no `settings`. `previous` are the texts of the two files before that, by path.
+    recorded no `settings`. `previous` are the texts of the two files before that, by path, until the change
+    is accepted or undone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -242,12 +243,29 @@ class Configurations:
         record = read_record(self.files)
         if record is not None and self._next_step(record) == "awaiting":
             record = self._with_report(record)
-        if record is not None and self._next_step(record) == "rollback":
-            before = {path: text.encode() for path, text in record.previous.items()}
-            with self._changing():
-                rendering.write(self.files, before)
-            self.reload_gateway()
+        if record is not None and record.outcome == "refused" and record.previous:
+            record = self._gone_back()
         return self._next_step(record) == "awaiting"
+
+    def _gone_back(self) -> ConfigurationRecord | None:
+        """The record once what was served before a refused change is in place again.
+
+        It forgets the way back: whoever writes the same configuration later has removed the cause.
+        """
+        with self._changing():
+            # A command may have written a configuration meanwhile, and removed the record.
+            record = read_record(self.files)
+            if record is None or record.outcome != "refused":
+                return record
+            rollback = self._next_step(record) == "rollback"
+            if rollback:
+                before = {path: text.encode() for path, text in record.previous.items()}
+                rendering.write(self.files, before)
+            record = record.model_copy(update={"previous": {}})
+            write_record(self.files, record)
+        if rollback:
+            self.reload_gateway()
+        return record
 
     def _with_report(self, record: ConfigurationRecord) -> ConfigurationRecord:
         """The record after the gateway's report on what stands there; the same while there is none."""

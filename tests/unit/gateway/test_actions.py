@@ -59,6 +59,18 @@ def test_a_refused_file_leaves_the_old_one(ports: Ports) -> None:
     assert "ocserv.conf" in ports.files.names(paths.CONFIGURATION)
 
 
+def test_the_monitor_judges_anew_what_was_written_and_only_that(ports: Ports) -> None:
+    ports.files.make_directories(paths.STATE)
+    ports.files.write(paths.SERVED_CONFIGURATION, b"what the gateway refused")
+
+    with refused(StepError, "gateway-configuration-refused"):
+        action("bad\n").apply(ports, {})
+    assert ports.files.read(paths.SERVED_CONFIGURATION) == b"what the gateway refused"
+
+    action().apply(ports, {})
+    assert ports.files.read(paths.SERVED_CONFIGURATION) is None
+
+
 def test_the_image_may_be_known_only_later(ports: Ports) -> None:
     action(image=output("image:gateway", "reference")).apply(ports, {"image:gateway": {"reference": IMAGE}})
 

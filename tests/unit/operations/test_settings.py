@@ -1,6 +1,7 @@
 """`mst-cli env`, `log level` and `config show` where a file of the host, or a value, is damaged."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
 from mstunnel_setup.gateway.rendering import admin_settings
+from mstunnel_setup.operations import settings
+from tests.unit.install.scenes import IMAGES, OSAKA, Accepting, Scene, configuration
 from tests.unit.operations.conftest import Command
+from tests.unit.operators import operator_of
 
 LATIN_1 = "DEBUG_LEVEL=1\n# Schlüssel\n".encode("latin-1")
 
@@ -99,6 +103,30 @@ def test_the_check_names_the_line_that_is_wrong(installed: Command, tmp_path: Pa
     put(tmp_path / "root", paths.ENVIRONMENT, b"NOTE=old\nFOO=bar baz\n")
     code, _out, err = installed("env", "check")
     assert (code, "line 2 is not a plain NAME=value: FOO=…" in " ".join(err.split())) == (10, True)
+
+
+def test_what_is_pulled_is_judged_anew_by_the_monitor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway refused it, say, for a certificate that has been replaced since."""
+    scene = Scene(tmp_path, engine=Accepting())
+    scene.graph.configuration = configuration()
+    for directory in (paths.CONFIGURATION, paths.STATE):
+        scene.files.make_directories(directory)
+    scene.write(paths.GATEWAY_SETTINGS, "{}")
+    scene.join(OSAKA)
+    context = scene.context(**IMAGES)
+    context.cache.administrator = True
+    monkeypatch.setattr(
+        settings, "installed_run", lambda *_run, **_options: nullcontext(scene.opened(context))
+    )
+    judged = []
+    for _ in range(2):
+        scene.write(paths.SERVED_CONFIGURATION, "the gateway refused it")
+        status = settings.pull(operator_of(tmp_path), {}).status
+        judged.append((status, scene.files.read(paths.SERVED_CONFIGURATION) is None))
+
+    assert judged == [("changed", True), ("unchanged", False)]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,17 @@ class Host(FakeClock):
         assert reply is not None
         return reply
 
+    def pull(self, **properties: Any) -> None:
+        """What `mst-cli config pull` does once the check of the gateway's image is passed."""
+        self.files.remove(paths.SERVED_CONFIGURATION)
+        self.write(**properties)
+
+    def write(self, **properties: Any) -> None:
+        """Another program writes a configuration, and the gateway finds it."""
+        found = rendering.render(ServerConfiguration.from_wire(document(**properties)), GatewayOptions())
+        rendering.write(self.files, found.files)
+        self.gateway_looks()
+
     def conf(self) -> bytes:
         return self.files.read(paths.OCSERV_CONF) or b""
 

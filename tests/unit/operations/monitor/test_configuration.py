@@ -15,7 +15,7 @@ from mstunnel_setup.gateway import rendering
 from mstunnel_setup.gateway.ocserv_conf import DEVICE_REVOCATIONS, VERBOSE_HOURS, begin_verbose
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.operations.monitor.configuration import read_record
+from mstunnel_setup.operations.monitor.configuration import read_record, write_record
 from tests.refusals import refused
 from tests.unit.clocks import START
 from tests.unit.operations.monitor.hosts import Host, document
@@ -86,6 +86,51 @@ def test_a_refused_one_that_left_the_configuration_of_the_gateway_alone_is_rolle
     assert host.monitor.settled
 
 
+def test_a_refused_one_that_is_pulled_once_its_cause_is_gone_is_served(host: Host) -> None:
+    """The certificate did not match its key, say, and the administrator has replaced it."""
+    refusal = host.give(network="10.66.0.0/16")
+    host.refused = "nothing any more"
+    host.pull(network="10.66.0.0/16")
+    pulled = host.conf()
+    verdicts = [host.give(network="10.66.0.0/16") for _ in range(3)]
+
+    assert refusal.state == "refused"
+    assert [verdict.state for verdict in verdicts] == ["accepted"] * 3
+    assert host.conf() == pulled
+    assert sum("accepted" in line for line in host.log) == 1
+
+
+def test_a_refused_one_that_is_pulled_and_refused_again_is_reported_once(host: Host) -> None:
+    host.give(network="10.66.0.0/16")
+    host.pull(network="10.66.0.0/16")
+    lines, looks = len(host.log), len(host.looks)
+    verdicts = [host.give(network="10.66.0.0/16") for _ in range(3)]
+    host.restart()
+    host.monitor.look()
+
+    assert [verdict.state for verdict in verdicts] == ["refused"] * 3
+    assert [line.partition(":")[0] for line in host.log[lines:]] == ["configuration-refused"]
+    assert len(host.looks) == looks
+    assert host.monitor.settled
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_refused_one_is_rolled_back_only_once(host: Host, killed: bool) -> None:
+    """Also by a monitor that was killed, or updated, when the earlier one was in use again already."""
+    before = {path: text.decode() for path, text in rendering.current(host.files).items() if text}
+    host.give(network="10.66.0.0/16")
+    if killed:
+        record = read_record(host.files)
+        assert record is not None
+        write_record(host.files, record.model_copy(update={"previous": before}))
+        host.restart()
+        host.monitor.look()
+    host.write(network="10.66.0.0/16")
+    written = host.conf()
+    host.monitor.look()
+    assert host.conf() == written
+
+
 def test_going_back_passes_over_what_was_never_proved(host: Host) -> None:
     """The gateway has said nothing of the second one yet: the way back leads to the first."""
     before = host.conf()
@@ -152,7 +197,7 @@ def test_a_monitor_that_is_killed_at_any_write_ends_where_one_that_was_not_does(
         found, expected = read_record(host.files), read_record(undisturbed.files)
         assert found is not None
         assert expected is not None
-        assert found.outcome == expected.outcome
+        assert (found.outcome, found.previous) == (expected.outcome, {})
     assert kill_at > 5
 
 
