@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
+from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, last_reply
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_history import HISTORY
+from mstunnel_setup.io.files import Files
 from tests.crash import plugin
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import DEAD, SERVER
@@ -18,6 +19,8 @@ from tests.crash.kill import KILLED, Scene
 GOOD = f"sha256:{'3' * 64}"
 AGENT = f"sha256:{'4' * 64}"
 SAMPLE = 2
+# What the agent may be told: the tenant shows it. An agent that asks again is refused.
+TOLD = {"done": ("accepted",), "went-back": ("failed", "refused")}
 
 
 @dataclass
@@ -72,6 +75,9 @@ class Upgrading:
         ]
         if outcome not in (self.outcome, "not recorded yet") or new != (outcome == "done"):
             found.append(f"ended as {outcome} with {containers[SERVER]['image']}")
+        told = last_reply(Files(self.arena.root), UPGRADE)
+        if (told and told.state) not in TOLD.get(outcome, (None,)):
+            found.append(f"ended as {outcome}, and the agent is told {told}")
         return found
 
     def complaints(self) -> list[str]:
@@ -118,7 +124,7 @@ def test_a_kill_anywhere_in_an_upgrade_ends_on_a_release_that_serves(
     points = rehearsed(upgrading, upgrading.apply)
     assert len(points) > 100
     failed = []
-    for number in numbers(len(points), everything):
+    for number in chosen(points, everything, name_of(HISTORY), name_of(UPGRADE.reply)):
         upgrading.prepare()
         assert upgrading.apply(kill_at=number).code == KILLED
         assert upgrading.monitor().code == 0
@@ -152,7 +158,8 @@ def test_a_monitor_that_is_killed_while_it_does_what_the_agent_asks(
     upgrading.drain_minutes = 1
     points = rehearsed(upgrading, upgrading.asked)
     failed = []
-    for number in at_the_request(points, everything):
+    # Among them: the request taken and not recorded, the gateway closed to devices.
+    for number in chosen(points, everything, f"remove {name_of(UPGRADE.request)}", "engine nft"):
         upgrading.prepare()
         assert upgrading.asked(kill_at=number).code == KILLED
         assert upgrading.monitor().code == 0
@@ -165,11 +172,16 @@ def test_a_monitor_that_is_killed_while_it_does_what_the_agent_asks(
     assert failed == []
 
 
-def at_the_request(points: Sequence[str], everything: bool) -> Sequence[int]:
-    """The numbers to run, among them: the request taken and not recorded, the gateway closed to devices."""
-    chosen = {*numbers(len(points), everything)}
-    for mark in (f"remove {UPGRADE.request.rpartition('/')[2]}", "engine nft"):
+def name_of(path: str) -> str:
+    """How the points name a file."""
+    return path.rpartition("/")[2]
+
+
+def chosen(points: Sequence[str], everything: bool, *marks: str) -> Sequence[int]:
+    """The numbers to run, among them the last point of each mark, and the one after it."""
+    found = {*numbers(len(points), everything)}
+    for mark in marks:
         at = [number for number, point in enumerate(points, 1) if mark in point]
         assert at, mark
-        chosen |= {at[-1], at[-1] + 1}
-    return sorted(chosen)
+        found |= {at[-1], at[-1] + 1}
+    return sorted(found)

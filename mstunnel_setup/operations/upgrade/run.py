@@ -201,9 +201,17 @@ def _ended(run: Run, upgrade: Upgrade, outcome: UpgradeOutcome, reason: str = ""
 
 
 def _note(run: Run, upgrade: Upgrade) -> None:
-    """Put the state on the disk, and what the agent reports to the tenant into the mailbox."""
-    write_history(run.files, read_history(run.files).with_last(upgrade))
+    """Put the state on the disk, and what the agent reports to the tenant into the mailbox.
+
+    An upgrade that the history calls ended is not resumed, so its reply comes before that.
+    """
+    history = read_history(run.files).with_last(upgrade)
     ended: ReplyState = "accepted" if upgrade.outcome is UpgradeOutcome.DONE else "failed"
     state = "applying" if upgrade.outcome is None else ended
-    now = run.context.host.clock.now()
-    write_reply(run.files, Reply.about(upgrade.target.digests, state, upgrade.reason, now))
+    reply = Reply.about(upgrade.target.digests, state, upgrade.reason, run.context.host.clock.now())
+    if upgrade.phase is UpgradePhase.ENDED:
+        write_reply(run.files, reply)
+        write_history(run.files, history)
+    else:
+        write_history(run.files, history)
+        write_reply(run.files, reply)

@@ -8,6 +8,7 @@ import pytest
 from mstunnel_setup.actions.containers import MakeStateDirectory
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError
+from mstunnel_setup.exchange.mailbox import UPGRADE, Reply, last_reply, write_reply
 from mstunnel_setup.exchange.upgrade_history import (
     HISTORY,
     ImagePair,
@@ -16,10 +17,13 @@ from mstunnel_setup.exchange.upgrade_history import (
     write_history,
 )
 from mstunnel_setup.install.steps import images as images_step
+from mstunnel_setup.io.errors import FileError
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed
 from mstunnel_setup.operations.upgrade import proof
 from mstunnel_setup.operations.upgrade import run as upgrade_run
 from mstunnel_setup.transaction.step import AnyStep, Step
+from tests.refusals import refused
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.fakes import FakeEngine
 from tests.unit.install.scenes import Scene
@@ -78,6 +82,34 @@ def test_state_that_earlier_releases_had_elsewhere_goes_with_them(
     assert {now.key} == run.context.receipt.entries.keys() & {now.key, before.key}
     assert run.files.state("/etc/mstunnel-agent") is None
     assert run.files.state(paths.AGENT_STATE) is not None
+
+
+def test_an_upgrade_whose_end_the_agent_was_not_told_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full: an agent that is told nothing reports an upgrade, for which its site waits."""
+    for name in ("_take", "_drop_images"):
+        monkeypatch.setattr(upgrade_run, name, nothing)
+    run = Scene(tmp_path).opened()
+    for directory in (paths.STATE, paths.OUTBOX):
+        run.files.make_directories(directory)
+    write_history(run.files, history(upgrade("a", "b", None, phase=UpgradePhase.SWITCH)))
+
+    def full(files: Files, reply: Reply) -> None:
+        if reply.state == "accepted":
+            raise FileError("write-failed", "the disk is full")
+        write_reply(files, reply)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(upgrade_run, "write_reply", full)
+        with refused(FileError, "write-failed"):
+            upgrade_run.finish(run)
+    ended = upgrade_run.finish(run)
+
+    reply = last_reply(run.files, UPGRADE)
+    assert ended is not None
+    assert reply is not None
+    assert (ended.outcome, reply.state) == (UpgradeOutcome.DONE, "accepted")
 
 
 @pytest.mark.parametrize("gone", [False, True])
