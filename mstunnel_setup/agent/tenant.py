@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -129,6 +130,7 @@ class Renewal:
             return False
         self._tried = now
         try:
+            self._drop_useless(credential)
             if not self._adopt(enrolment):
                 self._hand_in(enrolment, credential)
                 return self._adopt(enrolment)
@@ -136,6 +138,16 @@ class Renewal:
             self.tell(IDENTITY_NOT_RENEWED(reason=error.message))
             return False
         return True
+
+    def _drop_useless(self, credential: Credential) -> None:
+        """Remove a candidate that is damaged, or ends no later than the credential, which came after it."""
+        if self.files.read(CANDIDATE) is None:
+            return
+        with suppress(SignInError):
+            end = read_credential(self.files, CANDIDATE).certificate.not_valid_after_utc
+            if end > credential.certificate.not_valid_after_utc:
+                return
+        self.files.remove(CANDIDATE)
 
     def _adopt(self, enrolment: Enrolment) -> bool:
         """Put the candidate in place once the tenant lets it sign in; False when there is none that does."""

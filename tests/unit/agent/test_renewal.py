@@ -72,8 +72,8 @@ def known_keys(ageing: Installed) -> int:
     return len(application.key_credentials)
 
 
-def candidate(ageing: Installed) -> bytes:
-    pfx, _ = new_agent_credential("agent of gw1", datetime.now(UTC), 365)
+def candidate(ageing: Installed, days: int = 365) -> bytes:
+    pfx, _ = new_agent_credential("agent of gw1", datetime.now(UTC), days)
     ageing.files.write(CANDIDATE, pfx, 0o600)
     return pfx
 
@@ -147,6 +147,19 @@ def test_a_candidate_that_the_tenant_never_learnt_of_is_handed_in(
     made = candidate(ageing)
     assert renewal(ageing, []).renew_in_time(enrolment)
     assert ageing.files.read(paths.AGENT_CREDENTIAL) == made
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_candidate_that_a_later_credential_outlives_is_made_again(
+    ageing: Installed, enrolment: Enrolment, damaged: bool
+) -> None:
+    """It was never accepted, and `mst-cli reenroll` made another identity; so is one that cannot be read."""
+    useless = candidate(ageing, 39)
+    if damaged:
+        ageing.files.write(CANDIDATE, b"damaged", 0o600)
+    assert renewal(ageing, []).renew_in_time(enrolment)
+    assert ageing.files.read(paths.AGENT_CREDENTIAL) != useless
+    assert credential(ageing).certificate.not_valid_after_utc - datetime.now(UTC) > timedelta(days=364)
 
 
 def test_a_refusal_is_reported_and_leaves_the_old_credential(ageing: Installed, enrolment: Enrolment) -> None:
