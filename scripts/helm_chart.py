@@ -68,7 +68,7 @@ _AFTER: Final = {
     '        - name: "mstunnel-server"\n': _resources("server"),
     '        - name: "mstunnel-agent"\n': _resources("agent"),
     "        - name: layout\n": _resources("server"),
-    " unless it has renewed it.\n        - name: identity\n": _resources("server"),
+    " of this Secret.\n        - name: identity\n": _resources("server"),
 }
 
 

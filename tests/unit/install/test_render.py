@@ -1,7 +1,10 @@
 """The containers as files are those that the step `launch` runs; no secret is among them."""
 
 import json
+import re
+import subprocess
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +263,60 @@ def test_each_container_writes_into_directories_of_its_own_user(host: Scene) -> 
         *(paths.SERVER_STATE_INSIDE, paths.AGENT_STATE_INSIDE),
         *(paths.AGENT_DIRECTORY, paths.INBOX),
     }
+
+
+@dataclass
+class Pod:
+    """What the pod's container `identity` does below a directory; the Secret and the claim are there."""
+
+    script: str
+    root: Path
+
+    @property
+    def credential(self) -> bytes:
+        """The agent's credential, in the claim."""
+        return (self.root / "credential/own/agent.p12").read_bytes()
+
+    def renew(self, content: bytes) -> None:
+        """What the agent does."""
+        (self.root / "credential/own/agent.p12").write_bytes(content)
+
+    def start(self, secret: bytes) -> bytes:
+        """Start with this Secret; the credential that the agent gets."""
+        (self.root / "identity").mkdir(exist_ok=True)
+        (self.root / "identity/agent.p12").write_bytes(secret)
+        places = r"(?<![\w/.])/(?=(credential|identity|inbox|state)/)"
+        subprocess.run(["sh", "-c", re.sub(places, f"{self.root}/", self.script)], check=True)
+        return self.credential
+
+
+@pytest.fixture
+def pod(host: Scene, tmp_path: Path) -> Pod:
+    (deployment,) = documents(host)["Deployment"]
+    (container,) = (
+        each
+        for each in deployment["spec"]["template"]["spec"]["initContainers"]
+        if each["name"] == "identity"
+    )
+    (tmp_path / "pod").mkdir()
+    return Pod(container["command"][-1], tmp_path / "pod")
+
+
+def test_a_credential_that_the_agent_renewed_stays_until_the_secret_is_replaced(pod: Pod) -> None:
+    assert pod.start(b"first") == b"first"
+    pod.renew(b"renewed")
+    assert pod.start(b"first") == b"renewed"
+    assert pod.start(b"of another identity") == b"of another identity"
+    pod.renew(b"renewed again")
+    assert pod.start(b"of another identity") == b"renewed again"
+
+
+def test_a_claim_that_an_earlier_release_filled_keeps_its_credential(pod: Pod) -> None:
+    """It may have been renewed, and the one in the Secret have ended."""
+    (pod.root / "credential/own").mkdir(parents=True)
+    pod.renew(b"renewed")
+    assert pod.start(b"first") == b"renewed"
+    assert pod.start(b"of another identity") == b"of another identity"
 
 
 def test_the_agent_s_health_does_not_take_the_gateway_off_the_service(host: Scene) -> None:
