@@ -322,9 +322,11 @@ def _days(end: datetime | None, now: datetime, limit: Threshold) -> RowResult:
     if end is None:
         return RowResult(HealthState.UNKNOWN, "it cannot be read")
     days = (end - now) / timedelta(days=1)
-    if days <= limit.unhealthy:
-        return RowResult(HealthState.UNHEALTHY, f"ended on {end:%Y-%m-%d}", days)
     state = HealthState.HEALTHY if days > limit.healthy else HealthState.WARNING
+    if days <= limit.unhealthy:
+        state = HealthState.UNHEALTHY
+    if days <= 0:
+        return RowResult(state, f"ended on {end:%Y-%m-%d}", days)
     return RowResult(state, f"ends on {end:%Y-%m-%d}, in {int(days)} days", days)
 
 

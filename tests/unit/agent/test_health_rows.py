@@ -215,6 +215,14 @@ def test_thresholds_may_be_set(row: str, threshold: str, facts: dict[str, Any], 
     assert {item.id: item for item in judge_rows(seen(**facts), limits)}[row].state == state
 
 
+def test_a_certificate_that_is_unhealthy_before_its_end_has_not_ended() -> None:
+    limits = Thresholds(certificate_days=Threshold(healthy=30, unhealthy=14))
+    rows = {item.id: item for item in judge_rows(seen(certificate_end=later(days=5)), limits)}
+
+    assert rows["tls-certificate"].state is HealthState.UNHEALTHY
+    assert rows["tls-certificate"].text == "ends on 2026-01-07, in 5 days"
+
+
 def test_the_worst_row_is_the_server_s_state_and_what_is_unknown_does_not_count() -> None:
     nothing = judge_rows(Observation(now=NOW, started=NOW), Thresholds())
     assert overall(nothing) is HealthState.UNKNOWN
