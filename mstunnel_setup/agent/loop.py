@@ -85,7 +85,8 @@ class Agent:
     watch: HealthWatch | None = None
     renewal: Renewal | None = None
     _enrolment: Enrolment | None = field(default=None, init=False)
-    _status: AgentStatus = field(init=False)
+    _started: datetime = field(init=False)
+    _last_round: datetime | None = field(default=None, init=False)
     _known: SyncState = field(default_factory=SyncState, init=False)
     _failures: int = field(default=0, init=False)
     _thresholds_at: float | None = field(default=None, init=False)
@@ -93,12 +94,12 @@ class Agent:
     _extensions: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self._status = AgentStatus(started=self.clock.now())
+        self._started = self.clock.now()
         self.configuration = ConfigurationRequests(self.files, self.clock, self.tell, self.counters)
 
     def run(self) -> None:
         """Work until the process is ended. A tenant that is away is waited for."""
-        self._update()
+        self._note()
         while True:
             self.round()
             # Many gateways start at once after a power failure; they need not stay in step.
@@ -106,7 +107,8 @@ class Agent:
             # This server is looked at every minute, whether there is a tenant or not.
             while seconds > 0:
                 # The container counts as healthy while this goes on, whatever becomes of the tenant.
-                self._update(last_round=self.clock.now())
+                self._last_round = self.clock.now()
+                self._note()
                 if self.watch is not None:
                     self.watch.look(self._known)
                 nap = min(seconds, _INTERVAL_SECONDS * (1 + _JITTER))
@@ -132,10 +134,10 @@ class Agent:
             self._renew()
             return declared(error)
         if self._renew():
-            if self._status.last_error is not None:
+            if self._known.last_error is not None:
                 self.tell(log_lines.RECOVERED())
-            self._update(last_error=None)
             self._learn(last_error=None)
+            self._note()
         return None
 
     def _renew(self) -> bool:
@@ -182,11 +184,10 @@ class Agent:
             raise
         self._failures = 0
         self.counters.check_ins += 1
-        if self._status.last_check_in is None:
+        if self._known.last_check_in is None:
             self.tell(log_lines.CHECKED_IN())
-        now = self.clock.now()
-        self._update(last_check_in=now)
-        self._learn(last_check_in=now, agent_certificate_end=enrolment.credential_end)
+        self._learn(last_check_in=self.clock.now(), agent_certificate_end=enrolment.credential_end)
+        self._note()
         return enrolment
 
     def _leave(self) -> None:
@@ -199,12 +200,11 @@ class Agent:
         if found is None:
             raise CONFIGURATION_MISSING()
         try:
-            digest = self.configuration.request(found.to_wire(), self._known.probe_url or "")
+            self.configuration.request(found.to_wire(), self._known.probe_url or "")
         except SetupError as error:
             self._learn(refusal=error.message)
             raise
         self._learn(refusal=self.configuration.refusal, configuration_id=found.id)
-        self._update(configuration_id=found.id, configuration_digest=digest)
 
     def _ask_for_upgrade(self, enrolment: Enrolment, site: TunnelSite) -> None:
         """Ask for an upgrade when it is time; why it is not is written down, and said when it is new."""
@@ -279,18 +279,23 @@ class Agent:
 
     def _failed(self, error: SetupError) -> None:
         """Remember the error; it is logged once, not once a minute."""
-        before = self._status.last_error
+        before = self._known.last_error
         failure = SyncFailure(code=error.code, message=error.message, hint=error.hint, at=self.clock.now())
         if before is None or (before.code, before.message) != (failure.code, failure.message):
             self.tell(error_line(error.problem))
-        self._update(last_error=failure)
         self._learn(last_error=failure)
+        self._note()
 
-    def _update(self, **changes: datetime | SyncFailure | str | None) -> None:
-        self._status = self._status.model_copy(update=changes)
+    def _note(self) -> None:
+        status = AgentStatus(
+            started=self._started,
+            last_round=self._last_round,
+            last_check_in=self._known.last_check_in,
+            last_error=self._known.last_error,
+        )
         # A status that cannot be written grows old, which is what the container's health check looks at.
         with suppress(FileError):
-            self.note(self._status)
+            self.note(status)
 
     def _learn(
         self, **changes: datetime | str | int | tuple[HealthThreshold, ...] | SyncFailure | None
@@ -315,11 +320,10 @@ class ConfigurationRequests:
     _reply: Reply | None = field(default=None, init=False)
     _silent_since: float | None = field(default=None, init=False)
 
-    def request(self, document: Document, probe_url: str) -> str:
+    def request(self, document: Document, probe_url: str) -> None:
         """Request the configuration where it is another one, and follow what becomes of it.
 
-        Returns the digest of the request. Raises FileError, and TenantError `configuration-invalid` for what
-        cannot be served.
+        Raises FileError, and TenantError `configuration-invalid` for what cannot be served.
         """
         configuration = ServerConfiguration.from_wire(document)
         request = AgentRequest.to_configure(document, probe_url)
@@ -346,7 +350,6 @@ class ConfigurationRequests:
         self._warnings = warnings
         if waiting and self.refusal is None:
             self.refusal = waiting.message
-        return request.digest
 
     def await_reply(self, request: AgentRequest, patience: float) -> Reply | None:
         """The host's reply; waits so many seconds while there is none, or it is still being carried out."""

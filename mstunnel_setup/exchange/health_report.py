@@ -42,18 +42,13 @@ class SyncFailure(BaseModel, frozen=True, extra="ignore", defer_build=True):
 
 
 class AgentStatus(BaseModel, frozen=True, extra="ignore", defer_build=True):
-    """How the agent is doing. Times are UTC; `configuration_digest` names the files that are in place.
-
-    `container` is the host name inside it, which is new for each container.
-    """
+    """How the agent is doing. Times are UTC; `container` is the host name inside it, new for each one."""
 
     container: str = Field(default_factory=platform.node)
     started: UtcTime
     last_round: UtcTime | None = None
     last_check_in: UtcTime | None = None
     last_error: SyncFailure | None = None
-    configuration_id: str | None = None
-    configuration_digest: str | None = None
 
 
 @dataclass(frozen=True)

@@ -221,8 +221,7 @@ class Graph:
 
     def find_applications(self, display_name: str) -> list[Application]:
         """Return the applications of that name; names are not unique."""
-        path = APPLICATIONS.path + query(filter=equals("displayName", display_name))
-        return self._list(Application, path, APPLICATIONS.read)
+        return self.objects(APPLICATIONS, display_name)
 
     def application(self, object_id: str) -> Application | None:
         """Return the application with this object id."""

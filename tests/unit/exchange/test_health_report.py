@@ -122,9 +122,19 @@ def test_the_reason_names_the_last_error() -> None:
     assert verdict.reason.endswith(": graph.example is away")
 
 
+def test_a_status_with_more_than_this_release_writes_is_read(tmp_path: Path) -> None:
+    """Earlier ones named the configuration."""
+    files = Files(tmp_path)
+    status = AgentStatus(started=START)
+    files.make_directories(paths.AGENT_STATE)
+    written = {**status.model_dump(mode="json"), "configuration_id": "c1", "configuration_digest": None}
+    files.write(STATUS, json.dumps(written).encode())
+    assert read_status(files) == status
+
+
 def test_the_status_is_that_of_this_container(tmp_path: Path) -> None:
     files = Files(tmp_path)
-    status = AgentStatus(started=START, last_check_in=START, configuration_digest="00")
+    status = AgentStatus(started=START, last_check_in=START)
     assert read_status(files) is None
     write_status(files, status)
     assert read_status(files) == status
