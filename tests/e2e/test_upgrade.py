@@ -262,9 +262,10 @@ def test_a_release_missing_in_the_catalogue_is_refused_for_every_requester(insta
     python = "/opt/mstunnel-setup/bin/python3.13"
     installed.server.run(["podman", "exec", "mstunnel-agent", python, "-Ic", script])
     assert eventually(lambda: installed.server.run(["test", "-e", place], check=False).code == 1, 120)
-    # A request is taken at once, and answered as soon as no other run is in progress.
-    answer = ["cat", "/etc/mstunnel/messages/out/upgrade.json"]
-    assert eventually(lambda: "refused" in installed.server.run(answer, check=False).stdout, 30)
+    # A request is taken at once, and judged as soon as no other run is in progress.
+    log = ["journalctl", "--quiet", "--output=cat", "--identifier=mstunnel_monitor"]
+    said = [*log, "--grep=^upgrade-refused: "]
+    assert eventually(lambda: installed.server.run(said, check=False).stdout != "", 30)
     assert installed.started() == started
     assert data(upgrade(installed, "history"))["upgrades"] == []
 

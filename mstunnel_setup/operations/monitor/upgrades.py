@@ -77,8 +77,8 @@ def take(files: Files) -> AgentRequest | None:
 def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now: datetime) -> None:
     """Record one more upgrade that the agent requested.
 
-    Raises StepError: the request is old, is refused for good, which the agent gets as the reply, or comes
-    after too many others; then the agent may request it again later.
+    Raises StepError: the request is old, comes after too many others, or is for what is not offered now; then
+    the agent may request it again later. What is refused for good the agent gets as the reply.
     """
     # A time after `now` is from before the clock was set back.
     if abs(now.timestamp() - request.at) > _LIFE.total_seconds():
@@ -90,8 +90,11 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
             minutes=_LIFE // timedelta(minutes=1),
         )
     images, limiter = request.images(), RateLimiter(files)
-    if reason := _refusal(files, catalogue, images):
-        mailbox.write_reply(files, Reply.about(images, "refused", reason, now))
+    not_offered = _not_offered(files, catalogue, images)
+    for_good = "" if not_offered else _ruled_out(files, images)
+    if for_good:
+        mailbox.write_reply(files, Reply.about(images, "refused", for_good, now))
+    if reason := not_offered or for_good:
         raise StepError(
             "upgrade-refused",
             "the agent's request for {image} is refused: {reason}",
@@ -108,16 +111,24 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
     limiter.record("upgrade", now)
 
 
-def _refusal(files: Files, catalogue: ReleaseCatalogue, images: Digests) -> str:
-    """Why an agent may not have this server upgraded to these images; empty when it may.
+def _not_offered(files: Files, catalogue: ReleaseCatalogue, images: Digests) -> str:
+    """Why an agent may not have this server upgraded to these images now; empty when it may.
 
-    Only to the newest release, and once: a compromised agent cannot end sessions with it repeatedly.
+    Only to the newest release: that may be another one tomorrow, or this one again.
     """
     if not catalogue.named(images):
         return text("no release that is offered to this server has these images")
     offer = offer_here(files, catalogue)
     if offer is None or images != offer.digests:
         return text("it is not the newest release that is offered to this site")
+    return ""
+
+
+def _ruled_out(files: Files, images: Digests) -> str:
+    """Why an agent may never have this server upgraded to these images; empty when it may.
+
+    Only once: a compromised agent cannot end sessions with it repeatedly.
+    """
     history = read_history(files)
     if images in history.failed:
         return text("it failed on this host before")
