@@ -182,9 +182,10 @@ class GatewayMonitor:
                 self._clock.sleep(_SETTLE_SECONDS)
                 return
             self.service.alive(_HANG_SECONDS)
-            for work in (self._configurations.keep_level, self._addresses, self._reports.look):
-                self._do(work)
-            if self._said or silent(self._files, self._clock.now()) or self.program.is_another():
+            self._do(self._configurations.keep_level)
+            self._do(self._addresses, _MINUTE)
+            self._do(self._reports.look)
+            if self._failing or silent(self._files, self._clock.now()) or self.program.is_another():
                 return
 
     def round(self) -> None:
@@ -193,24 +194,44 @@ class GatewayMonitor:
         Also what was not foreseen: what the agent leaves here must not end the work on everything else.
         """
         self._at_rest = False
-        for work in (
-            *(self._feed, self._offer, self._request, self._upgrade),
-            *(self._configurations.look, self._configurations.keep_level),
-            *(self._imports, self._port, self._modules, self._tunnel, self._containers, self._addresses),
+        for work, pause in (
+            (self._feed, _FEED_PAUSE),
+            (self._offer, 0.0),
+            (self._request, 0.0),
+            (self._upgrade, 0.0),
+            (self._configurations.look, 0.0),
+            (self._configurations.keep_level, 0.0),
+            (self._imports, _MINUTE),
+            (self._port, 0.0),
+            (self._modules, 0.0),
+            (self._tunnel, _MINUTE),
+            (self._containers, 0.0),
+            (self._addresses, _MINUTE),
         ):
             self.service.alive(_WORK_SECONDS)
-            if not self._do(work):
+            if not self._do(work, pause):
                 return
-        self._at_rest = not self._said and self._well and self._configurations.settled
+        self._at_rest = not self._failing and self._well and self._configurations.settled
 
-    def _do(self, work: Callable[[], object]) -> bool:
-        """Do one kind of work; False while another run is in progress on this host."""
+    @property
+    def _failing(self) -> bool:
+        """Whether any work fails but the feed, which is tried again in an hour however often this looks."""
+        return bool(self._said.keys() - {self._feed.__qualname__})
+
+    def _do(self, work: Callable[[], object], pause: float = 0.0) -> bool:
+        """Do one kind of work, unless `pause` seconds have not passed since the last time.
+
+        False while another run is in progress on this host.
+        """
         name = work.__qualname__
+        if not self._due(name, pause):
+            return True
         try:
             work()
             self._said.pop(name, None)
         except LockedError:
-            # Nothing is changed meanwhile.
+            # Nothing is changed meanwhile; the next round tries again.
+            self._next[name] = 0.0
             self.service.status("Waiting: another run is in progress on this host")
             return False
         except Exception as error:  # noqa: BLE001 (each kind of work goes on without the others)
@@ -256,15 +277,14 @@ class GatewayMonitor:
         return True
 
     def _feed(self) -> None:
-        """Refresh the release feed, where there is one. Raises LockedError: the next round does it."""
-        now = self._clock.monotonic()
-        if now < self._next["feed"] or (settings := read_feed(self._files)) is None:
+        """Refresh the release feed; one that is set up later is fetched in the next round."""
+        if (settings := read_feed(self._files)) is None:
+            self._next[self._feed.__qualname__] = 0.0
             return
         from mstunnel_setup.operations.upgrade import feed  # noqa: PLC0415 (see above)
 
         # A command that refreshes it uses the same files; others need not wait for a server that is slow.
         with exclusive(self._files, self._clock, paths.FEED_LOCK):
-            self._next["feed"] = now + _FEED_PAUSE
             feed.fetch(self.operator, settings)
 
     def _offer(self) -> None:
@@ -311,8 +331,6 @@ class GatewayMonitor:
 
     def _imports(self) -> None:
         """Take the certificates into use whose time has come and whose timer has not done it."""
-        if not self._due("import", _MINUTE):
-            return
         receipt = journal_of(Scope.ALL, self.operator).receipt
         if not pending_imports(receipt):
             return
@@ -379,10 +397,10 @@ class GatewayMonitor:
 
     def _tunnel(self) -> None:
         """Restart a gateway that was started before its tunnel device could be used."""
-        if not self._files.live or not self._due("tunnel", _MINUTE):
+        if not self._files.live:
             return
         if reason := tunnel_device.out_of_date(self._host):
-            self._next["tunnel"] = self._clock.monotonic() + _RETRY_PAUSE
+            self._next[self._tunnel.__qualname__] = self._clock.monotonic() + _RETRY_PAUSE
             self.tell(log_lines.TUNNEL(container=paths.SERVER, device=tunnel_device.DEVICE, reason=reason))
             containers.restart(self._host, paths.SERVER)
 
@@ -390,7 +408,7 @@ class GatewayMonitor:
         """Update the list of this host's addresses, which devices must not reach."""
         files = self._files
         written = files.read(paths.HOST_ADDRESSES)
-        if written is None or not self._due("addresses", _MINUTE):
+        if written is None:
             return
         found = own_addresses(files, self._clock).encode()
         if found and found != written:

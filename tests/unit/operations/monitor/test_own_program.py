@@ -10,6 +10,7 @@ from typing import NoReturn
 import pytest
 
 from mstunnel_setup.base import paths
+from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.cli import monitor as command
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.exchange.mailbox import AgentRequest
@@ -297,6 +298,30 @@ def test_what_is_not_well_is_looked_at_every_eight_seconds(
 
 
 def test_what_is_well_is_left_alone_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Resting(tmp_path, monkeypatch)
+    host.run()
+    assert (host.clock.naps, host.waited) == ([8.0] * 3, [(120.0, 100, 100)] * 14)
+
+
+def fail(*_arguments: object) -> NoReturn:
+    raise StepError("failed", "it failed")
+
+
+def test_a_monitor_does_not_rest_while_work_fails_that_is_done_once_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Files(tmp_path)
+    files.make_directories(paths.CONFIGURATION)
+    files.write(paths.HOST_ADDRESSES, b"192.0.2.1\n")
+    monkeypatch.setattr(rounds, "own_addresses", fail)
+    host = Resting(tmp_path, monkeypatch)
+    host.run()
+    assert (host.clock.naps, host.waited) == ([8.0] * 3, [])
+
+
+def test_a_monitor_rests_though_the_feed_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server without internet is no reason to look at everything every eight seconds."""
+    monkeypatch.setattr(rounds, "read_feed", fail)
     host = Resting(tmp_path, monkeypatch)
     host.run()
     assert (host.clock.naps, host.waited) == ([8.0] * 3, [(120.0, 100, 100)] * 14)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import EngineError, LockedError
+from mstunnel_setup.base.errors import EngineError, LockedError, StepError
 from mstunnel_setup.containers.engine import Health
 from mstunnel_setup.exchange import MOST_DRAIN_MINUTES, mailbox
 from mstunnel_setup.exchange.gateway_report import REPORT
@@ -31,6 +31,7 @@ from tests.unit.install.scenes import container
 from tests.unit.operations.monitor.conftest import SERVER_UNIT, Asking, WatchedEngine
 
 BAD = "[[release]\n"
+MINUTE = 60.0
 
 
 def spoil(root: Path, text: str) -> None:
@@ -331,7 +332,7 @@ def test_the_health_is_checked_where_it_is_not_known(
 
 
 def test_the_gateway_learns_new_addresses_of_the_host(
-    monitor: GatewayMonitor, said: list[str], tmp_path: Path
+    monitor: GatewayMonitor, clock: FakeClock, said: list[str], tmp_path: Path
 ) -> None:
     table = tmp_path / "proc/net/fib_trie"
     table.parent.mkdir(parents=True)
@@ -343,15 +344,35 @@ def test_the_gateway_learns_new_addresses_of_the_host(
 
     written.parent.mkdir(parents=True, exist_ok=True)
     written.write_text("192.0.2.1\n")
-    monitor.round()
-    monitor.round()
+    for _ in range(2):
+        clock.elapsed += MINUTE
+        monitor.round()
     assert "192.0.2.2" in written.read_text().split()
     assert "192.0.2.1" not in written.read_text().split()
     assert len(said) == 1
     assert said[0].startswith("addresses: ")
 
 
-MINUTE = 60.0
+def test_what_is_done_once_a_minute_is_reported_once_while_it_fails(
+    monitor: GatewayMonitor,
+    clock: FakeClock,
+    said: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A round that does not try it says nothing about it."""
+
+    def fail(_files: Files, _clock: FakeClock) -> str:
+        raise StepError("addresses-unreadable", "the table cannot be read")
+
+    files = Files(tmp_path)
+    files.make_directories(paths.CONFIGURATION)
+    files.write(paths.HOST_ADDRESSES, b"192.0.2.1\n")
+    monkeypatch.setattr(rounds, "own_addresses", fail)
+    for _ in range(60):
+        clock.elapsed += 8
+        monitor.round()
+    assert [line.partition(":")[0] for line in said] == ["addresses-unreadable"]
 
 
 @pytest.mark.parametrize(
