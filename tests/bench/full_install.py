@@ -1,7 +1,7 @@
 """A full installation with the images in the store, beside a plain shell script with the same calls, in turn.
 
 `plain-install` makes the calls to the tenant and the engine that an installation makes, in the same order,
-and has no safety: no checks, no journal, no way back, no monitor. What does not depend on the registration
+and has no safety: no checks, no journal, no rollback, no monitor. What does not depend on the registration
 it takes ready-made from an installed gateway. Both sign in with a device code that is approved at once, and
 both end when the containers are healthy and the tenant has a check-in of the agent.
 """

@@ -44,18 +44,18 @@ def devices(figures: Figures) -> str:
         back = found["seconds_until_all_are_back"]
         cells = [f"{back[name]['least']:.0f} to {back[name]['most']:.0f} s" for name in back]
         rows.append([f"all {found['sessions']} devices back after a restart", *cells, ""])
-    return markdown(("What the user of a device feels", *TITLES.values()), rows)
+    return markdown(("What users notice", *TITLES.values()), rows)
 
 
 def host(figures: Figures) -> str:
     """What the administrator of a host feels."""
-    return markdown(("What an administrator feels", "Measured"), _of_host(figures))
+    return markdown(("What administrators notice", "Measured"), _of_host(figures))
 
 
 def _of_host(figures: Figures) -> Iterator[Sequence[str]]:
     if found := figures.get("installation"):
         ours, plain = (found["seconds"][name] for name in ("mstunnel-setup", "plain-install"))
-        text = f"{_median(ours, 's')}; a script without checks and way back: {plain['median']:g} s"
+        text = f"{_median(ours, 's')}; a script without checks and rollback: {plain['median']:g} s"
         yield "an installation, with the images loaded", text
     if found := figures.get("commands"):
         times = found["milliseconds"]
