@@ -243,7 +243,7 @@ def test_it_cannot_make_the_gateway_restart_at_will(hostile: Hostile) -> None:
     record(
         "agent", "another port, network and release five times a second", "limited in rate; refused releases"
     )
-    # What the tenant wants comes back, when its turn has come; the port at the latest with the next run, which
+    # What the tenant wants comes back, when its turn has come; the port at the latest with the next run. That
     # waits for the real agent to check in.
     server.run(["kill", "-CONT", hostile.installation.processes()[1]])
     hostile.installation.setup()
