@@ -18,7 +18,7 @@ from mstunnel_setup.transaction.action import Action
 
 
 class WriteGatewayConfiguration(Composite):
-    """Write `ocserv.conf`. The monitor judges it anew, also what the gateway has refused before.
+    """Write `ocserv.conf`. The monitor judges it again, even if the gateway has refused it before.
 
     The monitor changes it later, so undo removes it whatever its content.
     `image` is the gateway image by digest; it may be a reference to the result of an earlier action.

@@ -130,7 +130,7 @@ class Renewal:
             return False
         self._tried = now
         try:
-            self._drop_useless(credential)
+            self._drop_outlived(credential)
             if not self._adopt(enrolment):
                 self._hand_in(enrolment, credential)
                 return self._adopt(enrolment)
@@ -139,7 +139,7 @@ class Renewal:
             return False
         return True
 
-    def _drop_useless(self, credential: Credential) -> None:
+    def _drop_outlived(self, credential: Credential) -> None:
         """Remove a candidate that is damaged, or ends no later than the credential, which came after it."""
         if self.files.read(CANDIDATE) is None:
             return

@@ -37,6 +37,11 @@ def _state(system: str, name: str) -> str:
     return _place(system, "XDG_STATE_HOME", f"{_HOME}/.local/state", name)
 
 
+def state_of_account(home: str) -> str:
+    """The state directory of the program where the account with this home runs it, as root finds it."""
+    return f"{home}/.local/state/mstunnel"
+
+
 def _settings(system: str, name: str) -> str:
     return _place(system, "XDG_CONFIG_HOME", f"{_HOME}/.config", name)
 

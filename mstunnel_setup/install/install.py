@@ -22,7 +22,7 @@ from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError, UsageErro
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
-from mstunnel_setup.install.installed import become, complete, is_placed_itself
+from mstunnel_setup.install.installed import become, complete, is_this_program_placed
 from mstunnel_setup.install.lab_tenant import with_lab
 from mstunnel_setup.install.preflight import refuse_account, refuse_unready, refuse_vendor, with_site_checks
 from mstunnel_setup.install.report import RemovalReport, RunReport
@@ -231,7 +231,11 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
             operator, request.settings, ignored_checks=request.ignored_checks, exclusively=False, scope=each
         ) as run:
             name = run.context.answers.account
-            if scope is Scope.HOST and accounts.find(name) is not None and is_placed_itself(operator.files):
+            if (
+                scope is Scope.HOST
+                and accounts.find(name) is not None
+                and is_this_program_placed(operator.files)
+            ):
                 become(operator, name)
             refuse_vendor(run.context)
             require_answers(run, steps, chosen_steps(request.skip, scope))

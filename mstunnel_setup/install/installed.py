@@ -152,12 +152,12 @@ def _as_account(operator: Operator, name: str) -> tuple[Account, str, dict[str, 
     return account, program, variables
 
 
-def never_began(operator: Operator, name: str) -> bool:
+def account_never_began(operator: Operator, name: str) -> bool:
     """Whether root's part stopped before the account `name` began: it has no program, and no journal."""
     account = accounts.find(name)
     if account is None or is_placed(operator.files):
         return False
-    return operator.files.state(f"{account.home}/.local/state/mstunnel/journal.jsonl") is None
+    return operator.files.state(f"{paths.state_of_account(account.home)}/journal.jsonl") is None
 
 
 def is_placed(files: Files) -> bool:
@@ -165,7 +165,7 @@ def is_placed(files: Files) -> bool:
     return bundle.one_file() is None or files.state(path_of(files, FILE)) is not None
 
 
-def is_placed_itself(files: Files) -> bool:
+def is_this_program_placed(files: Files) -> bool:
     """Whether the program there is that of this process, and not of another release."""
     place = files.locate(path_of(files, FILE))
     return bundle.one_file() is None or bundle.stated_by(place) == bundle.running()

@@ -16,7 +16,13 @@ from mstunnel_setup.certificates.judge import days_left
 from mstunnel_setup.gateway.occtl import SHOW_COMMANDS, occtl_arguments, read_answer
 from mstunnel_setup.gateway.ocserv_conf import served_port
 from mstunnel_setup.install.context import Context
-from mstunnel_setup.install.installed import become, complete, journal_of, never_began, rootless_account
+from mstunnel_setup.install.installed import (
+    account_never_began,
+    become,
+    complete,
+    journal_of,
+    rootless_account,
+)
 from mstunnel_setup.install.step_list import steps_of
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.operator import Operator
@@ -101,7 +107,7 @@ def status(operator: Operator) -> Result[InstallationStatus]:
         account
         and not paths.ROOTLESS
         and accounts.find(account) is not None
-        and not never_began(operator, account)
+        and not account_never_began(operator, account)
     ):
         become(operator, account)
     scopes = (Scope.HOST, Scope.ACCOUNT) if account else (Scope.ALL,)

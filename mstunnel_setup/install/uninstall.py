@@ -19,10 +19,10 @@ from mstunnel_setup.exchange import release_feed as feed
 from mstunnel_setup.exchange import upgrade_history as record
 from mstunnel_setup.install.installed import (
     PROGRAM_UPDATES,
+    account_never_began,
     complete,
     have_done,
     journal_of,
-    never_began,
     rootless_account,
 )
 from mstunnel_setup.install.report import RemovalReport
@@ -110,7 +110,7 @@ def take_back(
             command, by_hand = host_command("--remove"), command_by_hand("--remove")
             operator.console.say("The host part is removed with sudo.")
             result = _joined(result, by_sudo(operator, RemovalReport, command, by_hand))
-    elif (account := rootless_account(operator)) and never_began(operator, account):
+    elif (account := rootless_account(operator)) and account_never_began(operator, account):
         result = remove_host_setup(operator)
     elif account:
         first = relayed(have_done(operator, account, {ONLY: Scope.ACCOUNT.value}), RemovalReport)

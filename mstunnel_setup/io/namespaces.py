@@ -123,9 +123,9 @@ def hand_over(path: str) -> str:
 def enter_network_of(process_id: int) -> None:
     """Move this process into the network namespace of another, for good. Raises NetworkError.
 
-    Only root may do that at once: an account first enters its own user namespace that owns the network, and
-    has all rights there. It needs a process without threads, and the files of others then look like those of
-    nobody; what is open stays so.
+    Only root may do that directly: an account first enters its own user namespace that owns the network, and
+    has all rights there. The process must have no threads. Afterwards files of other users appear to belong
+    to no user; open files stay open.
     """
     opened: list[int] = []
     try:

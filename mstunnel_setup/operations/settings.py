@@ -293,7 +293,7 @@ def pull(operator: Operator, settings: Settings) -> Result[ConfigurationFiles]:
         changes = rendering.changes(rendering.current(run.files), rendered.files)
         if changes:
             run.context.host.check_gateway_configuration(images.references(run.context)[0], rendered.text)
-            # The monitor judges it anew, also what the gateway has refused before.
+            # The monitor judges it again, even if the gateway has refused it before.
             run.files.remove(paths.SERVED_CONFIGURATION)
             rendering.write(run.files, changes)
     lines = [text("Written: {changes}.", changes=", ".join(changes)) if changes else _SAME]

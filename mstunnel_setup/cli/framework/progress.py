@@ -181,7 +181,7 @@ def transfer_bar(
                 terminal.write("\n")
             drawn = -1
             return
-        percent = min(_ALL, moved * _ALL // known) if known > 0 else 0
+        percent = min(_ALL, moved * _ALL // known)
         if quiet or not terminal.isatty() or percent == drawn:
             return
         drawn = percent

@@ -271,7 +271,7 @@ def _gather_logs(context: Context) -> Logs:
         catalogue = WriteMessageCatalogue(path=CATALOGUE, source=_SOURCE, digest=digest)
     rotated = [] if files.state(OF_PACKAGE) is not None else [RotatedLog(paths.HOST_LOG)]
     if context.host.scope is Scope.HOST and (found := accounts.find(context.answers.account)) is not None:
-        rotated.append(RotatedLog(f"{found.home}/.local/state/mstunnel/log", found.name, found.group))
+        rotated.append(RotatedLog(f"{paths.state_of_account(found.home)}/log", found.name, found.group))
     return Logs(catalogue, files.state(_ROTATIONS) is not None, tuple(rotated))
 
 

@@ -244,13 +244,13 @@ class Configurations:
         if record is not None and self._next_step(record) == "awaiting":
             record = self._with_report(record)
         if record is not None and record.outcome == "refused" and record.previous:
-            record = self._gone_back()
+            record = self._rolled_back()
         return self._next_step(record) == "awaiting"
 
-    def _gone_back(self) -> ConfigurationRecord | None:
+    def _rolled_back(self) -> ConfigurationRecord | None:
         """The record once what was served before a refused change is in place again.
 
-        It forgets the way back: whoever writes the same configuration later has removed the cause.
+        It forgets the earlier files: a command that writes the same configuration later has a reason to.
         """
         with self._changing():
             # A command may have written a configuration meanwhile, and removed the record.
