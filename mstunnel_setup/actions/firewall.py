@@ -18,7 +18,7 @@ from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.parsing import json_value
-from mstunnel_setup.base.text import text
+from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import Outputs
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
@@ -52,12 +52,32 @@ def unit_text(unit: str) -> str:
     return rendering.render("systemd/mstunnel-forwarding.service", rules=RULES, again=unit == AGAIN_UNIT)
 
 
-def loaded(processes: Processes) -> bool | None:
-    """Whether the kernel has the rules; None where it cannot be known: without root, or without nft."""
+def loaded(processes: Processes, table: str = TABLE) -> bool | None:
+    """Whether the kernel has the table; None where it cannot be known: without root, or without nft."""
     if processes.find("nft") is None:
         return None
     listed = processes.run(["nft", "list", "tables"], timeout=_SECONDS, check=False)
-    return None if listed.code else f"table inet {TABLE}" in listed.output.splitlines()
+    return None if listed.code else f"table inet {table}" in listed.output.splitlines()
+
+
+def delete_table(processes: Processes, table: str) -> None:
+    """Remove a table from the kernel; it is gone already where others have flushed all rules.
+
+    Raises StepError `firewall-rules-kept` when it is still there.
+    """
+    if processes.find("nft") is None:
+        return
+    command = ["nft", "delete", "table", "inet", table]
+    done = processes.run(command, timeout=_SECONDS, check=False)
+    if done.code and loaded(processes, table):
+        raise StepError(
+            "firewall-rules-kept",
+            "cannot remove the rules in the table {table} of nftables: {reason}",
+            hint="Run `{command}` to find the cause, then run the command again.",
+            table=table,
+            reason=printable(done.error).strip() or text("exit code {code}", code=done.code),
+            command=" ".join(command),
+        )
 
 
 class LimitForwarding(Composite):
@@ -111,10 +131,7 @@ class LimitForwarding(Composite):
         for unit in (UNIT, AGAIN_UNIT):
             if host.systemd.known(unit):
                 host.systemd.stop(unit)
-        if host.processes.find("nft") is not None:
-            # The table is gone already where others have flushed all rules.
-            command = ["nft", "delete", "table", "inet", TABLE]
-            host.processes.run(command, timeout=_SECONDS, check=False)
+        delete_table(host.processes, TABLE)
         return super().undo(host, record)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import Link, WriteFile
+from mstunnel_setup.actions.firewall import delete_table
 from mstunnel_setup.actions.host import Host
 from mstunnel_setup.actions.units import InstallService
 from mstunnel_setup.base import paths, rendering
@@ -99,9 +100,9 @@ class InstallUplink(InstallService):
         for unit in (SERVICE_UNIT, RULES_UNIT):
             if host.systemd.known(unit):
                 host.systemd.stop(unit)
-        for command in (["nft", "delete", "table", "inet", TABLE], ["ip", "link", "delete", DEVICE]):
-            if host.processes.find(command[0]) is not None:
-                # Neither is there when no gateway has started.
-                host.processes.run(command, timeout=_SECONDS, check=False)
+        # Neither the rules nor the device are there when no gateway has started.
+        delete_table(host.processes, TABLE)
+        if host.processes.find("ip") is not None:
+            host.processes.run(["ip", "link", "delete", DEVICE], timeout=_SECONDS, check=False)
         host.files.remove_tree(SOCKETS)
         return undone

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mstunnel_setup.actions import firewall
+from mstunnel_setup.actions.firewall import LimitForwarding
 from mstunnel_setup.actions.kernel import LabelPort, LoadModule, SetSysctl
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io.process import Completed
@@ -163,3 +165,21 @@ def test_a_rule_that_cannot_be_removed_is_an_error(host: Host) -> None:
     with refused(StepError, "selinux-refused") as caught:
         undo(host, LABEL, captured)
     assert "semanage port -d -p tcp 8888" in caught.value.hint
+
+
+def test_rules_that_the_kernel_keeps_are_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "find", lambda name: f"/usr/sbin/{name}")
+    host.files.make_directories(firewall.DIRECTORY)
+    forwarding = LimitForwarding(text="table inet mstunnel-forwarding {\n}\n")
+    before = apply(host, forwarding)
+    host.refused.add("nft delete")
+    with refused(StepError, "firewall-rules-kept", match="mstunnel-forwarding"):
+        undo(host, forwarding, before)
+
+    # Once more, without the failure; and once after others have flushed all rules.
+    host.refused.clear()
+    assert undo(host, forwarding, before).outcome is Undo.REMOVED
+    assert kernel.tables(host.root) == set()
+    before = apply(host, forwarding)
+    kernel.keep(host.root, set())
+    assert undo(host, forwarding, before).outcome is Undo.REMOVED

@@ -9,6 +9,7 @@ from mstunnel_setup.actions.uplink import InstallUplink
 from mstunnel_setup.base import paths
 from mstunnel_setup.install.steps import account as step
 from mstunnel_setup.transaction.action import Undo
+from tests.crash import kernel
 from tests.unit.actions.host import Host, apply, undo
 from tests.unit.install.scenes import Scene
 
@@ -51,6 +52,7 @@ def test_undo_removes_device_and_rules(host: Host, monkeypatch: pytest.MonkeyPat
     host.files.make_directories(uplink.SOCKETS)
     before = apply(host, ACTION)
     host.systemd.running_units.clear()
+    kernel.keep(host.root, {f"inet {uplink.TABLE}"})
     host.asked.clear()
     assert undo(host, ACTION, before).outcome is Undo.REMOVED
     assert host.asked == ["nft delete table inet mstunnel-uplink", "ip link delete mstunnel0"]
