@@ -29,7 +29,6 @@ from mstunnel_setup.containers.spec import (
 )
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import ProcessError
-from mstunnel_setup.io.http import READ_FAILURES
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 
@@ -245,7 +244,7 @@ class ContainerEngine(ABC):
         except self.failures as error:
             if self._clock.monotonic() >= until:
                 raise late from error
-            raise pull_failure(reference, reason_of(error), self.name) from error
+            raise pull_failure(reference, self._reason(error), self.name) from error
         # Engines leave content to the kernel, which writes it half a minute later.
         os.sync()
         image = self.image(reference)
@@ -361,24 +360,23 @@ class ContainerEngine(ABC):
         try:
             yield
         except self.failures as error:
-            raise declared(reason=printable(reason_of(error)).strip(), **values) from error
+            raise declared(reason=printable(self._reason(error)).strip(), **values) from error
 
-
-def reason_of(error: BaseException) -> str:
-    """The words of the engine in an error of its library; without an answer, those of the system."""
-    if getattr(error, "response", None) is None:
-        while isinstance(inner := error.__cause__ or error.__context__, READ_FAILURES):
-            error = inner
-        if isinstance(error, TimeoutError):
-            return "timeout: no answer in time"
-        return getattr(error, "strerror", None) or str(error)
-    said = str(getattr(error, "explanation", None) or error)
-    try:
-        # podman-py leaves the JSON of an answer without a `cause`.
-        answer: Any = json_value(said)
-        return str(answer["message"])
-    except (ValueError, KeyError, TypeError):
-        return said
+    def _reason(self, error: BaseException) -> str:
+        """The words of the engine in an error of its library; without an answer, those of the system."""
+        if getattr(error, "response", None) is None:
+            while isinstance(inner := error.__cause__ or error.__context__, self.failures):
+                error = inner
+            if isinstance(error, TimeoutError):
+                return "timeout: no answer in time"
+            return getattr(error, "strerror", None) or str(error)
+        said = str(getattr(error, "explanation", None) or error)
+        try:
+            # podman-py leaves the JSON of an answer without a `cause`.
+            answer: Any = json_value(said)
+            return str(answer["message"])
+        except (ValueError, KeyError, TypeError):
+            return said
 
 
 def engine_time(text: str) -> datetime | None:
