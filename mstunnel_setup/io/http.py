@@ -186,7 +186,10 @@ class HttpSession:
             try:
                 response = self._sent(method, url, options)
             except requests.RequestException as error:
-                patience = end if _was_there(error) else started + min(self._deadline, _UNCONNECTED)
+                reason = getattr(error.args[0], "reason", None) if error.args else None
+                # The name did not resolve, or the port was refused.
+                unconnected = isinstance(reason, NewConnectionError)
+                patience = started + min(self._deadline, _UNCONNECTED) if unconnected else end
                 passing = isinstance(error, _PASSING) and not isinstance(error, _PERMANENT)
                 retried = passing and method in _REPEATABLE
                 if not retried or self._clock.monotonic() + wait > patience:
@@ -271,12 +274,6 @@ def proxy_for(url: str) -> str | None:
     if not parts.netloc:
         return None
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _was_there(error: requests.RequestException) -> bool:
-    """Whether a connection was made at all: not when the name did not resolve or the port was refused."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return not isinstance(reason, NewConnectionError)
 
 
 def _retry_after(response: requests.Response, clock: Clock) -> float | None:
