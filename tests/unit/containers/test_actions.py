@@ -1,8 +1,6 @@
 """The actions against an engine and a systemd in memory; retries of pulls within one deadline."""
 
-import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,11 +12,7 @@ from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Health, Image, pull_failure
 from mstunnel_setup.containers.quadlet import render
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Progress
-from mstunnel_setup.io.errors import ProcessError
-from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Codec, Undo, UndoRecord
-from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.containers.memory import DIGEST, OLD_LABELS, Ports, undo
 from tests.unit.fakes import no_progress
@@ -161,24 +155,6 @@ def test_a_refused_quadlet_is_not_written(ports: Ports) -> None:
     assert ports.processes.calls == []
 
 
-def test_a_foreign_quadlet_file_is_restored(ports: Ports) -> None:
-    ports.files.write(_PATH, b"theirs", 0o640)
-    action = InstallQuadlet(path=_PATH, text=render(_spec()))
-    before = action.capture(ports)
-    action.apply(ports, {})
-    assert undo(ports, action, before).outcome is Undo.RESTORED
-    assert ports.files.read(_PATH) == b"theirs"
-
-
-def test_a_quadlet_changed_since_is_kept(ports: Ports) -> None:
-    action = InstallQuadlet(path=_PATH, text=render(_spec()))
-    before = action.capture(ports)
-    action.apply(ports, {})
-    ports.files.write(_PATH, b"edited")
-    assert undo(ports, action, before).outcome is Undo.KEPT
-    assert ports.files.digest(_PATH) == hashlib.sha256(b"edited").hexdigest()
-
-
 # --- container without systemd ----------------------------------------------------------------------------
 
 
@@ -232,27 +208,7 @@ def test_a_container_that_the_engine_restarts_over_and_over_is_given_up(
     assert 15 <= ports.clock.elapsed < 20
 
 
-# --- systemd ----------------------------------------------------------------------------------------------
-
-
-def test_systemd_runs_when_its_directory_exists(tmp_path: Path) -> None:
-    assert Systemd(Processes(), marker=str(tmp_path)).running()
-    assert not Systemd(Processes(), marker=str(tmp_path / "none")).running()
-
-
-def test_what_systemd_refuses_is_an_engine_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    processes = Processes()
-
-    def refuse(arguments: Sequence[str], **_options: Any) -> Completed:
-        raise ProcessError("program-failed", f"`{' '.join(arguments)}` ended with 1: no")
-
-    monkeypatch.setattr(processes, "run", refuse)
-    with refused(EngineError, "systemd-failed", match="daemon-reload"):
-        Systemd(processes).daemon_reload()
-
-
-IMAGE = "registry.example/server@sha256:" + "ab" * 32
-FOUND = Image(IMAGE, "sha256:" + "ab" * 32, "id")
+FOUND = Image(_IMAGE, DIGEST, "id")
 
 
 class Registry:
@@ -273,7 +229,7 @@ class Registry:
 
 
 def _pull(registry: Registry, deadline: float = 100.0) -> Image:
-    return pull_patiently(cast("ContainerEngine", registry), registry.clock, IMAGE, deadline, no_progress)
+    return pull_patiently(cast("ContainerEngine", registry), registry.clock, _IMAGE, deadline, no_progress)
 
 
 def test_a_failure_that_may_pass_is_tried_again_within_the_deadline() -> None:
