@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,10 +23,10 @@ from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.versions import engine_table, is_tested, refuse_unfit, release
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo, UndoRecord
 from mstunnel_setup.transaction.receipt import Entry, Receipt
 from tests.cases import every
+from tests.unit.containers.memory import Installed
 
 
 @dataclass
@@ -56,18 +55,10 @@ class Hosts:
         for name in ("podman", "docker"):
             monkeypatch.setattr(f"mstunnel_setup.containers.{name}.{name}_engine", self.opener(name))
         with ExitStack() as stack:
-            engine, chosen = open_engine(wish, Files(Path("/")), _Found(self.versions), Clock(), stack)
+            engine, chosen = open_engine(wish, Files(), Installed(*self.versions), Clock(), stack)
             assert engine.version() == chosen.version
         assert self.closed.count(chosen.name) == 1
         return chosen
-
-
-class _Found(Processes):
-    def __init__(self, versions: Mapping[str, object]) -> None:
-        self._versions = versions
-
-    def find(self, program: str) -> str | None:
-        return program if program in self._versions else None
 
 
 DEAD = EngineError("engine-not-running", "its service does not start", "Run `podman info` to see why.")
