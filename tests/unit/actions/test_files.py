@@ -138,7 +138,11 @@ def directory_in_place(ports: Ports) -> None:
     ports.files.make_directory(PLACE)
 
 
-@pytest.mark.parametrize("put", [edited_in_place, directory_in_place])
+def link_in_place(ports: Ports) -> None:
+    ports.files.link(PLACE, "elsewhere")
+
+
+@pytest.mark.parametrize("put", [edited_in_place, directory_in_place, link_in_place])
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
 def test_what_others_put_in_the_place_of_a_link_is_not_replaced_unasked(
     ports: Ports, link: Link, put: Callable[[Ports], None]
@@ -150,7 +154,7 @@ def test_what_others_put_in_the_place_of_a_link_is_not_replaced_unasked(
         run(ports, link, agreed=False)
     assert (caught.value.code, PLACE in caught.value.message) == ("changed-by-others", True)
     assert state(ports) == theirs
-    assert theirs.kind == "directory" or ports.files.read(PLACE) == b"edited\n"
+    assert theirs.kind != "file" or ports.files.read(PLACE) == b"edited\n"
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)

@@ -19,11 +19,11 @@ from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, d
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.transaction.action import Undo, UndoRecord
+from mstunnel_setup.transaction.action import Undo
 from tests.archives import digest_of, write_archive
 from tests.refusals import refused
 from tests.unit.containers.docker_daemon import Daemon, serve
-from tests.unit.containers.memory import Installed
+from tests.unit.containers.memory import Installed, undo
 from tests.unit.fakes import no_progress
 
 # The SDK leaves the socket of an answer that is not read to its end to the garbage collector.
@@ -97,24 +97,20 @@ def test_the_daemon_reports_its_version(engine: ContainerEngine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "why"),
+    ("component", "options", "why"),
     [
-        (["name=userns"], "cannot read /etc/mstunnel/private"),
-        (["name=seccomp,profile=builtin", "name=rootless"], "without root"),
+        ("Engine", ["name=userns"], "cannot read /etc/mstunnel/private"),
+        ("Engine", ["name=seccomp,profile=builtin", "name=rootless"], "without root"),
+        ("Podman Engine", [], "podman-docker"),
     ],
 )
 def test_a_daemon_that_cannot_run_the_gateway_is_refused_with_the_reason(
-    daemon: Daemon, address: str, options: list[str], why: str
+    daemon: Daemon, address: str, component: str, options: list[str], why: str
 ) -> None:
-    daemon.security = options
+    daemon.version["Components"], daemon.security = [{"Name": component}], options
     error = _refused({"DOCKER_HOST": address})
     assert error.code == "engine-unfit"
     assert why in error.message
-
-
-def test_podman_that_answers_for_docker_is_no_docker(daemon: Daemon, address: str) -> None:
-    daemon.version["Components"] = [{"Name": "Podman Engine"}]
-    assert "podman-docker" in _refused({"DOCKER_HOST": address}).message
 
 
 def test_an_installation_reaches_its_daemon_whatever_became_of_it(daemon: Daemon, address: str) -> None:
@@ -231,7 +227,7 @@ def test_an_archive_is_loaded_named_after_its_digest_and_removed(
     found = engine.image(action.reference)
     assert found is not None
     assert (found.name, found.digest, found.id) == (digest_tag(action.reference), digest, config)
-    assert action.undo(ports, UndoRecord(before, (action,), {})).outcome is Undo.REMOVED
+    assert undo(ports, action, before).outcome is Undo.REMOVED
     assert set(daemon.images) == {config}
 
 

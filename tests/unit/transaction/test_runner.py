@@ -327,15 +327,6 @@ def test_a_replaced_file_of_others_is_backed_up(root: Path) -> None:
     assert "edited by hand\n" in kept
 
 
-def test_a_link_turned_elsewhere_is_not_turned_back_unasked(root: Path) -> None:
-    _runner(root).run([_step()], None)
-    (root / "etc/tunnel/active").unlink()
-    (root / "etc/tunnel/active").symlink_to("elsewhere")
-    with pytest.raises(WaitingError):
-        _runner(root).run([_step()], None)
-    assert str((root / "etc/tunnel/active").readlink()) == "elsewhere"
-
-
 def test_what_was_removed_is_made_again_without_a_question(root: Path) -> None:
     _runner(root).run([_step()], None)
     before = _tree(root)
