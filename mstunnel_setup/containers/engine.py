@@ -198,13 +198,8 @@ class ContainerEngine(ABC):
         """Run the health check of a running container now: without systemd the engine does not."""
 
     @abstractmethod
-    def run_once(
-        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Completed:
-        """Run a program of an image in a container without network that is removed afterwards.
-
-        `arguments` replaces entry point and command. Raises `container-timeout` after `timeout` seconds.
-        """
+    def _image_to_run(self, image: str, timeout: float) -> tuple[str, Sequence[str]]:
+        """The name of the image in this engine, and options to run it once. Raises `image-missing`."""
 
     @abstractmethod
     def _pull_reports(self, reference: str, seconds: float) -> Iterable[object]:
@@ -287,6 +282,27 @@ class ContainerEngine(ABC):
             raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(report).strip())
         return found
 
+    def run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
+    ) -> Completed:
+        """Run a program of an image in a container without network that is removed afterwards.
+
+        `arguments` replaces entry point and command. Raises `container-timeout` after `timeout` seconds.
+        """
+        local_image, options = self._image_to_run(image, timeout)
+        name = f"mstunnel-once-{os.getpid()}-{secrets.token_hex(4)}"
+        command = (
+            *("run", "--rm", "--network=none", f"--name={name}", f"--label={MANAGED_LABEL}=1", *options),
+            *("--stop-timeout=0", f"--entrypoint={arguments[0]}"),
+            *(f"--volume={mount_words(volume, 'podman')}" for volume in volumes),
+            *(local_image, *arguments[1:]),
+        )
+        try:
+            return self._finish(command, timeout)
+        except EngineError:
+            self.remove(name)
+            raise
+
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         """Run a program in a running container.
 
@@ -307,23 +323,6 @@ class ContainerEngine(ABC):
             "--timestamps": options.timestamps,
         }
         return (*self._command, "logs", *(flag for flag, given in flags.items() if given), name)
-
-    def _run_once(
-        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float, *options: str
-    ) -> Completed:
-        """Run one program of an image, without network, in a container that is removed afterwards."""
-        name = f"mstunnel-once-{os.getpid()}-{secrets.token_hex(4)}"
-        command = (
-            *("run", "--rm", "--network=none", f"--name={name}", f"--label={MANAGED_LABEL}=1", *options),
-            *("--stop-timeout=0", f"--entrypoint={arguments[0]}"),
-            *(f"--volume={mount_words(volume, 'podman')}" for volume in volumes),
-            *(image, *arguments[1:]),
-        )
-        try:
-            return self._finish(command, timeout)
-        except EngineError:
-            self.remove(name)
-            raise
 
     def _finish(self, arguments: Sequence[str], timeout: float) -> Completed:
         """Run a program in a container; any exit code is accepted."""

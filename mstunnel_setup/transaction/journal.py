@@ -74,11 +74,10 @@ class Journal:
         """The id of this installation, from the first record."""
         return str(self._records[0]["installation"]) if self._records else None
 
-    def begin_installation(self) -> str:
-        """The id of the installation; a new one is recorded when the journal is empty."""
+    def begin_installation(self) -> None:
+        """Record the id of a new installation when the journal is empty."""
         if self.installation_id is None:
             self.append("installation", installation=str(uuid.uuid4()), folders=[*self._above])
-        return str(self.installation_id)
 
     def append(self, kind: str, **fields: JsonValue) -> None:
         """Write one record; it is on disk when this returns."""
