@@ -114,10 +114,8 @@ _PERMANENT = (requests.exceptions.SSLError, requests.exceptions.ProxyError)
 _LONGEST_WAIT = 60.0
 _UNCONNECTED = 15.0
 _LOOK_SECONDS = 5.0
-_HTTPS_PORT = 443
-_PROXY_PORT = 8080
+_HTTP_PORT, _HTTPS_PORT = 80, 443
 _LARGEST_ROOT = 64 * 1024
-_USUAL_PROXY_PORT = 3128
 FINGERPRINT: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
 _OBJECT = re.compile(r"^HTTPS?Connection\([^)]*\): ")
 
@@ -238,8 +236,7 @@ class HttpSession:
             return NETWORK_TIMEOUT(host=parts.netloc)
         if not isinstance(error, requests.exceptions.SSLError):
             return NETWORK_UNREACHABLE(host=parts.netloc, reason=_cause(error))
-        host, through = str(parts.hostname), urlsplit(select_proxy(url, dict(proxies)) or "")
-        proxy = (through.hostname, through.port or _PROXY_PORT) if through.hostname else None
+        host, proxy = str(parts.hostname), _place(select_proxy(url, dict(proxies)) or "")
         destination = Destination(host, parts.port or _HTTPS_PORT, host, proxy=proxy)
         issuer = presented_issuer(destination, self._clock, self._clock.monotonic() + _LOOK_SECONDS)
         cause = _cause(error)
@@ -260,6 +257,13 @@ class HttpSession:
             issuer=issuer or text("an unknown authority"),
             cause=cause,
         )
+
+
+def _place(proxy: str) -> tuple[str, int] | None:
+    """Host and port of a proxy; without a port in its address that of its scheme, as for requests."""
+    parts = urlsplit(proxy)
+    usual = _HTTPS_PORT if parts.scheme == "https" else _HTTP_PORT
+    return (parts.hostname, parts.port or usual) if parts.hostname else None
 
 
 def proxy_for(url: str) -> str | None:
@@ -302,13 +306,11 @@ def fetch_root(url: str, *, seconds: float = 15) -> tuple[str, str]:
     The server is not verified: use the certificate only where the fingerprint is the one expected.
     Raises NetworkError `root-unreachable`.
     """
-    server, proxy = urlsplit(url), urlsplit(proxy_for(url) or "")
-    host, port = str(server.hostname), server.port or _HTTPS_PORT
-    direct = proxy.hostname is None
-    place = (host, port) if direct else (str(proxy.hostname), proxy.port or _USUAL_PROXY_PORT)
-    connection = HTTPSConnection(*place, timeout=seconds, context=unverified_context())
-    if not direct:
-        connection.set_tunnel(host, port)
+    server, proxy = urlsplit(url), _place(proxy_for(url) or "")
+    place = (str(server.hostname), server.port or _HTTPS_PORT)
+    connection = HTTPSConnection(*(proxy or place), timeout=seconds, context=unverified_context())
+    if proxy is not None:
+        connection.set_tunnel(*place)
     try:
         with closing(connection):
             certificate = x509.load_pem_x509_certificate(_content(connection, server.path))
