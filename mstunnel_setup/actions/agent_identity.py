@@ -1,10 +1,10 @@
 """The agent's identity: a given credential, an application created in advance, or a secret."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import FileAction
@@ -38,7 +38,7 @@ class CredentialSource:
 
 def certificate_sha256(credential: Credential) -> str:
     """The digest by which a credential is known again."""
-    return hashlib.sha256(credential.certificate.public_bytes(Encoding.DER)).hexdigest()
+    return credential.certificate.fingerprint(SHA256()).hex()
 
 
 class PlaceAgentCredential(FileAction):

@@ -300,7 +300,7 @@ def _cause(error: BaseException) -> str:
         reason = inner
 
 
-def fetch_root(url: str, *, seconds: float = 15) -> tuple[str, str]:
+def fetch_root(url: str) -> tuple[str, str]:
     """The certificate (PEM) at an https address, and its fingerprint, `sha256:` and hex digits.
 
     The server is not verified: use the certificate only where the fingerprint is the one expected.
@@ -308,7 +308,7 @@ def fetch_root(url: str, *, seconds: float = 15) -> tuple[str, str]:
     """
     server, proxy = urlsplit(url), _place(proxy_for(url) or "")
     place = (str(server.hostname), server.port or _HTTPS_PORT)
-    connection = HTTPSConnection(*(proxy or place), timeout=seconds, context=unverified_context())
+    connection = HTTPSConnection(*(proxy or place), timeout=_UNCONNECTED, context=unverified_context())
     if proxy is not None:
         connection.set_tunnel(*place)
     try:
