@@ -1,5 +1,7 @@
 """Which engine is taken, and why; which versions and run methods."""
 
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -97,6 +99,14 @@ def test_the_engine_and_the_reason(
     reason: str,
 ) -> None:
     assert Hosts(versions).open(wish, monkeypatch) == EngineChoice(name, versions[name], reason)
+
+
+def test_before_an_engine_is_opened_no_http_library_is_loaded() -> None:
+    """Many commands open none, and these libraries take a tenth of their time."""
+    heavy = {"requests", "truststore", "urllib3"}
+    look = f"import sys, mstunnel_setup.actions.host; print({heavy} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize(
