@@ -1,10 +1,10 @@
 """The agent's identity: a given credential, an application created in advance, or a secret."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, pkcs12
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 from typing_extensions import override
 
 from mstunnel_setup.actions.files import FileAction
@@ -13,7 +13,7 @@ from mstunnel_setup.base.errors import SetupError, SignInError, TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, Outputs
 from mstunnel_setup.tenant.credential import Credential, read_credential
-from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.action import RecordAction, Undo, Undone, UndoRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class CredentialSource:
 
 def certificate_sha256(credential: Credential) -> str:
     """The digest by which a credential is known again."""
-    return hashlib.sha256(credential.certificate.public_bytes(Encoding.DER)).hexdigest()
+    return credential.certificate.fingerprint(SHA256()).hex()
 
 
 class PlaceAgentCredential(FileAction):
@@ -83,7 +83,7 @@ class PlaceAgentCredential(FileAction):
         }
 
 
-class UseAppIdentity(Action):
+class UseAppIdentity(RecordAction):
     """Let the agent be an application that is there already. Results: `tenant_id`, `app_id`."""
 
     kind = "use-app-identity"
@@ -92,13 +92,10 @@ class UseAppIdentity(Action):
     app_id: str
     tenant_id: str
 
+    @property
     @override
-    def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        return outputs.get(self.key) == self._results()
-
-    @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        return self._results()
+    def results(self) -> JsonObject:
+        return {"tenant_id": self.tenant_id, "app_id": self.app_id}
 
     @override
     def undo(self, host: Host, record: UndoRecord) -> Undone:
@@ -106,9 +103,6 @@ class UseAppIdentity(Action):
         return Undone(
             Undo.KEPT, f"the application {self.app_id} was created in advance, not by this installation"
         )
-
-    def _results(self) -> JsonObject:
-        return {"tenant_id": self.tenant_id, "app_id": self.app_id}
 
 
 class CreateAgentSecret(FileAction):

@@ -13,14 +13,7 @@ from mstunnel_setup.base.errors import EngineError, declare
 from mstunnel_setup.base.text import printable, text
 from mstunnel_setup.base.values import JsonObject, Outputs, as_list
 from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Image, LogOptions, PullError
-from mstunnel_setup.containers.spec import (
-    CONFIGURATION_LABEL,
-    ContainerSpec,
-    Progress,
-    digest_tag,
-    split_reference,
-)
-from mstunnel_setup.io.clock import Clock
+from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, ContainerSpec, digest_tag, split_reference
 from mstunnel_setup.io.systemd import Systemd
 from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
 
@@ -387,8 +380,16 @@ class PullImage(_BringImage):
 
     @override
     def _bring(self, host: Host) -> Image:
-        """Pull it. The engine reuses or discards layers of an interrupted pull."""
-        return pull_patiently(host.engine, host.clock, self.reference, self.deadline, host.progress)
+        """Pull it, again after a failure that may pass; the engine reuses or discards layers of that pull."""
+        until = host.clock.monotonic() + self.deadline
+        for pause in _PAUSES:
+            try:
+                return host.engine.pull(self.reference, until - host.clock.monotonic(), host.progress)
+            except PullError as failure:
+                if failure.permanent or host.clock.monotonic() + pause >= until:
+                    raise
+            host.clock.sleep(pause)
+        return host.engine.pull(self.reference, until - host.clock.monotonic(), host.progress)
 
 
 class LoadImage(_BringImage):
@@ -407,18 +408,3 @@ class LoadImage(_BringImage):
     def _bring(self, host: Host) -> Image:
         """Load it; a wrong archive leaves nothing behind."""
         return host.engine.load(self.archive, self.reference, host.progress)
-
-
-def pull_patiently(
-    engine: ContainerEngine, clock: Clock, reference: str, deadline: float, progress: Progress
-) -> Image:
-    """Pull within `deadline` seconds in all, with retries after transient failures. Raises as `pull`."""
-    until = clock.monotonic() + deadline
-    for pause in _PAUSES:
-        try:
-            return engine.pull(reference, until - clock.monotonic(), progress)
-        except PullError as failure:
-            if failure.permanent or clock.monotonic() + pause >= until:
-                raise
-        clock.sleep(pause)
-    return engine.pull(reference, until - clock.monotonic(), progress)

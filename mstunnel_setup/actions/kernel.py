@@ -140,40 +140,35 @@ class LabelPort(Action):
     @override
     def apply(self, host: Host, outputs: Outputs) -> None:
         """Add a local rule, or change the existing one. Raises StepError `selinux-refused`."""
-        if self._semanage(host, "-a", "-t", PROXY_TYPE) != 0:
-            self._must(host, "-m", "-t", PROXY_TYPE)
+        if not self._semanage(host, "-a", "-t", PROXY_TYPE, check=False):
+            self._semanage(host, "-m", "-t", PROXY_TYPE)
 
     def undo(self, host: Host, record: UndoRecord) -> Undone:
         """Remove our rule, or restore the earlier local one; the rules of the policy apply again.
 
         Raises StepError `selinux-refused`.
         """
-        if self._local_type(host) != PROXY_TYPE:
-            return Undone(Undo.ABSENT)
         before = record.before["type"]
-        if before == PROXY_TYPE:
+        if self._local_type(host) != PROXY_TYPE or before == PROXY_TYPE:
             return Undone(Undo.ABSENT)
         if isinstance(before, str):
-            self._must(host, "-m", "-t", before)
+            self._semanage(host, "-m", "-t", before)
             return Undone(Undo.RESTORED)
-        self._must(host, "-d")
+        self._semanage(host, "-d")
         return Undone(Undo.REMOVED)
 
-    def _must(self, host: Host, *options: str) -> None:
-        if self._semanage(host, *options) != 0:
+    def _semanage(self, host: Host, *options: str, check: bool = True) -> bool:
+        command = ["semanage", "port", *options, "-p", "tcp", str(self.port)]
+        done = host.processes.run(command, timeout=_SEMANAGE_SECONDS, check=False)
+        if check and done.code != 0:
             raise StepError(
                 "selinux-refused",
                 "cannot change the SELinux type of port {port}",
                 hint="Run `{command}` to find the cause.",
                 port=self.port,
-                command=" ".join(self._command(*options)),
+                command=" ".join(command),
             )
-
-    def _semanage(self, host: Host, *options: str) -> int:
-        return host.processes.run(self._command(*options), timeout=_SEMANAGE_SECONDS, check=False).code
-
-    def _command(self, *options: str) -> list[str]:
-        return ["semanage", "port", *options, "-p", "tcp", str(self.port)]
+        return done.code == 0
 
     def _local_type(self, host: Host) -> str | None:
         """The type of the local rule for exactly this port; None without one.

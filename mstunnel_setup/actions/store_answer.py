@@ -2,14 +2,13 @@
 
 from typing_extensions import override
 
-from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, JsonValue, Outputs
-from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.base.values import JsonObject, JsonValue
+from mstunnel_setup.transaction.action import RecordAction
 from mstunnel_setup.transaction.receipt import Receipt
 
 
-class StoreAnswer(Action):
+class StoreAnswer(RecordAction):
     """Store `value` under `name`; read it with `remembered`."""
 
     kind = "remember"
@@ -18,18 +17,10 @@ class StoreAnswer(Action):
     name: str
     value: JsonValue
 
+    @property
     @override
-    def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        return outputs.get(self.key) == {"value": self.value}
-
-    @override
-    def apply(self, host: Host, outputs: Outputs) -> JsonObject:
-        """The journal record is the effect."""
+    def results(self) -> JsonObject:
         return {"value": self.value}
-
-    @override
-    def undo(self, host: Host, record: UndoRecord) -> Undone:
-        return Undone(Undo.REMOVED)
 
 
 def remembered(receipt: Receipt, name: str) -> JsonValue:

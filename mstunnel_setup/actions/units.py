@@ -192,11 +192,9 @@ class EnableInitScript(Action):
 
     @override
     def satisfied(self, host: Host, outputs: Outputs) -> bool:
-        if not self._linked(host):
-            return False
-        return (
-            not self.now
-            or not host.processes.run((self.script, "status"), timeout=_INIT_SECONDS, check=False).code
+        status = (self.script, "status")
+        return self._linked(host) and (
+            not self.now or host.processes.run(status, timeout=_INIT_SECONDS, check=False).code == 0
         )
 
     @override

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
@@ -25,8 +25,10 @@ from mstunnel_setup.certificates.certificate import extension, is_self_signed, t
 from mstunnel_setup.certificates.revocation_answers import RevocationState, ocsp_request, read_crl, read_ocsp
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.io.messages import UtcTime
+
+if TYPE_CHECKING:
+    from mstunnel_setup.io.http import HttpSession
 
 Fetch = Callable[[str, bytes | None], bytes]
 """POST the bytes to the address, or GET it without any; the body of the answer. Raises NetworkError."""
@@ -207,7 +209,7 @@ def revocation_findings(found: Sequence[RevocationStatus]) -> Iterator[Problem]:
             )
 
 
-def fetching(http: HttpSession) -> Fetch:
+def fetching(http: "HttpSession") -> Fetch:
     """How `ask` fetches: any other status than 200 is no answer. Raises NetworkError."""
 
     def fetch(address: str, body: bytes | None) -> bytes:

@@ -120,16 +120,6 @@ class _Layout:
             )
         return content
 
-    def manifest(self, image: _Descriptor) -> _Manifest:
-        """The manifest of an image. Raises EngineError `image-archive-damaged` when it is none."""
-        content = self.verified(image)
-        try:
-            return _Manifest.model_validate(json_value(content))
-        except ValueError as error:
-            raise IMAGE_ARCHIVE_DAMAGED(
-                problem=text("{digest} is not the manifest of an image", digest=image.digest)
-            ) from error
-
 
 def archived_images(archive: str) -> tuple[ArchivedImage, ...]:
     """The images in an OCI archive.
@@ -173,7 +163,13 @@ def loadable(archive: str, digest: str) -> LoadableImage:
         )
     with _opened(archive) as layout:
         image = _descriptor(layout.index(), digest)
-        manifest = layout.manifest(image)
+        content = layout.verified(image)
+        try:
+            manifest = _Manifest.model_validate(json_value(content))
+        except ValueError as error:
+            raise IMAGE_ARCHIVE_DAMAGED(
+                problem=text("{digest} is not the manifest of an image", digest=digest)
+            ) from error
         # It names the unpacked layers: Docker's classic image store checks these against it, but not itself.
         layout.verified(manifest.config)
     return LoadableImage(digest, manifest.config.digest, tuple(layer.digest for layer in manifest.layers))

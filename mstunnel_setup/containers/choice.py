@@ -4,20 +4,20 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 from typing_extensions import override
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.base.text import text
-from mstunnel_setup.base.values import JsonObject, Outputs
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.containers import versions
 from mstunnel_setup.containers.engine import ENGINE_MISSING, ContainerEngine
 from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
-from mstunnel_setup.transaction.action import Action, Undo, Undone, UndoRecord
+from mstunnel_setup.transaction.action import RecordAction
 from mstunnel_setup.transaction.receipt import Receipt
 
 _PREFERRED: Sequence[EngineName] = ("podman", "docker")
@@ -47,34 +47,22 @@ class EngineChoice:
     reason: str
 
 
-class ChooseEngine(Action):
+class ChooseEngine(RecordAction):
     """Record the engine: containers and images of one engine are unknown to the other."""
 
     kind = "choose-engine"
+    key_template = "engine"
     engine: EngineName
     reason: str
-
-    @property
-    def key(self) -> str:
-        """There is one engine."""
-        return "engine"
 
     @override
     def describe(self) -> str:
         return text("use {capitalize}: {reason}", capitalize=self.engine.capitalize(), reason=self.reason)
 
+    @property
     @override
-    def satisfied(self, host: Any, outputs: Outputs) -> bool:
-        return outputs.get(self.key) == {"engine": self.engine}
-
-    @override
-    def apply(self, host: Any, outputs: Outputs) -> JsonObject:
-        """The journal record is the effect."""
+    def results(self) -> JsonObject:
         return {"engine": self.engine}
-
-    @override
-    def undo(self, host: Any, record: UndoRecord) -> Undone:
-        return Undone(Undo.REMOVED)
 
 
 def engine_of(receipt: Receipt) -> EngineName | None:

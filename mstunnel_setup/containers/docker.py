@@ -26,10 +26,10 @@ from mstunnel_setup.containers.engine import (
     state_of,
 )
 from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
-from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, Volume, digest_tag, split_reference
+from mstunnel_setup.containers.spec import DIGEST_LABEL, ContainerSpec, digest_tag, split_reference
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import READ_FAILURES
-from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.io.process import Processes
 
 ENGINE_UNFIT = declare(
     EngineError,
@@ -144,13 +144,11 @@ class DockerEngine(ContainerEngine):
         return bool(command) and self.execute(name, command, 120.0).code == 0
 
     @override
-    def run_once(
-        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Completed:
+    def _image_to_run(self, image: str, timeout: float) -> tuple[str, Sequence[str]]:
         found = self.image(image)
         if found is None:
             raise IMAGE_MISSING(image=image)
-        return self._run_once(found.name, arguments, volumes, timeout)
+        return found.name, ()
 
     @override
     def _pull_reports(self, reference: str, seconds: float) -> Iterable[object]:

@@ -29,7 +29,6 @@ from mstunnel_setup.containers.spec import (
 )
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import ProcessError
-from mstunnel_setup.io.http import READ_FAILURES
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 
@@ -199,13 +198,8 @@ class ContainerEngine(ABC):
         """Run the health check of a running container now: without systemd the engine does not."""
 
     @abstractmethod
-    def run_once(
-        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Completed:
-        """Run a program of an image in a container without network that is removed afterwards.
-
-        `arguments` replaces entry point and command. Raises `container-timeout` after `timeout` seconds.
-        """
+    def _image_to_run(self, image: str, timeout: float) -> tuple[str, Sequence[str]]:
+        """The name of the image in this engine, and options to run it once. Raises `image-missing`."""
 
     @abstractmethod
     def _pull_reports(self, reference: str, seconds: float) -> Iterable[object]:
@@ -245,7 +239,7 @@ class ContainerEngine(ABC):
         except self.failures as error:
             if self._clock.monotonic() >= until:
                 raise late from error
-            raise pull_failure(reference, reason_of(error), self.name) from error
+            raise pull_failure(reference, self._reason(error), self.name) from error
         # Engines leave content to the kernel, which writes it half a minute later.
         os.sync()
         image = self.image(reference)
@@ -288,6 +282,27 @@ class ContainerEngine(ABC):
             raise IMAGE_LOAD_FAILED(archive=archive, reason=printable(report).strip())
         return found
 
+    def run_once(
+        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
+    ) -> Completed:
+        """Run a program of an image in a container without network that is removed afterwards.
+
+        `arguments` replaces entry point and command. Raises `container-timeout` after `timeout` seconds.
+        """
+        local_image, options = self._image_to_run(image, timeout)
+        name = f"mstunnel-once-{os.getpid()}-{secrets.token_hex(4)}"
+        command = (
+            *("run", "--rm", "--network=none", f"--name={name}", f"--label={MANAGED_LABEL}=1", *options),
+            *("--stop-timeout=0", f"--entrypoint={arguments[0]}"),
+            *(f"--volume={mount_words(volume, 'podman')}" for volume in volumes),
+            *(local_image, *arguments[1:]),
+        )
+        try:
+            return self._finish(command, timeout)
+        except EngineError:
+            self.remove(name)
+            raise
+
     def execute(self, name: str, arguments: Sequence[str], timeout: float) -> Completed:
         """Run a program in a running container.
 
@@ -308,23 +323,6 @@ class ContainerEngine(ABC):
             "--timestamps": options.timestamps,
         }
         return (*self._command, "logs", *(flag for flag, given in flags.items() if given), name)
-
-    def _run_once(
-        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float, *options: str
-    ) -> Completed:
-        """Run one program of an image, without network, in a container that is removed afterwards."""
-        name = f"mstunnel-once-{os.getpid()}-{secrets.token_hex(4)}"
-        command = (
-            *("run", "--rm", "--network=none", f"--name={name}", f"--label={MANAGED_LABEL}=1", *options),
-            *("--stop-timeout=0", f"--entrypoint={arguments[0]}"),
-            *(f"--volume={mount_words(volume, 'podman')}" for volume in volumes),
-            *(image, *arguments[1:]),
-        )
-        try:
-            return self._finish(command, timeout)
-        except EngineError:
-            self.remove(name)
-            raise
 
     def _finish(self, arguments: Sequence[str], timeout: float) -> Completed:
         """Run a program in a container; any exit code is accepted."""
@@ -361,24 +359,23 @@ class ContainerEngine(ABC):
         try:
             yield
         except self.failures as error:
-            raise declared(reason=printable(reason_of(error)).strip(), **values) from error
+            raise declared(reason=printable(self._reason(error)).strip(), **values) from error
 
-
-def reason_of(error: BaseException) -> str:
-    """The words of the engine in an error of its library; without an answer, those of the system."""
-    if getattr(error, "response", None) is None:
-        while isinstance(inner := error.__cause__ or error.__context__, READ_FAILURES):
-            error = inner
-        if isinstance(error, TimeoutError):
-            return "timeout: no answer in time"
-        return getattr(error, "strerror", None) or str(error)
-    said = str(getattr(error, "explanation", None) or error)
-    try:
-        # podman-py leaves the JSON of an answer without a `cause`.
-        answer: Any = json_value(said)
-        return str(answer["message"])
-    except (ValueError, KeyError, TypeError):
-        return said
+    def _reason(self, error: BaseException) -> str:
+        """The words of the engine in an error of its library; without an answer, those of the system."""
+        if getattr(error, "response", None) is None:
+            while isinstance(inner := error.__cause__ or error.__context__, self.failures):
+                error = inner
+            if isinstance(error, TimeoutError):
+                return "timeout: no answer in time"
+            return getattr(error, "strerror", None) or str(error)
+        said = str(getattr(error, "explanation", None) or error)
+        try:
+            # podman-py leaves the JSON of an answer without a `cause`.
+            answer: Any = json_value(said)
+            return str(answer["message"])
+        except (ValueError, KeyError, TypeError):
+            return said
 
 
 def engine_time(text: str) -> datetime | None:

@@ -26,15 +26,6 @@ class Listener:
     pid: int | None = None
 
 
-@dataclass(frozen=True)
-class Socket:
-    """A row of a socket table; `inode` identifies the socket in /proc/PID/fd."""
-
-    address: str
-    port: int
-    inode: int
-
-
 def listening(files: Files, port: int) -> tuple[Listener, ...]:
     """All TCP and UDP listeners on `port` in our network namespace."""
     found = []
@@ -42,18 +33,21 @@ def listening(files: Files, port: int) -> tuple[Listener, ...]:
     for protocol in protocols:
         for table in (f"/proc/net/{protocol}", f"/proc/net/{protocol}6"):
             content = (files.read(table) or b"").decode("ascii", errors="replace")
-            for row in parse(content, protocol):
-                if row.port == port:
-                    program, pid = _holder(files, f"socket:[{row.inode}]")
-                    found.append(Listener(protocol, row.address, port, program, pid))
+            for address, number, inode in parse(content, protocol):
+                if number == port:
+                    program, pid = _holder(files, f"socket:[{inode}]")
+                    found.append(Listener(protocol, address, port, program, pid))
     return tuple(found)
 
 
-def parse(table: str, protocol: Protocol) -> tuple[Socket, ...]:
-    """The listening sockets in a table such as /proc/net/tcp6 (proc_net_tcp.rst)."""
+def parse(table: str, protocol: Protocol) -> tuple[tuple[str, int, int], ...]:
+    """The listening sockets in a table such as /proc/net/tcp6 (proc_net_tcp.rst): address, port and inode.
+
+    The inode identifies a socket in /proc/PID/fd.
+    """
     rows = (line.split() for line in table.splitlines()[1:])
     return tuple(
-        Socket(_address(host), int(port, 16), whole_number(row[_INODE], 20) or 0)
+        (_address(host), int(port, 16), whole_number(row[_INODE], 20) or 0)
         for row in rows
         if len(row) > _INODE and row[_STATE] == _WAITING[protocol]
         for host, port in [row[1].split(":")]

@@ -28,11 +28,11 @@ from mstunnel_setup.containers.engine import (
     state_of,
 )
 from mstunnel_setup.containers.run_arguments import EngineName, create_arguments
-from mstunnel_setup.containers.spec import ContainerSpec, Volume, split_reference
+from mstunnel_setup.containers.spec import ContainerSpec, split_reference
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http import READ_FAILURES
-from mstunnel_setup.io.process import Completed, Processes
+from mstunnel_setup.io.process import Processes
 
 # A call that takes longer than stopping a container (90 s at most) has hung.
 _CALL_TIMEOUT = 600.0
@@ -154,12 +154,9 @@ class PodmanEngine(ContainerEngine):
             return bool(found.get("Status") == "healthy" and not found.get("FailingStreak"))
 
     @override
-    def run_once(
-        self, image: str, arguments: Sequence[str], volumes: Sequence[Volume], timeout: float
-    ) -> Completed:
+    def _image_to_run(self, image: str, timeout: float) -> tuple[str, Sequence[str]]:
         # Podman ends the container if we are killed.
-        options = ("--pull=never", f"--timeout={int(timeout) + 5}")
-        return self._run_once(image, arguments, volumes, timeout, *options)
+        return image, ("--pull=never", f"--timeout={int(timeout) + 5}")
 
     @override
     def _pull_reports(self, reference: str, seconds: float) -> Iterable[object]:

@@ -58,10 +58,6 @@ def _is_path(value: str) -> bool:
     return value.isprintable() and value.startswith("/") and ":" not in value
 
 
-def _path(what: str) -> AfterValidator:
-    return _valid(what, _is_path)
-
-
 def _is_description(value: str) -> bool:
     # A backslash at the end of a line continues it in unit files.
     return value.isprintable() and "\\" not in value and value.strip() == value != ""
@@ -84,8 +80,8 @@ _Seconds = Annotated[int, _valid("health check", lambda seconds: seconds > 0)]
 class Volume:
     """A bind mount: a path of the host (absolute) at `container`; `options` as `ro`, `z`."""
 
-    host: Annotated[str, _path("volume")]
-    container: Annotated[str, _path("volume")]
+    host: Annotated[str, _valid("volume", _is_path)]
+    container: Annotated[str, _valid("volume", _is_path)]
     options: tuple[Annotated[str, _matching("volume option", _OPTION)], ...] = ()
 
 
@@ -93,7 +89,7 @@ class Volume:
 class Tmpfs:
     """A tmpfs at `path`; `options` as `size=16m`, `mode=0700`."""
 
-    path: Annotated[str, _path("tmpfs")]
+    path: Annotated[str, _valid("tmpfs", _is_path)]
     options: tuple[Annotated[str, _matching("tmpfs option", _OPTION)], ...] = ()
 
 

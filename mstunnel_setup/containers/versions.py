@@ -22,11 +22,6 @@ class EngineRun(BaseModel, frozen=True, extra="forbid", defer_build=True):
     kernel: str
     date: date
 
-    @property
-    def line(self) -> str:
-        """The release line: the first two numbers."""
-        return ".".join(self.version.split(".")[:2])
-
     @override
     def __str__(self) -> str:
         return text(
@@ -48,8 +43,8 @@ class EngineRange(BaseModel, frozen=True, extra="forbid", defer_build=True):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def tested(self) -> tuple[str, ...]:
-        """The tested release lines."""
-        return tuple(dict.fromkeys(run.line for run in self.runs))
+        """The tested release lines: the first two numbers of each version."""
+        return tuple(dict.fromkeys(".".join(run.version.split(".")[:2]) for run in self.runs))
 
 
 class BadVersions(BaseModel, frozen=True, extra="forbid", defer_build=True):

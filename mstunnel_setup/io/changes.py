@@ -32,7 +32,8 @@ class Changes:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.close()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
     def watch(self, directories: Iterable[str]) -> None:
         """Forget what has happened so far, and notice what happens in these directories from now on.
@@ -59,9 +60,3 @@ class Changes:
                 stack.callback(os.close, ended)
                 poll.register(ended, select.POLLIN)
             return bool(poll.poll(seconds * 1000))
-
-    def close(self) -> None:
-        """Let go of the kernel's queue."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1

@@ -23,13 +23,6 @@ CA_FILE_UNREADABLE = declare(
     "cannot read root certificates from {ca_file}",
     "Use a PEM file with the root certificate of your proxy or private authority.",
 )
-NETWORK_NOT_ENTERED = declare(
-    NetworkError,
-    "network-not-entered",
-    "cannot enter the network namespace of the container: {reason}",
-    "Check that the server runs (`mst-cli server status`), and run the command as root, or as the account "
-    "of a rootless gateway.",
-)
 NETWORK_TIMEOUT = declare(
     NetworkError, "network-timeout", "{host} did not answer in time", "Check firewall and proxy."
 )

@@ -114,10 +114,8 @@ _PERMANENT = (requests.exceptions.SSLError, requests.exceptions.ProxyError)
 _LONGEST_WAIT = 60.0
 _UNCONNECTED = 15.0
 _LOOK_SECONDS = 5.0
-_HTTPS_PORT = 443
-_PROXY_PORT = 8080
+_HTTP_PORT, _HTTPS_PORT = 80, 443
 _LARGEST_ROOT = 64 * 1024
-_USUAL_PROXY_PORT = 3128
 FINGERPRINT: Final = re.compile(r"sha256:[0-9a-fA-F]{64}")
 _OBJECT = re.compile(r"^HTTPS?Connection\([^)]*\): ")
 
@@ -186,7 +184,10 @@ class HttpSession:
             try:
                 response = self._sent(method, url, options)
             except requests.RequestException as error:
-                patience = end if _was_there(error) else started + min(self._deadline, _UNCONNECTED)
+                reason = getattr(error.args[0], "reason", None) if error.args else None
+                # The name did not resolve, or the port was refused.
+                unconnected = isinstance(reason, NewConnectionError)
+                patience = started + min(self._deadline, _UNCONNECTED) if unconnected else end
                 passing = isinstance(error, _PASSING) and not isinstance(error, _PERMANENT)
                 retried = passing and method in _REPEATABLE
                 if not retried or self._clock.monotonic() + wait > patience:
@@ -235,8 +236,7 @@ class HttpSession:
             return NETWORK_TIMEOUT(host=parts.netloc)
         if not isinstance(error, requests.exceptions.SSLError):
             return NETWORK_UNREACHABLE(host=parts.netloc, reason=_cause(error))
-        host, through = str(parts.hostname), urlsplit(select_proxy(url, dict(proxies)) or "")
-        proxy = (through.hostname, through.port or _PROXY_PORT) if through.hostname else None
+        host, proxy = str(parts.hostname), _place(select_proxy(url, dict(proxies)) or "")
         destination = Destination(host, parts.port or _HTTPS_PORT, host, proxy=proxy)
         issuer = presented_issuer(destination, self._clock, self._clock.monotonic() + _LOOK_SECONDS)
         cause = _cause(error)
@@ -259,6 +259,13 @@ class HttpSession:
         )
 
 
+def _place(proxy: str) -> tuple[str, int] | None:
+    """Host and port of a proxy; without a port in its address that of its scheme, as for requests."""
+    parts = urlsplit(proxy)
+    usual = _HTTPS_PORT if parts.scheme == "https" else _HTTP_PORT
+    return (parts.hostname, parts.port or usual) if parts.hostname else None
+
+
 def proxy_for(url: str) -> str | None:
     """The proxy that requests to `url` go through, without user name and password.
 
@@ -271,12 +278,6 @@ def proxy_for(url: str) -> str | None:
     if not parts.netloc:
         return None
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _was_there(error: requests.RequestException) -> bool:
-    """Whether a connection was made at all: not when the name did not resolve or the port was refused."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return not isinstance(reason, NewConnectionError)
 
 
 def _retry_after(response: requests.Response, clock: Clock) -> float | None:
@@ -299,19 +300,17 @@ def _cause(error: BaseException) -> str:
         reason = inner
 
 
-def fetch_root(url: str, *, seconds: float = 15) -> tuple[str, str]:
+def fetch_root(url: str) -> tuple[str, str]:
     """The certificate (PEM) at an https address, and its fingerprint, `sha256:` and hex digits.
 
     The server is not verified: use the certificate only where the fingerprint is the one expected.
     Raises NetworkError `root-unreachable`.
     """
-    server, proxy = urlsplit(url), urlsplit(proxy_for(url) or "")
-    host, port = str(server.hostname), server.port or _HTTPS_PORT
-    direct = proxy.hostname is None
-    place = (host, port) if direct else (str(proxy.hostname), proxy.port or _USUAL_PROXY_PORT)
-    connection = HTTPSConnection(*place, timeout=seconds, context=unverified_context())
-    if not direct:
-        connection.set_tunnel(host, port)
+    server, proxy = urlsplit(url), _place(proxy_for(url) or "")
+    place = (str(server.hostname), server.port or _HTTPS_PORT)
+    connection = HTTPSConnection(*(proxy or place), timeout=_UNCONNECTED, context=unverified_context())
+    if proxy is not None:
+        connection.set_tunnel(*place)
     try:
         with closing(connection):
             certificate = x509.load_pem_x509_certificate(_content(connection, server.path))

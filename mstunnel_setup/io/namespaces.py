@@ -13,13 +13,12 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mstunnel_setup.base.errors import NetworkError
-from mstunnel_setup.io.errors import NETWORK_NOT_ENTERED
 
 _OWN_NETWORK: Final = "/proc/self/ns/net"
 _OWN_USERS: Final = "/proc/self/ns/user"
@@ -66,24 +65,19 @@ def offers(idle: float, descriptor: int = _FROM_SYSTEMD) -> Iterator[Offer]:
     with socket.socket(fileno=descriptor) as listener:
         while select.select([listener], [], [], idle)[0]:
             connection, _ = listener.accept()
-            with connection, _received(connection) as offer:
-                yield offer
-
-
-@contextmanager
-def _received(connection: socket.socket) -> Iterator[Offer]:
-    connection.settimeout(_SECONDS)
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    user: int = _CREDENTIALS.unpack(credentials)[1]
-    descriptors: list[int] = []
-    with suppress(OSError):
-        # The kernel closes all but the first.
-        _, descriptors, _, _ = socket.recv_fds(connection, 1, 1, socket.MSG_CMSG_CLOEXEC)
-    try:
-        yield Offer(connection, user, descriptors[0] if descriptors else None)
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+            with connection:
+                connection.settimeout(_SECONDS)
+                credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+                user: int = _CREDENTIALS.unpack(credentials)[1]
+                received: list[int] = []
+                with suppress(OSError):
+                    # The kernel closes all but the first.
+                    _, received, _, _ = socket.recv_fds(connection, 1, 1, socket.MSG_CMSG_CLOEXEC)
+                try:
+                    yield Offer(connection, user, received[0] if received else None)
+                finally:
+                    for number in received:
+                        os.close(number)
 
 
 def owner(descriptor: int) -> int | None:
@@ -135,7 +129,13 @@ def enter_network_of(process_id: int) -> None:
             _enter(opened[1], _CLONE_NEWUSER)
         _enter(opened[0], _CLONE_NEWNET)
     except OSError as error:
-        raise NETWORK_NOT_ENTERED(reason=error.strerror) from error
+        raise NetworkError(
+            "network-not-entered",
+            "cannot enter the network namespace of the container: {reason}",
+            hint="Check that the server runs (`mst-cli server status`), and run the command as root, or as "
+            "the account of a rootless gateway.",
+            reason=error.strerror,
+        ) from error
     finally:
         for number in opened:
             os.close(number)

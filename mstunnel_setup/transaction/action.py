@@ -109,6 +109,27 @@ class OneWayAction(Action):
         return Undone(Undo.ABSENT)
 
 
+class RecordAction(Action):
+    """An action that only records something for later actions and runs: the journal record is the effect."""
+
+    @property
+    @abstractmethod
+    def results(self) -> JsonObject:
+        """What is recorded."""
+
+    @override
+    def satisfied(self, host: Any, outputs: Outputs) -> bool:
+        return outputs.get(self.key) == self.results
+
+    @override
+    def apply(self, host: Any, outputs: Outputs) -> JsonObject:
+        return self.results
+
+    @override
+    def undo(self, host: Any, record: "UndoRecord") -> Undone:
+        return Undone(Undo.REMOVED)
+
+
 @dataclass(frozen=True)
 class UndoRecord:
     """The journal's records of the object of one action.
@@ -148,5 +169,4 @@ class Codec:
 
 @cache
 def _adapter(kind: type[Action]) -> "TypeAdapter[Action]":
-
     return TypeAdapter(kind)

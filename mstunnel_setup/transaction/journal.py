@@ -14,7 +14,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from mstunnel_setup.base.text import text
@@ -75,11 +74,10 @@ class Journal:
         """The id of this installation, from the first record."""
         return str(self._records[0]["installation"]) if self._records else None
 
-    def begin_installation(self) -> str:
-        """The id of the installation; a new one is recorded when the journal is empty."""
+    def begin_installation(self) -> None:
+        """Record the id of a new installation when the journal is empty."""
         if self.installation_id is None:
             self.append("installation", installation=str(uuid.uuid4()), folders=[*self._above])
-        return str(self.installation_id)
 
     def append(self, kind: str, **fields: JsonValue) -> None:
         """Write one record; it is on disk when this returns."""
@@ -163,7 +161,8 @@ def _parse(content: bytes, path: str) -> tuple[list[JsonObject], int, Receipt]:
         record = _record(line)
         if record is None:
             last = sound + len(line) == len(content)
-            if not (last and _torn(line)):
+            # A crash leaves the last line without line end, or with a hole of zero bytes.
+            if not last or (line.endswith(b"\n") and b"\0" not in line):
                 raise _damaged(path, number, "its checksum is wrong")
             break
         if record.get("version") != VERSION:
@@ -209,48 +208,29 @@ def _record(line: bytes) -> JsonObject | None:
     return record if checksum is not None and _line(record) == line else None
 
 
-def _torn(line: bytes) -> bool:
-    """Whether a crash has left the line incomplete: without line end, or with a hole of zero bytes."""
-    return not line.endswith(b"\n") or b"\0" in line
-
-
-@dataclass
-class _Needed:
-    """The numbers of the needed records, collected record by record."""
-
-    objects: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    steps: dict[str, int] = field(default_factory=dict)
-    failure: int | None = None
-    others: list[int] = field(default_factory=list)
-
-    def take(self, number: int, record: JsonObject) -> None:
-        """Add a record, and drop those that it supersedes."""
+def essential(records: Sequence[JsonObject]) -> list[JsonObject]:
+    """The records that the receipt needs, in order, renumbered from 1."""
+    objects: dict[str, list[int]] = defaultdict(list)
+    steps: dict[str, int] = {}
+    failure: list[int] = []
+    kept: set[int] = set()
+    for number, record in enumerate(records):
         kind, key = record["type"], record.get("key")
         if kind in ("undone", "taken-back", "released"):
             for gone in as_list(record.get("keys", [key])):
-                self.objects.pop(str(gone), None)
+                objects.pop(str(gone), None)
         elif key is not None:
-            self.objects[str(key)].append(number)
+            objects[str(key)].append(number)
         elif kind == "step":
-            self.steps.setdefault(str(record["step"]), number)
+            steps.setdefault(str(record["step"]), number)
         elif kind != "failed":
             # The first record, and unknown kinds of newer versions.
-            self.others.append(number)
+            kept.add(number)
         if kind == "undone":
-            self.steps.clear()
+            steps.clear()
         if kind in ("undone", "step", "failed"):
-            self.failure = number if kind == "failed" else None
-
-
-def essential(records: Sequence[JsonObject]) -> list[JsonObject]:
-    """The records that the receipt needs, in order, renumbered from 1."""
-    needed = _Needed()
-    for number, record in enumerate(records):
-        needed.take(number, record)
-    kept = {*needed.others, *needed.steps.values()}
-    kept.update(*(_of_object(numbers, records) for numbers in needed.objects.values()))
-    if needed.failure is not None:
-        kept.add(needed.failure)
+            failure = [number] if kind == "failed" else []
+    kept.update(steps.values(), failure, *(_of_object(numbers, records) for numbers in objects.values()))
     return [
         {**records[number], "sequence": sequence} for sequence, number in enumerate(sorted(kept), start=1)
     ]

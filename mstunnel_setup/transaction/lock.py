@@ -37,7 +37,20 @@ def exclusive(
     The file is removed before the lock is released.
     """
     with ExitStack() as opened:
-        lock = _locked(files, path, opened, lambda held: _wait(files, clock, held, patience, waiting))
+        while True:
+            lock = opened.enter_context(files.appender(path))
+            lock.close_to_others()  # an earlier release may have left it readable
+            if not _acquired(lock):
+                until = clock.monotonic() + patience
+                if patience:
+                    waiting()
+                while not _acquired(lock):
+                    if clock.monotonic() >= until:
+                        raise _held(files, lock)
+                    clock.sleep(_PAUSE)
+            # Another run may have removed the file between opening and locking.
+            if not lock.is_gone():
+                break
         lock.truncate(0)
         since = clock.now().isoformat(timespec="seconds")
         holder = {"pid": os.getpid(), "since": since, "command": shlex.join(sys.argv)}
@@ -47,28 +60,6 @@ def exclusive(
         finally:
             with suppress(FileError):  # a leftover file does not block later runs
                 files.remove(path)
-
-
-def _locked(files: Files, path: str, opened: ExitStack, wait: Callable[[Appender], None]) -> Appender:
-    """The acquired lock; opened again when its file was removed between opening and locking."""
-    while True:
-        lock = opened.enter_context(files.appender(path))
-        lock.close_to_others()  # an earlier release may have left it readable
-        if not _acquired(lock):
-            wait(lock)
-        if not lock.is_gone():
-            return lock
-
-
-def _wait(files: Files, clock: Clock, lock: Appender, patience: float, waiting: Callable[[], None]) -> None:
-    """Acquire a lock that another run holds."""
-    until = clock.monotonic() + patience
-    if patience:
-        waiting()
-    while not _acquired(lock):
-        if clock.monotonic() >= until:
-            raise _held(files, lock)
-        clock.sleep(_PAUSE)
 
 
 def _acquired(lock: Appender) -> bool:

@@ -1,6 +1,6 @@
 """The receipt: the objects on this host that we made, derived from the journal."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mstunnel_setup.base.values import JsonObject, as_list, as_object
@@ -59,68 +59,37 @@ _NOTHING = Receipt()
 
 
 def fold(records: Iterable[JsonObject], receipt: Receipt = _NOTHING) -> Receipt:
-    """The receipt after the journal `records`, which follow those of `receipt`."""
+    """The receipt after the journal `records`, which follow those of `receipt`; unknown kinds are ignored."""
     for record in records:
-        handler = _HANDLERS.get(str(record["type"]))
-        receipt = handler(receipt, record) if handler else receipt
+        receipt = _after(receipt, record)
     return receipt
 
 
-def _begin(receipt: Receipt, record: JsonObject) -> Receipt:
-    key, data, number = str(record["key"]), as_object(record["action"]), int(str(record["sequence"]))
-    known = receipt.entries.get(key)
-    if known is None:
-        entry = Entry(
-            key, str(record["step"]), as_object(record["before"]), (data,), first=number, last=number
-        )
-        return _put(receipt, entry)
-    versions = known.versions if known.versions[-1] == data else (*known.versions, data)
-    first = known.first if known.made else number
-    return _put(receipt, replace(known, versions=versions, finished=False, first=first, last=number))
-
-
-def _put(receipt: Receipt, entry: Entry) -> Receipt:
-    return replace(receipt, entries={**receipt.entries, entry.key: entry})
-
-
-def _done(receipt: Receipt, record: JsonObject) -> Receipt:
-    entry = receipt.entries[str(record["key"])]
-    return _put(receipt, replace(entry, outputs=as_object(record["outputs"]), finished=True, made=True))
-
-
-def _without(receipt: Receipt, keys: Container[object]) -> Receipt:
-    entries = {name: entry for name, entry in receipt.entries.items() if name not in keys}
-    return replace(receipt, entries=entries)
-
-
-def _undone(receipt: Receipt, record: JsonObject) -> Receipt:
-    return replace(_taken_back(receipt, record), steps=(), failure=None)
-
-
-def _taken_back(receipt: Receipt, record: JsonObject) -> Receipt:
-    return _without(receipt, (record["key"],))
-
-
-def _released(receipt: Receipt, record: JsonObject) -> Receipt:
-    return _without(receipt, as_list(record["keys"]))
-
-
-def _step(receipt: Receipt, record: JsonObject) -> Receipt:
-    steps = dict.fromkeys((*receipt.steps, str(record["step"])))
-    return replace(receipt, steps=tuple(steps), failure=None)
-
-
-def _failed(receipt: Receipt, record: JsonObject) -> Receipt:
-    names = ("step", "code", "message", "hint")
-    return replace(receipt, failure=Failure(**{name: str(record[name]) for name in names}))
-
-
-_HANDLERS: Mapping[str, Callable[[Receipt, JsonObject], Receipt]] = {
-    "begin": _begin,
-    "done": _done,
-    "undone": _undone,
-    "taken-back": _taken_back,
-    "released": _released,
-    "step": _step,
-    "failed": _failed,
-}
+def _after(receipt: Receipt, record: JsonObject) -> Receipt:
+    entries, steps, failure = dict(receipt.entries), receipt.steps, receipt.failure
+    match kind := record["type"]:
+        case "begin":
+            key, data, number = str(record["key"]), as_object(record["action"]), int(str(record["sequence"]))
+            known = entries.get(key)
+            if known is None:
+                step, before = str(record["step"]), as_object(record["before"])
+                entries[key] = Entry(key, step, before, (data,), first=number, last=number)
+            else:
+                versions = known.versions if known.versions[-1] == data else (*known.versions, data)
+                first = known.first if known.made else number
+                entries[key] = replace(known, versions=versions, finished=False, first=first, last=number)
+        case "done":
+            key, outputs = str(record["key"]), as_object(record["outputs"])
+            entries[key] = replace(entries[key], outputs=outputs, finished=True, made=True)
+        case "undone" | "taken-back" | "released":
+            gone = as_list(record["keys"]) if kind == "released" else [record["key"]]
+            entries = {name: entry for name, entry in entries.items() if name not in gone}
+            if kind == "undone":
+                steps, failure = (), None
+        case "step":
+            steps, failure = tuple(dict.fromkeys((*steps, str(record["step"])))), None
+        case "failed":
+            failure = Failure(**{name: str(record[name]) for name in ("step", "code", "message", "hint")})
+        case _:
+            return receipt
+    return Receipt(entries, steps, failure)

@@ -1,6 +1,6 @@
 """The runner: gathers, decides, journals and applies actions, and undoes them in reverse order."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -68,7 +68,12 @@ class Runner:
     def plan(self, steps: Iterable[AnyStep], context: object) -> list[Planned]:
         """The actions that `run` would apply."""
         return [
-            Planned(step.name, step.title, self._pending(step.decide(step.gather(context)))) for step in steps
+            Planned(
+                step.name,
+                step.title,
+                tuple(each for each in step.decide(step.gather(context)) if not self._settled(each)),
+            )
+            for step in steps
         ]
 
     def run(self, steps: Iterable[AnyStep], context: object) -> list[Planned]:
@@ -157,7 +162,11 @@ class Runner:
             self.acknowledge(step.name)
             step.prove(context, facts)
         except SetupError as error:
-            self._fail(step.name, error)
+            # A run that has changed nothing leaves no trace.
+            if self._journal.installation_id is not None:
+                fields = {"code": error.code, "message": error.message, "hint": error.hint}
+                self._journal.append("failed", step=step.name, **fields)
+            self._tell(Event(step.name, "failed", text=error.message))
             raise
         receipt = self.receipt
         first = step.name not in receipt.steps and receipt.entries
@@ -167,19 +176,17 @@ class Runner:
         self._tell(Event(step.name, "done" if done else "unchanged", text=step.title, seconds=elapsed))
         return Planned(step.name, step.title, done)
 
-    def _pending(self, actions: Sequence[Action]) -> tuple[Action, ...]:
-        return tuple(action for action in actions if not self._settled(action, self.receipt))
-
-    def _settled(self, action: Action, receipt: Receipt) -> bool:
+    def _settled(self, action: Action) -> bool:
         """Satisfied, and not interrupted by a crash."""
+        receipt = self.receipt
         entry = receipt.entries.get(action.key)
         torn = entry is not None and not entry.finished
         return not torn and action.satisfied(self._host, receipt.outputs)
 
     def _run_action(self, step: str, action: Action) -> bool:
-        receipt = self.receipt
-        if self._settled(action, receipt):
+        if self._settled(action):
             return False
+        receipt = self.receipt
         started = self._worked()
         self._respect(action)
         self._tell(Event(step, "begin", action.key, action.describe()))
@@ -216,13 +223,6 @@ class Runner:
                 changed=changed,
             )
         self._journal.append("replaced", key=action.key, theirs=action.capture(self._host))
-
-    def _fail(self, step: str, error: SetupError) -> None:
-        """Record why the run stopped, if it has changed anything."""
-        if self._journal.installation_id is not None:
-            fields = {"code": error.code, "message": error.message, "hint": error.hint}
-            self._journal.append("failed", step=step, **fields)
-        self._tell(Event(step, "failed", text=error.message))
 
     def _undo_entry(self, entry: Entry, record_type: str) -> Removal:
         versions = [self._codec.load(data) for data in entry.versions]

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from cryptography.x509 import Certificate
 
@@ -19,8 +20,10 @@ from mstunnel_setup.certificates.revocation import ask, fetching, revocation_fin
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.readiness.facts.section import Section
+
+if TYPE_CHECKING:
+    from mstunnel_setup.io.http import HttpSession
 
 
 class CertificateFacts(Section):
@@ -54,7 +57,7 @@ class CertificateReader:
     passphrase: Passphrases
     address: str
     lab: bool
-    open_http: Callable[[], HttpSession]
+    open_http: "Callable[[], HttpSession]"
     _reading: Lock = field(default_factory=Lock, init=False)
 
     def certificate(self) -> CertificateFacts:

@@ -19,9 +19,9 @@ from mstunnel_setup.answers.model import AnswerFile
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io import accounts
 from mstunnel_setup.io.accounts import Account
-from mstunnel_setup.transaction.action import Action, Undo, UndoRecord
+from mstunnel_setup.transaction.action import Action, Undo
 from tests.refusals import refused
-from tests.unit.actions.host import Host
+from tests.unit.actions.host import Host, undo
 from tests.unit.clocks import FakeClock
 
 NAME = "mstunnel"
@@ -112,11 +112,7 @@ def there_and_back(host: AccountHost, action: Action) -> Undo:
     for _ in range(2):
         action.apply(host, {})
         assert action.satisfied(host, {})
-    return undone(host, action, before)
-
-
-def undone(host: AccountHost, action: Action, before: Any) -> Undo:
-    return action.undo(host, UndoRecord(before, [action], {})).outcome
+    return undo(host, action, before).outcome
 
 
 ACTIONS: Sequence[Action] = (
@@ -132,7 +128,7 @@ def test_what_the_account_gets_is_taken_from_it_again(host: AccountHost, action:
     host.add(NAME)
     assert there_and_back(host, action) is Undo.REMOVED
     assert not action.satisfied(host, {})
-    assert undone(host, action, {}) is Undo.ABSENT
+    assert undo(host, action, {}).outcome is Undo.ABSENT
 
 
 def test_ids_are_unused(host: AccountHost) -> None:
@@ -166,7 +162,7 @@ def test_an_account_whose_home_holds_files_of_others_stays(host: AccountHost) ->
     host.add(NAME)
     host.files.write(f"/home/{NAME}/certificate.pem", b"theirs")
     action = CreateAccount(name=NAME)
-    found = action.undo(host, UndoRecord({}, [action], {}))
+    found = undo(host, action, {})
     assert found.outcome is Undo.KEPT
     assert "certificate.pem" in found.reason
     assert NAME in host.known
@@ -188,7 +184,7 @@ def test_an_account_with_running_processes_stays_with_its_ids(
     host.add(NAME)
     action.apply(host, {})
     host.busy.add(NAME)
-    found = action.undo(host, UndoRecord({}, [action], {}))
+    found = undo(host, action, {})
     assert (found.outcome, found.reason) == (
         Undo.KEPT,
         f"{kept} mstunnel is currently used by process 4711",
@@ -202,7 +198,7 @@ def test_the_service_manager_of_an_account_that_is_logged_in_is_not_waited_for_l
     action = EnableLinger(name=NAME)
     action.apply(host, {})
     host.busy.add(NAME)
-    assert undone(host, action, {}) is Undo.REMOVED
+    assert undo(host, action, {}).outcome is Undo.REMOVED
     assert 5 < host.clock.elapsed < 30
 
 
@@ -211,7 +207,7 @@ def test_linger_of_an_account_that_is_gone_is_forgotten(host: AccountHost) -> No
     action = EnableLinger(name=NAME)
     action.apply(host, {})
     host.known.clear()
-    assert undone(host, action, {}) is Undo.REMOVED
+    assert undo(host, action, {}).outcome is Undo.REMOVED
     assert host.files.names(LINGERING) == []
 
 
@@ -271,7 +267,7 @@ def test_a_directory_with_files_of_others_goes_to_root(given: AccountHost) -> No
     DIRECTORY.apply(given, {})
     given.files.write(f"{DIRECTORY.path}/mine", b"theirs")
     assert owner(given) == ME
-    assert undone(given, DIRECTORY, before) is Undo.KEPT
+    assert undo(given, DIRECTORY, before).outcome is Undo.KEPT
     assert owner(given) == 0
 
 

@@ -1,5 +1,6 @@
 """Actions on files: copies of what an administrator named, and links in place of files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from mstunnel_setup.base.errors import WaitingError
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import FileError
-from mstunnel_setup.io.files import Files
+from mstunnel_setup.io.files import Files, FileState
 from mstunnel_setup.transaction.action import Codec, Undo, UndoRecord
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.runner import Runner
@@ -52,8 +53,13 @@ def ports(tmp_path: Path) -> Ports:
 
 
 def undone(ports: Ports, before: JsonObject) -> Undo:
-    record: UndoRecord = UndoRecord(before, [ACTION])
-    return ACTION.undo(ports, record).outcome
+    return ACTION.undo(ports, UndoRecord(before, [ACTION])).outcome
+
+
+def state(ports: Ports) -> FileState:
+    found = ports.files.state(PLACE)
+    assert found is not None
+    return found
 
 
 def test_where_nothing_stood_nothing_is_left(ports: Ports) -> None:
@@ -65,33 +71,21 @@ def test_where_nothing_stood_nothing_is_left(ports: Ports) -> None:
     assert ports.files.names("/etc/mstunnel") == []
 
 
-@pytest.mark.parametrize("cut_off", ["before", "between", "after"])
+@pytest.mark.parametrize("cut_off", ["before", "between", "after", "after, with a link to its like"])
 def test_the_file_comes_back(ports: Ports, cut_off: str) -> None:
     ports.files.write(PLACE, b"theirs\n", 0o640)
     before = ACTION.capture(ports)
     if cut_off == "between":
         ports.files.remove(PLACE)
-    if cut_off == "after":
+    if cut_off.startswith("after"):
         ACTION.apply(ports, {})
+    if cut_off.endswith("its like"):
+        ports.files.make_directories("/etc/mstunnel/agent")
+        ports.files.write("/etc/mstunnel/agent/ocserv.conf", b"theirs\n")
 
     assert undone(ports, before) is Undo.RESTORED
-    state = ports.files.state(PLACE)
-    assert state is not None
-    assert (state.kind, state.mode) == ("file", 0o640)
+    assert (state(ports).kind, state(ports).mode) == ("file", 0o640)
     assert ports.files.read(PLACE) == b"theirs\n"
-
-
-def test_the_file_comes_back_though_the_link_led_to_its_like(ports: Ports) -> None:
-    ports.files.write(PLACE, b"theirs\n")
-    before = ACTION.capture(ports)
-    ACTION.apply(ports, {})
-    ports.files.make_directories("/etc/mstunnel/agent")
-    ports.files.write("/etc/mstunnel/agent/ocserv.conf", b"theirs\n")
-
-    assert undone(ports, before) is Undo.RESTORED
-    state = ports.files.state(PLACE)
-    assert state is not None
-    assert state.kind == "file"
 
 
 def test_a_foreign_link_is_restored(ports: Ports) -> None:
@@ -100,9 +94,7 @@ def test_a_foreign_link_is_restored(ports: Ports) -> None:
     ACTION.apply(ports, {})
 
     assert undone(ports, before) is Undo.RESTORED
-    state = ports.files.state(PLACE)
-    assert state is not None
-    assert state.target == "/srv/theirs"
+    assert state(ports).target == "/srv/theirs"
 
 
 def test_files_added_later_are_kept(ports: Ports) -> None:
@@ -141,14 +133,28 @@ def edited_in_place(ports: Ports) -> None:
     ports.files.write(PLACE, b"edited\n")
 
 
+def directory_in_place(ports: Ports) -> None:
+    ports.files.remove(PLACE)
+    ports.files.make_directory(PLACE)
+
+
+def link_in_place(ports: Ports) -> None:
+    ports.files.link(PLACE, "elsewhere")
+
+
+@pytest.mark.parametrize("put", [edited_in_place, directory_in_place, link_in_place])
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
-def test_an_edited_file_in_the_place_of_a_link_is_not_replaced_unasked(ports: Ports, link: Link) -> None:
+def test_what_others_put_in_the_place_of_a_link_is_not_replaced_unasked(
+    ports: Ports, link: Link, put: Callable[[Ports], None]
+) -> None:
     run(ports, link, agreed=False)
-    edited_in_place(ports)
+    put(ports)
+    theirs = state(ports)
     with pytest.raises(WaitingError) as caught:
         run(ports, link, agreed=False)
     assert (caught.value.code, PLACE in caught.value.message) == ("changed-by-others", True)
-    assert ports.files.read(PLACE) == b"edited\n"
+    assert state(ports) == theirs
+    assert theirs.kind != "file" or ports.files.read(PLACE) == b"edited\n"
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
@@ -156,20 +162,9 @@ def test_an_edited_file_that_may_be_replaced_is_backed_up(ports: Ports, link: Li
     run(ports, link, agreed=False)
     edited_in_place(ports)
     run(ports, link, agreed=True)
-    state = ports.files.state(PLACE)
-    assert state is not None
-    assert state.target == link.target
+    assert state(ports).target == link.target
     (saved,) = ports.files.names("/state/saved")
     assert ports.files.read(f"/state/saved/{saved}") == b"edited\n"
-
-
-@pytest.mark.parametrize("link", LINKS, ids=lambda link: link.kind)
-def test_a_directory_in_the_place_of_a_link_is_found_too(ports: Ports, link: Link) -> None:
-    run(ports, link, agreed=False)
-    ports.files.remove(PLACE)
-    ports.files.make_directory(PLACE)
-    with pytest.raises(WaitingError):
-        run(ports, link, agreed=False)
 
 
 def test_a_file_without_a_saved_copy_is_not_replaced(ports: Ports) -> None:

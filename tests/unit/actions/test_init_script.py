@@ -12,10 +12,10 @@ from mstunnel_setup.actions.units import EnableInitScript, Init, Name, init_scri
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo
 from tests.refusals import refused
 from tests.unit.actions.host import Host, apply, undo
+from tests.unit.containers.memory import Installed
 
 
 def script_text(init: Init, name: Name, program: str) -> str:
@@ -28,16 +28,6 @@ def links(init: Init, name: str) -> list[str]:
     if init == "openrc":
         return [f"/etc/runlevels/default/{name}"]
     return [f"/etc/rc{level}.d/S01{name}" for level in (2, 3, 4, 5)]
-
-
-class Installed(Processes):
-    """Programs that are there."""
-
-    def __init__(self, *programs: str) -> None:
-        self._programs = programs
-
-    def find(self, program: str) -> str | None:
-        return program if program in self._programs else None
 
 
 @pytest.fixture

@@ -96,26 +96,23 @@ def test_a_module_that_was_loaded_before_stays(host: Host) -> None:
     assert kernel.modules(host.root) == {"tun"}
 
 
-def test_an_earlier_local_rule_comes_back(host: Host) -> None:
-    theirs = {8887: "mine_port_t", 8888: "mine_port_t"}
+@pytest.mark.parametrize(
+    ("theirs", "outcome"),
+    [
+        ({8887: "mine_port_t", 8888: "mine_port_t"}, Undo.RESTORED),
+        # semanage lists all ports of a type in one row.
+        ({8887: "http_port_t"}, Undo.REMOVED),
+        ({8887: "http_port_t", 8888: "http_port_t"}, Undo.ABSENT),
+    ],
+    ids=["another rule", "a rule beside ours", "the same rule"],
+)
+def test_local_rules_of_others_are_as_before_in_the_end(
+    host: Host, theirs: dict[int, str], outcome: Undo
+) -> None:
     kernel.label(host.root, theirs)
-    assert undo(host, LABEL, apply(host, LABEL)).outcome is Undo.RESTORED
-    assert kernel.ports(host.root) == theirs
-
-
-def test_a_rule_beside_others_of_its_type_is_taken_back(host: Host) -> None:
-    """semanage lists all ports of a type in one row."""
-    theirs = {8887: "http_port_t"}
-    kernel.label(host.root, theirs)
-    assert undo(host, LABEL, apply(host, LABEL)).outcome is Undo.REMOVED
-    assert kernel.ports(host.root) == theirs
-
-
-def test_the_same_rule_of_others_stays(host: Host) -> None:
-    theirs = {8887: "http_port_t", 8888: "http_port_t"}
-    kernel.label(host.root, theirs)
-    assert LABEL.satisfied(host, {})
-    assert undo(host, LABEL, LABEL.capture(host)).outcome is Undo.ABSENT
+    there = LABEL.satisfied(host, {})
+    assert there is (outcome is Undo.ABSENT)
+    assert undo(host, LABEL, LABEL.capture(host) if there else apply(host, LABEL)).outcome is outcome
     assert kernel.ports(host.root) == theirs
 
 

@@ -20,6 +20,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo
 from tests.refusals import refused
+from tests.unit.containers.memory import Installed
 
 pytestmark = pytest.mark.podman
 
@@ -45,11 +46,7 @@ def test_a_service_that_does_not_answer_is_named() -> None:
 
 
 def test_without_podman_the_engine_is_missing() -> None:
-    class Nothing(Processes):
-        def find(self, program: str) -> str | None:
-            return None
-
-    with refused(EngineError, "engine-missing"), podman_engine(Files(), Nothing(), Clock(), {}):
+    with refused(EngineError, "engine-missing"), podman_engine(Files(), Installed(), Clock(), {}):
         pass
 
 

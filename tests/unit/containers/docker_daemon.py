@@ -36,7 +36,7 @@ class Daemon:
     renamed: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, Any]:
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         """Status and JSON."""
         self.asked.append(f"{method} {path}")
         match method, path.split("/")[1:]:
@@ -46,11 +46,6 @@ class Daemon:
                 return 200, {"SecurityOptions": self.security}
             case "POST", ["images", "load"]:
                 return 200, self._load(body)
-            case "POST", ["images", *name, "tag"]:
-                self.images[f"{query['repo']}:{query['tag']}"] = self.images.get(
-                    "/".join(name), "/".join(name)
-                )
-                return 201, None
             case "GET", ["images", *name, "json"]:
                 return self._image("/".join(name))
             case "DELETE", ["images", *name]:
@@ -116,7 +111,7 @@ def serve(daemon: Daemon, path: Path) -> Iterator[str]:
         asked = unquote(split.path).removeprefix("/v1.45")
         if asked == "/images/create":
             return Answer(200, _chunks(daemon.pull(query)), {"Transfer-Encoding": "chunked"})
-        status, content = daemon.answer(request.method, asked, query, request.body)
+        status, content = daemon.answer(request.method, asked, request.body)
         return Answer(status, b"" if content is None else json.dumps(content).encode())
 
     with answering(answer, at=path):

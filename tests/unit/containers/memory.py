@@ -21,6 +21,16 @@ UNIT = "gateway.service"
 OLD_LABELS = {"org.mstunnel.managed": "1", "org.mstunnel.configuration": "old"}
 
 
+class Installed(Processes):
+    """Only these programs are there."""
+
+    def __init__(self, *programs: str) -> None:
+        self.programs = programs
+
+    def find(self, program: str) -> str | None:
+        return program if program in self.programs else None
+
+
 @dataclass
 class Engine(FakeEngine):
     """It obeys, too. A started container gets the next of `healths`."""

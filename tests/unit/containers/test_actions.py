@@ -1,24 +1,19 @@
 """The actions against an engine and a systemd in memory; retries of pulls within one deadline."""
 
-import hashlib
-import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.containers import LoadImage, PullImage, RunContainer, pull_patiently
+from mstunnel_setup.actions.containers import LoadImage, PullImage, RunContainer
 from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
 from mstunnel_setup.base.errors import EngineError
-from mstunnel_setup.containers.engine import ContainerEngine, ContainerState, Health, Image, pull_failure
+from mstunnel_setup.base.values import JsonObject
+from mstunnel_setup.containers.engine import ContainerState, Health, Image, pull_failure
 from mstunnel_setup.containers.quadlet import render
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Progress
-from mstunnel_setup.io.errors import ProcessError
-from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.io.systemd import Systemd
-from mstunnel_setup.transaction.action import Action, Codec, Undo, UndoRecord
-from tests.refusals import refused
+from mstunnel_setup.transaction.action import Action, Undo, UndoRecord
 from tests.unit.clocks import FakeClock
 from tests.unit.containers.memory import DIGEST, OLD_LABELS, Ports, undo
 from tests.unit.fakes import no_progress
@@ -40,23 +35,6 @@ def _spec(digest: str = "new", health: HealthCheck | None = None) -> ContainerSp
         health=health,
         labels={"org.mstunnel.configuration": digest},
     )
-
-
-@pytest.mark.parametrize(
-    "action",
-    [
-        PullImage(reference=_IMAGE),
-        LoadImage(reference=_IMAGE, archive="/a"),
-        InstallQuadlet(path=_PATH, text="x"),
-        InstallUnit(path=_PATH, text="x"),
-        RunContainer(spec=_spec(health=HealthCheck(command=("true",)))),
-    ],
-    ids=lambda action: action.kind,
-)
-def test_an_action_survives_the_journal(action: Action) -> None:
-    codec = Codec([type(action)])
-    assert codec.load(json.loads(json.dumps(codec.dump(action)))) == action
-    assert action.describe()
 
 
 # --- images -----------------------------------------------------------------------------------------------
@@ -161,24 +139,6 @@ def test_a_refused_quadlet_is_not_written(ports: Ports) -> None:
     assert ports.processes.calls == []
 
 
-def test_a_foreign_quadlet_file_is_restored(ports: Ports) -> None:
-    ports.files.write(_PATH, b"theirs", 0o640)
-    action = InstallQuadlet(path=_PATH, text=render(_spec()))
-    before = action.capture(ports)
-    action.apply(ports, {})
-    assert undo(ports, action, before).outcome is Undo.RESTORED
-    assert ports.files.read(_PATH) == b"theirs"
-
-
-def test_a_quadlet_changed_since_is_kept(ports: Ports) -> None:
-    action = InstallQuadlet(path=_PATH, text=render(_spec()))
-    before = action.capture(ports)
-    action.apply(ports, {})
-    ports.files.write(_PATH, b"edited")
-    assert undo(ports, action, before).outcome is Undo.KEPT
-    assert ports.files.digest(_PATH) == hashlib.sha256(b"edited").hexdigest()
-
-
 # --- container without systemd ----------------------------------------------------------------------------
 
 
@@ -232,29 +192,6 @@ def test_a_container_that_the_engine_restarts_over_and_over_is_given_up(
     assert 15 <= ports.clock.elapsed < 20
 
 
-# --- systemd ----------------------------------------------------------------------------------------------
-
-
-def test_systemd_runs_when_its_directory_exists(tmp_path: Path) -> None:
-    assert Systemd(Processes(), marker=str(tmp_path)).running()
-    assert not Systemd(Processes(), marker=str(tmp_path / "none")).running()
-
-
-def test_what_systemd_refuses_is_an_engine_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    processes = Processes()
-
-    def refuse(arguments: Sequence[str], **_options: Any) -> Completed:
-        raise ProcessError("program-failed", f"`{' '.join(arguments)}` ended with 1: no")
-
-    monkeypatch.setattr(processes, "run", refuse)
-    with refused(EngineError, "systemd-failed", match="daemon-reload"):
-        Systemd(processes).daemon_reload()
-
-
-IMAGE = "registry.example/server@sha256:" + "ab" * 32
-FOUND = Image(IMAGE, "sha256:" + "ab" * 32, "id")
-
-
 class Registry:
     """Each attempt takes `seconds` and ends with the next of `reasons`; with none left it succeeds."""
 
@@ -269,16 +206,17 @@ class Registry:
         self.clock.sleep(self.seconds)
         if self.reasons:
             raise pull_failure(reference, self.reasons.pop(0))
-        return FOUND
+        return Image(reference, DIGEST, "id")
 
 
-def _pull(registry: Registry, deadline: float = 100.0) -> Image:
-    return pull_patiently(cast("ContainerEngine", registry), registry.clock, IMAGE, deadline, no_progress)
+def _pull(registry: Registry, deadline: float = 100.0) -> JsonObject:
+    host: Any = SimpleNamespace(engine=registry, clock=registry.clock, progress=no_progress)
+    return PullImage(reference=_IMAGE, deadline=deadline).apply(host, {})
 
 
 def test_a_failure_that_may_pass_is_tried_again_within_the_deadline() -> None:
     registry = Registry(FakeClock(), "connection reset by peer", "i/o timeout")
-    assert _pull(registry) is FOUND
+    assert _pull(registry) == {"id": "id", "created": None}
     assert registry.deadlines == [100.0, 98.0, 93.0]
 
 

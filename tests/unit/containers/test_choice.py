@@ -1,10 +1,11 @@
 """Which engine is taken, and why; which versions and run methods."""
 
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,10 +25,10 @@ from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.versions import engine_table, is_tested, refuse_unfit, release
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.process import Processes
 from mstunnel_setup.transaction.action import Undo, UndoRecord
 from mstunnel_setup.transaction.receipt import Entry, Receipt
 from tests.cases import every
+from tests.unit.containers.memory import Installed
 
 
 @dataclass
@@ -56,18 +57,10 @@ class Hosts:
         for name in ("podman", "docker"):
             monkeypatch.setattr(f"mstunnel_setup.containers.{name}.{name}_engine", self.opener(name))
         with ExitStack() as stack:
-            engine, chosen = open_engine(wish, Files(Path("/")), _Found(self.versions), Clock(), stack)
+            engine, chosen = open_engine(wish, Files(), Installed(*self.versions), Clock(), stack)
             assert engine.version() == chosen.version
         assert self.closed.count(chosen.name) == 1
         return chosen
-
-
-class _Found(Processes):
-    def __init__(self, versions: Mapping[str, object]) -> None:
-        self._versions = versions
-
-    def find(self, program: str) -> str | None:
-        return program if program in self._versions else None
 
 
 DEAD = EngineError("engine-not-running", "its service does not start", "Run `podman info` to see why.")
@@ -106,6 +99,14 @@ def test_the_engine_and_the_reason(
     reason: str,
 ) -> None:
     assert Hosts(versions).open(wish, monkeypatch) == EngineChoice(name, versions[name], reason)
+
+
+def test_before_an_engine_is_opened_no_http_library_is_loaded() -> None:
+    """Many commands open none, and these libraries take a tenth of their time."""
+    heavy = {"requests", "truststore", "urllib3"}
+    look = f"import sys, mstunnel_setup.actions.host; print({heavy} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,12 +18,12 @@ from mstunnel_setup.containers.engine import ContainerEngine, LogOptions
 from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Volume, digest_tag
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.errors import ProcessError
-from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.transaction.action import Undo, UndoRecord
+from mstunnel_setup.transaction.action import Undo
 from tests.archives import digest_of, write_archive
 from tests.refusals import refused
 from tests.unit.containers.docker_daemon import Daemon, serve
+from tests.unit.containers.memory import Installed, undo
 from tests.unit.fakes import no_progress
 
 # The SDK leaves the socket of an answer that is not read to its end to the garbage collector.
@@ -96,24 +97,20 @@ def test_the_daemon_reports_its_version(engine: ContainerEngine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "why"),
+    ("component", "options", "why"),
     [
-        (["name=userns"], "cannot read /etc/mstunnel/private"),
-        (["name=seccomp,profile=builtin", "name=rootless"], "without root"),
+        ("Engine", ["name=userns"], "cannot read /etc/mstunnel/private"),
+        ("Engine", ["name=seccomp,profile=builtin", "name=rootless"], "without root"),
+        ("Podman Engine", [], "podman-docker"),
     ],
 )
 def test_a_daemon_that_cannot_run_the_gateway_is_refused_with_the_reason(
-    daemon: Daemon, address: str, options: list[str], why: str
+    daemon: Daemon, address: str, component: str, options: list[str], why: str
 ) -> None:
-    daemon.security = options
+    daemon.version["Components"], daemon.security = [{"Name": component}], options
     error = _refused({"DOCKER_HOST": address})
     assert error.code == "engine-unfit"
     assert why in error.message
-
-
-def test_podman_that_answers_for_docker_is_no_docker(daemon: Daemon, address: str) -> None:
-    daemon.version["Components"] = [{"Name": "Podman Engine"}]
-    assert "podman-docker" in _refused({"DOCKER_HOST": address}).message
 
 
 def test_an_installation_reaches_its_daemon_whatever_became_of_it(daemon: Daemon, address: str) -> None:
@@ -143,11 +140,7 @@ def test_a_daemon_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: py
 
 
 def test_without_its_command_line_docker_is_missing() -> None:
-    class Nothing(Docker):
-        def find(self, program: str) -> str | None:
-            return None
-
-    assert _refused({}, Nothing()).code == "engine-missing"
+    assert _refused({}, Installed()).code == "engine-missing"
 
 
 # --- images -----------------------------------------------------------------------------------------------
@@ -217,34 +210,24 @@ def _archive(path: Path, *, name: str = "localhost/other:1", spoiled: str = "") 
     return digest, config
 
 
-class Ports:
-    def __init__(self, engine: ContainerEngine, root: Path) -> None:
-        self.engine = engine
-        self.files = Files(root)
-        self.state_directory = "/var/lib/mstunnel"
-        self.moved: list[tuple[int, int]] = []
-
-    def progress(self, moved: int, known: int) -> None:
-        self.moved.append((moved, known))
-
-
 def test_an_archive_is_loaded_named_after_its_digest_and_removed(
     engine: ContainerEngine, daemon: Daemon, tmp_path: Path
 ) -> None:
     digest, config = _archive(tmp_path / "images.tar")
     action = LoadImage(archive=str(tmp_path / "images.tar"), reference=f"registry.example/server@{digest}")
-    ports: Any = Ports(engine, tmp_path)
+    moved: list[tuple[int, ...]] = []
+    ports: Any = SimpleNamespace(engine=engine, progress=lambda *bytes_of: moved.append(bytes_of))
     before = action.capture(ports)
     built = "2026-03-01T10:00:00.500000+00:00"
     assert action.apply(ports, {}) == {"id": config, "created": built}
     assert daemon.loaded[0]["RepoTags"] == [digest_tag(action.reference)]
     size = (tmp_path / "images.tar").stat().st_size
-    assert ports.moved[-1] == (size, size)
+    assert moved[-1] == (size, size)
     assert action.satisfied(ports, {})
     found = engine.image(action.reference)
     assert found is not None
     assert (found.name, found.digest, found.id) == (digest_tag(action.reference), digest, config)
-    assert action.undo(ports, UndoRecord(before, (action,), {})).outcome is Undo.REMOVED
+    assert undo(ports, action, before).outcome is Undo.REMOVED
     assert set(daemon.images) == {config}
 
 

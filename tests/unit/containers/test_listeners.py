@@ -72,7 +72,7 @@ def test_processes_of_others_are_passed_by(host: Path, monkeypatch: pytest.Monke
 
 
 def test_a_connection_is_no_listener(host: Path) -> None:
-    assert [socket.inode for socket in parse(_HEAD + _TABLES["udp"], "udp")] == [104]
+    assert [inode for _address, _port, inode in parse(_HEAD + _TABLES["udp"], "udp")] == [104]
 
 
 def test_a_free_port_has_no_listener_nor_has_a_host_without_tables(host: Path) -> None:

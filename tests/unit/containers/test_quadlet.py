@@ -16,6 +16,7 @@ from mstunnel_setup.containers.spec import ContainerSpec, HealthCheck, Port, Tmp
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Processes
 from tests.refusals import refused
+from tests.unit.containers.memory import Installed
 from tests.unit.containers.systemd_words import ABSOLUTE, IMAGE, TEXT, specification, words
 
 
@@ -132,12 +133,8 @@ def test_a_generator_that_is_too_old_is_none(version: str, *, available: bool) -
 
 
 def test_without_a_generator_podman_is_missing(tmp_path: Path) -> None:
-    class Nothing(Processes):
-        def find(self, program: str) -> str | None:
-            return None
-
     with refused(EngineError, "quadlet-missing"):
-        check(Files(tmp_path), Nothing(), "x.container", "")
+        check(Files(tmp_path), Installed(), "x.container", "")
 
 
 def test_the_hooks_and_the_name_servers_of_the_host_reach_the_container(files: Files) -> None:

@@ -3,36 +3,15 @@
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from mstunnel_setup.base.errors import EngineError
 from mstunnel_setup.containers.run_arguments import mount_words
-from mstunnel_setup.containers.spec import (
-    ContainerSpec,
-    HealthCheck,
-    Port,
-    Tmpfs,
-    Volume,
-    split_reference,
-)
+from mstunnel_setup.containers.spec import HealthCheck, Port, Tmpfs, Volume, split_reference
 from tests.cases import every
 from tests.refusals import refused
 from tests.unit.containers.systemd_words import IMAGE, specification
 
 _DIGEST = "sha256:" + "0a" * 32
-
-
-def test_a_full_specification_survives_the_journal() -> None:
-    spec = specification(
-        volumes=(Volume(host="/etc/a b", container="/etc/a", options=("ro", "z")),),
-        ports=(Port(host=443, container=443, protocol="udp"),),
-        tmpfs=(Tmpfs(path="/scratch", options=("size=1m",)),),
-        health=HealthCheck(command=("occtl", "show status")),
-        sysctls={"net.ipv4.ip_forward": "1"},
-        labels={"a": "b"},
-    )
-    adapter = TypeAdapter(ContainerSpec)
-    assert adapter.validate_json(adapter.dump_json(spec)) == spec
 
 
 def test_every_container_is_marked_as_ours() -> None:

@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import pytest
@@ -19,9 +21,23 @@ def stop(*_signal: object) -> NoReturn:
     raise StoppedError
 
 
+@contextmanager
+def handled(handler: Callable[..., None], after: float | None = None) -> Iterator[None]:
+    """SIGUSR1 has this handler, and with `after` comes after so many seconds."""
+    before = signal.signal(signal.SIGUSR1, handler)
+    timer = threading.Timer(after or 0, os.kill, (os.getpid(), signal.SIGUSR1))
+    if after is not None:
+        timer.start()
+    try:
+        yield
+    finally:
+        if after is not None:
+            timer.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
 def test_a_signal_that_comes_just_before_a_long_wait_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """`mst-admin servers --watch` went on for up to 30 s after such a Ctrl-C."""
-    before = signal.signal(signal.SIGUSR1, lambda *_: None)
     times = iter([0.0, 0.0, 30.0])
 
     def monotonic() -> float:
@@ -31,25 +47,15 @@ def test_a_signal_that_comes_just_before_a_long_wait_ends_it_at_once(monkeypatch
         return now
 
     started = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", monotonic)
-    try:
+    with handled(lambda *_: None), monkeypatch.context() as patch:
+        patch.setattr(time, "monotonic", monotonic)
         Clock().sleep(30)
-    finally:
-        monkeypatch.undo()
-        signal.signal(signal.SIGUSR1, before)
     assert time.monotonic() - started < 10
 
 
 def test_a_handler_that_raises_ends_a_wait() -> None:
-    before = signal.signal(signal.SIGUSR1, stop)
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1))
-    timer.start()
-    try:
-        with pytest.raises(StoppedError):
-            Clock().sleep(30)
-    finally:
-        timer.join()
-        signal.signal(signal.SIGUSR1, before)
+    with handled(stop, after=0.1), pytest.raises(StoppedError):
+        Clock().sleep(30)
 
 
 @pytest.mark.parametrize("in_thread", [False, True])
@@ -65,13 +71,7 @@ def test_a_wait_takes_its_time(in_thread: bool) -> None:
 
 
 def test_other_signals_do_not_shorten_a_wait() -> None:
-    before = signal.signal(signal.SIGUSR1, lambda *_: None)
-    timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1))
-    timer.start()
     started = time.monotonic()
-    try:
+    with handled(lambda *_: None, after=0.05):
         Clock().sleep(0.2)
-    finally:
-        timer.join()
-        signal.signal(signal.SIGUSR1, before)
     assert time.monotonic() - started >= 0.2

@@ -14,9 +14,11 @@ import requests
 import trustme
 
 from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.io import http
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession, proxy_for
 from mstunnel_setup.io.http_port import log_requests
+from mstunnel_setup.io.network import Destination
 from tests.refusals import refused
 from tests.serving import Answer, Request, answering
 from tests.unit.clocks import FakeClock
@@ -200,6 +202,51 @@ def test_a_proxy_that_cannot_be_read_is_refused(proxy: str, monkeypatch: pytest.
     with pytest.raises(NetworkError):
         HttpSession(FakeClock()).get("https://localhost/")
     assert proxy_for("https://localhost/") in {None, proxy}
+
+
+@pytest.mark.parametrize(
+    ("proxy", "place"),
+    [
+        ("http://user:word@proxy.example", ("proxy.example", 80)),
+        ("https://proxy.example", ("proxy.example", 443)),
+        ("http://proxy.example:3128", ("proxy.example", 3128)),
+    ],
+)
+def test_a_proxy_without_a_port_is_looked_for_where_requests_connects_to_it(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, place: tuple[str, int]
+) -> None:
+    """To name the issuer of an untrusted certificate, and for the root certificate of a lab tenant."""
+    tried: list[object] = []
+
+    class Connection:
+        def __init__(self, *address: object, **_options: object) -> None:
+            tried.append(address)
+
+        def set_tunnel(self, host: str, port: int) -> None:
+            tried.append((host, port))
+
+        def request(self, *_: object) -> NoReturn:
+            raise ConnectionRefusedError
+
+        def close(self) -> None:
+            pass
+
+    def untrusted(*_: object, **__: object) -> NoReturn:
+        raise requests.exceptions.SSLError
+
+    def issuer(destination: Destination, *_: object) -> str:
+        tried.append(destination.proxy)
+        return ""
+
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.setattr(http, "HTTPSConnection", Connection)
+    monkeypatch.setattr(http, "presented_issuer", issuer)
+    monkeypatch.setattr(requests.Session, "request", untrusted)
+    with refused(NetworkError, "root-unreachable"):
+        http.fetch_root("https://lab.example/root.pem")
+    with refused(NetworkError, "tls-untrusted"):
+        HttpSession(FakeClock()).get("https://graph.example/")
+    assert tried == [place, ("lab.example", 443), place]
 
 
 @pytest.mark.parametrize("status", [307, 308])

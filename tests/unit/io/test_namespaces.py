@@ -131,12 +131,20 @@ def test_a_file_whose_path_is_longer_than_the_kernel_shows_has_no_owner(tmp_path
     shutil.rmtree(tmp_path / name)
 
 
-def test_one_descriptor_of_an_offer_is_taken_and_closed_afterwards(tmp_path: Path) -> None:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(tmp_path / "socket"))
-    listener.listen()
-    client = socket.socket(socket.AF_UNIX)
-    client.connect(str(tmp_path / "socket"))
+@pytest.fixture
+def connected(tmp_path: Path) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A listening socket, and a client that has connected to it."""
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        client.connect(str(tmp_path / "socket"))
+        yield listener, client
+
+
+def test_one_descriptor_of_an_offer_is_taken_and_closed_afterwards(
+    connected: tuple[socket.socket, socket.socket],
+) -> None:
+    listener, client = connected
     null = os.open("/dev/null", os.O_RDONLY)
     socket.send_fds(client, [b"x"], [null, null, null])
     before = set(Path("/proc/self/fd").iterdir())
@@ -145,13 +153,10 @@ def test_one_descriptor_of_an_offer_is_taken_and_closed_afterwards(tmp_path: Pat
     assert offer[1] is not None
     assert len(set(Path("/proc/self/fd").iterdir())) <= len(before)
     os.close(null)
-    client.close()
 
 
-def test_a_silent_client_is_not_waited_for_longer_than_two_seconds(tmp_path: Path) -> None:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(tmp_path / "socket"))
-    listener.listen()
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(tmp_path / "socket"))
-        assert [offer.descriptor for offer in offers(0.1, listener.detach())] == [None]
+def test_a_silent_client_is_not_waited_for_longer_than_two_seconds(
+    connected: tuple[socket.socket, socket.socket],
+) -> None:
+    listener, _silent = connected
+    assert [offer.descriptor for offer in offers(0.1, listener.detach())] == [None]

@@ -64,8 +64,10 @@ def test_no_answer_is_not_taken_for_no_unit(tmp_path: Path) -> None:
 def test_what_systemd_refuses_is_looked_up_by_its_units(
     *, act: Callable[[Systemd], None], user: bool, command: str
 ) -> None:
+    host = Host(code=1)
     with refused(EngineError, "systemd-failed") as caught:
-        act(Systemd(Host(code=1), user=user))
+        act(Systemd(host, user=user))
+    assert " ".join(host.calls[-1]) in caught.value.message
     assert caught.value.hint.startswith(f"Check `{command}` and `journalctl -xe`")
 
 
@@ -87,6 +89,7 @@ def test_unit_files_are_read_again_where_systemd_knows_others(shown: str, reload
 
 def test_systemd_runs_where_its_directory_is(tmp_path: Path) -> None:
     assert Systemd(Host(), str(tmp_path)).running()
+    assert not Systemd(Host(), str(tmp_path / "none")).running()
 
 
 @pytest.mark.parametrize(

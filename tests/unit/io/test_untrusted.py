@@ -18,6 +18,7 @@ from mstunnel_setup.io import messages
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
+from tests.cases import every
 from tests.refusals import refused
 
 DIRECTORY = "/var/agent"
@@ -40,17 +41,9 @@ def files(tmp_path: Path) -> Files:
     return found
 
 
-def directory(place: Path) -> None:
-    place.mkdir()
-
-
 def full_directory(place: Path) -> None:
     (place / "below").mkdir(parents=True)
     (place / "below" / "file").write_bytes(b"x")
-
-
-def pipe(place: Path) -> None:
-    os.mkfifo(place)
 
 
 def listening(place: Path) -> None:
@@ -58,18 +51,6 @@ def listening(place: Path) -> None:
         directory = os.open(place.parent, os.O_RDONLY)
         found.bind(f"/proc/self/fd/{directory}/{place.name}")
         os.close(directory)
-
-
-def link(place: Path) -> None:
-    place.symlink_to("/etc/passwd")
-
-
-def dangling(place: Path) -> None:
-    place.symlink_to("nowhere")
-
-
-def device(place: Path) -> None:
-    place.symlink_to("/dev/zero")
 
 
 def huge(place: Path) -> None:
@@ -81,12 +62,24 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-OBJECTS = (directory, full_directory, pipe, listening, link, dangling, device, huge)
+OBJECTS: dict[str, Callable[[Path], object]] = {
+    "directory": Path.mkdir,
+    "full directory": full_directory,
+    "pipe": os.mkfifo,
+    "socket": listening,
+    "link": lambda place: place.symlink_to("/etc/passwd"),
+    "dangling link": lambda place: place.symlink_to("nowhere"),
+    "link to a device": lambda place: place.symlink_to("/dev/zero"),
+    "huge file": huge,
+}
+EACH_OBJECT = pytest.mark.parametrize("put", OBJECTS.values(), ids=OBJECTS)
 
 
-@pytest.mark.parametrize("put", OBJECTS)
-def test_what_is_no_small_file_is_one_declared_error_and_leaks_nothing(files: Files, put: object) -> None:
-    put(files.locate(PLACE))  # type: ignore[operator]
+@EACH_OBJECT
+def test_what_is_no_small_file_is_one_declared_error_and_leaks_nothing(
+    files: Files, put: Callable[[Path], object]
+) -> None:
+    put(files.locate(PLACE))
     before, started = descriptors(), time.monotonic()
     for _ in range(20):
         with pytest.raises(FileError):
@@ -103,10 +96,11 @@ def test_what_fits_is_read_whole_and_what_does_not_is_refused(files: Files) -> N
         files.read_untrusted(PLACE, 9)
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "",
+        b'{"words": ["\xff"]}',
         "[" * 200_000,
         '{"words": ' + "[" * 200_000,
         '{"port": 1e999}',
@@ -127,16 +121,10 @@ def test_what_fits_is_read_whole_and_what_does_not_is_refused(files: Files) -> N
         "\ufeff{}",
     ],
 )
-def test_what_is_no_message_is_one_declared_error(files: Files, text: str) -> None:
-    files.write(PLACE, text.encode())
+def test_what_is_no_message_is_one_declared_error(files: Files, text: str | bytes) -> None:
+    files.write(PLACE, text.encode() if isinstance(text, str) else text)
     with refused(FileError, "message-invalid"):
         messages.read(files, PLACE, Message, 1 << 20)
-
-
-def test_a_message_that_is_not_utf_8_is_one_declared_error(files: Files) -> None:
-    files.write(PLACE, b'{"words": ["\xff"]}')
-    with pytest.raises(FileError):
-        messages.read(files, PLACE, Message)
 
 
 def test_a_time_with_another_offset_is_read_as_utc(files: Files) -> None:
@@ -155,9 +143,9 @@ def test_a_message_is_read_and_a_missing_one_is_none(files: Files) -> None:
     assert found.port == 443
 
 
-@pytest.mark.parametrize("put", OBJECTS)
-def test_whatever_lies_there_is_removed_and_nothing_else(files: Files, put: object) -> None:
-    put(files.locate(PLACE))  # type: ignore[operator]
+@EACH_OBJECT
+def test_whatever_lies_there_is_removed_and_nothing_else(files: Files, put: Callable[[Path], object]) -> None:
+    put(files.locate(PLACE))
     files.write(f"{DIRECTORY}/other", b"stays")
     files.discard(PLACE)
     assert files.names(DIRECTORY) == ["other"]
@@ -170,7 +158,7 @@ def test_a_directory_is_emptied_of_anything_and_no_link_is_followed(files: Files
     outside.mkdir()
     (outside / "file").write_text("stays")
     inside = files.locate(DIRECTORY)
-    for number, put in enumerate(OBJECTS):
+    for number, put in enumerate(OBJECTS.values()):
         put(inside / f"object{number}")
     (inside / "out").symlink_to(outside)
     for name in ("-rf", "a\nb", ".hidden", "ä" * 120, "*"):
@@ -195,7 +183,7 @@ def test_a_tree_deeper_than_any_stack_and_any_table_of_descriptors_is_removed(fi
     assert files.state(DIRECTORY) is None
 
 
-@pytest.mark.parametrize("put", [directory, full_directory])
+@pytest.mark.parametrize("put", [Path.mkdir, full_directory])
 def test_a_directory_that_is_refilled_all_the_time_holds_nobody(
     files: Files, monkeypatch: pytest.MonkeyPatch, put: Callable[[Path], None]
 ) -> None:

@@ -1,9 +1,7 @@
 """A link of others where we write a file: neither written over nor removed."""
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +14,7 @@ from mstunnel_setup.transaction.action import Codec, Undo
 from mstunnel_setup.transaction.journal import Journal
 from mstunnel_setup.transaction.runner import Runner
 from mstunnel_setup.transaction.step import Step
+from tests.unit.transaction.ports import Ports
 
 PLACE, THEIRS = "/etc/ours", "/etc/theirs"
 ACTION = WriteFile(path=PLACE, text="ours\n")
@@ -24,18 +23,12 @@ CODEC = Codec([WriteFile])
 CONTENT = b"theirs\n"
 
 
-@dataclass
-class Ports(Any):
-    files: Files
-    state_directory: str = "/state"
+def journal_of(ports: Ports) -> Journal:
+    return Journal(ports.files, Clock(), ports.state_directory)
 
-    @property
-    def journal(self) -> Journal:
-        return Journal(self.files, Clock(), self.state_directory)
 
-    @property
-    def runner(self) -> Runner:
-        return Runner(self, self.journal, CODEC, Clock(), lambda _event: None)
+def runner(ports: Ports) -> Runner:
+    return Runner(ports, journal_of(ports), CODEC, Clock(), lambda _event: None)
 
 
 @pytest.fixture(params=["valid", "dangling"])
@@ -56,9 +49,9 @@ def is_untouched(ports: Ports) -> bool:
 
 def test_it_stops_a_run_before_the_first_record(ports: Ports) -> None:
     with pytest.raises(FileError) as caught:
-        ports.runner.run([STEP], None)
+        runner(ports).run([STEP], None)
     assert (caught.value.code, PLACE in caught.value.message) == ("path-not-regular", True)
-    assert ports.journal.records == ()
+    assert journal_of(ports).records == ()
     assert is_untouched(ports)
 
 
@@ -69,22 +62,22 @@ def test_it_is_kept_and_named_where_an_earlier_release_has_recorded_the_action(p
         before = {"digest": hashlib.sha256(content).hexdigest(), "mode": 0o777, "uid": 0, "gid": 0}
         ports.files.make_directories("/state/saved", 0o700)
         ports.files.write(f"/state/saved/{before['digest']}", content, 0o600)
-    journal = ports.journal
+    journal = journal_of(ports)
     journal.begin_installation()
     journal.append("begin", step="one", key=ACTION.key, action=CODEC.dump(ACTION), before=before)
     journal.close()
 
-    (removal,) = ports.runner.undo()
+    (removal,) = runner(ports).undo()
     assert (removal.undone.outcome, PLACE in removal.undone.reason) == (Undo.KEPT, True)
     assert is_untouched(ports)
 
 
 def test_it_is_kept_where_it_took_the_place_of_our_file(ports: Ports) -> None:
     ports.files.remove(PLACE)
-    ports.runner.run([STEP], None)
+    runner(ports).run([STEP], None)
     ports.files.remove(PLACE)
     ports.files.link(PLACE, "theirs")
 
-    (removal,) = ports.runner.undo()
+    (removal,) = runner(ports).undo()
     assert removal.undone.outcome is Undo.KEPT
     assert is_untouched(ports)

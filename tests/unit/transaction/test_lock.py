@@ -76,19 +76,16 @@ def message(tmp_path: Path) -> str:
     return caught.value.message
 
 
-def test_the_file_is_private_from_birth_whatever_the_umask(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [False, True], ids=["new", "left readable by a killed run"])
+def test_the_file_is_private_whatever_the_umask(tmp_path: Path, left: bool) -> None:
     before = os.umask(0)
+    if left:
+        (tmp_path / _LOCK[1:]).touch(0o644)
     try:
         with exclusive(Files(tmp_path), Clock(), _LOCK):
             assert stat.S_IMODE((tmp_path / _LOCK[1:]).stat().st_mode) == 0o600
     finally:
         os.umask(before)
-
-
-def test_the_file_that_a_killed_run_left_readable_is_closed(tmp_path: Path) -> None:
-    (tmp_path / _LOCK[1:]).touch(0o644)
-    with exclusive(Files(tmp_path), Clock(), _LOCK):
-        assert stat.S_IMODE((tmp_path / _LOCK[1:]).stat().st_mode) == 0o600
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")

@@ -37,22 +37,37 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of ours catches it."""
 
 
+def _prepared(root: Path) -> Path:
+    for name in ("etc", "var/lib"):
+        (root / name).mkdir(parents=True)
+    (root / "etc/present").write_text("theirs\n")
+    return root
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("etc", "var/lib"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "etc/present").write_text("theirs\n")
-    return tmp_path
+    return _prepared(tmp_path)
+
+
+def _journal(root: Path, clock: Clock | None = None) -> Journal:
+    return Journal(Files(root), clock or Clock(), "/var/lib/tunnel")
 
 
 def _runner(root: Path, tell: Callable[[Event], None] = lambda _event: None, **options: Any) -> Runner:
-    clock = Clock()
-    ports = Ports(Files(root), "/var/lib/tunnel")
-    return Runner(ports, Journal(ports.files, clock, ports.state_directory), _CODEC, clock, tell, **options)
+    ports, clock = Ports(Files(root), "/var/lib/tunnel"), options.pop("clock", Clock())
+    return Runner(ports, _journal(root, clock), _CODEC, clock, tell, **options)
 
 
-def _step(actions: Sequence[Action] = _ACTIONS, name: str = "one") -> Step[None, None]:
-    return Step(name, "Do it", lambda _context: None, lambda _facts: actions)
+def _step(actions: Sequence[Action] = _ACTIONS, name: str = "one", *prove: Any) -> Step[None, None]:
+    return Step(name, "Do it", lambda _context: None, lambda _facts: actions, *prove)
+
+
+def _die(*_arguments: object) -> None:
+    raise Killed
+
+
+def _refuse(*_arguments: object) -> None:
+    raise StepError("not-good", "it is not good", "Make it good.")
 
 
 def _tree(root: Path) -> dict[str, tuple[int, str]]:
@@ -71,9 +86,7 @@ def _content(path: Path) -> str:
 def test_plan_shows_the_very_actions_that_run_applies(root: Path) -> None:
     planned = _runner(root).plan([_step()], None)
     done = _runner(root).run([_step()], None)
-    journaled = [
-        r["action"] for r in Journal(Files(root), Clock(), "/var/lib/tunnel").records if "action" in r
-    ]
+    journaled = [r["action"] for r in _journal(root).records if "action" in r]
     assert planned == done
     # The journal knows the results that were not known yet.
     known: dict[str, JsonObject] = {"answer:site": {"value": {"id": "7"}}}
@@ -121,10 +134,7 @@ def _run_killed_at(root: Path, number: int, tell_begin: bool) -> None:
 def test_killed_around_an_action_it_ends_in_the_same_tree(
     root: Path, tmp_path_factory: pytest.TempPathFactory, number: int, tell_begin: bool
 ) -> None:
-    golden = tmp_path_factory.mktemp("golden")
-    (golden / "etc").mkdir()
-    (golden / "var/lib").mkdir(parents=True)
-    (golden / "etc/present").write_text("theirs\n")
+    golden = _prepared(tmp_path_factory.mktemp("golden"))
     _runner(golden).run([_step()], None)
     with pytest.raises(Killed):
         _run_killed_at(root, number, tell_begin)
@@ -250,8 +260,23 @@ def test_a_link_goes_before_the_newer_directory_it_points_to(root: Path) -> None
     assert removals.index("link:/etc/active") < removals.index("file:/etc/two/a")
 
 
-def _die(*_arguments: object) -> None:
-    raise Killed
+@pytest.mark.parametrize("give_up", [True, False])
+def test_only_an_attempt_that_was_cut_off_is_cleared_before_the_next_one_and_before_an_undo(
+    root: Path, monkeypatch: pytest.MonkeyPatch, give_up: bool
+) -> None:
+    cleared: list[str] = []
+    for kind in (MakeDirectory, WriteFile):
+        monkeypatch.setattr(kind, "clear_attempt", lambda self, _ports: cleared.append(self.path))
+    with monkeypatch.context() as patch:
+        patch.setattr(WriteFile, "apply", _die)
+        with pytest.raises(Killed):
+            _runner(root).run([_step()], None)
+    assert cleared == []
+    if give_up:
+        _runner(root).undo()
+    else:
+        _runner(root).run([_step()], None)
+    assert cleared == ["/etc/tunnel/a"]
 
 
 def test_undo_keeps_and_names_what_others_changed(root: Path) -> None:
@@ -302,15 +327,6 @@ def test_a_replaced_file_of_others_is_backed_up(root: Path) -> None:
     assert "edited by hand\n" in kept
 
 
-def test_a_link_turned_elsewhere_is_not_turned_back_unasked(root: Path) -> None:
-    _runner(root).run([_step()], None)
-    (root / "etc/tunnel/active").unlink()
-    (root / "etc/tunnel/active").symlink_to("elsewhere")
-    with pytest.raises(WaitingError):
-        _runner(root).run([_step()], None)
-    assert str((root / "etc/tunnel/active").readlink()) == "elsewhere"
-
-
 def test_what_was_removed_is_made_again_without_a_question(root: Path) -> None:
     _runner(root).run([_step()], None)
     before = _tree(root)
@@ -331,12 +347,8 @@ def test_a_file_that_we_merge_ourselves_needs_no_question(root: Path) -> None:
 
 
 def test_a_failed_step_is_remembered_and_a_later_success_clears_it(root: Path) -> None:
-    def refuse(_context: None, _facts: None) -> None:
-        raise StepError("not-good", "it is not good", "Make it good.")
-
-    failing = Step("one", "Do it", lambda _context: None, lambda _facts: _ACTIONS, refuse)
     with pytest.raises(StepError):
-        _runner(root).run([failing], None)
+        _runner(root).run([_step(_ACTIONS, "one", _refuse)], None)
     failure = _runner(root).receipt.failure
     assert failure is not None
     assert failure.code == "not-good"
@@ -347,15 +359,10 @@ def test_a_failed_step_is_remembered_and_a_later_success_clears_it(root: Path) -
 
 def test_a_failure_is_over_when_its_step_succeeds_without_a_change(root: Path) -> None:
     """As when what was wrong was put right by hand."""
-
-    def refuse(_context: None, _facts: None) -> None:
-        raise StepError("not-good", "it is not good", "Make it good.")
-
     runner = _runner(root)
     runner.run([_step(), _step((), "two")], None)
-    failing = Step("two", "Prove it", lambda _context: None, lambda _facts: (), refuse)
     with pytest.raises(StepError):
-        runner.run([failing], None)
+        runner.run([_step((), "two", _refuse)], None)
     runner.run([_step()], None)
     assert runner.receipt.failure is not None
     runner.run([_step((), "two")], None)
@@ -363,11 +370,8 @@ def test_a_failure_is_over_when_its_step_succeeds_without_a_change(root: Path) -
 
 
 def test_a_failure_before_any_change_leaves_no_trace(root: Path) -> None:
-    def refuse(_context: None) -> None:
-        raise StepError("not-good", "it is not good")
-
     with pytest.raises(StepError):
-        _runner(root).run([Step("one", "Do it", refuse, lambda _facts: ())], None)
+        _runner(root).run([Step("one", "Do it", _refuse, lambda _facts: ())], None)
     assert list((root / "var/lib").iterdir()) == []
 
 
@@ -397,6 +401,23 @@ def test_what_is_given_up_stays_with_its_reason_and_the_rest_is_undone(root: Pat
     assert _runner(root).receipt.entries == {}
 
 
+def test_one_record_drops_all_that_is_released_and_the_step_stays_done(root: Path) -> None:
+    runner = _runner(root)
+    files = [WriteFile(path=f"/etc/{name}", text=name) for name in ("kept", "also-kept", "ours")]
+    runner.run([_step(files)], None)
+    before = len(_journal(root).records)
+
+    released = runner.release(["file:/etc/kept", "file:/etc/also-kept", "file:/etc/not-ours"], "yours now")
+
+    journal = _journal(root)
+    assert [record["type"] for record in journal.records[before:]] == ["released"]
+    assert [item.key for item in released] == ["file:/etc/also-kept", "file:/etc/kept"]
+    assert {(item.undone.outcome, item.undone.reason) for item in released} == {(Undo.KEPT, "yours now")}
+    assert (set(journal.receipt.entries), journal.receipt.steps) == ({"file:/etc/ours"}, ("one",))
+    runner.undo()
+    assert sorted(path.name for path in (root / "etc").iterdir()) == ["also-kept", "kept", "present"]
+
+
 class _StandingClock(Clock):
     """Its time goes on only while a person is waited for."""
 
@@ -412,9 +433,7 @@ def test_the_time_of_a_step_is_without_that_of_a_person(root: Path) -> None:
     def ask(_context: None) -> None:
         clock.elapsed += 600
 
-    ports = Ports(Files(root), "/var/lib/tunnel")
-    journal = Journal(ports.files, clock, ports.state_directory)
-    runner = Runner(ports, journal, _CODEC, clock, events.append, waited=lambda: clock.elapsed)
+    runner = _runner(root, events.append, clock=clock, waited=lambda: clock.elapsed)
     runner.run([Step("one", "Do it", ask, lambda _facts: _ACTIONS)], None)
     assert (events[-1].phase, events[-1].seconds) == ("done", 0)
 
