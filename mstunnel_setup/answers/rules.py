@@ -1,4 +1,7 @@
-"""Rules between the keys of a section. They look at keys, so they hold for any mixture of sources."""
+"""Rules between the keys of a section. They look at what is written, so they hold for any mixture of sources.
+
+The model has judged each value for itself; `judge` in load.py applies both.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -185,7 +188,7 @@ def _environment(section: Section) -> Iterator[Advice]:
     """What the gateway reads in `env.sh` has values that it can use."""
     for name, value in section.items():
         try:
-            refuse_wrong(name, str(value))
+            refuse_wrong(name, str(value).lower() if isinstance(value, bool) else str(value))
         except UsageError as error:
             yield name, f"{error.message}: {error.hint[:1].lower()}{error.hint[1:].rstrip('.')}"
 
