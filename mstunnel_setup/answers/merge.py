@@ -57,7 +57,7 @@ class Answers(AnswerFile):
 
     def record(self) -> JsonObject:
         """What was answered (no defaults), by setting path, for the journal; secrets are references."""
-        values = _flat(self.model_dump(mode="json"))
+        values = flat(self.model_dump(mode="json"))
         return {
             path: values[path]
             for path, origin in self.origins.items()
@@ -110,7 +110,7 @@ def merge(
     of_file: _Layer = {}
     if file is not None:
         warnings += file.warnings
-        for path, value in _flat(file.answers.model_dump(mode="json", exclude_unset=True)).items():
+        for path, value in flat(file.answers.model_dump(mode="json", exclude_unset=True)).items():
             place = file.positions[tuple(path.split("."))]
             of_file[path] = _Given(value, Origin("file", f"{file.name}:{place.line}:{place.column}"))
     chosen = {
@@ -146,7 +146,7 @@ def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
 
     A setting given as None loses its value.
     """
-    values = _flat(answers.model_dump(mode="json"))
+    values = flat(answers.model_dump(mode="json"))
     # Defaults with a name are those of a release: no other merge would bring them back.
     kept = {
         name: values[name]
@@ -228,7 +228,7 @@ def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
     return {path: _Given(value, Origin(kind)) for path, value in present.items()}
 
 
-def _flat(answers: JsonObject) -> JsonObject:
+def flat(answers: JsonObject) -> JsonObject:
     """Nested answers by setting path."""
     flat: JsonObject = {}
     for name, value in answers.items():
