@@ -13,7 +13,7 @@ from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.answers.values import pem_certificates
-from mstunnel_setup.answers.variables import PROXIES
+from mstunnel_setup.answers.variables import PROXIES, proxies_of
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.problem import Problem, warning
@@ -165,8 +165,7 @@ def _variables(files: Files) -> tuple[dict[str, str], list[str]]:
     """
     content = (files.read(paths.ENVIRONMENT) or b"").decode(errors="replace")
     variables = env_file.parse(content, paths.ENVIRONMENT)
-    proxies = {name: variables.get(name) or variables.get(name.upper(), "") for name in PROXIES}
     others = {name: value for name, value in variables.items() if name.lower() not in PROXIES}
-    found = {**{name: value for name, value in proxies.items() if value}, **others}
+    found = {**proxies_of(variables), **others}
     withheld = [str(place.name) for place in proxy_places("", found) if place.credentials]
     return {name: value for name, value in found.items() if name not in withheld}, withheld

@@ -97,7 +97,9 @@ def install(operator: Operator, request: InstallRequest) -> Result[RunReport]:
     if done.errors:
         return done
     outcome = run_steps(operator, _with_terms(request), scope, steps)
-    return installed(joined(done.report, outcome.report), *outcome.summary)
+    of_root, own = done.report or RunReport.of(()), outcome.report
+    both = RunReport(steps=of_root.steps + own.steps, actions=of_root.actions + own.actions)
+    return installed(both, *outcome.summary)
 
 
 def one_step(operator: Operator, request: InstallRequest, name: str) -> Result[RunReport]:
@@ -295,10 +297,3 @@ def installed(report: RunReport, *then: str) -> Result[RunReport]:
     if not report.actions:
         return Result("unchanged", report, text=[text("Nothing was changed."), *then])
     return Result("changed", report, text=then)
-
-
-def joined(first: RunReport | None, second: RunReport) -> RunReport:
-    """The steps of both parts."""
-    if first is None:
-        return second
-    return RunReport(steps=first.steps + second.steps, actions=first.actions + second.actions)

@@ -11,7 +11,7 @@ from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.kernel import LabelPort
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.units import ConfigureUnit
-from mstunnel_setup.answers.variables import without_login
+from mstunnel_setup.answers.variables import in_both_cases, without_login
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
@@ -130,7 +130,7 @@ def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
 def _decide(proxy: Proxy) -> Sequence[Action]:
     if not proxy.wanted:
         return ()
-    both = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
+    both = in_both_cases(proxy.wanted)
     actions: list[Action] = [LabelPort(port=port) for port in proxy.unlabelled]
     if proxy.system and not proxy.exposed:
         path = proxy.shells
@@ -151,9 +151,8 @@ def _decide_system(proxy: Proxy) -> Sequence[Action]:
 
     The account remembers those with a password.
     """
-    wanted = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
-    remembered = StoreAnswer(name=environment.WANTED, value={**wanted})
-    return (*_decide(proxy), *(() if proxy.secret or not wanted else (remembered,)))
+    remembered = StoreAnswer(name=environment.WANTED, value={**in_both_cases(proxy.wanted)})
+    return (*_decide(proxy), *(() if proxy.secret or not proxy.wanted else (remembered,)))
 
 
 def obsolete_keys(context: Context) -> list[str]:
