@@ -2,7 +2,6 @@
 
 import base64
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import certificate
+from tests.refusals import refused
 from tests.testbed.certificates import as_pfx
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.install.scenes import Scene
@@ -86,30 +86,25 @@ def test_a_chain_in_several_files_becomes_one_at_the_usual_place(scene: Scene) -
     assert certificate.STEP.gather(scene.context()).copies == ()
 
 
-def test_it_is_not_there_while_one_of_several_files_is_missing(scene: Scene) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
-    scene.prompter.interactive = False
-    with pytest.raises(WaitingError, match=f"expected at {chain} and /root/inter.pem and {key}"):
-        certificate.STEP.gather(
-            scene.context(certificate__chain=[chain, "/root/inter.pem"], certificate__key=key)
-        )
-
-
-@pytest.mark.parametrize("swapped", [False, True])
-@pytest.mark.parametrize("key_too", [False, True])
+@pytest.mark.parametrize(
+    ("chain", "key"),
+    [("chain", "key"), ("key", "chain"), ("both", "key"), ("key", "both"), ("both", None)],
+    ids=["as named", "swapped", "key too", "key too, swapped", "key too, named alone"],
+)
 def test_only_certificates_get_into_the_file_that_all_may_read(
-    scene: Scene, *, key_too: bool, swapped: bool
+    scene: Scene, chain: str, key: str | None
 ) -> None:
     """The file given as certificate may hold the key as well, and the two may be swapped."""
-    chain, key = scene.place_certificate(pki=_PKI)
-    if key_too:
-        with Path(chain).open("ab") as stream:
-            stream.write(b"a remark\n" + key_bytes(_PKI.key_name("leaf")))
-    if swapped:
-        chain, key = key, chain
-    context = scene.context(certificate__chain=chain, certificate__key=key)
+    certificates, private = _PKI.pem("leaf") + _PKI.pem("inter"), key_bytes(_PKI.key_name("leaf"))
+    contents = {"chain": certificates, "key": private, "both": certificates + b"a remark\n" + private}
+    named = {
+        name: str(scene.write(f"/root/{file}.pem", contents[file]))
+        for name, file in (("chain", chain), ("key", key))
+        if file is not None
+    }
+    context = scene.context(**{f"certificate__{name}": path for name, path in named.items()})
     scene.run(certificate.STEP, context)
-    assert scene.files.read(paths.SITE_CERTIFICATE) == _PKI.pem("leaf") + _PKI.pem("inter")
+    assert scene.files.read(paths.SITE_CERTIFICATE) == certificates
     written = read_material(scene.files.read(paths.SITE_KEY) or b"")
     assert (len(written.certificates), len(written.keys)) == (0, 1)
     # What was written can be read again from there.
@@ -119,30 +114,28 @@ def test_only_certificates_get_into_the_file_that_all_may_read(
     assert scene.prompter.said == []
 
 
-def test_a_key_that_others_may_read_at_the_usual_path_is_reported(scene: Scene) -> None:
-    _pem(scene)
-    place = scene.write(paths.SITE_CERTIFICATE, scene.files.read(paths.SITE_CERTIFICATE) + key_bytes("p256"))  # type: ignore[operator]
-    place.chmod(0o600)
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (paths.SITE_CERTIFICATE, "site.crt holds a private key and has mode 0644"),
+        (paths.SITE_PFX, f"{paths.SITE_PFX} has mode 0644, not 0600"),
+    ],
+)
+def test_a_key_that_others_may_read_at_the_usual_path_is_reported(
+    scene: Scene, place: str, said: str
+) -> None:
+    if place == paths.SITE_PFX:
+        content = _pfx()
+    else:
+        _pem(scene)
+        content = _PKI.pem("leaf") + _PKI.pem("inter") + key_bytes("p256")
+    file = scene.write(place, content)
+    file.chmod(0o600)
     certificate.STEP.gather(scene.context())
     assert scene.prompter.said == []
-    place.chmod(0o644)
+    file.chmod(0o644)
     certificate.STEP.gather(scene.context())
-    assert "site.crt holds a private key and has mode 0644" in scene.prompter.said[0]
-
-
-def test_a_pfx_that_others_may_read_at_the_usual_path_is_reported(scene: Scene) -> None:
-    scene.write(paths.SITE_PFX, _pfx()).chmod(0o644)
-    certificate.STEP.gather(scene.context())
-    assert f"{paths.SITE_PFX} has mode 0644, not 0600" in scene.prompter.said[0]
-
-
-def test_certificate_and_key_may_be_in_one_file_that_is_named_alone(scene: Scene) -> None:
-    both = _PKI.pem("leaf") + _PKI.pem("inter") + key_bytes(_PKI.key_name("leaf"))
-    context = scene.context(certificate__chain=[str(scene.write("/root/both.pem", both))])
-    scene.run(certificate.STEP, context)
-    assert scene.files.read(paths.SITE_CERTIFICATE) == _PKI.pem("leaf") + _PKI.pem("inter")
-    assert len(read_material(scene.files.read(paths.SITE_KEY) or b"").keys) == 1
-    assert certificate.STEP.gather(scene.context()).copies == ()
+    assert said in scene.prompter.said[0]
 
 
 def test_a_certificate_that_is_named_alone_and_has_no_key_is_refused(scene: Scene) -> None:
@@ -201,20 +194,24 @@ def test_the_key_is_readable_by_root_alone_and_not_in_the_journal(scene: Scene) 
 
 
 @pytest.mark.parametrize(
-    ("named", "expected"),
-    [({}, (*_USUAL_PEM, paths.SITE_PFX)), ({"chain": "/root/c.pem", "key": "/root/k.pem"}, ())],
+    ("named", "places"),
+    [
+        ({}, f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, or both"),
+        ({"chain": "/root/c.pem", "key": "/root/k.pem"}, "expected at /root/c.pem and /root/k.pem"),
+        # One of several files is missing.
+        (
+            {"chain": ["/etc/hosts", "/root/inter.pem"], "key": "/etc/hosts"},
+            "expected at /etc/hosts and /root/inter.pem and /etc/hosts",
+        ),
+    ],
 )
-def test_unattended_the_exact_places_are_named(
-    scene: Scene, named: dict[str, str], expected: tuple[str, ...]
-) -> None:
+def test_unattended_the_exact_places_are_named(scene: Scene, named: dict[str, Any], places: str) -> None:
     scene.prompter.interactive = False
-    with pytest.raises(WaitingError) as caught:
+    with refused(WaitingError, "certificate-awaited", places) as caught:
         certificate.STEP.gather(
             scene.context(**{f"certificate__{name}": path for name, path in named.items()})
         )
-    assert (caught.value.code, caught.value.exit_code) == ("certificate-awaited", ExitCode.WAITING)
-    assert all(place in caught.value.message for place in expected)
-    assert ("expected at /root/c.pem and /root/k.pem" in caught.value.message) is bool(named)
+    assert caught.value.exit_code is ExitCode.WAITING
     assert (paths.SITE_PFX in caught.value.message) is not bool(named)
 
 
