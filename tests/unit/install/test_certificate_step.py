@@ -1,6 +1,5 @@
 """The step waits for a usable certificate, and never returns to an older one automatically."""
 
-
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
