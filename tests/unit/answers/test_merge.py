@@ -333,7 +333,6 @@ def test_the_schema_has_titles_and_null_for_what_can_be_withdrawn() -> None:
 @pytest.mark.parametrize(
     ("options", "environment", "message"),
     [
-        ({"certificate.key": "/k"}, {}, "option --key: `--key` requires `--cert`: add it"),
         (
             {"certificate.chain": "/c", "certificate.passphrase": "file:/p"},
             {},

@@ -316,6 +316,17 @@ class Scene:
         return str(chain), str(key)
 
 
+def tree(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Everything below `root`: mode, and content or target of a link."""
+
+    def content(path: Path) -> bytes:
+        if path.is_symlink():
+            return bytes(path.readlink())
+        return path.read_bytes() if path.is_file() else b""
+
+    return {str(path.relative_to(root)): (path.lstat().st_mode, content(path)) for path in root.rglob("*")}
+
+
 def paths_of(actions: Sequence[Action]) -> list[str]:
     """Keys of actions."""
     return [action.key for action in actions]

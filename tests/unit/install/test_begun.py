@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
-from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE
+from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE, tree
 
 Run = Callable[..., tuple[int, str]]
 
@@ -52,14 +52,8 @@ def test_a_step_before_the_one_that_makes_its_directory_names_that(
     assert f"Run `mstunnel-setup step {earlier}` first" in said
 
 
-def test_a_step_gives_up_the_proxy_that_is_no_longer_named(
-    begun: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("http_proxy", "https_proxy", "no_proxy"):
-        for variable in (name, name.upper()):
-            # Set first, so that it is put back even when a step sets it.
-            monkeypatch.setenv(variable, "")
-            monkeypatch.delenv(variable)
+@pytest.mark.usefixtures("no_proxy")
+def test_a_step_gives_up_the_proxy_that_is_no_longer_named(begun: Run, tmp_path: Path) -> None:
     for step in ("eula", "environment"):
         assert begun("mstunnel-setup", "step", step, "--accept-eula")[0] == 0
     settings, shells = tmp_path / "etc/mstunnel/env.sh", tmp_path / "etc/profile.d/http_proxy.sh"
@@ -119,11 +113,3 @@ def test_a_refused_run_leaves_the_tree_as_it_was(tmp_path: Path, begun: Run) -> 
     assert begun("mstunnel-setup")[0] == 2
 
     assert tree(tmp_path) == before
-
-
-def tree(root: Path) -> dict[str, tuple[int, bytes]]:
-    """Every directory and file below `root`: mode and content."""
-    return {
-        str(path.relative_to(root)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
-        for path in root.rglob("*")
-    }

@@ -58,15 +58,6 @@ def test_file_and_links_are_placed_once(scene: Scene, copied: Path) -> None:
     assert scene.run(program.PROGRAM, scene.context()) == ()
 
 
-def test_the_placed_file_has_nothing_to_do(
-    scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scene.run(program.PROGRAM, scene.context())
-    copied.unlink()
-    started_from(scene, FILE, monkeypatch)
-    assert scene.run(program.PROGRAM, scene.context()) == ()
-
-
 def test_the_placed_file_is_not_read_unless_something_is_wrong_with_it(
     scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,25 +16,12 @@ from mstunnel_setup.cli import setup
 from mstunnel_setup.cli.framework.render import run_app
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
-from tests.unit.install.scenes import Scene
+from tests.unit.install.scenes import Scene, tree
 from tests.unit.operators import operator_of
 from tests.unit.schemas import validate
 from tests.unit.vendor import AGENT_SETTINGS, TENANT, engine, lay_down
 
 CERTIFICATE = "etc/mstunnel/certs/active.crt"
-
-
-def tree(root: Path) -> dict[str, Any]:
-    """Everything below the root: contents, modes and targets of links."""
-
-    def content(path: Path) -> Any:
-        if path.is_symlink():
-            return str(path.readlink())
-        return path.read_bytes() if path.is_file() else None
-
-    return {
-        str(path.relative_to(root)): (path.lstat().st_mode, content(path)) for path in sorted(root.rglob("*"))
-    }
 
 
 @pytest.fixture
