@@ -19,7 +19,7 @@ from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfigurati
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError, UsageError
-from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.install.installed import become, complete, is_this_program_placed
@@ -259,14 +259,12 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
         ),
         diff=tuple(lines),
     )
-    warnings: tuple[Problem, ...] = ()
-    if scope is Scope.HOST:
-        incomplete = warning(
-            "plan-incomplete",
-            "the account's steps cannot be planned before root's part is done",
-            hint="Run root's part first: `mstunnel-setup host`.",
-        )
-        warnings = (incomplete,)
+    incomplete = warning(
+        "plan-incomplete",
+        "the account's steps cannot be planned before root's part is done",
+        hint="Run root's part first: `mstunnel-setup host`.",
+    )
+    warnings = (incomplete,) if scope is Scope.HOST else ()
     if not report.actions:
         return Result("unchanged", report, warnings, text=[*lines, text("Nothing would be changed.")])
     lines.append(text("{total} changes; apply them with `mstunnel-setup`.", total=report.actions))

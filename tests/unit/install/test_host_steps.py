@@ -215,11 +215,16 @@ def test_a_file_for_all_shells_keeps_its_mode_and_its_other_lines(machine: Machi
     assert (machine.text(proxy.PROFILE), mode(machine, proxy.PROFILE)) == (theirs, 0o600)
 
 
-def test_a_password_is_written_where_root_alone_reads_it(machine: Machine) -> None:
+def test_only_what_holds_a_password_is_written_for_root_alone(machine: Machine) -> None:
+    install_proxy(machine, https_proxy=PROXY)
+    places = (proxy.PROFILE, *DROP_INS)
+    assert [mode(machine, path) for path in places] == [0o644] * 3
     install_proxy(machine, https_proxy=SECRET)
-    for path in (proxy.PROFILE, *DROP_INS):
-        assert SECRET in machine.text(path)
-        assert mode(machine, path) == 0o600
+    assert [mode(machine, path) for path in DROP_INS] == [0o600, 0o600]
+
+    machine.uninstall()
+    install_proxy(machine, https_proxy=SECRET)
+    assert [(SECRET in machine.text(path), mode(machine, path)) for path in places] == [(True, 0o600)] * 3
     assert install_proxy(machine, https_proxy=SECRET) == []
 
 
@@ -231,13 +236,6 @@ def test_a_password_is_not_written_where_every_user_reads_it(machine: Machine) -
         proxy.PROFILE in text and "password" in text and "word@" not in text
         for text in machine.scene.prompter.said
     )
-    assert [mode(machine, path) for path in DROP_INS] == [0o600, 0o600]
-
-
-def test_drop_ins_without_a_password_stay_open_to_read(machine: Machine) -> None:
-    install_proxy(machine, https_proxy=PROXY)
-    assert [mode(machine, path) for path in (proxy.PROFILE, *DROP_INS)] == [0o644] * 3
-    install_proxy(machine, https_proxy=SECRET)
     assert [mode(machine, path) for path in DROP_INS] == [0o600, 0o600]
 
 
