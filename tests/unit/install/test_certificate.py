@@ -59,12 +59,9 @@ def _refused(scene: Scene, **answers: Any) -> CertificateError:
 
 @pytest.mark.parametrize("kind", ["pem", "pfx"])
 def test_only_what_is_named_elsewhere_is_copied_to_the_usual_places(scene: Scene, kind: str) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
     pfx = str(scene.write("/root/site.pfx", _pfx()))
     scene.prompter.interactive = False
-    named = (
-        {"certificate__pfx": pfx} if kind == "pfx" else {"certificate__chain": chain, "certificate__key": key}
-    )
+    named = {"certificate__pfx": pfx} if kind == "pfx" else scene.certificate(_PKI)
     assert _copies(scene.context(**named)) == ({paths.SITE_PFX} if kind == "pfx" else set(_USUAL_PEM))
     if kind == "pfx":
         scene.write(paths.SITE_PFX, _pfx())
@@ -139,24 +136,21 @@ def test_a_key_that_others_may_read_at_the_usual_path_is_reported(
 
 
 def test_a_certificate_that_is_named_alone_and_has_no_key_is_refused(scene: Scene) -> None:
-    chain, _ = scene.place_certificate(pki=_PKI)
-    error = _refused(scene, certificate__chain=[chain])
+    error = _refused(scene, **scene.certificate(_PKI) | {"certificate__key": None})
     assert error.code == "key-missing"
     assert "--key" in error.hint
 
 
 @pytest.mark.parametrize("name", ["chain", "key", "pfx"])
 def test_an_empty_file_is_named(scene: Scene, name: str) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
     empty = str(scene.write("/root/empty", b"\n"))
-    given = {"certificate__chain": [chain], "certificate__key": key}
-    given = {"certificate__pfx": empty} if name == "pfx" else given | {f"certificate__{name}": empty}
-    error = _refused(scene, **given)
+    given = {} if name == "pfx" else scene.certificate(_PKI)
+    error = _refused(scene, **given | {f"certificate__{name}": empty})
     assert (error.code, error.message) == ("input-empty", f"{empty} is empty")
 
 
 def test_a_link_at_the_usual_place_is_followed_and_stays(scene: Scene) -> None:
-    chain, key = scene.place_certificate("/root/live", pki=_PKI)
+    chain, key = scene.certificate(_PKI, "/root/live").values()
     scene.files.locate(paths.SITE_CERTIFICATE).symlink_to(chain)
     scene.files.locate(paths.SITE_KEY).symlink_to(key)
     assert _copies(scene.context()) == set()
@@ -185,8 +179,7 @@ def test_a_renewed_certificate_is_a_new_generation(scene: Scene) -> None:
 
 
 def test_the_key_is_readable_by_root_alone_and_not_in_the_journal(scene: Scene) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
-    scene.run(certificate.STEP, scene.context(certificate__chain=chain, certificate__key=key))
+    scene.run(certificate.STEP, scene.context(**scene.certificate(_PKI)))
     states = [scene.files.state(path) for path in (paths.GENERATIONS, f"{paths.ACTIVE}/key.pem")]
     assert [state.mode if state else None for state in states] == [0o710, 0o600]
     body = key_bytes(_PKI.key_name("leaf")).splitlines()[1].decode()
@@ -216,8 +209,7 @@ def test_unattended_the_exact_places_are_named(scene: Scene, named: dict[str, An
 
 
 def test_a_person_may_name_the_place_where_the_certificate_lies_already(scene: Scene) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
-    scene.prompter.typed = [chain, key]
+    scene.prompter.typed = [*scene.certificate(_PKI).values()]
     scene.run(certificate.STEP, scene.context())
     assert scene.prompter.asked == [
         "Or enter the path of an existing certificate",
@@ -260,7 +252,7 @@ def test_a_person_may_name_a_pfx_in_pem(scene: Scene, label: str) -> None:
 
 
 def test_a_slip_in_the_place_is_told_and_asked_again(scene: Scene) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
+    chain, key = scene.certificate(_PKI).values()
     relative = chain.lstrip("/")
     scene.prompter.typed = ["/nowhere/site.pfx", relative, "", chain, key]
     scene.run(certificate.STEP, scene.context())
@@ -270,9 +262,8 @@ def test_a_slip_in_the_place_is_told_and_asked_again(scene: Scene) -> None:
 
 def test_a_warning_is_shown_once_in_a_run(scene: Scene) -> None:
     """The step `site` judges the certificate again."""
-    chain, key = scene.place_certificate(pki=_PKI)
     scene.trusted = ()
-    context = scene.context(certificate__chain=chain, certificate__key=key)
+    context = scene.context(**scene.certificate(_PKI))
     certificate.STEP.gather(context)
     assert context.cache.identity is not None
     certificate.examine(context, context.cache.identity, "vpn.example.org")

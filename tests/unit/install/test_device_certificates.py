@@ -29,13 +29,14 @@ def unattended(scene: Scene) -> None:
 
 
 def context(scene: Scene, **answers: Any) -> Context:
-    chain, key = scene.place_certificate(pki=PKI)
-    return scene.context(
-        certificate__chain=chain, certificate__key=key, tenant__cloud="custom", **CLOUD, **answers
-    )
+    return scene.context(**scene.certificate(PKI), **CLOUD, **answers)
 
 
-CLOUD = {"tenant__authority": "https://login.test", "tenant__graph": "https://graph.test"}
+CLOUD = {
+    "tenant__cloud": "custom",
+    "tenant__authority": "https://login.test",
+    "tenant__graph": "https://graph.test",
+}
 
 
 def run(scene: Scene, **answers: Any) -> Sequence[str]:

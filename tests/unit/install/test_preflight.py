@@ -16,7 +16,6 @@ from mstunnel_setup.base.errors import (
     SetupError,
     SignInError,
 )
-from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install import preflight
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import ORDER
@@ -238,19 +237,11 @@ def test_no_sign_in_or_choice_is_asked_for_twice(scene: Scene, host: Any, signed
     scene.graph.configuration = configuration()
     scene.prompter.typed = ["", BERLIN.id]
     one = context(scene, eula="accept")
-    one.cache.identity = identity(scene)
+    one.cache.identity = scene.identity("vpn.example.org")
     run_to_the_site(scene, one)
     sign_in.STEP.gather(one)
     assert site.choose(one) == BERLIN
     assert (signed_in, len(scene.prompter.asked)) == (["administrator"], 2)
-
-
-def identity(scene: Scene) -> Any:
-    """The certificate that the step before has found."""
-    pki = Pki({"leaf": {"names": ["vpn.example.org"]}})
-    scene.trusted = (pki.certificate("root"),)
-    chain, key = scene.place_certificate(pki=pki)
-    return scene.context().host.load(IdentitySource(chain=chain, key=key))
 
 
 @pytest.mark.parametrize("why", ["begun", "another root"])
@@ -329,11 +320,8 @@ def unlicensed(scene: Scene, signed_in: list[str]) -> list[str]:
 def test_unattended_an_account_is_refused_before_the_first_change(
     scene: Scene, unlicensed: list[str]
 ) -> None:
-    chain, key = scene.place_certificate()
     with refused(SignInError, "licence-missing"):
-        preflight.refuse_account(
-            context(scene, certificate__chain=chain, certificate__key=key, eula="accept"), ALL
-        )
+        preflight.refuse_account(context(scene, **scene.certificate(), eula="accept"), ALL)
     assert unlicensed == ["administrator"]
     assert not scene.journal.records
 
@@ -342,8 +330,7 @@ def test_unattended_an_account_is_refused_before_the_first_change(
 def test_unattended_a_certificate_for_another_site_is_refused_before_the_first_change(scene: Scene) -> None:
     pki = Pki({"leaf": {"names": ["vpn.example.com"]}})
     scene.trusted = (pki.certificate("root"),)
-    chain, key = scene.place_certificate(pki=pki)
-    given = {"certificate__chain": chain, "certificate__key": key, "eula": "accept"}
+    given = {**scene.certificate(pki), "eula": "accept"}
     with pytest.raises(CertificateError, match=r"vpn\.example\.org"):
         preflight.refuse_account(context(scene, site="Berlin", **given), ALL)
     assert not scene.journal.records
@@ -352,9 +339,7 @@ def test_unattended_a_certificate_for_another_site_is_refused_before_the_first_c
 
 def test_a_person_is_first_asked_what_comes_before_the_sign_in(scene: Scene, unlicensed: list[str]) -> None:
     scene.prompter.typed = ["something"]
-    chain, key = scene.place_certificate()
-    given = context(scene, certificate__chain=chain, certificate__key=key, eula="accept")
-    preflight.refuse_account(given, ALL)
+    preflight.refuse_account(context(scene, **scene.certificate(), eula="accept"), ALL)
     assert unlicensed == []
 
 
@@ -363,7 +348,8 @@ def test_a_certificate_that_is_awaited_or_refused_costs_no_sign_in(
 ) -> None:
     preflight.refuse_account(context(scene), ALL)
     preflight.refuse_account(context(scene), HOST_ONLY)
-    chain, _ = scene.place_certificate()
+    named = scene.certificate()
+    named["certificate__key"] = named["certificate__chain"]
     with pytest.raises(CertificateError):
-        preflight.refuse_account(context(scene, certificate__chain=chain, certificate__key=chain), ALL)
+        preflight.refuse_account(context(scene, **named), ALL)
     assert unlicensed == []

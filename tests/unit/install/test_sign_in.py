@@ -66,13 +66,7 @@ def tenant(monkeypatch: pytest.MonkeyPatch) -> _Tenant:
 def _registered(scene: Scene) -> None:
     application = {"kind": "create-app-identity", "display_name": "a", "credential_path": "/c"}
     scene.finished(application, "application:a", {"app_id": "1", "tenant_id": "2"})
-    server = {
-        "kind": "register-server",
-        "site_id": BERLIN.id,
-        "server_name": "gw1",
-        "deployment_mode": "standaloneRootful",
-    }
-    scene.finished(server, f"server:{BERLIN.id}/gw1", {"server_id": "3"})
+    scene.registered(BERLIN, "3")
 
 
 REFUSED = SignInError("application-unknown", "no such application")

@@ -72,13 +72,7 @@ def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.trusted = (_PKI.certificate("root"),)
     scene.run(certificate.STEP, scene.context())
     scene.join(OSAKA)
-    record = {
-        "kind": "register-server",
-        "site_id": OSAKA.id,
-        "server_name": "gw1",
-        "deployment_mode": "standaloneRootful",
-    }
-    scene.finished(record, f"server:{OSAKA.id}/gw1", {"server_id": "3"})
+    scene.registered(OSAKA, "3")
     scene.graph.listed = [CHECKED_IN]
     _agent_says(scene, NOW)
     scene.engine.containers = {name: container() for name in ("mstunnel-server", "mstunnel-agent")}
