@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import Field
 
@@ -24,8 +24,8 @@ ENVIRONMENT_INVALID = declare(
     "Set it to {expected}, or unset it.",
 )
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
+"""Sources of values, the strongest first."""
 
-_RANKS: tuple[OriginKind, ...] = ("option", "environment", "file", "earlier", "backup", "default")
 _NAMES: Mapping[str, Callable[[Setting], str]] = {
     "option": lambda setting: setting.option,
     "environment": lambda setting: setting.variable,
@@ -83,7 +83,7 @@ class _Given:
 
     @property
     def rank(self) -> int:
-        return _RANKS.index(self.origin.kind)
+        return get_args(OriginKind).index(self.origin.kind)
 
 
 _Layer: TypeAlias = dict[str, _Given]

@@ -150,13 +150,11 @@ def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[An
     done = os.environ.pop(DONE, "")
     if done:
         return Result(report=RunReport.model_validate_json(done))
-    skipped, ignored = request.skip, request.ignored_checks
-    steps = chosen_steps(skipped, Scope.HOST)
-    planned, answers = planned_by_root(operator, request.settings, steps, later, ignored)
+    planned, answers = planned_by_root(operator, request, chosen_steps(request.skip, Scope.HOST), later)
     if not any(item.actions for item in planned):
         return Result()
-    given = ["--accept-eula", *(word for name in skipped for word in ("--skip", name))]
-    given += [word for check in ignored for word in ("--ignore-check", check)]
+    given = ["--accept-eula", *(word for name in request.skip for word in ("--skip", name))]
+    given += [word for check in request.ignored_checks for word in ("--ignore-check", check)]
     # An administrator who types the command gives it the sources of the answers.
     sources = ["--answers", str(operator.answers)] if operator.answers else []
     sources += ["--lab", request.lab] if request.lab else []
@@ -173,11 +171,7 @@ def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[An
 
 
 def planned_by_root(
-    operator: Operator,
-    settings: Settings,
-    steps: Sequence[AnyStep],
-    later: Sequence[AnyStep],
-    ignored: Sequence[str],
+    operator: Operator, request: InstallRequest, steps: Sequence[AnyStep], later: Sequence[AnyStep]
 ) -> tuple[list[Planned], JsonObject]:
     """What root still has to do, found out without root privileges; and the answers for it, by setting path.
 
@@ -185,6 +179,7 @@ def planned_by_root(
 
     Raises CheckError when the host cannot be made ready, UsageError for missing answers and declined terms.
     """
+    settings, ignored = request.settings, request.ignored_checks
     with open_run(operator, settings, ignored_checks=ignored, exclusively=False, scope=Scope.HOST) as run:
         require_answers(run, steps, later)
         refuse_unreadable(run.context, operator.answers)

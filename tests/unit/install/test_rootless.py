@@ -56,9 +56,9 @@ def bare(tmp_path: Path) -> None:
 def planned(host: Path, console: FakePrompter, **settings: str) -> list[str]:
     """The objects that root would make for the terms alone; sign-in and site are the account's."""
     operator = operator_of(host, console)
-    steps, _ = rootless.planned_by_root(
-        operator, {"mode": "rootless", **settings}, [eula.BY_ROOT], [sign_in.STEP, eula.STEP, site.STEP], ()
-    )
+    request = InstallRequest({"mode": "rootless", **settings})
+    later = [sign_in.STEP, eula.STEP, site.STEP]
+    steps, _ = rootless.planned_by_root(operator, request, [eula.BY_ROOT], later)
     return [action.key for step in steps for action in step.actions]
 
 
@@ -93,7 +93,7 @@ def test_root_is_told_the_answers_and_the_proxies_that_were_found(
         monkeypatch.setenv(name, SECRET)
     given = {"mode": "rootless", "environment": {"TRACE_SESSIONS": "1"}, "site": "Berlin"}
     operator = operator_of(tmp_path, FakePrompter(["yes"]))
-    _, told = rootless.planned_by_root(operator, given, [eula.BY_ROOT, proxy.SYSTEM], [], ())
+    _, told = rootless.planned_by_root(operator, InstallRequest(given), [eula.BY_ROOT, proxy.SYSTEM], [])
     # The site is the account's.
     assert set(told) == {"mode", "environment"}
     assert told["environment"] == {"https_proxy": SECRET, "TRACE_SESSIONS": "1"}
@@ -111,7 +111,7 @@ def test_root_is_told_the_certificates_and_not_the_file_they_are_in(
     given = {"mode": "rootless", "authentication": "certificate"}
     given |= {path: str(tmp_path / name) for path, name in named.items()}
     operator = operator_of(tmp_path, FakePrompter(["yes"]))
-    _, told = rootless.planned_by_root(operator, given, [eula.BY_ROOT], [], ())
+    _, told = rootless.planned_by_root(operator, InstallRequest(given), [eula.BY_ROOT], [])
     assert str(tmp_path) not in json.dumps(told)
     assert not [value for value in told.values() if str(value).startswith("/")]
     assert merge(rootless.answers_of_account(json.dumps(told).encode()), {}).tenant.ca_pem == root

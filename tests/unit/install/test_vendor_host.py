@@ -50,19 +50,19 @@ def run(host: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     assert tree(host) == before
 
 
-@pytest.mark.parametrize("arguments", [["--accept-eula"], ["plan"], ["step", "eula"], ["step", "kernel"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--accept-eula"], ["plan"], ["step", "eula"], ["step", "kernel"]),
+        ["--accept-eula", "--ignore-check", "vendor-gateway"],
+    ],
+)
 def test_an_installation_is_refused_before_its_first_change(run: Run, arguments: list[str]) -> None:
     (error,) = run(*arguments, code=3)["errors"]
 
     assert error["code"] == "vendor-installed"
     assert "/usr/sbin/mst-cli" in error["message"]
     assert "mstunnel-setup adopt plan" in error["hint"]
-
-
-def test_no_check_to_ignore_lets_it_be_overwritten(run: Run) -> None:
-    envelope = run("--accept-eula", "--ignore-check", "vendor-gateway", code=3)
-
-    assert [error["code"] for error in envelope["errors"]] == ["vendor-installed"]
 
 
 def test_the_inventory_lists_files_with_owner_mode_and_digest_and_shows_no_secret(
