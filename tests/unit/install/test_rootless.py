@@ -33,6 +33,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.transaction.runner import Planned
+from mstunnel_setup.transaction.step import AnyStep
 from tests.cases import every
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
@@ -57,7 +58,7 @@ def planned(host: Path, console: FakePrompter, **settings: str) -> list[str]:
     """The objects that root would make for the terms alone; sign-in and site are the account's."""
     operator = operator_of(host, console)
     request = InstallRequest({"mode": "rootless", **settings})
-    later = [sign_in.STEP, eula.STEP, site.STEP]
+    later: list[AnyStep] = [sign_in.STEP, eula.STEP, site.STEP]
     steps, _ = rootless.planned_by_root(operator, request, [eula.BY_ROOT], later)
     return [action.key for step in steps for action in step.actions]
 
