@@ -10,18 +10,13 @@ from tests.unit.install.scenes import Scene
 
 
 @pytest.fixture
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy in the shell."""
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A bare host: the directories that every Linux has, and no proxy in the shell."""
     for name in ("http_proxy", "https_proxy", "no_proxy"):
         for variable in (name, name.upper()):
             # Set first, so that it is put back even when a step sets it.
             monkeypatch.setenv(variable, "")
             monkeypatch.delenv(variable)
-
-
-@pytest.fixture
-def scene(tmp_path: Path, no_proxy: None) -> Scene:
-    """A bare host: the directories that every Linux has, and no proxy in the shell."""
     root = tmp_path / "host"
     for name in ("etc", "root", "run", "var/lib"):
         (root / name).mkdir(parents=True)

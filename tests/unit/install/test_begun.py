@@ -52,7 +52,7 @@ def test_a_step_before_the_one_that_makes_its_directory_names_that(
     assert f"Run `mstunnel-setup step {earlier}` first" in said
 
 
-@pytest.mark.usefixtures("no_proxy")
+@pytest.mark.usefixtures("scene")
 def test_a_step_gives_up_the_proxy_that_is_no_longer_named(begun: Run, tmp_path: Path) -> None:
     for step in ("eula", "environment"):
         assert begun("mstunnel-setup", "step", step, "--accept-eula")[0] == 0

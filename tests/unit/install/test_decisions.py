@@ -169,7 +169,6 @@ KERNELS = st.builds(
     sysctls=SWITCHES.map(lambda value: {FORWARD: value} if value else {}),
     sysctl_files=SWITCHES.map(lambda value: {FORWARD: ("/etc/sysctl.d/a.conf", value)} if value else {}),
 )
-ENGINES = st.sampled_from(["podman", "docker"])
 PLAIN = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="!'"), min_size=1)
 
 FACTS: dict[str, st.SearchStrategy[Any]] = {
