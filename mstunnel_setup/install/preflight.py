@@ -7,7 +7,7 @@ from typing import Any
 from mstunnel_setup.actions import vendor_gateway
 from mstunnel_setup.base.errors import CheckError, ChecksFailedError, UsageError
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.install import device_certificates
+from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import (
     bridge,
@@ -112,9 +112,10 @@ def refuse_account(context: Context, steps: Collection[str]) -> None:
         return
     found = None
     if certificate.STEP.name in steps:
-        found = certificate.present(context)
-        if found is None:
+        source = certificate_source.present(context)
+        if source is None:
             return
+        found = certificate_source.load(context, source)
         certificate.refuse(certificate.findings(context, found, None))
     environment.STEP.gather(context)
     sign_in.STEP.gather(context)

@@ -208,15 +208,32 @@ def test_unattended_the_exact_places_are_named(scene: Scene, named: dict[str, An
     assert (paths.SITE_PFX in caught.value.message) is not bool(named)
 
 
-def test_a_person_may_name_the_place_where_the_certificate_lies_already(scene: Scene) -> None:
-    scene.prompter.typed = [*scene.certificate(_PKI).values()]
-    scene.run(certificate.STEP, scene.context())
-    assert scene.prompter.asked == [
-        "Or enter the path of an existing certificate",
-        "Path of its private key (PEM)",
-    ]
-    assert scene.files.read(paths.SITE_CERTIFICATE)
-    assert scene.files.read(f"{paths.ACTIVE}/chain.pem")
+PLACE, KEY = "Or enter the path of an existing certificate", "Path of its private key (PEM)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [("chain", [PLACE, KEY]), ("both", [PLACE]), ("PKCS12", [PLACE]), ("PFX", [PLACE])],
+)
+def test_a_person_may_name_the_place_where_the_certificate_lies_already(
+    scene: Scene, kind: str, asked: list[str]
+) -> None:
+    """Chain and key in two files or in one, or a PFX in PEM."""
+    chain, key = _PKI.pem("leaf") + _PKI.pem("inter"), key_bytes(_PKI.key_name("leaf"))
+    pem = f"-----BEGIN {kind}-----\n{base64.encodebytes(_pfx()).decode()}-----END {kind}-----\n".encode()
+    files = {"site.pem": {"chain": chain, "both": chain + key}.get(kind, pem), "site.key": key}
+    places = [str(scene.write(f"/root/{name}", content)) for name, content in files.items()]
+    scene.prompter.typed = places[: len(asked)]
+    context = scene.context(certificate__chain="/root/no.pem", certificate__key="/root/no.key")
+    scene.run(certificate.STEP, context)
+    assert scene.prompter.asked == asked
+    assert scene.files.read(f"{paths.ACTIVE}/chain.pem") == chain
+    assert scene.files.read(f"{paths.ACTIVE}/key.pem")
+    in_pem = kind in ("chain", "both")
+    assert scene.files.read(paths.SITE_CERTIFICATE if in_pem else paths.SITE_PFX) == (
+        chain if in_pem else pem
+    )
+    assert kind == "chain" or context.answers.certificate.key is None
 
 
 @pytest.mark.parametrize("where", ["named by a person", "at its usual place"])
@@ -228,27 +245,6 @@ def test_the_passphrase_of_a_pfx_is_asked_for_without_echo(scene: Scene, where: 
     assert scene.files.read(paths.SITE_PFX) == pfx.read_bytes()
     assert scene.files.read(f"{paths.ACTIVE}/chain.pem")
     assert "geheim" not in str(scene.journal.records)
-
-
-def test_a_person_who_names_one_file_with_certificate_and_key_is_not_asked_for_the_key(scene: Scene) -> None:
-    both = _PKI.pem("leaf") + _PKI.pem("inter") + key_bytes(_PKI.key_name("leaf"))
-    file = scene.write("/root/both.pem", both)
-    scene.prompter.typed = [str(file)]
-    context = scene.context(certificate__chain=["/root/no.pem"], certificate__key="/root/no.key")
-    scene.run(certificate.STEP, context)
-    assert len(scene.prompter.asked) == 1
-    assert context.answers.certificate.key is None
-    assert scene.files.read(f"{paths.ACTIVE}/key.pem")
-
-
-@pytest.mark.parametrize("label", ["PKCS12", "PFX"])
-def test_a_person_may_name_a_pfx_in_pem(scene: Scene, label: str) -> None:
-    body = base64.encodebytes(_pfx()).decode()
-    file = scene.write("/root/site.pem", f"-----BEGIN {label}-----\n{body}-----END {label}-----\n")
-    scene.prompter.typed = [str(file)]
-    scene.run(certificate.STEP, scene.context())
-    assert scene.prompter.asked == ["Or enter the path of an existing certificate"]
-    assert scene.files.read(paths.SITE_PFX) == file.read_bytes()
 
 
 def test_a_slip_in_the_place_is_told_and_asked_again(scene: Scene) -> None:

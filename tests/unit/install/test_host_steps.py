@@ -334,30 +334,28 @@ def test_selinux_gets_to_know_the_port_and_forgets_it(machine: Machine) -> None:
 
 
 @pytest.mark.usefixtures("semanage")
-@pytest.mark.parametrize("answer", ["yes", "no"])
-def test_a_person_is_asked_about_selinux(machine: Machine, answer: str) -> None:
-    selinux(machine, "80")
-    context = machine.context(environment={"https_proxy": PROXY})
-    environment.STEP.gather(context)
-    machine.scene.prompter.interactive, machine.scene.prompter.typed = True, [answer]
-    found = proxy.STEP.gather(context)
-    assert "3128" in machine.scene.prompter.asked[-1]
-    assert found.unlabelled == ((3128,) if answer == "yes" else ())
-
-
-@pytest.mark.usefixtures("semanage")
-@pytest.mark.parametrize(("enforce", "ports"), [("1", (3128,)), ("1\n", (3128,)), ("0", ()), (None, ())])
-def test_a_port_is_labelled_only_where_selinux_is_enforcing(
-    machine: Machine, enforce: str | None, ports: tuple[int, ...]
+@pytest.mark.parametrize(
+    ("enforce", "typed", "ports"),
+    [
+        *((enforce, "", (3128,)) for enforce in ("1", "1\n")),
+        *((enforce, "", ()) for enforce in ("0", None)),
+        *(("1", "yes", (3128,)), ("1", "no", ())),
+    ],
+)
+def test_a_port_is_labelled_where_selinux_is_enforcing_and_a_person_agrees(
+    machine: Machine, enforce: str | None, typed: str, ports: tuple[int, ...]
 ) -> None:
     selinux(machine, "80")
     if enforce is None:
         machine.scene.files.remove("/sys/fs/selinux/enforce")
     else:
         machine.scene.write("/sys/fs/selinux/enforce", enforce)
+    prompter = machine.scene.prompter
+    prompter.interactive, prompter.typed = bool(typed), [typed]
     context = machine.context(environment={"https_proxy": PROXY})
     environment.STEP.gather(context)
     assert proxy.STEP.gather(context).unlabelled == ports
+    assert ["3128" in question for question in prompter.asked] == [True] * bool(typed)
 
 
 def test_the_bridge_moves_and_comes_back(machine: Machine) -> None:
