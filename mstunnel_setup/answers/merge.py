@@ -102,9 +102,10 @@ def merge(
     Empty variables count as not set; a setting that the file gives as `null` is withdrawn. Raises
     AnswersError naming every value that does not fit, by its origin.
     """
-    given_options = {path: value for path, value in options.items() if value not in (None, ())}
     of_options = {
-        path: _Given(value, Origin("option", BY_PATH[path].option)) for path, value in given_options.items()
+        path: _Given(value, Origin("option", BY_PATH[path].option))
+        for path, value in options.items()
+        if value not in (None, ())
     }
     of_environment, warnings = _from_environment(environment)
     of_file: _Layer = {}

@@ -118,9 +118,7 @@ def status(operator: Operator) -> Result[InstallationStatus]:
     receipts = [(receipt, steps_of(scope)) for scope, receipt in found.items()]
     waiting = [step.name for receipt, steps in receipts for step in steps if step.name not in receipt.steps]
     failure = next((receipt.failure for receipt, _ in receipts if receipt.failure is not None), None)
-    stopped = None
-    if failure is not None:
-        stopped = StoppedRun(step=failure.step, code=failure.code, message=failure.message, hint=failure.hint)
+    stopped = None if failure is None else StoppedRun(**vars(failure))
     report = InstallationStatus(
         installed=all(complete(receipt, scope) for scope, receipt in found.items()),
         done=tuple(step.name for receipt, steps in receipts for step in steps if step.name in receipt.steps),
