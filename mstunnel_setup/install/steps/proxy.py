@@ -76,8 +76,7 @@ def _gather(context: Context) -> Proxy:
     texts = {path: text_of(files, path) for path in (PROFILE, ENVIRONMENT)}
     for unit in _units(engine):
         texts |= texts_below(files, (f"{paths.UNITS}/{unit}.d",), ".conf")
-    states = {path: files.state(path) for path in texts}
-    modes = {path: state.mode for path, state in states.items() if state is not None}
+    modes = {path: state.mode for path in texts if (state := files.state(path)) is not None}
     return Proxy(wanted, engine, texts, modes=modes)
 
 
