@@ -34,17 +34,14 @@ def test_a_step_leads_to_the_steps_that_are_left(begun: Run) -> None:
     assert "mst-cli status" not in said
 
 
-IMAGES = {"MSTUNNEL_IMAGES_SERVER": SERVER_IMAGE, "MSTUNNEL_IMAGES_AGENT": AGENT_IMAGE}
-
-
 @pytest.mark.parametrize(
     ("step", "earlier"), [("environment", "eula"), ("certificate", "environment"), ("images", "eula")]
 )
 def test_a_step_before_the_one_that_makes_its_directory_names_that(
     begun: Run, tmp_path: Path, step: str, earlier: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in IMAGES.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MSTUNNEL_IMAGES_SERVER", SERVER_IMAGE)
+    monkeypatch.setenv("MSTUNNEL_IMAGES_AGENT", AGENT_IMAGE)
     certificate = (f"--cert={tmp_path / 'site.crt'}", f"--key={tmp_path / 'site.key'}")
     code, said = begun("mstunnel-setup", "step", step, *certificate)
     assert code == 2

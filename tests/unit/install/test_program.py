@@ -38,10 +38,6 @@ def copied(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return file
 
 
-def started_from(scene: Scene, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(scene.files.locate(path)))
-
-
 def test_a_package_places_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
     assert scene.run(program.PROGRAM, scene.context()) == ()
@@ -63,7 +59,7 @@ def test_the_placed_file_is_not_read_unless_something_is_wrong_with_it(
 ) -> None:
     """It has 30 MB, and most runs are started from it."""
     scene.run(program.PROGRAM, scene.context())
-    started_from(scene, FILE, monkeypatch)
+    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(scene.files.locate(FILE)))
     read: list[str] = []
 
     def digest(_files: Files, path: str) -> str:

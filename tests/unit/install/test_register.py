@@ -207,14 +207,10 @@ def test_an_existing_application_is_verified_and_used_instead_of_a_new_one(
     assert "s3cret" not in str(CODEC.dump(place))
 
 
-def _prepared_secret(scene: Scene) -> Context:
-    place = scene.write("/root/agent-secret", "s3cret\n")
-    place.chmod(0o600)
-    return scene.context(identity__client_id=PREPARED, identity__client_secret=f"file:{place}")
-
-
 def test_the_secret_of_an_existing_application_is_installed(scene: Scene, proved: list[str]) -> None:
-    context = _prepared_secret(scene)
+    source = scene.write("/root/agent-secret", "s3cret\n")
+    source.chmod(0o600)
+    context = scene.context(identity__client_id=PREPARED, identity__client_secret=f"file:{source}")
     context.host.files.make_directories(paths.AGENT_DIRECTORY)
     place, use, *_ = register.STEP.decide(register.STEP.gather(context))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]
