@@ -231,13 +231,13 @@ def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
 
 def flat(answers: JsonObject) -> JsonObject:
     """Nested answers by setting path."""
-    flat: JsonObject = {}
+    found: JsonObject = {}
     for name, value in answers.items():
         if name in BY_PATH:
-            flat[name] = value
+            found[name] = value
         elif isinstance(value, dict):
-            flat |= {f"{name}.{key}": item for key, item in value.items()}
-    return flat
+            found |= {f"{name}.{key}": item for key, item in value.items()}
+    return found
 
 
 def _without_beaten(chosen: _Layer) -> _Layer:
