@@ -91,21 +91,21 @@ def test_the_account_of_a_rootless_gateway_finds_the_archive_that_lay_beside_the
     assert scene.run(program.PROGRAM, context) == ()
 
 
-@pytest.mark.parametrize("left", [b"", b"the pro", bytes(11)])
-def test_what_a_power_cut_left_of_the_placed_file_is_replaced(
-    left: bytes, scene: Scene, copied: Path
+@pytest.mark.parametrize(
+    ("left", "given"),
+    [
+        *((left, b"the program") for left in (b"", b"the pro", bytes(11))),
+        (b"the program", b"the next program"),
+    ],
+)
+def test_what_a_power_cut_left_and_an_older_file_are_replaced_and_all_are_removed(
+    scene: Scene, copied: Path, left: bytes, given: bytes
 ) -> None:
     scene.run(program.PROGRAM, scene.context())
     scene.files.locate(FILE).write_bytes(left)
+    copied.write_bytes(given)
     assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{FILE}"]
-    assert scene.files.read(FILE) == copied.read_bytes()
-
-
-def test_a_newer_file_replaces_an_older_one_and_all_are_removed(scene: Scene, copied: Path) -> None:
-    scene.run(program.PROGRAM, scene.context())
-    copied.write_bytes(b"the next program")
-    assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{FILE}"]
-    assert scene.files.read(FILE) == b"the next program"
+    assert scene.files.read(FILE) == given
     scene.undo()
     assert scene.files.names(paths.PROGRAMS) == []
 
