@@ -24,6 +24,12 @@ _SIGN_IN_KEYS = {
     "client-certificate": ("certificate", "key", "pfx", "passphrase"),
     "token-file": ("token_file",),
 }
+# What a method cannot do without; a certificate may also be in a PFX.
+_NEEDED_KEYS = {
+    "client-secret": ("client_id", "client_secret"),
+    "client-certificate": ("client_id",),
+    "token-file": ("token_file",),
+}
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Claims that have a setting of their own, or that the gateway judges for itself.
@@ -123,30 +129,25 @@ def _sign_in(section: Section) -> Iterator[Advice]:
                 other=other,
             )
             yield key, advice
-    if method in ("client-secret", "client-certificate") and "client_id" not in section:
-        advice = text(
-            "`method: {method}` needs `{key}`: add the id of the application",
-            method=method,
-            key=Key("client_id"),
-        )
-        yield "method", advice
+    for key in _NEEDED_KEYS.get(method, ()):
+        if key not in section:
+            advice = text("`method: {method}` needs `{key}`: add it", method=method, key=Key(key))
+            if key == "client_id":
+                advice = text(
+                    "`method: {method}` needs `{key}`: add the id of the application",
+                    method=method,
+                    key=Key(key),
+                )
+            yield "method", advice
     if method == "client-certificate":
         yield from _pair_or_pfx(section, "certificate", "method")
-    for key in ("client_secret", "token_file"):
-        if key in _SIGN_IN_KEYS.get(method, ()) and key not in section:
-            yield "method", text("`method: {method}` needs `{key}`: add it", method=method, key=Key(key))
 
 
 def needed_to_sign_in(method: str, *, cloud: str, has_pfx: bool) -> tuple[str, ...]:
     """The settings that signing in to `cloud` by `method` needs without prompts."""
-    certificate = () if has_pfx else ("sign_in.certificate", "sign_in.key")
-    needed = {
-        "device-code": ("sign_in.client_id",) if cloud == "custom" else (),
-        "client-secret": ("sign_in.client_id", "sign_in.client_secret"),
-        "client-certificate": ("sign_in.client_id", *certificate),
-        "token-file": ("sign_in.token_file",),
-    }
-    return needed[method]
+    keys = _NEEDED_KEYS.get(method, ("client_id",) if cloud == "custom" else ())
+    pair = ("certificate", "key") if method == "client-certificate" and not has_pfx else ()
+    return tuple(f"sign_in.{key}" for key in (*keys, *pair))
 
 
 def foreign_keys(method: str) -> Mapping[str, str]:
