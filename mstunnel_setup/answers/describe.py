@@ -7,9 +7,8 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
-from mstunnel_setup.answers.merge import Answers, OriginKind
+from mstunnel_setup.answers.merge import Answers, OriginKind, flat
 from mstunnel_setup.answers.model import VERSION, AnswerFile
-from mstunnel_setup.answers.settings import SETTINGS
 from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.values import JsonObject
 
@@ -134,12 +133,9 @@ def _words(value: object) -> str:
 
 def show(answers: Answers) -> dict[str, MergedAnswer]:
     """Every setting that has a value, by path."""
-    dumped = answers.model_dump(mode="json")
-    result: dict[str, MergedAnswer] = {}
-    for setting in SETTINGS:
-        section, dot, key = setting.path.partition(".")
-        value = dumped[section][key] if dot else dumped[section]
-        origin = answers.origins[setting.path]
-        if value not in (None, [], {}):
-            result[setting.path] = MergedAnswer(value=value, origin=origin.kind, source=origin.name)
-    return result
+    values = flat(answers.model_dump(mode="json"))
+    return {
+        path: MergedAnswer(value=values[path], origin=origin.kind, source=origin.name)
+        for path, origin in answers.origins.items()
+        if values[path] not in (None, [], {})
+    }

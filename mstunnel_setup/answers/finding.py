@@ -1,6 +1,7 @@
 """What a rule finds in a declared object."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from mstunnel_setup.base.errors import Declared, declare
@@ -41,8 +42,5 @@ def declare_finding(
     key: str, code: str, message: str, hint: str = "", *, fatal: bool = True
 ) -> Declared[Finding]:
     """Declare a finding about `key` that several rules report."""
-
-    def made(code: str, message: str, hint: str) -> Finding:
-        return Finding(code, message, hint, Severity.ERROR if fatal else Severity.WARNING, key)
-
-    return declare(made, code, message, hint, PAGE)
+    severity = Severity.ERROR if fatal else Severity.WARNING
+    return declare(partial(Finding, severity=severity, key=key), code, message, hint, PAGE)

@@ -52,12 +52,14 @@ class AnswersError(ValuesError):
 
 def judge(raw: Mapping[str, object]) -> tuple[AnswerFile | None, list[KeyProblem]]:
     """The answers in `raw`, or None and everything that is wrong with them."""
+    answers: AnswerFile | None = None
+    found: list[KeyProblem] = []
     try:
-        return AnswerFile.model_validate(raw), []
+        answers = AnswerFile.model_validate(raw)
     except ValidationError as error:
-        # What has no place comes from the rules across sections, which are reported one by one below.
-        own = [problem for problem in problems(error, AnswerFile) if problem.path]
-    return None, [*own, *(KeyProblem(path, text) for path, text in findings_of_rules(_given(raw)))]
+        found += problems(error, AnswerFile)
+    found += (KeyProblem(path, text) for path, text in findings_of_rules(_given(raw)))
+    return None if found else answers, found
 
 
 def _given(section: Mapping[str, object]) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import Field
 
@@ -24,8 +24,8 @@ ENVIRONMENT_INVALID = declare(
     "Set it to {expected}, or unset it.",
 )
 OriginKind: TypeAlias = Literal["option", "environment", "file", "earlier", "backup", "default"]
+"""Sources of values, the strongest first."""
 
-_RANKS: tuple[OriginKind, ...] = ("option", "environment", "file", "earlier", "backup", "default")
 _NAMES: Mapping[str, Callable[[Setting], str]] = {
     "option": lambda setting: setting.option,
     "environment": lambda setting: setting.variable,
@@ -57,7 +57,7 @@ class Answers(AnswerFile):
 
     def record(self) -> JsonObject:
         """What was answered (no defaults), by setting path, for the journal; secrets are references."""
-        values = _flat(self.model_dump(mode="json"))
+        values = flat(self.model_dump(mode="json"))
         return {
             path: values[path]
             for path, origin in self.origins.items()
@@ -83,7 +83,7 @@ class _Given:
 
     @property
     def rank(self) -> int:
-        return _RANKS.index(self.origin.kind)
+        return get_args(OriginKind).index(self.origin.kind)
 
 
 _Layer: TypeAlias = dict[str, _Given]
@@ -102,15 +102,16 @@ def merge(
     Empty variables count as not set; a setting that the file gives as `null` is withdrawn. Raises
     AnswersError naming every value that does not fit, by its origin.
     """
-    given_options = {path: value for path, value in options.items() if value not in (None, ())}
     of_options = {
-        path: _Given(value, Origin("option", BY_PATH[path].option)) for path, value in given_options.items()
+        path: _Given(value, Origin("option", BY_PATH[path].option))
+        for path, value in options.items()
+        if value not in (None, ())
     }
     of_environment, warnings = _from_environment(environment)
     of_file: _Layer = {}
     if file is not None:
         warnings += file.warnings
-        for path, value in _flat(file.answers.model_dump(mode="json", exclude_unset=True)).items():
+        for path, value in flat(file.answers.model_dump(mode="json", exclude_unset=True)).items():
             place = file.positions[tuple(path.split("."))]
             of_file[path] = _Given(value, Origin("file", f"{file.name}:{place.line}:{place.column}"))
     chosen = {
@@ -146,7 +147,7 @@ def answered(answers: Answers, given: Mapping[str, object]) -> Answers:
 
     A setting given as None loses its value.
     """
-    values = _flat(answers.model_dump(mode="json"))
+    values = flat(answers.model_dump(mode="json"))
     # Defaults with a name are those of a release: no other merge would bring them back.
     kept = {
         name: values[name]
@@ -228,15 +229,15 @@ def _recorded(kind: OriginKind, answers: Mapping[str, object]) -> _Layer:
     return {path: _Given(value, Origin(kind)) for path, value in present.items()}
 
 
-def _flat(answers: JsonObject) -> JsonObject:
+def flat(answers: JsonObject) -> JsonObject:
     """Nested answers by setting path."""
-    flat: JsonObject = {}
+    found: JsonObject = {}
     for name, value in answers.items():
         if name in BY_PATH:
-            flat[name] = value
+            found[name] = value
         elif isinstance(value, dict):
-            flat |= {f"{name}.{key}": item for key, item in value.items()}
-    return flat
+            found |= {f"{name}.{key}": item for key, item in value.items()}
+    return found
 
 
 def _without_beaten(chosen: _Layer) -> _Layer:

@@ -14,10 +14,8 @@ from pydantic import (
     Field,
     PlainValidator,
     WithJsonSchema,
-    model_validator,
 )
 
-from mstunnel_setup.answers.rules import findings_of_rules
 from mstunnel_setup.answers.values import (
     GRAPH_COMMAND_LINE_TOOLS,
     AccountName,
@@ -399,11 +397,3 @@ class AnswerFile(Part):
     def certificates_of_devices(self) -> bool:
         """Whether a certificate lets a device in."""
         return "certificate" in (self.authentication, self.authentication_also)
-
-    @model_validator(mode="after")
-    def _sections_fit(self) -> "AnswerFile":
-        given = {name: value.given() if isinstance(value, Part) else value for name, value in self}
-        findings = [f"{'.'.join(path)}: {text}" for path, text in findings_of_rules(given)]
-        if findings:
-            raise ValueError("; ".join(findings))
-        return self

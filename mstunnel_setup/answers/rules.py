@@ -1,4 +1,7 @@
-"""Rules between the keys of a section. They look at keys, so they hold for any mixture of sources."""
+"""Rules between the keys of a section. They look at what is written, so they hold for any mixture of sources.
+
+The model has judged each value for itself; `judge` in load.py applies both.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +22,12 @@ _SIGN_IN_KEYS = {
     "device-code": (),
     "client-secret": ("client_secret",),
     "client-certificate": ("certificate", "key", "pfx", "passphrase"),
+    "token-file": ("token_file",),
+}
+# What a method cannot do without; a certificate may also be in a PFX.
+_NEEDED_KEYS = {
+    "client-secret": ("client_id", "client_secret"),
+    "client-certificate": ("client_id",),
     "token-file": ("token_file",),
 }
 
@@ -120,30 +129,25 @@ def _sign_in(section: Section) -> Iterator[Advice]:
                 other=other,
             )
             yield key, advice
-    if method in ("client-secret", "client-certificate") and "client_id" not in section:
-        advice = text(
-            "`method: {method}` needs `{key}`: add the id of the application",
-            method=method,
-            key=Key("client_id"),
-        )
-        yield "method", advice
+    for key in _NEEDED_KEYS.get(method, ()):
+        if key not in section:
+            advice = text("`method: {method}` needs `{key}`: add it", method=method, key=Key(key))
+            if key == "client_id":
+                advice = text(
+                    "`method: {method}` needs `{key}`: add the id of the application",
+                    method=method,
+                    key=Key(key),
+                )
+            yield "method", advice
     if method == "client-certificate":
         yield from _pair_or_pfx(section, "certificate", "method")
-    for key in ("client_secret", "token_file"):
-        if key in _SIGN_IN_KEYS.get(method, ()) and key not in section:
-            yield "method", text("`method: {method}` needs `{key}`: add it", method=method, key=Key(key))
 
 
 def needed_to_sign_in(method: str, *, cloud: str, has_pfx: bool) -> tuple[str, ...]:
     """The settings that signing in to `cloud` by `method` needs without prompts."""
-    certificate = () if has_pfx else ("sign_in.certificate", "sign_in.key")
-    needed = {
-        "device-code": ("sign_in.client_id",) if cloud == "custom" else (),
-        "client-secret": ("sign_in.client_id", "sign_in.client_secret"),
-        "client-certificate": ("sign_in.client_id", *certificate),
-        "token-file": ("sign_in.token_file",),
-    }
-    return needed[method]
+    keys = _NEEDED_KEYS.get(method, ("client_id",) if cloud == "custom" else ())
+    pair = ("certificate", "key") if method == "client-certificate" and not has_pfx else ()
+    return tuple(f"sign_in.{key}" for key in (*keys, *pair))
 
 
 def foreign_keys(method: str) -> Mapping[str, str]:
@@ -185,7 +189,7 @@ def _environment(section: Section) -> Iterator[Advice]:
     """What the gateway reads in `env.sh` has values that it can use."""
     for name, value in section.items():
         try:
-            refuse_wrong(name, str(value))
+            refuse_wrong(name, str(value).lower() if isinstance(value, bool) else str(value))
         except UsageError as error:
             yield name, f"{error.message}: {error.hint[:1].lower()}{error.hint[1:].rstrip('.')}"
 

@@ -1,16 +1,13 @@
 """Secrets: answers only ever name the place of a secret; the value is read when it is needed."""
 
-import hmac
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Literal, NoReturn, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 from mstunnel_setup.base.errors import UsageError, declare
-from mstunnel_setup.base.redaction import STARS
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.files import Files
 
@@ -28,31 +25,6 @@ _FORMS = {
     "env": (re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), text("the name of an environment variable")),
     "credential": (re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._@:-]+"), text("the name of a systemd credential")),
 }
-
-
-class Secret:
-    """A secret text. It shows as stars everywhere; only `reveal` gives it out."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The secret itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return STARS
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret cannot be serialized")
 
 
 @dataclass(frozen=True)
@@ -80,28 +52,6 @@ class SecretReference:
         return f"{self.place}:{self.name}"
 
 
-def resolve(
-    reference: SecretReference, files: Files, environment: Mapping[str, str], *, may_be_empty: bool = False
-) -> Secret:
-    """Read the secret; one newline at its end is not part of it. With `may_be_empty`, an empty file is one.
-
-    Raises UsageError when there is none, or when a file of it may be read by others.
-    """
-    directory = environment.get("CREDENTIALS_DIRECTORY", "")
-    value = ""
-    if reference.place == "env":
-        value = environment.get(reference.name, "")
-    elif reference.place == "file":
-        value = _read(files, reference.name, reference, stat.S_IRWXG | stat.S_IRWXO)
-    elif directory:
-        # systemd guards its directory, and may grant access by ACL, seen as group bits.
-        path = str(PurePosixPath(directory, reference.name))
-        value = _read(files, path, reference, stat.S_IRWXO)
-    if not value and not (may_be_empty and reference.place == "file"):
-        raise _missing(reference, "it is empty or not set")
-    return Secret(value)
-
-
 def reveal(
     reference: SecretReference | None,
     files: Files,
@@ -111,11 +61,22 @@ def reveal(
 ) -> str:
     """The secret itself, which `protect` keeps out of all output; empty without a reference.
 
-    Raises UsageError as `resolve`.
+    One newline at its end is not part of it. With `may_be_empty`, an empty file is one.
+
+    Raises UsageError when there is none, or when a file of it may be read by others.
     """
     if reference is None:
         return ""
-    value = resolve(reference, files.given, os.environ, may_be_empty=may_be_empty).reveal()
+    value = ""
+    if reference.place == "env":
+        value = os.environ.get(reference.name, "")
+    elif reference.place == "file":
+        value = _read(files.given, reference.name, reference, stat.S_IRWXG | stat.S_IRWXO)
+    elif directory := os.environ.get("CREDENTIALS_DIRECTORY", ""):
+        # systemd guards its directory, and may grant access by ACL, seen as group bits.
+        value = _read(files.given, f"{directory}/{reference.name}", reference, stat.S_IRWXO)
+    if not value and not (may_be_empty and reference.place == "file"):
+        raise _missing(reference, "it is empty or not set")
     protect(value)
     return value
 

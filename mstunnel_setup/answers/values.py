@@ -80,10 +80,6 @@ class Part(BaseModel):
             raise PydanticCustomError("int_parsing", "must be a whole number")
         return value
 
-    def given(self) -> dict[str, object]:
-        """The keys that were answered, with their values."""
-        return {key: value for key, value in self if value is not None and key in self.model_fields_set}
-
 
 def matching(pattern: str, message: str) -> AfterValidator:
     """What accepts a text that `pattern` matches from end to end, and refuses any other with `message`."""

@@ -1,6 +1,7 @@
 """What the variables of `env.sh` may be set to: the same for the answer file and for `mst-cli env set`."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -37,6 +38,17 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # Without a scheme only a port tells an address from a slip of the hand.
 _HOST = r"([^\s/@]+@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _PROXY = re.compile(rf"(?i:https?)://{_HOST}(:[0-9]{{1,5}})?/?|{_HOST}:[0-9]{{1,5}}/?")
+
+
+def proxies_of(variables: Mapping[str, str]) -> dict[str, str]:
+    """The proxies among `variables`, in lower case, whichever case names them."""
+    found = {name: variables.get(name) or variables.get(name.upper(), "") for name in PROXIES}
+    return {name: value for name, value in found.items() if value}
+
+
+def in_both_cases(proxies: Mapping[str, str]) -> dict[str, str]:
+    """Each proxy in lower and in upper case, as programs read them."""
+    return {variable: value for name, value in proxies.items() for variable in (name, name.upper())}
 
 
 def without_login(proxy: str) -> tuple[str, str]:

@@ -13,10 +13,10 @@ from mstunnel_setup.answers.load import load
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import reveal
 from mstunnel_setup.answers.values import pem_certificates
-from mstunnel_setup.answers.variables import PROXIES
+from mstunnel_setup.answers.variables import PROXIES, proxies_of
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text, verbatim
 from mstunnel_setup.containers.release_images import release_images
@@ -120,20 +120,17 @@ def save(operator: Operator, file: Path) -> Result[AnswerFilePath]:
     variables, withheld = _variables(operator.files)
     given = {**_portable(receipt, operator.files), "environment": variables}
     _write_new(operator.files, file, describe.new_file(merge({}, {}, None, given)))
-    notices: tuple[Problem, ...] = ()
-    if withheld:
-        left_out = warning(
-            "proxy-left-out",
-            "{names} contains a password, which an answer file cannot hold; it is left out",
-            hint="Set it in the shell on the next server, before you run mstunnel-setup there.",
-            names=", ".join(withheld),
-        )
-        notices = (left_out,)
+    left_out = warning(
+        "proxy-left-out",
+        "{names} contains a password, which an answer file cannot hold; it is left out",
+        hint="Set it in the shell on the next server, before you run mstunnel-setup there.",
+        names=", ".join(withheld),
+    )
     lines = [
         text("The answers of this installation are in {file}.", file=file),
         text("Install another server with `mstunnel-setup --answers {name} --unattended`.", name=file.name),
     ]
-    return Result("changed", AnswerFilePath(file=str(file)), notices, text=lines)
+    return Result("changed", AnswerFilePath(file=str(file)), (left_out,) if withheld else (), text=lines)
 
 
 def _portable(receipt: Receipt, files: Files) -> dict[str, Any]:
@@ -165,8 +162,7 @@ def _variables(files: Files) -> tuple[dict[str, str], list[str]]:
     """
     content = (files.read(paths.ENVIRONMENT) or b"").decode(errors="replace")
     variables = env_file.parse(content, paths.ENVIRONMENT)
-    proxies = {name: variables.get(name) or variables.get(name.upper(), "") for name in PROXIES}
     others = {name: value for name, value in variables.items() if name.lower() not in PROXIES}
-    found = {**{name: value for name, value in proxies.items() if value}, **others}
+    found = {**proxies_of(variables), **others}
     withheld = [str(place.name) for place in proxy_places("", found) if place.credentials]
     return {name: value for name, value in found.items() if name not in withheld}, withheld

@@ -45,7 +45,6 @@ _COUNTING = {
     "net.netfilter.nf_conntrack_tcp_timeout_time_wait": "1",
     "net.netfilter.nf_conntrack_timestamp": "1",
 }
-_FORWARDING_6 = {"net.ipv6.conf.all.forwarding": "1"}
 _ROOTS = ("mode=0755",)
 # Of the configuration's directory the gateway gets what it serves with: the agent's identity and the messages
 # between agent and monitor are under an empty directory there, whichever user its main process becomes.
@@ -55,7 +54,6 @@ _NOT_OF_THE_GATEWAY = tuple(
 )
 _PROTOCOLS: Final[tuple[Protocol, ...]] = ("tcp", "udp")
 _TEMPORARY = Tmpfs(path="/tmp")  # noqa: S108 (inside the container)
-_IN_MEMORY = (Tmpfs(path="/run"), _TEMPORARY)
 
 
 def _mounted(host: str, container: str, *, writable: bool = False) -> Volume:
@@ -125,7 +123,7 @@ def server(image: str, host: ContainerHost, listen_port: int) -> ContainerSpec:
         sysctls={
             "net.ipv4.ip_forward": "1",
             "net.ipv4.ip_unprivileged_port_start": "0",
-            **(_FORWARDING_6 if host.ipv6_network else {}),
+            **({"net.ipv6.conf.all.forwarding": "1"} if host.ipv6_network else {}),
             **(_COUNTING if host.traced else {}),
         },
         # Root's alone, where an engine would let every user write; the workers are one.
@@ -169,7 +167,7 @@ def agent(image: str, host: ContainerHost) -> ContainerSpec:
         ),
         network=host.network,
         ipv6_network=host.ipv6_network,
-        tmpfs=_IN_MEMORY,
+        tmpfs=(Tmpfs(path="/run"), _TEMPORARY),
         # The watchdog of its loop. No session ends with it; a slow start must not count as a hang.
         health=HealthCheck(
             command=_HEALTH_COMMAND, interval=_HEALTH_SECONDS, retries=2, start_period=120, kill=True

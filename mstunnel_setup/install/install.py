@@ -19,7 +19,7 @@ from mstunnel_setup.actions.gateway_configuration import WriteGatewayConfigurati
 from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_ROOT, ExitCode, SetupError, UsageError
-from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.install.installed import become, complete, is_this_program_placed
@@ -97,7 +97,9 @@ def install(operator: Operator, request: InstallRequest) -> Result[RunReport]:
     if done.errors:
         return done
     outcome = run_steps(operator, _with_terms(request), scope, steps)
-    return installed(joined(done.report, outcome.report), *outcome.summary)
+    of_root, own = done.report or RunReport.of(()), outcome.report
+    both = RunReport(steps=of_root.steps + own.steps, actions=of_root.actions + own.actions)
+    return installed(both, *outcome.summary)
 
 
 def one_step(operator: Operator, request: InstallRequest, name: str) -> Result[RunReport]:
@@ -257,14 +259,12 @@ def plan(operator: Operator, request: InstallRequest, *, exit_code: bool) -> Res
         ),
         diff=tuple(lines),
     )
-    warnings: tuple[Problem, ...] = ()
-    if scope is Scope.HOST:
-        incomplete = warning(
-            "plan-incomplete",
-            "the account's steps cannot be planned before root's part is done",
-            hint="Run root's part first: `mstunnel-setup host`.",
-        )
-        warnings = (incomplete,)
+    incomplete = warning(
+        "plan-incomplete",
+        "the account's steps cannot be planned before root's part is done",
+        hint="Run root's part first: `mstunnel-setup host`.",
+    )
+    warnings = (incomplete,) if scope is Scope.HOST else ()
     if not report.actions:
         return Result("unchanged", report, warnings, text=[*lines, text("Nothing would be changed.")])
     lines.append(text("{total} changes; apply them with `mstunnel-setup`.", total=report.actions))
@@ -295,10 +295,3 @@ def installed(report: RunReport, *then: str) -> Result[RunReport]:
     if not report.actions:
         return Result("unchanged", report, text=[text("Nothing was changed."), *then])
     return Result("changed", report, text=then)
-
-
-def joined(first: RunReport | None, second: RunReport) -> RunReport:
-    """The steps of both parts."""
-    if first is None:
-        return second
-    return RunReport(steps=first.steps + second.steps, actions=first.actions + second.actions)

@@ -14,6 +14,7 @@ from typing import Final, NoReturn
 from mstunnel_setup.actions.accounts import GATEWAY_ACCOUNT_MISSING
 from mstunnel_setup.actions.host import Host, Scope, build_host
 from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.answers.variables import PROXIES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NOT_INSTALLED, NOT_ROOT, CheckError
 from mstunnel_setup.base.text import text
@@ -44,7 +45,6 @@ LINKS = ("mst-cli", "mst-readiness", "mst-admin", MONITOR, "mstunnel_uplink")
 # Of root's environment the account gets what was said to our programs, and how the terminal is.
 _KEPT = ("TERM", "LANG", "LANGUAGE", "NO_COLOR", "intune_env")
 _KEPT_PREFIXES = ("mst_", "MSTUNNEL_", "LC_")
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 @contextmanager
@@ -140,7 +140,7 @@ def _as_account(operator: Operator, name: str) -> tuple[Account, str, dict[str, 
             account=name,
             program=program,
         )
-    names = (*_KEPT, *_PROXIES, *map(str.upper, _PROXIES))
+    names = (*_KEPT, *PROXIES, *map(str.upper, PROXIES))
     variables = {
         **{key: value for key, value in os.environ.items() if key in names or key.startswith(_KEPT_PREFIXES)},
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",

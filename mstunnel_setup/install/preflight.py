@@ -7,7 +7,7 @@ from typing import Any
 from mstunnel_setup.actions import vendor_gateway
 from mstunnel_setup.base.errors import CheckError, ChecksFailedError, UsageError
 from mstunnel_setup.base.text import plain
-from mstunnel_setup.install import device_certificates
+from mstunnel_setup.install import certificate_source, device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import (
     bridge,
@@ -112,9 +112,10 @@ def refuse_account(context: Context, steps: Collection[str]) -> None:
         return
     found = None
     if certificate.STEP.name in steps:
-        found = certificate.present(context)
-        if found is None:
+        source = certificate_source.present(context)
+        if source is None:
             return
+        found = certificate_source.load(context, source)
         certificate.refuse(certificate.findings(context, found, None))
     environment.STEP.gather(context)
     sign_in.STEP.gather(context)
@@ -163,23 +164,27 @@ def with_site_checks(steps: Sequence[AnyStep]) -> list[AnyStep]:
 def _judge(context: Context, facts: ReadinessFacts, steps: Collection[str], ids: Collection[str]) -> None:
     """Judge the checks `ids`; when the bridge conflicts, a person may agree to move it."""
 
-    def failed() -> list[CheckFinding]:
+    def judged() -> list[CheckFinding]:
         settings = facts.settings.model_copy(update={"bridge": context.answers.bridge or ""})
-        found = refusals(facts.model_copy(update={"settings": settings}), steps)
+        found = remaining(facts.model_copy(update={"settings": settings}), steps)
         return [item for item in found if item.id in ids]
 
+    found = judged()
     # Required checks that could not be made, by reason: a section that is missing has many of them.
     by_reason: dict[str, list[str]] = {}
-    remaining = [item for item in _remaining(facts, steps) if item.id in ids]
-    for item in undecided(remaining, context.ignored_checks):
+    for item in undecided(found, context.ignored_checks):
         by_reason.setdefault(item.seen, []).append(item.id)
     for reason, unmade in by_reason.items():
         context.note("Not checked ({reason}): {ids}", reason=reason, ids=", ".join(unmade))
-    found = failed()
-    if "bridge" in steps and any(item.id in bridge.CHECKS for item in found) and bridge.offer(context, facts):
-        found = failed()
+    failed = [item for item in found if item.result is Outcome.FAIL]
+    if (
+        "bridge" in steps
+        and any(item.id in bridge.CHECKS for item in failed)
+        and bridge.offer(context, facts)
+    ):
+        failed = [item for item in judged() if item.result is Outcome.FAIL]
     errors: list[CheckError] = []
-    for item in found:
+    for item in failed:
         error = CheckError(item.id, item.problem.message, item.hint)
         if item.id in context.ignored_checks:
             context.note("Ignored (--ignore-check): {problem}", problem=error.message)
@@ -191,13 +196,8 @@ def _judge(context: Context, facts: ReadinessFacts, steps: Collection[str], ids:
         raise ChecksFailedError(errors)
 
 
-def refusals(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFinding]:
-    """The required checks that fail and that none of the steps repairs, in the order of the report."""
-    return [item for item in _remaining(facts, steps) if item.result is Outcome.FAIL]
-
-
-def _remaining(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFinding]:
-    """What the checks find, but for what the steps repair."""
+def remaining(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFinding]:
+    """What the checks find, in the order of the report, but for what the steps repair."""
     if bridge.STEP.name not in steps:
         facts = facts.model_copy(update={"settings": facts.settings.model_copy(update={"bridge": ""})})
     return [item for item in checks.judge(checks.of(_GROUPS), facts) if item.fixed_by not in steps]
@@ -205,9 +205,9 @@ def _remaining(facts: ReadinessFacts, steps: Collection[str]) -> list[CheckFindi
 
 def _tell_closed(context: Context, facts: ReadinessFacts) -> None:
     """Say what keeps devices out at the firewall of the host: no step opens it."""
-    closed = [item for item in checks.judge(checks.of(_GROUPS), facts) if item.id in _FIREWALL]
-    for item in closed:
-        if item.result is Outcome.WARNING and item.id not in context.ignored_checks:
+    for item in checks.judge(checks.of(_GROUPS), facts):
+        closed = item.id in _FIREWALL and item.result is Outcome.WARNING
+        if closed and item.id not in context.ignored_checks:
             context.note("{problem}. {hint}", problem=item.problem.message, hint=item.hint)
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from typing_extensions import TypeVar
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.problem import Problem, warning
+from mstunnel_setup.base.problem import warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import Verbatim, text
 from mstunnel_setup.containers import manifests, quadlet
@@ -74,15 +74,13 @@ def render(operator: Operator, settings: Settings, request: RenderRequest) -> Re
     with open_run(operator, settings, exclusively=False) as run:
         require_answers(run, [images.STEP])
         placeholders, texts = _texts(run.context, request)
-    warnings: tuple[Problem, ...] = ()
-    if placeholders:
-        left = warning(
-            "placeholders-left",
-            "the manifest has placeholders: {placeholders}",
-            hint="Replace each one with what it names, or create the Secrets with the commands at the top.",
-            placeholders=", ".join(placeholders),
-        )
-        warnings = (left,)
+    left = warning(
+        "placeholders-left",
+        "the manifest has placeholders: {placeholders}",
+        hint="Replace each one with what it names, or create the Secrets with the commands at the top.",
+        placeholders=", ".join(placeholders),
+    )
+    warnings = (left,) if placeholders else ()
     report = RenderedFiles(format=request.format, files=tuple(texts), placeholders=tuple(placeholders))
     if request.directory is None:
         report = report.model_copy(update={"texts": dict(texts)})

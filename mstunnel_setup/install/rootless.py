@@ -140,32 +140,38 @@ def _other_mode(receipt: Receipt, *, rootless: bool) -> UsageError:
 
 
 def done_by_root(operator: Operator, request: InstallRequest, later: Sequence[AnyStep]) -> Result[RunReport]:
-    """What root did in this installation: just now, or when it is asked to; `later` are the account's."""
+    """What root did in this installation: just now, or by one call of sudo that a person has agreed to.
+
+    `later` are the account's steps. The answers go through standard input: they may hold the password of a
+    proxy, which all users would see among the arguments, and root opens no file that the account names.
+
+    Raises WaitingError `root-needed`, with the command for an administrator, when sudo or the person refuses.
+    """
     done = os.environ.pop(DONE, "")
     if done:
         return Result(report=RunReport.model_validate_json(done))
-    skipped, ignored = request.skip, request.ignored_checks
-    steps = chosen_steps(skipped, Scope.HOST)
-    planned, answers = planned_by_root(operator, request.settings, steps, later, ignored)
+    planned, answers = planned_by_root(operator, request, chosen_steps(request.skip, Scope.HOST), later)
     if not any(item.actions for item in planned):
         return Result()
-    given = ["--accept-eula", *(word for name in skipped for word in ("--skip", name))]
-    given += [word for check in ignored for word in ("--ignore-check", check)]
+    given = ["--accept-eula", *(word for name in request.skip for word in ("--skip", name))]
+    given += [word for check in request.ignored_checks for word in ("--ignore-check", check)]
     # An administrator who types the command gives it the sources of the answers.
     sources = ["--answers", str(operator.answers)] if operator.answers else []
     sources += ["--lab", request.lab] if request.lab else []
     by_hand = command_by_hand(*given, *sources)
     if proxies := without_passwords(as_object(answers["environment"])):
         by_hand = ("env", *proxies, *by_hand)
-    return have_root_do(operator, planned, host_command(*given), answers, by_hand)
+    command, console = host_command(*given, FROM_ACCOUNT), operator.console
+    changes = [action for item in planned for action in item.actions if not isinstance(action, StoreAnswer)]
+    lines = [text("  - {describe}", describe=action.describe()) for action in changes]
+    console.say(joined([text("This needs root privileges:"), *lines], "\n"))
+    if console.interactive and not console.confirm("Do it now, with sudo"):
+        raise _root_needed("you did not confirm it", by_hand)
+    return by_sudo(operator, RunReport, command, by_hand, json.dumps(answers).encode())
 
 
 def planned_by_root(
-    operator: Operator,
-    settings: Settings,
-    steps: Sequence[AnyStep],
-    later: Sequence[AnyStep],
-    ignored: Sequence[str],
+    operator: Operator, request: InstallRequest, steps: Sequence[AnyStep], later: Sequence[AnyStep]
 ) -> tuple[list[Planned], JsonObject]:
     """What root still has to do, found out without root privileges; and the answers for it, by setting path.
 
@@ -173,6 +179,7 @@ def planned_by_root(
 
     Raises CheckError when the host cannot be made ready, UsageError for missing answers and declined terms.
     """
+    settings, ignored = request.settings, request.ignored_checks
     with open_run(operator, settings, ignored_checks=ignored, exclusively=False, scope=Scope.HOST) as run:
         require_answers(run, steps, later)
         refuse_unreadable(run.context, operator.answers)
@@ -184,30 +191,6 @@ def planned_by_root(
         if roots := pem_certificates(ca_pem(run.context)):
             found["tenant.ca_pem"] = roots
         return planned, {**found, "environment": {**given.environment, **environment.proxies(run.context)}}
-
-
-def have_root_do(
-    operator: Operator,
-    planned: Sequence[Planned],
-    command: Sequence[str],
-    answers: JsonObject,
-    by_hand: Sequence[str],
-) -> Result[RunReport]:
-    """Have root do the host part by one call of sudo, after a person has seen what it is.
-
-    `answers` go through standard input: they may hold the password of a proxy, which all users would see
-    among the arguments, and root opens no file that the account names. `by_hand` is the command for an
-    administrator instead.
-
-    Returns what root did. Raises WaitingError `root-needed` when sudo refuses, or the person does.
-    """
-    console = operator.console
-    changes = [action for item in planned for action in item.actions if not isinstance(action, StoreAnswer)]
-    lines = [text("  - {describe}", describe=action.describe()) for action in changes]
-    console.say(joined([text("This needs root privileges:"), *lines], "\n"))
-    if console.interactive and not console.confirm("Do it now, with sudo"):
-        raise _root_needed("you did not confirm it", by_hand)
-    return by_sudo(operator, RunReport, (*command, FROM_ACCOUNT), by_hand, json.dumps(answers).encode())
 
 
 def by_sudo(
@@ -263,7 +246,7 @@ def _root_needed(why: str, command: Sequence[str]) -> WaitingError:
 
 
 def answers_of_account(given: bytes) -> JsonObject:
-    """The answers that `have_root_do` passes on, by setting path. Raises AnswersError for anything else.
+    """The answers that `done_by_root` passes on, by setting path. Raises AnswersError for anything else.
 
     The account may run the command itself, with what it likes.
     """

@@ -10,7 +10,6 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.containers.release_images import release_images
-from mstunnel_setup.gateway.options import Authentication
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.transaction.receipt import Receipt
@@ -61,7 +60,6 @@ def with_release_images(answers: Answers) -> Answers:
 
 def refuse_unsupported(given: Answers) -> None:
     """Raise UsageError for answers that do not go together."""
-    Authentication(given.authentication)
     if given.mode == "rootless" and given.engine == "docker":
         raise UsageError(
             "rootless-needs-podman",

@@ -99,9 +99,7 @@ def open_run(
         stack.callback(operator.sinks.close_log)
         journal = stack.enter_context(closing(journal_of(scope, operator)))
         cache = RunCache(answers(operator, settings, journal.receipt, backup))
-        context = stack.enter_context(
-            _context(operator, scope, journal, cache, ignored_checks=ignored_checks, port=port)
-        )
+        context = _context(operator, scope, journal, cache, stack, ignored_checks=ignored_checks, port=port)
         listener = operator.sinks.listener([step.name for step in steps_of(scope)], progress_fd)
         runner = Runner(
             context.host,
@@ -136,16 +134,17 @@ def _may_replace(console: Prompter, changed: str, *, asked: bool) -> bool:
     return console.confirm(question)
 
 
-@contextmanager
 def _context(
     operator: Operator,
     scope: Scope,
     journal: Journal,
     cache: RunCache,
+    stack: ExitStack,
     *,
     ignored_checks: Sequence[str],
     port: int | None,
-) -> Iterator[Context]:
+) -> Context:
+    """What the steps see of this host; what was started for it alone ends with the stack."""
 
     def passphrase(reference: str | None) -> bytes | None:
         if reference is None:
@@ -155,20 +154,20 @@ def _context(
         return context.secret(SecretReference.parse(reference), may_be_empty=may_be_empty).encode()
 
     preference = EnginePreference(cache.answers.engine, engine_of(journal.receipt))
-    with build_host(
+    host = build_host(
         operator, scope, preference, tenant=lambda: cache.graph or no_tenant(), passphrase=passphrase
-    ) as host:
-        context = Context(
-            host=host,
-            cache=cache,
-            prompter=operator.console,
-            read_receipt=lambda: journal.receipt,
-            protect=operator.secrets.register,
-            host_name=socket.gethostname().partition(".")[0],
-            ignored_checks=frozenset(ignored_checks),
-            port=port or next(iter(uplink.prepared(operator.files)), 443),
-        )
-        yield context
+    )
+    context = Context(
+        host=stack.enter_context(host),
+        cache=cache,
+        prompter=operator.console,
+        read_receipt=lambda: journal.receipt,
+        protect=operator.secrets.register,
+        host_name=socket.gethostname().partition(".")[0],
+        ignored_checks=frozenset(ignored_checks),
+        port=port or next(iter(uplink.prepared(operator.files)), 443),
+    )
+    return context
 
 
 def _refuse_no_system(files: Files) -> None:

@@ -118,9 +118,7 @@ def status(operator: Operator) -> Result[InstallationStatus]:
     receipts = [(receipt, steps_of(scope)) for scope, receipt in found.items()]
     waiting = [step.name for receipt, steps in receipts for step in steps if step.name not in receipt.steps]
     failure = next((receipt.failure for receipt, _ in receipts if receipt.failure is not None), None)
-    stopped = None
-    if failure is not None:
-        stopped = StoppedRun(step=failure.step, code=failure.code, message=failure.message, hint=failure.hint)
+    stopped = None if failure is None else StoppedRun(**vars(failure))
     report = InstallationStatus(
         installed=all(complete(receipt, scope) for scope, receipt in found.items()),
         done=tuple(step.name for receipt, steps in receipts for step in steps if step.name in receipt.steps),
@@ -153,44 +151,25 @@ def _lines(
 
 
 def summary(context: Context) -> list[str]:
-    """The lines about the gateway that this run has left here."""
-    host = context.host
-    joined = context.joined_site
-    leaf = generations.leaf_in_use(host.files)
-    sessions: object = None
-    if context.prompter.interactive:
-        # None when the gateway does not answer.
-        with suppress(SetupError):
-            status = next(command for command in SHOW_COMMANDS if command.words == ("status",))
-            finished = host.engine.execute(paths.SERVER, occtl_arguments(status, as_json=True), _SECONDS)
-            answer = read_answer(status, finished.output)
-            sessions = answer.get("Active sessions") if isinstance(answer, dict) else None
-    return summary_lines(
-        address=joined.public_address or None if joined else None,
-        port=served_port(host.files.read(paths.OCSERV_CONF) or b""),
-        site=joined.name or None if joined else None,
-        days=None if leaf is None else days_left(leaf, host.clock.now()),
-        sessions=sessions if isinstance(sessions, int) else None,
-    )
+    """The lines about the gateway that this run has left here.
 
-
-def summary_lines(
-    *, address: str | None, port: int | None, site: str | None, days: int | None, sessions: int | None = None
-) -> list[str]:
-    """First that it is done, then what is known, then the next steps.
-
-    None is what is not known, as when a step was skipped.
+    First that it is done, then what is known (not all is when a step was skipped), then the next steps.
     """
+    host, joined = context.host, context.joined_site
+    port = served_port(host.files.read(paths.OCSERV_CONF) or b"")
     if port is None:
         return [text("Done. See the next step with `mstunnel-setup status`.")]
+    address = joined.public_address if joined else ""
+    leaf = generations.leaf_in_use(host.files)
+    days = "" if leaf is None else text("{days_left} days left", days_left=days_left(leaf, host.clock.now()))
     rows = (
         (
             text("Address"),
             address and text("{address}, port {port} (TCP and UDP)", address=address, port=port),
         ),
-        (text("Site"), site),
-        (text("Certificate"), None if days is None else text("{days_left} days left", days_left=days)),
-        (text("Sessions"), None if sessions is None else text("{sessions} so far", sessions=sessions)),
+        (text("Site"), joined.name if joined else ""),
+        (text("Certificate"), days),
+        (text("Sessions"), _sessions(context)),
     )
     next_steps = [
         text("Allow TCP and UDP port {port} to this server in every firewall in front of it.", port=port),
@@ -206,3 +185,16 @@ def summary_lines(
         ),
         *fold_all(next_steps),
     ]
+
+
+def _sessions(context: Context) -> str:
+    """How many sessions there are, for a person; empty when the gateway does not answer."""
+    if context.prompter.interactive:
+        with suppress(SetupError):
+            status = next(command for command in SHOW_COMMANDS if command.words == ("status",))
+            command = occtl_arguments(status, as_json=True)
+            answer = read_answer(status, context.host.engine.execute(paths.SERVER, command, _SECONDS).output)
+            found = answer.get("Active sessions") if isinstance(answer, dict) else None
+            if isinstance(found, int):
+                return text("{sessions} so far", sessions=found)
+    return ""

@@ -29,7 +29,7 @@ from mstunnel_setup.install.report import RemovalReport
 from mstunnel_setup.install.rootless import ONLY, by_sudo, command_by_hand, host_command, relayed
 from mstunnel_setup.install.session import Run, open_run
 from mstunnel_setup.install.steps import sign_in
-from mstunnel_setup.install.steps.sign_in import in_tenant, result
+from mstunnel_setup.install.steps.sign_in import result
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.bundle import remove_unpacked
 from mstunnel_setup.io.files import Files
@@ -43,6 +43,11 @@ _REMAINS = (
     *(ASKED_BY_COMMANDS, CANDIDATE, record.HISTORY, feed.FEED_RECORD),
     *(paths.SERVED_CONFIGURATION, paths.AGENT_CHANGES),
 )
+# How a removal names what stays in the tenant, by kind of action.
+_IN_TENANT = {
+    CreateAppIdentity.kind: "the application {} in the tenant",
+    RegisterServer.kind: "the record {}",
+}
 # A certificate that a person chose for the site is placed by the step `site`.
 _DATA_STEPS = frozenset({"eula", "environment", "certificate", "site", "import", ADOPT})
 _OTHER_SIGN_IN = text(
@@ -67,7 +72,7 @@ def uninstall(
                 return Result(
                     "unchanged", text=[text("No gateway is installed here; there is nothing to remove.")]
                 )
-            everywhere = in_tenant(run.context.receipt) and not offline
+            everywhere = bool(tenant_keys(run.context.receipt)) and not offline
             where = text("this server and the tenant") if everywhere else text("this server only")
             question = text("Remove the gateway from {where}?", where=where)
             prompter = run.context.prompter
@@ -173,21 +178,18 @@ def remove_installation(
     """
     receipt, left = run.context.receipt, []
     if offline:
-        words = {
-            CreateAppIdentity.kind: "the application {} in the tenant",
-            RegisterServer.kind: "the record {}",
+        remains = {
+            key: _IN_TENANT[kind].format(key.partition(":")[2]) for key, kind in tenant_keys(receipt).items()
         }
-        kinds = {key: str(receipt.entries[key].versions[-1]["kind"]) for key in _tenant_keys(receipt)}
-        left += run.runner.leave(
-            {key: words[kind].format(key.partition(":")[2]) for key, kind in kinds.items()}
-        )
+        left += run.runner.leave(remains)
     left += _remove_from_tenant(run)
     if keep_data:
-        receipt = run.context.receipt
-        found = [entry for entry in receipt.entries.values() if entry.step in _DATA_STEPS]
         # Until the commit of an adoption, Microsoft's own directory comes back.
-        ours = [entry.key for entry in found if entry.versions[-1]["kind"] != SetAside.kind]
-        data = {key: key.partition(":")[2] for key in ours}
+        data = {
+            entry.key: entry.key.partition(":")[2]
+            for entry in run.context.receipt.entries.values()
+            if entry.step in _DATA_STEPS and entry.versions[-1]["kind"] != SetAside.kind
+        }
         left += run.runner.leave(
             {key: path for key, path in data.items() if path.startswith(paths.CONFIGURATION)}
         )
@@ -206,7 +208,8 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
     Raises SignInError where this sign-in may not: `permission-missing`, before either is removed.
     """
     context = run.context
-    if not in_tenant(context.receipt):
+    keys = [*tenant_keys(context.receipt)]
+    if not keys:
         return []
     sign_in.as_administrator(context)
     application_id = (result(context.receipt, CreateAppIdentity.kind) or {}).get("application_object_id")
@@ -216,16 +219,17 @@ def _remove_from_tenant(run: Run) -> list[Removal]:
         application = graph.application(str(application_id)) if application_id else None
         if application is not None:
             graph.require_changeable(application)
-        return run.runner.undo(_tenant_keys(context.receipt))
+        return run.runner.undo(keys)
     except SignInError as error:
         if error.code != "permission-missing":
             raise
         raise SignInError(error.code, error.message, f"{_OTHER_SIGN_IN} {_WAY_OUT}") from error
 
 
-def _tenant_keys(receipt: Receipt) -> list[str]:
-    kinds = {CreateAppIdentity.kind, RegisterServer.kind}
-    return [key for key, entry in receipt.entries.items() if str(entry.versions[-1]["kind"]) in kinds]
+def tenant_keys(receipt: Receipt) -> dict[str, str]:
+    """What of ours may stand in the tenant, be it half made: keys, each with the kind of its action."""
+    kinds = {key: str(entry.versions[-1]["kind"]) for key, entry in receipt.entries.items()}
+    return {key: kind for key, kind in kinds.items() if kind in _IN_TENANT}
 
 
 def kept(removals: list[Removal]) -> tuple[Problem, ...]:

@@ -48,8 +48,7 @@ def _gather(context: Context) -> Move:
     texts = {path: text_of(files, path) for path in (DAEMON, NETAVARK)}
     if context.host_reader.network_backend() == "cni":
         texts |= texts_below(files, (_CNI,), ".conflist")
-    states = {path: files.state(path) for path in texts}
-    modes = {path: state.mode for path, state in states.items() if state is not None}
+    modes = {path: state.mode for path in texts if (state := files.state(path)) is not None}
     return Move(network, engine, {path: text for path, text in texts.items() if text}, modes)
 
 

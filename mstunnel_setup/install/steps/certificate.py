@@ -99,12 +99,6 @@ def suitable(context: Context, public_address: str | None) -> Certificate:
             return certificate
 
 
-def present(context: Context) -> Identity | None:
-    """The certificate that a run would use, not judged yet; None while it is awaited."""
-    source = certificate_source.present(context)
-    return None if source is None else certificate_source.load(context, source)
-
-
 def find(context: Context) -> Certificate:
     """Read the certificate to import: named in this run, or else at its usual place; it is not judged here.
 

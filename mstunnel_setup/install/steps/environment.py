@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
@@ -11,7 +12,7 @@ from mstunnel_setup.actions.accounts import GiveToAgent
 from mstunnel_setup.actions.containers import MakeStateDirectory
 from mstunnel_setup.actions.files import CopyFile, MakeDirectory, MergeFile, WriteFile
 from mstunnel_setup.actions.store_answer import StoreAnswer, remembered
-from mstunnel_setup.answers.variables import PROXIES, refuse_wrong, without_login
+from mstunnel_setup.answers.variables import PROXIES, in_both_cases, proxies_of, refuse_wrong, without_login
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CA_FILE_MISSING, CertificateError, UsageError, WaitingError
 from mstunnel_setup.base.text import joined, text
@@ -63,14 +64,8 @@ def _gather(context: Context) -> Environment:
     wanted = _wanted(context)
     # A proxy that an administrator has written into `env.sh`, in either case, is the one for both cases.
     known = env_file.parse(present or "", paths.ENVIRONMENT)
-    edited = {name: value for name, value in known.items() if before.get(name) != value}
-    proxies = {
-        variable: value
-        for name in PROXIES
-        if (value := _either(name, edited))
-        for variable in (name, name.upper())
-    }
-    content = env_file.merge(present, before, wanted | proxies, paths.ENVIRONMENT)
+    edited = proxies_of({name: value for name, value in known.items() if before.get(name) != value})
+    content = env_file.merge(present, before, wanted | in_both_cases(edited), paths.ENVIRONMENT)
     # The password of a proxy, which should have none, is kept out of plans and messages.
     for variables in (known, env_file.parse(content, paths.ENVIRONMENT)):
         for name in (*PROXIES, *map(str.upper, PROXIES)):
@@ -123,12 +118,10 @@ def _wanted(context: Context) -> dict[str, str]:
     wanted = dict(context.answers.environment)
     if context.answers.client_to_client:
         wanted["CLIENT_TO_CLIENT"] = "true"
-    # Asked one after the other: merged, an old name in one case would hide a new one in the other.
+    # Read one after the other: merged, an old name in one case would hide a new one in the other.
     sources = (wanted, os.environ, _shell_proxies(context), _before(context))
-    for name in PROXIES:
-        if value := next(filter(None, (_either(name, source) for source in sources)), ""):
-            wanted |= {name: value, name.upper(): value}
-    return wanted
+    found = ChainMap(*map(proxies_of, sources))
+    return wanted | in_both_cases({name: found[name] for name in PROXIES if name in found})
 
 
 def _shell_proxies(context: Context) -> dict[str, str]:
@@ -145,22 +138,15 @@ def _shell_proxies(context: Context) -> dict[str, str]:
     return found
 
 
-def _either(name: str, variables: Mapping[str, str]) -> str:
-    return variables.get(name) or variables.get(name.upper(), "")
-
-
 def proxies(context: Context) -> dict[str, str]:
     """The proxy variables (lower case) in `env.sh` once its step is done."""
-    known = settings(context)
-    found = {name: _either(name, known) for name in PROXIES}
-    return {name: value for name, value in found.items() if value}
+    return proxies_of(settings(context))
 
 
 def adopt_proxies(context: Context) -> None:
     """Have this process, and what it starts, use the proxies of `env.sh` where the shell names none."""
-    for name, value in proxies(context).items():
-        for variable in (name, name.upper()):
-            os.environ.setdefault(variable, value)
+    for name, value in in_both_cases(proxies(context)).items():
+        os.environ.setdefault(name, value)
 
 
 def _decide(environment: Environment) -> Sequence[Action]:
@@ -212,9 +198,10 @@ def described(found: Mapping[str, str]) -> Iterator[str]:
     """The lines that name `env.sh`, each variable with what it is for, and what it is set to in `found`."""
     yield text("The settings of the gateway are in {environment}:", environment=paths.ENVIRONMENT)
     others = {name: "" for name in found if name not in _MEANINGS and name.lower() not in PROXIES}
+    shown = {**found, **proxies_of(found)}
     for name, meaning in {**_MEANINGS, **others}.items():
-        value = _either(name, found)
-        yield text("  {name:17} {meaning:42} {set}", name=name, meaning=meaning, set=value or text("not set"))
+        value = shown.get(name) or text("not set")
+        yield text("  {name:17} {meaning:42} {set}", name=name, meaning=meaning, set=value)
 
 
 STEP = Step("environment", text("Settings of the gateway (env.sh)"), _gather, _decide, _prove)

@@ -11,7 +11,7 @@ from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.actions.kernel import LabelPort
 from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.actions.units import ConfigureUnit
-from mstunnel_setup.answers.variables import without_login
+from mstunnel_setup.answers.variables import in_both_cases, without_login
 from mstunnel_setup.base import paths, rendering
 from mstunnel_setup.base.errors import StepError
 from mstunnel_setup.base.text import text
@@ -76,8 +76,7 @@ def _gather(context: Context) -> Proxy:
     texts = {path: text_of(files, path) for path in (PROFILE, ENVIRONMENT)}
     for unit in _units(engine):
         texts |= texts_below(files, (f"{paths.UNITS}/{unit}.d",), ".conf")
-    states = {path: files.state(path) for path in texts}
-    modes = {path: state.mode for path, state in states.items() if state is not None}
+    modes = {path: state.mode for path in texts if (state := files.state(path)) is not None}
     return Proxy(wanted, engine, texts, modes=modes)
 
 
@@ -130,7 +129,7 @@ def _unlabelled(context: Context, wanted: Mapping[str, str]) -> tuple[int, ...]:
 def _decide(proxy: Proxy) -> Sequence[Action]:
     if not proxy.wanted:
         return ()
-    both = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
+    both = in_both_cases(proxy.wanted)
     actions: list[Action] = [LabelPort(port=port) for port in proxy.unlabelled]
     if proxy.system and not proxy.exposed:
         path = proxy.shells
@@ -151,9 +150,8 @@ def _decide_system(proxy: Proxy) -> Sequence[Action]:
 
     The account remembers those with a password.
     """
-    wanted = {name: value for key, value in proxy.wanted.items() for name in (key, key.upper())}
-    remembered = StoreAnswer(name=environment.WANTED, value={**wanted})
-    return (*_decide(proxy), *(() if proxy.secret or not wanted else (remembered,)))
+    remembered = StoreAnswer(name=environment.WANTED, value={**in_both_cases(proxy.wanted)})
+    return (*_decide(proxy), *(() if proxy.secret or not proxy.wanted else (remembered,)))
 
 
 def obsolete_keys(context: Context) -> list[str]:

@@ -166,12 +166,6 @@ def result(receipt: Receipt, kind: str) -> JsonObject | None:
     return next((entry.outputs for entry in found if entry.finished), None)
 
 
-def in_tenant(receipt: Receipt) -> bool:
-    """Whether something of ours may stand in the tenant, be it half made."""
-    kinds = {str(entry.versions[-1]["kind"]) for entry in receipt.entries.values()}
-    return not kinds.isdisjoint({CreateAppIdentity.kind, RegisterServer.kind})
-
-
 def _decide(client_id: str) -> Sequence[Action]:
     """Signing in changes nothing on the host; a client id that was typed is remembered."""
     return (StoreAnswer(name="sign_in.client_id", value=client_id),) if client_id else ()

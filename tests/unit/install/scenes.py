@@ -12,11 +12,14 @@ from typing_extensions import override
 from mstunnel_setup.actions.codec import CODEC
 from mstunnel_setup.actions.host import Host, no_tenant
 from mstunnel_setup.actions.store_answer import remembered
+from mstunnel_setup.actions.tenant_objects import RegisterServer
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.answers.secret import SecretReference
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import sentence
+from mstunnel_setup.certificates.certificate import Identity
+from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.containers.choice import EngineChoice
 from mstunnel_setup.containers.engine import ContainerState
 from mstunnel_setup.containers.spec import MANAGED_LABEL, Volume
@@ -28,6 +31,7 @@ from mstunnel_setup.tenant.clouds import CLOUDS, Cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.wire import (
     Application,
+    DeploymentMode,
     LicenseDetails,
     ServicePlan,
     TunnelConfiguration,
@@ -294,6 +298,13 @@ class Scene:
         address = site.public_address or ""
         self.remember("joined-site", {"id": site.id, "name": site.display_name, "public_address": address})
 
+    def registered(self, site: TunnelSite, server_id: str) -> None:
+        """The record of this server in a site, which an earlier run has made."""
+        server = RegisterServer(
+            site_id=site.id, server_name="gw1", deployment_mode=DeploymentMode.STANDALONE_ROOTFUL
+        )
+        self.finished(CODEC.dump(server), server.key, {"server_id": server_id})
+
     def started(self) -> None:
         """A gateway that an earlier run has started."""
         action = {"kind": "remember", "name": "started", "value": True}
@@ -308,12 +319,31 @@ class Scene:
         journal.append("begin", step=step, key=key, action=action, before={})
         journal.append("done", key=key, outputs=outputs)
 
-    def place_certificate(self, directory: str = "/root", pki: Pki | None = None) -> tuple[str, str]:
-        """Chain and key below the root; returns their real paths."""
+    def certificate(self, pki: Pki | None = None, directory: str = "/root") -> dict[str, Any]:
+        """Put chain and key below the root; the answers that name them, for `context`."""
         pki = pki or Pki()
         chain = self.write(f"{directory}/chain.pem", pki.pem("leaf") + pki.pem("inter"))
         key = self.write(f"{directory}/key.pem", key_bytes(pki.key_name("leaf")))
-        return str(chain), str(key)
+        return {"certificate__chain": str(chain), "certificate__key": str(key)}
+
+    def identity(self, *names: str) -> Identity:
+        """A certificate for these names, of an authority that this host trusts, as a step has found it."""
+        pki = Pki({"leaf": {"names": names}})
+        self.trusted = (pki.certificate("root"),)
+        given = self.certificate(pki)
+        source = IdentitySource(chain=given["certificate__chain"], key=given["certificate__key"])
+        return self.context().host.load(source)
+
+
+def tree(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Everything below `root`: mode, and content or target of a link."""
+
+    def content(path: Path) -> bytes:
+        if path.is_symlink():
+            return bytes(path.readlink())
+        return path.read_bytes() if path.is_file() else b""
+
+    return {str(path.relative_to(root)): (path.lstat().st_mode, content(path)) for path in root.rglob("*")}
 
 
 def paths_of(actions: Sequence[Action]) -> list[str]:

@@ -54,11 +54,6 @@ def accepted(scene: Scene, **answers: Any) -> None:
     refuse_unreadable(scene.context(account=GATEWAY.name, mode="rootless", **answers), None)
 
 
-def certificate(scene: Scene, directory: str) -> dict[str, Any]:
-    chain, key = scene.place_certificate(directory)
-    return {"certificate__chain": chain, "certificate__key": key}
-
-
 def test_a_key_of_root_is_named_with_the_command_that_copies_it(scene: Scene, tries: Tries) -> None:
     chain = str(scene.write("/home/chain.pem", "chain"))
     key = str(scene.write("/root/key.pem", "key"))
@@ -71,7 +66,7 @@ def test_a_key_of_root_is_named_with_the_command_that_copies_it(scene: Scene, tr
 
 def test_an_account_that_is_still_to_be_made_is_made_first(scene: Scene, tries: Tries) -> None:
     """Until then it has no more rights than a stranger."""
-    error = refusal(scene, **certificate(scene, "/root"), account="mstunnel")
+    error = refusal(scene, **scene.certificate(), account="mstunnel")
     commands = [line.split()[0:3] for line in error.hint.splitlines()[1:]]
     assert commands == [["mstunnel-setup", "host", "--account"], *[["install", "-D", "-o"]] * 2]
     assert {reader and (reader.uid, reader.gid) for reader in tries.readers} == {(65532, 65532)}
@@ -81,12 +76,12 @@ def test_the_account_itself_tries_for_itself(
     scene: Scene, tries: Tries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paths, "ROOTLESS", True)
-    refusal(scene, **certificate(scene, "/root"))
+    refusal(scene, **scene.certificate())
     assert set(tries.readers) == {None}
 
 
 def test_what_the_account_can_read_is_accepted(scene: Scene, tries: Tries) -> None:
-    accepted(scene, **certificate(scene, "/home"))
+    accepted(scene, **scene.certificate(directory="/home"))
     assert len(tries.tried) == 2
 
 

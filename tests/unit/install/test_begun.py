@@ -7,7 +7,7 @@ import pytest
 
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
-from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE
+from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE, tree
 
 Run = Callable[..., tuple[int, str]]
 
@@ -34,17 +34,14 @@ def test_a_step_leads_to_the_steps_that_are_left(begun: Run) -> None:
     assert "mst-cli status" not in said
 
 
-IMAGES = {"MSTUNNEL_IMAGES_SERVER": SERVER_IMAGE, "MSTUNNEL_IMAGES_AGENT": AGENT_IMAGE}
-
-
 @pytest.mark.parametrize(
     ("step", "earlier"), [("environment", "eula"), ("certificate", "environment"), ("images", "eula")]
 )
 def test_a_step_before_the_one_that_makes_its_directory_names_that(
     begun: Run, tmp_path: Path, step: str, earlier: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in IMAGES.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MSTUNNEL_IMAGES_SERVER", SERVER_IMAGE)
+    monkeypatch.setenv("MSTUNNEL_IMAGES_AGENT", AGENT_IMAGE)
     certificate = (f"--cert={tmp_path / 'site.crt'}", f"--key={tmp_path / 'site.key'}")
     code, said = begun("mstunnel-setup", "step", step, *certificate)
     assert code == 2
@@ -52,14 +49,8 @@ def test_a_step_before_the_one_that_makes_its_directory_names_that(
     assert f"Run `mstunnel-setup step {earlier}` first" in said
 
 
-def test_a_step_gives_up_the_proxy_that_is_no_longer_named(
-    begun: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("http_proxy", "https_proxy", "no_proxy"):
-        for variable in (name, name.upper()):
-            # Set first, so that it is put back even when a step sets it.
-            monkeypatch.setenv(variable, "")
-            monkeypatch.delenv(variable)
+@pytest.mark.usefixtures("scene")
+def test_a_step_gives_up_the_proxy_that_is_no_longer_named(begun: Run, tmp_path: Path) -> None:
     for step in ("eula", "environment"):
         assert begun("mstunnel-setup", "step", step, "--accept-eula")[0] == 0
     settings, shells = tmp_path / "etc/mstunnel/env.sh", tmp_path / "etc/profile.d/http_proxy.sh"
@@ -119,11 +110,3 @@ def test_a_refused_run_leaves_the_tree_as_it_was(tmp_path: Path, begun: Run) -> 
     assert begun("mstunnel-setup")[0] == 2
 
     assert tree(tmp_path) == before
-
-
-def tree(root: Path) -> dict[str, tuple[int, bytes]]:
-    """Every directory and file below `root`: mode and content."""
-    return {
-        str(path.relative_to(root)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
-        for path in root.rglob("*")
-    }

@@ -2,7 +2,6 @@
 
 import base64
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +13,10 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.certificates.read import read_material
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import certificate
+from tests.refusals import refused
 from tests.testbed.certificates import as_pfx
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.install.scenes import Scene
-
-_USUAL_PEM = (paths.SITE_CERTIFICATE, paths.SITE_KEY)
 
 
 @pytest.fixture(autouse=True)
@@ -59,13 +57,12 @@ def _refused(scene: Scene, **answers: Any) -> CertificateError:
 
 @pytest.mark.parametrize("kind", ["pem", "pfx"])
 def test_only_what_is_named_elsewhere_is_copied_to_the_usual_places(scene: Scene, kind: str) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
     pfx = str(scene.write("/root/site.pfx", _pfx()))
     scene.prompter.interactive = False
-    named = (
-        {"certificate__pfx": pfx} if kind == "pfx" else {"certificate__chain": chain, "certificate__key": key}
+    named = {"certificate__pfx": pfx} if kind == "pfx" else scene.certificate(_PKI)
+    assert _copies(scene.context(**named)) == (
+        {paths.SITE_PFX} if kind == "pfx" else {paths.SITE_CERTIFICATE, paths.SITE_KEY}
     )
-    assert _copies(scene.context(**named)) == ({paths.SITE_PFX} if kind == "pfx" else set(_USUAL_PEM))
     if kind == "pfx":
         scene.write(paths.SITE_PFX, _pfx())
     else:
@@ -86,30 +83,25 @@ def test_a_chain_in_several_files_becomes_one_at_the_usual_place(scene: Scene) -
     assert certificate.STEP.gather(scene.context()).copies == ()
 
 
-def test_it_is_not_there_while_one_of_several_files_is_missing(scene: Scene) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
-    scene.prompter.interactive = False
-    with pytest.raises(WaitingError, match=f"expected at {chain} and /root/inter.pem and {key}"):
-        certificate.STEP.gather(
-            scene.context(certificate__chain=[chain, "/root/inter.pem"], certificate__key=key)
-        )
-
-
-@pytest.mark.parametrize("swapped", [False, True])
-@pytest.mark.parametrize("key_too", [False, True])
+@pytest.mark.parametrize(
+    ("chain", "key"),
+    [("chain", "key"), ("key", "chain"), ("both", "key"), ("key", "both"), ("both", None)],
+    ids=["as named", "swapped", "key too", "key too, swapped", "key too, named alone"],
+)
 def test_only_certificates_get_into_the_file_that_all_may_read(
-    scene: Scene, *, key_too: bool, swapped: bool
+    scene: Scene, chain: str, key: str | None
 ) -> None:
     """The file given as certificate may hold the key as well, and the two may be swapped."""
-    chain, key = scene.place_certificate(pki=_PKI)
-    if key_too:
-        with Path(chain).open("ab") as stream:
-            stream.write(b"a remark\n" + key_bytes(_PKI.key_name("leaf")))
-    if swapped:
-        chain, key = key, chain
-    context = scene.context(certificate__chain=chain, certificate__key=key)
+    certificates, private = _PKI.pem("leaf") + _PKI.pem("inter"), key_bytes(_PKI.key_name("leaf"))
+    contents = {"chain": certificates, "key": private, "both": certificates + b"a remark\n" + private}
+    named = {
+        name: str(scene.write(f"/root/{file}.pem", contents[file]))
+        for name, file in (("chain", chain), ("key", key))
+        if file is not None
+    }
+    context = scene.context(**{f"certificate__{name}": path for name, path in named.items()})
     scene.run(certificate.STEP, context)
-    assert scene.files.read(paths.SITE_CERTIFICATE) == _PKI.pem("leaf") + _PKI.pem("inter")
+    assert scene.files.read(paths.SITE_CERTIFICATE) == certificates
     written = read_material(scene.files.read(paths.SITE_KEY) or b"")
     assert (len(written.certificates), len(written.keys)) == (0, 1)
     # What was written can be read again from there.
@@ -119,51 +111,46 @@ def test_only_certificates_get_into_the_file_that_all_may_read(
     assert scene.prompter.said == []
 
 
-def test_a_key_that_others_may_read_at_the_usual_path_is_reported(scene: Scene) -> None:
-    _pem(scene)
-    place = scene.write(paths.SITE_CERTIFICATE, scene.files.read(paths.SITE_CERTIFICATE) + key_bytes("p256"))  # type: ignore[operator]
-    place.chmod(0o600)
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (paths.SITE_CERTIFICATE, "site.crt holds a private key and has mode 0644"),
+        (paths.SITE_PFX, f"{paths.SITE_PFX} has mode 0644, not 0600"),
+    ],
+)
+def test_a_key_that_others_may_read_at_the_usual_path_is_reported(
+    scene: Scene, place: str, said: str
+) -> None:
+    if place == paths.SITE_PFX:
+        content = _pfx()
+    else:
+        _pem(scene)
+        content = _PKI.pem("leaf") + _PKI.pem("inter") + key_bytes("p256")
+    file = scene.write(place, content)
+    file.chmod(0o600)
     certificate.STEP.gather(scene.context())
     assert scene.prompter.said == []
-    place.chmod(0o644)
+    file.chmod(0o644)
     certificate.STEP.gather(scene.context())
-    assert "site.crt holds a private key and has mode 0644" in scene.prompter.said[0]
-
-
-def test_a_pfx_that_others_may_read_at_the_usual_path_is_reported(scene: Scene) -> None:
-    scene.write(paths.SITE_PFX, _pfx()).chmod(0o644)
-    certificate.STEP.gather(scene.context())
-    assert f"{paths.SITE_PFX} has mode 0644, not 0600" in scene.prompter.said[0]
-
-
-def test_certificate_and_key_may_be_in_one_file_that_is_named_alone(scene: Scene) -> None:
-    both = _PKI.pem("leaf") + _PKI.pem("inter") + key_bytes(_PKI.key_name("leaf"))
-    context = scene.context(certificate__chain=[str(scene.write("/root/both.pem", both))])
-    scene.run(certificate.STEP, context)
-    assert scene.files.read(paths.SITE_CERTIFICATE) == _PKI.pem("leaf") + _PKI.pem("inter")
-    assert len(read_material(scene.files.read(paths.SITE_KEY) or b"").keys) == 1
-    assert certificate.STEP.gather(scene.context()).copies == ()
+    assert said in scene.prompter.said[0]
 
 
 def test_a_certificate_that_is_named_alone_and_has_no_key_is_refused(scene: Scene) -> None:
-    chain, _ = scene.place_certificate(pki=_PKI)
-    error = _refused(scene, certificate__chain=[chain])
+    error = _refused(scene, **scene.certificate(_PKI) | {"certificate__key": None})
     assert error.code == "key-missing"
     assert "--key" in error.hint
 
 
 @pytest.mark.parametrize("name", ["chain", "key", "pfx"])
 def test_an_empty_file_is_named(scene: Scene, name: str) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
     empty = str(scene.write("/root/empty", b"\n"))
-    given = {"certificate__chain": [chain], "certificate__key": key}
-    given = {"certificate__pfx": empty} if name == "pfx" else given | {f"certificate__{name}": empty}
-    error = _refused(scene, **given)
+    given = {} if name == "pfx" else scene.certificate(_PKI)
+    error = _refused(scene, **given | {f"certificate__{name}": empty})
     assert (error.code, error.message) == ("input-empty", f"{empty} is empty")
 
 
 def test_a_link_at_the_usual_place_is_followed_and_stays(scene: Scene) -> None:
-    chain, key = scene.place_certificate("/root/live", pki=_PKI)
+    chain, key = scene.certificate(_PKI, "/root/live").values()
     scene.files.locate(paths.SITE_CERTIFICATE).symlink_to(chain)
     scene.files.locate(paths.SITE_KEY).symlink_to(key)
     assert _copies(scene.context()) == set()
@@ -192,8 +179,7 @@ def test_a_renewed_certificate_is_a_new_generation(scene: Scene) -> None:
 
 
 def test_the_key_is_readable_by_root_alone_and_not_in_the_journal(scene: Scene) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
-    scene.run(certificate.STEP, scene.context(certificate__chain=chain, certificate__key=key))
+    scene.run(certificate.STEP, scene.context(**scene.certificate(_PKI)))
     states = [scene.files.state(path) for path in (paths.GENERATIONS, f"{paths.ACTIVE}/key.pem")]
     assert [state.mode if state else None for state in states] == [0o710, 0o600]
     body = key_bytes(_PKI.key_name("leaf")).splitlines()[1].decode()
@@ -201,33 +187,53 @@ def test_the_key_is_readable_by_root_alone_and_not_in_the_journal(scene: Scene) 
 
 
 @pytest.mark.parametrize(
-    ("named", "expected"),
-    [({}, (*_USUAL_PEM, paths.SITE_PFX)), ({"chain": "/root/c.pem", "key": "/root/k.pem"}, ())],
+    ("named", "places"),
+    [
+        ({}, f"put the chain in PEM at {paths.SITE_CERTIFICATE} and its key at {paths.SITE_KEY}, or both"),
+        ({"chain": "/root/c.pem", "key": "/root/k.pem"}, "expected at /root/c.pem and /root/k.pem"),
+        # One of several files is missing.
+        (
+            {"chain": ["/etc/hosts", "/root/inter.pem"], "key": "/etc/hosts"},
+            "expected at /etc/hosts and /root/inter.pem and /etc/hosts",
+        ),
+    ],
 )
-def test_unattended_the_exact_places_are_named(
-    scene: Scene, named: dict[str, str], expected: tuple[str, ...]
-) -> None:
+def test_unattended_the_exact_places_are_named(scene: Scene, named: dict[str, Any], places: str) -> None:
     scene.prompter.interactive = False
-    with pytest.raises(WaitingError) as caught:
+    with refused(WaitingError, "certificate-awaited", places) as caught:
         certificate.STEP.gather(
             scene.context(**{f"certificate__{name}": path for name, path in named.items()})
         )
-    assert (caught.value.code, caught.value.exit_code) == ("certificate-awaited", ExitCode.WAITING)
-    assert all(place in caught.value.message for place in expected)
-    assert ("expected at /root/c.pem and /root/k.pem" in caught.value.message) is bool(named)
+    assert caught.value.exit_code is ExitCode.WAITING
     assert (paths.SITE_PFX in caught.value.message) is not bool(named)
 
 
-def test_a_person_may_name_the_place_where_the_certificate_lies_already(scene: Scene) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
-    scene.prompter.typed = [chain, key]
-    scene.run(certificate.STEP, scene.context())
-    assert scene.prompter.asked == [
-        "Or enter the path of an existing certificate",
-        "Path of its private key (PEM)",
-    ]
-    assert scene.files.read(paths.SITE_CERTIFICATE)
-    assert scene.files.read(f"{paths.ACTIVE}/chain.pem")
+PLACE, KEY = "Or enter the path of an existing certificate", "Path of its private key (PEM)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [("chain", [PLACE, KEY]), ("both", [PLACE]), ("PKCS12", [PLACE]), ("PFX", [PLACE])],
+)
+def test_a_person_may_name_the_place_where_the_certificate_lies_already(
+    scene: Scene, kind: str, asked: list[str]
+) -> None:
+    """Chain and key in two files or in one, or a PFX in PEM."""
+    chain, key = _PKI.pem("leaf") + _PKI.pem("inter"), key_bytes(_PKI.key_name("leaf"))
+    pem = f"-----BEGIN {kind}-----\n{base64.encodebytes(_pfx()).decode()}-----END {kind}-----\n".encode()
+    files = {"site.pem": {"chain": chain, "both": chain + key}.get(kind, pem), "site.key": key}
+    places = [str(scene.write(f"/root/{name}", content)) for name, content in files.items()]
+    scene.prompter.typed = places[: len(asked)]
+    context = scene.context(certificate__chain="/root/no.pem", certificate__key="/root/no.key")
+    scene.run(certificate.STEP, context)
+    assert scene.prompter.asked == asked
+    assert scene.files.read(f"{paths.ACTIVE}/chain.pem") == chain
+    assert scene.files.read(f"{paths.ACTIVE}/key.pem")
+    in_pem = kind in ("chain", "both")
+    assert scene.files.read(paths.SITE_CERTIFICATE if in_pem else paths.SITE_PFX) == (
+        chain if in_pem else pem
+    )
+    assert kind == "chain" or context.answers.certificate.key is None
 
 
 @pytest.mark.parametrize("where", ["named by a person", "at its usual place"])
@@ -241,29 +247,8 @@ def test_the_passphrase_of_a_pfx_is_asked_for_without_echo(scene: Scene, where: 
     assert "geheim" not in str(scene.journal.records)
 
 
-def test_a_person_who_names_one_file_with_certificate_and_key_is_not_asked_for_the_key(scene: Scene) -> None:
-    both = _PKI.pem("leaf") + _PKI.pem("inter") + key_bytes(_PKI.key_name("leaf"))
-    file = scene.write("/root/both.pem", both)
-    scene.prompter.typed = [str(file)]
-    context = scene.context(certificate__chain=["/root/no.pem"], certificate__key="/root/no.key")
-    scene.run(certificate.STEP, context)
-    assert len(scene.prompter.asked) == 1
-    assert context.answers.certificate.key is None
-    assert scene.files.read(f"{paths.ACTIVE}/key.pem")
-
-
-@pytest.mark.parametrize("label", ["PKCS12", "PFX"])
-def test_a_person_may_name_a_pfx_in_pem(scene: Scene, label: str) -> None:
-    body = base64.encodebytes(_pfx()).decode()
-    file = scene.write("/root/site.pem", f"-----BEGIN {label}-----\n{body}-----END {label}-----\n")
-    scene.prompter.typed = [str(file)]
-    scene.run(certificate.STEP, scene.context())
-    assert scene.prompter.asked == ["Or enter the path of an existing certificate"]
-    assert scene.files.read(paths.SITE_PFX) == file.read_bytes()
-
-
 def test_a_slip_in_the_place_is_told_and_asked_again(scene: Scene) -> None:
-    chain, key = scene.place_certificate(pki=_PKI)
+    chain, key = scene.certificate(_PKI).values()
     relative = chain.lstrip("/")
     scene.prompter.typed = ["/nowhere/site.pfx", relative, "", chain, key]
     scene.run(certificate.STEP, scene.context())
@@ -273,9 +258,8 @@ def test_a_slip_in_the_place_is_told_and_asked_again(scene: Scene) -> None:
 
 def test_a_warning_is_shown_once_in_a_run(scene: Scene) -> None:
     """The step `site` judges the certificate again."""
-    chain, key = scene.place_certificate(pki=_PKI)
     scene.trusted = ()
-    context = scene.context(certificate__chain=chain, certificate__key=key)
+    context = scene.context(**scene.certificate(_PKI))
     certificate.STEP.gather(context)
     assert context.cache.identity is not None
     certificate.examine(context, context.cache.identity, "vpn.example.org")

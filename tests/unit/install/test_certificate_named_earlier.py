@@ -13,6 +13,7 @@ from mstunnel_setup.certificates import generations
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.steps import certificate
 from mstunnel_setup.install.steps.certificate import Certificate
+from tests.refusals import refused
 from tests.unit.certificates.pki import Pki, key_bytes
 from tests.unit.install.scenes import Scene
 
@@ -33,10 +34,10 @@ class Server:
     scene: Scene
 
     def put(self, name: str, places: tuple[str, str]) -> dict[str, object]:
-        """Write a certificate; returns the answers that name it."""
+        """Write a certificate; returns the answers that name it, for `Scene.context`."""
         chain = self.scene.write(places[0], PKI.pem(name) + PKI.pem("inter"))
         key = self.scene.write(places[1], key_bytes(PKI.key_name(name)))
-        return {"certificate.chain": [str(chain)], "certificate.key": str(key)}
+        return {"certificate__chain": [str(chain)], "certificate__key": str(key)}
 
     def run(self, **answers: object) -> None:
         self.scene.run(certificate.STEP, self.scene.context(**answers))
@@ -53,8 +54,7 @@ class Server:
 
     def switch(self, name: str) -> None:
         """Have it in use as an import leaves it, at the usual places as well."""
-        given = self.put(name, ("/tmp/new.pem", "/tmp/new.key"))
-        self.run(certificate__chain=given["certificate.chain"], certificate__key=given["certificate.key"])
+        self.run(**self.put(name, ("/tmp/new.pem", "/tmp/new.key")))
         for path in ("/tmp/new.pem", "/tmp/new.key"):
             self.scene.files.remove(path)
 
@@ -83,7 +83,8 @@ def server(scene: Scene) -> Server:
     for directory in (paths.CONFIGURATION, paths.CERTIFICATES, paths.PRIVATE):
         scene.files.make_directories(directory)
     made = Server(scene)
-    scene.remember("answers", made.put("yearly", GIVEN))
+    named = made.put("yearly", GIVEN)
+    scene.remember("answers", {path.replace("__", "."): value for path, value in named.items()})
     made.run()
     assert made.in_use == "yearly"
     scene.started()
@@ -150,8 +151,7 @@ def test_the_step_returns_to_them_only_when_they_were_renewed(
 
 def test_an_option_of_this_run_replaces_what_the_answer_file_names(server: Server) -> None:
     server.switch("short")
-    again = server.put("yearly", GIVEN)
-    server.run(certificate__chain=again["certificate.chain"], certificate__key=again["certificate.key"])
+    server.run(**server.put("yearly", GIVEN))
     assert server.in_use == "yearly"
 
 
@@ -166,10 +166,7 @@ def test_the_answer_file_replaces_one_that_has_never_served(server: Server) -> N
 def test_a_generation_that_lay_here_before_is_new_to_the_gateway_when_it_is_linked(server: Server) -> None:
     """ocserv loads no file that is older than its last load."""
     server.switch("short")
-    again = server.put("yearly", GIVEN)
-    context = server.scene.context(
-        certificate__chain=again["certificate.chain"], certificate__key=again["certificate.key"]
-    )
+    context = server.scene.context(**server.put("yearly", GIVEN))
     kinds = [action.kind for action in server.scene.run(certificate.STEP, context)]
     assert (kinds, server.in_use) == (["write-file", "freshen-identity", "link"], "yearly")
     for name in ("chain.pem", "key.pem"):
@@ -191,8 +188,7 @@ def test_the_one_in_use_is_kept_with_a_note_when_they_are_gone(server: Server) -
 def test_a_new_path_without_a_file_is_refused_before_it_is_stored(server: Server) -> None:
     typo = {"certificate__chain": ["/root/typo.pem"], "certificate__key": "/root/key.pem"}
     missing = r"the file /root/typo\.pem does not exist"
-    with pytest.raises(CertificateError, match=missing) as caught:
+    with refused(CertificateError, "certificate-file-missing", missing):
         server.run(**typo)
-    assert caught.value.code == "certificate-file-missing"
     with pytest.raises(CertificateError, match=missing):
         refuse_unready(server.scene.context(**typo), ["certificate"])

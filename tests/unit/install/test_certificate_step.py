@@ -1,7 +1,5 @@
 """The step waits for a usable certificate, and never returns to an older one automatically."""
 
-from pathlib import Path
-
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -47,10 +45,8 @@ class Host(Scene):
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
-    for name in ("etc", "root", "run", "var/lib"):
-        (tmp_path / name).mkdir(parents=True)
-    return Host(tmp_path)
+def host(scene: Scene) -> Host:
+    return Host(scene.root)
 
 
 def name_of(found: Certificate) -> bytes:

@@ -36,16 +36,10 @@ def _files(scene: Scene, **answers: Any) -> dict[str, Any]:
     return {**found, **{action.path: action.text for action in texts}}
 
 
-def test_the_files_of_one_configuration(scene: Scene) -> None:
-    found = _files(scene)
-    assert list(found) == [
-        paths.ADMIN_SETTINGS,
-        paths.OIDC_JSON,
-        paths.GATEWAY_SETTINGS,
-        paths.OCSERV_CONF,
-    ]
-    assert found[paths.ADMIN_SETTINGS]["ListenPort"] == 8443
-    assert "tcp-port = 8443" in found[paths.OCSERV_CONF]
+def test_the_configuration_of_the_site_is_judged_by_ocserv_of_the_image_to_be_run(scene: Scene) -> None:
+    """The files that it becomes are among the recorded decisions."""
+    found = configure.STEP.gather(scene.context(**IMAGES))
+    assert (found.server.listen_port, found.image) == (8443, SERVER_IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -60,13 +54,6 @@ def test_the_first_address_to_try_is_judged_as_every_later_one(
     actions = configure.STEP.decide(configure.STEP.gather(context))
     texts = {action.path: action.text for action in actions if isinstance(action, WriteFile)}
     assert texts == {paths.PROBE_URL: f"{tried}\n"}
-
-
-def test_ocserv_of_the_image_to_be_run_judges_it(scene: Scene) -> None:
-    actions = configure.STEP.decide(configure.STEP.gather(scene.context(**IMAGES)))
-    assert [action.image for action in actions if isinstance(action, WriteGatewayConfiguration)] == [
-        SERVER_IMAGE
-    ]
 
 
 def test_tokens_of_this_tenant_only(scene: Scene) -> None:
@@ -100,16 +87,11 @@ def test_a_lab_issues_its_own_tokens(scene: Scene) -> None:
     assert oidc["openid_configuration_url"].startswith("https://lab:1/")
 
 
-def test_the_log_level_comes_from_env_sh(scene: Scene) -> None:
-    plain = _files(scene)[paths.OCSERV_CONF]
+def test_the_log_level_comes_from_env_sh_as_this_run_will_write_it(scene: Scene) -> None:
     scene.write(paths.ENVIRONMENT, "DEBUG_LEVEL=4\n")
-    detailed = _files(scene)[paths.OCSERV_CONF]
-    assert plain != detailed
-    assert [line for line in detailed.splitlines() if line.startswith("log-level = ")] == ["log-level = 4"]
-
-
-def test_env_sh_counts_as_this_run_will_write_it(scene: Scene) -> None:
     context = scene.context(**IMAGES, environment={"DEBUG_LEVEL": "3"})
+    assert configure.STEP.gather(context).level == 4
+    scene.files.remove(paths.ENVIRONMENT)
     environment.STEP.gather(context)
     assert configure.STEP.gather(context).level == 3
 

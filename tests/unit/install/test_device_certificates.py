@@ -14,6 +14,7 @@ from mstunnel_setup.install import device_certificates
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.preflight import refuse_unready
 from mstunnel_setup.install.steps import certificate, configure
+from tests.refusals import refused
 from tests.unit.certificates.revocation_material import PKI, revocation_list
 from tests.unit.install.scenes import Scene, paths_of
 
@@ -29,13 +30,14 @@ def unattended(scene: Scene) -> None:
 
 
 def context(scene: Scene, **answers: Any) -> Context:
-    chain, key = scene.place_certificate(pki=PKI)
-    return scene.context(
-        certificate__chain=chain, certificate__key=key, tenant__cloud="custom", **CLOUD, **answers
-    )
+    return scene.context(**scene.certificate(PKI), **CLOUD, **answers)
 
 
-CLOUD = {"tenant__authority": "https://login.test", "tenant__graph": "https://graph.test"}
+CLOUD = {
+    "tenant__cloud": "custom",
+    "tenant__authority": "https://login.test",
+    "tenant__graph": "https://graph.test",
+}
 
 
 def run(scene: Scene, **answers: Any) -> Sequence[str]:
@@ -89,9 +91,8 @@ def test_a_new_path_without_a_file_is_refused_before_it_is_stored(scene: Scene, 
     run(scene, **files)
     typo = {"authentication": "certificate", **files, setting: "/root/typo.pem"}
     missing = r"the file /root/typo\.pem does not exist"
-    with pytest.raises(CertificateError, match=missing) as caught:
+    with refused(CertificateError, "certificate-file-missing", missing):
         run(scene, **typo)
-    assert caught.value.code == "certificate-file-missing"
     with pytest.raises(CertificateError, match=missing):
         refuse_unready(context(scene, **typo), ["certificate"])
 
@@ -108,9 +109,8 @@ def test_certificates_as_well_need_it(scene: Scene) -> None:
 
 def test_a_missing_authority_is_named_like_every_missing_answer(scene: Scene) -> None:
     without = context(scene, authentication="certificate")
-    with pytest.raises(UsageError, match=r"`devices\.ca_file`: give MSTUNNEL_DEVICES_CA_FILE or") as caught:
+    with refused(UsageError, "answers-missing", r"`devices\.ca_file`: give MSTUNNEL_DEVICES_CA_FILE or"):
         require(without.answers, certificate.STEP.missing(without))
-    assert caught.value.code == "answers-missing"
 
 
 def test_a_person_is_asked_until_the_file_can_be_used(scene: Scene) -> None:

@@ -15,14 +15,14 @@ from mstunnel_setup.actions.host import Scope
 from mstunnel_setup.base import paths
 from mstunnel_setup.containers import choice, quadlet
 from mstunnel_setup.install import container_specs
-from mstunnel_setup.install.preflight import refusals
+from mstunnel_setup.install.preflight import remaining
 from mstunnel_setup.install.step_list import ORDER, ROOTLESS
 from mstunnel_setup.install.steps import account, bridge, kernel, launch, proxy
 from mstunnel_setup.io.process import Processes
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts.host import KernelFacts
 from mstunnel_setup.readiness.facts.programs import Engine
-from mstunnel_setup.readiness.model import ReadinessFacts
+from mstunnel_setup.readiness.model import Outcome, ReadinessFacts
 from mstunnel_setup.readiness.sysctls import FORWARD
 from mstunnel_setup.transaction.action import Action
 from tests.unit.install.scenes import AGENT_IMAGE, SERVER_IMAGE
@@ -89,7 +89,12 @@ def rootless(facts: ReadinessFacts) -> bool:
 
 def refused(facts: ReadinessFacts) -> list[str]:
     """The checks that refuse the host before the first change; without root that is one of root's half."""
-    return [item.id for item in refusals(facts, OF_ROOT if rootless(facts) else STEPS)]
+    return failures(facts, OF_ROOT if rootless(facts) else STEPS)
+
+
+def failures(facts: ReadinessFacts, steps: list[str]) -> list[str]:
+    """The required checks that fail and that none of the steps repairs."""
+    return [item.id for item in remaining(facts, steps) if item.result is Outcome.FAIL]
 
 
 def _uplink(facts: ReadinessFacts) -> account.Uplink:
@@ -161,5 +166,5 @@ def test_a_host_gets_its_plan(path: Path) -> None:
 def test_problems_that_steps_fix_are_refused_when_the_steps_are_skipped() -> None:
     facts = ReadinessFacts.model_validate(json.loads((HOSTS / "rhel-9.6.json").read_text())["facts"])
 
-    assert [item.id for item in refusals(facts, STEPS)] == []
-    assert [item.id for item in refusals(facts, [])] == ["module-tun", "ip-forward"]
+    assert failures(facts, STEPS) == []
+    assert failures(facts, []) == ["module-tun", "ip-forward"]

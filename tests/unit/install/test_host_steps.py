@@ -215,11 +215,16 @@ def test_a_file_for_all_shells_keeps_its_mode_and_its_other_lines(machine: Machi
     assert (machine.text(proxy.PROFILE), mode(machine, proxy.PROFILE)) == (theirs, 0o600)
 
 
-def test_a_password_is_written_where_root_alone_reads_it(machine: Machine) -> None:
+def test_only_what_holds_a_password_is_written_for_root_alone(machine: Machine) -> None:
+    install_proxy(machine, https_proxy=PROXY)
+    places = (proxy.PROFILE, *DROP_INS)
+    assert [mode(machine, path) for path in places] == [0o644] * 3
     install_proxy(machine, https_proxy=SECRET)
-    for path in (proxy.PROFILE, *DROP_INS):
-        assert SECRET in machine.text(path)
-        assert mode(machine, path) == 0o600
+    assert [mode(machine, path) for path in DROP_INS] == [0o600, 0o600]
+
+    machine.uninstall()
+    install_proxy(machine, https_proxy=SECRET)
+    assert [(SECRET in machine.text(path), mode(machine, path)) for path in places] == [(True, 0o600)] * 3
     assert install_proxy(machine, https_proxy=SECRET) == []
 
 
@@ -231,13 +236,6 @@ def test_a_password_is_not_written_where_every_user_reads_it(machine: Machine) -
         proxy.PROFILE in text and "password" in text and "word@" not in text
         for text in machine.scene.prompter.said
     )
-    assert [mode(machine, path) for path in DROP_INS] == [0o600, 0o600]
-
-
-def test_drop_ins_without_a_password_stay_open_to_read(machine: Machine) -> None:
-    install_proxy(machine, https_proxy=PROXY)
-    assert [mode(machine, path) for path in (proxy.PROFILE, *DROP_INS)] == [0o644] * 3
-    install_proxy(machine, https_proxy=SECRET)
     assert [mode(machine, path) for path in DROP_INS] == [0o600, 0o600]
 
 
@@ -336,30 +334,28 @@ def test_selinux_gets_to_know_the_port_and_forgets_it(machine: Machine) -> None:
 
 
 @pytest.mark.usefixtures("semanage")
-@pytest.mark.parametrize("answer", ["yes", "no"])
-def test_a_person_is_asked_about_selinux(machine: Machine, answer: str) -> None:
-    selinux(machine, "80")
-    context = machine.context(environment={"https_proxy": PROXY})
-    environment.STEP.gather(context)
-    machine.scene.prompter.interactive, machine.scene.prompter.typed = True, [answer]
-    found = proxy.STEP.gather(context)
-    assert "3128" in machine.scene.prompter.asked[-1]
-    assert found.unlabelled == ((3128,) if answer == "yes" else ())
-
-
-@pytest.mark.usefixtures("semanage")
-@pytest.mark.parametrize(("enforce", "ports"), [("1", (3128,)), ("1\n", (3128,)), ("0", ()), (None, ())])
-def test_a_port_is_labelled_only_where_selinux_is_enforcing(
-    machine: Machine, enforce: str | None, ports: tuple[int, ...]
+@pytest.mark.parametrize(
+    ("enforce", "typed", "ports"),
+    [
+        *((enforce, "", (3128,)) for enforce in ("1", "1\n")),
+        *((enforce, "", ()) for enforce in ("0", None)),
+        *(("1", "yes", (3128,)), ("1", "no", ())),
+    ],
+)
+def test_a_port_is_labelled_where_selinux_is_enforcing_and_a_person_agrees(
+    machine: Machine, enforce: str | None, typed: str, ports: tuple[int, ...]
 ) -> None:
     selinux(machine, "80")
     if enforce is None:
         machine.scene.files.remove("/sys/fs/selinux/enforce")
     else:
         machine.scene.write("/sys/fs/selinux/enforce", enforce)
+    prompter = machine.scene.prompter
+    prompter.interactive, prompter.typed = bool(typed), [typed]
     context = machine.context(environment={"https_proxy": PROXY})
     environment.STEP.gather(context)
     assert proxy.STEP.gather(context).unlabelled == ports
+    assert ["3128" in question for question in prompter.asked] == [True] * bool(typed)
 
 
 def test_the_bridge_moves_and_comes_back(machine: Machine) -> None:

@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.actions.containers import LoadImage, PullImage
-from mstunnel_setup.actions.files import WriteJson
-from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import EngineError, ExitCode, UsageError
+from mstunnel_setup.base.errors import EngineError, ExitCode
 from mstunnel_setup.containers.release_images import ReleaseImages
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import images
@@ -67,28 +65,6 @@ def test_a_person_is_asked_for_images_that_no_answer_names_until_it_is_by_digest
     assert _brought(context) == [(SERVER_IMAGE, ""), (AGENT_IMAGE, "")]
     assert context.answers.images.server == SERVER_IMAGE
     assert "by digest" in scene.prompter.said[0]
-
-
-@pytest.mark.parametrize("reference", ["registry.example.com/server:latest", "server", f"{SERVER_IMAGE}0"])
-def test_an_answer_that_names_no_digest_is_refused(scene: Scene, reference: str) -> None:
-    with pytest.raises(UsageError, match="by digest"):
-        scene.context(images__server=reference)
-
-
-def test_the_digests_are_recorded_for_administrators(scene: Scene) -> None:
-    actions = images.STEP.decide(images.STEP.gather(scene.context(**IMAGES)))
-    written = [action for action in actions if isinstance(action, WriteJson)]
-    assert [(file.path, file.value) for file in written] == [
-        (
-            paths.IMAGES_CONFIGURED,
-            {
-                "serverImageDigest": _SERVER,
-                "agentImageDigest": _AGENT,
-                "serverImageName": "registry.example.com/server",
-                "mst_use_custom_image": 0,
-            },
-        )
-    ]
 
 
 def test_without_registry_and_archive_the_refusal_names_file_and_place(

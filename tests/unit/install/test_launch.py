@@ -4,19 +4,19 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions.containers import MakeStateDirectory, RunContainer, StartServices
-from mstunnel_setup.actions.files import Link, WriteJson
-from mstunnel_setup.actions.units import InstallQuadlet, InstallUnit
+from mstunnel_setup.actions.containers import MakeStateDirectory
+from mstunnel_setup.actions.files import WriteJson
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError, ExitCode
 from mstunnel_setup.base.values import output
 from mstunnel_setup.containers.choice import EngineChoice, RunMethod
 from mstunnel_setup.containers.engine import ContainerState, Image
+from mstunnel_setup.containers.run_arguments import EngineName
 from mstunnel_setup.containers.spec import CONFIGURATION_LABEL, digest_tag
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import launch
@@ -65,33 +65,32 @@ def _refused(context: Context) -> CheckError:
     return caught.value
 
 
-def test_systemd_starts_both_containers_when_both_units_are_there(scene: Scene) -> None:
-    actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
-    units = [
-        (type(action).__name__, action.key)
-        for action in actions
-        if isinstance(action, InstallQuadlet | StartServices)
-    ]
-    assert units == [
-        ("InstallQuadlet", f"quadlet:{paths.QUADLETS}/mstunnel-server.container"),
-        ("InstallQuadlet", f"quadlet:{paths.QUADLETS}/mstunnel-agent.container"),
-        ("StartServices", "services:mstunnel-server.service,mstunnel-agent.service"),
-    ]
-
-
-def test_without_systemd_the_engine_runs_them(scene: Scene) -> None:
-    scene.systemd.runs = False
-    actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
-    assert [action.spec.name for action in actions if isinstance(action, RunContainer)] == [
-        "mstunnel-server",
-        "mstunnel-agent",
-    ]
-    assert [action.key for action in actions[:3]] == [
-        f"directory:{paths.SERVER_DIRECTORY}",
-        f"directory:{paths.SERVER_STATE}",
-        f"directory:{paths.AGENT_STATE}",
-    ]
-    assert "mst-cli server start" in scene.prompter.said[0]
+@pytest.mark.parametrize(
+    ("why", "engine", "run_method"),
+    [
+        ("", "podman", RunMethod.QUADLET),
+        ("", "docker", RunMethod.UNIT),
+        ("cgroup v1", "podman", RunMethod.UNIT),
+        ("installed with a unit", "podman", RunMethod.UNIT),
+        ("no systemd", "podman", RunMethod.ENGINE),
+        ("no systemd", "docker", RunMethod.ENGINE),
+    ],
+)
+def test_the_host_decides_how_the_containers_are_run(
+    scene: Scene, tmp_path: Path, why: str, engine: EngineName, run_method: RunMethod
+) -> None:
+    """What each way leads to is among the recorded decisions."""
+    scene.chosen = EngineChoice(engine, "26.1.5" if engine == "docker" else "5.4.2", "")
+    scene.systemd.runs = why != "no systemd"
+    if why == "cgroup v1":
+        (tmp_path / "_CONTROLLERS").unlink()
+    if why == "installed with a unit":
+        unit = {"kind": "install-unit", "path": "/etc/systemd/system/x", "text": ""}
+        scene.finished(unit, "unit:/etc/x", {})
+    launched = launch.STEP.gather(_context(scene))
+    assert (launched.run_method, launched.engine) == (run_method, engine)
+    starts = "mst-cli server start" if engine == "podman" else "have the init system start it"
+    assert [starts in said for said in scene.prompter.said] == [True] * (why == "no systemd")
 
 
 def test_without_systemd_an_init_that_takes_scripts_starts_them_at_boot(
@@ -102,35 +101,9 @@ def test_without_systemd_an_init_that_takes_scripts_starts_them_at_boot(
     monkeypatch.setattr(Files, "live", True)
     launched = launch.STEP.gather(_context(scene))
     assert scene.prompter.said == []
-    *_, script, enabled = launch.STEP.decide(launched)
-    assert (script.key, enabled.key) == ("file:/etc/init.d/mstunnel", "init-script:mstunnel")
-
+    assert launched.init == "openrc"
     scene.chosen = EngineChoice("docker", "26.1.5", "the only engine installed")
     assert launch.STEP.gather(_context(scene)).init is None
-    assert "have the init system start it" in scene.prompter.said[0]
-
-
-def test_docker_gets_units_of_ours_which_the_daemon_starts_too(scene: Scene) -> None:
-    scene.chosen = EngineChoice("docker", "26.1.5", "the only engine installed")
-    actions = launch.STEP.decide(launch.STEP.gather(_context(scene)))
-    assert [action.key for action in actions if isinstance(action, InstallUnit | StartServices)] == [
-        f"unit:{paths.UNITS}/mstunnel-server.service",
-        f"unit:{paths.UNITS}/mstunnel-agent.service",
-        "services:mstunnel-server.service,mstunnel-agent.service",
-    ]
-    wanted = {PurePosixPath(action.path).parent.name for action in actions if isinstance(action, Link)}
-    assert wanted == {"multi-user.target.wants", "docker.service.wants"}
-
-
-@pytest.mark.parametrize("why", ["cgroup v1", "installed with one"])
-def test_a_unit_is_put_around_podman(scene: Scene, tmp_path: Path, why: str) -> None:
-    if why == "cgroup v1":
-        (tmp_path / "_CONTROLLERS").unlink()
-    else:
-        unit = {"kind": "install-unit", "path": "/etc/systemd/system/x", "text": ""}
-        scene.finished(unit, "unit:/etc/x", {})
-    launched = launch.STEP.gather(_context(scene))
-    assert (launched.run_method, launched.engine) == (RunMethod.UNIT, "podman")
 
 
 def test_an_image_that_docker_has_loaded_runs_by_its_local_name(scene: Scene) -> None:
@@ -167,21 +140,16 @@ def test_the_server_may_use_the_tunnel_and_nothing_more(scene: Scene) -> None:
     # Beside the tunnel only what it takes to have workers of another user, and to end them.
     assert server.capabilities == ("NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID")
     assert (server.user, server.group) == (0, 0)
+    data_only = ("noexec", "nosuid", "nodev", "z")
     assert [(volume.container, volume.options) for volume in server.volumes] == [
-        (paths.CONFIGURATION, ("ro", "noexec", "nosuid", "nodev", "z")),
-        (paths.SERVER_STATE_INSIDE, ("noexec", "nosuid", "nodev", "z")),
+        (paths.CONFIGURATION, ("ro", *data_only)),
+        (paths.SERVER_STATE_INSIDE, data_only),
     ]
-    assert (paths.SERVER_STATE_INSIDE, ("ro", "noexec", "nosuid", "nodev", "z")) in [
+    assert {volume.options for volume in agent.volumes} == {("ro", *data_only), data_only}
+    assert (paths.SERVER_STATE_INSIDE, ("ro", *data_only)) in [
         (volume.container, volume.options) for volume in agent.volumes
     ]
     assert (agent.capabilities, agent.devices, agent.ports) == ((), (), ())
-
-
-def test_no_directory_of_the_host_has_programs_or_devices_for_a_container(scene: Scene) -> None:
-    for specification in launch.STEP.gather(_context(scene)).specifications:
-        for volume in specification.volumes:
-            if volume.container != "/run/systemd/journal/dev-log":
-                assert {"noexec", "nosuid", "nodev"} <= set(volume.options), volume
 
 
 def test_tcp_and_udp_of_the_configured_port_and_the_configuration_below_the_root(scene: Scene) -> None:
@@ -195,15 +163,17 @@ def test_tcp_and_udp_of_the_configured_port_and_the_configuration_below_the_root
     assert (mounted.host, mounted.container) == (str(scene.root / "etc/mstunnel"), "/etc/mstunnel")
 
 
-def test_processes_are_limited_where_the_kernel_can(scene: Scene, tmp_path: Path) -> None:
-    limits = [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications]
-    assert limits == [10_000, 100]
-    (tmp_path / "_CONTROLLERS").write_text("cpu memory\n")
-    limits = [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications]
-    assert limits == [None, None]
-    (tmp_path / "of cgroup v1").mkdir()
-    limits = [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications]
-    assert limits == [10_000, 100]
+@pytest.mark.parametrize(
+    ("controllers", "cgroup_v1", "limits"),
+    [("memory pids", False, [10_000, 100]), ("memory", False, [None, None]), ("memory", True, [10_000, 100])],
+)
+def test_processes_are_limited_where_the_kernel_can(
+    scene: Scene, tmp_path: Path, *, controllers: str, cgroup_v1: bool, limits: list[int | None]
+) -> None:
+    (tmp_path / "_CONTROLLERS").write_text(f"{controllers}\n")
+    if cgroup_v1:
+        (tmp_path / "of cgroup v1").mkdir()
+    assert [spec.pids_limit for spec in launch.STEP.gather(_context(scene)).specifications] == limits
 
 
 def test_a_changed_env_sh_or_image_restarts_and_nothing_else_does(scene: Scene) -> None:

@@ -16,7 +16,6 @@ from mstunnel_setup.base.errors import (
     SetupError,
     SignInError,
 )
-from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install import preflight
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.step_list import ORDER
@@ -110,6 +109,7 @@ def test_a_firewall_that_blocks_devices_is_reported_with_the_command(
     assert command in "".join(of_firewall(scene))
 
 
+@pytest.mark.usefixtures("signed_in")
 def test_the_firewall_is_asked_about_the_port_of_the_site(
     scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,7 +118,6 @@ def test_the_firewall_is_asked_about_the_port_of_the_site(
     monkeypatch.setattr(
         ProgramReader, "security", lambda reader: shut if reader.settings.port == 8443 else None
     )
-    signed_in(scene, monkeypatch)
     scene.graph.configuration = configuration(8443)
     one = context(scene, eula="accept", site="Berlin")
     preflight.refuse_unready(one, ALL)
@@ -170,27 +169,27 @@ def test_a_person_is_offered_a_free_range_for_the_bridge(scene: Scene, host: Any
     assert one.answers.bridge == one.answers.record()["bridge"] == "192.168.240.0/24"
 
 
-def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Signing in works, and counts."""
+@pytest.fixture
+def signed_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Signing in as an administrator works; the list notes each time."""
     entered: list[str] = []
 
-    def administrator(one: Context, *_further: object) -> Any:
-        entered.append("once")
-        return one.host.graph
+    def administrator(*_given: object) -> FakeGraph:
+        entered.append("administrator")
+        return scene.graph
 
     monkeypatch.setattr(sign_in, "administrator", administrator)
-    scene.secrets = entered
+    return entered
 
 
 def test_the_host_is_checked_without_a_question_or_a_sign_in(
-    scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, host: Any, signed_in: list[str]
 ) -> None:
     host("debian-13")
-    signed_in(scene, monkeypatch)
     one = context(scene)
     scene.prompter.interactive = True
     preflight.refuse_unready(one, ALL)
-    assert (scene.secrets, scene.prompter.asked) == ([], [])
+    assert (signed_in, scene.prompter.asked) == ([], [])
     assert scene.files.state("/etc/mstunnel") is None
 
 
@@ -201,12 +200,10 @@ def run_to_the_site(scene: Scene, one: Context) -> None:
         scene.run(step, one)
 
 
-def test_what_the_site_demands_is_checked_as_soon_as_it_is_known(
-    scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("signed_in")
+def test_what_the_site_demands_is_checked_as_soon_as_it_is_known(scene: Scene, host: Any) -> None:
     """Not before the terms, and before this server is registered there."""
     host("debian-13", addresses={"routes": [NEAR], "resolvers": ["192.0.2.53"]})
-    signed_in(scene, monkeypatch)
     scene.graph.configuration = configuration()
     with refused(CheckError, "pool-route") as caught:
         run_to_the_site(scene, context(scene, eula="accept", site="Berlin"))
@@ -214,9 +211,7 @@ def test_what_the_site_demands_is_checked_as_soon_as_it_is_known(
     assert remembered(scene.context().receipt, "joined-site") is None
 
 
-def test_the_site_is_judged_in_a_later_run_as_well(
-    scene: Scene, host: Any, examined: list[Wanted], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_site_is_judged_in_a_later_run_as_well(scene: Scene, host: Any, examined: list[Wanted]) -> None:
     """A run that stopped at the certificate has checked the host, and nothing of the site."""
     host("debian-13", addresses={"routes": [NEAR], "resolvers": ["192.0.2.53"]})
     scene.remember("images.server", "x")
@@ -237,27 +232,16 @@ def test_a_registered_server_is_not_judged_again(scene: Scene, host: Any, examin
     assert examined == []
 
 
-def test_no_sign_in_or_choice_is_asked_for_twice(
-    scene: Scene, host: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_sign_in_or_choice_is_asked_for_twice(scene: Scene, host: Any, signed_in: list[str]) -> None:
     host("debian-13")
-    signed_in(scene, monkeypatch)
     scene.graph.configuration = configuration()
     scene.prompter.typed = ["", BERLIN.id]
     one = context(scene, eula="accept")
-    one.cache.identity = identity(scene)
+    one.cache.identity = scene.identity("vpn.example.org")
     run_to_the_site(scene, one)
     sign_in.STEP.gather(one)
     assert site.choose(one) == BERLIN
-    assert (scene.secrets, len(scene.prompter.asked)) == (["once"], 2)
-
-
-def identity(scene: Scene) -> Any:
-    """The certificate that the step before has found."""
-    pki = Pki({"leaf": {"names": ["vpn.example.org"]}})
-    scene.trusted = (pki.certificate("root"),)
-    chain, key = scene.place_certificate(pki=pki)
-    return scene.context().host.load(IdentitySource(chain=chain, key=key))
+    assert (signed_in, len(scene.prompter.asked)) == (["administrator"], 2)
 
 
 @pytest.mark.parametrize("why", ["begun", "another root"])
@@ -327,39 +311,26 @@ def test_an_archive_that_is_named_later_is_judged_before_its_name_is_stored(scen
 
 
 @pytest.fixture
-def unlicensed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """An administrator without a licence; the list notes each sign-in."""
-    entered: list[str] = []
-
-    def administrator(*_given: object) -> FakeGraph:
-        entered.append("administrator")
-        scene.graph.plans = ()
-        return scene.graph
-
-    monkeypatch.setattr(sign_in, "administrator", administrator)
-    return entered
+def unlicensed(scene: Scene, signed_in: list[str]) -> list[str]:
+    """The same for an administrator without a licence."""
+    scene.graph.plans = ()
+    return signed_in
 
 
 def test_unattended_an_account_is_refused_before_the_first_change(
     scene: Scene, unlicensed: list[str]
 ) -> None:
-    chain, key = scene.place_certificate()
     with refused(SignInError, "licence-missing"):
-        preflight.refuse_account(
-            context(scene, certificate__chain=chain, certificate__key=key, eula="accept"), ALL
-        )
+        preflight.refuse_account(context(scene, **scene.certificate(), eula="accept"), ALL)
     assert unlicensed == ["administrator"]
     assert not scene.journal.records
 
 
-def test_unattended_a_certificate_for_another_site_is_refused_before_the_first_change(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    signed_in(scene, monkeypatch)
+@pytest.mark.usefixtures("signed_in")
+def test_unattended_a_certificate_for_another_site_is_refused_before_the_first_change(scene: Scene) -> None:
     pki = Pki({"leaf": {"names": ["vpn.example.com"]}})
     scene.trusted = (pki.certificate("root"),)
-    chain, key = scene.place_certificate(pki=pki)
-    given = {"certificate__chain": chain, "certificate__key": key, "eula": "accept"}
+    given = {**scene.certificate(pki), "eula": "accept"}
     with pytest.raises(CertificateError, match=r"vpn\.example\.org"):
         preflight.refuse_account(context(scene, site="Berlin", **given), ALL)
     assert not scene.journal.records
@@ -368,9 +339,7 @@ def test_unattended_a_certificate_for_another_site_is_refused_before_the_first_c
 
 def test_a_person_is_first_asked_what_comes_before_the_sign_in(scene: Scene, unlicensed: list[str]) -> None:
     scene.prompter.typed = ["something"]
-    chain, key = scene.place_certificate()
-    given = context(scene, certificate__chain=chain, certificate__key=key, eula="accept")
-    preflight.refuse_account(given, ALL)
+    preflight.refuse_account(context(scene, **scene.certificate(), eula="accept"), ALL)
     assert unlicensed == []
 
 
@@ -379,7 +348,8 @@ def test_a_certificate_that_is_awaited_or_refused_costs_no_sign_in(
 ) -> None:
     preflight.refuse_account(context(scene), ALL)
     preflight.refuse_account(context(scene), HOST_ONLY)
-    chain, _ = scene.place_certificate()
+    named = scene.certificate()
+    named["certificate__key"] = named["certificate__chain"]
     with pytest.raises(CertificateError):
-        preflight.refuse_account(context(scene, certificate__chain=chain, certificate__key=chain), ALL)
+        preflight.refuse_account(context(scene, **named), ALL)
     assert unlicensed == []

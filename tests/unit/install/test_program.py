@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup import __version__
-from mstunnel_setup.actions.files import WriteFile
 from mstunnel_setup.actions.host import Scope
-from mstunnel_setup.actions.units import CATALOGUES, EnableInitScript
+from mstunnel_setup.actions.units import CATALOGUES
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CheckError
 from mstunnel_setup.containers.release_images import ReleaseImages
@@ -39,10 +38,6 @@ def copied(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return file
 
 
-def started_from(scene: Scene, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(scene.files.locate(path)))
-
-
 def test_a_package_places_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
     assert scene.run(program.PROGRAM, scene.context()) == ()
@@ -59,21 +54,12 @@ def test_file_and_links_are_placed_once(scene: Scene, copied: Path) -> None:
     assert scene.run(program.PROGRAM, scene.context()) == ()
 
 
-def test_the_placed_file_has_nothing_to_do(
-    scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scene.run(program.PROGRAM, scene.context())
-    copied.unlink()
-    started_from(scene, FILE, monkeypatch)
-    assert scene.run(program.PROGRAM, scene.context()) == ()
-
-
 def test_the_placed_file_is_not_read_unless_something_is_wrong_with_it(
     scene: Scene, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has 30 MB, and most runs are started from it."""
     scene.run(program.PROGRAM, scene.context())
-    started_from(scene, FILE, monkeypatch)
+    monkeypatch.setenv("MSTUNNEL_ONE_FILE", str(scene.files.locate(FILE)))
     read: list[str] = []
 
     def digest(_files: Files, path: str) -> str:
@@ -105,21 +91,21 @@ def test_the_account_of_a_rootless_gateway_finds_the_archive_that_lay_beside_the
     assert scene.run(program.PROGRAM, context) == ()
 
 
-@pytest.mark.parametrize("left", [b"", b"the pro", bytes(11)])
-def test_what_a_power_cut_left_of_the_placed_file_is_replaced(
-    left: bytes, scene: Scene, copied: Path
+@pytest.mark.parametrize(
+    ("left", "given"),
+    [
+        *((left, b"the program") for left in (b"", b"the pro", bytes(11))),
+        (b"the program", b"the next program"),
+    ],
+)
+def test_what_a_power_cut_left_and_an_older_file_are_replaced_and_all_are_removed(
+    scene: Scene, copied: Path, left: bytes, given: bytes
 ) -> None:
     scene.run(program.PROGRAM, scene.context())
     scene.files.locate(FILE).write_bytes(left)
+    copied.write_bytes(given)
     assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{FILE}"]
-    assert scene.files.read(FILE) == copied.read_bytes()
-
-
-def test_a_newer_file_replaces_an_older_one_and_all_are_removed(scene: Scene, copied: Path) -> None:
-    scene.run(program.PROGRAM, scene.context())
-    copied.write_bytes(b"the next program")
-    assert paths_of(scene.run(program.PROGRAM, scene.context())) == [f"file:{FILE}"]
-    assert scene.files.read(FILE) == b"the next program"
+    assert scene.files.read(FILE) == given
     scene.undo()
     assert scene.files.names(paths.PROGRAMS) == []
 
@@ -220,19 +206,11 @@ def test_without_systemd_an_init_runs_the_monitor_or_the_administrator_has_it_ru
     monkeypatch.setattr(Files, "live", True)
     monkeypatch.setattr(program, "init_system", lambda _files, _processes: init)
 
-    actions = program.MONITORING.decide(program.MONITORING.gather(scene.context()))
+    found = program.MONITORING.gather(scene.context())
 
-    if init is None:
-        assert actions == ()
-        (said,) = scene.prompter.said
-        assert "have the init system run `mstunnel_monitor`, and restart it" in said
-        return
-    script, enabled = actions
-    assert isinstance(script, WriteFile)
-    assert script.path == "/etc/init.d/mstunnel_monitor"
-    assert "supervise-daemon" in script.text
-    assert enabled == EnableInitScript(init="openrc", name="mstunnel_monitor", now=True)
-    assert scene.prompter.said == []
+    assert (found.systemd, found.init) == (False, init)
+    advice = "have the init system run `mstunnel_monitor`, and restart it"
+    assert [advice in said for said in scene.prompter.said] == ([] if init else [True])
 
 
 class LoggingHost(Host):

@@ -22,9 +22,9 @@ from mstunnel_setup.actions.tenant_objects import (
 )
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SignInError, TenantError, WaitingError
-from mstunnel_setup.base.values import JsonObject, resolve
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import register, sign_in
+from mstunnel_setup.tenant.clouds import CLOUDS
 from mstunnel_setup.tenant.credential import ClientSecret, Credential, own_credential
 from mstunnel_setup.tenant.wire import Application, DeploymentMode, HealthStatus, TunnelServer
 from mstunnel_setup.transaction.action import Undo, UndoRecord
@@ -38,8 +38,17 @@ def joined(scene: Scene) -> None:
     scene.join(BERLIN)
 
 
-def test_the_name_is_the_answer_or_else_the_host_name(scene: Scene) -> None:
-    assert register.STEP.gather(scene.context()).server_name == "gw1"
+def test_site_cloud_and_name_are_those_of_the_answers_or_else_of_the_host(scene: Scene) -> None:
+    """The files that say so are among the recorded decisions."""
+    facts = register.STEP.gather(scene.context())
+    assert facts == register.Registration(
+        site_id=BERLIN.id,
+        server_name="gw1",
+        application_name=facts.application_name,
+        cloud=CLOUDS["public"],
+        authentication="oidc",
+        deployment_mode=DeploymentMode.STANDALONE_ROOTFUL,
+    )
     assert register.STEP.gather(scene.context(server_name="gateway 7")).server_name == "gateway 7"
 
 
@@ -57,7 +66,6 @@ def test_two_machines_of_one_name_have_two_applications(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("answers", "sent"),
     [
-        ({"mode": "rootful"}, DeploymentMode.STANDALONE_ROOTFUL),
         ({"mode": "rootless"}, DeploymentMode.STANDALONE_ROOTLESS),
         ({"deployment": "pod"}, DeploymentMode.POD_ROOTFUL),
         ({"deployment": "pod", "mode": "rootless"}, DeploymentMode.POD_ROOTLESS),
@@ -73,43 +81,6 @@ def test_before_a_site_is_chosen_nothing_can_be_registered(scene: Scene) -> None
     scene.journal.remove()
     with refused(TenantError, "site-missing"):
         register.STEP.gather(scene.context())
-
-
-def test_credential_then_application_then_server_then_what_says_so(scene: Scene) -> None:
-    actions = register.STEP.decide(register.STEP.gather(scene.context()))
-    kinds = [type(action) for action in actions]
-    made = [CreateAgentCredential, CreateAppIdentity, RegisterServer, WriteJson, WriteJson, LinkInPlace]
-    assert kinds == made
-    assert [action.key for action in actions[3:]] == [
-        f"file:{paths.AGENT_INFO}",
-        f"file:{paths.AGENT_SETTINGS}",
-        "link:/etc/mstunnel/private/agent.p12",
-    ]
-
-
-def test_the_files_say_what_the_tenant_answered(scene: Scene) -> None:
-    credential, application, server, info, settings, _link = register.STEP.decide(
-        register.STEP.gather(scene.context())
-    )
-    outputs: dict[str, JsonObject] = {
-        credential.key: {"not_after": "2027-06-01T12:00:00+00:00"},
-        application.key: {"app_id": "app", "tenant_id": "tenant", "application_object_id": "object"},
-        server.key: {"server_id": "server"},
-    }
-    assert isinstance(info, WriteJson)
-    assert isinstance(settings, WriteJson)
-    assert resolve(info.value, outputs) == {
-        "AgentId": "app",
-        "ApplicationObjectId": "object",
-        "AADTenantId": "tenant",
-        "IntuneTenantId": "tenant",
-        "RenewalDate": "2027-06-01T12:00:00+00:00",
-        "Authority": "https://login.microsoftonline.com",
-        "Graph": "https://graph.microsoft.com",
-        "Cloud": "public",
-        "Authentication": "oidc",
-    }
-    assert resolve(settings.value, outputs) == {"SiteId": BERLIN.id, "ServerId": "server"}
 
 
 LEFT = TunnelServer(id="22222222-0000-0000-0000-000000000009", display_name="GW1")
@@ -188,14 +159,6 @@ def test_what_is_ours_is_not_taken_for_left_behind(scene: Scene) -> None:
     assert (facts.left_record, facts.left_applications, scene.prompter.asked) == ("", (), [])
 
 
-def test_a_long_name_fits_into_the_certificate(scene: Scene) -> None:
-    """RFC 5280: a common name has at most 64 characters."""
-    facts = register.STEP.gather(scene.context(server_name="g" * 200))
-    credential = register.STEP.decide(facts)[0]
-    assert isinstance(credential, CreateAgentCredential)
-    assert len(credential.common_name) == 64
-
-
 PREPARED = "11111111-2222-3333-4444-555555555555"
 
 
@@ -244,14 +207,10 @@ def test_an_existing_application_is_verified_and_used_instead_of_a_new_one(
     assert "s3cret" not in str(CODEC.dump(place))
 
 
-def _prepared_secret(scene: Scene) -> Context:
-    place = scene.write("/root/agent-secret", "s3cret\n")
-    place.chmod(0o600)
-    return scene.context(identity__client_id=PREPARED, identity__client_secret=f"file:{place}")
-
-
 def test_the_secret_of_an_existing_application_is_installed(scene: Scene, proved: list[str]) -> None:
-    context = _prepared_secret(scene)
+    source = scene.write("/root/agent-secret", "s3cret\n")
+    source.chmod(0o600)
+    context = scene.context(identity__client_id=PREPARED, identity__client_secret=f"file:{source}")
     context.host.files.make_directories(paths.AGENT_DIRECTORY)
     place, use, *_ = register.STEP.decide(register.STEP.gather(context))
     assert proved == [f"{PREPARED} in {scene.graph.tenant_id()}"]

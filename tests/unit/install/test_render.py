@@ -44,8 +44,7 @@ def check_object(kind: str, found: Any) -> None:
 @pytest.fixture(autouse=True)
 def host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """A host with an installation, whose secrets are all the same word."""
-    opened = scene.opened(scene.context(**IMAGES))
-    monkeypatch.setattr(render, "open_run", lambda *_given, **_more: nullcontext(opened))
+    answered(scene, monkeypatch)
     for path in (paths.ENVIRONMENT, f"{paths.GENERATIONS}/1/key.pem", paths.AGENT_CREDENTIAL):
         scene.write(path, f"SECRET='{SECRET}'\n")
     for path in (paths.OIDC_JSON, paths.AGENT_INFO, paths.AGENT_SETTINGS):
@@ -158,11 +157,18 @@ def test_a_pod_gets_the_radius_servers_as_a_secret_with_placeholders(
     }
     for found in documents(host)["Secret"]:
         check_object("Secret", found)
-    (deployment,) = documents(host)["Deployment"]
-    server, agent = deployment["spec"]["template"]["spec"]["containers"]
+    _, server, agent = pod_of(host)
     places = {mount["name"]: mount["mountPath"] for mount in server["volumeMounts"]}
     assert places["radius"] == paths.RADIUS
     assert "radius" not in {mount["name"] for mount in agent["volumeMounts"]}
+
+
+def pod_of(scene: Scene) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The pod of the manifest, and its containers: server and agent."""
+    (deployment,) = documents(scene)["Deployment"]
+    found = deployment["spec"]["template"]["spec"]
+    server, agent = found["containers"]
+    return found, server, agent
 
 
 def documents(scene: Scene) -> dict[str, list[dict[str, Any]]]:
@@ -180,10 +186,8 @@ def secrets(scene: Scene) -> dict[str, dict[str, str]]:
 
 
 def test_a_binary_credential_can_be_filled_in(host: Scene) -> None:
-    (identity,) = (
-        each for each in documents(host)["Secret"] if each["metadata"]["name"] == "mstunnel-identity"
-    )
-    assert "stringData" not in identity
+    (identity,) = (each for each in documents(host)["Secret"] if "stringData" not in each)
+    assert identity["metadata"]["name"] == "mstunnel-identity"
     assert identity["data"] == {"agent.p12": f"<base64 of {paths.AGENT_CREDENTIAL}>"}
 
 
@@ -193,10 +197,7 @@ def test_the_manifest_is_valid_by_the_schemas_of_kubernetes(host: Scene) -> None
     for kind, found in rendered.items():
         for each in found:
             check_object(kind, each)
-
-
-def test_the_schemas_of_kubernetes_can_refuse(host: Scene) -> None:
-    (deployment,) = documents(host)["Deployment"]
+    (deployment,) = rendered["Deployment"]
     deployment["spec"]["template"]["spec"]["containers"][0]["capabilities"] = ["NET_ADMIN"]
     with pytest.raises(jsonschema.ValidationError):
         check_object("Deployment", deployment)
@@ -211,9 +212,7 @@ def test_one_pod_at_a_time_serves_one_address_and_sees_the_addresses_of_devices(
 
 
 def test_the_pod_has_the_rights_of_the_specifications_and_no_more(host: Scene) -> None:
-    (deployment,) = documents(host)["Deployment"]
-    pod = deployment["spec"]["template"]["spec"]
-    server, agent = pod["containers"]
+    pod, server, agent = pod_of(host)
     assert server["securityContext"]["capabilities"] == {
         "drop": ["ALL"],
         "add": ["NET_ADMIN", "CHOWN", "KILL", "SETGID", "SETUID"],
@@ -240,8 +239,7 @@ def test_with_an_access_log_the_kernel_counts_the_connections_of_the_pod(
     host: Scene, setting: str, counts: bool
 ) -> None:
     host.write(paths.ENVIRONMENT, f"TRACE_SESSIONS={setting}\n")
-    (deployment,) = documents(host)["Deployment"]
-    sysctls = {each["name"] for each in deployment["spec"]["template"]["spec"]["securityContext"]["sysctls"]}
+    sysctls = {each["name"] for each in pod_of(host)[0]["securityContext"]["sysctls"]}
     counting = {
         f"net.netfilter.nf_conntrack_{name}" for name in ("acct", "tcp_timeout_time_wait", "timestamp")
     }
@@ -252,8 +250,7 @@ def test_with_an_access_log_the_kernel_counts_the_connections_of_the_pod(
 
 
 def test_each_container_writes_into_directories_of_its_own_user(host: Scene) -> None:
-    (deployment,) = documents(host)["Deployment"]
-    server, agent = deployment["spec"]["template"]["spec"]["containers"]
+    _, server, agent = pod_of(host)
     paths_of = {
         each["name"]: {mount["mountPath"] for mount in each["volumeMounts"] if mount.get("subPath")}
         for each in (server, agent)
@@ -292,12 +289,7 @@ class Pod:
 
 @pytest.fixture
 def pod(host: Scene, tmp_path: Path) -> Pod:
-    (deployment,) = documents(host)["Deployment"]
-    (container,) = (
-        each
-        for each in deployment["spec"]["template"]["spec"]["initContainers"]
-        if each["name"] == "identity"
-    )
+    (container,) = (each for each in pod_of(host)[0]["initContainers"] if each["name"] == "identity")
     (tmp_path / "pod").mkdir()
     return Pod(container["command"][-1], tmp_path / "pod")
 
@@ -320,8 +312,7 @@ def test_a_claim_that_an_earlier_release_filled_keeps_its_credential(pod: Pod) -
 
 
 def test_the_agent_s_health_does_not_take_the_gateway_off_the_service(host: Scene) -> None:
-    (deployment,) = documents(host)["Deployment"]
-    server, agent = deployment["spec"]["template"]["spec"]["containers"]
+    _, server, agent = pod_of(host)
     assert ("readinessProbe" in server, "readinessProbe" in agent) == (True, False)
     assert "livenessProbe" in agent
 

@@ -33,6 +33,7 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.io.process import Completed, Processes
 from mstunnel_setup.transaction.runner import Planned
+from mstunnel_setup.transaction.step import AnyStep
 from tests.cases import every
 from tests.refusals import refused
 from tests.unit.certificates.pki import Pki
@@ -40,7 +41,6 @@ from tests.unit.install.scenes import FakePrompter, Scene
 from tests.unit.operators import operator_of
 
 COMMAND = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway")
-BY_HAND = (*COMMAND, "--accept-eula")
 SECRET = "http://user:word@proxy.example.com:3128"
 PLANNED = [
     Planned("account", "Account", (StoreAnswer(name="mode", value="rootless"), MakeDirectory(path="/x")))
@@ -57,9 +57,9 @@ def bare(tmp_path: Path) -> None:
 def planned(host: Path, console: FakePrompter, **settings: str) -> list[str]:
     """The objects that root would make for the terms alone; sign-in and site are the account's."""
     operator = operator_of(host, console)
-    steps, _ = rootless.planned_by_root(
-        operator, {"mode": "rootless", **settings}, [eula.BY_ROOT], [sign_in.STEP, eula.STEP, site.STEP], ()
-    )
+    request = InstallRequest({"mode": "rootless", **settings})
+    later: list[AnyStep] = [sign_in.STEP, eula.STEP, site.STEP]
+    steps, _ = rootless.planned_by_root(operator, request, [eula.BY_ROOT], later)
     return [action.key for step in steps for action in step.actions]
 
 
@@ -94,7 +94,7 @@ def test_root_is_told_the_answers_and_the_proxies_that_were_found(
         monkeypatch.setenv(name, SECRET)
     given = {"mode": "rootless", "environment": {"TRACE_SESSIONS": "1"}, "site": "Berlin"}
     operator = operator_of(tmp_path, FakePrompter(["yes"]))
-    _, told = rootless.planned_by_root(operator, given, [eula.BY_ROOT, proxy.SYSTEM], [], ())
+    _, told = rootless.planned_by_root(operator, InstallRequest(given), [eula.BY_ROOT, proxy.SYSTEM], [])
     # The site is the account's.
     assert set(told) == {"mode", "environment"}
     assert told["environment"] == {"https_proxy": SECRET, "TRACE_SESSIONS": "1"}
@@ -112,7 +112,7 @@ def test_root_is_told_the_certificates_and_not_the_file_they_are_in(
     given = {"mode": "rootless", "authentication": "certificate"}
     given |= {path: str(tmp_path / name) for path, name in named.items()}
     operator = operator_of(tmp_path, FakePrompter(["yes"]))
-    _, told = rootless.planned_by_root(operator, given, [eula.BY_ROOT], [], ())
+    _, told = rootless.planned_by_root(operator, InstallRequest(given), [eula.BY_ROOT], [])
     assert str(tmp_path) not in json.dumps(told)
     assert not [value for value in told.values() if str(value).startswith("/")]
     assert merge(rootless.answers_of_account(json.dumps(told).encode()), {}).tenant.ca_pem == root
@@ -245,31 +245,39 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     return commands
 
 
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs is the program of root, as the account `gateway`."""
+    monkeypatch.setattr(sys, "argv", ["/usr/sbin/mst-cli"])
+    monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
+    monkeypatch.setattr(rootless, "own_name", lambda: "gateway")
+
+
+@pytest.fixture
+def to_do(program: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root has something left to do."""
+    answers: JsonObject = {"environment": {"http_proxy": SECRET}}
+    monkeypatch.setattr(rootless, "planned_by_root", lambda *_given: (PLANNED, answers))
+
+
+@pytest.mark.usefixtures("to_do")
 def test_a_person_sees_what_it_is_and_sudo_may_ask(tmp_path: Path, asked: list[Sequence[str]]) -> None:
     console = FakePrompter(["yes"])
-    result = rootless.have_root_do(operator_of(tmp_path, console), PLANNED, COMMAND, {"a": SECRET}, BY_HAND)
+    result = rootless.done_by_root(operator_of(tmp_path, console), InstallRequest(), [])
     assert result.data["actions"] == 2
-    own = (*COMMAND, "--answers-from-stdin", "--unattended", "--output", "json")
-    assert asked == [("sudo", "--", *own, f'<<<{{"a": "{SECRET}"}}')]
+    own = (*COMMAND, "--accept-eula", "--answers-from-stdin", "--unattended", "--output", "json")
+    assert asked == [("sudo", "--", *own, f'<<<{{"environment": {{"http_proxy": "{SECRET}"}}}}')]
     # What is only remembered is no change of the host.
     assert console.said == ["This needs root privileges:\n  - create directory /x"]
 
 
+@pytest.mark.usefixtures("to_do")
 def test_unattended_sudo_does_not_ask(tmp_path: Path, asked: list[Sequence[str]]) -> None:
-    operator = operator_of(tmp_path, FakePrompter(interactive=False))
-    rootless.have_root_do(operator, PLANNED, COMMAND, {}, BY_HAND)
+    rootless.done_by_root(operator_of(tmp_path, FakePrompter(interactive=False)), InstallRequest(), [])
     assert asked[0][:3] == ("sudo", "--non-interactive", "--")
 
 
-def handed_over(tmp_path: Path, console: FakePrompter) -> WaitingError:
-    with pytest.raises(WaitingError) as caught:
-        rootless.have_root_do(operator_of(tmp_path, console), PLANNED, COMMAND, {"a": SECRET}, BY_HAND)
-    assert caught.value.exit_code is ExitCode.WAITING
-    by_hand = "sudo /usr/sbin/mstunnel-setup host --account gateway --accept-eula"
-    assert caught.value.hint.splitlines()[-1] == by_hand
-    return caught.value
-
-
+@pytest.mark.usefixtures("to_do")
 @pytest.mark.parametrize(
     ("typed", "there", "output", "why"),
     [
@@ -293,7 +301,11 @@ def test_where_sudo_does_not_do_it_the_command_is_printed(
     if not typed:
         monkeypatch.setattr(Processes, "attend", lambda *_given: Completed(1, output, ""))
     console = FakePrompter([typed] if typed else [], interactive=bool(typed))
-    assert why in handed_over(tmp_path, console).message
+    with refused(WaitingError, "root-needed", why) as caught:
+        rootless.done_by_root(operator_of(tmp_path, console), InstallRequest(), [])
+    assert caught.value.exit_code is ExitCode.WAITING
+    # A proxy with a password is not among the arguments, which all users can see.
+    assert caught.value.hint.splitlines()[-1] == shlex.join(("sudo", *COMMAND, "--accept-eula"))
     assert asked == []
 
 
@@ -322,14 +334,6 @@ def test_what_fails_in_the_other_half_is_its_own_failure() -> None:
     )
 
 
-@pytest.fixture
-def program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What runs is the program of root, as the account `gateway`."""
-    monkeypatch.setattr(sys, "argv", ["/usr/sbin/mst-cli"])
-    monkeypatch.delenv("MSTUNNEL_ONE_FILE", raising=False)
-    monkeypatch.setattr(rootless, "own_name", lambda: "gateway")
-
-
 @pytest.mark.usefixtures("program")
 def test_the_command_says_who_it_is_for() -> None:
     own = ("/usr/sbin/mstunnel-setup", "host", "--account", "gateway", "--remove")
@@ -341,13 +345,12 @@ def test_a_command_to_type_names_the_proxies_without_a_password() -> None:
     assert rootless.without_passwords(found) == ("https_proxy=http://p:3128", "no_proxy=a@b")
 
 
-@pytest.mark.usefixtures("program")
+@pytest.mark.usefixtures("to_do")
 def test_the_documented_rule_of_sudo_allows_these_very_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Sequence[str]]
 ) -> None:
     """It has no wildcard, which would let the account have root read any file."""
     operator = operator_of(tmp_path, FakePrompter(interactive=False))
-    monkeypatch.setattr(rootless, "planned_by_root", lambda *_given: (PLANNED, {"environment": {}}))
     monkeypatch.setattr(uninstall, "rootless_account", lambda _operator: "gateway")
     monkeypatch.setattr(uninstall, "own_name", lambda: "gateway")
     monkeypatch.setattr(

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.actions.store_answer import StoreAnswer
 from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, NetworkError, SignInError, TenantError
@@ -17,6 +16,7 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.install import tenant_sign_in
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import sign_in
+from mstunnel_setup.install.uninstall import tenant_keys
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import Graph
@@ -27,6 +27,7 @@ from tests.refusals import refused
 from tests.unit.install.scenes import BERLIN, FakeGraph, Scene
 
 _CLIENT = "44444444-0000-0000-0000-000000000000"
+_APP = {"client_id": "11111111-2222-3333-4444-555555555555"}
 LAB = {
     "tenant__cloud": "custom",
     "tenant__authority": "https://lab.example/1",
@@ -34,30 +35,38 @@ LAB = {
 }
 
 
-class _Doors:
-    """Notes by which door the tenant was entered."""
+@dataclass
+class _Tenant:
+    """Who enters the tenant: this server, or an administrator with the further permissions `asked`."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, refusal: Exception | None = None) -> None:
-        self.opened: list[str] = []
-        self.refusal = refusal
-        monkeypatch.setattr(sign_in, "administrator", lambda *_given: self._open("administrator", None))
-        monkeypatch.setattr(sign_in, "own_identity", lambda _context: self._open("own", self.refusal))
+    graph: FakeGraph = field(default_factory=FakeGraph)
+    refusal: Exception | None = None
+    """Why this server itself is refused."""
+    opened: list[str] = field(default_factory=list)
+    asked: list[Sequence[str]] = field(default_factory=list)
 
-    def _open(self, name: str, refusal: Exception | None) -> Graph:
-        self.opened.append(name)
-        return FakeGraph(refusal=refusal)
+    def administrator(self, _context: Context, further: Sequence[str] = ()) -> FakeGraph:
+        self.opened.append("administrator")
+        self.asked.append(further)
+        return self.graph
+
+    def own_identity(self, _context: Context) -> FakeGraph:
+        self.opened.append("own")
+        return FakeGraph(refusal=self.refusal)
+
+
+@pytest.fixture
+def tenant(monkeypatch: pytest.MonkeyPatch) -> _Tenant:
+    tenant = _Tenant()
+    monkeypatch.setattr(sign_in, "administrator", tenant.administrator)
+    monkeypatch.setattr(sign_in, "own_identity", tenant.own_identity)
+    return tenant
 
 
 def _registered(scene: Scene) -> None:
     application = {"kind": "create-app-identity", "display_name": "a", "credential_path": "/c"}
     scene.finished(application, "application:a", {"app_id": "1", "tenant_id": "2"})
-    server = {
-        "kind": "register-server",
-        "site_id": BERLIN.id,
-        "server_name": "gw1",
-        "deployment_mode": "standaloneRootful",
-    }
-    scene.finished(server, f"server:{BERLIN.id}/gw1", {"server_id": "3"})
+    scene.registered(BERLIN, "3")
 
 
 REFUSED = SignInError("application-unknown", "no such application")
@@ -73,40 +82,33 @@ REFUSED = SignInError("application-unknown", "no such application")
     ids=["new", "registered", "refused"],
 )
 def test_a_registered_server_signs_in_as_itself_and_an_administrator_otherwise(
-    scene: Scene,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    registered: bool,
-    refusal: Exception | None,
-    opened: list[str],
+    scene: Scene, tenant: _Tenant, *, registered: bool, refusal: Exception | None, opened: list[str]
 ) -> None:
     if registered:
         _registered(scene)
-    doors = _Doors(monkeypatch, refusal)
+    tenant.refusal = refusal
     context = scene.context()
     sign_in.STEP.gather(context)
-    assert (doors.opened, scene.prompter.asked) == (opened, [])
+    assert (tenant.opened, scene.prompter.asked) == (opened, [])
     assert context.host.graph.sites() == [*FakeGraph().all_sites]
     assert any("no such application" in text for text in scene.prompter.said) is bool(refusal)
 
 
-def test_a_tenant_out_of_reach_is_no_reason_to_ask_an_administrator(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tenant_out_of_reach_is_no_reason_to_ask_an_administrator(scene: Scene, tenant: _Tenant) -> None:
     _registered(scene)
-    doors = _Doors(monkeypatch, NetworkError("unreachable", "no route"))
+    tenant.refusal = NetworkError("unreachable", "no route")
     with pytest.raises(NetworkError):
         sign_in.STEP.gather(scene.context())
-    assert doors.opened == ["own"]
+    assert tenant.opened == ["own"]
 
 
-def test_removal_needs_an_administrator_even_so(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removal_needs_an_administrator_even_so_and_no_licence(scene: Scene, tenant: _Tenant) -> None:
     _registered(scene)
-    doors = _Doors(monkeypatch)
+    tenant.graph.plans = ()
     context = scene.context()
     sign_in.as_administrator(context)
     sign_in.STEP.gather(context)
-    assert doors.opened == ["administrator"]
+    assert (tenant.opened, tenant.asked) == (["administrator"], [()])
 
 
 def test_a_lost_credential_leads_to_the_administrator(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,25 +118,6 @@ def test_a_lost_credential_leads_to_the_administrator(scene: Scene, monkeypatch:
     sign_in.STEP.gather(context)
     assert context.host.graph.sites() == [BERLIN]
     assert paths.AGENT_CREDENTIAL in scene.prompter.said[0]
-
-
-@dataclass
-class _Tenant:
-    """What an administrator enters; `asked` are the permissions beside the usual ones."""
-
-    graph: FakeGraph = field(default_factory=FakeGraph)
-    asked: list[Sequence[str]] = field(default_factory=list)
-
-    def administrator(self, _context: Context, further: Sequence[str] = ()) -> FakeGraph:
-        self.asked.append(further)
-        return self.graph
-
-
-@pytest.fixture
-def tenant(monkeypatch: pytest.MonkeyPatch) -> _Tenant:
-    tenant = _Tenant()
-    monkeypatch.setattr(sign_in, "administrator", tenant.administrator)
-    return tenant
 
 
 def test_a_licence_is_asked_for_by_its_own_permission_and_passes_in_silence(
@@ -179,12 +162,6 @@ def test_what_is_no_clear_answer_is_said_and_no_refusal(
     assert said.startswith("Intune licence not ")
 
 
-def test_removal_needs_no_licence(scene: Scene, tenant: _Tenant) -> None:
-    tenant.graph.plans = ()
-    sign_in.as_administrator(scene.context())
-    assert tenant.asked == [()]
-
-
 def test_an_unfinished_registration_does_not_count(scene: Scene) -> None:
     application: JsonObject = {"kind": "create-app-identity", "display_name": "a", "credential_path": "/c"}
     journal = scene.journal
@@ -192,7 +169,7 @@ def test_an_unfinished_registration_does_not_count(scene: Scene) -> None:
     journal.append("begin", step="register", key="application:a", action=application, before={})
     receipt = scene.context().receipt
     assert not sign_in.registered(receipt)
-    assert sign_in.in_tenant(receipt)
+    assert tenant_keys(receipt) == {"application:a": "create-app-identity"}
 
 
 @pytest.mark.parametrize(
@@ -244,17 +221,14 @@ def test_an_own_registration_needs_no_announcement(scene: Scene) -> None:
     assert scene.prompter.said == []
 
 
-def test_a_client_id_that_was_typed_is_remembered(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    _Doors(monkeypatch)
-    facts = sign_in.STEP.gather(scene.context(sign_in__client_id=_CLIENT))
-    assert sign_in.STEP.decide(facts) == (StoreAnswer(name="sign_in.client_id", value=_CLIENT),)
+def test_a_client_id_that_was_typed_is_remembered(scene: Scene, tenant: _Tenant) -> None:
+    assert sign_in.STEP.gather(scene.context(sign_in__client_id=_CLIENT)) == _CLIENT
 
 
 def test_a_token_file_is_enough(scene: Scene) -> None:
     token = str(scene.write("/root/token", "opaque\n"))
     context = scene.context(sign_in__method="token-file", sign_in__token_file=token)
-    facts = sign_in.STEP.gather(context)
-    assert sign_in.STEP.decide(facts) == ()
+    assert sign_in.STEP.gather(context) == ""
     assert isinstance(context.host.graph, Graph)
 
 
@@ -303,12 +277,10 @@ def test_a_token_file_is_read_on_this_machine_without_any_request(tmp_path: Path
 
 
 def test_an_application_needs_its_tenant(tmp_path: Path) -> None:
-    app = "11111111-2222-3333-4444-555555555555"
     with refused(SignInError, "tenant-missing"):
-        _sign_in(tmp_path, method="client-secret", client_id=app, client_secret="file:/root/secret")
+        _sign_in(tmp_path, method="client-secret", client_secret="file:/root/secret", **_APP)
 
 
 def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
-    app = "11111111-2222-3333-4444-555555555555"
     with pytest.raises(SignInError, match=r"app\.pfx"):
-        _sign_in(tmp_path, method="client-certificate", client_id=app, pfx=str(tmp_path / "app.pfx"))
+        _sign_in(tmp_path, method="client-certificate", pfx=str(tmp_path / "app.pfx"), **_APP)

@@ -7,7 +7,6 @@ from mstunnel_setup.answers.merge import merge
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, ExitCode, TenantError, UsageError
 from mstunnel_setup.certificates import generations
-from mstunnel_setup.certificates.load import IdentitySource
 from mstunnel_setup.install.context import Context
 from mstunnel_setup.install.steps import certificate, site
 from mstunnel_setup.tenant.wire import TunnelServer, TunnelSite
@@ -18,11 +17,9 @@ from tests.unit.install.scenes import BERLIN, OSAKA, FakePrompter, Scene
 
 def _with_certificate(scene: Scene, names: list[str] | None = None, **answers: str) -> Context:
     """What the step `certificate` found in the same run."""
-    pki = Pki({"leaf": {"names": names or ["vpn.example.org"]}})
-    scene.trusted = (pki.certificate("root"),)
+    identity = scene.identity(*(names or ["vpn.example.org"]))
     context = scene.context(**answers)
-    chain, key = scene.place_certificate(pki=pki)
-    context.cache.identity = context.host.load(IdentitySource(chain=chain, key=key))
+    context.cache.identity = identity
     return context
 
 
@@ -36,18 +33,15 @@ def _refused(context: Context) -> TenantError:
     return caught.value
 
 
-@pytest.mark.parametrize("wanted", [BERLIN.id, BERLIN.id.upper(), "Berlin", "berlin", " BERLIN "])
-def test_a_site_by_guid_or_name(scene: Scene, wanted: str) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "listings"),
+    [(BERLIN.id, 0), (BERLIN.id.upper(), 0), ("Berlin", 1), ("berlin", 1), (" BERLIN ", 1)],
+)
+def test_a_site_by_guid_or_name(scene: Scene, wanted: str, listings: int) -> None:
+    """A GUID costs no list of the sites: a tenant may have thousands of them."""
     found = site.STEP.gather(_with_certificate(scene, site=wanted))
     assert found == site.ChosenSite(BERLIN.id, "Berlin", "vpn.example.org", None)
-    assert scene.prompter.asked == []
-
-
-@pytest.mark.parametrize(("wanted", "listings"), [(BERLIN.id, 0), ("Berlin", 1)])
-def test_a_guid_costs_no_list_of_the_sites(scene: Scene, wanted: str, listings: int) -> None:
-    """A tenant may have thousands of them."""
-    site.STEP.gather(_with_certificate(scene, site=wanted))
-    assert scene.graph.listings == listings
+    assert (scene.prompter.asked, scene.graph.listings) == ([], listings)
 
 
 def test_the_sites_are_shown_by_name_with_address_and_number_of_servers(scene: Scene) -> None:
@@ -167,10 +161,9 @@ def test_a_person_names_another_certificate_for_the_site(scene: Scene) -> None:
         scene.files.make_directories(directory)
     wrong, right = Pki({"leaf": {"names": ["vpn.example.com"]}}), Pki({"leaf": {"days": 60}})
     scene.trusted = (wrong.certificate("root"), right.certificate("root"))
-    chain, key = scene.place_certificate("/root/wrong", wrong)
-    context = scene.context(site="Berlin", certificate__chain=chain, certificate__key=key)
+    context = scene.context(site="Berlin", **scene.certificate(wrong, "/root/wrong"))
     scene.run(certificate.STEP, context)
-    chain, key = scene.place_certificate("/root/right", right)
+    chain, key = scene.certificate(right, "/root/right").values()
     scene.prompter.typed = ["certificate", "/root/typo.pem", chain, key]
     scene.run(site.STEP, context)
     leaf = generations.leaf_in_use(context.host.files)

@@ -3,18 +3,25 @@
 import pytest
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.install.status import summary, summary_lines
+from mstunnel_setup.certificates import generations
+from mstunnel_setup.install.status import summary
 from mstunnel_setup.io.process import Completed
-from tests.unit.install.scenes import Scene
+from tests.unit.certificates.pki import Pki
+from tests.unit.install.scenes import BERLIN, OSAKA, Scene
 
 
-def test_it_names_address_port_site_certificate_and_the_next_steps() -> None:
-    lines = summary_lines(address="vpn.contoso.example", port=8443, site="Osaka", days=89, sessions=0)
-    assert lines == [
+def test_it_names_address_port_site_certificate_and_the_next_steps(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.join(BERLIN)
+    scene.write(paths.OCSERV_CONF, "tcp-port = 8443\n")
+    monkeypatch.setattr(generations, "leaf_in_use", lambda _files: Pki().certificate("leaf"))
+    scene.engine.answer = lambda _arguments: Completed(0, '{"Active sessions": 0}', "")
+    assert summary(scene.context()) == [
         "The gateway is installed.",
-        "  Address:     vpn.contoso.example, port 8443 (TCP and UDP)",
-        "  Site:        Osaka",
-        "  Certificate: 89 days left",
+        "  Address:     vpn.example.org, port 8443 (TCP and UDP)",
+        "  Site:        Berlin",
+        "  Certificate: 79 days left",
         "  Sessions:    0 so far",
         "Allow TCP and UDP port 8443 to this server in every firewall in front of it.",
         "Check the gateway with `mst-cli status`.",
@@ -22,14 +29,17 @@ def test_it_names_address_port_site_certificate_and_the_next_steps() -> None:
     ]
 
 
-def test_what_is_not_known_is_left_out() -> None:
-    lines = summary_lines(address=None, port=443, site="Osaka", days=None)
-    assert lines[:2] == ["The gateway is installed.", "  Site:        Osaka"]
+def test_what_is_not_known_is_left_out(scene: Scene) -> None:
+    scene.prompter.interactive = False
+    scene.join(OSAKA)
+    scene.write(paths.OCSERV_CONF, "tcp-port = 443\n")
+    first, site, following, *_ = summary(scene.context())
+    assert (first, site) == ("The gateway is installed.", "  Site:        Osaka")
+    assert following.startswith("Allow TCP and UDP port 443 ")
 
 
-def test_without_a_configured_gateway_it_leads_to_the_next_step() -> None:
-    lines = summary_lines(address=None, port=None, site=None, days=None)
-    assert lines == ["Done. See the next step with `mstunnel-setup status`."]
+def test_without_a_configured_gateway_it_leads_to_the_next_step(scene: Scene) -> None:
+    assert summary(scene.context()) == ["Done. See the next step with `mstunnel-setup status`."]
 
 
 @pytest.mark.parametrize(

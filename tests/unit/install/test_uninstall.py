@@ -119,10 +119,9 @@ def test_a_certificate_that_was_chosen_for_the_site_stays_with_the_data(scene: S
         scene.files.make_directories(directory)
     wrong, right = Pki({"leaf": {"names": ["vpn.example.com"]}}), Pki()
     scene.trusted = (wrong.certificate("root"), right.certificate("root"))
-    chain, key = scene.place_certificate("/root", wrong)
     pem = right.pem("leaf") + right.pem("inter")
     pfx = scene.write("/root/right.pfx", as_pfx(pem, key_bytes(right.key_name("leaf")), b"right"))
-    context = scene.context(site="Berlin", certificate__chain=chain, certificate__key=key)
+    context = scene.context(site="Berlin", **scene.certificate(wrong))
     scene.run(certificate.STEP, context)
     scene.prompter.typed = ["certificate", str(pfx), "right"]
     scene.run(site.STEP, context)
@@ -178,16 +177,7 @@ def registered(installed: Path) -> Scene:
         f"application:{_APPLICATION.display_name}",
         {"application_object_id": _APPLICATION.id},
     )
-    scene.finished(
-        {
-            "kind": "register-server",
-            "site_id": BERLIN.id,
-            "server_name": "gw1",
-            "deployment_mode": "standaloneRootful",
-        },
-        f"server:{BERLIN.id}/gw1",
-        {"server_id": _SERVER},
-    )
+    scene.registered(BERLIN, _SERVER)
     launched = [WriteFile(path="/etc/later", text="gateway")]
     scene.run(Step("launch", "Launch", lambda _context: None, lambda _facts: launched), scene.context())
     return scene

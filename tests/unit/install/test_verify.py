@@ -3,9 +3,7 @@
 import hashlib
 import socket
 import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +23,7 @@ from mstunnel_setup.tenant.wire import TunnelServer
 from tests.refusals import refused
 from tests.unit.certificates.pki import NOW, Pki, key_bytes
 from tests.unit.install.scenes import OSAKA, Scene, configuration, container
+from tests.unit.readiness.servers import serving
 
 _PKI = Pki()
 CHECKED_IN = TunnelServer(id="3", display_name="gw1", last_checkin_date_time=NOW)
@@ -36,30 +35,18 @@ REFUSED = SyncFailure(
 )
 
 
-@contextmanager
-def _serving(directory: Path, pki: Pki, header: bytes = b"") -> Iterator[int]:
+def _serving(directory: Path, pki: Pki, header: bytes = b"") -> AbstractContextManager[int]:
     """A TLS server with the leaf of `pki` on a separate port; a connection has to begin with `header`."""
     bundle = directory / "served.pem"
     bundle.write_bytes(pki.pem("leaf") + key_bytes(pki.key_name("leaf")))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(bundle)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=_answer, args=(listener, context, header))
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
+    def serve(connection: socket.socket) -> None:
+        if connection.recv(len(header)) == header:
+            context.wrap_socket(connection, server_side=True).close()
 
-def _answer(listener: socket.socket, context: ssl.SSLContext, header: bytes) -> None:
-    with suppress(OSError):
-        while True:
-            plain, _ = listener.accept()
-            with suppress(OSError), plain:
-                if plain.recv(len(header)) == header:
-                    context.wrap_socket(plain, server_side=True).close()
+    return serving(serve)
 
 
 @pytest.fixture(autouse=True)
@@ -72,13 +59,7 @@ def installed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.trusted = (_PKI.certificate("root"),)
     scene.run(certificate.STEP, scene.context())
     scene.join(OSAKA)
-    record = {
-        "kind": "register-server",
-        "site_id": OSAKA.id,
-        "server_name": "gw1",
-        "deployment_mode": "standaloneRootful",
-    }
-    scene.finished(record, f"server:{OSAKA.id}/gw1", {"server_id": "3"})
+    scene.registered(OSAKA, "3")
     scene.graph.listed = [CHECKED_IN]
     _agent_says(scene, NOW)
     scene.engine.containers = {name: container() for name in ("mstunnel-server", "mstunnel-agent")}
