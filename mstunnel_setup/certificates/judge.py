@@ -19,6 +19,7 @@ from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.certificate import (
     LONGEST_NAME,
     Identity,
+    access_addresses,
     extension,
     identifiers_fit,
     is_ca,
@@ -36,8 +37,6 @@ from mstunnel_setup.certificates.judge_leaf import (
     stapling_findings,
 )
 from mstunnel_setup.certificates.read import MOST_RSA_BITS
-
-_ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
 
 def judge(
@@ -67,7 +66,7 @@ def judge(
         *path_findings(path),
         *input_findings(identity, path, roots),
     ]
-    return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
+    return tuple(sorted(found, key=lambda finding: [*Severity].index(finding.severity)))
 
 
 class CertificateFinding(Report):
@@ -131,14 +130,8 @@ def _incomplete(path: Path, *, roots_known: bool) -> Problem:
             end=end,
             issuer=issuer,
         )
-    access = extension(path.end, x509.AuthorityInformationAccess)
-    addresses = [
-        plain(description.access_location.value)
-        for description in access or ()
-        if description.access_method == AuthorityInformationAccessOID.CA_ISSUERS
-        and isinstance(description.access_location, x509.UniformResourceIdentifier)
-    ]
-    where = text(" The authority offers it at {addresses}.", addresses=addresses[0]) if addresses else ""
+    offered = access_addresses(path.end, AuthorityInformationAccessOID.CA_ISSUERS)
+    where = text(" The authority offers it at {addresses}.", addresses=plain(offered[0])) if offered else ""
     return error(
         "chain-incomplete",
         "the chain stops at {end}: its issuer {issuer} is missing",
