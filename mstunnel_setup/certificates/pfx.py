@@ -326,10 +326,10 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
     `input-too-large`, `key-too-large`, `certificate-unreadable`.
     """
     found = _outlined(data)
+    _refuse_algorithms(found)
     # No writer can have used such a passphrase: OpenSSL takes it as text that ends there.
     if b"\0" in (passphrase or b""):
         raise _wrong_passphrase(found, passphrase)
-    _refuse_algorithms(found)
     if found.mac and not _opens_mac(found.mac, found.content, passphrase):
         if _opens_a_key(found, passphrase):
             raise PFX_DAMAGED(reason="the passphrase fits, but the content was changed after it was written")
