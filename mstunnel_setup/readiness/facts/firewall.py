@@ -63,15 +63,12 @@ def firewalld(zones: str, port: int) -> Firewall:
 
 
 def _zones(text: str) -> Iterator[dict[str, str]]:
-    zone: dict[str, str] = {}
-    for line in [*text.splitlines(), "end"]:
-        if line and not line[0].isspace():
-            if zone:
-                yield zone
-            zone = {"name": line.split()[0], "default": "yes" if "(default" in line else ""}
-        elif zone and ":" in line:
-            name, _, value = line.strip().partition(":")
-            zone[name] = value.strip()
+    """The settings of each zone: they stand indented below its name."""
+    for block in re.split(r"^(?=\S)", text, flags=re.MULTILINE)[1:]:
+        head, *lines = block.splitlines()
+        settings = (line.strip().partition(":") for line in lines)
+        named = {name: value.strip() for name, _, value in settings}
+        yield {**named, "default": "yes" if "(default" in head else ""}
 
 
 def _zone_opens(zone: dict[str, str], port: int, protocol: str) -> bool:

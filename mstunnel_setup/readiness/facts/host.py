@@ -148,6 +148,12 @@ class ProxyFacts(Section):
     places: tuple[ProxyPlace, ...] = ()
 
     @property
+    def in_use(self) -> tuple[str, str]:
+        """The proxy for HTTPS, as written, and `no_proxy`: of each variable the first place that sets it."""
+        first = {item.name: item.value for item in reversed(self.places)}
+        return first.get("https_proxy") or first.get("http_proxy") or "", first.get("no_proxy", "")
+
+    @property
     def ports(self) -> tuple[int, ...]:
         """The ports of all proxies that are named anywhere, in order."""
         found = (proxy_place(item.value) for item in self.places if item.name != "no_proxy")

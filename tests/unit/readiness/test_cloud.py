@@ -12,7 +12,7 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.network import Trust
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.data import Endpoint, endpoints, endpoints_of
-from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts, Way
+from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts
 from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import ProxyPlace
 from mstunnel_setup.readiness.model import Group, Outcome, ReadinessFacts
@@ -43,10 +43,10 @@ def pem(authority: trustme.CA) -> str:
 
 
 def read(
-    *hosts: str, trust: Trust | None = None, way: Way | None = None, deadline: float = 10
+    *hosts: str, trust: Trust | None = None, deadline: float = 10, proxy: str = "", no_proxy: str = ""
 ) -> NetworkFacts:
     named = [Endpoint(purpose="graph", host=host) for host in hosts]
-    return CloudReader(named, way or Way(), trust or Trust(), Clock(), deadline).network()
+    return CloudReader(named, trust or Trust(), Clock(), deadline, proxy, no_proxy).network()
 
 
 def result(facts: NetworkFacts, identifier: str) -> tuple[Outcome, str]:
@@ -112,8 +112,8 @@ def test_a_server_without_tls_is_not_reached() -> None:
 def test_through_the_proxy_the_name_counts(server: int, authority: trustme.CA) -> None:
     asked: list[str] = []
     with serving(proxy(asked, server, refuse_addresses=True)) as port:
-        way = Way(f"http://127.0.0.1:{port}")
-        facts = read("localhost", trust=Trust(public_roots=pem(authority)), way=way)
+        way_out = f"http://127.0.0.1:{port}"
+        facts = read("localhost", trust=Trust(public_roots=pem(authority)), proxy=way_out)
 
     assert {"localhost:443", "127.0.0.1:443"} <= set(asked)
     refused = [item.error for item in facts.endpoints[0].attempts if item.target == "127.0.0.1"]
@@ -124,7 +124,7 @@ def test_through_the_proxy_the_name_counts(server: int, authority: trustme.CA) -
 
 def test_a_proxy_resolves_what_we_cannot(server: int, authority: trustme.CA) -> None:
     with serving(proxy([], server)) as port:
-        facts = read("nowhere.invalid", way=Way(f"http://127.0.0.1:{port}"))
+        facts = read("nowhere.invalid", proxy=f"http://127.0.0.1:{port}")
 
     assert result(facts, "dns")[0] is Outcome.WARNING
     assert result(facts, "endpoint-graph")[0] is Outcome.PASS
@@ -134,8 +134,7 @@ def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(
     server: int, authority: trustme.CA
 ) -> None:
     wanted = Endpoint(purpose="intune", host=f"localhost:{server}", expect=(403,), expect_certificate=(403,))
-    trust = Trust(public_roots=pem(authority))
-    facts = CloudReader([wanted], Way(), trust, Clock(), 10).network()
+    facts = CloudReader([wanted], Trust(public_roots=pem(authority)), Clock(), 10).network()
 
     shown = facts.endpoints[0].with_certificate
     assert shown is not None
@@ -151,8 +150,8 @@ def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(
     [("localhost", "localhost"), ("127.0.0.1", "127.0.0.0/8"), ("127.0.0.1", "127.0.0.1:{port}")],
 )
 def test_no_proxy_is_obeyed(server: int, authority: trustme.CA, host: str, no_proxy: str) -> None:
-    way = Way("http://127.0.0.1:1", no_proxy.format(port=server))
-    facts = read(f"{host}:{server}", trust=Trust(public_roots=pem(authority)), way=way)
+    trust, bypass = Trust(public_roots=pem(authority)), no_proxy.format(port=server)
+    facts = read(f"{host}:{server}", trust=trust, proxy="http://127.0.0.1:1", no_proxy=bypass)
 
     assert result(facts, "proxy-connects")[0] is Outcome.SKIPPED
 
@@ -164,7 +163,7 @@ def test_the_way_out_is_the_first_place_that_names_one() -> None:
         ProxyPlace(place="/etc/mstunnel/env.sh", name="no_proxy", value="localhost"),
     )
 
-    assert Way.of(ProxyFacts(places=places)) == Way("http://one:3128", "localhost")
+    assert ProxyFacts(places=places).in_use == ("http://one:3128", "localhost")
 
 
 def test_sixty_endpoints_that_never_answer_take_one_deadline() -> None:
