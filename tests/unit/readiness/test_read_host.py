@@ -258,7 +258,7 @@ def test_the_port_is_looked_up_in_the_kernels_tables(files: Files) -> None:
     row = f"0: {zero}:20FB {zero}:0000 0A {zero}:{zero} 00:{zero} {zero} 0 0 7 1\n"
     put(files, {"/proc/net/tcp": "head\n" + row})
     (holder,) = reader(files, port=8443).ports().holders
-    assert (holder.protocol, holder.address, holder.program) == ("tcp", "0.0.0.0", "")
+    assert (holder.protocol, holder.address, holder.program) == ("tcp", "0.0.0.0", None)
     assert reader(files, port=443).ports().holders == ()
 
 
