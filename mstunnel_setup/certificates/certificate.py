@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -46,9 +46,15 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
 
     Raises CertificateError `certificate-unreadable` or `certificate-unsupported`.
     """
+    # What cannot be read; the library's texts name its own types.
+    part = "structure"
     try:
         with lenient_library():
-            return examined(x509.load_der_x509_certificate(der))
+            certificate = x509.load_der_x509_certificate(der)
+            for name, read in _PARTS.items():
+                part = name
+                read(certificate)
+            return certificate
     except UnsupportedAlgorithm as error:
         raise CertificateError(
             "certificate-unsupported",
@@ -57,13 +63,6 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
             where=where,
         ) from error
     except MALFORMED as error:
-        # What cannot be read; the library's texts name its own types.
-        part = "structure"
-        with lenient_library(), suppress(*MALFORMED):
-            certificate = x509.load_der_x509_certificate(der)
-            for name, read in _PARTS.items():
-                part = name
-                read(certificate)
         fault = text("its {part} cannot be read", part=part)
         problem = text("{where} is not a valid certificate: {der}", where=where, der=fault)
         raise CERTIFICATE_UNREADABLE(problem=problem) from error

@@ -27,7 +27,6 @@ from mstunnel_setup.certificates.errors import (
     INPUT_EMPTY,
     LEAF_AMBIGUOUS,
     PFX_DAMAGED,
-    PFX_LEGACY_ALGORITHM,
 )
 from mstunnel_setup.certificates.read import (
     DATA,
@@ -406,12 +405,19 @@ def _refuse_algorithms(found: PfxOutline) -> None:
             Cipher(algorithm, CBC(bytes(algorithm.block_size // 8))).decryptor()
         except UnsupportedAlgorithm:
             refused.add(algorithm.name)
-    if refused:
-        raise PFX_LEGACY_ALGORITHM(algorithms=", ".join(sorted(refused)))
+    algorithms = ", ".join(sorted(refused))
     digests = filter(None, (found.mac.digest_algorithm, found.mac.pbmac1_prf)) if found.mac else ()
-    if found.mac and not all(DIGESTS.get(name, "-") in hashlib.algorithms_available for name in digests):
-        shown = plain(found.mac.digest_algorithm)
-        raise PFX_LEGACY_ALGORITHM(algorithms=text("MAC {digest_algorithm}", digest_algorithm=shown))
+    known = all(DIGESTS.get(name, "-") in hashlib.algorithms_available for name in digests)
+    if found.mac and not algorithms and not known:
+        algorithms = text("MAC {digest_algorithm}", digest_algorithm=plain(found.mac.digest_algorithm))
+    if algorithms:
+        raise CertificateError(
+            "pfx-legacy-algorithm",
+            "the PFX file uses an outdated algorithm: {algorithms}",
+            hint="Export it again with AES-256 and SHA-256 (`openssl pkcs12 -export`, or the Windows export "
+            "wizard).",
+            algorithms=algorithms,
+        )
 
 
 def _opens_a_key(found: PfxOutline, passphrase: bytes | None) -> bool:
