@@ -14,6 +14,7 @@ from mstunnel_setup.readiness.facts.host import HostReader, TunnelFacts
 from mstunnel_setup.readiness.facts.parse import Bridge, ProxyPlace
 from mstunnel_setup.readiness.facts.section import Settings
 from tests.unit.clocks import StoppedClock
+from tests.unit.readiness.known import put
 
 ROUTES = (
     "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
@@ -36,12 +37,6 @@ BRIDGE_OF_CNI = (
 )
 
 
-def put(files: Files, texts: Mapping[str, str]) -> None:
-    for path, content in texts.items():
-        files.make_directories(path.rpartition("/")[0] or "/")
-        files.write(path, content.encode())
-
-
 def reader(files: Files, environment: Mapping[str, str] | None = None, **settings: object) -> HostReader:
     return HostReader(
         files,
@@ -53,7 +48,7 @@ def reader(files: Files, environment: Mapping[str, str] | None = None, **setting
 
 def test_the_system(files: Files) -> None:
     put(
-        files,
+        files.root,
         {
             "/etc/os-release": 'ID="rhel"\nVERSION_ID="9.6"\nPRETTY_NAME="Red Hat 9.6 (Plow)"\n',
             "/sys/fs/cgroup/cgroup.controllers": "cpu memory\n",
@@ -71,7 +66,7 @@ def test_the_system(files: Files) -> None:
 
 def test_containers_are_looked_for_where_the_engine_keeps_them(files: Files) -> None:
     for store in ("/var/lib", "/var/lib/docker"):
-        put(files, {f"{store}/mark": ""})
+        put(files.root, {f"{store}/mark": ""})
         assert reader(files).system().store == store
 
 
@@ -85,13 +80,13 @@ def test_an_empty_root_is_a_host_about_which_little_is_known(files: Files) -> No
     rootless = found.rootless()
     assert (rootless.uid, rootless.subuids, rootless.linger) == (None, 0, False)
     assert (rootless.home_free, rootless.directory_owner) == (0, None)
-    put(files, {"/sys/fs/cgroup/memory/tasks": ""})
+    put(files.root, {"/sys/fs/cgroup/memory/tasks": ""})
     assert reader(files).system().cgroup == 1
 
 
 def test_modules_and_the_files_that_load_them(files: Files) -> None:
     put(
-        files,
+        files.root,
         {
             "/proc/modules": "nf_conntrack 1 0 - Live\n",
             "/proc/misc": "200 tun\n",
@@ -109,7 +104,7 @@ def test_modules_and_the_files_that_load_them(files: Files) -> None:
 
 def test_sysctls_now_and_at_boot(files: Files) -> None:
     put(
-        files,
+        files.root,
         {
             "/proc/sys/net/ipv4/ip_forward": "1\n",
             "/etc/sysctl.d/50-a.conf": "net.ipv4.ip_forward = 0\n",
@@ -123,23 +118,23 @@ def test_sysctls_now_and_at_boot(files: Files) -> None:
 
 @pytest.mark.parametrize("link", [True, False])
 def test_systemd_reads_sysctl_conf_only_where_a_link_leads_to_it(files: Files, *, link: bool) -> None:
-    put(files, {"/etc/sysctl.conf": "net.ipv4.ip_forward = 1\n", "/etc/sysctl.d/README": ""})
+    put(files.root, {"/etc/sysctl.conf": "net.ipv4.ip_forward = 1\n", "/etc/sysctl.d/README": ""})
     if link:
         (files.root / "etc/sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")
     assert reader(files).kernel().sysctl_files == {"net.ipv4.ip_forward": ("/etc/sysctl.conf", "1")}
-    put(files, {"/usr/lib/systemd/systemd-sysctl": ""})
+    put(files.root, {"/usr/lib/systemd/systemd-sysctl": ""})
     by_link = {"net.ipv4.ip_forward": ("/etc/sysctl.d/99-sysctl.conf", "1")}
     assert reader(files).kernel().sysctl_files == (by_link if link else {})
 
 
 def test_a_file_in_etc_hides_one_of_the_distribution(files: Files) -> None:
-    put(files, {"/etc/sysctl.d/a.conf": "", "/usr/lib/sysctl.d/a.conf": "net.ipv4.ip_forward = 1\n"})
+    put(files.root, {"/etc/sysctl.d/a.conf": "", "/usr/lib/sysctl.d/a.conf": "net.ipv4.ip_forward = 1\n"})
     assert reader(files).kernel().sysctl_files == {}
 
 
 def test_addresses(files: Files) -> None:
     put(
-        files,
+        files.root,
         {
             "/proc/net/route": ROUTES,
             "/sys/class/net/eth0/mtu": "1400\n",
@@ -183,7 +178,7 @@ def test_without_any_bridge_the_default_of_the_engine_counts(files: Files, engin
 def test_the_network_backend_is_the_one_that_podman_would_use(
     files: Files, texts: dict[str, str], backend: str
 ) -> None:
-    put(files, {CONFLIST: BRIDGE_OF_CNI, **texts})
+    put(files.root, {CONFLIST: BRIDGE_OF_CNI, **texts})
     assert reader(files).network_backend() == backend
     sources = {bridge.source for bridge in reader(files).addresses().bridges}
     assert sources == ({CONFLIST} if backend == "cni" else {"default"})
@@ -191,16 +186,16 @@ def test_the_network_backend_is_the_one_that_podman_would_use(
 
 def test_a_network_that_others_made_does_not_hide_the_one_of_podman(files: Files) -> None:
     other = '{"name": "kube", "network_interface": "podman1", "subnets": [{"subnet": "10.89.0.0/24"}]}'
-    put(files, {"/etc/containers/networks/kube.json": other})
+    put(files.root, {"/etc/containers/networks/kube.json": other})
     found = [(bridge.network, bridge.name) for bridge in reader(files).addresses().bridges]
     assert found == [("10.89.0.0/24", "podman1"), ("10.88.0.0/16", "podman0")]
 
 
 def test_the_last_file_that_sets_the_range_of_podman_counts(files: Files) -> None:
     main, own = "/etc/containers/containers.conf", "/etc/containers/containers.conf.d/90-mstunnel-bridge.conf"
-    put(files, {main: '[network]\ndefault_subnet = "10.77.0.0/24"\n'})
+    put(files.root, {main: '[network]\ndefault_subnet = "10.77.0.0/24"\n'})
     assert reader(files).addresses().bridges == (Bridge(network="10.77.0.0/24", name="podman0", source=main),)
-    put(files, {own: '[network]\ndefault_subnet = "192.168.240.0/24"\n'})
+    put(files.root, {own: '[network]\ndefault_subnet = "192.168.240.0/24"\n'})
     assert reader(files).addresses().bridges == (
         Bridge(network="192.168.240.0/24", name="podman0", source=own),
     )
@@ -221,13 +216,13 @@ def test_the_last_file_that_sets_the_range_of_podman_counts(files: Files) -> Non
     ],
 )
 def test_the_configuration_of_an_installed_gateway(files: Files, text: str, expected: dict[str, Any]) -> None:
-    put(files, {paths.ADMIN_SETTINGS: text})
+    put(files.root, {paths.ADMIN_SETTINGS: text})
     assert reader(files).tunnel() == TunnelFacts(source=paths.ADMIN_SETTINGS, **expected)
 
 
 def test_proxies_of_every_place(files: Files) -> None:
     put(
-        files,
+        files.root,
         {
             "/etc/environment": "http_proxy=http://env:1\n",
             "/etc/profile.d/http_proxy.sh": "export HTTPS_PROXY=http://profile:2\n",
@@ -256,7 +251,7 @@ def test_proxies_of_every_place(files: Files) -> None:
 def test_the_port_is_looked_up_in_the_kernels_tables(files: Files) -> None:
     zero = "00000000"
     row = f"0: {zero}:20FB {zero}:0000 0A {zero}:{zero} 00:{zero} {zero} 0 0 7 1\n"
-    put(files, {"/proc/net/tcp": "head\n" + row})
+    put(files.root, {"/proc/net/tcp": "head\n" + row})
     (holder,) = reader(files, port=8443).ports().holders
     assert (holder.protocol, holder.address, holder.program) == ("tcp", "0.0.0.0", None)
     assert reader(files, port=443).ports().holders == ()
@@ -264,7 +259,7 @@ def test_the_port_is_looked_up_in_the_kernels_tables(files: Files) -> None:
 
 def test_the_service_account(files: Files) -> None:
     put(
-        files,
+        files.root,
         {
             "/etc/passwd": "mstunnel:x:1001:1001::/home/mstunnel:/bin/bash\n",
             "/etc/subuid": "mstunnel:100000:65536\n",
