@@ -148,6 +148,11 @@ class ProxyFacts(Section):
     places: tuple[ProxyPlace, ...] = ()
 
     @property
+    def urls(self) -> tuple[ProxyPlace, ...]:
+        """The places that name a proxy, not only what is reached without one."""
+        return tuple(item for item in self.places if item.name != "no_proxy" and item.value)
+
+    @property
     def in_use(self) -> tuple[str, str]:
         """The proxy for HTTPS, as written, and `no_proxy`: of each variable the first place that sets it."""
         first = {item.name: item.value for item in reversed(self.places)}
@@ -156,7 +161,7 @@ class ProxyFacts(Section):
     @property
     def ports(self) -> tuple[int, ...]:
         """The ports of all proxies that are named anywhere, in order."""
-        found = (proxy_place(item.value) for item in self.places if item.name != "no_proxy")
+        found = (proxy_place(item.value) for item in self.urls)
         return tuple(sorted({place[1] for place in found if place is not None}))
 
 
