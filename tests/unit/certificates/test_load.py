@@ -110,13 +110,6 @@ def test_of_several_files_the_one_that_is_wrong_is_named() -> None:
         load_identity_files(files, KEY)
 
 
-def test_settling_leaves_the_cross_signed_certificate_out() -> None:
-    chain = chain_bytes({"chain": ["leaf", "inter", "cross"]}, PKI)
-    identity = load_identity(chain, KEY)
-    assert len(chain_pem(identity)) > len(chain_pem(prefer_trusted(identity, [PKI.certificate("root")], NOW)))
-    assert prefer_trusted(identity, [PKI.certificate("old-root")], NOW).chain == identity.chain
-
-
 def test_key_and_passphrase_stay_out_of_texts() -> None:
     identity = load_identity(ALL, KEY)
     assert "PrivateKey" not in repr(identity)
