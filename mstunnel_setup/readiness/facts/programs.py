@@ -108,19 +108,17 @@ class ProgramReader:
         """An engine that is installed, and why it does not run; its version from its program if need be."""
         if self.processes.find(name) is None:
             return None
-        version = version or self._version(name)
+        if not version:
+            # From "podman version 5.4.0" or "Docker version 28.1.1, build ...".
+            printed = self._ask([name, "--version"])
+            words = printed.output.replace(",", " ").split() if printed is not None else []
+            version = next((word for word in words if word[0].isdigit()), "")
         if runs:
             return Engine(name=name, version=version)
         if answer is None:
             return Engine(name=name, version=version, running=None, reason=text("no answer in time"))
         *_, reason = answer.error.strip().splitlines() or [""]
         return Engine(name=name, version=version, running=False, reason=plain(reason, 120))
-
-    def _version(self, name: EngineName) -> str:
-        """From "podman version 5.4.0" or "Docker version 28.1.1, build ..."."""
-        printed = self._ask([name, "--version"])
-        words = printed.output.replace(",", " ").split() if printed is not None else []
-        return next((word for word in words if word[0].isdigit()), "")
 
     def security(self) -> SecurityFacts:
         """SELinux, auditing and the firewall."""
