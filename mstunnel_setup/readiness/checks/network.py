@@ -152,9 +152,19 @@ def _endpoint(purpose: str, title: str) -> None:
         if no_way := _no_way(network):
             return no_way
         verdicts = [_judge_endpoint(item) for item in found]
-        # A problem, else a warning, else all together.
+        # A problem, else a warning.
         bad = [item for item in verdicts if item.outcome is None] or [item for item in verdicts if item.hint]
-        return bad[0] if bad else _together(found)
+        if bad:
+            return bad[0]
+        tried = [one for item in found for one in _deciding(item)]
+        issuers = dict.fromkeys(one.issuer for one in tried if one.issuer)
+        return passed(
+            "{hosts} ({count} {tries}{by})",
+            hosts=", ".join(item.host for item in found),
+            count=len(tried),
+            tries=text("try") if len(tried) == 1 else text("tries"),
+            by=text(", issued by {issuers}", issuers=", ".join(issuers)) if issuers else "",
+        )
 
 
 for _purpose, _title in endpoints().purposes.items():
@@ -194,20 +204,6 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
             port=endpoint.port,
         )
     return passed(endpoint.host)
-
-
-def _together(found: Sequence[EndpointFacts]) -> Verdict:
-    count = sum(len(_deciding(item)) for item in found)
-    hosts = ", ".join(item.host for item in found)
-    issuers = dict.fromkeys(one.issuer for item in found for one in _deciding(item) if one.issuer)
-    by = text(", issued by {issuers}", issuers=", ".join(issuers)) if issuers else ""
-    return passed(
-        "{hosts} ({count} {tries}{by})",
-        hosts=hosts,
-        count=count,
-        tries=text("try") if count == 1 else text("tries"),
-        by=by,
-    )
 
 
 @CHECKS.add("http-answers", "HTTP answers as expected", "recommended")
