@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -46,9 +46,15 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
 
     Raises CertificateError `certificate-unreadable` or `certificate-unsupported`.
     """
+    # What cannot be read; the library's texts name its own types.
+    part = "structure"
     try:
         with lenient_library():
-            return examined(x509.load_der_x509_certificate(der))
+            certificate = x509.load_der_x509_certificate(der)
+            for name, read in _PARTS.items():
+                part = name
+                read(certificate)
+            return certificate
     except UnsupportedAlgorithm as error:
         raise CertificateError(
             "certificate-unsupported",
@@ -57,13 +63,6 @@ def parse_certificate(der: bytes, where: str) -> x509.Certificate:
             where=where,
         ) from error
     except MALFORMED as error:
-        # What cannot be read; the library's texts name its own types.
-        part = "structure"
-        with lenient_library(), suppress(*MALFORMED):
-            certificate = x509.load_der_x509_certificate(der)
-            for name, read in _PARTS.items():
-                part = name
-                read(certificate)
         fault = text("its {part} cannot be read", part=part)
         problem = text("{where} is not a valid certificate: {der}", where=where, der=fault)
         raise CERTIFICATE_UNREADABLE(problem=problem) from error
@@ -99,13 +98,24 @@ def _name_title(name: x509.Name) -> str:
 
 
 def extension(
-    carrier: x509.Certificate | x509.CertificateRevocationList, kind: type[Extension]
+    carrier: x509.Certificate | x509.CertificateRevocationList | x509.RevokedCertificate,
+    kind: type[Extension],
 ) -> Extension | None:
-    """The value of an extension, or None when the certificate or list does not have it."""
+    """The value of an extension, or None when the certificate, list or entry does not have it."""
     try:
         return carrier.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
+
+
+def access_addresses(certificate: x509.Certificate, method: x509.ObjectIdentifier) -> list[str]:
+    """The addresses that authority information access has for a method: CA issuers, or OCSP."""
+    return [
+        description.access_location.value
+        for description in extension(certificate, x509.AuthorityInformationAccess) or ()
+        if description.access_method == method
+        and isinstance(description.access_location, x509.UniformResourceIdentifier)
+    ]
 
 
 def is_ca(certificate: x509.Certificate) -> bool:
@@ -182,9 +192,9 @@ def has_explicit_curve(certificate: x509.Certificate) -> bool:
     return is_ec and any(parameter.tag == der.SEQUENCE for parameter in parameters)
 
 
-def public_bytes(certificate: x509.Certificate) -> bytes:
-    """The public key in a form that can be compared."""
-    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+def public_bytes(owner: x509.Certificate | PrivateKeyTypes) -> bytes:
+    """The public key of a certificate, or to a private key, in a form that can be compared."""
+    return owner.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 @dataclass(frozen=True)

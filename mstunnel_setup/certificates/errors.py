@@ -85,9 +85,3 @@ KEY_MODE = declare(
     "Repair it with `mst-cli cert repair`; before the installation: `chmod {wanted:04o} {path}`.",
     PAGE,
 )
-PFX_LEGACY_ALGORITHM = declare(
-    CertificateError,
-    "pfx-legacy-algorithm",
-    "the PFX file uses an outdated algorithm: {algorithms}",
-    "Export it again with AES-256 and SHA-256 (`openssl pkcs12 -export`, or the Windows export wizard).",
-)

@@ -51,8 +51,7 @@ def read(files: Files, directory: str) -> Identity:
 
     Raises CertificateError `generation-incomplete` when a file is missing, and the codes of `load_identity`.
     """
-    contents = [files.read(f"{directory}/{name}") for name in ("chain.pem", "key.pem")]
-    chain, key = contents
+    chain, key = (files.read(f"{directory}/{name}") for name in ("chain.pem", "key.pem"))
     if chain is None or key is None:
         raise CertificateError(
             "generation-incomplete",

@@ -19,6 +19,7 @@ from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.certificate import (
     LONGEST_NAME,
     Identity,
+    access_addresses,
     extension,
     identifiers_fit,
     is_ca,
@@ -36,8 +37,6 @@ from mstunnel_setup.certificates.judge_leaf import (
     stapling_findings,
 )
 from mstunnel_setup.certificates.read import MOST_RSA_BITS
-
-_ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
 
 def judge(
@@ -67,7 +66,7 @@ def judge(
         *path_findings(path),
         *input_findings(identity, path, roots),
     ]
-    return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
+    return tuple(sorted(found, key=lambda finding: [*Severity].index(finding.severity)))
 
 
 class CertificateFinding(Report):
@@ -91,15 +90,36 @@ def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[
     """Where the path ends, and each certificate above the leaf; `private`: the end is of ca-trust."""
     if len(path.certificates) == 1 and is_self_signed(path.end):
         return
-    if not path.complete:
-        yield _incomplete(path, roots_known=roots_known)
+    end, issuer = title(path.end), issuer_title(path.end)
+    if not path.complete and len(path.certificates) > 1 and not roots_known:
+        yield warning(
+            "root-unknown",
+            "the chain stops at {end}: its issuer {issuer} is missing; cannot verify whether {issuer} "
+            "is a root: no trust store",
+            hint="Add the root certificate to the chain to have it checked.",
+            end=end,
+            issuer=issuer,
+        )
+    elif not path.complete:
+        offered = access_addresses(path.end, AuthorityInformationAccessOID.CA_ISSUERS)
+        where = (
+            text(" The authority offers it at {addresses}.", addresses=plain(offered[0])) if offered else ""
+        )
+        yield error(
+            "chain-incomplete",
+            "the chain stops at {end}: its issuer {issuer} is missing",
+            hint="Add the certificate of {issuer} to the chain.{where}",
+            end=end,
+            issuer=issuer,
+            where=where,
+        )
     elif private:
         yield note(
             "private-ca",
             "the chain ends in {end}, which is not a public authority known to this server",
             hint="Give devices the whole chain with a trusted certificate profile, or they refuse the "
             "gateway.",
-            end=title(path.end),
+            end=end,
         )
     elif not path.trusted:
         yield warning(
@@ -109,44 +129,15 @@ def chain_findings(path: Path, *, roots_known: bool, private: bool) -> Iterator[
             hint="Give devices the whole chain with a trusted certificate profile, or they refuse the "
             "gateway. If the authority is yours, compare the fingerprint of its root and add it with "
             "`mst-cli ca-trust add`.",
-            end=title(path.end),
+            end=end,
         )
-    for depth, issuer in enumerate(path.certificates[1:]):
-        yield from map(_of_chain, _issuer_findings(issuer, depth))
+    for depth, authority in enumerate(path.certificates[1:]):
+        yield from map(_of_chain, _issuer_findings(authority, depth))
 
 
 def _of_chain(found: Problem) -> Problem:
     """The problem with the code that it has above the leaf."""
     return found if found.code.startswith("chain-") else replace(found, code=f"chain-{found.code}")
-
-
-def _incomplete(path: Path, *, roots_known: bool) -> Problem:
-    end, issuer = title(path.end), issuer_title(path.end)
-    if len(path.certificates) > 1 and not roots_known:
-        return warning(
-            "root-unknown",
-            "the chain stops at {end}: its issuer {issuer} is missing; cannot verify whether {issuer} "
-            "is a root: no trust store",
-            hint="Add the root certificate to the chain to have it checked.",
-            end=end,
-            issuer=issuer,
-        )
-    access = extension(path.end, x509.AuthorityInformationAccess)
-    addresses = [
-        plain(description.access_location.value)
-        for description in access or ()
-        if description.access_method == AuthorityInformationAccessOID.CA_ISSUERS
-        and isinstance(description.access_location, x509.UniformResourceIdentifier)
-    ]
-    where = text(" The authority offers it at {addresses}.", addresses=addresses[0]) if addresses else ""
-    return error(
-        "chain-incomplete",
-        "the chain stops at {end}: its issuer {issuer} is missing",
-        hint="Add the certificate of {issuer} to the chain.{where}",
-        end=end,
-        issuer=issuer,
-        where=where,
-    )
 
 
 def _issuer_findings(issuer: x509.Certificate, depth: int) -> Iterator[Problem]:

@@ -224,17 +224,8 @@ def name_findings(leaf: x509.Certificate, public_address: str | None) -> Iterato
             hint="Request a certificate for the full name or for `*.` and the domain.",
             names=plain(", ".join(bad)),
         )
-    if public_address is not None:
-        yield from _address(names, public_address)
-
-
-def _is_wildcard(name: str) -> bool:
-    """Whether it is `*.` and a domain of at least two labels: no client accepts `*.org`."""
-    rest = name.removeprefix("*.")
-    return rest != name and "*" not in rest and "." in rest.rstrip(".")
-
-
-def _address(names: x509.SubjectAlternativeName, public_address: str) -> Iterator[Problem]:
+    if public_address is None:
+        return
     try:
         wanted = parse_address(public_address)
     except ValueError:
@@ -260,6 +251,12 @@ def _address(names: x509.SubjectAlternativeName, public_address: str) -> Iterato
             names=shown_names(names),
             remedy=remedy,
         )
+
+
+def _is_wildcard(name: str) -> bool:
+    """Whether it is `*.` and a domain of at least two labels: no client accepts `*.org`."""
+    rest = name.removeprefix("*.")
+    return rest != name and "*" not in rest and "." in rest.rstrip(".")
 
 
 def parse_address(text: str) -> str | IpAddress:

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import Certificate
 
 from mstunnel_setup.base import paths
@@ -85,14 +84,14 @@ def match(material: Material) -> Identity:
             "PFX together with its key.",
         )
     leaf = _leaf(material)
-    key = next(item for item in material.keys if _public_bytes(item) == public_bytes(leaf))
+    key = next(item for item in material.keys if public_bytes(item) == public_bytes(leaf))
     path = best_path(leaf, material.certificates)
     return Identity(leaf=leaf, chain=path.certificates, key=key, given=material.certificates)
 
 
 def _leaf(material: Material) -> Certificate:
     """The certificate that one of the keys belongs to; of an authority only where there is no other."""
-    keys = set(map(_public_bytes, material.keys))
+    keys = set(map(public_bytes, material.keys))
     found = [item for item in material.certificates if public_bytes(item) in keys]
     leaves = [item for item in found if not is_ca(item)] or found
     if not leaves:
@@ -107,10 +106,6 @@ def _leaf(material: Material) -> Certificate:
     if len(set(map(public_bytes, leaves))) > 1:
         raise LEAF_AMBIGUOUS(found=", ".join(map(title, leaves)))
     return max(leaves, key=lambda item: (item.not_valid_after_utc, item.not_valid_before_utc))
-
-
-def _public_bytes(key: PrivateKeyTypes) -> bytes:
-    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def chain_pem(identity: Identity) -> bytes:

@@ -21,19 +21,12 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, p
 from mstunnel_setup.base.errors import CertificateError
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.certificates.certificate import MALFORMED, Material, examined, lenient_library
-from mstunnel_setup.certificates.der import (
-    OCTET_STRING,
-    SEQUENCE,
-    DerError,
-    Node,
-    first_element,
-)
+from mstunnel_setup.certificates.der import OCTET_STRING, SEQUENCE, DerError, Node, first_element
 from mstunnel_setup.certificates.errors import (
     CERTIFICATE_UNREADABLE,
     INPUT_EMPTY,
     LEAF_AMBIGUOUS,
     PFX_DAMAGED,
-    PFX_LEGACY_ALGORITHM,
 )
 from mstunnel_setup.certificates.read import (
     DATA,
@@ -227,8 +220,16 @@ _LONGEST_KEY = 1024  # bytes; no MAC key is longer
 _MAC_KEY = 3  # the purpose byte of RFC 7292 appendix B.3
 
 
-def opens_mac(mac: Mac, content: bytes, passphrase: bytes | None) -> bool:
-    """Whether the passphrase (None: no passphrase at all, which is not the empty one) produces the MAC."""
+def _opens_mac(mac: Mac, content: bytes, passphrase: bytes | None) -> bool:
+    """Whether the passphrase produces the MAC.
+
+    Writers disagree whether no passphrase is nothing or an empty text; both are tried.
+    """
+    tried = (passphrase,) if passphrase else (None, b"")
+    return any(hmac.compare_digest(_mac_of(mac, content, one), mac.expected) for one in tried)
+
+
+def _mac_of(mac: Mac, content: bytes, passphrase: bytes | None) -> bytes:
     digest = DIGESTS[mac.digest_algorithm]
     if mac.pbmac1_prf:
         length, prf = mac.pbmac1_key_length, DIGESTS[mac.pbmac1_prf]
@@ -238,13 +239,13 @@ def opens_mac(mac: Mac, content: bytes, passphrase: bytes | None) -> bool:
     else:
         # RFC 7292 appendix B.2; one block is enough, the key is one digest long.
         size = hashlib.new(digest).block_size
-        key = bytes([_MAC_KEY]) * size + _filled(mac.salt, size) + _filled(wide(passphrase), size)
+        key = bytes([_MAC_KEY]) * size + _filled(mac.salt, size) + _filled(_wide(passphrase), size)
         for _ in range(mac.rounds):
             key = hashlib.new(digest, key).digest()
-    return hmac.compare_digest(hmac.digest(key, content, digest), mac.expected)
+    return hmac.digest(key, content, digest)
 
 
-def wide(passphrase: bytes | None) -> bytes:
+def _wide(passphrase: bytes | None) -> bytes:
     """Two bytes per character and a final zero (BMPString); bytes that are not UTF-8 count as Latin-1."""
     if passphrase is None:
         return b""
@@ -324,11 +325,14 @@ def read_pfx(data: bytes, passphrase: bytes | None = None) -> Material:
     `input-too-large`, `key-too-large`, `certificate-unreadable`.
     """
     found = _outlined(data)
+    _refuse_algorithms(found)
     # No writer can have used such a passphrase: OpenSSL takes it as text that ends there.
     if b"\0" in (passphrase or b""):
         raise _wrong_passphrase(found, passphrase)
-    _refuse_algorithms(found)
-    _check_mac(found, passphrase)
+    if found.mac and not _opens_mac(found.mac, found.content, passphrase):
+        if _opens_a_key(found, passphrase):
+            raise PFX_DAMAGED(reason="the passphrase fits, but the content was changed after it was written")
+        raise _wrong_passphrase(found, passphrase)
     for part in found.parts:
         check_key_size(part.encrypted_key, "the one in the PFX file")
     # The library would use the first key, which may not be that of this gateway.
@@ -361,7 +365,16 @@ def _outlined(data: bytes) -> PfxOutline:
     if not data.strip():
         raise INPUT_EMPTY(where=_WHERE)
     try:
-        encoded = _without_armour(data)
+        encoded = base64_der(data) or data
+        if looks_like_pem(data):
+            blocks = list(pem_blocks(data))
+            if [block.label for block in blocks] not in _LABELS:
+                raise CertificateError(
+                    "pfx-is-pem",
+                    "the PFX file contains PEM text",
+                    hint="Give it as `chain` and `key` instead of `pfx`.",
+                )
+            encoded = blocks[0].der
         if kind := _OTHERS.get(kind_of_der(encoded)):
             raise CertificateError(
                 "pfx-is-other",
@@ -382,20 +395,6 @@ def _outlined(data: bytes) -> PfxOutline:
         raise PFX_DAMAGED(reason=str(error)) from error
 
 
-def _without_armour(data: bytes) -> bytes:
-    """The PFX in a file of Base64, with BEGIN and END lines or without. Raises PemError."""
-    if not looks_like_pem(data):
-        return base64_der(data) or data
-    blocks = list(pem_blocks(data))
-    if [block.label for block in blocks] not in _LABELS:
-        raise CertificateError(
-            "pfx-is-pem",
-            "the PFX file contains PEM text",
-            hint="Give it as `chain` and `key` instead of `pfx`.",
-        )
-    return blocks[0].der
-
-
 def _refuse_algorithms(found: PfxOutline) -> None:
     used = {name for part in found.parts for name in part.algorithms}
     if found.mac:
@@ -406,26 +405,19 @@ def _refuse_algorithms(found: PfxOutline) -> None:
             Cipher(algorithm, CBC(bytes(algorithm.block_size // 8))).decryptor()
         except UnsupportedAlgorithm:
             refused.add(algorithm.name)
-    if refused:
-        raise PFX_LEGACY_ALGORITHM(algorithms=", ".join(sorted(refused)))
+    algorithms = ", ".join(sorted(refused))
     digests = filter(None, (found.mac.digest_algorithm, found.mac.pbmac1_prf)) if found.mac else ()
-    if found.mac and not all(DIGESTS.get(name, "-") in hashlib.algorithms_available for name in digests):
-        shown = plain(found.mac.digest_algorithm)
-        raise PFX_LEGACY_ALGORITHM(algorithms=text("MAC {digest_algorithm}", digest_algorithm=shown))
-
-
-def _check_mac(found: PfxOutline, passphrase: bytes | None) -> None:
-    tried = _candidates(passphrase)
-    if found.mac is None or any(opens_mac(found.mac, found.content, one) for one in tried):
-        return
-    if _opens_a_key(found, passphrase):
-        raise PFX_DAMAGED(reason="the passphrase fits, but the content was changed after it was written")
-    raise _wrong_passphrase(found, passphrase)
-
-
-def _candidates(passphrase: bytes | None) -> tuple[bytes | None, ...]:
-    """Writers disagree whether no passphrase is nothing or an empty text; both are tried."""
-    return (passphrase,) if passphrase else (None, b"")
+    known = all(DIGESTS.get(name, "-") in hashlib.algorithms_available for name in digests)
+    if found.mac and not algorithms and not known:
+        algorithms = text("MAC {digest_algorithm}", digest_algorithm=plain(found.mac.digest_algorithm))
+    if algorithms:
+        raise CertificateError(
+            "pfx-legacy-algorithm",
+            "the PFX file uses an outdated algorithm: {algorithms}",
+            hint="Export it again with AES-256 and SHA-256 (`openssl pkcs12 -export`, or the Windows export "
+            "wizard).",
+            algorithms=algorithms,
+        )
 
 
 def _opens_a_key(found: PfxOutline, passphrase: bytes | None) -> bool:
@@ -445,7 +437,7 @@ def _wrong_passphrase(found: PfxOutline, passphrase: bytes | None) -> Certificat
             "the PFX file is protected by a passphrase, but none was given",
             hint="Give the passphrase (`passphrase: file:PATH`, or `--passphrase-file PATH`).",
         )
-    if found.mac and any(opens_mac(found.mac, found.content, empty) for empty in _candidates(None)):
+    if found.mac and _opens_mac(found.mac, found.content, None):
         return CertificateError(
             "pfx-passphrase-unneeded",
             "the PFX file has no passphrase, but one was given",

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import NetworkError
 from mstunnel_setup.base.problem import Problem, error, warning
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.base.values import json_bytes
-from mstunnel_setup.certificates.certificate import extension, is_self_signed, title
+from mstunnel_setup.certificates.certificate import access_addresses, extension, is_self_signed, title
 from mstunnel_setup.certificates.revocation_answers import RevocationState, ocsp_request, read_crl, read_ocsp
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
@@ -40,13 +40,11 @@ _LONGEST_PROBLEM: Final = 420
 _HTTP = ("http://", "https://")
 
 
-class RevocationSource(BaseModel):
+class RevocationSource(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """One address that was asked: `method` is `ocsp` or `crl`; `problem` says why there is no answer.
 
     `details` are since when the certificate is revoked, and why, where the authority says that; not kept.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     method: str
     address: str
@@ -55,10 +53,8 @@ class RevocationSource(BaseModel):
     details: str = Field(default="", exclude=True)
 
 
-class RevocationStatus(BaseModel):
+class RevocationStatus(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """What is known about one certificate after asking; `subject` names it for people."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     subject: str
     state: RevocationState
@@ -70,10 +66,8 @@ class RevocationStatus(BaseModel):
         return ", ".join(attempt.address for attempt in self.attempts)
 
 
-class Record(BaseModel):
+class Record(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """What the file holds: what was said about the generation `fingerprint`, leaf first, and when."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     # The first release to write one gave it no version.
     version: Literal[1] = 1
@@ -95,14 +89,8 @@ class Record(BaseModel):
 
 def ocsp_addresses(certificate: x509.Certificate) -> tuple[str, ...]:
     """The responders that a certificate names, those with http and https addresses."""
-    access = extension(certificate, x509.AuthorityInformationAccess)
-    return tuple(
-        description.access_location.value
-        for description in access or ()
-        if description.access_method == AuthorityInformationAccessOID.OCSP
-        and isinstance(description.access_location, x509.UniformResourceIdentifier)
-        and description.access_location.value.startswith(_HTTP)
-    )
+    found = access_addresses(certificate, AuthorityInformationAccessOID.OCSP)
+    return tuple(address for address in found if address.startswith(_HTTP))
 
 
 def crl_addresses(certificate: x509.Certificate) -> tuple[str, ...]:
@@ -158,9 +146,9 @@ def _attempts(
             problem = plain(failure.message, 200)
             yield RevocationSource(method=method, address=shown, answer=None, problem=problem)
             continue
-        details = f" since {answer.since:%Y-%m-%d %H:%M} UTC" if answer.since else ""
-        details += text(" ({detail})", detail=answer.detail) if answer.detail else ""
-        yield RevocationSource(method=method, address=shown, answer=answer.state, problem="", details=details)
+        yield RevocationSource(
+            method=method, address=shown, answer=answer.state, problem="", details=answer.details
+        )
         if answer.state is not RevocationState.UNKNOWN:
             return
 

@@ -1,5 +1,7 @@
 """Read and judge what responders and revocation lists answer. Nothing here fetches."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,7 +20,7 @@ from cryptography.x509.oid import (
     SignatureAlgorithmOID,
 )
 
-from mstunnel_setup.base.errors import NetworkError
+from mstunnel_setup.base.errors import Declared, NetworkError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.certificates.certificate import (
     MALFORMED,
@@ -60,11 +62,10 @@ class RevocationState(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """A verified answer: its state, since when it is revoked, and the authority's reason if it gave one."""
+    """A verified answer; `details` are since when the certificate is revoked, and why, if that is said."""
 
     state: RevocationState
-    since: datetime | None = None
-    detail: str = ""
+    details: str = ""
 
 
 def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate) -> bytes:
@@ -74,21 +75,23 @@ def ocsp_request(certificate: x509.Certificate, issuer: x509.Certificate) -> byt
         return builder.build().public_bytes(Encoding.DER)
 
 
-def read_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Answer:
-    """What a responder says. Raises NetworkError `ocsp-unusable` when it is not a proven, current answer."""
+@contextmanager
+def _reading(unusable: Declared[NetworkError], malformed: str) -> Iterator[None]:
+    """Raise the error `unusable` where the library cannot read something: its fields are parsed late."""
     try:
         with lenient_library():
-            return _ocsp_answer(ocsp.load_der_ocsp_response(data), certificate, issuer, now)
+            yield
     except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise _unusable("ocsp", "the answer is not a valid OCSP response") from error
+        raise unusable(reason=malformed) from error
 
 
-def _ocsp_answer(
-    response: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime
-) -> Answer:
+@_reading(OCSP_UNUSABLE, "the answer is not a valid OCSP response")
+def read_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Answer:
+    """What a responder says. Raises NetworkError `ocsp-unusable` when it is not a proven, current answer."""
+    response = ocsp.load_der_ocsp_response(data)
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         status = response.response_status.name.lower().replace("_", " ")
-        raise _unusable("ocsp", f"the responder refuses to answer: {status}")
+        raise OCSP_UNUSABLE(reason=f"the responder refuses to answer: {status}")
     # RFC 6960, 4.2.2.2: the issuer itself, or a certificate it issued for signing answers.
     signers = (
         signer
@@ -96,14 +99,14 @@ def _ocsp_answer(
         if signer == issuer or _may_respond(signer, issuer, now)
     )
     if not any(_signed(signer, response) for signer in signers):
-        raise _unusable("ocsp", "the answer is not signed by the authority or its responder")
+        raise OCSP_UNUSABLE(reason="the answer is not signed by the authority or its responder")
     number = serial_number(certificate)
     single = next((item for item in response.responses if item.serial_number == number), None)
     if single is None:
-        raise _unusable("ocsp", "the answer is about another certificate")
-    _require_current("ocsp", single.this_update_utc, single.next_update_utc, now)
+        raise OCSP_UNUSABLE(reason="the answer is about another certificate")
+    _require_current(OCSP_UNUSABLE, single.this_update_utc, single.next_update_utc, now)
     if single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
-        return Answer(RevocationState.REVOKED, single.revocation_time_utc, _words(single.revocation_reason))
+        return _revoked(single.revocation_time_utc, single.revocation_reason)
     good = single.certificate_status is ocsp.OCSPCertStatus.GOOD
     return Answer(RevocationState.GOOD if good else RevocationState.UNKNOWN)
 
@@ -144,41 +147,26 @@ def _verifies(key: Any, response: ocsp.OCSPResponse, *way: Any) -> bool:
     return True
 
 
+@_reading(CRL_UNUSABLE, text("it is not a valid revocation list"))
 def read_crl(data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> Answer:
     """What a revocation list says. Raises NetworkError `crl-unusable` unless proven and current."""
-    try:
-        with lenient_library():
-            # RFC 5280 wants DER; some authorities serve PEM.
-            pem = data.lstrip().startswith(b"-----BEGIN")
-            crl = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
-            return _crl_answer(crl, certificate, issuer, now)
-    except (*MALFORMED, UnsupportedAlgorithm) as error:
-        raise _unusable("crl", text("it is not a valid revocation list")) from error
-
-
-def _crl_answer(
-    crl: x509.CertificateRevocationList,
-    certificate: x509.Certificate,
-    issuer: x509.Certificate,
-    now: datetime,
-) -> Answer:
+    # RFC 5280 wants DER; some authorities serve PEM.
+    pem = data.lstrip().startswith(b"-----BEGIN")
+    crl = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
     if crl.issuer != issuer.subject or not signs_list(issuer, crl):
-        raise _unusable("crl", "the list is not signed by the authority")
+        raise CRL_UNUSABLE(reason="the list is not signed by the authority")
     _require_about(crl, certificate)
-    _require_current("crl", crl.last_update_utc, crl.next_update_utc, now)
+    _require_current(CRL_UNUSABLE, crl.last_update_utc, crl.next_update_utc, now)
     entry = crl.get_revoked_certificate_by_serial_number(serial_number(certificate))
     if entry is not None:
-        try:
-            reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
-        except x509.ExtensionNotFound:
-            reason = None
-        return Answer(RevocationState.REVOKED, entry.revocation_date_utc, _words(reason))
+        reason = extension(entry, x509.CRLReason)
+        return _revoked(entry.revocation_date_utc, reason.reason if reason else None)
     # Who is not in a part of a list, or in one not understood (RFC 5280, 5.2), may be revoked still.
     scope = extension(crl, x509.IssuingDistributionPoint)
     if scope is not None and scope.only_some_reasons:
-        raise _unusable("crl", "the list holds only some reasons, so it does not settle it")
+        raise CRL_UNUSABLE(reason="the list holds only some reasons, so it does not settle it")
     if part := not_understood(crl):
-        raise _unusable("crl", f"{part} has an unknown critical extension")
+        raise CRL_UNUSABLE(reason=f"{part} has an unknown critical extension")
     return Answer(RevocationState.GOOD)
 
 
@@ -189,19 +177,19 @@ def _require_about(crl: x509.CertificateRevocationList, certificate: x509.Certif
     An attacker in between could serve another part of a divided list, which is also signed.
     """
     if extension(crl, x509.DeltaCRLIndicator) is not None:
-        raise _unusable("crl", "it holds only the changes since an earlier list (a delta list)")
+        raise CRL_UNUSABLE(reason="it holds only the changes since an earlier list (a delta list)")
     scope = extension(crl, x509.IssuingDistributionPoint)
     if scope is None:
         return
     other_kind = scope.only_contains_user_certs if is_ca(certificate) else scope.only_contains_ca_certs
     if other_kind or scope.only_contains_attribute_certs:
-        raise _unusable("crl", "the list is about another kind of certificate")
+        raise CRL_UNUSABLE(reason="the list is about another kind of certificate")
     if scope.indirect_crl:
-        raise _unusable("crl", "the list is indirect: it speaks for other authorities")
+        raise CRL_UNUSABLE(reason="the list is indirect: it speaks for other authorities")
     own = _places(scope, crl.issuer)
     points = extension(certificate, x509.CRLDistributionPoints) or ()
     if own and all(own.isdisjoint(_places(point, certificate.issuer)) for point in points):
-        raise _unusable("crl", "it is not the list that the certificate names")
+        raise CRL_UNUSABLE(reason="it is not the list that the certificate names")
 
 
 def _places(
@@ -233,16 +221,16 @@ def signs_list(issuer: x509.Certificate, crl: x509.CertificateRevocationList) ->
     ) and crl.is_signature_valid(key)
 
 
-def _words(reason: x509.ReasonFlags | None) -> str:
-    return "" if reason is None else reason.name.replace("_", " ")
+def _revoked(since: datetime | None, reason: x509.ReasonFlags | None) -> Answer:
+    details = f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""
+    details += text(" ({detail})", detail=reason.name.replace("_", " ")) if reason else ""
+    return Answer(RevocationState.REVOKED, details)
 
 
-def _require_current(method: str, start: datetime, end: datetime | None, now: datetime) -> None:
+def _require_current(
+    unusable: Declared[NetworkError], start: datetime, end: datetime | None, now: datetime
+) -> None:
     if now < start - _SKEW:
-        raise _unusable(method, f"the answer is from the future ({start:%Y-%m-%d %H:%M} UTC)")
+        raise unusable(reason=f"the answer is from the future ({start:%Y-%m-%d %H:%M} UTC)")
     if now > (end or start + _LONGEST_UNDATED) + _SKEW:
-        raise _unusable(method, f"the answer is too old ({start:%Y-%m-%d %H:%M} UTC)")
-
-
-def _unusable(method: str, reason: str) -> NetworkError:
-    return (OCSP_UNUSABLE if method == "ocsp" else CRL_UNUSABLE)(reason=reason)
+        raise unusable(reason=f"the answer is too old ({start:%Y-%m-%d %H:%M} UTC)")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from packaging.version import Version
@@ -108,7 +108,7 @@ class Endpoints(Section):
 
     date: date
     purposes: dict[str, str]
-    clouds: dict[Literal["public", "gcc-high", "dod"], tuple[Endpoint, ...]]
+    clouds: dict[str, tuple[Endpoint, ...]]
 
 
 class PossibleFinding(Report):
@@ -144,8 +144,7 @@ def endpoints_of(cloud: str, authority: str = "", graph: str = "") -> tuple[Endp
     if cloud == CUSTOM:
         named = (("sign-in", authority), ("graph", graph))
         return tuple(Endpoint(purpose=name, host=urlsplit(url).netloc) for name, url in named if url)
-    sets: dict[Any, tuple[Endpoint, ...]] = {**endpoints().clouds}
-    return sets[cloud]
+    return endpoints().clouds[cloud]
 
 
 def with_registries(

@@ -20,7 +20,7 @@ from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
 from mstunnel_setup.readiness.facts.account import AccountFacts
 from mstunnel_setup.readiness.facts.certificate import CertificateReader
-from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts, Way
+from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts
 from mstunnel_setup.readiness.facts.host import HostReader, KernelFacts, RootlessFacts, TunnelFacts
 from mstunnel_setup.readiness.facts.inbound import InboundFacts
 from mstunnel_setup.readiness.facts.programs import ProgramReader, obstacle
@@ -133,9 +133,10 @@ class Examiner:
             return host.rootless().model_copy(update={"uplink_obstacle": found})
 
         def network() -> NetworkFacts:
-            way, trust = Way.of(host.proxies()), Trust(roots())
-            tried, deadline = wanted.endpoints, wanted.deadline
-            return CloudReader(tried, way, trust, self.clock, deadline, settings.cloud).network()
+            tried, trust, proxies = wanted.endpoints, Trust(roots()), host.proxies().in_use
+            return CloudReader(
+                tried, trust, self.clock, wanted.deadline, *proxies, cloud=settings.cloud
+            ).network()
 
         account = {} if wanted.read_account is None else {"account": wanted.read_account}
         return {

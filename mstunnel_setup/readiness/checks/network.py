@@ -152,7 +152,19 @@ def _endpoint(purpose: str, title: str) -> None:
         if no_way := _no_way(network):
             return no_way
         verdicts = [_judge_endpoint(item) for item in found]
-        return next((item for item in verdicts if item.outcome is None), None) or _together(found, verdicts)
+        # A problem, else a warning.
+        bad = [item for item in verdicts if item.outcome is None] or [item for item in verdicts if item.hint]
+        if bad:
+            return bad[0]
+        tried = [one for item in found for one in _deciding(item)]
+        issuers = dict.fromkeys(one.issuer for one in tried if one.issuer)
+        return passed(
+            "{hosts} ({count} {tries}{by})",
+            hosts=", ".join(item.host for item in found),
+            count=len(tried),
+            tries=text("try") if len(tried) == 1 else text("tries"),
+            by=text(", issued by {issuers}", issuers=", ".join(issuers)) if issuers else "",
+        )
 
 
 for _purpose, _title in endpoints().purposes.items():
@@ -192,23 +204,6 @@ def _judge_endpoint(endpoint: EndpointFacts) -> Verdict:
             port=endpoint.port,
         )
     return passed(endpoint.host)
-
-
-def _together(found: Sequence[EndpointFacts], verdicts: Sequence[Verdict]) -> Verdict:
-    doubtful = [item for item in verdicts if item.hint]
-    if doubtful:
-        return doubtful[0]
-    count = sum(len(_deciding(item)) for item in found)
-    hosts = ", ".join(item.host for item in found)
-    issuers = dict.fromkeys(one.issuer for item in found for one in _deciding(item) if one.issuer)
-    by = text(", issued by {issuers}", issuers=", ".join(issuers)) if issuers else ""
-    return passed(
-        "{hosts} ({count} {tries}{by})",
-        hosts=hosts,
-        count=count,
-        tries=text("try") if count == 1 else text("tries"),
-        by=by,
-    )
 
 
 @CHECKS.add("http-answers", "HTTP answers as expected", "recommended")
@@ -380,37 +375,30 @@ def _arrives(protocol: str, why: str) -> None:
                 error=inbound.error,
             )
         sources: tuple[str, ...] = getattr(inbound, protocol)
-        if inbound.role == "probe":
-            return _probed(inbound, protocol, sources)
-        if sources:
+        if inbound.role == "listen" and sources:
             other = ""
             if inbound.expected and inbound.expected not in sources:
                 other = text(", not {expected} (NAT?)", expected=inbound.expected)
             return passed("a probe came from {sources}{other}", sources=", ".join(sources), other=other)
+        if inbound.role == "listen":
+            return problem(
+                "no probe arrived at {protocol} {port}", hint=_LET_IN, protocol=upper, port=settings.port
+            )
+        if sources:
+            kind = text("a TLS server") if inbound.gateway and protocol == "tcp" else text("the listener")
+            return passed("{kind} at {sources} answered", kind=kind, sources=", ".join(sources))
+        if inbound.gateway:
+            return unknown(
+                "a running gateway does not answer UDP probes",
+                hint="Stop the gateway, run `mst-readiness inbound --from HOST` there, then probe again.",
+            )
         return problem(
-            "no probe arrived at {protocol} {port}",
+            "{expected} did not answer over {protocol}",
             hint=_LET_IN,
-            protocol=protocol.upper(),
-            port=settings.port,
+            expected=inbound.expected,
+            protocol=upper,
         )
 
 
 _arrives("tcp", "A firewall, router or load balancer in front of this host blocks devices.")
 _arrives("udp", "Without UDP the data channel falls back to TCP, which is slower.")
-
-
-def _probed(inbound: InboundFacts, protocol: str, sources: tuple[str, ...]) -> Verdict:
-    if sources:
-        kind = text("a TLS server") if inbound.gateway and protocol == "tcp" else text("the listener")
-        return passed("{kind} at {sources} answered", kind=kind, sources=", ".join(sources))
-    if inbound.gateway:
-        return unknown(
-            "a running gateway does not answer UDP probes",
-            hint="Stop the gateway, run `mst-readiness inbound --from HOST` there, then probe again.",
-        )
-    return problem(
-        "{expected} did not answer over {protocol}",
-        hint=_LET_IN,
-        expected=inbound.expected,
-        protocol=protocol.upper(),
-    )

@@ -1,7 +1,5 @@
 """Group `network`, proxy: every place that names one must say the same, and say it without a password."""
 
-from collections.abc import Iterable
-
 from mstunnel_setup.base.text import joined, text
 from mstunnel_setup.readiness.checks.utils import chosen_engine
 from mstunnel_setup.readiness.facts.host import ProxyFacts
@@ -15,12 +13,7 @@ CHECKS = Checks(Group.NETWORK)
 ENV_SH = "/etc/mstunnel/env.sh"
 PROFILE = "/etc/profile.d/http_proxy.sh"
 ENVIRONMENT = "/etc/environment"
-MONITOR = "mstunnel_monitor.service.d"
 DOCKER = "docker.service.d"
-
-
-def _urls(proxies: ProxyFacts) -> list[ProxyPlace]:
-    return [item for item in proxies.places if item.name != "no_proxy" and item.value]
 
 
 @CHECKS.add("proxy-credentials", "Proxy without a password")
@@ -29,7 +22,7 @@ def _credentials(proxies: ProxyFacts) -> Verdict:
 
     The gateway does not sign in to a proxy, and the password would be readable in several files.
     """
-    if not _urls(proxies):
+    if not proxies.urls:
         return skipped("no proxy")
     found = sorted({item.place for item in proxies.places if item.credentials})
     if not found:
@@ -37,7 +30,7 @@ def _credentials(proxies: ProxyFacts) -> Verdict:
     return problem(
         "user name or password in {places}",
         hint="Write only http://host:port there; the proxy must allow this host without a password.",
-        places=_list(found),
+        places=", ".join(found),
     )
 
 
@@ -47,16 +40,16 @@ def _address(proxies: ProxyFacts) -> Verdict:
 
     The connection to the proxy itself is plain HTTP; not every program supports other forms.
     """
-    if not _urls(proxies):
+    if not proxies.urls:
         return skipped("no proxy")
-    wrong = (item for item in _urls(proxies) if not item.value.lower().startswith("http://"))
+    wrong = (item for item in proxies.urls if not item.value.lower().startswith("http://"))
     bad = [f"{item.value} in {item.place}" for item in wrong]
     if not bad:
         return passed("all start with http://")
     return problem(
         "{addresses}",
         hint="Write http://host:port, also for https_proxy.",
-        addresses=_list(dict.fromkeys(bad)),
+        addresses=", ".join(dict.fromkeys(bad)),
     )
 
 
@@ -67,7 +60,7 @@ def _same(proxies: ProxyFacts) -> Verdict:
 
     Programs that read different files would use different proxies; some would fail.
     """
-    if not _urls(proxies):
+    if not proxies.urls:
         return skipped("no proxy")
     differing = []
     for name in ("http_proxy", "https_proxy", "no_proxy"):
@@ -88,7 +81,9 @@ def _same(proxies: ProxyFacts) -> Verdict:
             for other in places[1:]
         ]
     if not differing:
-        return passed("the same in {proxies}", proxies=_list(sorted({item.place for item in _urls(proxies)})))
+        return passed(
+            "the same in {proxies}", proxies=", ".join(sorted({item.place for item in proxies.urls}))
+        )
     return problem(
         "{differences}",
         hint="Make them the same. On an installed gateway the one in env.sh is used: `mst-cli install` "
@@ -106,15 +101,15 @@ def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Ver
 
     Write the same proxy into each file that is named, or set `environment.https_proxy` in the answers.
     """
-    if not _urls(proxies):
+    if not proxies.urls:
         return skipped("no proxy")
     found = chosen_engine(settings, engine)
     needed = [ENVIRONMENT, DOCKER] if found is not None and found.name == "docker" else [PROFILE]
-    named = [item.place for item in _urls(proxies)]
+    named = [item.place for item in proxies.urls]
     missing = [place for place in needed if not any(place in known for known in named)]
     if not missing:
-        return passed("named in {needed}", needed=_list(needed))
-    one = _urls(proxies)[0]
+        return passed("named in {needed}", needed=", ".join(needed))
+    one = proxies.urls[0]
     line = f"{one.name}={one.value}"
     ways = {
         PROFILE: f"`echo export {line} >>{PROFILE}`",
@@ -135,7 +130,7 @@ def _places(settings: Settings, engine: EngineFacts, proxies: ProxyFacts) -> Ver
         name=one.name,
         value=one.value,
         place=one.place,
-        missing=_list(missing),
+        missing=", ".join(missing),
         remedy=remedy,
     )
 
@@ -146,16 +141,12 @@ def _no_proxy(proxies: ProxyFacts) -> Verdict:
 
     Without it, traffic to your internal hosts goes to the proxy as well.
     """
-    if not _urls(proxies):
+    if not proxies.urls:
         return skipped("no proxy")
     values = sorted({item.value for item in proxies.places if item.name == "no_proxy" and item.value})
     if values:
-        return passed("no_proxy is {values}", values=_list(values))
+        return passed("no_proxy is {values}", values=", ".join(values))
     return problem(
         "no_proxy is not set",
         hint="List what must bypass the proxy, such as no_proxy=localhost,127.0.0.1,.contoso.com.",
     )
-
-
-def _list(items: Iterable[str]) -> str:
-    return ", ".join(items)

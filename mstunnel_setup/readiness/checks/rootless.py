@@ -37,10 +37,10 @@ def _engine(settings: Settings, engine: EngineFacts) -> Verdict:
     least = platforms().engines["podman"].least_rootless
     if found is None or found.name == "docker":
         return problem("rootless requires Podman", hint="Install Podman {least} or later.", least=least)
-    number, bound = release(found.version), release(least)
-    if number is None or bound is None:
+    number = release(found.version)
+    if number is None:
         return unknown("podman does not report its version", hint="Check `podman --version`.")
-    if number < bound:
+    if number < Version(least):
         return problem(
             "podman {version} is older than {least}",
             hint="Update Podman to {least} or later.",

@@ -1,5 +1,7 @@
 """Group `utils`: kernel, container engine and auditing, as the vendor's tool of that name checks them."""
 
+from packaging.version import Version
+
 from mstunnel_setup.actions.firewall import RULES
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers.versions import bad_range, is_tested, release
@@ -254,12 +256,11 @@ def _version(settings: Settings, engine: EngineFacts) -> Verdict:
     found = chosen_engine(settings, engine)
     if found is None:
         return skipped("no engine is installed")
-    number, known = release(found.version), platforms().engines[found.name]
-    least = release(known.least)
-    values = {"name": found.name, "version": found.version, "least": known.least}
-    if number is None or least is None:
+    number, least = release(found.version), platforms().engines[found.name].least
+    values = {"name": found.name, "version": found.version, "least": least}
+    if number is None:
         return unknown("{name} does not report its version", hint="Check `{name} --version`.", **values)
-    if number < least:
+    if number < Version(least):
         return problem(
             "{name} {version} is older than {least}", hint="Update {name} to {least} or later.", **values
         )
@@ -331,11 +332,11 @@ def _shipped(settings: Settings, engine: EngineFacts, system: SystemFacts) -> Ve
         )
     if not row.shipped:
         return passed("{name}, as supported on {system}", name=found.name, system=system.name)
-    number, shipped = release(found.version), release(row.shipped)
-    if number is None or shipped is None:
+    number = release(found.version)
+    if number is None:
         return skipped("no engine version is known")
     values = {"name": found.name, "version": found.version, "shipped": row.shipped}
-    if number >= shipped:
+    if number >= Version(row.shipped):
         return passed("{name} {version}; {system} came with {shipped}", **values, system=system.name)
     return problem(
         "{name} {version} is older than {shipped}", hint="Install the distribution's updates.", **values

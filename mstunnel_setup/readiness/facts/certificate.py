@@ -62,12 +62,11 @@ class CertificateReader:
 
     def certificate(self) -> CertificateFacts:
         """The certificate, judged."""
-        source, identity = self._source(), self._identity()
-        if source is None or identity is None:
+        place, identity = self._identity()
+        if identity is None:
             return CertificateFacts()
-        name = source.pfx or " and ".join(source.certificates)
         if isinstance(identity, CertificateError):
-            return CertificateFacts(place=name, problem=identity.message, hint=identity.hint)
+            return CertificateFacts(place=place, problem=identity.message, hint=identity.hint)
         now = self.clock.now()
         findings = judge(
             identity,
@@ -77,11 +76,11 @@ class CertificateReader:
             private_roots=self.private_roots,
             allow_self_signed=self.lab,
         )
-        return CertificateFacts(place=name, findings=findings, days_left=days_left(identity.leaf, now))
+        return CertificateFacts(place=place, findings=findings, days_left=days_left(identity.leaf, now))
 
     def revocation(self) -> RevocationFacts:
         """What the authorities say."""
-        identity = self._identity()
+        _, identity = self._identity()
         if not isinstance(identity, Identity):
             return RevocationFacts()
         now = self.clock.now()
@@ -102,24 +101,23 @@ class CertificateReader:
         """The roots below ca-trust."""
         return tuple(root for _, root in added_roots(self.files))
 
-    def _identity(self) -> Identity | CertificateError | None:
-        """The certificate, read once for both sections, which are found out about at the same time."""
+    def _identity(self) -> tuple[str, Identity | CertificateError | None]:
+        """Place and certificate, read once for both sections, which are found out about at the same time."""
         with self._reading:
             return self._read_once
 
     @cached_property
-    def _read_once(self) -> Identity | CertificateError | None:
-        source = self._source()
+    def _read_once(self) -> tuple[str, Identity | CertificateError | None]:
+        """From what was named, else from the first usual place that is filled, by path of this machine."""
+        usual = (source for source in usual_sources(self.files) if source.is_whole(self.files))
+        source = self.named if self.named.paths[0] else next(usual, None)
+        if source is None:
+            return "", None
+        place = source.pfx or " and ".join(source.certificates)
         try:
-            return None if source is None else source.read(self.files, self.passphrase)
+            return place, source.read(self.files, self.passphrase)
         except UsageError as error:
             # A file that cannot be read.
-            return CertificateError(error.code, error.message, error.hint)
+            return place, CertificateError(error.code, error.message, error.hint)
         except CertificateError as error:
-            return error
-
-    def _source(self) -> IdentitySource | None:
-        """What was named, else the first usual place that is filled, by path of this machine."""
-        if self.named.paths[0]:
-            return self.named
-        return next((source for source in usual_sources(self.files) if source.is_whole(self.files)), None)
+            return place, error

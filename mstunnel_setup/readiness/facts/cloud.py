@@ -16,7 +16,6 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.network import Destination, Trust, reach, resolve
 from mstunnel_setup.io.threads import DaemonPool, LateError, result_within
 from mstunnel_setup.readiness.data import CUSTOM, Endpoint
-from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.section import Section
 
 
@@ -104,28 +103,18 @@ def _names(entry: str, host: str, port: int) -> bool:
 
 
 @dataclass(frozen=True)
-class Way:
-    """The proxy (its address as written) and the names that are reached without it."""
-
-    proxy: str = ""
-    bypass: str = ""
-
-    @classmethod
-    def of(cls, proxies: ProxyFacts) -> "Way":
-        """The proxy settings in use: of each variable the first place that sets it."""
-        first = {item.name: item.value for item in reversed(proxies.places)}
-        return cls(first.get("https_proxy") or first.get("http_proxy") or "", first.get("no_proxy", ""))
-
-
-@dataclass(frozen=True)
 class CloudReader:
-    """Tries `endpoints` for at most `deadline` seconds in all, however many there are."""
+    """Tries `endpoints` for at most `deadline` seconds in all, however many there are.
+
+    `proxy` is the address of the proxy as written (empty: none), `no_proxy` names what is reached without it.
+    """
 
     endpoints: Sequence[Endpoint]
-    way: Way
     trust: Trust
     clock: Clock
     deadline: float
+    proxy: str = ""
+    no_proxy: str = ""
     cloud: str = "public"
 
     def network(self) -> NetworkFacts:
@@ -181,7 +170,7 @@ class CloudReader:
     def _destinations(self, endpoint: Endpoint, found: Resolved) -> list[Destination]:
         """The tries of an endpoint: each address, and the name too when a proxy takes names."""
         host, port = _place(endpoint.host)
-        proxy = None if bypassed(host, port, self.way.bypass) else proxy_place(self.way.proxy)
+        proxy = None if bypassed(host, port, self.no_proxy) else proxy_place(self.proxy)
         targets = found if isinstance(found, tuple) else ()
         names = [host, *(item for item in targets if item != host)] if proxy else targets
         plain = [Destination(host, port, target, endpoint.path, proxy) for target in names]

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
 
-from mstunnel_setup.base.parsing import json_value
+from mstunnel_setup.base.parsing import json_object
+from mstunnel_setup.readiness.facts.parse import objects
 from mstunnel_setup.readiness.facts.section import Section
 
 
@@ -63,15 +64,12 @@ def firewalld(zones: str, port: int) -> Firewall:
 
 
 def _zones(text: str) -> Iterator[dict[str, str]]:
-    zone: dict[str, str] = {}
-    for line in [*text.splitlines(), "end"]:
-        if line and not line[0].isspace():
-            if zone:
-                yield zone
-            zone = {"name": line.split()[0], "default": "yes" if "(default" in line else ""}
-        elif zone and ":" in line:
-            name, _, value = line.strip().partition(":")
-            zone[name] = value.strip()
+    """The settings of each zone: they stand indented below its name."""
+    for block in re.split(r"^(?=\S)", text, flags=re.MULTILINE)[1:]:
+        head, *lines = block.splitlines()
+        settings = (line.strip().partition(":") for line in lines)
+        named = {name: value.strip() for name, _, value in settings}
+        yield {**named, "default": "yes" if "(default" in head else ""}
 
 
 def _zone_opens(zone: dict[str, str], port: int, protocol: str) -> bool:
@@ -186,32 +184,21 @@ def _target(part: dict[str, Any]) -> str:
 
 def _closed(hook: str, ruleset: str) -> list[Rules]:
     """The rules of each chain of a hook that drops what none of them accepts."""
-    try:
-        document = json_value(ruleset)
-    except ValueError:
-        return []
-    items = document.get("nftables") if isinstance(document, dict) else None
-    objects = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    items = objects(json_object(ruleset).get("nftables"))
     found = []
-    for chain in _of(objects, "chain"):
+    for chain in objects([item.get("chain") for item in items]):
         place = [chain.get(key) for key in ("family", "table", "name")]
-        lists = [
-            rule.get("expr")
-            for rule in _of(objects, "rule")
-            if [rule.get(key) for key in ("family", "table", "chain")] == place
-        ]
         rules = [
-            [part for part in parts if isinstance(part, dict)] for parts in lists if isinstance(parts, list)
+            objects(rule["expr"])
+            for rule in objects([item.get("rule") for item in items])
+            if [rule.get(key) for key in ("family", "table", "chain")] == place
+            and isinstance(rule.get("expr"), list)
         ]
         last = rules[-1] if rules else []
         ends_closed = len(last) == 1 and not {"drop", "reject"}.isdisjoint(last[0])
         if chain.get("hook") == hook and (chain.get("policy") == "drop" or ends_closed):
             found.append(rules)
     return found
-
-
-def _of(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [item[kind] for item in objects if isinstance(item.get(kind), dict)]
 
 
 def _accepts(rules: Rules, wanted: Callable[[dict[str, Any]], bool]) -> bool | None:

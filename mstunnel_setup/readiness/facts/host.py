@@ -17,7 +17,7 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.base.parsing import json_object, whole_number
 from mstunnel_setup.base.text import text
 from mstunnel_setup.containers import ipv6
-from mstunnel_setup.containers.listeners import listening
+from mstunnel_setup.containers.listeners import Listener, listening
 from mstunnel_setup.gateway.configuration import OWN_NETWORKS
 from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
 from mstunnel_setup.io.clock import Clock
@@ -148,24 +148,27 @@ class ProxyFacts(Section):
     places: tuple[ProxyPlace, ...] = ()
 
     @property
+    def urls(self) -> tuple[ProxyPlace, ...]:
+        """The places that name a proxy, not only what is reached without one."""
+        return tuple(item for item in self.places if item.name != "no_proxy" and item.value)
+
+    @property
+    def in_use(self) -> tuple[str, str]:
+        """The proxy for HTTPS, as written, and `no_proxy`: of each variable the first place that sets it."""
+        first = {item.name: item.value for item in reversed(self.places)}
+        return first.get("https_proxy") or first.get("http_proxy") or "", first.get("no_proxy", "")
+
+    @property
     def ports(self) -> tuple[int, ...]:
         """The ports of all proxies that are named anywhere, in order."""
-        found = (proxy_place(item.value) for item in self.places if item.name != "no_proxy")
+        found = (proxy_place(item.value) for item in self.urls)
         return tuple(sorted({place[1] for place in found if place is not None}))
-
-
-class PortHolder(Section):
-    """A program that listens on the gateway's port."""
-
-    protocol: Literal["tcp", "udp"]
-    address: str
-    program: str = ""
 
 
 class PortFacts(Section):
     """Who listens on the gateway's port."""
 
-    holders: tuple[PortHolder, ...] = ()
+    holders: tuple[Listener, ...] = ()
 
 
 class RootlessFacts(Section):
@@ -341,10 +344,16 @@ class HostReader:
             for path, content in texts_below(self.files, ("/etc/cni/net.d",), ".conflist").items():
                 found += parse.cni_bridges(content, path)
         found += standing
+        # Of the engine's own network; of Podman's the last file of containers.conf(5) may set the range.
+        docker = self._exists("/etc/docker") and not self._exists("/etc/containers")
+        engine = "docker" if self.settings.engine == "docker" or docker else "podman"
+        defaults = [Bridge(network=_DEFAULT_BRIDGES[engine], name=f"{engine}0", source="default")]
+        if engine == "podman":
+            for path, text in self._containers_conf().items():
+                defaults += parse.podman_subnet(text, path)
         # Another network than the engine's own says nothing of the one that the gateway will use.
-        default = self._default_bridge()
-        if all(item.name.removeprefix("cni-") != default.name for item in found):
-            found.append(default)
+        if all(item.name.removeprefix("cni-") != f"{engine}0" for item in found):
+            found.append(defaults[-1])
         return tuple({(item.network, item.name): item for item in found}.values())
 
     def network_backend(self) -> Literal["netavark", "cni"]:
@@ -359,16 +368,6 @@ class HostReader:
             return "cni" if known[-1] == "cni" else "netavark"
         there = any(self._exists(f"{directory}/netavark") for directory in _NETAVARK_DIRECTORIES)
         return "netavark" if there else "cni"
-
-    def _default_bridge(self) -> Bridge:
-        """That of the engine; of Podman's the last file of containers.conf(5) may set the range."""
-        docker = self._exists("/etc/docker") and not self._exists("/etc/containers")
-        name = "docker" if self.settings.engine == "docker" or docker else "podman"
-        found = [Bridge(network=_DEFAULT_BRIDGES[name], name=f"{name}0", source="default")]
-        if name == "podman":
-            for path, text in self._containers_conf().items():
-                found += parse.podman_subnet(text, path)
-        return found[-1]
 
     def _containers_conf(self) -> dict[str, str]:
         """The texts of the files of containers.conf(5), the one that wins last."""
@@ -407,11 +406,7 @@ class HostReader:
 
     def ports(self) -> PortFacts:
         """Who listens on the gateway's port."""
-        holders = tuple(
-            PortHolder(protocol=item.protocol, address=item.address, program=item.program or "")
-            for item in listening(self.files, self.settings.port)
-        )
-        return PortFacts(holders=holders)
+        return PortFacts(holders=listening(self.files, self.settings.port))
 
     def rootless(self) -> RootlessFacts:
         """The service account."""

@@ -230,27 +230,25 @@ def netavark_bridges(network_json: str, source: str) -> tuple[Bridge, ...]:
     """The bridge networks of a netavark file (/etc/containers/networks/NAME.json)."""
     document = json_object(network_json)
     name = str(document.get("network_interface") or document.get("name") or "podman0")
-    subnets = [item.get("subnet") for item in _objects(document.get("subnets"))]
+    subnets = [item.get("subnet") for item in objects(document.get("subnets"))]
     return tuple(bridge for subnet in subnets for bridge in _bridge(subnet, name, source))
 
 
 def cni_bridges(conflist: str, source: str) -> tuple[Bridge, ...]:
     """The bridge networks of a CNI list (/etc/cni/net.d/NAME.conflist)."""
     found: list[Bridge] = []
-    for plugin in _objects(json_object(conflist).get("plugins")):
+    for plugin in objects(json_object(conflist).get("plugins")):
         ipam = plugin.get("ipam")
         if plugin.get("type") == "bridge" and isinstance(ipam, dict):
             name = str(plugin.get("bridge") or "cni-podman0")
             groups = ipam.get("ranges")
-            ranges = (
-                [item for group in groups for item in _objects(group)] if isinstance(groups, list) else []
-            )
+            ranges = [item for group in groups for item in objects(group)] if isinstance(groups, list) else []
             for subnet in (ipam.get("subnet"), *(item.get("subnet") for item in ranges)):
                 found += _bridge(subnet, name, source)
     return tuple(found)
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
+def objects(value: Any) -> list[dict[str, Any]]:
     """The objects in a JSON list; none of anything else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 

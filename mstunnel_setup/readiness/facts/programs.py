@@ -82,47 +82,43 @@ class ProgramReader:
     def engine(self) -> EngineFacts:
         """The container engines and their networks."""
         daemon = json_object(text_of(self.files, "/etc/docker/daemon.json"))
-        podman = self._podman()
-        docker, options = self._docker()
+        # Podman runs when it lists its containers: `podman info` takes half a second in the package manager.
+        podman = self._ask(["podman", "ps", "--quiet"])
+        podman_runs = podman is not None and podman.code == 0
+        # Docker runs when the daemon, not only its client, tells a version.
+        docker = self._ask(["docker", "info", "--format", "{{.ServerVersion}} {{json .SecurityOptions}}"])
+        words = docker.output.split() if docker is not None and docker.code == 0 else []
+        docker_runs = bool(words) and words[0][0].isdigit()
         # A daemon may have the option on its command line, too (dockerd(8)).
-        remap = "on" if '"name=userns"' in options else ""
+        remap = "on" if docker_runs and '"name=userns"' in words[-1] else ""
+        engines = (
+            self._engine("podman", podman, runs=podman_runs),
+            self._engine("docker", docker, runs=docker_runs, version=words[0] if docker_runs else ""),
+        )
         return EngineFacts(
-            engines=tuple(item for item in (podman, docker) if item is not None),
+            engines=tuple(item for item in engines if item is not None),
             userns_remap=str(daemon.get("userns-remap") or remap),
             pasta=any(map(self.processes.find, ("pasta", "passt"))),
             slirp4netns=self.processes.find("slirp4netns") is not None,
         )
 
-    def _podman(self) -> Engine | None:
-        """It runs when it lists its containers. `podman info` takes half a second in the package manager."""
-        answer = self._ask(["podman", "ps", "--quiet"])
-        if answer is not None and answer.code == 0:
-            return Engine(name="podman", version=self._version("podman"))
-        return self._failing("podman", answer)
-
-    def _docker(self) -> tuple[Engine | None, str]:
-        """It runs when the daemon, not only its client, tells a version; and its security options."""
-        answer = self._ask(["docker", "info", "--format", "{{.ServerVersion}} {{json .SecurityOptions}}"])
-        words = answer.output.split() if answer is not None and answer.code == 0 else []
-        if words and words[0][0].isdigit():
-            return Engine(name="docker", version=words[0]), words[-1]
-        return self._failing("docker", answer), ""
-
-    def _failing(self, name: EngineName, answer: Completed | None) -> Engine | None:
-        """An engine with the answer that it does not work, if it is installed."""
+    def _engine(
+        self, name: EngineName, answer: Completed | None, *, runs: bool, version: str = ""
+    ) -> Engine | None:
+        """An engine that is installed, and why it does not run; its version from its program if need be."""
         if self.processes.find(name) is None:
             return None
-        version = self._version(name)
+        if not version:
+            # From "podman version 5.4.0" or "Docker version 28.1.1, build ...".
+            printed = self._ask([name, "--version"])
+            words = printed.output.replace(",", " ").split() if printed is not None else []
+            version = next((word for word in words if word[0].isdigit()), "")
+        if runs:
+            return Engine(name=name, version=version)
         if answer is None:
             return Engine(name=name, version=version, running=None, reason=text("no answer in time"))
         *_, reason = answer.error.strip().splitlines() or [""]
         return Engine(name=name, version=version, running=False, reason=plain(reason, 120))
-
-    def _version(self, name: EngineName) -> str:
-        """From "podman version 5.4.0" or "Docker version 28.1.1, build ..."."""
-        printed = self._ask([name, "--version"])
-        words = printed.output.replace(",", " ").split() if printed is not None else []
-        return next((word for word in words if word[0].isdigit()), "")
 
     def security(self) -> SecurityFacts:
         """SELinux, auditing and the firewall."""

@@ -1,22 +1,17 @@
 """A real authority on loopback: openssl issues, revokes, answers OCSP and serves its revocation list."""
 
-import http.server
-import shutil
-import socket
-import socketserver
 import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from cryptography import x509
 
-from tests.serving import Answer, Request, answering, serving
+from tests.serving import Answer, Request, answering, free_port
 
 _CONFIGURATION = """
 [ca]
@@ -52,12 +47,6 @@ extendedKeyUsage = OCSPSigning
 basicConstraints = critical,CA:true
 keyUsage = critical,keyCertSign,cRLSign
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -114,17 +103,8 @@ class Authority:
     @contextmanager
     def responding(self, signer: str = "responder", *how: str) -> Iterator[None]:
         """`openssl ocsp` as a responder on its port; `how` are options of its signature."""
-        files = [
-            "-index",
-            "index.txt",
-            "-CA",
-            "ca.pem",
-            "-rsigner",
-            f"{signer}.pem",
-            "-rkey",
-            f"{signer}.key",
-        ]
-        command = [_openssl(), "ocsp", "-port", str(self.ocsp_port), *files, "-ndays", "1", *how]
+        files = f"-index index.txt -CA ca.pem -rsigner {signer}.pem -rkey {signer}.key".split()
+        command = ["openssl", "ocsp", "-port", str(self.ocsp_port), *files, "-ndays", "1", *how]
         process = subprocess.Popen(
             command, cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -140,30 +120,25 @@ class Authority:
 
     @contextmanager
     def serving_list(self) -> Iterator[None]:
-        """The directory over HTTP on its port."""
+        """Its list over HTTP on its port."""
         self.write_list()
-        handler = partial(_Quiet, directory=str(self.directory))
-        with serving(_Server(("127.0.0.1", self.crl_port), handler)):
+
+        def answer(request: Request) -> Answer | None:
+            return (
+                Answer(200, (self.directory / "ca.crl").read_bytes()) if request.path == "/ca.crl" else None
+            )
+
+        with answering(answer, port=self.crl_port):
             yield
 
     def openssl(self, *arguments: str) -> None:
-        done = subprocess.run([_openssl(), *arguments], cwd=self.directory, capture_output=True, check=False)
+        done = subprocess.run(["openssl", *arguments], cwd=self.directory, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
 
     def _request(self, name: str, common_name: str) -> None:
         key = ["-newkey", *self.key, "-nodes", "-keyout", f"{name}.key"]
         subject = ["-subj", f"/CN={common_name}", "-config", "openssl.cnf", "-section", "request"]
         self.openssl("req", "-new", *key, *subject, "-out", f"{name}.csr")
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Say nothing."""
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
 
 
 @contextmanager
@@ -184,9 +159,3 @@ def forward_proxy(port: int, asked: list[str]) -> Iterator[None]:
 
     with answering(forward, port=port):
         yield
-
-
-def _openssl() -> str:
-    found = shutil.which("openssl")
-    assert found, "the tests need the openssl command"
-    return found

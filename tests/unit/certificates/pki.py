@@ -88,7 +88,6 @@ _LIST = [x509.UniformResourceIdentifier("http://ca.example.org/list.crl")]
 _EXTRA: dict[str, x509.ExtensionType] = {
     "policies": x509.CertificatePolicies([x509.PolicyInformation(_POLICY, None)]),
     "policy-constraints": x509.PolicyConstraints(0, None),
-    "policy-mapping-inhibited": x509.PolicyConstraints(None, 0),
     "any-policy-inhibited": x509.InhibitAnyPolicy(0),
     "list": x509.CRLDistributionPoints([x509.DistributionPoint(_LIST, None, None, None)]),
     "delta-list": x509.FreshestCRL([x509.DistributionPoint(_LIST, None, None, None)]),

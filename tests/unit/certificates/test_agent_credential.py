@@ -1,9 +1,7 @@
 """The agent's own certificate: made, read back, used for client assertions."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -21,16 +19,7 @@ from tests.refusals import refused
 from tests.unit.certificates.pki import NOW, Pki
 from tests.unit.certificates.recipes import pfx_bytes
 from tests.unit.clocks import FakeClock
-
-
-@dataclass
-class Ports(Any):
-    """What the action needs."""
-
-    files: Files
-    clock: FakeClock
-    state_directory: str = "/state"
-
+from tests.unit.fakes import ports_of
 
 PFX, DER = new_agent_credential("tunnel-agent", NOW, 365)
 
@@ -78,7 +67,7 @@ def test_two_parts_of_a_run_open_the_same_file_once(monkeypatch: pytest.MonkeyPa
 def test_what_was_made_is_not_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless the agent has renewed it, or has put anything else there."""
     clock = FakeClock(NOW)
-    ports = Ports(Files(tmp_path), clock)
+    ports = ports_of(tmp_path, clock=clock)
     action = CreateAgentCredential(path="/agent.p12", common_name="tunnel-agent")
     outputs = {action.key: action.apply(ports, {})}
     with monkeypatch.context() as closed:

@@ -2,38 +2,19 @@
 
 import ssl
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from mstunnel_setup.certificates.judge import judge
 from mstunnel_setup.certificates.load import load_identity
-from tests.serving import serving
+from tests.serving import Answer, answering
 from tests.unit.certificates.pki import NOW, Pki, Spec, key_bytes
 
 ADDRESS = "127.0.0.1"
 LEAF: Spec = {"names": [ADDRESS], "start": 0, "days": 3650}
 DEMAND = {"features": ["status_request"]}
 OLD_DEMAND = {"features": ["status_request_v2"]}
-
-
-class _Silent(BaseHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Say nothing."""
-
-
-@contextmanager
-def answering(chain: Path, key: Path) -> Iterator[int]:
-    """A web server, which answers nothing of use; its port."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain, key)
-    server = ThreadingHTTPServer((ADDRESS, 0), _Silent)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    with serving(server):
-        yield server.server_port
 
 
 @pytest.mark.parametrize(
@@ -58,7 +39,9 @@ def test_openconnect_refuses_what_is_warned_of(
     findings = judge(identity, public_address=ADDRESS, now=NOW, trusted_roots=[pki.certificate("root")])
     assert {finding.code for finding in findings} - {"lifetime-public"} == found
     options = ("--no-system-trust", "--cafile", str(root), "--non-inter", "--authenticate")
-    with answering(chain, key) as port:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    with answering(lambda _request: Answer(501), tls=context) as port:
         command = ["openconnect", *options, f"https://{ADDRESS}:{port}"]
         told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
     assert ("failed verification" in told) == bool(found), told

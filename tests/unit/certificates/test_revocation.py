@@ -26,7 +26,8 @@ from mstunnel_setup.certificates.revocation_answers import RevocationState, read
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.http import HttpSession
 from tests.refusals import refused
-from tests.unit.certificates.authority import Authority, forward_proxy, free_port
+from tests.serving import free_port
+from tests.unit.certificates.authority import Authority, forward_proxy
 from tests.unit.certificates.pki import NOW, Pki, private_key
 from tests.unit.certificates.revocation_material import (
     ISSUER,

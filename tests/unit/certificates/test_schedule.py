@@ -1,16 +1,15 @@
 """A delayed import is a persistent timer; taking it back leaves nothing."""
 
 import subprocess
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mstunnel_setup.actions.certificates import WANTED, ScheduleImport
-from mstunnel_setup.io.files import Files
-from mstunnel_setup.io.systemd import Systemd
+from mstunnel_setup.actions.host import Host
 from mstunnel_setup.transaction.action import Codec, Undo, UndoRecord
+from tests.unit.fakes import FakeSystemd, ports_of
 
 PENDING = ScheduleImport(
     name="0123456789ab",
@@ -21,62 +20,44 @@ PENDING = ScheduleImport(
 TIMER = "mstunnel-import-0123456789ab.timer"
 
 
-@dataclass
-class Services(Systemd):
-    """A service manager that records its calls."""
-
-    told: list[str] = field(default_factory=list)
-
-    def daemon_reload(self) -> None:
-        self.told.append("reload")
-
-    def start(self, *units: str) -> None:
-        self.told.append(f"start {' '.join(units)}")
-
-    def stop(self, unit: str) -> None:
-        self.told.append(f"stop {unit}")
+class Services(FakeSystemd):
+    """It has no units that failed."""
 
     def forget_failure(self, *units: str) -> None:
         self.told.append(f"forget {' '.join(units)}")
 
-    def active(self, unit: str) -> bool:
-        return f"start {unit}" in self.told and f"stop {unit}" not in self.told
 
-    def known(self, unit: str) -> bool:
-        return f"start {unit}" in self.told
-
-
-@dataclass
-class Ports(Any):
-    files: Files
-    systemd: Services = field(default_factory=Services)
-    state_directory: str = "/state"
+@pytest.fixture
+def services() -> Services:
+    return Services()
 
 
 @pytest.fixture
-def ports(tmp_path: Path) -> Ports:
+def ports(tmp_path: Path, services: Services) -> Host:
     (tmp_path / WANTED.lstrip("/")).mkdir(parents=True)
     (tmp_path / "var/lib/systemd/timers").mkdir(parents=True)
-    return Ports(Files(tmp_path))
+    return ports_of(tmp_path, systemd=services)
 
 
-def everything(ports: Ports) -> set[str]:
+def everything(ports: Host) -> set[str]:
     return {str(path) for path in ports.files.root.rglob("*")}
 
 
-def test_the_timer_names_the_time_in_utc_and_makes_up_for_a_missed_one(ports: Ports) -> None:
+def test_the_timer_names_the_time_in_utc_and_makes_up_for_a_missed_one(
+    ports: Host, services: Services
+) -> None:
     PENDING.apply(ports, {})
     timer = (ports.files.read(f"/etc/systemd/system/{TIMER}") or b"").decode()
     assert "OnCalendar=2026-06-01 12:00:00 UTC\n" in timer
     assert "Persistent=true\n" in timer
-    assert ports.systemd.told == ["reload", f"start {TIMER}"]
+    assert services.told == ["daemon-reload", f"start {TIMER}"]
     link = ports.files.state(f"{WANTED}/{TIMER}")
     assert link is not None
     assert link.target == f"/etc/systemd/system/{TIMER}"
     assert PENDING.satisfied(ports, {})
 
 
-def test_systemd_finds_nothing_wrong(ports: Ports) -> None:
+def test_systemd_finds_nothing_wrong(ports: Host) -> None:
     PENDING.apply(ports, {})
     program = ports.files.root / "usr/sbin/mst-cli"
     program.parent.mkdir(parents=True)
@@ -91,7 +72,7 @@ def test_systemd_finds_nothing_wrong(ports: Ports) -> None:
 
 
 @pytest.mark.parametrize("done", range(4))
-def test_interrupted_anywhere_it_is_completed_or_undone(ports: Ports, done: int) -> None:
+def test_interrupted_anywhere_it_is_completed_or_undone(ports: Host, done: int) -> None:
     before = everything(ports)
     for part in (*PENDING.units, *PENDING.parts.values())[:done]:
         part.apply(ports, {})
@@ -104,12 +85,12 @@ def test_interrupted_anywhere_it_is_completed_or_undone(ports: Ports, done: int)
     assert not PENDING.satisfied(ports, {})
 
 
-def test_without_systemd_the_journal_is_all_there_is(ports: Ports) -> None:
+def test_without_systemd_the_journal_is_all_there_is(ports: Host, services: Services) -> None:
     before, pending = everything(ports), replace(PENDING, timer=False)
     assert not pending.satisfied(ports, {})
     pending.apply(ports, {})
     assert pending.satisfied(ports, {pending.key: {}})
-    assert (everything(ports), ports.systemd.told) == (before, [])
+    assert (everything(ports), services.told) == (before, [])
     assert pending.undo(ports, UndoRecord({})).outcome is Undo.REMOVED
 
 

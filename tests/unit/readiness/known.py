@@ -1,6 +1,7 @@
-"""ReadinessFacts in which everything is right, and how to change them."""
+"""ReadinessFacts in which everything is right, how to change them, and the files of a host."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,3 +18,12 @@ def facts(changes: dict[str, Any]) -> ReadinessFacts:
     for name, fields in changes.items():
         sections[name] = fields if fields is None else {**sections[name], **fields}
     return ReadinessFacts.model_validate(sections)
+
+
+def put(root: Path, texts: Mapping[str, str | None]) -> None:
+    """Write files of the host below `root`; one that is None is not there."""
+    for path, content in texts.items():
+        if content is not None:
+            file = root / path.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)

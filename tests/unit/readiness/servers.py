@@ -1,13 +1,15 @@
 """Real servers on loopback: TLS with a date, a proxy, and ones that never answer."""
 
-import contextlib
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import trustme
+
+import tests.serving
 
 Serve = Callable[[socket.socket], None]
 
@@ -15,28 +17,17 @@ Serve = Callable[[socket.socket], None]
 @contextmanager
 def serving(serve: Serve) -> Iterator[int]:
     """A server on a free port; each connection in a thread."""
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
-        thread = threading.Thread(target=_accept, args=(listener, serve), daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
 
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.request.settimeout(5)
+                serve(self.request)
 
-def _accept(listener: socket.socket, serve: Serve) -> None:
-    while True:
-        try:
-            connection, _ = listener.accept()
-        except OSError:
-            return
-        threading.Thread(target=_one, args=(connection, serve), daemon=True).start()
-
-
-def _one(connection: socket.socket, serve: Serve) -> None:
-    with connection, contextlib.suppress(OSError):
-        connection.settimeout(5)
-        serve(connection)
+    server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    with tests.serving.serving(server):
+        yield server.server_address[1]
 
 
 def tls(authority: trustme.CA, name: str, head: bytes) -> Serve:
@@ -72,7 +63,7 @@ def proxy(asked: list[str], port: int, *, refuse_addresses: bool = False) -> Ser
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         while chunk := source.recv(4096):
             target.sendall(chunk)
         target.shutdown(socket.SHUT_WR)

@@ -1,5 +1,6 @@
 """The account: role and licence, against prepared answers and against a running lab tenant; never a token."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,8 +40,6 @@ APPS = {"value": [{"id": "1", "appId": "3678c9e9-9681-447a-974d-d19f668fcd88"}]}
 
 
 def token(**claims: object) -> TokenSource:
-    import base64  # noqa: PLC0415
-
     body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     return fixed_token(f"header.{body}.signature")
 

@@ -12,14 +12,12 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.network import Trust
 from mstunnel_setup.readiness.checks import judge, of
 from mstunnel_setup.readiness.data import Endpoint, endpoints, endpoints_of
-from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts, Way
+from mstunnel_setup.readiness.facts.cloud import CloudReader, NetworkFacts
 from mstunnel_setup.readiness.facts.host import ProxyFacts
 from mstunnel_setup.readiness.facts.parse import ProxyPlace
 from mstunnel_setup.readiness.model import Group, Outcome, ReadinessFacts
 from mstunnel_setup.tenant.clouds import CLOUDS
 from tests.unit.readiness.servers import proxy, serving, silent, tls
-
-NOWHERE = "127.0.0.1:1"
 
 
 def head(status: int, ahead: float = 0) -> bytes:
@@ -38,15 +36,17 @@ def server(authority: trustme.CA) -> Iterator[int]:
         yield port
 
 
-def pem(authority: trustme.CA) -> str:
-    return authority.cert_pem.bytes().decode()
+@pytest.fixture
+def public(authority: trustme.CA) -> Trust:
+    """The authority is a public one."""
+    return Trust(public_roots=authority.cert_pem.bytes().decode())
 
 
 def read(
-    *hosts: str, trust: Trust | None = None, way: Way | None = None, deadline: float = 10
+    *hosts: str, trust: Trust | None = None, deadline: float = 10, proxy: str = "", no_proxy: str = ""
 ) -> NetworkFacts:
     named = [Endpoint(purpose="graph", host=host) for host in hosts]
-    return CloudReader(named, way or Way(), trust or Trust(), Clock(), deadline).network()
+    return CloudReader(named, trust or Trust(), Clock(), deadline, proxy, no_proxy).network()
 
 
 def result(facts: NetworkFacts, identifier: str) -> tuple[Outcome, str]:
@@ -54,8 +54,8 @@ def result(facts: NetworkFacts, identifier: str) -> tuple[Outcome, str]:
     return next((item.result, item.seen) for item in found if item.id == identifier)
 
 
-def test_a_public_root_vouches(server: int, authority: trustme.CA) -> None:
-    facts = read(f"localhost:{server}", trust=Trust(public_roots=pem(authority)))
+def test_a_public_root_vouches(server: int, public: Trust) -> None:
+    facts = read(f"localhost:{server}", trust=public)
 
     attempts = [item for item in facts.endpoints[0].attempts if item.target == "127.0.0.1"]
     assert [(item.trust, item.issuer, item.status, item.error) for item in attempts] == [
@@ -72,30 +72,33 @@ def test_a_public_root_vouches(server: int, authority: trustme.CA) -> None:
 def test_a_root_that_is_not_public_is_inspection(
     server: int, authority: trustme.CA, known: bool, words: str
 ) -> None:
-    facts = read(f"localhost:{server}", trust=Trust(host_roots=pem(authority) if known else ""))
+    facts = read(
+        f"localhost:{server}", trust=Trust(host_roots=authority.cert_pem.bytes().decode() if known else "")
+    )
 
     seen = f"localhost:{server} presents a certificate of Contoso Roots, {words}"
     assert result(facts, "inspection") == (Outcome.FAIL, seen)
 
 
-def test_the_clock_is_compared(authority: trustme.CA) -> None:
+def test_the_clock_is_compared(authority: trustme.CA, public: Trust) -> None:
     with serving(tls(authority, "localhost", head(200, ahead=900))) as port:
-        facts = read(f"localhost:{port}", trust=Trust(public_roots=pem(authority)))
+        facts = read(f"localhost:{port}", trust=public)
 
     outcome, seen = result(facts, "clock")
     assert outcome is Outcome.FAIL
     assert seen.endswith("s behind the servers")
 
 
-def test_an_address_that_refuses_is_named(server: int) -> None:
-    outcome, seen = result(read(NOWHERE), "endpoint-graph")
+def test_an_address_that_refuses_is_named() -> None:
+    assert result(read("127.0.0.1:1"), "endpoint-graph") == (
+        Outcome.FAIL,
+        "127.0.0.1:1: connection refused",
+    )
 
-    assert (outcome, seen) == (Outcome.FAIL, "127.0.0.1:1: connection refused")
 
-
-def test_a_server_that_hangs_up_after_the_handshake_was_reached(authority: trustme.CA) -> None:
+def test_a_server_that_hangs_up_after_the_handshake_was_reached(authority: trustme.CA, public: Trust) -> None:
     with serving(tls(authority, "localhost", b"")) as port:
-        facts = read(f"localhost:{port}", trust=Trust(public_roots=pem(authority)))
+        facts = read(f"localhost:{port}", trust=public)
 
     assert result(facts, "endpoint-graph")[0] in (Outcome.PASS, Outcome.WARNING)
     assert result(facts, "clock")[0] is Outcome.UNKNOWN
@@ -109,11 +112,10 @@ def test_a_server_without_tls_is_not_reached() -> None:
     assert "TLS failed" in seen or "reset" in seen
 
 
-def test_through_the_proxy_the_name_counts(server: int, authority: trustme.CA) -> None:
+def test_through_the_proxy_the_name_counts(server: int, public: Trust) -> None:
     asked: list[str] = []
     with serving(proxy(asked, server, refuse_addresses=True)) as port:
-        way = Way(f"http://127.0.0.1:{port}")
-        facts = read("localhost", trust=Trust(public_roots=pem(authority)), way=way)
+        facts = read("localhost", trust=public, proxy=f"http://127.0.0.1:{port}")
 
     assert {"localhost:443", "127.0.0.1:443"} <= set(asked)
     refused = [item.error for item in facts.endpoints[0].attempts if item.target == "127.0.0.1"]
@@ -122,20 +124,17 @@ def test_through_the_proxy_the_name_counts(server: int, authority: trustme.CA) -
     assert result(facts, "proxy-connects") == (Outcome.PASS, f"127.0.0.1:{port}")
 
 
-def test_a_proxy_resolves_what_we_cannot(server: int, authority: trustme.CA) -> None:
+def test_a_proxy_resolves_what_we_cannot(server: int) -> None:
     with serving(proxy([], server)) as port:
-        facts = read("nowhere.invalid", way=Way(f"http://127.0.0.1:{port}"))
+        facts = read("nowhere.invalid", proxy=f"http://127.0.0.1:{port}")
 
     assert result(facts, "dns")[0] is Outcome.WARNING
     assert result(facts, "endpoint-graph")[0] is Outcome.PASS
 
 
-def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(
-    server: int, authority: trustme.CA
-) -> None:
+def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(server: int, public: Trust) -> None:
     wanted = Endpoint(purpose="intune", host=f"localhost:{server}", expect=(403,), expect_certificate=(403,))
-    trust = Trust(public_roots=pem(authority))
-    facts = CloudReader([wanted], Way(), trust, Clock(), 10).network()
+    facts = CloudReader([wanted], public, Clock(), 10).network()
 
     shown = facts.endpoints[0].with_certificate
     assert shown is not None
@@ -150,9 +149,8 @@ def test_an_endpoint_that_wants_client_certificates_is_tried_with_one_too(
     ("host", "no_proxy"),
     [("localhost", "localhost"), ("127.0.0.1", "127.0.0.0/8"), ("127.0.0.1", "127.0.0.1:{port}")],
 )
-def test_no_proxy_is_obeyed(server: int, authority: trustme.CA, host: str, no_proxy: str) -> None:
-    way = Way("http://127.0.0.1:1", no_proxy.format(port=server))
-    facts = read(f"{host}:{server}", trust=Trust(public_roots=pem(authority)), way=way)
+def test_no_proxy_is_obeyed(server: int, host: str, no_proxy: str) -> None:
+    facts = read(f"{host}:{server}", proxy="http://127.0.0.1:1", no_proxy=no_proxy.format(port=server))
 
     assert result(facts, "proxy-connects")[0] is Outcome.SKIPPED
 
@@ -164,7 +162,7 @@ def test_the_way_out_is_the_first_place_that_names_one() -> None:
         ProxyPlace(place="/etc/mstunnel/env.sh", name="no_proxy", value="localhost"),
     )
 
-    assert Way.of(ProxyFacts(places=places)) == Way("http://one:3128", "localhost")
+    assert ProxyFacts(places=places).in_use == ("http://one:3128", "localhost")
 
 
 def test_sixty_endpoints_that_never_answer_take_one_deadline() -> None:
@@ -180,10 +178,10 @@ def test_sixty_endpoints_that_never_answer_take_one_deadline() -> None:
 
 def test_every_cloud_has_its_own_sign_in_and_graph_and_tries_intune_with_a_certificate() -> None:
     for name, cloud in CLOUDS.items():
-        hosts = {item.purpose: item.host for item in endpoints_of(name)}
+        found = endpoints_of(name)
+        hosts = {item.purpose: item.host for item in found}
         assert f"https://{hosts['sign-in']}" == cloud.authority
         assert f"https://{hosts['graph']}" == cloud.graph
-        found = endpoints_of(name)
         shown = {item.purpose: item.expect_certificate for item in found if item.expect_certificate}
         assert shown == {"intune": (403,)}
 

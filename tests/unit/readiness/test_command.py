@@ -12,29 +12,28 @@ import pytest
 
 from mstunnel_setup.cli.framework.render import run_app
 from mstunnel_setup.cli.readiness import app
-from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import readiness
 from mstunnel_setup.readiness.checks import CHECKS, of
 from mstunnel_setup.readiness.facts.cloud import CloudReader
 from mstunnel_setup.readiness.model import Group
+from tests.unit.readiness.known import put
 from tests.unit.readiness.servers import proxy, serving, silent
 
 WITHOUT_ENGINE = ("--ignore-check=engine-present", "--ignore-check=engine-running")
 
 
-def prepare(root: Path, **values: str) -> None:
+def prepare(root: Path, forward: str = "1") -> None:
     """A host whose kernel is as wanted."""
-    files = Files(root)
-    texts = {
-        "/proc/modules": "tun 1 0 - Live\nip_tables 1 0 - Live\n",
-        "/proc/sys/net/ipv4/ip_forward": values.get("forward", "1"),
-        "/etc/modules": "tun\nip_tables\n",
-        "/etc/sysctl.d/a.conf": "net.ipv4.ip_forward = 1\n",
-        "/dev/net/tun": "",
-    }
-    for path, text in texts.items():
-        files.make_directories(path.rpartition("/")[0])
-        files.write(path, text.encode())
+    put(
+        root,
+        {
+            "/proc/modules": "tun 1 0 - Live\nip_tables 1 0 - Live\n",
+            "/proc/sys/net/ipv4/ip_forward": forward,
+            "/etc/modules": "tun\nip_tables\n",
+            "/etc/sysctl.d/a.conf": "net.ipv4.ip_forward = 1\n",
+            "/dev/net/tun": "",
+        },
+    )
 
 
 def reported(out: str) -> dict[str, dict[str, str]]:

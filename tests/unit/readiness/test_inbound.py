@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
 
@@ -27,17 +28,12 @@ CLOCK = Clock()
 
 
 @contextmanager
-def listening(expected: str, seconds: float = 10) -> Iterator[tuple[int, "SimpleQueue[InboundFacts]"]]:
+def listening(expected: str, seconds: float = 10) -> Iterator[tuple[int, Future[InboundFacts]]]:
+    """The port of a listener, and what it will have seen."""
     ports: SimpleQueue[int] = SimpleQueue()
-    results: SimpleQueue[InboundFacts] = SimpleQueue()
-
-    def run() -> None:
-        results.put(inbound.listen(0, expected, CLOCK, seconds, ports.put))
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    yield ports.get(timeout=120), results
-    thread.join(15)
+    with ThreadPoolExecutor(1) as pool:
+        seen = pool.submit(inbound.listen, 0, expected, CLOCK, seconds, ports.put)
+        yield ports.get(timeout=120), seen
 
 
 def own_address() -> str:
@@ -48,18 +44,18 @@ def own_address() -> str:
 
 @pytest.mark.parametrize("expected", ["127.0.0.1", "localhost"])
 def test_both_sides_see_what_arrives(expected: str) -> None:
-    with listening(expected) as (port, results):
+    with listening(expected) as (port, seen):
         sent = inbound.probe("127.0.0.1", port, CLOCK, 5)
-        got = results.get(timeout=120)
+        got = seen.result(120)
     assert (got.tcp, got.udp, got.expected) == (("127.0.0.1",), ("127.0.0.1",), "127.0.0.1")
     assert (sent.tcp, sent.udp, sent.gateway) == (("127.0.0.1",), ("127.0.0.1",), False)
 
 
 @pytest.mark.parametrize("address", [lambda: "127.0.0.1", own_address])
 def test_a_probe_from_the_host_itself_proves_nothing(address: Callable[[], str]) -> None:
-    with listening("198.51.100.7", seconds=1.5) as (port, results):
+    with listening("198.51.100.7", seconds=1.5) as (port, seen):
         inbound.probe(address(), port, CLOCK, 5)
-        got = results.get(timeout=120)
+        got = seen.result(120)
     assert (got.tcp, got.udp, got.error) == ((), (), "")
 
 
@@ -97,14 +93,14 @@ def test_a_second_place_proves_it_with_the_very_command(second_place: tuple[str,
     name, net = second_place
     program = "import sys; from mstunnel_setup.cli.readiness import main; sys.exit(main())"
     command = ["ip", "netns", "exec", name, sys.executable, "-c", program, "inbound"]
-    with listening(f"{net}.2", seconds=30) as (port, results):
+    with listening(f"{net}.2", seconds=30) as (port, seen):
         done = subprocess.run(
             [*command, "--probe", f"{net}.1:{port}", "--output", "json"],
             capture_output=True,
             timeout=60,
             check=False,
         )
-        got = results.get(timeout=120)
+        got = seen.result(120)
 
     assert (got.tcp, got.udp) == ((f"{net}.2",), (f"{net}.2",))
     assert done.returncode == 0, done.stdout
@@ -112,14 +108,14 @@ def test_a_second_place_proves_it_with_the_very_command(second_place: tuple[str,
 
 
 def test_strangers_do_not_end_the_wait() -> None:
-    with listening("127.0.0.1") as (port, results):
+    with listening("127.0.0.1") as (port, seen):
         with socket.create_connection(("127.0.0.1", port)) as stranger:
             stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
             other.sendto(b"x" * 200, ("127.0.0.1", port))
         with socket.create_connection(("127.0.0.1", port)):
             sent = inbound.probe("127.0.0.1", port, CLOCK, 5)
-            results.get(timeout=120)
+            seen.result(120)
 
     assert sent.tcp
     assert sent.udp

@@ -9,6 +9,7 @@ from mstunnel_setup.containers import ipv6
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.readiness.facts.host import own_addresses
 from tests.unit.clocks import FakeClock
+from tests.unit.readiness.known import put
 
 _FIB = """\
 Main:
@@ -36,10 +37,7 @@ fe8000000000000000fc00fffe000001 02 40 20 80     eth0
 
 
 def _host(root: Path, **files: str) -> Files:
-    for path, text in files.items():
-        file = root / "proc/net" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+    put(root, {f"proc/net/{name}": text for name, text in files.items()})
     return Files(root)
 
 
@@ -69,7 +67,5 @@ def test_a_gateway_without_root_has_no_bridge(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_network_for_ipv6_does_not_hide_the_bridge_of_the_engine(tmp_path: Path) -> None:
-    definition = tmp_path / ipv6.FILE.removeprefix("/")
-    definition.parent.mkdir(parents=True)
-    definition.write_text(json.dumps(ipv6.DEFINITION))
+    put(tmp_path, {ipv6.FILE: json.dumps(ipv6.DEFINITION)})
     assert own_addresses(_host(tmp_path, fib_trie=_FIB), FakeClock()).startswith("10.88.0.0/16\n")

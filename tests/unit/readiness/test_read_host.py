@@ -1,9 +1,10 @@
 """Facts of a host from the files of a host."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from mstunnel_setup.readiness.facts.host import HostReader, TunnelFacts
 from mstunnel_setup.readiness.facts.parse import Bridge, ProxyPlace
 from mstunnel_setup.readiness.facts.section import Settings
 from tests.unit.clocks import StoppedClock
+from tests.unit.readiness.known import put
 
 ROUTES = (
     "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
@@ -21,11 +23,6 @@ ROUTES = (
     "eth0\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
     "podman0\t0000580A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
 )
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path)
 
 
 CHOSEN = "/var/lib/containers/storage/defaultNetworkBackend"
@@ -36,31 +33,33 @@ BRIDGE_OF_CNI = (
 )
 
 
-def put(files: Files, texts: Mapping[str, str]) -> None:
-    for path, content in texts.items():
-        files.make_directories(path.rpartition("/")[0] or "/")
-        files.write(path, content.encode())
+Host = Callable[..., HostReader]
 
 
-def reader(files: Files, environment: Mapping[str, str] | None = None, **settings: object) -> HostReader:
-    return HostReader(
-        files,
-        StoppedClock(datetime(2026, 9, 10, tzinfo=UTC)),
-        Settings.model_validate(settings),
-        environment or {},
-    )
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    """Reads a host with these files, beside those that it has already, for a gateway with these settings."""
+
+    def made(
+        texts: Mapping[str, str] = MappingProxyType({}),
+        environment: Mapping[str, str] = MappingProxyType({}),
+        **settings: object,
+    ) -> HostReader:
+        put(tmp_path, texts)
+        clock = StoppedClock(datetime(2026, 9, 10, tzinfo=UTC))
+        return HostReader(Files(tmp_path), clock, Settings.model_validate(settings), environment)
+
+    return made
 
 
-def test_the_system(files: Files) -> None:
-    put(
-        files,
+def test_the_system(host: Host) -> None:
+    found = host(
         {
             "/etc/os-release": 'ID="rhel"\nVERSION_ID="9.6"\nPRETTY_NAME="Red Hat 9.6 (Plow)"\n',
             "/sys/fs/cgroup/cgroup.controllers": "cpu memory\n",
             "/run/systemd/system/mark": "",
-        },
-    )
-    found = reader(files).system()
+        }
+    ).system()
     assert (found.distribution, found.version, found.name) == ("rhel", "9.6", "Red Hat 9.6 (Plow)")
     assert (found.cgroup, found.systemd, found.root) == (2, True, os.geteuid() == 0)
     assert found.today.isoformat() == "2026-09-10"
@@ -69,14 +68,13 @@ def test_the_system(files: Files) -> None:
     assert found.disk >= found.disk_free > 0
 
 
-def test_containers_are_looked_for_where_the_engine_keeps_them(files: Files) -> None:
+def test_containers_are_looked_for_where_the_engine_keeps_them(host: Host) -> None:
     for store in ("/var/lib", "/var/lib/docker"):
-        put(files, {f"{store}/mark": ""})
-        assert reader(files).system().store == store
+        assert host({f"{store}/mark": ""}).system().store == store
 
 
-def test_an_empty_root_is_a_host_about_which_little_is_known(files: Files) -> None:
-    found = reader(files)
+def test_an_empty_root_is_a_host_about_which_little_is_known(host: Host) -> None:
+    found = host()
     assert (found.system().name, found.system().cgroup) == ("Linux", 0)
     assert found.kernel().modules == frozenset()
     assert found.tunnel() == TunnelFacts()
@@ -85,13 +83,11 @@ def test_an_empty_root_is_a_host_about_which_little_is_known(files: Files) -> No
     rootless = found.rootless()
     assert (rootless.uid, rootless.subuids, rootless.linger) == (None, 0, False)
     assert (rootless.home_free, rootless.directory_owner) == (0, None)
-    put(files, {"/sys/fs/cgroup/memory/tasks": ""})
-    assert reader(files).system().cgroup == 1
+    assert host({"/sys/fs/cgroup/memory/tasks": ""}).system().cgroup == 1
 
 
-def test_modules_and_the_files_that_load_them(files: Files) -> None:
-    put(
-        files,
+def test_modules_and_the_files_that_load_them(host: Host) -> None:
+    found = host(
         {
             "/proc/modules": "nf_conntrack 1 0 - Live\n",
             "/proc/misc": "200 tun\n",
@@ -99,47 +95,45 @@ def test_modules_and_the_files_that_load_them(files: Files) -> None:
             "/lib/modules/6.12.0/modules.builtin": "kernel/net/ipv4/netfilter/ip_tables.ko\n",
             "/etc/modules": "tun\n",
             "/usr/lib/modules-load.d/vpn.conf": "ip_tables\n",
-        },
-    )
-    found = reader(files).kernel()
+        }
+    ).kernel()
     assert found.modules >= {"tun", "ip_tables", "nf_conntrack"}
     assert found.module_files == {"tun": "/etc/modules", "ip_tables": "/usr/lib/modules-load.d/vpn.conf"}
     assert not found.tun_device
 
 
-def test_sysctls_now_and_at_boot(files: Files) -> None:
-    put(
-        files,
+def test_sysctls_now_and_at_boot(host: Host) -> None:
+    found = host(
         {
             "/proc/sys/net/ipv4/ip_forward": "1\n",
             "/etc/sysctl.d/50-a.conf": "net.ipv4.ip_forward = 0\n",
             "/etc/sysctl.d/90-b.conf": "net.ipv4.ip_forward = 1\nvm.swappiness = 0\n",
-        },
-    )
-    found = reader(files).kernel()
+        }
+    ).kernel()
     assert found.sysctls == {"net.ipv4.ip_forward": "1"}
     assert found.sysctl_files == {"net.ipv4.ip_forward": ("/etc/sysctl.d/90-b.conf", "1")}
 
 
 @pytest.mark.parametrize("link", [True, False])
-def test_systemd_reads_sysctl_conf_only_where_a_link_leads_to_it(files: Files, *, link: bool) -> None:
-    put(files, {"/etc/sysctl.conf": "net.ipv4.ip_forward = 1\n", "/etc/sysctl.d/README": ""})
+def test_systemd_reads_sysctl_conf_only_where_a_link_leads_to_it(
+    host: Host, tmp_path: Path, *, link: bool
+) -> None:
+    found = host({"/etc/sysctl.conf": "net.ipv4.ip_forward = 1\n", "/etc/sysctl.d/README": ""})
     if link:
-        (files.root / "etc/sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")
-    assert reader(files).kernel().sysctl_files == {"net.ipv4.ip_forward": ("/etc/sysctl.conf", "1")}
-    put(files, {"/usr/lib/systemd/systemd-sysctl": ""})
+        (tmp_path / "etc/sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")
+    assert found.kernel().sysctl_files == {"net.ipv4.ip_forward": ("/etc/sysctl.conf", "1")}
+    found = host({"/usr/lib/systemd/systemd-sysctl": ""})
     by_link = {"net.ipv4.ip_forward": ("/etc/sysctl.d/99-sysctl.conf", "1")}
-    assert reader(files).kernel().sysctl_files == (by_link if link else {})
+    assert found.kernel().sysctl_files == (by_link if link else {})
 
 
-def test_a_file_in_etc_hides_one_of_the_distribution(files: Files) -> None:
-    put(files, {"/etc/sysctl.d/a.conf": "", "/usr/lib/sysctl.d/a.conf": "net.ipv4.ip_forward = 1\n"})
-    assert reader(files).kernel().sysctl_files == {}
+def test_a_file_in_etc_hides_one_of_the_distribution(host: Host) -> None:
+    found = host({"/etc/sysctl.d/a.conf": "", "/usr/lib/sysctl.d/a.conf": "net.ipv4.ip_forward = 1\n"})
+    assert found.kernel().sysctl_files == {}
 
 
-def test_addresses(files: Files) -> None:
-    put(
-        files,
+def test_addresses(host: Host) -> None:
+    found = host(
         {
             "/proc/net/route": ROUTES,
             "/sys/class/net/eth0/mtu": "1400\n",
@@ -148,9 +142,8 @@ def test_addresses(files: Files) -> None:
             "/etc/docker/daemon.json": '{"bip": "10.9.0.1/24"}',
             "/etc/containers/networks/podman.json": '{"network_interface": "podman1",'
             ' "subnets": [{"subnet": "10.10.0.0/24"}]}',
-        },
-    )
-    found = reader(files).addresses()
+        }
+    ).addresses()
     assert (found.device, found.mtu, found.resolvers) == ("eth0", 1400, ("10.0.0.53",))
     assert [item.network for item in found.routes] == ["10.0.0.0/24", "10.88.0.0/16"]
     assert {(item.network, item.name, item.source) for item in found.bridges} == {
@@ -163,8 +156,8 @@ def test_addresses(files: Files) -> None:
 @pytest.mark.parametrize(
     ("engine", "network"), [("auto", "10.88.0.0/16"), ("podman", "10.88.0.0/16"), ("docker", "172.17.0.0/16")]
 )
-def test_without_any_bridge_the_default_of_the_engine_counts(files: Files, engine: str, network: str) -> None:
-    (bridge,) = reader(files, engine=engine).addresses().bridges
+def test_without_any_bridge_the_default_of_the_engine_counts(host: Host, engine: str, network: str) -> None:
+    (bridge,) = host(engine=engine).addresses().bridges
     assert bridge == Bridge(network=network, name=bridge.name, source="default")
 
 
@@ -181,29 +174,28 @@ def test_without_any_bridge_the_default_of_the_engine_counts(files: Files, engin
     ],
 )
 def test_the_network_backend_is_the_one_that_podman_would_use(
-    files: Files, texts: dict[str, str], backend: str
+    host: Host, texts: dict[str, str], backend: str
 ) -> None:
-    put(files, {CONFLIST: BRIDGE_OF_CNI, **texts})
-    assert reader(files).network_backend() == backend
-    sources = {bridge.source for bridge in reader(files).addresses().bridges}
+    found = host({CONFLIST: BRIDGE_OF_CNI, **texts})
+    assert found.network_backend() == backend
+    sources = {bridge.source for bridge in found.addresses().bridges}
     assert sources == ({CONFLIST} if backend == "cni" else {"default"})
 
 
-def test_a_network_that_others_made_does_not_hide_the_one_of_podman(files: Files) -> None:
+def test_a_network_that_others_made_does_not_hide_the_one_of_podman(host: Host) -> None:
     other = '{"name": "kube", "network_interface": "podman1", "subnets": [{"subnet": "10.89.0.0/24"}]}'
-    put(files, {"/etc/containers/networks/kube.json": other})
-    found = [(bridge.network, bridge.name) for bridge in reader(files).addresses().bridges]
-    assert found == [("10.89.0.0/24", "podman1"), ("10.88.0.0/16", "podman0")]
+    found = host({"/etc/containers/networks/kube.json": other}).addresses()
+    assert [(bridge.network, bridge.name) for bridge in found.bridges] == [
+        ("10.89.0.0/24", "podman1"),
+        ("10.88.0.0/16", "podman0"),
+    ]
 
 
-def test_the_last_file_that_sets_the_range_of_podman_counts(files: Files) -> None:
+def test_the_last_file_that_sets_the_range_of_podman_counts(host: Host) -> None:
     main, own = "/etc/containers/containers.conf", "/etc/containers/containers.conf.d/90-mstunnel-bridge.conf"
-    put(files, {main: '[network]\ndefault_subnet = "10.77.0.0/24"\n'})
-    assert reader(files).addresses().bridges == (Bridge(network="10.77.0.0/24", name="podman0", source=main),)
-    put(files, {own: '[network]\ndefault_subnet = "192.168.240.0/24"\n'})
-    assert reader(files).addresses().bridges == (
-        Bridge(network="192.168.240.0/24", name="podman0", source=own),
-    )
+    for path, network in ((main, "10.77.0.0/24"), (own, "192.168.240.0/24")):
+        found = host({path: f'[network]\ndefault_subnet = "{network}"\n'}).addresses()
+        assert found.bridges == (Bridge(network=network, name="podman0", source=path),)
 
 
 @pytest.mark.parametrize(
@@ -220,14 +212,12 @@ def test_the_last_file_that_sets_the_range_of_podman_counts(files: Files) -> Non
         ),
     ],
 )
-def test_the_configuration_of_an_installed_gateway(files: Files, text: str, expected: dict[str, Any]) -> None:
-    put(files, {paths.ADMIN_SETTINGS: text})
-    assert reader(files).tunnel() == TunnelFacts(source=paths.ADMIN_SETTINGS, **expected)
+def test_the_configuration_of_an_installed_gateway(host: Host, text: str, expected: dict[str, Any]) -> None:
+    assert host({paths.ADMIN_SETTINGS: text}).tunnel() == TunnelFacts(source=paths.ADMIN_SETTINGS, **expected)
 
 
-def test_proxies_of_every_place(files: Files) -> None:
-    put(
-        files,
+def test_proxies_of_every_place(host: Host) -> None:
+    found = host(
         {
             "/etc/environment": "http_proxy=http://env:1\n",
             "/etc/profile.d/http_proxy.sh": "export HTTPS_PROXY=http://profile:2\n",
@@ -235,8 +225,8 @@ def test_proxies_of_every_place(files: Files) -> None:
             "/etc/systemd/system/docker.service.d/http-proxy.conf": '[Service]\nEnvironment="HTTP_PROXY=http://d:3"\n',
             "/etc/systemd/system/mstunnel_monitor.service.d/override.conf": "Environment=https_proxy=http://m:4\n",
         },
-    )
-    found = reader(files, {"HTTP_PROXY": "http://u:secret@shell:9", "PATH": "/bin"}).proxies()
+        {"HTTP_PROXY": "http://u:secret@shell:9", "PATH": "/bin"},
+    ).proxies()
 
     units = "/etc/systemd/system"
     rows: list[tuple[str, Any, str]] = [
@@ -253,18 +243,16 @@ def test_proxies_of_every_place(files: Files) -> None:
     )
 
 
-def test_the_port_is_looked_up_in_the_kernels_tables(files: Files) -> None:
+def test_the_port_is_looked_up_in_the_kernels_tables(host: Host) -> None:
     zero = "00000000"
     row = f"0: {zero}:20FB {zero}:0000 0A {zero}:{zero} 00:{zero} {zero} 0 0 7 1\n"
-    put(files, {"/proc/net/tcp": "head\n" + row})
-    (holder,) = reader(files, port=8443).ports().holders
-    assert (holder.protocol, holder.address, holder.program) == ("tcp", "0.0.0.0", "")
-    assert reader(files, port=443).ports().holders == ()
+    (holder,) = host({"/proc/net/tcp": "head\n" + row}, port=8443).ports().holders
+    assert (holder.protocol, holder.address, holder.program) == ("tcp", "0.0.0.0", None)
+    assert host(port=443).ports().holders == ()
 
 
-def test_the_service_account(files: Files) -> None:
-    put(
-        files,
+def test_the_service_account(host: Host) -> None:
+    found = host(
         {
             "/etc/passwd": "mstunnel:x:1001:1001::/home/mstunnel:/bin/bash\n",
             "/etc/subuid": "mstunnel:100000:65536\n",
@@ -272,9 +260,8 @@ def test_the_service_account(files: Files) -> None:
             "/var/lib/systemd/linger/mstunnel": "",
             "/home/mstunnel/.profile": "",
             "/etc/mstunnel/env.sh": "",
-        },
-    )
-    found = reader(files).rootless()
+        }
+    ).rootless()
     assert (found.uid, found.subuids, found.subgids, found.linger) == (1001, 65536, 65536, True)
     assert (found.home, found.directory_owner) == ("/home/mstunnel", os.geteuid())
     assert found.home_free > 0

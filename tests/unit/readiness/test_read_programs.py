@@ -11,11 +11,10 @@ from mstunnel_setup.actions import uplink
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.readiness import checks
 from mstunnel_setup.readiness.facts.firewall import Firewall
 from mstunnel_setup.readiness.facts.programs import Engine, ProgramReader
 from mstunnel_setup.readiness.facts.section import Settings
-from mstunnel_setup.readiness.model import Group, Outcome, ReadinessFacts
+from tests.unit.readiness.known import put
 
 Answer = Completed | None
 ROOTFUL = Settings()
@@ -53,13 +52,6 @@ def reader(
     return ProgramReader(Files(root), FakeProcesses(answers, frozenset(installed)), settings)
 
 
-def write(root: Path, path: str, content: str | None) -> None:
-    """Write a file of the host; None: it has none."""
-    if content is not None:
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(content)
-
-
 DOCKER_VERSION = {"docker --version": said("Docker version 28.1.1, build 4eba377\n")}
 PODMAN_VERSION = {"podman --version": said("podman version 5.4.0\n")}
 NO_DAEMON = "Cannot connect to the Docker daemon.\nIs it \x1b[31mrunning?\n"
@@ -87,7 +79,7 @@ NO_DAEMON = "Cannot connect to the Docker daemon.\nIs it \x1b[31mrunning?\n"
                 reason="Error: read-only file system",
             ),
         ),
-        # One that hangs may run.
+        # One that hangs may run: on a loaded host an engine took over 15 s to answer.
         (
             {**PODMAN_VERSION, "podman ps": None},
             Engine(name="podman", version="5.4.0", running=None, reason="no answer in time"),
@@ -104,7 +96,7 @@ def test_networks_of_the_engine(tmp_path: Path) -> None:
 
 
 def test_userns_remap_is_in_the_file_of_the_daemon(tmp_path: Path) -> None:
-    write(tmp_path, "etc/docker/daemon.json", '{"userns-remap": "default"}')
+    put(tmp_path, {"etc/docker/daemon.json": '{"userns-remap": "default"}'})
     assert reader(tmp_path, {}).engine().userns_remap == "default"
 
 
@@ -125,7 +117,7 @@ def test_userns_remap_may_be_on_the_command_line_of_the_daemon(
     ("content", "expected"), [("1", "enforcing"), ("0\n", "permissive"), (None, "absent")]
 )
 def test_selinux(tmp_path: Path, content: str | None, expected: str) -> None:
-    write(tmp_path, "sys/fs/selinux/enforce", content)
+    put(tmp_path, {"sys/fs/selinux/enforce": content})
     answers = {"semanage port -l": said("http_port_t   tcp   80, 443\n")}
     found = reader(tmp_path, answers).security()
     assert found.selinux == expected
@@ -134,7 +126,7 @@ def test_selinux(tmp_path: Path, content: str | None, expected: str) -> None:
 
 @pytest.mark.parametrize(("content", "expected"), [("0 0", False), ("1 1", True), ("", None), (None, None)])
 def test_selinux_and_devices_of_containers(tmp_path: Path, content: str | None, expected: object) -> None:
-    write(tmp_path, "sys/fs/selinux/booleans/container_use_devices", content)
+    put(tmp_path, {"sys/fs/selinux/booleans/container_use_devices": content})
     assert reader(tmp_path, {}).security().container_devices is expected
 
 
@@ -188,15 +180,6 @@ def test_what_the_host_forwards_to_the_gateway_passes_by_the_frontends(
     tmp_path: Path, settings: Settings
 ) -> None:
     """By an engine with root, or by an uplink."""
-    for place in (f"{uplink.SOCKETS}/443", uplink.HOOK):
-        write(tmp_path, place[1:], "")
+    put(tmp_path, {f"{uplink.SOCKETS}/443": "", uplink.HOOK: ""})
     answers = {"ufw status": said("Status: active\nDefault: deny (incoming)\n"), "nft --json": said("{}")}
     assert reader(tmp_path, answers, settings=settings).security().firewall == Firewall(forwarded=True)
-
-
-def test_an_engine_that_is_slow_is_not_one_that_is_down(tmp_path: Path) -> None:
-    """What could not be found out fails nothing: on a loaded host an engine took over 15 s to answer."""
-    found = reader(tmp_path, {**PODMAN_VERSION, "podman ps": None}).engine()
-    facts = ReadinessFacts(settings=ROOTFUL, engine=found)
-    results = {item.id: item.result for item in checks.judge(checks.of(frozenset({Group.UTILS})), facts)}
-    assert (results["engine-running"], results["engine-version"]) == (Outcome.UNKNOWN, Outcome.PASS)
