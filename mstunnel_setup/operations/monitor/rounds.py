@@ -358,7 +358,7 @@ class GatewayMonitor:
 
         with session.open_run(self.operator, {}) as run:
             if interrupted is None:
-                limiter.begin_move(wanted, now)
+                limiter.record("port", now, moving=wanted)
             self.service.status(f"Moving the gateway to port {wanted}")
             self.tell(log_lines.PORT(port=wanted))
             try:

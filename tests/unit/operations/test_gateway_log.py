@@ -18,10 +18,10 @@ from mstunnel_setup.operations.explain_facts import LogFindings, read_log
 from mstunnel_setup.operations.gateway_log import (
     SessionRecord,
     Usage,
-    accounts_of,
     log_since,
     session_record,
     since,
+    usage_of,
 )
 from tests.cases import every
 from tests.refusals import refused
@@ -171,12 +171,12 @@ Report: TypeAlias = Callable[[Iterable[str]], Result]
 )
 def test_sessions_and_what_they_carried_add_up(lines: list[str], usage: Usage) -> None:
     usage.user, usage.client = ADA, "192.0.2.7"
-    assert accounts_of(lines).users[ADA] == usage
+    assert usage_of(lines)[0][ADA] == usage
 
 
 def test_the_last_address_is_that_of_the_last_record() -> None:
     lines = [begun(ADA), ended(ADA, client="192.0.2.9")]
-    assert accounts_of(lines).users[ADA].client == "192.0.2.9"
+    assert usage_of(lines)[0][ADA].client == "192.0.2.9"
 
 
 def test_a_huge_log_needs_the_memory_of_its_users() -> None:
@@ -189,17 +189,17 @@ def test_a_huge_log_needs_the_memory_of_its_users() -> None:
 
     tracemalloc.start()
     try:
-        accounts = accounts_of(lines())
+        users, _left_out = usage_of(lines())
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()
-    assert [usage.sessions for usage in accounts.users.values()] == [20_000] * 5
+    assert [usage.sessions for usage in users.values()] == [20_000] * 5
 
 
 def test_more_users_than_the_limit_are_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway_log, "MOST_USERS", 3)
-    accounts = accounts_of(begun(f"user-{number}", f"10.8.0.{number}") for number in range(10))
-    assert (len(accounts.users), accounts.left_out) == (3, 7)
+    users, left_out = usage_of(begun(f"user-{number}", f"10.8.0.{number}") for number in range(10))
+    assert (len(users), left_out) == (3, 7)
 
 
 @pytest.fixture

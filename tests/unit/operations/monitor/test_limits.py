@@ -102,7 +102,7 @@ def test_after_a_clock_was_set_back_lines_are_written_and_still_cut() -> None:
 def test_a_move_that_was_cut_off_is_known_and_one_that_ended_is_not(tmp_path: Path) -> None:
     files = Files(tmp_path)
     files.make_directories(paths.STATE)
-    RateLimiter(files).begin_move(8443, START)
+    RateLimiter(files).record("port", START, moving=8443)
     assert RateLimiter(files).moving == 8443
     assert RateLimiter(files).wait("port", START) == 10 * MINUTE
     RateLimiter(files).end_move()

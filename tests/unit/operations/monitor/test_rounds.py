@@ -133,7 +133,7 @@ def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
     """A move that was begun before is brought to its end."""
     systemd.stop(SERVER_UNIT)
     if cut_off:
-        RateLimiter(Files(tmp_path)).begin_move(8443, clock.now())
+        RateLimiter(Files(tmp_path)).record("port", clock.now(), moving=8443)
     monitor.round()
     assert moves == ([8443] if cut_off else [])
     systemd.start(SERVER_UNIT)
