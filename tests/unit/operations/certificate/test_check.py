@@ -102,12 +102,6 @@ _FILES = {
 }
 
 
-class _Ports:
-    def __init__(self, files: Files) -> None:
-        self.files = files
-        self.state_directory = paths.STATE
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     found = Files(tmp_path)

@@ -16,7 +16,7 @@ from mstunnel_setup.exchange import MOST_DRAIN_MINUTES, mailbox
 from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, UPGRADE, AgentRequest, last_reply
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, UpgradePhase, write_history
+from mstunnel_setup.exchange.upgrade_history import History, UpgradeOutcome, UpgradePhase, write_history
 from mstunnel_setup.install import session
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor import port, rounds
@@ -72,13 +72,6 @@ def test_one_part_that_fails_does_not_stop_the_others(
     spoil(tmp_path, BAD)
     monitor.round()
     assert [line.partition(":")[0] for line in said] == ["releases-invalid", "engine-unreachable"]
-
-
-def test_nothing_is_changed_while_another_run_is_active(
-    asking: Asking, engine: WatchedEngine, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ask_during_another_run(asking, monkeypatch)
-    assert (said, engine.looks) == ([], 0)
 
 
 @pytest.fixture
@@ -204,9 +197,28 @@ def test_upgrades_requested_by_the_agent_are_rate_limited(asking: Asking, said: 
     assert last_reply(asking.files, UPGRADE) is None, "it may ask again"
 
 
-def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
-    assert asking.ask("c") is None
-    assert asking.upgraded == [images("c").digests]
+FAILED = history(upgrade("b", "c", UpgradeOutcome.WENT_BACK))
+
+
+@pytest.mark.parametrize(
+    ("name", "earlier", "why", "reply"),
+    [
+        ("c", None, "", None),
+        ("a", None, "it is not the newest release that is offered to this site", None),
+        ("d", None, "no release that is offered to this server has these images", None),
+        ("c", FAILED, "it failed on this host before", "it failed on this host before"),
+    ],
+    ids=["the newest", "an earlier one", "other images", "one that failed"],
+)
+def test_the_agent_gets_the_newest_release_and_no_other(
+    *, asking: Asking, said: list[str], name: str, earlier: History | None, why: str, reply: str | None
+) -> None:
+    """For good only a release that failed is refused: any other may be the newest tomorrow."""
+    if earlier is not None:
+        write_history(asking.files, earlier)
+    assert asking.ask(name) == reply
+    assert asking.upgraded == ([] if why else [images(name).digests])
+    assert not why or (said[-1].startswith("upgrade-refused: ") and why in said[-1])
 
 
 @pytest.mark.parametrize(("runs", "behind"), [("a", 2), ("b", 1), ("c", 0), ("d", None)])
@@ -239,25 +251,6 @@ def test_the_agent_finds_the_time_zone_of_the_list(asking: Asking) -> None:
     asking.files.write(CATALOGUE, listed)
     asking.monitor.round()
     assert mailbox.read_summary(asking.files).time_zone is None
-
-
-def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(
-    asking: Asking, said: list[str]
-) -> None:
-    asking.ask("a")
-    assert said[-1].startswith("upgrade-refused: ")
-    assert "it is not the newest release that is offered to this site" in said[-1]
-    assert asking.upgraded == []
-
-
-def test_the_agent_gets_neither_other_images_nor_a_release_that_failed(
-    asking: Asking, said: list[str]
-) -> None:
-    asking.ask("d")
-    assert "no release that is offered to this server has these images" in said[-1]
-    write_history(asking.files, history(upgrade("b", "c", UpgradeOutcome.WENT_BACK)))
-    assert asking.ask("c") == "it failed on this host before"
-    assert asking.upgraded == []
 
 
 def test_a_release_that_leaves_the_list_for_a_while_is_given_once_it_is_back(asking: Asking) -> None:
@@ -302,14 +295,6 @@ def test_what_is_no_request_is_removed_without_the_lock(
     put(asking.files.locate(UPGRADE.request))
     asking.monitor.round()
     assert (asking.files.state(UPGRADE.request), opened, len(said)) == (None, [], 1)
-
-
-def test_a_request_waits_until_another_run_has_ended(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-    ask_during_another_run(asking, monkeypatch)
-    assert asking.upgraded == []
-    asking.monitor.round()
-    asking.monitor.round()
-    assert asking.upgraded == [images("c").digests]
 
 
 @pytest.mark.parametrize(
@@ -410,14 +395,21 @@ def ask_during_another_run(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> N
         asking.ask("c")
 
 
-def test_a_request_that_waited_for_another_run_too_long_is_dropped(
-    asking: Asking, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("minutes", [0, 20])
+def test_a_request_waits_until_another_run_has_ended_unless_that_takes_too_long(
+    *,
+    asking: Asking,
+    engine: WatchedEngine,
+    said: list[str],
+    minutes: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ask_during_another_run(asking, monkeypatch)
-    asking.clock.elapsed += 20 * MINUTE
+    assert (said, engine.looks, asking.upgraded) == ([], 0, []), "nothing is changed meanwhile"
+    asking.clock.elapsed += minutes * MINUTE
     asking.monitor.round()
     asking.monitor.round()
-    assert asking.upgraded == []
+    assert asking.upgraded == ([] if minutes else [images("c").digests])
 
 
 @pytest.mark.parametrize("minutes", [5, 20])
