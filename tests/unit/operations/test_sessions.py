@@ -3,11 +3,12 @@
 import json
 import stat
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -28,7 +29,7 @@ from tests.unit.install.scenes import FakePrompter
 from tests.unit.operators import operator_of
 from tests.unit.results import list_of
 
-OPERATOR = operator_of(Path("/nowhere"))
+OPERATOR = operator_of(Path("/"), FakePrompter())
 DONE = Completed(0, "", "")
 
 
@@ -199,7 +200,7 @@ def test_a_log_is_on_standard_output_whichever_stream_it_was_written_to(
 
 
 HEADER, PACKET = b"h" * 24, b"p" * 1000
-OPERATOR = operator_of(Path("/"), FakePrompter())
+Capture: TypeAlias = Callable[..., Result]
 
 
 @pytest.fixture
@@ -213,28 +214,32 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def recording(monkeypatch: pytest.MonkeyPatch, *pieces: bytes | BaseException) -> None:
-    def record(_device: str, _seconds: float, _size: int) -> Iterator[bytes]:
-        for piece in pieces:
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
+@pytest.fixture
+def capture(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Capture:
+    """Record into a file of `disk` what these pieces say; an error among them is raised."""
 
-    monkeypatch.setattr(sessions, "record", record)
+    def run(pieces: Iterable[bytes | BaseException], device: str = "tun0", largest: int = 10_000) -> Result:
+        def record(_device: str, _seconds: float, _size: int) -> Iterator[bytes]:
+            for piece in pieces:
+                if isinstance(piece, BaseException):
+                    raise piece
+                yield piece
+
+        monkeypatch.setattr(sessions, "record", record)
+        return sessions.capture(OPERATOR, device, "/c.pcap", seconds=1, largest=largest)
+
+    return run
 
 
-def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(
-    disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(disk: Path, capture: Capture) -> None:
     seen: list[dict[str, int]] = []
 
-    def record(_device: str, _seconds: float, _size: int) -> Iterator[bytes]:
+    def pieces() -> Iterator[bytes]:
         for piece in (HEADER, PACKET, PACKET):
             yield piece
             seen.append({path.name: path.stat().st_size for path in disk.iterdir()})
 
-    monkeypatch.setattr(sessions, "record", record)
-    result = sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000)
+    result = capture(pieces())
     assert [list(sizes.values()) for sizes in seen] == [[24], [1024], [2024]], "it grows on the disk"
     assert not any("c.pcap" in sizes for sizes in seen), "under another name until it is whole"
     assert (result.data["packets"], result.data["bytes"]) == (2, 2024)
@@ -243,47 +248,45 @@ def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(
     assert [path.name for path in disk.iterdir()] == ["c.pcap"]
 
 
-def test_a_large_one_is_not_in_memory(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recording(monkeypatch, HEADER, *[bytes(1_000_000)] * 50)
+def test_a_large_one_is_not_in_memory(disk: Path, capture: Capture) -> None:
     tracemalloc.start()
-    sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=100_000_000)
+    capture([HEADER, *[bytes(1_000_000)] * 50], largest=100_000_000)
     _now, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (disk / "c.pcap").stat().st_size == 50_000_024
     assert most < 5_000_000
 
 
-def test_the_file_is_open_before_the_network_is_entered(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_open_before_the_network_is_entered(
+    disk: Path, capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without root, the directories above it look like those of nobody afterwards, and are refused."""
     opened: list[int] = []
-    monkeypatch.setattr(
-        sessions, "enter_network_of", lambda _process: opened.append(len(list(disk.iterdir())))
-    )
-    recording(monkeypatch, HEADER, PACKET)
-    sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000)
+    monkeypatch.setattr(sessions, "enter_network_of", lambda _process: opened.append(len([*disk.iterdir()])))
+    capture([HEADER, PACKET])
     assert opened == [1]
 
 
-def test_without_such_an_interface_there_is_no_file(disk: Path) -> None:
-    with refused(UsageError, "interface-unknown", "no interface tun9"):
-        sessions.capture(OPERATOR, "tun9", "/c.pcap", seconds=1, largest=10_000)
-    assert list(disk.iterdir()) == []
-
-
-def test_an_interruption_keeps_what_there_is(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recording(monkeypatch, HEADER, PACKET, KeyboardInterrupt())
-    assert sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000).data["packets"] == 1
+def test_an_interruption_keeps_what_there_is(disk: Path, capture: Capture) -> None:
+    assert capture([HEADER, PACKET, KeyboardInterrupt()]).data["packets"] == 1
     assert (disk / "c.pcap").read_bytes() == HEADER + PACKET
 
 
+def test_without_such_an_interface_there_is_no_file(disk: Path, capture: Capture) -> None:
+    with refused(UsageError, "interface-unknown", "no interface tun9"):
+        capture([HEADER, PACKET], "tun9")
+    assert list(disk.iterdir()) == []
+
+
 @pytest.mark.parametrize(
-    "failure", [KeyboardInterrupt(), NetworkError("capture-failed", "cannot record tun0")]
+    "pieces",
+    [[KeyboardInterrupt()], [HEADER, PACKET, NetworkError("capture-failed", "cannot record tun0")]],
+    ids=["no packet", "a failure"],
 )
 def test_without_a_packet_or_after_a_failure_there_is_no_file(
-    disk: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+    disk: Path, capture: Capture, pieces: list[bytes | BaseException]
 ) -> None:
-    before = () if isinstance(failure, KeyboardInterrupt) else (HEADER, PACKET)
-    recording(monkeypatch, *before, failure)
-    with pytest.raises(type(failure)):
-        sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000)
+    with pytest.raises((KeyboardInterrupt, NetworkError)) as caught:
+        capture(pieces)
+    assert caught.value is pieces[-1]
     assert list(disk.iterdir()) == []

@@ -70,7 +70,8 @@ def kernel(tmp_path: Path) -> Kernel:
 def monitor(kernel: Kernel, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> GatewayMonitor:
     monkeypatch.setattr(rounds, "TUN", str(kernel.root / "dev/net/tun"))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(kernel.root)))
-    for work in ("_offer", "_upgrade", "_port", "_tunnel", "_containers"):
+    monkeypatch.setattr(tunnel_device, "DEVICE", str(kernel.root / "dev/net/tun"))
+    for work in ("_offer", "_upgrade", "_port", "_containers"):
         monkeypatch.setattr(GatewayMonitor, work, lambda _self: None)
     host = ports_of(kernel.root, engine=kernel.engine, processes=kernel, systemd=kernel.systemd)
     monkeypatch.setattr(GatewayMonitor, "_host", host)
@@ -172,26 +173,12 @@ OPENED = Completed(0, "", "")
 
 
 @pytest.fixture
-def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    device = tmp_path / "tun"
-    device.touch()
-    monkeypatch.setattr(tunnel_device, "DEVICE", str(device))
-    return device
-
-
-@pytest.fixture
-def engine() -> FakeEngine:
-    return FakeEngine({paths.SERVER: container()}, answer=lambda _command: DENIED)
-
-
-@pytest.fixture
-def early(
-    tmp_path: Path, engine: FakeEngine, clock: FakeClock, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> GatewayMonitor:
-    for work in ("_offer", "_upgrade", "_port", "_modules", "_containers"):
-        monkeypatch.setattr(GatewayMonitor, work, lambda _self: None)
-    monkeypatch.setattr(GatewayMonitor, "_host", ports_of(tmp_path, engine=engine))
-    return GatewayMonitor(operator_of(Path("/"), clock=clock), said.append)
+def early(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    """Its gateway was started before the device could be used; no module is lost."""
+    monkeypatch.setattr(GatewayMonitor, "_modules", lambda _self: None)
+    kernel.engine.containers[paths.SERVER] = container()
+    kernel.engine.answer = lambda _command: DENIED
+    return kernel
 
 
 def run_at(monitor: GatewayMonitor, clock: FakeClock, *times: float) -> None:
@@ -199,40 +186,37 @@ def run_at(monitor: GatewayMonitor, clock: FakeClock, *times: float) -> None:
         monitor.round()
 
 
-@pytest.mark.usefixtures("device")
 def test_a_gateway_that_started_too_early_is_restarted_and_it_is_said(
-    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine, said: list[str]
+    early: Kernel, monitor: GatewayMonitor, clock: FakeClock
 ) -> None:
-    engine.answer = lambda _command: OPENED if engine.restarts else DENIED
-    run_at(early, clock, 1000, 1008, 1060, 1700)
-    assert engine.restarts == [paths.SERVER]
-    assert len(said) == 1
-    assert said[0].startswith("tunnel: restarting mstunnel-server, which cannot open ")
-    assert said[0].endswith(": cannot open: No such device")
+    early.engine.answer = lambda _command: OPENED if early.engine.restarts else DENIED
+    run_at(monitor, clock, 1000, 1008, 1060, 1700)
+    assert early.engine.restarts == [paths.SERVER]
+    assert len(early.said) == 1
+    assert early.said[0].startswith("tunnel: restarting mstunnel-server, which cannot open ")
+    assert early.said[0].endswith(": cannot open: No such device")
 
 
-@pytest.mark.usefixtures("device")
 def test_what_a_restart_does_not_help_is_tried_again_after_ten_minutes(
-    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine
+    early: Kernel, monitor: GatewayMonitor, clock: FakeClock
 ) -> None:
-    run_at(early, clock, 1000, 1008, 1100, 1599)
-    assert engine.restarts == [paths.SERVER]
-    run_at(early, clock, 1600, 1608, 2199)
-    assert engine.restarts == [paths.SERVER] * 2
+    run_at(monitor, clock, 1000, 1008, 1100, 1599)
+    assert early.engine.restarts == [paths.SERVER]
+    run_at(monitor, clock, 1600, 1608, 2199)
+    assert early.engine.restarts == [paths.SERVER] * 2
 
 
 def test_nothing_is_restarted_before_the_host_has_the_device(
-    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine, device: Path
+    early: Kernel, monitor: GatewayMonitor, clock: FakeClock
 ) -> None:
-    device.unlink()
-    run_at(early, clock, 1000, 1060, 1120)
-    assert engine.restarts == []
-    device.touch()
-    run_at(early, clock, 1180, 1188)
-    assert engine.restarts == [paths.SERVER]
+    early.has(device=False)
+    run_at(monitor, clock, 1000, 1060, 1120)
+    assert early.engine.restarts == []
+    early.has()
+    run_at(monitor, clock, 1180, 1188)
+    assert early.engine.restarts == [paths.SERVER]
 
 
-@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize(
     ("seconds", "line", "tried"),
     [
@@ -243,14 +227,7 @@ def test_nothing_is_restarted_before_the_host_has_the_device(
     ],
 )
 def test_what_the_gateway_has_opened_since_its_start_is_not_tried(
-    *,
-    tmp_path: Path,
-    early: GatewayMonitor,
-    clock: FakeClock,
-    engine: FakeEngine,
-    seconds: int,
-    line: str,
-    tried: bool,
+    *, early: Kernel, monitor: GatewayMonitor, seconds: int, line: str, tried: bool
 ) -> None:
     asked: list[Sequence[str]] = []
 
@@ -258,20 +235,17 @@ def test_what_the_gateway_has_opened_since_its_start_is_not_tried(
         asked.append(command)
         return DENIED
 
-    engine.answer = answer
-    engine.containers[paths.SERVER] = replace(container(), started_at=NOW)
-    report = tmp_path / REPORT.removeprefix("/")
-    report.parent.mkdir(parents=True)
-    report.write_text(f"time {int(NOW.timestamp()) + seconds}\n{line}\n")
-    run_at(early, clock, 1000)
+    early.engine.answer = answer
+    early.engine.containers[paths.SERVER] = replace(container(), started_at=NOW)
+    early.write(REPORT.removeprefix("/"), f"time {int(NOW.timestamp()) + seconds}\n{line}\n")
+    monitor.round()
     assert bool(asked) == tried
-    assert bool(engine.restarts) == tried
+    assert bool(early.engine.restarts) == tried
 
 
-@pytest.mark.usefixtures("device")
 def test_a_gateway_that_is_stopped_stays_stopped(
-    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine
+    early: Kernel, monitor: GatewayMonitor, clock: FakeClock
 ) -> None:
-    engine.containers[paths.SERVER] = container("exited", None)
-    run_at(early, clock, 1000, 1060)
-    assert engine.restarts == []
+    early.engine.containers[paths.SERVER] = container("exited", None)
+    run_at(monitor, clock, 1000, 1060)
+    assert early.engine.restarts == []
