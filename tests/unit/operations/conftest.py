@@ -10,6 +10,8 @@ import pytest
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
+from mstunnel_setup.operations import status
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from tests.unit.certificates.authority import Authority
 from tests.unit.schemas import validate
 
@@ -20,6 +22,15 @@ def validated(command: str, result: Result) -> Result:
     fixed = {"schema": "mstunnel/1", "command": command, "status": result.status, "errors": []}
     validate({**fixed, "data": dict(result.data), "warnings": warnings})
     return result
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `status` finds besides the containers is as it should be: installation, certificate, monitor."""
+    monkeypatch.setattr(status, "complete", lambda _receipt: True)
+    certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
+    monkeypatch.setattr(CertificateSummary, "read", lambda *_: certificate)
+    monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
 
 
 PLACES = ("run", "etc/mstunnel/certs", "etc/mstunnel/private", "var/lib", "var/log")

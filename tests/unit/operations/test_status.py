@@ -148,6 +148,7 @@ def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
     assert ("mst-cli help" in hint) == (name in ("throughput", "server-logs"))
 
 
+@pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize(
     ("health", "found", "code"),
     [
@@ -164,10 +165,6 @@ def test_status_ends_with_what_the_agent_reports(
     engine = FakeEngine(dict.fromkeys((paths.SERVER, paths.AGENT), ContainerState("running", health)))
     ports = ports_of(tmp_path, engine=engine)
     monkeypatch.setattr(status, "open_gateway", lambda _operator: nullcontext(ports))
-    monkeypatch.setattr(status, "complete", lambda _receipt: True)
-    certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
-    monkeypatch.setattr(CertificateSummary, "read", lambda *_: certificate)
-    monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
     result = status.overview(operator_of(Path("/nowhere")))
     assert result.exit_code is code
     assert (result.status == "ok") == (code is ExitCode.DONE)
