@@ -138,7 +138,6 @@ class GatewayMonitor:
     _requested: AgentRequest | None = None
     _said: dict[str, str] = field(default_factory=dict)
     _well: bool = False
-    _at_rest: bool = False
 
     def __post_init__(self) -> None:
         """Limit the lines that the agent can cause, for each kind of work separately.
@@ -164,9 +163,9 @@ class GatewayMonitor:
             if self._requested is None and self.program.replaced(self._clock):
                 break
             changes.watch(_WATCHED)
-            self.round()
+            at_rest = self.round()
             self.service.alive(_HANG_SECONDS)
-            processes = self._processes() if self._at_rest else ()
+            processes = self._processes() if at_rest else ()
             if processes:
                 # Before the pause: Podman's service takes memory as long as it is in use.
                 self.close()
@@ -188,12 +187,12 @@ class GatewayMonitor:
             if self._failing or silent(self._files, self._clock.now()) or self.program.is_another():
                 return
 
-    def round(self) -> None:
-        """Look once and do what is due. Whatever fails is logged, once; the next round tries again.
+    def round(self) -> bool:
+        """Look once and do what is due; whether all is well now, and nothing is about to change.
 
-        Also what was not foreseen: what the agent leaves here must not end the work on everything else.
+        Whatever fails is logged, once; the next round tries again. Also what was not foreseen: what the agent
+        leaves here must not end the work on everything else.
         """
-        self._at_rest = False
         for work, pause in (
             (self._feed, _FEED_PAUSE),
             (self._offer, 0.0),
@@ -210,8 +209,8 @@ class GatewayMonitor:
         ):
             self.service.alive(_WORK_SECONDS)
             if not self._do(work, pause):
-                return
-        self._at_rest = not self._failing and self._well and self._configurations.settled
+                return False
+        return not self._failing and self._well and self._configurations.settled
 
     @property
     def _failing(self) -> bool:
