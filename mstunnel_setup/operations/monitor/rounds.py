@@ -424,8 +424,7 @@ class GatewayMonitor:
         health = self._reports.look()
         shown = [f"{name}: {seen[name]}" for name in seen]
         self.service.status("; ".join([*shown, *([f"server health: {health}"] if health else [])]))
-        self._watch, due = self._watch.look(seen, self._host.clock.monotonic())
-        for name in due:
+        for name in self._watch.look(seen, self._host.clock.monotonic()):
             self.tell(log_lines.RESTART(container=name, condition=seen[name]))
             containers.restart(self._host, name)
 
