@@ -48,7 +48,7 @@ from mstunnel_setup.transaction.step import AnyStep
 from tests.refusals import refused
 from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.install.scenes import Scene
-from tests.unit.operations.conftest import Command
+from tests.unit.operations.conftest import Server
 from tests.unit.operations.rootless import end_step
 from tests.unit.operators import operator_of
 
@@ -204,16 +204,11 @@ def test_root_hands_over_no_file_that_the_account_cannot_read(
 
 
 def test_chain_and_key_are_of_one_certificate(
-    installed: Command, tmp_path: Path, private: Path, monkeypatch: pytest.MonkeyPatch
+    installed: Server, private: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = tmp_path / "root"
-    link = root / paths.ACTIVE.lstrip("/")
+    link = installed.file(paths.ACTIVE)
     earlier = link.readlink()
-    (tmp_path / "chain.pem").write_bytes(
-        (tmp_path / "next.pem").read_bytes() + (tmp_path / "ca.pem").read_bytes()
-    )
-    given = ("--cert", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "next.key"))
-    assert installed("import_cert", *given)[0] == 0
+    assert installed("import_cert", *installed.given("next"))[0] == 0
     read = Files.read
 
     def read_and_renew(self: Files, path: str) -> bytes | None:
@@ -224,37 +219,33 @@ def test_chain_and_key_are_of_one_certificate(
         return content
 
     monkeypatch.setattr(Files, "read", read_and_renew)
-    backup(operator_of(root), private / "backup.tar.gz")
+    backup(operator_of(installed.root), private / "backup.tar.gz")
 
     _manifest, files = unpack((private / "backup.tar.gz").read_bytes())
     load_identity(files[paths.SITE_CERTIFICATE], files[paths.SITE_KEY])
 
 
-@pytest.mark.usefixtures("installed")
-def test_what_could_not_be_restored_is_not_written(tmp_path: Path, private: Path) -> None:
-    authority = tmp_path / "root" / DEVICE_AUTHORITY.lstrip("/")
-    authority.write_bytes(os.urandom(LARGEST))
-    with refused(StepError, "backup-too-large") as caught:
-        backup(operator_of(tmp_path / "root"), private / "backup.tar.gz")
-    assert DEVICE_AUTHORITY in caught.value.message
+def test_what_could_not_be_restored_is_not_written(installed: Server, private: Path) -> None:
+    installed.file(DEVICE_AUTHORITY).write_bytes(os.urandom(LARGEST))
+    with refused(StepError, "backup-too-large", DEVICE_AUTHORITY):
+        backup(operator_of(installed.root), private / "backup.tar.gz")
     assert not (private / "backup.tar.gz").exists()
 
 
-@pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("content", [os.urandom(LARGEST), b"x" * (LARGEST + 1)], ids=["packed", "alone"])
 def test_a_revocation_list_that_is_too_long_is_left_out(
-    tmp_path: Path, private: Path, content: bytes
+    installed: Server, private: Path, content: bytes
 ) -> None:
-    revocations = tmp_path / "root" / DEVICE_REVOCATIONS.lstrip("/")
+    revocations = installed.file(DEVICE_REVOCATIONS)
     revocations.write_bytes(content)
-    result = backup(operator_of(tmp_path / "root"), private / "backup.tar.gz")
+    result = backup(operator_of(installed.root), private / "backup.tar.gz")
     _manifest, files = unpack((private / "backup.tar.gz").read_bytes())
     assert DEVICE_REVOCATIONS not in files
     assert {paths.SITE_CERTIFICATE, paths.SITE_KEY} <= set(files)
     (notice,) = (each for each in result.warnings if each.code == "backup-without-list")
     assert f"{DEVICE_REVOCATIONS}, which has {len(content)} bytes" in notice.message
     revocations.write_bytes(b"short")
-    complete = backup(operator_of(tmp_path / "root"), private / "next.tar.gz")
+    complete = backup(operator_of(installed.root), private / "next.tar.gz")
     assert [each.code for each in complete.warnings] == ["backup-holds-key"]
 
 
