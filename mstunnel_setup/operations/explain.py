@@ -344,7 +344,7 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result[Exp
     subject = Subject.of(who)
     token = None if token_file is None else explain_facts.read_token(operator, token_file)
     with installed_run(operator, {}, exclusively=False) as run:
-        facts = explain_facts.gather(operator, run, _known_user(run.files, subject, token), token)
+        facts = explain_facts.gather(run, _known_user(run.files, subject, token), token)
     found = rows(facts)
     results = {row.result for row in found}
     cells = [(text("Row"), text("Result"), text("Seen, and the next step"))]

@@ -177,7 +177,7 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
     return LogFindings(refused, reason, others, last)
 
 
-def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
+def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
     """What is known now; what the gateway does not report is left out. Nothing is changed."""
     ports = run.context.host
     served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
@@ -200,7 +200,7 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
     summary = CertificateSummary.read(ports, run.context.receipt)
     return ConnectionFacts(
         subject=subject,
-        now=operator.clock.now().timestamp(),
+        now=ports.clock.now().timestamp(),
         health=state,
         sessions=_rows(ports, "users"),
         banned=tuple(str(row.get("IP", "")) for row in _rows(ports, "ip", "bans") or ()),
