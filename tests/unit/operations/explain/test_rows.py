@@ -81,17 +81,16 @@ def of_name(name: str, *addresses: str) -> ConnectionFacts:
     return facts(name, destinations=tuple(map(ip_address, addresses)))
 
 
-def of_dns(**answers: bool) -> ConnectionFacts:
-    """The DNS servers 10.99.0.53 and .54, as far as they are named: whether each answers."""
-    found = {f"10.99.0.{name.removeprefix('dns')}": answer for name, answer in answers.items()}
-    return facts(USER, served=replace(SERVED, dns_servers=tuple(found)), dns=found)
+def of_dns(answers: dict[str, bool]) -> ConnectionFacts:
+    """Devices get these DNS servers; whether each answers."""
+    return facts(USER, served=replace(SERVED, dns_servers=tuple(answers)), dns=answers)
 
 
 RS256_RULES: JsonObject = {**RULES, "algorithm": "RS256"}
+SHOWS_ALL = "Do this. `mst-cli cert check` shows all."
 VALIDITY = "Token not within validity period NBF: 1"
 AWAY = facts("someone", sessions=(), log=LogFindings(others=2))
 NO_TOKENS = facts("someone", served=replace(SERVED, by_token=False), sessions=())
-BANNED = facts(PHONE, sessions=(), banned=(PHONE,))
 LAST = SessionRecord(operation="disconnect", client=PHONE, assigned=TUNNEL, user=USER, seconds=61)
 
 
@@ -99,11 +98,7 @@ LAST = SessionRecord(operation="disconnect", client=PHONE, assigned=TUNNEL, user
     "given, row, result, seen, hint",
     [
         # A refused device shows the reason of the gateway and what to do.
-        (
-            of_refused(VALIDITY, 3),
-            *("token", "problem", f"3 sign-ins refused in 24 hours; the last: {VALIDITY} (rule validity)"),
-            "timedatectl",
-        ),
+        (of_refused(VALIDITY), "token", "problem", "", "timedatectl"),
         (of_refused(VALIDITY), "session", "problem", "", ""),
         (of_refused("Required claim not met. Claim: aud"), "token", "problem", "", "rules for tokens"),
         (of_refused("Token has no GUID in claim: oid"), "token", "problem", "", "rules for tokens"),
@@ -162,13 +157,13 @@ LAST = SessionRecord(operation="disconnect", client=PHONE, assigned=TUNNEL, user
         (of_name("wiki.other.example", INTRANET), "dns", "problem", "", ""),
         (of_name("wikicorp.example", INTRANET), "dns", "problem", "", ""),
         # DNS servers have to answer.
-        (of_dns(), "dns", "warning", "", ""),
-        (of_dns(dns53=False), "dns", "problem", "", ""),
-        (of_dns(dns53=False, dns54=True), "dns", "warning", "", ""),
+        (of_dns({}), "dns", "warning", "", ""),
+        (of_dns({"10.99.0.53": False}), "dns", "problem", "", ""),
+        (of_dns({"10.99.0.53": False, "10.99.0.54": True}), "dns", "warning", "", ""),
         (facts(USER, dns={}), "dns", "unknown", "", ""),
         # The worst finding decides about the certificate.
-        (of_certificate(Severity.ERROR), "certificate", "problem", "of it", "Do this."),
-        (of_certificate(Severity.WARNING), "certificate", "warning", "of it", "Do this."),
+        (of_certificate(Severity.ERROR), "certificate", "problem", "of it", SHOWS_ALL),
+        (of_certificate(Severity.WARNING), "certificate", "warning", "of it", SHOWS_ALL),
         (of_certificate(Severity.NOTE), "certificate", "ok", "", ""),
     ],
 )
@@ -180,8 +175,10 @@ def test_what_a_row_says_of_the_facts(
     assert shown.seen.isprintable()
 
 
-def test_an_address_is_let_in_probed_and_known_from_its_last_session() -> None:
-    banned = found(BANNED)["session"]
+def test_commands_and_the_last_session_are_shown_in_full() -> None:
+    refused = found(of_refused(VALIDITY, 3))["token"]
+    assert refused.seen == f"3 sign-ins refused in 24 hours; the last: {VALIDITY} (rule validity)"
+    banned = found(facts(PHONE, sessions=(), banned=(PHONE,)))["session"]
     assert (banned.result, banned.hint) == ("problem", f"Run `mst-cli server unban ip {PHONE}`.")
     probed = found(facts(INTRANET, sessions=()))["inbound"]
     assert probed.hint == "From another network, run `mst-readiness inbound --probe ADDRESS:443`."
