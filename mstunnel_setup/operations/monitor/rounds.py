@@ -66,9 +66,6 @@ _WORK_SECONDS: Final = 1800.0
 _UPGRADE_SECONDS: Final = 60.0 * MOST_DRAIN_MINUTES + 21600.0
 
 
-TUN: Final = tunnel_device.DEVICE
-
-
 class OwnProgram:
     """The program that runs, against the one that is now in its place."""
 
@@ -437,7 +434,7 @@ def lost_modules(files: Files, clock: Clock) -> Sequence[str]:
     reader = HostReader(files.given, clock, Settings(), {})
     away = [name for name in MODULE_FILES if name not in reader.modules()]
     found = set(away) & reader.loadable() if away else set[str]()
-    return sorted(found if Path(TUN).exists() else {*found, "tun"})
+    return sorted(found if Path(tunnel_device.DEVICE).exists() else {*found, "tun"})
 
 
 def _load_modules(ports: Host, names: Sequence[str]) -> str:

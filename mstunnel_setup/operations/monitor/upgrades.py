@@ -89,8 +89,8 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
             "`mst-cli upgrade apply`.",
             minutes=_LIFE // timedelta(minutes=1),
         )
-    images, limiter, reason = request.images(), RateLimiter(files), ""
-    offer = offer_here(files, catalogue)
+    images, limiter = request.images(), RateLimiter(files)
+    offer, reason = offer_here(files, catalogue), ""
     if not catalogue.named(images):
         reason = text("no release that is offered to this server has these images")
     elif offer is None or images != offer.digests:

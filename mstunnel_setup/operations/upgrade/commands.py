@@ -198,9 +198,9 @@ def apply(
         catalogue = offered(run.files, operator.clock.now())
         if finished is not None and name is None and not catalogue.releases:
             return _ended(finished)
-        release = catalogue.newest if name is None else catalogue.with_name(name)
         if not catalogue.releases:
             raise NO_RELEASES(catalogue=CATALOGUE)
+        release = catalogue.newest if name is None else catalogue.with_name(name)
         if release is None:
             raise UsageError(
                 "release-unknown",

@@ -14,7 +14,6 @@ from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
 from tests.unit.fakes import FakeSystemd, ports_of
@@ -59,8 +58,7 @@ def kernel(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) ->
     kernel.write("proc/sys/kernel/osrelease", f"{RELEASE}\n")
     kernel.write(f"lib/modules/{RELEASE}/modules.dep", ON_DISK)
     kernel.has("tun", "ip_tables")
-    for module, name in ((rounds, "TUN"), (tunnel_device, "DEVICE")):
-        monkeypatch.setattr(module, name, str(tmp_path / "dev/net/tun"))
+    monkeypatch.setattr(tunnel_device, "DEVICE", str(tmp_path / "dev/net/tun"))
     monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
     monkeypatch.setattr(Files, "live", True)
     for work in ("_offer", "_upgrade", "_imports", "_port", "_containers"):
