@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.host import Host
@@ -49,12 +49,6 @@ class Subject:
     """Whom or what to explain: an address, a host name, or a user as `server show users` names it."""
 
     text: str
-
-    @classmethod
-    def of(cls, word: str) -> Self:
-        """What an administrator named: an address in the form that the gateway uses, all else as it is."""
-        given = cls(word)
-        return given if given.address is None else cls(str(given.address))
 
     @property
     def address(self) -> Address | None:
