@@ -16,7 +16,7 @@ from mstunnel_setup.exchange import MOST_DRAIN_MINUTES, mailbox
 from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, UPGRADE, AgentRequest, last_reply
 from mstunnel_setup.exchange.releases import CATALOGUE
-from mstunnel_setup.exchange.upgrade_history import History, UpgradeOutcome, UpgradePhase, write_history
+from mstunnel_setup.exchange.upgrade_history import UpgradeOutcome, UpgradePhase, write_history
 from mstunnel_setup.install import session
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor import port, rounds
@@ -180,28 +180,24 @@ def test_upgrades_requested_by_the_agent_are_rate_limited(asking: Asking) -> Non
     assert last_reply(asking.files, UPGRADE) is None, "it may ask again"
 
 
-FAILED = history(upgrade("b", "c", UpgradeOutcome.WENT_BACK))
+def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
+    assert asking.ask("c") is None
+    assert asking.upgraded == [images("c").digests]
 
 
-@pytest.mark.parametrize(
-    ("name", "earlier", "why", "reply"),
-    [
-        ("c", None, "", None),
-        ("a", None, "it is not the newest release that is offered to this site", None),
-        ("d", None, "no release that is offered to this server has these images", None),
-        ("c", FAILED, "it failed on this host before", "it failed on this host before"),
-    ],
-    ids=["the newest", "an earlier one", "other images", "one that failed"],
-)
-def test_the_agent_gets_the_newest_release_and_no_other(
-    asking: Asking, name: str, earlier: History | None, why: str, reply: str | None
-) -> None:
-    """For good only a release that failed is refused: any other may be the newest tomorrow."""
-    if earlier is not None:
-        write_history(asking.files, earlier)
-    assert asking.ask(name) == reply
-    assert asking.upgraded == ([] if why else [images(name).digests])
-    assert not why or (asking.codes[-1] == "upgrade-refused" and why in asking.said[-1])
+def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(asking: Asking) -> None:
+    asking.ask("a")
+    assert asking.codes[-1] == "upgrade-refused"
+    assert "it is not the newest release that is offered to this site" in asking.said[-1]
+    assert asking.upgraded == []
+
+
+def test_the_agent_gets_neither_other_images_nor_a_release_that_failed(asking: Asking) -> None:
+    asking.ask("d")
+    assert "no release that is offered to this server has these images" in asking.said[-1]
+    write_history(asking.files, history(upgrade("b", "c", UpgradeOutcome.WENT_BACK)))
+    assert asking.ask("c") == "it failed on this host before"
+    assert asking.upgraded == []
 
 
 @pytest.mark.parametrize(("runs", "behind"), [("a", 2), ("b", 1), ("c", 0), ("d", None)])

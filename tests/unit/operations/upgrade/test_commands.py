@@ -244,8 +244,6 @@ TURN = decided("turn", "gw1 comes first")
         # A server that is up to date waits for nothing.
         (TURN, "c", "", "Waits"),
         (None, "b", "", "Waits"),
-        # Text of the agent cannot control the terminal.
-        (decided("turn", "\x1b[2Jgw1\n comes first"), "b", "", "\x1b"),
         # A window that does not follow the clocks says so.
         (decided("window-closed", "", ZoneInfo("Europe/Berlin")), "b", f"{WINDOW} Europe/Berlin", "Graph"),
         (
@@ -266,6 +264,11 @@ def test_it_says_what_the_agent_decided_and_what_the_upgrade_waits_for(
         assert result.data["decision"] is None
     else:
         assert object_of(result, "decision")["code"] == decision.code
+
+
+def test_text_of_the_agent_cannot_control_the_terminal(files: Files, check: Check) -> None:
+    write_standing(files, decided("turn", "\x1b[2Jgw1\n comes first"))
+    assert "\x1b" not in "".join(lines_of(check()))
 
 
 def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(files: Files, check: Check) -> None:
