@@ -363,10 +363,9 @@ def _refuse_installed(run: Run, begun: StoreAnswer) -> None:
     receipt = run.context.receipt
     if {entry.step for entry in receipt.entries.values()} <= {eula.STEP.name}:
         return
+    # Its record may have been cut off.
     entry = receipt.entries.get(begun.key)
-    same = (
-        entry is not None and entry.versions[-1]["value"] == begun.value
-    )  # its record may have been cut off
+    same = entry is not None and entry.versions[-1]["value"] == begun.value
     if not same or all(step.name in receipt.steps for step in steps_of(run.scope)):
         raise ALREADY_INSTALLED()
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -77,16 +77,33 @@ class DiagnosticReport(Report):
 
 
 def collect(operator: Operator, ports: Host) -> dict[str, str]:
-    """Contents by name in the archive, secrets still in them."""
-    found: dict[str, str | None] = {}
-    for name, read in _parts(operator, ports):
+    """Contents by name in the archive, secrets still in them; what this host does not have is left out."""
+    commands: dict[str, Callable[[Operator], Result]] = {
+        "readiness": lambda operator: readiness(operator, ReadinessRequest()),
+        "health": health,
+        "status": overview,
+        "certificate": check,
+        "version": version,
+    }
+    parts: dict[str, Callable[[], str | None]] = {
+        **{f"checks/{name}.json": partial(_command, command, operator) for name, command in commands.items()},
+        **{f"files{path}": partial(_file, ports, path) for path in _CONFIGURATION},
+    }
+    for name in (paths.SERVER, paths.AGENT):
+        parts[f"containers/{name}.json"] = partial(_inspected, ports, name)
+        parts[f"logs/{name}.log"] = partial(_container_log, ports, name)
+    parts["logs/journal.log"] = partial(_journal, ports)
+    found: dict[str, str] = {}
+    for name, read in parts.items():
         try:
-            found[name] = read()
+            content = read()
         except Exception as error:  # noqa: BLE001 (whatever is wrong here, the other parts may explain it)
             # Of an unforeseen error only kind and place: its text may quote anything.
             known = declared(error)
-            found[name] = text("not collected: {code}: {message}\n", code=known.code, message=known.message)
-    return {name: content for name, content in found.items() if content is not None}
+            content = text("not collected: {code}: {message}\n", code=known.code, message=known.message)
+        if content is not None:
+            found[name] = content
+    return found
 
 
 def known_secrets(ports: Host) -> list[bytes]:
@@ -110,25 +127,6 @@ def known_secrets(ports: Host) -> list[bytes]:
         found += [part.encode() for part in (account, password, unquote(password)) if part]
     found += [value.encode() for _quote, value in _SETTING.findall(settings)]
     return [secret for secret in found if secret]
-
-
-def _parts(operator: Operator, ports: Host) -> Iterator[tuple[str, Callable[[], str | None]]]:
-    """What reads each part; None is what this host does not have."""
-    commands: dict[str, Callable[[Operator], Result]] = {
-        "readiness": lambda operator: readiness(operator, ReadinessRequest()),
-        "health": health,
-        "status": overview,
-        "certificate": check,
-        "version": version,
-    }
-    for name, command in commands.items():
-        yield f"checks/{name}.json", partial(_command, command, operator)
-    for path in _CONFIGURATION:
-        yield f"files{path}", partial(_file, ports, path)
-    for name in (paths.SERVER, paths.AGENT):
-        yield f"containers/{name}.json", partial(_inspected, ports, name)
-        yield f"logs/{name}.log", partial(_container_log, ports, name)
-    yield "logs/journal.log", partial(_journal, ports)
 
 
 def _command(command: Callable[[Operator], Result], operator: Operator) -> str:

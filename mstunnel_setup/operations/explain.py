@@ -14,7 +14,7 @@ from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import fold, folded, joined, plain, text
 from mstunnel_setup.gateway.occtl import judge_word
-from mstunnel_setup.gateway.ocserv_conf import read_tunnel_settings
+from mstunnel_setup.gateway.ocserv_conf import TunnelSettings, read_tunnel_settings
 from mstunnel_setup.gateway.oidc import rule_of
 from mstunnel_setup.install.session import installed_run
 from mstunnel_setup.io.files import Files
@@ -240,15 +240,15 @@ def dns(facts: ConnectionFacts) -> Row:
         )
         return Row("dns", "warning" if len(silent) < len(served.dns_servers) else "problem", seen, hint)
     if facts.subject.kind == "name":
-        return _name(facts)
+        return _name(facts, served)
     if not facts.dns:
         return Row("dns", "unknown", f"not asked: {', '.join(served.dns_servers)}", _ASK_GATEWAY)
     return Row("dns", "ok", f"answering on TCP port 53: {', '.join(served.dns_servers)}")
 
 
-def _name(facts: ConnectionFacts) -> Row:
-    served, name = facts.served, facts.subject.text
-    if served is not None and not served.asks_for(name):
+def _name(facts: ConnectionFacts, served: TunnelSettings) -> Row:
+    name = facts.subject.text
+    if not served.asks_for(name):
         seen = text("devices do not ask for {name} here: it is in none of the split DNS domains", name=name)
         hint = "Add its domain: `mst-admin config update NAME --split-dns …` sets the list."
         return Row("dns", "problem", seen, hint)
@@ -341,10 +341,12 @@ def explain(operator: Operator, who: str, token_file: Path | None) -> Result[Exp
     is not there.
     """
     judge_word("WHO", who)
-    subject = Subject.of(who)
+    given = Subject(who)
+    # An address is in the form that the gateway uses.
+    subject = given if given.address is None else Subject(str(given.address))
     token = None if token_file is None else explain_facts.read_token(operator, token_file)
     with installed_run(operator, {}, exclusively=False) as run:
-        facts = explain_facts.gather(operator, run, _known_user(run.files, subject, token), token)
+        facts = explain_facts.gather(run, _known_user(run.files, subject, token), token)
     found = rows(facts)
     results = {row.result for row in found}
     cells = [(text("Row"), text("Result"), text("Seen, and the next step"))]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 from mstunnel_setup.actions import containers
 from mstunnel_setup.actions.host import Host
@@ -49,12 +49,6 @@ class Subject:
     """Whom or what to explain: an address, a host name, or a user as `server show users` names it."""
 
     text: str
-
-    @classmethod
-    def of(cls, word: str) -> Self:
-        """What an administrator named: an address in the form that the gateway uses, all else as it is."""
-        given = cls(word)
-        return given if given.address is None else cls(str(given.address))
 
     @property
     def address(self) -> Address | None:
@@ -177,7 +171,7 @@ def read_log(lines: Iterable[str], subject: str) -> LogFindings:
     return LogFindings(refused, reason, others, last)
 
 
-def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
+def gather(run: Run, subject: Subject, token: Token | None) -> ConnectionFacts:
     """What is known now; what the gateway does not report is left out. Nothing is changed."""
     ports = run.context.host
     served = read_tunnel_settings(ports.files.read(paths.OCSERV_CONF) or b"")
@@ -185,20 +179,22 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
         state = container_health(containers.state_of(ports, paths.SERVER))
     except SetupError as error:
         state = text("in an unknown state: {message}", message=error.message)
-    inside = _Inside(ports) if state == "healthy" else None
+    healthy = state == "healthy"
     destinations: tuple[Address, ...] = ()
     if subject.address is not None:
         destinations = (subject.address,)
-    elif subject.kind == "name" and inside is not None:
-        destinations = tuple(inside.addresses_of(subject.text))[:_MOST_ADDRESSES]
-    dns_servers = served.dns_servers[:_MOST_ADDRESSES] if inside and served else ()
+    elif subject.kind == "name" and healthy:
+        destinations = tuple(_resolved(ports, subject.text))[:_MOST_ADDRESSES]
+    # What can only be found out within the gateway's container.
+    asked = destinations if healthy else ()
+    dns_servers = served.dns_servers[:_MOST_ADDRESSES] if healthy and served else ()
     log = LogFindings()
     with suppress(SetupError):
         log = read_log(log_since(ports, ports.clock.now() - _WINDOW), subject.text)
     summary = CertificateSummary.read(ports, run.context.receipt)
     return ConnectionFacts(
         subject=subject,
-        now=operator.clock.now().timestamp(),
+        now=ports.clock.now().timestamp(),
         health=state,
         sessions=_rows(ports, "users"),
         banned=tuple(str(row.get("IP", "")) for row in _rows(ports, "ip", "bans") or ()),
@@ -207,9 +203,9 @@ def gather(operator: Operator, run: Run, subject: Subject, token: Token | None) 
         token=token,
         log=log,
         destinations=destinations,
-        dns={server: inside.answers(server) for server in dns_servers} if inside else {},
-        protected=tuple(address for address in destinations if inside and inside.refuses(address)),
-        unroutable=tuple(address for address in destinations if inside and not inside.routes(address)),
+        dns={server: _inside(ports, *_ANSWERS, server) is not None for server in dns_servers},
+        protected=tuple(address for address in asked if _refuses(ports, address)),
+        unroutable=tuple(item for item in asked if _inside(ports, "ip", "route", "get", str(item)) is None),
         certificate=tuple(_certificate(run, summary)),
         certificate_days=summary.days_left,
     )
@@ -230,38 +226,26 @@ def read_rules(files: Files) -> JsonObject:
     return json_object(files.read(paths.OIDC_JSON) or b"")
 
 
-@dataclass(frozen=True)
-class _Inside:
-    """What can only be found out within the gateway's container."""
+def _inside(ports: Host, *command: str) -> str | None:
+    """What a program prints within the gateway's container; None where it fails."""
+    with suppress(SetupError):
+        finished = ports.engine.execute(paths.SERVER, command, _SECONDS)
+        return finished.output if finished.code == 0 else None
+    return None
 
-    ports: Host
 
-    def _output(self, *command: str) -> str | None:
-        """What a program prints; None where it fails."""
-        with suppress(SetupError):
-            finished = self.ports.engine.execute(paths.SERVER, command, _SECONDS)
-            return finished.output if finished.code == 0 else None
-        return None
+def _resolved(ports: Host, name: str) -> Iterator[Address]:
+    """What a name resolves to there, each address once."""
+    lines = (_inside(ports, "getent", "ahosts", name) or "").splitlines()
+    for found in dict.fromkeys(line.split(" ")[0] for line in lines):
+        with suppress(ValueError):
+            yield ip_address(found)
 
-    def refuses(self, address: Address) -> bool:
-        """Whether a rule keeps devices from this address of the host (`images/gateway/traffic-rules`)."""
-        name = "host" if isinstance(address, IPv4Address) else "host6"
-        return self._output("nft", "get", "element", "inet", "mstunnel", name, f"{{ {address} }}") is not None
 
-    def routes(self, address: Address) -> bool:
-        """Whether the kernel there has a route."""
-        return self._output("ip", "route", "get", str(address)) is not None
-
-    def answers(self, server: str) -> bool:
-        """Whether a DNS server accepts a connection."""
-        return self._output(*_ANSWERS, server) is not None
-
-    def addresses_of(self, name: str) -> Iterator[Address]:
-        """What a name resolves to there, each address once."""
-        lines = (self._output("getent", "ahosts", name) or "").splitlines()
-        for found in dict.fromkeys(line.split(" ")[0] for line in lines):
-            with suppress(ValueError):
-                yield ip_address(found)
+def _refuses(ports: Host, address: Address) -> bool:
+    """Whether a rule keeps devices from this address of the host (`images/gateway/traffic-rules`)."""
+    name = "host" if isinstance(address, IPv4Address) else "host6"
+    return _inside(ports, "nft", "get", "element", "inet", "mstunnel", name, f"{{ {address} }}") is not None
 
 
 def _rows(ports: Host, *words: str) -> tuple[JsonObject, ...] | None:

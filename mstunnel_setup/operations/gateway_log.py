@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal, TypeAlias, cast
 
@@ -152,48 +152,34 @@ class UsageReport(Report):
     total: Total
 
 
-@dataclass
-class Accounts:
-    """The usage by user, of at most MOST_USERS; `left_out` counts the records of others.
+def usage_of(lines: Iterable[str]) -> tuple[dict[str, Usage], int]:
+    """What the records in a log add up to, by user, and how many are left out: those beyond MOST_USERS users.
 
-    Its size depends on the number of users and of addresses in the tunnel, not on that of the records.
+    Memory is needed for the users and for the addresses in the tunnel, not for the records.
     """
-
-    users: dict[str, Usage] = field(default_factory=dict)
-    left_out: int = 0
-    _holders: dict[str, str] = field(default_factory=dict)
-
-    def add(self, record: SessionRecord) -> None:
-        """Count a record; those of one log come in its order."""
-        usage = self.users.get(record.user)
-        if usage is None:
-            if len(self.users) >= MOST_USERS:
-                self.left_out += 1
-                return
-            usage = self.users[record.user] = Usage(user=record.user)
+    users: dict[str, Usage] = {}
+    holders: dict[str, str] = {}
+    left_out = 0
+    for record in filter(None, map(session_record, lines)):
+        if record.user not in users and len(users) >= MOST_USERS:
+            left_out += 1
+            continue
+        usage = users.setdefault(record.user, Usage(user=record.user))
         usage.client = record.client
-        holder = self._holders.pop(record.assigned, None)
+        holder = holders.pop(record.assigned, None)
         if holder is not None:
-            self.users[holder].open -= 1
+            users[holder].open -= 1
         if record.operation == "connect":
-            self._holders[record.assigned] = record.user
+            holders[record.assigned] = record.user
             usage.sessions += 1
             usage.open += 1
-            return
-        # Without its beginning in this log it began earlier.
-        usage.sessions += holder != record.user
-        usage.seconds += record.seconds
-        usage.bytes_in += record.bytes_in
-        usage.bytes_out += record.bytes_out
-
-
-def accounts_of(lines: Iterable[str]) -> Accounts:
-    """What the records among the lines of a log add up to."""
-    accounts = Accounts()
-    for line in lines:
-        if record := session_record(line):
-            accounts.add(record)
-    return accounts
+        else:
+            # Without its beginning in this log it began earlier.
+            usage.sessions += holder != record.user
+            usage.seconds += record.seconds
+            usage.bytes_in += record.bytes_in
+            usage.bytes_out += record.bytes_out
+    return users, left_out
 
 
 def report(operator: Operator, age: str) -> Result[UsageReport]:
@@ -204,8 +190,8 @@ def report(operator: Operator, age: str) -> Result[UsageReport]:
     now = operator.clock.now()
     begin = since(age, now)
     with open_gateway(operator) as ports:
-        accounts = accounts_of(log_since(ports, begin))
-    users = sorted(accounts.users.values(), key=lambda usage: -(usage.bytes_in + usage.bytes_out))
+        by_user, left_out = usage_of(log_since(ports, begin))
+    users = sorted(by_user.values(), key=lambda usage: -(usage.bytes_in + usage.bytes_out))
     sums = {item.name: sum(getattr(usage, item.name) for usage in users) for item in fields(Total)}
     total = Total(**sums)
     found = UsageReport(
@@ -219,9 +205,9 @@ def report(operator: Operator, age: str) -> Result[UsageReport]:
         "the log names more than {limit} users; {records} records of others are left out",
         hint="Report a shorter time, with a later --since.",
         limit=MOST_USERS,
-        records=accounts.left_out,
+        records=left_out,
     )
-    warnings = (truncated,) if accounts.left_out else ()
+    warnings = (truncated,) if left_out else ()
     head = (text("User"), text("Sess."), text("Time"), text("In"), text("Out"), text("Last address"))
     lines: list[str] = [Line(_TABLE.format(*head), *head)]
     for usage in users:

@@ -56,16 +56,7 @@ class FindingReport(Report):
     @classmethod
     def of(cls, found: CheckFinding) -> "FindingReport":
         """The same as part of a report."""
-        return cls(
-            id=found.id,
-            group=found.check.group,
-            title=found.check.title,
-            severity=found.check.severity,
-            result=found.result,
-            seen=found.seen,
-            hint=found.hint,
-            docs=found.check.docs,
-        )
+        return cls.model_validate({**vars(found.check), "docs": found.check.docs, **vars(found)})
 
 
 class ResultCounts(Report):
@@ -223,16 +214,7 @@ def explain(name: str) -> Result[CheckExplanation]:
     checks.refuse_unknown([name])
     item = next(each for each in checks.CHECKS if each.id == name)
     found = possible_findings().get(name, ())
-    report = CheckExplanation(
-        id=item.id,
-        group=item.group,
-        title=item.title,
-        severity=item.severity,
-        passes=item.passes,
-        why=item.why,
-        fix=item.fix,
-        findings=found,
-    )
+    report = CheckExplanation.model_validate({**vars(item), "findings": found})
     fixes = [text("  {fix}", fix=text(item.fix))] if item.fix else []
     for each in () if fixes else found:
         seen, hint = text(each.seen), text(each.hint)

@@ -1,7 +1,7 @@
 """`mst-cli env get|set|unset`, `log level`, `config show|diff|pull`: the settings of this gateway."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from difflib import unified_diff
 
 from pydantic import Field
@@ -166,7 +166,7 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevel
         )
     with installed_run(operator, {}, exclusively=wanted is not None) as run:
         files, now = run.files, run.context.host.clock.now()
-        before = _level(files, now)
+        before = ocserv_conf.log_level(files, _settings(files), now)
         if wanted is None:
             return _level_result("ok", before)
         earlier = _contents(files)
@@ -177,7 +177,7 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevel
                 changed = env_file.assign(environment_text(files), "DEBUG_LEVEL", wanted, paths.ENVIRONMENT)
                 files.write(paths.ENVIRONMENT, changed.encode(), _MODE)
             files.remove(paths.LOG_LEVEL)
-        after = _level(files, now)
+        after = ocserv_conf.log_level(files, _settings(files), now)
         notices = tuple(_kept_level(files, after, wanted))
         if _contents(files) == earlier:
             return _level_result("unchanged", after, notices)
@@ -192,10 +192,6 @@ def log_level_command(operator: Operator, wanted: str | None) -> Result[LogLevel
 def _contents(files: Files) -> Sequence[bytes | None]:
     """Of the files that the level is stored in."""
     return [files.read(path) for path in (paths.ENVIRONMENT, paths.LOG_LEVEL)]
-
-
-def _level(files: Files, now: datetime) -> LogLevel:
-    return ocserv_conf.log_level(files, _settings(files), now)
 
 
 def _settings(files: Files) -> Mapping[str, str]:

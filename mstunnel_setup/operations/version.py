@@ -221,11 +221,8 @@ def signed_digests(files: Files, sums: str, key: str) -> frozenset[str]:
     """
     beside = f"{sums}.minisig"
     content, signature, public = (_given(files, path) for path in (sums, beside, key))
-    owner, signed, whole = (
-        _decoded(public, 1, key),
-        _decoded(signature, 1, beside),
-        _decoded(signature, 3, beside),
-    )
+    owner = _decoded(public, 1, key)
+    signed, whole = (_decoded(signature, line, beside) for line in (1, 3))
     comment = signature.splitlines()[2].removeprefix(b"trusted comment: ")
     # With these two bytes the signature is of the BLAKE2b of the text, else of the text.
     message = hashlib.blake2b(content).digest() if signed.startswith(b"ED") else content

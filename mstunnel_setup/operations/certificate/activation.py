@@ -117,11 +117,10 @@ def prove(context: Context, port: int | None) -> bool:
         reload_gateway(context)
         try:
             serves(context.host, port, _PATIENCE, _PAUSE)
+            break
         except NetworkError:
             if not left:
                 raise
-        else:
-            break
     return True
 
 

@@ -221,23 +221,12 @@ def fix_permissions(files: Files) -> None:
 
 def _present(files: Files) -> Iterator[tuple[_Place, FileState]]:
     """From above to below: what is in a directory can be put right once the directory is."""
-    directories = [generations.directory(name) for name in files.names(paths.GENERATIONS)]
-    within = (
-        ("key.pem", 0o600, _BY_OTHERS),
-        ("chain.pem", 0o644, _WRITABLE_BY_OTHERS),
-        ("root.pem", 0o644, _WRITABLE_BY_OTHERS),
-    )
-    places = [
-        _Place(paths.PRIVATE),
-        _Place(paths.SITE_KEY, "file", 0o600, _BY_OTHERS),
-        _Place(paths.SITE_PFX, "file", 0o600, _BY_OTHERS),
-        _Place(paths.GENERATIONS),
-    ]
-    for directory in directories:
-        places += [
-            _Place(directory),
-            *(_Place(f"{directory}/{name}", "file", *rest) for name, *rest in within),
-        ]
+    keys = [_Place(path, "file", 0o600, _BY_OTHERS) for path in (paths.SITE_KEY, paths.SITE_PFX)]
+    places = [_Place(paths.PRIVATE), *keys, _Place(paths.GENERATIONS)]
+    for directory in map(generations.directory, files.names(paths.GENERATIONS)):
+        places += [_Place(directory), _Place(f"{directory}/key.pem", "file", 0o600, _BY_OTHERS)]
+        for name in ("chain.pem", "root.pem"):
+            places.append(_Place(f"{directory}/{name}", "file", 0o644, _WRITABLE_BY_OTHERS))
     for place in places:
         state = files.state(place.path)
         if state is not None and state.kind == place.kind:

@@ -77,27 +77,21 @@ class RateLimiter:
         """How long until such a change is allowed; zero when it is now."""
         return LIMITS[change].wait(self._read().ends.get(change), now)
 
-    def record(self, change: ChangeKind, now: datetime) -> None:
-        """Record a change. Raises FileError."""
-        self._write(self._after(change, now))
+    def record(self, change: ChangeKind, now: datetime, *, moving: int | None = None) -> None:
+        """Record a change, and the port of a move that begins with it. Raises FileError."""
+        found = self._read()
+        end = LIMITS[change].after_one_more(found.ends.get(change), now)
+        ends = {**found.ends, change: end}
+        self._write(found.model_copy(update={"ends": ends, "moving": moving or found.moving}))
 
     @property
     def moving(self) -> int | None:
         """The port of a move that was interrupted; it is completed, whatever the limit is."""
         return self._read().moving
 
-    def begin_move(self, port: int, now: datetime) -> None:
-        """Record a move to another port. Raises FileError."""
-        self._write(self._after("port", now).model_copy(update={"moving": port}))
-
     def end_move(self) -> None:
         """Record that the move is over, well or not. Raises FileError."""
         self._write(self._read().model_copy(update={"moving": None}))
-
-    def _after(self, change: ChangeKind, now: datetime) -> _ChangeRecord:
-        found = self._read()
-        end = LIMITS[change].after_one_more(found.ends.get(change), now)
-        return found.model_copy(update={"ends": {**found.ends, change: end}})
 
     def _write(self, changes: _ChangeRecord) -> None:
         content = changes.model_dump_json(indent=2, by_alias=True).encode() + b"\n"

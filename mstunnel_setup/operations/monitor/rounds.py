@@ -66,9 +66,6 @@ _WORK_SECONDS: Final = 1800.0
 _UPGRADE_SECONDS: Final = 60.0 * MOST_DRAIN_MINUTES + 21600.0
 
 
-TUN: Final = tunnel_device.DEVICE
-
-
 class OwnProgram:
     """The program that runs, against the one that is now in its place."""
 
@@ -138,7 +135,6 @@ class GatewayMonitor:
     _requested: AgentRequest | None = None
     _said: dict[str, str] = field(default_factory=dict)
     _well: bool = False
-    _at_rest: bool = False
 
     def __post_init__(self) -> None:
         """Limit the lines that the agent can cause, for each kind of work separately.
@@ -164,9 +160,9 @@ class GatewayMonitor:
             if self._requested is None and self.program.replaced(self._clock):
                 break
             changes.watch(_WATCHED)
-            self.round()
+            at_rest = self.round()
             self.service.alive(_HANG_SECONDS)
-            processes = self._processes() if self._at_rest else ()
+            processes = self._processes() if at_rest else ()
             if processes:
                 # Before the pause: Podman's service takes memory as long as it is in use.
                 self.close()
@@ -188,12 +184,12 @@ class GatewayMonitor:
             if self._failing or silent(self._files, self._clock.now()) or self.program.is_another():
                 return
 
-    def round(self) -> None:
-        """Look once and do what is due. Whatever fails is logged, once; the next round tries again.
+    def round(self) -> bool:
+        """Look once and do what is due; whether all is well now, and nothing is about to change.
 
-        Also what was not foreseen: what the agent leaves here must not end the work on everything else.
+        Whatever fails is logged, once; the next round tries again. Also what was not foreseen: what the agent
+        leaves here must not end the work on everything else.
         """
-        self._at_rest = False
         for work, pause in (
             (self._feed, _FEED_PAUSE),
             (self._offer, 0.0),
@@ -210,8 +206,8 @@ class GatewayMonitor:
         ):
             self.service.alive(_WORK_SECONDS)
             if not self._do(work, pause):
-                return
-        self._at_rest = not self._failing and self._well and self._configurations.settled
+                return False
+        return not self._failing and self._well and self._configurations.settled
 
     @property
     def _failing(self) -> bool:
@@ -358,7 +354,7 @@ class GatewayMonitor:
 
         with session.open_run(self.operator, {}) as run:
             if interrupted is None:
-                limiter.begin_move(wanted, now)
+                limiter.record("port", now, moving=wanted)
             self.service.status(f"Moving the gateway to port {wanted}")
             self.tell(log_lines.PORT(port=wanted))
             try:
@@ -425,8 +421,7 @@ class GatewayMonitor:
         health = self._reports.look()
         shown = [f"{name}: {seen[name]}" for name in seen]
         self.service.status("; ".join([*shown, *([f"server health: {health}"] if health else [])]))
-        self._watch, due = self._watch.look(seen, self._host.clock.monotonic())
-        for name in due:
+        for name in self._watch.look(seen, self._host.clock.monotonic()):
             self.tell(log_lines.RESTART(container=name, condition=seen[name]))
             containers.restart(self._host, name)
 
@@ -439,7 +434,7 @@ def lost_modules(files: Files, clock: Clock) -> Sequence[str]:
     reader = HostReader(files.given, clock, Settings(), {})
     away = [name for name in MODULE_FILES if name not in reader.modules()]
     found = set(away) & reader.loadable() if away else set[str]()
-    return sorted(found if Path(TUN).exists() else {*found, "tun"})
+    return sorted(found if Path(tunnel_device.DEVICE).exists() else {*found, "tun"})
 
 
 def _load_modules(ports: Host, names: Sequence[str]) -> str:

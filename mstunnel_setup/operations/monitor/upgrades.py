@@ -13,7 +13,7 @@ from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.agent_settings import read_agent_settings
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest, Reply, Summary
 from mstunnel_setup.exchange.release_feed import offered
-from mstunnel_setup.exchange.releases import Digests, Release, ReleaseCatalogue, running_images
+from mstunnel_setup.exchange.releases import Release, ReleaseCatalogue, running_images
 from mstunnel_setup.exchange.upgrade_history import read_history
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.limits import RateLimiter
@@ -90,11 +90,22 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
             minutes=_LIFE // timedelta(minutes=1),
         )
     images, limiter = request.images(), RateLimiter(files)
-    not_offered = _not_offered(files, catalogue, images)
-    for_good = "" if not_offered else _ruled_out(files, images)
-    if for_good:
-        mailbox.write_reply(files, Reply.about(images, "refused", for_good, now))
-    if reason := not_offered or for_good:
+    offer, reason = offer_here(files, catalogue), ""
+    if not catalogue.named(images):
+        reason = text("no release that is offered to this server has these images")
+    elif offer is None or images != offer.digests:
+        # That may be another one tomorrow, or this one again.
+        reason = text("it is not the newest release that is offered to this site")
+    else:
+        # Only once: a compromised agent cannot end sessions with it repeatedly.
+        history = read_history(files)
+        if images in history.failed:
+            reason = text("it failed on this host before")
+        elif images in history.held:
+            reason = text("an administrator chose another release")
+        if reason:
+            mailbox.write_reply(files, Reply.about(images, "refused", reason, now))
+    if reason:
         raise StepError(
             "upgrade-refused",
             "the agent's request for {image} is refused: {reason}",
@@ -109,29 +120,3 @@ def admit(files: Files, catalogue: ReleaseCatalogue, request: AgentRequest, now:
             next=now + wait,
         )
     limiter.record("upgrade", now)
-
-
-def _not_offered(files: Files, catalogue: ReleaseCatalogue, images: Digests) -> str:
-    """Why an agent may not have this server upgraded to these images now; empty when it may.
-
-    Only to the newest release: that may be another one tomorrow, or this one again.
-    """
-    if not catalogue.named(images):
-        return text("no release that is offered to this server has these images")
-    offer = offer_here(files, catalogue)
-    if offer is None or images != offer.digests:
-        return text("it is not the newest release that is offered to this site")
-    return ""
-
-
-def _ruled_out(files: Files, images: Digests) -> str:
-    """Why an agent may never have this server upgraded to these images; empty when it may.
-
-    Only once: a compromised agent cannot end sessions with it repeatedly.
-    """
-    history = read_history(files)
-    if images in history.failed:
-        return text("it failed on this host before")
-    if images in history.held:
-        return text("an administrator chose another release")
-    return ""

@@ -1,6 +1,6 @@
 """Which containers to check and to restart, with back-off."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
@@ -37,34 +37,34 @@ class _Memory:
     well_since: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class RestartWatch:
     """What was seen of each container so far."""
 
-    memory: Mapping[str, _Memory] = field(default_factory=dict)
+    memory: dict[str, _Memory] = field(default_factory=dict)
 
-    def look(self, seen: Mapping[str, Condition], now: float) -> tuple["RestartWatch", tuple[str, ...]]:
-        """The memory after one more look at `now` (monotonic seconds), and the containers to restart."""
-        updated = {name: self._after(name, condition, now) for name, condition in seen.items()}
-        due = tuple(
-            name for name, item in updated.items() if item.bad >= _PATIENCE and now >= item.not_before
-        )
-        for name in due:
-            restarts = updated[name].restarts
-            pause = min(_FIRST_PAUSE * 2**restarts, _LONGEST_PAUSE)
-            updated[name] = _Memory(restarts=restarts + 1, not_before=now + pause)
-        return RestartWatch(updated), due
+    def look(self, seen: Mapping[str, Condition], now: float) -> Sequence[str]:
+        """Remember one more look at `now` (monotonic seconds); the containers to restart."""
+        due = []
+        for name, condition in seen.items():
+            item = _after(self.memory.get(name, _Memory()), condition, now)
+            if item.bad >= _PATIENCE and now >= item.not_before:
+                due.append(name)
+                pause = min(_FIRST_PAUSE * 2**item.restarts, _LONGEST_PAUSE)
+                item = _Memory(restarts=item.restarts + 1, not_before=now + pause)
+            self.memory[name] = item
+        return due
 
-    def _after(self, name: str, condition: Condition, now: float) -> _Memory:
-        """Bad looks are over at once; restarts are forgotten when it stayed well for a while."""
-        known = self.memory.get(name, _Memory())
-        if condition == "healthy":
-            since = now if known.well_since is None else known.well_since
-            return _Memory() if now - since >= _TRUSTED_AFTER else replace(known, bad=0, well_since=since)
-        if condition == "stopped":
-            return _Memory()
-        bad = {"failed": _PATIENCE, "unhealthy": known.bad + 1, "starting": known.bad}[condition]
-        return replace(known, bad=bad, well_since=None)
+
+def _after(known: _Memory, condition: Condition, now: float) -> _Memory:
+    """Bad looks are over at once; restarts are forgotten when it stayed well for a while."""
+    if condition == "healthy":
+        since = now if known.well_since is None else known.well_since
+        return _Memory() if now - since >= _TRUSTED_AFTER else replace(known, bad=0, well_since=since)
+    if condition == "stopped":
+        return _Memory()
+    bad = {"failed": _PATIENCE, "unhealthy": known.bad + 1, "starting": known.bad}[condition]
+    return replace(known, bad=bad, well_since=None)
 
 
 def silent(files: Files, now: datetime) -> frozenset[str]:

@@ -11,7 +11,7 @@ from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import plain, text
 from mstunnel_setup.exchange.release_feed import FeedRecord, offered, read_feed_record
-from mstunnel_setup.exchange.releases import CATALOGUE, Digests, Release, ReleaseCatalogue
+from mstunnel_setup.exchange.releases import CATALOGUE, Digests, ReleaseCatalogue
 from mstunnel_setup.exchange.upgrade_decision import LastDecision, read_standing
 from mstunnel_setup.exchange.upgrade_history import (
     ImagePair,
@@ -198,7 +198,18 @@ def apply(
         catalogue = offered(run.files, operator.clock.now())
         if finished is not None and name is None and not catalogue.releases:
             return _ended(finished)
-        release = _chosen(catalogue, name)
+        if not catalogue.releases:
+            raise NO_RELEASES(catalogue=CATALOGUE)
+        release = catalogue.newest if name is None else catalogue.with_name(name)
+        if release is None:
+            raise UsageError(
+                "release-unknown",
+                "there is no release {release}",
+                hint="Use one that {catalogue} lists: {known}.",
+                release=name,
+                catalogue=CATALOGUE,
+                known=", ".join(release.name for release in catalogue.releases),
+            )
         if running(run).digests == release.digests:
             # Since before this command, or because it finished an interrupted upgrade.
             if finished is not None:
@@ -249,22 +260,6 @@ def history(operator: Operator) -> Result[UpgradeHistory]:
     lines = [line for upgrade in upgrades for line in _lines(upgrade, found.held)]
     report = UpgradeHistory(upgrades=tuple(map(_report, upgrades)))
     return Result("ok", report, text=lines or [text("No upgrade was made.")])
-
-
-def _chosen(catalogue: ReleaseCatalogue, name: str | None) -> Release:
-    found = catalogue.newest if name is None else catalogue.with_name(name)
-    if found is not None:
-        return found
-    if not catalogue.releases:
-        raise NO_RELEASES(catalogue=CATALOGUE)
-    raise UsageError(
-        "release-unknown",
-        "there is no release {release}",
-        hint="Use one that {catalogue} lists: {known}.",
-        release=name,
-        catalogue=CATALOGUE,
-        known=", ".join(release.name for release in catalogue.releases),
-    )
 
 
 def _ended(upgrade: Upgrade, *, asked: bool = False) -> Result[UpgradeReport]:

@@ -1,15 +1,20 @@
 """A server below another root where a certificate of a real authority is in use."""
 
+import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any
 
 import pytest
 
+from mstunnel_setup.base import paths
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.cli import mst_cli, setup
 from mstunnel_setup.cli.framework.render import run_app
+from mstunnel_setup.operations import status
+from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from tests.unit.certificates.authority import Authority
 from tests.unit.schemas import validate
 
@@ -22,8 +27,56 @@ def validated(command: str, result: Result) -> Result:
     return result
 
 
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `status` finds besides the containers is as it should be: installation, certificate, monitor."""
+    monkeypatch.setattr(status, "complete", lambda _receipt: True)
+    certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
+    monkeypatch.setattr(CertificateSummary, "read", lambda *_: certificate)
+    monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
+
+
 PLACES = ("run", "etc/mstunnel/certs", "etc/mstunnel/private", "var/lib", "var/log")
-Command: TypeAlias = Callable[..., tuple[int, str, str]]
+
+
+@dataclass
+class Server:
+    """A server below `root` that uses the certificate `good`; `next` is issued as well, both into `place`.
+
+    A call runs a command of mst-cli there: its exit code, stdout and stderr. `import_cert` is given `good`
+    unless it is given another key or is `bare`.
+    """
+
+    place: Path
+    capsys: pytest.CaptureFixture[str]
+
+    @property
+    def root(self) -> Path:
+        return self.place / "root"
+
+    @property
+    def in_use(self) -> str:
+        """The generation that the link names."""
+        return self.file(paths.ACTIVE).readlink().name
+
+    def file(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+    def given(self, name: str) -> tuple[str, ...]:
+        """The options that name a certificate."""
+        return ("--cert", str(self.place / f"{name}-chain.pem"), "--key", str(self.place / f"{name}.key"))
+
+    def __call__(self, *words: str, bare: bool = False) -> tuple[int, str, str]:
+        named = words[0] != "import_cert" or "--key" in words or bare
+        options = ["--root", str(self.root), "--unattended", *(() if named else self.given("good"))]
+        code = run_app(mst_cli.app, "mst-cli", [*words, *options])
+        shown = self.capsys.readouterr()
+        return code, shown.out, shown.err
+
+    def json(self, *words: str) -> tuple[int, dict[str, Any]]:
+        """Run a command: its exit code and what it prints as JSON."""
+        code, out, _err = self(*words, "--output", "json")
+        return code, json.loads(out)
 
 
 @pytest.fixture(scope="session")
@@ -33,40 +86,19 @@ def server_with_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     authority = Authority(place, host="127.0.0.1", name="vpn.example.com")
     for name in ("good", "next"):
         authority.issue(name)
+        chain = (place / f"{name}.pem").read_bytes() + (place / "ca.pem").read_bytes()
+        (place / f"{name}-chain.pem").write_bytes(chain)
     for folder in PLACES:
         (place / "root" / folder).mkdir(parents=True, mode=0o700)
-    chain = (place / "good.pem").read_bytes() + (place / "ca.pem").read_bytes()
-    (place / "chain.pem").write_bytes(chain)
+    given = ["--cert", str(place / "good-chain.pem"), "--key", str(place / "good.key")]
+    common = ["--root", str(place / "root"), "--unattended", *given]
     with authority.responding():
-        given = ["--cert", str(place / "chain.pem"), "--key", str(place / "good.key")]
-        words = [
-            "step",
-            "certificate",
-            "--accept-eula",
-            "--root",
-            str(place / "root"),
-            "--unattended",
-            *given,
-        ]
+        words = ["step", "certificate", "--accept-eula", *common]
         assert run_app(setup.app, "mstunnel-setup", words) == 0
         yield place
 
 
 @pytest.fixture
-def installed(server_with_certificate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
-    """A command of mst-cli where the certificate `good` is in use: its exit code, stdout and stderr.
-
-    `import_cert` is given that certificate unless it is given another key or is `bare`. `next` is issued as
-    well.
-    """
+def installed(server_with_certificate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Server:
     shutil.copytree(server_with_certificate, tmp_path, symlinks=True, dirs_exist_ok=True)
-    common = ["--root", str(tmp_path / "root"), "--unattended"]
-    given = [*common, "--cert", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "good.key")]
-
-    def run(*words: str, bare: bool = False) -> tuple[int, str, str]:
-        options = given if words[0] == "import_cert" and "--key" not in words and not bare else common
-        code = run_app(mst_cli.app, "mst-cli", [*words, *options])
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return run
+    return Server(tmp_path, capsys)

@@ -6,7 +6,7 @@ import json
 import os
 import tarfile
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -48,7 +48,7 @@ from mstunnel_setup.transaction.step import AnyStep
 from tests.refusals import refused
 from tests.unit.exchange.test_record import history, upgrade
 from tests.unit.install.scenes import Scene
-from tests.unit.operations.conftest import Command
+from tests.unit.operations.conftest import Server
 from tests.unit.operations.rootless import end_step
 from tests.unit.operators import operator_of
 
@@ -204,16 +204,11 @@ def test_root_hands_over_no_file_that_the_account_cannot_read(
 
 
 def test_chain_and_key_are_of_one_certificate(
-    installed: Command, tmp_path: Path, private: Path, monkeypatch: pytest.MonkeyPatch
+    installed: Server, private: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = tmp_path / "root"
-    link = root / paths.ACTIVE.lstrip("/")
+    link = installed.file(paths.ACTIVE)
     earlier = link.readlink()
-    (tmp_path / "chain.pem").write_bytes(
-        (tmp_path / "next.pem").read_bytes() + (tmp_path / "ca.pem").read_bytes()
-    )
-    given = ("--cert", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "next.key"))
-    assert installed("import_cert", *given)[0] == 0
+    assert installed("import_cert", *installed.given("next"))[0] == 0
     read = Files.read
 
     def read_and_renew(self: Files, path: str) -> bytes | None:
@@ -224,45 +219,43 @@ def test_chain_and_key_are_of_one_certificate(
         return content
 
     monkeypatch.setattr(Files, "read", read_and_renew)
-    backup(operator_of(root), private / "backup.tar.gz")
+    backup(operator_of(installed.root), private / "backup.tar.gz")
 
     _manifest, files = unpack((private / "backup.tar.gz").read_bytes())
     load_identity(files[paths.SITE_CERTIFICATE], files[paths.SITE_KEY])
 
 
-@pytest.mark.usefixtures("installed")
-def test_what_could_not_be_restored_is_not_written(tmp_path: Path, private: Path) -> None:
-    authority = tmp_path / "root" / DEVICE_AUTHORITY.lstrip("/")
-    authority.write_bytes(os.urandom(LARGEST))
-    with refused(StepError, "backup-too-large") as caught:
-        backup(operator_of(tmp_path / "root"), private / "backup.tar.gz")
-    assert DEVICE_AUTHORITY in caught.value.message
+def test_what_could_not_be_restored_is_not_written(installed: Server, private: Path) -> None:
+    installed.file(DEVICE_AUTHORITY).write_bytes(os.urandom(LARGEST))
+    with refused(StepError, "backup-too-large", DEVICE_AUTHORITY):
+        backup(operator_of(installed.root), private / "backup.tar.gz")
     assert not (private / "backup.tar.gz").exists()
 
 
-@pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("content", [os.urandom(LARGEST), b"x" * (LARGEST + 1)], ids=["packed", "alone"])
 def test_a_revocation_list_that_is_too_long_is_left_out(
-    tmp_path: Path, private: Path, content: bytes
+    installed: Server, private: Path, content: bytes
 ) -> None:
-    revocations = tmp_path / "root" / DEVICE_REVOCATIONS.lstrip("/")
+    revocations = installed.file(DEVICE_REVOCATIONS)
     revocations.write_bytes(content)
-    result = backup(operator_of(tmp_path / "root"), private / "backup.tar.gz")
+    result = backup(operator_of(installed.root), private / "backup.tar.gz")
     _manifest, files = unpack((private / "backup.tar.gz").read_bytes())
     assert DEVICE_REVOCATIONS not in files
     assert {paths.SITE_CERTIFICATE, paths.SITE_KEY} <= set(files)
     (notice,) = (each for each in result.warnings if each.code == "backup-without-list")
     assert f"{DEVICE_REVOCATIONS}, which has {len(content)} bytes" in notice.message
     revocations.write_bytes(b"short")
-    complete = backup(operator_of(tmp_path / "root"), private / "next.tar.gz")
+    complete = backup(operator_of(installed.root), private / "next.tar.gz")
     assert [each.code for each in complete.warnings] == ["backup-holds-key"]
 
 
 _GOOD = {"schema": SCHEMA, "server_name": "gw1"}
 
 
-def _packed(manifest: bytes | None = None, **files: bytes) -> bytes:
-    return pack({MANIFEST: json.dumps(_GOOD).encode() if manifest is None else manifest, **files})
+def _packed(manifest: bytes | None = None, files: Mapping[str, bytes] | None = None, **values: Any) -> bytes:
+    """An archive of these files with the manifest, by default a good one but for these values of it."""
+    good = json.dumps({**_GOOD, **values}).encode()
+    return pack({MANIFEST: good if manifest is None else manifest, **(files or {})})
 
 
 def _tar(*members: tarfile.TarInfo) -> bytes:
@@ -292,7 +285,7 @@ HOSTILE = {
     "a manifest that is no JSON": _packed(b"not JSON"),
     "a later kind of backup": _packed(b'{"schema": "mstunnel-backup/2"}'),
     "a bomb": gzip.compress(b"\0" * 200_000_000, 9),
-    "zeros": _packed(**{"etc/mstunnel/env.sh": b"\0" * 15_000_000}),
+    "zeros": _packed(files={"etc/mstunnel/env.sh": b"\0" * 15_000_000}),
     "a file larger than any": _tar(_member("etc/mstunnel/env.sh", size=LARGEST + 1)),
     "many files": _tar(*(_member(f"etc/mstunnel/ca-trust/{number}.crt") for number in range(MOST_FILES + 1))),
     "a long path": _tar(_member("etc/mstunnel/ca-trust/" + "a" * 300)),
@@ -304,14 +297,12 @@ HOSTILE = {
     "long names without end": gzip.compress(5000 * _LONG_NAME),
     "a deep manifest": _packed(b"[" * 100_000),
     "a deep manifest of objects": _packed(b'{"a":' * 100_000),
-    "no number": _packed(json.dumps({**_GOOD, "answers": {"a": float("nan")}}).encode()),
+    "no number": _packed(answers={"a": float("nan")}),
     "half a character": _packed(b'{"schema": "mstunnel-backup/1", "server_name": "\\ud800"}'),
-    "answers that are none": _packed(json.dumps({**_GOOD, "answers": [1]}).encode()),
-    "a site without id": _packed(json.dumps({**_GOOD, "site": {"name": "x"}}).encode()),
-    "a name that is none": _packed(json.dumps({**_GOOD, "server_name": {"a": 1}}).encode()),
-    "an upgrade to go on with": _packed(
-        **{UPGRADES.lstrip("/"): render_history(history(upgrade("a", "b", None)))}
-    ),
+    "answers that are none": _packed(answers=[1]),
+    "a site without id": _packed(site={"name": "x"}),
+    "a name that is none": _packed(server_name={"a": 1}),
+    "an upgrade to go on with": _packed(files={UPGRADES: render_history(history(upgrade("a", "b", None)))}),
     "something after it": _packed() + b"more",
     "half of it": _packed()[:-20],
 }
@@ -330,7 +321,7 @@ def test_a_hostile_archive_is_refused_and_takes_no_memory(name: str) -> None:
 
 @given(st.binary(max_size=300), st.integers(0, 400))
 def test_any_damage_is_refused_or_harmless(noise: bytes, at: int) -> None:
-    good = _packed(**{"etc/mstunnel/env.sh": b"A=1\n"})
+    good = _packed(files={"etc/mstunnel/env.sh": b"A=1\n"})
     for damaged in (good[:at] + noise + good[at + len(noise) :], gzip.compress(noise)):
         try:
             _manifest, files = unpack(damaged)
@@ -351,14 +342,8 @@ def test_a_file_larger_than_any_backup_is_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("archive", "part"),
     [
-        (_packed(json.dumps({**_GOOD, "version": "9.0", "answers": {"later.key": 1}}).encode()), "later.key"),
-        (
-            _packed(
-                json.dumps({**_GOOD, "version": "9.0"}).encode(),
-                **{UPGRADES.lstrip("/"): b'{"version": 2, "upgrades": []}'},
-            ),
-            "history of upgrades",
-        ),
+        (_packed(version="9.0", answers={"later.key": 1}), "later.key"),
+        (_packed(version="9.0", files={UPGRADES: b'{"version": 2, "upgrades": []}'}), "history of upgrades"),
     ],
     ids=["answers", "upgrades"],
 )
@@ -371,12 +356,12 @@ def test_what_only_a_newer_version_knows_is_named_with_that_version(archive: byt
 
 def test_upgrades_that_have_ended_are_kept() -> None:
     content = render_history(history(upgrade("a", "b")))
-    assert unpack(_packed(**{UPGRADES.lstrip("/"): content}))[1] == {UPGRADES: content}
+    assert unpack(_packed(files={UPGRADES: content}))[1] == {UPGRADES: content}
 
 
 def test_a_backup_is_read_back() -> None:
     files = {paths.SITE_KEY: b"key", f"{paths.CA_TRUST}/one.crt": b"root"}
-    packed = _packed(**files)
+    packed = _packed(files=files)
     assert unpack(packed) == (_GOOD, files)
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         assert {member.mode for member in archive} == {0o600}
@@ -385,4 +370,4 @@ def test_a_backup_is_read_back() -> None:
 
 @pytest.mark.parametrize("name", ["etc/passwd", "../etc/passwd", "etc/mstunnel/ca-trust/../../passwd"])
 def test_a_backup_places_nothing_but_what_belongs_to_a_gateway(name: str) -> None:
-    assert unpack(_packed(**{name: b"root::0:0"})) == (_GOOD, {})
+    assert unpack(_packed(files={name: b"root::0:0"})) == (_GOOD, {})

@@ -3,7 +3,7 @@
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -18,10 +18,10 @@ from mstunnel_setup.operations.explain_facts import LogFindings, read_log
 from mstunnel_setup.operations.gateway_log import (
     SessionRecord,
     Usage,
-    accounts_of,
     log_since,
     session_record,
     since,
+    usage_of,
 )
 from tests.cases import every
 from tests.refusals import refused
@@ -76,41 +76,29 @@ def test_the_journal_is_read_where_there_is_one_because_it_outlives_containers(
     assert " ".join(log.asked[0]) == command
 
 
-def test_records_are_read_as_the_gateway_writes_them() -> None:
-    assert session_record(BEGIN) == SessionRecord(
-        operation="connect", client=PHONE, assigned="10.8.0.5", user=ADA
-    )
-    assert session_record(END) == SessionRecord(
-        operation="disconnect",
-        client=PHONE,
-        assigned="10.8.0.5",
-        user=ADA,
-        bytes_in=1000,
-        bytes_out=2000,
-        seconds=61,
-    )
+BEGUN = SessionRecord(operation="connect", client=PHONE, assigned="10.8.0.5", user=ADA)
+ENDED = replace(BEGUN, operation="disconnect", bytes_in=1000, bytes_out=2000, seconds=61)
 
 
-@pytest.mark.parametrize(
-    "line",
+@every(
+    "line, record",
     [
-        "",
-        "OCSERV_TELEMETRY",
-        "OCSERV_TELEMETRY,",
-        "OCSERV_TELEMETRY,host-update,a,b,c,d,e,f,g",
-        f"x{BEGIN}",
-        f"{BEGIN},1",
-        END.rpartition(",")[0],
+        (BEGIN, BEGUN),
+        (END, ENDED),
+        # Numbers that are none count as nothing.
+        (ended(ADA, "-1,²,61"), replace(ENDED, bytes_in=0, bytes_out=0)),
+        (ended(ADA, "1000,-1,²"), replace(ENDED, bytes_out=0, seconds=0)),
+        ("", None),
+        ("OCSERV_TELEMETRY", None),
+        ("OCSERV_TELEMETRY,", None),
+        ("OCSERV_TELEMETRY,host-update,a,b,c,d,e,f,g", None),
+        (f"x{BEGIN}", None),
+        (f"{BEGIN},1", None),
+        (END.rpartition(",")[0], None),
     ],
 )
-def test_other_lines_are_no_records(line: str) -> None:
-    assert session_record(line) is None
-
-
-def test_numbers_that_are_none_count_as_nothing() -> None:
-    record = session_record(f"{END.removesuffix('1000,2000,61')},-1,²")
-    assert record is not None
-    assert (record.bytes_in, record.bytes_out, record.seconds) == (0, 0, 0)
+def test_records_are_read_as_the_gateway_writes_them(line: str, record: SessionRecord | None) -> None:
+    assert session_record(line) == record
 
 
 # ocserv 1.3.0 and our patches, as `tests/attack/test_device.py` meets them.
@@ -154,8 +142,8 @@ NOW = datetime(2026, 11, 26, 20, tzinfo=UTC)
 Report: TypeAlias = Callable[[Iterable[str]], Result]
 
 
-@pytest.mark.parametrize(
-    ("lines", "usage"),
+@every(
+    "lines, usage",
     [
         ([begun(ADA), ended(ADA)], Usage(1, 0, 60, 1000, 2000)),
         ([begun(ADA)], Usage(1, 1)),
@@ -167,16 +155,12 @@ Report: TypeAlias = Callable[[Iterable[str]], Result]
         ([begun(ADA), begun(BOB), ended(BOB)], Usage(1, 0)),
         ([begun(ADA), begun(ADA)], Usage(2, 1)),
         (["ocserv[1]: something else", "", begun(ADA)], Usage(1, 1)),
+        # The last address is that of the last record.
+        ([begun(ADA), ended(ADA, client="192.0.2.9")], Usage(1, 0, 60, 1000, 2000, client="192.0.2.9")),
     ],
 )
 def test_sessions_and_what_they_carried_add_up(lines: list[str], usage: Usage) -> None:
-    usage.user, usage.client = ADA, "192.0.2.7"
-    assert accounts_of(lines).users[ADA] == usage
-
-
-def test_the_last_address_is_that_of_the_last_record() -> None:
-    lines = [begun(ADA), ended(ADA, client="192.0.2.9")]
-    assert accounts_of(lines).users[ADA].client == "192.0.2.9"
+    assert usage_of(lines)[0][ADA] == replace(usage, user=ADA, client=usage.client or PHONE)
 
 
 def test_a_huge_log_needs_the_memory_of_its_users() -> None:
@@ -189,17 +173,17 @@ def test_a_huge_log_needs_the_memory_of_its_users() -> None:
 
     tracemalloc.start()
     try:
-        accounts = accounts_of(lines())
+        users, _left_out = usage_of(lines())
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()
-    assert [usage.sessions for usage in accounts.users.values()] == [20_000] * 5
+    assert [usage.sessions for usage in users.values()] == [20_000] * 5
 
 
 def test_more_users_than_the_limit_are_counted_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway_log, "MOST_USERS", 3)
-    accounts = accounts_of(begun(f"user-{number}", f"10.8.0.{number}") for number in range(10))
-    assert (len(accounts.users), accounts.left_out) == (3, 7)
+    users, left_out = usage_of(begun(f"user-{number}", f"10.8.0.{number}") for number in range(10))
+    assert (len(users), left_out) == (3, 7)
 
 
 @pytest.fixture
@@ -270,18 +254,9 @@ def test_a_time_or_an_age_is_understood(text: str, before: timedelta) -> None:
 @every(
     "text, code",
     [
-        ("", "since-invalid"),
-        ("yesterday", "since-invalid"),
-        ("24", "since-invalid"),
-        ("24 h", "since-invalid"),
-        ("-1h", "since-invalid"),
-        ("1h-", "since-invalid"),
-        ("²h", "since-invalid"),
-        ("999999999w", "since-invalid"),
-        ("2026-13-01", "since-invalid"),
-        ("2026-11-26T19:00+99:00", "since-invalid"),
-        ("2026-11-27", "since-future"),
-        ("99999999999", "since-future"),
+        *[(text, "since-invalid") for text in ("", "yesterday", "24", "24 h", "-1h", "1h-", "²h")],
+        *[(text, "since-invalid") for text in ("999999999w", "2026-13-01", "2026-11-26T19:00+99:00")],
+        *[(text, "since-future") for text in ("2026-11-27", "99999999999")],
     ],
 )
 def test_what_is_no_time_that_has_passed_is_refused(text: str, code: str) -> None:

@@ -1,21 +1,20 @@
 """`mst-cli server|agent start|restart` and `mst-cli env check`: none stops for a wrong env.sh."""
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.actions.host import Host
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import EngineError, NetworkError, SetupError
 from mstunnel_setup.base.result import Result
 from mstunnel_setup.containers.engine import ContainerState, LogOptions
 from mstunnel_setup.gateway.options import Authentication, GatewayOptions
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations import component, environment_check, status
-from mstunnel_setup.operations.certificate.summary import CertificateSummary
 from tests.refusals import refused
 from tests.serving import free_port
 from tests.unit.clocks import START
@@ -29,10 +28,14 @@ UNIT = f"{paths.SERVER}.service"
 
 @dataclass
 class Service(FakeSystemd):
-    """The services; a container ends at every start with `words` in its log, or without any runs well."""
+    """The services; a container ends at every start with `words` in its log, or without any runs well.
+
+    `served` are the ports that were tried.
+    """
 
     engine: FakeEngine = field(default_factory=FakeEngine)
     words: str = ""
+    served: list[int] = field(default_factory=list)
 
     def restart(self, unit: str) -> None:
         super().restart(unit)
@@ -56,35 +59,29 @@ class Service(FakeSystemd):
 
 
 @pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Host]:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Service]:
     """A host with that `env.sh`, whose server runs, and ends with `words` once it is restarted."""
 
-    def prepare(content: str = "", words: str = "") -> Host:
+    def prepare(content: str = "", words: str = "") -> Service:
         engine = FakeEngine({paths.SERVER: WELL, paths.AGENT: WELL})
-        units = {UNIT, f"{paths.AGENT}.service"}
-        ports = ports_of(tmp_path, engine=engine, systemd=Service(units=units, engine=engine, words=words))
+        service = Service(units={UNIT, f"{paths.AGENT}.service"}, engine=engine, words=words)
+        ports = ports_of(tmp_path, engine=engine, systemd=service)
         ports.files.make_directories(paths.CONFIGURATION)
         ports.files.write(paths.ENVIRONMENT, content.encode())
         ports.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
         for module in (component, environment_check, status):
             monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
-        monkeypatch.setattr(component, "serves", lambda _ports, port: served.append(port))
-        served.clear()
-        return ports
+        monkeypatch.setattr(component, "serves", lambda _ports, port: service.served.append(port))
+        return service
 
     return prepare
 
 
-served: list[int] = []
-
-
-def switched(ports: Host) -> Sequence[str]:
-    assert isinstance(ports.systemd, Service)
-    return ports.systemd.told
+OPERATOR = operator_of(Path("/nowhere"))
 
 
 def restarted(container: str = paths.SERVER) -> Result:
-    return component.restart(operator_of(Path("/nowhere")), container)
+    return component.restart(OPERATOR, container)
 
 
 REFUSED = [
@@ -102,12 +99,12 @@ REFUSED = [
 
 @pytest.mark.parametrize(("environment", "code", "words"), REFUSED)
 def test_a_wrong_environment_is_refused_while_the_old_container_runs(
-    host: Callable[..., Host], environment: str, code: str, words: str
+    host: Callable[..., Service], environment: str, code: str, words: str
 ) -> None:
-    ports = host(environment)
-    with pytest.raises(SetupError) as caught:
+    service = host(environment)
+    with refused(SetupError, code) as caught:
         restarted()
-    assert (caught.value.code, switched(ports)) == (code, [])
+    assert service.told == []
     assert caught.value.message.startswith(f"{paths.SERVER} was not restarted: ")
     assert words in caught.value.message
     assert "secret" not in caught.value.message
@@ -115,55 +112,56 @@ def test_a_wrong_environment_is_refused_while_the_old_container_runs(
 
 @pytest.mark.parametrize(("environment", "code", "words"), REFUSED)
 def test_what_is_stopped_is_started_all_the_same(
-    host: Callable[..., Host], environment: str, code: str, words: str
+    host: Callable[..., Service], environment: str, code: str, words: str
 ) -> None:
     """At the boot of a host its proxy may answer a moment later, and nothing serves that could be kept."""
     host(environment)
-    result = component.start(operator_of(Path("/nowhere")), paths.SERVER)
+    result = component.start(OPERATOR, paths.SERVER)
     assert (result.data["action"], [notice.code for notice in result.warnings]) == ("started", [code])
     assert words in result.warnings[0].message
 
 
-def test_a_start_that_fails_names_the_proxy(host: Callable[..., Host]) -> None:
+def test_a_start_that_fails_names_the_proxy(host: Callable[..., Service]) -> None:
     host("TRACE_SESIONS=1\nhttps_proxy=http://proxy.invalid:3128\n", words="cannot fetch the keys")
     with refused(EngineError, "container-failed") as caught:
-        component.start(operator_of(Path("/nowhere")), paths.SERVER)
+        component.start(OPERATOR, paths.SERVER)
     assert caught.value.message.startswith("https_proxy in /etc/mstunnel/env.sh is http://proxy.invalid:3128")
     assert "cannot fetch the keys" in caught.value.message
 
 
-def test_a_restart_is_proved_by_a_healthy_container_that_serves(host: Callable[..., Host]) -> None:
-    ports = host("TRACE_SESIONS=1\n")
+def test_a_restart_is_proved_by_a_healthy_container_that_serves(host: Callable[..., Service]) -> None:
+    service = host("TRACE_SESIONS=1\n")
     result = restarted()
-    assert (result.data["action"], switched(ports), served) == ("restarted", [f"restart {UNIT}"], [443])
+    assert result.data["action"] == "restarted"
+    assert (service.told, service.served) == ([f"restart {UNIT}"], [443])
     assert [notice.code for notice in result.warnings] == ["setting-unknown"]
     assert "did you mean TRACE_SESSIONS?" in result.warnings[0].message
 
 
-def test_a_server_that_ends_again_and_again_is_no_success(host: Callable[..., Host]) -> None:
-    host(words="cannot fetch the keys")
-    with refused(EngineError, "container-failed") as caught:
+def test_a_server_that_ends_again_and_again_is_no_success(host: Callable[..., Service]) -> None:
+    service = host(words="cannot fetch the keys")
+    with refused(EngineError, "container-failed", "cannot fetch the keys"):
         restarted()
-    assert "cannot fetch the keys" in caught.value.message
-    assert served == []
+    assert service.served == []
 
 
-def test_what_waits_for_its_proxy_is_restarted_with_a_warning(host: Callable[..., Host]) -> None:
+def test_what_waits_for_its_proxy_is_restarted_with_a_warning(
+    host: Callable[..., Service], tmp_path: Path
+) -> None:
     """The agent tries again until the proxy answers; so does a server that admits by certificate."""
-    ports = host("https_proxy=http://127.0.0.1:1\n")
+    host("https_proxy=http://127.0.0.1:1\n")
     assert [notice.code for notice in restarted(paths.AGENT).warnings] == ["proxy-unreachable"]
     options = GatewayOptions(authentication=Authentication.CERTIFICATE)
-    ports.files.make_directories(paths.CONFIGURATION)
-    ports.files.write(paths.GATEWAY_SETTINGS, options.model_dump_json().encode())
+    Files(tmp_path).write(paths.GATEWAY_SETTINGS, options.model_dump_json().encode())
     assert [notice.code for notice in restarted().warnings] == ["proxy-unreachable"]
 
 
-def test_the_check_connects_to_every_proxy_once(host: Callable[..., Host]) -> None:
+def test_the_check_connects_to_every_proxy_once(host: Callable[..., Service]) -> None:
     port = free_port()
     proxy = f"http://user:secret@127.0.0.1:{port}"
     host(f"http_proxy={proxy}\nhttps_proxy={proxy}\nno_proxy=localhost\nNOTE=mine\n")
     with socket.create_server(("127.0.0.1", port)) as listener:
-        result = environment_check.env_check(operator_of(Path("/nowhere")))
+        result = environment_check.env_check(OPERATOR)
         listener.accept()[0].close()
         listener.settimeout(0.1)
         with pytest.raises(TimeoutError):
@@ -173,33 +171,22 @@ def test_the_check_connects_to_every_proxy_once(host: Callable[..., Host]) -> No
     assert (result.data["unknown"], len(result.warnings)) == (["NOTE"], 1)
 
 
-def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Host]) -> None:
+def test_the_check_names_the_proxy_that_does_not_answer(host: Callable[..., Service]) -> None:
     host("https_proxy=http://127.0.0.1:1\nTRACE_SESIONS=1\n")
-    result = environment_check.env_check(operator_of(Path("/nowhere")))
+    result = environment_check.env_check(OPERATOR)
     assert (result.status, result.exit_code) == ("error", 8)
     assert "https_proxy in /etc/mstunnel/env.sh is http://127.0.0.1:1" in result.errors[0].message
     assert [notice.code for notice in result.warnings] == ["setting-unknown"]
 
 
-def shown_status(monkeypatch: pytest.MonkeyPatch) -> Result:
-    monkeypatch.setattr(status, "complete", lambda _receipt: True)
-    certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
-    monkeypatch.setattr(CertificateSummary, "read", lambda *_: certificate)
-    monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
-    return status.overview(operator_of(Path("/nowhere")))
-
-
-def test_status_says_why_a_container_is_gone_and_names_its_proxy(
-    host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ports = host("https_proxy=http://proxy.invalid:3128\n", words="Could not resolve proxy: proxy.invalid")
+@pytest.mark.usefixtures("settled")
+def test_status_says_why_a_container_is_gone_and_names_its_proxy(host: Callable[..., Service]) -> None:
+    service = host("https_proxy=http://proxy.invalid:3128\n", words="Could not resolve proxy: proxy.invalid")
     with pytest.raises(NetworkError):
         restarted()
-    assert isinstance(ports.engine, FakeEngine)
-    assert isinstance(ports.systemd, Service)
-    del ports.engine.containers[paths.SERVER]
-    ports.systemd.failed_units.add(UNIT)
-    found = shown_status(monkeypatch)
+    del service.engine.containers[paths.SERVER]
+    service.failed_units.add(UNIT)
+    found = status.overview(OPERATOR)
     messages = {notice.code: notice.message for notice in found.warnings}
     assert messages["container-down"] == (
         "mstunnel-server is not running: Could not resolve proxy: proxy.invalid"
@@ -208,20 +195,17 @@ def test_status_says_why_a_container_is_gone_and_names_its_proxy(
     assert found.exit_code == 7
 
 
-def test_status_gives_no_reason_for_a_container_that_was_stopped(
-    host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ports = host(words="the last line before the stop")
-    assert isinstance(ports.engine, FakeEngine)
-    del ports.engine.containers[paths.SERVER]
-    messages = [notice.message for notice in shown_status(monkeypatch).warnings]
+@pytest.mark.usefixtures("settled")
+def test_status_gives_no_reason_for_a_container_that_was_stopped(host: Callable[..., Service]) -> None:
+    service = host(words="the last line before the stop")
+    del service.engine.containers[paths.SERVER]
+    messages = [notice.message for notice in status.overview(OPERATOR).warnings]
     assert messages == ["mstunnel-server is not running"]
 
 
-def test_the_log_of_a_container_that_is_gone_comes_from_the_journal(host: Callable[..., Host]) -> None:
-    ports = host(words="Could not resolve proxy: proxy.invalid")
-    assert isinstance(ports.engine, FakeEngine)
-    del ports.engine.containers[paths.SERVER]
+def test_the_log_of_a_container_that_is_gone_comes_from_the_journal(host: Callable[..., Service]) -> None:
+    service = host(words="Could not resolve proxy: proxy.invalid")
+    del service.engine.containers[paths.SERVER]
     operator = operator_of(Path("/nowhere"), json=True)
     result = component.logs(operator, paths.SERVER, LogOptions(since="24h"))
     assert list_of(result, "lines") == ["Could not resolve proxy: proxy.invalid"]

@@ -3,11 +3,12 @@
 import json
 import stat
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -28,16 +29,17 @@ from tests.unit.install.scenes import FakePrompter
 from tests.unit.operators import operator_of
 from tests.unit.results import list_of
 
-OPERATOR = operator_of(Path("/nowhere"))
-DONE = Completed(0, "", "")
+OPERATOR = operator_of(Path("/"), FakePrompter())
 
 
 @dataclass
-class Control(FakeEngine):
-    """An engine whose one container answers `finished` to every command."""
+class Gateway(FakeEngine):
+    """Its one container ends every command as `finished`; `log` and `events` print what it says."""
 
-    finished: Completed = DONE
+    finished: Completed = field(default_factory=lambda: Completed(0, "", ""))
     running: bool = True
+    log: tuple[str, ...] = ("printf", r"one\ntwo \033[31m\nthree")
+    events: tuple[str, ...] = ("printf", r"connected alice\n")
     asked: list[Sequence[str]] = field(default_factory=list)
 
     def inspect(self, name: str) -> ContainerState:
@@ -47,17 +49,22 @@ class Control(FakeEngine):
         self.asked.append((name, *arguments))
         return self.finished
 
+    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+        return self.events
+
+    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
+        if options.lines is None:
+            return self.log
+        return ("sh", "-c", f'"$@" | tail --lines={options.lines}', "sh", *self.log)
+
 
 @pytest.fixture
-def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Control]:
-    def prepare(code: int, output: str = "", error: str = "") -> Control:
-        control = Control(finished=Completed(code, output, error))
-
-        ports = ports_of(tmp_path, engine=control)
-        monkeypatch.setattr(sessions, "open_gateway", lambda _operator: nullcontext(ports))
-        return control
-
-    return prepare
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    engine = Gateway()
+    ports = ports_of(tmp_path, engine=engine)
+    for module in (component, sessions):
+        monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
+    return engine
 
 
 @pytest.mark.parametrize(
@@ -82,124 +89,96 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Co
     ids=["user", "unknown id", "address in its shortest form"],
 )
 def test_sessions_and_bans_are_ended_with_the_command_of_occtl(
-    answers: Callable[..., Control],
     *,
+    gateway: Gateway,
     command: Callable[[Operator], Result],
     code: int,
     output: str,
     asked: str,
     result: tuple[str, object],
 ) -> None:
-    control = answers(code, output)
+    gateway.finished = Completed(code, output, "")
     found = command(OPERATOR)
-    assert control.asked == [(paths.SERVER, "occtl", "--no-pager", *asked.split())]
+    assert gateway.asked == [(paths.SERVER, "occtl", "--no-pager", *asked.split())]
     assert (found.status, found.data) == result
 
 
-def test_a_gateway_that_does_not_answer_is_a_failure(answers: Callable[..., Control]) -> None:
-    answers(1, "", "could not send message; possibly insufficient permissions or server is offline.\n")
-    with refused(EngineError, "occtl-failed") as caught:
+def test_a_gateway_that_does_not_answer_is_a_failure(gateway: Gateway) -> None:
+    said = "could not send message; possibly insufficient permissions or server is offline.\n"
+    gateway.finished = Completed(1, "", said)
+    with refused(EngineError, "occtl-failed", "server is offline"):
         sessions.unban(OPERATOR, "192.0.2.1")
-    assert "server is offline" in caught.value.message
 
 
-def test_a_gateway_that_does_not_run_is_not_asked(answers: Callable[..., Control]) -> None:
-    control = answers(0)
-    control.running = False
-    with pytest.raises(EngineError) as caught:
+def test_a_gateway_that_does_not_run_is_not_asked(gateway: Gateway) -> None:
+    gateway.running = False
+    with refused(EngineError, "server-not-running"):
         sessions.disconnect(OPERATOR, "user", "alice")
-    assert (caught.value.code, control.asked) == ("server-not-running", [])
+    assert gateway.asked == []
 
 
 @pytest.mark.parametrize("name", ["alice bob", "alice\nreload", ""])
-def test_what_occtl_would_take_apart_is_refused(answers: Callable[..., Control], name: str) -> None:
-    control = answers(0)
+def test_what_occtl_would_take_apart_is_refused(gateway: Gateway, name: str) -> None:
     with pytest.raises(UsageError):
         sessions.disconnect(OPERATOR, "user", name)
-    assert control.asked == []
+    assert gateway.asked == []
 
 
-def test_an_unknown_user_is_an_empty_list(answers: Callable[..., Control]) -> None:
-    answers(NOT_FOUND)
+def test_an_unknown_user_is_an_empty_list(gateway: Gateway) -> None:
+    gateway.finished = Completed(NOT_FOUND, "", "")
     result = sessions.show(operator_of(Path("/nowhere"), json=True), ["user", "nobody"])
     assert (result.status, result.data) == ("ok", {"rows": []})
 
 
-@dataclass
-class Logged(FakeEngine):
-    """A gateway whose engine's log command prints three lines."""
-
-    log: tuple[str, ...] = ("printf", r"one\ntwo \033[31m\nthree")
-
-    def inspect(self, name: str) -> ContainerState:
-        return ContainerState("running", "healthy", process_id=42)
-
-    def logs_command(self, name: str, options: LogOptions) -> tuple[str, ...]:
-        if options.lines is None:
-            return self.log
-        return ("sh", "-c", f'"$@" | tail --lines={options.lines}', "sh", *self.log)
-
-    def execute_command(self, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
-        return ("printf", r"connected alice\n")
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Operator:
-    """An operator that wants JSON, with a gateway that logs."""
-    ports = ports_of(tmp_path, engine=Logged())
-    for module in (component, sessions):
-        monkeypatch.setattr(module, "open_gateway", lambda _operator: nullcontext(ports))
-    return operator_of(tmp_path, json=True)
-
-
-def test_a_log_as_json_is_in_the_envelope(logged: Operator, capsys: pytest.CaptureFixture[str]) -> None:
-    result = component.logs(logged, paths.SERVER, LogOptions())
+@pytest.mark.usefixtures("gateway")
+def test_a_log_as_json_is_in_the_envelope(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = component.logs(operator_of(tmp_path, json=True), paths.SERVER, LogOptions())
     assert list_of(result, "lines")[::2] == ["one", "three"]
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.usefixtures("gateway")
 @pytest.mark.parametrize(
     ("options", "lines"),
     [([], ["one", "two", "three"]), (["--tail", "2"], ["two", "three"]), (["--tail", "0"], [])],
 )
 def test_only_the_last_lines_of_a_log_are_shown_also_none(
-    logged: Operator, capsys: pytest.CaptureFixture[str], options: list[str], lines: list[str]
+    capsys: pytest.CaptureFixture[str], options: list[str], lines: list[str]
 ) -> None:
     assert run_app(mst_cli.app, "mst-cli", ["server", "logs", *options]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == lines
 
 
-def test_what_is_followed_comes_line_by_line(logged: Operator, capsys: pytest.CaptureFixture[str]) -> None:
-    result = component.logs(logged, paths.SERVER, LogOptions(follow=True))
+@pytest.mark.usefixtures("gateway")
+def test_what_is_followed_comes_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    operator = operator_of(tmp_path, json=True)
+    result = component.logs(operator, paths.SERVER, LogOptions(follow=True))
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["line"] for row in printed][::2] == ["one", "three"]
     assert (result.status, result.data) == ("ok", {})
-    sessions.show(logged, ["events"])
+    sessions.show(operator, ["events"])
     assert json.loads(capsys.readouterr().out) == {"line": "connected alice"}
 
 
 def test_a_name_in_events_does_not_reach_the_terminal_as_it_is(
-    logged: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    gateway: Gateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A RADIUS server chooses the names; the control program prints them as they are."""
-    named = ("printf", r"connected \033]0;owned\007\033[2Jalice\n")
-    monkeypatch.setattr(Logged, "execute_command", lambda *_arguments: named)
+    gateway.events = ("printf", r"connected \033]0;owned\007\033[2Jalice\n")
     sessions.show(operator_of(tmp_path), ["events"])
     assert capsys.readouterr().out == "connected ]0;owned[2Jalice\n"
 
 
 def test_a_log_is_on_standard_output_whichever_stream_it_was_written_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    gateway: Gateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    both = ("sh", "-c", r"echo to the one; printf 'to the \033[31mother\n' >&2")
-    ports = ports_of(tmp_path, engine=Logged(log=both))
-    monkeypatch.setattr(component, "open_gateway", lambda _operator: nullcontext(ports))
+    gateway.log = ("sh", "-c", r"echo to the one; printf 'to the \033[31mother\n' >&2")
     component.logs(operator_of(tmp_path), paths.SERVER, LogOptions())
     assert capsys.readouterr() == ("to the one\nto the [31mother\n", "")
 
 
 HEADER, PACKET = b"h" * 24, b"p" * 1000
-OPERATOR = operator_of(Path("/"), FakePrompter())
+Capture: TypeAlias = Callable[..., Result]
 
 
 @pytest.fixture
@@ -213,28 +192,32 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def recording(monkeypatch: pytest.MonkeyPatch, *pieces: bytes | BaseException) -> None:
-    def record(_device: str, _seconds: float, _size: int) -> Iterator[bytes]:
-        for piece in pieces:
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
+@pytest.fixture
+def capture(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Capture:
+    """Record into a file of `disk` what these pieces say; an error among them is raised."""
 
-    monkeypatch.setattr(sessions, "record", record)
+    def run(pieces: Iterable[bytes | BaseException], device: str = "tun0", largest: int = 10_000) -> Result:
+        def record(_device: str, _seconds: float, _size: int) -> Iterator[bytes]:
+            for piece in pieces:
+                if isinstance(piece, BaseException):
+                    raise piece
+                yield piece
+
+        monkeypatch.setattr(sessions, "record", record)
+        return sessions.capture(OPERATOR, device, "/c.pcap", seconds=1, largest=largest)
+
+    return run
 
 
-def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(
-    disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(disk: Path, capture: Capture) -> None:
     seen: list[dict[str, int]] = []
 
-    def record(_device: str, _seconds: float, _size: int) -> Iterator[bytes]:
+    def pieces() -> Iterator[bytes]:
         for piece in (HEADER, PACKET, PACKET):
             yield piece
             seen.append({path.name: path.stat().st_size for path in disk.iterdir()})
 
-    monkeypatch.setattr(sessions, "record", record)
-    result = sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000)
+    result = capture(pieces())
     assert [list(sizes.values()) for sizes in seen] == [[24], [1024], [2024]], "it grows on the disk"
     assert not any("c.pcap" in sizes for sizes in seen), "under another name until it is whole"
     assert (result.data["packets"], result.data["bytes"]) == (2, 2024)
@@ -243,47 +226,45 @@ def test_the_file_is_there_when_it_is_over_and_only_for_its_owner(
     assert [path.name for path in disk.iterdir()] == ["c.pcap"]
 
 
-def test_a_large_one_is_not_in_memory(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recording(monkeypatch, HEADER, *[bytes(1_000_000)] * 50)
+def test_a_large_one_is_not_in_memory(disk: Path, capture: Capture) -> None:
     tracemalloc.start()
-    sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=100_000_000)
+    capture([HEADER, *[bytes(1_000_000)] * 50], largest=100_000_000)
     _now, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (disk / "c.pcap").stat().st_size == 50_000_024
     assert most < 5_000_000
 
 
-def test_the_file_is_open_before_the_network_is_entered(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_open_before_the_network_is_entered(
+    disk: Path, capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without root, the directories above it look like those of nobody afterwards, and are refused."""
     opened: list[int] = []
-    monkeypatch.setattr(
-        sessions, "enter_network_of", lambda _process: opened.append(len(list(disk.iterdir())))
-    )
-    recording(monkeypatch, HEADER, PACKET)
-    sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000)
+    monkeypatch.setattr(sessions, "enter_network_of", lambda _process: opened.append(len([*disk.iterdir()])))
+    capture([HEADER, PACKET])
     assert opened == [1]
 
 
-def test_without_such_an_interface_there_is_no_file(disk: Path) -> None:
-    with refused(UsageError, "interface-unknown", "no interface tun9"):
-        sessions.capture(OPERATOR, "tun9", "/c.pcap", seconds=1, largest=10_000)
-    assert list(disk.iterdir()) == []
-
-
-def test_an_interruption_keeps_what_there_is(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recording(monkeypatch, HEADER, PACKET, KeyboardInterrupt())
-    assert sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000).data["packets"] == 1
+def test_an_interruption_keeps_what_there_is(disk: Path, capture: Capture) -> None:
+    assert capture([HEADER, PACKET, KeyboardInterrupt()]).data["packets"] == 1
     assert (disk / "c.pcap").read_bytes() == HEADER + PACKET
 
 
+def test_without_such_an_interface_there_is_no_file(disk: Path, capture: Capture) -> None:
+    with refused(UsageError, "interface-unknown", "no interface tun9"):
+        capture([HEADER, PACKET], "tun9")
+    assert list(disk.iterdir()) == []
+
+
 @pytest.mark.parametrize(
-    "failure", [KeyboardInterrupt(), NetworkError("capture-failed", "cannot record tun0")]
+    "pieces",
+    [[KeyboardInterrupt()], [HEADER, PACKET, NetworkError("capture-failed", "cannot record tun0")]],
+    ids=["no packet", "a failure"],
 )
 def test_without_a_packet_or_after_a_failure_there_is_no_file(
-    disk: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+    disk: Path, capture: Capture, pieces: list[bytes | BaseException]
 ) -> None:
-    before = () if isinstance(failure, KeyboardInterrupt) else (HEADER, PACKET)
-    recording(monkeypatch, *before, failure)
-    with pytest.raises(type(failure)):
-        sessions.capture(OPERATOR, "tun0", "/c.pcap", seconds=1, largest=10_000)
+    with pytest.raises((KeyboardInterrupt, NetworkError)) as caught:
+        capture(pieces)
+    assert caught.value is pieces[-1]
     assert list(disk.iterdir()) == []

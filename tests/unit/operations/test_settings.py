@@ -12,48 +12,48 @@ from mstunnel_setup.gateway.ocserv_conf import ocserv_conf
 from mstunnel_setup.gateway.rendering import admin_settings
 from mstunnel_setup.operations import settings
 from tests.unit.install.scenes import IMAGES, OSAKA, Accepting, Scene, configuration
-from tests.unit.operations.conftest import Command
+from tests.unit.operations.conftest import Server
 from tests.unit.operators import operator_of
 
 LATIN_1 = "DEBUG_LEVEL=1\n# Schlüssel\n".encode("latin-1")
 
 
-def put(root: Path, path: str, content: bytes) -> Path:
-    place = root / path.lstrip("/")
+def put(server: Server, path: str, content: bytes) -> Path:
+    place = server.file(path)
     place.write_bytes(content)
     return place
+
+
+def folded(text: str) -> str:
+    return " ".join(text.split())
 
 
 @pytest.mark.parametrize(
     "words", ["env get", "env set NOTE new", "env unset DEBUG_LEVEL", "log level", "log level 2"]
 )
-def test_an_env_sh_in_another_encoding_is_refused_and_stays_as_it_is(
-    installed: Command, tmp_path: Path, words: str
-) -> None:
-    place = put(tmp_path / "root", paths.ENVIRONMENT, LATIN_1)
+def test_an_env_sh_in_another_encoding_is_refused_and_stays_as_it_is(installed: Server, words: str) -> None:
+    place = put(installed, paths.ENVIRONMENT, LATIN_1)
     code, _out, err = installed(*words.split())
     assert (code, place.read_bytes()) == (10, LATIN_1)
-    assert f"{paths.ENVIRONMENT}, line 2 is not UTF-8 text" in " ".join(err.split())
+    assert f"{paths.ENVIRONMENT}, line 2 is not UTF-8 text" in folded(err)
 
 
-def test_a_value_that_is_not_utf_8_is_refused(installed: Command, tmp_path: Path) -> None:
+def test_a_value_that_is_not_utf_8_is_refused(installed: Server) -> None:
     """Python keeps the bytes of such an argument as surrogates, which no file takes."""
-    place = put(tmp_path / "root", paths.ENVIRONMENT, b"NOTE=old\n")
+    place = put(installed, paths.ENVIRONMENT, b"NOTE=old\n")
     code, _out, err = installed("env", "set", "NOTE", b"caf\xe9".decode(errors="surrogateescape"))
     assert (code, place.read_bytes()) == (2, b"NOTE=old\n")
-    assert "is not UTF-8 text" in " ".join(err.split())
+    assert "is not UTF-8 text" in folded(err)
 
 
-def test_an_unknown_name_is_set_with_a_warning_that_names_the_right_one(
-    installed: Command, tmp_path: Path
-) -> None:
-    place = put(tmp_path / "root", paths.ENVIRONMENT, b"")
+def test_an_unknown_name_is_set_with_a_warning_that_names_the_right_one(installed: Server) -> None:
+    place = put(installed, paths.ENVIRONMENT, b"")
     code, out, err = installed("env", "set", "TRACE_SESIONS", "1")
     assert (code, place.read_bytes()) == (0, b"TRACE_SESIONS=1\n")
     assert out == "TRACE_SESIONS is set.\n"
-    assert "did you mean TRACE_SESSIONS?" in " ".join(err.split())
+    assert "did you mean TRACE_SESSIONS?" in folded(err)
     _code, _out, err = installed("env", "check")
-    assert "did you mean TRACE_SESSIONS?" in " ".join(err.split())
+    assert "did you mean TRACE_SESSIONS?" in folded(err)
     assert installed("env", "unset", "TRACE_SESIONS")[1:] == ("TRACE_SESIONS is no longer set.\n", "")
 
 
@@ -69,11 +69,9 @@ NEEDED = {
 }
 
 
-def test_a_setting_asks_for_the_restart_that_it_needs_and_no_other(
-    installed: Command, tmp_path: Path
-) -> None:
+def test_a_setting_asks_for_the_restart_that_it_needs_and_no_other(installed: Server) -> None:
     for words, needed in NEEDED.items():
-        put(tmp_path / "root", paths.ENVIRONMENT, b"TRACE_SESSIONS=1\n")
+        put(installed, paths.ENVIRONMENT, b"TRACE_SESSIONS=1\n")
         code, out, err = installed("env", *words.split())
         assert (code, out.splitlines()[1:], err) == (0, [needed], ""), words
 
@@ -85,24 +83,21 @@ UNUSABLE = {
 }
 
 
-def test_what_the_gateway_cannot_read_is_neither_set_nor_used(installed: Command, tmp_path: Path) -> None:
+def test_what_the_gateway_cannot_read_is_neither_set_nor_used(installed: Server) -> None:
     for setting, code in UNUSABLE.items():
-        place = put(tmp_path / "root", paths.ENVIRONMENT, b"NOTE=old\n")
-        exit_code, out, _err = installed("env", "set", *setting.split("="), "--output", "json")
-        assert (exit_code, json.loads(out)["errors"][0]["code"], place.read_bytes()) == (
-            2,
-            code,
-            b"NOTE=old\n",
-        )
+        place = put(installed, paths.ENVIRONMENT, b"NOTE=old\n")
+        exit_code, found = installed.json("env", "set", *setting.split("="))
+        assert (exit_code, found["errors"][0]["code"]) == (2, code)
+        assert place.read_bytes() == b"NOTE=old\n"
         place.write_text(f"{setting}\n")
-        exit_code, out, _err = installed("env", "check", "--output", "json")
-        assert (exit_code, json.loads(out)["errors"][0]["code"]) == (2, code)
+        exit_code, found = installed.json("env", "check")
+        assert (exit_code, found["errors"][0]["code"]) == (2, code)
 
 
-def test_the_check_names_the_line_that_is_wrong(installed: Command, tmp_path: Path) -> None:
-    put(tmp_path / "root", paths.ENVIRONMENT, b"NOTE=old\nFOO=bar baz\n")
+def test_the_check_names_the_line_that_is_wrong(installed: Server) -> None:
+    put(installed, paths.ENVIRONMENT, b"NOTE=old\nFOO=bar baz\n")
     code, _out, err = installed("env", "check")
-    assert (code, "line 2 is not a plain NAME=value: FOO=…" in " ".join(err.split())) == (10, True)
+    assert (code, "line 2 is not a plain NAME=value: FOO=…" in folded(err)) == (10, True)
 
 
 def test_what_is_pulled_is_judged_anew_by_the_monitor(
@@ -138,16 +133,14 @@ def test_what_is_pulled_is_judged_anew_by_the_monitor(
         (b"null", "it is not a JSON object"),
     ],
 )
-def test_damaged_admin_settings_are_named(
-    installed: Command, tmp_path: Path, content: bytes, reason: str
-) -> None:
-    put(tmp_path / "root", paths.ADMIN_SETTINGS, content)
+def test_damaged_admin_settings_are_named(installed: Server, content: bytes, reason: str) -> None:
+    put(installed, paths.ADMIN_SETTINGS, content)
     code, _out, err = installed("config", "show")
     assert code == 10
-    assert f"{paths.ADMIN_SETTINGS} is missing or damaged: {reason}" in " ".join(err.split())
+    assert f"{paths.ADMIN_SETTINGS} is missing or damaged: {reason}" in folded(err)
 
 
-def test_the_configuration_is_shown_with_udp_and_session_timeout(installed: Command, tmp_path: Path) -> None:
+def test_the_configuration_is_shown_with_udp_and_session_timeout(installed: Server) -> None:
     configuration = ServerConfiguration.from_wire(
         {
             "network": "169.254.0.0/16",
@@ -155,8 +148,8 @@ def test_the_configuration_is_shown_with_udp_and_session_timeout(installed: Comm
             "advancedSettings": [{"name": "session-timeout", "value": "1200"}],
         }
     )
-    put(tmp_path / "root", paths.ADMIN_SETTINGS, json.dumps(admin_settings(configuration)).encode())
-    put(tmp_path / "root", paths.OCSERV_CONF, ocserv_conf(configuration).encode())
+    put(installed, paths.ADMIN_SETTINGS, json.dumps(admin_settings(configuration)).encode())
+    put(installed, paths.OCSERV_CONF, ocserv_conf(configuration).encode())
     code, out, _err = installed("config", "show")
     assert code == 0
     shown = dict(line.split(maxsplit=1) for line in out.splitlines())
@@ -164,21 +157,18 @@ def test_the_configuration_is_shown_with_udp_and_session_timeout(installed: Comm
     assert shown["ListenPort:"] == "443"
 
 
-def test_a_log_level_that_another_setting_exceeds_is_stored_with_a_warning(
-    installed: Command, tmp_path: Path
-) -> None:
-    place = put(tmp_path / "root", paths.ENVIRONMENT, b"mst_verbose_log=true\n")
+def test_a_log_level_that_another_setting_exceeds_is_stored_with_a_warning(installed: Server) -> None:
+    place = put(installed, paths.ENVIRONMENT, b"mst_verbose_log=true\n")
     for words, status, codes in (
         ("log level 2", "changed", ["log-level-kept"]),
         ("log level 2", "unchanged", ["log-level-kept"]),
         ("log level 4", "changed", []),
     ):
-        code, out, _err = installed(*words.split(), "--output", "json")
-        found = json.loads(out)
+        code, found = installed.json(*words.split())
         assert (code, found["status"], [item["code"] for item in found["warnings"]]) == (0, status, codes)
         assert found["data"]["level"] == 4
     assert place.read_bytes() == b"mst_verbose_log=true\nDEBUG_LEVEL=4\n"
 
 
-def test_a_setting_that_is_not_there_cannot_be_taken_out(installed: Command) -> None:
+def test_a_setting_that_is_not_there_cannot_be_taken_out(installed: Server) -> None:
     assert installed("env", "unset", "NOTE") == (0, "NOTE is not set.\n", "")

@@ -24,7 +24,7 @@ from mstunnel_setup.exchange.health_report import (
     write_health,
 )
 from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, standing, write_standing
-from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, write_history
+from mstunnel_setup.exchange.upgrade_history import HISTORY, UpgradeOutcome, render_history
 from mstunnel_setup.install.installed import MONITOR_UNIT
 from mstunnel_setup.io.accounts import own_name
 from mstunnel_setup.io.files import Files
@@ -148,6 +148,7 @@ def test_every_row_that_can_be_unhealthy_has_something_to_do(name: str) -> None:
     assert ("mst-cli help" in hint) == (name in ("throughput", "server-logs"))
 
 
+@pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize(
     ("health", "found", "code"),
     [
@@ -164,10 +165,6 @@ def test_status_ends_with_what_the_agent_reports(
     engine = FakeEngine(dict.fromkeys((paths.SERVER, paths.AGENT), ContainerState("running", health)))
     ports = ports_of(tmp_path, engine=engine)
     monkeypatch.setattr(status, "open_gateway", lambda _operator: nullcontext(ports))
-    monkeypatch.setattr(status, "complete", lambda _receipt: True)
-    certificate = CertificateSummary(days_left=90, not_after="2027-01-01", revocation=None, pending=())
-    monkeypatch.setattr(CertificateSummary, "read", lambda *_: certificate)
-    monkeypatch.setattr(status, "monitor_notices", lambda _ports: ())
     result = status.overview(operator_of(Path("/nowhere")))
     assert result.exit_code is code
     assert (result.status == "ok") == (code is ExitCode.DONE)
@@ -211,9 +208,7 @@ def test_status_names_the_command_that_fixes_it(
 
 
 def test_an_unfinished_installation_is_reported() -> None:
-    assert [notice.code for notice in status.troubles(Receipt(), state(GOOD, GOOD))] == [
-        "installation-unfinished"
-    ]
+    assert codes(status.troubles(Receipt(), state(GOOD, GOOD))) == ["installation-unfinished"]
 
 
 def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
@@ -233,12 +228,10 @@ def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
         assert len(list(agent_troubles(of_settled_server(starting, seen), START))) == 1
 
 
-@pytest.mark.parametrize(
-    ("code", "said"),
+@every(
+    "code, said",
     [
-        ("other-failed", ["upgrade-waits"]),
-        ("approval-missing", ["upgrade-waits"]),
-        ("held", ["upgrade-waits"]),
+        *[(code, ["upgrade-waits"]) for code in ("other-failed", "approval-missing", "held")],
         ("turn", []),
         ("window-closed", []),
     ],
@@ -246,8 +239,7 @@ def test_what_the_agent_saw_during_a_start_is_no_news() -> None:
 def test_status_warns_of_what_waits_for_a_person(tmp_path: Path, code: str, said: list[str]) -> None:
     files = Files(tmp_path)
     files.make_directories(paths.AGENT_STATE)
-    verdict = UpgradeDecision(code, "look at gw1")
-    write_standing(files, standing(verdict, START, None))
+    write_standing(files, standing(UpgradeDecision(code, "look at gw1"), START, None))
     assert codes(waiting_notices(files)) == said
 
 
@@ -256,52 +248,54 @@ def codes(notices: Iterable[Problem]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("known", "active", "said"),
-    [(True, True, []), (True, False, ["monitor-down"]), (False, False, [])],
-)
-def test_a_monitor_that_is_down_is_reported(
-    tmp_path: Path, *, known: bool, active: bool, said: list[str]
-) -> None:
-    unit = {MONITOR_UNIT}
-    systemd = FakeSystemd(units=unit if known else set(), running_units=unit if active else set())
-    assert codes(monitor_notices(ports_of(tmp_path, systemd=systemd))) == said
-
-
-@pytest.mark.parametrize(
-    ("rootless", "systemctl"),
-    [(False, "systemctl"), (True, f"sudo systemctl --user --machine={own_name()}@")],
-)
-def test_the_monitor_is_started_by_the_service_manager_that_has_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, rootless: bool, systemctl: str
-) -> None:
-    monkeypatch.setattr(paths, "ROOTLESS", rootless)
-    (notice,) = monitor_notices(ports_of(tmp_path, systemd=FakeSystemd(units={MONITOR_UNIT})))
-    assert notice.hint == f"Run `{systemctl} start {MONITOR_UNIT}`."
-
-
-@pytest.mark.parametrize(
-    ("outcome", "said"),
+    ("known", "active", "rootless", "hints"),
     [
-        (UpgradeOutcome.DONE, []),
-        (UpgradeOutcome.WENT_BACK, ["upgrade-failed"]),
-        (UpgradeOutcome.NOT_BEGUN, ["upgrade-failed"]),
-        (None, ["upgrade-unfinished"]),
+        (True, True, False, []),
+        (True, False, False, ["systemctl"]),
+        (True, False, True, [f"sudo systemctl --user --machine={own_name()}@"]),
+        (False, False, False, []),
     ],
 )
-def test_an_unhealthy_upgrade_is_reported(
-    tmp_path: Path, outcome: UpgradeOutcome | None, said: list[str]
+def test_a_monitor_that_is_down_is_started_by_the_service_manager_that_has_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    known: bool,
+    active: bool,
+    rootless: bool,
+    hints: list[str],
+) -> None:
+    monkeypatch.setattr(paths, "ROOTLESS", rootless)
+    unit = {MONITOR_UNIT}
+    systemd = FakeSystemd(units=unit if known else set(), running_units=unit if active else set())
+    notices = [*monitor_notices(ports_of(tmp_path, systemd=systemd))]
+    assert codes(notices) == ["monitor-down"] * len(hints)
+    assert [notice.hint for notice in notices] == [f"Run `{hint} start {MONITOR_UNIT}`." for hint in hints]
+
+
+def ended(outcome: UpgradeOutcome | None) -> bytes:
+    return render_history(history(upgrade("a", "b", outcome, reason="no TLS")))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, []),
+        (b"{", ["upgrades-unreadable"]),
+        (ended(UpgradeOutcome.DONE), []),
+        (ended(UpgradeOutcome.WENT_BACK), ["upgrade-failed"]),
+        (ended(UpgradeOutcome.NOT_BEGUN), ["upgrade-failed"]),
+        (ended(None), ["upgrade-unfinished"]),
+    ],
+    ids=["none", "damaged", "done", "went back", "not begun", "under way"],
+)
+def test_an_unhealthy_upgrade_or_a_damaged_history_is_reported(
+    tmp_path: Path, content: bytes | None, said: list[str]
 ) -> None:
     files = Files(tmp_path)
-    files.make_directories(HISTORY.rpartition("/")[0])
-    write_history(files, history(upgrade("a", "b", outcome, reason="no TLS")))
+    if content is not None:
+        files.make_directories(HISTORY.rpartition("/")[0])
+        files.write(HISTORY, content)
     notices = list(upgrade_notices(files))
     assert codes(notices) == said
-    assert all("mst-cli upgrade apply" in notice.hint for notice in notices)
-
-
-def test_without_upgrades_nothing_is_shown_and_a_damaged_history_is_reported(tmp_path: Path) -> None:
-    files = Files(tmp_path)
-    assert codes(upgrade_notices(files)) == []
-    files.make_directories(HISTORY.rpartition("/")[0])
-    files.write(HISTORY, b"{")
-    assert codes(upgrade_notices(files)) == ["upgrades-unreadable"]
+    assert content == b"{" or all("mst-cli upgrade apply" in notice.hint for notice in notices)

@@ -1,6 +1,5 @@
 """`mst-cli cert check|repair`: what is found, the very certificate comes back, and no other one unasked."""
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -15,81 +14,66 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.certificate.check import fix_permissions, mode_findings
 from tests.testbed.certificates import Authority
 from tests.unit.certificates.revocation_material import revocation_list
-from tests.unit.operations.conftest import Command
+from tests.unit.operations.conftest import Server
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "root"
-
-
-def place(root: Path, path: str) -> Path:
-    return root / path.lstrip("/")
-
-
-def in_use(root: Path) -> str:
-    """The generation that the link names."""
-    return place(root, paths.ACTIVE).readlink().name
-
-
-def code_of(out: str) -> str:
-    return str(json.loads(out)["errors"][0]["code"])
-
-
-def lose_what_is_in_use(root: Path) -> None:
+def lose_what_is_in_use(server: Server) -> None:
     """Damage every copy of its key."""
-    (place(root, paths.ACTIVE) / "key.pem").write_bytes(b"")
-    place(root, paths.SITE_KEY).unlink()
+    (server.file(paths.ACTIVE) / "key.pem").write_bytes(b"")
+    server.file(paths.SITE_KEY).unlink()
 
 
-def test_what_is_sound_is_left_alone(installed: Command, root: Path) -> None:
-    before = in_use(root)
-    code, out, _ = installed("cert", "repair", "--output", "json")
-    assert (code, json.loads(out)["status"], in_use(root)) == (0, "unchanged", before)
+def findings(server: Server) -> tuple[int, dict[str, str]]:
+    code, found = server.json("cert", "check")
+    return code, {item["id"]: item["message"] for item in found["data"]["findings"]}
 
 
-def test_a_damaged_generation_comes_back_from_the_usual_place(installed: Command, root: Path) -> None:
-    before, key = in_use(root), place(root, paths.ACTIVE) / "key.pem"
+def test_what_is_sound_is_left_alone(installed: Server) -> None:
+    before = installed.in_use
+    code, found = installed.json("cert", "repair")
+    assert (code, found["status"], installed.in_use) == (0, "unchanged", before)
+
+
+def test_a_damaged_generation_comes_back_from_the_usual_place(installed: Server) -> None:
+    before, key = installed.in_use, installed.file(paths.ACTIVE) / "key.pem"
     content = key.read_bytes()
     key.write_bytes(content[:40])
     assert installed("cert", "repair")[0] == 0
-    assert (in_use(root), key.read_bytes(), key.stat().st_mode & 0o777) == (before, content, 0o600)
+    assert (installed.in_use, key.read_bytes(), key.stat().st_mode & 0o777) == (before, content, 0o600)
 
 
-def test_a_link_that_a_copy_made_a_directory_is_a_link_again(installed: Command, root: Path) -> None:
-    before, link = in_use(root), place(root, paths.ACTIVE)
-    shutil.copytree(link, root / "flat")
+def test_a_link_that_a_copy_made_a_directory_is_a_link_again(installed: Server) -> None:
+    before, link = installed.in_use, installed.file(paths.ACTIVE)
+    shutil.copytree(link, installed.root / "flat")
     link.unlink()
-    (root / "flat").rename(link)
-    code, out, _ = installed("cert", "check", "--output", "json")
-    assert code == ExitCode.CERTIFICATE
-    assert "link-flattened" in [finding["id"] for finding in json.loads(out)["data"]["findings"]]
+    (installed.root / "flat").rename(link)
+    code, found = findings(installed)
+    assert (code, "link-flattened" in found) == (ExitCode.CERTIFICATE, True)
     assert installed("cert", "repair")[0] == 0
-    assert in_use(root) == before
+    assert installed.in_use == before
 
 
-def test_another_certificate_is_taken_only_with_consent(
-    installed: Command, root: Path, tmp_path: Path
-) -> None:
-    first = in_use(root)
-    files = [word for name in ("next.pem", "ca.pem") for word in ("--cert", str(tmp_path / name))]
-    assert installed("import_cert", *files, "--key", str(tmp_path / "next.key"), "--yes")[0] == 0
-    second = in_use(root)
+def test_another_certificate_is_taken_only_with_consent(installed: Server) -> None:
+    first = installed.in_use
+    assert installed("import_cert", *installed.given("next"), "--yes")[0] == 0
+    second = installed.in_use
     assert first != second
 
-    lose_what_is_in_use(root)
-    code, out, _ = installed("cert", "repair", "--output", "json")
-    assert (code, code_of(out), in_use(root)) == (ExitCode.CERTIFICATE, "repair-unsure", second)
+    lose_what_is_in_use(installed)
+    code, found = installed.json("cert", "repair")
+    assert (code, found["errors"][0]["code"]) == (ExitCode.CERTIFICATE, "repair-unsure")
+    assert installed.in_use == second
 
     assert installed("cert", "repair", "--yes")[0] == 0
-    assert in_use(root) == first
+    assert installed.in_use == first
 
 
-def test_where_no_copy_is_sound_it_says_so(installed: Command, root: Path) -> None:
-    before = in_use(root)
-    lose_what_is_in_use(root)
-    code, out, _ = installed("cert", "repair", "--yes", "--output", "json")
-    assert (code, code_of(out), in_use(root)) == (ExitCode.CERTIFICATE, "repair-impossible", before)
+def test_where_no_copy_is_sound_it_says_so(installed: Server) -> None:
+    before = installed.in_use
+    lose_what_is_in_use(installed)
+    code, found = installed.json("cert", "repair", "--yes")
+    assert (code, found["errors"][0]["code"]) == (ExitCode.CERTIFICATE, "repair-impossible")
+    assert installed.in_use == before
 
 
 _DIRECTORY = generations.directory("one")
@@ -100,12 +84,6 @@ _FILES = {
     f"{_DIRECTORY}/chain.pem": 0o644,
     f"{_DIRECTORY}/root.pem": 0o644,
 }
-
-
-class _Ports:
-    def __init__(self, files: Files) -> None:
-        self.files = files
-        self.state_directory = paths.STATE
 
 
 @pytest.fixture
@@ -173,15 +151,10 @@ def test_where_a_link_leads_is_not_judged(files: Files) -> None:
     assert ids(files) == []
 
 
-def findings(command: Command) -> tuple[int, dict[str, str]]:
-    code, out, _ = command("cert", "check", "--output", "json")
-    return code, {item["id"]: item["message"] for item in json.loads(out)["data"]["findings"]}
-
-
-def test_a_list_that_is_out_of_date_or_of_another_ca_is_an_error(installed: Command, tmp_path: Path) -> None:
-    authority, root = Authority(), tmp_path / "root"
-    (root / DEVICE_AUTHORITY.lstrip("/")).write_bytes(authority.pem)
-    listed = root / DEVICE_REVOCATIONS.lstrip("/")
+def test_a_list_that_is_out_of_date_or_of_another_ca_is_an_error(installed: Server) -> None:
+    authority = Authority()
+    installed.file(DEVICE_AUTHORITY).write_bytes(authority.pem)
+    listed = installed.file(DEVICE_REVOCATIONS)
     listed.write_bytes(authority.revocation_list())
     assert "devices-not-checked" not in findings(installed)[1]
     listed.write_bytes(revocation_list())

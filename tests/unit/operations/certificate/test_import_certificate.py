@@ -1,8 +1,8 @@
 """`mst-cli import_cert`: what it tells and leaves alone, when an import is for, and delayed ones."""
 
-import json
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,22 +37,24 @@ from tests.refusals import refused
 from tests.unit.certificates.authority import Authority
 from tests.unit.certificates.pki import openssl
 from tests.unit.clocks import FakeClock
-from tests.unit.operations.conftest import Command
+from tests.unit.operations.conftest import Server
 from tests.unit.operators import operator_of
 
 
-def test_a_hook_gets_no_output_when_nothing_is_new(installed: Command) -> None:
+def answers_for(server: Server, name: str) -> dict[str, object]:
+    """The answers that name a certificate."""
+    _cert, chain, _key, key = server.given(name)
+    return {"certificate.chain": [chain], "certificate.key": key}
+
+
+def test_a_hook_gets_no_output_when_nothing_is_new(installed: Server) -> None:
     assert installed("import_cert", "--if-changed") == (0, "", "")
 
 
-@pytest.mark.usefixtures("installed")
-def test_a_hook_outlasts_an_upgrade_and_a_person_waits_for_seconds(tmp_path: Path) -> None:
+def test_a_hook_outlasts_an_upgrade_and_a_person_waits_for_seconds(installed: Server) -> None:
     """certbot calls a hook once: what it gives up is not imported."""
-    operator = operator_of(tmp_path / "root", clock=(clock := FakeClock()))
-    given = {
-        "certificate.chain": [str(tmp_path / "chain.pem")],
-        "certificate.key": str(tmp_path / "good.key"),
-    }
+    operator = operator_of(installed.root, clock=(clock := FakeClock()))
+    given = answers_for(installed, "good")
     with exclusive(operator.files, Clock(), paths.LOCK):
         for how, seconds in ((ImportRequest(), 10), (ImportRequest(if_changed=True), 3600)):
             started = clock.elapsed
@@ -61,86 +63,78 @@ def test_a_hook_outlasts_an_upgrade_and_a_person_waits_for_seconds(tmp_path: Pat
             assert clock.elapsed - started == pytest.approx(seconds, abs=1)
 
 
-def test_a_trial_judges_the_certificate_in_use_as_well(installed: Command) -> None:
-    code, out, _ = installed("import_cert", "--dry-run", "--output", "json")
-    data: dict[str, Any] = json.loads(out)["data"]
+def test_a_trial_judges_the_certificate_in_use_as_well(installed: Server) -> None:
+    code, found = installed.json("import_cert", "--dry-run")
+    data = found["data"]
     assert (code, data["in_use"]) == (0, True)
     assert data["findings"]
     assert all(set(finding) == {"id", "severity", "message", "hint"} for finding in data["findings"])
 
 
-def test_a_chain_in_two_files_is_the_same_certificate(installed: Command, tmp_path: Path) -> None:
+def test_a_chain_in_two_files_is_the_same_certificate(installed: Server) -> None:
     def judged(*more: str) -> set[str]:
-        _, out, _ = installed("import_cert", "--dry-run", "--output", "json", *more)
-        data: dict[str, Any] = json.loads(out)["data"]
+        data = installed.json("import_cert", "--dry-run", *more)[1]["data"]
         assert data["in_use"]
         return {finding["id"] for finding in data["findings"]} - {"chain-reordered"}
 
     whole = judged()
-    (tmp_path / "chain.pem").write_bytes((tmp_path / "good.pem").read_bytes())
-    assert judged("--cert", str(tmp_path / "ca.pem")) == whole
-    code, out, _ = installed("import_cert", "--dry-run", "--output", "json")
-    assert (code, json.loads(out)["errors"][0]["code"]) == (ExitCode.CERTIFICATE, "chain-incomplete")
+    shutil.copy(installed.place / "good.pem", installed.place / "good-chain.pem")
+    assert judged("--cert", str(installed.place / "ca.pem")) == whole
+    code, found = installed.json("import_cert", "--dry-run")
+    assert (code, found["errors"][0]["code"]) == (ExitCode.CERTIFICATE, "chain-incomplete")
 
 
-def test_what_excludes_each_other_changes_nothing(installed: Command) -> None:
+def test_what_excludes_each_other_changes_nothing(installed: Server) -> None:
     code, _, err = installed("import_cert", "--list", "--cancel", "x")
     assert code == ExitCode.USAGE
     assert "--list and --cancel cannot be combined" in " ".join(err.split())
 
 
-def test_findings_are_folded(installed: Command) -> None:
+def test_findings_are_folded(installed: Server) -> None:
     _, out, _ = installed("cert", "check")
     assert "warning" in out
     assert all(len(line) <= WIDTH for line in out.splitlines())
 
 
 def test_without_options_the_files_of_the_installation_do_not_overwrite_a_renewal(
-    installed: Command, tmp_path: Path
+    installed: Server,
 ) -> None:
     """The installation remembers the paths that it was given."""
-    common = ["--root", str(tmp_path / "root"), "--unattended"]
-    given = ["--cert", str(tmp_path / "chain.pem"), "--key", str(tmp_path / "good.key")]
-    assert run_app(setup.app, "mstunnel-setup", ["step", "eula", "--accept-eula", *common, *given]) == 0
-    settings = tmp_path / "root/etc/mstunnel"
-    chain = (tmp_path / "next.pem").read_bytes() + (tmp_path / "ca.pem").read_bytes()
-    key = (tmp_path / "next.key").read_bytes()
-    (settings / "certs/site.crt").write_bytes(chain)
-    (settings / "private/site.key").write_bytes(key)
+    common = ["--root", str(installed.root), "--unattended", *installed.given("good")]
+    assert run_app(setup.app, "mstunnel-setup", ["step", "eula", "--accept-eula", *common]) == 0
+    chain, key = (installed.place / name for name in ("next-chain.pem", "next.key"))
+    usual = {installed.file(paths.SITE_CERTIFICATE): chain, installed.file(paths.SITE_KEY): key}
+    for place, source in usual.items():
+        shutil.copyfile(source, place)
     for expected in ("The new certificate is in place.", "This certificate is in use already."):
         code, out, _ = installed("import_cert", bare=True)
         assert (code, expected in out) == (0, True)
-        assert (settings / "certs/site.crt").read_bytes() == chain
-        assert (settings / "private/site.key").read_bytes() == key
+        assert all(place.read_bytes() == source.read_bytes() for place, source in usual.items())
 
 
 @pytest.mark.parametrize("passphrase", ["secret", ""])
-def test_a_passphrase_file_is_enough_for_a_pfx_at_its_usual_place(
-    installed: Command, tmp_path: Path, passphrase: str
-) -> None:
+def test_a_passphrase_file_is_enough_for_a_pfx_at_its_usual_place(installed: Server, passphrase: str) -> None:
     """An empty file is an empty passphrase."""
-    leaf = ["-in", str(tmp_path / "next.pem"), "-inkey", str(tmp_path / "next.key")]
-    pfx = tmp_path / "root/etc/mstunnel/private/site.pfx"
-    protection = ["-certfile", str(tmp_path / "ca.pem"), "-passout", f"pass:{passphrase}"]
-    pfx.write_bytes(openssl("pkcs12", "-export", *leaf, *protection))
+    leaf = ["-in", str(installed.place / "next-chain.pem"), "-inkey", str(installed.place / "next.key")]
+    pfx = installed.file(paths.SITE_PFX)
+    pfx.write_bytes(openssl("pkcs12", "-export", *leaf, "-passout", f"pass:{passphrase}"))
     pfx.chmod(0o600)
-    secret = tmp_path / "passphrase"
+    secret = installed.place / "passphrase"
     secret.write_text(passphrase)
     secret.chmod(0o600)
     code, out, _ = installed("import_cert", "--passphrase-file", str(secret), "--yes", bare=True)
     assert (code, "The new certificate is in place." in out) == (0, True)
 
 
-def test_an_older_file_at_the_usual_place_is_named(installed: Command, tmp_path: Path) -> None:
+def test_an_older_file_at_the_usual_place_is_named(installed: Server) -> None:
     """As the PEM of an earlier certificate is, beside a PFX that is in use."""
-    (folder := tmp_path / "again").mkdir()
+    (folder := installed.place / "again").mkdir()
     authority = Authority(folder, name="vpn.example.com")
     end = datetime.now(UTC) + timedelta(days=20)
     dates = ("-startdate", "20260101000000Z", "-enddate", f"{end:%Y%m%d%H%M%SZ}")
     authority.issue("earlier", "server", *dates)
-    site = tmp_path / "root/etc/mstunnel/certs/site.crt"
+    site, key = installed.file(paths.SITE_CERTIFICATE), installed.file(paths.SITE_KEY)
     site.write_bytes((folder / "earlier.pem").read_bytes() + (folder / "ca.pem").read_bytes())
-    key = tmp_path / "root/etc/mstunnel/private/site.key"
     key.write_bytes((folder / "earlier.key").read_bytes())
     code, _, err = installed("import_cert", bare=True)
     assert code == ExitCode.CERTIFICATE
@@ -190,14 +184,9 @@ def test_refused(options: dict[str, Any], problem: str) -> None:
     assert f"{caught.value.code}: {caught.value.message}".startswith(problem)
 
 
-@contextmanager
-def server(tmp_path: Path) -> Iterator[Run]:
-    """A server to which the certificate `next` is given while `good` is in use."""
-    chain = tmp_path / "next-chain.pem"
-    chain.write_bytes((tmp_path / "next.pem").read_bytes() + (tmp_path / "ca.pem").read_bytes())
-    answers = {"certificate.chain": [str(chain)], "certificate.key": str(tmp_path / "next.key")}
-    with installed_run(operator_of(tmp_path / "root"), answers) as run:
-        yield run
+def giving_next(server: Server) -> AbstractContextManager[Run]:
+    """A run to which the certificate `next` is given while `good` is in use."""
+    return installed_run(operator_of(server.root), answers_for(server, "next"))
 
 
 def handed_in(run: Run) -> ScheduleImport:
@@ -215,12 +204,11 @@ def handed_in(run: Run) -> ScheduleImport:
     return pending
 
 
-@pytest.mark.usefixtures("installed")
-def test_our_copy_of_the_previous_certificate_in_the_other_format_goes(tmp_path: Path) -> None:
+def test_our_copy_of_the_previous_certificate_in_the_other_format_goes(installed: Server) -> None:
     """A later import without options would take it for a new certificate, and refuse it as older."""
-    pfx = tmp_path / "previous.pfx"
+    pfx = installed.place / "previous.pfx"
     pfx.write_bytes(b"previous")
-    with server(tmp_path) as run:
+    with giving_next(installed) as run:
         digest = str(run.files.digest_given(str(pfx)))
         copy = CopyFile(path=paths.SITE_PFX, source=str(pfx), digest=digest, mode=0o600)
         apply_actions(run, "Copies for the usual places", [copy])
@@ -228,7 +216,7 @@ def test_our_copy_of_the_previous_certificate_in_the_other_format_goes(tmp_path:
 
         take_pending(run, "next")
 
-        assert generations.linked(run.context.host.files) == pending.fingerprint
+        assert generations.linked(run.files) == pending.fingerprint
         assert run.files.state(paths.SITE_PFX) is None
         assert run.files.state(paths.SITE_CERTIFICATE) is not None
         assert pending_imports(run.context.receipt) == ()
@@ -240,24 +228,23 @@ def older(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generations, "is_older", lambda _candidate, _current: True)
 
 
-@pytest.mark.usefixtures("installed", "older")
-def test_an_older_certificate_is_taken_where_it_was_agreed_to_give_this_one_up(tmp_path: Path) -> None:
-    with server(tmp_path) as run:
-        given_up = generations.linked(run.context.host.files)
+@pytest.mark.usefixtures("older")
+def test_an_older_certificate_is_taken_where_it_was_agreed_to_give_this_one_up(installed: Server) -> None:
+    with giving_next(installed) as run:
         due = run.context.host.clock.now() + timedelta(hours=1)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("mstunnel_setup.io.files.Files.live", True)
             schedule(run, certificate.find(run.context), due)
         pending = pending_imports(run.context.receipt)[0]
-        assert pending.instead_of == given_up
+        assert pending.instead_of == installed.in_use
 
         take_pending(run, pending.name)
-        assert generations.linked(run.context.host.files) == pending.fingerprint
+        assert installed.in_use == pending.fingerprint
 
 
-@pytest.mark.usefixtures("installed", "older")
-def test_an_older_certificate_is_refused_where_a_newer_one_came_meanwhile(tmp_path: Path) -> None:
-    with server(tmp_path) as run:
+@pytest.mark.usefixtures("older")
+def test_an_older_certificate_is_refused_where_a_newer_one_came_meanwhile(installed: Server) -> None:
+    with giving_next(installed) as run:
         pending = handed_in(run)
         for given_up in ("", "another"):
             apply_actions(run, "Hand in", [replace(pending, instead_of=given_up)])
@@ -293,18 +280,19 @@ def attempt(run: Run) -> None:
             take(run, pending)
 
 
-def test_one_that_was_refused_is_tried_again_an_hour_later(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("minutes", "due"),
+    [
+        (59, []),
+        (61, ["first", "second"]),
+        # The clock was ahead when they were tried.
+        (-1, ["first", "second"]),
+    ],
+)
+def test_one_that_was_refused_is_tried_again_an_hour_later(run: Run, minutes: int, due: list[str]) -> None:
     attempt(run)
-    now = Clock().now()
-    assert overdue(run.context.receipt, now + timedelta(minutes=59), timers=False) == []
-    later = overdue(run.context.receipt, now + timedelta(minutes=61), timers=False)
-    assert [pending.name for pending in later] == ["first", "second"]
-
-
-def test_a_try_while_the_clock_was_ahead_does_not_count(run: Run) -> None:
-    attempt(run)
-    found = overdue(run.context.receipt, Clock().now() - timedelta(minutes=1), timers=False)
-    assert [pending.name for pending in found] == ["first", "second"]
+    found = overdue(run.context.receipt, Clock().now() + timedelta(minutes=minutes), timers=False)
+    assert [pending.name for pending in found] == due
 
 
 def test_imports_that_are_gone_are_forgotten_with_the_next_try(run: Run) -> None:

@@ -12,6 +12,7 @@ from mstunnel_setup.gateway.ocserv_conf import TunnelSettings
 from mstunnel_setup.operations.explain import Row, rows
 from mstunnel_setup.operations.explain_facts import ConnectionFacts, LogFindings, Subject, Token
 from mstunnel_setup.operations.gateway_log import SessionRecord
+from tests.cases import every
 
 USER, PHONE, TUNNEL, INTRANET = "5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11", "192.0.2.7", "10.8.0.5", "10.99.0.10"
 NOW = 1_800_000_000
@@ -62,178 +63,135 @@ def results(given: ConnectionFacts) -> dict[str, str]:
     return {name: row.result for name, row in found(given).items()}
 
 
+def of_refused(reason: str, count: int = 1, **changes: object) -> ConnectionFacts:
+    """A device that is away, after this many refused sign-ins."""
+    return facts(PHONE, **{"sessions": (), "log": LogFindings(count, reason), **changes})
+
+
+def of_token(claims: JsonObject, header: Mapping[str, object] = HEADER) -> ConnectionFacts:
+    return facts(USER, token=Token({**CLAIMS, **claims}, {**HEADER, **header}), rules=RS256_RULES)
+
+
+def of_certificate(severity: Severity) -> ConnectionFacts:
+    given = (Problem("a", "fine", severity=Severity.NOTE), Problem("b", "of it", "Do this.", severity))
+    return facts(USER, certificate=given)
+
+
+def of_name(name: str, *addresses: str) -> ConnectionFacts:
+    return facts(name, destinations=tuple(map(ip_address, addresses)))
+
+
+def of_dns(answers: dict[str, bool]) -> ConnectionFacts:
+    """Devices get these DNS servers; whether each answers."""
+    return facts(USER, served=replace(SERVED, dns_servers=tuple(answers)), dns=answers)
+
+
+RS256_RULES: JsonObject = {**RULES, "algorithm": "RS256"}
+SHOWS_ALL = "Do this. `mst-cli cert check` shows all."
+VALIDITY = "Token not within validity period NBF: 1"
+AWAY = facts("someone", sessions=(), log=LogFindings(others=2))
+NO_TOKENS = facts("someone", served=replace(SERVED, by_token=False), sessions=())
+LAST = SessionRecord(operation="disconnect", client=PHONE, assigned=TUNNEL, user=USER, seconds=61)
+
+
+@every(
+    "given, row, result, seen, hint",
+    [
+        # A refused device shows the reason of the gateway and what to do.
+        (of_refused(VALIDITY), "token", "problem", "", "timedatectl"),
+        (of_refused(VALIDITY), "session", "problem", "", ""),
+        (of_refused("Required claim not met. Claim: aud"), "token", "problem", "", "rules for tokens"),
+        (of_refused("Token has no GUID in claim: oid"), "token", "problem", "", "rules for tokens"),
+        (of_refused("JWK with kid=x not found"), "token", "problem", "", "mst-readiness network"),
+        (of_refused("Token malformed - no header"), "token", "problem", "", "--token-file"),
+        (of_refused(""), "token", "problem", "", "--token-file"),
+        # It is seen beside a connected one that shares its address.
+        (of_refused("no kid", 2, sessions=(SESSION,)), "token", "warning", "", ""),
+        (of_refused("no kid", 2, sessions=(SESSION,)), "session", "ok", "", ""),
+        # Times and header of a token that was given.
+        (of_token({}), "token", "ok", "was not verified here", ""),
+        (of_token({"exp": NOW - 5}), "token", "problem", "5 s ago", ""),
+        (of_token({"nbf": NOW + 60}), "token", "problem", "in 60 s", ""),
+        (of_token({"iat": NOW - 200_000}), "token", "problem", "the longest allowed is 108000 s", ""),
+        (of_token({"exp": "soon"}), "token", "problem", "no valid time in: exp", ""),
+        (of_token({"nbf": True}), "token", "problem", "no valid time in: nbf", ""),
+        (of_token({}, {"alg": "HS256"}), "token", "problem", "(rule algorithm)", ""),
+        (of_token({}, {"typ": "at+jwt"}), "token", "problem", "(rule type)", ""),
+        (of_token({}, {"kid": "x\n"}), "token", "problem", "(rule key-name)", ""),
+        (of_token({}, {"kid": 7}), "token", "problem", "(rule key-name)", ""),
+        # Its claims.
+        (of_token({}), "claims", "ok", "", ""),
+        (of_token({"tid": "x"}), "token", "ok", "", ""),
+        (of_token({"tid": "x"}), "claims", "problem", "", ""),
+        (of_token({"oid": "other"}), "token", "ok", "", ""),
+        (of_token({"oid": "other"}), "claims", "warning", "", ""),
+        (facts(USER, token=Token({}, HEADER)), "token", "problem", "", ""),
+        (facts(USER, token=Token({}, HEADER)), "claims", "ok", "", ""),
+        # Where devices present a certificate, no token is used.
+        (NO_TOKENS, "token", "ok", "", ""),
+        (NO_TOKENS, "claims", "ok", "", ""),
+        # What is not known of a device is unknown with a way to find out.
+        (AWAY, "token", "unknown", "", "--"),
+        (AWAY, "claims", "unknown", "", "--"),
+        (AWAY, "inbound", "unknown", "", "--"),
+        # A gateway that runs is probed on its port, and one that does not waits for probes.
+        (facts(INTRANET, sessions=()), "inbound", "unknown", "", "--probe"),
+        (facts(INTRANET, health="unhealthy", sessions=None), "inbound", "unknown", "", "--from HOST"),
+        # A pool without a free address.
+        (
+            facts("someone", served=replace(SERVED, pools=(ip_network("10.8.0.0/30"),))),
+            *("lease", "problem", "0 addresses free", ""),
+        ),
+        # A destination is compared with routes and rules, also with those that only the container knows.
+        (facts(INTRANET), "routes", "ok", "by 10.99.0.0/16", ""),
+        (facts(INTRANET), "firewall", "ok", "forwards", ""),
+        (facts("198.51.100.9"), "routes", "problem", "in no range", " "),
+        (facts("10.99.7.1"), "routes", "problem", "excluded by 10.99.7.0/24", " "),
+        (facts("10.8.0.77"), "firewall", "problem", "kept apart", " "),
+        (facts("2001:db8::1"), "routes", "problem", "in no range", " "),
+        (facts(INTRANET, protected=(ip_address(INTRANET),)), "firewall", "problem", "host", ""),
+        (facts(INTRANET, unroutable=(ip_address(INTRANET),)), "firewall", "problem", "no route", ""),
+        # A name has to be in the split DNS and to resolve.
+        (of_name("wiki.corp.example", INTRANET), "dns", "ok", "", ""),
+        (of_name("wiki.corp.example"), "dns", "warning", "", ""),
+        (of_name("wiki.other.example", INTRANET), "dns", "problem", "", ""),
+        (of_name("wikicorp.example", INTRANET), "dns", "problem", "", ""),
+        # DNS servers have to answer.
+        (of_dns({}), "dns", "warning", "", ""),
+        (of_dns({"10.99.0.53": False}), "dns", "problem", "", ""),
+        (of_dns({"10.99.0.53": False, "10.99.0.54": True}), "dns", "warning", "", ""),
+        (facts(USER, dns={}), "dns", "unknown", "", ""),
+        # The worst finding decides about the certificate.
+        (of_certificate(Severity.ERROR), "certificate", "problem", "of it", SHOWS_ALL),
+        (of_certificate(Severity.WARNING), "certificate", "warning", "of it", SHOWS_ALL),
+        (of_certificate(Severity.NOTE), "certificate", "ok", "", ""),
+    ],
+)
+def test_what_a_row_says_of_the_facts(
+    given: ConnectionFacts, row: str, result: str, seen: str, hint: str
+) -> None:
+    shown = found(given)[row]
+    assert (shown.result, seen in shown.seen, hint in shown.hint) == (result, True, True), shown
+    assert shown.seen.isprintable()
+
+
+def test_commands_and_the_last_session_are_shown_in_full() -> None:
+    refused = found(of_refused(VALIDITY, 3))["token"]
+    assert refused.seen == f"3 sign-ins refused in 24 hours; the last: {VALIDITY} (rule validity)"
+    banned = found(facts(PHONE, sessions=(), banned=(PHONE,)))["session"]
+    assert (banned.result, banned.hint) == ("problem", f"Run `mst-cli server unban ip {PHONE}`.")
+    probed = found(facts(INTRANET, sessions=()))["inbound"]
+    assert probed.hint == "From another network, run `mst-readiness inbound --probe ADDRESS:443`."
+    away = found(facts(USER, sessions=(), log=LogFindings(last=LAST)))["session"]
+    assert away.seen == f"not connected; the last session, from {PHONE}, ended after 61 s"
+
+
 @pytest.mark.parametrize("subject", [USER, PHONE, TUNNEL])
 def test_a_connected_device_is_well_by_user_and_by_either_address(subject: str) -> None:
     seen = results(facts(subject))
     assert seen.pop("firewall") == "unknown", "it depends on where the device wants to go"
     assert set(seen.values()) == {"ok"}
     assert found(facts(subject))["lease"].seen == TUNNEL
-
-
-def test_a_refused_device_shows_the_reason_of_the_gateway_and_what_to_do() -> None:
-    refused = facts(PHONE, sessions=(), log=LogFindings(3, "Token not within validity period NBF: 1"))
-    row = found(refused)["token"]
-    assert (row.result, "timedatectl" in row.hint) == ("problem", True)
-    assert "3 sign-ins refused" in row.seen
-    assert "validity period" in row.seen
-    assert row.seen.endswith("(rule validity)")
-    assert results(refused)["session"] == "problem"
-
-
-def test_a_refused_device_is_seen_beside_a_connected_one_that_shares_its_address() -> None:
-    shared = found(facts(PHONE, log=LogFindings(2, "Token malformed - no kid")))
-    assert (shared["token"].result, shared["session"].result) == ("warning", "ok")
-
-
-@pytest.mark.parametrize(
-    ("reason", "step"),
-    [
-        ("Required claim not met. Claim: aud", "rules for tokens"),
-        ("Token has no GUID in claim: oid", "rules for tokens"),
-        ("JWK with kid=x not found", "mst-readiness network"),
-        ("Token malformed - no header", "--token-file"),
-        ("", "--token-file"),
-    ],
-)
-def test_each_reason_leads_to_its_step(reason: str, step: str) -> None:
-    assert step in found(facts(PHONE, sessions=(), log=LogFindings(1, reason)))["token"].hint
-
-
-@pytest.mark.parametrize(
-    ("claims", "header", "result", "part"),
-    [
-        ({}, {}, "ok", "was not verified here"),
-        ({"exp": NOW - 5}, {}, "problem", "5 s ago"),
-        ({"nbf": NOW + 60}, {}, "problem", "in 60 s"),
-        ({"iat": NOW - 200_000}, {}, "problem", "the longest allowed is 108000 s"),
-        ({"exp": "soon"}, {}, "problem", "no valid time in: exp"),
-        ({"nbf": True}, {}, "problem", "no valid time in: nbf"),
-        ({}, {"alg": "HS256"}, "problem", "(rule algorithm)"),
-        ({}, {"typ": "at+jwt"}, "problem", "(rule type)"),
-        ({}, {"kid": "x\n"}, "problem", "(rule key-name)"),
-        ({}, {"kid": 7}, "problem", "(rule key-name)"),
-    ],
-)
-def test_times_and_header_of_a_given_token_are_judged(
-    claims: dict[str, object], header: dict[str, object], result: str, part: str
-) -> None:
-    given = Token({**CLAIMS, **claims}, {**HEADER, **header})
-    row = found(facts(USER, token=given, rules={**RULES, "algorithm": "RS256"}))["token"]
-    assert (row.result, part in row.seen) == (result, True), row.seen
-    assert row.seen.isprintable()
-
-
-@pytest.mark.parametrize(
-    ("claims", "token", "judged"),
-    [
-        (CLAIMS, "ok", "ok"),
-        ({**CLAIMS, "tid": "x"}, "ok", "problem"),
-        ({**CLAIMS, "oid": "other"}, "ok", "warning"),
-        ({}, "problem", "ok"),
-    ],
-)
-def test_the_claims_of_a_given_token_are_judged(claims: dict[str, object], token: str, judged: str) -> None:
-    seen = results(facts(USER, token=Token(claims, HEADER)))
-    assert (seen["token"], seen["claims"]) == (token, judged)
-
-
-def test_what_is_not_known_of_a_device_is_unknown_with_a_way_to_find_out() -> None:
-    away = found(facts("someone", sessions=(), log=LogFindings(others=2)))
-    for name in ("token", "claims", "inbound"):
-        assert away[name].result == "unknown"
-        assert "--" in away[name].hint, name
-
-
-def test_a_gateway_that_runs_is_probed_on_its_port_and_one_that_does_not_waits_for_probes() -> None:
-    running, down = facts(INTRANET, sessions=()), facts(INTRANET, health="unhealthy", sessions=None)
-    probe = "From another network, run `mst-readiness inbound --probe ADDRESS:443`."
-    assert found(running)["inbound"].hint == probe
-    assert "--from HOST" in found(down)["inbound"].hint
-
-
-def test_a_gateway_with_certificates_uses_no_token() -> None:
-    seen = found(facts("someone", served=replace(SERVED, by_token=False), sessions=()))
-    assert [seen[name].result for name in ("token", "claims")] == ["ok", "ok"]
-
-
-def test_a_banned_address_is_named_with_the_command_that_lets_it_in() -> None:
-    row = found(facts(PHONE, sessions=(), banned=(PHONE,)))["session"]
-    assert (row.result, row.hint) == ("problem", f"Run `mst-cli server unban ip {PHONE}`.")
-
-
-def test_the_last_session_of_a_device_that_is_away_is_told() -> None:
-    last = SessionRecord(operation="disconnect", client=PHONE, assigned=TUNNEL, user=USER, seconds=61)
-    row = found(facts(USER, sessions=(), log=LogFindings(last=last)))["session"]
-    assert row.seen == f"not connected; the last session, from {PHONE}, ended after 61 s"
-
-
-def test_a_pool_without_a_free_address_is_a_problem() -> None:
-    full = replace(SERVED, pools=(ip_network("10.8.0.0/30"),))
-    assert results(facts("someone", served=full))["lease"] == "problem"
-
-
-@pytest.mark.parametrize(
-    ("address", "row", "result", "part"),
-    [
-        (INTRANET, "routes", "ok", "by 10.99.0.0/16"),
-        (INTRANET, "firewall", "ok", "forwards"),
-        ("198.51.100.9", "routes", "problem", "in no range"),
-        ("10.99.7.1", "routes", "problem", "excluded by 10.99.7.0/24"),
-        ("10.8.0.77", "firewall", "problem", "kept apart"),
-        ("2001:db8::1", "routes", "problem", "in no range"),
-    ],
-)
-def test_a_destination_is_compared_with_routes_and_rules(
-    address: str, row: str, result: str, part: str
-) -> None:
-    seen = found(facts(address))[row]
-    assert (seen.result, part in seen.seen) == (result, True), seen.seen
-    assert result == "ok" or seen.hint
-
-
-def test_what_only_the_container_knows_of_a_destination_is_shown() -> None:
-    address = ip_address(INTRANET)
-    assert "host" in found(facts(INTRANET, protected=(address,)))["firewall"].seen
-    assert "no route" in found(facts(INTRANET, unroutable=(address,)))["firewall"].seen
-
-
-@pytest.mark.parametrize(
-    ("name", "addresses", "result"),
-    [
-        ("wiki.corp.example", (INTRANET,), "ok"),
-        ("wiki.corp.example", (), "warning"),
-        ("wiki.other.example", (INTRANET,), "problem"),
-        ("wikicorp.example", (INTRANET,), "problem"),
-    ],
-)
-def test_a_name_has_to_be_in_the_split_dns_and_to_resolve(
-    name: str, addresses: tuple[str, ...], result: str
-) -> None:
-    assert results(facts(name, destinations=tuple(map(ip_address, addresses))))["dns"] == result
-
-
-@pytest.mark.parametrize(
-    ("servers", "answers", "result"),
-    [
-        ((), {}, "warning"),
-        (("10.99.0.53",), {"10.99.0.53": False}, "problem"),
-        (("10.99.0.53", "10.99.0.54"), {"10.99.0.53": False, "10.99.0.54": True}, "warning"),
-        (("10.99.0.53",), {}, "unknown"),
-    ],
-)
-def test_dns_servers_have_to_answer(servers: tuple[str, ...], answers: dict[str, bool], result: str) -> None:
-    assert results(facts(USER, served=replace(SERVED, dns_servers=servers), dns=answers))["dns"] == result
-
-
-@pytest.mark.parametrize(
-    ("severity", "result"),
-    [(Severity.ERROR, "problem"), (Severity.WARNING, "warning"), (Severity.NOTE, "ok")],
-)
-def test_the_worst_finding_decides_about_the_certificate(severity: Severity, result: str) -> None:
-    given = (Problem("a", "fine", severity=Severity.NOTE), Problem("b", "of it", "Do this.", severity))
-    row = found(facts(USER, certificate=given))["certificate"]
-    assert row.result == result
-    assert result == "ok" or ("of it" in row.seen and row.hint.startswith("Do this."))
 
 
 def test_a_gateway_that_is_down_leaves_nothing_that_pretends_to_be_known() -> None:

@@ -15,6 +15,7 @@ from mstunnel_setup.exchange.releases import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_history import Upgrade, UpgradeOutcome
 from mstunnel_setup.install import session
 from mstunnel_setup.install.session import Run
+from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from mstunnel_setup.operations.upgrade import run
@@ -27,16 +28,58 @@ from tests.unit.operators import operator_of
 SERVER_UNIT = f"{paths.SERVER}.service"
 
 
+class WatchedEngine(FakeEngine):
+    """It counts how often someone looked at the server."""
+
+    looks = 0
+
+    def inspect(self, name: str) -> ContainerState | None:
+        self.looks += name == paths.SERVER
+        return super().inspect(name)
+
+
+def well() -> WatchedEngine:
+    return WatchedEngine({paths.SERVER: container(), paths.AGENT: container()}, passes=True)
+
+
+def running() -> FakeSystemd:
+    """The server's service runs until a test stops it."""
+    return FakeSystemd(units={SERVER_UNIT}, running_units={SERVER_UNIT})
+
+
 @dataclass
-class Asking:
+class Watched:
+    """A host whose containers are well, with its monitor and what that said."""
+
+    root: Path
+    clock: FakeClock
+    engine: WatchedEngine = field(default_factory=well)
+    systemd: FakeSystemd = field(default_factory=running)
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.files = Files(self.root)
+        self.monitor = GatewayMonitor(operator_of(self.root, clock=self.clock), self.said.append)
+
+    @property
+    def codes(self) -> list[str]:
+        """Of the lines that the monitor has said."""
+        return [line.partition(":")[0] for line in self.said]
+
+    def rounds(self, *times: float) -> None:
+        """Have the monitor look at each of these times."""
+        for self.clock.elapsed in times:
+            self.monitor.round()
+
+
+@dataclass
+class Asking(Watched):
     """A host that runs release b of the releases a, b and c, and an agent that is not to be trusted."""
 
-    scene: Scene
-    monitor: GatewayMonitor
     upgraded: list[Digests] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.files, self.clock = self.scene.files, self.scene.clock
+        super().__post_init__()
         for directory in (paths.INBOX, paths.OUTBOX, paths.STATE):
             self.files.make_directories(directory)
         table = '[[release]]\nlabel = "{0}"\npublished = 2026-0{1}-01\nserver = "{2}"\nagent = "{2}"\n'
@@ -46,7 +89,7 @@ class Asking:
 
     @contextmanager
     def opened(self, *_arguments: object) -> Iterator[Run]:
-        yield self.scene.opened()
+        yield Scene(self.root, clock=self.clock).opened()
 
     def upgrade(self, _run: Run, release: str, digests: Digests, *_by: str, **_options: int) -> Upgrade:
         self.upgraded.append(digests)
@@ -71,58 +114,27 @@ def digest(name: str) -> str:
 
 
 @pytest.fixture
-def said() -> list[str]:
-    return []
-
-
-@pytest.fixture
 def clock() -> FakeClock:
     return FakeClock(elapsed=1000.0)
 
 
-class WatchedEngine(FakeEngine):
-    """It counts how often someone looked at the server."""
-
-    looks = 0
-
-    def inspect(self, name: str) -> ContainerState | None:
-        self.looks += name == paths.SERVER
-        return super().inspect(name)
+def opened_by_monitor(host: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = ports_of(host.root, engine=host.engine, systemd=host.systemd, clock=host.clock)
+    monkeypatch.setattr(rounds, "open_host", lambda _operator: nullcontext(ports))
 
 
 @pytest.fixture
-def engine() -> WatchedEngine:
-    return WatchedEngine({paths.SERVER: container(), paths.AGENT: container()}, passes=True)
+def watched(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    host = Watched(tmp_path, clock)
+    opened_by_monitor(host, monkeypatch)
+    return host
 
 
 @pytest.fixture
-def systemd() -> FakeSystemd:
-    """The server's service runs until a test stops it."""
-    return FakeSystemd(units={SERVER_UNIT}, running_units={SERVER_UNIT})
-
-
-@pytest.fixture
-def monitor(
-    *,
-    tmp_path: Path,
-    said: list[str],
-    clock: FakeClock,
-    engine: WatchedEngine,
-    systemd: FakeSystemd,
-    monkeypatch: pytest.MonkeyPatch,
-) -> GatewayMonitor:
-    """A monitor of a host whose catalogue can be spoiled."""
-    host = ports_of(tmp_path, engine=engine, systemd=systemd, clock=clock)
-    monkeypatch.setattr(rounds, "open_host", lambda _operator: nullcontext(host))
-    return GatewayMonitor(operator_of(tmp_path, clock=clock), said.append)
-
-
-@pytest.fixture
-def asking(
-    monitor: GatewayMonitor, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Asking:
-    scene = Asking(Scene(tmp_path, clock=clock), monitor)
-    monkeypatch.setattr(session, "open_run", scene.opened)
+def asking(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Asking:
+    host = Asking(tmp_path, clock)
+    opened_by_monitor(host, monkeypatch)
+    monkeypatch.setattr(session, "open_run", host.opened)
     monkeypatch.setattr(run, "running", lambda _run: images("b"))
-    monkeypatch.setattr(run, "upgrade_to", scene.upgrade)
-    return scene
+    monkeypatch.setattr(run, "upgrade_to", host.upgrade)
+    return host

@@ -21,10 +21,8 @@ from mstunnel_setup.exchange.health_report import (
 from mstunnel_setup.exchange.mailbox import CONFIGURATION
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.operations.monitor.rounds import AgentReports, GatewayMonitor
-from tests.unit.clocks import FakeClock
-from tests.unit.fakes import FakeEngine, ports_of
 from tests.unit.install.scenes import container
-from tests.unit.operators import operator_of
+from tests.unit.operations.monitor.conftest import Watched
 
 ALL = "`mst-cli health` shows all rows."
 LOGS = "`mst-cli agent logs --tail 20` shows why."
@@ -39,11 +37,10 @@ def files(tmp_path: Path) -> Files:
     return made
 
 
-def report(files: Files, state: HealthState, error: SyncFailure | None = None) -> None:
+def report(files: Files, state: HealthState, error: SyncFailure | None = None, at: datetime = NOW) -> None:
     row = ReportedRow(id="cpu-cores", title="CPU cores", state=state, text="1")
-    write_health(
-        files, HealthReport(at=NOW, state=state, rows=(row,), thresholds=Thresholds(), last_error=error)
-    )
+    found = HealthReport(at=at, state=state, rows=(row,), thresholds=Thresholds(), last_error=error)
+    write_health(files, found)
 
 
 def failure(code: str, message: str = "graph.example cannot be reached") -> SyncFailure:
@@ -101,43 +98,31 @@ def test_a_report_that_is_none_says_nothing(files: Files) -> None:
     assert AgentReports(files, lambda _line: None).look() == ""
 
 
-def report_health(files: Files, state: HealthState, now: datetime, number: int) -> None:
-    error = SyncFailure(code="network-unreachable", message=f"try {number}", hint="", at=now)
-    write_health(files, HealthReport(at=now, state=state, rows=(), thresholds=Thresholds(), last_error=error))
-
-
 def test_a_flood_of_the_agent_hides_neither_what_is_done_nor_what_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
     restarted: list[str] = []
-    clock = FakeClock(elapsed=1000.0)
 
     def broken(_self: GatewayMonitor) -> None:
-        if clock.elapsed > 2000:
+        if watched.clock.elapsed > 2000:
             raise EngineError("engine-unreachable", "the engine does not answer", "")
 
-    sick = {paths.SERVER: container(health="unhealthy"), paths.AGENT: container()}
-    monkeypatch.setattr(GatewayMonitor, "_host", ports_of(tmp_path, engine=FakeEngine(sick), clock=clock))
+    watched.engine.containers[paths.SERVER] = container(health="unhealthy")
+    watched.engine.passes = False
     monkeypatch.setattr(GatewayMonitor, "_modules", broken)
     monkeypatch.setattr(containers, "restart", lambda _ports, name: restarted.append(name))
-    monitor = GatewayMonitor(operator_of(tmp_path, clock=clock), said.append)
     for directory in (paths.AGENT_STATE, paths.INBOX, paths.OUTBOX):
-        monitor.operator.files.make_directories(directory)
+        watched.files.make_directories(directory)
     for number in range(150):
-        clock.elapsed += 8
-        report_health(
-            monitor.operator.files,
-            [HealthState.HEALTHY, HealthState.WARNING][number % 2],
-            clock.now(),
-            number,
-        )
-        monitor.operator.files.write(CONFIGURATION.request, b"{" * (number % 3))
-        monitor.round()
-    codes = [line.partition(":")[0] for line in said]
+        watched.clock.elapsed += 8
+        state = [HealthState.HEALTHY, HealthState.WARNING][number % 2]
+        error = failure("network-unreachable", f"try {number}")
+        report(watched.files, state, error, watched.clock.now())
+        watched.files.write(CONFIGURATION.request, b"{" * (number % 3))
+        watched.monitor.round()
     assert len(restarted) > 3
-    assert codes.count("restart") == len(restarted)
-    assert "engine-unreachable" in codes
+    assert watched.codes.count("restart") == len(restarted)
+    assert "engine-unreachable" in watched.codes
     # Twenty minutes: a burst of twenty lines, then one a minute, and how many were left out.
-    assert codes.count("health-changed") < 45
-    assert len(said) < 150
+    assert watched.codes.count("health-changed") < 45
+    assert len(watched.said) < 150

@@ -51,9 +51,14 @@ def test_after_a_clock_was_set_back_one_change_is_allowed_at_once_and_one_for_ea
     assert done(limit, timedelta(seconds=8), timedelta(hours=2), end) in (12, 13)
 
 
-def test_what_was_done_outlives_the_process(tmp_path: Path) -> None:
-    files = Files(tmp_path)
-    files.make_directories(paths.STATE)
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    found = Files(tmp_path)
+    found.make_directories(paths.STATE)
+    return found
+
+
+def test_what_was_done_outlives_the_process(files: Files) -> None:
     RateLimiter(files).record("port", START)
     assert RateLimiter(files).wait("port", START + MINUTE) == 9 * MINUTE
     assert not RateLimiter(files).wait("upgrade", START)
@@ -65,9 +70,7 @@ def test_what_was_done_outlives_the_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"version": 2}', b'{"debts": {"port": "2026-01-01T00:00:00"}}']
 )
-def test_a_damaged_file_counts_as_none(tmp_path: Path, content: bytes) -> None:
-    files = Files(tmp_path)
-    files.make_directories(paths.STATE)
+def test_a_damaged_file_counts_as_none(files: Files, content: bytes) -> None:
     files.write(paths.AGENT_CHANGES, content)
     assert not RateLimiter(files).wait("port", START)
     RateLimiter(files).record("port", START)
@@ -99,10 +102,8 @@ def test_after_a_clock_was_set_back_lines_are_written_and_still_cut() -> None:
     assert len(said) == 2, "how many were left out, and one line"
 
 
-def test_a_move_that_was_cut_off_is_known_and_one_that_ended_is_not(tmp_path: Path) -> None:
-    files = Files(tmp_path)
-    files.make_directories(paths.STATE)
-    RateLimiter(files).begin_move(8443, START)
+def test_a_move_that_was_cut_off_is_known_and_one_that_ended_is_not(files: Files) -> None:
+    RateLimiter(files).record("port", START, moving=8443)
     assert RateLimiter(files).moving == 8443
     assert RateLimiter(files).wait("port", START) == 10 * MINUTE
     RateLimiter(files).end_move()

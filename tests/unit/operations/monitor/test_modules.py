@@ -14,26 +14,21 @@ from mstunnel_setup.exchange.gateway_report import REPORT
 from mstunnel_setup.io.errors import ProcessError
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.process import Completed, Processes
-from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from tests.unit.clocks import FakeClock
-from tests.unit.fakes import FakeEngine, FakeSystemd, ports_of
+from tests.unit.fakes import FakeSystemd, ports_of
 from tests.unit.install.scenes import container
-from tests.unit.operators import operator_of
+from tests.unit.operations.monitor.conftest import Watched, WatchedEngine
 
 RELEASE = "6.12.0"
 ON_DISK = "kernel/drivers/net/tun.ko.xz:\nkernel/net/ipv4/netfilter/ip_tables.ko.xz:\n"
 
 
 @dataclass
-class Kernel(Processes):
-    """A kernel that has its modules on disk and loaded; `modprobe` is what the program does."""
+class Kernel(Watched, Processes):
+    """A host whose kernel has its modules on disk and loaded; `modprobe` is what its programs do."""
 
-    root: Path
-    said: list[str] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
-    engine: FakeEngine = field(default_factory=FakeEngine)
-    systemd: FakeSystemd = field(default_factory=FakeSystemd)
     refuses: bool = False
     helps: bool = True
 
@@ -58,23 +53,19 @@ class Kernel(Processes):
 
 
 @pytest.fixture
-def kernel(tmp_path: Path) -> Kernel:
-    kernel = Kernel(tmp_path)
+def kernel(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    kernel = Kernel(tmp_path, clock, WatchedEngine(), FakeSystemd())
     kernel.write("proc/sys/kernel/osrelease", f"{RELEASE}\n")
     kernel.write(f"lib/modules/{RELEASE}/modules.dep", ON_DISK)
     kernel.has("tun", "ip_tables")
-    return kernel
-
-
-@pytest.fixture
-def monitor(kernel: Kernel, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> GatewayMonitor:
-    monkeypatch.setattr(rounds, "TUN", str(kernel.root / "dev/net/tun"))
-    monkeypatch.setattr(Files, "given", property(lambda _files: Files(kernel.root)))
-    for work in ("_offer", "_upgrade", "_port", "_tunnel", "_containers"):
+    monkeypatch.setattr(tunnel_device, "DEVICE", str(tmp_path / "dev/net/tun"))
+    monkeypatch.setattr(Files, "given", property(lambda _files: Files(tmp_path)))
+    monkeypatch.setattr(Files, "live", True)
+    for work in ("_offer", "_upgrade", "_imports", "_port", "_containers"):
         monkeypatch.setattr(GatewayMonitor, work, lambda _self: None)
-    host = ports_of(kernel.root, engine=kernel.engine, processes=kernel, systemd=kernel.systemd)
+    host = ports_of(tmp_path, engine=kernel.engine, processes=kernel, systemd=kernel.systemd)
     monkeypatch.setattr(GatewayMonitor, "_host", host)
-    return GatewayMonitor(operator_of(Path("/"), clock=clock), kernel.said.append)
+    return kernel
 
 
 @pytest.mark.parametrize(
@@ -87,27 +78,21 @@ def monitor(kernel: Kernel, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_what_is_lost_is_loaded_and_the_server_restarted_once(
-    monitor: GatewayMonitor,
-    kernel: Kernel,
-    left: tuple[str, ...],
-    device: bool,
-    loaded: list[str],
+    kernel: Kernel, left: tuple[str, ...], device: bool, loaded: list[str]
 ) -> None:
     kernel.has(*left, device=device)
     for _ in range(3):
-        monitor.round()
+        kernel.monitor.round()
     assert kernel.loads == loaded
     assert kernel.engine.restarts == [paths.SERVER]
     assert kernel.said == [f"modules: {', '.join(loaded)} was not loaded; loaded it again"]
 
 
-def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(
-    monitor: GatewayMonitor, kernel: Kernel
-) -> None:
+def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(kernel: Kernel) -> None:
     kernel.has("tun")
     kernel.systemd.units.add(f"{paths.SERVER}.service")
     for _ in range(3):
-        monitor.round()
+        kernel.monitor.round()
     assert (kernel.loads, kernel.engine.restarts, kernel.systemd.told) == (["ip_tables"], [], [])
     assert kernel.said == ["modules: ip_tables was not loaded; loaded it again"]
 
@@ -116,53 +101,48 @@ def test_a_server_that_an_administrator_stopped_is_not_started_by_a_module(
     ("on_disk", "loaded"), [(ON_DISK, ("tun", "ip_tables")), (ON_DISK.splitlines()[0], ("tun",))]
 )
 def test_a_module_that_is_there_or_that_this_kernel_does_not_have_is_not_lost(
-    monitor: GatewayMonitor, kernel: Kernel, on_disk: str, loaded: tuple[str, ...]
+    kernel: Kernel, on_disk: str, loaded: tuple[str, ...]
 ) -> None:
     kernel.write(f"lib/modules/{RELEASE}/modules.dep", f"{on_disk}\n")
     kernel.has(*loaded)
-    monitor.round()
+    kernel.monitor.round()
     assert (kernel.loads, kernel.engine.restarts, kernel.said) == ([], [], [])
 
 
-def test_a_device_that_stays_away_restarts_nothing(
-    monitor: GatewayMonitor, kernel: Kernel, clock: FakeClock
-) -> None:
+def test_a_device_that_stays_away_restarts_nothing(kernel: Kernel) -> None:
     kernel.has("tun", "ip_tables", device=False)
     kernel.helps = False
-    for clock.elapsed in (1000.0, 1008.0, 1016.0, 1599.0, 1600.0, 1608.0):
-        monitor.round()
+    kernel.rounds(1000, 1008, 1016, 1599, 1600, 1608)
     assert kernel.engine.restarts == []
     assert kernel.loads == ["tun", "tun"]
     (line,) = kernel.said
     assert line.startswith("module-lost: kernel module missing: tun: loading it did not help. ")
 
 
-def test_a_module_that_cannot_be_loaded_is_complained_of_once(
-    monitor: GatewayMonitor, kernel: Kernel
-) -> None:
+def test_a_module_that_cannot_be_loaded_is_complained_of_once(kernel: Kernel) -> None:
     kernel.has("tun")
     kernel.refuses = True
     for _ in range(5):
-        monitor.round()
+        kernel.monitor.round()
     assert (kernel.loads, kernel.engine.restarts) == (["ip_tables"], [])
     assert len(kernel.said) == 1
     assert "no such module" in kernel.said[0]
 
 
 def test_an_account_says_what_root_has_to_do_and_restarts_when_it_is_done(
-    monitor: GatewayMonitor, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paths, "ROOTLESS", True)
     kernel.has(device=False)
     for _ in range(3):
-        monitor.round()
+        kernel.monitor.round()
     assert kernel.loads == []
     assert len(kernel.said) == 1
     assert "`modprobe --all ip_tables tun` as root" in kernel.said[0]
 
     kernel.has("tun", "ip_tables")
     for _ in range(3):
-        monitor.round()
+        kernel.monitor.round()
     assert kernel.engine.restarts == [paths.SERVER]
 
 
@@ -172,67 +152,39 @@ OPENED = Completed(0, "", "")
 
 
 @pytest.fixture
-def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    device = tmp_path / "tun"
-    device.touch()
-    monkeypatch.setattr(tunnel_device, "DEVICE", str(device))
-    return device
+def early(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    """Its gateway was started before the device could be used; no module is lost."""
+    monkeypatch.setattr(GatewayMonitor, "_modules", lambda _self: None)
+    kernel.engine.containers[paths.SERVER] = container()
+    kernel.engine.answer = lambda _command: DENIED
+    return kernel
 
 
-@pytest.fixture
-def engine() -> FakeEngine:
-    return FakeEngine({paths.SERVER: container()}, answer=lambda _command: DENIED)
+def test_a_gateway_that_started_too_early_is_restarted_and_it_is_said(early: Kernel) -> None:
+    early.engine.answer = lambda _command: OPENED if early.engine.restarts else DENIED
+    early.rounds(1000, 1008, 1060, 1700)
+    assert early.engine.restarts == [paths.SERVER]
+    assert len(early.said) == 1
+    assert early.said[0].startswith("tunnel: restarting mstunnel-server, which cannot open ")
+    assert early.said[0].endswith(": cannot open: No such device")
 
 
-@pytest.fixture
-def early(
-    tmp_path: Path, engine: FakeEngine, clock: FakeClock, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> GatewayMonitor:
-    for work in ("_offer", "_upgrade", "_port", "_modules", "_containers"):
-        monkeypatch.setattr(GatewayMonitor, work, lambda _self: None)
-    monkeypatch.setattr(GatewayMonitor, "_host", ports_of(tmp_path, engine=engine))
-    return GatewayMonitor(operator_of(Path("/"), clock=clock), said.append)
+def test_what_a_restart_does_not_help_is_tried_again_after_ten_minutes(early: Kernel) -> None:
+    early.rounds(1000, 1008, 1100, 1599)
+    assert early.engine.restarts == [paths.SERVER]
+    early.rounds(1600, 1608, 2199)
+    assert early.engine.restarts == [paths.SERVER] * 2
 
 
-def run_at(monitor: GatewayMonitor, clock: FakeClock, *times: float) -> None:
-    for clock.elapsed in times:
-        monitor.round()
+def test_nothing_is_restarted_before_the_host_has_the_device(early: Kernel) -> None:
+    early.has(device=False)
+    early.rounds(1000, 1060, 1120)
+    assert early.engine.restarts == []
+    early.has()
+    early.rounds(1180, 1188)
+    assert early.engine.restarts == [paths.SERVER]
 
 
-@pytest.mark.usefixtures("device")
-def test_a_gateway_that_started_too_early_is_restarted_and_it_is_said(
-    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine, said: list[str]
-) -> None:
-    engine.answer = lambda _command: OPENED if engine.restarts else DENIED
-    run_at(early, clock, 1000, 1008, 1060, 1700)
-    assert engine.restarts == [paths.SERVER]
-    assert len(said) == 1
-    assert said[0].startswith("tunnel: restarting mstunnel-server, which cannot open ")
-    assert said[0].endswith(": cannot open: No such device")
-
-
-@pytest.mark.usefixtures("device")
-def test_what_a_restart_does_not_help_is_tried_again_after_ten_minutes(
-    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine
-) -> None:
-    run_at(early, clock, 1000, 1008, 1100, 1599)
-    assert engine.restarts == [paths.SERVER]
-    run_at(early, clock, 1600, 1608, 2199)
-    assert engine.restarts == [paths.SERVER] * 2
-
-
-def test_nothing_is_restarted_before_the_host_has_the_device(
-    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine, device: Path
-) -> None:
-    device.unlink()
-    run_at(early, clock, 1000, 1060, 1120)
-    assert engine.restarts == []
-    device.touch()
-    run_at(early, clock, 1180, 1188)
-    assert engine.restarts == [paths.SERVER]
-
-
-@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize(
     ("seconds", "line", "tried"),
     [
@@ -243,14 +195,7 @@ def test_nothing_is_restarted_before_the_host_has_the_device(
     ],
 )
 def test_what_the_gateway_has_opened_since_its_start_is_not_tried(
-    *,
-    tmp_path: Path,
-    early: GatewayMonitor,
-    clock: FakeClock,
-    engine: FakeEngine,
-    seconds: int,
-    line: str,
-    tried: bool,
+    *, early: Kernel, seconds: int, line: str, tried: bool
 ) -> None:
     asked: list[Sequence[str]] = []
 
@@ -258,20 +203,15 @@ def test_what_the_gateway_has_opened_since_its_start_is_not_tried(
         asked.append(command)
         return DENIED
 
-    engine.answer = answer
-    engine.containers[paths.SERVER] = replace(container(), started_at=NOW)
-    report = tmp_path / REPORT.removeprefix("/")
-    report.parent.mkdir(parents=True)
-    report.write_text(f"time {int(NOW.timestamp()) + seconds}\n{line}\n")
-    run_at(early, clock, 1000)
+    early.engine.answer = answer
+    early.engine.containers[paths.SERVER] = replace(container(), started_at=NOW)
+    early.write(REPORT.removeprefix("/"), f"time {int(NOW.timestamp()) + seconds}\n{line}\n")
+    early.monitor.round()
     assert bool(asked) == tried
-    assert bool(engine.restarts) == tried
+    assert bool(early.engine.restarts) == tried
 
 
-@pytest.mark.usefixtures("device")
-def test_a_gateway_that_is_stopped_stays_stopped(
-    early: GatewayMonitor, clock: FakeClock, engine: FakeEngine
-) -> None:
-    engine.containers[paths.SERVER] = container("exited", None)
-    run_at(early, clock, 1000, 1060)
-    assert engine.restarts == []
+def test_a_gateway_that_is_stopped_stays_stopped(early: Kernel) -> None:
+    early.engine.containers[paths.SERVER] = container("exited", None)
+    early.rounds(1000, 1060)
+    assert early.engine.restarts == []

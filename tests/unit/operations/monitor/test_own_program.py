@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -281,73 +281,48 @@ class Resting:
 
 
 @pytest.mark.parametrize(
-    ("states", "systemd"),
+    ("host", "waits"),
     [
-        ({paths.SERVER: WELL, paths.AGENT: replace(WELL, health="unhealthy")}, True),
-        ({paths.SERVER: WELL}, True),
-        ({paths.SERVER: WELL, paths.AGENT: WELL}, False),
+        ({"states": {paths.SERVER: WELL, paths.AGENT: replace(WELL, health="unhealthy")}}, 0),
+        ({"states": {paths.SERVER: WELL}}, 0),
+        ({"systemd": False}, 0),
+        ({}, 14),
+        # At the next look at the reports, and then at each, as long as its check passes.
+        ({"reporting": False}, 2),
+        ({"reporting": False, "passes": False}, 1),
     ],
-    ids=["unhealthy", "stopped", "without systemd"],
+    ids=["unhealthy", "stopped", "without systemd", "well", "silent", "silent and failing"],
 )
-def test_what_is_not_well_is_looked_at_every_eight_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: dict[str, ContainerState], systemd: bool
+def test_what_is_well_is_left_alone_for_long_and_else_looked_at_every_eight_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: dict[str, Any], waits: int
 ) -> None:
-    host = Resting(tmp_path, monkeypatch, states, systemd)
-    host.run()
-    assert (host.clock.naps, host.waited) == ([8.0] * 3, [])
-
-
-def test_what_is_well_is_left_alone_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    host = Resting(tmp_path, monkeypatch)
-    host.run()
-    assert (host.clock.naps, host.waited) == ([8.0] * 3, [(120.0, 100, 100)] * 14)
+    resting = Resting(tmp_path, monkeypatch, **host)
+    resting.run()
+    assert (resting.clock.naps, resting.waited) == ([8.0] * 3, [(120.0, 100, 100)] * waits)
 
 
 def fail(*_arguments: object) -> NoReturn:
     raise StepError("failed", "it failed")
 
 
-def test_a_monitor_does_not_rest_while_work_fails_that_is_done_once_a_minute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("module", "work", "found", "waits"),
+    [
+        # Also work that is done once a minute.
+        (rounds, "own_addresses", fail, 0),
+        # A server without internet is no reason to look at everything every eight seconds.
+        (rounds, "read_feed", fail, 14),
+        (OwnProgram, "is_another", lambda _program: True, 2),
+    ],
+    ids=["work that fails", "a feed that is away", "a program that is being replaced"],
+)
+def test_what_keeps_a_monitor_from_its_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, module: object, work: str, found: object, waits: int
 ) -> None:
     files = Files(tmp_path)
     files.make_directories(paths.CONFIGURATION)
     files.write(paths.HOST_ADDRESSES, b"192.0.2.1\n")
-    monkeypatch.setattr(rounds, "own_addresses", fail)
-    host = Resting(tmp_path, monkeypatch)
-    host.run()
-    assert (host.clock.naps, host.waited) == ([8.0] * 3, [])
-
-
-def test_a_monitor_rests_though_the_feed_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server without internet is no reason to look at everything every eight seconds."""
-    monkeypatch.setattr(rounds, "read_feed", fail)
-    host = Resting(tmp_path, monkeypatch)
-    host.run()
-    assert (host.clock.naps, host.waited) == ([8.0] * 3, [(120.0, 100, 100)] * 14)
-
-
-def test_a_container_that_stops_reporting_is_looked_at_sooner(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At the next look at the reports, and then at each, as long as its check passes."""
-    host = Resting(tmp_path, monkeypatch, reporting=False)
-    host.run()
-    assert (host.clock.naps, len(host.waited)) == ([8.0] * 3, 1 + 1)
-
-
-def test_a_silent_container_whose_check_fails_is_looked_at_every_eight_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    host = Resting(tmp_path, monkeypatch, reporting=False, passes=False)
-    host.run()
-    assert (host.clock.naps, len(host.waited)) == ([8.0] * 3, 1)
-
-
-def test_a_program_that_is_being_replaced_is_looked_at_sooner(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(OwnProgram, "is_another", lambda _program: True)
-    host = Resting(tmp_path, monkeypatch)
-    host.run()
-    assert len(host.waited) == 2
+    monkeypatch.setattr(module, work, found)
+    resting = Resting(tmp_path, monkeypatch)
+    resting.run()
+    assert (resting.clock.naps, resting.waited) == ([8.0] * 3, [(120.0, 100, 100)] * waits)

@@ -28,7 +28,7 @@ from tests.unit.clocks import FakeClock
 from tests.unit.exchange.test_record import history, images, upgrade
 from tests.unit.fakes import FakeSystemd, Forgetful, ports_of
 from tests.unit.install.scenes import container
-from tests.unit.operations.monitor.conftest import SERVER_UNIT, Asking, WatchedEngine
+from tests.unit.operations.monitor.conftest import SERVER_UNIT, Asking, Watched
 
 BAD = "[[release]\n"
 MINUTE = 60.0
@@ -49,36 +49,23 @@ def spoil(root: Path, text: str) -> None:
     ],
     ids=["a persistent problem once", "another one too", "a recurring one again"],
 )
-def test_a_problem_is_reported_when_it_is_new(
-    monitor: GatewayMonitor, said: list[str], tmp_path: Path, lists: list[str], codes: int
-) -> None:
+def test_a_problem_is_reported_when_it_is_new(watched: Watched, lists: list[str], codes: int) -> None:
     for text in lists:
-        spoil(tmp_path, text)
-        monitor.round()
-    assert [line.partition(":")[0] for line in said] == ["releases-invalid"] * codes
+        spoil(watched.root, text)
+        watched.monitor.round()
+    assert watched.codes == ["releases-invalid"] * codes
 
 
 def test_one_part_that_fails_does_not_stop_the_others(
-    monitor: GatewayMonitor,
-    engine: WatchedEngine,
-    said: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_name: str) -> None:
         raise EngineError("engine-unreachable", "the engine does not answer", "")
 
-    monkeypatch.setattr(engine, "inspect", away)
-    spoil(tmp_path, BAD)
-    monitor.round()
-    assert [line.partition(":")[0] for line in said] == ["releases-invalid", "engine-unreachable"]
-
-
-def test_nothing_is_changed_while_another_run_is_active(
-    asking: Asking, engine: WatchedEngine, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ask_during_another_run(asking, monkeypatch)
-    assert (said, engine.looks) == ([], 0)
+    monkeypatch.setattr(watched.engine, "inspect", away)
+    spoil(watched.root, BAD)
+    watched.monitor.round()
+    assert watched.codes == ["releases-invalid", "engine-unreachable"]
 
 
 @pytest.fixture
@@ -93,66 +80,55 @@ def moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_move_that_did_not_work_is_tried_again_ten_minutes_later(
-    monitor: GatewayMonitor,
-    said: list[str],
-    clock: FakeClock,
-    moves: list[int],
-    monkeypatch: pytest.MonkeyPatch,
+    watched: Watched, moves: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_run: object, port: int) -> None:
         moves.append(port)
         raise EngineError("container-failed", "it does not start", "")
 
     monkeypatch.setattr(port, "move", fail)
-    for clock.elapsed in (1000.0, 1015.0, 1599.0, 1600.0):
-        monitor.round()
+    watched.rounds(1000, 1015, 1599, 1600)
     assert moves == [8443, 8443]
-    assert said.count("container-failed: it does not start") == 2
+    assert watched.said.count("container-failed: it does not start") == 2
 
 
 def test_a_move_that_worked_is_followed_by_no_other_within_ten_minutes(
-    monitor: GatewayMonitor, clock: FakeClock, moves: list[int], monkeypatch: pytest.MonkeyPatch
+    watched: Watched, moves: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent that wants another port at every look, of a monitor that starts again at every look."""
-    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8000 + int(clock.elapsed))
-    for clock.elapsed in range(0, 3600, 8):
-        GatewayMonitor(monitor.operator, lambda _text: None).round()
+    monkeypatch.setattr(rounds, "wanted_port", lambda _files: 8000 + int(watched.clock.elapsed))
+    for watched.clock.elapsed in range(0, 3600, 8):
+        GatewayMonitor(watched.monitor.operator, lambda _text: None).round()
     assert len(moves) == 6
 
 
 @pytest.mark.parametrize("cut_off", [False, True])
 def test_a_gateway_that_an_administrator_stopped_moves_once_it_runs_again(
-    *,
-    monitor: GatewayMonitor,
-    systemd: FakeSystemd,
-    clock: FakeClock,
-    moves: list[int],
-    tmp_path: Path,
-    cut_off: bool,
+    watched: Watched, moves: list[int], cut_off: bool
 ) -> None:
     """A move that was begun before is brought to its end."""
-    systemd.stop(SERVER_UNIT)
+    watched.systemd.stop(SERVER_UNIT)
     if cut_off:
-        RateLimiter(Files(tmp_path)).begin_move(8443, clock.now())
-    monitor.round()
+        RateLimiter(watched.files).record("port", watched.clock.now(), moving=8443)
+    watched.monitor.round()
     assert moves == ([8443] if cut_off else [])
-    systemd.start(SERVER_UNIT)
-    monitor.round()
+    watched.systemd.start(SERVER_UNIT)
+    watched.monitor.round()
     assert moves == [8443]
 
 
 def test_an_unexpected_error_in_one_part_is_reported_once_and_stops_nothing(
-    monitor: GatewayMonitor, engine: WatchedEngine, said: list[str], monkeypatch: pytest.MonkeyPatch
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def surprised(_files: Files) -> None:
         raise TypeError("can't compare offset-naive and offset-aware datetimes")
 
     monkeypatch.setattr(rounds, "read_history", surprised)
     for _ in range(3):
-        monitor.round()
-    assert engine.looks == 3
-    assert [line.partition(":")[0] for line in said] == ["internal-error"]
-    assert "TypeError" in said[0]
+        watched.monitor.round()
+    assert watched.engine.looks == 3
+    assert watched.codes == ["internal-error"]
+    assert "TypeError" in watched.said[0]
 
 
 def directory(place: Path) -> None:
@@ -179,7 +155,7 @@ def long(place: Path) -> None:
 @pytest.mark.parametrize("put", [directory, pipe, link, deep, long])
 @pytest.mark.parametrize("path", [UPGRADE.request, CONFIGURATION.request, REPORT])
 def test_whatever_lies_in_a_directory_of_a_container_ends_no_round(
-    asking: Asking, engine: WatchedEngine, said: list[str], put: Any, path: str
+    asking: Asking, put: Any, path: str
 ) -> None:
     asking.files.make_directories(paths.SERVER_STATE)
     asking.files.write(paths.OCSERV_CONF, b"tcp-port = 443\n")
@@ -189,24 +165,39 @@ def test_whatever_lies_in_a_directory_of_a_container_ends_no_round(
     for _ in range(30):
         asking.clock.elapsed += 8
         asking.monitor.round()
-    assert engine.looks == 30
+    assert asking.engine.looks == 30
     # What earlier tests left open may be closed meanwhile.
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
-    assert not [line for line in said if line.startswith("internal-error")]
-    assert len(said) <= 3
+    assert "internal-error" not in asking.codes
+    assert len(asking.said) <= 3
 
 
-def test_upgrades_requested_by_the_agent_are_rate_limited(asking: Asking, said: list[str]) -> None:
+def test_upgrades_requested_by_the_agent_are_rate_limited(asking: Asking) -> None:
     for _ in range(10):
         asking.ask("c")
     assert len(asking.upgraded) == 2
-    assert said[-1].startswith("upgrade-limited: ")
+    assert asking.codes[-1] == "upgrade-limited"
     assert last_reply(asking.files, UPGRADE) is None, "it may ask again"
 
 
 def test_the_agent_gets_the_newest_release(asking: Asking) -> None:
     assert asking.ask("c") is None
     assert asking.upgraded == [images("c").digests]
+
+
+def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(asking: Asking) -> None:
+    asking.ask("a")
+    assert asking.codes[-1] == "upgrade-refused"
+    assert "it is not the newest release that is offered to this site" in asking.said[-1]
+    assert asking.upgraded == []
+
+
+def test_the_agent_gets_neither_other_images_nor_a_release_that_failed(asking: Asking) -> None:
+    asking.ask("d")
+    assert "no release that is offered to this server has these images" in asking.said[-1]
+    write_history(asking.files, history(upgrade("b", "c", UpgradeOutcome.WENT_BACK)))
+    assert asking.ask("c") == "it failed on this host before"
+    assert asking.upgraded == []
 
 
 @pytest.mark.parametrize(("runs", "behind"), [("a", 2), ("b", 1), ("c", 0), ("d", None)])
@@ -223,11 +214,11 @@ def test_without_a_list_nothing_appears_that_no_run_has_made(asking: Asking) -> 
     assert asking.files.names(paths.OUTBOX) == before
 
 
-def test_a_pipe_in_place_of_a_file_of_the_agent_blocks_nothing(asking: Asking, said: list[str]) -> None:
+def test_a_pipe_in_place_of_a_file_of_the_agent_blocks_nothing(asking: Asking) -> None:
     os.mkfifo(asking.files.locate(paths.IMAGES_CONFIGURED))
     asking.monitor.round()
     wrong = f"file-irregular: {paths.IMAGES_CONFIGURED} is a named pipe, not a regular file. "
-    assert [line.startswith(wrong) for line in said] == [True]
+    assert [line.startswith(wrong) for line in asking.said] == [True]
     assert asking.files.read(mailbox.OFFER) is not None
 
 
@@ -239,25 +230,6 @@ def test_the_agent_finds_the_time_zone_of_the_list(asking: Asking) -> None:
     asking.files.write(CATALOGUE, listed)
     asking.monitor.round()
     assert mailbox.read_summary(asking.files).time_zone is None
-
-
-def test_the_agent_gets_no_earlier_release_though_the_catalogue_lists_it(
-    asking: Asking, said: list[str]
-) -> None:
-    asking.ask("a")
-    assert said[-1].startswith("upgrade-refused: ")
-    assert "it is not the newest release that is offered to this site" in said[-1]
-    assert asking.upgraded == []
-
-
-def test_the_agent_gets_neither_other_images_nor_a_release_that_failed(
-    asking: Asking, said: list[str]
-) -> None:
-    asking.ask("d")
-    assert "no release that is offered to this server has these images" in said[-1]
-    write_history(asking.files, history(upgrade("b", "c", UpgradeOutcome.WENT_BACK)))
-    assert asking.ask("c") == "it failed on this host before"
-    assert asking.upgraded == []
 
 
 def test_a_release_that_leaves_the_list_for_a_while_is_given_once_it_is_back(asking: Asking) -> None:
@@ -285,31 +257,23 @@ def test_a_release_that_an_administrator_did_not_want_is_neither_offered_nor_giv
     assert not mailbox.read_summary(asking.files).held
 
 
-def test_an_agent_that_asks_all_the_time_is_heard_once_a_minute(asking: Asking, said: list[str]) -> None:
+def test_an_agent_that_asks_all_the_time_is_heard_once_a_minute(asking: Asking) -> None:
     for _ in range(60):
         asking.clock.elapsed -= 52
         asking.ask("a")
-    assert len(said) == 8
+    assert len(asking.said) == 8
     assert asking.files.state(UPGRADE.request) is not None
 
 
 @pytest.mark.parametrize("put", [directory, pipe, link, deep, long])
 def test_what_is_no_request_is_removed_without_the_lock(
-    asking: Asking, said: list[str], monkeypatch: pytest.MonkeyPatch, put: Any
+    asking: Asking, monkeypatch: pytest.MonkeyPatch, put: Any
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr(session, "open_run", lambda *_arguments: opened.append("opened"))
     put(asking.files.locate(UPGRADE.request))
     asking.monitor.round()
-    assert (asking.files.state(UPGRADE.request), opened, len(said)) == (None, [], 1)
-
-
-def test_a_request_waits_until_another_run_has_ended(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-    ask_during_another_run(asking, monkeypatch)
-    assert asking.upgraded == []
-    asking.monitor.round()
-    asking.monitor.round()
-    assert asking.upgraded == [images("c").digests]
+    assert (asking.files.state(UPGRADE.request), opened, len(asking.said)) == (None, [], 1)
 
 
 @pytest.mark.parametrize(
@@ -331,72 +295,56 @@ def test_the_health_is_checked_where_it_is_not_known(
     assert rounds.condition(ports, "mstunnel-server", check=silent) == expected
 
 
-def test_the_gateway_learns_new_addresses_of_the_host(
-    monitor: GatewayMonitor, clock: FakeClock, said: list[str], tmp_path: Path
-) -> None:
-    table = tmp_path / "proc/net/fib_trie"
+def test_the_gateway_learns_new_addresses_of_the_host(watched: Watched) -> None:
+    table = watched.root / "proc/net/fib_trie"
     table.parent.mkdir(parents=True)
     table.write_text("Local:\n     |-- 192.0.2.2\n        /32 host LOCAL\n")
-    written = tmp_path / paths.HOST_ADDRESSES.lstrip("/")
+    watched.monitor.round()
+    assert watched.files.read(paths.HOST_ADDRESSES) is None, "no gateway is installed here"
 
-    monitor.round()
-    assert not written.exists(), "no gateway is installed here"
-
-    written.parent.mkdir(parents=True, exist_ok=True)
-    written.write_text("192.0.2.1\n")
-    for _ in range(2):
-        clock.elapsed += MINUTE
-        monitor.round()
-    assert "192.0.2.2" in written.read_text().split()
-    assert "192.0.2.1" not in written.read_text().split()
-    assert len(said) == 1
-    assert said[0].startswith("addresses: ")
+    watched.files.make_directories(paths.CONFIGURATION)
+    watched.files.write(paths.HOST_ADDRESSES, b"192.0.2.1\n")
+    watched.rounds(1060, 1120)
+    written = (watched.files.read(paths.HOST_ADDRESSES) or b"").split()
+    assert (b"192.0.2.2" in written, b"192.0.2.1" in written) == (True, False)
+    assert watched.codes == ["addresses"]
 
 
 def test_what_is_done_once_a_minute_is_reported_once_while_it_fails(
-    monitor: GatewayMonitor,
-    clock: FakeClock,
-    said: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A round that does not try it says nothing about it."""
 
     def fail(_files: Files, _clock: FakeClock) -> str:
         raise StepError("addresses-unreadable", "the table cannot be read")
 
-    files = Files(tmp_path)
-    files.make_directories(paths.CONFIGURATION)
-    files.write(paths.HOST_ADDRESSES, b"192.0.2.1\n")
+    watched.files.make_directories(paths.CONFIGURATION)
+    watched.files.write(paths.HOST_ADDRESSES, b"192.0.2.1\n")
     monkeypatch.setattr(rounds, "own_addresses", fail)
-    for _ in range(60):
-        clock.elapsed += 8
-        monitor.round()
-    assert [line.partition(":")[0] for line in said] == ["addresses-unreadable"]
+    watched.rounds(*range(1000, 1480, 8))
+    assert watched.codes == ["addresses-unreadable"]
 
 
 @pytest.mark.parametrize(
     ("age", "taken"), [(0.0, True), (14 * MINUTE, True), (16 * MINUTE, False), (-16 * MINUTE, False)]
 )
 def test_a_request_is_carried_out_within_minutes_or_not_at_all(
-    asking: Asking, said: list[str], age: float, taken: bool
+    asking: Asking, age: float, taken: bool
 ) -> None:
     """Hours later the maintenance window is closed; a time to come is from before the clock was set back."""
     asking.write("c", age)
     asking.monitor.round()
     assert asking.upgraded == ([images("c").digests] if taken else [])
     assert asking.files.state(UPGRADE.request) is None
-    assert said[-1].partition(":")[0] == ("upgrade-done" if taken else "upgrade-request-old")
+    assert asking.codes[-1] == ("upgrade-done" if taken else "upgrade-request-old")
 
 
 @pytest.mark.parametrize("at", [-(2**62), 0, 2**33])
-def test_whatever_time_an_agent_gives_its_request_ends_no_round(
-    asking: Asking, said: list[str], at: int
-) -> None:
+def test_whatever_time_an_agent_gives_its_request_ends_no_round(asking: Asking, at: int) -> None:
     asking.write("c")
     os.utime(asking.files.locate(UPGRADE.request), (0, at))
     asking.monitor.round()
-    assert [line.partition(":")[0] for line in said] == ["upgrade-request-old"]
+    assert asking.codes == ["upgrade-request-old"]
 
 
 def locked(*_arguments: object) -> None:
@@ -410,40 +358,42 @@ def ask_during_another_run(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> N
         asking.ask("c")
 
 
-def test_a_request_that_waited_for_another_run_too_long_is_dropped(
-    asking: Asking, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("minutes", [0, 20])
+def test_a_request_waits_until_another_run_has_ended_unless_that_takes_too_long(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
     ask_during_another_run(asking, monkeypatch)
-    asking.clock.elapsed += 20 * MINUTE
+    assert (asking.said, asking.engine.looks, asking.upgraded) == ([], 0, []), "nothing is changed meanwhile"
+    asking.clock.elapsed += minutes * MINUTE
     asking.monitor.round()
     asking.monitor.round()
-    assert asking.upgraded == []
+    assert asking.upgraded == ([] if minutes else [images("c").digests])
 
 
 @pytest.mark.parametrize("minutes", [5, 20])
 def test_a_gateway_that_an_administrator_stopped_is_upgraded_once_it_runs_again(
-    asking: Asking, systemd: FakeSystemd, minutes: int
+    asking: Asking, minutes: int
 ) -> None:
     """Not for a request of long ago; the agent makes another one when it is time."""
-    systemd.stop(SERVER_UNIT)
+    asking.systemd.stop(SERVER_UNIT)
     asking.ask("c")
     assert asking.files.state(UPGRADE.request) is not None, "the agent may withdraw it"
     asking.clock.elapsed += minutes * MINUTE
     asking.monitor.round()
     assert asking.upgraded == []
-    systemd.start(SERVER_UNIT)
+    asking.systemd.start(SERVER_UNIT)
     asking.monitor.round()
     assert asking.upgraded == ([images("c").digests] if minutes < 15 else [])
 
 
 def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
-    asking: Asking, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The agent asks again; until then a request that is held would hold up other work of the monitor."""
     ask_during_another_run(asking, monkeypatch)
-    systemd.stop(SERVER_UNIT)
+    asking.systemd.stop(SERVER_UNIT)
     asking.monitor.round()
-    systemd.start(SERVER_UNIT)
+    asking.systemd.start(SERVER_UNIT)
     asking.monitor.round()
     assert asking.upgraded == []
     asking.ask("c")
@@ -451,11 +401,11 @@ def test_a_gateway_that_is_stopped_after_its_request_was_taken_stays_stopped(
 
 
 def test_an_upgrade_that_was_begun_is_finished_though_the_gateway_is_stopped(
-    asking: Asking, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the middle of an upgrade the gateway may be stopped, too."""
     finished: list[object] = []
-    systemd.stop(SERVER_UNIT)
+    asking.systemd.stop(SERVER_UNIT)
     monkeypatch.setattr(run, "finish", finished.append)
     write_history(asking.files, history(upgrade("b", "c", None, phase=UpgradePhase.SWITCH)))
     asking.monitor.round()

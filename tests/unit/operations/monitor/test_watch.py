@@ -20,11 +20,10 @@ MINUTE = 60.0
 
 def restarts(conditions: list[Condition], *, every: float = MINUTE) -> list[int]:
     """Numbers of the looks after which the container is restarted."""
-    watch, found = RestartWatch(), []
-    for number, condition in enumerate(conditions):
-        watch, due = watch.look({NAME: condition}, number * every)
-        found += [number] if due else []
-    return found
+    watch = RestartWatch()
+    return [
+        number for number, condition in enumerate(conditions) if watch.look({NAME: condition}, number * every)
+    ]
 
 
 def times(count: int, condition: Condition) -> list[Condition]:
@@ -82,10 +81,11 @@ def test_nothing_is_restarted_that_is_well_or_stopped(seen: list[Condition]) -> 
 
 
 def test_containers_are_watched_apart() -> None:
-    watch, due = RestartWatch().look({"mstunnel-server": "failed", "mstunnel-agent": "healthy"}, 0.0)
-    assert due == ("mstunnel-server",)
-    _watch, due = watch.look({"mstunnel-server": "failed", "mstunnel-agent": "failed"}, 1.0)
-    assert due == ("mstunnel-agent",)
+    watch = RestartWatch()
+    due = watch.look({"mstunnel-server": "failed", "mstunnel-agent": "healthy"}, 0.0)
+    assert due == ["mstunnel-server"]
+    due = watch.look({"mstunnel-server": "failed", "mstunnel-agent": "failed"}, 1.0)
+    assert due == ["mstunnel-agent"]
 
 
 NOW = datetime(2026, 11, 30, 2, 5, tzinfo=UTC)

@@ -15,6 +15,7 @@ from mstunnel_setup.base.result import Result
 from mstunnel_setup.exchange.releases import CATALOGUE, Digests
 from mstunnel_setup.exchange.upgrade_decision import (
     HIDDEN_BY_GRAPH,
+    LastDecision,
     UpgradeDecision,
     Window,
     standing,
@@ -212,6 +213,7 @@ def test_a_rollback_does_not_need_the_list_of_releases(files: Files, stand: Stan
     assert requests == [("earlier", images("a").digests, None)]
 
 
+WINDOW = "Window:  22:00-23:00"
 ANOTHER = "to follow it, write `time_zone` in /etc/mstunnel-setup/releases.toml"
 
 
@@ -227,43 +229,46 @@ def check(files: Files, stand: Stand) -> Check:
     return checked
 
 
-def decided(files: Files, code: str, reason: str, window: Window | None = None) -> None:
-    write_standing(files, standing(UpgradeDecision(code, reason), START, window))
+def decided(code: str, reason: str, zone: tzinfo | None = None) -> LastDecision:
+    window = None if zone is None else Window(time(22), time(23), zone)
+    return standing(UpgradeDecision(code, reason), START, window)
 
 
-def test_it_says_what_the_upgrade_waits_for_and_since_when_that_is_known(files: Files, check: Check) -> None:
-    decided(files, "turn", "gw1 comes first")
-    result = check()
-    assert f"Waits:   gw1 comes first (turn, as of {START:%Y-%m-%d %H:%M} UTC)" in lines_of(result)
-    assert object_of(result, "decision")["code"] == "turn"
-
-
-def test_text_of_the_agent_cannot_control_the_terminal(files: Files, check: Check) -> None:
-    decided(files, "turn", "\x1b[2Jgw1\n comes first")
-    assert "\x1b" not in "".join(lines_of(check()))
-
-
-def test_without_a_report_of_the_agent_nothing_is_shown(files: Files, check: Check) -> None:
-    result = check()
-    assert result.data["decision"] is None
-    assert not any(line.startswith("Waits") for line in lines_of(result))
+TURN = decided("turn", "gw1 comes first")
 
 
 @pytest.mark.parametrize(
-    ("zone", "said"),
+    ("decision", "runs", "line", "absent"),
     [
-        (ZoneInfo("Europe/Berlin"), "Window:  22:00-23:00 Europe/Berlin"),
+        (TURN, "b", f"Waits:   gw1 comes first (turn, as of {START:%Y-%m-%d %H:%M} UTC)", "Graph"),
+        # A server that is up to date waits for nothing.
+        (TURN, "c", "", "Waits"),
+        (None, "b", "", "Waits"),
+        # A window that does not follow the clocks says so.
+        (decided("window-closed", "", ZoneInfo("Europe/Berlin")), "b", f"{WINDOW} Europe/Berlin", "Graph"),
         (
-            timezone(timedelta(hours=2)),
-            f"Window:  22:00-23:00 UTC+02:00, regardless of daylight saving time; {ANOTHER}",
+            decided("window-closed", "", timezone(timedelta(hours=2))),
+            *("b", f"{WINDOW} UTC+02:00, regardless of daylight saving time; {ANOTHER}", "Graph"),
         ),
     ],
 )
-def test_a_window_that_does_not_follow_the_clocks_says_so(
-    files: Files, check: Check, zone: tzinfo, said: str
+def test_it_says_what_the_agent_decided_and_what_the_upgrade_waits_for(
+    *, files: Files, check: Check, decision: LastDecision | None, runs: str, line: str, absent: str
 ) -> None:
-    decided(files, "window-closed", "it opens later", Window(time(22), time(23), zone))
-    assert said in lines_of(check())
+    if decision is not None:
+        write_standing(files, decision)
+    result = check(runs)
+    assert not line or line in lines_of(result)
+    assert not any(absent in shown for shown in lines_of(result))
+    if decision is None:
+        assert result.data["decision"] is None
+    else:
+        assert object_of(result, "decision")["code"] == decision.code
+
+
+def test_text_of_the_agent_cannot_control_the_terminal(files: Files, check: Check) -> None:
+    write_standing(files, decided("turn", "\x1b[2Jgw1\n comes first"))
+    assert "\x1b" not in "".join(lines_of(check()))
 
 
 def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(files: Files, check: Check) -> None:
@@ -275,13 +280,3 @@ def test_what_graph_does_not_show_is_said_once_with_what_takes_its_place(files: 
     assert first.startswith("Graph:   does not show an approval; approve with `mst-cli upgrade apply`")
     assert second.startswith("         does not show the releases of other servers")
     assert third.startswith("         does not show an upgrade under way or failed")
-
-
-def test_a_tenant_that_shows_everything_is_not_mentioned(files: Files, check: Check) -> None:
-    decided(files, "turn", "gw1 comes first")
-    assert not any("Graph" in line for line in lines_of(check()))
-
-
-def test_a_server_that_is_up_to_date_waits_for_nothing(files: Files, check: Check) -> None:
-    decided(files, "turn", "gw1 comes first")
-    assert not any(line.startswith("Waits") for line in lines_of(check("c")))

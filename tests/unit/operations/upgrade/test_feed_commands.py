@@ -1,7 +1,7 @@
 """`mst-cli upgrade refresh|import`, and the monitor that follows the feed."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ from mstunnel_setup.base.errors import SetupError, StepError
 from mstunnel_setup.exchange import mailbox, release_feed
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.operator import Operator
-from mstunnel_setup.operations.monitor import rounds
 from mstunnel_setup.operations.monitor.rounds import GatewayMonitor
 from mstunnel_setup.operations.upgrade import feed
 from mstunnel_setup.operations.upgrade.feed import fetch_now
@@ -20,8 +19,8 @@ from mstunnel_setup.transaction.lock import exclusive
 from tests.refusals import refused
 from tests.unit.clocks import FakeClock
 from tests.unit.exchange.publisher import Publisher, release, served
-from tests.unit.fakes import ports_of
 from tests.unit.operations.conftest import validated
+from tests.unit.operations.monitor.conftest import Watched, opened_by_monitor
 from tests.unit.operations.rootless import ACCOUNT, HandedOverError, root_beside_account
 from tests.unit.operators import operator_of
 
@@ -64,8 +63,7 @@ def test_without_a_feed_the_file_to_write_is_named(tmp_path: Path) -> None:
 
 
 def test_the_monitor_follows_the_feed_and_offers_the_agent_no_held_release(root: Path) -> None:
-    said: list[str] = []
-    monitor = GatewayMonitor(operator_of(root), said.append)
+    monitor = GatewayMonitor(operator_of(root), list[str]().append)
     monitor._feed()
     monitor._offer()
     offer = Files(root).read(mailbox.OFFER)
@@ -74,24 +72,24 @@ def test_the_monitor_follows_the_feed_and_offers_the_agent_no_held_release(root:
     assert b"2026-01-02" not in offer
 
 
-def monitor_of(
-    root: Path, clock: FakeClock, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> GatewayMonitor:
-    """A monitor of the server without an engine."""
-    monkeypatch.setattr(rounds, "open_host", lambda _operator: nullcontext(ports_of(root, clock=clock)))
-    return GatewayMonitor(operator_of(root, clock=clock), said.append)
+def monitored(root: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    """The server with its monitor."""
+    host = Watched(root, clock)
+    opened_by_monitor(host, monkeypatch)
+    return host
 
 
 def test_the_monitor_leaves_the_feed_alone_while_a_command_refreshes_it(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files, clock = Files(root), FakeClock(elapsed=1000.0)
-    monitor = monitor_of(root, clock, [], monkeypatch)
-    with exclusive(files, clock, paths.FEED_LOCK):
-        monitor.round()
-    assert files.read(release_feed.FEED_RECORD) is None
-    monitor.round()
-    assert files.read(release_feed.FEED_RECORD) is not None, "the next round does it, not the one in an hour"
+    host = monitored(root, FakeClock(elapsed=1000.0), monkeypatch)
+    with exclusive(host.files, host.clock, paths.FEED_LOCK):
+        host.monitor.round()
+    assert host.files.read(release_feed.FEED_RECORD) is None
+    host.monitor.round()
+    assert host.files.read(release_feed.FEED_RECORD) is not None, (
+        "the next round does it, not the one in an hour"
+    )
 
 
 def test_other_commands_do_not_wait_for_the_monitor_to_fetch(
@@ -125,32 +123,28 @@ def test_a_command_waits_for_the_monitor_and_for_other_commands_to_end(
 def test_a_feed_that_is_refused_is_reported_once_and_asked_again_after_an_hour_only(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, said, asked = FakeClock(), list[str](), list[float]()
+    host, asked = monitored(root, FakeClock(), monkeypatch), list[float]()
 
     def refuse(_operator: Operator, _feed: release_feed.Feed) -> None:
-        asked.append(clock.elapsed)
+        asked.append(host.clock.elapsed)
         raise StepError("feed-refused", "it is not signed by the keys that the trusted root names")
 
     monkeypatch.setattr(feed, "fetch", refuse)
-    monitor = monitor_of(root, clock, said, monkeypatch)
-    for clock.elapsed in (0.0, 8.0, 3599.0, 3600.0, 3608.0):
-        monitor.round()
-    assert asked == [0.0, 3600.0]
-    assert [line.partition(":")[0] for line in said].count("feed-refused") == 1
+    host.rounds(0, 8, 3599, 3600, 3608)
+    assert asked == [0, 3600]
+    assert host.codes.count("feed-refused") == 1
 
 
 def test_a_feed_that_is_set_up_is_fetched_in_the_next_round(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files, clock = Files(root), FakeClock()
-    settings = files.read(release_feed.SETTINGS) or b""
-    files.write(release_feed.SETTINGS, b'url = ""\n')
-    monitor = monitor_of(root, clock, [], monkeypatch)
-    monitor.round()
-    files.write(release_feed.SETTINGS, settings)
-    clock.elapsed = 8.0
-    monitor.round()
-    assert files.read(release_feed.FEED_RECORD) is not None
+    host = monitored(root, FakeClock(), monkeypatch)
+    settings = host.files.read(release_feed.SETTINGS) or b""
+    host.files.write(release_feed.SETTINGS, b'url = ""\n')
+    host.rounds(0)
+    host.files.write(release_feed.SETTINGS, settings)
+    host.rounds(8)
+    assert host.files.read(release_feed.FEED_RECORD) is not None
 
 
 def test_the_roots_of_the_fetch_never_lie_where_the_agent_writes(root: Path) -> None:

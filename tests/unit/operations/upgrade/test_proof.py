@@ -117,22 +117,29 @@ def test_a_gateway_that_cannot_be_queried_has_no_sessions_yet() -> None:
 
 def test_who_is_connected_is_known_by_address() -> None:
     assert connected(Gateway(connected=[[PHONE, STRANGER]]).context.host) == (PHONE, STRANGER)
+    with pytest.raises(EngineError):
+        connected(Gateway(gone=True).context.host)
 
 
 @pytest.mark.parametrize(
-    ("seen", "minutes", "naps", "said"),
+    ("gateway", "minutes", "naps", "said"),
     [
         (
-            [[PHONE] * 2, [PHONE] * 2, [PHONE], []],
+            Gateway(connected=[[PHONE] * 2, [PHONE] * 2, [PHONE], []]),
             *(60, 3, ["Waiting for 2 sessions to end, at most 60 min."]),
         ),
-        ([[PHONE]], 3, 36, ["Waiting for 1 session to end, at most 3 min."]),
-        ([[]], 60, 0, []),
+        (Gateway(connected=[[PHONE]]), 3, 36, ["Waiting for 1 session to end, at most 3 min."]),
+        (Gateway(connected=[[]]), 60, 0, []),
+        (Gateway(connected=[[PHONE]], gone=True), 60, 0, ["Not waiting for sessions: it does not run."]),
+        (
+            Gateway(connected=[[PHONE]], complaint="Error: no rule"),
+            *(60, 0),
+            ["Not waiting for sessions: the gateway cannot refuse new connections: Error: no rule."],
+        ),
     ],
-    ids=["until the last session", "until the end of its time", "not at all"],
+    ids=["until the last session", "until its end", "not at all", "no gateway", "new ones are not refused"],
 )
-def test_how_long_a_drain_lasts(seen: list[list[str]], minutes: int, naps: int, said: list[str]) -> None:
-    gateway = Gateway(connected=seen)
+def test_how_long_a_drain_lasts(gateway: Gateway, minutes: int, naps: int, said: list[str]) -> None:
     drain(gateway.context, 443, minutes=minutes)
     assert (gateway.clock.naps, gateway.said) == ([5.0] * naps, said)
 
@@ -143,22 +150,6 @@ def test_new_connections_are_refused_before_anybody_is_counted_and_the_health_ch
     assert gateway.rules[-1].endswith("input iifname != lo tcp dport 8443 ct state new reject with tcp reset")
     reopen(gateway.context.host)
     assert gateway.rules[-1] == "delete table inet mstunnel_drain"
-
-
-def test_a_gateway_that_does_not_answer_has_no_sessions_to_wait_for() -> None:
-    gateway = Gateway(connected=[[PHONE]], gone=True)
-    drain(gateway.context, 443, minutes=60)
-    assert gateway.clock.naps == []
-    assert gateway.said == ["Not waiting for sessions: it does not run."]
-    with pytest.raises(EngineError):
-        connected(gateway.context.host)
-
-
-def test_without_refusing_new_connections_there_is_no_drain() -> None:
-    gateway = Gateway(connected=[[PHONE]], complaint="Error: Could not process rule")
-    drain(gateway.context, 443, minutes=60)
-    assert gateway.clock.naps == []
-    assert "Could not process rule" in gateway.said[0]
 
 
 def test_refusals_are_found_in_the_log_of_the_gateway() -> None:
@@ -207,38 +198,39 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-def test_only_what_was_reached_has_to_be_reached_again(scene: Scene) -> None:
-    assert reached_address(scene.files, START) == ""
-    scene.report(REFUSED)
-    assert reached_address(scene.files, START) == ""
-    scene.report(WELL)
-    assert reached_address(scene.files, START) == URL
-
-
-@pytest.mark.parametrize("given", [b"", b"\n", b"http://moved.example/\n", None])
-def test_an_address_that_the_host_did_not_write_has_to_be_reached_by_no_release(
-    scene: Scene, given: bytes | None
+@pytest.mark.parametrize(
+    ("account", "minutes", "given", "counts"),
+    [
+        (WELL, 0, f"{URL}\n", True),
+        (REFUSED, 0, f"{URL}\n", False),
+        (None, 0, f"{URL}\n", False),
+        # Only what was reached lately has to be reached again.
+        (WELL, -12, f"{URL}\n", False),
+        (WELL, -10, f"{URL}\n", True),
+        (WELL, 10, f"{URL}\n", True),
+        (WELL, 12, f"{URL}\n", False),
+        # An address that the host did not write: a gateway that was taken over would prevent every upgrade.
+        (WELL, 0, "", False),
+        (WELL, 0, "\n", False),
+        (WELL, 0, "http://moved.example/\n", False),
+        (WELL, 0, None, False),
+    ],
+)
+def test_only_what_the_host_had_the_gateway_try_and_it_reached_has_to_be_reached_again(
+    scene: Scene, account: dict[str, Any] | None, minutes: int, given: str | None, counts: bool
 ) -> None:
-    """A gateway that was taken over would prevent every upgrade with it."""
     if given is None:
         scene.files.remove(paths.PROBE_URL)
     else:
-        scene.files.write(paths.PROBE_URL, given)
-    scene.report(WELL)
-    assert reached_address(scene.files, START) == ""
+        scene.files.write(paths.PROBE_URL, given.encode())
+    if account is not None:
+        scene.report(account, after=60 * minutes)
+    assert reached_address(scene.files, START) == (URL if counts else "")
 
 
 def test_what_is_no_report_prevents_no_upgrade(scene: Scene) -> None:
     scene.files.make_directories(REPORT)
     assert reached_address(scene.files, START) == ""
-
-
-@pytest.mark.parametrize(("minutes", "counts"), [(-12, False), (-10, True), (10, True), (12, False)])
-def test_only_what_was_reached_lately_has_to_be_reached_again(
-    scene: Scene, minutes: int, counts: bool
-) -> None:
-    scene.report(WELL, after=60 * minutes)
-    assert reached_address(scene.files, START) == (URL if counts else "")
 
 
 def test_what_the_earlier_release_reached_proves_nothing(scene: Scene) -> None:

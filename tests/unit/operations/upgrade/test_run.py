@@ -16,6 +16,7 @@ from mstunnel_setup.exchange.upgrade_history import (
     UpgradePhase,
     write_history,
 )
+from mstunnel_setup.install.session import Run
 from mstunnel_setup.install.steps import images as images_step
 from mstunnel_setup.io.errors import FileError
 from mstunnel_setup.io.files import Files
@@ -33,25 +34,29 @@ def nothing(*_arguments: object, **_options: object) -> None:
     """The part of an upgrade that needs an engine."""
 
 
-def nothing_to_pull(_references: object) -> AnyStep:
-    return Step("images", "Images", lambda _context: None, lambda _facts: [])
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run on a host where images are in use as soon as that is wanted."""
+    for name in ("_take", "_drop_images"):
+        monkeypatch.setattr(upgrade_run, name, nothing)
+    monkeypatch.setattr(upgrade_run, "_switching", lambda _run: ())
+    monkeypatch.setattr(upgrade_run, "gateway_port", lambda _files: 443)
+    run = Scene(tmp_path).opened()
+    for directory in (paths.STATE, paths.OUTBOX, HISTORY.rpartition("/")[0]):
+        run.files.make_directories(directory)
+    return run
 
 
 @pytest.mark.parametrize(("server", "drained"), [("b", [30]), ("a", [])])
 def test_only_a_gateway_that_is_replaced_refuses_new_connections(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str, drained: list[int]
+    run: Run, monkeypatch: pytest.MonkeyPatch, server: str, drained: list[int]
 ) -> None:
     """The container that comes next lets devices in again: where it stays, none would."""
     seen: list[int] = []
-    for name in ("_take", "_drop_images"):
-        monkeypatch.setattr(upgrade_run, name, nothing)
-    monkeypatch.setattr(upgrade_run, "_switching", lambda _run: ())
-    monkeypatch.setattr(images_step, "fetch", nothing_to_pull)
-    monkeypatch.setattr(upgrade_run, "gateway_port", lambda _files: 443)
+    nothing_to_pull: AnyStep = Step("images", "Images", lambda _context: None, lambda _facts: [])
+    monkeypatch.setattr(images_step, "fetch", lambda _references: nothing_to_pull)
     monkeypatch.setattr(proof, "connected", lambda _ports: ())
     monkeypatch.setattr(proof, "drain", lambda _context, _port, minutes: seen.append(minutes))
-    run = Scene(tmp_path).opened()
-    run.files.make_directories(HISTORY.rpartition("/")[0])
     target = ImagePair(server=images(server).server, agent=images("b").agent)
     begun = upgrade("a", "b", None, phase=UpgradePhase.FETCH, drain_minutes=30)
     write_history(run.files, history(begun.model_copy(update={"target": target})))
@@ -85,14 +90,9 @@ def test_state_that_earlier_releases_had_elsewhere_goes_with_them(
 
 
 def test_an_upgrade_whose_end_the_agent_was_not_told_is_resumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk was full: an agent that is told nothing reports an upgrade, for which its site waits."""
-    for name in ("_take", "_drop_images"):
-        monkeypatch.setattr(upgrade_run, name, nothing)
-    run = Scene(tmp_path).opened()
-    for directory in (paths.STATE, paths.OUTBOX):
-        run.files.make_directories(directory)
     write_history(run.files, history(upgrade("a", "b", None, phase=UpgradePhase.SWITCH)))
 
     def full(files: Files, reply: Reply) -> None:
@@ -114,7 +114,7 @@ def test_an_upgrade_whose_end_the_agent_was_not_told_is_resumed(
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_drained_gateway_accepts_connections_before_it_has_to_prove_itself_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool
+    run: Run, monkeypatch: pytest.MonkeyPatch, gone: bool
 ) -> None:
     """The switch failed before it replaced the container: the proof is a new connection, too."""
     rules = [] if gone else ["mstunnel_drain"]
@@ -130,9 +130,8 @@ def test_a_drained_gateway_accepts_connections_before_it_has_to_prove_itself_aga
             raise NetworkError("connection-refused", "the connection was refused", "")
 
     monkeypatch.setattr(upgrade_run, "_take", prove)
-    monkeypatch.setattr(upgrade_run, "_drop_images", nothing)
-    run = Scene(tmp_path, engine=FakeEngine(answer=execute)).opened()
-    run.files.make_directories(HISTORY.rpartition("/")[0])
+    assert isinstance(run.context.host.engine, FakeEngine)
+    run.context.host.engine.answer = execute
     write_history(run.files, history(upgrade("a", "b", None, phase=UpgradePhase.BACK, drain_minutes=30)))
 
     ended = upgrade_run.finish(run)
