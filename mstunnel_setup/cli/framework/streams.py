@@ -5,17 +5,19 @@ import io
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from traceback import walk_stack
 from types import FrameType
-from typing import Final, NoReturn, TextIO
+from typing import Final, TextIO
 
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.parsing import is_text
 from mstunnel_setup.base.text import text
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Seconds after which a signal that Python has dropped is raised again.
+_ONCE_MORE: Final = 0.01
 
 
 def refuse_undecodable(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -69,20 +71,23 @@ def interruptible() -> Iterator[None]:
 
     The exception has the number of the signal. One that was ignored before (nohup) stays ignored.
     """
-    interrupted = False
+    stopped_by = 0
 
-    def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-        nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt(number)
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped_by
+        if number != signal.SIGALRM:
+            stopped_by = number
+        if all(caller.f_code is not once_more.__code__ for caller, _line in walk_stack(frame)):
+            raise KeyboardInterrupt(stopped_by)
+        if number == signal.SIGALRM:
+            signal.setitimer(signal.ITIMER_REAL, _ONCE_MORE)
 
     def once_more(dropped: "sys.UnraisableHookArgs") -> None:
-        # Python drops what a signal raises in a callback of the interpreter; it has one after each import.
+        # Python drops what a signal raises in a callback of the interpreter; it has one after each import. It
+        # would drop what is raised in here, too.
         if isinstance(dropped.exc_value, KeyboardInterrupt):
-            number = next(iter(dropped.exc_value.args), signal.SIGINT)
-            again = threading.Timer(0.01, signal.pthread_kill, (threading.get_ident(), number))
-            again.daemon = True
-            again.start()
+            before.setdefault(signal.SIGALRM, signal.signal(signal.SIGALRM, interrupt))
+            signal.setitimer(signal.ITIMER_REAL, _ONCE_MORE)
         else:
             hook(dropped)
 
@@ -98,7 +103,7 @@ def interruptible() -> Iterator[None]:
         sys.unraisablehook = hook
         for number, handler in before.items():
             # The outcome is still to be shown: nothing may come in between any more.
-            signal.signal(number, ignored if interrupted else handler)
+            signal.signal(number, ignored if stopped_by else handler)
 
 
 class _BrokenPipeTolerant(io.TextIOWrapper):
