@@ -188,7 +188,7 @@ def _duplicates(kind: Kind[Any, Any], found: DeclarationSet) -> Iterator[str]:
     """Objects declared twice: names are compared as Graph does, without regard to case."""
     first: dict[str, ObjectPlace] = {}
     for value, place in found.of(kind):
-        name = str(getattr(value, kind.key))
+        name = kind.key_of(value)
         earlier = first.setdefault(name.casefold(), place)
         if earlier is not place:
             at = earlier.line(kind.key, "").removesuffix(": ")

@@ -6,7 +6,6 @@ from typing import Any
 
 from mst_admin.carry_out import carry_out
 from mst_admin.change import Body, KindName
-from mst_admin.errors import NAME_TAKEN
 from mst_admin.kinds import kind_named
 from mst_admin.kinds.kind import CommandKind, FileKind, OptionKind
 from mst_admin.kinds.reports import LintReport, ObjectCreation, ObjectList, ObjectUpdate
@@ -25,7 +24,6 @@ from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.cli.framework.options import option_names
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 _NOTHING = Declarations.model_construct()
 
@@ -65,7 +63,7 @@ def create_from_options(
     kind: OptionKind[Any, Any] = kind_named(kind_name)
     declared, warnings = _declared(kind, options, {**options.given({}), "name": name})
     graph = open_tenant(operator, settings)
-    _require_free(kind, graph, declared.name)
+    kind.require_free(declared.name, kind.named(graph, declared.name))
     changes = list(kind.change(declared, None, operator.clock.now()))
     carry_out(changes, graph)
     found = kind.find(graph, declared.name)
@@ -92,7 +90,7 @@ def update_from_options(
     new_name = {} if name is None else {"name": name}
     declared, warnings = _declared(kind, options, {**known, **options.given(known), **new_name})
     if declared.name.casefold() != present.display_name.casefold():
-        _require_free(kind, graph, declared.name)
+        kind.require_free(declared.name, kind.named(graph, declared.name))
     changes = list(kind.change(declared, present, operator.clock.now()))
     carry_out(changes, graph)
     return changed(kind.updated(present.id, changes), changes, warnings)
@@ -118,12 +116,6 @@ def _declared(
     return declared, judged((*unusable, *findings), names)
 
 
-def _require_free(kind: OptionKind[Any, Any], graph: AdminGraph, name: str) -> None:
-    """Graph allows two of one name, which no command and no declaration could tell apart."""
-    if kind.named(graph, name):
-        raise NAME_TAKEN(place="tenant", kind=kind.what, name=name, command=f"{kind.command} update")
-
-
 def write_from_file(
     kind_name: KindName, operator: Operator, settings: Settings, file: Path, *, new: bool
 ) -> Result:
@@ -136,11 +128,10 @@ def write_from_file(
     judged(placed(kind.judge(declared, _NOTHING, None), document))
     declared = kind.completed(declared)
     graph = open_tenant(operator, settings)
-    present = kind.matching(graph, kind.search(declared))
-    if new and present:
-        command = f"{kind.command} update"
-        raise NAME_TAKEN(place="tenant", kind=kind.what, name=declared.name, command=command)
-    if not new and not present:
+    present = kind.matching(graph, kind.key_of(declared))
+    if new:
+        kind.require_free(declared.name, present)
+    elif not present:
         raise kind.unknown(kind=kind.what, name=declared.name, command=kind.command)
     declared, tenant = kind.surroundings(graph, declared, present)
     warnings = judged(placed(kind.judge(declared, kind.beside(tenant), None), document))
@@ -165,12 +156,6 @@ def lint(kind_name: KindName, operator: Operator, settings: Settings, wanted: st
     if warnings:
         return Result("warning", report, warnings, text=[text("No error found in {wanted}.", wanted=wanted)])
     return Result("ok", report, text=[text("No problem found in {wanted}.", wanted=wanted)])
-
-
-def file_schema(kind_name: KindName) -> Result[describe.SchemaReport]:
-    """The JSON Schema of files for objects of a kind."""
-    kind: FileKind[Any, Any] = kind_named(kind_name)
-    return schema(kind.file)
 
 
 def schema(model: type[Any]) -> Result[describe.SchemaReport]:

@@ -138,7 +138,8 @@ def file_group(
     @command(group, about=about["schema"])
     def schema() -> Work:
         from mst_admin import object_commands as work
+        from mst_admin.kinds import kind_named
 
-        return lambda _operator: work.file_schema(kind)
+        return lambda _operator: work.schema(kind_named(kind).file)
 
     return group

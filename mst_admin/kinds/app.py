@@ -94,9 +94,6 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
         ]
         return list(read_apps(graph, found, read_profiles(graph)))
 
-    def search(self, declared: store.StoreAppObject) -> str:
-        return declared.key
-
     def surroundings(
         self, graph: AdminGraph, declared: store.StoreAppObject, present: Sequence[store.PresentApp]
     ) -> tuple[store.StoreAppObject, TenantObjects]:

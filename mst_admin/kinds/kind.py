@@ -2,17 +2,16 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, Field, create_model
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName, update
-from mst_admin.errors import OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
-from mst_admin.kinds.lookup import FilePresent, Present, find_one, only
+from mst_admin.errors import NAME_TAKEN, NAME_UNKNOWN, OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
+from mst_admin.kinds.lookup import FilePresent, Present, only, require_name
 from mst_admin.kinds.reports import (
     DeclaredObject,
     LintReport,
@@ -36,7 +35,7 @@ from mstunnel_setup.answers.describe import SchemaReport
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Report
-from mstunnel_setup.tenant.graph import GraphCollection
+from mstunnel_setup.tenant.graph import GraphCollection, is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
 
@@ -97,9 +96,13 @@ class Kind(ABC, Generic[Declared, Present]):
         """What declarations can say of a tenant; values are not judged."""
         return [self.declared(item) for item in self.present(tenant)]
 
+    def key_of(self, declared: Declared) -> str:
+        """By what the tenant's object is found."""
+        return str(getattr(declared, self.key))
+
     def names(self, tenant: TenantObjects) -> list[str]:
         """The names by which `apply` finds the objects of a tenant."""
-        return [str(getattr(item, self.key)) for item in self.declared_of(tenant)]
+        return [self.key_of(item) for item in self.declared_of(tenant)]
 
     def not_declarable(self, _tenant: TenantObjects) -> Iterable[Finding]:
         """What the objects of a tenant have beside what declarations can say."""
@@ -209,9 +212,22 @@ class CommandKind(Kind[Declared, Present]):
         return sorted(self.named(graph), key=lambda item: self.title(item).casefold())
 
     def find(self, graph: AdminGraph, wanted: str) -> Present:
-        """The one with this name or id. Raises what `find_one` raises."""
-        by_id, by_name = partial(self.by_id, graph), partial(self.named, graph)
-        return find_one(self.what, self.command, wanted, by_id, by_name)
+        """The one with this name or id.
+
+        Raises UsageError `name-empty`, TenantError `name-unknown` and `name-ambiguous`.
+        """
+        require_name(self.what, wanted, self.command)
+        found = self.by_id(graph, wanted) if is_guid(wanted) else None
+        found = found or only(self.named(graph, wanted), self.what, wanted)
+        if found is None:
+            raise NAME_UNKNOWN(place="tenant", kind=self.what, name=wanted, command=self.command)
+        return found
+
+    def require_free(self, name: str, found: Collection[object]) -> None:
+        """Raise TenantError `name-taken` for one that is there: Graph allows two of one name, we do not."""
+        if found:
+            command = f"{self.command} update"
+            raise NAME_TAKEN(place="tenant", kind=self.what, name=name, command=command)
 
     @abstractmethod
     def wire(self, present: Present) -> Body:
@@ -279,7 +295,7 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
 
     def change(self, declared: Declared, present: OptionPresent | None, now: datetime) -> Iterator[Change]:
         """What makes `present` (None: nothing yet) as declared."""
-        name, body = str(getattr(declared, self.key)), self.body(declared, now)
+        name, body = self.key_of(declared), self.body(declared, now)
         if present is None:
             yield Change("create", self.name, name, after=without_empty(body))
             return
@@ -288,10 +304,9 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
 
     def changes(self, declared: Declared, planning: Planning) -> Iterator[Change]:
         """What makes the tenant's object as declared."""
-        name = str(getattr(declared, self.key))
-        found = [
-            item for item in self.present(planning.tenant) if self.title(item).casefold() == name.casefold()
-        ]
+        name = self.key_of(declared)
+        there = self.present(planning.tenant)
+        found = [item for item in there if self.title(item).casefold() == name.casefold()]
         yield from self.change(declared, only(found, self.what, name), planning.now)
 
     def wire(self, present: OptionPresent) -> Body:
@@ -344,10 +359,6 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
     ) -> tuple[FileDeclared, TenantObjects]:
         """A declared object with names in place of ids, and what its rules and changes need of the tenant."""
 
-    def search(self, declared: FileDeclared) -> str:
-        """By what the tenant's object is found."""
-        return declared.name
-
     def wire(self, present: FilePresent) -> Body:
         """Its properties."""
         return present.wire
@@ -374,7 +385,7 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
 
     def written(self, graph: AdminGraph, declared: FileDeclared, changes: Sequence[Change]) -> Report:
         """What `create` and `update` return."""
-        found = self.find(graph, self.search(declared))
+        found = self.find(graph, self.key_of(declared))
         return self.report(ObjectChanges)(id=found.id, changes=tuple(changes))
 
     def deleted(self, present: FilePresent, changes: Sequence[Change]) -> Report:
