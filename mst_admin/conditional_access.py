@@ -395,8 +395,27 @@ def _warnings_of_tenant(
                 policy=policy.display_name,
                 state=state,
             )
-        elif _concerns_tunnel(policy):
-            yield from _obstacles(policy, state, break_glass_group)
+            continue
+        if not _concerns_tunnel(policy):
+            continue
+        for control in _controls_of(policy):
+            if control in _EFFECTS:
+                yield warning(
+                    "control-breaks-tunnel",
+                    "the policy {policy} ({state}) applies to the tunnel and uses {control}: {effect}",
+                    hint="Exclude Microsoft Tunnel Gateway from it, or test it on every platform.",
+                    policy=policy.display_name,
+                    state=state,
+                    control=control,
+                    effect=_EFFECTS[control],
+                )
+        if break_glass_group not in map(str.lower, policy.conditions.users.exclude_groups):
+            yield warning(
+                "break-glass-not-excluded",
+                "the policy {policy} applies to the tunnel and does not exclude the break-glass group",
+                hint="Exclude the group from it in the Entra admin center.",
+                policy=policy.display_name,
+            )
     if not any(item.state == ENABLED and _concerns_tunnel(item) for item in active):
         yield warning(
             "no-enforced-policy",
@@ -405,28 +424,6 @@ def _warnings_of_tenant(
                 "Evaluate a policy in report-only mode, then run `mst-admin conditional-access apply "
                 "FILE --enable`."
             ),
-        )
-
-
-def _obstacles(policy: ConditionalAccessPolicy, state: str, break_glass_group: str) -> Iterator[Problem]:
-    for control in _controls_of(policy):
-        if control in _EFFECTS:
-            yield warning(
-                "control-breaks-tunnel",
-                "the policy {policy} ({state}) applies to the tunnel and uses {control}: {effect}",
-                hint="Exclude Microsoft Tunnel Gateway from it, or test it on every platform.",
-                policy=policy.display_name,
-                state=state,
-                control=control,
-                effect=_EFFECTS[control],
-            )
-    excluded = {item.lower() for item in policy.conditions.users.exclude_groups}
-    if break_glass_group not in excluded:
-        yield warning(
-            "break-glass-not-excluded",
-            "the policy {policy} applies to the tunnel and does not exclude the break-glass group",
-            hint="Exclude the group from it in the Entra admin center.",
-            policy=policy.display_name,
         )
 
 

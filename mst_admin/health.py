@@ -198,20 +198,18 @@ def health(
         "warning" if notices else "ok",
         report,
         notices,
-        text=[*_lines(report), "", *_trend_lines(report.trends, start, end, days)],
+        text=[*_lines(report, start, end, days)],
         exit_code=ExitCode.CHECK if report.health in _DOWN else ExitCode.DONE,
     )
 
 
-def _lines(report: ServerHealthReport) -> Iterator[str]:
+def _lines(report: ServerHealthReport, start: datetime, end: datetime, days: int) -> Iterator[str]:
     yield f"{report.name}, site {report.site}: {report.health.value}"
     yield ""
     for row in report.rows:
         line = text("{title:30}  {value:10} {words}", title=row.title, value=row.status.value, words=row.text)
         yield from folded(fold(line), row.title, row.status.value, row.text)
-
-
-def _trend_lines(trends: Sequence[Trend], start: datetime, end: datetime, days: int) -> Iterator[str]:
+    yield ""
     columns = min(days * _BLOCKS_A_DAY, _MOST_COLUMNS)
     yield text(
         "Last {days} day{plural}, one bar for every {columns:g} hours:",
@@ -219,5 +217,5 @@ def _trend_lines(trends: Sequence[Trend], start: datetime, end: datetime, days: 
         plural="" if days == 1 else "s",
         columns=24 * days / columns,
     )
-    for trend in trends:
+    for trend in report.trends:
         yield trend.line(start, end, columns)

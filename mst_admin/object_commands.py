@@ -13,10 +13,10 @@ from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
 from mst_admin.object_options import ObjectOptions
 from mst_admin.objects.configuration import judge_networks
-from mst_admin.results import changed, details, in_options, judged, placed, table
+from mst_admin.results import ObjectPlace, changed, details, in_options, judged, table
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read, validated
+from mstunnel_setup.answers.document import DocumentError, parse_as, read, validated
 from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
@@ -124,8 +124,8 @@ def write_from_file(
     Raises ValuesError with everything that is wrong, TenantError `name-taken`, or that there is none yet.
     """
     kind: FileKind[Any, Any] = kind_named(kind_name)
-    document, declared = _load(kind, file)
-    judged(placed(kind.judge(declared, _NOTHING, None), document))
+    place, declared = _load(kind, file)
+    judged(place.placed(kind.judge(declared, _NOTHING, None)))
     declared = kind.completed(declared)
     graph = open_tenant(operator, settings)
     present = kind.matching(graph, kind.key_of(declared))
@@ -134,7 +134,7 @@ def write_from_file(
     elif not present:
         raise kind.unknown(kind=kind.what, name=declared.name, command=kind.command)
     declared, tenant = kind.surroundings(graph, declared, present)
-    warnings = judged(placed(kind.judge(declared, kind.beside(tenant), None), document))
+    warnings = judged(place.placed(kind.judge(declared, kind.beside(tenant), None)))
     changes = list(kind.changes(declared, Planning(_NOTHING, tenant, operator.clock.now())))
     carry_out(changes, graph)
     return changed(kind.written(graph, declared, changes), changes, warnings)
@@ -144,8 +144,8 @@ def lint(kind_name: KindName, operator: Operator, settings: Settings, wanted: st
     """What is wrong with one object; the exit code is 2 when something is fatal, as when it is created."""
     kind: FileKind[Any, Any] = kind_named(kind_name)
     if names_file(wanted, (".yaml", ".yml")):
-        document, declared = _load(kind, Path(wanted))
-        findings = placed(kind.judge(declared, _NOTHING, None), document)
+        place, declared = _load(kind, Path(wanted))
+        findings = place.placed(kind.judge(declared, _NOTHING, None))
     else:
         findings = list(kind.lint(open_tenant(operator, settings), wanted))
     fatal = tuple(item for item in findings if item.fatal)
@@ -164,12 +164,13 @@ def schema(model: type[Any]) -> Result[describe.SchemaReport]:
     return Result(report=report, text=verbatim(json.dumps(report.data, indent=2)))
 
 
-def _load(kind: FileKind[Any, Any], file: Path) -> tuple[Document, Any]:
+def _load(kind: FileKind[Any, Any], file: Path) -> tuple[ObjectPlace, Any]:
     path = file.absolute()
     try:
-        return parse_as(kind.file, read(path), str(path), kind.documents, kind.empty)
+        document, declared = parse_as(kind.file, read(path), str(path), kind.documents, kind.empty)
     except OSError as error:
         raise kind.unreadable(path=path, reason=error.strerror) from error
     except DocumentError as error:
         problems = [kind.invalid(problem=line, command=kind.command) for line in error.problems]
         raise ValuesError(problems) from error
+    return ObjectPlace(document), declared

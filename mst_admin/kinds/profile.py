@@ -72,10 +72,31 @@ class _DeviceConfigurationKind(Kind[Declared, PresentProfile]):
     """What VPN profiles and trusted roots have in common: both are device configurations."""
 
     def completed(self, declared: Declared) -> Declared:
+        """With the one certificate at a path, or in a text, as PEM. Raises CertificateError."""
         given = getattr(declared, self.certificate_key)
-        return declared.model_copy(
-            update={self.certificate_key: given and _certificate_in(given, self.certificate_key)}
-        )
+        if given is None:
+            return declared
+        inline = given.lstrip().startswith(PEM_START)
+        content = given.encode() if inline else Files().read(given)
+        if content is None:
+            raise CertificateError(
+                "trusted-root-missing",
+                "there is no certificate at {path}",
+                hint="Check the path.",
+                path=given,
+            )
+        (root, *others) = read_material(content).certificates or (None,)
+        extensions = root.extensions if root else ()
+        authority = [item.value.ca for item in extensions if isinstance(item.value, BasicConstraints)]
+        if root is None or others or not any(authority):
+            raise CertificateError(
+                "trusted-root-unsuitable",
+                "{path} does not hold exactly one CA certificate",
+                hint="Use only the root certificate of the CA that issued the gateway's certificate.",
+                path=self.certificate_key if inline else given,
+            )
+        pem = root.public_bytes(Encoding.PEM).decode()
+        return declared.model_copy(update={self.certificate_key: pem})
 
     def properties(self, change: Change, references: References) -> Body:
         body = super().properties(change, references)
@@ -329,30 +350,6 @@ def _body(profile: ProfileObject, site: SiteAddress) -> Body:
     body = {**profile_body(profile, site.site_id, site.address), ASSIGNMENTS: list(targets(profile))}
     del body[_SITE_ID]
     return {**body, _SITE: site.name}
-
-
-def _certificate_in(given: str, key: str) -> str:
-    """The one certificate at a path, or in a text, as PEM. Raises CertificateError."""
-    inline = given.lstrip().startswith(PEM_START)
-    content = given.encode() if inline else Files().read(given)
-    if content is None:
-        raise CertificateError(
-            "trusted-root-missing", "there is no certificate at {path}", hint="Check the path.", path=given
-        )
-    (root, *others) = read_material(content).certificates or (None,)
-    authority = (
-        [item.value.ca for item in root.extensions if isinstance(item.value, BasicConstraints)]
-        if root
-        else []
-    )
-    if root is None or others or not any(authority):
-        raise CertificateError(
-            "trusted-root-unsuitable",
-            "{path} does not hold exactly one CA certificate",
-            hint="Use only the root certificate of the CA that issued the gateway's certificate.",
-            path=key if inline else given,
-        )
-    return root.public_bytes(Encoding.PEM).decode()
 
 
 def _root_changes(declared: TrustedRootObject, present: Sequence[PresentProfile]) -> Iterator[Change]:

@@ -284,14 +284,13 @@ def judge_mam(
     `split_rules` is whether the site's server configuration has split tunnelling rules, None: unknown.
     """
     return (
-        *_apps(declared),
-        *_ios(declared, split_rules=split_rules),
+        *_settings(declared, split_rules=split_rules),
         *judge_assignment(declared, text("tunnel for MAM")),
         *_beside(declared, others, profiles),
     )
 
 
-def _apps(declared: MamObject) -> Iterator[Finding]:
+def _settings(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
     if declared.is_ios and not declared.apps:
         yield finding(
             "apps",
@@ -311,9 +310,6 @@ def _apps(declared: MamObject) -> Iterator[Finding]:
         if not PACKAGE.fullmatch(name):
             yield APP_CONFIG_APP_ID(name=name[:80])
     yield from judge_proxy(declared.proxy) if declared.proxy else ()
-
-
-def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
     if not declared.is_ios and declared.bypassed_urls:
         yield APP_KEY(key="bypassed_urls", other="iOS").at("bypassed_urls")
     for host in declared.bypassed_urls if declared.is_ios else ():
