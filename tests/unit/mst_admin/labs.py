@@ -52,6 +52,21 @@ class Answer:
         return [notice["code"] for notice in self.envelope[kind]]
 
     @property
+    def changes(self) -> list[tuple[str, str, str]]:
+        """What was planned or made, to which kind of object, of which name."""
+        return [(item["verb"], item["kind"], item["name"]) for item in self.data["changes"]]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what was planned or made."""
+        return [name for _, _, name in self.changes]
+
+    @property
+    def written(self) -> list[tuple[str, set[str]]]:
+        """The same, each with the properties that were written."""
+        return [(item["name"], set(item["after"])) for item in self.data["changes"]]
+
+    @property
     def message(self) -> str:
         return "\n".join(notice["message"] for notice in self.envelope["errors"])
 
@@ -106,6 +121,12 @@ class MstAdmin:
         validate(envelope)
         return Answer(code, envelope, shown.err)
 
+    def done(self, *arguments: str) -> Answer:
+        """What a command that succeeds came to."""
+        answer = self(*arguments)
+        assert answer.code == 0, answer.message
+        return answer
+
     def text(self, *arguments: str) -> str:
         common = ["--answers", str(self.tenant.answers()), "--root", str(self.root), "--unattended"]
         self.capture.readouterr()
@@ -133,11 +154,6 @@ def declare(tmp_path: Path, text: str) -> str:
     directory.mkdir(exist_ok=True)
     (directory / "tenant.yaml").write_text(text.replace("ROOT", str(tmp_path / "root.pem")), encoding="utf-8")
     return str(directory)
-
-
-def changes(found: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """What a plan does, to which kind of object, of which name."""
-    return [(item["verb"], item["kind"], item["name"]) for item in found["changes"]]
 
 
 def root_file(tmp_path: Path, *, authority: bool = True) -> Path:

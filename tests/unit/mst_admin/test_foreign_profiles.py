@@ -79,7 +79,7 @@ def _shown(admin: MstAdmin, name: str) -> tuple[dict[str, Any], list[dict[str, A
 
 def test_what_was_exported_is_no_change(foreign: MstAdmin, tmp_path: Path) -> None:
     assert foreign("export", str(tmp_path / "export")).code == 0
-    assert foreign("diff", str(tmp_path / "export"), "--no-resolve", "--prune").data["changes"] == []
+    assert foreign("diff", str(tmp_path / "export"), "--no-resolve", "--prune").changes == []
     text = _file(tmp_path / "export").read_text()
     for said in (
         "all_users: true",
@@ -120,7 +120,7 @@ def test_a_change_writes_only_what_differs_from_the_file(foreign: MstAdmin, tmp_
     file.write_text(text.replace(f"- {GROUP}", f"- {GROUP}\n  - {GROUP.replace('1', '9')}"))
     before = {name: _shown(foreign, name) for name in ("Production", "Field")}
     applied = foreign("apply", str(tmp_path / "export"), "--no-resolve")
-    assert [(item["name"], set(item["after"])) for item in applied.data["changes"]] == [
+    assert applied.written == [
         ("Production", {"connectionName"}),
         ("Field", {"connectionName", "assignments"}),
     ]
@@ -131,7 +131,7 @@ def test_a_change_writes_only_what_differs_from_the_file(foreign: MstAdmin, tmp_
         }
         assert now == profile | fleeting
         assert all(target in assigned for target in targets)
-    assert foreign("diff", str(tmp_path / "export"), "--no-resolve").data["changes"] == []
+    assert foreign("diff", str(tmp_path / "export"), "--no-resolve").changes == []
 
 
 def test_settings_of_the_other_list_are_not_there_twice(foreign: MstAdmin, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_connection_type_is_fixed(foreign: MstAdmin, tmp_path: Path) -> None
     file = _file(tmp_path / "export")
     text = file.read_text()
     file.write_text(text.replace("    connection_type: microsoft-protect\n", ""))
-    assert foreign("diff", str(tmp_path / "export"), "--no-resolve").data["changes"] == []
+    assert foreign("diff", str(tmp_path / "export"), "--no-resolve").changes == []
     file.write_text(text.replace("microsoft-protect", "microsoft-tunnel"))
     refused = foreign("diff", str(tmp_path / "export"), "--no-resolve")
     assert refused.codes("errors") == ["connection-type-fixed"]
