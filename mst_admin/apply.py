@@ -15,7 +15,6 @@ from ruamel.yaml import YAML
 
 from mst_admin.carry_out import ApplyOutcome, carry_out_many
 from mst_admin.change import Change
-from mst_admin.errors import DECLARATIONS_INVALID
 from mst_admin.kinds import KINDS, read_tenant
 from mst_admin.kinds.kind import Kind
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
@@ -27,7 +26,7 @@ from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
 from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.base.errors import CertificateError, ExitCode, UsageError
+from mstunnel_setup.base.errors import CertificateError, ExitCode, UsageError, declare
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, plain, text
@@ -35,6 +34,13 @@ from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
+DECLARATIONS_INVALID = declare(
+    UsageError,
+    "declarations-invalid",
+    "{problems}",
+    "Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with.",
+)
+"""Declarations that cannot be used: one line `FILE:LINE:COLUMN: …` for each problem."""
 _SECTIONS: Final = frozenset((name,) for name in Declarations.model_fields if name != "version")
 
 

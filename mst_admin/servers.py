@@ -12,13 +12,12 @@ from typing import Final, TypeVar
 
 from pydantic import Field
 
-from mst_admin.errors import CSV_ALONE
 from mst_admin.kinds.tunnel import ServerPlace, places
 from mst_admin.metrics import METRICS
 from mst_admin.results import Time, ago, table
 from mst_admin.session import open_tenant
 from mstunnel_setup import __version__
-from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
+from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError, UsageError, declare
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import WIDTH, Verbatim, plain, text
@@ -29,6 +28,7 @@ from mstunnel_setup.io.threads import DaemonPool
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer
 
+CSV_ALONE = declare(UsageError, "csv-alone", "--csv cannot be combined with {option}", "Remove one of them.")
 _AT_ONCE: Final = 8
 _LOOK_SECONDS: Final = 0.5
 _NAMED: Final = 5

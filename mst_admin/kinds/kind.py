@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, Field, create_model
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName, update
-from mst_admin.errors import NAME_TAKEN, NAME_UNKNOWN, OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
+from mst_admin.errors import NAME_TAKEN, NAME_UNKNOWN
 from mst_admin.kinds.lookup import FilePresent, Present, only, require_name
 from mst_admin.kinds.reports import (
     DeclaredObject,
@@ -33,11 +33,27 @@ from mst_admin.objects.site import Resolve, site_object
 from mst_admin.results import AnyReport
 from mstunnel_setup.answers.describe import SchemaReport
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.base.errors import TenantError, UsageError
+from mstunnel_setup.base.errors import TenantError, UsageError, declare
 from mstunnel_setup.base.result import Report
 from mstunnel_setup.tenant.graph import GraphCollection, is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
+
+OBJECT_INVALID = declare(
+    UsageError,
+    "object-file-invalid",
+    "{problem}",
+    "Correct the file; `mst-admin {command} schema` prints a JSON Schema that editors check it with.",
+)
+OBJECT_UNKNOWN = declare(
+    TenantError,
+    "object-unknown",
+    "the tenant has no {kind} {name}",
+    "Create it with `mst-admin {command} create`.",
+)
+OBJECT_UNREADABLE = declare(
+    UsageError, "object-file-unreadable", "the file {path} cannot be read: {reason}", "Check the path."
+)
 
 Declared = TypeVar("Declared", bound=BaseModel)
 OptionPresent = TypeVar("OptionPresent", bound=TunnelConfiguration | TunnelSite | HealthThreshold)

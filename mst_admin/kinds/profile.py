@@ -9,13 +9,7 @@ from cryptography.x509 import BasicConstraints, load_pem_x509_certificate
 from pydantic import Field
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
-from mst_admin.errors import (
-    NAME_UNKNOWN,
-    PROFILE_INVALID,
-    PROFILE_PLATFORM_FIXED,
-    PROFILE_UNKNOWN,
-    PROFILE_UNREADABLE,
-)
+from mst_admin.errors import NAME_UNKNOWN, PROFILE_UNKNOWN
 from mst_admin.kinds.kind import Declared, FileKind, Kind, References
 from mst_admin.kinds.lookup import called
 from mst_admin.kinds.reports import ObjectIdentity, ObjectReport
@@ -52,7 +46,7 @@ from mst_admin.objects.profile_wire import (
     server_address,
 )
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.base.errors import CertificateError, TenantError
+from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError, declare
 from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import plain, text
@@ -62,6 +56,22 @@ from mstunnel_setup.tenant.graph import is_guid
 from mstunnel_setup.tenant.graph_admin import PROFILES, AdminGraph
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.tenant.wire_intune import DeviceConfiguration, DeviceConfigurationAssignment
+
+PROFILE_INVALID = declare(
+    UsageError,
+    "profile-invalid",
+    "{problem}",
+    "Correct the file; `mst-admin profile schema` prints a JSON Schema that editors check it with.",
+)
+PROFILE_PLATFORM_FIXED = declare(
+    TenantError,
+    "profile-platform-fixed",
+    "the profile {profile} in the tenant is not for the platform {platform}",
+    "Use another name: the type of a profile cannot be changed.",
+)
+PROFILE_UNREADABLE = declare(
+    UsageError, "profile-unreadable", "the profile {path} cannot be read: {reason}", "Check the path."
+)
 
 _SITE = "site"
 """Name under which a profile's site stands among its properties."""
