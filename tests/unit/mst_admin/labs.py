@@ -112,14 +112,18 @@ class MstAdmin:
     capture: pytest.CaptureFixture[str]
     root: Path
 
-    def __call__(self, *arguments: str, client: str = TOOL) -> Answer:
+    def run(self, *arguments: str, client: str = TOOL) -> tuple[int, str, str]:
+        """Exit code, standard output and error."""
         common = ["--answers", str(self.tenant.answers(client)), "--root", str(self.root), "--unattended"]
         self.capture.readouterr()
-        code = run_app(app, "mst-admin", [*arguments, *common, "--output", "json"])
-        shown = self.capture.readouterr()
-        envelope = json.loads(shown.out)
+        code = run_app(app, "mst-admin", [*arguments, *common])
+        return code, *self.capture.readouterr()
+
+    def __call__(self, *arguments: str, client: str = TOOL) -> Answer:
+        code, shown, errors = self.run(*arguments, "--output", "json", client=client)
+        envelope = json.loads(shown)
         validate(envelope)
-        return Answer(code, envelope, shown.err)
+        return Answer(code, envelope, errors)
 
     def done(self, *arguments: str) -> Answer:
         """What a command that succeeds came to."""
@@ -128,10 +132,9 @@ class MstAdmin:
         return answer
 
     def text(self, *arguments: str) -> str:
-        common = ["--answers", str(self.tenant.answers()), "--root", str(self.root), "--unattended"]
-        self.capture.readouterr()
-        assert run_app(app, "mst-admin", [*arguments, *common]) == 0
-        return self.capture.readouterr().out
+        code, shown, _ = self.run(*arguments)
+        assert code == 0
+        return shown
 
 
 @contextmanager
