@@ -65,13 +65,9 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
 
     def assigned(self, change: Change, references: References) -> list[Body]:
         """VPN profiles are looked up by their names, which may be a moment old."""
-        if change.verb == "update":
-            kind = change.before[TYPE]
-        else:
-            kind = PLAY_APP if _PACKAGE in change.after else store.IOS_APP
         assignments = []
         for item in change.after[ASSIGNMENTS]:
-            settings = {TYPE: _SETTINGS[kind], **item["settings"]}
+            settings = {TYPE: _SETTINGS[change.type or PLAY_APP], **item["settings"]}
             wanted = settings.pop(store.VPN, None)
             if wanted is not None:
                 found = references.graph.objects(PROFILES, wanted)

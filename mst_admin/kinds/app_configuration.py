@@ -49,7 +49,7 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
 
     def collection_of(self, change: Change) -> GraphCollection[Any]:
         """That of the type of the policy."""
-        return _COLLECTIONS[_type_of(change)]
+        return _COLLECTIONS[change.type]
 
     def properties(self, change: Change, references: References) -> Body:
         """The properties to write, without apps."""
@@ -60,15 +60,11 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
 
     def complete(self, change: Change, identifier: str, references: References) -> None:
         """Apps come before assignments; a new app configuration was created with its apps."""
-        kind, of = _type_of(change), self.collection_of(change)
-        apart = of is DEVICE_APP_CONFIGURATIONS or (kind == policies.MANAGED_TYPE and change.verb == "create")
+        of, is_new = self.collection_of(change), change.verb == "create"
+        apart = of is DEVICE_APP_CONFIGURATIONS or (change.type == policies.MANAGED_TYPE and is_new)
         if not apart and (apps := _managed_apps(change.after)):
             references.graph.target_apps(of, identifier, apps)
         super().complete(change, identifier, references)
-
-
-def _type_of(change: Change) -> str:
-    return str((change.after if change.verb == "create" else change.before)[TYPE])
 
 
 class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, policies.PresentAppConfiguration]):
@@ -115,7 +111,7 @@ class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, polic
             packages = change.after.get(policies.PACKAGES) or change.before[policies.PACKAGES]
             body[policies.PAYLOAD] = policies.payload(packages[0], body.pop(policies.ANDROID))
         names = [*change.after.get(policies.PACKAGES, ()), *change.after.get(policies.BUNDLES, ())]
-        if _type_of(change) == policies.MANAGED_TYPE:
+        if change.type == policies.MANAGED_TYPE:
             if policies.MANAGED in body:
                 body[policies.MANAGED] = [_looked_up(item, references) for item in body[policies.MANAGED]]
             if change.verb == "create":
