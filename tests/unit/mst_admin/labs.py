@@ -25,7 +25,9 @@ from mstunnel_setup.tenant.sign_in import SignIn
 from tests.unit.running_lab import running_lab
 from tests.unit.schemas import validate
 
+GROUP = "11111111-2222-3333-4444-555555555555"
 HERE = Path(__file__).parent
+OTHER = "99999999-2222-3333-4444-555555555555"
 TOOL = "44444444-4444-4444-8444-444444444444"
 READER = "55555555-5555-4555-8555-555555555555"
 SECRETS = {TOOL: "a-secret-of-the-tool", READER: "a-secret-of-the-reader"}

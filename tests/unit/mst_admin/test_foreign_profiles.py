@@ -8,9 +8,8 @@ import pytest
 
 from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.graph_admin import PROFILES
-from tests.unit.mst_admin.labs import MstAdmin, Tenant
+from tests.unit.mst_admin.labs import GROUP, MstAdmin, Tenant
 
-GROUP = "11111111-2222-3333-4444-555555555555"
 FILTER = "77777777-2222-3333-4444-555555555555"
 TYPE = "@odata.type"
 GRAPH = "#microsoft.graph."

@@ -8,10 +8,8 @@ import pytest
 
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.tenant.graph_admin import DEVICE_APP_CONFIGURATIONS
-from tests.unit.mst_admin.labs import MstAdmin, Tenant, declare, object_file
+from tests.unit.mst_admin.labs import GROUP, OTHER, MstAdmin, Tenant, declare, object_file
 
-GROUP = "11111111-2222-3333-4444-555555555555"
-OTHER = "99999999-2222-3333-4444-555555555555"
 IOS = f"""\
 version: 1
 name: Defender on iPhones

@@ -5,10 +5,8 @@ from pathlib import Path
 
 from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.graph_admin import MANAGED_APP_CONFIGURATIONS, configuration_reference
-from tests.unit.mst_admin.labs import MstAdmin, Tenant, declare, object_file, root_file
+from tests.unit.mst_admin.labs import GROUP, OTHER, MstAdmin, Tenant, declare, object_file, root_file
 
-GROUP = "11111111-2222-3333-4444-555555555555"
-OTHER = "99999999-2222-3333-4444-555555555555"
 ANDROID = f"""\
 version: 1
 name: Field

@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, PROFILES
-from tests.unit.mst_admin.labs import MstAdmin, Tenant, declare, object_file
+from tests.unit.mst_admin.labs import GROUP, OTHER, MstAdmin, Tenant, declare, object_file
 
-GROUP = "11111111-2222-3333-4444-555555555555"
-OTHER = "99999999-2222-3333-4444-555555555555"
 IOS = f"""\
 version: 1
 name: Defender for iOS

@@ -7,9 +7,8 @@ import pytest
 
 from mstunnel_setup.base.errors import ExitCode
 from mstunnel_setup.tenant.graph_admin import PROFILES
-from tests.unit.mst_admin.labs import MstAdmin, object_file, root_file
+from tests.unit.mst_admin.labs import GROUP, MstAdmin, object_file, root_file
 
-GROUP = "11111111-2222-3333-4444-555555555555"
 ANDROID = """\
 version: 1
 platform: android-work-profile
