@@ -119,7 +119,8 @@ class MstAdmin:
         common = ["--answers", str(self.tenant.answers(client)), "--root", str(self.root), "--unattended"]
         self.capture.readouterr()
         code = run_app(app, "mst-admin", [*arguments, *common])
-        return code, *self.capture.readouterr()
+        shown = self.capture.readouterr()
+        return code, shown.out, shown.err
 
     def __call__(self, *arguments: str, client: str = TOOL) -> Answer:
         code, shown, errors = self.run(*arguments, "--output", "json", client=client)
