@@ -147,12 +147,6 @@ def test_only_prune_deletes_and_only_after_confirmation(admin: MstAdmin, tmp_pat
     assert [item["displayName"] for item in admin("site", "list").data["sites"]] == ["Oslo"]
 
 
-def test_prune_deletes_nothing_of_a_kind_that_no_file_speaks_about(admin: MstAdmin, tmp_path: Path) -> None:
-    assert admin("apply", declare(tmp_path, DECLARED)).code == 0
-    silent = declare(tmp_path, "version: 1\nthresholds: []\n")
-    assert admin("diff", silent, "--prune").changes == []
-
-
 def test_prune_leaves_a_configuration_that_a_site_uses_which_stays(admin: MstAdmin, tmp_path: Path) -> None:
     unused = "  - name: Unused\n    network: 172.29.0.0/16\nsites:"
     assert admin("apply", declare(tmp_path, DECLARED.replace("sites:", unused))).code == 0
@@ -219,21 +213,6 @@ mam:
     assert admin("apply", directory).changes == []
     for kind, name in (("profile", "Shown"), ("mam", "Phones")):
         assert admin(kind, "delete", name, "--yes").code == 0
-
-
-def test_prune_deletes_profiles_only_where_profiles_are_declared(admin: MstAdmin, tmp_path: Path) -> None:
-    directory = declare(tmp_path, DECLARED)
-    profiles = PROFILES.replace("Berlin", "Oslo").replace("ROOT", str(root_file(tmp_path)))
-    (tmp_path / "declared" / "profiles.yaml").write_text(profiles)
-    assert admin("apply", directory, "--no-resolve").code == 0
-    (tmp_path / "declared" / "profiles.yaml").unlink()
-    silent = admin("diff", directory, "--prune", "--no-resolve").changes
-    assert not {"profile", "trusted root"} & {kind for _, kind, _ in silent}
-    (tmp_path / "declared" / "none.yaml").write_text("version: 1\nprofiles: []\n")
-    pruned = admin("diff", directory, "--prune", "--no-resolve").changes
-    assert ("delete", "profile", "Android") in pruned
-    after = pruned.index(("delete", "profile", "iPhone")) + 1
-    assert pruned[after] == ("delete", "trusted root", "iPhone (trusted root)")
 
 
 def test_prune_deletes_no_site_that_a_declared_profile_names(admin: MstAdmin, tmp_path: Path) -> None:

@@ -116,16 +116,6 @@ def test_it_follows_a_site_and_a_root_that_are_made_with_it(admin: MstAdmin, tmp
     assert ("delete", "app configuration", "Phones (Edge)") in applied.changes
 
 
-def test_prune_deletes_all_policies_of_what_is_not_declared(admin: MstAdmin, tmp_path: Path) -> None:
-    root_file(tmp_path)
-    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
-    silent = admin("diff", declare(tmp_path, "version: 1\napp_configurations: []\n"), "--prune").changes
-    assert not any("app" in kind for _, kind, _ in silent)
-    pruned = admin("diff", declare(tmp_path, "version: 1\nmam: []\n"), "--prune").changes
-    policies = ["Phones (Edge)", "Phones (protection)", "Phones (tunnel)"]
-    assert [name for _, kind, name in pruned if "app" in kind] == policies
-
-
 def test_what_is_left_of_one_is_completed_not_made_twice(
     admin: MstAdmin, tenant: Tenant, tmp_path: Path
 ) -> None:

@@ -147,13 +147,6 @@ def test_a_vpn_profile_of_another_product_stays_and_is_not_exported(
     graph.delete(PROFILES, other)
 
 
-def test_apps_are_never_pruned(admin: MstAdmin, tmp_path: Path) -> None:
-    assert admin("apply", declare(tmp_path, DECLARED), "--no-resolve").code == 0
-    none = declare(tmp_path, "version: 1\napps: []\n")
-    pruned = admin("diff", none, "--prune", "--no-resolve").changes
-    assert "app" not in [kind for _, kind, _ in pruned]
-
-
 def test_a_vpn_profile_that_is_not_there_is_found_before_any_change(admin: MstAdmin, tmp_path: Path) -> None:
     text = IOS.replace("scmx", "other").replace(f"[{GROUP}]", f"[{GROUP}], vpn_profile: Nowhere")
     refused = admin("app", "create", object_file(tmp_path, text))
