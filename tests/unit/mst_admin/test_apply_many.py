@@ -31,13 +31,6 @@ def made(tenant: Tenant, prefix: str) -> Counter[str]:
     return Counter(site.display_name for site in sites if site.display_name.startswith(prefix))
 
 
-def wait_until_made(tenant: Tenant, prefix: str, count: int) -> None:
-    end = time.monotonic() + 60
-    while made(tenant, prefix).total() < count:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_a_tenant_that_throttles_gets_all_sites(
     truthful: Tenant, command: Callable[[Tenant], MstAdmin], tmp_path: Path
 ) -> None:
@@ -57,7 +50,10 @@ def test_an_apply_that_was_killed_is_finished_by_the_next_without_duplicates(
     with subprocess.Popen(
         command_line(truthful, file, "--unattended"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        wait_until_made(truthful, "Killed", SITES // 4)
+        end = time.monotonic() + 60
+        while made(truthful, "Killed").total() < SITES // 4:
+            assert time.monotonic() < end
+            time.sleep(0.02)
         process.kill()
     before = made(truthful, "Killed")
     assert SITES // 4 <= before.total() < SITES

@@ -142,16 +142,14 @@ def test_figures_that_the_tenant_does_not_give_are_unknown_and_reported(
     assert "gw1, gw2" in found.envelope["warnings"][0]["message"]
 
 
-def watching(tenant: Tenant, *arguments: str) -> subprocess.Popen[str]:
-    """`mst-admin servers --watch` in a separate process."""
-    command = [MST_ADMIN, "servers", "--watch", "--answers", str(tenant.answers()), "--unattended"]
-    return subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    )
+def watch(tenant: Tenant) -> list[str]:
+    """The command line of a watch, which is interrupted in a separate process."""
+    return [MST_ADMIN, "servers", "--watch", "--answers", str(tenant.answers()), "--unattended"]
 
 
 def test_ctrl_c_ends_a_watch_with_an_envelope_for_each_reading(fleet: Tenant) -> None:
-    process = watching(fleet, "--output", "json")
+    command = [*watch(fleet), "--output", "json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     process.send_signal(signal.SIGINT)
@@ -217,8 +215,7 @@ def test_a_watch_outlives_a_tenant_that_does_not_answer(
 
 def test_a_watch_on_a_terminal_redraws_in_place(fleet: Tenant) -> None:
     reader, terminal = os.openpty()
-    command = [MST_ADMIN, "servers", "--watch", "--answers", str(fleet.answers()), "--unattended"]
-    process = subprocess.Popen(command, stdout=terminal, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(watch(fleet), stdout=terminal, stderr=subprocess.DEVNULL)
     shown = b""
     while b"4 servers" not in shown:
         shown += os.read(reader, 4096)
