@@ -18,6 +18,7 @@ from mst_admin import servers as fleet_commands
 from mst_admin.health import TrendPoint, judge_server, names_in_graph, sparkline
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.text import width
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.wire import (
@@ -98,6 +99,16 @@ def test_the_table_fits_a_terminal_and_names_what_is_unknown(admin: MstAdmin) ->
     assert re.fullmatch(r"Berlin +gw1 +healthy +\d+ s +unknown +364 d +12", lines[2])
     assert re.fullmatch(r"東京 +a-gateway\S+… +upgrade failed +\d+ s +unknown +364 d +12", lines[4])
     assert lines[-1] == "4 servers: 1 unknown, 1 healthy, 1 unhealthy, 1 upgrade failed."
+
+
+def test_the_table_fits_a_terminal_with_full_width_names_too(admin: MstAdmin) -> None:
+    graph = admin.tenant.graph()
+    (site,) = graph.objects(SITES, "東京")
+    graph.update(SITES, site.id, {"displayName": "東京" * 20})
+    lines = admin.text("servers").splitlines()
+    graph.update(SITES, site.id, {"displayName": "東京"})
+    assert any(re.match("(東京)+東?… ", line) for line in lines)
+    assert [line for line in lines if width(line) > 80] == []
 
 
 def test_csv_stands_alone_with_one_line_for_each_server_and_no_formula(admin: MstAdmin) -> None:
