@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, StrictBool, field_validator
+from pydantic import Field, StrictBool, field_validator
 
 from mst_admin.change import TYPE, Body
 from mst_admin.objects import app_configuration as policies
@@ -19,6 +19,7 @@ from mst_admin.objects.parts import (
     Groups,
     NamedObject,
     PresentObject,
+    Trimmed,
     judge_assignment,
 )
 from mst_admin.objects.profile import ProfileObject, ProxyObject
@@ -31,10 +32,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire_intune import AppAssignment, DeviceConfiguration, IntuneObject
 
 
-class MamObject(NamedObject):
+class MamObject(NamedObject, Trimmed):
     """The tunnel for apps on devices that are not enrolled: three policies, declared as one object."""
-
-    model_config = ConfigDict(str_strip_whitespace=True)
 
     platform: AppPlatform = Field(description="android or ios")
     connection_name: Line = Field(description="Name that users see", examples=["Contoso"])
