@@ -31,13 +31,12 @@ def write_named(directory: Path, contents: Mapping[str, str]) -> None:
     What lies above the nearest directory that exists is that person's choice: it may be a shared place.
     Raises UsageError when something else is in its place, or that cannot be seen, and FileError.
     """
-    for there in (directory, *directory.parents):
-        kind = kind_at(there)
-        if kind == "directory":
-            break
-        if kind is not None:
-            error = PATH_NOT_REGULAR(verb=text("write to"), path=there, kind=kind, expected="directory")
-            raise UsageError(error.code, error.message, error.hint)
+    there = directory
+    while (kind := kind_at(there)) is None:
+        there = there.parent
+    if kind != "directory":
+        error = PATH_NOT_REGULAR(verb=text("write to"), path=there, kind=kind, expected="directory")
+        raise UsageError(error.code, error.message, error.hint)
     files, below = Files(there), PurePosixPath("/", directory.relative_to(there))
     for missing in files.missing(str(below)):
         with _whole_path_in_errors(there, missing):
