@@ -44,6 +44,16 @@ def test_an_android_profile_is_created_assigned_and_found_in_order(admin: MstAdm
     assert [item["id"] for item in admin("profile", "list").data["profiles"]] == [profile["id"]]
 
 
+@pytest.mark.parametrize("word", ["android-dedicated", "Dedicated"])
+def test_dedicated_devices_are_refused_with_the_reason(admin: MstAdmin, tmp_path: Path, word: str) -> None:
+    file = object_file(tmp_path, ANDROID.replace("android-work-profile", word))
+    for command in ("lint", "create"):
+        refused = admin("profile", command, file)
+        assert refused.code != 0
+        assert f"`platform` cannot be {word}: dedicated devices have no user" in refused.message
+        assert "fully managed" in refused.message
+
+
 def test_a_profile_whose_site_moved_is_found_out(admin: MstAdmin) -> None:
     assert admin("config", "update", "Main", "--port", "4443").status == "changed"
     linted = admin("profile", "lint", "Tunnel for Android")
