@@ -4,6 +4,7 @@ What the tenant does not have is unknown: nothing is judged by the absence of a 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
@@ -166,11 +167,10 @@ def health(
     start = end - timedelta(days=days)
 
     def trend(metric: HealthMetric) -> Trend:
-        try:
+        points: tuple[TrendPoint, ...] | None = None
+        with suppress(NetworkError, TenantError):
             found = graph.trend(place.site.id, place.server.id, names[metric.name], start, end)
             points = tuple(TrendPoint(at=item.date_time, value=item.value) for item in found)
-        except (NetworkError, TenantError):
-            return Trend(id=metric.name, title=metric.title, unit=metric.unit, points=None)
         return Trend(id=metric.name, title=metric.title, unit=metric.unit, points=points)
 
     report = ServerHealthReport(

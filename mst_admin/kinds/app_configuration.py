@@ -16,7 +16,6 @@ from mst_admin.objects.app import AppPlatform, app_ids
 from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
 from mst_admin.objects.profile_wire import ROOT_PLATFORMS
-from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph import GraphCollection, is_guid
@@ -69,10 +68,6 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
 
 class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, policies.PresentAppConfiguration]):
     """App configurations: settings that Defender and other apps receive."""
-
-    def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
-        for item in tenant.app_configurations:
-            yield from policies.app_configuration_not_declared(item)
 
     def changes(self, declared: policies.AppConfigurationObject, planning: Planning) -> Iterator[Change]:
         """Raises TenantError `app-missing` unless the app that enrolled devices configure will be there."""
@@ -155,6 +150,7 @@ APP_CONFIGURATION: Final = _AppConfigurationKind(
     documents="app-config",
     judge=lambda declared, beside, _resolve: judge_app_configuration(declared, beside.profiles),
     declared=policies.app_configuration_object,
+    not_declared=policies.app_configuration_not_declared,
 )
 
 

@@ -86,7 +86,7 @@ class Kind(ABC, Generic[Declared, Present]):
     identifies an object there, `certificate_key` the key that may name a certificate. Graph has the objects
     in a `collection`. `judge` says what is wrong with a declared object: it gets the others that are
     declared, and what looks names up. `declared` is an object of the tenant as it would be declared, not
-    judged.
+    judged, and `not_declared` what it has beside that.
     """
 
     name: KindName
@@ -98,6 +98,7 @@ class Kind(ABC, Generic[Declared, Present]):
     collection: GraphCollection[Any]
     judge: Callable[[Declared, Declarations, Resolve | None], Iterable[Finding]]
     declared: Callable[[Present], Declared]
+    not_declared: Callable[[Present], Iterable[Finding]] = lambda _present: ()
 
     def completed(self, declared: Declared) -> Declared:
         """The object with the certificate that its file names. Raises CertificateError."""
@@ -120,9 +121,10 @@ class Kind(ABC, Generic[Declared, Present]):
         """The names by which `apply` finds the objects of a tenant."""
         return [self.key_of(item) for item in self.declared_of(tenant)]
 
-    def not_declarable(self, _tenant: TenantObjects) -> Iterable[Finding]:
+    def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
         """What the objects of a tenant have beside what declarations can say."""
-        return ()
+        for item in self.present(tenant):
+            yield from self.not_declared(item)
 
     def missing(self, _declared: Declared, _planning: Planning) -> Iterable[tuple[str, str]]:
         """What a declared object names and will not be there: its key, and a message."""

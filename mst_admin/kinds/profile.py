@@ -181,8 +181,7 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         return found
 
     def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
-        for item in tenant.profiles:
-            yield from not_declared(item.found, item.assignments)
+        yield from super().not_declarable(tenant)
         of_profiles = {root_name(item.name).casefold() for item in tenant.profiles}
         for root in tenant.roots_of_mam:
             if is_root_name(root.name) and root.name.casefold() not in of_profiles:
@@ -346,6 +345,7 @@ PROFILE: Final = _ProfileKind(
     invalid=PROFILE_INVALID,
     judge=_judge,
     declared=lambda present: profile_object(present.found, present.assignments),
+    not_declared=lambda present: not_declared(present.found, present.assignments),
 )
 
 

@@ -252,10 +252,9 @@ def set_threshold(
         THRESHOLD.require_free(metric, THRESHOLD.named(graph, metric))
     present = None if new else THRESHOLD.find(graph, metric)
     known: tuple[int | None, int | None] = (None, None)
-    if present is not None and default:
-        known = present.default_healthy_threshold, present.default_unhealthy_threshold
-    elif present is not None:
-        known = present.healthy_threshold, present.unhealthy_threshold
+    if present is not None:
+        own = present.healthy_threshold, present.unhealthy_threshold
+        known = (present.default_healthy_threshold, present.default_unhealthy_threshold) if default else own
     healthy, unhealthy = (old if value is None else value for value, old in zip(values, known, strict=True))
     declared = validated(ThresholdObject, {"metric": metric, "healthy": healthy, "unhealthy": unhealthy})
     warnings = judged(judge_threshold(declared))
