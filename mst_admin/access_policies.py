@@ -177,17 +177,12 @@ class PolicyChange(TenantChange):
 
 @dataclass(frozen=True)
 class PlannedPolicy:
-    """One declared policy: the change it takes, if any, what to send for it, and what it is afterwards.
-
-    `enforced`: the policy is in force after the change; `waits`: the file says enabled, and it will not be.
-    """
+    """One declared policy: the change it takes, what to send for it (if anything), and what it is then."""
 
     declared: PolicyObject
-    change: PolicyChange | None
+    change: PolicyChange
     sent: Body
     after: ConditionalAccessPolicy
-    enforced: bool = False
-    waits: bool = False
 
 
 def plan_policies(
@@ -214,12 +209,9 @@ def plan_policies(
         if found:
             yield _updated(declared, body, found[0], enable=enable)
             continue
-        waits = declared.state == "enabled"
-        created = {**body, "state": REPORT_ONLY if waits else STATES[declared.state]}
+        created = {**body, "state": REPORT_ONLY if declared.state == "enabled" else STATES[declared.state]}
         change = PolicyChange("create", "Conditional Access policy", declared.title, after=flat(created))
-        yield PlannedPolicy(
-            declared, change, created, ConditionalAccessPolicy.from_wire(created), waits=waits
-        )
+        yield PlannedPolicy(declared, change, created, ConditionalAccessPolicy.from_wire(created))
 
 
 def _updated(
@@ -249,11 +241,5 @@ def _updated(
         {name: before.get(name) for name in names},
         {name: after.get(name) for name in names},
     )
-    return PlannedPolicy(
-        declared,
-        change if names else None,
-        sent,
-        ConditionalAccessPolicy.from_wire({**body, "id": present.id, "state": state}),
-        enforced=bool(names) and state == ENABLED,
-        waits=declared.state == "enabled" and state != ENABLED,
-    )
+    found = ConditionalAccessPolicy.from_wire({**body, "id": present.id, "state": state})
+    return PlannedPolicy(declared, change, sent, found)

@@ -2,31 +2,31 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import Field
 from ruamel.yaml import YAML
 
 from mst_admin.carry_out import ApplyOutcome, carry_out_many
 from mst_admin.change import Change
-from mst_admin.errors import DECLARATIONS_INVALID
 from mst_admin.kinds import KINDS, read_tenant
 from mst_admin.kinds.kind import Kind
 from mst_admin.kinds.tenant import Declarations, Planning, TenantObjects
 from mst_admin.named_files import write_named
 from mst_admin.objects.configuration import judge_networks
 from mst_admin.objects.site import Resolve
-from mst_admin.results import change_count
+from mst_admin.results import ObjectPlace, change_count
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.document import Document, DocumentError, KeyProblem, parse_as, read
+from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.base.errors import CertificateError, ExitCode, UsageError
+from mstunnel_setup.base.errors import CertificateError, ExitCode, UsageError, declare
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import joined, plain, text
@@ -34,6 +34,13 @@ from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 
+DECLARATIONS_INVALID = declare(
+    UsageError,
+    "declarations-invalid",
+    "{problems}",
+    "Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with.",
+)
+"""Declarations that cannot be used: one line `FILE:LINE:COLUMN: …` for each problem."""
 _SECTIONS: Final = frozenset((name,) for name in Declarations.model_fields if name != "version")
 
 
@@ -50,39 +57,24 @@ class ExportReport(Report):
     files: tuple[str, ...] = Field(description="Names in the directory.")
 
 
-@dataclass(frozen=True)
-class ObjectPlace:
-    """Where a declared object stands."""
+class DeclaredItem(NamedTuple):
+    """A declared object, and where it stands."""
 
-    document: Document = field(repr=False)
-    path: tuple[str, ...]
-
-    def line(self, key: str, message: str) -> str:
-        """The message with the place of the object's key (or else of the object) in front."""
-        at = self.document.position(KeyProblem((*self.path, key), ""))
-        return text(
-            "{name}:{line}:{column}: {message}",
-            name=self.document.name,
-            line=at.line,
-            column=at.column,
-            message=message,
-        )
+    kind: Kind[Any, Any]
+    value: Any
+    place: ObjectPlace
 
 
 @dataclass(frozen=True)
 class DeclarationSet:
-    """All objects of all files, the places of the objects by section, and the warnings there are.
+    """All objects of all files, also one by one in the order of kinds, and the warnings there are.
 
     The fields that are set of `objects` are the keys that the files have, even if empty.
     """
 
     objects: Declarations
-    places: dict[str, list[ObjectPlace]]
-    warnings: tuple[Finding, ...] = ()
-
-    def of(self, kind: Kind[Any, Any]) -> Iterator[tuple[Any, ObjectPlace]]:
-        """The objects of a kind, each with its place."""
-        return zip(getattr(self.objects, kind.section), self.places[kind.section], strict=True)
+    items: Sequence[DeclaredItem]
+    warnings: tuple[Finding, ...]
 
 
 def load_declarations(path: Path, resolve: Resolve | None = None) -> DeclarationSet:
@@ -92,18 +84,13 @@ def load_declarations(path: Path, resolve: Resolve | None = None) -> Declaration
     """
     try:
         files = [path] if path.is_file() else sorted(path.iterdir())
-    except OSError as error:
-        raise _missing(path, error.strerror or "it does not exist") from error
-    if not path.is_file():
-        files = [item for item in files if item.suffix in {".yaml", ".yml"} and item.is_file()]
-    if not files:
+        if not path.is_file():
+            files = [item for item in files if item.suffix in {".yaml", ".yml"} and item.is_file()]
+        contents = [(str(file), read(file)) for file in files]
+    except (OSError, DocumentError) as error:
+        raise _missing(path, getattr(error, "strerror", None) or str(error)) from error
+    if not contents:
         raise _missing(path, "there is no .yaml file in it")
-    contents = []
-    for file in files:
-        try:
-            contents.append((str(file), read(file)))
-        except (OSError, DocumentError) as error:
-            raise _missing(path, getattr(error, "strerror", None) or str(error)) from error
     return parse_declarations(contents, resolve)
 
 
@@ -130,66 +117,58 @@ def parse_declarations(
             lines += error.problems
     networks = [network for _, file in parsed for network in file.corporate_networks]
     # Networks that cannot be used are reported by themselves; those of a file with problems are not known.
-    usable = [] if lines or any(judge_networks(networks)) else networks
-    found = _joined(parsed, usable)
-    judged = [
-        (ObjectPlace(document, ()).line(item.key, item.message), item)
-        for document, file in parsed
-        for item in judge_networks(file.corporate_networks)
-    ]
-    judged += [
-        (place.line(item.key, item.message), item)
+    usable = () if lines or any(judge_networks(networks)) else tuple(networks)
+    items = [
+        DeclaredItem(kind, value, ObjectPlace(document, (kind.section, str(number))))
         for kind in KINDS
-        for value, place in found.of(kind)
-        for item in kind.judge(value, found.objects, resolve)
+        for document, file in parsed
+        for number, value in enumerate(getattr(file, kind.section))
     ]
-    lines += [line for line, item in judged if item.fatal]
-    lines += [line for kind in KINDS for line in _duplicates(kind, found)]
-    if lines:
-        raise DECLARATIONS_INVALID(problems="\n".join(lines))
-    warnings = tuple(replace(item, message=line) for line, item in judged)
-    return replace(found, objects=_with_certificates(found), warnings=warnings)
-
-
-def _joined(parsed: Sequence[tuple[Document, Declarations]], networks: Sequence[str]) -> DeclarationSet:
-    """The objects of all files together."""
-    values: dict[str, tuple[Any, ...]] = {}
-    places: dict[str, list[ObjectPlace]] = {}
-    for name in (kind.section for kind in KINDS):
-        values[name] = tuple(item for _, file in parsed for item in getattr(file, name))
-        places[name] = [
-            ObjectPlace(document, (name, str(number)))
-            for document, file in parsed
-            for number in range(len(getattr(file, name)))
-        ]
     given = {name for _, file in parsed for name in file.model_fields_set}
-    joined = Declarations.model_construct(
-        _fields_set=given, version=1, corporate_networks=tuple(networks), **values
+    objects = Declarations.model_construct(
+        _fields_set=given, version=1, corporate_networks=usable, **_by_section(items)
     )
-    return DeclarationSet(joined, places)
-
-
-def _with_certificates(found: DeclarationSet) -> Declarations:
-    """The objects, certificates in place of paths. Raises UsageError with all that are unusable."""
-    lines: list[str] = []
-    completed: dict[str, tuple[Any, ...]] = {}
-    for kind in KINDS:
-        for value, place in found.of(kind):
-            try:
-                completed[kind.section] = (*completed.get(kind.section, ()), kind.completed(value))
-            except CertificateError as error:
-                lines.append(place.line(kind.certificate_key, error.message))
+    judged = [
+        item
+        for document, file in parsed
+        for item in ObjectPlace(document).placed(judge_networks(file.corporate_networks))
+    ]
+    for kind, value, place in items:
+        judged += place.placed(kind.judge(value, objects, resolve))
+    lines += [item.message for item in judged if item.fatal]
+    lines += _duplicates(items)
     if lines:
         raise DECLARATIONS_INVALID(problems="\n".join(lines))
-    return found.objects.model_copy(update=completed)
+    completed = _with_certificates(items)
+    return DeclarationSet(
+        objects.model_copy(update=_by_section(completed)), completed, warnings=tuple(judged)
+    )
 
 
-def _duplicates(kind: Kind[Any, Any], found: DeclarationSet) -> Iterator[str]:
+def _by_section(items: Iterable[DeclaredItem]) -> dict[str, tuple[Any, ...]]:
+    grouped = groupby(items, lambda item: item.kind.section)
+    return {section: tuple(item.value for item in same) for section, same in grouped}
+
+
+def _with_certificates(items: Iterable[DeclaredItem]) -> list[DeclaredItem]:
+    """The objects, certificates in place of paths. Raises UsageError with all that are unusable."""
+    lines, completed = [], []
+    for item in items:
+        try:
+            completed.append(item._replace(value=item.kind.completed(item.value)))
+        except CertificateError as error:
+            lines.append(item.place.line(item.kind.certificate_key, error.message))
+    if lines:
+        raise DECLARATIONS_INVALID(problems="\n".join(lines))
+    return completed
+
+
+def _duplicates(items: Iterable[DeclaredItem]) -> Iterator[str]:
     """Objects declared twice: names are compared as Graph does, without regard to case."""
-    first: dict[str, ObjectPlace] = {}
-    for value, place in found.of(kind):
-        name = str(getattr(value, kind.key))
-        earlier = first.setdefault(name.casefold(), place)
+    first: dict[tuple[str, str], ObjectPlace] = {}
+    for kind, value, place in items:
+        name = kind.key_of(value)
+        earlier = first.setdefault((kind.section, name.casefold()), place)
         if earlier is not place:
             at = earlier.line(kind.key, "").removesuffix(": ")
             message = text("`{name}` is already declared at {place}: remove one of them", name=name, place=at)
@@ -283,15 +262,13 @@ def plan(declared: DeclarationSet, tenant: TenantObjects, now: datetime, *, prun
             planning.deletions += kind.changes_to_prune(planning)
     lines = [
         place.line(key, message)
-        for kind in KINDS
-        for value, place in declared.of(kind)
+        for kind, value, place in declared.items
         for key, message in kind.missing(value, planning)
     ]
     if lines:
         raise DECLARATIONS_INVALID(problems="\n".join(lines))
-    for kind in KINDS:
-        for value, _place in declared.of(kind):
-            planning.changes += kind.changes(value, planning)
+    for kind, value, _place in declared.items:
+        planning.changes += kind.changes(value, planning)
     return [*planning.changes, *planning.deletions]
 
 

@@ -1,15 +1,15 @@
 """Doing planned changes: several at once where their order does not matter."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 from mst_admin.change import Change
-from mst_admin.kinds import KINDS
-from mst_admin.kinds.kind import Kind, References
+from mst_admin.kinds import kind_named
+from mst_admin.kinds.kind import References
 from mstunnel_setup.base.errors import SetupError
 from mstunnel_setup.io.threads import DaemonPool
 from mstunnel_setup.tenant.graph_admin import AdminGraph
@@ -18,7 +18,6 @@ _AT_ONCE: Final = 8
 _LOOK_SECONDS: Final = 0.5
 _LAST_LOOKS: Final = 10
 """So often is looked for the end of changes that were under way at Ctrl-C."""
-_KINDS: Final[Mapping[str, Kind[Any, Any]]] = {kind.name: kind for kind in KINDS}
 
 
 @dataclass
@@ -34,7 +33,7 @@ def carry_out(changes: Sequence[Change], graph: AdminGraph) -> None:
     """Do the changes one after the other; the first refusal ends it. Raises TenantError and its like."""
     references = References(graph)
     for change in changes:
-        _KINDS[change.kind].write(change, references)
+        kind_named(change.kind).write(change, references)
 
 
 def carry_out_many(
@@ -75,7 +74,7 @@ def _attempt(change: Change, references: References, ended: threading.Event) -> 
     if ended.is_set():
         return False
     try:
-        _KINDS[change.kind].write(change, references)
+        kind_named(change.kind).write(change, references)
     except SetupError as error:
         ended.set()
         return error

@@ -71,6 +71,11 @@ class Change(TenantChange):
 
     kind: KindName
 
+    @property
+    def type(self) -> str:
+        """The type of the object in Graph; empty where its collection has only one."""
+        return str(self.before.get(TYPE) or self.after.get(TYPE) or "")
+
 
 def _words(value: object) -> str:
     """A value for people: lists without brackets, settings as name=value."""

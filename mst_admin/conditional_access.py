@@ -171,7 +171,7 @@ class PolicyReview:
     @property
     def due(self) -> list[PlannedPolicy]:
         """The policies that would change."""
-        return [item for item in self.planned if item.change is not None]
+        return [item for item in self.planned if item.sent]
 
     def lines(self, done: Sequence[PlannedPolicy] | None = None) -> Iterator[str]:
         """What would change, or became of it when these changes are done; and the evaluation."""
@@ -179,7 +179,7 @@ class PolicyReview:
         if done is not None:
             made, what, when = [*done], text("made"), text("had before these changes")
         for item in made:
-            yield from item.change.lines() if item.change else ()
+            yield from item.change.lines()
         yield change_count(made, what)
         if self.cases:
             yield from ("", text("Evaluated with the policies that the tenant {when}:", when=when))
@@ -192,9 +192,7 @@ class PolicyReview:
         policies = [item.after for item in done or ()]
         policies += [each for each in self.present if each.id not in changed]
         made = self.due if done is None else done
-        changes = PolicyChanges(
-            changes=tuple(item.change for item in made if item.change is not None), what_if=tuple(self.cases)
-        )
+        changes = PolicyChanges(changes=tuple(item.change for item in made), what_if=tuple(self.cases))
         waiting = (
             warning(
                 "policy-waits",
@@ -206,7 +204,7 @@ class PolicyReview:
                 policy=item.declared.title,
             )
             for item in self.planned
-            if item.waits
+            if item.declared.state == "enabled" and item.after.state != ENABLED
         )
         of_tenant = _warnings_of_tenant(policies, self.file.break_glass_group)
         warnings = (*_warnings_of(self.file), *waiting, *of_tenant)
@@ -233,7 +231,7 @@ def apply(
     graph, review = _review(operator, settings, file, users, permissions, enable=enable)
     if not review.due:
         return replace(review.result([]), status="unchanged")
-    enforced = [item.declared.title for item in review.due if item.enforced]
+    enforced = [item.declared.title for item in review.due if item.after.state == ENABLED]
     if enforced and not enable:
         raise UsageError(
             "policy-in-force",
@@ -247,7 +245,7 @@ def apply(
     done: list[PlannedPolicy] = []
     for item in review.due:
         try:
-            if item.change is not None and item.change.identifier:
+            if item.change.identifier:
                 graph.update(POLICIES, item.change.identifier, item.sent)
             else:
                 graph.create(POLICIES, item.sent)
@@ -395,8 +393,27 @@ def _warnings_of_tenant(
                 policy=policy.display_name,
                 state=state,
             )
-        elif _concerns_tunnel(policy):
-            yield from _obstacles(policy, state, break_glass_group)
+            continue
+        if not _concerns_tunnel(policy):
+            continue
+        for control in _controls_of(policy):
+            if control in _EFFECTS:
+                yield warning(
+                    "control-breaks-tunnel",
+                    "the policy {policy} ({state}) applies to the tunnel and uses {control}: {effect}",
+                    hint="Exclude Microsoft Tunnel Gateway from it, or test it on every platform.",
+                    policy=policy.display_name,
+                    state=state,
+                    control=control,
+                    effect=_EFFECTS[control],
+                )
+        if break_glass_group not in map(str.lower, policy.conditions.users.exclude_groups):
+            yield warning(
+                "break-glass-not-excluded",
+                "the policy {policy} applies to the tunnel and does not exclude the break-glass group",
+                hint="Exclude the group from it in the Entra admin center.",
+                policy=policy.display_name,
+            )
     if not any(item.state == ENABLED and _concerns_tunnel(item) for item in active):
         yield warning(
             "no-enforced-policy",
@@ -405,28 +422,6 @@ def _warnings_of_tenant(
                 "Evaluate a policy in report-only mode, then run `mst-admin conditional-access apply "
                 "FILE --enable`."
             ),
-        )
-
-
-def _obstacles(policy: ConditionalAccessPolicy, state: str, break_glass_group: str) -> Iterator[Problem]:
-    for control in _controls_of(policy):
-        if control in _EFFECTS:
-            yield warning(
-                "control-breaks-tunnel",
-                "the policy {policy} ({state}) applies to the tunnel and uses {control}: {effect}",
-                hint="Exclude Microsoft Tunnel Gateway from it, or test it on every platform.",
-                policy=policy.display_name,
-                state=state,
-                control=control,
-                effect=_EFFECTS[control],
-            )
-    excluded = {item.lower() for item in policy.conditions.users.exclude_groups}
-    if break_glass_group not in excluded:
-        yield warning(
-            "break-glass-not-excluded",
-            "the policy {policy} applies to the tunnel and does not exclude the break-glass group",
-            hint="Exclude the group from it in the Entra admin center.",
-            policy=policy.display_name,
         )
 
 

@@ -1,15 +1,7 @@
 """Errors of `mst_admin` that several places raise."""
 
-from mstunnel_setup.base.errors import TenantError, UsageError, declare
+from mstunnel_setup.base.errors import TenantError, declare
 
-CSV_ALONE = declare(UsageError, "csv-alone", "--csv cannot be combined with {option}", "Remove one of them.")
-DECLARATIONS_INVALID = declare(
-    UsageError,
-    "declarations-invalid",
-    "{problems}",
-    "Correct the files; `mst-admin schema` prints a JSON Schema that editors check them with.",
-)
-"""Declarations that cannot be used: one line `FILE:LINE:COLUMN: …` for each problem."""
 NAME_AMBIGUOUS = declare(
     TenantError,
     "name-ambiguous",
@@ -28,41 +20,11 @@ NAME_UNKNOWN = declare(
     "the {place} has no {kind} {name}",
     "Use the name or the id of an existing one; `mst-admin {command} list` shows them.",
 )
-OBJECT_INVALID = declare(
-    UsageError,
-    "object-file-invalid",
-    "{problem}",
-    "Correct the file; `mst-admin {command} schema` prints a JSON Schema that editors check it with.",
-)
-OBJECT_UNKNOWN = declare(
-    TenantError,
-    "object-unknown",
-    "the tenant has no {kind} {name}",
-    "Create it with `mst-admin {command} create`.",
-)
-OBJECT_UNREADABLE = declare(
-    UsageError, "object-file-unreadable", "the file {path} cannot be read: {reason}", "Check the path."
-)
-PROFILE_INVALID = declare(
-    UsageError,
-    "profile-invalid",
-    "{problem}",
-    "Correct the file; `mst-admin profile schema` prints a JSON Schema that editors check it with.",
-)
-PROFILE_PLATFORM_FIXED = declare(
-    TenantError,
-    "profile-platform-fixed",
-    "the profile {profile} in the tenant is not for the platform {platform}",
-    "Use another name: the type of a profile cannot be changed.",
-)
 PROFILE_UNKNOWN = declare(
     TenantError,
     "profile-unknown",
     "the tenant has no profile {name}",
     "Create it with `mst-admin profile create`.",
-)
-PROFILE_UNREADABLE = declare(
-    UsageError, "profile-unreadable", "the profile {path} cannot be read: {reason}", "Check the path."
 )
 TRUSTED_ROOT_UNKNOWN = declare(
     TenantError,

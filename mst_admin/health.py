@@ -4,6 +4,7 @@ What the tenant does not have is unknown: nothing is judged by the absence of a 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
@@ -166,11 +167,10 @@ def health(
     start = end - timedelta(days=days)
 
     def trend(metric: HealthMetric) -> Trend:
-        try:
+        points: tuple[TrendPoint, ...] | None = None
+        with suppress(NetworkError, TenantError):
             found = graph.trend(place.site.id, place.server.id, names[metric.name], start, end)
             points = tuple(TrendPoint(at=item.date_time, value=item.value) for item in found)
-        except (NetworkError, TenantError):
-            return Trend(id=metric.name, title=metric.title, unit=metric.unit, points=None)
         return Trend(id=metric.name, title=metric.title, unit=metric.unit, points=points)
 
     report = ServerHealthReport(
@@ -198,20 +198,18 @@ def health(
         "warning" if notices else "ok",
         report,
         notices,
-        text=[*_lines(report), "", *_trend_lines(report.trends, start, end, days)],
+        text=[*_lines(report, start, end, days)],
         exit_code=ExitCode.CHECK if report.health in _DOWN else ExitCode.DONE,
     )
 
 
-def _lines(report: ServerHealthReport) -> Iterator[str]:
+def _lines(report: ServerHealthReport, start: datetime, end: datetime, days: int) -> Iterator[str]:
     yield f"{report.name}, site {report.site}: {report.health.value}"
     yield ""
     for row in report.rows:
         line = text("{title:30}  {value:10} {words}", title=row.title, value=row.status.value, words=row.text)
         yield from folded(fold(line), row.title, row.status.value, row.text)
-
-
-def _trend_lines(trends: Sequence[Trend], start: datetime, end: datetime, days: int) -> Iterator[str]:
+    yield ""
     columns = min(days * _BLOCKS_A_DAY, _MOST_COLUMNS)
     yield text(
         "Last {days} day{plural}, one bar for every {columns:g} hours:",
@@ -219,5 +217,5 @@ def _trend_lines(trends: Sequence[Trend], start: datetime, end: datetime, days: 
         plural="" if days == 1 else "s",
         columns=24 * days / columns,
     )
-    for trend in trends:
+    for trend in report.trends:
         yield trend.line(start, end, columns)

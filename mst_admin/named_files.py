@@ -31,7 +31,12 @@ def write_named(directory: Path, contents: Mapping[str, str]) -> None:
     What lies above the nearest directory that exists is that person's choice: it may be a shared place.
     Raises UsageError when something else is in its place, or that cannot be seen, and FileError.
     """
-    there = _nearest(directory)
+    there = directory
+    while (kind := kind_at(there)) is None:
+        there = there.parent
+    if kind != "directory":
+        error = PATH_NOT_REGULAR(verb=text("write to"), path=there, kind=kind, expected="directory")
+        raise UsageError(error.code, error.message, error.hint)
     files, below = Files(there), PurePosixPath("/", directory.relative_to(there))
     for missing in files.missing(str(below)):
         with _whole_path_in_errors(there, missing):
@@ -39,18 +44,6 @@ def write_named(directory: Path, contents: Mapping[str, str]) -> None:
     for name, content in contents.items():
         with _whole_path_in_errors(there, str(below / name)):
             files.write(str(below / name), content.encode())
-
-
-def _nearest(directory: Path) -> Path:
-    """The directory itself, or the nearest one above that exists."""
-    for place in (directory, *directory.parents):
-        kind = kind_at(place)
-        if kind == "directory":
-            return place
-        if kind is not None:
-            error = PATH_NOT_REGULAR(verb=text("write to"), path=place, kind=kind, expected="directory")
-            raise UsageError(error.code, error.message, error.hint)
-    raise AssertionError  # the root is a directory
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from typing import Any
 
 from mst_admin.carry_out import carry_out
 from mst_admin.change import Body, KindName
-from mst_admin.errors import NAME_TAKEN
 from mst_admin.kinds import kind_named
 from mst_admin.kinds.kind import CommandKind, FileKind, OptionKind
 from mst_admin.kinds.reports import LintReport, ObjectCreation, ObjectList, ObjectUpdate
@@ -14,10 +13,10 @@ from mst_admin.kinds.tenant import Declarations, Planning
 from mst_admin.named_files import names_file
 from mst_admin.object_options import ObjectOptions
 from mst_admin.objects.configuration import judge_networks
-from mst_admin.results import changed, details, in_options, judged, placed, table
+from mst_admin.results import ObjectPlace, changed, details, in_options, judged, table
 from mst_admin.session import make_sure, open_tenant
 from mstunnel_setup.answers import describe
-from mstunnel_setup.answers.document import Document, DocumentError, parse_as, read, validated
+from mstunnel_setup.answers.document import DocumentError, parse_as, read, validated
 from mstunnel_setup.base.errors import ExitCode, UsageError, ValuesError
 from mstunnel_setup.base.problem import Problem
 from mstunnel_setup.base.result import Result
@@ -25,7 +24,6 @@ from mstunnel_setup.base.text import text, verbatim
 from mstunnel_setup.cli.framework.options import option_names
 from mstunnel_setup.io.network import addresses_of
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.graph_admin import AdminGraph
 
 _NOTHING = Declarations.model_construct()
 
@@ -65,7 +63,7 @@ def create_from_options(
     kind: OptionKind[Any, Any] = kind_named(kind_name)
     declared, warnings = _declared(kind, options, {**options.given({}), "name": name})
     graph = open_tenant(operator, settings)
-    _require_free(kind, graph, declared.name)
+    kind.require_free(declared.name, kind.named(graph, declared.name))
     changes = list(kind.change(declared, None, operator.clock.now()))
     carry_out(changes, graph)
     found = kind.find(graph, declared.name)
@@ -92,7 +90,7 @@ def update_from_options(
     new_name = {} if name is None else {"name": name}
     declared, warnings = _declared(kind, options, {**known, **options.given(known), **new_name})
     if declared.name.casefold() != present.display_name.casefold():
-        _require_free(kind, graph, declared.name)
+        kind.require_free(declared.name, kind.named(graph, declared.name))
     changes = list(kind.change(declared, present, operator.clock.now()))
     carry_out(changes, graph)
     return changed(kind.updated(present.id, changes), changes, warnings)
@@ -118,12 +116,6 @@ def _declared(
     return declared, judged((*unusable, *findings), names)
 
 
-def _require_free(kind: OptionKind[Any, Any], graph: AdminGraph, name: str) -> None:
-    """Graph allows two of one name, which no command and no declaration could tell apart."""
-    if kind.named(graph, name):
-        raise NAME_TAKEN(place="tenant", kind=kind.what, name=name, command=f"{kind.command} update")
-
-
 def write_from_file(
     kind_name: KindName, operator: Operator, settings: Settings, file: Path, *, new: bool
 ) -> Result:
@@ -132,18 +124,17 @@ def write_from_file(
     Raises ValuesError with everything that is wrong, TenantError `name-taken`, or that there is none yet.
     """
     kind: FileKind[Any, Any] = kind_named(kind_name)
-    document, declared = _load(kind, file)
-    judged(placed(kind.judge(declared, _NOTHING, None), document))
+    place, declared = _load(kind, file)
+    judged(place.placed(kind.judge(declared, _NOTHING, None)))
     declared = kind.completed(declared)
     graph = open_tenant(operator, settings)
-    present = kind.matching(graph, kind.search(declared))
-    if new and present:
-        command = f"{kind.command} update"
-        raise NAME_TAKEN(place="tenant", kind=kind.what, name=declared.name, command=command)
-    if not new and not present:
+    present = kind.matching(graph, kind.key_of(declared))
+    if new:
+        kind.require_free(declared.name, present)
+    elif not present:
         raise kind.unknown(kind=kind.what, name=declared.name, command=kind.command)
     declared, tenant = kind.surroundings(graph, declared, present)
-    warnings = judged(placed(kind.judge(declared, kind.beside(tenant), None), document))
+    warnings = judged(place.placed(kind.judge(declared, kind.beside(tenant), None)))
     changes = list(kind.changes(declared, Planning(_NOTHING, tenant, operator.clock.now())))
     carry_out(changes, graph)
     return changed(kind.written(graph, declared, changes), changes, warnings)
@@ -153,8 +144,8 @@ def lint(kind_name: KindName, operator: Operator, settings: Settings, wanted: st
     """What is wrong with one object; the exit code is 2 when something is fatal, as when it is created."""
     kind: FileKind[Any, Any] = kind_named(kind_name)
     if names_file(wanted, (".yaml", ".yml")):
-        document, declared = _load(kind, Path(wanted))
-        findings = placed(kind.judge(declared, _NOTHING, None), document)
+        place, declared = _load(kind, Path(wanted))
+        findings = place.placed(kind.judge(declared, _NOTHING, None))
     else:
         findings = list(kind.lint(open_tenant(operator, settings), wanted))
     fatal = tuple(item for item in findings if item.fatal)
@@ -167,24 +158,19 @@ def lint(kind_name: KindName, operator: Operator, settings: Settings, wanted: st
     return Result("ok", report, text=[text("No problem found in {wanted}.", wanted=wanted)])
 
 
-def file_schema(kind_name: KindName) -> Result[describe.SchemaReport]:
-    """The JSON Schema of files for objects of a kind."""
-    kind: FileKind[Any, Any] = kind_named(kind_name)
-    return schema(kind.file)
-
-
 def schema(model: type[Any]) -> Result[describe.SchemaReport]:
     """The JSON Schema of files."""
     report = describe.schema(model)
     return Result(report=report, text=verbatim(json.dumps(report.data, indent=2)))
 
 
-def _load(kind: FileKind[Any, Any], file: Path) -> tuple[Document, Any]:
+def _load(kind: FileKind[Any, Any], file: Path) -> tuple[ObjectPlace, Any]:
     path = file.absolute()
     try:
-        return parse_as(kind.file, read(path), str(path), kind.documents, kind.empty)
+        document, declared = parse_as(kind.file, read(path), str(path), kind.documents, kind.empty)
     except OSError as error:
         raise kind.unreadable(path=path, reason=error.strerror) from error
     except DocumentError as error:
         problems = [kind.invalid(problem=line, command=kind.command) for line in error.problems]
         raise ValuesError(problems) from error
+    return ObjectPlace(document), declared

@@ -61,7 +61,7 @@ def check(operator: Operator, entries: list[str]) -> Result[ExclusionCheck]:
 
 
 def _judged(entries: Sequence[str]) -> Result[ExclusionCheck]:
-    findings = judge_exclusions(entries)
+    findings = list(judge_exclusions(entries))
     warnings = tuple(item for item in findings if not item.fatal)
     errors = tuple(item for item in findings if item.fatal)
     report = ExclusionCheck(entries=tuple(entries), accepted=len(entries) - len(errors))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, TypeAlias, TypeVar
 
@@ -106,11 +106,24 @@ def in_options(text: str, names: Mapping[str, str]) -> str:
     return text
 
 
-def placed(findings: Iterable[Finding], document: Document) -> list[Finding]:
-    """Each finding with its place in the file in front of its message."""
-    found = []
-    for item in findings:
-        at = document.position(KeyProblem((item.key,), ""))
-        place = f"{document.name}:{at.line}:{at.column}"
-        found.append(replace(item, message=text("{place}: {problem}", place=place, problem=item.message)))
-    return found
+@dataclass(frozen=True)
+class ObjectPlace:
+    """Where a declared object stands."""
+
+    document: Document = field(repr=False)
+    path: tuple[str, ...] = ()
+
+    def line(self, key: str, message: str) -> str:
+        """The message with the place of the object's key (or else of the object) in front."""
+        at = self.document.position(KeyProblem((*self.path, key), ""))
+        return text(
+            "{name}:{line}:{column}: {message}",
+            name=self.document.name,
+            line=at.line,
+            column=at.column,
+            message=message,
+        )
+
+    def placed(self, findings: Iterable[Finding]) -> list[Finding]:
+        """Findings about the object, each with the place of its key in front of its message."""
+        return [replace(item, message=self.line(item.key, item.message)) for item in findings]

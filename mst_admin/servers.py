@@ -12,16 +12,15 @@ from typing import Final, TypeVar
 
 from pydantic import Field
 
-from mst_admin.errors import CSV_ALONE
 from mst_admin.kinds.tunnel import ServerPlace, places
 from mst_admin.metrics import METRICS
 from mst_admin.results import Time, ago, table
 from mst_admin.session import open_tenant
 from mstunnel_setup import __version__
-from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError
+from mstunnel_setup.base.errors import NetworkError, SetupError, TenantError, UsageError, declare
 from mstunnel_setup.base.problem import Problem, warning
 from mstunnel_setup.base.result import Report, Result
-from mstunnel_setup.base.text import WIDTH, Verbatim, plain, text
+from mstunnel_setup.base.text import WIDTH, Verbatim, plain, text, width
 from mstunnel_setup.containers.release_images import release_images
 from mstunnel_setup.exchange.releases import Digests, ReleaseCatalogue, published
 from mstunnel_setup.io.operator import Operator, Settings
@@ -29,6 +28,7 @@ from mstunnel_setup.io.threads import DaemonPool
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer
 
+CSV_ALONE = declare(UsageError, "csv-alone", "--csv cannot be combined with {option}", "Remove one of them.")
 _AT_ONCE: Final = 8
 _LOOK_SECONDS: Final = 0.5
 _NAMED: Final = 5
@@ -210,10 +210,10 @@ def _read(
 def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
     cells = [row.cells(now) for row in rows]
     # The names of sites and servers are cut to what a terminal has left for them.
-    widths = [max(map(len, column)) for column in zip(_HEAD, *cells, strict=True)]
+    widths = [max(map(width, column)) for column in zip(_HEAD, *cells, strict=True)]
     room = WIDTH - sum(widths[2:]) - 2 * (len(_HEAD) - 1)
     site = min(widths[0], max(room // 2, room - widths[1]))
-    fitted = [(plain(row[0], site), plain(row[1], room - site), *row[2:]) for row in cells]
+    fitted = [(_cut(row[0], site), _cut(row[1], room - site), *row[2:]) for row in cells]
     lines = table(fitted, _HEAD, text("There is no server yet."))
     if not rows:
         return lines
@@ -221,6 +221,14 @@ def _table(rows: Sequence[ServerRow], now: datetime) -> list[str]:
     plural = "" if len(rows) == 1 else "s"
     total = text("{rows} server{plural}: {counts}.", rows=len(rows), plural=plural, counts=counts)
     return [*lines, "", total]
+
+
+def _cut(name: str, columns: int) -> str:
+    """A name in so many columns of a terminal, of which a full-width character takes two."""
+    shown = plain(name, columns)
+    while width(shown) > columns:
+        shown = plain(shown, len(shown) - 1)
+    return shown
 
 
 def _csv(report: ServersReport) -> list[str]:

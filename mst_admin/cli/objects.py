@@ -1,6 +1,6 @@
 """The commands that the kinds of objects share, from `list` and `create` to `lint` and `schema`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,19 +8,16 @@ import typer
 
 from mst_admin.change import KindName
 from mst_admin.object_options import ObjectOptions
-from mstunnel_setup.cli.framework.command import Work, command
+from mstunnel_setup.cli.framework.command import Command, Work, command
 from mstunnel_setup.cli.framework.options import App, SignInOptions, Yes, new_group
 
 
 def object_group(
-    kind: KindName,
-    about: Mapping[str, str],
-    named: Any,
-    add_writing: Callable[[App], None],
+    kind: KindName, about: Mapping[str, str], named: Any, create: Command, update: Command
 ) -> App:
     """The commands about objects of one kind; `about` is the help of each, by its name.
 
-    `named` is the argument that names an object of the tenant. `add_writing` adds `create` and `update`.
+    `named` is the argument that names an object of the tenant.
     """
     group = new_group()
 
@@ -36,7 +33,8 @@ def object_group(
 
         return lambda operator: work.show(kind, operator, sign_in.settings(), wanted)
 
-    add_writing(group)
+    command(group, "create", about["create"])(create)
+    command(group, "update", about["update"])(update)
 
     @command(group, "delete", about["delete"])
     def delete(sign_in: SignInOptions, wanted: str = named, yes: Yes = False) -> Work:
@@ -76,12 +74,9 @@ def option_group(kind: KindName, options: type[ObjectOptions], many: str, one: s
             kind, operator, sign_in.settings(), options, (wanted, name)
         )
 
-    def add_writing(group: App) -> None:
-        for function in (create, update):
-            function.__annotations__["options"] = options
-            command(group, about=about[function.__name__])(function)
-
-    return object_group(kind, about, named, add_writing)
+    for function in (create, update):
+        function.__annotations__["options"] = options
+    return object_group(kind, about, named, create, update)
 
 
 def file_group(
@@ -113,21 +108,17 @@ def file_group(
     one_file = typer.Argument(metavar="FILE", help=written)
     file_or_name = typer.Argument(metavar="FILE_OR_NAME", help=either)
 
-    def add_writing(group: App) -> None:
-        def create(sign_in: SignInOptions, file: Path = one_file) -> Work:
-            from mst_admin import object_commands as work
+    def create(sign_in: SignInOptions, file: Path = one_file) -> Work:
+        from mst_admin import object_commands as work
 
-            return lambda operator: work.write_from_file(kind, operator, sign_in.settings(), file, new=True)
+        return lambda operator: work.write_from_file(kind, operator, sign_in.settings(), file, new=True)
 
-        def update(sign_in: SignInOptions, file: Path = one_file) -> Work:
-            from mst_admin import object_commands as work
+    def update(sign_in: SignInOptions, file: Path = one_file) -> Work:
+        from mst_admin import object_commands as work
 
-            return lambda operator: work.write_from_file(kind, operator, sign_in.settings(), file, new=False)
+        return lambda operator: work.write_from_file(kind, operator, sign_in.settings(), file, new=False)
 
-        command(group, about=about["create"])(create)
-        command(group, about=about["update"])(update)
-
-    group = object_group(kind, about, typer.Argument(metavar="NAME_OR_ID", help=named), add_writing)
+    group = object_group(kind, about, typer.Argument(metavar="NAME_OR_ID", help=named), create, update)
 
     @command(group, about=about["lint"])
     def lint(sign_in: SignInOptions, wanted: str = file_or_name) -> Work:
@@ -138,7 +129,8 @@ def file_group(
     @command(group, about=about["schema"])
     def schema() -> Work:
         from mst_admin import object_commands as work
+        from mst_admin.kinds import kind_named
 
-        return lambda _operator: work.file_schema(kind)
+        return lambda _operator: work.schema(kind_named(kind).file)
 
     return group

@@ -13,7 +13,7 @@ from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.base.text import plain
 from mstunnel_setup.cli.framework.command import Work, command
-from mstunnel_setup.cli.framework.options import App, SignInOptions, Yes, new_group
+from mstunnel_setup.cli.framework.options import SignInOptions, Yes, new_group
 
 _One: TypeAlias = str | None
 _Many: TypeAlias = list[str] | None
@@ -178,37 +178,31 @@ _METRIC = typer.Argument(metavar="METRIC", help="Name of the metric, as `list` s
 Metric = Annotated[str, _METRIC]
 
 
-def _add_thresholds(group: App) -> None:
-    @command(group, about="Set the thresholds of a metric that has none.")
-    def create(
-        sign_in: SignInOptions,
-        metric: Metric,
-        healthy: Annotated[int, typer.Option("--healthy", help="Healthy up to this value.")],
-        unhealthy: Annotated[int, typer.Option("--unhealthy", help="Unhealthy from this value.")],
-    ) -> Work:
-        from mst_admin.kinds import tunnel
+def _create_thresholds(
+    sign_in: SignInOptions,
+    metric: Metric,
+    healthy: Annotated[int, typer.Option("--healthy", help="Healthy up to this value.")],
+    unhealthy: Annotated[int, typer.Option("--unhealthy", help="Unhealthy from this value.")],
+) -> Work:
+    from mst_admin.kinds import tunnel
 
-        values = healthy, unhealthy
-        return lambda operator: tunnel.set_threshold(operator, sign_in.settings(), metric, values, new=True)
+    values = healthy, unhealthy
+    return lambda operator: tunnel.set_threshold(operator, sign_in.settings(), metric, values, new=True)
 
-    @command(group, about="Change the thresholds of a metric.")
-    def update(
-        sign_in: SignInOptions,
-        metric: Metric,
-        healthy: Annotated[int | None, typer.Option("--healthy", help="Healthy up to this value.")] = None,
-        unhealthy: Annotated[
-            int | None, typer.Option("--unhealthy", help="Unhealthy from this value.")
-        ] = None,
-        default: Annotated[
-            bool, typer.Option("--default", help="Reset to the default of the service.")
-        ] = False,
-    ) -> Work:
-        from mst_admin.kinds import tunnel
 
-        values = healthy, unhealthy
-        return lambda operator: tunnel.set_threshold(
-            operator, sign_in.settings(), metric, values, default=default
-        )
+def _update_thresholds(
+    sign_in: SignInOptions,
+    metric: Metric,
+    healthy: Annotated[int | None, typer.Option("--healthy", help="Healthy up to this value.")] = None,
+    unhealthy: Annotated[int | None, typer.Option("--unhealthy", help="Unhealthy from this value.")] = None,
+    default: Annotated[bool, typer.Option("--default", help="Reset to the default of the service.")] = False,
+) -> Work:
+    from mst_admin.kinds import tunnel
+
+    values = healthy, unhealthy
+    return lambda operator: tunnel.set_threshold(
+        operator, sign_in.settings(), metric, values, default=default
+    )
 
 
 threshold_app = object_group(
@@ -216,10 +210,13 @@ threshold_app = object_group(
     {
         "list": "List the thresholds of all metrics.",
         "show": "Show the thresholds of a metric.",
+        "create": "Set the thresholds of a metric that has none.",
+        "update": "Change the thresholds of a metric.",
         "delete": "Delete the thresholds of a metric.",
     },
     _METRIC,
-    _add_thresholds,
+    _create_thresholds,
+    _update_thresholds,
 )
 
 server_app = new_group()

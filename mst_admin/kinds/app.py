@@ -12,7 +12,6 @@ from mst_admin.kinds.tenant import Planning, TenantObjects
 from mst_admin.objects import app as store
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.profile_wire import PresentProfile, is_for_ios, is_tunnel_profile
-from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.tenant.graph import GraphCollection
 from mstunnel_setup.tenant.graph_admin import MOBILE_APPS, PROFILES, AdminGraph
 from mstunnel_setup.tenant.wire_intune import PLAY_APP, MobileApp
@@ -27,10 +26,6 @@ _SETTINGS: Final = {
 
 class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
     """Apps from the App Store and managed Google Play, which are found again by their id in the store."""
-
-    def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
-        for item in tenant.apps:
-            yield from store.app_not_declared(item)
 
     def changes(self, declared: store.StoreAppObject, planning: Planning) -> Iterator[Change]:
         """Settings of assignments that a file cannot say stay.
@@ -65,13 +60,9 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
 
     def assigned(self, change: Change, references: References) -> list[Body]:
         """VPN profiles are looked up by their names, which may be a moment old."""
-        if change.verb == "update":
-            kind = change.before[TYPE]
-        else:
-            kind = PLAY_APP if _PACKAGE in change.after else store.IOS_APP
         assignments = []
         for item in change.after[ASSIGNMENTS]:
-            settings = {TYPE: _SETTINGS[kind], **item["settings"]}
+            settings = {TYPE: _SETTINGS[change.type or PLAY_APP], **item["settings"]}
             wanted = settings.pop(store.VPN, None)
             if wanted is not None:
                 found = references.graph.objects(PROFILES, wanted)
@@ -93,9 +84,6 @@ class _AppKind(FileKind[store.StoreAppObject, store.PresentApp]):
             in {app.id, app.display_name.casefold(), app.identifier.casefold(), store.PresentApp(app).key}
         ]
         return list(read_apps(graph, found, read_profiles(graph)))
-
-    def search(self, declared: store.StoreAppObject) -> str:
-        return declared.key
 
     def surroundings(
         self, graph: AdminGraph, declared: store.StoreAppObject, present: Sequence[store.PresentApp]
@@ -121,6 +109,7 @@ APP: Final = _AppKind(
     documents="app",
     judge=lambda declared, beside, _resolve: store.judge_app(declared, beside.profiles),
     declared=store.app_object,
+    not_declared=store.app_not_declared,
 )
 
 

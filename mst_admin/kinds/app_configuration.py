@@ -16,7 +16,6 @@ from mst_admin.objects.app import AppPlatform, app_ids
 from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mst_admin.objects.parts import target_of, targets, wanted_targets, without_empty
 from mst_admin.objects.profile_wire import ROOT_PLATFORMS
-from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.graph import GraphCollection, is_guid
@@ -49,7 +48,7 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
 
     def collection_of(self, change: Change) -> GraphCollection[Any]:
         """That of the type of the policy."""
-        return _COLLECTIONS[_type_of(change)]
+        return _COLLECTIONS[change.type]
 
     def properties(self, change: Change, references: References) -> Body:
         """The properties to write, without apps."""
@@ -60,23 +59,15 @@ class AppPolicyKind(FileKind[FileDeclared, FilePresent]):
 
     def complete(self, change: Change, identifier: str, references: References) -> None:
         """Apps come before assignments; a new app configuration was created with its apps."""
-        kind, of = _type_of(change), self.collection_of(change)
-        apart = of is DEVICE_APP_CONFIGURATIONS or (kind == policies.MANAGED_TYPE and change.verb == "create")
+        of, is_new = self.collection_of(change), change.verb == "create"
+        apart = of is DEVICE_APP_CONFIGURATIONS or (change.type == policies.MANAGED_TYPE and is_new)
         if not apart and (apps := _managed_apps(change.after)):
             references.graph.target_apps(of, identifier, apps)
         super().complete(change, identifier, references)
 
 
-def _type_of(change: Change) -> str:
-    return str((change.after if change.verb == "create" else change.before)[TYPE])
-
-
 class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, policies.PresentAppConfiguration]):
     """App configurations: settings that Defender and other apps receive."""
-
-    def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
-        for item in tenant.app_configurations:
-            yield from policies.app_configuration_not_declared(item)
 
     def changes(self, declared: policies.AppConfigurationObject, planning: Planning) -> Iterator[Change]:
         """Raises TenantError `app-missing` unless the app that enrolled devices configure will be there."""
@@ -115,7 +106,7 @@ class _AppConfigurationKind(AppPolicyKind[policies.AppConfigurationObject, polic
             packages = change.after.get(policies.PACKAGES) or change.before[policies.PACKAGES]
             body[policies.PAYLOAD] = policies.payload(packages[0], body.pop(policies.ANDROID))
         names = [*change.after.get(policies.PACKAGES, ()), *change.after.get(policies.BUNDLES, ())]
-        if _type_of(change) == policies.MANAGED_TYPE:
+        if change.type == policies.MANAGED_TYPE:
             if policies.MANAGED in body:
                 body[policies.MANAGED] = [_looked_up(item, references) for item in body[policies.MANAGED]]
             if change.verb == "create":
@@ -159,6 +150,7 @@ APP_CONFIGURATION: Final = _AppConfigurationKind(
     documents="app-config",
     judge=lambda declared, beside, _resolve: judge_app_configuration(declared, beside.profiles),
     declared=policies.app_configuration_object,
+    not_declared=policies.app_configuration_not_declared,
 )
 
 

@@ -2,17 +2,16 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, Field, create_model
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, KindName, update
-from mst_admin.errors import OBJECT_INVALID, OBJECT_UNKNOWN, OBJECT_UNREADABLE
-from mst_admin.kinds.lookup import FilePresent, Present, find_one, only
+from mst_admin.errors import NAME_TAKEN, NAME_UNKNOWN
+from mst_admin.kinds.lookup import FilePresent, Present, only, require_name
 from mst_admin.kinds.reports import (
     DeclaredObject,
     LintReport,
@@ -34,11 +33,27 @@ from mst_admin.objects.site import Resolve, site_object
 from mst_admin.results import AnyReport
 from mstunnel_setup.answers.describe import SchemaReport
 from mstunnel_setup.answers.finding import Finding
-from mstunnel_setup.base.errors import TenantError, UsageError
+from mstunnel_setup.base.errors import TenantError, UsageError, declare
 from mstunnel_setup.base.result import Report
-from mstunnel_setup.tenant.graph import GraphCollection
+from mstunnel_setup.tenant.graph import GraphCollection, is_guid
 from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelSite
+
+OBJECT_INVALID = declare(
+    UsageError,
+    "object-file-invalid",
+    "{problem}",
+    "Correct the file; `mst-admin {command} schema` prints a JSON Schema that editors check it with.",
+)
+OBJECT_UNKNOWN = declare(
+    TenantError,
+    "object-unknown",
+    "the tenant has no {kind} {name}",
+    "Create it with `mst-admin {command} create`.",
+)
+OBJECT_UNREADABLE = declare(
+    UsageError, "object-file-unreadable", "the file {path} cannot be read: {reason}", "Check the path."
+)
 
 Declared = TypeVar("Declared", bound=BaseModel)
 OptionPresent = TypeVar("OptionPresent", bound=TunnelConfiguration | TunnelSite | HealthThreshold)
@@ -71,7 +86,7 @@ class Kind(ABC, Generic[Declared, Present]):
     identifies an object there, `certificate_key` the key that may name a certificate. Graph has the objects
     in a `collection`. `judge` says what is wrong with a declared object: it gets the others that are
     declared, and what looks names up. `declared` is an object of the tenant as it would be declared, not
-    judged.
+    judged, and `not_declared` what it has beside that.
     """
 
     name: KindName
@@ -83,6 +98,7 @@ class Kind(ABC, Generic[Declared, Present]):
     collection: GraphCollection[Any]
     judge: Callable[[Declared, Declarations, Resolve | None], Iterable[Finding]]
     declared: Callable[[Present], Declared]
+    not_declared: Callable[[Present], Iterable[Finding]] = lambda _present: ()
 
     def completed(self, declared: Declared) -> Declared:
         """The object with the certificate that its file names. Raises CertificateError."""
@@ -97,13 +113,18 @@ class Kind(ABC, Generic[Declared, Present]):
         """What declarations can say of a tenant; values are not judged."""
         return [self.declared(item) for item in self.present(tenant)]
 
+    def key_of(self, declared: Declared) -> str:
+        """By what the tenant's object is found."""
+        return str(getattr(declared, self.key))
+
     def names(self, tenant: TenantObjects) -> list[str]:
         """The names by which `apply` finds the objects of a tenant."""
-        return [str(getattr(item, self.key)) for item in self.declared_of(tenant)]
+        return [self.key_of(item) for item in self.declared_of(tenant)]
 
-    def not_declarable(self, _tenant: TenantObjects) -> Iterable[Finding]:
+    def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
         """What the objects of a tenant have beside what declarations can say."""
-        return ()
+        for item in self.present(tenant):
+            yield from self.not_declared(item)
 
     def missing(self, _declared: Declared, _planning: Planning) -> Iterable[tuple[str, str]]:
         """What a declared object names and will not be there: its key, and a message."""
@@ -209,9 +230,22 @@ class CommandKind(Kind[Declared, Present]):
         return sorted(self.named(graph), key=lambda item: self.title(item).casefold())
 
     def find(self, graph: AdminGraph, wanted: str) -> Present:
-        """The one with this name or id. Raises what `find_one` raises."""
-        by_id, by_name = partial(self.by_id, graph), partial(self.named, graph)
-        return find_one(self.what, self.command, wanted, by_id, by_name)
+        """The one with this name or id.
+
+        Raises UsageError `name-empty`, TenantError `name-unknown` and `name-ambiguous`.
+        """
+        require_name(self.what, wanted, self.command)
+        found = self.by_id(graph, wanted) if is_guid(wanted) else None
+        found = found or only(self.named(graph, wanted), self.what, wanted)
+        if found is None:
+            raise NAME_UNKNOWN(place="tenant", kind=self.what, name=wanted, command=self.command)
+        return found
+
+    def require_free(self, name: str, found: Collection[object]) -> None:
+        """Raise TenantError `name-taken` for one that is there: Graph allows two of one name, we do not."""
+        if found:
+            command = f"{self.command} update"
+            raise NAME_TAKEN(place="tenant", kind=self.what, name=name, command=command)
 
     @abstractmethod
     def wire(self, present: Present) -> Body:
@@ -279,7 +313,7 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
 
     def change(self, declared: Declared, present: OptionPresent | None, now: datetime) -> Iterator[Change]:
         """What makes `present` (None: nothing yet) as declared."""
-        name, body = str(getattr(declared, self.key)), self.body(declared, now)
+        name, body = self.key_of(declared), self.body(declared, now)
         if present is None:
             yield Change("create", self.name, name, after=without_empty(body))
             return
@@ -288,10 +322,9 @@ class OptionKind(CommandKind[Declared, OptionPresent]):
 
     def changes(self, declared: Declared, planning: Planning) -> Iterator[Change]:
         """What makes the tenant's object as declared."""
-        name = str(getattr(declared, self.key))
-        found = [
-            item for item in self.present(planning.tenant) if self.title(item).casefold() == name.casefold()
-        ]
+        name = self.key_of(declared)
+        there = self.present(planning.tenant)
+        found = [item for item in there if self.title(item).casefold() == name.casefold()]
         yield from self.change(declared, only(found, self.what, name), planning.now)
 
     def wire(self, present: OptionPresent) -> Body:
@@ -344,10 +377,6 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
     ) -> tuple[FileDeclared, TenantObjects]:
         """A declared object with names in place of ids, and what its rules and changes need of the tenant."""
 
-    def search(self, declared: FileDeclared) -> str:
-        """By what the tenant's object is found."""
-        return declared.name
-
     def wire(self, present: FilePresent) -> Body:
         """Its properties."""
         return present.wire
@@ -374,7 +403,7 @@ class FileKind(CommandKind[FileDeclared, FilePresent]):
 
     def written(self, graph: AdminGraph, declared: FileDeclared, changes: Sequence[Change]) -> Report:
         """What `create` and `update` return."""
-        found = self.find(graph, self.search(declared))
+        found = self.find(graph, self.key_of(declared))
         return self.report(ObjectChanges)(id=found.id, changes=tuple(changes))
 
     def deleted(self, present: FilePresent, changes: Sequence[Change]) -> Report:

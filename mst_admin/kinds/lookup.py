@@ -1,13 +1,12 @@
 """How the one object that a person means is found, by name or id."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from mst_admin.errors import NAME_AMBIGUOUS, NAME_UNKNOWN
+from mst_admin.errors import NAME_AMBIGUOUS
 from mst_admin.objects.mam import PresentMam
 from mst_admin.objects.parts import PresentObject
 from mstunnel_setup.base.errors import UsageError
-from mstunnel_setup.tenant.graph import is_guid
 
 
 class _HasId(Protocol):
@@ -31,27 +30,6 @@ def require_name(what: str, wanted: str, command: str) -> None:
             kind=what,
             command=command,
         )
-
-
-def find_one(
-    what: str,
-    command: str,
-    wanted: str,
-    by_id: Callable[[str], Present | None],
-    by_name: Callable[[str], Sequence[Present]],
-    *,
-    place: str = "tenant",
-) -> Present:
-    """The one object with this name or id.
-
-    Raises UsageError `name-empty`, TenantError `name-unknown` and `name-ambiguous`.
-    """
-    require_name(what, wanted, command)
-    found = by_id(wanted) if is_guid(wanted) else None
-    found = found or only(by_name(wanted), what, wanted)
-    if found is None:
-        raise NAME_UNKNOWN(place=place, kind=what, name=wanted, command=command)
-    return found
 
 
 def only(found: Sequence[Present], what: str, name: str) -> Present | None:

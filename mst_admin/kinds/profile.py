@@ -9,13 +9,7 @@ from cryptography.x509 import BasicConstraints, load_pem_x509_certificate
 from pydantic import Field
 
 from mst_admin.change import ASSIGNMENTS, TYPE, Body, Change, differences, update
-from mst_admin.errors import (
-    NAME_UNKNOWN,
-    PROFILE_INVALID,
-    PROFILE_PLATFORM_FIXED,
-    PROFILE_UNKNOWN,
-    PROFILE_UNREADABLE,
-)
+from mst_admin.errors import NAME_UNKNOWN, PROFILE_UNKNOWN
 from mst_admin.kinds.kind import Declared, FileKind, Kind, References
 from mst_admin.kinds.lookup import called
 from mst_admin.kinds.reports import ObjectIdentity, ObjectReport
@@ -52,7 +46,7 @@ from mst_admin.objects.profile_wire import (
     server_address,
 )
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.base.errors import CertificateError, TenantError
+from mstunnel_setup.base.errors import CertificateError, TenantError, UsageError, declare
 from mstunnel_setup.base.problem import Severity
 from mstunnel_setup.base.result import Report
 from mstunnel_setup.base.text import plain, text
@@ -63,6 +57,22 @@ from mstunnel_setup.tenant.graph_admin import PROFILES, AdminGraph
 from mstunnel_setup.tenant.wire import TunnelSite
 from mstunnel_setup.tenant.wire_intune import DeviceConfiguration, DeviceConfigurationAssignment
 
+PROFILE_INVALID = declare(
+    UsageError,
+    "profile-invalid",
+    "{problem}",
+    "Correct the file; `mst-admin profile schema` prints a JSON Schema that editors check it with.",
+)
+PROFILE_PLATFORM_FIXED = declare(
+    TenantError,
+    "profile-platform-fixed",
+    "the profile {profile} in the tenant is not for the platform {platform}",
+    "Use another name: the type of a profile cannot be changed.",
+)
+PROFILE_UNREADABLE = declare(
+    UsageError, "profile-unreadable", "the profile {path} cannot be read: {reason}", "Check the path."
+)
+
 _SITE = "site"
 """Name under which a profile's site stands among its properties."""
 _SITE_ID = "microsoftTunnelSiteId"
@@ -72,10 +82,31 @@ class _DeviceConfigurationKind(Kind[Declared, PresentProfile]):
     """What VPN profiles and trusted roots have in common: both are device configurations."""
 
     def completed(self, declared: Declared) -> Declared:
+        """With the one certificate at a path, or in a text, as PEM. Raises CertificateError."""
         given = getattr(declared, self.certificate_key)
-        return declared.model_copy(
-            update={self.certificate_key: given and _certificate_in(given, self.certificate_key)}
-        )
+        if given is None:
+            return declared
+        inline = given.lstrip().startswith(PEM_START)
+        content = given.encode() if inline else Files().read(given)
+        if content is None:
+            raise CertificateError(
+                "trusted-root-missing",
+                "there is no certificate at {path}",
+                hint="Check the path.",
+                path=given,
+            )
+        (root, *others) = read_material(content).certificates or (None,)
+        extensions = root.extensions if root else ()
+        authority = [item.value.ca for item in extensions if isinstance(item.value, BasicConstraints)]
+        if root is None or others or not any(authority):
+            raise CertificateError(
+                "trusted-root-unsuitable",
+                "{path} does not hold exactly one CA certificate",
+                hint="Use only the root certificate of the CA that issued the gateway's certificate.",
+                path=self.certificate_key if inline else given,
+            )
+        pem = root.public_bytes(Encoding.PEM).decode()
+        return declared.model_copy(update={self.certificate_key: pem})
 
     def properties(self, change: Change, references: References) -> Body:
         body = super().properties(change, references)
@@ -150,8 +181,7 @@ class _ProfileKind(_DeviceConfigurationKind[ProfileObject], FileKind[ProfileObje
         return found
 
     def not_declarable(self, tenant: TenantObjects) -> Iterator[Finding]:
-        for item in tenant.profiles:
-            yield from not_declared(item.found, item.assignments)
+        yield from super().not_declarable(tenant)
         of_profiles = {root_name(item.name).casefold() for item in tenant.profiles}
         for root in tenant.roots_of_mam:
             if is_root_name(root.name) and root.name.casefold() not in of_profiles:
@@ -315,6 +345,7 @@ PROFILE: Final = _ProfileKind(
     invalid=PROFILE_INVALID,
     judge=_judge,
     declared=lambda present: profile_object(present.found, present.assignments),
+    not_declared=lambda present: not_declared(present.found, present.assignments),
 )
 
 
@@ -329,30 +360,6 @@ def _body(profile: ProfileObject, site: SiteAddress) -> Body:
     body = {**profile_body(profile, site.site_id, site.address), ASSIGNMENTS: list(targets(profile))}
     del body[_SITE_ID]
     return {**body, _SITE: site.name}
-
-
-def _certificate_in(given: str, key: str) -> str:
-    """The one certificate at a path, or in a text, as PEM. Raises CertificateError."""
-    inline = given.lstrip().startswith(PEM_START)
-    content = given.encode() if inline else Files().read(given)
-    if content is None:
-        raise CertificateError(
-            "trusted-root-missing", "there is no certificate at {path}", hint="Check the path.", path=given
-        )
-    (root, *others) = read_material(content).certificates or (None,)
-    authority = (
-        [item.value.ca for item in root.extensions if isinstance(item.value, BasicConstraints)]
-        if root
-        else []
-    )
-    if root is None or others or not any(authority):
-        raise CertificateError(
-            "trusted-root-unsuitable",
-            "{path} does not hold exactly one CA certificate",
-            hint="Use only the root certificate of the CA that issued the gateway's certificate.",
-            path=key if inline else given,
-        )
-    return root.public_bytes(Encoding.PEM).decode()
 
 
 def _root_changes(declared: TrustedRootObject, present: Sequence[PresentProfile]) -> Iterator[Change]:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from mst_admin.change import Change
-from mst_admin.errors import NAME_AMBIGUOUS
+from mst_admin.kinds.lookup import only
 from mst_admin.metrics import ThresholdObject
 from mst_admin.objects.app import PresentApp, StoreAppObject, is_tunnel_app
 from mst_admin.objects.app_configuration import (
@@ -142,10 +142,7 @@ class Planning:
         found = [site for site in staying if site.id == key] or [
             site for site in staying if site.display_name.casefold() == key
         ]
-        if len(found) > 1:
-            ids = ", ".join(site.id for site in found)
-            raise NAME_AMBIGUOUS(count=len(found), kind="site", name=wanted, ids=ids)
-        present = found[0] if found else None
+        present = only(found, "site", wanted)
         name = present.display_name.casefold() if present else key
         for planned in self.declared.sites:
             if planned.name.casefold() == name:

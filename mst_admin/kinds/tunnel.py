@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from typing import ClassVar, Final, NamedTuple
 
 from pydantic import Field
@@ -10,7 +9,7 @@ from pydantic import Field
 from mst_admin.change import CONFIGURATION_KEY, Body, Change
 from mst_admin.errors import NAME_AMBIGUOUS, NAME_TAKEN, NAME_UNKNOWN
 from mst_admin.kinds.kind import OptionKind, References
-from mst_admin.kinds.lookup import find_one, require_name
+from mst_admin.kinds.lookup import require_name
 from mst_admin.kinds.reports import ObjectDeletion, ObjectIdentity, ObjectReport, ObjectUpdate, wire_schema
 from mst_admin.kinds.tenant import Planning, names_of
 from mst_admin.metrics import (
@@ -38,7 +37,7 @@ from mstunnel_setup.base.errors import TenantError, UsageError
 from mstunnel_setup.base.result import Report, Result
 from mstunnel_setup.base.text import text
 from mstunnel_setup.io.operator import Operator, Settings
-from mstunnel_setup.tenant.graph import SITES, THRESHOLDS
+from mstunnel_setup.tenant.graph import SITES, THRESHOLDS, is_guid
 from mstunnel_setup.tenant.graph_admin import CONFIGURATIONS, AdminGraph, configuration_reference
 from mstunnel_setup.tenant.wire import HealthThreshold, TunnelConfiguration, TunnelServer, TunnelSite
 
@@ -249,14 +248,13 @@ def set_threshold(
             names=", ".join(kind.word for kind in KINDS),
         )
     graph = open_tenant(operator, settings)
-    if new and THRESHOLD.named(graph, metric):
-        raise NAME_TAKEN(place="tenant", kind=THRESHOLD.what, name=metric, command="threshold update")
+    if new:
+        THRESHOLD.require_free(metric, THRESHOLD.named(graph, metric))
     present = None if new else THRESHOLD.find(graph, metric)
     known: tuple[int | None, int | None] = (None, None)
-    if present is not None and default:
-        known = present.default_healthy_threshold, present.default_unhealthy_threshold
-    elif present is not None:
-        known = present.healthy_threshold, present.unhealthy_threshold
+    if present is not None:
+        own = present.healthy_threshold, present.unhealthy_threshold
+        known = (present.default_healthy_threshold, present.default_unhealthy_threshold) if default else own
     healthy, unhealthy = (old if value is None else value for value, old in zip(values, known, strict=True))
     declared = validated(ThresholdObject, {"metric": metric, "healthy": healthy, "unhealthy": unhealthy})
     warnings = judged(judge_threshold(declared))
@@ -294,18 +292,8 @@ class ServerPlace(NamedTuple):
     server: TunnelServer
 
 
-def find_server(graph: AdminGraph, site_id: str, wanted: str) -> TunnelServer:
-    """The server of a site with this name or id. Raises what `find_one` raises."""
-
-    def called(name: str) -> list[TunnelServer]:
-        return [item for item in graph.servers(site_id) if item.display_name.casefold() == name.casefold()]
-
-    with_id = partial(graph.server, site_id)
-    return find_one("server", "server", wanted, with_id, called, place="site")
-
-
 def places(graph: AdminGraph, site: str | None) -> list[ServerPlace]:
-    """The servers of one site, or of all, ordered by name. Raises what `find_one` raises."""
+    """The servers of one site, or of all, ordered by name. Raises what `SITE.find` raises."""
     if site is None:
         found = [ServerPlace(*each) for each in graph.all_servers()]
     else:
@@ -317,23 +305,27 @@ def places(graph: AdminGraph, site: str | None) -> list[ServerPlace]:
 
 
 def find_place(graph: AdminGraph, site: str | None, wanted: str) -> ServerPlace:
-    """The server with this name or id, of a site or of all. Raises what `find_one` raises."""
+    """The server with this name or id, of a site or of all. Raises what `SITE.find` raises."""
     require_name("server", wanted, "server")
-    if site is not None:
+    if site is not None and is_guid(wanted):
         one = SITE.find(graph, site)
-        return ServerPlace(one, find_server(graph, one.id, wanted))
+        if (server := graph.server(one.id, wanted)) is not None:
+            return ServerPlace(one, server)
     key = wanted.casefold()
     found = [
         place
-        for place in places(graph, None)
+        for place in places(graph, site)
         if key in {place.server.id.casefold(), place.server.display_name.casefold()}
     ]
     if not found:
-        raise NAME_UNKNOWN(place="tenant", kind="server", name=wanted, command="server")
+        place = "tenant" if site is None else "site"
+        raise NAME_UNKNOWN(place=place, kind="server", name=wanted, command="server")
     if len(found) > 1:
-        known = ((item.server.id, item.site.display_name) for item in found)
-        ids = ", ".join(text("{id} ({site})", id=identifier, site=name) for identifier, name in known)
-        raise NAME_AMBIGUOUS(count=len(found), kind="server", name=wanted, ids=ids)
+        ids = [
+            item.server.id if site else text("{id} ({site})", id=item.server.id, site=item.site.display_name)
+            for item in found
+        ]
+        raise NAME_AMBIGUOUS(count=len(found), kind="server", name=wanted, ids=", ".join(ids))
     return found[0]
 
 
@@ -364,8 +356,7 @@ def list_servers(operator: Operator, settings: Settings, site: str | None) -> Re
 def show_server(operator: Operator, settings: Settings, site: str, wanted: str) -> Result[ServerReport]:
     """One server."""
     graph = open_tenant(operator, settings)
-    found = find_server(graph, SITE.find(graph, site).id, wanted)
-    report = ServerReport(server=found.document())
+    report = ServerReport(server=find_place(graph, site, wanted).server.document())
     return Result(report=report, text=details(report.server))
 
 
@@ -384,14 +375,13 @@ def rename_server(
     """Give a server another name. Raises TenantError `name-taken`."""
     declared = validated(ServerObject, {"name": name}).name
     graph = open_tenant(operator, settings)
-    place = SITE.find(graph, site).id
-    found = find_server(graph, place, wanted)
+    place, found = find_place(graph, site, wanted)
     if found.display_name == declared:
         return changed(ObjectUpdate(id=found.id), [])
-    others = [item.display_name.casefold() for item in graph.servers(place) if item.id != found.id]
+    others = [item.display_name.casefold() for item in graph.servers(place.id) if item.id != found.id]
     if declared.casefold() in others:
         raise NAME_TAKEN(place="site", kind="server", name=declared, command=text("server update"))
-    graph.update_server(place, found.id, TunnelServer(display_name=declared))
+    graph.update_server(place.id, found.id, TunnelServer(display_name=declared))
     names = {"displayName": found.display_name}, {"displayName": declared}
     change = Change("update", "server", found.display_name, found.id, *names)
     return changed(ObjectUpdate(id=found.id, change=change), [change])
@@ -402,9 +392,8 @@ def delete_server(
 ) -> Result[ObjectDeletion]:
     """Delete the record of a server that is gone."""
     graph = open_tenant(operator, settings)
-    place = SITE.find(graph, site).id
-    found = find_server(graph, place, wanted)
+    place, found = find_place(graph, site, wanted)
     make_sure(operator, f"Delete the record of the server {found.display_name} ({found.id})?", yes=yes)
-    graph.delete_server(place, found.id)
+    graph.delete_server(place.id, found.id)
     change = Change("delete", "server", found.display_name, found.id)
     return changed(ObjectDeletion(id=found.id, change=change), [change])

@@ -269,11 +269,7 @@ def _who(item: Wire) -> tuple[str, tuple[str, str]]:
 
 def judge_app(declared: StoreAppObject, profiles: Iterable[ProfileObject] = ()) -> tuple[Finding, ...]:
     """All findings about an app; `profiles` are the VPN profiles that are known."""
-    return (
-        *_properties(declared),
-        *_assignments(declared),
-        *_vpn_profiles(declared, {item.name.casefold(): item for item in profiles}),
-    )
+    return (*_properties(declared), *_assignments(declared, profiles))
 
 
 def judge_per_app(profile: ProfileObject, apps: Iterable[StoreAppObject]) -> Iterator[Finding]:
@@ -316,7 +312,7 @@ def _properties(declared: StoreAppObject) -> Iterator[Finding]:
             yield APP_KEY(key=key, other=text("apps for iOS")).at(key)
 
 
-def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
+def _assignments(declared: StoreAppObject, profiles: Iterable[ProfileObject]) -> Iterator[Finding]:
     for item in declared.assignments:
         for found in parts.judge_assignment(item, "app"):
             yield found.at("assignments")
@@ -342,11 +338,9 @@ def _assignments(declared: StoreAppObject) -> Iterator[Finding]:
             hint="Add assignments.",
             fatal=False,
         )
-
-
-def _vpn_profiles(declared: StoreAppObject, profiles: Mapping[str, ProfileObject]) -> Iterator[Finding]:
+    known = {item.name.casefold(): item for item in profiles}
     for item in declared.assignments:
-        profile = profiles.get((item.vpn_profile or "").casefold())
+        profile = known.get((item.vpn_profile or "").casefold())
         if profile is not None and not (profile.is_ios and profile.per_app):
             yield finding(
                 "assignments",

@@ -270,8 +270,8 @@ class PresentAppConfiguration(parts.PresentObject):
         return Channel.DEVICES if isinstance(self.found, MobileAppConfiguration) else Channel.APPS
 
     @property
-    def entries(self) -> list[Body]:
-        """The settings, also those that no file can say; none where they cannot be read."""
+    def entries(self) -> list[tuple[Body, tuple[str, Value] | None]]:
+        """The settings, each with name and value if a file can say it; none where they cannot be read."""
         wire, (kind, _type) = self.wire, _list_and_type(self.declared)
         if kind == ANDROID:
             try:
@@ -285,7 +285,8 @@ class PresentAppConfiguration(parts.PresentObject):
             for item in (listed if isinstance(listed, list) else ())
             if isinstance(item, dict)
         ]
-        return sorted(plain, key=lambda item: str(item.get(LISTS[kind])))
+        plain.sort(key=lambda item: str(item.get(LISTS[kind])))
+        return [(item, _setting_of(kind, item)) for item in plain]
 
     @property
     def declared(self) -> AppConfigurationObject:
@@ -309,15 +310,13 @@ class PresentAppConfiguration(parts.PresentObject):
 
 def app_configuration_object(present: PresentAppConfiguration) -> AppConfigurationObject:
     """An app configuration of the tenant as it would be written; its values are not judged."""
-    kind, _type = _list_and_type(present.declared)
-    said = [_setting_of(kind, item) for item in present.entries]
-    return present.declared.model_copy(update={"settings": dict(item for item in said if item)})
+    settings = dict(setting for _entry, setting in present.entries if setting)
+    return present.declared.model_copy(update={"settings": settings})
 
 
 def others_of(present: PresentAppConfiguration) -> list[Body]:
     """The entries of the settings that no file can say."""
-    kind, _type = _list_and_type(present.declared)
-    return [item for item in present.entries if _setting_of(kind, item) is None]
+    return [entry for entry, setting in present.entries if setting is None]
 
 
 def app_configuration_body(declared: AppConfigurationObject, others: Iterable[Wire] = ()) -> Body:
@@ -349,7 +348,7 @@ def app_configuration_body(declared: AppConfigurationObject, others: Iterable[Wi
 
 def is_about_tunnel(present: PresentAppConfiguration) -> bool:
     """Whether an app configuration of the tenant is for Defender, or has settings of the tunnel."""
-    names = [str(item.get("name") or "") for item in present.entries]
+    names = [str(entry.get("name") or "") for entry, _setting in present.entries]
     of_edge = not {STRICT_KEY, AVAILABLE_KEY}.isdisjoint(names)
     return DEFENDER in present.apps or of_edge or any(name.startswith(TUNNEL_KEYS) for name in names)
 

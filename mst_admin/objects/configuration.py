@@ -15,7 +15,6 @@ from mst_admin.change import Body, Wire
 from mst_admin.objects.parts import DEFAULT_SCOPE_TAGS, Prose, Trimmed, fields_from, properties
 from mstunnel_setup.answers.finding import Finding, declare_finding, finding
 from mstunnel_setup.answers.values import Line
-from mstunnel_setup.base.errors import Declared
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import quoted, text
 from mstunnel_setup.gateway import fields
@@ -52,17 +51,21 @@ class ConfigurationObject(Trimmed):
     role_scope_tag_ids: tuple[str, ...] = Field(default=DEFAULT_SCOPE_TAGS, description="Ids of scope tags")
 
 
-_REFUSED = "{key} is {value}: {reason}"
-NETWORK_INVALID = declare_finding("network", "network-invalid", _REFUSED, "{advice}")
-IPV6_NETWORK_INVALID = declare_finding("ipv6_network", "ipv6-network-invalid", _REFUSED, "{advice}")
-DNS_SERVER_INVALID = declare_finding("dns_servers", "dns-server-invalid", _REFUSED, "{advice}")
-DNS_SUFFIX_INVALID = declare_finding("default_domain_suffix", "dns-suffix-invalid", _REFUSED, "{advice}")
-SPLIT_DNS_INVALID = declare_finding("split_dns", "split-dns-invalid", _REFUSED, "{advice}")
-ROUTE_INVALID = declare_finding("route_includes", "route-invalid", _REFUSED, "{advice}")
-PORT_INVALID = declare_finding("listen_port", "port-invalid", _REFUSED, "{advice}")
-CORPORATE_NETWORK_INVALID = declare_finding(
-    "corporate_networks", "corporate-network-invalid", _REFUSED, "{advice}"
-)
+INVALID: Final = {
+    key: declare_finding(key, code, "{key} is {value}: {reason}", "{advice}")
+    for key, code in (
+        ("network", "network-invalid"),
+        ("ipv6_network", "ipv6-network-invalid"),
+        ("dns_servers", "dns-server-invalid"),
+        ("default_domain_suffix", "dns-suffix-invalid"),
+        ("split_dns", "split-dns-invalid"),
+        ("route_includes", "route-invalid"),
+        ("route_excludes", "route-invalid"),
+        ("listen_port", "port-invalid"),
+        ("corporate_networks", "corporate-network-invalid"),
+    )
+}
+"""The finding about a value that the gateway refuses, by the key in declarations."""
 
 
 SESSION_TIMEOUT: Final = "session-timeout"
@@ -135,17 +138,6 @@ _LONGEST_SESSION: Final = 2**31 - 1
 _MOST_RULES: Final = 500
 _SETTING_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VALID: Final = {"network": "169.254.0.0/16"}
-_FIELDS: Final = {
-    "network": ("network", NETWORK_INVALID),
-    "ipv6Network": ("ipv6_network", IPV6_NETWORK_INVALID),
-    "dnsServers": ("dns_servers", DNS_SERVER_INVALID),
-    "defaultDomainSuffix": ("default_domain_suffix", DNS_SUFFIX_INVALID),
-    "splitDNS": ("split_dns", SPLIT_DNS_INVALID),
-    "routeIncludes": ("route_includes", ROUTE_INVALID),
-    "routeExcludes": ("route_excludes", ROUTE_INVALID),
-    "listenPort": ("listen_port", PORT_INVALID),
-}
-"""Property on the wire: key in declarations, and the finding about a value that the gateway refuses."""
 _KEYS: Final = {
     "advanced": "advanced_settings",
     "dns": "dns_servers",
@@ -178,23 +170,23 @@ def judge_networks(networks: Sequence[str]) -> Iterator[Finding]:
         try:
             fields.network("corporate_networks", network)
         except PropertyError as error:
-            yield _refusal(CORPORATE_NETWORK_INVALID, "corporate_networks", network, error)
+            yield _refusal("corporate_networks", network, error)
 
 
 def _served(body: Body) -> Iterator[Finding]:
     """What the gateway refuses of each property alone."""
-    for name, (key, refused) in _FIELDS.items():
-        values = body[name] if isinstance(body[name], list) else [body[name]]
-        for value in values:
+    for key, name in _NAMES.items():
+        given = body[name] if isinstance(body[name], list) else [body[name]]
+        for value in given if key in INVALID else ():
             try:
-                ServerConfiguration.from_wire({**_VALID, name: [value] if body[name] is values else value})
+                ServerConfiguration.from_wire({**_VALID, name: [value] if body[name] is given else value})
             except PropertyError as error:
-                yield _refusal(refused, key, value, error)
+                yield _refusal(key, value, error)
 
 
-def _refusal(refused: Declared[Finding], key: str, value: object, error: PropertyError) -> Finding:
+def _refusal(key: str, value: object, error: PropertyError) -> Finding:
     reason = text("it is a mask, not a network") if _is_mask(str(value)) else error.reason
-    return refused(key=key, value=quoted(value), reason=reason, advice=_sentence(error.advice)).at(key)
+    return INVALID[key](key=key, value=quoted(value), reason=reason, advice=_sentence(error.advice))
 
 
 def _is_mask(text: str) -> bool:
@@ -253,14 +245,14 @@ def _refused_settings(declared: ConfigurationObject) -> Iterator[Finding]:
 
 def _limits(declared: ConfigurationObject) -> Iterator[Finding]:
     if len(declared.default_domain_suffix.replace(",", " ").split()) > 1:
-        yield DNS_SUFFIX_INVALID(
+        yield INVALID["default_domain_suffix"](
             key="default_domain_suffix",
             value=quoted(declared.default_domain_suffix),
             reason=text("it is more than one domain"),
             advice=text("Write one domain."),
         )
     if EVERYTHING in declared.route_includes and len(declared.route_includes) > 1:
-        yield ROUTE_INVALID(
+        yield INVALID["route_includes"](
             key="route_includes",
             value=quoted(EVERYTHING),
             reason=text("it includes all traffic, so there must be no other rules"),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, StrictBool, field_validator
+from pydantic import Field, StrictBool, field_validator
 
 from mst_admin.change import TYPE, Body
 from mst_admin.objects import app_configuration as policies
@@ -19,6 +19,7 @@ from mst_admin.objects.parts import (
     Groups,
     NamedObject,
     PresentObject,
+    Trimmed,
     judge_assignment,
 )
 from mst_admin.objects.profile import ProfileObject, ProxyObject
@@ -31,10 +32,8 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire_intune import AppAssignment, DeviceConfiguration, IntuneObject
 
 
-class MamObject(NamedObject):
+class MamObject(NamedObject, Trimmed):
     """The tunnel for apps on devices that are not enrolled: three policies, declared as one object."""
-
-    model_config = ConfigDict(str_strip_whitespace=True)
 
     platform: AppPlatform = Field(description="android or ios")
     connection_name: Line = Field(description="Name that users see", examples=["Contoso"])
@@ -284,14 +283,13 @@ def judge_mam(
     `split_rules` is whether the site's server configuration has split tunnelling rules, None: unknown.
     """
     return (
-        *_apps(declared),
-        *_ios(declared, split_rules=split_rules),
+        *_settings(declared, split_rules=split_rules),
         *judge_assignment(declared, text("tunnel for MAM")),
         *_beside(declared, others, profiles),
     )
 
 
-def _apps(declared: MamObject) -> Iterator[Finding]:
+def _settings(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
     if declared.is_ios and not declared.apps:
         yield finding(
             "apps",
@@ -311,9 +309,6 @@ def _apps(declared: MamObject) -> Iterator[Finding]:
         if not PACKAGE.fullmatch(name):
             yield APP_CONFIG_APP_ID(name=name[:80])
     yield from judge_proxy(declared.proxy) if declared.proxy else ()
-
-
-def _ios(declared: MamObject, *, split_rules: bool | None) -> Iterator[Finding]:
     if not declared.is_ios and declared.bypassed_urls:
         yield APP_KEY(key="bypassed_urls", other="iOS").at("bypassed_urls")
     for host in declared.bypassed_urls if declared.is_ios else ():

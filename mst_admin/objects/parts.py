@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Protocol, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from mst_admin.change import TYPE, Body, Wire, identity
 from mstunnel_setup.answers.finding import Finding, finding
-from mstunnel_setup.answers.values import Guid, Line, Part
+from mstunnel_setup.answers.values import Guid, Line, Part, matching
 from mstunnel_setup.base.text import text
 from mstunnel_setup.tenant.wire_intune import AppAssignment, DeviceConfigurationAssignment, IntuneObject
 
@@ -16,13 +16,8 @@ DEFAULT_SCOPE_TAGS = ("0",)
 """The default scope tag (docs/reference/mst-admin.md)."""
 
 
-def _prose(text: str) -> str:
-    if len(text) > 1500:  # noqa: PLR2004 (Intune's limit)
-        raise ValueError("must be at most 1500 characters long: shorten it")
-    return text
-
-
-Prose = Annotated[str, AfterValidator(_prose)]
+# Intune's limit.
+Prose = Annotated[str, matching(r"(?s).{0,1500}", "must be at most 1500 characters long: shorten it")]
 
 
 class Trimmed(Part):

@@ -3,18 +3,10 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PlainValidator,
-    StrictBool,
-    StrictInt,
-    WithJsonSchema,
-)
+from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema
 
 from mst_admin.objects.parts import AllDevices, AllUsers, ExcludedGroups, Groups, NamedObject
-from mstunnel_setup.answers.values import Guid, Line, Part
+from mstunnel_setup.answers.values import Guid, Line, Part, matching
 
 PEM_START = "-----BEGIN CERTIFICATE-----"
 CONNECT: tuple[str, ...] = ("connect", "establish")
@@ -59,15 +51,13 @@ CustomSetting = Annotated[
 ]
 
 
-def _root(text: str) -> str:
-    if text.lstrip().startswith(PEM_START):
-        return text
-    if not text.startswith("/"):
-        raise ValueError(f"must be the full path of a certificate, or begin with `{PEM_START}`: correct it")
-    return text
-
-
-CertificateText = Annotated[str, AfterValidator(_root)]
+CertificateText = Annotated[
+    str,
+    matching(
+        rf"(?s)\s*{PEM_START}.*|/.*",
+        f"must be the full path of a certificate, or begin with `{PEM_START}`: correct it",
+    ),
+]
 
 
 class ProxyObject(Part):

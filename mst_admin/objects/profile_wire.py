@@ -117,6 +117,7 @@ def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
     It has every property that a profile speaks about, null for what is not set.
     """
     server = {"address": address, "description": "", "isDefaultServer": True}
+    settings = [{"key": key, "value": value} for key, value in profile.custom_settings.items()]
     body: Body = {
         "@odata.type": TYPES[profile.platform],
         "displayName": profile.name,
@@ -135,13 +136,13 @@ def profile_body(profile: ProfileObject, site_id: str, address: str) -> Body:
             "server": server,
             "enableSplitTunneling": False,
             "onDemandRules": [_rule(rule) for rule in profile.on_demand_rules],
-            "customData": _client_settings(profile, _IOS_CLIENT),
+            "customData": [dict(_IOS_CLIENT), *settings],
         }
     return body | {
         "authenticationMethod": "azureAD",
         "servers": [server],
         "targetedPackageIds": [app.id for app in profile.apps],
-        "customData": _client_settings(profile, _ANDROID_CLIENT),
+        "customData": [dict(_ANDROID_CLIENT), *settings],
     }
 
 
@@ -164,11 +165,6 @@ def root_name(name: str) -> str:
 def is_root_name(name: str) -> bool:
     """Whether a trusted root of this name goes with a VPN profile, whatever that is called."""
     return name.casefold().endswith(root_name(""))
-
-
-def _client_settings(profile: ProfileObject, client: Wire) -> list[Body]:
-    settings = [{"key": key, "value": value} for key, value in profile.custom_settings.items()]
-    return [dict(client), *settings]
 
 
 def _proxy(proxy: ProxyObject | None) -> Body | None:

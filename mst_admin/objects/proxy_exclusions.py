@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from mstunnel_setup.answers.address import is_host, is_ip_address
@@ -12,36 +12,30 @@ from mstunnel_setup.base.text import text
 _HEADS: Final = frozenset({"exclusion", "exclusions", "url", "proxyexclusionlist", "address", "value"})
 
 
-def judge_exclusions(entries: Iterable[str]) -> list[Finding]:
+def judge_exclusions(entries: Iterable[str]) -> Iterator[Finding]:
     """What is wrong with the entries: only the formats that the vendor documents are accepted."""
-    found: list[Finding] = []
     seen: set[str] = set()
     for entry in entries:
         reason = _reason(entry)
         if reason:
-            found.append(
-                finding(
-                    "proxy_exclusions",
-                    "exclusion-malformed",
-                    "“{entry}”: {reason}",
-                    hint="Write sub.contoso.com, *.contoso.com, or an IPv4 or IPv6 address.",
-                    entry=entry[:80],
-                    reason=reason,
-                )
+            yield finding(
+                "proxy_exclusions",
+                "exclusion-malformed",
+                "“{entry}”: {reason}",
+                hint="Write sub.contoso.com, *.contoso.com, or an IPv4 or IPv6 address.",
+                entry=entry[:80],
+                reason=reason,
             )
         elif entry.casefold() in seen:
-            found.append(
-                finding(
-                    "proxy_exclusions",
-                    "exclusion-repeated",
-                    "“{entry}” is listed more than once",
-                    hint="Remove one of them.",
-                    fatal=False,
-                    entry=entry,
-                )
+            yield finding(
+                "proxy_exclusions",
+                "exclusion-repeated",
+                "“{entry}” is listed more than once",
+                hint="Remove one of them.",
+                fatal=False,
+                entry=entry,
             )
         seen.add(entry.casefold())
-    return found
 
 
 def _reason(entry: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, time
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -11,7 +11,7 @@ from pydantic import Field, StrictBool, StrictInt
 
 from mst_admin.change import Body
 from mst_admin.objects.parts import DEFAULT_SCOPE_TAGS, Prose, Trimmed, fields_from, properties
-from mstunnel_setup.answers.address import web_address_problem
+from mstunnel_setup.answers.address import is_ip_address, web_address_problem
 from mstunnel_setup.answers.document import suggest
 from mstunnel_setup.answers.finding import Finding, finding
 from mstunnel_setup.answers.values import Line
@@ -69,8 +69,8 @@ def site_body(declared: SiteObject, now: datetime) -> Body:
     window = declared.upgrade_window
     return {
         **properties(declared, _NAMES),
-        "upgradeWindowStartTime": window and _clock(window.start),
-        "upgradeWindowEndTime": window and _clock(window.end),
+        "upgradeWindowStartTime": window and time.fromisoformat(window.start).isoformat(),
+        "upgradeWindowEndTime": window and time.fromisoformat(window.end).isoformat(),
         "upgradeWindowUtcOffsetInMinutes": window and utc_offset(window, now),
     }
 
@@ -103,10 +103,6 @@ def utc_offset(window: WindowObject, now: datetime) -> int:
     return round(offset.total_seconds() / 60) if offset else 0
 
 
-def _clock(text: str) -> str:
-    return time.fromisoformat(text).isoformat()
-
-
 Resolve: TypeAlias = Callable[[str], Sequence[str]]
 """Addresses of a host name, as text; none when it has none."""
 
@@ -125,7 +121,7 @@ def judge_site(declared: SiteObject, resolve: Resolve | None = None) -> tuple[Fi
 def _addresses(declared: SiteObject) -> Iterator[Finding]:
     text = declared.public_address
     try:
-        if _as_address(text) is not None:
+        if is_ip_address(text):
             fields.address("public_address", text)
         elif "." not in fields.domain("public_address", text).strip(".") or text.replace(".", "").isdigit():
             raise fields.invalid("public_address", text, "", "")
@@ -148,13 +144,6 @@ def _addresses(declared: SiteObject) -> Iterator[Finding]:
             url=quoted(re.sub(r"//[^/]*@", "//…@", url)),
             reason=problem,
         )
-
-
-def _as_address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(text)
-    except ValueError:
-        return None
 
 
 def _window(window: WindowObject) -> Iterator[Finding]:
@@ -207,8 +196,7 @@ def _window(window: WindowObject) -> Iterator[Finding]:
 
 def _advice(declared: SiteObject, resolve: Resolve | None) -> Iterator[Finding]:
     text, window = declared.public_address, declared.upgrade_window
-    own = _as_address(text)
-    found = [str(own)] if own else list(resolve(text)) if resolve else []
+    found = [str(ip_address(text))] if is_ip_address(text) else list(resolve(text)) if resolve else []
     if resolve and not found:
         yield finding(
             "public_address",

@@ -166,9 +166,7 @@ _REFUSALS: Final[Mapping[Declared[SignInError], tuple[int | str, ...]]] = {
 }
 """Each refusal, with the AADSTS numbers and the OAuth names that mean it."""
 
-_BY_KEY: Final = {key: refusal for refusal, keys in _REFUSALS.items() for key in keys}
-BY_NUMBER: Final = {key: refusal for key, refusal in _BY_KEY.items() if isinstance(key, int)}
-BY_NAME: Final = {key: refusal for key, refusal in _BY_KEY.items() if isinstance(key, str)}
+BY_KEY: Final = {key: refusal for refusal, keys in _REFUSALS.items() for key in keys}
 
 _NUMBER: Final = re.compile(r"AADSTS(\d{4,8})")
 
@@ -180,9 +178,9 @@ def sign_in_error(answer: Mapping[str, object], consent_address: str = "") -> Se
     """
     listed = answer.get("error_codes")
     described = map(int, _NUMBER.findall(str(answer.get("error_description"))))
-    numbers = [*(listed if isinstance(listed, list) else ()), *described]
-    known = (BY_NUMBER[number] for number in numbers if isinstance(number, int) and number in BY_NUMBER)
-    refusal = next(known, BY_NAME.get(str(answer.get("error")), SIGN_IN_FAILED))
+    numbers = [item for item in (listed if isinstance(listed, list) else ()) if isinstance(item, int)]
+    keys = (*numbers, *described, str(answer.get("error")))
+    refusal = next((BY_KEY[key] for key in keys if key in BY_KEY), SIGN_IN_FAILED)
     description = str(answer.get("error_description") or answer.get("error") or "")
     # Below the first line come trace id, correlation id and time, which name no cause.
     first = plain(re.split(r"[\r\n]|Trace ID:", description, maxsplit=1)[0])

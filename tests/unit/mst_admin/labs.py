@@ -25,7 +25,9 @@ from mstunnel_setup.tenant.sign_in import SignIn
 from tests.unit.running_lab import running_lab
 from tests.unit.schemas import validate
 
+GROUP = "11111111-2222-3333-4444-555555555555"
 HERE = Path(__file__).parent
+OTHER = "99999999-2222-3333-4444-555555555555"
 TOOL = "44444444-4444-4444-8444-444444444444"
 READER = "55555555-5555-4555-8555-555555555555"
 SECRETS = {TOOL: "a-secret-of-the-tool", READER: "a-secret-of-the-reader"}
@@ -50,6 +52,21 @@ class Answer:
 
     def codes(self, kind: str = "warnings") -> list[str]:
         return [notice["code"] for notice in self.envelope[kind]]
+
+    @property
+    def changes(self) -> list[tuple[str, str, str]]:
+        """What was planned or made, to which kind of object, of which name."""
+        return [(item["verb"], item["kind"], item["name"]) for item in self.data["changes"]]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what was planned or made."""
+        return [name for _, _, name in self.changes]
+
+    @property
+    def written(self) -> list[tuple[str, set[str]]]:
+        """The same, each with the properties that were written."""
+        return [(item["name"], set(item["after"])) for item in self.data["changes"]]
 
     @property
     def message(self) -> str:
@@ -97,20 +114,30 @@ class MstAdmin:
     capture: pytest.CaptureFixture[str]
     root: Path
 
-    def __call__(self, *arguments: str, client: str = TOOL) -> Answer:
+    def run(self, *arguments: str, client: str = TOOL) -> tuple[int, str, str]:
+        """Exit code, standard output and error."""
         common = ["--answers", str(self.tenant.answers(client)), "--root", str(self.root), "--unattended"]
         self.capture.readouterr()
-        code = run_app(app, "mst-admin", [*arguments, *common, "--output", "json"])
+        code = run_app(app, "mst-admin", [*arguments, *common])
         shown = self.capture.readouterr()
-        envelope = json.loads(shown.out)
+        return code, shown.out, shown.err
+
+    def __call__(self, *arguments: str, client: str = TOOL) -> Answer:
+        code, shown, errors = self.run(*arguments, "--output", "json", client=client)
+        envelope = json.loads(shown)
         validate(envelope)
-        return Answer(code, envelope, shown.err)
+        return Answer(code, envelope, errors)
+
+    def done(self, *arguments: str) -> Answer:
+        """What a command that succeeds came to."""
+        answer = self(*arguments)
+        assert answer.code == 0, answer.message
+        return answer
 
     def text(self, *arguments: str) -> str:
-        common = ["--answers", str(self.tenant.answers()), "--root", str(self.root), "--unattended"]
-        self.capture.readouterr()
-        assert run_app(app, "mst-admin", [*arguments, *common]) == 0
-        return self.capture.readouterr().out
+        code, shown, _ = self.run(*arguments)
+        assert code == 0
+        return shown
 
 
 @contextmanager
@@ -133,11 +160,6 @@ def declare(tmp_path: Path, text: str) -> str:
     directory.mkdir(exist_ok=True)
     (directory / "tenant.yaml").write_text(text.replace("ROOT", str(tmp_path / "root.pem")), encoding="utf-8")
     return str(directory)
-
-
-def changes(found: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """What a plan does, to which kind of object, of which name."""
-    return [(item["verb"], item["kind"], item["name"]) for item in found["changes"]]
 
 
 def root_file(tmp_path: Path, *, authority: bool = True) -> Path:

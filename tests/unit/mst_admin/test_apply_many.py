@@ -31,13 +31,6 @@ def made(tenant: Tenant, prefix: str) -> Counter[str]:
     return Counter(site.display_name for site in sites if site.display_name.startswith(prefix))
 
 
-def wait_until_made(tenant: Tenant, prefix: str, count: int) -> None:
-    end = time.monotonic() + 60
-    while made(tenant, prefix).total() < count:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_a_tenant_that_throttles_gets_all_sites(
     truthful: Tenant, command: Callable[[Tenant], MstAdmin], tmp_path: Path
 ) -> None:
@@ -57,7 +50,10 @@ def test_an_apply_that_was_killed_is_finished_by_the_next_without_duplicates(
     with subprocess.Popen(
         command_line(truthful, file, "--unattended"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        wait_until_made(truthful, "Killed", SITES // 4)
+        end = time.monotonic() + 60
+        while made(truthful, "Killed").total() < SITES // 4:
+            assert time.monotonic() < end
+            time.sleep(0.02)
         process.kill()
     before = made(truthful, "Killed")
     assert SITES // 4 <= before.total() < SITES
@@ -102,7 +98,7 @@ def test_after_a_refusal_no_further_change_begins_and_the_result_is_what_was_mad
     refused = admin("apply", str(file), "--no-resolve")
     assert (refused.code, refused.codes("errors")) == (ExitCode.TENANT, ["graph-unavailable"])
     assert refused.message.startswith("create site Refused ")
-    names = {item["name"] for item in refused.data["changes"] if item["kind"] == "site"}
+    names = {name for _, kind, name in refused.changes if kind == "site"}
     assert names == set(made(truthful, "Refused"))
     assert 30 <= len(names) < 30 + 8
     assert admin("apply", str(file), "--no-resolve").code == 0
@@ -115,6 +111,5 @@ def test_sites_that_refer_to_a_new_configuration_are_made_after_it(
     file = declare(tmp_path, 20, "New")
     file.write_text(file.read_text().replace("Main", "Quite new"))
     done = command(truthful)("apply", str(file), "--no-resolve")
-    assert [item["kind"] for item in done.data["changes"]] == ["configuration", *["site"] * 20]
-    names = [item["name"] for item in done.data["changes"][1:]]
-    assert names == sorted(names), "what was made is listed in the order of the plan"
+    assert [kind for _, kind, _ in done.changes] == ["configuration", *["site"] * 20]
+    assert done.names[1:] == sorted(done.names[1:]), "what was made is listed in the order of the plan"

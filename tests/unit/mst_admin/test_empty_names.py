@@ -34,8 +34,7 @@ LISTS = {
 def single(command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path) -> MstAdmin:
     """`mst-admin` for a lab with one object of each kind."""
     found = command(empty)
-    applied = found("apply", declare(tmp_path, SINGLE), "--no-resolve")
-    assert applied.code == 0, applied.message
+    found.done("apply", declare(tmp_path, SINGLE), "--no-resolve")
     return found
 
 

@@ -1,11 +1,13 @@
-"""Objects of all kinds: declared, applied, exported, and the export applied to an empty tenant."""
+"""Objects of all kinds: declared, applied, exported and pruned, and the export applied to an empty tenant."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mst_admin import kinds
 from tests.unit.mst_admin.labs import HERE, MstAdmin, Tenant, declare, root_file
 
+KINDS = [kind.section for kind in kinds.KINDS]
 EVERYTHING = (HERE / "everything.yaml").read_text(encoding="utf-8")
 SHOWN = {
     "app": ("Edge for iOS", "Defender for iOS", "android:com.microsoft.scmx"),
@@ -49,21 +51,47 @@ def test_an_export_gives_another_tenant_the_same(
     window = ("--window", "23:00-01:30", "--time-zone", "Asia/Tokyo")
     assert admin("site", "update", "東京", *window).status == "changed"
     root_file(tmp_path)
-    applied = admin("apply", declare(tmp_path, EVERYTHING), "--no-resolve")
-    assert applied.code == 0, applied.message
+    admin.done("apply", declare(tmp_path, EVERYTHING), "--no-resolve")
     target, copy = tmp_path / "export", command(empty)
     files = admin("export", str(target)).data["files"]
-    kinds = ("app_configurations", "apps", "configurations", "mam", "profiles", "sites", "thresholds")
-    assert set(files) == {f"{kind}.yaml" for kind in (*kinds, "trusted_roots")} | {"schema.json"}
+    assert set(files) == {f"{kind}.yaml" for kind in KINDS} | {"schema.json"}
     assert "Other root" not in (target / "trusted_roots.yaml").read_text()
     assert "Phones" not in (target / "app_configurations.yaml").read_text()
     assert admin("diff", str(target), "--no-resolve", "--exit-code", "--prune").code == 0
     apps = (target / "apps.yaml").rename(tmp_path / "apps.yaml")
     assert copy("apply", str(target), "--no-resolve").codes("errors") == ["app-missing"]
     apps.rename(target / "apps.yaml")
-    copied = copy("apply", str(target), "--no-resolve")
-    assert copied.code == 0, copied.message
-    assert copy("apply", str(target), "--no-resolve").data["changes"] == []
+    copy.done("apply", str(target), "--no-resolve")
+    assert copy("apply", str(target), "--no-resolve").changes == []
     assert _tenant(copy) == _tenant(admin)
     assert admin("export", str(target)).codes("errors") == ["export-exists"]
     assert admin("export", str(target), "--force").code == 0
+
+
+def test_prune_deletes_of_the_sections_that_a_file_has_and_never_an_app(
+    admin: MstAdmin, tmp_path: Path
+) -> None:
+    root_file(tmp_path)
+    admin.done("apply", declare(tmp_path, EVERYTHING), "--no-resolve")
+
+    def pruned(*sections: str) -> list[tuple[str, str]]:
+        text = "".join(f"{section}: []\n" for section in sections)
+        changes = admin("diff", declare(tmp_path, f"version: 1\n{text}"), "--prune").changes
+        assert {verb for verb, _, _ in changes} <= {"delete"}
+        return [(kind, name) for _, kind, name in changes]
+
+    configurations = {("app configuration", name) for name in SHOWN["app-config"]}
+    root = ("trusted root", "Per-app tunnel (trusted root)")
+    assert pruned("thresholds") == []
+    assert {*pruned("app_configurations")} == configurations
+    gone = pruned(*KINDS)
+    assert gone[:3] == [
+        ("app configuration", "Phones (Edge)"),
+        ("app protection", "Phones (protection)"),
+        ("app configuration", "Phones (tunnel)"),
+    ]
+    assert {*gone[3:6]} == configurations
+    assert {*gone[6:9]} == {("profile", "Android"), ("profile", "Per-app tunnel"), root}
+    assert gone.index(root) == gone.index(("profile", "Per-app tunnel")) + 1
+    assert {*gone[9:12]} == {("site", name) for name in ("Berlin", "Oslo", "東京")}
+    assert {*gone[12:]} == {("configuration", name) for name in ("Main", "Second", "Zweite: 2")}

@@ -18,6 +18,7 @@ from mst_admin import servers as fleet_commands
 from mst_admin.health import TrendPoint, judge_server, names_in_graph, sparkline
 from mstunnel_lab import remote
 from mstunnel_setup.base.errors import ExitCode
+from mstunnel_setup.base.text import width
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.wire import (
@@ -100,13 +101,24 @@ def test_the_table_fits_a_terminal_and_names_what_is_unknown(admin: MstAdmin) ->
     assert lines[-1] == "4 servers: 1 unknown, 1 healthy, 1 unhealthy, 1 upgrade failed."
 
 
-def test_csv_has_one_line_for_each_server_and_no_formula(admin: MstAdmin) -> None:
+def test_the_table_fits_a_terminal_with_full_width_names_too(admin: MstAdmin) -> None:
+    graph = admin.tenant.graph()
+    (site,) = graph.objects(SITES, "東京")
+    graph.update(SITES, site.id, {"displayName": "東京" * 20})
+    lines = admin.text("servers").splitlines()
+    graph.update(SITES, site.id, {"displayName": "東京"})
+    assert any(re.match("(東京)+東?… ", line) for line in lines)
+    assert [line for line in lines if width(line) > 80] == []
+
+
+def test_csv_stands_alone_with_one_line_for_each_server_and_no_formula(admin: MstAdmin) -> None:
     rows = list(csv.DictReader(admin.text("servers", "--csv").splitlines()))
     assert [row["name"] for row in rows] == ["'=gw3()", "gw1", "gw2", LONG]
     assert (rows[1]["health"], rows[1]["sessions"], rows[1]["certificate_days"]) == ("healthy", "12", "364")
     assert (rows[0]["sessions"], rows[0]["last_check_in"]) == ("", "")
     assert len({row["at"] for row in rows}) == 1
-    assert admin("servers", "--csv").codes("errors") == ["csv-alone"]
+    for alone in (("servers", "--csv"), ("servers", "--watch", "--csv")):
+        assert admin(*alone).codes("errors") == ["csv-alone"]
 
 
 def test_a_reading_takes_a_request_for_each_page_of_sites_and_for_each_server_that_checked_in(
@@ -141,16 +153,14 @@ def test_figures_that_the_tenant_does_not_give_are_unknown_and_reported(
     assert "gw1, gw2" in found.envelope["warnings"][0]["message"]
 
 
-def watching(tenant: Tenant, *arguments: str) -> subprocess.Popen[str]:
-    """`mst-admin servers --watch` in a separate process."""
-    command = [MST_ADMIN, "servers", "--watch", "--answers", str(tenant.answers()), "--unattended"]
-    return subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    )
+def watch(tenant: Tenant) -> list[str]:
+    """The command line of a watch, which is interrupted in a separate process."""
+    return [MST_ADMIN, "servers", "--watch", "--answers", str(tenant.answers()), "--unattended"]
 
 
 def test_ctrl_c_ends_a_watch_with_an_envelope_for_each_reading(fleet: Tenant) -> None:
-    process = watching(fleet, "--output", "json")
+    command = [*watch(fleet), "--output", "json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     process.send_signal(signal.SIGINT)
@@ -216,18 +226,13 @@ def test_a_watch_outlives_a_tenant_that_does_not_answer(
 
 def test_a_watch_on_a_terminal_redraws_in_place(fleet: Tenant) -> None:
     reader, terminal = os.openpty()
-    command = [MST_ADMIN, "servers", "--watch", "--answers", str(fleet.answers()), "--unattended"]
-    process = subprocess.Popen(command, stdout=terminal, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(watch(fleet), stdout=terminal, stderr=subprocess.DEVNULL)
     shown = b""
     while b"4 servers" not in shown:
         shown += os.read(reader, 4096)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=120) == ExitCode.INTERRUPTED
     assert shown.startswith(b"\x1b[H\x1b[2JSITE")
-
-
-def test_a_watch_prints_no_csv(admin: MstAdmin) -> None:
-    assert admin("servers", "--watch", "--csv").codes("errors") == ["csv-alone"]
 
 
 def test_one_server_is_shown_row_by_row(admin: MstAdmin) -> None:

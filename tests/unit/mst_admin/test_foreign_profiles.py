@@ -8,9 +8,8 @@ import pytest
 
 from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.graph_admin import PROFILES
-from tests.unit.mst_admin.labs import MstAdmin, Tenant
+from tests.unit.mst_admin.labs import GROUP, MstAdmin, Tenant
 
-GROUP = "11111111-2222-3333-4444-555555555555"
 FILTER = "77777777-2222-3333-4444-555555555555"
 TYPE = "@odata.type"
 GRAPH = "#microsoft.graph."
@@ -68,8 +67,11 @@ def foreign(admin: MstAdmin) -> Iterator[MstAdmin]:
         graph.delete(PROFILES, identifier)
 
 
-def _file(directory: Path) -> Path:
-    return directory / "profiles.yaml"
+@pytest.fixture
+def exported(foreign: MstAdmin, tmp_path: Path) -> Path:
+    """Their file in an export of the tenant."""
+    foreign.done("export", str(tmp_path / "export"))
+    return tmp_path / "export" / "profiles.yaml"
 
 
 def _shown(admin: MstAdmin, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -77,10 +79,9 @@ def _shown(admin: MstAdmin, name: str) -> tuple[dict[str, Any], list[dict[str, A
     return data["profile"], [item["target"] for item in data["assignments"]]
 
 
-def test_what_was_exported_is_no_change(foreign: MstAdmin, tmp_path: Path) -> None:
-    assert foreign("export", str(tmp_path / "export")).code == 0
-    assert foreign("diff", str(tmp_path / "export"), "--no-resolve", "--prune").data["changes"] == []
-    text = _file(tmp_path / "export").read_text()
+def test_what_was_exported_is_no_change(foreign: MstAdmin, exported: Path) -> None:
+    assert foreign("diff", str(exported.parent), "--no-resolve", "--prune").changes == []
+    text = exported.read_text()
     for said in (
         "all_users: true",
         "connection_type: microsoft-protect",
@@ -113,14 +114,12 @@ def test_an_export_names_everything_that_a_file_cannot_hold(foreign: MstAdmin, t
     }
 
 
-def test_a_change_writes_only_what_differs_from_the_file(foreign: MstAdmin, tmp_path: Path) -> None:
-    assert foreign("export", str(tmp_path / "export")).code == 0
-    file = _file(tmp_path / "export")
-    text = file.read_text().replace("connection_name: Contoso", "connection_name: Fabrikam")
-    file.write_text(text.replace(f"- {GROUP}", f"- {GROUP}\n  - {GROUP.replace('1', '9')}"))
+def test_a_change_writes_only_what_differs_from_the_file(foreign: MstAdmin, exported: Path) -> None:
+    text = exported.read_text().replace("connection_name: Contoso", "connection_name: Fabrikam")
+    exported.write_text(text.replace(f"- {GROUP}", f"- {GROUP}\n  - {GROUP.replace('1', '9')}"))
     before = {name: _shown(foreign, name) for name in ("Production", "Field")}
-    applied = foreign("apply", str(tmp_path / "export"), "--no-resolve")
-    assert [(item["name"], set(item["after"])) for item in applied.data["changes"]] == [
+    applied = foreign("apply", str(exported.parent), "--no-resolve")
+    assert applied.written == [
         ("Production", {"connectionName"}),
         ("Field", {"connectionName", "assignments"}),
     ]
@@ -131,36 +130,31 @@ def test_a_change_writes_only_what_differs_from_the_file(foreign: MstAdmin, tmp_
         }
         assert now == profile | fleeting
         assert all(target in assigned for target in targets)
-    assert foreign("diff", str(tmp_path / "export"), "--no-resolve").data["changes"] == []
+    assert foreign("diff", str(exported.parent), "--no-resolve").changes == []
 
 
-def test_settings_of_the_other_list_are_not_there_twice(foreign: MstAdmin, tmp_path: Path) -> None:
-    assert foreign("export", str(tmp_path / "export")).code == 0
-    file = _file(tmp_path / "export")
-    file.write_text(file.read_text().replace("TunnelOnly: 'True'", "WebProtection: 'False'"))
-    assert foreign("apply", str(tmp_path / "export"), "--no-resolve").status == "changed"
+def test_settings_of_the_other_list_are_not_there_twice(foreign: MstAdmin, exported: Path) -> None:
+    exported.write_text(exported.read_text().replace("TunnelOnly: 'True'", "WebProtection: 'False'"))
+    assert foreign("apply", str(exported.parent), "--no-resolve").status == "changed"
     profile, _ = _shown(foreign, "Production")
     assert [item["key"] for item in profile["customData"]] == ["WebProtection"]
     assert profile["customKeyValueData"] == []
 
 
-def test_the_connection_type_is_fixed(foreign: MstAdmin, tmp_path: Path) -> None:
-    assert foreign("export", str(tmp_path / "export")).code == 0
-    file = _file(tmp_path / "export")
-    text = file.read_text()
-    file.write_text(text.replace("    connection_type: microsoft-protect\n", ""))
-    assert foreign("diff", str(tmp_path / "export"), "--no-resolve").data["changes"] == []
-    file.write_text(text.replace("microsoft-protect", "microsoft-tunnel"))
-    refused = foreign("diff", str(tmp_path / "export"), "--no-resolve")
+def test_the_connection_type_is_fixed(foreign: MstAdmin, exported: Path) -> None:
+    text = exported.read_text()
+    exported.write_text(text.replace("    connection_type: microsoft-protect\n", ""))
+    assert foreign("diff", str(exported.parent), "--no-resolve").changes == []
+    exported.write_text(text.replace("microsoft-protect", "microsoft-tunnel"))
+    refused = foreign("diff", str(exported.parent), "--no-resolve")
     assert refused.codes("errors") == ["connection-type-fixed"]
 
 
 def test_another_tenant_gets_the_same_assignments_and_types(
-    foreign: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, tmp_path: Path
+    foreign: MstAdmin, command: Callable[[Tenant], MstAdmin], empty: Tenant, exported: Path
 ) -> None:
-    assert foreign("export", str(tmp_path / "export")).code == 0
     copy = command(empty)
-    assert copy("apply", str(tmp_path / "export"), "--no-resolve").code == 0
+    assert copy("apply", str(exported.parent), "--no-resolve").code == 0
     for name, body in (("Production", IOS), ("Field", ANDROID)):
         profile, (target,) = _shown(copy, name)
         kept = {key: profile[key] for key in NEW & body.keys() - {"targetedMobileApps"}}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mstunnel_setup.tenant.graph_admin import PROFILES
-from tests.unit.mst_admin.labs import MstAdmin, Tenant, changes, declare, root_file
+from tests.unit.mst_admin.labs import MstAdmin, Tenant, declare, root_file
 
 IOS_ROOT = "#microsoft.graph.iosTrustedRootCertificate"
 DECLARED = """\
@@ -52,10 +52,9 @@ def test_one_that_was_uploaded_as_pem_survives_export_and_import(
     assert admin("apply", declare(tmp_path, f"version: 1\n{mam}"), "--no-resolve").code == 0
     target, copy = str(tmp_path / "export"), command(empty)
     assert admin("export", target).code == 0
-    assert admin("diff", target, "--no-resolve").data["changes"] == []
-    copied = copy("apply", target, "--no-resolve")
-    assert copied.code == 0, copied.message
-    assert copy("diff", target, "--no-resolve").data["changes"] == []
+    assert admin("diff", target, "--no-resolve").changes == []
+    copy.done("apply", target, "--no-resolve")
+    assert copy("diff", target, "--no-resolve").changes == []
     root_file(tmp_path)
     renewed = DECLARED[: DECLARED.index("  - name: Other root")].replace("Contoso root", "Uploaded")
     (change,) = admin("diff", declare(tmp_path, renewed), "--no-resolve").data["changes"]
@@ -67,15 +66,14 @@ def test_one_that_was_uploaded_as_pem_survives_export_and_import(
 def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> None:
     root_file(tmp_path)
     directory = declare(tmp_path, DECLARED)
-    applied = admin("apply", directory, "--no-resolve")
-    assert applied.code == 0, applied.message
-    assert changes(applied.data) == [
+    applied = admin.done("apply", directory, "--no-resolve")
+    assert applied.changes == [
         ("create", "trusted root", "Contoso root"),
         ("create", "trusted root", "Other root"),
         ("create", "app configuration", "Phones (tunnel)"),
         ("create", "app protection", "Phones (protection)"),
     ]
-    assert admin("apply", directory, "--no-resolve").data["changes"] == []
+    assert admin("apply", directory, "--no-resolve").changes == []
     policy = admin("mam", "show", "Phones").data["mam_tunnel"]["policies"][0]
     values = {item["name"]: item["value"] for item in policy["customSettings"]}
     (entry,) = json.loads(values["com.microsoft.tunnel.trusted_root_certificates"])
@@ -83,11 +81,8 @@ def test_they_come_before_what_names_them(admin: MstAdmin, tmp_path: Path) -> No
     assert shown["profile"]["@odata.type"] == IOS_ROOT
     assert shown["assignments"] == []
     root_file(tmp_path)
-    assert [item["name"] for item in admin("apply", directory, "--no-resolve").data["changes"]] == [
-        "Contoso root",
-        "Other root",
-        "Phones (tunnel)",
-    ]
+    renewed = admin("apply", directory, "--no-resolve")
+    assert renewed.names == ["Contoso root", "Other root", "Phones (tunnel)"]
     fixed = declare(tmp_path, DECLARED.replace("platform: android-work-profile", "platform: ios"))
     assert admin("diff", fixed, "--no-resolve").codes("errors") == ["profile-platform-fixed"]
 
@@ -104,7 +99,7 @@ def test_a_root_is_that_of_its_profile_however_it_is_spelled(
     assert not (tmp_path / "one" / "trusted_roots.yaml").exists()
     assert admin("apply", str(tmp_path / "one"), "--no-resolve").code == 0
     assert [item.id for item in graph.objects(PROFILES, "iPhone (trusted root)")] == [root.id]
-    assert admin("diff", str(tmp_path / "one"), "--no-resolve", "--prune").data["changes"] == []
+    assert admin("diff", str(tmp_path / "one"), "--no-resolve", "--prune").changes == []
     graph.delete(PROFILES, admin("profile", "show", "iPhone").data["profile"]["id"])
     assert "profile-not-declarable" in admin("export", str(tmp_path / "two")).codes()
     assert admin("diff", str(tmp_path / "two"), "--no-resolve").code == 0

@@ -13,7 +13,7 @@ from jinja2 import Environment, nodes
 
 from mst_admin.metrics import METRICS
 from mst_admin.objects.app import AppPlatform
-from mst_admin.objects.configuration import PORT_INVALID
+from mst_admin.objects.configuration import INVALID
 from mst_admin.objects.profile import ProfilePlatform
 from mstunnel_lab.admin_center import apps, profiles
 from mstunnel_lab.admin_center.forms import FieldGroup, Form, groups_of
@@ -143,7 +143,7 @@ def test_every_field_has_help() -> None:
 
 
 def test_a_finding_is_said_in_the_language_of_the_page() -> None:
-    found = PORT_INVALID(
+    found = INVALID["listen_port"](
         key="listen_port",
         value="0",
         reason="it is not a port",

@@ -303,8 +303,7 @@ def test_names_that_are_taken_are_refused_before_anything_is_done(
         require_free_name(ports.graph, site_id, "TAKEN")
     assert "mst-admin server delete TAKEN" in caught.value.hint
     assert "existing_record: replace" in caught.value.hint
-    checked_in = TunnelServer(lab_health=LabHealth(status=HealthStatus.HEALTHY))
-    _agent(lab, ports, outputs[0]).update_server(site_id, str(outputs[1]["server_id"]), checked_in)
+    _check_in(_agent(lab, ports, outputs[0]), site_id, str(outputs[1]["server_id"]))
     with refused(TenantError, "server-name-taken"):
         require_free_name(ports.graph, site_id, "TAKEN")
     with refused(TenantError, "application-name-taken"):

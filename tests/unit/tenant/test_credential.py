@@ -61,14 +61,6 @@ def test_only_the_public_half_goes_to_the_tenant(tmp_path: Path) -> None:
     assert len(sent["customKeyIdentifier"]) == 44
 
 
-def write_elliptic(path: Path) -> None:
-    write_pfx(path, ec.generate_private_key(ec.SECP256R1()))
-
-
-def write_without_key(path: Path) -> None:
-    write_pfx(path, with_key=False)
-
-
 @pytest.mark.parametrize(
     ("write", "code"),
     [
@@ -77,8 +69,8 @@ def write_without_key(path: Path) -> None:
         (lambda path: path.write_bytes(b"-----BEGIN NOTHING-----"), "credential-unreadable"),
         (lambda path: write_pfx(path, passphrase=b"another"), "credential-unreadable"),
         (lambda path: write_pem(path, b"another"), "credential-unreadable"),
-        (write_elliptic, "credential-unsuitable"),
-        (write_without_key, "credential-unsuitable"),
+        (lambda path: write_pfx(path, ec.generate_private_key(ec.SECP256R1())), "credential-unsuitable"),
+        (lambda path: write_pfx(path, with_key=False), "credential-unsuitable"),
         (write_strangers, "credential-unsuitable"),
     ],
     ids=[

@@ -7,8 +7,9 @@ from tests.unit.mst_admin.labs import Tenant
 DEFENDER = "com.microsoft.scmx"
 
 
-def add_defender(tenant: Tenant) -> None:
-    """Add Microsoft Defender from Google Play and from the App Store, as an administrator does."""
+@pytest.fixture(scope="module")
+def with_defender(tenant: Tenant) -> Tenant:
+    """The shared lab, with Defender from Google Play and from the App Store, as an administrator adds it."""
     transport = tenant.graph()._transport
     store = "/deviceManagement/androidManagedStoreAccountEnterpriseSettings"
     transport.send("POST", f"{store}/approveApps", {"packageIds": [f"app:{DEFENDER}"]})
@@ -23,10 +24,4 @@ def add_defender(tenant: Tenant) -> None:
         "minimumSupportedOperatingSystem": {"v16_0": True},
     }
     transport.send("POST", "/deviceAppManagement/mobileApps", body)
-
-
-@pytest.fixture(scope="module")
-def with_defender(tenant: Tenant) -> Tenant:
-    """The shared lab, with Defender."""
-    add_defender(tenant)
     return tenant
