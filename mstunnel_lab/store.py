@@ -170,6 +170,10 @@ class Store:
         """Remove one entity."""
         self._connection.execute("DELETE FROM entity WHERE kind = ? AND id = ?", (kind.__name__, identifier))
 
+    def remove_below(self, kind: type[Entity], parent: str) -> None:
+        """Remove all entities of a kind below one parent."""
+        self._connection.execute("DELETE FROM entity WHERE kind = ? AND parent = ?", (kind.__name__, parent))
+
     def forget_expired(self, now: float) -> None:
         """Remove what expired before `now` (Unix time)."""
         self._connection.execute("DELETE FROM entity WHERE expires < ?", (now,))

@@ -19,7 +19,7 @@ from mstunnel_lab.entra.permissions import may_read_tunnel, may_write_tunnel
 from mstunnel_lab.errors import BAD_REQUEST, GraphError
 from mstunnel_lab.graph import bodies
 from mstunnel_lab.graph.entities import AssignedEntities, Typed
-from mstunnel_lab.graph.http import NO_CONTENT, admitted, collection, document, entity_type, read_body
+from mstunnel_lab.graph.http import NO_CONTENT, EntityType, admitted, collection, document, read_body
 from mstunnel_lab.state import Lab
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.tenant.wire_intune import (
@@ -230,7 +230,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
 
     def remove(self, lab: Lab, found: Typed) -> None:
         """Remove a policy and what it is about."""
-        self._forget_apps(lab, found.id)
+        lab.store.remove_below(ManagedMobileApp, found.id)
         super().remove(lab, found)
 
     async def _answer_apps(self, request: Request) -> Response:
@@ -238,7 +238,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         lab, _ = admitted(request, may_read_tunnel)
         identifier = self.named_in(request).id
         found = lab.store.each(ManagedMobileApp, parent=identifier)
-        kind = entity_type(f"{bodies.GRAPH}managedMobileApp", ManagedMobileApp)
+        kind = EntityType("managedMobileApp", ManagedMobileApp)
         return collection(request, found, document, kind, f"{self.context()}('{identifier}')/apps")
 
     async def _answer_target_apps(self, request: Request) -> Response:
@@ -252,16 +252,11 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
 
     def target(self, lab: Lab, identifier: str, body: TargetAppsBody) -> None:
         """Replace the apps that a policy is about by those of a body."""
-        self._forget_apps(lab, identifier)
+        lab.store.remove_below(ManagedMobileApp, identifier)
         for item in body.apps:
             wire = {name: value for name, value in item.mobile_app_identifier.document().items() if value}
             made = {"id": f"{identifier}_{uuid.uuid4()}", "mobileAppIdentifier": wire}
             lab.store.add(ManagedMobileApp.from_wire(made), parent=identifier)
-
-    @staticmethod
-    def _forget_apps(lab: Lab, identifier: str) -> None:
-        for item in lab.store.each(ManagedMobileApp, parent=identifier):
-            lab.store.remove(ManagedMobileApp, item.id)
 
 
 @dataclass(frozen=True)

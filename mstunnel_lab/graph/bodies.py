@@ -14,7 +14,6 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import WireModel, wire_name
 from mstunnel_setup.tenant.wire_intune import DeviceConfiguration
 
-GRAPH: Final = "microsoft.graph."
 OWN_TYPE: Final = "@odata.type"
 Text = Annotated[StrictStr, Field(max_length=1500)]
 Texts = tuple[StrictStr, ...]

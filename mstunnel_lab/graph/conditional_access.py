@@ -373,5 +373,6 @@ POLICIES: Final = _Policies(
     may_read=permissions.may_read_policies,
     may_write=permissions.may_write_policies,
     quiet=True,
+    counted=False,
 )
 ROUTES = [*POLICIES.routes, Route("/evaluate", evaluate, methods=["POST"])]

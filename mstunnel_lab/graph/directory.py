@@ -14,7 +14,7 @@ from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import AccessRule, Caller
 from mstunnel_lab.errors import CONFLICT, GraphError, directory_not_found
 from mstunnel_lab.graph import http
-from mstunnel_lab.graph.bodies import GRAPH, BodyPart, Guid, Text, Texts, judge
+from mstunnel_lab.graph.bodies import BodyPart, Guid, Text, Texts, judge
 from mstunnel_lab.graph.credentials import (
     DirectoryBody,
     KeyCredentialBody,
@@ -82,9 +82,9 @@ class OwnerBody(DirectoryBody, entity=wire.WireModel, name="directoryObject"):
         return self.reference[-36:]
 
 
-_ORGANIZATION: Final = http.entity_type(f"{GRAPH}organization", wire.Organization)
-_LICENCE: Final = http.entity_type(f"{GRAPH}licenseDetails", wire.LicenseDetails)
-_USER: Final = http.entity_type(f"{GRAPH}user", wire.User)
+_ORGANIZATION: Final = http.EntityType("organization", wire.Organization)
+_LICENCE: Final = http.EntityType("licenseDetails", wire.LicenseDetails)
+_USER: Final = http.EntityType("user", wire.User)
 # The product Microsoft Intune Plan 1 (product names and service plan identifiers for licensing).
 _INTUNE_SKU: Final = "061f9ace-7d42-4136-88ac-31dc755f143f"
 FIRST_PARTY: Final = {wire.GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
@@ -97,6 +97,7 @@ class _DirectoryEntities(Entities[Found]):
     may_read: AccessRule = permissions.may_read_directory
     may_write: AccessRule = permissions.may_create_application
     quiet: bool = True
+    counted: bool = False
 
     def missing(self, identifier: str) -> GraphError:
         return directory_not_found(identifier)
@@ -165,8 +166,7 @@ class _Principals(_DirectoryEntities[wire.ServicePrincipal]):
 
     def remove(self, lab: Lab, found: wire.ServicePrincipal) -> None:
         with lab.store.transaction():
-            for assignment in lab.store.each(wire.AppRoleAssignment, parent=found.id):
-                lab.store.remove(wire.AppRoleAssignment, assignment.id)
+            lab.store.remove_below(wire.AppRoleAssignment, found.id)
             super().remove(lab, found)
 
 

@@ -44,6 +44,7 @@ class Entities(Generic[Found]):
     `bodies` write them, the first one an entity whose type is not named. Ids begin with `prefix`. They may be
     below those of another collection, their `parent`. `methods` are those of one entity; the answer to a
     change has the entity, unless it is `quiet`. To create one takes `may_create`, by default `may_write`.
+    With `counted`, the collection has a `$count`.
     """
 
     segment: str
@@ -60,12 +61,12 @@ class Entities(Generic[Found]):
     may_create: AccessRule | None = None
     methods: tuple[str, ...] = ("GET", "PATCH", "DELETE")
     quiet: bool = False
+    counted: bool = True
 
     @property
     def kind(self) -> http.EntityType:
         """What query options may name."""
-        name = f"microsoft.graph.{self.name}"
-        return http.entity_type(name, self.bodies[0].entity, self.navigation, self.filterable)
+        return http.EntityType(self.name, self.bodies[0].entity, self.navigation, self.filterable)
 
     @property
     def path(self) -> str:
@@ -82,19 +83,10 @@ class Entities(Generic[Found]):
     def routes(self) -> tuple[Route, ...]:
         """The routes of the collection and of one entity."""
         return (
+            *([Route(f"{self.path}/$count", self._answer_count)] if self.counted else []),
             Route(self.path, self._answer_collection, methods=["GET", "POST"]),
-            Route(f"{self.path}/{{id}}", self._answer_one, methods=self.methods),
+            Route(f"{self.path}/{{id}}", self.answer, methods=self.methods),
         )
-
-    @property
-    def count(self) -> Route:
-        """The route of `$count`, which comes before those of single entities."""
-
-        async def answer(request: Request) -> Response:
-            lab, _ = http.admitted(request, self.may_read)
-            return PlainTextResponse(str(lab.store.count(self.model, self._parent_in(request))))
-
-        return Route(f"{self.path}/$count", answer)
 
     def missing(self, identifier: str) -> GraphError:
         """Return the refusal for an entity that does not exist."""
@@ -175,14 +167,15 @@ class Entities(Generic[Found]):
         created = self.create_as(caller, lab, await http.read_json(request), parent or "")
         return http.entity(request, self.document(lab, created), f"{context}/$entity", http.CREATED)
 
-    async def _answer_one(self, request: Request) -> Response:
-        return await self.answer(request, request.path_params["id"])
+    async def _answer_count(self, request: Request) -> Response:
+        lab, _ = http.admitted(request, self.may_read)
+        return PlainTextResponse(str(lab.store.count(self.model, self._parent_in(request))))
 
-    async def answer(self, request: Request, identifier: str) -> Response:
-        """Read, change or delete one entity."""
+    async def answer(self, request: Request, identifier: str = "") -> Response:
+        """Read, change or delete one entity, by default the one that the path names."""
         lab, caller = http.admitted(request, self.may_read if request.method == "GET" else self.may_write)
         parent = self._parent_in(request)
-        found = self.find(lab, identifier, parent)
+        found = self.find(lab, identifier or request.path_params["id"], parent)
         context = f"{self.context(parent)}/$entity"
         if request.method == "GET":
             return http.one(request, found, partial(self.document, lab), self.kind, context)
@@ -206,6 +199,7 @@ class AssignedEntities(Entities[Typed]):
 
     assignment: type[DeviceConfigurationAssignment | AppAssignment] = AppAssignment
     assign: type[AssignBody[Any]] = AssignBody[AssignmentBody]
+    counted: bool = False
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -225,7 +219,7 @@ class AssignedEntities(Entities[Typed]):
     def remove(self, lab: Lab, found: Typed) -> None:
         """Remove an entity and its assignments."""
         with lab.store.transaction():
-            self._remove_assignments(lab, found.id)
+            lab.store.remove_below(self.assignment, found.id)
             super().remove(lab, found)
 
     def body_for(self, document: object) -> type[Body]:
@@ -266,13 +260,9 @@ class AssignedEntities(Entities[Typed]):
             if key in wanted:
                 raise GraphError(BAD_REQUEST, "BadRequest", "A target is assigned more than once.")
             wanted[key] = self.assignment.from_wire({"id": key, **item})
-        self._remove_assignments(lab, identifier)
+        lab.store.remove_below(self.assignment, identifier)
         for assignment in wanted.values():
             lab.store.add(assignment, parent=identifier)
-
-    def _remove_assignments(self, lab: Lab, identifier: str) -> None:
-        for item in lab.store.each(self.assignment, parent=identifier):
-            lab.store.remove(self.assignment, item.id)
 
     async def _answer_assignments(self, request: Request) -> Response:
         """List the assignments of an entity, after they were replaced by those of a POST."""
@@ -284,6 +274,6 @@ class AssignedEntities(Entities[Typed]):
             with lab.store.transaction():
                 self.replace_assignments(lab, identifier, body)
         found = lab.store.each(self.assignment, parent=identifier)
-        kind = http.entity_type(f"microsoft.graph.{self.name}Assignment", self.assignment)
+        kind = http.EntityType(f"{self.name}Assignment", self.assignment)
         context = f"{self.context()}('{identifier}')/assignments"
         return http.collection(request, found, http.document, kind, context)

@@ -75,23 +75,23 @@ async def read_body(request: Request, kind: type[B]) -> B:
     return judge(kind, await read_json(request))
 
 
-@dataclass(frozen=True)
 class EntityType:
-    """What query options may name: the properties of a model, navigation and filterable properties."""
+    """What query options may name: the properties of a wire model, and those that lead to other entities.
 
-    name: str
-    properties: frozenset[str]
-    navigation: frozenset[str] = frozenset()
-    filterable: frozenset[str] = frozenset({"displayName", "id"})
+    `name` is without its namespace. Collections are filtered by displayName, id and those in `filterable`.
+    """
 
-
-def entity_type(
-    name: str, model: type[WireModel], navigation: Sequence[str] = (), filterable: Sequence[str] = ()
-) -> EntityType:
-    """Return the type of a wire model; `filterable` adds to displayName and id."""
-    links = frozenset(navigation)
-    properties = frozenset(wire_name(field) for field in model.model_fields) - links
-    return EntityType(name, properties, links, frozenset({"displayName", "id", *filterable}))
+    def __init__(
+        self,
+        name: str,
+        model: type[WireModel],
+        navigation: Sequence[str] = (),
+        filterable: Sequence[str] = (),
+    ) -> None:
+        self.name = f"microsoft.graph.{name}"
+        self.navigation = frozenset(navigation)
+        self.properties = frozenset(map(wire_name, model.model_fields)) - self.navigation
+        self.filterable = {"displayName", "id", *filterable}
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,27 @@ def parse_query(options: Mapping[str, str], kind: EntityType, *, is_collection: 
     unknown = sorted(name for name in options if name.startswith("$") and name not in known)
     if unknown:
         raise _bad(f"The query parameter '{unknown[0]}' is not supported.")
+    select = _names(options.get("$select", ""), kind.properties, kind)
+    expand = _names(options.get("$expand", ""), kind.navigation, kind)
+    wanted = order = None
+    if "$filter" in options:
+        match = _FILTER.match(options["$filter"])
+        if match is None:
+            raise _bad("Invalid filter clause: only PROPERTY eq 'VALUE' is supported.")
+        if match["name"] not in kind.filterable:
+            message = f"'{match['name']}' of type '{kind.name}' cannot be filtered by."
+            raise _bad(f"Invalid filter clause: {message}")
+        wanted = match["name"], match["value"].replace("''", "'")
+    if "$orderby" in options:
+        match = _ORDER.match(options["$orderby"])
+        if match is None or match["name"] not in kind.properties:
+            raise _bad(f"Invalid orderby clause for type '{kind.name}'.")
+        order = match["name"], match["direction"] == "desc"
     return Query(
-        select=_names(options.get("$select", ""), kind.properties, kind),
-        expand=frozenset(_names(options.get("$expand", ""), kind.navigation, kind)),
-        filter=_filter(options["$filter"], kind) if "$filter" in options else None,
-        order=_order(options["$orderby"], kind) if "$orderby" in options else None,
+        select=select,
+        expand=frozenset(expand),
+        filter=wanted,
+        order=order,
         top=_number(options, "$top", 1) if "$top" in options else None,
         skip=_number(options, "$skiptoken" if "$skiptoken" in options else "$skip", 0),
         count=options.get("$count") == "true",
@@ -133,22 +149,6 @@ def _names(text: str, known: frozenset[str], kind: EntityType) -> tuple[str, ...
                 f"Could not find a property named '{name}' on type '{kind.name}'."
             )
     return names
-
-
-def _filter(text: str, kind: EntityType) -> tuple[str, str]:
-    match = _FILTER.match(text)
-    if match is None:
-        raise _bad("Invalid filter clause: only PROPERTY eq 'VALUE' is supported.")
-    if match["name"] not in kind.filterable:
-        raise _bad(f"Invalid filter clause: '{match['name']}' of type '{kind.name}' cannot be filtered by.")
-    return match["name"], match["value"].replace("''", "'")
-
-
-def _order(text: str, kind: EntityType) -> tuple[str, bool]:
-    match = _ORDER.match(text)
-    if match is None or match["name"] not in kind.properties:
-        raise _bad(f"Invalid orderby clause for type '{kind.name}'.")
-    return match["name"], match["direction"] == "desc"
 
 
 def _number(options: Mapping[str, str], name: str, least: int) -> int:

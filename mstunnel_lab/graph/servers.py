@@ -165,8 +165,7 @@ class _Servers(Entities[ServerRecord]):
     def remove(self, lab: Lab, found: ServerRecord) -> None:
         """Remove a server, its trends and its collected logs."""
         with lab.store.transaction():
-            for item in lab.store.each(wire.LogCollection, parent=found.id):
-                lab.store.remove(wire.LogCollection, item.id)
+            lab.store.remove_below(wire.LogCollection, found.id)
             lab.store.forget_trends(found.id)
             super().remove(lab, found)
 
@@ -332,9 +331,7 @@ _POST: Final = {
     f"{_LOGS.path}/{{id}}/generateDownloadUrl": download_address,
 }
 ROUTES = [
-    SERVERS.count,
     *SERVERS.routes,
-    _LOGS.count,
     *_LOGS.routes,
     Route(f"{_LOGS.path}/{{id}}/labContent", upload, methods=["PUT"]),
     *(Route(path, endpoint, methods=["POST"]) for path, endpoint in _POST.items()),

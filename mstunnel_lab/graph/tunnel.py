@@ -333,11 +333,9 @@ def request_upgrade(lab: Lab, found: SiteRecord) -> None:
 
 _SITE: Final = f"/{SITES.segment}/{{id}}"
 ROUTES = [
-    *(
-        route
-        for entities in (CONFIGURATIONS, SITES, THRESHOLDS)
-        for route in (entities.count, *entities.routes)
-    ),
+    *CONFIGURATIONS.routes,
+    *SITES.routes,
+    *THRESHOLDS.routes,
     Route(f"{_SITE}/requestUpgrade", answer_upgrade, methods=["POST"]),
     Route(f"{_SITE}/microsoftTunnelConfiguration", site_configuration, methods=["GET", "PATCH", "DELETE"]),
 ]

@@ -22,7 +22,7 @@ from mstunnel_lab.graph.apps import (
 )
 from mstunnel_lab.graph.bodies import Body, judge
 from mstunnel_lab.graph.directory import ApplicationBody, AppRoleAssignmentBody, OwnerBody
-from mstunnel_lab.graph.http import entity_type, page, parse_query
+from mstunnel_lab.graph.http import EntityType, page, parse_query
 from mstunnel_lab.graph.servers import ServerBody
 from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody
 from mstunnel_setup.tenant.wire import (
@@ -126,7 +126,7 @@ def test_wire_models() -> None:
         TunnelConfiguration.from_wire({"listenPort": "many"})
 
 
-SITE = entity_type("microsoft.graph.microsoftTunnelSite", TunnelSite)
+SITE = EntityType("microsoftTunnelSite", TunnelSite)
 
 
 @given(st.text(min_size=1))
