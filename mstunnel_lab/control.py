@@ -7,7 +7,7 @@ addresses. The control paths are for tests, demonstrations and trainings; the ke
 import hmac
 from typing import Annotated, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -22,22 +22,18 @@ _BAD: Final = "BadRequest"
 B = TypeVar("B", bound=BaseModel)
 
 
-class _ControlBody(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _FaultsBody(_ControlBody):
+class _FaultsBody(BaseModel, frozen=True, extra="forbid"):
     faults: Annotated[tuple[Fault, ...], Field(max_length=100)]
 
 
-class _UserBody(_ControlBody):
+class _UserBody(BaseModel, frozen=True, extra="forbid"):
     refused_with: int | None = None
     mfa_code: Annotated[str, Field(pattern=r"^([0-9]{6})?$")] | None = None
     licensed: bool | None = None
     roles: tuple[str, ...] | None = None
 
 
-class _SiteBody(_ControlBody):
+class _SiteBody(BaseModel, frozen=True, extra="forbid"):
     upgrade_available: bool
 
 

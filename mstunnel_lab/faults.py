@@ -9,7 +9,7 @@ import math
 from collections import deque
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from mstunnel_lab.errors import REFUSALS
 from mstunnel_setup.base.values import JsonObject
@@ -22,14 +22,12 @@ def _known_refusal(number: int | None) -> int | None:
     return number
 
 
-class Fault(BaseModel):
+class Fault(BaseModel, frozen=True, extra="forbid"):
     """One fault: requests it is for, and what they get.
 
     `path` is a glob over the path of the address. `status` 0 lets the request through after `delay` seconds.
     `times` counts down; None lasts until it is cleared. `body` "html" is what a captive portal sends.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = "*"
     method: Literal["GET", "POST", "PATCH", "DELETE", "PUT"] | None = None
@@ -83,10 +81,8 @@ class Faults:
         return None
 
 
-class WriteLimit(BaseModel):
+class WriteLimit(BaseModel, frozen=True, extra="forbid"):
     """So many requests that change something may reach Graph within `seconds`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     requests: Annotated[int, Field(ge=1, le=100_000)]
     seconds: Annotated[float, Field(gt=0, le=3600)]

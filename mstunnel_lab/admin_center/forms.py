@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import FormData
 
 from mstunnel_lab.admin_center import render
@@ -19,15 +19,13 @@ Problem = tuple[str, ...]
 Problems = dict[str, list[Problem]]
 
 
-class Field(BaseModel):
+class Field(BaseModel, frozen=True, extra="forbid"):
     """One field.
 
     `kind`: text, number, time, lines (one value each), pairs (name=value on each line), check, file, select
     (of `choices`, which are names), or choice (of `choices`, which are words of ours). In the declared object
     and for the rules it is called `key`, if not by its name; dots lead to keys within.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     label: str
@@ -66,10 +64,8 @@ class Field(BaseModel):
         return dict(self.choices).get(value, "")
 
 
-class FieldGroup(BaseModel):
+class FieldGroup(BaseModel, frozen=True, extra="forbid"):
     """Fields under one heading, and buttons (decision and label) that change the form and store nothing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     title: str
     fields: tuple[Field, ...]

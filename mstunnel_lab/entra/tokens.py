@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mstunnel_lab.entra.permissions import Resource, graph_audiences
 from mstunnel_lab.errors import UNAUTHORIZED, GraphError
@@ -132,10 +132,8 @@ _REMEMBERED: Final = 50_000
 _HOME_OF_GUESTS: Final = "https://sts.windows.net/2f7c4b1e-0d4e-4a44-9a8e-6d4f6f6c1b77/"
 
 
-class Claims(BaseModel):
+class Claims(BaseModel, frozen=True):
     """What Graph reads of an access token: who calls, through which application, with which permissions."""
-
-    model_config = ConfigDict(frozen=True)
 
     oid: str
     appid: str

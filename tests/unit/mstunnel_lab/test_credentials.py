@@ -53,7 +53,7 @@ def assertion(
 )
 def test_accepted(algorithm: str, header: dict[str, str]) -> None:
     text = assertion(algorithm=algorithm, header=header, jti="once")
-    assert check_assertion(text, "client", AUDIENCE, CREDENTIALS).jti == "once"
+    assert check_assertion(text, "client", AUDIENCE, CREDENTIALS)[0] == "once"
 
 
 @every(
