@@ -9,7 +9,7 @@ from mst_admin.objects import app_configuration as policies
 from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mst_admin.objects.parts import targets
 from mst_admin.objects.profile_wire import profile_object
-from mstunnel_lab.admin_center.forms import FieldGroup, Values, empty, groups_of, lines, shown, typed
+from mstunnel_lab.admin_center.forms import Values, empty, groups_of, lines, shown, typed
 from mstunnel_lab.admin_center.profiles import declared_profiles, tunnel_profiles
 from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
 from mstunnel_lab.errors import CONFLICT, GraphError, not_found
@@ -70,7 +70,11 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
         self._information = groups_of("app", kind) if self.is_ios or found is None else ()
         names = [item.display_name for item in self.profiles]
         self._assigned = groups_of("assignments", f"app-{kind}", vpn_profile=[(name, name) for name in names])
-        self.groups = (*self._information, *intent_groups(self._assigned))
+        # The fields of an assignment, once for each intent.
+        intents = (
+            group.renamed(title, f"{name}_") for name, title in INTENTS.items() for group in self._assigned
+        )
+        self.groups = (*self._information, *intents)
         self.details = {
             "facts": [("Type", KINDS[kind]), ("Package or bundle ID", found.identifier if found else "")]
         }
@@ -141,11 +145,6 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
             kept = graph_apps.add_play_app(self.lab, str(submission.body["packageId"]))
             graph_apps.APPS.assign_to(self.lab, kept.id, submission.assignments)
         return kept
-
-
-def intent_groups(assigned: tuple[FieldGroup, ...]) -> tuple[FieldGroup, ...]:
-    """Return the fields of an assignment once for each intent."""
-    return tuple(group.renamed(title, f"{name}_") for name, title in INTENTS.items() for group in assigned)
 
 
 def _open_app(lab: Lab, identifier: str) -> _AppForm:

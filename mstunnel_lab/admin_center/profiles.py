@@ -60,7 +60,16 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
         sites = sorted(lab.store.each(SiteRecord), key=lambda item: item.display_name.casefold())
         own = forms.groups_of("profile", kind, site=((item.id, item.display_name) for item in sites))
         self._own = (*own, *forms.groups_of("assignments", kind))
-        self.groups = with_rules(self._own, self.rules)
+        groups: list[forms.FieldGroup] = []
+        for group in self._own:
+            # The rules stand before the button that adds one.
+            if any(decision == "add-rule" for decision, _ in group.actions):
+                groups += (
+                    _RULE[0].renamed(text("On-demand rule {number}", number=number), f"rule{number}_")
+                    for number in range(1, self.rules + 1)
+                )
+            groups.append(group)
+        self.groups = tuple(groups)
 
         if self.present is None:
             self.begin = forms.empty(self.groups) | {"site": sites[0].id if len(sites) == 1 else ""}
@@ -138,19 +147,6 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
         joined = {**values, "proxy_exclusions": "\n".join(dict.fromkeys([*listed, *entries]))}
         notice = text("{count} entries imported.", count=len(entries))
         return SECTION.form_page(request, self, joined, notice=notice)
-
-
-def with_rules(groups: tuple[forms.FieldGroup, ...], count: int) -> tuple[forms.FieldGroup, ...]:
-    """Return the groups with those of `count` on-demand rules, before the button that adds one."""
-    shown_groups: list[forms.FieldGroup] = []
-    for group in groups:
-        if any(decision == "add-rule" for decision, _ in group.actions):
-            shown_groups += (
-                _RULE[0].renamed(text("On-demand rule {number}", number=number), f"rule{number}_")
-                for number in range(1, count + 1)
-            )
-        shown_groups.append(group)
-    return tuple(shown_groups)
 
 
 def tunnel_profiles(lab: Lab) -> list[DeviceConfiguration]:

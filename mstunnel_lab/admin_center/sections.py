@@ -287,7 +287,10 @@ class AdminSection(Generic[Item]):
         return go_to(self._place)
 
     async def _answer(self, request: Request, edited: ObjectForm[Any]) -> Response:
-        """Show a form, or answer it when it was sent: review it, store it, or show it again."""
+        """Show a form, or answer it when it was sent: store it, show it again, or its review.
+
+        The review stores what was typed as well, and keeps nothing.
+        """
         edited.require_editable()
         if request.method == "GET":
             return self.form_page(request, edited, edited.begin)
@@ -302,28 +305,25 @@ class AdminSection(Generic[Item]):
             stale = "Someone else has changed this in the meantime. Open it again to see the current values."
             return self.form_page(request, edited, values, {"": [(stale,)]})
         try:
-            return self._keep(request, edited, values, decision)
+            declared = edited.declared(values)
+            advice = edited.judge(declared)
+            if problems := problems_of(advice):
+                return self.form_page(request, edited, values, problems)
+            submission = edited.submission(declared)
+            if decision != "review":
+                return go_to(f"{self._place}/{edited.store(submission).id}?saved")
+            with edited.lab.store.rehearsal():
+                edited.store(submission)
         except RefusedError as refusal:
             problems = refusal.problems
         except ValidationError as error:
             problems = problems_in(error)
         except GraphError as error:
             problems = {"": [(error.message,)]}
+        else:
+            shown = Form(edited.groups, values)
+            return page(request, "review.html", 200, form=shown, advice=advice, **self._context(edited))
         return self.form_page(request, edited, values, problems)
-
-    def _keep(self, request: Request, edited: ObjectForm[Any], values: Values, decision: str) -> Response:
-        """Store what was typed; the review does the same, and keeps nothing."""
-        declared = edited.declared(values)
-        advice = edited.judge(declared)
-        if problems := problems_of(advice):
-            raise RefusedError(problems)
-        submission = edited.submission(declared)
-        if decision != "review":
-            return go_to(f"{self._place}/{edited.store(submission).id}?saved")
-        with edited.lab.store.rehearsal():
-            edited.store(submission)
-        form, context = Form(edited.groups, values), self._context(edited)
-        return page(request, "review.html", 200, form=form, advice=advice, **context)
 
     def form_page(
         self,

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.errors import BAD_REQUEST, GraphError, directory_not_found
 from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, ReferenceBody
-from mstunnel_lab.graph.entities import Entities
+from mstunnel_lab.graph.directory import DirectoryEntities
 from mstunnel_lab.graph.http import admitted, entity, read_body
 from mstunnel_lab.records import ROLE_TEMPLATES, UserRecord
 from mstunnel_lab.state import Lab
@@ -265,10 +265,7 @@ _WORDS: Final = frozenset({"All", "Office365", "MicrosoftAdminPortals", "none", 
 
 
 @dataclass(frozen=True)
-class _Policies(Entities[ConditionalAccessPolicy]):
-    def missing(self, identifier: str) -> GraphError:
-        return directory_not_found(identifier)
-
+class _Policies(DirectoryEntities[ConditionalAccessPolicy]):
     def change(self, lab: Lab, found: ConditionalAccessPolicy, document: object) -> ConditionalAccessPolicy:
         """Change a policy; what is not sent stays, inside of conditions and controls too."""
         if isinstance(document, dict):
@@ -372,7 +369,5 @@ POLICIES: Final = _Policies(
     filterable=("state",),
     may_read=permissions.may_read_policies,
     may_write=permissions.may_write_policies,
-    quiet=True,
-    counted=False,
 )
 ROUTES = [*POLICIES.routes, Route("/evaluate", evaluate, methods=["POST"])]

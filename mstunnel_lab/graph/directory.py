@@ -92,7 +92,9 @@ FIRST_PARTY: Final = {wire.GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
 
 
 @dataclass(frozen=True)
-class _DirectoryEntities(Entities[Found]):
+class DirectoryEntities(Entities[Found]):
+    """Collections that refuse in the words of Entra, and answer a change without the entity."""
+
     root: str = ""
     may_read: AccessRule = permissions.may_read_directory
     may_write: AccessRule = permissions.may_create_application
@@ -100,11 +102,12 @@ class _DirectoryEntities(Entities[Found]):
     counted: bool = False
 
     def missing(self, identifier: str) -> GraphError:
+        """Return the refusal for an object that does not exist."""
         return directory_not_found(identifier)
 
 
 @dataclass(frozen=True)
-class _Applications(_DirectoryEntities[ApplicationRecord]):
+class _Applications(DirectoryEntities[ApplicationRecord]):
     def document(
         self, _lab: Lab, found: ApplicationRecord, _expand: frozenset[str] = frozenset()
     ) -> JsonObject:
@@ -146,7 +149,7 @@ class _Applications(_DirectoryEntities[ApplicationRecord]):
 
 
 @dataclass(frozen=True)
-class _Principals(_DirectoryEntities[wire.ServicePrincipal]):
+class _Principals(DirectoryEntities[wire.ServicePrincipal]):
     def require_change(self, lab: Lab, caller: Caller, found: wire.ServicePrincipal) -> None:
         permissions.may_change_application(caller, lab.store.with_app_id(ApplicationRecord, found.app_id))
 
@@ -171,7 +174,7 @@ class _Principals(_DirectoryEntities[wire.ServicePrincipal]):
 
 
 @dataclass(frozen=True)
-class _RoleAssignments(_DirectoryEntities[wire.AppRoleAssignment]):
+class _RoleAssignments(DirectoryEntities[wire.AppRoleAssignment]):
     def create_as(self, _caller: Caller, lab: Lab, document: object, parent: str) -> wire.AppRoleAssignment:
         principal = PRINCIPALS.find(lab, parent)
         body = judge(AppRoleAssignmentBody, document)
