@@ -97,11 +97,6 @@ async def _home(_request: Request) -> Response:
     return go_to("/admin/servers")
 
 
-def _gone(_request: Request, _error: Exception) -> Response:
-    """The client went away while it sent its request: no one reads this."""
-    return Response(status_code=400)
-
-
 PAGES = [
     *sign_in.ROUTES,
     *session.ROUTES,
@@ -149,7 +144,8 @@ def make_app(labs: Labs) -> Starlette:
             GraphError: graph_error,
             OAuthError: oauth.oauth_error,
             HTTPException: http_error,
-            ClientDisconnect: _gone,
+            # The client went away while it sent its request: no one reads this.
+            ClientDisconnect: lambda _request, _error: Response(status_code=400),
         },
     )
     app.router.redirect_slashes = False

@@ -71,9 +71,9 @@ class ServeSettings:
 
         base = address(self.public_name)
         if not self.cloud:
-            return Urls(base, tenant.id, domain=tenant.domain)
+            return Urls(base, tenant.id)
         graph = CLOUD_NAMES[self.cloud].graph
-        return Urls(base, tenant.id, address(graph), f"https://{graph}", tenant.domain)
+        return Urls(base, tenant.id, address(graph), f"https://{graph}")
 
 
 @contextlib.contextmanager

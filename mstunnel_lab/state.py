@@ -140,7 +140,10 @@ class Labs:
         """Return the tenant with this id, domain or alias, or None."""
         if name in TENANT_ALIASES:
             return self.home
-        return next((lab for lab in self.tenants if lab.urls.is_tenant(name)), None)
+        wanted = name.lower()
+        return next(
+            (lab for lab in self.tenants if wanted in {lab.tenant.id, lab.tenant.domain.lower()}), None
+        )
 
     def of_user(self, upn: str) -> tuple[Lab, UserRecord] | None:
         """Return the tenant that has this user, and the user."""

@@ -12,7 +12,7 @@ from mst_admin.objects.profile_wire import profile_object
 from mstunnel_lab.admin_center.forms import Values, empty, groups_of, lines, shown, typed
 from mstunnel_lab.admin_center.profiles import declared_profiles, tunnel_profiles
 from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
-from mstunnel_lab.errors import CONFLICT, GraphError, not_found
+from mstunnel_lab.errors import conflict, not_found
 from mstunnel_lab.graph import apps as graph_apps
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.entities import Entities
@@ -94,7 +94,7 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
     def require_editable(self) -> None:
         """An intent has one assignment in the form."""
         if self.present and len(self._by_intent) < len(self.present.assignments):
-            raise GraphError(CONFLICT, "Conflict", _SEVERAL)
+            raise conflict(_SEVERAL)
 
     def declared(self, values: Values) -> app.StoreAppObject:
         """Return what was typed as an app; what the form does not show of a present app stays."""

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.entra.permissions import may_read_tunnel, may_write_tunnel
-from mstunnel_lab.errors import BAD_REQUEST, GraphError
+from mstunnel_lab.errors import bad_request
 from mstunnel_lab.graph import bodies
 from mstunnel_lab.graph.entities import AssignedEntities, Typed
 from mstunnel_lab.graph.http import NO_CONTENT, EntityType, admitted, collection, document, read_body
@@ -269,10 +269,10 @@ class Apps(AssignedEntities[MobileApp]):
         for item in body.assignments:
             settings = item.settings if isinstance(item, AppAssignmentBody) else None
             if settings and settings.odata_type != f"{store}AssignmentSettings":
-                raise GraphError(BAD_REQUEST, "BadRequest", f"The settings are not those of a {store}.")
+                raise bad_request(f"The settings are not those of a {store}.")
             profile = settings and settings.vpn_configuration_id
             if profile and lab.store.get(DeviceConfiguration, profile) is None:
-                raise GraphError(BAD_REQUEST, "BadRequest", f"The VPN profile '{profile}' does not exist.")
+                raise bad_request(f"The VPN profile '{profile}' does not exist.")
         super().replace_assignments(lab, identifier, body)
 
 
@@ -295,7 +295,7 @@ def _require_apps(lab: Lab, document: object) -> None:
     named = document.get("targetedMobileApps") if isinstance(document, dict) else None
     for identifier in named if isinstance(named, list) else ():
         if lab.store.get(MobileApp, str(identifier)) is None:
-            raise GraphError(BAD_REQUEST, "BadRequest", f"The mobileApp '{identifier}' does not exist.")
+            raise bad_request(f"The mobileApp '{identifier}' does not exist.")
 
 
 async def approve(request: Request) -> Response:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
-from mstunnel_lab.errors import BAD_REQUEST, GraphError
+from mstunnel_lab.errors import bad_request
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.parsing import problem_of
@@ -89,7 +89,7 @@ def judge(kind: type[B], document: object, stored: Mapping[str, object] | None =
     read-only property, a wrong type or a wrong value.
     """
     if not isinstance(document, dict):
-        raise GraphError(BAD_REQUEST, kind.code, "The request body must be a JSON object.")
+        raise bad_request("The request body must be a JSON object.", kind.code)
     changes = {
         name: value
         for name, value in document.items()
@@ -115,10 +115,10 @@ def judge(kind: type[B], document: object, stored: Mapping[str, object] | None =
             message = f"The property '{path}' is read-only and cannot be set."
         else:
             message = unknown_property(kind, path)
-        raise GraphError(BAD_REQUEST, kind.code, message) from error
+        raise bad_request(message, kind.code) from error
     for finding in body.findings():
         message = f"Invalid value specified for resource '{kind.type_name}': {finding.message}"
-        raise GraphError(BAD_REQUEST, kind.code, message, finding.code)
+        raise bad_request(message, kind.code, finding.code)
     return body
 
 

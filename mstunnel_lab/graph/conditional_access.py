@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
-from mstunnel_lab.errors import BAD_REQUEST, GraphError, directory_not_found
+from mstunnel_lab.errors import bad_request, directory_not_found
 from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, ReferenceBody
 from mstunnel_lab.graph.directory import DirectoryEntities
 from mstunnel_lab.graph.http import admitted, entity, read_body
@@ -279,7 +279,7 @@ class _Policies(DirectoryEntities[ConditionalAccessPolicy]):
         for name in (*applications.include_applications, *applications.exclude_applications):
             if name not in _WORDS and lab.store.with_app_id(ServicePrincipal, name) is None:
                 message = f"1008: Application '{name}' was not found in the tenant."
-                raise GraphError(BAD_REQUEST, _PolicyBody.code, message)
+                raise bad_request(message)
         now = datetime.now(UTC).isoformat()
         facts: JsonObject = (
             {"modifiedDateTime": now}

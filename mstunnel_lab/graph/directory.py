@@ -12,13 +12,12 @@ from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import AccessRule, Caller
-from mstunnel_lab.errors import CONFLICT, GraphError, directory_not_found
+from mstunnel_lab.errors import CONFLICT, GraphError, directory_bad_request, directory_not_found
 from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import BodyPart, Guid, Text, Texts, judge
 from mstunnel_lab.graph.credentials import (
     DirectoryBody,
     KeyCredentialBody,
-    bad_request,
     managed_application,
     stored_credentials,
 )
@@ -158,7 +157,7 @@ class _Principals(DirectoryEntities[wire.ServicePrincipal]):
         source = lab.store.with_app_id(ApplicationRecord, app_id)
         if source is None and app_id not in FIRST_PARTY:
             message = f"The appId '{app_id}' of the service principal does not reference "
-            raise bad_request(f"{message}a valid application object.")
+            raise directory_bad_request(f"{message}a valid application object.")
         permissions.may_change_application(caller, source)
         if lab.store.with_app_id(wire.ServicePrincipal, app_id):
             message = f"The service principal cannot be created: one for appId '{app_id}' is already in use."
@@ -179,13 +178,13 @@ class _RoleAssignments(DirectoryEntities[wire.AppRoleAssignment]):
         principal = PRINCIPALS.find(lab, parent)
         body = judge(AppRoleAssignmentBody, document)
         if body.principal_id != principal.id:
-            raise bad_request("The principalId does not match the service principal in the path.")
+            raise directory_bad_request("The principalId does not match the service principal in the path.")
         resource = PRINCIPALS.find(lab, body.resource_id)
         if body.app_role_id not in {role.id for role in resource.app_roles}:
-            raise bad_request(f"Not a valid appRoleId on the resource: '{body.app_role_id}'.")
+            raise directory_bad_request(f"Not a valid appRoleId on the resource: '{body.app_role_id}'.")
         present = lab.store.each(wire.AppRoleAssignment, parent=principal.id)
         if any((item.app_role_id, item.resource_id) == (body.app_role_id, resource.id) for item in present):
-            raise bad_request("Permission being assigned already exists on the object.")
+            raise directory_bad_request("Permission being assigned already exists on the object.")
         created = new_assignment(principal, resource, body.app_role_id)
         lab.store.add(created, parent=principal.id)
         return created
@@ -220,7 +219,7 @@ async def add_owner(request: Request) -> Response:
     if not (lab.store.get(UserRecord, owner_id) or lab.store.get(wire.ServicePrincipal, owner_id)):
         raise directory_not_found(owner_id)
     if owner_id in found.owner_ids:
-        raise bad_request(
+        raise directory_bad_request(
             "One or more added object references already exist for the following property: 'owners'."
         )
     lab.store.replace(found.model_copy(update={"owner_ids": (*found.owner_ids, owner_id)}))
@@ -263,7 +262,7 @@ def _signed_in(request: Request) -> UserRecord:
     """Return the user who calls; raises `GraphError` for an application and without the permission."""
     caller = http.caller_of(request)
     if caller.user is None:
-        raise bad_request("/me request is only valid with delegated authentication flow.")
+        raise directory_bad_request("/me request is only valid with delegated authentication flow.")
     permissions.may_read_me(caller)
     return caller.user
 

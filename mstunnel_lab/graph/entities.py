@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mstunnel_lab.entra.permissions import AccessRule, Caller, may_read_tunnel, may_write_tunnel
-from mstunnel_lab.errors import BAD_REQUEST, GraphError, not_found
+from mstunnel_lab.errors import GraphError, bad_request, not_found
 from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body, judge
 from mstunnel_lab.state import Lab, lab_of
@@ -213,7 +213,7 @@ class AssignedEntities(Entities[Typed]):
     def change(self, lab: Lab, found: Typed, document: object) -> Typed:
         """Change an entity of the same type."""
         if f"#{self.body_for(document).type_name}" != found.odata_type:
-            raise GraphError(BAD_REQUEST, "BadRequest", f"The type of a {self.name} cannot be changed.")
+            raise bad_request(f"The type of a {self.name} cannot be changed.")
         return super().change(lab, found, document)
 
     def remove(self, lab: Lab, found: Typed) -> None:
@@ -230,7 +230,7 @@ class AssignedEntities(Entities[Typed]):
         kind = next((body for body in self.bodies if f"#{body.type_name}" == name), None)
         if kind is None:
             message = f"The type '{name}' is not known: a {self.name} needs an @odata.type."
-            raise GraphError(BAD_REQUEST, "BadRequest", message)
+            raise bad_request(message)
         return kind
 
     def state(self, _lab: Lab, body: Body, known: JsonObject) -> Typed:
@@ -258,7 +258,7 @@ class AssignedEntities(Entities[Typed]):
             who = target.get("groupId") or str(target[OWN_TYPE]).removeprefix("#microsoft.graph.")
             key = f"{identifier}_{who}"
             if key in wanted:
-                raise GraphError(BAD_REQUEST, "BadRequest", "A target is assigned more than once.")
+                raise bad_request("A target is assigned more than once.")
             wanted[key] = self.assignment.from_wire({"id": key, **item})
         lab.store.remove_below(self.assignment, identifier)
         for assignment in wanted.values():

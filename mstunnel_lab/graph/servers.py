@@ -19,7 +19,7 @@ from starlette.routing import Route
 from mst_admin.metrics import METRICS, HealthMetric
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import Caller
-from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, NOT_FOUND, GraphError, not_found
+from mstunnel_lab.errors import NOT_FOUND, GraphError, bad_request, conflict, not_found
 from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge, unknown_property
 from mstunnel_lab.graph.entities import Entities
@@ -151,7 +151,7 @@ class _Servers(Entities[ServerRecord]):
         given = document if isinstance(document, dict) else {}
         if "deploymentMode" in given and body.deployment_mode != found.deployment_mode:
             message = "The property 'deploymentMode' is set at registration only."
-            raise GraphError(BAD_REQUEST, "BadRequest", message)
+            raise bad_request(message)
         changed = ServerRecord.from_wire(found.document() | body.document())
         if caller.user is not None:
             lab.store.replace(changed)
@@ -183,7 +183,7 @@ SERVERS: Final = _Servers(
 def _server_body(lab: Lab, document: object, stored: JsonObject | None = None) -> ServerBody:
     """Read the body of a server; without extensions it has no health."""
     if not lab.tenant.extensions and isinstance(document, dict) and "labHealth" in document:
-        raise GraphError(BAD_REQUEST, ServerBody.code, unknown_property(ServerBody, "labHealth"))
+        raise bad_request(unknown_property(ServerBody, "labHealth"))
     return judge(ServerBody, document, stored)
 
 
@@ -299,7 +299,7 @@ async def download_address(request: Request) -> Response:
     http.admitted(request, permissions.may_read_tunnel)
     found = _LOGS.named_in(request)
     if found.status is not wire.LogCollectionStatus.COMPLETED:
-        raise GraphError(CONFLICT, "Conflict", "The logs have not been collected.")
+        raise conflict("The logs have not been collected.")
     return http.entity(request, {"value": signed_address(request, found.id)}, "Edm.String")
 
 

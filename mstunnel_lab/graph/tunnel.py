@@ -18,7 +18,7 @@ from mst_admin.metrics import ThresholdObject, judge_threshold
 from mst_admin.objects.configuration import SESSION_TIMEOUT, configuration_object, judge_configuration
 from mst_admin.objects.site import judge_site, site_object
 from mstunnel_lab.entra.permissions import may_write_tunnel
-from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, GraphError
+from mstunnel_lab.errors import bad_request, conflict
 from mstunnel_lab.graph.bodies import Body, BodyPart, Name, ReferenceBody, Text, Texts, judge
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.http import NO_CONTENT, admitted, caller_of
@@ -227,7 +227,7 @@ class _Configurations(Entities[TunnelConfiguration]):
                 message = text(
                     "The server configuration is used by the site '{site}'.", site=site.display_name
                 )
-                raise GraphError(CONFLICT, "Conflict", message)
+                raise conflict(message)
         super().remove(lab, found)
 
 
@@ -260,13 +260,13 @@ class _Sites(Entities[SiteRecord]):
         wanted = named or str(known.get("configurationId", ""))
         if not wanted or lab.store.get(TunnelConfiguration, wanted) is None:
             message = f"The site needs a server configuration that exists, not '{wanted}'."
-            raise GraphError(BAD_REQUEST, "BadRequest", message)
+            raise bad_request(message)
         return new_site(body, known, wanted)
 
     def remove(self, lab: Lab, found: SiteRecord) -> None:
         """Remove a site without servers."""
         if lab.store.count(ServerRecord, parent=found.id):
-            raise GraphError(CONFLICT, "Conflict", "The site has servers; remove them first.")
+            raise conflict("The site has servers; remove them first.")
         super().remove(lab, found)
 
 
@@ -281,7 +281,7 @@ class _Thresholds(Entities[HealthThreshold]):
     def create(self, lab: Lab, document: object) -> HealthThreshold:
         body = judge(ThresholdBody, document)
         if body.id is None or lab.store.get(HealthThreshold, body.id):
-            raise GraphError(CONFLICT, "Conflict", "A new threshold needs the id of a metric that has none.")
+            raise conflict("A new threshold needs the id of a metric that has none.")
         created = HealthThreshold.from_wire(body.document())
         lab.store.add(created)
         return created
@@ -289,7 +289,7 @@ class _Thresholds(Entities[HealthThreshold]):
     def state(self, _lab: Lab, body: Body, known: JsonObject) -> HealthThreshold:
         changed = HealthThreshold.from_wire(known | body.document())
         if changed.id != known["id"]:
-            raise GraphError(BAD_REQUEST, "BadRequest", "The property 'id' is read-only and cannot be set.")
+            raise bad_request("The property 'id' is read-only and cannot be set.")
         return changed
 
 
@@ -319,7 +319,7 @@ async def answer_upgrade(request: Request) -> Response:
     lab, _ = admitted(request, may_write_tunnel)
     found = SITES.named_in(request)
     if await request.body():
-        raise GraphError(BAD_REQUEST, "BadRequest", "The action requestUpgrade takes no body.")
+        raise bad_request("The action requestUpgrade takes no body.")
     request_upgrade(lab, found)
     return Response(status_code=NO_CONTENT)
 
