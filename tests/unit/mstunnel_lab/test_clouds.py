@@ -13,7 +13,7 @@ from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
-from tests.unit.mstunnel_lab.conftest import APPS, SECRETS, SEED, agent_form
+from tests.unit.mstunnel_lab.conftest import APPS, SECRETS, SEED, agent_form, trusting_session
 
 HOSTS = {
     "gcc-high": ("login.microsoftonline.us", "graph.microsoft.us"),
@@ -43,7 +43,7 @@ def test_the_client_finds_a_national_cloud(
     seed = tmp_path / "seed.yaml"
     # The addresses of further pages would name the port, which the cloud's have not.
     seed.write_text(Path(SEED).read_text().replace("page_size: 2", "page_size: 100"))
-    running = start_lab("--port", "0", "--seed", str(seed), "--cloud", name)
+    running = start_lab("--seed", str(seed), "--cloud", name)
     description, (login, graph_host) = running.description, HOSTS[name]
     port = int(description["graph"].rpartition(":")[2])
     assert description["authority"] == f"https://{login}:{port}/{description['tenant_id']}"
@@ -59,15 +59,13 @@ def test_the_client_finds_a_national_cloud(
         http.close()
 
 
-def test_tokens_of_one_cloud_are_worth_nothing_in_another(
-    start_lab: Callable[..., Any], trusting: Any
-) -> None:
+def test_tokens_of_one_cloud_are_worth_nothing_in_another(start_lab: Callable[..., Any]) -> None:
     """A lab that stands in for GCC High knows no resource of the public cloud."""
-    running = start_lab("--port", "0", "--seed", SEED, "--cloud", "gcc-high", "--name", "localhost")
+    running = start_lab("--seed", SEED, "--cloud", "gcc-high", "--name", "localhost")
     description = running.description
     port = int(description["graph"].rpartition(":")[2])
     address = f"https://localhost:{port}/{description['tenant_id']}/oauth2/v2.0/token"
-    with trusting(description["ca_file"]) as session:
+    with trusting_session(description["ca_file"]) as session:
         public = session.post(address, data=agent_form(), timeout=20)
         own = session.post(address, data=agent_form("https://graph.microsoft.us/.default"), timeout=20)
     assert public.json()["error_codes"] == [500011]

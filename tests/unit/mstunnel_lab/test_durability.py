@@ -5,48 +5,38 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import requests
 
 from tests.bench import checkins
-from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SEED, agent_form
-
-
-def agent_token(description: dict[str, Any], session: requests.Session) -> str:
-    address = f"{description['authority']}/oauth2/v2.0/token"
-    return str(session.post(address, data=agent_form(), timeout=20).json()["access_token"])
+from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SEED, LabClient, connected
 
 
 class Writer(threading.Thread):
     """Creates configurations until the lab is gone; remembers those that were acknowledged."""
 
-    def __init__(self, description: dict[str, Any], session: requests.Session, token: str) -> None:
+    def __init__(self, client: LabClient) -> None:
         super().__init__()
-        self.session = session
-        self.address = f"{description['graph']}/beta{CONFIGURATIONS}"
-        self.headers = {"Authorization": f"Bearer {token}"}
+        self.client = client
         self.acknowledged: list[str] = []
 
     def run(self) -> None:
-        try:
+        with suppress(requests.RequestException):
             while True:
                 body = {"displayName": f"written {len(self.acknowledged)}", "network": "10.0.0.0/8"}
-                answer = self.session.post(self.address, json=body, headers=self.headers, timeout=20)
-                self.acknowledged.append(answer.json()["id"])
-        except requests.RequestException:
-            return
+                self.acknowledged.append(self.client.create(CONFIGURATIONS, body, "app:agent")["id"])
 
 
 @pytest.mark.parametrize("after", [5, 23])
 def test_nothing_acknowledged_is_lost_when_the_lab_is_killed(
-    start_lab: Callable[..., Any], trusting: Callable[[str], Any], after: int
+    start_lab: Callable[..., Any], after: int
 ) -> None:
-    running = start_lab("--port", "0", "--seed", SEED)
-    description = running.description
-    with trusting(description["ca_file"]) as session:
-        writer = Writer(description, session, agent_token(description, session))
+    running = start_lab("--seed", SEED)
+    with connected(running.description) as client:
+        writer = Writer(client)
         writer.start()
         deadline = time.monotonic() + 30
         while len(writer.acknowledged) < after and time.monotonic() < deadline:
@@ -59,19 +49,16 @@ def test_nothing_acknowledged_is_lost_when_the_lab_is_killed(
     rows = database.execute("SELECT id FROM entity WHERE kind = 'TunnelConfiguration'").fetchall()
     database.close()
     assert set(writer.acknowledged) <= {row[0] for row in rows}
-    again = start_lab("--port", "0")
-    with trusting(again.description["ca_file"]) as session:
-        headers = {"Authorization": f"Bearer {agent_token(again.description, session)}"}
-        last = f"{again.description['graph']}/beta{CONFIGURATIONS}/{writer.acknowledged[-1]}"
-        assert session.get(last, headers=headers, timeout=20).status_code == 200
+    with connected(start_lab().description) as client:
+        assert client.status("app:agent", "GET", f"{CONFIGURATIONS}/{writer.acknowledged[-1]}") == 200
 
 
 def test_gateways_check_in_by_the_hundred(start_lab: Callable[..., Any]) -> None:
     """A sample of the benchmark: 300 gateways, each every six seconds, is 150 requests a second."""
-    first = start_lab("--port", "0", "--seed", SEED)
+    first = start_lab("--seed", SEED)
     first.stop(15)
     gateways = checkins.populate(first.directory, 300)
-    running = start_lab("--port", "0")
+    running = start_lab()
     found = checkins.run(running.directory, running.description, gateways, seconds=5, minute=6)
     assert (found.rounds, found.failed) == (250, 0)
     assert running.stop(15) == 0

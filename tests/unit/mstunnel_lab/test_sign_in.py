@@ -15,8 +15,9 @@ from mstunnel_lab.entra.sign_in import judge_poll
 from mstunnel_lab.records import DeviceCodeRecord, DeviceCodeStatus
 from mstunnel_lab.state import FailedAttempts
 from tests.unit.clocks import FakeClock
-from tests.unit.mstunnel_lab.conftest import APPS, SEED, SITES, agent_form
+from tests.unit.mstunnel_lab.conftest import APPS, SEED, SITES, agent_form, trusting_session
 from tests.unit.mstunnel_lab.pages import Pages
+from tests.unit.running_lab import LAB
 
 SCOPE = "https://graph.microsoft.com/DeviceManagementConfiguration.ReadWrite.All"
 CODE = DeviceCodeRecord(
@@ -86,7 +87,7 @@ def flow(lab: Any, browser: Pages) -> Any:
 
 
 def test_device_code_from_start_to_silent_renewal(
-    lab: Any, process: Any, browser: Pages, lab_program: str, monkeypatch: pytest.MonkeyPatch
+    lab: Any, process: Any, browser: Pages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bundles that the environment names are not used."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -98,7 +99,7 @@ def test_device_code_from_start_to_silent_renewal(
     waiting = threading.Thread(target=lambda: outcome.update(app.acquire_token_by_device_flow(flow)))
     waiting.start()
     time.sleep(0.3)
-    command = [lab_program, "approve", flow["user_code"], "--user", "admin@lab.example"]
+    command = [LAB, "approve", flow["user_code"], "--user", "admin@lab.example"]
     subprocess.run([*command, "--dir", str(process.directory)], check=True, timeout=120, capture_output=True)
     waiting.join(20)
     assert outcome["id_token_claims"]["preferred_username"] == "admin@lab.example"
@@ -151,13 +152,11 @@ def test_cookie_is_for_this_site_and_tls_only(lab: Any, browser: Pages) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/account"])
-def test_a_form_of_another_site_is_refused(
-    lab: Any, flow: Any, trusting: Callable[[str], Any], path: str
-) -> None:
+def test_a_form_of_another_site_is_refused(lab: Any, flow: Any, path: str) -> None:
     form = {"code": flow["user_code"], "upn": "admin@lab.example", "password": lab.password("admin")}
     form["form_token"] = "0" * 64
     address = lab.description["device_login"]
-    with trusting(lab.description["ca_file"]) as session:
+    with trusting_session(lab.description["ca_file"]) as session:
         without_cookie = session.post(address + path, data=form, timeout=20)
         session.get(address, timeout=20)
         wrong_token = session.post(address + path, data=form, timeout=20)
@@ -220,9 +219,7 @@ def test_conditional_access_is_reported_on_the_page_and_to_the_device(lab: Any, 
 
 
 def test_the_password_grant_cannot_do_a_second_factor(lab: Any) -> None:
-    form = {"grant_type": "password", "client_id": lab.description["client_id"], "scope": "User.Read"}
-    form |= {"username": "careful@lab.example", "password": lab.password("careful")}
-    answer = lab.oauth("token", form).json()
+    answer = lab.oauth("token", lab.password_form("careful")).json()
     assert (answer["error"], answer["error_codes"]) == ("interaction_required", [50076])
 
 
@@ -246,12 +243,12 @@ applications:
 
 
 @pytest.fixture
-def two(start_lab: Callable[..., Any], trusting: Any, tmp_path: Path) -> Iterator[Pages]:
+def two(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[Pages]:
     """A browser at a server with two tenants."""
     other = tmp_path / "other.yaml"
     other.write_text(SECOND)
-    running = start_lab("--port", "0", "--seed", SEED, "--seed", str(other))
-    with trusting(running.description["ca_file"]) as session:
+    running = start_lab("--seed", SEED, "--seed", str(other))
+    with trusting_session(running.description["ca_file"]) as session:
         yield Pages(running.description, session)
 
 
