@@ -32,7 +32,7 @@ class Lab:
 
     def application_for(self, use: str) -> str:
         """Return the client id of the application that is made for a use: `setup` or `device`."""
-        return self.store.each(ApplicationRecord, parent=use)[0].app_id
+        return next(iter(self.store.each(ApplicationRecord, parent=use))).app_id
 
     def user(self, upn: str) -> UserRecord | None:
         """Return the user with this name, or None."""

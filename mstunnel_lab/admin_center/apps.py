@@ -82,7 +82,7 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
             self.begin = {name: _DEFAULTS.get(name, "") for name in empty(self.groups)}
             return
 
-        assignments = lab.store.each(wire_intune.AppAssignment, parent=found.id)
+        assignments = tuple(lab.store.each(wire_intune.AppAssignment, parent=found.id))
         self._app = app.PresentApp(found, assignments, {item.id: item.display_name for item in self.profiles})
         self.present: app.StoreAppObject | None = app.app_object(self._app)
         self.advice = app.judge_app(self.present)
@@ -237,14 +237,14 @@ def _policies(lab: Lab) -> Iterator[policies.PresentAppConfiguration]:
     """All app configuration policies of the tenant."""
     apps = {item.id: item for item in lab.store.each(wire_intune.MobileApp)}
     for device in lab.store.each(wire_intune.MobileAppConfiguration):
-        assigned = lab.store.each(wire_intune.AppAssignment, parent=device.id)
+        assigned = tuple(lab.store.each(wire_intune.AppAssignment, parent=device.id))
         targeted = tuple(apps[item].identifier for item in device.targeted_mobile_apps if item in apps)
         yield policies.PresentAppConfiguration(device, "ios" in device.odata_type, targeted, assigned)
     for managed in lab.store.each(wire_intune.TargetedManagedAppConfiguration):
-        found = lab.store.each(wire_intune.ManagedMobileApp, parent=managed.id)
+        found = tuple(lab.store.each(wire_intune.ManagedMobileApp, parent=managed.id))
         is_ios = any("bundleId" in item.mobile_app_identifier for item in found)
         names = tuple(sorted(item.identifier for item in found))
-        assigned = lab.store.each(wire_intune.AppAssignment, parent=managed.id)
+        assigned = tuple(lab.store.each(wire_intune.AppAssignment, parent=managed.id))
         yield policies.PresentAppConfiguration(managed, is_ios, names, assigned)
 
 

@@ -26,7 +26,7 @@ from mstunnel_lab.graph.servers import SERVERS, metric_in_graph, request_logs, s
 from mstunnel_lab.graph.tunnel import THRESHOLDS, status_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, labs_of
-from mstunnel_lab.store import Point, Rows
+from mstunnel_lab.store import Point
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
@@ -66,7 +66,7 @@ def server_columns(lab: Lab) -> tuple[Column[ServerRecord], ...]:
 async def servers(request: Request, lab: Lab) -> Response:
     """List the servers of all sites."""
     mode = Column[ServerRecord]("mode", "Deployment mode", lambda item: item.deployment_mode or "")
-    found = listing(request, Rows(lab.store, ServerRecord), (*server_columns(lab), mode))
+    found = listing(request, lab.store.each(ServerRecord), (*server_columns(lab), mode))
     return page(request, "list.html", tab="servers", title="Servers", found=found, create="Create")
 
 
@@ -244,8 +244,9 @@ def threshold_status(value: float, threshold: HealthThreshold | None) -> HealthS
 @signed_in
 async def overview(request: Request, lab: Lab) -> Response:
     """Show the status of all servers."""
-    found = listing(request, Rows(lab.store, ServerRecord), server_columns(lab))
-    counts = Counter(status_of(lab, item).value for item in lab.store.each(ServerRecord))
+    everything = lab.store.each(ServerRecord)
+    found = listing(request, everything, server_columns(lab))
+    counts = Counter(status_of(lab, item).value for item in everything)
     return page(request, "health.html", tab="health", found=found, counts=counts)
 
 

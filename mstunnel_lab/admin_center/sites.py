@@ -26,7 +26,6 @@ from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.tunnel import CONFIGURATIONS, SITES, request_upgrade
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab
-from mstunnel_lab.store import Rows
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import TunnelConfiguration
@@ -136,7 +135,7 @@ def _site_columns(lab: Lab) -> Sequence[Column[SiteRecord]]:
         Column("name", "Name", lambda item: item.display_name),
         Column("address", "Public IP address or FQDN", lambda item: item.public_address or ""),
         Column("configuration", "Server configuration", lambda item: names.get(item.configuration_id, "")),
-        Column("servers", "Servers", lambda item: str(lab.store.count(ServerRecord, parent=item.id))),
+        Column("servers", "Servers", lambda item: str(len(lab.store.each(ServerRecord, parent=item.id)))),
         Column(
             "upgrade",
             "Upgrade type",
@@ -175,7 +174,7 @@ SITE_SECTION: Final = AdminSection(
     title="Sites",
     what="site",
     columns=_site_columns,
-    each=lambda lab: Rows(lab.store, SiteRecord),
+    each=lambda lab: lab.store.each(SiteRecord),
     new=_SiteForm,
     open=lambda lab, identifier: _SiteForm(lab, found=SITES.find(lab, identifier)),
     template="site.html",

@@ -15,7 +15,7 @@ from mstunnel_lab.errors import GraphError, bad_request, not_found
 from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body, judge
 from mstunnel_lab.state import Lab, lab_of
-from mstunnel_lab.store import Entity, Rows
+from mstunnel_lab.store import Entity
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.tenant.wire_intune import AppAssignment, DeviceConfigurationAssignment, IntuneObject
 
@@ -162,14 +162,14 @@ class Entities(Generic[Found]):
         parent = self._parent_in(request)
         context = self.context(parent)
         if is_read:
-            found = Rows(lab.store, self.model, parent)
+            found = lab.store.each(self.model, parent)
             return http.collection(request, found, partial(self.document, lab), self.kind, context)
         created = self.create_as(caller, lab, await http.read_json(request), parent or "")
         return http.entity(request, self.document(lab, created), f"{context}/$entity", http.CREATED)
 
     async def _answer_count(self, request: Request) -> Response:
         lab, _ = http.admitted(request, self.may_read)
-        return PlainTextResponse(str(lab.store.count(self.model, self._parent_in(request))))
+        return PlainTextResponse(str(len(lab.store.each(self.model, self._parent_in(request)))))
 
     async def answer(self, request: Request, identifier: str = "") -> Response:
         """Read, change or delete one entity, by default the one that the path names."""

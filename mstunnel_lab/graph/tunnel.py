@@ -247,9 +247,9 @@ class _Sites(Entities[SiteRecord]):
             shown["microsoftTunnelConfiguration"] = used.document() if used else None
         if "microsoftTunnelServers" in expand:
             size, name = lab.tenant.page_size, "microsoftTunnelServers"
-            servers = lab.store.some(ServerRecord, 0, size, found.id)
-            shown[name] = [server_document(lab, server) for server in servers]
-            if lab.store.count(ServerRecord, found.id) > size:
+            servers = lab.store.each(ServerRecord, parent=found.id)
+            shown[name] = [server_document(lab, server) for server in servers[:size]]
+            if len(servers) > size:
                 address = f"{lab.urls.graph}/beta/{self.context()}/{found.id}/{name}"
                 shown[f"{name}@odata.nextLink"] = f"{address}?$skiptoken={size}"
         return shown
@@ -265,7 +265,7 @@ class _Sites(Entities[SiteRecord]):
 
     def remove(self, lab: Lab, found: SiteRecord) -> None:
         """Remove a site without servers."""
-        if lab.store.count(ServerRecord, parent=found.id):
+        if lab.store.each(ServerRecord, parent=found.id):
             raise conflict("The site has servers; remove them first.")
         super().remove(lab, found)
 
