@@ -60,7 +60,7 @@ _DEFAULTS: Final = {
 class _AppForm(ObjectForm[wire_intune.MobileApp]):
     """The form of an app: those of managed Google Play have no more than their assignments."""
 
-    entities: ClassVar[Entities[Any]] = graph_apps.APPS
+    entities: Entities[Any] = graph_apps.APPS
     field_of: ClassVar[Mapping[str, str]] = {"assignments": "required_groups"}
 
     def __init__(self, lab: Lab, kind: str = "", found: wire_intune.MobileApp | None = None) -> None:
@@ -159,14 +159,15 @@ def _platform_of(found: wire_intune.MobileApp) -> app.AppPlatform:
 
 
 class _AppConfigurationForm(ObjectForm[Any]):
-    """The form of a policy for managed devices; one that is there is `policy`, with apps and assignments."""
-
-    entities: ClassVar[Entities[Any]] = graph_apps.DEVICE_CONFIGURATIONS
+    """The form of a policy for devices or apps; one that is there is `policy`, with apps and assignments."""
 
     def __init__(
         self, lab: Lab, kind: str = "", policy: policies.PresentAppConfiguration | None = None
     ) -> None:
         super().__init__(lab, kind, policy.found if policy else None)
+        self.entities = (
+            graph_apps.MANAGED_CONFIGURATIONS if kind.startswith("apps") else graph_apps.DEVICE_CONFIGURATIONS
+        )
         self.policy = policy
         self.groups = (*groups_of("app_configuration", kind), *groups_of("assignments", kind))
         self.details = {"facts": [(_POLICY_KIND, POLICY_KINDS[kind])]}
@@ -217,18 +218,14 @@ class _AppConfigurationForm(ObjectForm[Any]):
             body[policies.PAYLOAD] = policies.payload(names[0], body.pop(policies.ANDROID))
         return Submission(body, [{"target": item} for item in targets(declared)])
 
-
-class _ManagedAppConfigurationForm(_AppConfigurationForm):
-    """The form of a policy for managed apps."""
-
-    entities: ClassVar[Entities[Any]] = graph_apps.MANAGED_CONFIGURATIONS
-
-    def store(self, submission: Submission) -> wire_intune.TargetedManagedAppConfiguration:
-        """The policy is created without its apps, which have an action of their own."""
+    def store(self, submission: Submission) -> Any:
+        """A policy for managed apps is written without its apps, which have an action of their own."""
         own = dict(submission.body)
+        if "apps" not in own:
+            return super().store(submission)
         targeted = judge(graph_apps.TargetAppsBody, {"apps": own.pop("apps")})
         with self.lab.store.transaction():
-            kept: wire_intune.TargetedManagedAppConfiguration = super().store(replace(submission, body=own))
+            kept = super().store(replace(submission, body=own))
             graph_apps.MANAGED_CONFIGURATIONS.target(self.lab, kept.id, targeted)
         return kept
 
@@ -252,14 +249,7 @@ def _open_policy(lab: Lab, identifier: str) -> _AppConfigurationForm:
     policy = next((item for item in _policies(lab) if item.id == identifier), None)
     if policy is None:
         raise not_found("app configuration policy", identifier)
-    return _policy_form(lab, _kind_of(policy), policy)
-
-
-def _policy_form(
-    lab: Lab, kind: str, policy: policies.PresentAppConfiguration | None = None
-) -> _AppConfigurationForm:
-    form = _ManagedAppConfigurationForm if kind.startswith("apps") else _AppConfigurationForm
-    return form(lab, kind, policy)
+    return _AppConfigurationForm(lab, _kind_of(policy), policy)
 
 
 def _kind_of(policy: policies.PresentAppConfiguration) -> str:
@@ -300,7 +290,7 @@ POLICY_SECTION: Final = AdminSection(
         Column[policies.PresentAppConfiguration]("apps", "Targeted apps", lambda item: ", ".join(item.apps)),
     ),
     each=lambda lab: tuple(_policies(lab)),
-    new=_policy_form,
+    new=_AppConfigurationForm,
     open=_open_policy,
 )
 ROUTES = [*SECTION.routes, *POLICY_SECTION.routes]

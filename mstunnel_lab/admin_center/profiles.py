@@ -45,7 +45,7 @@ _RULE: Final = forms.groups_of("rule")
 class _ProfileForm(ObjectForm[DeviceConfiguration]):
     """The form of a VPN profile, with so many on-demand `rules`, by default those of the profile."""
 
-    entities: ClassVar[Entities[Any]] = PROFILES
+    entities: Entities[Any] = PROFILES
     # Where a finding about the proxy as a whole is shown.
     field_of: ClassVar[Mapping[str, str]] = {"proxy": "proxy_address"}
 

@@ -145,7 +145,7 @@ class ObjectForm(ABC, Generic[Found]):
     of a new one. `details` is what the page of the object shows besides; `facts` are labels and texts.
     """
 
-    entities: ClassVar[Entities[Any]]
+    entities: Entities[Any]
     """The collection of Graph that the object belongs to."""
     field_of: ClassVar[Mapping[str, str]] = {}
     """The field at which a problem with something else is shown."""

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from mst_admin.metrics import METRICS, TRENDS, HealthMetric, ThresholdObject, judge_threshold, kind_of
-from mstunnel_lab.admin_center.forms import Problems
+from mstunnel_lab.admin_center.forms import Problems, Values
 from mstunnel_lab.admin_center.render import attachment, field, go_to, page, words
 from mstunnel_lab.admin_center.sections import Column, delete_page, listing
 from mstunnel_lab.admin_center.session import signed_in
@@ -320,7 +319,8 @@ async def thresholds(request: Request, lab: Lab) -> Response:
                     lab.store.replace(item.model_copy(update=update))
         else:
             names = [f"{item.id}-{kind}" for item in present for kind in ("healthy", "unhealthy")]
-            typed, problems = {name: field(form, name) for name in names}, _change(lab, form, present)
+            typed = {name: field(form, name) for name in names}
+            problems = _change(lab, typed, present)
         if not problems:
             return go_to(f"{_HEALTH}/thresholds?saved")
     return page(
@@ -335,14 +335,13 @@ async def thresholds(request: Request, lab: Lab) -> Response:
     )
 
 
-def _change(lab: Lab, form: FormData, present: Sequence[HealthThreshold]) -> Problems:
+def _change(lab: Lab, typed: Values, present: Sequence[HealthThreshold]) -> Problems:
     """Store all thresholds or none; returns what is wrong by metric."""
     wanted: list[tuple[HealthThreshold, JsonObject]] = []
     problems: Problems = {}
     for item in present:
-        healthy, unhealthy = (
-            whole_number(field(form, f"{item.id}-{kind}").strip()) for kind in ("healthy", "unhealthy")
-        )
+        healthy = whole_number(typed[f"{item.id}-healthy"].strip())
+        unhealthy = whole_number(typed[f"{item.id}-unhealthy"].strip())
         if healthy is None or unhealthy is None:
             problems[item.id] = [("Write two whole numbers.",)]
             continue

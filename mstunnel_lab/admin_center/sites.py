@@ -36,7 +36,7 @@ _OFFSET: Final = re.compile(r"UTC(?:([+-])([0-9]{1,2})(?::([0-9]{2}))?)?")
 class _ConfigurationForm(ObjectForm[TunnelConfiguration]):
     """The form of a server configuration."""
 
-    entities: ClassVar[Entities[Any]] = CONFIGURATIONS
+    entities: Entities[Any] = CONFIGURATIONS
     groups = groups_of("configuration")
 
     def __init__(self, lab: Lab, kind: str = "", found: TunnelConfiguration | None = None) -> None:
@@ -62,7 +62,7 @@ class _ConfigurationForm(ObjectForm[TunnelConfiguration]):
 class _SiteForm(ObjectForm[SiteRecord]):
     """The form of a site: as in Intune, it is stored without a review."""
 
-    entities: ClassVar[Entities[Any]] = SITES
+    entities: Entities[Any] = SITES
     # A finding about the window as a whole is shown at the field where it begins.
     field_of: ClassVar[Mapping[str, str]] = {"upgrade_window": "window_start"}
     reviewed: ClassVar[bool] = False
