@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
@@ -46,6 +47,12 @@ def agent_form(scope: str = GRAPH_DEFAULT) -> dict[str, str]:
     """What the application of an agent sends for a token."""
     form = {"grant_type": "client_credentials", "client_id": APPS["agent"]}
     return form | {"client_secret": SECRETS["agent"], "scope": scope}
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token says, whoever signed it."""
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
 
 
 class TrustAdapter(HTTPAdapter):

@@ -54,7 +54,7 @@ applications:
 
 
 @dataclass(frozen=True)
-class LastDecision:
+class Provider:
     """The provider, and a lab that trusts it."""
 
     issuer: str
@@ -69,7 +69,7 @@ def jwk(key: rsa.RSAPrivateKey, *, private: bool) -> dict[str, Any]:
 
 
 @pytest.fixture
-def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[LastDecision]:
+def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[Provider]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = int(listener.getsockname()[1])
@@ -103,7 +103,7 @@ def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[LastDeci
         assert process.stdout is not None
         try:
             assert process.stdout.readline() == "ready\n"
-            yield LastDecision(issuer, running.description, str(roots), key)
+            yield Provider(issuer, running.description, str(roots), key)
         finally:
             process.kill()
 
@@ -117,7 +117,7 @@ def follow(pages: Pages, address: str, user_code: str) -> str:
 
 
 def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(
-    standing: LastDecision,
+    standing: Provider,
 ) -> None:
     where = cloud("custom", standing.issuer.removesuffix("/v2.0"), standing.description["graph"])
     shown: list[str] = []
@@ -141,7 +141,7 @@ def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(
         http.close()
 
 
-def test_only_the_issuer_that_was_named_is_trusted(standing: LastDecision) -> None:
+def test_only_the_issuer_that_was_named_is_trusted(standing: Provider) -> None:
     """The same claims signed by another key, or in the name of another issuer, open nothing."""
     now = int(time.time())
     claims = {"aud": standing.description["graph"], "iss": standing.issuer, "tid": TENANT, "oid": USER}

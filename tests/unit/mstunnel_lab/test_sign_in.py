@@ -15,7 +15,7 @@ from mstunnel_lab.entra.sign_in import judge_poll
 from mstunnel_lab.records import DeviceCodeRecord, DeviceCodeStatus
 from mstunnel_lab.state import FailedAttempts
 from tests.unit.clocks import FakeClock
-from tests.unit.mstunnel_lab.conftest import APPS, SEED, SITES, agent_form, trusting_session
+from tests.unit.mstunnel_lab.conftest import APPS, SEED, SITES, agent_form, claims_of, trusting_session
 from tests.unit.mstunnel_lab.pages import Pages
 from tests.unit.running_lab import LAB
 
@@ -81,19 +81,22 @@ def typed(browser: Pages, code: str, upn: str) -> Any:
 
 
 @pytest.fixture
-def flow(lab: Any, browser: Pages) -> Any:
+def app(lab: Any, browser: Pages) -> msal.PublicClientApplication:
+    return client(lab, browser.session)
+
+
+@pytest.fixture
+def flow(app: msal.PublicClientApplication) -> Any:
     """A device sign-in that waits."""
-    return client(lab, browser.session).initiate_device_flow([SCOPE])
+    return app.initiate_device_flow([SCOPE])
 
 
 def test_device_code_from_start_to_silent_renewal(
-    lab: Any, process: Any, browser: Pages, monkeypatch: pytest.MonkeyPatch
+    lab: Any, process: Any, app: msal.PublicClientApplication, flow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bundles that the environment names are not used."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, "/etc/ssl/certs/ca-certificates.crt")
-    app = client(lab, browser.session)
-    flow = app.initiate_device_flow([SCOPE])
     assert flow["verification_uri"] == lab.description["device_login"]
     outcome: dict[str, Any] = {}
     waiting = threading.Thread(target=lambda: outcome.update(app.acquire_token_by_device_flow(flow)))
@@ -103,7 +106,7 @@ def test_device_code_from_start_to_silent_renewal(
     subprocess.run([*command, "--dir", str(process.directory)], check=True, timeout=120, capture_output=True)
     waiting.join(20)
     assert outcome["id_token_claims"]["preferred_username"] == "admin@lab.example"
-    claims = jwt.decode(outcome["access_token"], options={"verify_signature": False})
+    claims = claims_of(outcome["access_token"])
     assert claims["aud"] == "https://graph.microsoft.com"
     assert "DeviceManagementConfiguration.ReadWrite.All" in claims["scp"].split()
     assert "3a2c62db-5318-420d-8d74-23affee5d9d5" in claims["wids"]
@@ -112,9 +115,7 @@ def test_device_code_from_start_to_silent_renewal(
     assert renewed["access_token"] != outcome["access_token"]
 
 
-def test_cancelled_sign_in_is_declined(lab: Any, browser: Pages) -> None:
-    app = client(lab, browser.session)
-    flow = app.initiate_device_flow([SCOPE])
+def test_cancelled_sign_in_is_declined(browser: Pages, app: Any, flow: Any) -> None:
     browser.fill("/devicelogin", code=flow["user_code"])
     assert "Cancelled" in browser.send(decision="cancel").text
     assert app.acquire_token_by_device_flow(flow)["error"] == "authorization_declined"
@@ -181,9 +182,7 @@ def test_the_style_sheet_is_one(lab: Any) -> None:
     assert sheet.headers["content-type"].startswith("text/css")
 
 
-def test_a_second_factor_is_asked_for(lab: Any, browser: Pages) -> None:
-    app = client(lab, browser.session)
-    flow = app.initiate_device_flow([SCOPE])
+def test_a_second_factor_is_asked_for(lab: Any, browser: Pages, app: Any, flow: Any) -> None:
     page = typed(browser, flow["user_code"], "careful@lab.example")
     assert "Verification code" in page.text
     wrong = browser.send(verification_code="000000", decision="sign-in")
@@ -209,9 +208,9 @@ def test_a_second_factor_cannot_be_guessed(lab: Any, browser: Pages, flow: Any) 
     assert lab.control("PATCH", "users/careful@lab.example", {}).status_code == 200  # unlocked again
 
 
-def test_conditional_access_is_reported_on_the_page_and_to_the_device(lab: Any, browser: Pages) -> None:
-    app = client(lab, browser.session)
-    flow = app.initiate_device_flow([SCOPE])
+def test_conditional_access_is_reported_on_the_page_and_to_the_device(
+    browser: Pages, app: Any, flow: Any
+) -> None:
     page = typed(browser, flow["user_code"], "blocked@lab.example")
     assert (page.status, "AADSTS53003" in page.text) == (403, True)
     found = app.acquire_token_by_device_flow(flow)
@@ -262,7 +261,7 @@ def test_a_sign_in_for_any_tenant_ends_in_the_users_own(two: Pages) -> None:
     flow = app.initiate_device_flow([SCOPE])
     assert "Signed in" in typed(two, flow["user_code"], "olga@other.example").text
     found = app.acquire_token_by_device_flow(flow)
-    claims = jwt.decode(found["access_token"], options={"verify_signature": False})
+    claims = claims_of(found["access_token"])
     assert claims["tid"] == two.description["tenants"][1]["tenant_id"] != two.description["tenant_id"]
     shown = sites(two, found["access_token"]).json()
     assert [site["displayName"] for site in shown["value"]] == ["Oslo"]
@@ -284,7 +283,7 @@ def test_a_token_of_one_tenant_shows_nothing_of_another(two: Pages) -> None:
     path, form = f"{first['authority']}/oauth2/v2.0/token", agent_form()
     token = two.session.post(path, data=form, timeout=20).json()["access_token"]
     assert [site["displayName"] for site in sites(two, token).json()["value"]] == ["Berlin", "Osaka"]
-    claims = jwt.decode(token, options={"verify_signature": False})
+    claims = claims_of(token)
     forged = jwt.encode(claims | {"tid": second["tenant_id"]}, "k" * 32, algorithm="HS256")
     assert sites(two, forged).status_code == 401
     unknown = two.session.post(path.replace(first["tenant_id"], "nowhere.example"), data=form, timeout=20)
