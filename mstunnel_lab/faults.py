@@ -38,10 +38,6 @@ class Fault(BaseModel, frozen=True, extra="forbid"):
     aadsts: Annotated[int | None, AfterValidator(_known_refusal)] = None
     times: Annotated[int, Field(ge=1)] | None = 1
 
-    def matches(self, method: str, path: str) -> bool:
-        """Return whether a request gets this fault."""
-        return (self.method in {None, method}) and fnmatch.fnmatchcase(path, self.path)
-
     def content(self, path: str) -> tuple[str, bytes]:
         """Return content type and body."""
         if self.body == "html":
@@ -72,7 +68,7 @@ class Faults:
     def take(self, method: str, path: str) -> Fault | None:
         """Return the fault for a request and count it, or None."""
         for position, fault in enumerate(self.waiting):
-            if fault.matches(method, path):
+            if fault.method in {None, method} and fnmatch.fnmatchcase(path, fault.path):
                 if fault.times == 1:
                     del self.waiting[position]
                 elif fault.times is not None:
