@@ -165,7 +165,8 @@ class _Servers(Entities[ServerRecord]):
     def remove(self, lab: Lab, found: ServerRecord) -> None:
         """Remove a server, its trends and its collected logs."""
         with lab.store.transaction():
-            lab.store.remove_below(wire.LogCollection, found.id)
+            for item in lab.store.each(wire.LogCollection, parent=found.id):
+                _LOGS.remove(lab, item)
             lab.store.forget_trends(found.id)
             super().remove(lab, found)
 

@@ -269,7 +269,8 @@ def test_trends_are_drawn_without_scripts(administrator: Pages, server: str) -> 
     assert "script" not in page.tags
 
 
-def test_logs_are_asked_for(administrator: Pages, server: str, lab: Any) -> None:
+def test_logs_are_asked_for(administrator: Pages, server: str, lab: Any, process: Any) -> None:
+    """Once they are uploaded, they can be downloaded, until the server is removed."""
     assert "mst-cli diagnose" in administrator.open(f"/admin/health/{server}/logs").text
     assert "pending" in administrator.send().text
     identifier = next(item["id"] for item in lab.read(LOGS)["value"] if item["serverId"] == server)
@@ -280,6 +281,9 @@ def test_logs_are_asked_for(administrator: Pages, server: str, lab: Any) -> None
     url = lab.graph("admin", "POST", f"{LOGS}/{identifier}/createDownloadUrl").json()["value"]
     assert lab.session.get(url, timeout=20).content == b"logs"
     assert lab.session.get(url.replace("signature=", "signature=0"), timeout=20).status_code == 404
+    administrator.fill(f"/admin/servers/{server}/delete")
+    assert lab.session.get(url, timeout=20).status_code == 404
+    assert not (process.directory / "uploads" / identifier).exists()
 
 
 def test_a_server_is_renamed_and_removed(administrator: Pages, server: str) -> None:
