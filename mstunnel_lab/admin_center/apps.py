@@ -9,7 +9,7 @@ from mst_admin.objects import app_configuration as policies
 from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mst_admin.objects.parts import targets
 from mst_admin.objects.profile_wire import profile_object
-from mstunnel_lab.admin_center.forms import Values, empty, groups_of, lines, shown, typed
+from mstunnel_lab.admin_center.forms import Values, fields_of, groups_of, lines, shown, typed
 from mstunnel_lab.admin_center.profiles import declared_profiles, tunnel_profiles
 from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
 from mstunnel_lab.errors import conflict, not_found
@@ -47,14 +47,6 @@ _SEVERAL: Final = (
 )
 _NO_NAME: Final = "-"
 """Stands for the name of an app without an id, which is refused."""
-_DEFAULTS: Final = {
-    "id": policies.DEFENDER,
-    "name": "Microsoft Defender: Security",
-    "publisher": "Microsoft Corporation",
-    "store_url": "https://apps.apple.com/app/id1526737990",
-    "minimum_os": "16.0",
-}
-"""What the form of an app begins with: the client of the tunnel."""
 
 
 class _AppForm(ObjectForm[wire_intune.MobileApp]):
@@ -79,7 +71,6 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
             "facts": [("Type", KINDS[kind]), ("Package or bundle ID", found.identifier if found else "")]
         }
         if found is None:
-            self.begin = {name: _DEFAULTS.get(name, "") for name in empty(self.groups)}
             return
 
         assignments = tuple(lab.store.each(wire_intune.AppAssignment, parent=found.id))
@@ -102,11 +93,7 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
         given: dict[str, Any] = {
             "name": self.present.name if self.present else identifier or _NO_NAME,
             "id": identifier,
-            **{
-                name: values[name]
-                for name in empty(groups_of("app", "ios"))
-                if name in values and name != "id"
-            },
+            **{item.name: values[item.name] for item in fields_of(self._information) if item.name != "id"},
             "platform": app.AppPlatform(self.kind),
             "assignments": [],
         }
@@ -171,9 +158,7 @@ class _AppConfigurationForm(ObjectForm[Any]):
         self.policy = policy
         self.groups = (*groups_of("app_configuration", kind), *groups_of("assignments", kind))
         self.details = {"facts": [(_POLICY_KIND, POLICY_KINDS[kind])]}
-        if policy is None:
-            self.begin = empty(self.groups) | {"apps": policies.DEFENDER}
-        else:
+        if policy:
             self.present: policies.AppConfigurationObject | None = policies.app_configuration_object(policy)
             self.begin = shown(self.groups, self.present) | {"eu_data_boundary": ""}
             self.advice = self.judge(self.present)

@@ -24,7 +24,8 @@ class Field(BaseModel, frozen=True, extra="forbid"):
 
     `kind`: text, number, time, lines (one value each), pairs (name=value on each line), check, file, select
     (of `choices`, which are names), or choice (of `choices`, which are words of ours). In the declared object
-    and for the rules it is called `key`, if not by its name; dots lead to keys within.
+    and for the rules it is called `key`, if not by its name; dots lead to keys within. A new object begins
+    with `default`.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Field(BaseModel, frozen=True, extra="forbid"):
     choices: tuple[tuple[str, str], ...] = ()
     suggestions: str = ""
     key: str = ""
+    default: str = ""
     only: str = ""
 
     @property
@@ -146,9 +148,13 @@ def read(form: FormData, groups: Sequence[FieldGroup]) -> Values:
     return {name: render.field(form, name).replace("\r\n", "\n").strip() for name in names}
 
 
-def empty(groups: Iterable[FieldGroup]) -> dict[str, str]:
-    """Return the values of a form in which nothing was typed."""
-    return dict.fromkeys((item.name for item in fields_of(groups)), "")
+def initial(groups: Iterable[FieldGroup]) -> Values:
+    """Return what the form of a new object begins with; where one choice is required and possible, that."""
+    begin = {item.name: item.default for item in fields_of(groups)}
+    for item in fields_of(groups):
+        if item.kind == "select" and item.required and len(item.choices) == 1:
+            begin[item.name] = item.choices[0][0]
+    return begin
 
 
 def typed(groups: Iterable[FieldGroup], values: Values, prefix: str = "") -> dict[str, Any]:

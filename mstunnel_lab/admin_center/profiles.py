@@ -72,7 +72,6 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
         self.groups = tuple(groups)
 
         if self.present is None:
-            self.begin = forms.empty(self.groups) | {"site": sites[0].id if len(sites) == 1 else ""}
             return
         values = forms.shown(self._own, self.present)
         for number, rule in enumerate(self.present.on_demand_rules, 1):

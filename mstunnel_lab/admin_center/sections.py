@@ -19,7 +19,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.admin_center import render
-from mstunnel_lab.admin_center.forms import FieldGroup, Form, Problems, Values, problems_in, problems_of, read
+from mstunnel_lab.admin_center.forms import (
+    FieldGroup,
+    Form,
+    Problems,
+    Values,
+    initial,
+    problems_in,
+    problems_of,
+    read,
+)
 from mstunnel_lab.admin_center.render import PageLanguage, go_to, page, words
 from mstunnel_lab.admin_center.session import signed_in
 from mstunnel_lab.errors import GraphError
@@ -141,8 +150,8 @@ class Submission:
 class ObjectForm(ABC, Generic[Found]):
     """The form of an object: a new one of a kind, or one that is there (`found`).
 
-    `present` is the object as mst-admin declares it, `begin` what the form begins with: its values, or those
-    of a new one. `details` is what the page of the object shows besides; `facts` are labels and texts.
+    Of one that is there, `present` is the object as mst-admin declares it, `begin` its values in the form.
+    `details` is what the page of the object shows besides; `facts` are labels and texts.
     """
 
     entities: Entities[Any]
@@ -293,7 +302,7 @@ class AdminSection(Generic[Item]):
         """
         edited.require_editable()
         if request.method == "GET":
-            return self.form_page(request, edited, edited.begin)
+            return self.form_page(request, edited, edited.begin if edited.found else initial(edited.groups))
         form = await request.form()
         edited = edited.sent(form)
         values, decision = read(form, edited.groups), render.field(form, "decision")

@@ -18,7 +18,7 @@ from mst_admin.objects.configuration import (
 )
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import SiteObject, judge_site, site_body, site_object
-from mstunnel_lab.admin_center.forms import Values, empty, groups_of, shown, typed
+from mstunnel_lab.admin_center.forms import Values, groups_of, shown, typed
 from mstunnel_lab.admin_center.render import go_to
 from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, Submission
 from mstunnel_lab.admin_center.session import signed_in
@@ -41,7 +41,6 @@ class _ConfigurationForm(ObjectForm[TunnelConfiguration]):
 
     def __init__(self, lab: Lab, kind: str = "", found: TunnelConfiguration | None = None) -> None:
         super().__init__(lab, kind, found)
-        self.begin = empty(self.groups) | {"network": "169.254.0.0/16", "listen_port": "443"}
         if found:
             self.present = configuration_object(found)
             self.begin = shown(self.groups, self.present)
@@ -74,8 +73,6 @@ class _SiteForm(ObjectForm[SiteRecord]):
         zones = (name for name in available_timezones() if "/" in name and not name.startswith("Etc/"))
         self.suggestions = {"time-zones": sorted(zones)}
         if found is None:
-            only = known[0].id if len(known) == 1 else ""
-            self.begin = empty(self.groups) | {"upgrade_automatically": "yes", "configuration": only}
             return
 
         values = shown(self.groups, site_object(found)) | {"configuration": found.configuration_id}

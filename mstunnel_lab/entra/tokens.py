@@ -230,12 +230,35 @@ class TokenService:
         A token that was good once is not verified again: thousands of servers call with theirs each minute.
         """
         name = hashlib.sha256(token.encode()).digest()
-        claims = self._checked.get(name)
-        if claims is None or claims.exp + _LEEWAY_SECONDS <= time.time():
-            claims = self._verified(token)
-            if len(self._checked) >= _REMEMBERED:
-                self._checked.clear()
-            self._checked[name] = claims
+        known = self._checked.get(name)
+        if known and known.exp + _LEEWAY_SECONDS > time.time():
+            return known
+        try:
+            key, issuers = self._key(token)
+            decoded = jwt.decode(
+                token,
+                key,
+                algorithms=["RS256"],
+                audience=list(graph_audiences(self._urls)),
+                issuer=issuers,
+                leeway=_LEEWAY_SECONDS,
+                options={"require": ["exp", "nbf", "iat", "iss", "aud", "tid", "oid"]},
+            )
+            claims = Claims.model_validate(decoded)
+        except (jwt.PyJWTError, ValidationError, RecursionError) as error:
+            match error:
+                case jwt.ExpiredSignatureError():
+                    reason = "Lifetime validation failed, the token is expired."
+                case jwt.InvalidAudienceError():
+                    reason = "Access token validation failure. Invalid audience."
+                case jwt.InvalidSignatureError():
+                    reason = "Access token validation failure. Invalid signature."
+                case _:
+                    reason = "CompactToken parsing failed: the access token is not one of this tenant."
+            raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", reason) from error
+        if len(self._checked) >= _REMEMBERED:
+            self._checked.clear()
+        self._checked[name] = claims
         return claims
 
     def forget_checked(self) -> None:
@@ -256,31 +279,6 @@ class TokenService:
             if own.key_id == key_id:
                 return own.private.public_key(), [self._urls.issuer(version) for version in (1, 2)]
         raise jwt.InvalidSignatureError
-
-    def _verified(self, token: str) -> Claims:
-        try:
-            key, issuers = self._key(token)
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=["RS256"],
-                audience=list(graph_audiences(self._urls)),
-                issuer=issuers,
-                leeway=_LEEWAY_SECONDS,
-                options={"require": ["exp", "nbf", "iat", "iss", "aud", "tid", "oid"]},
-            )
-            return Claims.model_validate(claims)
-        except (jwt.PyJWTError, ValidationError, RecursionError) as error:
-            match error:
-                case jwt.ExpiredSignatureError():
-                    reason = "Lifetime validation failed, the token is expired."
-                case jwt.InvalidAudienceError():
-                    reason = "Access token validation failure. Invalid audience."
-                case jwt.InvalidSignatureError():
-                    reason = "Access token validation failure. Invalid signature."
-                case _:
-                    reason = "CompactToken parsing failed: the access token is not one of this tenant."
-            raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", reason) from error
 
 
 def _pairwise(user_id: str, app_id: str) -> str:

@@ -81,9 +81,6 @@ class OwnerBody(DirectoryBody, entity=wire.WireModel, name="directoryObject"):
         return self.reference[-36:]
 
 
-_ORGANIZATION: Final = http.EntityType("organization", wire.Organization)
-_LICENCE: Final = http.EntityType("licenseDetails", wire.LicenseDetails)
-_USER: Final = http.EntityType("user", wire.User)
 # The product Microsoft Intune Plan 1 (product names and service plan identifiers for licensing).
 _INTUNE_SKU: Final = "061f9ace-7d42-4136-88ac-31dc755f143f"
 FIRST_PARTY: Final = {wire.GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
@@ -255,7 +252,8 @@ async def organization(request: Request) -> Response:
     domain: JsonObject = {"name": lab.tenant.domain, "isDefault": True, "isInitial": True}
     facts = {"id": lab.tenant.id, "displayName": lab.tenant.name, "verifiedDomains": [domain]}
     found = [wire.Organization.from_wire(facts)]
-    return http.collection(request, found, _sent, _ORGANIZATION, "organization")
+    kind = http.EntityType("organization", wire.Organization)
+    return http.collection(request, found, _sent, kind, "organization")
 
 
 def _signed_in(request: Request) -> UserRecord:
@@ -282,7 +280,7 @@ async def user(request: Request) -> Response:
             raise directory_not_found(wanted)
         found = named
     shown = wire.User.from_wire({"id": found.id, "displayName": found.name, "userPrincipalName": found.upn})
-    return http.one(request, shown, _sent, _USER, "users/$entity")
+    return http.one(request, shown, _sent, http.EntityType("user", wire.User), "users/$entity")
 
 
 async def license_details(request: Request) -> Response:
@@ -297,7 +295,8 @@ async def license_details(request: Request) -> Response:
         id=_INTUNE_SKU, sku_id=_INTUNE_SKU, sku_part_number="INTUNE_A", service_plans=(plan,)
     )
     found = [licence] if _signed_in(request).licensed else []
-    return http.collection(request, found, _sent, _LICENCE, "users('me')/licenseDetails")
+    kind = http.EntityType("licenseDetails", wire.LicenseDetails)
+    return http.collection(request, found, _sent, kind, "users('me')/licenseDetails")
 
 
 def _sent(found: wire.WireModel, _expand: frozenset[str]) -> JsonObject:
