@@ -21,24 +21,9 @@ HOSTS = {
 }
 
 
-@pytest.fixture
-def found_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let every name be found on loopback at one port, as a hosts file and a port of 443 would."""
-    resolve = socket.getaddrinfo
-
-    def set_up(port: int) -> None:
-        monkeypatch.setattr(
-            socket,
-            "getaddrinfo",
-            lambda _host, _port, *rest, **more: resolve("127.0.0.1", port, *rest, **more),
-        )
-
-    return set_up
-
-
 @pytest.mark.parametrize("name", HOSTS)
 def test_the_client_finds_a_national_cloud(
-    start_lab: Callable[..., Any], found_here: Callable[[int], None], tmp_path: Path, name: str
+    start_lab: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     seed = tmp_path / "seed.yaml"
     # The addresses of further pages would name the port, which the cloud's have not.
@@ -48,7 +33,9 @@ def test_the_client_finds_a_national_cloud(
     port = int(description["graph"].rpartition(":")[2])
     assert description["authority"] == f"https://{login}:{port}/{description['tenant_id']}"
     assert description["graph"] == f"https://{graph_host}:{port}"
-    found_here(port)
+    # Every name is found on loopback at one port, as with a hosts file and a port of 443.
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, _port, *rest: resolve("127.0.0.1", port, *rest))
     where, http = cloud(name), HttpSession(Clock(), description["ca_file"])
     try:
         sign_in = SignIn(http, Clock(), where, description["tenant_id"], APPS["agent"])

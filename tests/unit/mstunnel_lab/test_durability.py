@@ -15,42 +15,35 @@ from tests.bench import checkins
 from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SEED, LabClient, connected
 
 
-class Writer(threading.Thread):
-    """Creates configurations until the lab is gone; remembers those that were acknowledged."""
-
-    def __init__(self, client: LabClient) -> None:
-        super().__init__()
-        self.client = client
-        self.acknowledged: list[str] = []
-
-    def run(self) -> None:
-        with suppress(requests.RequestException):
-            while True:
-                body = {"displayName": f"written {len(self.acknowledged)}", "network": "10.0.0.0/8"}
-                self.acknowledged.append(self.client.create(CONFIGURATIONS, body, "app:agent")["id"])
-
-
 @pytest.mark.parametrize("after", [5, 23])
 def test_nothing_acknowledged_is_lost_when_the_lab_is_killed(
     start_lab: Callable[..., Any], after: int
 ) -> None:
-    running = start_lab("--seed", SEED)
+    running, acknowledged = start_lab("--seed", SEED), list[str]()
+
+    def write(client: LabClient) -> None:
+        """Create configurations until the lab is gone."""
+        with suppress(requests.RequestException):
+            while True:
+                body = {"displayName": f"written {len(acknowledged)}", "network": "10.0.0.0/8"}
+                acknowledged.append(client.create(CONFIGURATIONS, body, "app:agent")["id"])
+
     with connected(running.description) as client:
-        writer = Writer(client)
+        writer = threading.Thread(target=write, args=[client])
         writer.start()
         deadline = time.monotonic() + 30
-        while len(writer.acknowledged) < after and time.monotonic() < deadline:
+        while len(acknowledged) < after and time.monotonic() < deadline:
             time.sleep(0.001)
         running.stop(9)
         writer.join(30)
-    assert len(writer.acknowledged) >= after
+    assert len(acknowledged) >= after
     database = sqlite3.connect(running.directory / "lab.sqlite")
     assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     rows = database.execute("SELECT id FROM entity WHERE kind = 'TunnelConfiguration'").fetchall()
     database.close()
-    assert set(writer.acknowledged) <= {row[0] for row in rows}
+    assert set(acknowledged) <= {row[0] for row in rows}
     with connected(start_lab().description) as client:
-        assert client.status("app:agent", "GET", f"{CONFIGURATIONS}/{writer.acknowledged[-1]}") == 200
+        assert client.status("app:agent", "GET", f"{CONFIGURATIONS}/{acknowledged[-1]}") == 200
 
 
 def test_gateways_check_in_by_the_hundred(start_lab: Callable[..., Any]) -> None:
