@@ -16,7 +16,7 @@ from mstunnel_lab.records import DeviceCodeRecord, DeviceCodeStatus
 from mstunnel_lab.state import FailedAttempts
 from tests.unit.clocks import FakeClock
 from tests.unit.mstunnel_lab.conftest import APPS, SEED, SITES, agent_form, claims_of, trusting_session
-from tests.unit.mstunnel_lab.pages import Pages
+from tests.unit.mstunnel_lab.pages import Pages, require_accessible
 from tests.unit.running_lab import LAB
 
 SCOPE = "https://graph.microsoft.com/DeviceManagementConfiguration.ReadWrite.All"
@@ -137,12 +137,8 @@ def test_every_input_has_a_label_and_no_script_runs(browser: Pages, flow: Any) -
     first = browser.open(f"/devicelogin?otc={flow['user_code']}")
     assert first.fields["code"] == flow["user_code"]
     second = browser.send()
-    for page in (first, second):
-        assert page.visible <= page.labelled
-        assert "script" not in page.tags
-        assert 'name="viewport"' in page.source
-        assert "default-src 'none'" in page.policy
-        assert "unsafe-inline" not in page.policy
+    require_accessible(first)
+    require_accessible(second)
     assert "DeviceManagementConfiguration.ReadWrite.All" in second.text
 
 
