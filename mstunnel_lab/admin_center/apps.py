@@ -40,7 +40,6 @@ POLICY_KINDS: Final = {
     "apps-android": "Managed apps: Android",
 }
 """Channel and platform of app configuration policies."""
-_CHANNELS: Final = {"devices": policies.Channel.DEVICES, "apps": policies.Channel.APPS}
 _POLICY_KIND: Final = "Enrollment type and platform"
 _SEVERAL: Final = (
     "The app has several assignments with one intent, which this form cannot show. Use mst-admin."
@@ -172,11 +171,10 @@ class _AppConfigurationForm(ObjectForm[Any]):
             name: known[name] if str(known.get(name)) == text else text
             for name, text in given["settings"].items()
         }
-        given |= {
-            "channel": _CHANNELS[channel],
-            "platform": policies.AppConfigurationPlatform(platform),
-        }
-        return policies.AppConfigurationObject.model_validate(given | {"apps": lines(values["apps"])})
+        given["channel"] = policies.Channel(f"managed-{channel}")
+        given["platform"] = policies.AppConfigurationPlatform(platform)
+        given["apps"] = lines(values["apps"])
+        return policies.AppConfigurationObject.model_validate(given)
 
     def judge(self, declared: policies.AppConfigurationObject) -> tuple[Finding, ...]:
         return judge_app_configuration(declared, declared_profiles(self.lab))
@@ -238,8 +236,7 @@ def _open_policy(lab: Lab, identifier: str) -> _AppConfigurationForm:
 
 
 def _kind_of(policy: policies.PresentAppConfiguration) -> str:
-    channel = next(name for name, value in _CHANNELS.items() if value is policy.channel)
-    return f"{channel}-{policy.declared.platform}"
+    return f"{policy.channel.removeprefix('managed-')}-{policy.declared.platform}"
 
 
 SECTION: Final = AdminSection(
