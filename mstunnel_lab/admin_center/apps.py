@@ -1,7 +1,6 @@
 """Admin center: apps from the stores with their assignments, and app configuration policies."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from mst_admin.objects import app
@@ -11,7 +10,7 @@ from mst_admin.objects.parts import targets
 from mst_admin.objects.profile_wire import profile_object
 from mstunnel_lab.admin_center.forms import Values, fields_of, groups_of, lines, shown, typed
 from mstunnel_lab.admin_center.profiles import declared_profiles, tunnel_profiles
-from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError
 from mstunnel_lab.errors import conflict, not_found
 from mstunnel_lab.graph import apps as graph_apps
 from mstunnel_lab.graph.bodies import judge
@@ -107,7 +106,7 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
     def judge(self, declared: app.StoreAppObject) -> tuple[Finding, ...]:
         return app.judge_app(declared, [profile_object(item, ()) for item in self.profiles])
 
-    def submission(self, declared: app.StoreAppObject) -> Submission:
+    def bodies(self, declared: app.StoreAppObject) -> tuple[JsonObject, list[JsonObject]]:
         """Return its body, and its assignments with the settings of the store and the ids of VPN profiles."""
         wanted = (
             app.wanted_assignments(declared, self._app) if self.found else [*app.assignment_bodies(declared)]
@@ -121,15 +120,15 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
                 settings[app.VPN_ID] = ids.get(str(name))
             assignments.append({**item, "settings": settings})
         body: JsonObject = app.app_body(declared) if declared.is_ios else {"packageId": declared.id}
-        return Submission(body, assignments)
+        return body, assignments
 
-    def store(self, submission: Submission) -> wire_intune.MobileApp:
+    def store(self, body: JsonObject, assignments: list[JsonObject]) -> wire_intune.MobileApp:
         """An app of managed Google Play is approved, and has nothing else to write."""
         if self.is_ios:
-            return super().store(submission)
+            return super().store(body, assignments)
         with self.lab.store.transaction():
-            kept = graph_apps.add_play_app(self.lab, str(submission.body["packageId"]))
-            graph_apps.APPS.assign_to(self.lab, kept.id, submission.assignments)
+            kept = graph_apps.add_play_app(self.lab, str(body["packageId"]))
+            graph_apps.APPS.assign_to(self.lab, kept.id, assignments)
         return kept
 
 
@@ -179,7 +178,7 @@ class _AppConfigurationForm(ObjectForm[Any]):
     def judge(self, declared: policies.AppConfigurationObject) -> tuple[Finding, ...]:
         return judge_app_configuration(declared, declared_profiles(self.lab))
 
-    def submission(self, declared: policies.AppConfigurationObject) -> Submission:
+    def bodies(self, declared: policies.AppConfigurationObject) -> tuple[JsonObject, list[JsonObject]]:
         """Return its body with the apps as the collection refers to them, and its assignments."""
         body = policies.app_configuration_body(
             declared, policies.others_of(self.policy) if self.policy else ()
@@ -199,16 +198,16 @@ class _AppConfigurationForm(ObjectForm[Any]):
             body["apps"] = [{"mobileAppIdentifier": {"@odata.type": kind, key: name}} for name in names]
         if policies.ANDROID in body:
             body[policies.PAYLOAD] = policies.payload(names[0], body.pop(policies.ANDROID))
-        return Submission(body, [{"target": item} for item in targets(declared)])
+        return body, [{"target": item} for item in targets(declared)]
 
-    def store(self, submission: Submission) -> Any:
+    def store(self, body: JsonObject, assignments: list[JsonObject]) -> Any:
         """A policy for managed apps is written without its apps, which have an action of their own."""
-        own = dict(submission.body)
+        own = dict(body)
         if "apps" not in own:
-            return super().store(submission)
+            return super().store(body, assignments)
         targeted = judge(graph_apps.TargetAppsBody, {"apps": own.pop("apps")})
         with self.lab.store.transaction():
-            kept = super().store(replace(submission, body=own))
+            kept = super().store(own, assignments)
             graph_apps.MANAGED_CONFIGURATIONS.target(self.lab, kept.id, targeted)
         return kept
 

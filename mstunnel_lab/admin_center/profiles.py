@@ -14,7 +14,7 @@ from mst_admin.objects.profile import ProfileObject, ProfilePlatform
 from mst_admin.objects.profile_rules import judge_profile
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_lab.admin_center import forms, render
-from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError
 from mstunnel_lab.errors import not_found
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.profiles import PROFILES
@@ -23,6 +23,7 @@ from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 from mstunnel_setup.tenant.wire_intune import DeviceConfiguration, DeviceConfigurationAssignment
 
@@ -106,12 +107,12 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
             raise RefusedError(problems)
         return findings
 
-    def submission(self, declared: ProfileObject) -> Submission:
+    def bodies(self, declared: ProfileObject) -> tuple[JsonObject, list[JsonObject]]:
         site = next(item for item in self.lab.store.each(SiteRecord) if item.id == declared.site)
         used = self.lab.store.get(TunnelConfiguration, site.configuration_id)
         address = profile_wire.server_address(site.public_address or "", (used and used.listen_port) or 443)
         body = profile_wire.profile_body(declared, site.id, address) | {"customKeyValueData": []}
-        return Submission(body, [{"target": item} for item in targets(declared)])
+        return body, [{"target": item} for item in targets(declared)]
 
     def sent(self, form: FormData) -> "_ProfileForm":
         return self._with_rules(whole_number(render.field(form, _COUNT)) or 0)

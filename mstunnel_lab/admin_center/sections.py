@@ -139,14 +139,6 @@ class RefusedError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True)
-class Submission:
-    """What was typed, as bodies of Graph: of the object, and of its assignments where it has any."""
-
-    body: JsonObject
-    assignments: list[JsonObject] = field(default_factory=list)
-
-
 class ObjectForm(ABC, Generic[Found]):
     """The form of an object: a new one of a kind, or one that is there (`found`).
 
@@ -183,19 +175,22 @@ class ObjectForm(ABC, Generic[Found]):
         """Return what the rules of mst-admin find; raises `RefusedError` for what only the lab knows."""
 
     @abstractmethod
-    def submission(self, declared: Any) -> Submission:
-        """Return the bodies of an object without fatal findings; raises `RefusedError`."""
+    def bodies(self, declared: Any) -> tuple[JsonObject, list[JsonObject]]:
+        """Return Graph's bodies of an object without fatal findings and of its assignments, if it has any.
 
-    def store(self, submission: Submission) -> Found:
+        Raises `RefusedError`.
+        """
+
+    def store(self, body: JsonObject, assignments: list[JsonObject]) -> Found:
         """Create or change the object; raises `GraphError`. Scope tags stay: the forms do not show them."""
         kept: Found
         with self.lab.store.transaction():
             if self.found is None:
-                kept = self.entities.create(self.lab, submission.body)
+                kept = self.entities.create(self.lab, body)
             else:
-                body = {name: value for name, value in submission.body.items() if name != "roleScopeTagIds"}
-                kept = self.entities.change(self.lab, self.found, body)
-            self.entities.assign_to(self.lab, kept.id, submission.assignments)
+                shown = {name: value for name, value in body.items() if name != "roleScopeTagIds"}
+                kept = self.entities.change(self.lab, self.found, shown)
+            self.entities.assign_to(self.lab, kept.id, assignments)
         return kept
 
     def require_editable(self) -> None:
@@ -318,11 +313,11 @@ class AdminSection(Generic[Item]):
             advice = edited.judge(declared)
             if problems := problems_of(advice):
                 return self.form_page(request, edited, values, problems)
-            submission = edited.submission(declared)
+            body, assignments = edited.bodies(declared)
             if decision != "review":
-                return go_to(f"{self._place}/{edited.store(submission).id}?saved")
+                return go_to(f"{self._place}/{edited.store(body, assignments).id}?saved")
             with edited.lab.store.rehearsal():
-                edited.store(submission)
+                edited.store(body, assignments)
         except RefusedError as refusal:
             problems = refusal.problems
         except ValidationError as error:

@@ -20,7 +20,7 @@ from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import SiteObject, judge_site, site_body, site_object
 from mstunnel_lab.admin_center.forms import Values, groups_of, shown, typed
 from mstunnel_lab.admin_center.render import go_to
-from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm
 from mstunnel_lab.admin_center.session import signed_in
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.tunnel import CONFIGURATIONS, SITES, request_upgrade
@@ -54,8 +54,8 @@ class _ConfigurationForm(ObjectForm[TunnelConfiguration]):
     def judge(self, declared: ConfigurationObject) -> tuple[Finding, ...]:
         return judge_configuration(declared)
 
-    def submission(self, declared: ConfigurationObject) -> Submission:
-        return Submission(configuration_body(declared))
+    def bodies(self, declared: ConfigurationObject) -> tuple[JsonObject, list[JsonObject]]:
+        return configuration_body(declared), []
 
 
 class _SiteForm(ObjectForm[SiteRecord]):
@@ -113,12 +113,12 @@ class _SiteForm(ObjectForm[SiteRecord]):
     def judge(self, declared: SiteObject) -> tuple[Finding, ...]:
         return judge_site(declared)
 
-    def submission(self, declared: SiteObject) -> Submission:
+    def bodies(self, declared: SiteObject) -> tuple[JsonObject, list[JsonObject]]:
         body: JsonObject = {
             **site_body(declared, datetime.now(UTC)),
             "microsoftTunnelConfiguration": {"id": declared.configuration},
         }
-        return Submission(body if self.found else without_empty(body))
+        return body if self.found else without_empty(body), []
 
 
 def sorted_configurations(lab: Lab) -> list[TunnelConfiguration]:
