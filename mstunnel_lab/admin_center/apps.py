@@ -85,8 +85,8 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
         if self.present and len(self._by_intent) < len(self.present.assignments):
             raise conflict(_SEVERAL)
 
-    def declared(self, values: Values) -> app.StoreAppObject:
-        """Return what was typed as an app; what the form does not show of a present app stays."""
+    def declared(self, values: Values) -> tuple[app.StoreAppObject, tuple[Finding, ...]]:
+        """Return what was typed as an app, judged; what the form does not show of a present app stays."""
         identifier = values.get("id") or (self.present.id if self.present else "")
         given: dict[str, Any] = {
             "name": self.present.name if self.present else identifier or _NO_NAME,
@@ -101,10 +101,8 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
                 before = self._by_intent.get(intent) if self.present else None
                 updates = before.updates if before else "default"
                 given["assignments"].append({"intent": intent, "updates": updates, **assignment})
-        return app.StoreAppObject.model_validate(given)
-
-    def judge(self, declared: app.StoreAppObject) -> tuple[Finding, ...]:
-        return app.judge_app(declared, [profile_object(item, ()) for item in self.profiles])
+        declared = app.StoreAppObject.model_validate(given)
+        return declared, app.judge_app(declared, [profile_object(item, ()) for item in self.profiles])
 
     def bodies(self, declared: app.StoreAppObject) -> tuple[JsonObject, list[JsonObject]]:
         """Return its body, and its assignments with the settings of the store and the ids of VPN profiles."""
@@ -159,10 +157,10 @@ class _AppConfigurationForm(ObjectForm[Any]):
         if policy:
             self.present: policies.AppConfigurationObject | None = policies.app_configuration_object(policy)
             self.begin = shown(self.groups, self.present) | {"eu_data_boundary": ""}
-            self.advice = self.judge(self.present)
+            self.advice = judge_app_configuration(self.present, declared_profiles(lab))
 
-    def declared(self, values: Values) -> policies.AppConfigurationObject:
-        """Return what was typed as a policy; a setting that reads as it did before keeps its type."""
+    def declared(self, values: Values) -> tuple[policies.AppConfigurationObject, tuple[Finding, ...]]:
+        """Return what was typed as a policy, judged; a setting that reads as it did before keeps its type."""
         channel, _, platform = self.kind.partition("-")
         known = self.present.settings if self.present else {}
         given = typed(self.groups, values)
@@ -173,10 +171,8 @@ class _AppConfigurationForm(ObjectForm[Any]):
         given["channel"] = policies.Channel(f"managed-{channel}")
         given["platform"] = policies.AppConfigurationPlatform(platform)
         given["apps"] = lines(values["apps"])
-        return policies.AppConfigurationObject.model_validate(given)
-
-    def judge(self, declared: policies.AppConfigurationObject) -> tuple[Finding, ...]:
-        return judge_app_configuration(declared, declared_profiles(self.lab))
+        declared = policies.AppConfigurationObject.model_validate(given)
+        return declared, judge_app_configuration(declared, declared_profiles(self.lab))
 
     def bodies(self, declared: policies.AppConfigurationObject) -> tuple[JsonObject, list[JsonObject]]:
         """Return its body with the apps as the collection refers to them, and its assignments."""

@@ -82,8 +82,8 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
         self.begin = values | {"apps": "\n".join(f"{app.id}={app.name}" for app in self.present.apps)}
         self.advice = judge_profile(self.present)
 
-    def declared(self, values: forms.Values) -> ProfileObject:
-        """Return what was typed as a profile; what is known of an app and not shown stays."""
+    def declared(self, values: forms.Values) -> tuple[ProfileObject, tuple[Finding, ...]]:
+        """Return what was typed as a profile, judged; what is known of an app and not shown stays."""
         known = {app.id: app.model_dump() for app in self.present.apps} if self.present else {}
         rules = (forms.typed(_RULE, values, f"rule{number}_") for number in range(1, self.rules + 1))
         given = forms.typed(self._own, values) | {
@@ -95,9 +95,7 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
             ],
             "on_demand_rules": [rule for rule in rules if "action" in rule],
         }
-        return ProfileObject.model_validate(given)
-
-    def judge(self, declared: ProfileObject) -> tuple[Finding, ...]:
+        declared = ProfileObject.model_validate(given)
         site = self.lab.store.get(SiteRecord, declared.site)
         used = self.lab.store.get(TunnelConfiguration, site.configuration_id) if site else None
         findings = judge_profile(declared, split_rules=bool(used.includes or used.excludes) if used else None)
@@ -105,7 +103,7 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
             problems = forms.problems_of(findings)
             problems.setdefault("site", []).append(("There is no such site. Choose one from the list.",))
             raise RefusedError(problems)
-        return findings
+        return declared, findings
 
     def bodies(self, declared: ProfileObject) -> tuple[JsonObject, list[JsonObject]]:
         site = next(item for item in self.lab.store.each(SiteRecord) if item.id == declared.site)

@@ -167,12 +167,11 @@ class ObjectForm(ABC, Generic[Found]):
         self.found = found
 
     @abstractmethod
-    def declared(self, values: Values) -> Any:
-        """Return what was typed as an object of mst-admin; raises `pydantic.ValidationError`."""
+    def declared(self, values: Values) -> tuple[Any, tuple[Finding, ...]]:
+        """Return what was typed as an object of mst-admin, and what the rules of mst-admin find.
 
-    @abstractmethod
-    def judge(self, declared: Any) -> tuple[Finding, ...]:
-        """Return what the rules of mst-admin find; raises `RefusedError` for what only the lab knows."""
+        Raises `pydantic.ValidationError`, and `RefusedError` for what only the lab knows.
+        """
 
     @abstractmethod
     def bodies(self, declared: Any) -> tuple[JsonObject, list[JsonObject]]:
@@ -309,8 +308,7 @@ class AdminSection(Generic[Item]):
             stale = "Someone else has changed this in the meantime. Open it again to see the current values."
             return self.form_page(request, edited, values, {"": [(stale,)]})
         try:
-            declared = edited.declared(values)
-            advice = edited.judge(declared)
+            declared, advice = edited.declared(values)
             if problems := problems_of(advice):
                 return self.form_page(request, edited, values, problems)
             body, assignments = edited.bodies(declared)

@@ -48,11 +48,9 @@ class _ConfigurationForm(ObjectForm[TunnelConfiguration]):
             sites = lab.store.each(SiteRecord)
             self.details = {"sites": [site for site in sites if site.configuration_id == found.id]}
 
-    def declared(self, values: Values) -> ConfigurationObject:
-        return ConfigurationObject.model_validate(typed(self.groups, values))
-
-    def judge(self, declared: ConfigurationObject) -> tuple[Finding, ...]:
-        return judge_configuration(declared)
+    def declared(self, values: Values) -> tuple[ConfigurationObject, tuple[Finding, ...]]:
+        declared = ConfigurationObject.model_validate(typed(self.groups, values))
+        return declared, judge_configuration(declared)
 
     def bodies(self, declared: ConfigurationObject) -> tuple[JsonObject, list[JsonObject]]:
         return configuration_body(declared), []
@@ -87,15 +85,14 @@ class _SiteForm(ObjectForm[SiteRecord]):
                 "window_end": f"{end:%H:%M}",
             }
         self.begin = values
-        self.present = self.declared(values)
-        self.advice = judge_site(self.present)
+        self.present, self.advice = self.declared(values)
         self.details = {
             "configuration": CONFIGURATIONS.find(lab, found.configuration_id),
             "servers": lab.store.each(ServerRecord, parent=found.id),
             "asked": found.document().get("labUpgradeRequestedDateTime"),
         }
 
-    def declared(self, values: Values) -> SiteObject:
+    def declared(self, values: Values) -> tuple[SiteObject, tuple[Finding, ...]]:
         """Return what was typed as a site; a time zone is a name, or an offset such as UTC+05:30."""
         given = typed(self.groups, values)
         given = {name: value for name, value in given.items() if not name.startswith("window_")}
@@ -108,10 +105,8 @@ class _SiteForm(ObjectForm[SiteRecord]):
             else:
                 window["time_zone"] = zone or None
             given["upgrade_window"] = window
-        return SiteObject.model_validate(given)
-
-    def judge(self, declared: SiteObject) -> tuple[Finding, ...]:
-        return judge_site(declared)
+        declared = SiteObject.model_validate(given)
+        return declared, judge_site(declared)
 
     def bodies(self, declared: SiteObject) -> tuple[JsonObject, list[JsonObject]]:
         body: JsonObject = {
