@@ -11,7 +11,7 @@ from mst_admin.objects.profile_wire import profile_object
 from mstunnel_lab.admin_center.forms import Values, fields_of, groups_of, lines, shown, typed
 from mstunnel_lab.admin_center.profiles import declared_profiles, tunnel_profiles
 from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError
-from mstunnel_lab.errors import conflict, not_found
+from mstunnel_lab.errors import not_found
 from mstunnel_lab.graph import apps as graph_apps
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.entities import Entities
@@ -40,9 +40,6 @@ POLICY_KINDS: Final = {
 }
 """Channel and platform of app configuration policies."""
 _POLICY_KIND: Final = "Enrollment type and platform"
-_SEVERAL: Final = (
-    "The app has several assignments with one intent, which this form cannot show. Use mst-admin."
-)
 _NO_NAME: Final = "-"
 """Stands for the name of an app without an id, which is refused."""
 
@@ -76,14 +73,13 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
         self.present: app.StoreAppObject | None = app.app_object(self._app)
         self.advice = app.judge_app(self.present)
         self._by_intent = {str(item.intent): item for item in self.present.assignments}
+        if len(self._by_intent) < len(self.present.assignments):
+            self.obstacle = (
+                "The app has several assignments with one intent, which this form cannot show. Use mst-admin."
+            )
         self.begin = shown(self._information, self.present)
         for intent in INTENTS:
             self.begin |= shown(self._assigned, self._by_intent.get(intent), f"{intent}_")
-
-    def require_editable(self) -> None:
-        """An intent has one assignment in the form."""
-        if self.present and len(self._by_intent) < len(self.present.assignments):
-            raise conflict(_SEVERAL)
 
     def declared(self, values: Values) -> tuple[app.StoreAppObject, tuple[Finding, ...]]:
         """Return what was typed as an app, judged; what the form does not show of a present app stays."""

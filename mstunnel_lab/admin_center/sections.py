@@ -31,7 +31,7 @@ from mstunnel_lab.admin_center.forms import (
 )
 from mstunnel_lab.admin_center.render import PageLanguage, go_to, page, words
 from mstunnel_lab.admin_center.session import signed_in
-from mstunnel_lab.errors import GraphError
+from mstunnel_lab.errors import GraphError, conflict
 from mstunnel_lab.graph.entities import Entities, Found
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
@@ -157,6 +157,8 @@ class ObjectForm(ABC, Generic[Found]):
     present: Any = None
     begin: Values
     advice: tuple[Finding, ...] = ()
+    obstacle: str = ""
+    """Why the object cannot be edited: the form does not show it as a whole."""
     details: Mapping[str, object] = {}
     hidden: Mapping[str, str] = {}
     suggestions: Mapping[str, Sequence[str]] = {}
@@ -191,9 +193,6 @@ class ObjectForm(ABC, Generic[Found]):
                 kept = self.entities.change(self.lab, self.found, shown)
             self.entities.assign_to(self.lab, kept.id, assignments)
         return kept
-
-    def require_editable(self) -> None:
-        """Raise `GraphError` for an object that the form cannot show as a whole."""
 
     def sent(self, _form: FormData) -> "ObjectForm[Found]":
         """Return the form as it was sent: its number of fields may have changed."""
@@ -294,7 +293,8 @@ class AdminSection(Generic[Item]):
 
         The review stores what was typed as well, and keeps nothing.
         """
-        edited.require_editable()
+        if edited.obstacle:
+            raise conflict(edited.obstacle)
         if request.method == "GET":
             return self.form_page(request, edited, edited.begin if edited.found else initial(edited.groups))
         form = await request.form()
