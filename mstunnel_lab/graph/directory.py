@@ -109,7 +109,7 @@ class _Applications(DirectoryEntities[ApplicationRecord]):
     ) -> JsonObject:
         return found.public()
 
-    def require_change(self, _lab: Lab, caller: Caller, found: ApplicationRecord) -> None:
+    def require(self, _method: str, _lab: Lab, caller: Caller, found: ApplicationRecord, /) -> None:
         permissions.may_change_application(caller, found)
 
     def create_as(self, caller: Caller, lab: Lab, document: object, _parent: str) -> ApplicationRecord:
@@ -146,7 +146,7 @@ class _Applications(DirectoryEntities[ApplicationRecord]):
 
 @dataclass(frozen=True)
 class _Principals(DirectoryEntities[wire.ServicePrincipal]):
-    def require_change(self, lab: Lab, caller: Caller, found: wire.ServicePrincipal) -> None:
+    def require(self, _method: str, lab: Lab, caller: Caller, found: wire.ServicePrincipal, /) -> None:
         permissions.may_change_application(caller, lab.store.with_app_id(ApplicationRecord, found.app_id))
 
     def create_as(self, caller: Caller, lab: Lab, document: object, _parent: str) -> wire.ServicePrincipal:

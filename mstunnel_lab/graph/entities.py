@@ -107,12 +107,8 @@ class Entities(Generic[Found]):
         """Return an entity as Graph shows it, with the navigation properties that a query expands."""
         return found.document()
 
-    def require_change(self, _lab: Lab, _caller: Caller, _found: Found) -> None:
-        """Raise `GraphError` 403 for a caller who may not change this entity."""
-
-    def require_removal(self, lab: Lab, caller: Caller, found: Found, /) -> None:
-        """Raise `GraphError` 403 for a caller who may not remove this entity."""
-        self.require_change(lab, caller, found)
+    def require(self, _method: str, _lab: Lab, _caller: Caller, _found: Found, /) -> None:
+        """Raise `GraphError` 403 for a caller who may not change (PATCH) or remove (DELETE) this entity."""
 
     def create_as(self, _caller: Caller, lab: Lab, document: object, _parent: str) -> Found:
         """Make an entity for a caller, below its parent; raises `GraphError`."""
@@ -179,11 +175,10 @@ class Entities(Generic[Found]):
         context = f"{self.context(parent)}/$entity"
         if request.method == "GET":
             return http.one(request, found, partial(self.document, lab), self.kind, context)
+        self.require(request.method, lab, caller, found)
         if request.method == "DELETE":
-            self.require_removal(lab, caller, found)
             self.remove(lab, found)
             return Response(status_code=http.NO_CONTENT)
-        self.require_change(lab, caller, found)
         changed = self.change_as(caller, lab, found, await http.read_json(request))
         if self.quiet:
             return Response(status_code=http.NO_CONTENT)

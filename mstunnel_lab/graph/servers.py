@@ -126,11 +126,11 @@ class _Servers(Entities[ServerRecord]):
     def document(self, lab: Lab, found: ServerRecord, _expand: frozenset[str] = frozenset()) -> JsonObject:
         return server_document(lab, found)
 
-    def require_change(self, _lab: Lab, caller: Caller, found: ServerRecord) -> None:
-        permissions.may_change_server(caller, found)
-
-    def require_removal(self, _lab: Lab, caller: Caller, found: ServerRecord, /) -> None:
-        permissions.may_remove_server(caller, found)
+    def require(self, method: str, _lab: Lab, caller: Caller, found: ServerRecord, /) -> None:
+        if method == "DELETE":
+            permissions.may_remove_server(caller, found)
+        else:
+            permissions.may_change_server(caller, found)
 
     def create_as(self, caller: Caller, lab: Lab, document: object, parent: str) -> ServerRecord:
         """The application that first reports or changes a server is that of its agent."""
