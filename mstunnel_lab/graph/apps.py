@@ -335,17 +335,16 @@ def add_play_app(lab: Lab, package: str) -> MobileApp:
     return made
 
 
-APPS: Final = Apps("mobileApps", "mobileApp", MobileApp, (IosStoreAppBody,), _ROOT, assign=AssignAppBody)
+APPS: Final = Apps("mobileApps", MobileApp, (IosStoreAppBody,), _ROOT, "mobileApp", assign=AssignAppBody)
 DEVICE_CONFIGURATIONS: Final = DeviceAppConfigurations(
     "mobileAppConfigurations",
-    "managedDeviceMobileAppConfiguration",
     MobileAppConfiguration,
     (IosAppConfigurationBody, AndroidAppConfigurationBody),
     _ROOT,
+    "managedDeviceMobileAppConfiguration",
 )
 MANAGED_CONFIGURATIONS: Final = ManagedAppPolicies(
     "targetedManagedAppConfigurations",
-    "targetedManagedAppConfiguration",
     TargetedManagedAppConfiguration,
     (ManagedAppConfigurationBody,),
     prefix="A_",
@@ -355,18 +354,10 @@ ROUTES = [
     *DEVICE_CONFIGURATIONS.routes,
     *MANAGED_CONFIGURATIONS.routes,
     *ManagedAppPolicies(
-        "androidManagedAppProtections",
-        "androidManagedAppProtection",
-        AndroidManagedAppProtection,
-        (_AndroidProtectionBody,),
-        prefix="T_",
+        "androidManagedAppProtections", AndroidManagedAppProtection, (_AndroidProtectionBody,), prefix="T_"
     ).routes,
     *ManagedAppPolicies(
-        "iosManagedAppProtections",
-        "iosManagedAppProtection",
-        IosManagedAppProtection,
-        (_IosProtectionBody,),
-        prefix="T_",
+        "iosManagedAppProtections", IosManagedAppProtection, (_IosProtectionBody,), prefix="T_"
     ).routes,
 ]
 _STORE: Final = "/androidManagedStoreAccountEnterpriseSettings"

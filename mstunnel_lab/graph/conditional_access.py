@@ -359,7 +359,6 @@ async def evaluate(request: Request) -> Response:
 
 POLICIES: Final = _Policies(
     "policies",
-    "conditionalAccessPolicy",
     ConditionalAccessPolicy,
     (_PolicyBody,),
     "identity/conditionalAccess",

@@ -188,11 +188,10 @@ class _RoleAssignments(DirectoryEntities[wire.AppRoleAssignment]):
 
 
 APPLICATIONS: Final = _Applications(
-    "applications", "application", ApplicationRecord, (ApplicationBody,), filterable=("appId",)
+    "applications", ApplicationRecord, (ApplicationBody,), filterable=("appId",)
 )
 PRINCIPALS: Final = _Principals(
     "servicePrincipals",
-    "servicePrincipal",
     wire.ServicePrincipal,
     (_ServicePrincipalBody,),
     filterable=("appId",),
@@ -200,7 +199,6 @@ PRINCIPALS: Final = _Principals(
 )
 _ROLE_ASSIGNMENTS: Final = _RoleAssignments(
     "appRoleAssignments",
-    "appRoleAssignment",
     wire.AppRoleAssignment,
     (AppRoleAssignmentBody,),
     parent=PRINCIPALS,

@@ -39,19 +39,20 @@ Typed = TypeVar("Typed", bound=IntuneObject)
 
 @dataclass(frozen=True)
 class Entities(Generic[Found]):
-    """The entities below `root`/`segment`, kept as `model`; `name` is what Graph calls their type.
+    """The entities below `root`/`segment`, kept as `model`.
 
-    `bodies` write them, the first one an entity whose type is not named. Ids begin with `prefix`. They may be
-    below those of another collection, their `parent`. `methods` are those of one entity; the answer to a
-    change has the entity, unless it is `quiet`. To create one takes `may_create`, by default `may_write`.
-    With `counted`, the collection has a `$count`.
+    `bodies` write them, the first one an entity whose type is not named. `family` is what Graph calls their
+    type where that is not the one of the only body. Ids begin with `prefix`. They may be below those of
+    another collection, their `parent`. `methods` are those of one entity; the answer to a change has the
+    entity, unless it is `quiet`. To create one takes `may_create`, by default `may_write`. With `counted`,
+    the collection has a `$count`.
     """
 
     segment: str
-    name: str
     model: type[Found]
     bodies: tuple[type[Body], ...]
     root: str = "deviceManagement"
+    family: str = ""
     prefix: str = ""
     parent: "Entities[Any] | None" = None
     navigation: tuple[str, ...] = ()
@@ -62,6 +63,11 @@ class Entities(Generic[Found]):
     methods: tuple[str, ...] = ("GET", "PATCH", "DELETE")
     quiet: bool = False
     counted: bool = True
+
+    @property
+    def name(self) -> str:
+        """What Graph calls the type of the entities."""
+        return self.family or self.bodies[0].type_name.removeprefix("microsoft.graph.")
 
     @property
     def kind(self) -> http.EntityType:

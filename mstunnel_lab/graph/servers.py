@@ -173,7 +173,6 @@ class _Servers(Entities[ServerRecord]):
 
 SERVERS: Final = _Servers(
     "microsoftTunnelServers",
-    _NAME,
     ServerRecord,
     (ServerBody,),
     parent=SITES,
@@ -232,12 +231,7 @@ class _Logs(Entities[wire.LogCollection]):
         super().remove(lab, found)
 
 
-_LOGS: Final = _Logs(
-    "microsoftTunnelServerLogCollectionResponses",
-    "microsoftTunnelServerLogCollectionResponse",
-    wire.LogCollection,
-    (_LogCollectionBody,),
-)
+_LOGS: Final = _Logs("microsoftTunnelServerLogCollectionResponses", wire.LogCollection, (_LogCollectionBody,))
 
 
 async def health_metrics(request: Request) -> Response:

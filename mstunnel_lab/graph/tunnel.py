@@ -294,18 +294,15 @@ class _Thresholds(Entities[HealthThreshold]):
 
 
 CONFIGURATIONS: Final = _Configurations(
-    "microsoftTunnelConfigurations", "microsoftTunnelConfiguration", TunnelConfiguration, (ConfigurationBody,)
+    "microsoftTunnelConfigurations", TunnelConfiguration, (ConfigurationBody,)
 )
 SITES: Final = _Sites(
     "microsoftTunnelSites",
-    "microsoftTunnelSite",
     SiteRecord,
     (SiteBody,),
     navigation=("microsoftTunnelConfiguration", "microsoftTunnelServers"),
 )
-THRESHOLDS: Final = _Thresholds(
-    "microsoftTunnelHealthThresholds", "microsoftTunnelHealthThreshold", HealthThreshold, (ThresholdBody,)
-)
+THRESHOLDS: Final = _Thresholds("microsoftTunnelHealthThresholds", HealthThreshold, (ThresholdBody,))
 
 
 async def site_configuration(request: Request) -> Response:
