@@ -6,6 +6,7 @@ Faults exist so that clients can be tested against them.
 import fnmatch
 import json
 import math
+import time
 from collections import deque
 from typing import Annotated, Literal
 
@@ -13,7 +14,6 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from mstunnel_lab.errors import REFUSALS
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.io.clock import Clock
 
 
 def _known_refusal(number: int | None) -> int | None:
@@ -87,10 +87,9 @@ class WriteLimit(BaseModel, frozen=True, extra="forbid"):
 class Throttle:
     """Counts what changes a tenant, and refuses what exceeds the limit; there is none until one is set."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self) -> None:
         self.limit: WriteLimit | None = None
         self.refused = 0
-        self._clock = clock or Clock()
         self._taken: dict[str, deque[float]] = {}
 
     def set(self, limit: WriteLimit | None) -> None:
@@ -102,7 +101,7 @@ class Throttle:
         """Return after how many whole seconds this request may come again; None when it is taken."""
         if self.limit is None or method in {"GET", "HEAD"} or not path.startswith(("/beta/", "/v1.0/")):
             return None
-        now, taken = self._clock.monotonic(), self._taken.setdefault(tenant, deque())
+        now, taken = time.monotonic(), self._taken.setdefault(tenant, deque())
         while taken and taken[0] <= now - self.limit.seconds:
             taken.popleft()
         if len(taken) < self.limit.requests:

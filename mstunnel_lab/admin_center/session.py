@@ -4,6 +4,7 @@ By consent, an administrator lets an application have the permissions that it as
 """
 
 import functools
+import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -126,12 +127,8 @@ _NEEDS_ADMINISTRATOR: Final = (
 def wanted_roles(application: ApplicationRecord) -> tuple[str, ...]:
     """Return the ids of Graph's app roles that an application declares and the lab knows."""
     declared = _DECLARED.validate_python(application.document().get("requiredResourceAccess") or ())
-    wanted = [
-        access
-        for one in declared
-        if one.resource_app_id == wire.GRAPH_APP_ID
-        for access in one.resource_access
-    ]
+    of_graph = [one.resource_access for one in declared if one.resource_app_id == wire.GRAPH_APP_ID]
+    wanted = itertools.chain.from_iterable(of_graph)
     return tuple(access.id for access in wanted if access.type == "Role" and access.id in _NAMES)
 
 
