@@ -86,25 +86,8 @@ class Purpose(StrEnum):
     LOGS = "address of collected logs"
 
 
-class PurposeKeys:
-    """Signs with a key derived from `secret` for each purpose (HMAC-SHA-256, RFC 2104).
-
-    Label and parts carry their lengths: no two lists of parts are the same bytes.
-    """
-
-    def __init__(self, secret: bytes) -> None:
-        self._keys = {purpose: _mac(secret, purpose) for purpose in Purpose}
-
-    def sign(self, purpose: Purpose, *parts: str) -> str:
-        """Return the signature of the parts, in hexadecimal."""
-        return _mac(self._keys[purpose], *parts).hex()
-
-    def verify(self, purpose: Purpose, signature: str, *parts: str) -> bool:
-        """Tell, in constant time, whether this is the signature of the parts."""
-        return hmac.compare_digest(self.sign(purpose, *parts).encode(), signature.encode())
-
-
 def _mac(key: bytes, *parts: str) -> bytes:
+    """HMAC-SHA-256 (RFC 2104). Parts carry their lengths: no two lists of parts are the same bytes."""
     encoded = [part.encode() for part in parts]
     framed = b"".join(len(part).to_bytes(8, "big") + part for part in encoded)
     return hmac.digest(key, framed, hashlib.sha256)
@@ -114,7 +97,8 @@ def _mac(key: bytes, *parts: str) -> bytes:
 class Labs:
     """All tenants of one server, the home tenant first.
 
-    `signing` signs what this run of the server hands out to browsers, `control_key` opens its control paths.
+    From `secret` come the keys that sign what this run of the server hands out to browsers, one for each
+    purpose; `control_key` opens its control paths.
     """
 
     tenants: tuple[Lab, ...]
@@ -123,7 +107,7 @@ class Labs:
     faults: Faults = field(default_factory=Faults)
     throttle: Throttle = field(default_factory=Throttle)
     limits: GuessLimits = field(default_factory=GuessLimits)
-    signing: PurposeKeys = field(default_factory=lambda: PurposeKeys(secrets.token_bytes(32)), repr=False)
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     control_key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -135,6 +119,14 @@ class Labs:
     def setup_option(self) -> str:
         """The value of `mstunnel-setup --lab`: it leads to the home tenant."""
         return f"{self.home.urls.base}#{self.authority.fingerprint}"
+
+    def sign(self, purpose: Purpose, *parts: str) -> str:
+        """Return the signature of the parts for a purpose, in hexadecimal."""
+        return _mac(_mac(self.secret, purpose), *parts).hex()
+
+    def verify(self, purpose: Purpose, signature: str, *parts: str) -> bool:
+        """Tell, in constant time, whether this is the signature of the parts."""
+        return hmac.compare_digest(self.sign(purpose, *parts).encode(), signature.encode())
 
     def named(self, name: str) -> Lab | None:
         """Return the tenant with this id, domain or alias, or None."""

@@ -100,7 +100,7 @@ def authenticate(request: Request, form: FormData) -> Outcome:
     if user.mfa_code:
         # Sign that this browser has shown the user's password, for five minutes.
         cookie, until = request.cookies.get(FORM_COOKIE, ""), str(int(time.time()) + _PROOF_SECONDS)
-        signature = labs.signing.sign(Purpose.PASSWORD, cookie, user.id, until)
+        signature = labs.sign(Purpose.PASSWORD, cookie, user.id, until)
         return CodeRequest(user.upn, f"{until}.{signature}")
     return SignInRefusal(user.refused_with) if user.refused_with else UserSignIn(lab, user)
 
@@ -129,7 +129,7 @@ def _is_proven(request: Request, user: UserRecord, proof: str) -> bool:
     given, until = parts["signature"], parts["until"]
     if not time.time() < (whole_number(until, 12) or 0) <= time.time() + _PROOF_SECONDS:
         return False
-    return labs_of(request).signing.verify(Purpose.PASSWORD, given, cookie, user.id, until)
+    return labs_of(request).verify(Purpose.PASSWORD, given, cookie, user.id, until)
 
 
 _USER_CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
