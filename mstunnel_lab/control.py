@@ -59,10 +59,10 @@ async def faults(request: Request) -> Response:
     """List the faults that wait, add some, or clear them."""
     labs = _opened(request)
     if request.method == "POST":
-        labs.faults.waiting.extend((await _read(request, _FaultsBody)).faults)
+        labs.faults.extend((await _read(request, _FaultsBody)).faults)
     elif request.method == "DELETE":
-        labs.faults.waiting.clear()
-    return JSONResponse({"faults": [fault.model_dump() for fault in labs.faults.waiting]})
+        labs.faults.clear()
+    return JSONResponse({"faults": [fault.model_dump() for fault in labs.faults]})
 
 
 async def limit(request: Request) -> Response:

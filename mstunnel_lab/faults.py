@@ -59,22 +59,16 @@ class Fault(BaseModel, frozen=True, extra="forbid"):
         return "application/json", json.dumps(document).encode()
 
 
-class Faults:
-    """The faults that wait for their requests; the first that matches is taken."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Fault] = []
-
-    def take(self, method: str, path: str) -> Fault | None:
-        """Return the fault for a request and count it, or None."""
-        for position, fault in enumerate(self.waiting):
-            if fault.method in {None, method} and fnmatch.fnmatchcase(path, fault.path):
-                if fault.times == 1:
-                    del self.waiting[position]
-                elif fault.times is not None:
-                    self.waiting[position] = fault.model_copy(update={"times": fault.times - 1})
-                return fault
-        return None
+def take(waiting: list[Fault], method: str, path: str) -> Fault | None:
+    """Return the first of the faults that wait for a request like this, and count it; None without one."""
+    for position, fault in enumerate(waiting):
+        if fault.method in {None, method} and fnmatch.fnmatchcase(path, fault.path):
+            if fault.times == 1:
+                del waiting[position]
+            elif fault.times is not None:
+                waiting[position] = fault.model_copy(update={"times": fault.times - 1})
+            return fault
+    return None
 
 
 class WriteLimit(BaseModel, frozen=True, extra="forbid"):

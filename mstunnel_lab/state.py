@@ -11,7 +11,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 from mstunnel_lab.entra.tokens import KeyRing, TokenService
-from mstunnel_lab.faults import Faults, Throttle
+from mstunnel_lab.faults import Fault, Throttle
 from mstunnel_lab.pki import Authority
 from mstunnel_lab.records import ApplicationRecord, TenantRecord, UserRecord
 from mstunnel_lab.store import Store
@@ -97,14 +97,14 @@ def _mac(key: bytes, *parts: str) -> bytes:
 class Labs:
     """All tenants of one server, the home tenant first.
 
-    From `secret` come the keys that sign what this run of the server hands out to browsers, one for each
-    purpose; `control_key` opens its control paths.
+    `faults` are those that wait for their requests. From `secret` come the keys that sign what this run of
+    the server hands out to browsers, one for each purpose; `control_key` opens its control paths.
     """
 
     tenants: tuple[Lab, ...]
     keys: KeyRing
     authority: Authority
-    faults: Faults = field(default_factory=Faults)
+    faults: list[Fault] = field(default_factory=list)
     throttle: Throttle = field(default_factory=Throttle)
     limits: GuessLimits = field(default_factory=GuessLimits)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
