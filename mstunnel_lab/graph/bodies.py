@@ -165,10 +165,3 @@ class AssignBody(Body, Generic[A], entity=DeviceConfiguration, name="deviceConfi
     """Body of the action assign."""
 
     assignments: tuple[A, ...]
-
-    def assigned(self) -> list[JsonObject]:
-        """Return the assignments as JSON values under wire names."""
-        return [
-            {name: value for name, value in item.document().items() if name != OWN_TYPE}
-            for item in self.assignments
-        ]

@@ -75,11 +75,6 @@ class OwnerBody(DirectoryBody, entity=wire.WireModel, name="directoryObject"):
         Field(alias="@odata.id", pattern=r"/(directoryObjects|users|servicePrincipals)/[0-9a-fA-F-]{36}$"),
     ]
 
-    @property
-    def owner_id(self) -> str:
-        """Id of the object that the reference names."""
-        return self.reference[-36:]
-
 
 # The product Microsoft Intune Plan 1 (product names and service plan identifiers for licensing).
 _INTUNE_SKU: Final = "061f9ace-7d42-4136-88ac-31dc755f143f"
@@ -210,7 +205,7 @@ _ROLE_ASSIGNMENTS: Final = _RoleAssignments(
 async def add_owner(request: Request) -> Response:
     """Make a user or a service principal owner of an application."""
     lab, found = managed_application(request)
-    owner_id = (await http.read_body(request, OwnerBody)).owner_id
+    owner_id = (await http.read_body(request, OwnerBody)).reference.rpartition("/")[2]
     if not (lab.store.get(UserRecord, owner_id) or lab.store.get(wire.ServicePrincipal, owner_id)):
         raise directory_not_found(owner_id)
     if owner_id in found.owner_ids:

@@ -254,7 +254,8 @@ class AssignedEntities(Entities[Typed]):
     def replace_assignments(self, lab: Lab, identifier: str, body: AssignBody[Any]) -> None:
         """Assign an entity to what the body names; raises `GraphError` 400."""
         wanted: dict[str, DeviceConfigurationAssignment | AppAssignment] = {}
-        for item in body.assigned():
+        for assignment in body.assignments:
+            item = {name: value for name, value in assignment.document().items() if name != OWN_TYPE}
             target = as_object(item["target"])
             who = target.get("groupId") or str(target[OWN_TYPE]).removeprefix("#microsoft.graph.")
             key = f"{identifier}_{who}"
@@ -262,8 +263,8 @@ class AssignedEntities(Entities[Typed]):
                 raise bad_request("A target is assigned more than once.")
             wanted[key] = self.assignment.from_wire({"id": key, **item})
         lab.store.remove_below(self.assignment, identifier)
-        for assignment in wanted.values():
-            lab.store.add(assignment, parent=identifier)
+        for made in wanted.values():
+            lab.store.add(made, parent=identifier)
 
     async def _answer_assignments(self, request: Request) -> Response:
         """List the assignments of an entity, after they were replaced by those of a POST."""
