@@ -5,8 +5,8 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from starlette.requests import Request
 
@@ -78,12 +78,8 @@ class GuessLimits:
     user_codes: FailedAttempts = field(default_factory=lambda: FailedAttempts(20, 600))
 
 
-class Purpose(StrEnum):
-    """What a signature is for; the value is the label that its key is derived with."""
-
-    FORM = "token of a form"
-    PASSWORD = "proof of a password"  # noqa: S105 (a label)
-    LOGS = "address of collected logs"
+Purpose = Literal["form", "password", "logs"]
+"""What a signature is for: the token of a form, the proof of a password, the address of collected logs."""
 
 
 def _mac(key: bytes, *parts: str) -> bytes:

@@ -19,7 +19,7 @@ from mstunnel_lab.admin_center.render import EXPIRED_FORM, FORM_COOKIE, field, i
 from mstunnel_lab.entra.permissions import granted_scopes, parse_scope
 from mstunnel_lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError, refused
 from mstunnel_lab.records import ApplicationRecord, DeviceCodeRecord, DeviceCodeStatus, UserRecord, digest
-from mstunnel_lab.state import Lab, Labs, Purpose, labs_of
+from mstunnel_lab.state import Lab, Labs, labs_of
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
 
@@ -100,7 +100,7 @@ def authenticate(request: Request, form: FormData) -> Outcome:
     if user.mfa_code:
         # Sign that this browser has shown the user's password, for five minutes.
         cookie, until = request.cookies.get(FORM_COOKIE, ""), str(int(time.time()) + _PROOF_SECONDS)
-        signature = labs.sign(Purpose.PASSWORD, cookie, user.id, until)
+        signature = labs.sign("password", cookie, user.id, until)
         return CodeRequest(user.upn, f"{until}.{signature}")
     return SignInRefusal(user.refused_with) if user.refused_with else UserSignIn(lab, user)
 
@@ -129,7 +129,7 @@ def _is_proven(request: Request, user: UserRecord, proof: str) -> bool:
     given, until = parts["signature"], parts["until"]
     if not time.time() < (whole_number(until, 12) or 0) <= time.time() + _PROOF_SECONDS:
         return False
-    return labs_of(request).verify(Purpose.PASSWORD, given, cookie, user.id, until)
+    return labs_of(request).verify("password", given, cookie, user.id, until)
 
 
 _USER_CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"

@@ -26,7 +26,7 @@ from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.tunnel import SITES, MetricName, server_document
 from mstunnel_lab.pki import write_private
 from mstunnel_lab.records import ServerRecord
-from mstunnel_lab.state import Lab, Purpose, lab_of, labs_of
+from mstunnel_lab.state import Lab, lab_of, labs_of
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.tenant import wire
@@ -301,7 +301,7 @@ async def download_address(request: Request) -> Response:
 def signed_address(request: Request, identifier: str) -> str:
     """Return the address of uploaded logs, with its end and its signature."""
     lab, until = lab_of(request), int(time.time()) + _ADDRESS_LIFE
-    signature = labs_of(request).sign(Purpose.LOGS, lab.tenant.id, identifier, str(until))
+    signature = labs_of(request).sign("logs", lab.tenant.id, identifier, str(until))
     return f"{lab.urls.graph}/lab/logs/{lab.tenant.id}/{identifier}?until={until}&signature={signature}"
 
 
@@ -309,7 +309,7 @@ async def download(request: Request) -> Response:
     """Serve uploaded logs to any client that has their address."""
     tenant, identifier = request.path_params["tenant"], request.path_params["id"]
     until, given = request.query_params.get("until", ""), request.query_params.get("signature", "")
-    signed = labs_of(request).verify(Purpose.LOGS, given, tenant, identifier, until)
+    signed = labs_of(request).verify("logs", given, tenant, identifier, until)
     path = lab_of(request).uploads / identifier
     if not signed or (whole_number(until, 12) or 0) < time.time() or not path.is_file():
         raise GraphError(NOT_FOUND, "ResourceNotFound", "There are no logs at this address.")
