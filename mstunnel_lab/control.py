@@ -104,7 +104,7 @@ async def user(request: Request) -> Response:
         raise bad_request(f"roles: there is no {min(unknown)}")
     changed = UserRecord.model_validate(found.model_dump() | wanted.model_dump(exclude_none=True))
     lab.store.replace(changed)
-    for tries in (labs.limits.passwords, labs.limits.codes):
+    for tries in (labs.wrong_passwords, labs.wrong_codes):
         tries.forget(changed.id)
     return JSONResponse(changed.model_dump(exclude={"password"}))
 

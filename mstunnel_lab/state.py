@@ -66,18 +66,6 @@ class FailedAttempts:
         self._wrong.pop(name, None)
 
 
-@dataclass(frozen=True)
-class GuessLimits:
-    """The limits of one run of the server.
-
-    `passwords` and `codes` (second factor) count by account, `user_codes` by the browser's address.
-    """
-
-    passwords: FailedAttempts = field(default_factory=lambda: FailedAttempts(10, 600))
-    codes: FailedAttempts = field(default_factory=lambda: FailedAttempts(5, 600))
-    user_codes: FailedAttempts = field(default_factory=lambda: FailedAttempts(20, 600))
-
-
 Purpose = Literal["form", "password", "logs"]
 """What a signature is for: the token of a form, the proof of a password, the address of collected logs."""
 
@@ -93,8 +81,9 @@ def _mac(key: bytes, *parts: str) -> bytes:
 class Labs:
     """All tenants of one server, the home tenant first.
 
-    `faults` are those that wait for their requests. From `secret` come the keys that sign what this run of
-    the server hands out to browsers, one for each purpose; `control_key` opens its control paths.
+    `faults` are those that wait for their requests. Wrong passwords and codes (second factor) are counted by
+    account, user codes by the browser's address. From `secret` come the keys that sign what this run of the
+    server hands out to browsers, one for each purpose; `control_key` opens its control paths.
     """
 
     tenants: tuple[Lab, ...]
@@ -102,7 +91,9 @@ class Labs:
     authority: Authority
     faults: list[Fault] = field(default_factory=list)
     throttle: Throttle = field(default_factory=Throttle)
-    limits: GuessLimits = field(default_factory=GuessLimits)
+    wrong_passwords: FailedAttempts = field(default_factory=lambda: FailedAttempts(10, 600))
+    wrong_codes: FailedAttempts = field(default_factory=lambda: FailedAttempts(5, 600))
+    wrong_user_codes: FailedAttempts = field(default_factory=lambda: FailedAttempts(20, 600))
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     control_key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 

@@ -72,7 +72,7 @@ def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
 
     Names without an account are counted too, so that no answer tells them from the others.
     """
-    user, tries = lab.user(upn), labs.limits.passwords
+    user, tries = lab.user(upn), labs.wrong_passwords
     name = user.id if user else digest(upn.strip().lower())[:4]
     if tries.exhausted(name):
         raise refused(ACCOUNT_LOCKED)
@@ -106,7 +106,7 @@ def authenticate(request: Request, form: FormData) -> Outcome:
 
 
 def _second_factor(request: Request, form: FormData, owner: tuple[Lab, UserRecord] | None) -> Outcome:
-    upn, proof, tries = field(form, "upn"), field(form, "proof"), labs_of(request).limits.codes
+    upn, proof, tries = field(form, "upn"), field(form, "proof"), labs_of(request).wrong_codes
     # Without a second factor there is no code that could be right.
     if owner is None or not owner[1].mfa_code or not _is_proven(request, owner[1], proof):
         return WrongCredentials(upn, "Please sign in again.")
@@ -219,7 +219,7 @@ def _waiting(request: Request, form: FormData) -> tuple[Lab, DeviceCodeRecord] |
     if not is_own_form(request, form):
         return _code_page(request, 403, problem=EXPIRED_FORM)
     labs, typed = labs_of(request), field(form, "code")
-    tries, browser = labs.limits.user_codes, digest(request.client.host if request.client else "")[:4]
+    tries, browser = labs.wrong_user_codes, digest(request.client.host if request.client else "")[:4]
     if tries.exhausted(browser):
         return _code_page(
             request, 429, problem="Too many wrong codes were entered from here. Try again in ten minutes."
