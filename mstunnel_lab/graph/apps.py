@@ -212,8 +212,8 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         """The routes of the entities, and of their apps."""
         return (
             *super().routes,
-            Route(f"/{self.segment}/{{id}}/apps", self._answer_apps),
-            Route(f"/{self.segment}/{{id}}/targetApps", self._answer_target_apps, methods=["POST"]),
+            self.below("apps", self._answer_apps, "GET"),
+            self.below("targetApps", self._answer_target_apps, "POST"),
         )
 
     def create(self, lab: Lab, document: object) -> Typed:

@@ -298,7 +298,7 @@ def _sent(found: wire.WireModel, _expand: frozenset[str]) -> JsonObject:
 
 ROUTES = [
     *APPLICATIONS.routes,
-    Route("/applications/{id}/owners/$ref", add_owner, methods=["POST"]),
+    APPLICATIONS.below("owners/$ref", add_owner, "POST"),
     *PRINCIPALS.routes,
     *_ROLE_ASSIGNMENTS.routes,
     Route("/organization", organization),

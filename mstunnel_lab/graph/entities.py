@@ -1,10 +1,11 @@
 """Collections of Graph: what it answers about their entities, how those change and are assigned."""
 
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -35,6 +36,7 @@ class WireEntity(Entity, Protocol):
 
 Found = TypeVar("Found", bound=WireEntity)
 Typed = TypeVar("Typed", bound=IntuneObject)
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,10 @@ class Entities(Generic[Found]):
         created = self.create_as(caller, lab, await http.read_json(request), parent or "")
         return http.entity(request, self.document(lab, created), f"{context}/$entity", http.CREATED)
 
+    def below(self, name: str, endpoint: Endpoint, *methods: str) -> Route:
+        """Return the route of an action or a property of one entity."""
+        return Route(f"{self.path}/{{id}}/{name}", endpoint, methods=methods)
+
     async def _answer_count(self, request: Request) -> Response:
         lab, _ = http.admitted(request, self.may_read)
         return PlainTextResponse(str(len(lab.store.each(self.model, self._parent_in(request)))))
@@ -207,8 +213,8 @@ class AssignedEntities(Entities[Typed]):
         """The routes of the entities and of their assignments."""
         return (
             *super().routes,
-            Route(f"/{self.segment}/{{id}}/assign", self._answer_assignments, methods=["POST"]),
-            Route(f"/{self.segment}/{{id}}/assignments", self._answer_assignments),
+            self.below("assign", self._answer_assignments, "POST"),
+            self.below("assignments", self._answer_assignments, "GET"),
         )
 
     def change(self, lab: Lab, found: Typed, document: object) -> Typed:

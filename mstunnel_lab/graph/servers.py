@@ -317,18 +317,15 @@ async def download(request: Request) -> Response:
     return Response(path.read_bytes(), media_type="application/octet-stream", headers=headers)
 
 
-_POST: Final = {
-    f"{SERVERS.path}/{{id}}/getHealthMetrics": health_metrics,
-    f"{SERVERS.path}/{{id}}/getHealthMetricTimeSeries": health_time_series,
-    f"{SERVERS.path}/{{id}}/createServerLogCollectionRequest": answer_log_request,
-    f"{SERVERS.path}/{{id}}/generateServerLogCollectionRequest": answer_log_request,
-    f"{_LOGS.path}/{{id}}/createDownloadUrl": download_address,
-    f"{_LOGS.path}/{{id}}/generateDownloadUrl": download_address,
-}
 ROUTES = [
     *SERVERS.routes,
+    SERVERS.below("getHealthMetrics", health_metrics, "POST"),
+    SERVERS.below("getHealthMetricTimeSeries", health_time_series, "POST"),
+    SERVERS.below("createServerLogCollectionRequest", answer_log_request, "POST"),
+    SERVERS.below("generateServerLogCollectionRequest", answer_log_request, "POST"),
     *_LOGS.routes,
-    Route(f"{_LOGS.path}/{{id}}/labContent", upload, methods=["PUT"]),
-    *(Route(path, endpoint, methods=["POST"]) for path, endpoint in _POST.items()),
+    _LOGS.below("labContent", upload, "PUT"),
+    _LOGS.below("createDownloadUrl", download_address, "POST"),
+    _LOGS.below("generateDownloadUrl", download_address, "POST"),
 ]
 DOWNLOADS = [Route("/lab/logs/{tenant}/{id}", download)]

@@ -12,7 +12,6 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mst_admin.metrics import ThresholdObject, judge_threshold
 from mst_admin.objects.configuration import SESSION_TIMEOUT, configuration_object, judge_configuration
@@ -328,11 +327,10 @@ def request_upgrade(lab: Lab, found: SiteRecord) -> None:
         lab.store.replace(found.model_copy(update={"labUpgradeRequestedDateTime": moment}))
 
 
-_SITE: Final = f"/{SITES.segment}/{{id}}"
 ROUTES = [
     *CONFIGURATIONS.routes,
     *SITES.routes,
     *THRESHOLDS.routes,
-    Route(f"{_SITE}/requestUpgrade", answer_upgrade, methods=["POST"]),
-    Route(f"{_SITE}/microsoftTunnelConfiguration", site_configuration, methods=["GET", "PATCH", "DELETE"]),
+    SITES.below("requestUpgrade", answer_upgrade, "POST"),
+    SITES.below("microsoftTunnelConfiguration", site_configuration, "GET", "PATCH", "DELETE"),
 ]
