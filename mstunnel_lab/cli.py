@@ -1,6 +1,6 @@
 """The command line of `mstunnel-lab`: a local tenant for demos, tests and training."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -118,15 +118,8 @@ def serve(
                 port=port,
                 largest=_MAX_PORT,
             )
-        for option, given in [("--host", host), *(("--name", item) for item in name or ())]:
-            if not is_host(given):
-                raise UsageError(
-                    "lab-host",
-                    "{option}: {host!r} is neither a host name nor an IP address",
-                    hint="Give one, such as 127.0.0.1; write a name in its ASCII form.",
-                    option=option,
-                    host=given,
-                )
+        _require_hosts("--host", [host])
+        _require_hosts("--name", name or ())
         if cloud and cloud not in urls.CLOUD_NAMES:
             raise UsageError(
                 "lab-cloud",
@@ -149,6 +142,18 @@ def serve(
         return Result(report=LabEnd(dir=str(directory)))
 
     return work
+
+
+def _require_hosts(option: str, given: Iterable[str]) -> None:
+    for host in given:
+        if not is_host(host):
+            raise UsageError(
+                "lab-host",
+                "{option}: {host!r} is neither a host name nor an IP address",
+                hint="Give one, such as 127.0.0.1; write a name in its ASCII form.",
+                option=option,
+                host=host,
+            )
 
 
 def _for_running_lab(name: str | None = None) -> Callable[[Callable[..., Result]], None]:

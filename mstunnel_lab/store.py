@@ -208,7 +208,8 @@ class Rows(Sequence[E], Generic[E]):
 
     def __len__(self) -> int:
         statement = f"SELECT count(*) FROM entity WHERE {self._where}"  # noqa: S608
-        return int(self._connection.execute(statement, self._values).fetchone()[0])
+        (found,) = self._connection.execute(statement, self._values).fetchone()
+        return int(found)
 
     def __iter__(self) -> Iterator[E]:
         return iter(self._read(0, -1))
