@@ -1,7 +1,7 @@
 """Admin center: apps from the stores with their assignments, and app configuration policies."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 from mst_admin.objects import app
 from mst_admin.objects import app_configuration as policies
@@ -39,6 +39,7 @@ POLICY_KINDS: Final = {
     "apps-android": "Managed apps: Android",
 }
 """Channel and platform of app configuration policies."""
+_Policy: TypeAlias = wire_intune.MobileAppConfiguration | wire_intune.TargetedManagedAppConfiguration
 _POLICY_KIND: Final = "Enrollment type and platform"
 _NO_NAME: Final = "-"
 """Stands for the name of an app without an id, which is refused."""
@@ -137,7 +138,7 @@ def _platform_of(found: wire_intune.MobileApp) -> app.AppPlatform:
     return app.AppPlatform.ANDROID if found.odata_type == wire_intune.PLAY_APP else app.AppPlatform.IOS
 
 
-class _AppConfigurationForm(ObjectForm[Any]):
+class _AppConfigurationForm(ObjectForm[_Policy]):
     """The form of a policy for devices or apps; one that is there is `policy`, with apps and assignments."""
 
     def __init__(
@@ -192,7 +193,7 @@ class _AppConfigurationForm(ObjectForm[Any]):
             body[policies.PAYLOAD] = policies.payload(names[0], body.pop(policies.ANDROID))
         return body, [{"target": item} for item in targets(declared)]
 
-    def store(self, body: JsonObject, assignments: list[JsonObject]) -> Any:
+    def store(self, body: JsonObject, assignments: list[JsonObject]) -> _Policy:
         """A policy for managed apps is written without its apps, which have an action of their own."""
         own = dict(body)
         if "apps" not in own:
