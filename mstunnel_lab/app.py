@@ -21,7 +21,7 @@ from mstunnel_lab.admin_center import session, sites
 from mstunnel_lab.admin_center.render import choose_language, go_to, style
 from mstunnel_lab.entra import oauth, sign_in
 from mstunnel_lab.errors import GraphError, OAuthError
-from mstunnel_lab.faults import Fault, Faults, Throttle
+from mstunnel_lab.faults import Fault, Throttle, take
 from mstunnel_lab.graph import apps, conditional_access, credentials, directory, profiles, servers, tunnel
 from mstunnel_lab.graph.http import graph_error, http_error
 from mstunnel_lab.state import Labs, tenant_of_token
@@ -30,17 +30,17 @@ _LOGS_BYTES: Final = 32 << 20
 _BYTES: Final = 1 << 20
 
 
-def with_faults(app: ASGIApp, faults: Faults, throttle: Throttle) -> ASGIApp:
+def with_faults(app: ASGIApp, faults: list[Fault], throttle: Throttle) -> ASGIApp:
     """The application, which asks `faults` and `throttle` about each request but those of control paths."""
 
     async def layer(scope: Scope, receive: Receive, send: Send) -> None:
         fault = None
-        is_active = faults.waiting or throttle.limit
+        is_active = faults or throttle.limit
         if is_active and scope["type"] == "http" and not scope["path"].startswith("/lab/control/"):
             method, path = scope["method"], scope["path"]
             seconds = throttle.wait(method, path, tenant_of_token(Request(scope)))
             wait = None if seconds is None else Fault(status=429, retry_after=seconds)
-            fault = wait or faults.take(method, path)
+            fault = wait or take(faults, method, path)
         if fault is not None:
             await asyncio.sleep(fault.delay)
         if fault is None or fault.status == 0:
@@ -97,11 +97,6 @@ async def _home(_request: Request) -> Response:
     return go_to("/admin/servers")
 
 
-def _gone(_request: Request, _error: Exception) -> Response:
-    """The client went away while it sent its request: no one reads this."""
-    return Response(status_code=400)
-
-
 PAGES = [
     *sign_in.ROUTES,
     *session.ROUTES,
@@ -149,7 +144,8 @@ def make_app(labs: Labs) -> Starlette:
             GraphError: graph_error,
             OAuthError: oauth.oauth_error,
             HTTPException: http_error,
-            ClientDisconnect: _gone,
+            # The client went away while it sent its request: no one reads this.
+            ClientDisconnect: lambda _request, _error: Response(status_code=400),
         },
     )
     app.router.redirect_slashes = False

@@ -5,39 +5,34 @@ addresses. The control paths are for tests, demonstrations and trainings; the ke
 """
 
 import hmac
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from mstunnel_lab.errors import BAD_REQUEST, NOT_FOUND, REFUSALS, UNAUTHORIZED, GraphError
+from mstunnel_lab.errors import NOT_FOUND, REFUSALS, UNAUTHORIZED, GraphError, bad_request
 from mstunnel_lab.faults import Fault, WriteLimit
 from mstunnel_lab.records import ROLE_TEMPLATES, SiteRecord, UserRecord
 from mstunnel_lab.state import Labs, labs_of
 from mstunnel_setup.base.parsing import json_value, problem_of
 
-_BAD: Final = "BadRequest"
 B = TypeVar("B", bound=BaseModel)
 
 
-class _ControlBody(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _FaultsBody(_ControlBody):
+class _FaultsBody(BaseModel, frozen=True, extra="forbid"):
     faults: Annotated[tuple[Fault, ...], Field(max_length=100)]
 
 
-class _UserBody(_ControlBody):
+class _UserBody(BaseModel, frozen=True, extra="forbid"):
     refused_with: int | None = None
     mfa_code: Annotated[str, Field(pattern=r"^([0-9]{6})?$")] | None = None
     licensed: bool | None = None
     roles: tuple[str, ...] | None = None
 
 
-class _SiteBody(_ControlBody):
+class _SiteBody(BaseModel, frozen=True, extra="forbid"):
     upgrade_available: bool
 
 
@@ -55,19 +50,19 @@ async def _read(request: Request, kind: type[B]) -> B:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise GraphError(BAD_REQUEST, _BAD, f"{where}: {problem_of(first)}") from error
+        raise bad_request(f"{where}: {problem_of(first)}") from error
     except ValueError as error:
-        raise GraphError(BAD_REQUEST, _BAD, "The body must be JSON.") from error
+        raise bad_request("The body must be JSON.") from error
 
 
 async def faults(request: Request) -> Response:
     """List the faults that wait, add some, or clear them."""
     labs = _opened(request)
     if request.method == "POST":
-        labs.faults.waiting.extend((await _read(request, _FaultsBody)).faults)
+        labs.faults.extend((await _read(request, _FaultsBody)).faults)
     elif request.method == "DELETE":
-        labs.faults.waiting.clear()
-    return JSONResponse({"faults": [fault.model_dump() for fault in labs.faults.waiting]})
+        labs.faults.clear()
+    return JSONResponse({"faults": [fault.model_dump() for fault in labs.faults]})
 
 
 async def limit(request: Request) -> Response:
@@ -104,12 +99,12 @@ async def user(request: Request) -> Response:
     number = wanted.refused_with
     if number and number not in REFUSALS:
         known = ", ".join(map(str, REFUSALS))
-        raise GraphError(BAD_REQUEST, _BAD, f"refused_with: {number} is not one of 0, {known}")
+        raise bad_request(f"refused_with: {number} is not one of 0, {known}")
     if unknown := set(wanted.roles or ()) - set(ROLE_TEMPLATES):
-        raise GraphError(BAD_REQUEST, _BAD, f"roles: there is no {min(unknown)}")
+        raise bad_request(f"roles: there is no {min(unknown)}")
     changed = UserRecord.model_validate(found.model_dump() | wanted.model_dump(exclude_none=True))
     lab.store.replace(changed)
-    for tries in (labs.limits.passwords, labs.limits.codes):
+    for tries in (labs.wrong_passwords, labs.wrong_codes):
         tries.forget(changed.id)
     return JSONResponse(changed.model_dump(exclude={"password"}))
 

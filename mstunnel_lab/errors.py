@@ -49,10 +49,25 @@ class GraphError(Exception):
         self.inner_code = inner_code
 
 
+def bad_request(message: str, code: str = "BadRequest", inner_code: str = "") -> GraphError:
+    """Return the refusal for a wrong query, body or value in it."""
+    return GraphError(BAD_REQUEST, code, message, inner_code)
+
+
+def conflict(message: str) -> GraphError:
+    """Return the refusal for what the state of other entities forbids."""
+    return GraphError(CONFLICT, "Conflict", message)
+
+
 def not_found(kind: str, identifier: str) -> GraphError:
     """Return the refusal for an Intune entity that does not exist."""
     message = text("{kind} '{name}' was not found.", kind=kind, name=identifier)
     return GraphError(NOT_FOUND, "ResourceNotFound", message)
+
+
+def directory_bad_request(message: str) -> GraphError:
+    """Return the refusal for a body or a reference that is wrong, in Graph's directory."""
+    return bad_request(message, "Request_BadRequest")
 
 
 def directory_not_found(identifier: str) -> GraphError:

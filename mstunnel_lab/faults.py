@@ -6,14 +6,14 @@ Faults exist so that clients can be tested against them.
 import fnmatch
 import json
 import math
+import time
 from collections import deque
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from mstunnel_lab.errors import REFUSALS
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.io.clock import Clock
 
 
 def _known_refusal(number: int | None) -> int | None:
@@ -22,14 +22,12 @@ def _known_refusal(number: int | None) -> int | None:
     return number
 
 
-class Fault(BaseModel):
+class Fault(BaseModel, frozen=True, extra="forbid"):
     """One fault: requests it is for, and what they get.
 
     `path` is a glob over the path of the address. `status` 0 lets the request through after `delay` seconds.
     `times` counts down; None lasts until it is cleared. `body` "html" is what a captive portal sends.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = "*"
     method: Literal["GET", "POST", "PATCH", "DELETE", "PUT"] | None = None
@@ -39,10 +37,6 @@ class Fault(BaseModel):
     body: Literal["json", "html", "empty"] = "json"
     aadsts: Annotated[int | None, AfterValidator(_known_refusal)] = None
     times: Annotated[int, Field(ge=1)] | None = 1
-
-    def matches(self, method: str, path: str) -> bool:
-        """Return whether a request gets this fault."""
-        return (self.method in {None, method}) and fnmatch.fnmatchcase(path, self.path)
 
     def content(self, path: str) -> tuple[str, bytes]:
         """Return content type and body."""
@@ -65,28 +59,20 @@ class Fault(BaseModel):
         return "application/json", json.dumps(document).encode()
 
 
-class Faults:
-    """The faults that wait for their requests; the first that matches is taken."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Fault] = []
-
-    def take(self, method: str, path: str) -> Fault | None:
-        """Return the fault for a request and count it, or None."""
-        for position, fault in enumerate(self.waiting):
-            if fault.matches(method, path):
-                if fault.times == 1:
-                    del self.waiting[position]
-                elif fault.times is not None:
-                    self.waiting[position] = fault.model_copy(update={"times": fault.times - 1})
-                return fault
-        return None
+def take(waiting: list[Fault], method: str, path: str) -> Fault | None:
+    """Return the first of the faults that wait for a request like this, and count it; None without one."""
+    for position, fault in enumerate(waiting):
+        if fault.method in {None, method} and fnmatch.fnmatchcase(path, fault.path):
+            if fault.times == 1:
+                del waiting[position]
+            elif fault.times is not None:
+                waiting[position] = fault.model_copy(update={"times": fault.times - 1})
+            return fault
+    return None
 
 
-class WriteLimit(BaseModel):
+class WriteLimit(BaseModel, frozen=True, extra="forbid"):
     """So many requests that change something may reach Graph within `seconds`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     requests: Annotated[int, Field(ge=1, le=100_000)]
     seconds: Annotated[float, Field(gt=0, le=3600)]
@@ -95,10 +81,9 @@ class WriteLimit(BaseModel):
 class Throttle:
     """Counts what changes a tenant, and refuses what exceeds the limit; there is none until one is set."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self) -> None:
         self.limit: WriteLimit | None = None
         self.refused = 0
-        self._clock = clock or Clock()
         self._taken: dict[str, deque[float]] = {}
 
     def set(self, limit: WriteLimit | None) -> None:
@@ -110,7 +95,7 @@ class Throttle:
         """Return after how many whole seconds this request may come again; None when it is taken."""
         if self.limit is None or method in {"GET", "HEAD"} or not path.startswith(("/beta/", "/v1.0/")):
             return None
-        now, taken = self._clock.monotonic(), self._taken.setdefault(tenant, deque())
+        now, taken = time.monotonic(), self._taken.setdefault(tenant, deque())
         while taken and taken[0] <= now - self.limit.seconds:
             taken.popleft()
         if len(taken) < self.limit.requests:

@@ -2,12 +2,13 @@
 
 import hashlib
 from enum import StrEnum
-from typing import ClassVar, Final
+from inspect import get_annotations
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mstunnel_setup.base.values import JsonObject
-from mstunnel_setup.tenant.wire import Application, TunnelServer, TunnelSite, WireModel
+from mstunnel_setup.tenant.wire import Application, TunnelConfiguration, TunnelServer, TunnelSite, WireModel
 
 ROLE_TEMPLATES: Final = {
     "Intune Administrator": "3a2c62db-5318-420d-8d74-23affee5d9d5",
@@ -128,13 +129,11 @@ class AssertionRecord(LabRecord):
 
 
 class _HidingRecord(WireModel):
-    """A Graph entity with fields that stay inside the lab."""
-
-    hidden: ClassVar[frozenset[str]] = frozenset()
+    """A Graph entity with fields that stay inside the lab: those that its record declares."""
 
     def public(self) -> JsonObject:
         """Return the JSON object that Graph would answer."""
-        return self.model_dump(mode="json", by_alias=True, exclude=set(self.hidden))
+        return self.model_dump(mode="json", by_alias=True, exclude=set(get_annotations(type(self))))
 
 
 class ApplicationRecord(Application, _HidingRecord):
@@ -143,13 +142,6 @@ class ApplicationRecord(Application, _HidingRecord):
     `secrets` maps the digest of a secret to the id of its password credential; `secret_digests` are secrets
     of the seed, which Graph does not show.
     """
-
-    hidden = frozenset(
-        {
-            *("owner_ids", "secret_digests", "secrets", "public_client"),
-            *("password_grant", "scopes", "gateway_access"),
-        }
-    )
 
     owner_ids: tuple[str, ...] = ()
     secret_digests: tuple[str, ...] = ()
@@ -166,17 +158,14 @@ class ApplicationRecord(Application, _HidingRecord):
 
 
 class SiteRecord(TunnelSite, _HidingRecord):
-    """A site and the id of its server configuration."""
-
-    hidden = frozenset({"configuration_id", "microsoft_tunnel_configuration"})
+    """A site and the id of its server configuration, which is shown where a query expands it."""
 
     configuration_id: str = ""
+    microsoft_tunnel_configuration: TunnelConfiguration | None = None
 
 
 class ServerRecord(TunnelServer, _HidingRecord):
     """A server, its site, and the applications that check in for it and registered it ("" without one)."""
-
-    hidden = frozenset({"site_id", "agent_app_id", "registrar_app_id"})
 
     site_id: str = ""
     agent_app_id: str = ""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import requests
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mstunnel_lab.errors import LAB_TOKEN_FILE
 from mstunnel_lab.pki import write_private
@@ -17,11 +17,7 @@ from mstunnel_setup.tenant.wire import GATEWAY_APP_ID
 _TIMEOUT_SECONDS: Final = 15
 
 
-class _LabPart(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-
-class LabUser(_LabPart):
+class LabUser(BaseModel, frozen=True, extra="allow"):
     """A user in lab.json."""
 
     upn: str
@@ -29,14 +25,14 @@ class LabUser(_LabPart):
     mfa_code: str = ""
 
 
-class LabControl(_LabPart):
+class LabControl(BaseModel, frozen=True, extra="allow"):
     """Where the control paths are and what opens them."""
 
     address: str
     key: str
 
 
-class LabFile(_LabPart):
+class LabFile(BaseModel, frozen=True, extra="allow"):
     """The part of lab.json that these commands use."""
 
     authority: str

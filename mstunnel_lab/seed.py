@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -174,12 +174,6 @@ class Seed(_Part):
         return self
 
 
-_OF_THE_TENANT: Final = {
-    *("internal_url", "gateway_token_version", "offline_after", "page_size", "trend_block", "extensions"),
-}
-"""Settings of the seed that the tenant keeps as they are."""
-
-
 def default_seed() -> str:
     """Return the text of the seed file in the package."""
     return resources.files("mstunnel_lab").joinpath("seed.yaml").read_text(encoding="utf-8")
@@ -258,6 +252,9 @@ def open_tenant(store: Store, text: str, name: str, *, seed_given: bool) -> Tena
 
 def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
     trusted = seed.trusted_issuer
+    kept = {
+        *("internal_url", "gateway_token_version", "offline_after", "page_size", "trend_block", "extensions"),
+    }
     tenant = TenantRecord(
         id=str(seed.tenant.id or uuid.uuid4()),
         name=seed.tenant.name,
@@ -266,7 +263,7 @@ def _plant(store: Store, seed: Seed, text_digest: str) -> TenantRecord:
         trusted_issuer=trusted.issuer if trusted else "",
         trusted_key_set=trusted.key_set if trusted else "",
         **seed.sign_in.model_dump(),
-        **seed.model_dump(include=_OF_THE_TENANT),
+        **seed.model_dump(include=kept),
     )
     store.add(tenant)
     for user in seed.users:

@@ -71,9 +71,9 @@ class ServeSettings:
 
         base = address(self.public_name)
         if not self.cloud:
-            return Urls(base, tenant.id, domain=tenant.domain)
+            return Urls(base, tenant.id)
         graph = CLOUD_NAMES[self.cloud].graph
-        return Urls(base, tenant.id, address(graph), f"https://{graph}", tenant.domain)
+        return Urls(base, tenant.id, address(graph), f"https://{graph}")
 
 
 @contextlib.contextmanager
@@ -148,13 +148,11 @@ def _describe_tenant(lab: Lab) -> JsonObject:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that leaves signals to us and says when it is ready."""
+    """uvicorn that leaves signals to us and calls `ready` once it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Path, labs: Labs, announce: Announce) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
-        self._labs = labs
-        self._announce = announce
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -162,12 +160,10 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then write lab.json and announce it."""
+        """Listen, then say so."""
         await super().startup(sockets)
         if self.started:
-            description = describe(self._labs)
-            write_private(self._ready, (json.dumps(description, indent=2) + "\n").encode())
-            self._announce(description)
+            self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drop connections without a request at once: an idle client never answers a TLS farewell."""
@@ -187,15 +183,21 @@ def serve(settings: ServeSettings, announce: Announce) -> ExitCode:
     """
     with using(settings.directory):
         settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ready = settings.directory / "lab.json"
+    file = settings.directory / "lab.json"
     with _locked(settings.directory), _listening(settings) as listener:
-        with using(ready):
-            ready.unlink(missing_ok=True)
+        with using(file):
+            file.unlink(missing_ok=True)
         with open_labs(settings, listener.getsockname()[1]) as labs:
+
+            def ready() -> None:
+                description = describe(labs)
+                write_private(file, (json.dumps(description, indent=2) + "\n").encode())
+                announce(description)
+
             try:
-                stopped_by = asyncio.run(_run(settings, labs, listener, ready, announce))
+                stopped_by = asyncio.run(_run(settings, labs, listener, ready))
             finally:
-                ready.unlink(missing_ok=True)
+                file.unlink(missing_ok=True)
     return ExitCode.INTERRUPTED if stopped_by == signal.SIGINT else ExitCode.DONE
 
 
@@ -239,7 +241,7 @@ def _listening(settings: ServeSettings) -> Iterator[socket.socket]:
 
 
 async def _run(
-    settings: ServeSettings, labs: Labs, listener: socket.socket, ready: Path, announce: Announce
+    settings: ServeSettings, labs: Labs, listener: socket.socket, ready: Callable[[], None]
 ) -> int | None:
     """Serve until a signal asks to stop; returns its number."""
     chain, key = labs.authority.server_certificate(settings.directory, settings.certificate_names)
@@ -257,7 +259,7 @@ async def _run(
     )
     with using(key):
         config.load()
-    server = _Server(config, ready, labs, announce)
+    server = _Server(config, ready)
     signals: list[int] = []
 
     def stop(number: int) -> None:

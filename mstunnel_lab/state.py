@@ -5,13 +5,13 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from starlette.requests import Request
 
 from mstunnel_lab.entra.tokens import KeyRing, TokenService
-from mstunnel_lab.faults import Faults, Throttle
+from mstunnel_lab.faults import Fault, Throttle
 from mstunnel_lab.pki import Authority
 from mstunnel_lab.records import ApplicationRecord, TenantRecord, UserRecord
 from mstunnel_lab.store import Store
@@ -32,7 +32,7 @@ class Lab:
 
     def application_for(self, use: str) -> str:
         """Return the client id of the application that is made for a use: `setup` or `device`."""
-        return self.store.each(ApplicationRecord, parent=use)[0].app_id
+        return next(iter(self.store.each(ApplicationRecord, parent=use))).app_id
 
     def user(self, upn: str) -> UserRecord | None:
         """Return the user with this name, or None."""
@@ -66,45 +66,12 @@ class FailedAttempts:
         self._wrong.pop(name, None)
 
 
-@dataclass(frozen=True)
-class GuessLimits:
-    """The limits of one run of the server.
-
-    `passwords` and `codes` (second factor) count by account, `user_codes` by the browser's address.
-    """
-
-    passwords: FailedAttempts = field(default_factory=lambda: FailedAttempts(10, 600))
-    codes: FailedAttempts = field(default_factory=lambda: FailedAttempts(5, 600))
-    user_codes: FailedAttempts = field(default_factory=lambda: FailedAttempts(20, 600))
-
-
-class Purpose(StrEnum):
-    """What a signature is for; the value is the label that its key is derived with."""
-
-    FORM = "token of a form"
-    PASSWORD = "proof of a password"  # noqa: S105 (a label)
-    LOGS = "address of collected logs"
-
-
-class PurposeKeys:
-    """Signs with a key derived from `secret` for each purpose (HMAC-SHA-256, RFC 2104).
-
-    Label and parts carry their lengths: no two lists of parts are the same bytes.
-    """
-
-    def __init__(self, secret: bytes) -> None:
-        self._keys = {purpose: _mac(secret, purpose) for purpose in Purpose}
-
-    def sign(self, purpose: Purpose, *parts: str) -> str:
-        """Return the signature of the parts, in hexadecimal."""
-        return _mac(self._keys[purpose], *parts).hex()
-
-    def verify(self, purpose: Purpose, signature: str, *parts: str) -> bool:
-        """Tell, in constant time, whether this is the signature of the parts."""
-        return hmac.compare_digest(self.sign(purpose, *parts).encode(), signature.encode())
+Purpose = Literal["form", "password", "logs"]
+"""What a signature is for: the token of a form, the proof of a password, the address of collected logs."""
 
 
 def _mac(key: bytes, *parts: str) -> bytes:
+    """HMAC-SHA-256 (RFC 2104). Parts carry their lengths: no two lists of parts are the same bytes."""
     encoded = [part.encode() for part in parts]
     framed = b"".join(len(part).to_bytes(8, "big") + part for part in encoded)
     return hmac.digest(key, framed, hashlib.sha256)
@@ -114,16 +81,20 @@ def _mac(key: bytes, *parts: str) -> bytes:
 class Labs:
     """All tenants of one server, the home tenant first.
 
-    `signing` signs what this run of the server hands out to browsers, `control_key` opens its control paths.
+    `faults` are those that wait for their requests. Wrong passwords and codes (second factor) are counted by
+    account, user codes by the browser's address. From `secret` come the keys that sign what this run of the
+    server hands out to browsers, one for each purpose; `control_key` opens its control paths.
     """
 
     tenants: tuple[Lab, ...]
     keys: KeyRing
     authority: Authority
-    faults: Faults = field(default_factory=Faults)
+    faults: list[Fault] = field(default_factory=list)
     throttle: Throttle = field(default_factory=Throttle)
-    limits: GuessLimits = field(default_factory=GuessLimits)
-    signing: PurposeKeys = field(default_factory=lambda: PurposeKeys(secrets.token_bytes(32)), repr=False)
+    wrong_passwords: FailedAttempts = field(default_factory=lambda: FailedAttempts(10, 600))
+    wrong_codes: FailedAttempts = field(default_factory=lambda: FailedAttempts(5, 600))
+    wrong_user_codes: FailedAttempts = field(default_factory=lambda: FailedAttempts(20, 600))
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     control_key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -136,11 +107,22 @@ class Labs:
         """The value of `mstunnel-setup --lab`: it leads to the home tenant."""
         return f"{self.home.urls.base}#{self.authority.fingerprint}"
 
+    def sign(self, purpose: Purpose, *parts: str) -> str:
+        """Return the signature of the parts for a purpose, in hexadecimal."""
+        return _mac(_mac(self.secret, purpose), *parts).hex()
+
+    def verify(self, purpose: Purpose, signature: str, *parts: str) -> bool:
+        """Tell, in constant time, whether this is the signature of the parts."""
+        return hmac.compare_digest(self.sign(purpose, *parts).encode(), signature.encode())
+
     def named(self, name: str) -> Lab | None:
         """Return the tenant with this id, domain or alias, or None."""
         if name in TENANT_ALIASES:
             return self.home
-        return next((lab for lab in self.tenants if lab.urls.is_tenant(name)), None)
+        wanted = name.lower()
+        return next(
+            (lab for lab in self.tenants if wanted in {lab.tenant.id, lab.tenant.domain.lower()}), None
+        )
 
     def of_user(self, upn: str) -> tuple[Lab, UserRecord] | None:
         """Return the tenant that has this user, and the user."""

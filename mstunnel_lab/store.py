@@ -142,22 +142,9 @@ class Store:
         row = self._connection.execute(statement, (kind.__name__, *values)).fetchone()
         return kind.model_validate_json(row[0]) if row else None
 
-    def each(self, kind: type[E], parent: str | None = None) -> tuple[E, ...]:
+    def each(self, kind: type[E], parent: str | None = None) -> "Rows[E]":
         """Return all entities of a kind in the order they were added, or those below one parent."""
-        return self.some(kind, 0, -1, parent)
-
-    def count(self, kind: type[Entity], parent: str | None = None) -> int:
-        """Return how many entities of a kind there are, or how many below one parent."""
-        where, values = _which(kind, parent)
-        (found,) = self._connection.execute(f"SELECT count(*) FROM entity {where}", values).fetchone()  # noqa: S608
-        return int(found)
-
-    def some(self, kind: type[E], skip: int, limit: int, parent: str | None = None) -> tuple[E, ...]:
-        """Return a part of the entities of a kind, in the order they were added; all for a `limit` of -1."""
-        where, values = _which(kind, parent)
-        statement = f"SELECT body FROM entity {where} ORDER BY position LIMIT ? OFFSET ?"  # noqa: S608
-        rows = self._connection.execute(statement, (*values, limit, skip))
-        return tuple(kind.model_validate_json(body) for (body,) in rows)
+        return Rows(self._connection, kind, parent)
 
     def replace(self, entity: Entity) -> None:
         """Store the new state of an entity that exists."""
@@ -169,6 +156,10 @@ class Store:
     def remove(self, kind: type[Entity], identifier: str) -> None:
         """Remove one entity."""
         self._connection.execute("DELETE FROM entity WHERE kind = ? AND id = ?", (kind.__name__, identifier))
+
+    def remove_below(self, kind: type[Entity], parent: str) -> None:
+        """Remove all entities of a kind below one parent."""
+        self._connection.execute("DELETE FROM entity WHERE kind = ? AND parent = ?", (kind.__name__, parent))
 
     def forget_expired(self, now: float) -> None:
         """Remove what expired before `now` (Unix time)."""
@@ -205,28 +196,32 @@ class Store:
         return dict(self._connection.execute(statement, (server, start, end)))
 
 
-def _which(kind: type[Entity], parent: str | None) -> tuple[str, tuple[str, ...]]:
-    """Return a condition that an index answers, and its values."""
-    if parent is None:
-        return "WHERE kind = ?", (kind.__name__,)
-    return "WHERE kind = ? AND parent = ?", (kind.__name__, parent)
-
-
 class Rows(Sequence[E], Generic[E]):
-    """All entities of a kind, or those below one parent."""
+    """All entities of a kind, or those below one parent, as they are when they are read: all, or a slice."""
 
-    def __init__(self, store: Store, kind: type[E], parent: str | None = None) -> None:
-        self._store = store
+    def __init__(self, connection: sqlite3.Connection, kind: type[E], parent: str | None) -> None:
+        self._connection = connection
         self._kind = kind
-        self._parent = parent
+        # A condition that an index answers.
+        self._where = "kind = ?" if parent is None else "kind = ? AND parent = ?"
+        self._values = (kind.__name__,) if parent is None else (kind.__name__, parent)
 
     def __len__(self) -> int:
-        return self._store.count(self._kind, self._parent)
+        statement = f"SELECT count(*) FROM entity WHERE {self._where}"  # noqa: S608
+        (found,) = self._connection.execute(statement, self._values).fetchone()
+        return int(found)
 
     def __iter__(self) -> Iterator[E]:
-        return iter(self._store.each(self._kind, self._parent))
+        return iter(self._read(0, -1))
 
     def __getitem__(self, index: Any) -> Any:
-        """Return the entities of a slice."""
+        """Return one entity, or those of a slice."""
+        if isinstance(index, int):
+            return self._read(0, -1)[index]
         start, stop, _ = index.indices(len(self))
-        return self._store.some(self._kind, start, max(0, stop - start), self._parent)
+        return self._read(start, max(0, stop - start))
+
+    def _read(self, skip: int, limit: int) -> tuple[E, ...]:
+        statement = f"SELECT body FROM entity WHERE {self._where} ORDER BY position LIMIT ? OFFSET ?"  # noqa: S608
+        rows = self._connection.execute(statement, (*self._values, limit, skip))
+        return tuple(self._kind.model_validate_json(body) for (body,) in rows)

@@ -33,7 +33,6 @@ class Urls:
     tenant_id: str
     graph_base: str = ""
     resource: str = "https://graph.microsoft.com"
-    domain: str = ""
 
     @property
     def authority(self) -> str:
@@ -62,7 +61,3 @@ class Urls:
     def openid_configuration(self, version: int) -> str:
         """Return the address of the OpenID discovery document with that issuer."""
         return f"{self.issuer(version).rstrip('/')}/.well-known/openid-configuration"
-
-    def is_tenant(self, name: str) -> bool:
-        """Return whether a path names this tenant, by id or by domain."""
-        return name.lower() in {self.tenant_id, self.domain.lower()} - {""}

@@ -1,18 +1,17 @@
 """Admin center: apps from the stores with their assignments, and app configuration policies."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 from mst_admin.objects import app
 from mst_admin.objects import app_configuration as policies
 from mst_admin.objects.app_configuration_rules import judge_app_configuration
 from mst_admin.objects.parts import targets
 from mst_admin.objects.profile_wire import profile_object
-from mstunnel_lab.admin_center.forms import FieldGroup, Values, empty, groups_of, lines, shown, typed
+from mstunnel_lab.admin_center.forms import Values, fields_of, groups_of, lines, shown, typed
 from mstunnel_lab.admin_center.profiles import declared_profiles, tunnel_profiles
-from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
-from mstunnel_lab.errors import CONFLICT, GraphError, not_found
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError
+from mstunnel_lab.errors import not_found
 from mstunnel_lab.graph import apps as graph_apps
 from mstunnel_lab.graph.bodies import judge
 from mstunnel_lab.graph.entities import Entities
@@ -40,27 +39,16 @@ POLICY_KINDS: Final = {
     "apps-android": "Managed apps: Android",
 }
 """Channel and platform of app configuration policies."""
-_CHANNELS: Final = {"devices": policies.Channel.DEVICES, "apps": policies.Channel.APPS}
+_Policy: TypeAlias = wire_intune.MobileAppConfiguration | wire_intune.TargetedManagedAppConfiguration
 _POLICY_KIND: Final = "Enrollment type and platform"
-_SEVERAL: Final = (
-    "The app has several assignments with one intent, which this form cannot show. Use mst-admin."
-)
 _NO_NAME: Final = "-"
 """Stands for the name of an app without an id, which is refused."""
-_DEFAULTS: Final = {
-    "id": policies.DEFENDER,
-    "name": "Microsoft Defender: Security",
-    "publisher": "Microsoft Corporation",
-    "store_url": "https://apps.apple.com/app/id1526737990",
-    "minimum_os": "16.0",
-}
-"""What the form of an app begins with: the client of the tunnel."""
 
 
 class _AppForm(ObjectForm[wire_intune.MobileApp]):
     """The form of an app: those of managed Google Play have no more than their assignments."""
 
-    entities: ClassVar[Entities[Any]] = graph_apps.APPS
+    entities: Entities[Any] = graph_apps.APPS
     field_of: ClassVar[Mapping[str, str]] = {"assignments": "required_groups"}
 
     def __init__(self, lab: Lab, kind: str = "", found: wire_intune.MobileApp | None = None) -> None:
@@ -70,39 +58,37 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
         self._information = groups_of("app", kind) if self.is_ios or found is None else ()
         names = [item.display_name for item in self.profiles]
         self._assigned = groups_of("assignments", f"app-{kind}", vpn_profile=[(name, name) for name in names])
-        self.groups = (*self._information, *intent_groups(self._assigned))
+        # The fields of an assignment, once for each intent.
+        intents = (
+            group.renamed(title, f"{name}_") for name, title in INTENTS.items() for group in self._assigned
+        )
+        self.groups = (*self._information, *intents)
         self.details = {
             "facts": [("Type", KINDS[kind]), ("Package or bundle ID", found.identifier if found else "")]
         }
         if found is None:
-            self.begin = {name: _DEFAULTS.get(name, "") for name in empty(self.groups)}
             return
 
-        assignments = lab.store.each(wire_intune.AppAssignment, parent=found.id)
+        assignments = tuple(lab.store.each(wire_intune.AppAssignment, parent=found.id))
         self._app = app.PresentApp(found, assignments, {item.id: item.display_name for item in self.profiles})
         self.present: app.StoreAppObject | None = app.app_object(self._app)
         self.advice = app.judge_app(self.present)
         self._by_intent = {str(item.intent): item for item in self.present.assignments}
+        if len(self._by_intent) < len(self.present.assignments):
+            self.obstacle = (
+                "The app has several assignments with one intent, which this form cannot show. Use mst-admin."
+            )
         self.begin = shown(self._information, self.present)
         for intent in INTENTS:
             self.begin |= shown(self._assigned, self._by_intent.get(intent), f"{intent}_")
 
-    def require_editable(self) -> None:
-        """An intent has one assignment in the form."""
-        if self.present and len(self._by_intent) < len(self.present.assignments):
-            raise GraphError(CONFLICT, "Conflict", _SEVERAL)
-
-    def declared(self, values: Values) -> app.StoreAppObject:
-        """Return what was typed as an app; what the form does not show of a present app stays."""
+    def declared(self, values: Values) -> tuple[app.StoreAppObject, tuple[Finding, ...]]:
+        """Return what was typed as an app, judged; what the form does not show of a present app stays."""
         identifier = values.get("id") or (self.present.id if self.present else "")
         given: dict[str, Any] = {
             "name": self.present.name if self.present else identifier or _NO_NAME,
             "id": identifier,
-            **{
-                name: values[name]
-                for name in empty(groups_of("app", "ios"))
-                if name in values and name != "id"
-            },
+            **{item.name: values[item.name] for item in fields_of(self._information) if item.name != "id"},
             "platform": app.AppPlatform(self.kind),
             "assignments": [],
         }
@@ -112,12 +98,10 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
                 before = self._by_intent.get(intent) if self.present else None
                 updates = before.updates if before else "default"
                 given["assignments"].append({"intent": intent, "updates": updates, **assignment})
-        return app.StoreAppObject.model_validate(given)
+        declared = app.StoreAppObject.model_validate(given)
+        return declared, app.judge_app(declared, [profile_object(item, ()) for item in self.profiles])
 
-    def judge(self, declared: app.StoreAppObject) -> tuple[Finding, ...]:
-        return app.judge_app(declared, [profile_object(item, ()) for item in self.profiles])
-
-    def submission(self, declared: app.StoreAppObject) -> Submission:
+    def bodies(self, declared: app.StoreAppObject) -> tuple[JsonObject, list[JsonObject]]:
         """Return its body, and its assignments with the settings of the store and the ids of VPN profiles."""
         wanted = (
             app.wanted_assignments(declared, self._app) if self.found else [*app.assignment_bodies(declared)]
@@ -131,21 +115,16 @@ class _AppForm(ObjectForm[wire_intune.MobileApp]):
                 settings[app.VPN_ID] = ids.get(str(name))
             assignments.append({**item, "settings": settings})
         body: JsonObject = app.app_body(declared) if declared.is_ios else {"packageId": declared.id}
-        return Submission(body, assignments)
+        return body, assignments
 
-    def store(self, submission: Submission) -> wire_intune.MobileApp:
+    def store(self, body: JsonObject, assignments: list[JsonObject]) -> wire_intune.MobileApp:
         """An app of managed Google Play is approved, and has nothing else to write."""
         if self.is_ios:
-            return super().store(submission)
+            return super().store(body, assignments)
         with self.lab.store.transaction():
-            kept = graph_apps.add_play_app(self.lab, str(submission.body["packageId"]))
-            graph_apps.APPS.assign_to(self.lab, kept.id, submission.assignments)
+            kept = graph_apps.add_play_app(self.lab, str(body["packageId"]))
+            graph_apps.APPS.assign_to(self.lab, kept.id, assignments)
         return kept
-
-
-def intent_groups(assigned: tuple[FieldGroup, ...]) -> tuple[FieldGroup, ...]:
-    """Return the fields of an assignment once for each intent."""
-    return tuple(group.renamed(title, f"{name}_") for name, title in INTENTS.items() for group in assigned)
 
 
 def _open_app(lab: Lab, identifier: str) -> _AppForm:
@@ -159,27 +138,26 @@ def _platform_of(found: wire_intune.MobileApp) -> app.AppPlatform:
     return app.AppPlatform.ANDROID if found.odata_type == wire_intune.PLAY_APP else app.AppPlatform.IOS
 
 
-class _AppConfigurationForm(ObjectForm[Any]):
-    """The form of a policy for managed devices; one that is there is `policy`, with apps and assignments."""
-
-    entities: ClassVar[Entities[Any]] = graph_apps.DEVICE_CONFIGURATIONS
+class _AppConfigurationForm(ObjectForm[_Policy]):
+    """The form of a policy for devices or apps; one that is there is `policy`, with apps and assignments."""
 
     def __init__(
         self, lab: Lab, kind: str = "", policy: policies.PresentAppConfiguration | None = None
     ) -> None:
         super().__init__(lab, kind, policy.found if policy else None)
+        self.entities = (
+            graph_apps.MANAGED_CONFIGURATIONS if kind.startswith("apps") else graph_apps.DEVICE_CONFIGURATIONS
+        )
         self.policy = policy
         self.groups = (*groups_of("app_configuration", kind), *groups_of("assignments", kind))
         self.details = {"facts": [(_POLICY_KIND, POLICY_KINDS[kind])]}
-        if policy is None:
-            self.begin = empty(self.groups) | {"apps": policies.DEFENDER}
-        else:
+        if policy:
             self.present: policies.AppConfigurationObject | None = policies.app_configuration_object(policy)
             self.begin = shown(self.groups, self.present) | {"eu_data_boundary": ""}
-            self.advice = self.judge(self.present)
+            self.advice = judge_app_configuration(self.present, declared_profiles(lab))
 
-    def declared(self, values: Values) -> policies.AppConfigurationObject:
-        """Return what was typed as a policy; a setting that reads as it did before keeps its type."""
+    def declared(self, values: Values) -> tuple[policies.AppConfigurationObject, tuple[Finding, ...]]:
+        """Return what was typed as a policy, judged; a setting that reads as it did before keeps its type."""
         channel, _, platform = self.kind.partition("-")
         known = self.present.settings if self.present else {}
         given = typed(self.groups, values)
@@ -187,16 +165,13 @@ class _AppConfigurationForm(ObjectForm[Any]):
             name: known[name] if str(known.get(name)) == text else text
             for name, text in given["settings"].items()
         }
-        given |= {
-            "channel": _CHANNELS[channel],
-            "platform": policies.AppConfigurationPlatform(platform),
-        }
-        return policies.AppConfigurationObject.model_validate(given | {"apps": lines(values["apps"])})
+        given["channel"] = policies.Channel(f"managed-{channel}")
+        given["platform"] = policies.AppConfigurationPlatform(platform)
+        given["apps"] = lines(values["apps"])
+        declared = policies.AppConfigurationObject.model_validate(given)
+        return declared, judge_app_configuration(declared, declared_profiles(self.lab))
 
-    def judge(self, declared: policies.AppConfigurationObject) -> tuple[Finding, ...]:
-        return judge_app_configuration(declared, declared_profiles(self.lab))
-
-    def submission(self, declared: policies.AppConfigurationObject) -> Submission:
+    def bodies(self, declared: policies.AppConfigurationObject) -> tuple[JsonObject, list[JsonObject]]:
         """Return its body with the apps as the collection refers to them, and its assignments."""
         body = policies.app_configuration_body(
             declared, policies.others_of(self.policy) if self.policy else ()
@@ -216,20 +191,16 @@ class _AppConfigurationForm(ObjectForm[Any]):
             body["apps"] = [{"mobileAppIdentifier": {"@odata.type": kind, key: name}} for name in names]
         if policies.ANDROID in body:
             body[policies.PAYLOAD] = policies.payload(names[0], body.pop(policies.ANDROID))
-        return Submission(body, [{"target": item} for item in targets(declared)])
+        return body, [{"target": item} for item in targets(declared)]
 
-
-class _ManagedAppConfigurationForm(_AppConfigurationForm):
-    """The form of a policy for managed apps."""
-
-    entities: ClassVar[Entities[Any]] = graph_apps.MANAGED_CONFIGURATIONS
-
-    def store(self, submission: Submission) -> wire_intune.TargetedManagedAppConfiguration:
-        """The policy is created without its apps, which have an action of their own."""
-        own = dict(submission.body)
+    def store(self, body: JsonObject, assignments: list[JsonObject]) -> _Policy:
+        """A policy for managed apps is written without its apps, which have an action of their own."""
+        own = dict(body)
+        if "apps" not in own:
+            return super().store(body, assignments)
         targeted = judge(graph_apps.TargetAppsBody, {"apps": own.pop("apps")})
         with self.lab.store.transaction():
-            kept: wire_intune.TargetedManagedAppConfiguration = super().store(replace(submission, body=own))
+            kept = super().store(own, assignments)
             graph_apps.MANAGED_CONFIGURATIONS.target(self.lab, kept.id, targeted)
         return kept
 
@@ -238,14 +209,14 @@ def _policies(lab: Lab) -> Iterator[policies.PresentAppConfiguration]:
     """All app configuration policies of the tenant."""
     apps = {item.id: item for item in lab.store.each(wire_intune.MobileApp)}
     for device in lab.store.each(wire_intune.MobileAppConfiguration):
-        assigned = lab.store.each(wire_intune.AppAssignment, parent=device.id)
+        assigned = tuple(lab.store.each(wire_intune.AppAssignment, parent=device.id))
         targeted = tuple(apps[item].identifier for item in device.targeted_mobile_apps if item in apps)
         yield policies.PresentAppConfiguration(device, "ios" in device.odata_type, targeted, assigned)
     for managed in lab.store.each(wire_intune.TargetedManagedAppConfiguration):
-        found = lab.store.each(wire_intune.ManagedMobileApp, parent=managed.id)
+        found = tuple(lab.store.each(wire_intune.ManagedMobileApp, parent=managed.id))
         is_ios = any("bundleId" in item.mobile_app_identifier for item in found)
         names = tuple(sorted(item.identifier for item in found))
-        assigned = lab.store.each(wire_intune.AppAssignment, parent=managed.id)
+        assigned = tuple(lab.store.each(wire_intune.AppAssignment, parent=managed.id))
         yield policies.PresentAppConfiguration(managed, is_ios, names, assigned)
 
 
@@ -253,19 +224,11 @@ def _open_policy(lab: Lab, identifier: str) -> _AppConfigurationForm:
     policy = next((item for item in _policies(lab) if item.id == identifier), None)
     if policy is None:
         raise not_found("app configuration policy", identifier)
-    return _policy_form(lab, _kind_of(policy), policy)
-
-
-def _policy_form(
-    lab: Lab, kind: str, policy: policies.PresentAppConfiguration | None = None
-) -> _AppConfigurationForm:
-    form = _ManagedAppConfigurationForm if kind.startswith("apps") else _AppConfigurationForm
-    return form(lab, kind, policy)
+    return _AppConfigurationForm(lab, _kind_of(policy), policy)
 
 
 def _kind_of(policy: policies.PresentAppConfiguration) -> str:
-    channel = next(name for name, value in _CHANNELS.items() if value is policy.channel)
-    return f"{channel}-{policy.declared.platform}"
+    return f"{policy.channel.removeprefix('managed-')}-{policy.declared.platform}"
 
 
 SECTION: Final = AdminSection(
@@ -301,7 +264,7 @@ POLICY_SECTION: Final = AdminSection(
         Column[policies.PresentAppConfiguration]("apps", "Targeted apps", lambda item: ", ".join(item.apps)),
     ),
     each=lambda lab: tuple(_policies(lab)),
-    new=_policy_form,
+    new=_AppConfigurationForm,
     open=_open_policy,
 )
 ROUTES = [*SECTION.routes, *POLICY_SECTION.routes]

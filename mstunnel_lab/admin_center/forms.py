@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import FormData
 
 from mstunnel_lab.admin_center import render
@@ -19,15 +19,14 @@ Problem = tuple[str, ...]
 Problems = dict[str, list[Problem]]
 
 
-class Field(BaseModel):
+class Field(BaseModel, frozen=True, extra="forbid"):
     """One field.
 
     `kind`: text, number, time, lines (one value each), pairs (name=value on each line), check, file, select
     (of `choices`, which are names), or choice (of `choices`, which are words of ours). In the declared object
-    and for the rules it is called `key`, if not by its name; dots lead to keys within.
+    and for the rules it is called `key`, if not by its name; dots lead to keys within. A new object begins
+    with `default`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     label: str
@@ -37,6 +36,7 @@ class Field(BaseModel):
     choices: tuple[tuple[str, str], ...] = ()
     suggestions: str = ""
     key: str = ""
+    default: str = ""
     only: str = ""
 
     @property
@@ -66,10 +66,8 @@ class Field(BaseModel):
         return dict(self.choices).get(value, "")
 
 
-class FieldGroup(BaseModel):
+class FieldGroup(BaseModel, frozen=True, extra="forbid"):
     """Fields under one heading, and buttons (decision and label) that change the form and store nothing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     title: str
     fields: tuple[Field, ...]
@@ -150,9 +148,13 @@ def read(form: FormData, groups: Sequence[FieldGroup]) -> Values:
     return {name: render.field(form, name).replace("\r\n", "\n").strip() for name in names}
 
 
-def empty(groups: Iterable[FieldGroup]) -> dict[str, str]:
-    """Return the values of a form in which nothing was typed."""
-    return dict.fromkeys((item.name for item in fields_of(groups)), "")
+def initial(groups: Iterable[FieldGroup]) -> Values:
+    """Return what the form of a new object begins with; where one choice is required and possible, that."""
+    begin = {item.name: item.default for item in fields_of(groups)}
+    for item in fields_of(groups):
+        if item.kind == "select" and item.required and len(item.choices) == 1:
+            begin[item.name] = item.choices[0][0]
+    return begin
 
 
 def typed(groups: Iterable[FieldGroup], values: Values, prefix: str = "") -> dict[str, Any]:

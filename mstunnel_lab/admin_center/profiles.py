@@ -14,7 +14,7 @@ from mst_admin.objects.profile import ProfileObject, ProfilePlatform
 from mst_admin.objects.profile_rules import judge_profile
 from mst_admin.objects.proxy_exclusions import judge_exclusions, read_csv, write_csv
 from mstunnel_lab.admin_center import forms, render
-from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, RefusedError
 from mstunnel_lab.errors import not_found
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.profiles import PROFILES
@@ -23,6 +23,7 @@ from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
+from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import TunnelConfiguration
 from mstunnel_setup.tenant.wire_intune import DeviceConfiguration, DeviceConfigurationAssignment
 
@@ -45,7 +46,7 @@ _RULE: Final = forms.groups_of("rule")
 class _ProfileForm(ObjectForm[DeviceConfiguration]):
     """The form of a VPN profile, with so many on-demand `rules`, by default those of the profile."""
 
-    entities: ClassVar[Entities[Any]] = PROFILES
+    entities: Entities[Any] = PROFILES
     # Where a finding about the proxy as a whole is shown.
     field_of: ClassVar[Mapping[str, str]] = {"proxy": "proxy_address"}
 
@@ -60,10 +61,18 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
         sites = sorted(lab.store.each(SiteRecord), key=lambda item: item.display_name.casefold())
         own = forms.groups_of("profile", kind, site=((item.id, item.display_name) for item in sites))
         self._own = (*own, *forms.groups_of("assignments", kind))
-        self.groups = with_rules(self._own, self.rules)
+        groups: list[forms.FieldGroup] = []
+        for group in self._own:
+            # The rules stand before the button that adds one.
+            if any(decision == "add-rule" for decision, _ in group.actions):
+                groups += (
+                    _RULE[0].renamed(text("On-demand rule {number}", number=number), f"rule{number}_")
+                    for number in range(1, self.rules + 1)
+                )
+            groups.append(group)
+        self.groups = tuple(groups)
 
         if self.present is None:
-            self.begin = forms.empty(self.groups) | {"site": sites[0].id if len(sites) == 1 else ""}
             return
         values = forms.shown(self._own, self.present)
         for number, rule in enumerate(self.present.on_demand_rules, 1):
@@ -73,8 +82,8 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
         self.begin = values | {"apps": "\n".join(f"{app.id}={app.name}" for app in self.present.apps)}
         self.advice = judge_profile(self.present)
 
-    def declared(self, values: forms.Values) -> ProfileObject:
-        """Return what was typed as a profile; what is known of an app and not shown stays."""
+    def declared(self, values: forms.Values) -> tuple[ProfileObject, tuple[Finding, ...]]:
+        """Return what was typed as a profile, judged; what is known of an app and not shown stays."""
         known = {app.id: app.model_dump() for app in self.present.apps} if self.present else {}
         rules = (forms.typed(_RULE, values, f"rule{number}_") for number in range(1, self.rules + 1))
         given = forms.typed(self._own, values) | {
@@ -86,9 +95,7 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
             ],
             "on_demand_rules": [rule for rule in rules if "action" in rule],
         }
-        return ProfileObject.model_validate(given)
-
-    def judge(self, declared: ProfileObject) -> tuple[Finding, ...]:
+        declared = ProfileObject.model_validate(given)
         site = self.lab.store.get(SiteRecord, declared.site)
         used = self.lab.store.get(TunnelConfiguration, site.configuration_id) if site else None
         findings = judge_profile(declared, split_rules=bool(used.includes or used.excludes) if used else None)
@@ -96,14 +103,14 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
             problems = forms.problems_of(findings)
             problems.setdefault("site", []).append(("There is no such site. Choose one from the list.",))
             raise RefusedError(problems)
-        return findings
+        return declared, findings
 
-    def submission(self, declared: ProfileObject) -> Submission:
+    def bodies(self, declared: ProfileObject) -> tuple[JsonObject, list[JsonObject]]:
         site = next(item for item in self.lab.store.each(SiteRecord) if item.id == declared.site)
         used = self.lab.store.get(TunnelConfiguration, site.configuration_id)
         address = profile_wire.server_address(site.public_address or "", (used and used.listen_port) or 443)
         body = profile_wire.profile_body(declared, site.id, address) | {"customKeyValueData": []}
-        return Submission(body, [{"target": item} for item in targets(declared)])
+        return body, [{"target": item} for item in targets(declared)]
 
     def sent(self, form: FormData) -> "_ProfileForm":
         return self._with_rules(whole_number(render.field(form, _COUNT)) or 0)
@@ -138,19 +145,6 @@ class _ProfileForm(ObjectForm[DeviceConfiguration]):
         joined = {**values, "proxy_exclusions": "\n".join(dict.fromkeys([*listed, *entries]))}
         notice = text("{count} entries imported.", count=len(entries))
         return SECTION.form_page(request, self, joined, notice=notice)
-
-
-def with_rules(groups: tuple[forms.FieldGroup, ...], count: int) -> tuple[forms.FieldGroup, ...]:
-    """Return the groups with those of `count` on-demand rules, before the button that adds one."""
-    shown_groups: list[forms.FieldGroup] = []
-    for group in groups:
-        if any(decision == "add-rule" for decision, _ in group.actions):
-            shown_groups += (
-                _RULE[0].renamed(text("On-demand rule {number}", number=number), f"rule{number}_")
-                for number in range(1, count + 1)
-            )
-        shown_groups.append(group)
-    return tuple(shown_groups)
 
 
 def tunnel_profiles(lab: Lab) -> list[DeviceConfiguration]:

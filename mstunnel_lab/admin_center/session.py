@@ -4,6 +4,7 @@ By consent, an administrator lets an application have the permissions that it as
 """
 
 import functools
+import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -18,7 +19,6 @@ from starlette.routing import Route
 from mstunnel_lab.admin_center import render
 from mstunnel_lab.admin_center.render import EXPIRED_FORM, SESSION_COOKIE, field, go_to, message, own_path
 from mstunnel_lab.entra import permissions
-from mstunnel_lab.entra.permissions import Caller
 from mstunnel_lab.entra.sign_in import CodeRequest, SignInRefusal, UserSignIn, WrongCredentials, authenticate
 from mstunnel_lab.errors import GraphError
 from mstunnel_lab.graph.directory import RequiredResourceAccessBody, new_assignment, new_principal
@@ -32,21 +32,16 @@ _SIGN_IN: Final = "/admin/sign-in"
 Handler = Callable[[Request, Lab], Awaitable[Response]]
 
 
-def current(request: Request) -> tuple[Lab, UserRecord] | None:
-    """Return tenant and user of the browser's session, or None."""
+def current(request: Request) -> Lab | None:
+    """Return the tenant of the browser's session, or None; tenant and user are noted in the request."""
     secret = request.cookies.get(SESSION_COOKIE, "")
     for lab in labs_of(request).tenants if secret else ():
         session = lab.store.get(BrowserSession, digest(secret))
         user = lab.store.get(UserRecord, session.user_id) if session else None
         if session and user and session.expires_at > time.time():
-            return lab, user
+            request.state.lab, request.state.user = lab, user
+            return lab
     return None
-
-
-def caller(request: Request) -> Caller:
-    """Return the signed-in user as a caller of Graph through the admin center."""
-    user = request.state.user
-    return Caller("admin-center", user.id, frozenset({wire.CONFIGURATION_READ_WRITE}), user)
 
 
 def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -54,11 +49,9 @@ def signed_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
     @functools.wraps(handler)
     async def guarded(request: Request) -> Response:
-        found = current(request)
-        if found is None:
+        lab = current(request)
+        if lab is None:
             return to_sign_in(request)
-        lab, request.state.user = found
-        request.state.lab = lab
         if not permissions.may_administer(request.state.user):
             return message(
                 request,
@@ -114,11 +107,10 @@ async def sign_in(request: Request) -> Response:
 
 async def sign_out(request: Request) -> Response:
     """End the session."""
-    found = current(request)
     if not render.is_own_form(request, await request.form()):
         return message(request, "Try again", EXPIRED_FORM, 403)
-    if found:
-        found[0].store.remove(BrowserSession, digest(request.cookies[SESSION_COOKIE]))
+    if lab := current(request):
+        lab.store.remove(BrowserSession, digest(request.cookies[SESSION_COOKIE]))
     response = go_to(_SIGN_IN)
     response.delete_cookie(SESSION_COOKIE, secure=True, httponly=True, samesite="strict")
     return response
@@ -135,12 +127,8 @@ _NEEDS_ADMINISTRATOR: Final = (
 def wanted_roles(application: ApplicationRecord) -> tuple[str, ...]:
     """Return the ids of Graph's app roles that an application declares and the lab knows."""
     declared = _DECLARED.validate_python(application.document().get("requiredResourceAccess") or ())
-    wanted = [
-        access
-        for one in declared
-        if one.resource_app_id == wire.GRAPH_APP_ID
-        for access in one.resource_access
-    ]
+    of_graph = [one.resource_access for one in declared if one.resource_app_id == wire.GRAPH_APP_ID]
+    wanted = itertools.chain.from_iterable(of_graph)
     return tuple(access.id for access in wanted if access.type == "Role" and access.id in _NAMES)
 
 
@@ -162,11 +150,9 @@ def grant(lab: Lab, application: ApplicationRecord) -> None:
 
 async def consent(request: Request) -> Response:
     """Show what an application asks for, and take the decision."""
-    found = current(request)
-    if found is None:
+    lab = current(request)
+    if lab is None:
         return to_sign_in(request)
-    lab, request.state.user = found
-    request.state.lab = lab
     client_id = request.query_params.get("client_id", "")
     application = lab.store.with_app_id(ApplicationRecord, client_id)
     if application is None:

@@ -18,15 +18,14 @@ from mst_admin.objects.configuration import (
 )
 from mst_admin.objects.parts import without_empty
 from mst_admin.objects.site import SiteObject, judge_site, site_body, site_object
-from mstunnel_lab.admin_center.forms import Values, empty, groups_of, shown, typed
+from mstunnel_lab.admin_center.forms import Values, groups_of, shown, typed
 from mstunnel_lab.admin_center.render import go_to
-from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm, Submission
+from mstunnel_lab.admin_center.sections import AdminSection, Column, ObjectForm
 from mstunnel_lab.admin_center.session import signed_in
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.tunnel import CONFIGURATIONS, SITES, request_upgrade
 from mstunnel_lab.records import ServerRecord, SiteRecord
 from mstunnel_lab.state import Lab
-from mstunnel_lab.store import Rows
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import TunnelConfiguration
@@ -37,12 +36,11 @@ _OFFSET: Final = re.compile(r"UTC(?:([+-])([0-9]{1,2})(?::([0-9]{2}))?)?")
 class _ConfigurationForm(ObjectForm[TunnelConfiguration]):
     """The form of a server configuration."""
 
-    entities: ClassVar[Entities[Any]] = CONFIGURATIONS
+    entities: Entities[Any] = CONFIGURATIONS
     groups = groups_of("configuration")
 
     def __init__(self, lab: Lab, kind: str = "", found: TunnelConfiguration | None = None) -> None:
         super().__init__(lab, kind, found)
-        self.begin = empty(self.groups) | {"network": "169.254.0.0/16", "listen_port": "443"}
         if found:
             self.present = configuration_object(found)
             self.begin = shown(self.groups, self.present)
@@ -50,20 +48,18 @@ class _ConfigurationForm(ObjectForm[TunnelConfiguration]):
             sites = lab.store.each(SiteRecord)
             self.details = {"sites": [site for site in sites if site.configuration_id == found.id]}
 
-    def declared(self, values: Values) -> ConfigurationObject:
-        return ConfigurationObject.model_validate(typed(self.groups, values))
+    def declared(self, values: Values) -> tuple[ConfigurationObject, tuple[Finding, ...]]:
+        declared = ConfigurationObject.model_validate(typed(self.groups, values))
+        return declared, judge_configuration(declared)
 
-    def judge(self, declared: ConfigurationObject) -> tuple[Finding, ...]:
-        return judge_configuration(declared)
-
-    def submission(self, declared: ConfigurationObject) -> Submission:
-        return Submission(configuration_body(declared))
+    def bodies(self, declared: ConfigurationObject) -> tuple[JsonObject, list[JsonObject]]:
+        return configuration_body(declared), []
 
 
 class _SiteForm(ObjectForm[SiteRecord]):
     """The form of a site: as in Intune, it is stored without a review."""
 
-    entities: ClassVar[Entities[Any]] = SITES
+    entities: Entities[Any] = SITES
     # A finding about the window as a whole is shown at the field where it begins.
     field_of: ClassVar[Mapping[str, str]] = {"upgrade_window": "window_start"}
     reviewed: ClassVar[bool] = False
@@ -75,8 +71,6 @@ class _SiteForm(ObjectForm[SiteRecord]):
         zones = (name for name in available_timezones() if "/" in name and not name.startswith("Etc/"))
         self.suggestions = {"time-zones": sorted(zones)}
         if found is None:
-            only = known[0].id if len(known) == 1 else ""
-            self.begin = empty(self.groups) | {"upgrade_automatically": "yes", "configuration": only}
             return
 
         values = shown(self.groups, site_object(found)) | {"configuration": found.configuration_id}
@@ -91,15 +85,14 @@ class _SiteForm(ObjectForm[SiteRecord]):
                 "window_end": f"{end:%H:%M}",
             }
         self.begin = values
-        self.present = self.declared(values)
-        self.advice = judge_site(self.present)
+        self.present, self.advice = self.declared(values)
         self.details = {
             "configuration": CONFIGURATIONS.find(lab, found.configuration_id),
             "servers": lab.store.each(ServerRecord, parent=found.id),
             "asked": found.document().get("labUpgradeRequestedDateTime"),
         }
 
-    def declared(self, values: Values) -> SiteObject:
+    def declared(self, values: Values) -> tuple[SiteObject, tuple[Finding, ...]]:
         """Return what was typed as a site; a time zone is a name, or an offset such as UTC+05:30."""
         given = typed(self.groups, values)
         given = {name: value for name, value in given.items() if not name.startswith("window_")}
@@ -112,17 +105,15 @@ class _SiteForm(ObjectForm[SiteRecord]):
             else:
                 window["time_zone"] = zone or None
             given["upgrade_window"] = window
-        return SiteObject.model_validate(given)
+        declared = SiteObject.model_validate(given)
+        return declared, judge_site(declared)
 
-    def judge(self, declared: SiteObject) -> tuple[Finding, ...]:
-        return judge_site(declared)
-
-    def submission(self, declared: SiteObject) -> Submission:
+    def bodies(self, declared: SiteObject) -> tuple[JsonObject, list[JsonObject]]:
         body: JsonObject = {
             **site_body(declared, datetime.now(UTC)),
             "microsoftTunnelConfiguration": {"id": declared.configuration},
         }
-        return Submission(body if self.found else without_empty(body))
+        return body if self.found else without_empty(body), []
 
 
 def sorted_configurations(lab: Lab) -> list[TunnelConfiguration]:
@@ -136,7 +127,7 @@ def _site_columns(lab: Lab) -> Sequence[Column[SiteRecord]]:
         Column("name", "Name", lambda item: item.display_name),
         Column("address", "Public IP address or FQDN", lambda item: item.public_address or ""),
         Column("configuration", "Server configuration", lambda item: names.get(item.configuration_id, "")),
-        Column("servers", "Servers", lambda item: str(lab.store.count(ServerRecord, parent=item.id))),
+        Column("servers", "Servers", lambda item: str(len(lab.store.each(ServerRecord, parent=item.id)))),
         Column(
             "upgrade",
             "Upgrade type",
@@ -175,7 +166,7 @@ SITE_SECTION: Final = AdminSection(
     title="Sites",
     what="site",
     columns=_site_columns,
-    each=lambda lab: Rows(lab.store, SiteRecord),
+    each=lambda lab: lab.store.each(SiteRecord),
     new=_SiteForm,
     open=lambda lab, identifier: _SiteForm(lab, found=SITES.find(lab, identifier)),
     template="site.html",

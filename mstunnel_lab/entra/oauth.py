@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import jwt
 from cryptography import x509
@@ -39,16 +39,6 @@ _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 Form = Mapping[str, str]
 
 
-class CheckedAssertion(NamedTuple):
-    """What is left to check against memory: that `jti` was not used before.
-
-    `expires_at` is the Unix time from which on the assertion is refused as expired.
-    """
-
-    jti: str
-    expires_at: float
-
-
 class _Claims(BaseModel):
     iss: str
     sub: str
@@ -58,9 +48,10 @@ class _Claims(BaseModel):
 
 def check_assertion(
     assertion: str, client_id: str, audience: str, credentials: tuple[KeyCredential, ...]
-) -> CheckedAssertion:
-    """Judge a client assertion against the application's certificates.
+) -> tuple[str, float]:
+    """Judge a client assertion against the application's certificates; returns its `jti` and its end.
 
+    From that end on (Unix time) it is refused as expired; until then, `jti` must not be used again.
     The header's thumbprint (`x5t` SHA-1 or `x5t#S256`) must be that of one certificate; signature, `aud`
     (the token endpoint), `iss` and `sub` (the client id), `exp` (in ten minutes at most) and `jti` must hold.
     Raises `OAuthError`.
@@ -76,29 +67,16 @@ def check_assertion(
     key = _named_certificate(header, credentials).public_key()
     if not isinstance(key, rsa.RSAPublicKey):
         raise _invalid_client(700027, "The certificate of the client assertion has no RSA key.")
-    claims = _claims(assertion, key, audience)
-    if client_id != claims.iss or client_id != claims.sub:
-        message = "Client assertion application identifier doesn't match 'client_id' parameter."
-        raise _invalid_client(700021, message)
-    end = claims.exp + _LEEWAY_SECONDS
-    if end > time.time() + _LONGEST_SECONDS + 2 * _LEEWAY_SECONDS:
-        message = "Client assertion is not within its valid time range: it ends too late."
-        raise _invalid_client(700024, message)
-    return CheckedAssertion(claims.jti, end)
-
-
-def _claims(assertion: str, key: rsa.RSAPublicKey, audience: str) -> _Claims:
     try:
-        return _Claims.model_validate(
-            jwt.decode(
-                assertion,
-                key,
-                algorithms=_ALGORITHMS,
-                audience=audience,
-                leeway=_LEEWAY_SECONDS,
-                options={"require": ["exp", "aud", "iss", "sub", "jti"]},
-            )
+        decoded = jwt.decode(
+            assertion,
+            key,
+            algorithms=_ALGORITHMS,
+            audience=audience,
+            leeway=_LEEWAY_SECONDS,
+            options={"require": ["exp", "aud", "iss", "sub", "jti"]},
         )
+        claims = _Claims.model_validate(decoded)
     except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError) as error:
         raise _invalid_client(700024, "Client assertion is not within its valid time range.") from error
     except jwt.InvalidAudienceError as error:
@@ -108,6 +86,14 @@ def _claims(assertion: str, key: rsa.RSAPublicKey, audience: str) -> _Claims:
         raise _invalid_client(700027, "Client assertion failed signature validation.") from error
     except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
         raise _invalid_client(50027, f"JWT token is invalid or malformed: {error}.") from error
+    if client_id != claims.iss or client_id != claims.sub:
+        message = "Client assertion application identifier doesn't match 'client_id' parameter."
+        raise _invalid_client(700021, message)
+    end = claims.exp + _LEEWAY_SECONDS
+    if end > time.time() + _LONGEST_SECONDS + 2 * _LEEWAY_SECONDS:
+        message = "Client assertion is not within its valid time range: it ends too late."
+        raise _invalid_client(700024, message)
+    return claims.jti, end
 
 
 def _named_certificate(header: JsonObject, credentials: tuple[KeyCredential, ...]) -> x509.Certificate:
@@ -295,10 +281,10 @@ def _use_assertion(lab: Lab, form: Form, client: ApplicationRecord) -> None:
         message = "The request body must contain the parameter: 'client_assertion_type' with the JWT type."
         raise OAuthError("invalid_request", 900144, message)
     text = form["client_assertion"]
-    checked = check_assertion(text, client.app_id, lab.urls.token_endpoint, client.key_credentials)
-    record = AssertionRecord(id=f"{client.app_id}/{digest(checked.jti)}", assertion_digest=digest(text))
+    jti, end = check_assertion(text, client.app_id, lab.urls.token_endpoint, client.key_credentials)
+    record = AssertionRecord(id=f"{client.app_id}/{digest(jti)}", assertion_digest=digest(text))
     try:
-        lab.store.add(record, expires=checked.expires_at)
+        lab.store.add(record, expires=end)
     except sqlite3.IntegrityError as error:
         message = "The client assertion was used before: each one is valid for one request."
         raise _invalid_client(50027, message) from error

@@ -19,7 +19,7 @@ from mstunnel_lab.admin_center.render import EXPIRED_FORM, FORM_COOKIE, field, i
 from mstunnel_lab.entra.permissions import granted_scopes, parse_scope
 from mstunnel_lab.errors import ACCOUNT_LOCKED, REFUSALS, OAuthError, refused
 from mstunnel_lab.records import ApplicationRecord, DeviceCodeRecord, DeviceCodeStatus, UserRecord, digest
-from mstunnel_lab.state import Lab, Labs, Purpose, labs_of
+from mstunnel_lab.state import Lab, Labs, labs_of
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.text import text
 
@@ -72,7 +72,7 @@ def sign_in(labs: Labs, lab: Lab, upn: str, password: str) -> UserRecord | None:
 
     Names without an account are counted too, so that no answer tells them from the others.
     """
-    user, tries = lab.user(upn), labs.limits.passwords
+    user, tries = lab.user(upn), labs.wrong_passwords
     name = user.id if user else digest(upn.strip().lower())[:4]
     if tries.exhausted(name):
         raise refused(ACCOUNT_LOCKED)
@@ -100,13 +100,13 @@ def authenticate(request: Request, form: FormData) -> Outcome:
     if user.mfa_code:
         # Sign that this browser has shown the user's password, for five minutes.
         cookie, until = request.cookies.get(FORM_COOKIE, ""), str(int(time.time()) + _PROOF_SECONDS)
-        signature = labs.signing.sign(Purpose.PASSWORD, cookie, user.id, until)
+        signature = labs.sign("password", cookie, user.id, until)
         return CodeRequest(user.upn, f"{until}.{signature}")
     return SignInRefusal(user.refused_with) if user.refused_with else UserSignIn(lab, user)
 
 
 def _second_factor(request: Request, form: FormData, owner: tuple[Lab, UserRecord] | None) -> Outcome:
-    upn, proof, tries = field(form, "upn"), field(form, "proof"), labs_of(request).limits.codes
+    upn, proof, tries = field(form, "upn"), field(form, "proof"), labs_of(request).wrong_codes
     # Without a second factor there is no code that could be right.
     if owner is None or not owner[1].mfa_code or not _is_proven(request, owner[1], proof):
         return WrongCredentials(upn, "Please sign in again.")
@@ -129,7 +129,7 @@ def _is_proven(request: Request, user: UserRecord, proof: str) -> bool:
     given, until = parts["signature"], parts["until"]
     if not time.time() < (whole_number(until, 12) or 0) <= time.time() + _PROOF_SECONDS:
         return False
-    return labs_of(request).signing.verify(Purpose.PASSWORD, given, cookie, user.id, until)
+    return labs_of(request).verify("password", given, cookie, user.id, until)
 
 
 _USER_CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -219,7 +219,7 @@ def _waiting(request: Request, form: FormData) -> tuple[Lab, DeviceCodeRecord] |
     if not is_own_form(request, form):
         return _code_page(request, 403, problem=EXPIRED_FORM)
     labs, typed = labs_of(request), field(form, "code")
-    tries, browser = labs.limits.user_codes, digest(request.client.host if request.client else "")[:4]
+    tries, browser = labs.wrong_user_codes, digest(request.client.host if request.client else "")[:4]
     if tries.exhausted(browser):
         return _code_page(
             request, 429, problem="Too many wrong codes were entered from here. Try again in ten minutes."

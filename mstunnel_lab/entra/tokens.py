@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mstunnel_lab.entra.permissions import Resource, graph_audiences
 from mstunnel_lab.errors import UNAUTHORIZED, GraphError
@@ -132,10 +132,8 @@ _REMEMBERED: Final = 50_000
 _HOME_OF_GUESTS: Final = "https://sts.windows.net/2f7c4b1e-0d4e-4a44-9a8e-6d4f6f6c1b77/"
 
 
-class Claims(BaseModel):
+class Claims(BaseModel, frozen=True):
     """What Graph reads of an access token: who calls, through which application, with which permissions."""
-
-    model_config = ConfigDict(frozen=True)
 
     oid: str
     appid: str
@@ -232,12 +230,35 @@ class TokenService:
         A token that was good once is not verified again: thousands of servers call with theirs each minute.
         """
         name = hashlib.sha256(token.encode()).digest()
-        claims = self._checked.get(name)
-        if claims is None or claims.exp + _LEEWAY_SECONDS <= time.time():
-            claims = self._verified(token)
-            if len(self._checked) >= _REMEMBERED:
-                self._checked.clear()
-            self._checked[name] = claims
+        known = self._checked.get(name)
+        if known and known.exp + _LEEWAY_SECONDS > time.time():
+            return known
+        try:
+            key, issuers = self._key(token)
+            decoded = jwt.decode(
+                token,
+                key,
+                algorithms=["RS256"],
+                audience=list(graph_audiences(self._urls)),
+                issuer=issuers,
+                leeway=_LEEWAY_SECONDS,
+                options={"require": ["exp", "nbf", "iat", "iss", "aud", "tid", "oid"]},
+            )
+            claims = Claims.model_validate(decoded)
+        except (jwt.PyJWTError, ValidationError, RecursionError) as error:
+            match error:
+                case jwt.ExpiredSignatureError():
+                    reason = "Lifetime validation failed, the token is expired."
+                case jwt.InvalidAudienceError():
+                    reason = "Access token validation failure. Invalid audience."
+                case jwt.InvalidSignatureError():
+                    reason = "Access token validation failure. Invalid signature."
+                case _:
+                    reason = "CompactToken parsing failed: the access token is not one of this tenant."
+            raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", reason) from error
+        if len(self._checked) >= _REMEMBERED:
+            self._checked.clear()
+        self._checked[name] = claims
         return claims
 
     def forget_checked(self) -> None:
@@ -258,31 +279,6 @@ class TokenService:
             if own.key_id == key_id:
                 return own.private.public_key(), [self._urls.issuer(version) for version in (1, 2)]
         raise jwt.InvalidSignatureError
-
-    def _verified(self, token: str) -> Claims:
-        try:
-            key, issuers = self._key(token)
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=["RS256"],
-                audience=list(graph_audiences(self._urls)),
-                issuer=issuers,
-                leeway=_LEEWAY_SECONDS,
-                options={"require": ["exp", "nbf", "iat", "iss", "aud", "tid", "oid"]},
-            )
-            return Claims.model_validate(claims)
-        except (jwt.PyJWTError, ValidationError, RecursionError) as error:
-            match error:
-                case jwt.ExpiredSignatureError():
-                    reason = "Lifetime validation failed, the token is expired."
-                case jwt.InvalidAudienceError():
-                    reason = "Access token validation failure. Invalid audience."
-                case jwt.InvalidSignatureError():
-                    reason = "Access token validation failure. Invalid signature."
-                case _:
-                    reason = "CompactToken parsing failed: the access token is not one of this tenant."
-            raise GraphError(UNAUTHORIZED, "InvalidAuthenticationToken", reason) from error
 
 
 def _pairwise(user_id: str, app_id: str) -> str:

@@ -16,10 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.entra.permissions import may_read_tunnel, may_write_tunnel
-from mstunnel_lab.errors import BAD_REQUEST, GraphError
+from mstunnel_lab.errors import bad_request
 from mstunnel_lab.graph import bodies
 from mstunnel_lab.graph.entities import AssignedEntities, Typed
-from mstunnel_lab.graph.http import NO_CONTENT, admitted, collection, document, entity_type, read_body
+from mstunnel_lab.graph.http import NO_CONTENT, EntityType, admitted, collection, document, read_body
 from mstunnel_lab.state import Lab
 from mstunnel_setup.base.parsing import json_value
 from mstunnel_setup.tenant.wire_intune import (
@@ -212,8 +212,8 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         """The routes of the entities, and of their apps."""
         return (
             *super().routes,
-            Route(f"/{self.segment}/{{id}}/apps", self._answer_apps),
-            Route(f"/{self.segment}/{{id}}/targetApps", self._answer_target_apps, methods=["POST"]),
+            self.below("apps", self._answer_apps, "GET"),
+            self.below("targetApps", self._answer_target_apps, "POST"),
         )
 
     def create(self, lab: Lab, document: object) -> Typed:
@@ -230,7 +230,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
 
     def remove(self, lab: Lab, found: Typed) -> None:
         """Remove a policy and what it is about."""
-        self._forget_apps(lab, found.id)
+        lab.store.remove_below(ManagedMobileApp, found.id)
         super().remove(lab, found)
 
     async def _answer_apps(self, request: Request) -> Response:
@@ -238,7 +238,7 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
         lab, _ = admitted(request, may_read_tunnel)
         identifier = self.named_in(request).id
         found = lab.store.each(ManagedMobileApp, parent=identifier)
-        kind = entity_type(f"{bodies.GRAPH}managedMobileApp", ManagedMobileApp)
+        kind = EntityType("managedMobileApp", ManagedMobileApp)
         return collection(request, found, document, kind, f"{self.context()}('{identifier}')/apps")
 
     async def _answer_target_apps(self, request: Request) -> Response:
@@ -252,16 +252,11 @@ class ManagedAppPolicies(AssignedEntities[Typed]):
 
     def target(self, lab: Lab, identifier: str, body: TargetAppsBody) -> None:
         """Replace the apps that a policy is about by those of a body."""
-        self._forget_apps(lab, identifier)
+        lab.store.remove_below(ManagedMobileApp, identifier)
         for item in body.apps:
             wire = {name: value for name, value in item.mobile_app_identifier.document().items() if value}
             made = {"id": f"{identifier}_{uuid.uuid4()}", "mobileAppIdentifier": wire}
             lab.store.add(ManagedMobileApp.from_wire(made), parent=identifier)
-
-    @staticmethod
-    def _forget_apps(lab: Lab, identifier: str) -> None:
-        for item in lab.store.each(ManagedMobileApp, parent=identifier):
-            lab.store.remove(ManagedMobileApp, item.id)
 
 
 @dataclass(frozen=True)
@@ -274,10 +269,10 @@ class Apps(AssignedEntities[MobileApp]):
         for item in body.assignments:
             settings = item.settings if isinstance(item, AppAssignmentBody) else None
             if settings and settings.odata_type != f"{store}AssignmentSettings":
-                raise GraphError(BAD_REQUEST, "BadRequest", f"The settings are not those of a {store}.")
+                raise bad_request(f"The settings are not those of a {store}.")
             profile = settings and settings.vpn_configuration_id
             if profile and lab.store.get(DeviceConfiguration, profile) is None:
-                raise GraphError(BAD_REQUEST, "BadRequest", f"The VPN profile '{profile}' does not exist.")
+                raise bad_request(f"The VPN profile '{profile}' does not exist.")
         super().replace_assignments(lab, identifier, body)
 
 
@@ -300,7 +295,7 @@ def _require_apps(lab: Lab, document: object) -> None:
     named = document.get("targetedMobileApps") if isinstance(document, dict) else None
     for identifier in named if isinstance(named, list) else ():
         if lab.store.get(MobileApp, str(identifier)) is None:
-            raise GraphError(BAD_REQUEST, "BadRequest", f"The mobileApp '{identifier}' does not exist.")
+            raise bad_request(f"The mobileApp '{identifier}' does not exist.")
 
 
 async def approve(request: Request) -> Response:
@@ -340,17 +335,16 @@ def add_play_app(lab: Lab, package: str) -> MobileApp:
     return made
 
 
-APPS: Final = Apps("mobileApps", "mobileApp", MobileApp, (IosStoreAppBody,), _ROOT, assign=AssignAppBody)
+APPS: Final = Apps("mobileApps", MobileApp, (IosStoreAppBody,), _ROOT, "mobileApp", assign=AssignAppBody)
 DEVICE_CONFIGURATIONS: Final = DeviceAppConfigurations(
     "mobileAppConfigurations",
-    "managedDeviceMobileAppConfiguration",
     MobileAppConfiguration,
     (IosAppConfigurationBody, AndroidAppConfigurationBody),
     _ROOT,
+    "managedDeviceMobileAppConfiguration",
 )
 MANAGED_CONFIGURATIONS: Final = ManagedAppPolicies(
     "targetedManagedAppConfigurations",
-    "targetedManagedAppConfiguration",
     TargetedManagedAppConfiguration,
     (ManagedAppConfigurationBody,),
     prefix="A_",
@@ -360,18 +354,10 @@ ROUTES = [
     *DEVICE_CONFIGURATIONS.routes,
     *MANAGED_CONFIGURATIONS.routes,
     *ManagedAppPolicies(
-        "androidManagedAppProtections",
-        "androidManagedAppProtection",
-        AndroidManagedAppProtection,
-        (_AndroidProtectionBody,),
-        prefix="T_",
+        "androidManagedAppProtections", AndroidManagedAppProtection, (_AndroidProtectionBody,), prefix="T_"
     ).routes,
     *ManagedAppPolicies(
-        "iosManagedAppProtections",
-        "iosManagedAppProtection",
-        IosManagedAppProtection,
-        (_IosProtectionBody,),
-        prefix="T_",
+        "iosManagedAppProtections", IosManagedAppProtection, (_IosProtectionBody,), prefix="T_"
     ).routes,
 ]
 _STORE: Final = "/androidManagedStoreAccountEnterpriseSettings"

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
-from mstunnel_lab.errors import BAD_REQUEST, GraphError
+from mstunnel_lab.errors import bad_request
 from mstunnel_setup.answers.finding import Finding
 from mstunnel_setup.answers.values import Line
 from mstunnel_setup.base.parsing import problem_of
@@ -14,7 +14,6 @@ from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.tenant.wire import WireModel, wire_name
 from mstunnel_setup.tenant.wire_intune import DeviceConfiguration
 
-GRAPH: Final = "microsoft.graph."
 OWN_TYPE: Final = "@odata.type"
 Text = Annotated[StrictStr, Field(max_length=1500)]
 Texts = tuple[StrictStr, ...]
@@ -90,7 +89,7 @@ def judge(kind: type[B], document: object, stored: Mapping[str, object] | None =
     read-only property, a wrong type or a wrong value.
     """
     if not isinstance(document, dict):
-        raise GraphError(BAD_REQUEST, kind.code, "The request body must be a JSON object.")
+        raise bad_request("The request body must be a JSON object.", kind.code)
     changes = {
         name: value
         for name, value in document.items()
@@ -116,10 +115,10 @@ def judge(kind: type[B], document: object, stored: Mapping[str, object] | None =
             message = f"The property '{path}' is read-only and cannot be set."
         else:
             message = unknown_property(kind, path)
-        raise GraphError(BAD_REQUEST, kind.code, message) from error
+        raise bad_request(message, kind.code) from error
     for finding in body.findings():
         message = f"Invalid value specified for resource '{kind.type_name}': {finding.message}"
-        raise GraphError(BAD_REQUEST, kind.code, message, finding.code)
+        raise bad_request(message, kind.code, finding.code)
     return body
 
 
@@ -166,10 +165,3 @@ class AssignBody(Body, Generic[A], entity=DeviceConfiguration, name="deviceConfi
     """Body of the action assign."""
 
     assignments: tuple[A, ...]
-
-    def assigned(self) -> list[JsonObject]:
-        """Return the assignments as JSON values under wire names."""
-        return [
-            {name: value for name, value in item.document().items() if name != OWN_TYPE}
-            for item in self.assignments
-        ]

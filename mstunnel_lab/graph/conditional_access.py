@@ -16,9 +16,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
-from mstunnel_lab.errors import BAD_REQUEST, GraphError, directory_not_found
+from mstunnel_lab.errors import bad_request, directory_not_found
 from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, ReferenceBody
-from mstunnel_lab.graph.entities import Entities
+from mstunnel_lab.graph.directory import DirectoryEntities
 from mstunnel_lab.graph.http import admitted, entity, read_body
 from mstunnel_lab.records import ROLE_TEMPLATES, UserRecord
 from mstunnel_lab.state import Lab
@@ -27,9 +27,8 @@ from mstunnel_setup.tenant.wire import ServicePrincipal, WireModel
 from mstunnel_setup.tenant.wire_access import ENABLED, REPORT_ONLY, ConditionalAccessPolicy
 
 _ID: Final = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-ApplicationWord = Annotated[
-    StrictStr, Field(pattern=rf"^({_ID}|All|Office365|MicrosoftAdminPortals|none|None)$")
-]
+_APPLICATION_WORDS: Final = ("All", "Office365", "MicrosoftAdminPortals", "none", "None")
+ApplicationWord = Annotated[StrictStr, Field(pattern=rf"^({_ID}|{'|'.join(_APPLICATION_WORDS)})$")]
 UserWord = Annotated[StrictStr, Field(pattern=rf"^({_ID}|All|None|GuestsOrExternalUsers)$")]
 LocationWord = Annotated[StrictStr, Field(pattern=rf"^({_ID}|All|AllTrusted)$")]
 Platform = Literal["android", "iOS", "windows", "windowsPhone", "macOS", "linux", "all"]
@@ -47,7 +46,6 @@ Control = Literal[
     "riskRemediation",
 ]
 Risk = Literal["low", "medium", "high", "hidden", "none"]
-TransferMethod = Literal["none", "deviceCodeFlow", "authenticationTransfer"]
 _GUESTS: Final = {
     *("internalGuest", "b2bCollaborationGuest", "b2bCollaborationMember"),
     *("b2bDirectConnectUser", "otherExternalUser", "serviceProvider"),
@@ -220,10 +218,10 @@ class _ApplicationContext(BodyPart):
     include_applications: Annotated[tuple[Guid, ...], Field(min_length=1)]
 
 
-class FlowPart(BodyPart):
-    """authenticationFlow of a sign-in."""
+class _AuthenticationFlow(BodyPart):
+    """Of a sign-in."""
 
-    transfer_method: TransferMethod
+    transfer_method: Literal["none", "deviceCodeFlow", "authenticationTransfer"]
 
 
 class _DeviceInfo(BodyPart):
@@ -240,7 +238,7 @@ class _SignInConditions(BodyPart):
     user_risk_level: Risk | None = None
     country: Annotated[StrictStr, Field(pattern=r"^[A-Z]{2}$")] | None = None
     ip_address: IPvAnyAddress | None = None
-    authentication_flow: FlowPart | None = None
+    authentication_flow: _AuthenticationFlow | None = None
     device_info: _DeviceInfo | None = None
 
 
@@ -261,14 +259,10 @@ def _alone(given: Sequence[str], single: set[str]) -> None:
 
 
 _APPLIES: Final = "notSet"
-_WORDS: Final = frozenset({"All", "Office365", "MicrosoftAdminPortals", "none", "None"})
 
 
 @dataclass(frozen=True)
-class _Policies(Entities[ConditionalAccessPolicy]):
-    def missing(self, identifier: str) -> GraphError:
-        return directory_not_found(identifier)
-
+class _Policies(DirectoryEntities[ConditionalAccessPolicy]):
     def change(self, lab: Lab, found: ConditionalAccessPolicy, document: object) -> ConditionalAccessPolicy:
         """Change a policy; what is not sent stays, inside of conditions and controls too."""
         if isinstance(document, dict):
@@ -280,9 +274,9 @@ class _Policies(Entities[ConditionalAccessPolicy]):
         """Note when a policy was created or changed; raises `GraphError` 400 for an unknown application."""
         applications = cast("_PolicyBody", body).conditions.applications
         for name in (*applications.include_applications, *applications.exclude_applications):
-            if name not in _WORDS and lab.store.with_app_id(ServicePrincipal, name) is None:
+            if name not in _APPLICATION_WORDS and lab.store.with_app_id(ServicePrincipal, name) is None:
                 message = f"1008: Application '{name}' was not found in the tenant."
-                raise GraphError(BAD_REQUEST, _PolicyBody.code, message)
+                raise bad_request(message)
         now = datetime.now(UTC).isoformat()
         facts: JsonObject = (
             {"modifiedDateTime": now}
@@ -365,13 +359,11 @@ async def evaluate(request: Request) -> Response:
 
 POLICIES: Final = _Policies(
     "policies",
-    "conditionalAccessPolicy",
     ConditionalAccessPolicy,
     (_PolicyBody,),
     "identity/conditionalAccess",
     filterable=("state",),
     may_read=permissions.may_read_policies,
     may_write=permissions.may_write_policies,
-    quiet=True,
 )
 ROUTES = [*POLICIES.routes, Route("/evaluate", evaluate, methods=["POST"])]

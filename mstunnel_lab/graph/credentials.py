@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.tokens import thumbprints
-from mstunnel_lab.errors import BAD_REQUEST, FORBIDDEN, GraphError, directory_not_found
+from mstunnel_lab.errors import FORBIDDEN, GraphError, directory_bad_request, directory_not_found
 from mstunnel_lab.graph.bodies import Body, BodyPart, FilledText, Guid, Text
 from mstunnel_lab.graph.http import NO_CONTENT, admitted, caller_of, entity, read_body
 from mstunnel_lab.records import ApplicationRecord, digest
@@ -124,11 +124,6 @@ class RemoveKeyBody(DirectoryBody, entity=KeyCredential, name="keyCredential"):
     proof: FilledText
 
 
-def bad_request(message: str) -> GraphError:
-    """Return the refusal for a body or a reference that is wrong."""
-    return GraphError(BAD_REQUEST, "Request_BadRequest", message)
-
-
 def application_named(request: Request) -> ApplicationRecord:
     """Return the application that the path names; raises `GraphError` 404."""
     found = lab_of(request).store.get(ApplicationRecord, request.path_params["id"])
@@ -150,7 +145,7 @@ def stored_credentials(
         certificate = body.certificate
         if certificate is None:
             if body.key_id not in known:
-                raise bad_request(f"The key credential '{body.key_id}' does not exist.")
+                raise directory_bad_request(f"The key credential '{body.key_id}' does not exist.")
             result.append(known[body.key_id].to_wire())
             continue
         thumbprint = hashlib.sha1(certificate.public_bytes(Encoding.DER), usedforsecurity=False).digest()
@@ -166,7 +161,7 @@ def stored_credentials(
         result.append(body.document() | facts)
     keys = [credential["key"] for credential in result]
     if len(set(keys)) < len(keys):
-        raise bad_request("A certificate is given twice in keyCredentials.")
+        raise directory_bad_request("A certificate is given twice in keyCredentials.")
     return result
 
 
@@ -206,7 +201,7 @@ async def remove_password(request: Request) -> Response:
     key_id = (await read_body(request, KeyReferenceBody)).key_id
     kept = tuple(item for item in found.password_credentials if item.key_id != key_id)
     if len(kept) == len(found.password_credentials):
-        raise bad_request(f"No password credential found with keyId '{key_id}'.")
+        raise directory_bad_request(f"No password credential found with keyId '{key_id}'.")
     remaining = {name: value for name, value in found.secrets.items() if value != key_id}
     lab.store.replace(found.model_copy(update={"password_credentials": kept, "secrets": remaining}))
     return Response(status_code=NO_CONTENT)
@@ -233,7 +228,7 @@ async def remove_key(request: Request) -> Response:
     _require_proof(body.proof, found)
     left = [item.to_wire() for item in found.key_credentials if item.key_id != body.key_id]
     if len(left) == len(found.key_credentials):
-        raise bad_request(f"The key credential '{body.key_id}' does not exist.")
+        raise directory_bad_request(f"The key credential '{body.key_id}' does not exist.")
     _replace_keys(request, found, left)
     return Response(status_code=NO_CONTENT)
 

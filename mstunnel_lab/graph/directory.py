@@ -12,13 +12,12 @@ from starlette.routing import Route
 
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import AccessRule, Caller
-from mstunnel_lab.errors import CONFLICT, GraphError, directory_not_found
+from mstunnel_lab.errors import CONFLICT, GraphError, directory_bad_request, directory_not_found
 from mstunnel_lab.graph import http
-from mstunnel_lab.graph.bodies import GRAPH, BodyPart, Guid, Text, Texts, judge
+from mstunnel_lab.graph.bodies import BodyPart, Guid, Text, Texts, judge
 from mstunnel_lab.graph.credentials import (
     DirectoryBody,
     KeyCredentialBody,
-    bad_request,
     managed_application,
     stored_credentials,
 )
@@ -76,15 +75,7 @@ class OwnerBody(DirectoryBody, entity=wire.WireModel, name="directoryObject"):
         Field(alias="@odata.id", pattern=r"/(directoryObjects|users|servicePrincipals)/[0-9a-fA-F-]{36}$"),
     ]
 
-    @property
-    def owner_id(self) -> str:
-        """Id of the object that the reference names."""
-        return self.reference[-36:]
 
-
-_ORGANIZATION: Final = http.entity_type(f"{GRAPH}organization", wire.Organization)
-_LICENCE: Final = http.entity_type(f"{GRAPH}licenseDetails", wire.LicenseDetails)
-_USER: Final = http.entity_type(f"{GRAPH}user", wire.User)
 # The product Microsoft Intune Plan 1 (product names and service plan identifiers for licensing).
 _INTUNE_SKU: Final = "061f9ace-7d42-4136-88ac-31dc755f143f"
 FIRST_PARTY: Final = {wire.GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
@@ -92,24 +83,28 @@ FIRST_PARTY: Final = {wire.GATEWAY_APP_ID: "Microsoft Tunnel Gateway"}
 
 
 @dataclass(frozen=True)
-class _DirectoryEntities(Entities[Found]):
+class DirectoryEntities(Entities[Found]):
+    """Collections that refuse in the words of Entra, and answer a change without the entity."""
+
     root: str = ""
     may_read: AccessRule = permissions.may_read_directory
     may_write: AccessRule = permissions.may_create_application
     quiet: bool = True
+    counted: bool = False
 
     def missing(self, identifier: str) -> GraphError:
+        """Return the refusal for an object that does not exist."""
         return directory_not_found(identifier)
 
 
 @dataclass(frozen=True)
-class _Applications(_DirectoryEntities[ApplicationRecord]):
+class _Applications(DirectoryEntities[ApplicationRecord]):
     def document(
         self, _lab: Lab, found: ApplicationRecord, _expand: frozenset[str] = frozenset()
     ) -> JsonObject:
         return found.public()
 
-    def require_change(self, _lab: Lab, caller: Caller, found: ApplicationRecord) -> None:
+    def require(self, _method: str, _lab: Lab, caller: Caller, found: ApplicationRecord, /) -> None:
         permissions.may_change_application(caller, found)
 
     def create_as(self, caller: Caller, lab: Lab, document: object, _parent: str) -> ApplicationRecord:
@@ -145,8 +140,8 @@ class _Applications(_DirectoryEntities[ApplicationRecord]):
 
 
 @dataclass(frozen=True)
-class _Principals(_DirectoryEntities[wire.ServicePrincipal]):
-    def require_change(self, lab: Lab, caller: Caller, found: wire.ServicePrincipal) -> None:
+class _Principals(DirectoryEntities[wire.ServicePrincipal]):
+    def require(self, _method: str, lab: Lab, caller: Caller, found: wire.ServicePrincipal, /) -> None:
         permissions.may_change_application(caller, lab.store.with_app_id(ApplicationRecord, found.app_id))
 
     def create_as(self, caller: Caller, lab: Lab, document: object, _parent: str) -> wire.ServicePrincipal:
@@ -154,7 +149,7 @@ class _Principals(_DirectoryEntities[wire.ServicePrincipal]):
         source = lab.store.with_app_id(ApplicationRecord, app_id)
         if source is None and app_id not in FIRST_PARTY:
             message = f"The appId '{app_id}' of the service principal does not reference "
-            raise bad_request(f"{message}a valid application object.")
+            raise directory_bad_request(f"{message}a valid application object.")
         permissions.may_change_application(caller, source)
         if lab.store.with_app_id(wire.ServicePrincipal, app_id):
             message = f"The service principal cannot be created: one for appId '{app_id}' is already in use."
@@ -165,35 +160,33 @@ class _Principals(_DirectoryEntities[wire.ServicePrincipal]):
 
     def remove(self, lab: Lab, found: wire.ServicePrincipal) -> None:
         with lab.store.transaction():
-            for assignment in lab.store.each(wire.AppRoleAssignment, parent=found.id):
-                lab.store.remove(wire.AppRoleAssignment, assignment.id)
+            lab.store.remove_below(wire.AppRoleAssignment, found.id)
             super().remove(lab, found)
 
 
 @dataclass(frozen=True)
-class _RoleAssignments(_DirectoryEntities[wire.AppRoleAssignment]):
+class _RoleAssignments(DirectoryEntities[wire.AppRoleAssignment]):
     def create_as(self, _caller: Caller, lab: Lab, document: object, parent: str) -> wire.AppRoleAssignment:
         principal = PRINCIPALS.find(lab, parent)
         body = judge(AppRoleAssignmentBody, document)
         if body.principal_id != principal.id:
-            raise bad_request("The principalId does not match the service principal in the path.")
+            raise directory_bad_request("The principalId does not match the service principal in the path.")
         resource = PRINCIPALS.find(lab, body.resource_id)
         if body.app_role_id not in {role.id for role in resource.app_roles}:
-            raise bad_request(f"Not a valid appRoleId on the resource: '{body.app_role_id}'.")
+            raise directory_bad_request(f"Not a valid appRoleId on the resource: '{body.app_role_id}'.")
         present = lab.store.each(wire.AppRoleAssignment, parent=principal.id)
         if any((item.app_role_id, item.resource_id) == (body.app_role_id, resource.id) for item in present):
-            raise bad_request("Permission being assigned already exists on the object.")
+            raise directory_bad_request("Permission being assigned already exists on the object.")
         created = new_assignment(principal, resource, body.app_role_id)
         lab.store.add(created, parent=principal.id)
         return created
 
 
 APPLICATIONS: Final = _Applications(
-    "applications", "application", ApplicationRecord, (ApplicationBody,), filterable=("appId",)
+    "applications", ApplicationRecord, (ApplicationBody,), filterable=("appId",)
 )
 PRINCIPALS: Final = _Principals(
     "servicePrincipals",
-    "servicePrincipal",
     wire.ServicePrincipal,
     (_ServicePrincipalBody,),
     filterable=("appId",),
@@ -201,7 +194,6 @@ PRINCIPALS: Final = _Principals(
 )
 _ROLE_ASSIGNMENTS: Final = _RoleAssignments(
     "appRoleAssignments",
-    "appRoleAssignment",
     wire.AppRoleAssignment,
     (AppRoleAssignmentBody,),
     parent=PRINCIPALS,
@@ -213,11 +205,11 @@ _ROLE_ASSIGNMENTS: Final = _RoleAssignments(
 async def add_owner(request: Request) -> Response:
     """Make a user or a service principal owner of an application."""
     lab, found = managed_application(request)
-    owner_id = (await http.read_body(request, OwnerBody)).owner_id
+    owner_id = (await http.read_body(request, OwnerBody)).reference.rpartition("/")[2]
     if not (lab.store.get(UserRecord, owner_id) or lab.store.get(wire.ServicePrincipal, owner_id)):
         raise directory_not_found(owner_id)
     if owner_id in found.owner_ids:
-        raise bad_request(
+        raise directory_bad_request(
             "One or more added object references already exist for the following property: 'owners'."
         )
     lab.store.replace(found.model_copy(update={"owner_ids": (*found.owner_ids, owner_id)}))
@@ -253,14 +245,15 @@ async def organization(request: Request) -> Response:
     domain: JsonObject = {"name": lab.tenant.domain, "isDefault": True, "isInitial": True}
     facts = {"id": lab.tenant.id, "displayName": lab.tenant.name, "verifiedDomains": [domain]}
     found = [wire.Organization.from_wire(facts)]
-    return http.collection(request, found, _sent, _ORGANIZATION, "organization")
+    kind = http.EntityType("organization", wire.Organization)
+    return http.collection(request, found, _sent, kind, "organization")
 
 
 def _signed_in(request: Request) -> UserRecord:
     """Return the user who calls; raises `GraphError` for an application and without the permission."""
     caller = http.caller_of(request)
     if caller.user is None:
-        raise bad_request("/me request is only valid with delegated authentication flow.")
+        raise directory_bad_request("/me request is only valid with delegated authentication flow.")
     permissions.may_read_me(caller)
     return caller.user
 
@@ -280,7 +273,7 @@ async def user(request: Request) -> Response:
             raise directory_not_found(wanted)
         found = named
     shown = wire.User.from_wire({"id": found.id, "displayName": found.name, "userPrincipalName": found.upn})
-    return http.one(request, shown, _sent, _USER, "users/$entity")
+    return http.one(request, shown, _sent, http.EntityType("user", wire.User), "users/$entity")
 
 
 async def license_details(request: Request) -> Response:
@@ -295,7 +288,8 @@ async def license_details(request: Request) -> Response:
         id=_INTUNE_SKU, sku_id=_INTUNE_SKU, sku_part_number="INTUNE_A", service_plans=(plan,)
     )
     found = [licence] if _signed_in(request).licensed else []
-    return http.collection(request, found, _sent, _LICENCE, "users('me')/licenseDetails")
+    kind = http.EntityType("licenseDetails", wire.LicenseDetails)
+    return http.collection(request, found, _sent, kind, "users('me')/licenseDetails")
 
 
 def _sent(found: wire.WireModel, _expand: frozenset[str]) -> JsonObject:
@@ -304,7 +298,7 @@ def _sent(found: wire.WireModel, _expand: frozenset[str]) -> JsonObject:
 
 ROUTES = [
     *APPLICATIONS.routes,
-    Route("/applications/{id}/owners/$ref", add_owner, methods=["POST"]),
+    APPLICATIONS.below("owners/$ref", add_owner, "POST"),
     *PRINCIPALS.routes,
     *_ROLE_ASSIGNMENTS.routes,
     Route("/organization", organization),

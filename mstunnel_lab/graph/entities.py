@@ -1,21 +1,22 @@
 """Collections of Graph: what it answers about their entities, how those change and are assigned."""
 
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mstunnel_lab.entra.permissions import AccessRule, Caller, may_read_tunnel, may_write_tunnel
-from mstunnel_lab.errors import BAD_REQUEST, GraphError, not_found
+from mstunnel_lab.errors import GraphError, bad_request, not_found
 from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import OWN_TYPE, AssignBody, AssignmentBody, Body, judge
 from mstunnel_lab.state import Lab, lab_of
-from mstunnel_lab.store import Entity, Rows
+from mstunnel_lab.store import Entity
 from mstunnel_setup.base.values import JsonObject, as_object
 from mstunnel_setup.tenant.wire_intune import AppAssignment, DeviceConfigurationAssignment, IntuneObject
 
@@ -35,22 +36,25 @@ class WireEntity(Entity, Protocol):
 
 Found = TypeVar("Found", bound=WireEntity)
 Typed = TypeVar("Typed", bound=IntuneObject)
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
 class Entities(Generic[Found]):
-    """The entities below `root`/`segment`, kept as `model`; `name` is what Graph calls their type.
+    """The entities below `root`/`segment`, kept as `model`.
 
-    `bodies` write them, the first one an entity whose type is not named. Ids begin with `prefix`. They may be
-    below those of another collection, their `parent`. `methods` are those of one entity; the answer to a
-    change has the entity, unless it is `quiet`. To create one takes `may_create`, by default `may_write`.
+    `bodies` write them, the first one an entity whose type is not named. `family` is what Graph calls their
+    type where that is not the one of the only body. Ids begin with `prefix`. They may be below those of
+    another collection, their `parent`. `methods` are those of one entity; the answer to a change has the
+    entity, unless it is `quiet`. To create one takes `may_create`, by default `may_write`. With `counted`,
+    the collection has a `$count`.
     """
 
     segment: str
-    name: str
     model: type[Found]
     bodies: tuple[type[Body], ...]
     root: str = "deviceManagement"
+    family: str = ""
     prefix: str = ""
     parent: "Entities[Any] | None" = None
     navigation: tuple[str, ...] = ()
@@ -60,12 +64,17 @@ class Entities(Generic[Found]):
     may_create: AccessRule | None = None
     methods: tuple[str, ...] = ("GET", "PATCH", "DELETE")
     quiet: bool = False
+    counted: bool = True
+
+    @property
+    def name(self) -> str:
+        """What Graph calls the type of the entities."""
+        return self.family or self.bodies[0].type_name.removeprefix("microsoft.graph.")
 
     @property
     def kind(self) -> http.EntityType:
         """What query options may name."""
-        name = f"microsoft.graph.{self.name}"
-        return http.entity_type(name, self.bodies[0].entity, self.navigation, self.filterable)
+        return http.EntityType(self.name, self.bodies[0].entity, self.navigation, self.filterable)
 
     @property
     def path(self) -> str:
@@ -82,19 +91,10 @@ class Entities(Generic[Found]):
     def routes(self) -> tuple[Route, ...]:
         """The routes of the collection and of one entity."""
         return (
+            *([Route(f"{self.path}/$count", self._answer_count)] if self.counted else []),
             Route(self.path, self._answer_collection, methods=["GET", "POST"]),
-            Route(f"{self.path}/{{id}}", self._answer_one, methods=self.methods),
+            Route(f"{self.path}/{{id}}", self.answer, methods=self.methods),
         )
-
-    @property
-    def count(self) -> Route:
-        """The route of `$count`, which comes before those of single entities."""
-
-        async def answer(request: Request) -> Response:
-            lab, _ = http.admitted(request, self.may_read)
-            return PlainTextResponse(str(lab.store.count(self.model, self._parent_in(request))))
-
-        return Route(f"{self.path}/$count", answer)
 
     def missing(self, identifier: str) -> GraphError:
         """Return the refusal for an entity that does not exist."""
@@ -115,12 +115,8 @@ class Entities(Generic[Found]):
         """Return an entity as Graph shows it, with the navigation properties that a query expands."""
         return found.document()
 
-    def require_change(self, _lab: Lab, _caller: Caller, _found: Found) -> None:
-        """Raise `GraphError` 403 for a caller who may not change this entity."""
-
-    def require_removal(self, lab: Lab, caller: Caller, found: Found, /) -> None:
-        """Raise `GraphError` 403 for a caller who may not remove this entity."""
-        self.require_change(lab, caller, found)
+    def require(self, _method: str, _lab: Lab, _caller: Caller, _found: Found, /) -> None:
+        """Raise `GraphError` 403 for a caller who may not change (PATCH) or remove (DELETE) this entity."""
 
     def create_as(self, _caller: Caller, lab: Lab, document: object, _parent: str) -> Found:
         """Make an entity for a caller, below its parent; raises `GraphError`."""
@@ -170,27 +166,31 @@ class Entities(Generic[Found]):
         parent = self._parent_in(request)
         context = self.context(parent)
         if is_read:
-            found = Rows(lab.store, self.model, parent)
+            found = lab.store.each(self.model, parent)
             return http.collection(request, found, partial(self.document, lab), self.kind, context)
         created = self.create_as(caller, lab, await http.read_json(request), parent or "")
         return http.entity(request, self.document(lab, created), f"{context}/$entity", http.CREATED)
 
-    async def _answer_one(self, request: Request) -> Response:
-        return await self.answer(request, request.path_params["id"])
+    def below(self, name: str, endpoint: Endpoint, *methods: str) -> Route:
+        """Return the route of an action or a property of one entity."""
+        return Route(f"{self.path}/{{id}}/{name}", endpoint, methods=methods)
 
-    async def answer(self, request: Request, identifier: str) -> Response:
-        """Read, change or delete one entity."""
+    async def _answer_count(self, request: Request) -> Response:
+        lab, _ = http.admitted(request, self.may_read)
+        return PlainTextResponse(str(len(lab.store.each(self.model, self._parent_in(request)))))
+
+    async def answer(self, request: Request, identifier: str = "") -> Response:
+        """Read, change or delete one entity, by default the one that the path names."""
         lab, caller = http.admitted(request, self.may_read if request.method == "GET" else self.may_write)
         parent = self._parent_in(request)
-        found = self.find(lab, identifier, parent)
+        found = self.find(lab, identifier or request.path_params["id"], parent)
         context = f"{self.context(parent)}/$entity"
         if request.method == "GET":
             return http.one(request, found, partial(self.document, lab), self.kind, context)
+        self.require(request.method, lab, caller, found)
         if request.method == "DELETE":
-            self.require_removal(lab, caller, found)
             self.remove(lab, found)
             return Response(status_code=http.NO_CONTENT)
-        self.require_change(lab, caller, found)
         changed = self.change_as(caller, lab, found, await http.read_json(request))
         if self.quiet:
             return Response(status_code=http.NO_CONTENT)
@@ -206,26 +206,27 @@ class AssignedEntities(Entities[Typed]):
 
     assignment: type[DeviceConfigurationAssignment | AppAssignment] = AppAssignment
     assign: type[AssignBody[Any]] = AssignBody[AssignmentBody]
+    counted: bool = False
 
     @property
     def routes(self) -> tuple[Route, ...]:
         """The routes of the entities and of their assignments."""
         return (
             *super().routes,
-            Route(f"/{self.segment}/{{id}}/assign", self._answer_assignments, methods=["POST"]),
-            Route(f"/{self.segment}/{{id}}/assignments", self._answer_assignments),
+            self.below("assign", self._answer_assignments, "POST"),
+            self.below("assignments", self._answer_assignments, "GET"),
         )
 
     def change(self, lab: Lab, found: Typed, document: object) -> Typed:
         """Change an entity of the same type."""
         if f"#{self.body_for(document).type_name}" != found.odata_type:
-            raise GraphError(BAD_REQUEST, "BadRequest", f"The type of a {self.name} cannot be changed.")
+            raise bad_request(f"The type of a {self.name} cannot be changed.")
         return super().change(lab, found, document)
 
     def remove(self, lab: Lab, found: Typed) -> None:
         """Remove an entity and its assignments."""
         with lab.store.transaction():
-            self._remove_assignments(lab, found.id)
+            lab.store.remove_below(self.assignment, found.id)
             super().remove(lab, found)
 
     def body_for(self, document: object) -> type[Body]:
@@ -236,7 +237,7 @@ class AssignedEntities(Entities[Typed]):
         kind = next((body for body in self.bodies if f"#{body.type_name}" == name), None)
         if kind is None:
             message = f"The type '{name}' is not known: a {self.name} needs an @odata.type."
-            raise GraphError(BAD_REQUEST, "BadRequest", message)
+            raise bad_request(message)
         return kind
 
     def state(self, _lab: Lab, body: Body, known: JsonObject) -> Typed:
@@ -259,20 +260,17 @@ class AssignedEntities(Entities[Typed]):
     def replace_assignments(self, lab: Lab, identifier: str, body: AssignBody[Any]) -> None:
         """Assign an entity to what the body names; raises `GraphError` 400."""
         wanted: dict[str, DeviceConfigurationAssignment | AppAssignment] = {}
-        for item in body.assigned():
+        for assignment in body.assignments:
+            item = {name: value for name, value in assignment.document().items() if name != OWN_TYPE}
             target = as_object(item["target"])
             who = target.get("groupId") or str(target[OWN_TYPE]).removeprefix("#microsoft.graph.")
             key = f"{identifier}_{who}"
             if key in wanted:
-                raise GraphError(BAD_REQUEST, "BadRequest", "A target is assigned more than once.")
+                raise bad_request("A target is assigned more than once.")
             wanted[key] = self.assignment.from_wire({"id": key, **item})
-        self._remove_assignments(lab, identifier)
-        for assignment in wanted.values():
-            lab.store.add(assignment, parent=identifier)
-
-    def _remove_assignments(self, lab: Lab, identifier: str) -> None:
-        for item in lab.store.each(self.assignment, parent=identifier):
-            lab.store.remove(self.assignment, item.id)
+        lab.store.remove_below(self.assignment, identifier)
+        for made in wanted.values():
+            lab.store.add(made, parent=identifier)
 
     async def _answer_assignments(self, request: Request) -> Response:
         """List the assignments of an entity, after they were replaced by those of a POST."""
@@ -284,6 +282,6 @@ class AssignedEntities(Entities[Typed]):
             with lab.store.transaction():
                 self.replace_assignments(lab, identifier, body)
         found = lab.store.each(self.assignment, parent=identifier)
-        kind = http.entity_type(f"microsoft.graph.{self.name}Assignment", self.assignment)
+        kind = http.EntityType(f"{self.name}Assignment", self.assignment)
         context = f"{self.context()}('{identifier}')/assignments"
         return http.collection(request, found, http.document, kind, context)

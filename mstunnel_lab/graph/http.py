@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from mstunnel_lab.entra.permissions import AccessRule, Caller
-from mstunnel_lab.errors import BAD_REQUEST, NOT_FOUND, UNAUTHORIZED, GraphError
+from mstunnel_lab.errors import NOT_FOUND, UNAUTHORIZED, GraphError, bad_request
 from mstunnel_lab.graph.bodies import Body, judge
 from mstunnel_lab.records import UserRecord
 from mstunnel_lab.state import Lab, lab_of
@@ -62,12 +62,12 @@ def admitted(request: Request, requirement: AccessRule) -> tuple[Lab, Caller]:
 async def read_json(request: Request) -> object:
     """Return the JSON body; raises `GraphError` 400 for anything else."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise _bad("The request body must have the type application/json.")
+        raise bad_request("The request body must have the type application/json.")
     body = await request.body()
     try:
         return json_value(body)
     except ValueError as error:
-        raise _bad("Unable to read JSON request payload.") from error
+        raise bad_request("Unable to read JSON request payload.") from error
 
 
 async def read_body(request: Request, kind: type[B]) -> B:
@@ -75,23 +75,23 @@ async def read_body(request: Request, kind: type[B]) -> B:
     return judge(kind, await read_json(request))
 
 
-@dataclass(frozen=True)
 class EntityType:
-    """What query options may name: the properties of a model, navigation and filterable properties."""
+    """What query options may name: the properties of a wire model, and those that lead to other entities.
 
-    name: str
-    properties: frozenset[str]
-    navigation: frozenset[str] = frozenset()
-    filterable: frozenset[str] = frozenset({"displayName", "id"})
+    `name` is without its namespace. Collections are filtered by displayName, id and those in `filterable`.
+    """
 
-
-def entity_type(
-    name: str, model: type[WireModel], navigation: Sequence[str] = (), filterable: Sequence[str] = ()
-) -> EntityType:
-    """Return the type of a wire model; `filterable` adds to displayName and id."""
-    links = frozenset(navigation)
-    properties = frozenset(wire_name(field) for field in model.model_fields) - links
-    return EntityType(name, properties, links, frozenset({"displayName", "id", *filterable}))
+    def __init__(
+        self,
+        name: str,
+        model: type[WireModel],
+        navigation: Sequence[str] = (),
+        filterable: Sequence[str] = (),
+    ) -> None:
+        self.name = f"microsoft.graph.{name}"
+        self.navigation = frozenset(navigation)
+        self.properties = frozenset(map(wire_name, model.model_fields)) - self.navigation
+        self.filterable = {"displayName", "id", *filterable}
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,28 @@ def parse_query(options: Mapping[str, str], kind: EntityType, *, is_collection: 
     known = _ENTITY_OPTIONS | (_COLLECTION_OPTIONS if is_collection else frozenset())
     unknown = sorted(name for name in options if name.startswith("$") and name not in known)
     if unknown:
-        raise _bad(f"The query parameter '{unknown[0]}' is not supported.")
+        raise bad_request(f"The query parameter '{unknown[0]}' is not supported.")
+    select = _names(options.get("$select", ""), kind.properties, kind)
+    expand = _names(options.get("$expand", ""), kind.navigation, kind)
+    wanted = order = None
+    if "$filter" in options:
+        match = _FILTER.match(options["$filter"])
+        if match is None:
+            raise bad_request("Invalid filter clause: only PROPERTY eq 'VALUE' is supported.")
+        if match["name"] not in kind.filterable:
+            named = f"'{match['name']}' of type '{kind.name}'"
+            raise bad_request(f"Invalid filter clause: {named} cannot be filtered by.")
+        wanted = match["name"], match["value"].replace("''", "'")
+    if "$orderby" in options:
+        match = _ORDER.match(options["$orderby"])
+        if match is None or match["name"] not in kind.properties:
+            raise bad_request(f"Invalid orderby clause for type '{kind.name}'.")
+        order = match["name"], match["direction"] == "desc"
     return Query(
-        select=_names(options.get("$select", ""), kind.properties, kind),
-        expand=frozenset(_names(options.get("$expand", ""), kind.navigation, kind)),
-        filter=_filter(options["$filter"], kind) if "$filter" in options else None,
-        order=_order(options["$orderby"], kind) if "$orderby" in options else None,
+        select=select,
+        expand=frozenset(expand),
+        filter=wanted,
+        order=order,
         top=_number(options, "$top", 1) if "$top" in options else None,
         skip=_number(options, "$skiptoken" if "$skiptoken" in options else "$skip", 0),
         count=options.get("$count") == "true",
@@ -128,39 +144,19 @@ def _names(text: str, known: frozenset[str], kind: EntityType) -> tuple[str, ...
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
         if name not in known:
-            raise _bad(
+            raise bad_request(
                 "Parsing OData Select and Expand failed: "
                 f"Could not find a property named '{name}' on type '{kind.name}'."
             )
     return names
 
 
-def _filter(text: str, kind: EntityType) -> tuple[str, str]:
-    match = _FILTER.match(text)
-    if match is None:
-        raise _bad("Invalid filter clause: only PROPERTY eq 'VALUE' is supported.")
-    if match["name"] not in kind.filterable:
-        raise _bad(f"Invalid filter clause: '{match['name']}' of type '{kind.name}' cannot be filtered by.")
-    return match["name"], match["value"].replace("''", "'")
-
-
-def _order(text: str, kind: EntityType) -> tuple[str, bool]:
-    match = _ORDER.match(text)
-    if match is None or match["name"] not in kind.properties:
-        raise _bad(f"Invalid orderby clause for type '{kind.name}'.")
-    return match["name"], match["direction"] == "desc"
-
-
 def _number(options: Mapping[str, str], name: str, least: int) -> int:
     text = options.get(name, str(least))
     number, most = whole_number(text, 10), _MAX_TOP if name == "$top" else 10**9
     if number is None or not least <= number <= most:
-        raise _bad(f"Invalid value '{text}' for query parameter '{name}'.")
+        raise bad_request(f"Invalid value '{text}' for query parameter '{name}'.")
     return number
-
-
-def _bad(message: str) -> GraphError:
-    return GraphError(BAD_REQUEST, "BadRequest", message)
 
 
 def page(

@@ -144,7 +144,6 @@ class _IosRootBody(_RootBody, name="iosTrustedRootCertificate"):
 
 PROFILES: Final = AssignedEntities(
     "deviceConfigurations",
-    "deviceConfiguration",
     DeviceConfiguration,
     (
         _AndroidWorkProfileBody,
@@ -154,6 +153,7 @@ PROFILES: Final = AssignedEntities(
         _AndroidDeviceOwnerRootBody,
         _IosRootBody,
     ),
+    family="deviceConfiguration",
     assignment=DeviceConfigurationAssignment,
 )
 ROUTES = PROFILES.routes

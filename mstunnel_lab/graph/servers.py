@@ -19,14 +19,14 @@ from starlette.routing import Route
 from mst_admin.metrics import METRICS, HealthMetric
 from mstunnel_lab.entra import permissions
 from mstunnel_lab.entra.permissions import Caller
-from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, NOT_FOUND, GraphError, not_found
+from mstunnel_lab.errors import NOT_FOUND, GraphError, bad_request, conflict, not_found
 from mstunnel_lab.graph import http
 from mstunnel_lab.graph.bodies import Body, BodyPart, Guid, Name, Text, judge, unknown_property
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.tunnel import SITES, MetricName, server_document
 from mstunnel_lab.pki import write_private
 from mstunnel_lab.records import ServerRecord
-from mstunnel_lab.state import Lab, Purpose, lab_of, labs_of
+from mstunnel_lab.state import Lab, lab_of, labs_of
 from mstunnel_setup.base.parsing import whole_number
 from mstunnel_setup.base.values import JsonObject, JsonValue
 from mstunnel_setup.tenant import wire
@@ -126,11 +126,11 @@ class _Servers(Entities[ServerRecord]):
     def document(self, lab: Lab, found: ServerRecord, _expand: frozenset[str] = frozenset()) -> JsonObject:
         return server_document(lab, found)
 
-    def require_change(self, _lab: Lab, caller: Caller, found: ServerRecord) -> None:
-        permissions.may_change_server(caller, found)
-
-    def require_removal(self, _lab: Lab, caller: Caller, found: ServerRecord, /) -> None:
-        permissions.may_remove_server(caller, found)
+    def require(self, method: str, _lab: Lab, caller: Caller, found: ServerRecord, /) -> None:
+        if method == "DELETE":
+            permissions.may_remove_server(caller, found)
+        else:
+            permissions.may_change_server(caller, found)
 
     def create_as(self, caller: Caller, lab: Lab, document: object, parent: str) -> ServerRecord:
         """The application that first reports or changes a server is that of its agent."""
@@ -151,7 +151,7 @@ class _Servers(Entities[ServerRecord]):
         given = document if isinstance(document, dict) else {}
         if "deploymentMode" in given and body.deployment_mode != found.deployment_mode:
             message = "The property 'deploymentMode' is set at registration only."
-            raise GraphError(BAD_REQUEST, "BadRequest", message)
+            raise bad_request(message)
         changed = ServerRecord.from_wire(found.document() | body.document())
         if caller.user is not None:
             lab.store.replace(changed)
@@ -166,14 +166,13 @@ class _Servers(Entities[ServerRecord]):
         """Remove a server, its trends and its collected logs."""
         with lab.store.transaction():
             for item in lab.store.each(wire.LogCollection, parent=found.id):
-                lab.store.remove(wire.LogCollection, item.id)
+                _LOGS.remove(lab, item)
             lab.store.forget_trends(found.id)
             super().remove(lab, found)
 
 
 SERVERS: Final = _Servers(
     "microsoftTunnelServers",
-    _NAME,
     ServerRecord,
     (ServerBody,),
     parent=SITES,
@@ -184,7 +183,7 @@ SERVERS: Final = _Servers(
 def _server_body(lab: Lab, document: object, stored: JsonObject | None = None) -> ServerBody:
     """Read the body of a server; without extensions it has no health."""
     if not lab.tenant.extensions and isinstance(document, dict) and "labHealth" in document:
-        raise GraphError(BAD_REQUEST, ServerBody.code, unknown_property(ServerBody, "labHealth"))
+        raise bad_request(unknown_property(ServerBody, "labHealth"))
     return judge(ServerBody, document, stored)
 
 
@@ -232,12 +231,7 @@ class _Logs(Entities[wire.LogCollection]):
         super().remove(lab, found)
 
 
-_LOGS: Final = _Logs(
-    "microsoftTunnelServerLogCollectionResponses",
-    "microsoftTunnelServerLogCollectionResponse",
-    wire.LogCollection,
-    (_LogCollectionBody,),
-)
+_LOGS: Final = _Logs("microsoftTunnelServerLogCollectionResponses", wire.LogCollection, (_LogCollectionBody,))
 
 
 async def health_metrics(request: Request) -> Response:
@@ -300,14 +294,14 @@ async def download_address(request: Request) -> Response:
     http.admitted(request, permissions.may_read_tunnel)
     found = _LOGS.named_in(request)
     if found.status is not wire.LogCollectionStatus.COMPLETED:
-        raise GraphError(CONFLICT, "Conflict", "The logs have not been collected.")
+        raise conflict("The logs have not been collected.")
     return http.entity(request, {"value": signed_address(request, found.id)}, "Edm.String")
 
 
 def signed_address(request: Request, identifier: str) -> str:
     """Return the address of uploaded logs, with its end and its signature."""
     lab, until = lab_of(request), int(time.time()) + _ADDRESS_LIFE
-    signature = labs_of(request).signing.sign(Purpose.LOGS, lab.tenant.id, identifier, str(until))
+    signature = labs_of(request).sign("logs", lab.tenant.id, identifier, str(until))
     return f"{lab.urls.graph}/lab/logs/{lab.tenant.id}/{identifier}?until={until}&signature={signature}"
 
 
@@ -315,7 +309,7 @@ async def download(request: Request) -> Response:
     """Serve uploaded logs to any client that has their address."""
     tenant, identifier = request.path_params["tenant"], request.path_params["id"]
     until, given = request.query_params.get("until", ""), request.query_params.get("signature", "")
-    signed = labs_of(request).signing.verify(Purpose.LOGS, given, tenant, identifier, until)
+    signed = labs_of(request).verify("logs", given, tenant, identifier, until)
     path = lab_of(request).uploads / identifier
     if not signed or (whole_number(until, 12) or 0) < time.time() or not path.is_file():
         raise GraphError(NOT_FOUND, "ResourceNotFound", "There are no logs at this address.")
@@ -323,20 +317,15 @@ async def download(request: Request) -> Response:
     return Response(path.read_bytes(), media_type="application/octet-stream", headers=headers)
 
 
-_POST: Final = {
-    f"{SERVERS.path}/{{id}}/getHealthMetrics": health_metrics,
-    f"{SERVERS.path}/{{id}}/getHealthMetricTimeSeries": health_time_series,
-    f"{SERVERS.path}/{{id}}/createServerLogCollectionRequest": answer_log_request,
-    f"{SERVERS.path}/{{id}}/generateServerLogCollectionRequest": answer_log_request,
-    f"{_LOGS.path}/{{id}}/createDownloadUrl": download_address,
-    f"{_LOGS.path}/{{id}}/generateDownloadUrl": download_address,
-}
 ROUTES = [
-    SERVERS.count,
     *SERVERS.routes,
-    _LOGS.count,
+    SERVERS.below("getHealthMetrics", health_metrics, "POST"),
+    SERVERS.below("getHealthMetricTimeSeries", health_time_series, "POST"),
+    SERVERS.below("createServerLogCollectionRequest", answer_log_request, "POST"),
+    SERVERS.below("generateServerLogCollectionRequest", answer_log_request, "POST"),
     *_LOGS.routes,
-    Route(f"{_LOGS.path}/{{id}}/labContent", upload, methods=["PUT"]),
-    *(Route(path, endpoint, methods=["POST"]) for path, endpoint in _POST.items()),
+    _LOGS.below("labContent", upload, "PUT"),
+    _LOGS.below("createDownloadUrl", download_address, "POST"),
+    _LOGS.below("generateDownloadUrl", download_address, "POST"),
 ]
 DOWNLOADS = [Route("/lab/logs/{tenant}/{id}", download)]

@@ -12,13 +12,12 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mst_admin.metrics import ThresholdObject, judge_threshold
 from mst_admin.objects.configuration import SESSION_TIMEOUT, configuration_object, judge_configuration
 from mst_admin.objects.site import judge_site, site_object
 from mstunnel_lab.entra.permissions import may_write_tunnel
-from mstunnel_lab.errors import BAD_REQUEST, CONFLICT, GraphError
+from mstunnel_lab.errors import bad_request, conflict
 from mstunnel_lab.graph.bodies import Body, BodyPart, Name, ReferenceBody, Text, Texts, judge
 from mstunnel_lab.graph.entities import Entities
 from mstunnel_lab.graph.http import NO_CONTENT, admitted, caller_of
@@ -227,7 +226,7 @@ class _Configurations(Entities[TunnelConfiguration]):
                 message = text(
                     "The server configuration is used by the site '{site}'.", site=site.display_name
                 )
-                raise GraphError(CONFLICT, "Conflict", message)
+                raise conflict(message)
         super().remove(lab, found)
 
 
@@ -247,9 +246,9 @@ class _Sites(Entities[SiteRecord]):
             shown["microsoftTunnelConfiguration"] = used.document() if used else None
         if "microsoftTunnelServers" in expand:
             size, name = lab.tenant.page_size, "microsoftTunnelServers"
-            servers = lab.store.some(ServerRecord, 0, size, found.id)
-            shown[name] = [server_document(lab, server) for server in servers]
-            if lab.store.count(ServerRecord, found.id) > size:
+            servers = lab.store.each(ServerRecord, parent=found.id)
+            shown[name] = [server_document(lab, server) for server in servers[:size]]
+            if len(servers) > size:
                 address = f"{lab.urls.graph}/beta/{self.context()}/{found.id}/{name}"
                 shown[f"{name}@odata.nextLink"] = f"{address}?$skiptoken={size}"
         return shown
@@ -260,13 +259,13 @@ class _Sites(Entities[SiteRecord]):
         wanted = named or str(known.get("configurationId", ""))
         if not wanted or lab.store.get(TunnelConfiguration, wanted) is None:
             message = f"The site needs a server configuration that exists, not '{wanted}'."
-            raise GraphError(BAD_REQUEST, "BadRequest", message)
+            raise bad_request(message)
         return new_site(body, known, wanted)
 
     def remove(self, lab: Lab, found: SiteRecord) -> None:
         """Remove a site without servers."""
-        if lab.store.count(ServerRecord, parent=found.id):
-            raise GraphError(CONFLICT, "Conflict", "The site has servers; remove them first.")
+        if lab.store.each(ServerRecord, parent=found.id):
+            raise conflict("The site has servers; remove them first.")
         super().remove(lab, found)
 
 
@@ -281,7 +280,7 @@ class _Thresholds(Entities[HealthThreshold]):
     def create(self, lab: Lab, document: object) -> HealthThreshold:
         body = judge(ThresholdBody, document)
         if body.id is None or lab.store.get(HealthThreshold, body.id):
-            raise GraphError(CONFLICT, "Conflict", "A new threshold needs the id of a metric that has none.")
+            raise conflict("A new threshold needs the id of a metric that has none.")
         created = HealthThreshold.from_wire(body.document())
         lab.store.add(created)
         return created
@@ -289,23 +288,20 @@ class _Thresholds(Entities[HealthThreshold]):
     def state(self, _lab: Lab, body: Body, known: JsonObject) -> HealthThreshold:
         changed = HealthThreshold.from_wire(known | body.document())
         if changed.id != known["id"]:
-            raise GraphError(BAD_REQUEST, "BadRequest", "The property 'id' is read-only and cannot be set.")
+            raise bad_request("The property 'id' is read-only and cannot be set.")
         return changed
 
 
 CONFIGURATIONS: Final = _Configurations(
-    "microsoftTunnelConfigurations", "microsoftTunnelConfiguration", TunnelConfiguration, (ConfigurationBody,)
+    "microsoftTunnelConfigurations", TunnelConfiguration, (ConfigurationBody,)
 )
 SITES: Final = _Sites(
     "microsoftTunnelSites",
-    "microsoftTunnelSite",
     SiteRecord,
     (SiteBody,),
     navigation=("microsoftTunnelConfiguration", "microsoftTunnelServers"),
 )
-THRESHOLDS: Final = _Thresholds(
-    "microsoftTunnelHealthThresholds", "microsoftTunnelHealthThreshold", HealthThreshold, (ThresholdBody,)
-)
+THRESHOLDS: Final = _Thresholds("microsoftTunnelHealthThresholds", HealthThreshold, (ThresholdBody,))
 
 
 async def site_configuration(request: Request) -> Response:
@@ -319,7 +315,7 @@ async def answer_upgrade(request: Request) -> Response:
     lab, _ = admitted(request, may_write_tunnel)
     found = SITES.named_in(request)
     if await request.body():
-        raise GraphError(BAD_REQUEST, "BadRequest", "The action requestUpgrade takes no body.")
+        raise bad_request("The action requestUpgrade takes no body.")
     request_upgrade(lab, found)
     return Response(status_code=NO_CONTENT)
 
@@ -331,13 +327,10 @@ def request_upgrade(lab: Lab, found: SiteRecord) -> None:
         lab.store.replace(found.model_copy(update={"labUpgradeRequestedDateTime": moment}))
 
 
-_SITE: Final = f"/{SITES.segment}/{{id}}"
 ROUTES = [
-    *(
-        route
-        for entities in (CONFIGURATIONS, SITES, THRESHOLDS)
-        for route in (entities.count, *entities.routes)
-    ),
-    Route(f"{_SITE}/requestUpgrade", answer_upgrade, methods=["POST"]),
-    Route(f"{_SITE}/microsoftTunnelConfiguration", site_configuration, methods=["GET", "PATCH", "DELETE"]),
+    *CONFIGURATIONS.routes,
+    *SITES.routes,
+    *THRESHOLDS.routes,
+    SITES.below("requestUpgrade", answer_upgrade, "POST"),
+    SITES.below("microsoftTunnelConfiguration", site_configuration, "GET", "PATCH", "DELETE"),
 ]

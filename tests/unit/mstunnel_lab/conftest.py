@@ -3,19 +3,19 @@
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric import rsa
 from requests.adapters import HTTPAdapter
 
-from mstunnel_lab.pki import self_signed
 from tests.unit import running_lab
 from tests.unit.mstunnel_lab.pages import Pages
-from tests.unit.running_lab import LAB, LabProcess
+from tests.unit.running_lab import LabProcess
 
 HERE = Path(__file__).parent
 GRAPH_DEFAULT = "https://graph.microsoft.com/.default"
@@ -47,6 +47,12 @@ def agent_form(scope: str = GRAPH_DEFAULT) -> dict[str, str]:
     """What the application of an agent sends for a token."""
     form = {"grant_type": "client_credentials", "client_id": APPS["agent"]}
     return form | {"client_secret": SECRETS["agent"], "scope": scope}
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token says, whoever signed it."""
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
 
 
 class TrustAdapter(HTTPAdapter):
@@ -85,15 +91,18 @@ class LabClient:
         base = f"{self.description['graph']}/{tenant or self.description['tenant_id']}"
         return self.session.post(f"{base}/oauth2/v2.0/{path}", data=form, timeout=20)
 
-    def user_token(self, name: str, app: str = "setup", scope: str = GRAPH_DEFAULT) -> str:
-        form = {
+    def password_form(self, name: str, app: str = "setup", scope: str = GRAPH_DEFAULT) -> dict[str, str]:
+        """What an application sends for a user's token with the user's password."""
+        return {
             "grant_type": "password",
             "client_id": APPS[app],
             "username": f"{name}@lab.example",
             "password": self.password(name),
             "scope": scope,
         }
-        return self._token(form)
+
+    def user_token(self, name: str, app: str = "setup", scope: str = GRAPH_DEFAULT) -> str:
+        return self._token(self.password_form(name, app, scope))
 
     def app_token(self, app: str, scope: str = GRAPH_DEFAULT) -> str:
         return self._token(agent_form(scope) | {"client_id": APPS[app], "client_secret": SECRETS[app]})
@@ -105,18 +114,15 @@ class LabClient:
 
     def token_as(self, who: str) -> str:
         """Return a token of `user`, `user/app` or `app:name`, of the last five minutes; "" for `nobody`."""
-        key = (who, int(time.monotonic() // 300))
-        if key not in self.tokens:
-            self.tokens[key] = self._new_token(who)
-        return self.tokens[key]
-
-    def _new_token(self, who: str) -> str:
-        if who.startswith("app:"):
-            return self.app_token(who.removeprefix("app:"))
-        if who == "gateway":
-            return self.user_token("device", "device", f"{GATEWAY}/.default")
-        user, _, app = who.partition("/")
-        return self.user_token(user, app or "setup") if user != "nobody" else ""
+        key, (user, _, app) = (who, int(time.monotonic() // 300)), who.partition("/")
+        if who != "nobody" and key not in self.tokens:
+            if who.startswith("app:"):
+                self.tokens[key] = self.app_token(who.removeprefix("app:"))
+            elif who == "gateway":
+                self.tokens[key] = self.user_token("device", "device", f"{GATEWAY}/.default")
+            else:
+                self.tokens[key] = self.user_token(user, app or "setup")
+        return self.tokens.get(key, "")
 
     def graph(
         self, who: str, method: str, path: str, body: Any = None, token: str | None = None, **options: Any
@@ -165,6 +171,13 @@ class LabClient:
         return self.session.request(method, address, json=document, headers=headers, timeout=20)
 
 
+@contextmanager
+def connected(description: dict[str, Any]) -> Iterator[LabClient]:
+    """A client of the lab that this `lab.json` describes."""
+    with trusting_session(description["ca_file"]) as session:
+        yield LabClient(description, session)
+
+
 @pytest.fixture(scope="session")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabProcess]:
     running = running_lab.start_lab(tmp_path_factory.mktemp("lab"), "--port", "0", "--seed", SEED)
@@ -175,28 +188,23 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabProcess]:
 
 @pytest.fixture(scope="session")
 def lab(process: LabProcess) -> Iterator[LabClient]:
-    with trusting_session(process.description["ca_file"]) as session:
-        yield LabClient(process.description, session)
+    with connected(process.description) as client:
+        yield client
 
 
 @pytest.fixture
 def start_lab(tmp_path: Path) -> Iterator[Callable[..., LabProcess]]:
-    """Start more labs in the test's own directory; what still runs at the end is killed."""
+    """Start more labs in the test's own directory, at a free port; what still runs at the end is killed."""
     running: list[LabProcess] = []
 
     def begin(*arguments: str) -> LabProcess:
-        running.append(running_lab.start_lab(tmp_path / "lab", *arguments))
+        running.append(running_lab.start_lab(tmp_path / "lab", "--port", "0", *arguments))
         return running[-1]
 
     yield begin
     for item in running:
         if item.popen.poll() is None:
             item.stop(9)
-
-
-@pytest.fixture
-def trusting() -> Callable[[str], requests.Session]:
-    return trusting_session
 
 
 @pytest.fixture
@@ -211,19 +219,3 @@ def administrator(browser: Pages) -> Pages:
     """A browser in which an administrator has signed in to the admin center."""
     assert "/admin/servers" in browser.sign_in("admin@lab.example").address
     return browser
-
-
-@pytest.fixture
-def lab_program() -> str:
-    return LAB
-
-
-@pytest.fixture
-def leaf_der() -> bytes:
-    """A self-signed certificate with an RSA key, in DER."""
-    return self_signed(rsa.generate_private_key(65537, 2048), "leaf")
-
-
-@pytest.fixture
-def leaf_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(65537, 2048)

@@ -23,6 +23,17 @@ class Page:
     action: str = ""
 
 
+def require_accessible(page: Page) -> None:
+    """Every field has a label, the page fits a phone, no script and no foreign style is in it."""
+    assert page.status == 200
+    assert page.visible <= page.labelled
+    assert 'name="viewport"' in page.source
+    assert "script" not in page.tags
+    assert "style=" not in page.source
+    assert "default-src 'none'" in page.policy
+    assert "unsafe" not in page.policy
+
+
 class _Reader(HTMLParser):
     def __init__(self, page: Page) -> None:
         super().__init__()

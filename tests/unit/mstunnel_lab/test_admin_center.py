@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SITES
-from tests.unit.mstunnel_lab.pages import Pages
+from tests.unit.mstunnel_lab.pages import Pages, require_accessible
 
 LISTS = ("servers", "sites", "configurations", "health", "profiles", "apps", "app-configurations")
 FORMS = ("/admin/sites/new", "/admin/configurations/new", "/admin/health/thresholds", "/admin/sign-in")
@@ -74,13 +74,7 @@ def test_the_session_cookie_is_for_this_host_and_tls_only(browser: Pages, lab: A
 
 @pytest.mark.parametrize("path", FORMS)
 def test_every_field_has_a_label_and_no_script_runs(administrator: Pages, path: str) -> None:
-    page = administrator.open(path)
-    assert page.status == 200
-    assert page.visible <= page.labelled
-    assert "script" not in page.tags
-    assert "style=" not in page.source
-    assert "default-src 'none'" in page.policy
-    assert "unsafe" not in page.policy
+    require_accessible(administrator.open(path))
 
 
 @pytest.mark.parametrize("path", ["/admin/sites/new", "/admin/configurations/new"])
@@ -269,7 +263,8 @@ def test_trends_are_drawn_without_scripts(administrator: Pages, server: str) -> 
     assert "script" not in page.tags
 
 
-def test_logs_are_asked_for(administrator: Pages, server: str, lab: Any) -> None:
+def test_logs_are_asked_for(administrator: Pages, server: str, lab: Any, process: Any) -> None:
+    """Once they are uploaded, they can be downloaded, until the server is removed."""
     assert "mst-cli diagnose" in administrator.open(f"/admin/health/{server}/logs").text
     assert "pending" in administrator.send().text
     identifier = next(item["id"] for item in lab.read(LOGS)["value"] if item["serverId"] == server)
@@ -280,6 +275,9 @@ def test_logs_are_asked_for(administrator: Pages, server: str, lab: Any) -> None
     url = lab.graph("admin", "POST", f"{LOGS}/{identifier}/createDownloadUrl").json()["value"]
     assert lab.session.get(url, timeout=20).content == b"logs"
     assert lab.session.get(url.replace("signature=", "signature=0"), timeout=20).status_code == 404
+    administrator.fill(f"/admin/servers/{server}/delete")
+    assert lab.session.get(url, timeout=20).status_code == 404
+    assert not (process.directory / "uploads" / identifier).exists()
 
 
 def test_a_server_is_renamed_and_removed(administrator: Pages, server: str) -> None:

@@ -13,18 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mstunnel_lab.errors import GraphError
-from mstunnel_lab.graph.apps import (
-    AndroidAppConfigurationBody,
-    IosAppConfigurationBody,
-    IosStoreAppBody,
-    ManagedAppConfigurationBody,
-    TargetAppsBody,
-)
+from mstunnel_lab.graph import apps, conditional_access, credentials, directory, profiles, servers, tunnel
 from mstunnel_lab.graph.bodies import Body, judge
-from mstunnel_lab.graph.directory import ApplicationBody, AppRoleAssignmentBody, OwnerBody
-from mstunnel_lab.graph.http import entity_type, page, parse_query
-from mstunnel_lab.graph.servers import ServerBody
-from mstunnel_lab.graph.tunnel import ConfigurationBody, SiteBody
+from mstunnel_lab.graph.http import EntityType, page, parse_query
 from mstunnel_setup.tenant.wire import (
     DeploymentMode,
     HealthStatus,
@@ -34,31 +25,25 @@ from mstunnel_setup.tenant.wire import (
     wire_name,
 )
 
-KINDS: tuple[type[Body], ...] = (
-    ConfigurationBody,
-    SiteBody,
-    ServerBody,
-    ApplicationBody,
-    AppRoleAssignmentBody,
-    OwnerBody,
-    AndroidAppConfigurationBody,
-    IosAppConfigurationBody,
-    IosStoreAppBody,
-    ManagedAppConfigurationBody,
-    TargetAppsBody,
-)
-NAMES = sorted({wire_name(name) for kind in KINDS for name in kind.model_fields})
+KINDS: list[type[Body]] = [
+    kind
+    for module in (apps, conditional_access, credentials, directory, profiles, servers, tunnel)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Body) and kind.__module__ == module.__name__
+    if hasattr(kind, "type_name")
+]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=8,
 )
-BODIES = st.dictionaries(st.sampled_from(NAMES) | st.text(), VALUES, max_size=6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@given(document=BODIES | VALUES)
-def test_read_or_refused(kind: type[Body], document: Any) -> None:
+@given(data=st.data())
+def test_read_or_refused(kind: type[Body], data: st.DataObject) -> None:
+    names = st.sampled_from([wire_name(name) for name in kind.model_fields]) | st.text()
+    document = data.draw(st.dictionaries(names, VALUES, max_size=6) | VALUES)
     try:
         body = judge(kind, document)
     except GraphError as error:
@@ -79,7 +64,7 @@ ROUTES = HOSTS.map(lambda address: f"{address}/{address.max_prefixlen}")
 @given(NETWORKS, st.integers(1, 65535), st.lists(ROUTES, max_size=20))
 def test_every_right_configuration_is_taken(network: str, port: int, routes: list[str]) -> None:
     document = {"displayName": "x", "network": network, "listenPort": port, "routesExclude": routes}
-    body = judge(ConfigurationBody, document)
+    body = judge(tunnel.ConfigurationBody, document)
     assert list(body.route_excludes) == list(body.routes_exclude) == routes
 
 
@@ -107,7 +92,7 @@ def test_settings_of_android_that_are_none_are_refused(payload: bytes, said: str
         "payloadJson": base64.b64encode(payload).decode(),
     }
     with pytest.raises(GraphError, match=said):
-        judge(AndroidAppConfigurationBody, body)
+        judge(apps.AndroidAppConfigurationBody, body)
 
 
 def test_wire_models() -> None:
@@ -126,7 +111,7 @@ def test_wire_models() -> None:
         TunnelConfiguration.from_wire({"listenPort": "many"})
 
 
-SITE = entity_type("microsoft.graph.microsoftTunnelSite", TunnelSite)
+SITE = EntityType("microsoftTunnelSite", TunnelSite)
 
 
 @given(st.text(min_size=1))

@@ -13,7 +13,7 @@ from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.credential import ClientSecret
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import SignIn
-from tests.unit.mstunnel_lab.conftest import APPS, SECRETS, SEED, agent_form
+from tests.unit.mstunnel_lab.conftest import APPS, SECRETS, SEED, agent_form, trusting_session
 
 HOSTS = {
     "gcc-high": ("login.microsoftonline.us", "graph.microsoft.us"),
@@ -21,34 +21,21 @@ HOSTS = {
 }
 
 
-@pytest.fixture
-def found_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let every name be found on loopback at one port, as a hosts file and a port of 443 would."""
-    resolve = socket.getaddrinfo
-
-    def set_up(port: int) -> None:
-        monkeypatch.setattr(
-            socket,
-            "getaddrinfo",
-            lambda _host, _port, *rest, **more: resolve("127.0.0.1", port, *rest, **more),
-        )
-
-    return set_up
-
-
 @pytest.mark.parametrize("name", HOSTS)
 def test_the_client_finds_a_national_cloud(
-    start_lab: Callable[..., Any], found_here: Callable[[int], None], tmp_path: Path, name: str
+    start_lab: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     seed = tmp_path / "seed.yaml"
     # The addresses of further pages would name the port, which the cloud's have not.
     seed.write_text(Path(SEED).read_text().replace("page_size: 2", "page_size: 100"))
-    running = start_lab("--port", "0", "--seed", str(seed), "--cloud", name)
+    running = start_lab("--seed", str(seed), "--cloud", name)
     description, (login, graph_host) = running.description, HOSTS[name]
     port = int(description["graph"].rpartition(":")[2])
     assert description["authority"] == f"https://{login}:{port}/{description['tenant_id']}"
     assert description["graph"] == f"https://{graph_host}:{port}"
-    found_here(port)
+    # Every name is found on loopback at one port, as with a hosts file and a port of 443.
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, _port, *rest: resolve("127.0.0.1", port, *rest))
     where, http = cloud(name), HttpSession(Clock(), description["ca_file"])
     try:
         sign_in = SignIn(http, Clock(), where, description["tenant_id"], APPS["agent"])
@@ -59,15 +46,13 @@ def test_the_client_finds_a_national_cloud(
         http.close()
 
 
-def test_tokens_of_one_cloud_are_worth_nothing_in_another(
-    start_lab: Callable[..., Any], trusting: Any
-) -> None:
+def test_tokens_of_one_cloud_are_worth_nothing_in_another(start_lab: Callable[..., Any]) -> None:
     """A lab that stands in for GCC High knows no resource of the public cloud."""
-    running = start_lab("--port", "0", "--seed", SEED, "--cloud", "gcc-high", "--name", "localhost")
+    running = start_lab("--seed", SEED, "--cloud", "gcc-high", "--name", "localhost")
     description = running.description
     port = int(description["graph"].rpartition(":")[2])
     address = f"https://localhost:{port}/{description['tenant_id']}/oauth2/v2.0/token"
-    with trusting(description["ca_file"]) as session:
+    with trusting_session(description["ca_file"]) as session:
         public = session.post(address, data=agent_form(), timeout=20)
         own = session.post(address, data=agent_form("https://graph.microsoft.us/.default"), timeout=20)
     assert public.json()["error_codes"] == [500011]

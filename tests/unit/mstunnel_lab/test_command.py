@@ -22,18 +22,18 @@ from mstunnel_lab.remote import write_token
 from mstunnel_lab.serve import ServeSettings, serve
 from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.cli.framework.render import run_app
-from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SEED, agent_form
+from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SEED, agent_form, trusting_session
 from tests.unit.schemas import validate
 
 FAULT = {"method": None, "retry_after": None, "delay": 0.0, "body": "json", "aadsts": None, "times": 1}
 USER = {"upn": "device@lab.example", "refused_with": 0, "mfa_code": "", "licensed": True}
 
 
-def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """What a command ends with, run in this process; `serve` has to refuse."""
     with redirect_stdout(io.StringIO()) as shown, redirect_stderr(io.StringIO()) as errors:
         code = run_app(app, "mstunnel-lab", arguments)
-    return subprocess.CompletedProcess([program, *arguments], code, shown.getvalue(), errors.getvalue())
+    return subprocess.CompletedProcess(arguments, code, shown.getvalue(), errors.getvalue())
 
 
 def where(process: Any) -> tuple[str, ...]:
@@ -64,10 +64,10 @@ def test_lab_json_is_complete_and_private(process: Any) -> None:
     assert any(name.startswith("token-signing") for name in modes)
 
 
-def test_token_file(process: Any, lab_program: str, tmp_path: Path) -> None:
+def test_token_file(process: Any, tmp_path: Path) -> None:
     out = tmp_path / "token"
     arguments = ("token", "--dir", str(process.directory), "--user", "device@lab.example", "--out", str(out))
-    done = run(lab_program, *arguments)
+    done = run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{out} has a token of device@lab.example.\n"
     assert out.stat().st_mode & 0o777 == 0o600
@@ -86,19 +86,17 @@ ANSWERS = {
 }
 
 
-def test_answers_come_in_the_envelope(
-    start_lab: Callable[..., Any], lab_program: str, tmp_path: Path
-) -> None:
+def test_answers_come_in_the_envelope(start_lab: Callable[..., Any], tmp_path: Path) -> None:
     """In a separate lab: a retired key ends the tokens that other tests hold."""
-    process = start_lab("--port", "0", "--seed", SEED)
+    process = start_lab("--seed", SEED)
     out = str(tmp_path / "token")
     for line, wanted in ANSWERS.items():
         words = [word.format(out=out) for word in line.split()]
-        envelope = envelope_of(run(lab_program, *words, *where(process)))
+        envelope = envelope_of(run(*words, *where(process)))
         assert envelope["data"] == json.loads(json.dumps(wanted).replace("{out}", out))
         assert envelope["status"] == ("unchanged" if line == "user device@lab.example" else "changed")
-    before = envelope_of(run(lab_program, "rotate-keys", *where(process)))["data"]["keys"]
-    after = envelope_of(run(lab_program, "rotate-keys", "--retire", *where(process)))["data"]["keys"]
+    before = envelope_of(run("rotate-keys", *where(process)))["data"]["keys"]
+    after = envelope_of(run("rotate-keys", "--retire", *where(process)))["data"]["keys"]
     assert (len(after), set(before).isdisjoint(after)) == (1, True)
 
 
@@ -111,32 +109,30 @@ def test_answers_come_in_the_envelope(
         (("user", "admin@lab.example", "--refused-with", "7"), 6, "7 is not one of"),
     ],
 )
-def test_refusals_of_a_running_lab(
-    process: Any, lab_program: str, arguments: tuple[str, ...], code: int, says: str
-) -> None:
-    done = run(lab_program, *arguments, "--dir", str(process.directory))
+def test_refusals_of_a_running_lab(process: Any, arguments: tuple[str, ...], code: int, says: str) -> None:
+    done = run(*arguments, "--dir", str(process.directory))
     assert done.returncode == code
     assert done.stderr.startswith("error[")
     assert says in " ".join(done.stderr.split())
 
 
-def test_a_refusal_of_entra_is_answered_as_entra_does(process: Any, lab: Any, lab_program: str) -> None:
+def test_a_refusal_of_entra_is_answered_as_entra_does(process: Any, lab: Any) -> None:
     where = ("--dir", str(process.directory), "--path", "*/oauth2/v2.0/token")
-    assert run(lab_program, "fault", *where, "--aadsts", "53003").returncode == 0
+    assert run("fault", *where, "--aadsts", "53003").returncode == 0
     answer = lab.oauth("token", {})
     assert (answer.status_code, answer.json()["error_codes"]) == (400, [53003])
-    unknown = run(lab_program, "fault", *where, "--aadsts", "12345")
+    unknown = run("fault", *where, "--aadsts", "12345")
     assert (unknown.returncode, "AADSTS12345" in unknown.stderr) == (6, True)
     assert "53003" in unknown.stderr
 
 
-def test_no_lab_runs_there(lab_program: str, tmp_path: Path) -> None:
-    done = run(lab_program, "approve", "ABC", "--user", "a@b", "--dir", str(tmp_path))
+def test_no_lab_runs_there(tmp_path: Path) -> None:
+    done = run("approve", "ABC", "--user", "a@b", "--dir", str(tmp_path))
     assert done.returncode == 8
     assert "mstunnel-lab serve --dir" in done.stderr
 
 
-def test_serve_refuses(lab_program: str, process: Any, tmp_path: Path) -> None:
+def test_serve_refuses(process: Any, tmp_path: Path) -> None:
     taken = process.description["graph"].rpartition(":")[2]
     (tmp_path / "bad.yaml").write_text("version: 1\ncolour: red\n")
     for arguments, code, says in [
@@ -151,7 +147,7 @@ def test_serve_refuses(lab_program: str, process: Any, tmp_path: Path) -> None:
         (f"--dir {process.directory} --port 0", 9, "another lab is running"),
         ("--dir /proc/nothing --port 0", 2, "the lab cannot use /proc/nothing: "),
     ]:
-        done = run(lab_program, "serve", "--dir", str(tmp_path / "lab"), *arguments.split())
+        done = run("serve", "--dir", str(tmp_path / "lab"), *arguments.split())
         assert done.returncode == code, done.stderr
         assert says in " ".join(done.stderr.split())
         assert "Traceback" not in done.stderr
@@ -194,7 +190,7 @@ def test_a_token_needs_the_name_of_a_file(process: Any, out: str) -> None:
     ("number", "code", "status"), [(signal.SIGTERM, 0, "ok"), (signal.SIGINT, 130, "error")]
 )
 def test_stops_cleanly(start_lab: Callable[..., Any], number: int, code: int, status: str) -> None:
-    running = start_lab("--port", "0", "--seed", SEED, "--output", "json")
+    running = start_lab("--seed", SEED, "--output", "json")
     assert running.stop(number) == code
     envelope = json.loads(running.printed)
     validate(envelope)
@@ -203,7 +199,7 @@ def test_stops_cleanly(start_lab: Callable[..., Any], number: int, code: int, st
 
 
 def test_serve_prints_the_command_that_installs_a_gateway(start_lab: Callable[..., Any]) -> None:
-    running = start_lab("--port", "0", "--name", "lab.test")
+    running = start_lab("--name", "lab.test")
     description = running.description
     running.stop(signal.SIGTERM)
     printed = [line.strip() for line in running.printed.splitlines()]
@@ -214,16 +210,14 @@ def test_serve_prints_the_command_that_installs_a_gateway(start_lab: Callable[..
     assert description["setup"].endswith(f"#{description['fingerprint']}")
 
 
-def test_a_killed_lab_goes_on_with_everything(
-    start_lab: Callable[..., Any], trusting: Callable[[str], Any], lab_program: str
-) -> None:
-    first = start_lab("--port", "0", "--seed", SEED, "--name", "lab.test", "--name", "localhost")
+def test_a_killed_lab_goes_on_with_everything(start_lab: Callable[..., Any]) -> None:
+    first = start_lab("--seed", SEED, "--name", "lab.test", "--name", "localhost")
     before = first.description
     assert before["authority"].startswith("https://lab.test:")
     port = before["graph"].rpartition(":")[2]
     local = f"https://localhost:{port}"
     path = f"{local}/beta{CONFIGURATIONS}"
-    with trusting(before["ca_file"]) as session:
+    with trusting_session(before["ca_file"]) as session:
         answer = session.post(f"{local}/common/oauth2/v2.0/token", data=agent_form(), timeout=20)
         headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         body = {"displayName": "kept", "network": "169.254.0.0/16"}
@@ -233,11 +227,11 @@ def test_a_killed_lab_goes_on_with_everything(
     after = again.description
     new = {"pid": 0, "control": {}}
     assert after | new == before | new
-    with trusting(after["ca_file"]) as session:
+    with trusting_session(after["ca_file"]) as session:
         answer = session.get(f"{path}/{created['id']}", headers=headers, timeout=20)
     assert (answer.status_code, answer.json()["displayName"]) == (200, "kept")
     assert again.stop(signal.SIGTERM) == 0
-    other = run(lab_program, "serve", "--dir", str(again.directory), "--port", "0", "--seed", __file__)
+    other = run("serve", "--dir", str(again.directory), "--port", "0", "--seed", __file__)
     assert (other.returncode, "different seed file" in " ".join(other.stderr.split())) == (2, True)
 
 
@@ -269,14 +263,12 @@ def test_tls_is_1_2_or_better(process: Any) -> None:
     assert json.loads((process.directory / "lab.json").read_text())["pid"] == process.popen.pid
 
 
-def test_an_idle_client_does_not_hold_up_the_stop(
-    start_lab: Callable[..., Any], trusting: Callable[[str], Any]
-) -> None:
+def test_an_idle_client_does_not_hold_up_the_stop(start_lab: Callable[..., Any]) -> None:
     """Where it does, the lab waits three seconds for it, every time; a busy machine is slow now and then."""
 
     def stop_seconds(*, idle_client: bool) -> float:
-        running = start_lab("--port", "0", "--seed", SEED)
-        with trusting(running.description["ca_file"]) as session:
+        running = start_lab("--seed", SEED)
+        with trusting_session(running.description["ca_file"]) as session:
             assert not idle_client or session.get(running.description["admin_center"], timeout=20).ok
             before = time.monotonic()
             assert running.stop(signal.SIGTERM) == 0

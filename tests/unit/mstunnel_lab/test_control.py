@@ -72,8 +72,7 @@ def test_the_token_endpoint_refuses_by_number(
 @pytest.mark.parametrize("number", [53000, 53003, 50097, 50079])
 def test_a_user_is_refused_on_demand(lab: Any, control: Any, number: int) -> None:
     assert control("PATCH", "users/admin@lab.example", {"refused_with": number}).status_code == 200
-    form = {"grant_type": "password", "client_id": lab.description["client_id"], "scope": "User.Read"}
-    form |= {"username": "admin@lab.example", "password": lab.password("admin")}
+    form = lab.password_form("admin", scope="User.Read")
     assert lab.oauth("token", form).json()["error_codes"] == [number]
     control("PATCH", "users/admin@lab.example", {"refused_with": 0})
     assert "access_token" in lab.oauth("token", form).json()

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from ruamel.yaml import YAML
 
+from mstunnel_lab.pki import self_signed
 from tests.cases import every
 from tests.unit.mstunnel_lab.conftest import CONFIGURATIONS, SITES
 
@@ -135,9 +137,10 @@ def test_an_application_that_owns_itself_can_delete_itself(lab: Any) -> None:
     assert lab.status("app:agent", "DELETE", path) == 204
 
 
-def test_keys_are_never_shown_and_replaced_as_a_whole(lab: Any, leaf_der: bytes) -> None:
+def test_keys_are_never_shown_and_replaced_as_a_whole(lab: Any) -> None:
     kind = {"type": "AsymmetricX509Cert", "usage": "Verify"}
-    key = {**kind, "key": base64.b64encode(leaf_der).decode()}
+    certificate = self_signed(rsa.generate_private_key(65537, 2048), "leaf")
+    key = {**kind, "key": base64.b64encode(certificate).decode()}
     created = lab.create("/applications", {"displayName": "keys", "keyCredentials": [key]})
     credential = created["keyCredentials"][0]
     assert credential["key"] is None

@@ -23,6 +23,7 @@ from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.tenant.clouds import cloud
 from mstunnel_setup.tenant.graph import Graph
 from mstunnel_setup.tenant.sign_in import DeviceCode, SignIn
+from tests.unit.mstunnel_lab.conftest import trusting_session
 from tests.unit.mstunnel_lab.pages import Pages
 
 BROWSER = Path(__file__).parents[2] / "browser"
@@ -53,7 +54,7 @@ applications:
 
 
 @dataclass(frozen=True)
-class LastDecision:
+class Provider:
     """The provider, and a lab that trusts it."""
 
     issuer: str
@@ -68,7 +69,7 @@ def jwk(key: rsa.RSAPrivateKey, *, private: bool) -> dict[str, Any]:
 
 
 @pytest.fixture
-def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[LastDecision]:
+def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[Provider]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = int(listener.getsockname()[1])
@@ -77,7 +78,7 @@ def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[LastDeci
     key_set, seed = tmp_path / "keys.json", tmp_path / "seed.yaml"
     key_set.write_text(json.dumps({"keys": [jwk(key, private=False)]}))
     seed.write_text(SEED.format(tenant=TENANT, issuer=issuer, key_set=key_set, user=USER))
-    running = start_lab("--port", "0", "--seed", str(seed))
+    running = start_lab("--seed", str(seed))
     directory = tmp_path / "provider"
     directory.mkdir()
     certificate, private = Authority(directory).server_certificate(directory, ["localhost"])
@@ -102,7 +103,7 @@ def standing(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[LastDeci
         assert process.stdout is not None
         try:
             assert process.stdout.readline() == "ready\n"
-            yield LastDecision(issuer, running.description, str(roots), key)
+            yield Provider(issuer, running.description, str(roots), key)
         finally:
             process.kill()
 
@@ -116,13 +117,13 @@ def follow(pages: Pages, address: str, user_code: str) -> str:
 
 
 def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(
-    standing: LastDecision, trusting: Any
+    standing: Provider,
 ) -> None:
     where = cloud("custom", standing.issuer.removesuffix("/v2.0"), standing.description["graph"])
     shown: list[str] = []
 
     def approve(code: DeviceCode) -> None:
-        with trusting(standing.roots) as session:
+        with trusting_session(standing.roots) as session:
             pages = Pages({"admin_center": f"{standing.issuer.partition(f'/{TENANT}')[0]}/admin"}, session)
             shown.append(follow(pages, code.url, code.code))
 
@@ -140,7 +141,7 @@ def test_the_client_signs_in_there_and_the_lab_takes_its_tokens(
         http.close()
 
 
-def test_only_the_issuer_that_was_named_is_trusted(standing: LastDecision, trusting: Any) -> None:
+def test_only_the_issuer_that_was_named_is_trusted(standing: Provider) -> None:
     """The same claims signed by another key, or in the name of another issuer, open nothing."""
     now = int(time.time())
     claims = {"aud": standing.description["graph"], "iss": standing.issuer, "tid": TENANT, "oid": USER}
@@ -150,7 +151,7 @@ def test_only_the_issuer_that_was_named_is_trusted(standing: LastDecision, trust
 
     def status(key: rsa.RSAPrivateKey, **changes: Any) -> int:
         token = jwt.encode(claims | changes, key, algorithm="RS256", headers={"kid": "stand-in"})
-        with trusting(standing.description["ca_file"]) as session:
+        with trusting_session(standing.description["ca_file"]) as session:
             return int(
                 session.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=20).status_code
             )

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.mstunnel_lab.conftest import SEED
+from tests.unit.mstunnel_lab.conftest import SEED, trusting_session
 from tests.unit.mstunnel_lab.pages import Pages
 
 PROGRAMS = Path(sys.executable).parent
@@ -95,12 +95,12 @@ def test_every_printed_command_exists(administrator: Pages, tmp_path: Path) -> N
             assert run(tmp_path, shlex.join([words[0], *names, "--help"])).returncode == 0, line
 
 
-def test_another_tenant_has_the_answer_file_only(start_lab: Any, trusting: Any, tmp_path: Path) -> None:
+def test_another_tenant_has_the_answer_file_only(start_lab: Any, tmp_path: Path) -> None:
     """`--lab` leads to the home tenant, so that the script would join the wrong one."""
     other = tmp_path / "other.yaml"
     other.write_text(Path(SEED).read_text().replace("lab.example", "other.example"))
-    running = start_lab("--port", "0", "--seed", SEED, "--seed", str(other)).description
-    with trusting(running["ca_file"]) as session:
+    running = start_lab("--seed", SEED, "--seed", str(other)).description
+    with trusting_session(running["ca_file"]) as session:
         users = [user for tenant in running["tenants"] for user in tenant["users"]]
         pages = Pages({**running, "users": users}, session)
         assert pages.sign_in("admin@other.example").address.endswith("/admin/servers")

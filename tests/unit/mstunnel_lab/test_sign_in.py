@@ -15,8 +15,9 @@ from mstunnel_lab.entra.sign_in import judge_poll
 from mstunnel_lab.records import DeviceCodeRecord, DeviceCodeStatus
 from mstunnel_lab.state import FailedAttempts
 from tests.unit.clocks import FakeClock
-from tests.unit.mstunnel_lab.conftest import APPS, SEED, SITES, agent_form
-from tests.unit.mstunnel_lab.pages import Pages
+from tests.unit.mstunnel_lab.conftest import APPS, SEED, SITES, agent_form, claims_of, trusting_session
+from tests.unit.mstunnel_lab.pages import Pages, require_accessible
+from tests.unit.running_lab import LAB
 
 SCOPE = "https://graph.microsoft.com/DeviceManagementConfiguration.ReadWrite.All"
 CODE = DeviceCodeRecord(
@@ -80,29 +81,32 @@ def typed(browser: Pages, code: str, upn: str) -> Any:
 
 
 @pytest.fixture
-def flow(lab: Any, browser: Pages) -> Any:
+def app(lab: Any, browser: Pages) -> msal.PublicClientApplication:
+    return client(lab, browser.session)
+
+
+@pytest.fixture
+def flow(app: msal.PublicClientApplication) -> Any:
     """A device sign-in that waits."""
-    return client(lab, browser.session).initiate_device_flow([SCOPE])
+    return app.initiate_device_flow([SCOPE])
 
 
 def test_device_code_from_start_to_silent_renewal(
-    lab: Any, process: Any, browser: Pages, lab_program: str, monkeypatch: pytest.MonkeyPatch
+    lab: Any, process: Any, app: msal.PublicClientApplication, flow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bundles that the environment names are not used."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, "/etc/ssl/certs/ca-certificates.crt")
-    app = client(lab, browser.session)
-    flow = app.initiate_device_flow([SCOPE])
     assert flow["verification_uri"] == lab.description["device_login"]
     outcome: dict[str, Any] = {}
     waiting = threading.Thread(target=lambda: outcome.update(app.acquire_token_by_device_flow(flow)))
     waiting.start()
     time.sleep(0.3)
-    command = [lab_program, "approve", flow["user_code"], "--user", "admin@lab.example"]
+    command = [LAB, "approve", flow["user_code"], "--user", "admin@lab.example"]
     subprocess.run([*command, "--dir", str(process.directory)], check=True, timeout=120, capture_output=True)
     waiting.join(20)
     assert outcome["id_token_claims"]["preferred_username"] == "admin@lab.example"
-    claims = jwt.decode(outcome["access_token"], options={"verify_signature": False})
+    claims = claims_of(outcome["access_token"])
     assert claims["aud"] == "https://graph.microsoft.com"
     assert "DeviceManagementConfiguration.ReadWrite.All" in claims["scp"].split()
     assert "3a2c62db-5318-420d-8d74-23affee5d9d5" in claims["wids"]
@@ -111,9 +115,7 @@ def test_device_code_from_start_to_silent_renewal(
     assert renewed["access_token"] != outcome["access_token"]
 
 
-def test_cancelled_sign_in_is_declined(lab: Any, browser: Pages) -> None:
-    app = client(lab, browser.session)
-    flow = app.initiate_device_flow([SCOPE])
+def test_cancelled_sign_in_is_declined(browser: Pages, app: Any, flow: Any) -> None:
     browser.fill("/devicelogin", code=flow["user_code"])
     assert "Cancelled" in browser.send(decision="cancel").text
     assert app.acquire_token_by_device_flow(flow)["error"] == "authorization_declined"
@@ -135,12 +137,8 @@ def test_every_input_has_a_label_and_no_script_runs(browser: Pages, flow: Any) -
     first = browser.open(f"/devicelogin?otc={flow['user_code']}")
     assert first.fields["code"] == flow["user_code"]
     second = browser.send()
-    for page in (first, second):
-        assert page.visible <= page.labelled
-        assert "script" not in page.tags
-        assert 'name="viewport"' in page.source
-        assert "default-src 'none'" in page.policy
-        assert "unsafe-inline" not in page.policy
+    require_accessible(first)
+    require_accessible(second)
     assert "DeviceManagementConfiguration.ReadWrite.All" in second.text
 
 
@@ -151,13 +149,11 @@ def test_cookie_is_for_this_site_and_tls_only(lab: Any, browser: Pages) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/account"])
-def test_a_form_of_another_site_is_refused(
-    lab: Any, flow: Any, trusting: Callable[[str], Any], path: str
-) -> None:
+def test_a_form_of_another_site_is_refused(lab: Any, flow: Any, path: str) -> None:
     form = {"code": flow["user_code"], "upn": "admin@lab.example", "password": lab.password("admin")}
     form["form_token"] = "0" * 64
     address = lab.description["device_login"]
-    with trusting(lab.description["ca_file"]) as session:
+    with trusting_session(lab.description["ca_file"]) as session:
         without_cookie = session.post(address + path, data=form, timeout=20)
         session.get(address, timeout=20)
         wrong_token = session.post(address + path, data=form, timeout=20)
@@ -182,9 +178,7 @@ def test_the_style_sheet_is_one(lab: Any) -> None:
     assert sheet.headers["content-type"].startswith("text/css")
 
 
-def test_a_second_factor_is_asked_for(lab: Any, browser: Pages) -> None:
-    app = client(lab, browser.session)
-    flow = app.initiate_device_flow([SCOPE])
+def test_a_second_factor_is_asked_for(lab: Any, browser: Pages, app: Any, flow: Any) -> None:
     page = typed(browser, flow["user_code"], "careful@lab.example")
     assert "Verification code" in page.text
     wrong = browser.send(verification_code="000000", decision="sign-in")
@@ -210,9 +204,9 @@ def test_a_second_factor_cannot_be_guessed(lab: Any, browser: Pages, flow: Any) 
     assert lab.control("PATCH", "users/careful@lab.example", {}).status_code == 200  # unlocked again
 
 
-def test_conditional_access_is_reported_on_the_page_and_to_the_device(lab: Any, browser: Pages) -> None:
-    app = client(lab, browser.session)
-    flow = app.initiate_device_flow([SCOPE])
+def test_conditional_access_is_reported_on_the_page_and_to_the_device(
+    browser: Pages, app: Any, flow: Any
+) -> None:
     page = typed(browser, flow["user_code"], "blocked@lab.example")
     assert (page.status, "AADSTS53003" in page.text) == (403, True)
     found = app.acquire_token_by_device_flow(flow)
@@ -220,9 +214,7 @@ def test_conditional_access_is_reported_on_the_page_and_to_the_device(lab: Any, 
 
 
 def test_the_password_grant_cannot_do_a_second_factor(lab: Any) -> None:
-    form = {"grant_type": "password", "client_id": lab.description["client_id"], "scope": "User.Read"}
-    form |= {"username": "careful@lab.example", "password": lab.password("careful")}
-    answer = lab.oauth("token", form).json()
+    answer = lab.oauth("token", lab.password_form("careful")).json()
     assert (answer["error"], answer["error_codes"]) == ("interaction_required", [50076])
 
 
@@ -246,12 +238,12 @@ applications:
 
 
 @pytest.fixture
-def two(start_lab: Callable[..., Any], trusting: Any, tmp_path: Path) -> Iterator[Pages]:
+def two(start_lab: Callable[..., Any], tmp_path: Path) -> Iterator[Pages]:
     """A browser at a server with two tenants."""
     other = tmp_path / "other.yaml"
     other.write_text(SECOND)
-    running = start_lab("--port", "0", "--seed", SEED, "--seed", str(other))
-    with trusting(running.description["ca_file"]) as session:
+    running = start_lab("--seed", SEED, "--seed", str(other))
+    with trusting_session(running.description["ca_file"]) as session:
         yield Pages(running.description, session)
 
 
@@ -265,7 +257,7 @@ def test_a_sign_in_for_any_tenant_ends_in_the_users_own(two: Pages) -> None:
     flow = app.initiate_device_flow([SCOPE])
     assert "Signed in" in typed(two, flow["user_code"], "olga@other.example").text
     found = app.acquire_token_by_device_flow(flow)
-    claims = jwt.decode(found["access_token"], options={"verify_signature": False})
+    claims = claims_of(found["access_token"])
     assert claims["tid"] == two.description["tenants"][1]["tenant_id"] != two.description["tenant_id"]
     shown = sites(two, found["access_token"]).json()
     assert [site["displayName"] for site in shown["value"]] == ["Oslo"]
@@ -287,7 +279,7 @@ def test_a_token_of_one_tenant_shows_nothing_of_another(two: Pages) -> None:
     path, form = f"{first['authority']}/oauth2/v2.0/token", agent_form()
     token = two.session.post(path, data=form, timeout=20).json()["access_token"]
     assert [site["displayName"] for site in sites(two, token).json()["value"]] == ["Berlin", "Osaka"]
-    claims = jwt.decode(token, options={"verify_signature": False})
+    claims = claims_of(token)
     forged = jwt.encode(claims | {"tid": second["tenant_id"]}, "k" * 32, algorithm="HS256")
     assert sites(two, forged).status_code == 401
     unknown = two.session.post(path.replace(first["tenant_id"], "nowhere.example"), data=form, timeout=20)

@@ -13,6 +13,7 @@ from mstunnel_lab.errors import GraphError
 from mstunnel_lab.pki import signing_key
 from mstunnel_lab.records import UserRecord
 from mstunnel_lab.urls import Urls
+from tests.unit.mstunnel_lab.conftest import claims_of
 
 GATEWAY = "3678c9e9-9681-447a-974d-d19f668fcd88"
 URLS = Urls("https://lab.example:1", "tenant")
@@ -60,7 +61,7 @@ def test_the_seed_chooses_the_version_of_gateway_tokens(
 ) -> None:
     service = TokenService(KeyRing(tmp_path), URLS, int(float(expected[1])))
     resource = Resource(GATEWAY, f"api://{GATEWAY}")
-    claims = _claims(service.user_token(USER, "app", resource, ("Tunnel_Allow",), 60))
+    claims = claims_of(service.user_token(USER, "app", resource, ("Tunnel_Allow",), 60))
     assert (claims["iss"], claims["ver"], claims["aud"]) == expected
     assert names <= claims.keys()
     assert not others & claims.keys()
@@ -68,7 +69,7 @@ def test_the_seed_chooses_the_version_of_gateway_tokens(
 
 def test_a_guest_is_marked_as_one(service: TokenService) -> None:
     member, guest = (
-        _claims(service.user_token(user, "app", Resource(GATEWAY, GATEWAY), ("Tunnel_Allow",), 60))
+        claims_of(service.user_token(user, "app", Resource(GATEWAY, GATEWAY), ("Tunnel_Allow",), 60))
         for user in (USER, USER.model_copy(update={"guest": True}))
     )
     assert (member["acct"], member["xms_idrel"].split()[0], member.get("idp")) == (0, "1", None)
@@ -77,14 +78,9 @@ def test_a_guest_is_marked_as_one(service: TokenService) -> None:
 
 
 def test_an_application_gets_a_token_for_the_gateway_without_a_scope(lab: Any) -> None:
-    claims = _claims(lab.app_token("powerless", f"{GATEWAY}/.default"))
+    claims = claims_of(lab.app_token("powerless", f"{GATEWAY}/.default"))
     assert (claims["aud"], claims["idtyp"]) == (GATEWAY, "app")
     assert not {"scp", "roles"} & claims.keys()
-
-
-def _claims(token: str) -> dict[str, Any]:
-    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return claims
 
 
 def test_graph_takes_its_own_tokens(service: TokenService) -> None:
@@ -95,7 +91,7 @@ def test_graph_takes_its_own_tokens(service: TokenService) -> None:
 @pytest.mark.parametrize("kind", ["expired", "gateway", "id token", "unsigned", "foreign key", "garbage", ""])
 def test_graph_refuses_any_other(service: TokenService, tmp_path: Path, kind: str) -> None:
     good = service.user_token(USER, "app", GRAPH, (), 60)
-    claims = jwt.decode(good, options={"verify_signature": False})
+    claims = claims_of(good)
     tokens = {
         "expired": service.user_token(USER, "app", GRAPH, (), -120),
         "gateway": service.user_token(USER, "app", Resource(GATEWAY, GATEWAY), (), 60),
@@ -110,6 +106,6 @@ def test_graph_refuses_any_other(service: TokenService, tmp_path: Path, kind: st
 
 
 def test_times_are_whole_seconds_from_now(service: TokenService) -> None:
-    claims = jwt.decode(service.id_token(USER, "app", 60), options={"verify_signature": False})
+    claims = claims_of(service.id_token(USER, "app", 60))
     assert abs(claims["iat"] - time.time()) < 5
     assert claims["exp"] - claims["iat"] == 60
