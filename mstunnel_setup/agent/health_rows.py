@@ -4,7 +4,7 @@ Source of rows and limits: the vendor's monitoring page, health checks (docs/ref
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -36,6 +36,15 @@ class MachineLoad:
     throughput_bits: float | None = None
 
 
+@dataclass(frozen=True)
+class GatewayCertificate:
+    """The certificate in use: when it ends, what was said last of its revocation, or why that is unknown."""
+
+    end: datetime | None = None
+    revocation: RevocationState | None = None
+    problem: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SyncState:
     """What the loop has learnt of the tenant since the start; None is what it has not.
@@ -58,18 +67,13 @@ class SyncState:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation(SyncState):
-    """Everything the rows are judged by; None is what is not known.
-
-    `revocation` is the last answer and `revocation_problem` why there is none.
-    """
+    """Everything the rows are judged by; None is what is not known."""
 
     now: datetime
     started: datetime
-    machine: MachineLoad = field(default_factory=MachineLoad)
+    machine: MachineLoad = MachineLoad()
     report: GatewayReport | None = None
-    certificate_end: datetime | None = None
-    revocation: RevocationState | None = None
-    revocation_problem: str = ""
+    certificate: GatewayCertificate = GatewayCertificate()
     proxy: str | None = None
     registry: str | None = None
     last_registry_contact: datetime | None = None
@@ -161,15 +165,15 @@ def _latency(seen: Observation, thresholds: Thresholds) -> RowResult:
 
 
 def _revocation(seen: Observation, _thresholds: Thresholds) -> RowResult:
-    if seen.revocation is None:
+    if seen.certificate.revocation is None:
         return RowResult(HealthState.UNKNOWN, "not asked yet")
-    if seen.revocation is RevocationState.NOT_OFFERED:
+    if seen.certificate.revocation is RevocationState.NOT_OFFERED:
         return RowResult(HealthState.UNKNOWN, text("the certificate names no OCSP responder or CRL"))
-    if seen.revocation is RevocationState.GOOD:
+    if seen.certificate.revocation is RevocationState.GOOD:
         return RowResult(HealthState.HEALTHY, "not revoked")
-    if seen.revocation is RevocationState.REVOKED:
+    if seen.certificate.revocation is RevocationState.REVOKED:
         return RowResult(HealthState.UNHEALTHY, "revoked")
-    problem = seen.revocation_problem
+    problem = seen.certificate.problem
     why = text(": {revocation_problem}", revocation_problem=problem) if problem else ""
     return RowResult(HealthState.WARNING, f"cannot be determined{why}")
 
@@ -276,7 +280,7 @@ TABLE: Final[tuple[tuple[str, str, Callable[[Observation, Thresholds], RowResult
     (
         "tls-certificate",
         text("TLS certificate"),
-        lambda seen, thresholds: _days(seen.certificate_end, seen.now, thresholds.certificate_days),
+        lambda seen, thresholds: _days(seen.certificate.end, seen.now, thresholds.certificate_days),
     ),
     ("tls-revocation", text("TLS certificate revocation"), _revocation),
     ("internal-network", text("Internal network accessibility"), _internal_network),

@@ -126,7 +126,7 @@ METRICS: Final = (
         "Unix time",
         "certificate",
         "When the TLS certificate in use expires.",
-        lambda seen: seen.observation.certificate_end,
+        lambda seen: seen.observation.certificate.end,
     ),
     AgentMetric(
         "mstunnel_agent_certificate_expiry_timestamp_seconds",

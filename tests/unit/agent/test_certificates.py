@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.watch import CertificateWatch, GatewayCertificate
+from mstunnel_setup.agent.health_rows import GatewayCertificate
+from mstunnel_setup.agent.watch import CertificateWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import revocation
 from mstunnel_setup.certificates.revocation_answers import RevocationState

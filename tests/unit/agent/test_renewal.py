@@ -83,16 +83,10 @@ def not_yet(_credential: Credential) -> None:
 
 
 def test_a_credential_near_its_end_is_replaced_and_signs_in(ageing: Installed) -> None:
-    old, log, counters, clock = credential(ageing), list[str](), Counters(), Soon()
-    agent = Agent(
-        lambda: enrol(ageing.files, clock),
-        ageing.files,
-        clock,
-        log.append,
-        lambda _status: None,
-        counters,
-        renewal=Renewal(ageing.files, clock, log.append, counters),
-    )
+    old, log, clock = credential(ageing), list[str](), Soon()
+    renewing = renewal(ageing, log, clock)
+    counters = renewing.counters
+    agent = Agent(lambda: enrol(ageing.files, clock), ageing.files, clock, log.append, renewal=renewing)
     assert agent.round() is None
 
     new = credential(ageing)
