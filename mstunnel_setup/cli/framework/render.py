@@ -216,7 +216,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
             code = command.main(args=given, prog_name=program, standalone_mode=False)
         except TyperException as error:
             wrong = _usage(error, program)
-            replace(renderer, command=_command(error, program)).show(_failure(wrong.exit_code, wrong.problem))
+            replace(renderer, command=_command(error, program)).show(_failure(wrong))
             return int(wrong.exit_code)
         return code if isinstance(code, int) else 0
 
@@ -229,8 +229,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
         return code
     # The result could not be written: that is what the exit code tells, unless there is a worse one.
     unwritten = explain("write", "the result", error)
-    failure = _failure(unwritten.exit_code, unwritten.problem)
-    Renderer(program, OutputFormat.TEXT, Redactor(), color).show(failure)
+    Renderer(program, OutputFormat.TEXT, Redactor(), color).show(_failure(unwritten))
     return code or int(unwritten.exit_code)
 
 
@@ -241,36 +240,32 @@ def _attempt(
     try:
         return function()
     except (ChecksFailedError, ValuesError) as error:
-        return _failure(error.exit_code, *(failure.problem for failure in error.failures))
+        return _failure(error, *(failure.problem for failure in error.failures))
     except SetupError as error:
-        return _failure(error.exit_code, error.problem)
+        return _failure(error)
     except (KeyboardInterrupt, typer.Abort):
         if sys.stderr.isatty():
             # The cursor stands behind the ^C that the terminal showed.
             _write(sys.stderr, "\n")
         notice = warning("interrupted", "interrupted", hint="Run the same command again to continue.")
-        return _failure(ExitCode.INTERRUPTED, notice)
+        return Result("error", errors=(notice,), exit_code=ExitCode.INTERRUPTED)
     except typer.Exit:
         raise
     except Exception as error:  # noqa: BLE001 (the one place where a bug becomes a message)
-        return _bug(error, log, redactor, verbose)
+        trace = redactor.clean("".join(traceback.format_exception(error)))
+        if log is not None:
+            log.crash(trace)
+        if verbose:
+            _write(sys.stderr, trace)
+        report = text("Run it again with --verbose and report it.")
+        if log is not None and log.failure is None:
+            report = text("Report it with the end of {place}.", place=log.place)
+        return _failure(INTERNAL_ERROR(reason=f"{type(error).__name__}: {error}", report=report))
 
 
-def _bug(error: Exception, log: SetupLog | None, redactor: Redactor, verbose: bool) -> Result:
-    trace = redactor.clean("".join(traceback.format_exception(error)))
-    if log is not None:
-        log.crash(trace)
-    if verbose:
-        _write(sys.stderr, trace)
-    report = text("Run it again with --verbose and report it.")
-    if log is not None and log.failure is None:
-        report = text("Report it with the end of {place}.", place=log.place)
-    reason = f"{type(error).__name__}: {error}"
-    return _failure(ExitCode.INTERNAL, INTERNAL_ERROR(reason=reason, report=report).problem)
-
-
-def _failure(code: ExitCode, *problems: Problem) -> Result:
-    return Result("error", errors=problems, exit_code=code)
+def _failure(error: SetupError, *problems: Problem) -> Result:
+    """The result of an error; of one that stands for several `problems` these are shown."""
+    return Result("error", errors=problems or (error.problem,), exit_code=error.exit_code)
 
 
 # What shows the changes of a program before they are made; it is no option here.
