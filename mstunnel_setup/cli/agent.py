@@ -52,9 +52,9 @@ def health(root: Root = _HOST) -> None:
     """Show whether the agent is running and when it last checked in; exit code 0 or 1."""
     from mstunnel_setup.exchange.health_report import agent_condition, read_status
 
-    verdict = agent_condition(read_status(Files(root)), Clock().now())
-    _tell(verdict.reason)
-    if not verdict.healthy:
+    healthy, reason = agent_condition(read_status(Files(root)), Clock().now())
+    _tell(reason)
+    if not healthy:
         raise typer.Exit(1)
 
 

@@ -47,9 +47,8 @@ class Week(FakeClock):
         # Without the tenant nothing is handed over, and what is counted is the agent's.
         if self.monitor is not None and self.tenant.trouble is None:
             self.monitor.look()
-        assert agent_condition(self.statuses[-1], self.now()).healthy, (
-            "a restart would not bring the tenant back"
-        )
+        healthy, _ = agent_condition(self.statuses[-1], self.now())
+        assert healthy, "a restart would not bring the tenant back"
         if self.elapsed // DAY > before // DAY:
             self.objects.append(sys.getallocatedblocks())
         if self.elapsed > 7200 + self.days * DAY:
