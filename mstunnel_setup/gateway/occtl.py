@@ -99,7 +99,7 @@ def read_answer(command: ShowCommand, text: str) -> JsonObject | list[JsonValue]
 
     Raises EngineError when it cannot be understood.
     """
-    value = _typed(_read(text))
+    value = _read(text)
     if command.rows:
         rows = value if isinstance(value, list) else [value]
         return [row for row in rows if row != {}]
@@ -114,28 +114,6 @@ def judge_word(placeholder: str, word: str) -> None:
         raise ARGUMENT_INVALID(
             name=placeholder, value=word, expected=text("one word without control characters")
         )
-
-
-# Numbers and truth values that occtl writes as texts.
-_NUMBERS: Final = frozenset({"MTU", "RX", "TX", "DPD", "KeepAlive"})
-_TRUTHS: Final = frozenset({"Restricted to routes"})
-
-
-def _typed(value: JsonValue) -> JsonValue:
-    if isinstance(value, list):
-        return [_typed(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _typed_field(name, item) for name, item in value.items()}
-    return value
-
-
-def _typed_field(name: str, value: JsonValue) -> JsonValue:
-    """RX and TX of `show status` are no bare numbers, and stay; `raw_rx` and `raw_tx` are there too."""
-    if isinstance(value, str) and name in _NUMBERS and (number := whole_number(value, 20)) is not None:
-        return number
-    if isinstance(value, str) and name in _TRUTHS and value in ("True", "False"):
-        return value == "True"
-    return value
 
 
 _TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)', re.DOTALL)
@@ -160,12 +138,26 @@ def _read(text: str) -> JsonValue:
     return value
 
 
+# Numbers and truth values that occtl writes as texts.
+_NUMBERS: Final = frozenset({"MTU", "RX", "TX", "DPD", "KeepAlive"})
+_TRUTHS: Final = frozenset({"Restricted to routes"})
+
+
+def _typed(name: str, value: JsonValue) -> JsonValue:
+    """RX and TX of `show status` are no bare numbers, and stay; `raw_rx` and `raw_tx` are there too."""
+    if isinstance(value, str) and name in _NUMBERS and (number := whole_number(value, 20)) is not None:
+        return number
+    if isinstance(value, str) and name in _TRUTHS and value in ("True", "False"):
+        return value == "True"
+    return value
+
+
 def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
     records: list[dict[str, JsonValue]] = []
     for name, value in pairs:
         if not records or name == pairs[0][0]:
             records.append({})
-        records[-1][name] = value
+        records[-1][name] = _typed(name, value)
     if len(records) > 1:
         return [*records]
     return records[0] if records else {}
