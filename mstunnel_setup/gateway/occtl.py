@@ -6,6 +6,7 @@ understands all that.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,33 +95,15 @@ def occtl_arguments(command: ShowCommand, argument: str = "", *, as_json: bool =
     return ["occtl", "--no-pager", *options, "show", *command.words, *([argument] if argument else [])]
 
 
+_TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)', re.DOTALL)
+
+
 def read_answer(command: ShowCommand, text: str) -> JsonObject | list[JsonValue]:
     """What occtl answered with `--json`: a list for commands with `rows`, else one object.
 
     Raises EngineError when it cannot be understood.
     """
-    value = _read(text)
-    if command.rows:
-        rows = value if isinstance(value, list) else [value]
-        return [row for row in rows if row != {}]
-    if isinstance(value, dict):
-        return value
-    raise _not_understood(text)
-
-
-def judge_word(placeholder: str, word: str) -> None:
-    """Raise UsageError for an argument that occtl, which splits its line at blanks, would take apart."""
-    if not word or not all(letter.isprintable() and not letter.isspace() for letter in word):
-        raise ARGUMENT_INVALID(
-            name=placeholder, value=word, expected=text("one word without control characters")
-        )
-
-
-_TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)', re.DOTALL)
-
-
-def _read(text: str) -> JsonValue:
-    """The value in `text`, with the commas where JSON wants them."""
+    # The same with the commas where JSON wants them.
     repaired: list[str] = []
     before = "["
     for piece in _TOKEN.findall(text):
@@ -130,12 +113,28 @@ def _read(text: str) -> JsonValue:
             repaired.append(",")
         repaired.append(piece)
         before = piece
-    try:
+    value: JsonValue = None
+    with suppress(ValueError):
         # A repeated first key starts the next record: occtl writes several into one object.
-        value: JsonValue = json_value("".join(repaired), pairs=_records, strict=False)
-    except ValueError as error:
-        raise _not_understood(text) from error
-    return value
+        value = json_value("".join(repaired), pairs=_records, strict=False)
+        if command.rows:
+            return [row for row in (value if isinstance(value, list) else [value]) if row != {}]
+    if isinstance(value, dict):
+        return value
+    raise EngineError(
+        "occtl-answer-invalid",
+        "unexpected answer from occtl: {answer}",
+        hint="Check `mst-cli server status` and `mst-cli server logs`.",
+        answer=plain(text, 80) or "nothing",
+    )
+
+
+def judge_word(placeholder: str, word: str) -> None:
+    """Raise UsageError for an argument that occtl, which splits its line at blanks, would take apart."""
+    if not word or not all(letter.isprintable() and not letter.isspace() for letter in word):
+        raise ARGUMENT_INVALID(
+            name=placeholder, value=word, expected=text("one word without control characters")
+        )
 
 
 # Numbers and truth values that occtl writes as texts.
@@ -161,12 +160,3 @@ def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
     if len(records) > 1:
         return [*records]
     return records[0] if records else {}
-
-
-def _not_understood(text: str) -> EngineError:
-    return EngineError(
-        "occtl-answer-invalid",
-        "unexpected answer from occtl: {answer}",
-        hint="Check `mst-cli server status` and `mst-cli server logs`.",
-        answer=plain(text, 80) or "nothing",
-    )

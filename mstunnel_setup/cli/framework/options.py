@@ -261,25 +261,19 @@ def _gather(group: type, given: dict[str, Any], context: typer.Context) -> Any:
             values["given"][setting.path] = setting.flag or (f"file:{value}" if setting.secret else value)
     made = group(**values)
     if isinstance(made, CommonOptions):
-        made = context.obj = _after_outer(made, context)
+        outer = context.parent.obj if context.parent else None
+        if isinstance(outer, CommonOptions):
+            # What stood before the name of this command has read the variables already, which count less
+            # than an option there: only what stands after it is another value.
+            after = [item.name for item in fields(made) if is_given(item.name, context)]
+            made = replace(outer, **{name: getattr(made, name) for name in after})
+        context.obj = made
     return made
 
 
 def is_given(name: str, context: typer.Context) -> bool:
     """Whether the option of the parameter `name` stands on the command line of this command."""
     return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-
-
-def _after_outer(own: CommonOptions, context: typer.Context) -> CommonOptions:
-    """The options given after the name of this command; all others as they were before it.
-
-    What stood before it has read the variables already, which count less than an option there.
-    """
-    outer = context.parent.obj if context.parent else None
-    if not isinstance(outer, CommonOptions):
-        return own
-    given = {item.name: getattr(own, item.name) for item in fields(own) if is_given(item.name, context)}
-    return replace(outer, **given)
 
 
 def _parameters(group: type) -> Iterator[inspect.Parameter]:
