@@ -53,7 +53,7 @@ def health(root: Root = _HOST) -> None:
     from mstunnel_setup.exchange.health_report import agent_condition, read_status
 
     healthy, reason = agent_condition(read_status(Files(root)), Clock().now())
-    _tell(reason)
+    typer.echo(reason)
     if not healthy:
         raise typer.Exit(1)
 
@@ -61,7 +61,7 @@ def health(root: Root = _HOST) -> None:
 @app.command()
 def version() -> None:
     """Print the version."""
-    _tell(__version__)
+    typer.echo(__version__)
 
 
 def main() -> None:
@@ -75,8 +75,3 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
-
-
-def _tell(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
