@@ -144,7 +144,10 @@ def test_a_reply_to_another_request_is_none(files: Files) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "content",
-    [None, b"{", b"[" * 4000, b'{"version": 2}', b'{"version": 1, "state": "accepted"}', b'{"state": []}'],
+    [
+        *(None, b"", b"{", b"[" * 4000, b'{"version": 2}', b'{"version": 1, "state": "accepted"}'),
+        *(b'{"state": []}', b'{"version": 1, "digest": "x", "state": "accepted"}'),
+    ],
 )
 def test_a_reply_that_cannot_be_read_is_none(files: Files, kind: RequestKind, content: bytes | None) -> None:
     if content is not None:

@@ -102,6 +102,9 @@ def test_a_held_release_is_offered_to_no_agent_and_none_goes_back_behind_what_ru
         ('time_zone = ""\n', "time_zone: there is no time zone"),
         ("[[release]]\npublished = 2026-01-01\n", "server: is missing"),
         (table("2026-01-01", "a", "b").replace("sha256", "md5"), "server: must match"),
+        (table("2026-01-01", "a", "b").replace("a" * 64, "a" * 64 + "x"), "server: must match"),
+        (table("2026-01-01", "a", "b").replace("a" * 64, "a" * 65), "server: must match"),
+        (table("2026-01-01", "a", "b").replace("sha256:a", "x-sha256:a"), "server: must match"),
         (table("2026-01-01", "a", "b") + 'color = "red"\n', "color: is not known"),
         (
             table("2026-01-01", "a", "b") + 'architecture = "arm"\n',

@@ -259,7 +259,14 @@ def test_it_can_be_ended_earlier(files: Files) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"level": 9, "until": "2026-07-01T20:00:00Z"}', '{"level": 4}']
+    "content",
+    [
+        *("", "[]", '{"level": 9, "until": "2026-07-01T20:00:00Z"}', '{"level": 4}'),
+        *(
+            f'{{"level": 4, "until": {until}}}'
+            for until in ("9" * 5000, "1e999", "[" * 1000, "null", '"2026-07-01T00:00:00"')
+        ),
+    ],
 )
 def test_a_spoiled_file_changes_nothing(files: Files, content: str) -> None:
     files.write(paths.LOG_LEVEL, content.encode())
