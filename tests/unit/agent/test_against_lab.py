@@ -23,6 +23,7 @@ from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import SignIn
 from mstunnel_setup.tenant.wire import DeploymentMode
 from tests.unit.agent.fakes import with_host
+from tests.unit.present import present
 from tests.unit.running_lab import running_lab
 from tests.unit.tenant.credentials import write_pfx
 
@@ -94,8 +95,7 @@ def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: 
     assert "ipv4-network = 169.254.0.0\n" in configuration
     assert "dns = 10.99.0.53\n" in configuration
     settings = json.loads(installed.files.read(paths.ADMIN_SETTINGS) or b"")
-    wanted = installed.graph.configuration_of(installed.site_id)
-    assert wanted is not None
+    wanted = present(installed.graph.configuration_of(installed.site_id))
     assert (settings["PolicyName"], settings["ListenPort"]) == (wanted.id, 443)
     assert [line.partition(":")[0] for line in log] == [
         "checked-in",

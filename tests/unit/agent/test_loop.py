@@ -13,6 +13,7 @@ from mstunnel_setup.exchange.mailbox import CONFIGURATION, receive
 from mstunnel_setup.tenant.wire import TunnelSite
 from tests.unit.agent.fakes import AWAY, SERVER, SITE, Ended, FakeRenewal, FakeWatch, Scene
 from tests.unit.clocks import START
+from tests.unit.present import present
 
 
 def test_a_check_in_writes_nothing_but_the_servers_own_name(scene: Scene) -> None:
@@ -56,9 +57,7 @@ def test_a_configuration_that_cannot_be_served_leaves_the_old_files(scene: Scene
     scene.configure(routeIncludes=["255.255.0.0"])
 
     for _ in range(3):
-        error = agent.round()
-        assert error is not None
-        assert error.code == "configuration-invalid"
+        assert present(agent.round()).code == "configuration-invalid"
 
     assert scene.conf() == good
     assert scene.codes().count("configuration-invalid") == 1
@@ -140,10 +139,7 @@ def test_a_round_after_trouble_signs_in_again(scene: Scene) -> None:
 def test_what_the_tenant_no_longer_has_is_named(scene: Scene, missing: str, code: str) -> None:
     setattr(scene.tenant, missing, None)
 
-    error = scene.agent().round()
-
-    assert error is not None
-    assert error.code == code
+    assert present(scene.agent().round()).code == code
     assert scene.tenant.check_ins == ([] if missing == "record" else [{"displayName": "gw1"}])
 
 
@@ -201,9 +197,7 @@ def test_an_internal_address_that_cannot_be_used_stops_nothing(scene: Scene, add
         agent.run()
 
     assert scene.statuses[-1].last_error is None
-    request = receive(scene.files, CONFIGURATION)
-    assert request is not None
-    configuration, probe_url = request.configuration()
+    configuration, probe_url = present(receive(scene.files, CONFIGURATION)).configuration()
     assert (str(configuration.network), probe_url) == ("10.20.0.0/16", "")
     assert scene.codes().count("probe-url-invalid") == 1
     row = next(row for row in watch.rows if row.id == "internal-network")

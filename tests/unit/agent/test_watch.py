@@ -15,6 +15,7 @@ from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 from tests.unit.clocks import START, FakeClock
+from tests.unit.present import present
 
 
 @pytest.mark.parametrize(
@@ -68,9 +69,7 @@ class Scene:
         return (self.files.read(paths.AGENT_METRICS) or b"").decode()
 
     def state(self, row: str) -> str:
-        report = read_health(self.files)
-        assert report is not None
-        return {item.id: item.state.value for item in report.rows}[row]
+        return {item.id: item.state.value for item in present(read_health(self.files)).rows}[row]
 
 
 @pytest.fixture
@@ -89,8 +88,7 @@ def scene(tmp_path: Path) -> Scene:
 def test_report_and_metrics_are_written(scene: Scene) -> None:
     scene.watch().look(SyncState(last_check_in=START, probe_url=URL, configuration_id="c1"))
 
-    report = read_health(scene.files)
-    assert report is not None
+    report = present(read_health(scene.files))
     assert [row.id for row in report.rows] == [name for name, _, _ in TABLE]
     assert report.state is HealthState.WARNING, "one core, and memory at 97 %"
     assert scene.asked == ["https://registry.example:5000/v2/"]

@@ -20,6 +20,7 @@ from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.operations.upgrade.feed import Archive, Remote, refresh
 from tests.refusals import refused
 from tests.unit.exchange.publisher import Publisher, release, served
+from tests.unit.present import present
 
 NOW = datetime.now(UTC)
 ROOT_FILE = "/etc/mstunnel-setup/release-feed-root.json"
@@ -51,8 +52,7 @@ class Server:
         self.files.write(ROOT_FILE, root)
 
     def refresh(self, archive: Path | None = None) -> list[str]:
-        named = feed.read_feed(self.files)
-        assert named is not None
+        named = present(feed.read_feed(self.files))
         http = HttpSession(Clock(), timeout=5, deadline=5)
         source = Archive(archive) if archive else Remote(named, http)
         return [item.name for item in refresh(self.files, named, source, NOW).releases]
@@ -235,8 +235,7 @@ def test_a_disk_that_fails_meanwhile_is_an_error_with_a_code(
 ) -> None:
     server.refresh()
     publisher.publish(release(2))
-    named = feed.read_feed(server.files)
-    assert named is not None
+    named = present(feed.read_feed(server.files))
     with pytest.raises(FileError) as caught:
         refresh(server.files, named, _Vanishing(tmp_path / "feed.tar", server.files), NOW)
     assert feed.WORK in caught.value.message

@@ -28,6 +28,7 @@ from mstunnel_setup.exchange.mailbox import (
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.io.files import Files
 from tests.refusals import refused
+from tests.unit.present import present
 
 IMAGES = Digests(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,8 +48,7 @@ def test_what_the_agent_requests_the_monitor_reads(files: Files) -> None:
     for request in (AgentRequest.to_upgrade(IMAGES), CONFIGURE):
         assert send(files, request)
         assert not send(files, request), "it lies there already"
-        found = receive(files, request.kind)
-        assert found is not None
+        found = present(receive(files, request.kind))
         assert (found.kind, found.payload, found.digest) == (request.kind, request.payload, request.digest)
         assert found.at == files.locate(request.kind.request).stat().st_mtime
         files.remove(request.kind.request)

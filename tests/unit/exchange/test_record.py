@@ -20,6 +20,7 @@ from mstunnel_setup.exchange.upgrade_history import (
 )
 from mstunnel_setup.io.files import Files
 from tests.refusals import refused
+from tests.unit.present import present
 
 
 def images(letter: str) -> ImagePair:
@@ -100,9 +101,7 @@ def test_the_history_survives_and_is_private(tmp_path: Path) -> None:
     kept = history(upgrade("a", "b"))
     write_history(files, kept)
     assert read_history(files) == kept
-    state = files.state(HISTORY)
-    assert state is not None
-    assert state.mode == 0o600
+    assert present(files.state(HISTORY)).mode == 0o600
 
 
 @pytest.mark.parametrize("content", [b"", b"{}x", b'{"version": 2, "upgrades": []}'])

@@ -9,6 +9,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.exchange.releases import Digests, Release, parse, published
 from tests.cases import every
 from tests.refusals import refused
+from tests.unit.present import present
 
 
 def digest(letter: str) -> str:
@@ -56,8 +57,7 @@ def test_a_release_for_hosts_of_another_architecture_is_left_out() -> None:
 
 @pytest.mark.parametrize("label", ["", "20260101.1"])
 def test_the_agent_reads_the_release_that_the_monitor_writes(label: str) -> None:
-    newest = parse(table("2026-01-01", "a", "b", label), "releases.toml").newest
-    assert newest is not None
+    newest = present(parse(table("2026-01-01", "a", "b", label), "releases.toml").newest)
     assert Release.model_validate_json(newest.model_dump_json()) == newest
 
 

@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 from mstunnel_setup.exchange.gateway_report import ConfigurationOutcome, GatewayReport, parse_report
 from tests.cases import every
 from tests.unit.gateway.test_stop import functions
+from tests.unit.present import present
 
 REPORT = Path(__file__).parents[3] / "images/gateway/report"
 STATUS = '{\n  "Status": "online",\n  "Active sessions": 7\n}'
 
 
 def parsed(text: str) -> GatewayReport:
-    found = parse_report(text)
-    assert found is not None
-    return found
+    return present(parse_report(text))
 
 
 def reported(folder: Path, *outcome: str, device: str = "/dev/net/tun") -> GatewayReport:
@@ -111,9 +110,7 @@ def test_a_meaningless_line_has_no_effect(line: str) -> None:
 @pytest.mark.parametrize("number", ["1e999", "-Infinity", "NaN", "9" * 4_000, "-1", '"200"', "[]"])
 def test_a_probe_that_measured_nonsense_has_reached_nothing(number: str) -> None:
     account = f'{{"http_code": {number}, "time_connect": {number}, "errormsg": "{"x" * 9_000}"}}'
-    found = parsed(f"time 1\nprobe 1 http://intranet.example/ {account}\n").probe
-
-    assert found is not None
+    found = present(parsed(f"time 1\nprobe 1 http://intranet.example/ {account}\n").probe)
     assert (found.status, found.reached, found.connect_seconds) == (0, False, None)
     # A number that JSON does not have leaves nothing of the account.
     assert len(found.words) == 500 or found.account == {}
