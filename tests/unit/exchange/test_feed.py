@@ -260,16 +260,17 @@ def test_another_trusted_root_begins_again(publisher: Publisher, server: Server,
     assert server.refresh() == ["2026-01-05"]
 
 
-def test_a_feed_that_is_turned_off_offers_nothing_any_more(server: Server) -> None:
+@pytest.mark.parametrize(
+    ("address", "offered"),
+    [("", []), ("https://mirror.example.com", ["2026-01-01"])],
+    ids=["turned off", "another address of the same feed"],
+)
+def test_what_was_offered_stays_as_long_as_the_feed_is_followed(
+    server: Server, address: str, offered: list[str]
+) -> None:
     assert server.refresh() == server.offered() == ["2026-01-01"]
-    server.files.write(feed.SETTINGS, b'url = ""\n')
-    assert server.offered() == []
-
-
-def test_another_address_of_the_same_feed_keeps_what_was_offered(server: Server) -> None:
-    server.refresh()
-    server.files.write(feed.SETTINGS, b'url = "https://mirror.example.com"\n')
-    assert server.offered() == ["2026-01-01"]
+    server.files.write(feed.SETTINGS, f'url = "{address}"\n'.encode())
+    assert server.offered() == offered
 
 
 WRONG = ["", "url = 7", "url = [", 'url = "ftp://x"', 'url = "https://u:p@x"', 'url = "https://[x"']

@@ -251,13 +251,6 @@ def test_a_gateway_that_asks_for_passwords_never_logs_one(files: Files, settings
     assert log_level(files, settings, END).level <= 3
 
 
-def test_it_can_be_ended_earlier(files: Files) -> None:
-    begin_verbose(files, END)
-    files.remove(paths.LOG_LEVEL)
-    files.remove(paths.LOG_LEVEL)
-    assert log_level(files, {}, NOW) == LogLevel(0, 0)
-
-
 @pytest.mark.parametrize(
     "content",
     [
