@@ -142,21 +142,22 @@ _NUMBERS: Final = frozenset({"MTU", "RX", "TX", "DPD", "KeepAlive"})
 _TRUTHS: Final = frozenset({"Restricted to routes"})
 
 
-def _typed(name: str, value: JsonValue) -> JsonValue:
-    """RX and TX of `show status` are no bare numbers, and stay; `raw_rx` and `raw_tx` are there too."""
-    if isinstance(value, str) and name in _NUMBERS and (number := whole_number(value, 20)) is not None:
-        return number
-    if isinstance(value, str) and name in _TRUTHS and value in ("True", "False"):
-        return value == "True"
-    return value
-
-
 def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
     records: list[dict[str, JsonValue]] = []
-    for name, value in pairs:
+    for name, written in pairs:
         if not records or name == pairs[0][0]:
             records.append({})
-        records[-1][name] = _typed(name, value)
+        # RX and TX of `show status` are no bare numbers, and stay; `raw_rx` and `raw_tx` are there too.
+        value = written
+        if (
+            isinstance(written, str)
+            and name in _NUMBERS
+            and (number := whole_number(written, 20)) is not None
+        ):
+            value = number
+        elif name in _TRUTHS and written in ("True", "False"):
+            value = written == "True"
+        records[-1][name] = value
     if len(records) > 1:
         return [*records]
     return records[0] if records else {}
