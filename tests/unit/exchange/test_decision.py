@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.upgrade_decision import (
     STANDING,
@@ -164,13 +163,6 @@ def test_a_healthy_site_is_upgraded_to_its_last_server(servers: dict[str, tuple[
 
 
 WAITS = standing(UpgradeDecision("turn", "gw1 comes first"), NOW, None)
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    found = Files(tmp_path)
-    found.make_directories(paths.AGENT_STATE)
-    return found
 
 
 def test_what_the_agent_writes_the_host_reads(files: Files) -> None:

@@ -31,14 +31,6 @@ from tests.refusals import refused
 from tests.unit.clocks import START
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    files = Files(tmp_path)
-    for directory in (paths.CONFIGURATION, paths.AGENT_STATE):
-        files.make_directories(directory)
-    return files
-
-
 def test_the_documentation_s_numbers_are_the_defaults(files: Files) -> None:
     found = read_thresholds(files)
 

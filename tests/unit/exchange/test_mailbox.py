@@ -36,14 +36,6 @@ GOOD = json.loads(AgentRequest.to_upgrade(IMAGES).payload)
 CONFIGURE = AgentRequest.to_configure({"id": "c1", "network": "10.0.0.0/8"}, "https://intranet.test/")
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    files = Files(tmp_path)
-    for directory in (paths.INBOX, paths.OUTBOX):
-        files.make_directories(directory)
-    return files
-
-
 def test_what_the_agent_requests_the_monitor_reads(files: Files) -> None:
     for request in (AgentRequest.to_upgrade(IMAGES), CONFIGURE):
         assert send(files, request)
