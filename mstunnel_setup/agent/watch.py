@@ -168,7 +168,21 @@ class HealthWatch:
                 self._complain(error)
                 local = Thresholds()
             thresholds = with_tenant(local, known.thresholds)
-            observation = self._observe(known)
+            reported = read_report(self.files, REPORT_SHOWN)
+            observation = Observation(
+                **vars(known),
+                report=reported,
+                certificate=self._certificates.look(),
+                # Before the two that follow, which are what came of it.
+                registry=self._registry.look(),
+                last_registry_contact=self._registry.last_contact,
+                registry_problem=self._registry.problem,
+                # After what may take seconds.
+                now=self.clock.now(),
+                started=self._started,
+                machine=self._measure.take(reported.transferred if reported else None),
+                proxy=proxy_for(known.probe_url) if known.probe_url else None,
+            )
             self.rows = judge_rows(observation, thresholds)
             state, before = overall(self.rows), self.state
             self.state = state
@@ -198,22 +212,6 @@ class HealthWatch:
         if error.message != self._complaint:
             self.tell(error_line(error.problem))
         self._complaint = error.message
-
-    def _observe(self, known: SyncState) -> Observation:
-        report = read_report(self.files, REPORT_SHOWN)
-        return Observation(
-            **vars(known),
-            now=self.clock.now(),
-            started=self._started,
-            machine=self._measure.take(report.transferred if report else None),
-            report=report,
-            certificate=self._certificates.look(),
-            proxy=proxy_for(known.probe_url) if known.probe_url else None,
-            # Before the two that follow, which are what came of it.
-            registry=self._registry.look(),
-            last_registry_contact=self._registry.last_contact,
-            registry_problem=self._registry.problem,
-        )
 
 
 _AVERAGED_SECONDS: Final = 300.0
