@@ -13,7 +13,7 @@ from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Release
 from mstunnel_setup.exchange.upgrade_decision import STANDING, read_standing
 from mstunnel_setup.tenant.wire import TunnelSite
-from tests.unit.agent.fakes import AWAY, SITE, Ended, Scene
+from tests.unit.agent.fakes import AWAY, SITE, Scene
 from tests.unit.clocks import START
 from tests.unit.exchange.test_record import images
 from tests.unit.present import present
@@ -105,7 +105,5 @@ def test_the_version_is_judged_by_the_releases_that_the_host_counts(
     scene.files.write(mailbox.SUMMARY, mailbox.Summary(behind=counted).model_dump_json().encode())
     scene.tenant.site_record = TunnelSite(id=SITE, upgrade_available=available)
     watch = HealthWatch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
-    scene.clock.rounds = 1
-    with pytest.raises(Ended):
-        scene.agent(watch).run()
+    scene.live(1, watch)
     assert {row.id: row.state for row in present(read_health(scene.files)).rows}["server-version"] is state
