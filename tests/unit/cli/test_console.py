@@ -178,20 +178,28 @@ def test_the_time_a_person_takes_is_known() -> None:
     assert 0.2 <= console.waited - answered < 5
 
 
-SIGN_IN = """
+# The program of a person: its one command runs `ask`, and shows what that returns.
+_PROGRAM = """
 from mstunnel_setup.cli.framework.options import CommonOptions, new_app
 from mstunnel_setup.cli.framework.render import run_app, run_command
 from mstunnel_setup.base.result import Result
+def ask(console):{}
 def act():
-    def ask(session):
-        session.console.device_code("https://microsoft.com/devicelogin", "ABCD-EFGH", 900)
-        for left in (899.7, 61, 0):
-            session.console.waiting(left)
-        return Result(text=["signed in"])
-    run_command("x", CommonOptions(), ask)
+    run_command("x", CommonOptions(), lambda session: Result(text=ask(session.console)))
 app = new_app("x"); app.command()(act)
 raise SystemExit(run_app(app, "x", []))
 """
+SIGN_IN = _PROGRAM.format("""
+    console.device_code("https://microsoft.com/devicelogin", "ABCD-EFGH", 900)
+    for left in (899.7, 61, 0):
+        console.waiting(left)
+    return ["signed in"]
+""")
+QUESTIONS = _PROGRAM.format("""
+    console.page("\\n".join(f"line {n}" for n in range(60)))
+    word = console.ask("Passphrase", secret=True)
+    return [console.choose("Sites", [("id-1", "Berlin"), ("id-2", "Kyoto")]), str(len(word))]
+""")
 BLOCKS = {"█": (1, 1), "▀": (1, 0), "▄": (0, 1), " ": (0, 0)}
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -268,24 +276,10 @@ def test_an_unattended_question_names_what_was_asked() -> None:
     assert shown.getvalue() == "told\n"
 
 
-PROGRAM = """
-from mstunnel_setup.cli.framework.options import CommonOptions, new_app
-from mstunnel_setup.cli.framework.render import run_app, run_command
-from mstunnel_setup.base.result import Result
-def act():
-    def ask(session):
-        console = session.console
-        console.page("\\n".join(f"line {n}" for n in range(60)))
-        word = console.ask("Passphrase", secret=True)
-        return Result(text=[console.choose("Sites", [("id-1", "Berlin"), ("id-2", "Kyoto")]), str(len(word))])
-    run_command("x", CommonOptions(), ask)
-app = new_app("x"); app.command()(act)
-raise SystemExit(run_app(app, "x", []))
-"""
-
-
 def _spawn() -> "pexpect.spawn[str]":
-    return pexpect.spawn(sys.executable, ["-c", PROGRAM], timeout=120, encoding="utf-8", dimensions=(24, 80))
+    return pexpect.spawn(
+        sys.executable, ["-c", QUESTIONS], timeout=120, encoding="utf-8", dimensions=(24, 80)
+    )
 
 
 def test_a_person_at_a_terminal() -> None:
