@@ -19,7 +19,6 @@ import typer
 from typer.core import TyperOption
 from typer.exceptions import TyperException
 
-from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import (
     ERRORS_PAGE,
     INTERNAL_ERROR,
@@ -163,10 +162,10 @@ class Renderer:
 def run_command(command: str, common: CommonOptions, function: Callable[[Operator], Result]) -> NoReturn:
     """Run `function`, show what it returns or raises, and end the command (typer.Exit) with the exit code."""
     redactor = Redactor()
-    color = _colorful(common)
+    color = _colorful(no_color=common.no_color)
     console = (NoPrompts if common.unattended else TerminalConsole)(redactor, color=color)
     files, clock = Files(common.root), Clock()
-    log = SetupLog(files, clock, redactor, uuid.uuid4().hex, paths.SETUP_LOG)
+    log = SetupLog(files, clock, redactor, uuid.uuid4().hex)
     renderer = Renderer(command, common.output, redactor, color, common.verbose)
     operator = Operator(
         console,
@@ -206,7 +205,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(app)
     verbose = not {"--verbose", "-v"}.isdisjoint(given)
-    color = _colorful(CommonOptions(no_color="--no-color" in given))
+    color = _colorful(no_color="--no-color" in given)
     renderer = Renderer(program, _wanted_output(given), Redactor(), color, verbose)
 
     def parse() -> int:
@@ -361,9 +360,9 @@ def _wanted_output(arguments: Sequence[str]) -> OutputFormat:
     return OutputFormat.JSON if wanted == "json" else OutputFormat.TEXT
 
 
-def _colorful(common: CommonOptions) -> bool:
+def _colorful(*, no_color: bool) -> bool:
     """Colors only for a person at a terminal who did not forbid them (no-color.org)."""
-    forbidden = common.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    forbidden = no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return not forbidden and sys.stderr.isatty()
 
 
