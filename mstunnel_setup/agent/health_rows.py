@@ -98,10 +98,9 @@ _unhealthy = partial(RowResult, HealthState.UNHEALTHY)
 
 def judge_rows(observation: Observation, thresholds: Thresholds) -> tuple[ReportedRow, ...]:
     """Every row, in the order of the table."""
-    found = [(name, title, rule(observation, thresholds)) for name, title, rule in TABLE]
     return tuple(
-        ReportedRow(id=name, title=title, state=item.state, text=item.text, value=item.value)
-        for name, title, item in found
+        ReportedRow(id=name, title=title, **vars(rule(observation, thresholds)))
+        for name, title, rule in TABLE
     )
 
 
