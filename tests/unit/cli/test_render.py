@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError, UsageError, WaitingError
@@ -40,7 +41,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Ran:
 
         @app.command()
         @with_options
-        def act(common: CommonOptions) -> None:
+        def act(context: typer.Context, common: CommonOptions) -> None:
             run_command("program act", common, function)
 
         assert run_app(app, "program", ["act", *arguments]) == code
@@ -195,12 +196,12 @@ def test_wrong_usage_is_an_error_like_any_other(
 
     @app.callback()
     @with_options
-    def main(common: CommonOptions) -> None:
+    def main(context: typer.Context, common: CommonOptions) -> None:
         """A program."""
 
     @app.command()
     @with_options
-    def act(common: CommonOptions) -> None:
+    def act(context: typer.Context, common: CommonOptions) -> None:
         raise AssertionError
 
     assert run_app(app, "program", [*output, *arguments]) == 2
@@ -235,12 +236,12 @@ ENDLESS = "lambda operator: operator.sinks.stream(iter('more'.lower, '')) or Res
 
 def _command(function: str) -> list[str]:
     program = (
-        "import sys\n"
+        "import sys, typer\n"
         "from mstunnel_setup.cli.framework.options import *\n"
         "from mstunnel_setup.cli.framework.render import *\n"
         "from mstunnel_setup.cli.framework.streams import keep_open; keep_open()\n"
         "@with_options\n"
-        f"def act(common: CommonOptions): run_command('x', common, {function})\n"
+        f"def act(context: typer.Context, common: CommonOptions): run_command('x', common, {function})\n"
         "app = new_app('x'); app.command()(act); sys.exit(run_app(app, 'x'))"
     )
     return [sys.executable, "-c", program]
