@@ -4,8 +4,9 @@ Source of rows and limits: the vendor's monitoring page, health checks (docs/ref
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from mstunnel_setup.base.text import text
@@ -36,6 +37,15 @@ class MachineLoad:
     throughput_bits: float | None = None
 
 
+@dataclass(frozen=True)
+class GatewayCertificate:
+    """The certificate in use: when it ends, what was said last of its revocation, or why that is unknown."""
+
+    end: datetime | None = None
+    revocation: RevocationState | None = None
+    problem: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SyncState:
     """What the loop has learnt of the tenant since the start; None is what it has not.
@@ -58,18 +68,13 @@ class SyncState:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation(SyncState):
-    """Everything the rows are judged by; None is what is not known.
-
-    `revocation` is the last answer and `revocation_problem` why there is none.
-    """
+    """Everything the rows are judged by; None is what is not known."""
 
     now: datetime
     started: datetime
-    machine: MachineLoad = field(default_factory=MachineLoad)
+    machine: MachineLoad = MachineLoad()
     report: GatewayReport | None = None
-    certificate_end: datetime | None = None
-    revocation: RevocationState | None = None
-    revocation_problem: str = ""
+    certificate: GatewayCertificate = GatewayCertificate()
     proxy: str | None = None
     registry: str | None = None
     last_registry_contact: datetime | None = None
@@ -85,12 +90,17 @@ class RowResult:
     value: float | None = None
 
 
+_unknown = partial(RowResult, HealthState.UNKNOWN)
+_healthy = partial(RowResult, HealthState.HEALTHY)
+_warning = partial(RowResult, HealthState.WARNING)
+_unhealthy = partial(RowResult, HealthState.UNHEALTHY)
+
+
 def judge_rows(observation: Observation, thresholds: Thresholds) -> tuple[ReportedRow, ...]:
     """Every row, in the order of the table."""
-    found = [(name, title, rule(observation, thresholds)) for name, title, rule in TABLE]
     return tuple(
-        ReportedRow(id=name, title=title, state=item.state, text=item.text, value=item.value)
-        for name, title, item in found
+        ReportedRow(id=name, title=title, **vars(rule(observation, thresholds)))
+        for name, title, rule in TABLE
     )
 
 
@@ -112,7 +122,7 @@ def _last_check_in(seen: Observation, _thresholds: Thresholds) -> RowResult:
 def _connections(seen: Observation, _thresholds: Thresholds) -> RowResult:
     report = current_report(seen)
     if report is None or report.connections is None:
-        return RowResult(HealthState.UNKNOWN, "the gateway does not report it")
+        return _unknown("the gateway does not report it")
     state = HealthState.HEALTHY if report.connections <= _MOST_CONNECTIONS else HealthState.UNHEALTHY
     return RowResult(state, f"{report.connections}", report.connections)
 
@@ -120,29 +130,29 @@ def _connections(seen: Observation, _thresholds: Thresholds) -> RowResult:
 def _throughput(seen: Observation, _thresholds: Thresholds) -> RowResult:
     bits = seen.machine.throughput_bits
     if bits is None:
-        return RowResult(HealthState.UNKNOWN, "not measured yet")
+        return _unknown("not measured yet")
     # The table gives this row no limits.
-    return RowResult(HealthState.HEALTHY, f"{bits / 1e6:.1f} Mbit/s", bits)
+    return _healthy(f"{bits / 1e6:.1f} Mbit/s", bits)
 
 
 def _cores(seen: Observation, _thresholds: Thresholds) -> RowResult:
     cores = seen.machine.cores
     if cores is None:
-        return RowResult(HealthState.UNKNOWN, "the kernel does not report it")
+        return _unknown("the kernel does not report it")
     if cores >= _FEW_CORES:
-        return RowResult(HealthState.HEALTHY, f"{cores}", cores)
+        return _healthy(f"{cores}", cores)
     return RowResult(HealthState.WARNING if cores else HealthState.UNHEALTHY, f"{cores}", cores)
 
 
 def _disk(seen: Observation, thresholds: Thresholds) -> RowResult:
     free = seen.machine.disk_free_bytes
     if free is None:
-        return RowResult(HealthState.UNKNOWN, "the file system does not report it")
+        return _unknown("the file system does not report it")
     limit = thresholds.disk_space
     gigabytes = free / 1024**3
     content = text("{gigabytes:.1f} GB free", gigabytes=gigabytes)
     if gigabytes > limit.healthy:
-        return RowResult(HealthState.HEALTHY, content, free)
+        return _healthy(content, free)
     worse = HealthState.WARNING if gigabytes >= limit.unhealthy else HealthState.UNHEALTHY
     return RowResult(worse, content, free)
 
@@ -151,79 +161,73 @@ def _latency(seen: Observation, thresholds: Thresholds) -> RowResult:
     probe = _current_probe(seen)
     seconds = None if probe is None else probe.connect_seconds
     if seconds is None:
-        return RowResult(HealthState.UNKNOWN, "no answer from the internal address to measure")
+        return _unknown("no answer from the internal address to measure")
     milliseconds = 1000 * seconds
     text = f"{milliseconds:.1f} ms"
     if milliseconds < thresholds.latency.healthy:
-        return RowResult(HealthState.HEALTHY, text, seconds)
+        return _healthy(text, seconds)
     worse = HealthState.UNHEALTHY if milliseconds > thresholds.latency.unhealthy else HealthState.WARNING
     return RowResult(worse, text, seconds)
 
 
 def _revocation(seen: Observation, _thresholds: Thresholds) -> RowResult:
-    if seen.revocation is None:
-        return RowResult(HealthState.UNKNOWN, "not asked yet")
-    if seen.revocation is RevocationState.NOT_OFFERED:
-        return RowResult(HealthState.UNKNOWN, text("the certificate names no OCSP responder or CRL"))
-    if seen.revocation is RevocationState.GOOD:
-        return RowResult(HealthState.HEALTHY, "not revoked")
-    if seen.revocation is RevocationState.REVOKED:
-        return RowResult(HealthState.UNHEALTHY, "revoked")
-    problem = seen.revocation_problem
+    if seen.certificate.revocation is None:
+        return _unknown("not asked yet")
+    if seen.certificate.revocation is RevocationState.NOT_OFFERED:
+        return _unknown(text("the certificate names no OCSP responder or CRL"))
+    if seen.certificate.revocation is RevocationState.GOOD:
+        return _healthy("not revoked")
+    if seen.certificate.revocation is RevocationState.REVOKED:
+        return _unhealthy("revoked")
+    problem = seen.certificate.problem
     why = text(": {revocation_problem}", revocation_problem=problem) if problem else ""
-    return RowResult(HealthState.WARNING, f"cannot be determined{why}")
+    return _warning(f"cannot be determined{why}")
 
 
 def _internal_network(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.probe_problem:
-        return RowResult(
-            HealthState.WARNING, f"the site's internal address cannot be used: {seen.probe_problem}"
-        )
+        return _warning(f"the site's internal address cannot be used: {seen.probe_problem}")
     if not seen.probe_url:
-        return RowResult(HealthState.UNKNOWN, "the site names no internal address")
+        return _unknown("the site names no internal address")
     probe = _current_probe(seen)
     if probe is None:
-        return RowResult(HealthState.UNKNOWN, f"{seen.probe_url} has not been tried yet")
+        return _unknown(f"{seen.probe_url} has not been tried yet")
     if probe.reached:
-        return RowResult(
-            HealthState.HEALTHY, text("{url} returned HTTP {status}", url=probe.url, status=probe.status)
-        )
+        return _healthy(text("{url} returned HTTP {status}", url=probe.url, status=probe.status))
     # How the gateway went: what a person needs to try the same.
     servers = ", ".join(seen.report.nameservers) if seen.report else ""
     proxy = f"proxy {seen.proxy}" if seen.proxy else text("no proxy")
     way = f"{proxy}, DNS {servers or 'unknown'}"
-    return RowResult(HealthState.UNHEALTHY, f"{probe.url}: {probe.words} ({way})")
+    return _unhealthy(f"{probe.url}: {probe.words} ({way})")
 
 
 def _upgradeability(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.registry is None:
-        return RowResult(HealthState.UNKNOWN, "the registry of the images is unknown")
+        return _unknown("the registry of the images is unknown")
     if seen.last_registry_contact is None:
         return RowResult(_missing(seen, LATEST_CHECK_IN), f"{seen.registry}: {seen.registry_problem}")
     age = abs(seen.now - seen.last_registry_contact)
     # The tries are five minutes apart, and the table allows five minutes: one minute for the try itself.
     if age <= LATEST_CHECK_IN + timedelta(minutes=1):
-        return RowResult(
-            HealthState.HEALTHY, f"{seen.registry} answered {_ago(age)} ago", age.total_seconds()
-        )
+        return _healthy(f"{seen.registry} answered {_ago(age)} ago", age.total_seconds())
     content = text(
         "{registry} answered last {age} ago: {registry_problem}",
         registry=seen.registry,
         age=_ago(age),
         registry_problem=seen.registry_problem,
     )
-    return RowResult(HealthState.UNHEALTHY, content, age.total_seconds())
+    return _unhealthy(content, age.total_seconds())
 
 
 def _version(seen: Observation, _thresholds: Thresholds) -> RowResult:
     behind = seen.releases_behind
     if behind is None:
-        return RowResult(HealthState.UNKNOWN, text("the tenant does not report it"))
+        return _unknown(text("the tenant does not report it"))
     if behind <= 0:
-        return RowResult(HealthState.HEALTHY, "the newest", 0)
+        return _healthy("the newest", 0)
     if behind == 1:
-        return RowResult(HealthState.WARNING, "a newer release exists", 1)
-    return RowResult(HealthState.UNHEALTHY, f"{behind} releases behind: out of support", behind)
+        return _warning("a newer release exists", 1)
+    return _unhealthy(f"{behind} releases behind: out of support", behind)
 
 
 def _server_container(seen: Observation, _thresholds: Thresholds) -> RowResult:
@@ -231,24 +235,18 @@ def _server_container(seen: Observation, _thresholds: Thresholds) -> RowResult:
         return RowResult(_missing(seen, LATEST_REPORT), "the gateway has not reported yet")
     age = abs(seen.now - seen.report.at)
     if age > LATEST_REPORT:
-        return RowResult(HealthState.UNHEALTHY, f"the gateway has not reported for {_ago(age)}")
+        return _unhealthy(f"the gateway has not reported for {_ago(age)}")
     if seen.report.connections is None:
-        return RowResult(HealthState.UNHEALTHY, "the gateway runs, but its server does not answer")
-    return RowResult(HealthState.HEALTHY, "serving")
+        return _unhealthy("the gateway runs, but its server does not answer")
+    return _healthy("serving")
 
 
 def _configuration(seen: Observation, _thresholds: Thresholds) -> RowResult:
     if seen.refusal is not None:
-        return RowResult(
-            HealthState.UNHEALTHY, f"could not be applied; the earlier one stays in use: {seen.refusal}"
-        )
+        return _unhealthy(f"could not be applied; the earlier one stays in use: {seen.refusal}")
     if seen.configuration_id is None:
-        return RowResult(HealthState.UNKNOWN, "not pulled yet")
-    return RowResult(HealthState.HEALTHY, "applied")
-
-
-def _logs(_seen: Observation, _thresholds: Thresholds) -> RowResult:
-    return RowResult(HealthState.UNKNOWN, "logs stay on this server; nothing is uploaded")
+        return _unknown("not pulled yet")
+    return _healthy("applied")
 
 
 TABLE: Final[tuple[tuple[str, str, Callable[[Observation, Thresholds], RowResult]], ...]] = (
@@ -276,7 +274,7 @@ TABLE: Final[tuple[tuple[str, str, Callable[[Observation, Thresholds], RowResult
     (
         "tls-certificate",
         text("TLS certificate"),
-        lambda seen, thresholds: _days(seen.certificate_end, seen.now, thresholds.certificate_days),
+        lambda seen, thresholds: _days(seen.certificate.end, seen.now, thresholds.certificate_days),
     ),
     ("tls-revocation", text("TLS certificate revocation"), _revocation),
     ("internal-network", text("Internal network accessibility"), _internal_network),
@@ -284,7 +282,11 @@ TABLE: Final[tuple[tuple[str, str, Callable[[Observation, Thresholds], RowResult
     ("server-version", text("Server version"), _version),
     ("server-container", text("Server container"), _server_container),
     ("server-configuration", text("Server configuration"), _configuration),
-    ("server-logs", text("Server logs"), _logs),
+    (
+        "server-logs",
+        text("Server logs"),
+        lambda _seen, _thresholds: _unknown("logs stay on this server; nothing is uploaded"),
+    ),
 )
 """Id, title and rule of every row, in the order of the vendor's table."""
 
@@ -310,17 +312,17 @@ def _missing(seen: Observation, limit: timedelta) -> HealthState:
 
 def _percent(value: float | None, limit: Threshold) -> RowResult:
     if value is None:
-        return RowResult(HealthState.UNKNOWN, "not measured yet")
+        return _unknown("not measured yet")
     whole = round(value)
     text = f"{whole} %"
     if whole <= limit.healthy:
-        return RowResult(HealthState.HEALTHY, text, value)
+        return _healthy(text, value)
     return RowResult(HealthState.UNHEALTHY if whole >= limit.unhealthy else HealthState.WARNING, text, value)
 
 
 def _days(end: datetime | None, now: datetime, limit: Threshold) -> RowResult:
     if end is None:
-        return RowResult(HealthState.UNKNOWN, "it cannot be read")
+        return _unknown("it cannot be read")
     days = (end - now) / timedelta(days=1)
     state = HealthState.HEALTHY if days > limit.healthy else HealthState.WARNING
     if days <= limit.unhealthy:

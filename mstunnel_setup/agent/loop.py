@@ -40,7 +40,6 @@ from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.http_port import log_requests
 from mstunnel_setup.tenant.wire import (
     HealthStatus,
-    HealthThreshold,
     LabCheck,
     LabHealth,
     TunnelServer,
@@ -80,7 +79,7 @@ class Agent:
     files: Files
     clock: Clock
     tell: Tell
-    note: Callable[[AgentStatus], None]
+    note: Callable[[AgentStatus], None] = lambda _status: None
     counters: Counters = field(default_factory=Counters)
     watch: HealthWatch | None = None
     renewal: Renewal | None = None
@@ -136,7 +135,7 @@ class Agent:
         if self._renew():
             if self._known.last_error is not None:
                 self.tell(log_lines.RECOVERED())
-            self._learn(last_error=None)
+            self._known = replace(self._known, last_error=None)
             self._note()
         return None
 
@@ -186,7 +185,9 @@ class Agent:
         self.counters.check_ins += 1
         if self._known.last_check_in is None:
             self.tell(log_lines.CHECKED_IN())
-        self._learn(last_check_in=self.clock.now(), agent_certificate_end=enrolment.credential_end)
+        self._known = replace(
+            self._known, last_check_in=self.clock.now(), agent_certificate_end=enrolment.credential_end
+        )
         self._note()
         return enrolment
 
@@ -202,9 +203,9 @@ class Agent:
         try:
             self.configuration.request(found.to_wire(), self._known.probe_url or "")
         except SetupError as error:
-            self._learn(refusal=error.message)
+            self._known = replace(self._known, refusal=error.message)
             raise
-        self._learn(refusal=self.configuration.refusal, configuration_id=found.id)
+        self._known = replace(self._known, refusal=self.configuration.refusal, configuration_id=found.id)
 
     def _ask_for_upgrade(self, enrolment: Enrolment, site: TunnelSite) -> None:
         """Ask for an upgrade when it is time; why it is not is written down, and said when it is new."""
@@ -238,7 +239,8 @@ class Agent:
         if why and why != self._known.probe_problem:
             # Not the address: it may hold a password.
             self.tell(log_lines.PROBE_URL_INVALID(reason=why))
-        self._learn(
+        self._known = replace(
+            self._known,
             probe_url=None if why else address or None,
             probe_problem=why,
             releases_behind=upgrade.behind(site, self.files),
@@ -251,7 +253,7 @@ class Agent:
             return
         self._thresholds_at = now
         try:
-            self._learn(thresholds=tuple(enrolment.tenant.thresholds()))
+            self._known = replace(self._known, thresholds=tuple(enrolment.tenant.thresholds()))
         except SetupError as error:
             self.tell(log_lines.THRESHOLDS_NOT_LEARNT(reason=error.message))
 
@@ -283,7 +285,7 @@ class Agent:
         failure = SyncFailure(code=error.code, message=error.message, hint=error.hint, at=self.clock.now())
         if before is None or (before.code, before.message) != (failure.code, failure.message):
             self.tell(error_line(error.problem))
-        self._learn(last_error=failure)
+        self._known = replace(self._known, last_error=failure)
         self._note()
 
     def _note(self) -> None:
@@ -296,11 +298,6 @@ class Agent:
         # A status that cannot be written grows old, which is what the container's health check looks at.
         with suppress(FileError):
             self.note(status)
-
-    def _learn(
-        self, **changes: datetime | str | int | tuple[HealthThreshold, ...] | SyncFailure | None
-    ) -> None:
-        self._known = replace(self._known, **changes)  # type: ignore[arg-type]  # the names are its own
 
 
 @dataclass
@@ -383,7 +380,7 @@ def build_agent(root: Path, *, watching: bool) -> Agent:
     """
     files, clock, counters = Files(root), Clock(), Counters()
     tell = log_of(files)
-    agent = Agent(partial(enrol, files, clock), files, clock, tell, lambda _status: None, counters)
+    agent = Agent(partial(enrol, files, clock), files, clock, tell, counters=counters)
     if watching:
         agent.note = partial(write_status, files)
         agent.watch = HealthWatch(files, clock, tell, counters, partial(ask_registry, clock))

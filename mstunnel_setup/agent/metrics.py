@@ -41,24 +41,10 @@ class Round:
     rows: Sequence[ReportedRow]
     counters: Counters
 
-    def figure(self, row_id: str, divisor: float = 1) -> float | None:
-        """The figure behind a row; None when it is unknown."""
-        value = next(row.value for row in self.rows if row.id == row_id)
-        return None if value is None else value / divisor
-
-    def states(self) -> Mapping[str, float]:
-        """The state of each row, as a number."""
-        return {row.id: _NUMBERS[row.state] for row in self.rows}
-
-    def transferred(self) -> float | None:
-        """The gateway's count of bytes; None when its report is too old."""
-        report = current_report(self.observation)
-        return None if report is None else report.transferred
-
 
 @dataclass(frozen=True)
 class AgentMetric:
-    """One metric: `read` is the row of the health table that has its value, or returns it.
+    """One metric: `read` is the row of the health table that has its value (times `divisor`), or returns it.
 
     None is an unknown value. With a `label`, `read` returns one value for each.
 
@@ -70,8 +56,9 @@ class AgentMetric:
     unit: str
     source: str
     about: str
-    read: str | Callable[[Round], float | Mapping[str, float] | None]
+    read: str | Callable[[Round], float | datetime | Mapping[str, float] | None]
     label: str = ""
+    divisor: float = 1
 
     @property
     def kind(self) -> str:
@@ -85,7 +72,7 @@ METRICS: Final = (
         "state",
         "health row",
         "Health of a row: 0 unknown, 1 healthy, 2 warning, 3 unhealthy.",
-        Round.states,
+        lambda seen: {row.id: _NUMBERS[row.state] for row in seen.rows},
         label="row",
     ),
     AgentMetric(
@@ -93,7 +80,7 @@ METRICS: Final = (
         "Unix time",
         "tenant",
         "When the tenant accepted the last check-in.",
-        lambda seen: _unix_time(seen.observation.last_check_in),
+        lambda seen: seen.observation.last_check_in,
     ),
     AgentMetric("mstunnel_connections", "connections", "gateway", "Connected clients.", "connections"),
     AgentMetric(
@@ -101,14 +88,15 @@ METRICS: Final = (
         "bytes",
         "gateway",
         "Bytes in and out of the gateway's interfaces, since its start.",
-        Round.transferred,
+        lambda seen: report.transferred if (report := current_report(seen.observation)) else None,
     ),
     AgentMetric(
         "mstunnel_cpu_usage_ratio",
         "ratio, 0 to 1",
         "kernel",
         "Processor time in use, average of five minutes.",
-        lambda seen: seen.figure("cpu-usage", 100),
+        "cpu-usage",
+        divisor=100,
     ),
     AgentMetric("mstunnel_cpu_cores", "cores", "kernel", "Processor cores.", "cpu-cores"),
     AgentMetric(
@@ -116,7 +104,8 @@ METRICS: Final = (
         "ratio, 0 to 1",
         "kernel",
         "Memory that is not available, average of five minutes.",
-        lambda seen: seen.figure("memory-usage", 100),
+        "memory-usage",
+        divisor=100,
     ),
     AgentMetric(
         "mstunnel_disk_free_bytes",
@@ -137,21 +126,21 @@ METRICS: Final = (
         "Unix time",
         "certificate",
         "When the TLS certificate in use expires.",
-        lambda seen: _unix_time(seen.observation.certificate_end),
+        lambda seen: seen.observation.certificate.end,
     ),
     AgentMetric(
         "mstunnel_agent_certificate_expiry_timestamp_seconds",
         "Unix time",
         "certificate",
         "When the agent's credential expires.",
-        lambda seen: _unix_time(seen.observation.agent_certificate_end),
+        lambda seen: seen.observation.agent_certificate_end,
     ),
     AgentMetric(
         "mstunnel_registry_contact_timestamp_seconds",
         "Unix time",
         "registry",
         "When the image registry last answered.",
-        lambda seen: _unix_time(seen.observation.last_registry_contact),
+        lambda seen: seen.observation.last_registry_contact,
     ),
     AgentMetric(
         "mstunnel_releases_behind",
@@ -200,14 +189,14 @@ METRICS: Final = (
         "Unix time",
         "agent",
         "When the agent started.",
-        lambda seen: _unix_time(seen.observation.started),
+        lambda seen: seen.observation.started,
     ),
     AgentMetric(
         "mstunnel_agent_round_timestamp_seconds",
         "Unix time",
         "agent",
         "When the values of this file were taken.",
-        lambda seen: _unix_time(seen.observation.now),
+        lambda seen: seen.observation.now,
     ),
     AgentMetric(
         "mstunnel_agent_info",
@@ -223,21 +212,19 @@ METRICS: Final = (
 
 def render(seen: Round) -> str:
     """The whole file. An unknown value is omitted: it is not zero."""
+    figures = {row.id: row.value for row in seen.rows}
     lines = []
     for metric in METRICS:
-        value = seen.figure(metric.read) if isinstance(metric.read, str) else metric.read(seen)
+        value = figures[metric.read] if isinstance(metric.read, str) else metric.read(seen)
         if value is None:
             continue
         lines += [f"# HELP {metric.name} {metric.about}", f"# TYPE {metric.name} {metric.kind}"]
         if isinstance(value, Mapping):
             lines += [f'{metric.name}{{{metric.label}="{key}"}} {_number(one)}' for key, one in value.items()]
         else:
-            lines.append(f"{metric.name} {_number(value)}")
+            figure = value.timestamp() if isinstance(value, datetime) else value / metric.divisor
+            lines.append(f"{metric.name} {_number(figure)}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def _unix_time(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
 
 
 def _number(value: float) -> str:

@@ -1,9 +1,7 @@
 """The agent's part in upgrades: it sees that this server's turn has come, and asks the monitor."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone, tzinfo
-from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mstunnel_setup.base import paths
@@ -12,28 +10,12 @@ from mstunnel_setup.base.text import text
 from mstunnel_setup.exchange import mailbox
 from mstunnel_setup.exchange.log_lines import UPGRADE_REQUESTED
 from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
-from mstunnel_setup.exchange.releases import Digests, Release, running_images
-from mstunnel_setup.exchange.upgrade_decision import (
-    Member,
-    MemberStatus,
-    UpgradeDecision,
-    UpgradePolicy,
-    Window,
-    decide,
-)
+from mstunnel_setup.exchange.releases import Release, running_images
+from mstunnel_setup.exchange.upgrade_decision import UpgradeDecision, UpgradePolicy, Window, decide
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.graph import Graph
-from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer, TunnelSite
-
-_STATUS: Final[Mapping[HealthStatus | None, MemberStatus]] = {
-    HealthStatus.HEALTHY: "healthy",
-    HealthStatus.WARNING: "warning",
-    HealthStatus.UNHEALTHY: "unhealthy",
-    HealthStatus.OFFLINE: "offline",
-    HealthStatus.UPGRADE_IN_PROGRESS: "upgrading",
-    HealthStatus.UPGRADE_FAILED: "failed",
-}
+from mstunnel_setup.tenant.wire import HealthStatus, TunnelSite
 
 
 def ask(
@@ -62,7 +44,7 @@ def ask(
         # A server whose images are the wanted ones need not look at the others.
         settled = target is None or present == target.digests
         servers = [] if settled else tenant.servers(site.id)
-        others = [_member(server) for server in servers if server.id != server_id]
+        others = [server for server in servers if server.id != server_id]
         # The lab tenant's extension: Graph shows nowhere that an upgrade was approved. A time that cannot be
         # read, or names no zone, approves nothing.
         approved = None
@@ -71,10 +53,9 @@ def ask(
             approved = moment if moment.tzinfo else None
         automatic = bool(site.upgrade_automatically)
         policy = UpgradePolicy(automatic, approved, window(site, files), approval_shown)
-        own = Member(server_id, text("this server"), "unknown", present, now)
         failed = {reply.images} if reply is not None and reply.state in ("failed", "refused") else ()
         held = mailbox.read_summary(files).held
-        decision = decide(policy, own, others, target, failed=failed, held=held, now=now)
+        decision = decide(policy, server_id, present, others, target, failed=failed, held=held, now=now)
     pending = files.state(UPGRADE.request) is not None
     if decision.begin and pending:
         reason = text("the host's monitor has not picked up the agent's request yet")
@@ -117,11 +98,3 @@ def window(site: TunnelSite, files: Files) -> Window | None:
             zone = ZoneInfo(name)
     start, end = (moment.replace(second=0, microsecond=0, tzinfo=None) for moment in (start, end))
     return Window(start, end, zone)
-
-
-def _member(server: TunnelServer) -> Member:
-    digests = None
-    if server.server_image_digest and server.agent_image_digest:
-        digests = Digests(server.server_image_digest, server.agent_image_digest)
-    status: MemberStatus = _STATUS.get(server.tunnel_server_health_status, "unknown")
-    return Member(server.id, server.display_name, status, digests, server.last_checkin_date_time)

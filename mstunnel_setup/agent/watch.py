@@ -11,7 +11,14 @@ from typing import Final
 
 from cryptography import x509
 
-from mstunnel_setup.agent.health_rows import MachineLoad, Observation, SyncState, judge_rows, overall
+from mstunnel_setup.agent.health_rows import (
+    GatewayCertificate,
+    MachineLoad,
+    Observation,
+    SyncState,
+    judge_rows,
+    overall,
+)
 from mstunnel_setup.agent.metrics import Counters, Round, render
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import CertificateError, NetworkError, SetupError, StepError, declared
@@ -24,7 +31,6 @@ from mstunnel_setup.certificates.ca_trust import added_roots, added_roots_pem, s
 from mstunnel_setup.certificates.certificate import is_issued_by, is_self_signed
 from mstunnel_setup.certificates.read import read_material, read_roots
 from mstunnel_setup.certificates.revocation import fetching
-from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import REPORT_SHOWN, read_report
 from mstunnel_setup.exchange.health_report import (
     HealthReport,
@@ -42,15 +48,6 @@ from mstunnel_setup.io.http import HttpSession, proxy_for
 
 _REVOCATION_SECONDS: Final = 3600.0
 _REVOCATION_TIMEOUT: Final = 5.0
-
-
-@dataclass(frozen=True)
-class GatewayCertificate:
-    """The certificate in use: when it ends, and what was said last about its revocation."""
-
-    end: datetime | None = None
-    revocation: RevocationState | None = None
-    problem: str = ""
 
 
 @dataclass
@@ -171,7 +168,21 @@ class HealthWatch:
                 self._complain(error)
                 local = Thresholds()
             thresholds = with_tenant(local, known.thresholds)
-            observation = self._observe(known)
+            reported = read_report(self.files, REPORT_SHOWN)
+            observation = Observation(
+                **vars(known),
+                report=reported,
+                certificate=self._certificates.look(),
+                # Before the two that follow, which are what came of it.
+                registry=self._registry.look(),
+                last_registry_contact=self._registry.last_contact,
+                registry_problem=self._registry.problem,
+                # After what may take seconds.
+                now=self.clock.now(),
+                started=self._started,
+                machine=self._measure.take(reported.transferred if reported else None),
+                proxy=proxy_for(known.probe_url) if known.probe_url else None,
+            )
             self.rows = judge_rows(observation, thresholds)
             state, before = overall(self.rows), self.state
             self.state = state
@@ -201,25 +212,6 @@ class HealthWatch:
         if error.message != self._complaint:
             self.tell(error_line(error.problem))
         self._complaint = error.message
-
-    def _observe(self, known: SyncState) -> Observation:
-        report = read_report(self.files, REPORT_SHOWN)
-        served = self._certificates.look()
-        host = self._registry.look()
-        return Observation(
-            **vars(known),
-            now=self.clock.now(),
-            started=self._started,
-            machine=self._measure.take(report.transferred if report else None),
-            report=report,
-            certificate_end=served.end,
-            revocation=served.revocation,
-            revocation_problem=served.problem,
-            proxy=proxy_for(known.probe_url) if known.probe_url else None,
-            registry=host,
-            last_registry_contact=self._registry.last_contact,
-            registry_problem=self._registry.problem,
-        )
 
 
 _AVERAGED_SECONDS: Final = 300.0

@@ -105,7 +105,7 @@ class Scrubber:
         # What UTF-16 puts between the letters would hide them from every search.
         text, count = self._known.replaced(printable(text.replace("\0", "")))
         self.counts["known secret"] += count
-        lines = _without_likely(text, self.counts).splitlines(keepends=True)
+        lines = without_likely(text, self.counts).splitlines(keepends=True)
         for number, line in enumerate(lines):
             content = line.rstrip("\r\n")
             if (left := len(content) - LONGEST_LINE) > 0:
@@ -117,17 +117,17 @@ class Scrubber:
         return self._known.replaced(text.replace("\0", ""))[1] > 0
 
 
-def without_likely(text: str) -> str:
-    """`text` with stars for what looks like a secret, for messages that quote other programs."""
-    return _without_likely(text, Counter())
-
-
 def without_tokens(text: str) -> str:
     """`text` with stars for JSON Web Tokens, for messages that quote a server's answer."""
     return _TOKEN.sub(STARS, text)
 
 
-def _without_likely(text: str, counts: Counter[str]) -> str:
+def without_likely(text: str, counts: Counter[str] | None = None) -> str:
+    """`text` with stars for what looks like a secret, for messages that quote other programs.
+
+    `counts` gets how many there were of each kind.
+    """
+    counts = Counter() if counts is None else counts
     for kind, pattern, replace in _RULES:
         parts, end = [], 0
         for found in pattern.finditer(text):

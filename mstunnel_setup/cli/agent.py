@@ -52,16 +52,16 @@ def health(root: Root = _HOST) -> None:
     """Show whether the agent is running and when it last checked in; exit code 0 or 1."""
     from mstunnel_setup.exchange.health_report import agent_condition, read_status
 
-    verdict = agent_condition(read_status(Files(root)), Clock().now())
-    _tell(verdict.reason)
-    if not verdict.healthy:
+    healthy, reason = agent_condition(read_status(Files(root)), Clock().now())
+    typer.echo(reason)
+    if not healthy:
         raise typer.Exit(1)
 
 
 @app.command()
 def version() -> None:
     """Print the version."""
-    _tell(__version__)
+    typer.echo(__version__)
 
 
 def main() -> None:
@@ -75,8 +75,3 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
-
-
-def _tell(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

@@ -167,16 +167,8 @@ class ImportOptions:
                     hint="Write `delay` and a number of minutes, as in `mst-cli import_cert delay 10080`.",
                     words=" ".join(filter(None, (self.word, self.minutes))),
                 )
-        return ImportRequest(
-            delay=delay,
-            at=self.at,
-            if_changed=self.if_changed,
-            dry_run=self.dry_run,
-            list_pending=self.list_pending,
-            cancel=self.cancel,
-            yes=self.yes,
-            activate=self.activate,
-        )
+        same = {name: value for name, value in vars(self).items() if name not in ("word", "minutes")}
+        return ImportRequest(**{**same, "delay": delay})
 
 
 @command(app, "import_cert")

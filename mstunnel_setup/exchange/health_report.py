@@ -5,7 +5,6 @@ Both are files; the metrics for other programs are a third one (`agent/metrics.p
 
 import platform
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal
@@ -51,14 +50,6 @@ class AgentStatus(BaseModel, frozen=True, extra="ignore", defer_build=True):
     last_error: SyncFailure | None = None
 
 
-@dataclass(frozen=True)
-class AgentCondition:
-    """Whether the agent is healthy, and why."""
-
-    healthy: bool
-    reason: str
-
-
 def write_status(files: Files, status: AgentStatus) -> None:
     """Replace the status file. It needs no version: only fields are added to it."""
     messages.write(files, STATUS, status)
@@ -75,25 +66,24 @@ def read_status(files: Files) -> AgentStatus | None:
     return found if found is not None and found.container == platform.node() else None
 
 
-def agent_condition(status: AgentStatus | None, now: datetime) -> AgentCondition:
-    """Healthy: the agent went round less than 5 minutes ago, whether the tenant answered or not.
+def agent_condition(status: AgentStatus | None, now: datetime) -> tuple[bool, str]:
+    """Whether the agent is healthy, and why: it went round less than 5 minutes ago, tenant or not.
 
     A tenant that is away is a row of the health report; restarting this container would not bring it back.
     """
     if status is None:
-        return AgentCondition(healthy=False, reason=text("the agent is not running"))
+        return False, text("the agent is not running")
     alive = status.last_round or status.started
     # A clock that was set back must not keep an old round fresh.
     if abs(now - alive) >= _LATEST_ROUND:
         since = alive.isoformat(timespec="seconds")
-        reason = text("the agent has been inactive since {alive}", alive=since)
-        return AgentCondition(healthy=False, reason=reason)
+        return False, text("the agent has been inactive since {alive}", alive=since)
     seen = text("has not checked in yet")
     if status.last_check_in:
         at = status.last_check_in.isoformat(timespec="seconds")
         seen = text("checked in at {last_check_in}", last_check_in=at)
     cause = text(": {message}", message=status.last_error.message) if status.last_error else ""
-    return AgentCondition(healthy=True, reason=f"{seen}{cause}")
+    return True, f"{seen}{cause}"
 
 
 class HealthState(StrEnum):

@@ -9,13 +9,12 @@ from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from packaging.version import Version
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import UsageError, declare
-from mstunnel_setup.base.parsing import problem_of, toml_table
-from mstunnel_setup.base.text import text
-from mstunnel_setup.exchange.releases import CATALOGUE, ReleaseCatalogue, parse
+from mstunnel_setup.base.parsing import toml_table
+from mstunnel_setup.exchange.releases import CATALOGUE, ReleaseCatalogue, parse, reason_of
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 
@@ -155,12 +154,8 @@ def portable_settings(files: Files) -> dict[str, bytes]:
 def _settings(content: bytes) -> _FeedSettings:
     try:
         return _FeedSettings.model_validate(toml_table(content.decode(errors="replace")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        reason = text("{loc}: {first}", loc=".".join(map(str, first["loc"])), first=problem_of(first))
-        raise FEED_SETTINGS_INVALID(path=SETTINGS, reason=reason) from error
     except ValueError as error:
-        raise FEED_SETTINGS_INVALID(path=SETTINGS, reason=error) from error
+        raise FEED_SETTINGS_INVALID(path=SETTINGS, reason=reason_of(error)) from error
 
 
 def read_feed_record(files: Files) -> FeedRecord | None:

@@ -133,6 +133,14 @@ def published() -> ReleaseCatalogue:
     return parse((resources("mstunnel_setup") / "data" / "releases.toml").read_text(), "releases.toml")
 
 
+def reason_of(error: ValueError) -> str:
+    """Why a file of the administrator cannot be used; of several problems with its keys the first."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return text("{place}: {first}", place=".".join(map(str, first["loc"])), first=problem_of(first))
+
+
 def parse(content: str, name: str) -> ReleaseCatalogue:
     """Read a catalogue: `time_zone`, `drain_minutes` and tables `[[release]]`. `name` is the file.
 
@@ -141,11 +149,6 @@ def parse(content: str, name: str) -> ReleaseCatalogue:
     try:
         file = _CatalogueFile.model_validate(toml_table(content))
     except ValueError as error:
-        reason = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "a release"
-            reason = text("{place}: {first}", place=place, first=problem_of(first))
         raise UsageError(
             "releases-invalid",
             "{path}: {reason}",
@@ -154,7 +157,7 @@ def parse(content: str, name: str) -> ReleaseCatalogue:
                 '2026-05-01, server = "sha256:…" and agent = "sha256:…".'
             ),
             path=name,
-            reason=reason,
+            reason=reason_of(error),
         ) from error
     here = [release for release in file.release if release.architecture in (None, os.uname().machine)]
     newest_first = sorted(here, key=lambda release: release.published, reverse=True)

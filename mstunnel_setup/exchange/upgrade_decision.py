@@ -17,6 +17,7 @@ from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.io import messages
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.io.messages import UtcTime
+from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer
 
 _DAY: Final = timedelta(days=1)
 
@@ -72,29 +73,10 @@ class Window:
         return opening
 
 
-MemberStatus: TypeAlias = Literal[
-    "healthy", "warning", "unhealthy", "offline", "upgrading", "failed", "unknown"
-]
-
 # The service reports a server as offline after five minutes; a reboot must not cost its turn.
 _PRESENT: Final = timedelta(minutes=15)
 _SLOT: Final = timedelta(minutes=30)
 _ALWAYS: Final = Window(time(), time())
-
-
-@dataclass(frozen=True)
-class Member:
-    """A server of the site according to the tenant; `seen` is its last check-in."""
-
-    id: str
-    name: str
-    status: MemberStatus
-    digests: Digests | None
-    seen: datetime | None
-
-    def present(self, now: datetime) -> bool:
-        """Whether it checked in recently; other servers do not wait for an absent one."""
-        return self.seen is not None and abs(now - self.seen) < _PRESENT
 
 
 @dataclass(frozen=True)
@@ -125,21 +107,23 @@ class UpgradeDecision:
 
 def decide(
     site: UpgradePolicy,
-    own: Member,
-    others: Sequence[Member],
+    own_id: str,
+    running: Digests | None,
+    others: Sequence[TunnelServer],
     target: Release | None,
     *,
     failed: Collection[Digests],
     held: bool = False,
     now: datetime,
 ) -> UpgradeDecision:
-    """Whether the server `own` begins its upgrade to `target` at `now`; `failed` are those that failed here.
+    """Whether the server `own_id`, which has the images `running`, begins its upgrade to `target` at `now`.
 
-    `held`: an administrator chose another release.
+    `failed` are those that failed here; `held`: an administrator chose another release. Other servers of the
+    site do not wait for one that has not checked in recently.
     """
     if target is None:
         return UpgradeDecision("no-release", "no release is known")
-    if own.digests == target.digests:
+    if running == target.digests:
         return UpgradeDecision("up-to-date", f"release {target.name} is running")
     if target.digests in failed:
         again = "run `mst-cli upgrade apply` to try again"
@@ -147,16 +131,28 @@ def decide(
     if held:
         take = "run `mst-cli upgrade apply` to install it"
         return UpgradeDecision("held", f"an administrator chose a release other than {target.name}; {take}")
+    present = [
+        other
+        for other in others
+        if other.last_checkin_date_time is not None and abs(now - other.last_checkin_date_time) < _PRESENT
+    ]
     return (
         _permitted(site, others, target, now)
-        or _in_turn(own, [other for other in others if other.present(now)], target)
-        or _in_slot(site.window or _ALWAYS, own, others, now)
+        or _in_turn(own_id, present, target)
+        or _in_slot(site.window or _ALWAYS, own_id, others, now)
         or UpgradeDecision("begin", text("release {name} is next", name=target.name))
     )
 
 
+def _digests(server: TunnelServer) -> Digests | None:
+    """The release of a server; None where the tenant does not show it."""
+    if server.server_image_digest and server.agent_image_digest:
+        return Digests(server.server_image_digest, server.agent_image_digest)
+    return None
+
+
 def _permitted(
-    site: UpgradePolicy, others: Sequence[Member], target: Release, now: datetime
+    site: UpgradePolicy, others: Sequence[TunnelServer], target: Release, now: datetime
 ) -> UpgradeDecision | None:
     """The reason when the site's settings forbid it."""
     published = datetime.combine(target.published, time(), UTC)
@@ -173,7 +169,11 @@ def _permitted(
             )
         return UpgradeDecision("approval-missing", reason)
     # An upgrade cycle that has begun continues after the end of the window.
-    begun = any(other.status == "upgrading" or other.digests == target.digests for other in others)
+    begun = any(
+        other.tunnel_server_health_status is HealthStatus.UPGRADE_IN_PROGRESS
+        or _digests(other) == target.digests
+        for other in others
+    )
     if site.window is not None and not begun and not site.window.contains(now):
         return UpgradeDecision(
             "window-closed", f"the maintenance window opens at {site.window.opens(now):%Y-%m-%d %H:%M} UTC"
@@ -181,34 +181,39 @@ def _permitted(
     return None
 
 
-def _in_turn(own: Member, others: Sequence[Member], target: Release) -> UpgradeDecision | None:
+def _in_turn(own_id: str, others: Sequence[TunnelServer], target: Release) -> UpgradeDecision | None:
     """The reason when another server of the site comes first."""
     for other in others:
-        if other.status == "upgrading":
-            return UpgradeDecision("other-upgrading", f"{other.name} is being upgraded")
-        if other.status == "failed":
-            return UpgradeDecision("other-failed", f"the upgrade of {other.name} failed; check it first")
-        if other.digests == target.digests and other.status not in ("healthy", "warning"):
-            return UpgradeDecision("other-settling", f"{other.name} was upgraded and is not healthy yet")
-    before = [other for other in others if other.digests not in (None, target.digests) and other.id < own.id]
+        name, status = other.display_name, other.tunnel_server_health_status
+        if status is HealthStatus.UPGRADE_IN_PROGRESS:
+            return UpgradeDecision("other-upgrading", f"{name} is being upgraded")
+        if status is HealthStatus.UPGRADE_FAILED:
+            return UpgradeDecision("other-failed", f"the upgrade of {name} failed; check it first")
+        if _digests(other) == target.digests and status not in (HealthStatus.HEALTHY, HealthStatus.WARNING):
+            return UpgradeDecision("other-settling", f"{name} was upgraded and is not healthy yet")
+    before = [
+        other for other in others if _digests(other) not in (None, target.digests) and other.id < own_id
+    ]
     if before:
-        return UpgradeDecision("turn", f"{min(before, key=lambda other: other.id).name} comes first")
+        return UpgradeDecision("turn", f"{min(before, key=lambda other: other.id).display_name} comes first")
     return None
 
 
-def _in_slot(window: Window, own: Member, others: Sequence[Member], now: datetime) -> UpgradeDecision | None:
+def _in_slot(
+    window: Window, own_id: str, others: Sequence[TunnelServer], now: datetime
+) -> UpgradeDecision | None:
     """The reason when it is not this server's slot and the tenant does not show the releases of all others.
 
     Digests are read-only in Graph: waiting for one to change could last forever.
     """
-    unknown = [other.name for other in others if other.digests is None]
+    unknown = [other.display_name for other in others if _digests(other) is None]
     if not unknown:
         return None
-    order = sorted(member.id for member in (own, *others))
+    order = sorted([own_id, *(other.id for other in others)])
     slot = window.slot(now, _SLOT)
     # An upgrade begun in the first half ends before the slot of the next server.
     early = slot == window.slot(now + _SLOT / 2, _SLOT)
-    if slot is not None and early and slot % len(order) == order.index(own.id):
+    if slot is not None and early and slot % len(order) == order.index(own_id):
         return None
     return UpgradeDecision(
         "slot", f"the tenant does not show the release of {min(unknown)}; waiting for a time slot"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mstunnel_setup.base import rendering
 from mstunnel_setup.base.errors import StepError, declare
+from mstunnel_setup.base.parsing import is_text
 from mstunnel_setup.base.text import text
 
 
@@ -68,29 +69,22 @@ def render(name: str, value: str) -> str:
 
     Raises EnvironmentFileError `environment-value-invalid`.
     """
-    _check(name, value)
+    checked({name: value})
     return f"{name}={rendering.shell(value) if value else ''}"
 
 
 def checked(settings: Mapping[str, str]) -> Mapping[str, str]:
     """`settings`, each of which has an assignment line; raises EnvironmentFileError otherwise."""
     for name, value in settings.items():
-        _check(name, value)
+        if not is_text(value):
+            raise ENVIRONMENT_VALUE_INVALID(name=name, problem=text("bytes that are not UTF-8"))
+        if any(character < " " or character == "\x7f" for character in value):
+            raise ENVIRONMENT_VALUE_INVALID(name=name, problem=text("control characters"))
+        if "'" in value and "!" in value:
+            raise ENVIRONMENT_VALUE_INVALID(
+                name=name, problem=text("both ' and !, which shells read differently")
+            )
     return settings
-
-
-def _check(name: str, value: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        # An argument or a variable of the process, whose bytes Python keeps as surrogates.
-        raise ENVIRONMENT_VALUE_INVALID(name=name, problem=text("bytes that are not UTF-8")) from error
-    if any(character < " " or character == "\x7f" for character in value):
-        raise ENVIRONMENT_VALUE_INVALID(name=name, problem=text("control characters"))
-    if "'" in value and "!" in value:
-        raise ENVIRONMENT_VALUE_INVALID(
-            name=name, problem=text("both ' and !, which shells read differently")
-        )
 
 
 def is_name(text: str) -> bool:
@@ -137,33 +131,32 @@ def merge(current: str | None, before: Mapping[str, str], wanted: Mapping[str, s
 
 
 def _lines(text: str, path: str) -> list[_EnvLine]:
-    lines = text.removesuffix("\n").split("\n") if text else []
-    return [_line(line, number, path) for number, line in enumerate(lines, 1)]
-
-
-def _line(text: str, number: int, path: str) -> _EnvLine:
-    content = text.strip(" \t")
-    if not content or content.startswith("#"):
-        return _EnvLine(text)
-    match = _ASSIGNMENT.fullmatch(text)
-    value, raw = None, match["value"] if match else "$"
-    if _BARE.fullmatch(raw):
-        value = raw
-    elif single := _SINGLE.fullmatch(raw):
-        value = single["text"]
-    elif double := _DOUBLE.fullmatch(raw):
-        value = re.sub(r'\\(["\\$`])', r"\1", double["text"])
-    if match is None or value is None:
-        # What follows the name may be the password of a proxy, and messages are logged.
-        raise EnvironmentFileError(
-            "environment-line-invalid",
-            "{path}, line {number} is not a plain NAME=value: {line}",
-            hint=(
-                "Write NAME=value, with '…' around values with spaces; commands and $variables are "
-                "not expanded."
-            ),
-            path=path,
-            number=number,
-            line=f"{match['name']}=…" if match else "…",
-        )
-    return _EnvLine(text, match["name"], value)
+    found: list[_EnvLine] = []
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), 1):
+        content = line.strip(" \t")
+        if not content or content.startswith("#"):
+            found.append(_EnvLine(line))
+            continue
+        match = _ASSIGNMENT.fullmatch(line)
+        value, raw = None, match["value"] if match else "$"
+        if _BARE.fullmatch(raw):
+            value = raw
+        elif single := _SINGLE.fullmatch(raw):
+            value = single["text"]
+        elif double := _DOUBLE.fullmatch(raw):
+            value = re.sub(r'\\(["\\$`])', r"\1", double["text"])
+        if match is None or value is None:
+            # What follows the name may be the password of a proxy, and messages are logged.
+            raise EnvironmentFileError(
+                "environment-line-invalid",
+                "{path}, line {number} is not a plain NAME=value: {line}",
+                hint=(
+                    "Write NAME=value, with '…' around values with spaces; commands and $variables are "
+                    "not expanded."
+                ),
+                path=path,
+                number=number,
+                line=f"{match['name']}=…" if match else "…",
+            )
+        found.append(_EnvLine(line, match["name"], value))
+    return found

@@ -17,9 +17,8 @@ from mstunnel_setup.base.text import quoted, text
 
 
 class PropertyError(TenantError):
-    """An invalid property of a server configuration: which, why, and how to fix it."""
+    """An invalid property of a server configuration: why, and how to fix it."""
 
-    field = ""
     reason = ""
     advice = ""
 
@@ -68,7 +67,7 @@ def invalid(field: str, value: object, reason: str, advice: str) -> PropertyErro
         place=place,
         advice=advice,
     )
-    error.field, error.reason, error.advice = field, reason, advice
+    error.reason, error.advice = reason, advice
     return error
 
 

@@ -6,6 +6,7 @@ understands all that.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,18 +95,38 @@ def occtl_arguments(command: ShowCommand, argument: str = "", *, as_json: bool =
     return ["occtl", "--no-pager", *options, "show", *command.words, *([argument] if argument else [])]
 
 
+_TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)', re.DOTALL)
+
+
 def read_answer(command: ShowCommand, text: str) -> JsonObject | list[JsonValue]:
     """What occtl answered with `--json`: a list for commands with `rows`, else one object.
 
     Raises EngineError when it cannot be understood.
     """
-    value = _typed(_read(text))
-    if command.rows:
-        rows = value if isinstance(value, list) else [value]
-        return [row for row in rows if row != {}]
+    # The same with the commas where JSON wants them.
+    repaired: list[str] = []
+    before = "["
+    for piece in _TOKEN.findall(text):
+        if piece == ",":
+            continue
+        if before not in ("[", "{", ":") and piece not in ("]", "}", ":"):
+            repaired.append(",")
+        repaired.append(piece)
+        before = piece
+    value: JsonValue = None
+    with suppress(ValueError):
+        # A repeated first key starts the next record: occtl writes several into one object.
+        value = json_value("".join(repaired), pairs=_records, strict=False)
+        if command.rows:
+            return [row for row in (value if isinstance(value, list) else [value]) if row != {}]
     if isinstance(value, dict):
         return value
-    raise _not_understood(text)
+    raise EngineError(
+        "occtl-answer-invalid",
+        "unexpected answer from occtl: {answer}",
+        hint="Check `mst-cli server status` and `mst-cli server logs`.",
+        answer=plain(text, 80) or "nothing",
+    )
 
 
 def judge_word(placeholder: str, word: str) -> None:
@@ -121,60 +142,22 @@ _NUMBERS: Final = frozenset({"MTU", "RX", "TX", "DPD", "KeepAlive"})
 _TRUTHS: Final = frozenset({"Restricted to routes"})
 
 
-def _typed(value: JsonValue) -> JsonValue:
-    if isinstance(value, list):
-        return [_typed(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _typed_field(name, item) for name, item in value.items()}
-    return value
-
-
-def _typed_field(name: str, value: JsonValue) -> JsonValue:
-    """RX and TX of `show status` are no bare numbers, and stay; `raw_rx` and `raw_tx` are there too."""
-    if isinstance(value, str) and name in _NUMBERS and (number := whole_number(value, 20)) is not None:
-        return number
-    if isinstance(value, str) and name in _TRUTHS and value in ("True", "False"):
-        return value == "True"
-    return value
-
-
-_TOKEN: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+)', re.DOTALL)
-
-
-def _read(text: str) -> JsonValue:
-    """The value in `text`, with the commas where JSON wants them."""
-    repaired: list[str] = []
-    before = "["
-    for piece in _TOKEN.findall(text):
-        if piece == ",":
-            continue
-        if before not in ("[", "{", ":") and piece not in ("]", "}", ":"):
-            repaired.append(",")
-        repaired.append(piece)
-        before = piece
-    try:
-        # A repeated first key starts the next record: occtl writes several into one object.
-        value: JsonValue = json_value("".join(repaired), pairs=_records, strict=False)
-    except ValueError as error:
-        raise _not_understood(text) from error
-    return value
-
-
 def _records(pairs: list[tuple[str, JsonValue]]) -> JsonValue:
     records: list[dict[str, JsonValue]] = []
-    for name, value in pairs:
+    for name, written in pairs:
         if not records or name == pairs[0][0]:
             records.append({})
+        # RX and TX of `show status` are no bare numbers, and stay; `raw_rx` and `raw_tx` are there too.
+        value = written
+        if (
+            isinstance(written, str)
+            and name in _NUMBERS
+            and (number := whole_number(written, 20)) is not None
+        ):
+            value = number
+        elif name in _TRUTHS and written in ("True", "False"):
+            value = written == "True"
         records[-1][name] = value
     if len(records) > 1:
         return [*records]
     return records[0] if records else {}
-
-
-def _not_understood(text: str) -> EngineError:
-    return EngineError(
-        "occtl-answer-invalid",
-        "unexpected answer from occtl: {answer}",
-        hint="Check `mst-cli server status` and `mst-cli server logs`.",
-        answer=plain(text, 80) or "nothing",
-    )

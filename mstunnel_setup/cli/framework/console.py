@@ -25,6 +25,9 @@ _INDENT = "    "
 _LINES_AROUND_CODE = 9
 _MOST_ROWS = 40
 POLL_SECONDS = 2.0
+_BORDER = 2
+"""Light modules around: ISO/IEC 18004 asks for four; two are enough for a reader (see the tests)."""
+_BLOCKS = {(1, 1): "█", (1, 0): "▀", (0, 1): "▄", (0, 0): " "}
 
 
 @dataclass
@@ -117,10 +120,20 @@ class NoPrompts:
         )
 
     def _qr_code(self, text: str) -> None:
-        """Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives."""
+        """Two rows of modules in a line of half blocks, black on white.
+
+        Where it fits, and where colours make sure that dark is dark, for cameras do not read negatives.
+        """
         if not (self.color and self.stderr.isatty()):
             return
-        lines = qr_lines(text)
+        # It takes 40 ms, and few commands show a code.
+        import segno
+
+        rows = list(segno.make(text, error="l", micro=False).matrix_iter(border=_BORDER))
+        lines = [
+            "".join(_BLOCKS[upper, lower] for upper, lower in zip_longest(top, bottom, fillvalue=0))
+            for top, bottom in zip_longest(rows[::2], rows[1::2], fillvalue=())
+        ]
         size = get_terminal_size(self.stderr.fileno())
         try:
             "▀▄█".encode(self.stderr.encoding or "ascii")
@@ -311,20 +324,3 @@ class TerminalConsole(NoPrompts):
             "the input ended before the question was answered",
             hint="Run the command at a terminal, or give the answers with --answers and --unattended.",
         )
-
-
-_BORDER = 2
-"""Light modules around: ISO/IEC 18004 asks for four; two are enough for a reader (see the tests)."""
-_BLOCKS = {(1, 1): "█", (1, 0): "▀", (0, 1): "▄", (0, 0): " "}
-
-
-def qr_lines(text: str) -> list[str]:
-    """The lines of a QR code: two rows of modules in a line of half blocks, to be shown black on white."""
-    # It takes 40 ms, and few commands show a code.
-    import segno
-
-    rows = list(segno.make(text, error="l", micro=False).matrix_iter(border=_BORDER))
-    return [
-        "".join(_BLOCKS[upper, lower] for upper, lower in zip_longest(top, bottom, fillvalue=0))
-        for top, bottom in zip_longest(rows[::2], rows[1::2], fillvalue=())
-    ]

@@ -4,7 +4,7 @@ A command names a dataclass of options as a parameter and is wrapped by `with_op
 
     @app.command()
     @with_options
-    def plan(common: CommonOptions, install: InstallOptions) -> None: ...
+    def plan(context: typer.Context, common: CommonOptions, install: InstallOptions) -> None: ...
 """
 
 import functools
@@ -33,7 +33,6 @@ from mstunnel_setup.cli.framework.help import (
 )
 from mstunnel_setup.io.operator import Settings
 
-_CONTEXT = "context_"
 STYLE: Mapping[str, Any] = {
     "add_completion": False,
     "rich_markup_mode": None,
@@ -210,7 +209,7 @@ def new_app(about: str) -> App:
 def with_options(
     command: Callable[..., None], declared: Callable[..., object] | None = None
 ) -> Callable[..., None]:
-    """Let typer see the fields of every options dataclass that `command` takes as its options.
+    """Let typer see the fields of every options dataclass that `command` takes, beside its `context`.
 
     Where `command` takes the options of any command, those of this one, its name and its help are `declared`.
     """
@@ -221,16 +220,13 @@ def with_options(
         hints |= get_type_hints(function, include_extras=True)
         declarations |= inspect.signature(function).parameters
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
-    contexts = [name for name, hint in hints.items() if hint is typer.Context]
 
     @functools.wraps(functions[-1])
     def expanded(**given: Any) -> None:
-        context = given[contexts[0]] if contexts else given.pop(_CONTEXT)
-        made = {name: _gather(group, given, context) for name, group in groups.items()}
+        made = {name: _gather(group, given, given["context"]) for name, group in groups.items()}
         command(**given, **made)
 
-    injected = inspect.Parameter(_CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    parameters = [] if contexts else [injected]
+    parameters: list[inspect.Parameter] = []
     for name, parameter in declarations.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             continue
@@ -261,25 +257,19 @@ def _gather(group: type, given: dict[str, Any], context: typer.Context) -> Any:
             values["given"][setting.path] = setting.flag or (f"file:{value}" if setting.secret else value)
     made = group(**values)
     if isinstance(made, CommonOptions):
-        made = context.obj = _after_outer(made, context)
+        outer = context.parent.obj if context.parent else None
+        if isinstance(outer, CommonOptions):
+            # What stood before the name of this command has read the variables already, which count less
+            # than an option there: only what stands after it is another value.
+            after = [item.name for item in fields(made) if is_given(item.name, context)]
+            made = replace(outer, **{name: getattr(made, name) for name in after})
+        context.obj = made
     return made
 
 
 def is_given(name: str, context: typer.Context) -> bool:
     """Whether the option of the parameter `name` stands on the command line of this command."""
     return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-
-
-def _after_outer(own: CommonOptions, context: typer.Context) -> CommonOptions:
-    """The options given after the name of this command; all others as they were before it.
-
-    What stood before it has read the variables already, which count less than an option there.
-    """
-    outer = context.parent.obj if context.parent else None
-    if not isinstance(outer, CommonOptions):
-        return own
-    given = {item.name: getattr(own, item.name) for item in fields(own) if is_given(item.name, context)}
-    return replace(outer, **given)
 
 
 def _parameters(group: type) -> Iterator[inspect.Parameter]:

@@ -19,7 +19,6 @@ import typer
 from typer.core import TyperOption
 from typer.exceptions import TyperException
 
-from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import (
     ERRORS_PAGE,
     INTERNAL_ERROR,
@@ -163,10 +162,10 @@ class Renderer:
 def run_command(command: str, common: CommonOptions, function: Callable[[Operator], Result]) -> NoReturn:
     """Run `function`, show what it returns or raises, and end the command (typer.Exit) with the exit code."""
     redactor = Redactor()
-    color = _colorful(common)
+    color = _colorful(no_color=common.no_color)
     console = (NoPrompts if common.unattended else TerminalConsole)(redactor, color=color)
     files, clock = Files(common.root), Clock()
-    log = SetupLog(files, clock, redactor, uuid.uuid4().hex, paths.SETUP_LOG)
+    log = SetupLog(files, clock, redactor, uuid.uuid4().hex)
     renderer = Renderer(command, common.output, redactor, color, common.verbose)
     operator = Operator(
         console,
@@ -206,7 +205,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = typer.main.get_command(app)
     verbose = not {"--verbose", "-v"}.isdisjoint(given)
-    color = _colorful(CommonOptions(no_color="--no-color" in given))
+    color = _colorful(no_color="--no-color" in given)
     renderer = Renderer(program, _wanted_output(given), Redactor(), color, verbose)
 
     def parse() -> int:
@@ -216,7 +215,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
             code = command.main(args=given, prog_name=program, standalone_mode=False)
         except TyperException as error:
             wrong = _usage(error, program)
-            replace(renderer, command=_command(error, program)).show(_failure(wrong.exit_code, wrong.problem))
+            replace(renderer, command=_command(error, program)).show(_failure(wrong))
             return int(wrong.exit_code)
         return code if isinstance(code, int) else 0
 
@@ -229,8 +228,7 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
         return code
     # The result could not be written: that is what the exit code tells, unless there is a worse one.
     unwritten = explain("write", "the result", error)
-    failure = _failure(unwritten.exit_code, unwritten.problem)
-    Renderer(program, OutputFormat.TEXT, Redactor(), color).show(failure)
+    Renderer(program, OutputFormat.TEXT, Redactor(), color).show(_failure(unwritten))
     return code or int(unwritten.exit_code)
 
 
@@ -241,36 +239,32 @@ def _attempt(
     try:
         return function()
     except (ChecksFailedError, ValuesError) as error:
-        return _failure(error.exit_code, *(failure.problem for failure in error.failures))
+        return _failure(error, *(failure.problem for failure in error.failures))
     except SetupError as error:
-        return _failure(error.exit_code, error.problem)
+        return _failure(error)
     except (KeyboardInterrupt, typer.Abort):
         if sys.stderr.isatty():
             # The cursor stands behind the ^C that the terminal showed.
             _write(sys.stderr, "\n")
         notice = warning("interrupted", "interrupted", hint="Run the same command again to continue.")
-        return _failure(ExitCode.INTERRUPTED, notice)
+        return Result("error", errors=(notice,), exit_code=ExitCode.INTERRUPTED)
     except typer.Exit:
         raise
     except Exception as error:  # noqa: BLE001 (the one place where a bug becomes a message)
-        return _bug(error, log, redactor, verbose)
+        trace = redactor.clean("".join(traceback.format_exception(error)))
+        if log is not None:
+            log.crash(trace)
+        if verbose:
+            _write(sys.stderr, trace)
+        report = text("Run it again with --verbose and report it.")
+        if log is not None and log.failure is None:
+            report = text("Report it with the end of {place}.", place=log.place)
+        return _failure(INTERNAL_ERROR(reason=f"{type(error).__name__}: {error}", report=report))
 
 
-def _bug(error: Exception, log: SetupLog | None, redactor: Redactor, verbose: bool) -> Result:
-    trace = redactor.clean("".join(traceback.format_exception(error)))
-    if log is not None:
-        log.crash(trace)
-    if verbose:
-        _write(sys.stderr, trace)
-    report = text("Run it again with --verbose and report it.")
-    if log is not None and log.failure is None:
-        report = text("Report it with the end of {place}.", place=log.place)
-    reason = f"{type(error).__name__}: {error}"
-    return _failure(ExitCode.INTERNAL, INTERNAL_ERROR(reason=reason, report=report).problem)
-
-
-def _failure(code: ExitCode, *problems: Problem) -> Result:
-    return Result("error", errors=problems, exit_code=code)
+def _failure(error: SetupError, *problems: Problem) -> Result:
+    """The result of an error; of one that stands for several `problems` these are shown."""
+    return Result("error", errors=problems or (error.problem,), exit_code=error.exit_code)
 
 
 # What shows the changes of a program before they are made; it is no option here.
@@ -366,9 +360,9 @@ def _wanted_output(arguments: Sequence[str]) -> OutputFormat:
     return OutputFormat.JSON if wanted == "json" else OutputFormat.TEXT
 
 
-def _colorful(common: CommonOptions) -> bool:
+def _colorful(*, no_color: bool) -> bool:
     """Colors only for a person at a terminal who did not forbid them (no-color.org)."""
-    forbidden = common.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    forbidden = no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return not forbidden and sys.stderr.isatty()
 
 

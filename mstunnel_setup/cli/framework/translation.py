@@ -65,8 +65,11 @@ def translated(text: str) -> str:
     said = template.replace(bare, _catalogue.gettext(bare), 1) if bare else template
     if values is None:
         return said
-    filled = said.format_map({name: _value(value) for name, value in values.items()})
-    return filled.replace("。 ", "。")
+    shown = {
+        name: _Value(translated(value)) if isinstance(value, Text) else value
+        for name, value in values.items()
+    }
+    return said.format_map(shown).replace("。 ", "。")
 
 
 class _Value(str):
@@ -77,10 +80,6 @@ class _Value(str):
     @override
     def __format__(self, spec: str) -> str:
         return padded(self, int(spec)) if spec.isdigit() else super().__format__(spec)
-
-
-def _value(value: object) -> object:
-    return _Value(translated(value)) if isinstance(value, Text) else value
 
 
 def translated_lines(lines: Iterable[str]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A tenant in memory, a clock that moves only during a sleep, an agent and the host beside it."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -190,6 +191,13 @@ class Scene:
                 self.enrol, self.files, self.clock, self.log.append, self.statuses.append, Counters(), watch
             )
         )
+
+    def live(self, rounds: int, watch: HealthWatch | None = None) -> None:
+        """Run an agent until it has slept so often."""
+        self.clock.rounds = rounds
+        with suppress(Ended):
+            self.agent(watch).run()
+            raise AssertionError("it ended by itself")
 
     def configure(self, **properties: object) -> None:
         document = {"id": "c1", "displayName": "Default", "network": "10.20.0.0/16", **properties}

@@ -33,7 +33,7 @@ FAULTS = (
 
 @dataclass
 class Tenant:
-    """The state of the tenant. It knows the agent's clock, so that faults follow that time."""
+    """A tenant that answers, or does not. It knows the agent's clock, so that faults follow that time."""
 
     minutes: float = 0.0
     key: int = 0
@@ -66,21 +66,14 @@ class Tenant:
             "microsoftTunnelConfiguration": configuration,
         }
 
-
-@dataclass(frozen=True)
-class Answers:
-    """What the tenant answers, or does not."""
-
-    tenant: Tenant
-
     def __call__(self, request: Request) -> Answer | None:
-        self.tenant.requests += 1
-        fault = self.tenant.fault
+        self.requests += 1
+        fault = self.fault
         if fault == "rotated-keys":
             # The tokens handed out so far are worth nothing from now on.
-            self.tenant.key += 1
+            self.key += 1
         elif fault != "none":
-            self.tenant.failed += 1
+            self.failed += 1
             return self._misbehave(fault)
         return self._behave(request)
 
@@ -96,7 +89,7 @@ class Answers:
                 return _answer(200, b'{"id": "c1", "value": [', **half)
             case "wrong-json":
                 wrong = (b"[]", b"7", b'{"value": 3}', b'{"displayName": []}', b"{")
-                return _answer(200, self.tenant.chance.choice(wrong))
+                return _answer(200, self.chance.choice(wrong))
             case "html":
                 page = b"<html><body>Please sign in to the guest network</body></html>"
                 return _answer(200, page, **{"Content-Type": "text/html"})
@@ -110,12 +103,10 @@ class Answers:
             names = ("issuer", "authorization_endpoint", "token_endpoint", "device_authorization_endpoint")
             return _json({name: f"{base}/{name}" for name in names})
         if path.endswith("/token_endpoint"):
-            return _json(
-                {"access_token": f"key-{self.tenant.key}", "token_type": "Bearer", "expires_in": 3600}
-            )
+            return _json({"access_token": f"key-{self.key}", "token_type": "Bearer", "expires_in": 3600})
         if path == "/v2/":
             return _json({})
-        if request.headers.get("Authorization") != f"Bearer key-{self.tenant.key}":
+        if request.headers.get("Authorization") != f"Bearer key-{self.key}":
             return _answer(401, b'{"error": {"code": "InvalidAuthenticationToken", "message": "no"}}')
         return self._graph(request.method, path)
 
@@ -125,9 +116,9 @@ class Answers:
         if path.endswith("microsoftTunnelServers"):
             return _json({"value": [{"id": SERVER, "displayName": "gw1"}]})
         if path.endswith(SERVER):
-            self.tenant.check_ins += method == "PATCH"
+            self.check_ins += method == "PATCH"
             return _json({"id": SERVER, "displayName": "gw1"})
-        return _json(self.tenant.site())
+        return _json(self.site())
 
 
 def _json(document: dict[str, Any]) -> Answer:
@@ -145,5 +136,5 @@ def misbehaving(tenant: Tenant, roots: Path) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(roots)
-    with answering(Answers(tenant), tls=context) as port:
+    with answering(tenant, tls=context) as port:
         yield port

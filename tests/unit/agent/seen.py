@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from mstunnel_setup.agent.health_rows import MachineLoad, Observation, judge_rows
+from mstunnel_setup.agent.health_rows import GatewayCertificate, MachineLoad, Observation, judge_rows
 from mstunnel_setup.agent.metrics import Counters, Round
 from mstunnel_setup.base.values import JsonObject
 from mstunnel_setup.certificates.revocation_answers import RevocationState
@@ -28,8 +28,7 @@ def everything(now: datetime, connections: int = 1240, transferred: int = 8_000_
         ),
         report=GatewayReport(now, None, connections, transferred, ("10.0.0.53",), Probe(now, URL, account)),
         agent_certificate_end=now + timedelta(days=300),
-        certificate_end=now + timedelta(days=24),
-        revocation=RevocationState.GOOD,
+        certificate=GatewayCertificate(now + timedelta(days=24), RevocationState.GOOD),
         probe_url=URL,
         registry="registry.example",
         last_registry_contact=now - timedelta(minutes=2),

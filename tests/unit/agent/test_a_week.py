@@ -22,6 +22,7 @@ from mstunnel_setup.tenant.wire import TunnelConfiguration, TunnelServer
 from tests.parameters import sample
 from tests.unit.agent.fakes import SERVER, SITE, Ended, FakeTenant, host_side
 from tests.unit.clocks import FakeClock
+from tests.unit.present import present
 
 DAY = 86_400.0
 
@@ -47,9 +48,8 @@ class Week(FakeClock):
         # Without the tenant nothing is handed over, and what is counted is the agent's.
         if self.monitor is not None and self.tenant.trouble is None:
             self.monitor.look()
-        assert agent_condition(self.statuses[-1], self.now()).healthy, (
-            "a restart would not bring the tenant back"
-        )
+        healthy, _ = agent_condition(self.statuses[-1], self.now())
+        assert healthy, "a restart would not bring the tenant back"
         if self.elapsed // DAY > before // DAY:
             self.objects.append(sys.getallocatedblocks())
         if self.elapsed > 7200 + self.days * DAY:
@@ -97,7 +97,5 @@ def test_days_without_the_tenant(root: Path, days: int) -> None:
     assert [line.partition(":")[0] for line in log].count("recovered") == 1
     assert max(clock.objects[1:]) - min(clock.objects[1:]) < 200
     assert b"10.20.0.0" in (files.read(paths.OCSERV_CONF) or b"")
-    report = read_health(files)
-    assert report is not None
-    rows = {row.id: row.state for row in report.rows}
+    rows = {row.id: row.state for row in present(read_health(files)).rows}
     assert (rows["last-check-in"], rows["server-configuration"]) == (HealthState.HEALTHY, HealthState.HEALTHY)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from mstunnel_setup.tenant.graph_admin import AdminGraph
 from mstunnel_setup.tenant.sign_in import SignIn
 from mstunnel_setup.tenant.wire import DeploymentMode
 from tests.unit.agent.fakes import with_host
+from tests.unit.present import present
 from tests.unit.running_lab import running_lab
 from tests.unit.tenant.credentials import write_pfx
 
@@ -72,18 +73,15 @@ def install(files: Files, directory: Path, facts: dict[str, Any]) -> Installed:
     return installed
 
 
+def agent_of(installed: Installed, tell: Callable[[str], None]) -> Agent:
+    files, clock = installed.files, installed.clock
+    return Agent(lambda: enrol(files, clock), files, clock, tell)
+
+
 def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: Installed) -> None:
     log: list[str] = []
     before = installed.graph.server(installed.site_id, installed.server_id)
-    agent = with_host(
-        Agent(
-            lambda: enrol(installed.files, installed.clock),
-            installed.files,
-            installed.clock,
-            log.append,
-            lambda _status: None,
-        )
-    )
+    agent = with_host(agent_of(installed, log.append))
 
     assert agent.round() is None
 
@@ -97,8 +95,7 @@ def test_the_tenant_sees_the_check_in_and_the_gateway_gets_its_files(installed: 
     assert "ipv4-network = 169.254.0.0\n" in configuration
     assert "dns = 10.99.0.53\n" in configuration
     settings = json.loads(installed.files.read(paths.ADMIN_SETTINGS) or b"")
-    wanted = installed.graph.configuration_of(installed.site_id)
-    assert wanted is not None
+    wanted = present(installed.graph.configuration_of(installed.site_id))
     assert (settings["PolicyName"], settings["ListenPort"]) == (wanted.id, 443)
     assert [line.partition(":")[0] for line in log] == [
         "checked-in",
@@ -118,14 +115,7 @@ def test_the_log_has_every_request_while_env_sh_wants_that(
     for setting in ('mst_verbose_log="true"', "mst_log_verbose=0", "mst_verbose_log=$(id)"):
         installed.files.write(paths.ENVIRONMENT, f"{setting}\n".encode())
         with requests_in_log(installed.files.root):
-            agent = Agent(
-                lambda: enrol(installed.files, installed.clock),
-                installed.files,
-                installed.clock,
-                lambda _line: None,
-                lambda _status: None,
-            )
-            agent.round()
+            agent_of(installed, lambda _line: None).round()
         lines[setting] = capsys.readouterr().out.splitlines()
     installed.files.remove(paths.ENVIRONMENT)
     verbose, *others = lines.values()
@@ -161,7 +151,7 @@ def test_a_server_that_was_removed_in_the_admin_center(installed: Installed) -> 
     kept = files.read(paths.AGENT_SETTINGS) or b""
     files.write(paths.AGENT_SETTINGS, settings)
 
-    error = Agent(lambda: enrol(files, Clock()), files, Clock(), print, print).round()
+    error = agent_of(installed, print).round()
 
     files.write(paths.AGENT_SETTINGS, kept)
     assert error is not None

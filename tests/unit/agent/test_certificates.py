@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from mstunnel_setup.agent.watch import CertificateWatch, GatewayCertificate
+from mstunnel_setup.agent.health_rows import GatewayCertificate
+from mstunnel_setup.agent.watch import CertificateWatch
 from mstunnel_setup.base import paths
 from mstunnel_setup.certificates import revocation
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.io.files import Files
 from tests.unit.certificates.authority import Authority
 from tests.unit.clocks import FakeClock
+from tests.unit.present import present
 
 NAME = "generation-1"
 
@@ -87,8 +89,7 @@ def test_another_certificate_is_asked_about_at_once(scene: Scene) -> None:
 def test_the_answer_lies_where_the_commands_find_it(scene: Scene) -> None:
     with scene.authority.responding():
         scene.watch().look()
-    record = revocation.last(scene.files, NAME, scene.clock.now())
-    assert record is not None
+    record = present(revocation.last(scene.files, NAME, scene.clock.now()))
     assert record.state is RevocationState.GOOD
     assert revocation.last(scene.files, "another", scene.clock.now()) is None
 

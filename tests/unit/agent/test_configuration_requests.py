@@ -130,13 +130,6 @@ def test_a_port_that_waits_for_the_host_is_a_configuration_not_in_use(scene: Sce
     assert {b"tcp-port = 443", b"dns = 10.20.0.53"} <= {*scene.host.conf().splitlines()}
 
 
-@pytest.mark.parametrize("content", [b"", b"[", b'{"version": 1, "digest": "x", "state": "accepted"}'])
-def test_a_reply_that_cannot_be_read_is_none(scene: Scene, content: bytes) -> None:
-    scene.host.runs = False
-    scene.host.files.write(CONFIGURATION.reply, content)
-    assert scene.give(network="10.2.0.0/16") is None
-
-
 def test_before_there_is_a_mailbox_nothing_is_written(scene: Scene) -> None:
     scene.host.files.remove_tree(paths.MESSAGES)
     scene.give(network="10.2.0.0/16")

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from mstunnel_setup.agent.health_rows import TABLE, MachineLoad, Observation, judge_rows, overall
+from mstunnel_setup.agent.health_rows import (
+    TABLE,
+    GatewayCertificate,
+    MachineLoad,
+    Observation,
+    judge_rows,
+    overall,
+)
 from mstunnel_setup.certificates.revocation_answers import RevocationState
 from mstunnel_setup.exchange.gateway_report import GatewayReport, Probe
 from mstunnel_setup.exchange.health_report import HealthState, Threshold, Thresholds
@@ -32,6 +39,10 @@ def report(age: float = 10, **facts: Any) -> dict[str, Any]:
 
 def machine(**figures: Any) -> dict[str, Any]:
     return {"machine": MachineLoad(**figures)}
+
+
+def certificate(*facts: Any) -> dict[str, Any]:
+    return {"certificate": GatewayCertificate(*facts)}
 
 
 def probe(account: dict[str, Any], *, age: float = 60, url: str = URL) -> dict[str, Any]:
@@ -86,24 +97,24 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ("agent-certificate", "warning", {"agent_certificate_end": later(days=30)}, "in 30 days"),
     ("agent-certificate", "unhealthy", {"agent_certificate_end": ago(seconds=1)}, "ended on 2026-01-01"),
     ("agent-certificate", "unknown", {}, "cannot be read"),
-    ("tls-certificate", "healthy", {"certificate_end": later(days=31)}, "in 31 days"),
-    ("tls-certificate", "warning", {"certificate_end": later(days=30)}, "in 30 days"),
-    ("tls-certificate", "unhealthy", {"certificate_end": ago(seconds=1)}, "ended on 2026-01-01"),
+    ("tls-certificate", "healthy", certificate(later(days=31)), "in 31 days"),
+    ("tls-certificate", "warning", certificate(later(days=30)), "in 30 days"),
+    ("tls-certificate", "unhealthy", certificate(ago(seconds=1)), "ended on 2026-01-01"),
     ("tls-certificate", "unknown", {}, "cannot be read"),
-    ("tls-revocation", "healthy", {"revocation": RevocationState.GOOD}, "not revoked"),
-    ("tls-revocation", "warning", {"revocation": RevocationState.UNKNOWN}, "cannot be determined"),
-    ("tls-revocation", "warning", {"revocation": RevocationState.NOT_ASKED}, "cannot be determined"),
+    ("tls-revocation", "healthy", certificate(NOW, RevocationState.GOOD), "not revoked"),
+    ("tls-revocation", "warning", certificate(NOW, RevocationState.UNKNOWN), "cannot be determined"),
+    ("tls-revocation", "warning", certificate(NOW, RevocationState.NOT_ASKED), "cannot be determined"),
     (
         "tls-revocation",
         "warning",
-        {"revocation": RevocationState.UNREACHABLE, "revocation_problem": "http://ocsp.example: refused"},
+        certificate(NOW, RevocationState.UNREACHABLE, "http://ocsp.example: refused"),
         "cannot be determined: http://ocsp.example: refused",
     ),
-    ("tls-revocation", "unhealthy", {"revocation": RevocationState.REVOKED}, "revoked"),
+    ("tls-revocation", "unhealthy", certificate(NOW, RevocationState.REVOKED), "revoked"),
     (
         "tls-revocation",
         "unknown",
-        {"revocation": RevocationState.NOT_OFFERED},
+        certificate(NOW, RevocationState.NOT_OFFERED),
         "names no OCSP responder or CRL",
     ),
     ("tls-revocation", "unknown", {}, "not asked yet"),
@@ -202,7 +213,7 @@ def test_every_state_of_every_row_has_a_case(row: str) -> None:
         ("disk-space", "disk_space", machine(disk_free_bytes=49 * GIGABYTE), "unhealthy"),
         ("latency", "latency", connected(60), "warning"),
         ("latency", "latency", connected(80), "unhealthy"),
-        ("tls-certificate", "certificate_days", {"certificate_end": later(days=70)}, "warning"),
+        ("tls-certificate", "certificate_days", certificate(later(days=70)), "warning"),
     ],
 )
 def test_thresholds_may_be_set(row: str, threshold: str, facts: dict[str, Any], state: str) -> None:
@@ -217,7 +228,7 @@ def test_thresholds_may_be_set(row: str, threshold: str, facts: dict[str, Any], 
 
 def test_a_certificate_that_is_unhealthy_before_its_end_has_not_ended() -> None:
     limits = Thresholds(certificate_days=Threshold(healthy=30, unhealthy=14))
-    rows = {item.id: item for item in judge_rows(seen(certificate_end=later(days=5)), limits)}
+    rows = {item.id: item for item in judge_rows(seen(**certificate(later(days=5))), limits)}
 
     assert rows["tls-certificate"].state is HealthState.UNHEALTHY
     assert rows["tls-certificate"].text == "ends on 2026-01-07, in 5 days"

@@ -11,8 +11,9 @@ from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.health_report import AgentStatus, HealthState
 from mstunnel_setup.exchange.mailbox import CONFIGURATION, receive
 from mstunnel_setup.tenant.wire import TunnelSite
-from tests.unit.agent.fakes import AWAY, SERVER, SITE, Ended, FakeRenewal, FakeWatch, Scene
+from tests.unit.agent.fakes import AWAY, SERVER, SITE, FakeRenewal, FakeWatch, Scene
 from tests.unit.clocks import START
+from tests.unit.present import present
 
 
 def test_a_check_in_writes_nothing_but_the_servers_own_name(scene: Scene) -> None:
@@ -56,9 +57,7 @@ def test_a_configuration_that_cannot_be_served_leaves_the_old_files(scene: Scene
     scene.configure(routeIncludes=["255.255.0.0"])
 
     for _ in range(3):
-        error = agent.round()
-        assert error is not None
-        assert error.code == "configuration-invalid"
+        assert present(agent.round()).code == "configuration-invalid"
 
     assert scene.conf() == good
     assert scene.codes().count("configuration-invalid") == 1
@@ -74,9 +73,7 @@ def test_a_configuration_that_cannot_be_served_leaves_the_old_files(scene: Scene
 
 def test_a_tenant_that_is_away_is_waited_for(scene: Scene) -> None:
     scene.tenant.trouble = AWAY
-    scene.clock.rounds = 22
-    with pytest.raises(Ended):
-        scene.agent().run()
+    scene.live(22)
 
     assert scene.codes() == ["network-unreachable"]
     assert all(nap <= 66 for nap in scene.clock.naps), "this server is looked at every minute all the same"
@@ -88,25 +85,20 @@ def test_a_tenant_that_is_away_is_waited_for(scene: Scene) -> None:
 
 def test_the_report_contains_the_error_of_the_last_round(scene: Scene) -> None:
     watch = FakeWatch(HealthState.UNKNOWN)
-    agent = scene.agent(watch)
     scene.tenant.record, record = None, scene.tenant.record
 
     def back() -> None:
         scene.tenant.record = record
 
     scene.clock.during = [lambda: None, back, lambda: None]
-    scene.clock.rounds = 4
-    with pytest.raises(Ended):
-        agent.run()
+    scene.live(4, watch)
     codes = [item.last_error and item.last_error.code for item in watch.seen]
     assert codes[0] == "server-unknown"
     assert codes[-1] is None
 
 
 def test_the_usual_interval_is_a_minute_with_some_jitter(scene: Scene) -> None:
-    scene.clock.rounds = 20
-    with pytest.raises(Ended):
-        scene.agent().run()
+    scene.live(20)
 
     assert all(54 <= nap <= 66 for nap in scene.clock.naps)
     assert len(set(scene.clock.naps)) > 1
@@ -114,9 +106,7 @@ def test_the_usual_interval_is_a_minute_with_some_jitter(scene: Scene) -> None:
 
 
 def test_the_status_is_there_before_the_first_check_in(scene: Scene) -> None:
-    scene.clock.rounds = 1
-    with pytest.raises(Ended):
-        scene.agent().run()
+    scene.live(1)
 
     assert scene.statuses[0] == AgentStatus(started=START)
 
@@ -140,10 +130,7 @@ def test_a_round_after_trouble_signs_in_again(scene: Scene) -> None:
 def test_what_the_tenant_no_longer_has_is_named(scene: Scene, missing: str, code: str) -> None:
     setattr(scene.tenant, missing, None)
 
-    error = scene.agent().round()
-
-    assert error is not None
-    assert error.code == code
+    assert present(scene.agent().round()).code == code
     assert scene.tenant.check_ins == ([] if missing == "record" else [{"displayName": "gw1"}])
 
 
@@ -194,16 +181,10 @@ def test_an_internal_address_that_cannot_be_used_stops_nothing(scene: Scene, add
     """It was the end of every agent of the site: an address of a network without its bracket."""
     scene.tenant.site_record = TunnelSite(id=SITE, internal_network_probe_url=address)
     watch = HealthWatch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
-    agent = scene.agent(watch)
-
-    scene.clock.rounds = 4
-    with pytest.raises(Ended):
-        agent.run()
+    scene.live(4, watch)
 
     assert scene.statuses[-1].last_error is None
-    request = receive(scene.files, CONFIGURATION)
-    assert request is not None
-    configuration, probe_url = request.configuration()
+    configuration, probe_url = present(receive(scene.files, CONFIGURATION)).configuration()
     assert (str(configuration.network), probe_url) == ("10.20.0.0/16", "")
     assert scene.codes().count("probe-url-invalid") == 1
     row = next(row for row in watch.rows if row.id == "internal-network")

@@ -13,9 +13,10 @@ from mstunnel_setup.exchange.mailbox import UPGRADE, AgentRequest
 from mstunnel_setup.exchange.releases import Release
 from mstunnel_setup.exchange.upgrade_decision import STANDING, read_standing
 from mstunnel_setup.tenant.wire import TunnelSite
-from tests.unit.agent.fakes import AWAY, SITE, Ended, Scene
+from tests.unit.agent.fakes import AWAY, SITE, Scene
 from tests.unit.clocks import START
 from tests.unit.exchange.test_record import images
+from tests.unit.present import present
 
 
 def offer(scene: Scene) -> None:
@@ -40,14 +41,12 @@ def test_the_reason_why_an_upgrade_waits_is_logged_once_and_written_at_every_che
         agent.round()
         scene.clock.elapsed += 60
     assert scene.codes().count("upgrade-waits") == 1
-    found = read_standing(scene.files)
-    assert found is not None
+    found = present(read_standing(scene.files))
     assert (found.code, found.at) == ("window-closed", START + timedelta(minutes=2))
 
     scene.clock.elapsed = 2 * 3600
     agent.round()
-    found = read_standing(scene.files)
-    assert found is not None
+    found = present(read_standing(scene.files))
     assert (found.code, found.waits) == ("begin", False)
     agent.round()
     assert scene.codes()[-2:] == ["upgrade-requested", "upgrade-waits"]
@@ -64,8 +63,7 @@ def test_a_configuration_arrives_though_no_upgrade_can_be_decided(scene: Scene) 
     assert "ipv4-network = 10.20.0.0\n" in scene.conf()
     assert scene.files.state(UPGRADE.request) is None
     assert scene.log.count(f"upgrade-waits: {AWAY.message} (undecided)") == 1
-    found = read_standing(scene.files)
-    assert found is not None
+    found = present(read_standing(scene.files))
     assert (found.code, found.waits) == ("undecided", True)
     scene.tenant.trouble = None
     agent.round()
@@ -76,9 +74,7 @@ def test_an_upgrade_is_asked_for_though_no_configuration_can_be_served(scene: Sc
     offer(scene)
     scene.clock.elapsed = 2 * 3600
     scene.tenant.configuration = None
-    error = scene.agent().round()
-    assert error is not None
-    assert error.code == "configuration-missing"
+    assert present(scene.agent().round()).code == "configuration-missing"
     assert scene.files.state(UPGRADE.request) is not None
 
 
@@ -109,9 +105,5 @@ def test_the_version_is_judged_by_the_releases_that_the_host_counts(
     scene.files.write(mailbox.SUMMARY, mailbox.Summary(behind=counted).model_dump_json().encode())
     scene.tenant.site_record = TunnelSite(id=SITE, upgrade_available=available)
     watch = HealthWatch(scene.files, scene.clock, scene.log.append, Counters(), lambda _address: None)
-    scene.clock.rounds = 1
-    with pytest.raises(Ended):
-        scene.agent(watch).run()
-    report = read_health(scene.files)
-    assert report is not None
-    assert {row.id: row.state for row in report.rows}["server-version"] is state
+    scene.live(1, watch)
+    assert {row.id: row.state for row in present(read_health(scene.files)).rows}["server-version"] is state

@@ -9,6 +9,7 @@ from mstunnel_setup.agent.watch import Measure
 from mstunnel_setup.base import paths
 from mstunnel_setup.io.files import Files
 from tests.unit.clocks import FakeClock
+from tests.unit.present import present
 
 MEMORY = "MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable: {} kB\n"
 
@@ -66,8 +67,7 @@ def test_throughput_between_two_looks(root: Path) -> None:
 
 def test_the_free_space_is_that_of_the_file_system(root: Path) -> None:
     files = Files(root)
-    free = Measure(files, FakeClock()).take(None).disk_free_bytes
-    assert free is not None
+    free = present(Measure(files, FakeClock()).take(None).disk_free_bytes)
     assert abs(free - files.free_bytes(paths.CONFIGURATION)) < 1 << 30
 
 

@@ -17,6 +17,7 @@ from mstunnel_setup.certificates.agent_credential import new_agent_credential
 from mstunnel_setup.tenant.credential import Credential, proof_of_possession, read_credential
 from tests.unit.agent.test_against_lab import Installed, installed  # noqa: F401 (a fixture)
 from tests.unit.clocks import FakeClock
+from tests.unit.present import present
 from tests.unit.tenant.credentials import rsa_key
 
 
@@ -67,9 +68,7 @@ def credential(ageing: Installed) -> Credential:
 
 
 def known_keys(ageing: Installed) -> int:
-    application = ageing.graph.application(ageing.object_id)
-    assert application is not None
-    return len(application.key_credentials)
+    return len(present(ageing.graph.application(ageing.object_id)).key_credentials)
 
 
 def candidate(ageing: Installed, days: int = 365) -> bytes:
@@ -83,25 +82,17 @@ def not_yet(_credential: Credential) -> None:
 
 
 def test_a_credential_near_its_end_is_replaced_and_signs_in(ageing: Installed) -> None:
-    old, log, counters, clock = credential(ageing), list[str](), Counters(), Soon()
-    agent = Agent(
-        lambda: enrol(ageing.files, clock),
-        ageing.files,
-        clock,
-        log.append,
-        lambda _status: None,
-        counters,
-        renewal=Renewal(ageing.files, clock, log.append, counters),
-    )
+    old, log, clock = credential(ageing), list[str](), Soon()
+    renewing = renewal(ageing, log, clock)
+    counters = renewing.counters
+    agent = Agent(lambda: enrol(ageing.files, clock), ageing.files, clock, log.append, renewal=renewing)
     assert agent.round() is None
 
     new = credential(ageing)
     assert new.certificate != old.certificate
     assert new.certificate.not_valid_after_utc - datetime.now(UTC) > timedelta(days=364)
     assert ageing.files.state(CANDIDATE) is None
-    state = ageing.files.state(paths.AGENT_CREDENTIAL)
-    assert state is not None
-    assert state.mode == 0o600
+    assert present(ageing.files.state(paths.AGENT_CREDENTIAL)).mode == 0o600
     assert (counters.identity_renewals, known_keys(ageing)) == (1, 2)
     assert "identity-renewed" in "".join(log)
 

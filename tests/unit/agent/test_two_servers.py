@@ -23,6 +23,7 @@ from mstunnel_setup.tenant.graph import SITES
 from mstunnel_setup.tenant.wire import DeploymentMode, HealthStatus, LabHealth, TunnelServer, TunnelSite
 from tests.unit.agent.fakes import FakeWatch, with_host
 from tests.unit.agent.test_against_lab import Installed, install, installed  # noqa: F401 (a fixture)
+from tests.unit.present import present
 from tests.unit.running_lab import running_lab
 
 OLD = Digests(f"sha256:{'a' * 64}", f"sha256:{'a' * 64}")
@@ -46,10 +47,8 @@ class Server:
         self.runs(OLD)
         offer = Release(label="2.0", published=clock.now().date(), server=NEW.server, agent=NEW.agent)
         self.files.write(mailbox.OFFER, offer.model_dump_json().encode())
-        self.agent = Agent(
-            lambda: enrol(self.files, clock), self.files, clock, self.log.append, lambda _status: None
-        )
-        self.agent.watch = FakeWatch(HealthState.HEALTHY)
+        watch = FakeWatch(HealthState.HEALTHY)
+        self.agent = Agent(lambda: enrol(self.files, clock), self.files, clock, self.log.append, watch=watch)
         with_host(self.agent)
 
     def runs(self, digests: Digests) -> None:
@@ -60,9 +59,7 @@ class Server:
         assert self.agent.round() is None
         if self.files.state(UPGRADE.request) is not None:
             return "asked"
-        found = read_standing(self.files)
-        assert found is not None
-        return found.code
+        return present(read_standing(self.files)).code
 
     def obeyed(self, state: ReplyState) -> None:
         """The monitor has begun (`applying`), or is through (`accepted`)."""
@@ -150,8 +147,7 @@ def test_a_tenant_that_offers_only_what_graph_offers(tmp_path: Path) -> None:
         ports.graph.request_upgrade(ports.site_id)
         assert [server.goes_round() for server in servers] == ["approval-missing"] * 2
         for server in servers:
-            found = read_standing(server.files)
-            assert found is not None
+            found = present(read_standing(server.files))
             assert found.unseen == ("approval", "releases", "state")
             assert "run `mst-cli upgrade apply`" in found.reason
 
@@ -163,7 +159,6 @@ def test_a_tenant_that_offers_only_what_graph_offers(tmp_path: Path) -> None:
         health = TunnelServer(lab_health=LabHealth(status=HealthStatus.HEALTHY))
         with pytest.raises(TenantError, match="labHealth"):
             ports.graph.update_server(ports.site_id, ports.server_id, health)
-        record = ports.graph.server(ports.site_id, ports.server_id)
-        assert record is not None
+        record = present(ports.graph.server(ports.site_id, ports.server_id))
         assert record.last_checkin_date_time is not None
         assert (record.server_image_digest, record.lab_health) == (None, None)

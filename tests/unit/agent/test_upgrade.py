@@ -64,14 +64,6 @@ def test_it_requests_in_the_format_that_the_monitor_reads(files: Files) -> None:
     assert AgentRequest(UPGRADE, files.read(UPGRADE.request) or b"").images() == NEW
 
 
-def test_it_does_not_ask_twice(files: Files) -> None:
-    assert ask(files) == "begin"
-    assert ask(files) == "requested"
-    files.remove(UPGRADE.request)
-    answer(files, "applying")
-    assert ask(files) == "upgrading"
-
-
 def test_a_request_that_the_monitor_has_not_taken_is_withdrawn_when_the_window_closes(files: Files) -> None:
     """A monitor that comes back hours later must not end sessions outside the window."""
     hours: dict[str, Any] = {"upgrade_window_start_time": time(11), "upgrade_window_end_time": time(13)}

@@ -15,30 +15,7 @@ from mstunnel_setup.exchange.health_report import HealthState, read_health
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.tenant.wire import HealthThreshold
 from tests.unit.clocks import START, FakeClock
-
-
-@pytest.mark.parametrize(
-    ("images", "host"),
-    [
-        ('{"serverImageName": "localhost/mstunnel-gateway"}', None),
-        ('{"serverImageName": "localhost:5000/gateway"}', "localhost:5000"),
-        ('{"serverImageName": "registry.example/gateway"}', "registry.example"),
-        ('{"serverImageName": ""}', None),
-        ('{"serverImageDigest": "sha256:00"}', None),
-        *((content, None) for content in ("", "{", "[]")),
-    ],
-)
-def test_a_registry_is_asked_only_where_the_images_came_from_one(
-    tmp_path: Path, images: str, host: str | None
-) -> None:
-    """An offline installation has images called `localhost/…`: no server has that name."""
-    files = Files(tmp_path)
-    files.make_directories(paths.CONFIGURATION)
-    files.write(paths.IMAGES_CONFIGURED, images.encode())
-    asked: list[str] = []
-    assert RegistryWatch(files, FakeClock(), asked.append).look() == host
-    assert asked == ([] if host is None else [f"https://{host}/v2/"])
-
+from tests.unit.present import present
 
 URL = "http://intranet.example/"
 
@@ -59,18 +36,12 @@ class Scene:
         if self.away is not None:
             raise self.away
 
-    def gateway_says(self, *lines: str) -> None:
-        now = int(self.clock.now().timestamp())
-        text = "\n".join((f"time {now}", 'status {"Active sessions": 4}', *lines, ""))
-        self.files.write(REPORT_SHOWN, text.encode())
-
-    def metrics(self) -> str:
-        return (self.files.read(paths.AGENT_METRICS) or b"").decode()
+    def gateway_says(self) -> None:
+        report = f'time {self.clock.now().timestamp():.0f}\nstatus {{"Active sessions": 4}}\n'
+        self.files.write(REPORT_SHOWN, report.encode())
 
     def state(self, row: str) -> str:
-        report = read_health(self.files)
-        assert report is not None
-        return {item.id: item.state.value for item in report.rows}[row]
+        return {item.id: item.state.value for item in present(read_health(self.files)).rows}[row]
 
 
 @pytest.fixture
@@ -86,11 +57,30 @@ def scene(tmp_path: Path) -> Scene:
     return scene
 
 
+@pytest.mark.parametrize(
+    ("images", "host"),
+    [
+        ('{"serverImageName": "localhost/mstunnel-gateway"}', None),
+        ('{"serverImageName": "localhost:5000/gateway"}', "localhost:5000"),
+        ('{"serverImageName": "registry.example/gateway"}', "registry.example"),
+        ('{"serverImageName": ""}', None),
+        ('{"serverImageDigest": "sha256:00"}', None),
+        *((content, None) for content in ("", "{", "[]")),
+    ],
+)
+def test_a_registry_is_asked_only_where_the_images_came_from_one(
+    scene: Scene, images: str, host: str | None
+) -> None:
+    """An offline installation has images called `localhost/…`: no server has that name."""
+    scene.files.write(paths.IMAGES_CONFIGURED, images.encode())
+    assert RegistryWatch(scene.files, scene.clock, scene.ask).look() == host
+    assert scene.asked == ([] if host is None else [f"https://{host}/v2/"])
+
+
 def test_report_and_metrics_are_written(scene: Scene) -> None:
     scene.watch().look(SyncState(last_check_in=START, probe_url=URL, configuration_id="c1"))
 
-    report = read_health(scene.files)
-    assert report is not None
+    report = present(read_health(scene.files))
     assert [row.id for row in report.rows] == [name for name, _, _ in TABLE]
     assert report.state is HealthState.WARNING, "one core, and memory at 97 %"
     assert scene.asked == ["https://registry.example:5000/v2/"]
@@ -100,7 +90,7 @@ def test_report_and_metrics_are_written(scene: Scene) -> None:
 
 def test_the_metrics_show_what_was_judged(scene: Scene) -> None:
     scene.watch().look(SyncState(last_check_in=START))
-    text = scene.metrics()
+    text = (scene.files.read(paths.AGENT_METRICS) or b"").decode()
 
     assert 'mstunnel_health_status{row="connections"} 1\n' in text
     assert 'mstunnel_health_status{row="memory-usage"} 2\n' in text

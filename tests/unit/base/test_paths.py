@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from mstunnel_setup.base import paths
+from tests.unit.present import present
 
 
 def seen_by(uid: int, monkeypatch: pytest.MonkeyPatch, **variables: str) -> ModuleType:
@@ -18,8 +19,7 @@ def seen_by(uid: int, monkeypatch: pytest.MonkeyPatch, **variables: str) -> Modu
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(os, "geteuid", lambda: uid)
     assert paths.__file__ is not None
-    spec = importlib.util.spec_from_file_location("paths_again", Path(paths.__file__))
-    assert spec is not None
+    spec = present(importlib.util.spec_from_file_location("paths_again", Path(paths.__file__)))
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

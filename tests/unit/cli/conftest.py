@@ -12,6 +12,8 @@ from mstunnel_lab import cli as lab
 from mstunnel_setup.cli import monitor, mst_cli, readiness, setup
 from mstunnel_setup.cli.framework.render import run_app
 
+MAIN = "import sys; sys.argv.pop(0); from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
+"""Starts the program that the first argument names, as its script does."""
 PROGRAMS = {
     "mstunnel-setup": setup.app,
     "mst-cli": mst_cli.app,

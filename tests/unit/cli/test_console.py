@@ -56,25 +56,31 @@ def test_confirm(typed: str, answer: bool) -> None:
     assert _console(typed)[0].confirm("Go on?") is answer
 
 
-@pytest.mark.parametrize("question", ["ask", "confirm"])
-def test_the_end_of_the_input_is_an_error_with_a_way_out(question: str) -> None:
+@pytest.mark.parametrize("question", [("ask", "Site"), ("confirm", "Site"), ("ask_until", "Site", str)])
+def test_the_end_of_the_input_is_an_error_with_a_way_out(question: tuple[Any, ...]) -> None:
     with pytest.raises(UsageError, match="the input ended") as caught:
-        getattr(_console("")[0], question)("Site")
+        getattr(_console("")[0], question[0])(*question[1:])
     assert "--unattended" in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("typed", "value"),
+    ("typed", "value", "said"),
     [
-        ("1\n", "id-1"),
-        ("berlin\n", "id-1"),
-        ("ID-3\n", "id-3"),
-        ("4\n", "4"),
-        ("5\nOslo\nKyoto\n2\n", "id-2"),
+        ("1\n", "id-1", ""),
+        ("berlin\n", "id-1", ""),
+        ("ID-3\n", "id-3", ""),
+        ("4\n", "4", ""),
+        ("5\nOslo\nKyoto\n2\n", "id-2", '"Oslo" is not in the list.'),
+        ("7\n1\n", "id-1", '"7" is not in the list. Type a number from 1 to 4, or a name.'),
+        ("kyoto\n1\n", "id-1", '"kyoto" is the name of 2 entries. Type the number of one.'),
     ],
 )
-def test_a_row_is_named_by_number_name_or_id(typed: str, value: str) -> None:
-    assert _console(typed)[0].choose("Sites", SITES) == value
+def test_a_row_is_named_by_number_name_or_id_and_another_answer_explained(
+    typed: str, value: str, said: str
+) -> None:
+    console, shown = _console(typed)
+    assert console.choose("Sites", SITES) == value
+    assert said in shown.getvalue()
 
 
 def test_the_rows_are_shown_and_remote_text_is_harmless() -> None:
@@ -118,11 +124,6 @@ def test_what_is_wrong_is_shown_when_it_changes(monkeypatch: pytest.MonkeyPatch)
     assert shown.getvalue().splitlines() == ["Path: ", "half", "Path: ", "half", "Path: "]
 
 
-def test_the_end_of_the_input_ends_a_wait() -> None:
-    with pytest.raises(UsageError, match="the input ended"):
-        _console("")[0].ask_until("Path", lambda: "")
-
-
 def test_rows_are_a_table_with_headings() -> None:
     console, shown = _console("1\n")
     guid = "9cd72797-5ed6-4d2a-8bc7-0eab1e5a81d5"
@@ -139,20 +140,6 @@ def test_long_names_are_folded_within_80_columns() -> None:
     console, shown = _console("1\n")
     console.choose("Sites", [("id-1", "A site with a very long name " * 3, "gateway.of.a.long.example" * 2)])
     assert max(map(len, shown.getvalue().splitlines())) <= 80
-
-
-@pytest.mark.parametrize(
-    ("typed", "said"),
-    [
-        ("7", '"7" is not in the list. Type a number from 1 to 4, or a name.'),
-        ("Oslo", '"Oslo" is not in the list.'),
-        ("kyoto", '"kyoto" is the name of 2 entries. Type the number of one.'),
-    ],
-)
-def test_an_answer_that_names_no_row_is_explained(typed: str, said: str) -> None:
-    console, shown = _console(f"{typed}\n1\n")
-    console.choose("Sites", SITES)
-    assert said in shown.getvalue()
 
 
 def test_messages_are_wrapped_between_words() -> None:
@@ -191,20 +178,28 @@ def test_the_time_a_person_takes_is_known() -> None:
     assert 0.2 <= console.waited - answered < 5
 
 
-SIGN_IN = """
+# The program of a person: its one command runs `ask`, and shows what that returns.
+_PROGRAM = """
 from mstunnel_setup.cli.framework.options import CommonOptions, new_app
 from mstunnel_setup.cli.framework.render import run_app, run_command
 from mstunnel_setup.base.result import Result
+def ask(console):{}
 def act():
-    def ask(session):
-        session.console.device_code("https://microsoft.com/devicelogin", "ABCD-EFGH", 900)
-        for left in (899.7, 61, 0):
-            session.console.waiting(left)
-        return Result(text=["signed in"])
-    run_command("x", CommonOptions(), ask)
+    run_command("x", CommonOptions(), lambda session: Result(text=ask(session.console)))
 app = new_app("x"); app.command()(act)
 raise SystemExit(run_app(app, "x", []))
 """
+SIGN_IN = _PROGRAM.format("""
+    console.device_code("https://microsoft.com/devicelogin", "ABCD-EFGH", 900)
+    for left in (899.7, 61, 0):
+        console.waiting(left)
+    return ["signed in"]
+""")
+QUESTIONS = _PROGRAM.format("""
+    console.page("\\n".join(f"line {n}" for n in range(60)))
+    word = console.ask("Passphrase", secret=True)
+    return [console.choose("Sites", [("id-1", "Berlin"), ("id-2", "Kyoto")]), str(len(word))]
+""")
 BLOCKS = {"█": (1, 1), "▀": (1, 0), "▄": (0, 1), " ": (0, 0)}
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -281,24 +276,10 @@ def test_an_unattended_question_names_what_was_asked() -> None:
     assert shown.getvalue() == "told\n"
 
 
-PROGRAM = """
-from mstunnel_setup.cli.framework.options import CommonOptions, new_app
-from mstunnel_setup.cli.framework.render import run_app, run_command
-from mstunnel_setup.base.result import Result
-def act():
-    def ask(session):
-        console = session.console
-        console.page("\\n".join(f"line {n}" for n in range(60)))
-        word = console.ask("Passphrase", secret=True)
-        return Result(text=[console.choose("Sites", [("id-1", "Berlin"), ("id-2", "Kyoto")]), str(len(word))])
-    run_command("x", CommonOptions(), ask)
-app = new_app("x"); app.command()(act)
-raise SystemExit(run_app(app, "x", []))
-"""
-
-
 def _spawn() -> "pexpect.spawn[str]":
-    return pexpect.spawn(sys.executable, ["-c", PROGRAM], timeout=120, encoding="utf-8", dimensions=(24, 80))
+    return pexpect.spawn(
+        sys.executable, ["-c", QUESTIONS], timeout=120, encoding="utf-8", dimensions=(24, 80)
+    )
 
 
 def test_a_person_at_a_terminal() -> None:

@@ -11,10 +11,8 @@ import pyte
 from mstunnel_setup.base.text import width
 from tests.testbed.recording import Recording
 from tests.testbed.terminal import COLUMNS, Record
+from tests.unit.cli.conftest import MAIN
 
-STARTED = (
-    "import sys; sys.argv = sys.argv[1:]; from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
-)
 TYPED = "mst-readiness utils"
 # All that is shown, on one screen.
 ROWS = 42
@@ -24,7 +22,7 @@ def test_the_checks_line_up_at_a_terminal(recording: Path | None) -> None:
     record = Record()
     child = pexpect.spawn(
         sys.executable,
-        ["-c", STARTED, *TYPED.split()],
+        ["-c", MAIN, *TYPED.split()],
         env={"PATH": os.defpath, "LANG": "ja_JP.UTF-8", "TERM": "xterm"},
         encoding="utf-8",
         dimensions=(ROWS, COLUMNS),

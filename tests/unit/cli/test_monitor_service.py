@@ -7,12 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_PROGRAM = """
-import sys
-sys.argv[0] = "mstunnel_monitor"
-from mstunnel_setup.cli.monitor import main
-sys.exit(main())
-"""
+from tests.unit.cli.conftest import MAIN
 
 
 def stopped_by(number: signal.Signals, root: Path) -> tuple[int, str]:
@@ -23,7 +18,7 @@ def stopped_by(number: signal.Signals, root: Path) -> tuple[int, str]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(notified))
         systemd.settimeout(60)
-        command = [sys.executable, "-c", _PROGRAM, "--root", str(root)]
+        command = [sys.executable, "-c", MAIN, "mstunnel_monitor", "--root", str(root)]
         environment = os.environ | {"NOTIFY_SOCKET": str(notified)}
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as monitor:
             while b"READY=1" not in systemd.recv(4096):

@@ -38,7 +38,11 @@ def _run(arguments: Sequence[str]) -> tuple[int, list[Any]]:
 
     @app.command()
     @with_options
-    def plan(common: CommonOptions, exit_code: Annotated[bool, typer.Option("--exit-code")] = False) -> None:
+    def plan(
+        context: typer.Context,
+        common: CommonOptions,
+        exit_code: Annotated[bool, typer.Option("--exit-code")] = False,
+    ) -> None:
         seen.append(("plan", common, exit_code))
 
     return run_app(app, "program", arguments), seen

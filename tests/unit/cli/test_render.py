@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode, SetupError, UsageError, WaitingError
@@ -20,25 +21,34 @@ from mstunnel_setup.cli.framework.options import CommonOptions, OutputFormat, ne
 from mstunnel_setup.cli.framework.render import Renderer, run_app, run_command
 from mstunnel_setup.io.operator import Operator
 from tests.parameters import sample
+from tests.unit.cli.conftest import Ran, Shown
 from tests.unit.results import GivenReport
 
 KINDS = [kind for kind in [SetupError, *SetupError.__subclasses__()] if kind.__module__.endswith(".errors")]
 LONG = "a rather long sentence that says what is wrong and where, at https://login.example.com/a/long/path"
 
 
-def _run(function: Callable[[Operator], Result], *arguments: str) -> int:
-    app = new_app("A program.")
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Ran:
+    """Run a program whose one command does this; what it shows."""
 
-    @app.callback()
-    def main() -> None:
-        """A program."""
+    def run(function: Callable[[Operator], Result], *arguments: str, code: int = 0) -> Shown:
+        app = new_app("A program.")
 
-    @app.command()
-    @with_options
-    def act(common: CommonOptions) -> None:
-        run_command("program act", common, function)
+        @app.callback()
+        def main() -> None:
+            """A program."""
 
-    return run_app(app, "program", ["act", *arguments])
+        @app.command()
+        @with_options
+        def act(context: typer.Context, common: CommonOptions) -> None:
+            run_command("program act", common, function)
+
+        assert run_app(app, "program", ["act", *arguments]) == code
+        shown = capsys.readouterr()
+        return Shown(shown.out, shown.err)
+
+    return run
 
 
 def _log(root: Path) -> str:
@@ -70,22 +80,20 @@ def _check_envelope(text: str) -> dict[str, Any]:
     return envelope
 
 
-def test_text_goes_to_stdout_and_warnings_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_goes_to_stdout_and_warnings_to_stderr(run: Ran) -> None:
     result = Result("warning", warnings=(Problem("old", "it is old", "Renew it."),), text=["one", "two"])
-    assert _run(_give(result)) == 0
-    shown = capsys.readouterr()
+    shown = run(_give(result))
     assert shown.out == "one\ntwo\n"
     assert shown.err == "warning[old]: it is old\n  Renew it.\n"
 
 
-def test_verbose_names_the_page_of_each_problem(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(_fail(UsageError("it-failed", "it failed", "Fix it.")), "--verbose") == 2
-    assert capsys.readouterr().err == (
+def test_verbose_names_the_page_of_each_problem(run: Ran) -> None:
+    assert run(_fail(UsageError("it-failed", "it failed", "Fix it.")), "--verbose", code=2).err == (
         "error[it-failed]: it failed\n  Fix it.\n  docs: docs/reference/errors.md#it-failed\n"
     )
 
 
-def test_json_is_the_envelope_and_makes_no_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_the_envelope_and_makes_no_text(run: Ran) -> None:
     def lines() -> list[str]:
         raise AssertionError
 
@@ -96,8 +104,7 @@ def test_json_is_the_envelope_and_makes_no_text(capsys: pytest.CaptureFixture[st
         text=lines,
         exit_code=ExitCode.CHANGES_PENDING,
     )
-    assert _run(_give(result), "--output", "json") == 20
-    shown = capsys.readouterr()
+    shown = run(_give(result), "--output", "json", code=20)
     envelope = _check_envelope(shown.out)
     assert (envelope["command"], envelope["status"], envelope["data"]) == ("program act", "changed", {"n": 1})
     assert envelope["warnings"] == [{"code": "old", "message": "it is old", "hint": ""}]
@@ -105,37 +112,30 @@ def test_json_is_the_envelope_and_makes_no_text(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_every_foreseen_failure_has_its_exit_code(
-    kind: type[SetupError], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert _run(_fail(kind("it-failed", "it failed", "Fix it."))) == kind.exit_code
+def test_every_foreseen_failure_has_its_exit_code(kind: type[SetupError], run: Ran) -> None:
+    shown = run(_fail(kind("it-failed", "it failed", "Fix it.")), code=kind.exit_code)
     word = "waiting" if kind is WaitingError else "error"
-    assert capsys.readouterr() == ("", f"{word}[it-failed]: it failed\n  Fix it.\n")
-    assert _run(_fail(kind("it-failed", "it failed", "Fix it.")), "--output", "json") == kind.exit_code
-    envelope = _check_envelope(capsys.readouterr().out)
+    assert shown == Shown("", f"{word}[it-failed]: it failed\n  Fix it.\n")
+    shown = run(_fail(kind("it-failed", "it failed", "Fix it.")), "--output", "json", code=kind.exit_code)
+    envelope = _check_envelope(shown.out)
     assert envelope["errors"] == [{"code": "it-failed", "message": "it failed", "hint": "Fix it."}]
 
 
-def test_messages_are_at_most_80_columns_wide(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(_fail(UsageError("long", f"{LONG}\n{LONG}", f"{LONG} {LONG}"))) == 2
-    lines = capsys.readouterr().err.splitlines()
+def test_messages_are_at_most_80_columns_wide(run: Ran) -> None:
+    lines = run(_fail(UsageError("long", f"{LONG}\n{LONG}", f"{LONG} {LONG}")), code=2).err.splitlines()
     assert max(map(len, lines)) <= 80
     assert [line for line in lines[1:] if not line.startswith("  ")] == []
     assert " ".join(" ".join(lines).split()) == f"error[long]: {LONG} {LONG} {LONG} {LONG}"
 
 
-def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(_fail(KeyboardInterrupt())) == 130
-    assert capsys.readouterr().err.startswith("stopped[interrupted]: interrupted\n")
-    assert _run(_fail(KeyboardInterrupt()), "--output", "json") == 130
-    assert _check_envelope(capsys.readouterr().out)["errors"][0]["code"] == "interrupted"
+def test_ctrl_c_is_130(run: Ran) -> None:
+    assert run(_fail(KeyboardInterrupt()), code=130).err.startswith("stopped[interrupted]: interrupted\n")
+    shown = run(_fail(KeyboardInterrupt()), "--output", "json", code=130)
+    assert _check_envelope(shown.out)["errors"][0]["code"] == "interrupted"
 
 
-def test_an_unexpected_error_is_reported_and_its_traceback_goes_to_the_log(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert _run(_fail(ValueError("boom")), "--root", str(tmp_path)) == 1
-    shown = capsys.readouterr()
+def test_an_unexpected_error_is_reported_and_its_traceback_goes_to_the_log(tmp_path: Path, run: Ran) -> None:
+    shown = run(_fail(ValueError("boom")), "--root", str(tmp_path), code=1)
     assert shown.err.startswith("error[internal-error]: unexpected error: ValueError: boom\n")
     assert "Traceback" not in shown.err
     record = json.loads(_log(tmp_path))
@@ -143,16 +143,13 @@ def test_an_unexpected_error_is_reported_and_its_traceback_goes_to_the_log(
     assert "boom" in record["text"]
 
 
-def test_verbose_shows_the_traceback_of_a_bug(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(_fail(ValueError("boom")), "--root", str(tmp_path), "--verbose", "--output", "json") == 1
-    shown = capsys.readouterr()
+def test_verbose_shows_the_traceback_of_a_bug(tmp_path: Path, run: Ran) -> None:
+    shown = run(_fail(ValueError("boom")), "--root", str(tmp_path), "--verbose", "--output", "json", code=1)
     assert "Traceback" in shown.err
     assert _check_envelope(shown.out)["errors"][0]["code"] == "internal-error"
 
 
-def test_secrets_and_control_characters_never_leave(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_secrets_and_control_characters_never_leave(tmp_path: Path, run: Ran) -> None:
     def tell(operator: Operator) -> Result:
         operator.secrets.register("hunter2/+secret")
         operator.console.say("said hunter2/+secret \x1b[31m")
@@ -163,8 +160,7 @@ def test_secrets_and_control_characters_never_leave(
 
     shown = ""
     for output in ("text", "json"):
-        assert _run(tell, "--root", str(tmp_path), "--output", output) == 0
-        captured = capsys.readouterr()
+        captured = run(tell, "--root", str(tmp_path), "--output", output)
         shown += captured.out + captured.err
     shown += _log(tmp_path)
     assert "hunter2" not in shown
@@ -172,15 +168,14 @@ def test_secrets_and_control_characters_never_leave(
     assert shown.count("********") == 11
 
 
-def test_an_unwritable_log_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unwritable_log_is_a_warning(tmp_path: Path, run: Ran) -> None:
     (tmp_path / "var").write_text("a file where the directory should be")
 
     def act(operator: Operator) -> Result:
         operator.sinks.listener(["one"])(Event("one", "done", "key", "wrote a file"))
         return Result("changed")
 
-    assert _run(act, "--root", str(tmp_path), "--output", "json") == 0
-    envelope = _check_envelope(capsys.readouterr().out)
+    envelope = _check_envelope(run(act, "--root", str(tmp_path), "--output", "json").out)
     assert [notice["code"] for notice in envelope["warnings"]] == ["log-unwritable"]
 
 
@@ -201,12 +196,12 @@ def test_wrong_usage_is_an_error_like_any_other(
 
     @app.callback()
     @with_options
-    def main(common: CommonOptions) -> None:
+    def main(context: typer.Context, common: CommonOptions) -> None:
         """A program."""
 
     @app.command()
     @with_options
-    def act(common: CommonOptions) -> None:
+    def act(context: typer.Context, common: CommonOptions) -> None:
         raise AssertionError
 
     assert run_app(app, "program", [*output, *arguments]) == 2
@@ -218,19 +213,14 @@ def test_wrong_usage_is_an_error_like_any_other(
         assert shown == ("", f"error[usage-invalid]: {message}\n  {hint}\n")
 
 
-def test_json_asked_for_by_the_environment(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_asked_for_by_the_environment(monkeypatch: pytest.MonkeyPatch, run: Ran) -> None:
     monkeypatch.setenv("MSTUNNEL_OUTPUT", "json")
-    assert _run(_give(Result()), "--bad") == 2
-    assert _check_envelope(capsys.readouterr().out)["command"] == "program act"
+    assert _check_envelope(run(_give(Result()), "--bad", code=2).out)["command"] == "program act"
 
 
-def test_what_follows_two_dashes_is_no_option(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(_give(Result()), "--", "--output", "json") == 2
-    assert capsys.readouterr().err.startswith(
-        "error[usage-invalid]: got unexpected extra argument(s) (--output json)"
-    )
+def test_what_follows_two_dashes_is_no_option(run: Ran) -> None:
+    shown = run(_give(Result()), "--", "--output", "json", code=2)
+    assert shown.err.startswith("error[usage-invalid]: got unexpected extra argument(s) (--output json)")
 
 
 def test_color_is_used_only_when_wanted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,12 +236,12 @@ ENDLESS = "lambda operator: operator.sinks.stream(iter('more'.lower, '')) or Res
 
 def _command(function: str) -> list[str]:
     program = (
-        "import sys\n"
+        "import sys, typer\n"
         "from mstunnel_setup.cli.framework.options import *\n"
         "from mstunnel_setup.cli.framework.render import *\n"
         "from mstunnel_setup.cli.framework.streams import keep_open; keep_open()\n"
         "@with_options\n"
-        f"def act(common: CommonOptions): run_command('x', common, {function})\n"
+        f"def act(context: typer.Context, common: CommonOptions): run_command('x', common, {function})\n"
         "app = new_app('x'); app.command()(act); sys.exit(run_app(app, 'x'))"
     )
     return [sys.executable, "-c", program]

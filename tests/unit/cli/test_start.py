@@ -18,6 +18,7 @@ from mstunnel_setup.cli.dispatch import MODULES
 from mstunnel_setup.install.installed import FILE, LINKS
 from scripts.command_tree import PROGRAMS
 from tests.cases import every
+from tests.unit.cli.conftest import MAIN
 
 ROOT = Path(__file__).parents[3]
 # Starts a program as its script does, then writes the names of the modules outside the standard library.
@@ -65,11 +66,7 @@ def test_the_version_as_json_is_left_to_the_command_line() -> None:
 def test_a_version_that_cannot_be_written_ends_as_any_result_does(closed: str) -> None:
     """What a closed output takes is lost; a full disk is reported."""
     script = f'exec "$@" --version {closed}'
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from mstunnel_setup.cli.dispatch import main; sys.exit(main())",
-    ]
+    command = [sys.executable, "-c", MAIN, "mst-cli"]
     done = subprocess.run(
         ["sh", "-c", script, "sh", *command], capture_output=True, text=True, check=False, timeout=60
     )
@@ -82,7 +79,7 @@ def test_a_version_that_cannot_be_written_ends_as_any_result_does(closed: str) -
 def test_the_name_decides_and_help_loads_no_work(name: str) -> None:
     shown, loaded = started(f"/usr/sbin/{name}", "--help")
     assert f"Usage: {name} " in shown
-    assert {module.partition(".")[0] for module in loaded} & {"docker", "podman", "tuf"} == set()
+    assert {module.partition(".")[0] for module in loaded} & {"docker", "jinja2", "podman", "tuf"} == set()
 
 
 WORKS = re.findall(
@@ -99,9 +96,6 @@ def test_what_a_simple_command_names_exists(work: str) -> None:
 def test_each_program_starts_with_the_version() -> None:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts == dict.fromkeys(MODULES, "mstunnel_setup.cli.dispatch:main")
-
-
-MAIN = "import sys; sys.argv.pop(0); from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
 
 
 def test_the_one_file_may_have_its_version_in_its_name() -> None:

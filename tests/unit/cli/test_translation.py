@@ -32,13 +32,11 @@ from mstunnel_setup.install.step_list import ORDER
 from scripts import texts as catalogues
 from scripts.command_tree import PROGRAMS, program
 from tests.cases import every
+from tests.unit.cli.conftest import MAIN
 
 JAPANESE = {"LANG": "ja_JP.UTF-8"}
 COMMANDS = [command.path for name in PROGRAMS for command in program(name).walk()]
 ROOT = Path(__file__).parents[3]
-STARTED = (
-    "import sys; sys.argv = sys.argv[1:]; from mstunnel_setup.cli.dispatch import main; sys.exit(main())"
-)
 PARAMETER = re.compile(r"(?<!\{)\{\w[^{}]*\}")
 # English, and what the vendor's Japanese documentation calls it.
 TERMS = {
@@ -73,7 +71,7 @@ def japanese() -> Iterator[None]:
 
 def started(words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-c", STARTED, *words.split()],
+        [sys.executable, "-c", MAIN, *words.split()],
         env={"PATH": os.defpath, **environment},
         capture_output=True,
         check=False,
@@ -147,10 +145,6 @@ def test_a_new_text_has_no_translation_and_a_removed_one_loses_its_entry() -> No
     assert translations(made[0]) == {"Site": "サイト", "a new text": ""}
 
 
-def test_a_text_without_a_translation_is_shown_in_english(japanese: None) -> None:
-    assert translated(text("a text that {who} wrote", who="nobody")) == "a text that nobody wrote"
-
-
 def test_a_translation_keeps_parameters_commands_and_options() -> None:
     wrong = []
     for english, said in catalogues.read(catalogues.catalogue("ja")).items():
@@ -181,33 +175,36 @@ def test_texts_among_the_values_are_translated_and_names_are_not(japanese: None)
     assert found.message == "cannot pull Site: no answer in time"
 
 
-def test_a_missing_engine_is_not_said_to_be_installed(japanese: None) -> None:
-    assert translated("neither Podman nor Docker is installed") == (
-        "Podman も Docker もインストールされていません"
-    )
+BOTH = joined((text("Correct the path."), text("Run `mst-cli cert check`.")))
 
 
-def test_several_texts_are_translated_one_by_one(japanese: None) -> None:
-    both = joined((text("Correct the path."), text("Run `mst-cli cert check`.")))
-    assert both == "Correct the path. Run `mst-cli cert check`."
-    assert translated(both) == "パスを修正してください。`mst-cli cert check` を実行してください。"
+@every(
+    "english, said",
+    [
+        (text("a text that {who} wrote", who="nobody"), "a text that nobody wrote"),
+        # Of others, whatever it says.
+        ("dial tcp 192.0.2.1:443: i/o timeout", "dial tcp 192.0.2.1:443: i/o timeout"),
+        ("Use of this endpoint is not permitted.", "Use of this endpoint is not permitted."),
+        # Not said to be installed.
+        (
+            "neither Podman nor Docker is installed",
+            "Podman も Docker もインストールされていません",
+        ),
+        (text("  done, {seconds:.1f} s", seconds=1.25), "  完了、1.2 秒"),
+        (BOTH, "パスを修正してください。`mst-cli cert check` を実行してください。"),
+    ],
+)
+def test_a_text_that_has_a_translation_is_shown_in_it(english: str, said: str, japanese: None) -> None:
+    assert translated(english) == said
 
 
-def test_the_indent_stays(japanese: None) -> None:
-    assert translated(text("  done, {seconds:.1f} s", seconds=1.25)) == "  完了、1.2 秒"
+def test_several_texts_are_one_in_english() -> None:
+    assert BOTH == "Correct the path. Run `mst-cli cert check`."
 
 
 def test_what_programs_read_is_never_translated(japanese: None) -> None:
     lines = verbatim("# Usage:\nerror: no such host")
     assert list(translated_lines(lines)) == lines
-
-
-def test_a_text_of_others_stays_as_it_is(japanese: None) -> None:
-    for foreign in (
-        "dial tcp 192.0.2.1:443: i/o timeout",
-        "Use of this endpoint is not permitted.",
-    ):
-        assert translated(foreign) == foreign
 
 
 def test_columns_line_up_by_the_width_of_the_characters(japanese: None) -> None:

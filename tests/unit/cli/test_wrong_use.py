@@ -25,7 +25,6 @@ site: {publc: 1}
 """
 PLAN = "`mstunnel-setup plan` shows what would change"
 TOPICS = "status, users, user, id, sessions all, sessions valid, session, cookies all, cookies valid, ip bans"
-TOPICS = "status, users, user, id, sessions all, sessions valid, session, cookies all, cookies valid, ip bans"
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mstunnel_setup.base import paths
 from mstunnel_setup.exchange.releases import Digests, Release
 from mstunnel_setup.exchange.upgrade_decision import (
     STANDING,
-    Member,
     UpgradeDecision,
     UpgradePolicy,
     Window,
@@ -26,6 +24,7 @@ from mstunnel_setup.exchange.upgrade_decision import (
     write_standing,
 )
 from mstunnel_setup.io.files import Files
+from mstunnel_setup.tenant.wire import HealthStatus, TunnelServer
 from tests.cases import every
 
 CASES = sorted(Path(__file__).with_name("decisions").glob("*.json"))
@@ -47,9 +46,16 @@ def runs(name: str | None) -> Digests | None:
     return None if name is None else digests("ef" if name == "new" else "ab" if name == "old" else "cd")
 
 
-def member(data: dict[str, Any]) -> Member:
-    seen = data["seen"] and datetime.fromisoformat(data["seen"])
-    return Member(data["id"], f"server {data['id']}", data["status"], runs(data["runs"]), seen)
+def server(name: str, status: str, found: Digests | None, seen: str | datetime | None = NOW) -> TunnelServer:
+    """A server as the tenant shows it, without its images where they are unknown."""
+    return TunnelServer(
+        id=name,
+        display_name=f"server {name}",
+        tunnel_server_health_status=HealthStatus(status),
+        server_image_digest=found.server if found else None,
+        agent_image_digest=found.agent if found else None,
+        last_checkin_date_time=datetime.fromisoformat(seen) if isinstance(seen, str) else seen,
+    )
 
 
 def site(data: dict[str, Any]) -> UpgradePolicy:
@@ -68,8 +74,9 @@ def test_the_turn_is_decided(path: Path) -> None:
     case = json.loads(path.read_text())
     verdict = decide(
         site(case["site"]),
-        member(case["own"]),
-        [member(other) for other in case["others"]],
+        case["own"]["id"],
+        runs(case["own"]["runs"]),
+        [server(each["id"], each["status"], runs(each["runs"]), each["seen"]) for each in case["others"]],
         release(case["published"]) if case["published"] else None,
         held=case.get("held", False),
         failed={found for name in case["failed"] if (found := runs(name))},
@@ -92,11 +99,9 @@ class Blind:
         """Every server decides; one that has begun runs the release, which no other server sees."""
         target = release("2026-11-01")
         for name in [name for name in self.names if name not in self.begun]:
-            own = Member(name, name, "unknown", digests("ab"), now)
-            others = [Member(other, other, "unknown", None, now) for other in self.names if other != name]
-            if decide(
-                UpgradePolicy(automatic=True, window=self.window), own, others, target, failed=(), now=now
-            ).begin:
+            others = [server(other, "unknown", None, now) for other in self.names if other != name]
+            policy = UpgradePolicy(automatic=True, window=self.window)
+            if decide(policy, name, digests("ab"), others, target, failed=(), now=now).begin:
                 self.begun[name] = now
 
 
@@ -128,58 +133,36 @@ def test_servers_with_unknown_digests_take_turns_one_at_a_time(
     assert window is None or all(window.contains(moment) for moment in moments)
 
 
-statuses = st.sampled_from(["healthy", "warning", "unhealthy", "upgrading", "failed", "unknown"])
-members = st.lists(
-    st.builds(
-        Member,
-        st.uuids().map(str),
-        st.just("a server"),
-        statuses,
-        st.sampled_from([digests("ab"), digests("ef")]),
-        st.just(NOW),
-    ),
-    max_size=6,
-    unique_by=lambda item: item.id,
+statuses = st.sampled_from(
+    ["healthy", "warning", "unhealthy", "upgradeInProgress", "upgradeFailed", "unknown"]
 )
+running = st.sampled_from([digests("ab"), digests("ef")])
+sites = st.dictionaries(st.uuids().map(str), st.tuples(statuses, running), max_size=6)
 
 
-@given(members)
-def test_of_servers_that_see_the_same_at_most_one_begins(servers: list[Member]) -> None:
-    beginning = [
-        own.id
-        for own in servers
-        if decide(
-            UpgradePolicy(automatic=True),
-            own,
-            [other for other in servers if other is not own],
-            release("2026-11-01"),
-            failed=(),
-            now=NOW,
-        ).begin
-    ]
-    assert len(beginning) <= 1
+def begins(own: str, servers: dict[str, tuple[str, Digests]]) -> bool:
+    """Whether this one of the servers of a site, which all see the same, begins its upgrade."""
+    others = [server(name, *found) for name, found in servers.items() if name != own]
+    policy, target = UpgradePolicy(automatic=True), release("2026-11-01")
+    return decide(policy, own, servers[own][1], others, target, failed=(), now=NOW).begin
 
 
-@given(members)
-def test_a_healthy_site_is_upgraded_to_its_last_server(servers: list[Member]) -> None:
-    servers = [Member(own.id, own.name, "healthy", own.digests, own.seen) for own in servers]
-    target = release("2026-11-01")
+@given(sites)
+def test_of_servers_that_see_the_same_at_most_one_begins(servers: dict[str, tuple[str, Digests]]) -> None:
+    assert [begins(own, servers) for own in servers].count(True) <= 1
+
+
+@given(sites)
+def test_a_healthy_site_is_upgraded_to_its_last_server(servers: dict[str, tuple[str, Digests]]) -> None:
+    servers = {name: ("healthy", found) for name, (_, found) in servers.items()}
     for _ in servers:
-        for place, own in enumerate(servers):
-            others = servers[:place] + servers[place + 1 :]
-            if decide(UpgradePolicy(automatic=True), own, others, target, failed=(), now=NOW).begin:
-                servers[place] = Member(own.id, own.name, "healthy", target.digests, own.seen)
-    assert all(own.digests == target.digests for own in servers)
+        for own in servers:
+            if begins(own, servers):
+                servers[own] = ("healthy", digests("ef"))
+    assert {found for _, found in servers.values()} <= {digests("ef")}
 
 
 WAITS = standing(UpgradeDecision("turn", "gw1 comes first"), NOW, None)
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    found = Files(tmp_path)
-    found.make_directories(paths.AGENT_STATE)
-    return found
 
 
 def test_what_the_agent_writes_the_host_reads(files: Files) -> None:

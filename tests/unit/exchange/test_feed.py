@@ -20,6 +20,7 @@ from mstunnel_setup.io.http import HttpSession
 from mstunnel_setup.operations.upgrade.feed import Archive, Remote, refresh
 from tests.refusals import refused
 from tests.unit.exchange.publisher import Publisher, release, served
+from tests.unit.present import present
 
 NOW = datetime.now(UTC)
 ROOT_FILE = "/etc/mstunnel-setup/release-feed-root.json"
@@ -51,8 +52,7 @@ class Server:
         self.files.write(ROOT_FILE, root)
 
     def refresh(self, archive: Path | None = None) -> list[str]:
-        named = feed.read_feed(self.files)
-        assert named is not None
+        named = present(feed.read_feed(self.files))
         http = HttpSession(Clock(), timeout=5, deadline=5)
         source = Archive(archive) if archive else Remote(named, http)
         return [item.name for item in refresh(self.files, named, source, NOW).releases]
@@ -235,8 +235,7 @@ def test_a_disk_that_fails_meanwhile_is_an_error_with_a_code(
 ) -> None:
     server.refresh()
     publisher.publish(release(2))
-    named = feed.read_feed(server.files)
-    assert named is not None
+    named = present(feed.read_feed(server.files))
     with pytest.raises(FileError) as caught:
         refresh(server.files, named, _Vanishing(tmp_path / "feed.tar", server.files), NOW)
     assert feed.WORK in caught.value.message
@@ -261,16 +260,17 @@ def test_another_trusted_root_begins_again(publisher: Publisher, server: Server,
     assert server.refresh() == ["2026-01-05"]
 
 
-def test_a_feed_that_is_turned_off_offers_nothing_any_more(server: Server) -> None:
+@pytest.mark.parametrize(
+    ("address", "offered"),
+    [("", []), ("https://mirror.example.com", ["2026-01-01"])],
+    ids=["turned off", "another address of the same feed"],
+)
+def test_what_was_offered_stays_as_long_as_the_feed_is_followed(
+    server: Server, address: str, offered: list[str]
+) -> None:
     assert server.refresh() == server.offered() == ["2026-01-01"]
-    server.files.write(feed.SETTINGS, b'url = ""\n')
-    assert server.offered() == []
-
-
-def test_another_address_of_the_same_feed_keeps_what_was_offered(server: Server) -> None:
-    server.refresh()
-    server.files.write(feed.SETTINGS, b'url = "https://mirror.example.com"\n')
-    assert server.offered() == ["2026-01-01"]
+    server.files.write(feed.SETTINGS, f'url = "{address}"\n'.encode())
+    assert server.offered() == offered
 
 
 WRONG = ["", "url = 7", "url = [", 'url = "ftp://x"', 'url = "https://u:p@x"', 'url = "https://[x"']

@@ -31,13 +31,6 @@ from tests.refusals import refused
 from tests.unit.clocks import START
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    files = Files(tmp_path)
-    files.make_directories(paths.CONFIGURATION)
-    return files
-
-
 def test_the_documentation_s_numbers_are_the_defaults(files: Files) -> None:
     found = read_thresholds(files)
 
@@ -89,6 +82,11 @@ def test_a_wrong_file_is_named_with_the_place(files: Files, content: bytes, plac
 CHECK = Path(__file__).parents[3] / "images/agent/healthcheck"
 
 
+def script(files: Files) -> str:
+    """The health check of the image, of the status below this root."""
+    return CHECK.read_text().replace(STATUS, str(files.locate(STATUS)))
+
+
 def at(seconds: float | None) -> datetime | None:
     return None if seconds is None else START + timedelta(seconds=seconds)
 
@@ -109,31 +107,28 @@ def test_it_is_healthy_while_it_goes_round(
     last_round: float | None, checked_in: float | None, now: float, healthy: bool, reason: str
 ) -> None:
     status = AgentStatus(started=START, last_round=at(last_round), last_check_in=at(checked_in))
-    verdict = agent_condition(status, START + timedelta(seconds=now))
+    found, why = agent_condition(status, START + timedelta(seconds=now))
 
-    assert verdict.healthy is healthy
-    assert reason in verdict.reason
+    assert found is healthy
+    assert reason in why
 
 
 def test_the_reason_names_the_last_error() -> None:
     failure = SyncFailure(code="network-unreachable", message="graph.example is away", hint="", at=START)
-    verdict = agent_condition(AgentStatus(started=START, last_error=failure), START)
+    _, reason = agent_condition(AgentStatus(started=START, last_error=failure), START)
 
-    assert verdict.reason.endswith(": graph.example is away")
+    assert reason.endswith(": graph.example is away")
 
 
-def test_a_status_with_more_than_this_release_writes_is_read(tmp_path: Path) -> None:
+def test_a_status_with_more_than_this_release_writes_is_read(files: Files) -> None:
     """Earlier ones named the configuration."""
-    files = Files(tmp_path)
     status = AgentStatus(started=START)
-    files.make_directories(paths.AGENT_STATE)
     written = {**status.model_dump(mode="json"), "configuration_id": "c1", "configuration_digest": None}
     files.write(STATUS, json.dumps(written).encode())
     assert read_status(files) == status
 
 
-def test_the_status_is_that_of_this_container(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+def test_the_status_is_that_of_this_container(files: Files) -> None:
     status = AgentStatus(started=START, last_check_in=START)
     assert read_status(files) is None
     write_status(files, status)
@@ -142,14 +137,12 @@ def test_the_status_is_that_of_this_container(tmp_path: Path) -> None:
     assert read_status(files) is None
 
 
-def test_the_host_reads_the_status_of_any_container_and_of_a_newer_agent(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+def test_the_host_reads_the_status_of_any_container_and_of_a_newer_agent(files: Files) -> None:
     assert last_status(files) is None
     failure = SyncFailure(code="network-unreachable", message="graph.example is away", hint="", at=START)
     status = AgentStatus(started=START, last_error=failure, container="another")
     document = status.model_dump(mode="json")
     document |= {"new": 1, "last_error": document["last_error"] | {"new": 2}}
-    files.make_directories(paths.AGENT_STATE)
     files.write(STATUS, json.dumps(document).encode(), 0o644)
     assert last_status(files) == status
 
@@ -158,37 +151,29 @@ def test_the_host_reads_the_status_of_any_container_and_of_a_newer_agent(tmp_pat
     ("container", "minutes", "healthy"),
     [(platform.node(), 1, True), ("another", 1, False), (platform.node(), 6, False)],
 )
-def test_the_container_is_judged_alike(tmp_path: Path, container: str, minutes: int, healthy: bool) -> None:
+def test_the_container_is_judged_alike(files: Files, container: str, minutes: int, healthy: bool) -> None:
     """By the script of the image, which knows nothing of the program."""
-    files = Files(tmp_path)
     write_status(files, AgentStatus(started=START, container=container))
     files.set_modified(STATUS, time.time() - 60 * minutes)
-    script = CHECK.read_text().replace(STATUS, str(files.locate(STATUS)))
 
-    assert (subprocess.run(["sh", "-c", script], check=False).returncode == 0) is healthy
+    assert (subprocess.run(["sh", "-c", script(files)], check=False).returncode == 0) is healthy
 
 
-def test_without_a_status_the_container_is_not_healthy(tmp_path: Path) -> None:
-    script = CHECK.read_text().replace(STATUS, str(tmp_path / "status.json"))
-
-    assert subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode != 0
+def test_without_a_status_the_container_is_not_healthy(files: Files) -> None:
+    assert subprocess.run(["sh", "-c", script(files)], capture_output=True, check=False).returncode != 0
 
 
 @pytest.mark.parametrize(("minutes", "healthy"), [(0, True), (2, False)])
 def test_a_check_in_the_first_minute_of_a_container_waits_for_its_first_round(
-    tmp_path: Path, minutes: int, healthy: bool
+    files: Files, minutes: int, healthy: bool
 ) -> None:
     """Podman checks together with the start, and leaves a failed unit on the host when that fails."""
-    files = Files(tmp_path)
-    files.make_directories(paths.AGENT_STATE)
     now = float(Path("/proc/uptime").read_text().split()[0])
-    process = tmp_path / "stat"
+    process = files.root / "stat"
     process.write_text(f"1 (a) b) S {'0 ' * 18}{now * 100 - 6000 * minutes:.0f} 0\n")
-    script = (
-        CHECK.read_text().replace(STATUS, str(files.locate(STATUS))).replace("/proc/1/stat", str(process))
-    )
+    checks = script(files).replace("/proc/1/stat", str(process))
 
-    with subprocess.Popen(["sh", "-c", script], stderr=subprocess.DEVNULL) as check:
+    with subprocess.Popen(["sh", "-c", checks], stderr=subprocess.DEVNULL) as check:
         time.sleep(0.5)
         write_status(files, AgentStatus(started=START, container=platform.node()))
 
@@ -196,10 +181,8 @@ def test_a_check_in_the_first_minute_of_a_container_waits_for_its_first_round(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"started": "yesterday"}'])
-def test_a_broken_status_is_none(tmp_path: Path, content: bytes) -> None:
-    files = Files(tmp_path)
-    files.make_directories(paths.AGENT_STATE)
+def test_a_broken_status_is_none(files: Files, content: bytes) -> None:
     files.write(STATUS, content)
 
     assert read_status(files) is None
-    assert not agent_condition(None, START).healthy
+    assert agent_condition(None, START) == (False, "the agent is not running")

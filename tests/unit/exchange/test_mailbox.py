@@ -28,6 +28,7 @@ from mstunnel_setup.exchange.mailbox import (
 from mstunnel_setup.exchange.releases import Digests
 from mstunnel_setup.io.files import Files
 from tests.refusals import refused
+from tests.unit.present import present
 
 IMAGES = Digests(f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,20 +36,11 @@ GOOD = json.loads(AgentRequest.to_upgrade(IMAGES).payload)
 CONFIGURE = AgentRequest.to_configure({"id": "c1", "network": "10.0.0.0/8"}, "https://intranet.test/")
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    files = Files(tmp_path)
-    for directory in (paths.INBOX, paths.OUTBOX):
-        files.make_directories(directory)
-    return files
-
-
 def test_what_the_agent_requests_the_monitor_reads(files: Files) -> None:
     for request in (AgentRequest.to_upgrade(IMAGES), CONFIGURE):
         assert send(files, request)
         assert not send(files, request), "it lies there already"
-        found = receive(files, request.kind)
-        assert found is not None
+        found = present(receive(files, request.kind))
         assert (found.kind, found.payload, found.digest) == (request.kind, request.payload, request.digest)
         assert found.at == files.locate(request.kind.request).stat().st_mtime
         files.remove(request.kind.request)
@@ -144,7 +136,10 @@ def test_a_reply_to_another_request_is_none(files: Files) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "content",
-    [None, b"{", b"[" * 4000, b'{"version": 2}', b'{"version": 1, "state": "accepted"}', b'{"state": []}'],
+    [
+        *(None, b"", b"{", b"[" * 4000, b'{"version": 2}', b'{"version": 1, "state": "accepted"}'),
+        *(b'{"state": []}', b'{"version": 1, "digest": "x", "state": "accepted"}'),
+    ],
 )
 def test_a_reply_that_cannot_be_read_is_none(files: Files, kind: RequestKind, content: bytes | None) -> None:
     if content is not None:

@@ -1,7 +1,6 @@
 """The history of upgrades: what is unfinished, what failed, and how it is kept."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from mstunnel_setup.exchange.upgrade_history import (
 )
 from mstunnel_setup.io.files import Files
 from tests.refusals import refused
+from tests.unit.present import present
 
 
 def images(letter: str) -> ImagePair:
@@ -94,21 +94,15 @@ def test_a_rollback_is_not_rolled_back() -> None:
     assert history().to_roll_back is None
 
 
-def test_the_history_survives_and_is_private(tmp_path: Path) -> None:
-    files = Files(tmp_path)
-    files.make_directories("/var/lib/mstunnel", 0o700)
+def test_the_history_survives_and_is_private(files: Files) -> None:
     kept = history(upgrade("a", "b"))
     write_history(files, kept)
     assert read_history(files) == kept
-    state = files.state(HISTORY)
-    assert state is not None
-    assert state.mode == 0o600
+    assert present(files.state(HISTORY)).mode == 0o600
 
 
 @pytest.mark.parametrize("content", [b"", b"{}x", b'{"version": 2, "upgrades": []}'])
-def test_a_damaged_or_newer_history_is_refused(tmp_path: Path, content: bytes) -> None:
-    files = Files(tmp_path)
-    files.make_directories("/var/lib/mstunnel", 0o700)
+def test_a_damaged_or_newer_history_is_refused(files: Files, content: bytes) -> None:
     files.write(HISTORY, content)
     with refused(StepError, "upgrades-unreadable"):
         read_history(files)

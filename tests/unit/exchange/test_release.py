@@ -9,6 +9,7 @@ from mstunnel_setup.base.errors import UsageError
 from mstunnel_setup.exchange.releases import Digests, Release, parse, published
 from tests.cases import every
 from tests.refusals import refused
+from tests.unit.present import present
 
 
 def digest(letter: str) -> str:
@@ -56,8 +57,7 @@ def test_a_release_for_hosts_of_another_architecture_is_left_out() -> None:
 
 @pytest.mark.parametrize("label", ["", "20260101.1"])
 def test_the_agent_reads_the_release_that_the_monitor_writes(label: str) -> None:
-    newest = parse(table("2026-01-01", "a", "b", label), "releases.toml").newest
-    assert newest is not None
+    newest = present(parse(table("2026-01-01", "a", "b", label), "releases.toml").newest)
     assert Release.model_validate_json(newest.model_dump_json()) == newest
 
 
@@ -102,6 +102,9 @@ def test_a_held_release_is_offered_to_no_agent_and_none_goes_back_behind_what_ru
         ('time_zone = ""\n', "time_zone: there is no time zone"),
         ("[[release]]\npublished = 2026-01-01\n", "server: is missing"),
         (table("2026-01-01", "a", "b").replace("sha256", "md5"), "server: must match"),
+        (table("2026-01-01", "a", "b").replace("a" * 64, "a" * 64 + "x"), "server: must match"),
+        (table("2026-01-01", "a", "b").replace("a" * 64, "a" * 65), "server: must match"),
+        (table("2026-01-01", "a", "b").replace("sha256:a", "x-sha256:a"), "server: must match"),
         (table("2026-01-01", "a", "b") + 'color = "red"\n', "color: is not known"),
         (
             table("2026-01-01", "a", "b") + 'architecture = "arm"\n',

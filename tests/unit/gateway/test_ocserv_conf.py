@@ -251,15 +251,15 @@ def test_a_gateway_that_asks_for_passwords_never_logs_one(files: Files, settings
     assert log_level(files, settings, END).level <= 3
 
 
-def test_it_can_be_ended_earlier(files: Files) -> None:
-    begin_verbose(files, END)
-    files.remove(paths.LOG_LEVEL)
-    files.remove(paths.LOG_LEVEL)
-    assert log_level(files, {}, NOW) == LogLevel(0, 0)
-
-
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"level": 9, "until": "2026-07-01T20:00:00Z"}', '{"level": 4}']
+    "content",
+    [
+        *("", "[]", '{"level": 9, "until": "2026-07-01T20:00:00Z"}', '{"level": 4}'),
+        *(
+            f'{{"level": 4, "until": {until}}}'
+            for until in ("9" * 5000, "1e999", "[" * 1000, "null", '"2026-07-01T00:00:00"')
+        ),
+    ],
 )
 def test_a_spoiled_file_changes_nothing(files: Files, content: str) -> None:
     files.write(paths.LOG_LEVEL, content.encode())

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from mstunnel_setup.base import paths
-from mstunnel_setup.base.errors import TenantError
 from mstunnel_setup.gateway.configuration import ServerConfiguration
 from mstunnel_setup.gateway.options import GatewayOptions
 from mstunnel_setup.gateway.rendering import (
@@ -19,7 +18,6 @@ from mstunnel_setup.gateway.rendering import (
     open_port,
     render,
 )
-from tests.refusals import refused
 
 ENTRYPOINT = Path(__file__).parents[3] / "images" / "gateway" / "entrypoint"
 
@@ -77,11 +75,6 @@ def test_where_no_port_is_open_yet_any_may_come(present: Mapping[str, bytes | No
 
     assert new.port_waiting is None
     assert open_port(new.files) == 8443
-
-
-def test_a_configuration_that_cannot_be_served_is_no_state() -> None:
-    with refused(TenantError, "configuration-invalid"):
-        wish(network="255.255.0.0")
 
 
 @pytest.mark.parametrize(

@@ -11,30 +11,38 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mstunnel_setup.exchange.gateway_report import ConfigurationOutcome, parse_report
+from mstunnel_setup.exchange.gateway_report import ConfigurationOutcome, GatewayReport, parse_report
 from tests.cases import every
+from tests.unit.gateway.test_stop import functions
+from tests.unit.present import present
 
 REPORT = Path(__file__).parents[3] / "images/gateway/report"
-ENTRYPOINT = REPORT.with_name("entrypoint")
 STATUS = '{\n  "Status": "online",\n  "Active sessions": 7\n}'
 
 
+def parsed(text: str) -> GatewayReport:
+    return present(parse_report(text))
+
+
+def reported(folder: Path, *outcome: str, device: str = "/dev/net/tun") -> GatewayReport:
+    """What the real script writes, with another place for its files, device and programs."""
+    (folder / "ocserv.conf").write_text("device = vpns\n")
+    script = REPORT.read_text().replace("/var/lib/mstunnel-server", str(folder))
+    script = script.replace("/etc/mstunnel/ocserv.conf", str(folder / "ocserv.conf"))
+    command = ["bash", "-c", script.replace("/dev/net/tun", device), "report", "0" * 64, *outcome]
+    subprocess.run(command, env={"PATH": f"{folder}:{os.environ['PATH']}"}, check=True)
+    return parsed((folder / "report").read_text())
+
+
 def test_what_the_gateway_writes(tmp_path: Path) -> None:
-    """The real script, with another place for its files and a stand-in for occtl."""
-    (tmp_path / "ocserv.conf").write_text("device = vpns\n")
+    """With a stand-in for occtl."""
     (tmp_path / "occtl").write_text(f"#!/bin/sh\necho '{STATUS}'\n")
     (tmp_path / "occtl").chmod(0o755)
     account = {"http_code": 200, "time_namelookup": 0.001, "time_connect": 0.004}
     (tmp_path / "probe").write_text(f"1767225600 http://intranet.example/ {json.dumps(account)}\n")
-    script = REPORT.read_text().replace("/var/lib/mstunnel-server", str(tmp_path))
-    script = script.replace("/etc/mstunnel/ocserv.conf", str(tmp_path / "ocserv.conf"))
-    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    command = ["bash", "-c", script, "report", "0" * 64, "refused", "line 3:\nbad value"]
-    subprocess.run(command, env=path, check=True)
 
-    found = parse_report((tmp_path / "report").read_text())
+    found = reported(tmp_path, "refused", "line 3:\nbad value")
 
-    assert found is not None
     assert abs((datetime.now(UTC) - found.at).total_seconds()) < 60
     assert found.configuration == ConfigurationOutcome("0" * 64, "line 3: bad value")
     assert found.connections == 7
@@ -48,18 +56,7 @@ def test_what_the_gateway_writes(tmp_path: Path) -> None:
 def test_the_gateway_reports_whether_it_can_open_its_tunnel_device(
     tmp_path: Path, device: str, opens: bool
 ) -> None:
-    (tmp_path / "ocserv.conf").write_text("device = vpns\n")
-    script = REPORT.read_text().replace("/var/lib/mstunnel-server", str(tmp_path))
-    script = script.replace("/etc/mstunnel/ocserv.conf", str(tmp_path / "ocserv.conf"))
-    command = ["bash", "-c", script.replace("/dev/net/tun", device), "report", "0" * 64, "applied"]
-    subprocess.run(command, check=True)
-    found = parse_report((tmp_path / "report").read_text())
-    assert found is not None
-    assert found.opens_tunnel is opens
-
-
-def function(entrypoint: str, name: str) -> str:
-    return entrypoint[entrypoint.index(f"{name}() {{") :].partition("\n}\n")[0] + "\n}\n"
+    assert reported(tmp_path, "applied", device=device).opens_tunnel is opens
 
 
 @pytest.mark.parametrize(("passed", "probes"), [(0, False), (299, False), (300, True)])
@@ -69,9 +66,8 @@ def test_the_internal_address_is_probed_when_it_is_due(tmp_path: Path, passed: i
     last = "probed_url=http://intranet.example/ probed=100000"
     settings = f"probe_url=probe-url probe=cat probe_seconds=300 {last}"
     (tmp_path / "uptime").write_text(f"{100000 + passed}.53 42.0\n")
-    tries = function(ENTRYPOINT.read_text(), "try_internal_address").replace("/proc/uptime", "uptime")
-    script = f"{settings}\n{tries}"
-    command = ["sh", "-euc", f"{script}try_internal_address\nwait\ntry_internal_address\nwait"]
+    tries = functions("try_internal_address").replace("/proc/uptime", "uptime")
+    command = ["sh", "-euc", f"{settings}\n{tries}\ntry_internal_address\nwait\ntry_internal_address\nwait"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == ("http://intranet.example/\n" if probes else ""), "once, and not again at once"
 
@@ -79,20 +75,18 @@ def test_the_internal_address_is_probed_when_it_is_due(tmp_path: Path, passed: i
 @pytest.mark.parametrize("outcome", ["applied", "refused"])
 def test_a_result_is_that_of_the_configuration_that_was_looked_at(tmp_path: Path, outcome: str) -> None:
     """Another one that comes meanwhile is not taken for it."""
-    entrypoint = ENTRYPOINT.read_text()
-    functions = "".join(function(entrypoint, name) for name in ("judge", "tell"))
     (tmp_path / "ocserv.conf").write_text("one")
     (tmp_path / "check").write_text(f"#!/bin/sh\necho two >$1\n[ {outcome} = applied ]\n")
     (tmp_path / "check").chmod(0o755)
-    script = f"configuration=ocserv.conf check=./check report=echo\n{functions}judge || true\ntell {outcome}"
+    settings = "configuration=ocserv.conf check=./check report=echo"
+    script = f"{settings}\n{functions('judge', 'tell')}\njudge || true\ntell {outcome}"
     done = subprocess.run(["sh", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [hashlib.sha256(b"one").hexdigest(), outcome]
 
 
 def test_an_applied_configuration_and_all_interfaces_together() -> None:
-    found = parse_report("time 1\nconfiguration 00 applied \ninterface eth0 10 20\ninterface eth1 1 2\n")
+    found = parsed("time 1\nconfiguration 00 applied \ninterface eth0 10 20\ninterface eth1 1 2\n")
 
-    assert found is not None
     assert found.configuration == ConfigurationOutcome("00")
     assert found.transferred == 33
 
@@ -108,22 +102,18 @@ def test_without_a_time_it_is_no_report(text: str) -> None:
         "probe 1", "something new 1 2 3",
     ])  # fmt: skip
 def test_a_meaningless_line_has_no_effect(line: str) -> None:
-    found = parse_report(f"time 1\n{line}\n")
+    found = parsed(f"time 1\n{line}\n")
 
-    assert found is not None
     assert (found.configuration, found.connections, found.transferred, found.probe) == (None,) * 4
 
 
 @pytest.mark.parametrize("number", ["1e999", "-Infinity", "NaN", "9" * 4_000, "-1", '"200"', "[]"])
 def test_a_probe_that_measured_nonsense_has_reached_nothing(number: str) -> None:
     account = f'{{"http_code": {number}, "time_connect": {number}, "errormsg": "{"x" * 9_000}"}}'
-    found = parse_report(f"time 1\nprobe 1 http://intranet.example/ {account}\n")
-
-    assert found is not None
-    assert found.probe is not None
-    assert (found.probe.status, found.probe.reached, found.probe.connect_seconds) == (0, False, None)
+    found = present(parsed(f"time 1\nprobe 1 http://intranet.example/ {account}\n").probe)
+    assert (found.status, found.reached, found.connect_seconds) == (0, False, None)
     # A number that JSON does not have leaves nothing of the account.
-    assert len(found.probe.words) == 500 or found.probe.account == {}
+    assert len(found.words) == 500 or found.account == {}
 
 
 @given(st.text())
@@ -131,6 +121,4 @@ def test_a_probe_that_measured_nonsense_has_reached_nothing(number: str) -> None
 @example("9" * 5_000)
 def test_no_text_is_too_strange(text: str) -> None:
     for word in ("", "configuration", "status", "interface", "interface eth0", "probe 1 u"):
-        found = parse_report(f"time 1\n{word} {text}")
-        assert found is not None
-        assert found.at == datetime.fromtimestamp(1, UTC)
+        assert parsed(f"time 1\n{word} {text}").at == datetime.fromtimestamp(1, UTC)
