@@ -14,7 +14,6 @@ from tests.bench.bar import bar_of, bars
 from tests.bench.rounds import ratios, spread
 from tests.testbed.installation import ANSWERS, Installation
 from tests.testbed.paths import PROGRAM_PYTHON
-from tests.testbed.testbed import Testbed
 
 NAME = "commands"
 _ROUNDS: Final = 12
@@ -47,9 +46,7 @@ Times = Mapping[str, Sequence[float]]
 def measure() -> dict[str, Any]:
     """The figures, as JSON data: milliseconds."""
     readers = {name: name.split() for name in _READERS}
-    with Testbed() as testbed:
-        host = Installation(testbed, testbed.start_registry().references)
-        host.prepare()
+    with Installation.booted() as host:
         host.setup()
         host.await_verdict()
         host.wait_until_healthy()

@@ -12,7 +12,6 @@ from tests.bench.rounds import spread
 from tests.testbed.installation import ANSWERS, Installation
 from tests.testbed.paths import PROGRAM_PYTHON
 from tests.testbed.process import TestbedError
-from tests.testbed.testbed import Testbed
 
 NAME = "journal"
 _ROUNDS = 6
@@ -35,9 +34,7 @@ print(statistics.median(seconds))
 
 def measure() -> dict[str, Any]:
     """The figures, as JSON data."""
-    with Testbed() as testbed:
-        host = Installation(testbed, testbed.start_registry().references)
-        host.prepare()
+    with Installation.booted() as host:
         source = Path(__file__).with_name("timed_install.py")
         host.server.write("/root/timed_install.py", source.read_text())
         syncs = float(host.server.run(["python3", "-c", _SYNCS]).stdout)
@@ -63,6 +60,6 @@ def _timed(host: Installation) -> dict[str, float]:
     host.program(*command)
     figures: dict[str, float] = json.loads(host.server.read("/root/timed.json"))
     removed = host.uninstall()
-    if json.loads(removed.stdout)["warnings"]:
+    if removed.envelope["warnings"]:
         raise TestbedError(removed.describe())
     return figures

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.testbed.installation import Installation
-from tests.testbed.testbed import Testbed
 
 # Begun last, one of these files would keep one worker busy long after the other.
 _BEGUN_FIRST = ("test_upgrade", "test_installation", "test_hosts", "test_refusals")
@@ -18,9 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def prepared() -> Iterator[Installation]:
-    with Testbed() as testbed:
-        installation = Installation(testbed, testbed.start_registry().references)
-        installation.prepare()
+    with Installation.booted() as installation:
         yield installation
 
 

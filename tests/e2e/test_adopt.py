@@ -80,7 +80,7 @@ def vendor(prepared: Installation) -> Iterator[Installation]:
 def adopt(host: Installation, *command: str) -> Any:
     """Run a command of `adopt`; its JSON data."""
     given = () if command[0] == "commit" else ("--answers", host.path("answers.yaml"))
-    return json.loads(host.program("mstunnel-setup", "adopt", *command, *given, *_ANSWERS).stdout)["data"]
+    return host.program("mstunnel-setup", "adopt", *command, *given, *_ANSWERS).envelope["data"]
 
 
 def containers(host: Installation) -> dict[str, tuple[bool, str]]:
@@ -96,8 +96,7 @@ def test_it_is_refused_taken_over_and_brought_back(vendor: Installation) -> None
     assert running == dict.fromkeys(CONTAINERS, (True, "always"))
 
     refused = vendor.setup(check=False)
-    assert refused.code == 3
-    assert json.loads(refused.stdout)["errors"][0]["code"] == "vendor-installed"
+    assert (refused.code, refused.error) == (3, "vendor-installed")
     assert (host_tree(vendor), containers(vendor)) == (before, running)
 
     plan = adopt(vendor, "plan")

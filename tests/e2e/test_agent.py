@@ -45,7 +45,7 @@ def check_in(installation: Installation) -> str:
 def row(installation: Installation, name: str) -> dict[str, Any]:
     """One row of the health table, as `mst-cli health` has it."""
     done = installation.server.run(["mst-cli", "health", "--output", "json"], check=False)
-    rows = json.loads(done.stdout)["data"]["rows"]
+    rows = done.envelope["data"]["rows"]
     return next((item for item in rows if item["id"] == name), {"state": "none", "text": ""})
 
 
@@ -182,12 +182,10 @@ def test_a_changed_port_is_served_with_no_hand_on_the_host(installed: Installati
     assert eventually(lambda: "tcp-port = 8443" in installed.server.read("/etc/mstunnel/ocserv.conf"), 90)
     installed.disconnect()
     installed.wait_until_healthy()
-    token, authority = installed.token(), installed.authority.pem.decode()
-    url = f"https://{PUBLIC_ADDRESS}:8443/"
-    assert vpn.connect(installed.testbed.client, url, token=token, authority=authority).code == 0
+    installed.connect(f"https://{PUBLIC_ADDRESS}:8443/")
     assert installed.fetch_internal_page().stdout == INTRANET_PAGE
     started = installed.started()
-    assert json.loads(installed.setup("--output", "json").stdout)["status"] == "unchanged"
+    assert installed.setup("--output", "json").envelope["status"] == "unchanged"
     assert installed.started() == started
 
 

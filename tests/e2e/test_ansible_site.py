@@ -1,6 +1,5 @@
 """Servers of one site behind nginx, run by the Ansible collection, with a device that stays connected."""
 
-import json
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -9,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from tests.testbed import processors, vpn
+from tests.testbed import processors
 from tests.testbed.fleet import BALANCER, Fleet, address_of, recap
-from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.installation import PUBLIC_ADDRESS, URL, Installation
 from tests.testbed.paths import ROOT
 from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE
@@ -47,7 +46,7 @@ def serving(fleet: Fleet, name: str) -> str:
     status = fleet.servers[name].run(["mst-cli", "status", "--output", "json"], check=False)
     if status.code:
         return ""
-    running = json.loads(status.stdout)["data"]["mstunnel-server"]["image_digest"]
+    running = status.envelope["data"]["mstunnel-server"]["image_digest"]
     return next(image for image in fleet.registry.references if digest(fleet, image) == running)
 
 
@@ -98,12 +97,7 @@ def device(fleet: Fleet) -> Iterator[Device]:
     """A device that is connected through the balancer and gets the page, and goes on to fetch it."""
     installation = fleet.installation
     assert eventually(partial(all_serve, fleet, SITE), 60)
-    vpn.keep_connected(
-        installation.testbed.client,
-        f"https://{PUBLIC_ADDRESS}/ --resolve={PUBLIC_ADDRESS}:{BALANCER}",
-        token=installation.token(),
-        authority=installation.authority.pem.decode(),
-    )
+    installation.keep_connected(f"{URL} --resolve={PUBLIC_ADDRESS}:{BALANCER}")
     installation.await_page()
     fetching = Device(installation)
     fetching.start()

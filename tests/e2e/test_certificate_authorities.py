@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import acme
-from tests.e2e.test_certificates import FILES, GUIDE, answer, cli, error, leaf_of, place_new, served
+from tests.e2e.test_certificates import FILES, GUIDE, cli, leaf_of, place_new, served
 from tests.testbed.installation import PUBLIC_ADDRESS, Installation
 from tests.testbed.machine import Machine
 from tests.testbed.testbed import DOMAIN
@@ -77,7 +77,7 @@ def online(gateway: Installation, tmp_path: Path) -> Iterator[Online]:
     made.lab.write("/root/forward_proxy.py", PROXY.read_text())
     made.lab.start(["sh", "-c", f"echo $$ >{ASKED}.pid; exec python3 /root/forward_proxy.py 3128 {ASKED}"])
     gateway.server.write("/root/authority.pem", (tmp_path / "ca.pem").read_bytes())
-    root = answer(cli(gateway, "ca-trust", "add", "/root/authority.pem"))["data"]["added"][0]["name"]
+    root = cli(gateway, "ca-trust", "add", "/root/authority.pem").envelope["data"]["added"][0]["name"]
     settings = gateway.server.read(ENV)
     gateway.server.write(ENV, f"{settings}http_proxy=http://lab.{DOMAIN}:3128\n", 0o640)
     yield made
@@ -88,7 +88,7 @@ def online(gateway: Installation, tmp_path: Path) -> Iterator[Online]:
 
 
 def health(gateway: Installation) -> dict[str, Any]:
-    return answer(cli(gateway, "health", check=False))
+    return cli(gateway, "health", check=False).envelope
 
 
 def revocation(gateway: Installation) -> str:
@@ -122,7 +122,7 @@ def test_revocation_is_asked_through_the_proxy_at_import_and_by_the_agent(
 
     online.place(gateway, "bad")
     refused = cli(gateway, "import_cert", *FILES, "--yes", check=False)
-    assert (refused.code, error(refused)) == (4, "revoked")
+    assert (refused.code, refused.error) == (4, "revoked")
     assert served(gateway) == leaf
 
     before = len(online.asked())
@@ -163,7 +163,7 @@ def test_acme_sh_renews_through_the_documented_command(gateway: Installation, tm
     gateway.server.run(["sh", "-c", block.partition("\n")[0]])
     with acme.acme_server(tmp_path) as authority:
         gateway.server.write("/root/acme-root.pem", authority.root)
-        root = answer(cli(gateway, "ca-trust", "add", "/root/acme-root.pem"))["data"]["added"][0]["name"]
+        root = cli(gateway, "ca-trust", "add", "/root/acme-root.pem").envelope["data"]["added"][0]["name"]
         ship = acme.carry(tmp_path, gateway.server.argv([]), {"chain.pem": chain, "key.pem": key}, command)
         authority.acme_sh("--issue", "-d", PUBLIC_ADDRESS, "-w", str(tmp_path))
         files = [f"--fullchain-file={tmp_path}/chain.pem", f"--key-file={tmp_path}/key.pem"]

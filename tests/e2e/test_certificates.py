@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e import acme
 from tests.testbed import vpn
-from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.installation import PUBLIC_ADDRESS, URL, Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
@@ -36,14 +36,6 @@ HOOK = "/etc/letsencrypt/renewal-hooks/deploy/mstunnel"
 
 def cli(gateway: Installation, *words: str, check: bool = True) -> Completed:
     return gateway.server.run(["mst-cli", *words, "--output", "json"], timeout=120, check=check)
-
-
-def answer(done: Completed) -> dict[str, Any]:
-    return dict(json.loads(done.stdout))
-
-
-def error(done: Completed) -> str:
-    return str(answer(done)["errors"][0]["code"])
 
 
 def place_new(gateway: Installation, **options: Any) -> bytes:
@@ -93,7 +85,7 @@ def test_a_session_survives_an_import_and_the_new_leaf_is_served_within_two_seco
     address = gateway.client_address()
     with pinging(gateway) as summary:
         leaf = place_new(gateway)
-        done = answer(cli(gateway, "import_cert", *FILES))
+        done = cli(gateway, "import_cert", *FILES).envelope
         assert served(gateway) == leaf
     print(f"seconds from the switch to the proof: {done['data']['seconds']}; {summary}")
     assert done["data"]["serving"] is True
@@ -136,7 +128,7 @@ def test_a_bad_certificate_is_refused_and_the_old_one_still_served(
         key = gateway.authority.issue(PUBLIC_ADDRESS)[1]
     gateway.place_certificate(chain, key)
     refused = cli(gateway, "import_cert", *FILES, "--yes", check=False)
-    assert (refused.code, error(refused)) == (4, code)
+    assert (refused.code, refused.error) == (4, code)
     assert served(gateway) == before
     assert not [
         line
@@ -155,7 +147,7 @@ def test_a_certificate_that_the_gateway_does_not_accept_is_rolled_back(gateway: 
         refused = cli(gateway, "import_cert", *FILES, check=False)
     finally:
         gateway.server.shell(f"kill -CONT {process}")
-    assert (refused.code, error(refused)) == (4, "import-taken-back")
+    assert (refused.code, refused.error) == (4, "import-taken-back")
     assert gateway.server.run(["readlink", ACTIVE]).stdout == link
     assert served(gateway) == before
 
@@ -176,7 +168,7 @@ def test_a_pfx_takes_the_place_of_the_pem_files(gateway: Installation) -> None:
 
 
 def pending(gateway: Installation) -> list[dict[str, str]]:
-    return list(answer(cli(gateway, "import_cert", "--list"))["data"]["pending"])
+    return list(cli(gateway, "import_cert", "--list").envelope["data"]["pending"])
 
 
 def test_a_delayed_import_is_listed_cancelled_and_leaves_nothing(gateway: Installation) -> None:
@@ -185,7 +177,7 @@ def test_a_delayed_import_is_listed_cancelled_and_leaves_nothing(gateway: Instal
     before = gateway.server.shell(listing).stdout
     place_new(gateway)
     first = served(gateway)
-    name = answer(cli(gateway, "import_cert", *FILES, "delay", "10080"))["data"]["pending"][0]["name"]
+    name = cli(gateway, "import_cert", *FILES, "delay", "10080").envelope["data"]["pending"][0]["name"]
     assert [item["name"] for item in pending(gateway)] == [name]
     assert "mstunnel-import" in gateway.server.run(["systemctl", "list-timers", "--all"]).stdout
     assert served(gateway) == first
@@ -232,12 +224,12 @@ def test_damage_is_found_and_repaired(gateway: Installation, damage: str, found:
     gateway.server.shell(damage)
     checked = cli(gateway, "cert", "check", check=False)
     assert checked.code == 4
-    assert found in [finding["id"] for finding in answer(checked)["data"]["findings"]]
-    assert answer(cli(gateway, "cert", "repair"))["status"] == "changed"
+    assert found in [finding["id"] for finding in checked.envelope["data"]["findings"]]
+    assert cli(gateway, "cert", "repair").envelope["status"] == "changed"
     assert gateway.server.run(["readlink", ACTIVE]).stdout == link
     assert gateway.server.run(["stat", "-Lc", "%a", f"{ACTIVE}/key.pem"]).stdout == "600\n"
     assert cli(gateway, "cert", "check").code == 0
-    assert answer(cli(gateway, "cert", "repair"))["status"] == "unchanged"
+    assert cli(gateway, "cert", "repair").envelope["status"] == "unchanged"
     assert served(gateway) == leaf
 
 
@@ -249,7 +241,7 @@ def test_never_back_to_an_older_one_without_asking(gateway: Installation) -> Non
     cli(gateway, "import_cert", *FILES)
     gateway.place_certificate(chain.encode(), key.encode())
     refused = cli(gateway, "import_cert", *FILES, "--unattended", check=False)
-    assert (refused.code, error(refused)) == (4, "certificate-older")
+    assert (refused.code, refused.error) == (4, "certificate-older")
     cli(gateway, "import_cert", *FILES, "--yes")
     assert served(gateway) == old
 
@@ -261,10 +253,10 @@ def test_a_root_is_trusted_by_both_containers_until_it_is_removed(gateway: Insta
     gateway.server.write("/root/root.pem", root)
     gateway.place_certificate(*gateway.authority.issue(PUBLIC_ADDRESS))
     refused = cli(gateway, "ca-trust", "add", "/root/key.pem", check=False)
-    assert (refused.code, error(refused)) == (4, "root-with-key")
-    name = answer(cli(gateway, "ca-trust", "add", "/root/root.pem"))["data"]["added"][0]["name"]
-    assert answer(cli(gateway, "ca-trust", "add", "/root/root.pem"))["status"] == "unchanged"
-    assert name in [item["name"] for item in answer(cli(gateway, "ca-trust", "list"))["data"]["roots"]]
+    assert (refused.code, refused.error) == (4, "root-with-key")
+    name = cli(gateway, "ca-trust", "add", "/root/root.pem").envelope["data"]["added"][0]["name"]
+    assert cli(gateway, "ca-trust", "add", "/root/root.pem").envelope["status"] == "unchanged"
+    assert name in [item["name"] for item in cli(gateway, "ca-trust", "list").envelope["data"]["roots"]]
     assert eventually(lambda: gateway.server.run(trusted, check=False).code == 0, 15)
     cli(gateway, "server", "restart")
     assert eventually(lambda: gateway.server.run(trusted, check=False).code == 0, 15)
@@ -278,17 +270,15 @@ def test_a_root_is_trusted_by_both_containers_until_it_is_removed(gateway: Insta
 def test_certbot_renews_through_the_documented_hook(gateway: Installation, tmp_path: Path) -> None:
     (block,) = re.findall(r"```sh\n(#!/bin/sh\n.*?)```", GUIDE.read_text(), re.DOTALL)
     gateway.server.write(HOOK, block, 0o755)
-    url = f"https://{PUBLIC_ADDRESS}/"
     with acme.acme_server(tmp_path) as authority:
         gateway.server.write("/root/acme-root.pem", authority.root)
-        root = answer(cli(gateway, "ca-trust", "add", "/root/acme-root.pem"))["data"]["added"][0]["name"]
+        root = cli(gateway, "ca-trust", "add", "/root/acme-root.pem").envelope["data"]["added"][0]["name"]
         ship = acme.deploy_script(tmp_path / "ship", authority, gateway.server.argv([]), HOOK)
         lineage = authority.lineage(PUBLIC_ADDRESS)
         authority.issue(PUBLIC_ADDRESS, ship)
         first = (lineage / "fullchain.pem").read_bytes()
         assert served(gateway) == leaf_of(first)
-        token = gateway.token()
-        vpn.connect(gateway.testbed.client, url, token=token, authority=authority.root.decode())
+        vpn.connect(gateway.testbed.client, URL, authority.root, token=gateway.token())
         address = gateway.client_address()
         authority.renew(PUBLIC_ADDRESS)
         second = (lineage / "fullchain.pem").read_bytes()

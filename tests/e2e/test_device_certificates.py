@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.pods import played
 from tests.testbed import vpn
 from tests.testbed.certificates import Authority
-from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.installation import Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
@@ -21,7 +21,6 @@ STRANGERS: Final = Authority()
 ADA: Final = DEVICES.issue_device("ada")
 GRACE: Final = DEVICES.issue_device("grace")
 STRANGER: Final = STRANGERS.issue_device("ada")
-LISTED = "/etc/mstunnel/certs/device-ca.crl"
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +51,7 @@ def revoke(host: Installation, *identities: tuple[bytes, bytes]) -> None:
 
 def connect(host: Installation, identity: tuple[bytes, bytes] | None, token: str = "") -> Completed:
     host.disconnect()
-    url, authority = f"https://{PUBLIC_ADDRESS}/", host.authority.pem.decode()
-    return vpn.connect(host.testbed.client, url, token=token, certificate=identity, authority=authority)
+    return host.sign_in(token=token, certificate=identity)
 
 
 def users(host: Installation) -> str:

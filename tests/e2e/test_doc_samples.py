@@ -17,7 +17,7 @@ from tests.e2e.test_upgrade import offer
 from tests.testbed import kinds, vpn
 from tests.testbed.installation import DEVICE_USER, PUBLIC_ADDRESS, Installation
 from tests.testbed.process import Completed
-from tests.testbed.testbed import DOMAIN, Testbed
+from tests.testbed.testbed import DOMAIN
 from tests.testbed.waiting import eventually
 from tests.unit.test_doc_commands import PAGES, blocks, is_synopsis
 
@@ -228,9 +228,7 @@ def reader(host: Installation) -> Installation:
 
 @pytest.fixture
 def rootless() -> Iterator[Installation]:
-    with Testbed(kind=kinds.PODMAN_ROOTLESS) as testbed:
-        made = Installation(testbed, testbed.start_registry().references)
-        made.prepare()
+    with Installation.booted(kinds.PODMAN_ROOTLESS) as made:
         write_answers(made)
         yield made
 

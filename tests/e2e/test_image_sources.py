@@ -98,6 +98,6 @@ def test_a_registry(host: Host) -> None:
 
 def test_none_of_them_names_the_file_to_copy(host: Host) -> None:
     done = host.brings()
-    (error,) = json.loads(done.stdout)["errors"]
+    (error,) = done.envelope["errors"]
     assert error["code"] == "image-pull-failed"
     assert f"copy {host.release.archive.name} to {ARCHIVES}" in error["hint"]

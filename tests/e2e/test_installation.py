@@ -50,7 +50,7 @@ def ending_as_undisturbed(host: Installation, golden: dict[str, Entry]) -> Itera
 def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(host: Installation) -> None:
     before, tenant = tree_of_any_run(host), host.tenant()
     assert host.fetch_internal_page(check=False).code != 0
-    planned = json.loads(host.setup_plan().stdout)["data"]["plan"]
+    planned = host.setup("plan").envelope["data"]["plan"]
     assert tree_of_any_run(host) == before
 
     host.setup()
@@ -64,8 +64,8 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
     host.connect()
     assert host.client_address().startswith("169.254.")
     assert host.fetch_internal_page().stdout == INTRANET_PAGE
-    users = json.loads(host.server.run(["mst-cli", "server", "show", "users", "--output", "json"]).stdout)
-    assert [user["Username"] for user in users["data"]["rows"]] == [host.token_user()], DEVICE_USER
+    users = host.server.run(["mst-cli", "server", "show", "users", "--output", "json"]).envelope["data"]
+    assert [user["Username"] for user in users["rows"]] == [host.token_user()], DEVICE_USER
     host.disconnect()
 
     host.uninstall()  # by /usr/sbin/mst-cli, which is gone afterwards, and what it was unpacked to
@@ -79,12 +79,12 @@ def test_a_second_run_changes_nothing(host: Installation) -> None:
     host.setup()
     host.await_verdict()
     before, started = host.server.snapshot(), host.started()
-    again = json.loads(host.setup().stdout)
+    again = host.setup().envelope
     assert again["status"] == "unchanged"
     assert again["data"]["actions"] == 0
     assert host.server.snapshot() == before
     assert host.started() == started
-    assert json.loads(host.setup_plan("--exit-code").stdout)["status"] == "unchanged"
+    assert host.setup("plan", "--exit-code").envelope["status"] == "unchanged"
 
 
 @pytest.mark.long
@@ -139,10 +139,10 @@ def test_the_gateway_follows_the_tenant_and_a_new_certificate(host: Installation
     host.connect()
     host.place_certificate(*host.authority.issue("vpn.tunnel.test"))
     imported = host.server.run(["mst-cli", "import_cert", "--output", "json"], timeout=90)
-    assert json.loads(imported.stdout)["data"]["serving"] is True
+    assert imported.envelope["data"]["serving"] is True
     options = ["--cert", "/root/chain.pem", "--key", "/root/key.pem", "--output", "json"]
     imported = host.server.run(["mst-cli", "import-cert", *options], timeout=90)
-    assert json.loads(imported.stdout)["status"] == "unchanged"
+    assert imported.envelope["status"] == "unchanged"
     assert host.started() == started
     assert host.fetch_internal_page().stdout == INTRANET_PAGE
 
@@ -152,7 +152,7 @@ def test_day_two_commands(host: Installation) -> None:
     run = host.server.run
     assert run(["mst-cli", "server", "status"]).stdout == "State: running\nHealth: healthy\n"
     assert run(["mst-cli", "agent", "status"]).stdout == "State: running\nHealth: healthy\n"
-    overview = json.loads(run(["mst-cli", "status", "--output", "json"]).stdout)["data"]
+    overview = run(["mst-cli", "status", "--output", "json"]).envelope["data"]
     assert overview["site"] == "Testbed"
     assert 80 < overview["certificate_days_left"] <= 90
     run(["mst-cli", "server", "stop"])
@@ -183,10 +183,9 @@ def test_several_changes_are_named_at_once_when_answers_are_missing(host: Instal
     host.write_answers({"eula": None, "site": None, "images": None})
     before = tree_of_any_run(host)
     failed = host.setup(check=False)
-    error = json.loads(failed.stdout)["errors"][0]
-    assert (failed.code, error["code"]) == (2, "answers-missing")
+    assert (failed.code, failed.error) == (2, "answers-missing")
     for name in ("eula", "site", "images.server", "images.agent"):
-        assert name in error["message"]
+        assert name in failed.envelope["errors"][0]["message"]
     assert tree_of_any_run(host) == before
 
 

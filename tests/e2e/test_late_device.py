@@ -3,8 +3,6 @@
 RHEL 8.4 and later need that restart by hand with the vendor's program.
 """
 
-import json
-
 import pytest
 
 from tests.testbed.installation import Installation, actions
@@ -44,7 +42,7 @@ def test_a_gateway_that_was_started_before_its_device_is_restarted_once(host: In
         assert actions(installed)[-1] == RESTARTED
         assert "renew-tunnel-device" in server.shell("cat /var/lib/mstunnel/journal*").stdout
         serves(host)
-        assert json.loads(host.setup().stdout)["status"] == "unchanged"
+        assert host.setup().envelope["status"] == "unchanged"
 
         # As after a boot at which the module came late.
         server.run(["systemctl", "stop", "mstunnel_monitor.service"])

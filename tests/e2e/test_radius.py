@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.pods import played
 from tests.testbed import vpn
-from tests.testbed.installation import PUBLIC_ADDRESS, Installation
+from tests.testbed.installation import Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE
 
@@ -36,8 +36,7 @@ def installed(prepared: Installation) -> Iterator[Installation]:
 
 def connect(host: Installation, user: str, password: str) -> Completed:
     host.disconnect()
-    url, authority = f"https://{PUBLIC_ADDRESS}/", host.authority.pem.decode()
-    return vpn.connect(host.testbed.client, url, password=(user, password), authority=authority)
+    return host.sign_in(password=(user, password))
 
 
 def test_a_user_connects_with_the_right_password_and_is_known_by_name(installed: Installation) -> None:

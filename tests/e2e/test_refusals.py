@@ -225,7 +225,7 @@ AFTER_REGISTRATION = {
 def refused(host: Installation, case: Refusal) -> Mapping[str, Any]:
     """Run the case; the envelope, after everything has been looked at that is the same in all cases."""
     finished = host.program(*(case.command or SETUP), check=False, user=case.user)
-    envelope: dict[str, Any] = json.loads(finished.stdout)
+    envelope = finished.envelope
     (error,) = envelope["errors"]
     assert (finished.code, error["code"]) == (case.code, case.error), finished.describe()
     text = f"{error['message']}\n{error['hint']}"
@@ -279,7 +279,7 @@ def test_the_position_of_an_unknown_key_is_reported(host: Installation) -> None:
     lines = host.server.read(FILE).splitlines()
     line = next(number for number, text in enumerate(lines, 1) if "autority" in text)
     column = lines[line - 1].index("autority") + 1
-    message = json.loads(host.setup(check=False).stdout)["errors"][0]["message"]
+    message = host.setup(check=False).envelope["errors"][0]["message"]
     assert f"{FILE}:{line}:{column}: " in message
     assert "authority" in message.replace("autority", "")
 
@@ -361,9 +361,8 @@ def test_after_many_refusals_the_good_answers_install(host: Installation, untouc
         refused(host, case)
     finally:
         case.fix(host)
-    done = json.loads(host.setup().stdout)
-    assert done["status"] == "changed"
+    assert host.setup().envelope["status"] == "changed"
     assert len(host.tenant()["servers"]) == 1
-    assert json.loads(host.setup().stdout)["status"] == "unchanged"
+    assert host.setup().envelope["status"] == "unchanged"
     host.uninstall()
     assert state(host) == untouched

@@ -82,8 +82,7 @@ def tree(host: Host) -> dict[str, Entry]:
 
 
 def error(completed: Completed) -> dict[str, str]:
-    found: dict[str, str] = json.loads(completed.stdout)["errors"][0]
-    return found
+    return dict(completed.envelope["errors"][0])
 
 
 @pytest.mark.parametrize("account", ["root", ACCOUNT])
@@ -91,7 +90,7 @@ def test_unattended_without_accepted_terms_nothing_is_begun(host: Host, account:
     host.write_answers({"eula": None, "site": None})
     refused = host.install() if account == ACCOUNT else host.setup("--account", ACCOUNT, check=False)
     host.write_answers({})
-    assert (refused.code, error(refused)["code"]) == (2, "answers-missing"), refused.describe()
+    assert (refused.code, refused.error) == (2, "answers-missing"), refused.describe()
     for path in ("eula", "site"):
         assert f"`{path}`: give" in error(refused)["message"]
     assert tree(host) == host.before
@@ -127,7 +126,7 @@ def test_a_key_of_root_alone_is_refused_before_the_first_change(host: Host, acco
     host.server.write("/root/site.pem", chain + key, 0o600)
     host.write_answers({"certificate": {"chain": host.path("chain.pem"), "key": "/root/site.pem"}})
     refused = host.install() if account == ACCOUNT else host.setup("--account", ACCOUNT, check=False)
-    assert (refused.code, error(refused)["code"]) == (3, "account-cannot-read"), refused.describe()
+    assert (refused.code, refused.error) == (3, "account-cannot-read"), refused.describe()
     found = tree(host)
     assert found.pop("/root/site.pem").mode == 0o600
     assert found == host.before
@@ -138,14 +137,14 @@ def test_a_key_of_root_alone_is_refused_before_the_first_change(host: Host, acco
         f"root 600\n{ACCOUNT} 600\n"
     )
     host.write_answers({"certificate": {"chain": "/srv/mstunnel/site.pem", "key": "/srv/mstunnel/site.pem"}})
-    assert error(host.install())["code"] == "root-needed"
+    assert host.install().error == "root-needed"
     host.server.run(["rm", "/root/site.pem", "/srv/mstunnel/site.pem"])
     host.write_answers({})
 
 
 def test_without_sudo_the_list_is_shown_and_nothing_is_changed(host: Host) -> None:
     refused = host.install()
-    assert (refused.code, error(refused)["code"]) == (11, "root-needed"), refused.describe()
+    assert (refused.code, refused.error) == (11, "root-needed"), refused.describe()
     assert f"sudo /opt/copied/mstunnel-setup host --account {ACCOUNT}" in error(refused)["hint"]
     for change in (
         f"let the services of {ACCOUNT} run without a login",
@@ -166,7 +165,7 @@ def test_a_killed_half_of_root_is_finished_by_the_one_sudo(host: Host) -> None:
     host.allow_sudo(allowed=True)
     killed = host.install("python3", host.path("kill_at.py"), "launch")
     assert killed.code == 137, killed.describe()
-    status = json.loads(host.as_account("mstunnel-setup", "status", "--output", "json").stdout)["data"]
+    status = host.as_account("mstunnel-setup", "status", "--output", "json").envelope["data"]
     assert status["done"][:7] == ["eula", "account", "program", "kernel", "uplink", "proxy", "boot"]
     assert (status["installed"], status["next"]) == (False, "launch")
 
@@ -175,7 +174,7 @@ def test_a_killed_half_of_the_account_is_finished_without_root(host: Host) -> No
     host.allow_sudo(allowed=False)
     installed = host.install()
     assert installed.code == 0, installed.describe()
-    assert {step["name"] for step in json.loads(installed.stdout)["data"]["steps"] if step["actions"]} == {
+    assert {step["name"] for step in installed.envelope["data"]["steps"] if step["actions"]} == {
         "launch",
         "monitor",
     }
@@ -187,7 +186,7 @@ def test_a_killed_half_of_the_account_is_finished_without_root(host: Host) -> No
 def test_a_later_run_needs_no_root_and_changes_nothing(host: Host) -> None:
     before, started = settled(lambda: tree(host)), host.started()
     again = host.install()
-    assert (again.code, json.loads(again.stdout)["data"]["actions"]) == (0, 0), again.describe()
+    assert (again.code, again.envelope["data"]["actions"]) == (0, 0), again.describe()
     assert tree(host) == before
     assert host.started() == started
 
@@ -235,7 +234,7 @@ def test_the_rules_survive_those_of_the_host(host: Host, how: str) -> None:
 
 def test_the_status_names_the_uplink(host: Host) -> None:
     status = host.as_account("mst-cli", "status", "--output", "json")
-    assert json.loads(status.stdout)["data"]["network"] == "uplink"
+    assert status.envelope["data"]["network"] == "uplink"
 
 
 @pytest.mark.parametrize("before", [(), AS_ACCOUNT], ids=["root", ACCOUNT])
@@ -267,7 +266,7 @@ def test_root_and_the_account_see_the_same_gateway(host: Host) -> None:
         host.server.run(["mst-cli", "server", "logs"]),
     ):
         assert "listening" in found.stdout + found.stderr
-    ready = json.loads(host.as_account("mst-readiness", "rootless", "--output", "json").stdout)
+    ready = host.as_account("mst-readiness", "rootless", "--output", "json").envelope
     assert ready["errors"] == []
 
 
@@ -285,13 +284,13 @@ def test_other_accounts_and_the_other_mode_are_refused(host: Host) -> None:
     nobody = host.program(
         "runuser", "-u", "nobody", "--", "mst-cli", "status", "--output", "json", check=False
     )
-    assert (nobody.code, error(nobody)["code"]) == (3, "not-root")
+    assert (nobody.code, nobody.error) == (3, "not-root")
     host.write_answers({"mode": "rootful"})
     rootful = host.setup(check=False)
-    assert (rootful.code, error(rootful)["code"]) == (2, "mode-installed")
+    assert (rootful.code, rootful.error) == (2, "mode-installed")
     host.write_answers({"account": "other"})
     other = host.setup(check=False)
-    assert (other.code, error(other)["code"]) == (2, "account-installed")
+    assert (other.code, other.error) == (2, "account-installed")
     host.write_answers({})
 
 
@@ -305,7 +304,7 @@ def test_another_host_takes_over_from_a_backup_once_root_has_prepared_it(host: H
     assert gone.code == 0, gone.describe()
     host.allow_sudo(allowed=False)
     too_early = host.as_account(*restore, "--output", "json")
-    assert (too_early.code, error(too_early)["code"]) == (2, "backup-rootless"), too_early.describe()
+    assert (too_early.code, too_early.error) == (2, "backup-rootless"), too_early.describe()
 
     host.setup("host", "--account", ACCOUNT)
     host.program(*restore, "--output", "json")
@@ -318,7 +317,7 @@ def test_another_host_takes_over_from_a_backup_once_root_has_prepared_it(host: H
 def test_uninstall_by_the_account_leaves_it_as_it_was(host: Host) -> None:
     uninstall = ("mst-cli", "uninstall", "--unattended", "--output", "json")
     scope = host.as_account(*uninstall)
-    assert (scope.code, error(scope)["code"]) == (11, "root-needed"), scope.describe()
+    assert (scope.code, scope.error) == (11, "root-needed"), scope.describe()
     assert f"host --account {ACCOUNT} --remove" in error(scope)["hint"]
     assert host.tenant() == host.tenant_before
 
@@ -346,7 +345,7 @@ def test_the_documented_command_works_in_the_home_of_a_user_with_sudo(host: Host
     host.write_answers({"mode": None})
 
     refused = host.as_account("sh", "-c", f"{command} --output json")
-    assert (refused.code, error(refused)["code"]) == (11, "root-needed"), refused.describe()
+    assert (refused.code, refused.error) == (11, "root-needed"), refused.describe()
     by_hand = f"sudo /usr/sbin/mstunnel-setup host --account {ACCOUNT} --accept-eula"
     assert "An administrator's own copy of this program belongs in /usr/sbin." in error(refused)["hint"]
     assert by_hand in error(refused)["hint"]

@@ -77,7 +77,7 @@ def serving(host: Installation) -> Serving:
 
 def update(host: Installation, *words: str) -> dict[str, Any]:
     done = host.program("mstunnel-setup", "self", "update", *words, "--output", "json")
-    return dict(json.loads(done.stdout)["data"])
+    return dict(done.envelope["data"])
 
 
 def version(host: Installation) -> str:

@@ -68,7 +68,7 @@ def upgrade(host: Installation, verb: str = "apply", *, check: bool = True) -> C
 
 
 def data(completed: Completed) -> dict[str, Any]:
-    return dict(json.loads(completed.stdout)["data"])
+    return dict(completed.envelope["data"])
 
 
 def serving_digest(host: Installation, container: str = "mstunnel-server") -> str:
@@ -119,11 +119,11 @@ def test_a_good_release_serves_within_ten_seconds_and_can_be_rolled_back(install
     assert serving_digest(installed, "mstunnel-agent") == digest(installed.references["agent-next"])
     installed.connect()
     assert installed.fetch_internal_page().code == 0
-    assert json.loads(upgrade(installed).stdout)["status"] == "unchanged"
+    assert upgrade(installed).envelope["status"] == "unchanged"
     installed.disconnect()
     assert data(upgrade(installed, "rollback"))["outcome"] == "done"
     again = upgrade(installed, "rollback", check=False)
-    assert (again.code, json.loads(again.stdout)["errors"][0]["code"]) == (2, "nothing-to-roll-back")
+    assert (again.code, again.error) == (2, "nothing-to-roll-back")
     assert serving_digest(installed) == digest(installed.references["gateway"])
     installed.connect()
 
@@ -147,13 +147,12 @@ def test_a_bad_release_is_gone_back_from_and_the_client_reconnects(
         assert eventually(lambda: '"http_code":200' in installed.server.read(REPORT), 60)
     offer(installed, image)
     refused = upgrade(installed, check=False)
-    error = json.loads(refused.stdout)["errors"][0]
-    assert (refused.code, error["code"]) == (7, "upgrade-failed")
-    assert "the earlier release is in use again" in error["message"]
+    assert (refused.code, refused.error) == (7, "upgrade-failed")
+    assert "the earlier release is in use again" in refused.envelope["errors"][0]["message"]
     assert serving_digest(installed) == digest(installed.references["gateway"])
     assert data(upgrade(installed, "history"))["upgrades"][0]["outcome"] == "went-back"
     assert installed.await_page() == INTRANET_PAGE
-    assert json.loads(installed.setup().stdout)["status"] == "unchanged"
+    assert installed.setup().envelope["status"] == "unchanged"
 
 
 def test_a_device_that_connects_while_the_container_is_replaced_gets_to_the_next_one(
@@ -182,9 +181,9 @@ def test_a_release_that_refuses_every_device_is_gone_back_from(installed: Instal
     assert installed.await_page() == INTRANET_PAGE
     offer(installed, "gateway-strict")
     refused = upgrade(installed, check=False)
-    error = json.loads(refused.stdout)["errors"][0]
-    assert (refused.code, error["code"]) == (7, "upgrade-failed")
-    assert "devices that were connected before are refused now" in error["message"]
+    assert (refused.code, refused.error) == (7, "upgrade-failed")
+    message = refused.envelope["errors"][0]["message"]
+    assert "devices that were connected before are refused now" in message
     found = data(upgrade(installed, "history"))["upgrades"][0]
     assert (found["outcome"], found["sessions_before"]) == ("went-back", 1)
     assert serving_digest(installed) == digest(installed.references["gateway"])
@@ -207,7 +206,7 @@ def test_a_good_release_is_proved_by_a_session_and_a_device_that_sleeps_costs_it
     back = upgrade(installed, "rollback")
     installed.testbed.client.run(["pkill", "-CONT", "-x", "openconnect"])
     assert data(back)["sessions_after"] == 0
-    assert [notice["code"] for notice in json.loads(back.stdout)["warnings"]] == ["devices-away"]
+    assert [notice["code"] for notice in back.envelope["warnings"]] == ["devices-away"]
 
 
 @pytest.mark.long
@@ -219,7 +218,7 @@ def test_a_digest_that_the_registry_does_not_have_changes_nothing(installed: Ins
     )
     installed.server.write(CATALOGUE, wrong)
     refused = upgrade(installed, check=False)
-    assert "nothing was changed" in json.loads(refused.stdout)["errors"][0]["message"]
+    assert "nothing was changed" in refused.envelope["errors"][0]["message"]
     assert installed.started() == started
 
 
@@ -227,7 +226,7 @@ def test_only_signed_images_are_taken_where_the_engine_wants_signatures(signed_o
     earlier = digest(signed_only.references["gateway"])
     for image in ("gateway-unhealthy", "gateway-forged"):
         offer(signed_only, image, "agent-next")
-        refused = json.loads(upgrade(signed_only, check=False).stdout)["errors"][0]
+        refused = upgrade(signed_only, check=False).envelope["errors"][0]
         assert "nothing was changed" in refused["message"]
         assert "signature" in refused["message"].lower()
         assert serving_digest(signed_only) == earlier

@@ -143,7 +143,7 @@ class MachineBed(Testbed, ABC):
         The engine makes its own directories, so that they are there before any comparison.
         """
         begin = time.monotonic()
-        self.wait_until_up()
+        self.wait_until_up(self.server)
         engine = self.kind.engine
         self.server.shell(f"cp {MEDIA}/mstunnel-setup /root/ && {engine} info >/dev/null && sync")
         seconds = f"{time.monotonic() - begin:.0f} s"

@@ -100,7 +100,3 @@ class Neighbour(Machine):
     def start(self, command: Sequence[str]) -> None:
         """Start `command` in the background; it ends with the namespace."""
         self.shell(f"setsid {shlex.join(command)} >/dev/null 2>&1 </dev/null &")
-
-    def logs(self) -> str:
-        """Nothing: it has no first process."""
-        return ""

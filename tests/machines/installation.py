@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.machines.bed import MEDIA, READY, MachineBed
 from tests.testbed.certificates import Authority
-from tests.testbed.installation import ADMINISTRATOR, LAB, PUBLIC_ADDRESS, Installation
+from tests.testbed.installation import LAB, PUBLIC_ADDRESS, Installation
 from tests.testbed.process import Completed
 from tests.testbed.testbed import INTRANET_PAGE
 
@@ -20,6 +20,7 @@ class MachineInstallation(Installation):
     """An emulated processor takes ten times as long; the program is started where it was copied to."""
 
     seconds = 1500.0
+    setup_program = PROGRAM
 
     def __init__(self, bed: MachineBed) -> None:
         super().__init__(bed, {"gateway": "", "agent": ""})
@@ -66,11 +67,6 @@ class MachineInstallation(Installation):
     def archive(self) -> str:
         """Where the machine has the archive of the images."""
         return f"{MEDIA}/{self.bed.release.archive.name}"
-
-    def setup(self, *arguments: str, check: bool = True, user: str = ADMINISTRATOR) -> Completed:
-        """Run the program as it was copied."""
-        fixed = ["--answers", self.path("answers.yaml"), "--unattended", "--output", "json"]
-        return self.program(PROGRAM, *arguments, *fixed, check=check, user=user)
 
     def cli(self, *arguments: str, check: bool = True) -> Completed:
         """Run `mst-cli`, also when the installed program is gone."""

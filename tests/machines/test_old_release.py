@@ -1,6 +1,5 @@
 """A gateway of release 0.1.0, upgraded by the newest program and its archive (docs/how-to/upgrade.md)."""
 
-import json
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -83,7 +82,7 @@ def _install_old(host: MachineInstallation, archive: str) -> None:
     """Install with the old program; where it gives a slow container too little time, go on as it says."""
     host.write_answers({"images": {"archive": archive}})
     done = host.setup(check=False)
-    if done.code and json.loads(done.stdout)["errors"][0]["code"] == "container-failed":
+    if done.code and done.error == "container-failed":
         progress(f"old release: {done.describe()}")
         eventually(lambda: not host.server.shell(_NOT_HEALTHY).stdout, _SECONDS)
         done = host.setup(check=False)

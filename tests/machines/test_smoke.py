@@ -1,6 +1,5 @@
 """A machine in which a gateway is installed, serves after a reboot, and is removed despite a power cut."""
 
-import json
 import time
 
 import pytest
@@ -29,7 +28,7 @@ def test_a_gateway_is_installed_rebooted_and_removed_across_a_power_cut(trixie: 
 
     assert reboot(trixie) == []
 
-    again = json.loads(trixie.setup().stdout)
+    again = trixie.setup().envelope
     assert again["status"] == "unchanged", again
 
     uninstall = Command("uninstall", lambda host: host.uninstall(check=False))

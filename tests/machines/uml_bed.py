@@ -47,7 +47,7 @@ class UmlBed(MachineBed):
         self.cut()
         _copy(self._kept(name), self._changes)
         self.switch_on()
-        self.wait_until_up()
+        self.wait_until_up(self.server)
 
     def _prepare(self) -> None:
         uml.connect(self.namespace)

@@ -104,28 +104,20 @@ class Site:
             raise TestbedError(gateway.logs())
 
     def stop(self, name: str) -> None:
-        """Stop a gateway as an engine does, and remove it."""
-        self.testbed.remove(self.gateways.pop(name))
+        """Stop a gateway as an engine does, in its own time, and remove it."""
+        del self.gateways[name]
+        self.testbed.namespace.podman("stop", name, timeout=90)
+        self.testbed.namespace.podman("rm", name)
 
     def connect(self, device: str, url: str = f"https://{BALANCER}/") -> None:
         """Connect a device, and leave it so. Raises TestbedError."""
-        connected = vpn.connect(
-            self.devices[device],
-            url,
-            certificate=self.authority.issue_device(device),
-            authority=self.authority.pem.decode(),
-        )
-        if connected.code != 0:
-            raise TestbedError(connected.describe())
+        certificate = self.authority.issue_device(device)
+        vpn.connect(self.devices[device], url, self.authority.pem, certificate=certificate).checked()
 
     def keep_connected(self, device: str) -> None:
         """Have a device connect, and connect again whenever it is cut off."""
-        vpn.keep_connected(
-            self.devices[device],
-            f"https://{BALANCER}/",
-            certificate=self.authority.issue_device(device),
-            authority=self.authority.pem.decode(),
-        )
+        certificate, url = self.authority.issue_device(device), f"https://{BALANCER}/"
+        vpn.keep_connected(self.devices[device], url, self.authority.pem, certificate=certificate)
 
     def disconnect(self) -> None:
         """End the connections of all devices."""
