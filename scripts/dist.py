@@ -54,14 +54,7 @@ _DATA = f"lib/{tree.PYTHON}/mstunnel_setup/data"
 def one_file(name: str = NAME) -> Path:
     """Path of a program as one file; built once per state of what goes into it, for the testbed."""
     folder = CACHE / f"{name}-{wheels.digest(inputs(), EPOCH, debian.architecture().debian)}"
-    if not folder.is_dir():
-        partial = folder.with_name(f"{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        build(partial / name, name=name)
-        partial.rename(folder)
-        wheels.remove_older(folder)
-    return folder / name
+    return wheels.kept(folder, lambda partial: build(partial / name, name=name)) / name
 
 
 def inputs() -> list[Path]:

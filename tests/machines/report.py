@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from scripts.error_codes import with_tables
 from tests.machines.record import CUT, Outcome, recorded
 from tests.machines.suites import FILE_SYSTEMS
 
@@ -42,8 +43,8 @@ _OTHERS = """
 def main() -> None:
     """Write the section; without a record the page stays as it is."""
     if outcomes := recorded():
-        page = PAGE.read_text()
-        PAGE.write_text(page.replace(section(page), f"{BEGIN}\n\n{''.join(tables(outcomes))}\n{END}"))
+        text = "".join(tables(outcomes))
+        PAGE.write_text(with_tables(PAGE.read_text(), {"machines": f"\n{text}\n"}))
 
 
 def section(page: str) -> str:
