@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tests.crash.points import let_writer_use
-
 MOST_UNSYNCED = 12
 # Mode and content (None for a directory, the target for a link) by path.
 Picture: TypeAlias = dict[str, tuple[int, bytes | str | None]]
@@ -224,8 +222,3 @@ def lay_down(tree: Picture, root: Path) -> None:
         else:
             path.write_bytes(content)
         path.chmod(mode)
-
-
-def install(double: RecordingOs | None) -> None:
-    """Let the file writer use another `os`; None brings the real one back."""
-    let_writer_use(double or os)

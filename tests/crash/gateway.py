@@ -13,12 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.base.errors import ExitCode
-from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.journal import _line
 from mstunnel_setup.transaction.lock import exclusive
-from tests.crash.arena import Arena, Ended, differences
+from tests.crash.arena import JOURNAL, Arena, Ended, differences
 from tests.crash.kill import KILLED, Scene
 from tests.crash.tenant import CERTIFICATE_DAYS
 
@@ -56,10 +55,7 @@ _POINTS, _REMOVAL_POINTS, _RENEWAL_POINTS, _UPGRADE_POINTS = 760, 300, 170, 250
 
 def offer_a_release(arena: Arena) -> None:
     """A release that the servers here may be upgraded to."""
-    path = arena.place(CATALOGUE)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    digests = f'server = "sha256:{"5" * 64}"\nagent = "sha256:{"6" * 64}"\n'
-    path.write_text(f'[[release]]\nlabel = "2.0"\npublished = 2026-11-01\n{digests}')
+    arena.offer("2.0", f"sha256:{'5' * 64}", f"sha256:{'6' * 64}")
 
 
 def told(function: Rule) -> Rule:
@@ -91,11 +87,6 @@ class Gateway(RuleBasedStateMachine):
         self.edited: set[str] = set()
         self.foreign: set[str] = set()
 
-    @property
-    def expired(self) -> bool:
-        """Whether the clock says that no certificate is valid now."""
-        return not -1 < self.clock < CERTIFICATE_DAYS
-
     def begun(self, path: str) -> bool:
         """Whether the journal knows a file."""
         return f"file:{path}" in self.arena.receipt()["entries"]
@@ -116,15 +107,13 @@ class Gateway(RuleBasedStateMachine):
     def removed(self) -> None:
         """After an uninstallation: nothing of ours is left, everything of others is."""
         theirs = self.foreign | self.edited
-        left = [line.partition(":")[0].removeprefix("tree ") for line in self._left()]
+        lines = differences(self.scene.before, self.arena.state())
+        left = [line.partition(":")[0].removeprefix("tree ") for line in lines]
         assert all(any(name.startswith(path) for name in theirs) for path in left), left
         if theirs:
             shutil.rmtree(self.arena.place(paths.CONFIGURATION), ignore_errors=True)
         self.edited.clear()
         self.foreign.clear()
-
-    def _left(self) -> list[str]:
-        return list(differences(self.scene.before, self.arena.state()))
 
     def complete(self) -> None:
         """After an installation: everything is there, and as after an undisturbed one."""
@@ -155,7 +144,8 @@ class Gateway(RuleBasedStateMachine):
                 assert again.envelope["status"] == "unchanged", again.stdout
             return
         lost = {path for path in self.edited if path in ended.envelope["errors"][0]["message"]}
-        assert (code == 11 and lost) or (code == 4 and self.expired), ended.stdout
+        expired = not -1 < self.clock < CERTIFICATE_DAYS
+        assert (code == 11 and lost) or (code == 4 and expired), ended.stdout
 
     @rule(point=st.integers(1, _POINTS))
     @told
@@ -207,7 +197,7 @@ class Gateway(RuleBasedStateMachine):
         with exclusive(Files(self.arena.root), Clock(), paths.LOCK):
             before = self.arena.state()
             ended = getattr(self.arena, command)(days_wrong=self.clock)
-            assert list(differences(before, self.arena.state())) == []
+            assert differences(before, self.arena.state()) == []
         assert self.ended(ended) == ExitCode.LOCKED, ended.stdout
         assert f"process {os.getpid()}, since" in ended.envelope["errors"][0]["message"]
 
@@ -217,8 +207,7 @@ class Gateway(RuleBasedStateMachine):
         """Cut off anywhere, the monitor brings it to its end."""
         ended = self.arena.run("mst-cli", "upgrade", "apply", kill_at=point, days_wrong=self.clock)
         if ended.code == KILLED:
-            monitor = self.arena.run("mstunnel_monitor", "--once", days_wrong=self.clock)
-            assert monitor.code == 0, monitor.stdout + monitor.stderr
+            self.arena.run("mstunnel_monitor", "--once", days_wrong=self.clock).checked()
         else:
             assert self.ended(ended) in _AFTER_A_FAULT, ended.stdout
 
@@ -242,8 +231,7 @@ class Gateway(RuleBasedStateMachine):
     @rule(point=st.one_of(st.none(), st.integers(1, _RENEWAL_POINTS)))
     @told
     def renew_the_identity(self, point: int | None) -> None:
-        command = ("reenroll", "--answers", str(self.arena.answers))
-        ended = self.arena.run("mst-cli", *command, kill_at=point, days_wrong=self.clock)
+        ended = self.arena.answered("mst-cli", "reenroll", kill_at=point, days_wrong=self.clock)
         if ended.code != KILLED:
             assert self.ended(ended) in _AFTER_A_FAULT | {6}, ended.stdout
         self._kept_aside()
@@ -320,7 +308,7 @@ class Gateway(RuleBasedStateMachine):
                 record["action"]["kind"] = "write-file"
         if records:
             bare = ({name: item[name] for name in item if name != "checksum"} for item in records)
-            self.arena.place(f"{paths.STATE}/journal.jsonl").write_bytes(b"".join(map(_line, bare)))
+            self.arena.place(JOURNAL).write_bytes(b"".join(map(_line, bare)))
 
     @invariant()
     def check_promises(self) -> None:

@@ -82,8 +82,11 @@ def main() -> int:
 def _figures(page: str) -> Iterator[str]:
     yield f"## Commands, power and failures (commit {plugin.commit()}, where no other is named)\n"
     yield "| What | Checked | Survived |\n| --- | --- | --- |"
-    yield from _rows([*_commands(), *_asked(), *_real()])
-    yield from [*_rows(_strace())] or re.findall(rf"^\| {re.escape(_STRACE)}.*$", page, re.MULTILINE)
+    yield from _rows(_killed())
+    if strace := plugin.recorded("strace"):
+        yield from _rows([_row(f"{_STRACE} (commit {strace[-1]['commit']})", strace)])
+    else:
+        yield from re.findall(rf"^\| {re.escape(_STRACE)}.*$", page, re.MULTILINE)
     yield from _rows([*_disks(), *_faults(), *_others()])
     yield ""
 
@@ -105,27 +108,13 @@ def _kills() -> Iterator[str]:
     yield ""
 
 
-def _commands() -> Iterator[tuple[str, int, int]]:
-    runs = plugin.recorded("commands")
-    names = len({run["command"] for run in runs})
-    yield _row(f"Kill points of {names} commands: run again, then uninstalled", runs)
-
-
-def _asked() -> Iterator[tuple[str, int, int]]:
-    runs = plugin.recorded("asked")
-    yield _row("Kill points of a monitor during an upgrade requested by the agent, good and bad image", runs)
-
-
-def _real() -> Iterator[tuple[str, int, int]]:
-    runs = plugin.recorded("real")
-    spread = f", spread over {runs[-1]['of']} points" if runs else ""
-    yield _row(f"Installations killed on real Podman with systemd{spread}", runs)
-
-
-def _strace() -> Iterator[tuple[str, int, int]]:
-    runs = plugin.recorded("strace")
-    at = f" (commit {runs[-1]['commit']})" if runs else ""
-    yield _row(f"{_STRACE}{at}", runs)
+def _killed() -> Iterator[tuple[str, int, int]]:
+    commands, asked, real = (plugin.recorded(figure) for figure in ("commands", "asked", "real"))
+    names = len({run["command"] for run in commands})
+    yield _row(f"Kill points of {names} commands: run again, then uninstalled", commands)
+    yield _row("Kill points of a monitor during an upgrade requested by the agent, good and bad image", asked)
+    spread = f", spread over {real[-1]['of']} points" if real else ""
+    yield _row(f"Installations killed on real Podman with systemd{spread}", real)
 
 
 def _disks() -> Iterator[tuple[str, int, int]]:

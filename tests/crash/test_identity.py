@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import requests
 
 from mstunnel_setup.base import paths
-from tests.crash.arena import Arena, differences
+from tests.crash.arena import JOURNAL, Arena, differences
 from tests.crash.kill import Scene
 from tests.unit.mstunnel_lab.pages import Pages
 
@@ -38,21 +38,20 @@ def test_a_run_waits_for_consent_and_goes_on_once_it_is_given(fresh: Scene, aren
 
     assert "Consent given" in _consent(arena, address)
 
-    assert arena.install().code == 0
+    arena.install().checked()
     assert differences({"tenant": fresh.golden["tenant"]}, {"tenant": arena.tenant.ours()}) == []
-    assert arena.uninstall().code == 0
+    arena.uninstall().checked()
     assert arena.tenant.ours() == []
 
 
 def test_a_secret_takes_the_place_of_the_certificate(arena: Arena) -> None:
     arena.write_answers({"identity": {"credential": "secret"}})
-    installed = arena.install()
-    assert installed.code == 0, installed.stdout
+    arena.install().checked()
     place = arena.place(paths.AGENT_SECRET)
     secret = place.read_text()
     assert place.stat().st_mode & 0o777 == 0o600
     assert not arena.place(paths.AGENT_CREDENTIAL).exists()
-    for path in (f"{paths.STATE}/journal.jsonl", paths.SETUP_LOG, paths.AGENT_INFO):
+    for path in (JOURNAL, paths.SETUP_LOG, paths.AGENT_INFO):
         assert secret not in arena.place(path).read_text()
     again = arena.install()
     assert (again.code, again.envelope["status"], place.read_text()) == (0, "unchanged", secret)
@@ -60,5 +59,5 @@ def test_a_secret_takes_the_place_of_the_certificate(arena: Arena) -> None:
     refused = arena.install()
     assert (refused.code, refused.error) == (6, "identity-changed")
     arena.write_answers({})
-    assert arena.uninstall().code == 0
+    arena.uninstall().checked()
     assert (place.exists(), arena.tenant.ours()) == (False, [])

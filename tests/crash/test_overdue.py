@@ -21,8 +21,7 @@ def arena(variant: Callable[[str], Scene], request: pytest.FixtureRequest) -> Ar
     scene.install()
     place = scene.arena.directory
     given = ("--cert", f"{place}/renewed.pem", "--key", f"{place}/renewed-key.pem", "--yes", "--at", DUE)
-    handed_in = scene.arena.run("mst-cli", "import_cert", *given)
-    assert handed_in.code == 0
+    handed_in = scene.arena.run("mst-cli", "import_cert", *given).checked()
     timers = [*scene.arena.root.glob("etc/systemd/system/**/mstunnel-import-*")]
     assert bool(timers) == (request.param == "systemd")
     warnings = [notice["code"] for notice in handed_in.envelope["warnings"]]

@@ -11,7 +11,6 @@ import pytest
 from mstunnel_setup.base import paths
 from tests.crash.arena import Arena, Ended, differences
 from tests.crash.engine import SERVER
-from tests.crash.kill import Scene
 from tests.crash.test_upgrade import numbers
 from tests.serving import free_port
 
@@ -30,7 +29,7 @@ class Moving:
         self.arena.daemon.port = self.earlier
         self.arena.reset()
         self.before = self.arena.state()
-        assert self.arena.install().code == 0
+        self.arena.install().checked()
         self.port = free_port()
         self.write(paths.ADMIN_SETTINGS, json.dumps({**self.settings(), "ListenPort": self.port}))
         self.report("applied")
@@ -74,8 +73,7 @@ class Moving:
 
 
 @pytest.fixture
-def moving(fresh: Scene, arena: Arena) -> Any:
-    del fresh
+def moving(arena: Arena) -> Any:
     found = Moving(arena)
     found.prepare()
     yield found
@@ -94,7 +92,7 @@ def test_a_move_that_is_killed_anywhere_is_brought_to_its_end(moving: Moving, ev
         moving.prepare()
         moving.monitor(kill_at=number)
         moving.report("applied")
-        assert moving.monitor().code == 0
+        moving.monitor().checked()
         failed += [f"{number} ({points[number - 1]}): {text}" for text in moving.complaints()]
     assert failed == []
 

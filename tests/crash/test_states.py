@@ -29,8 +29,7 @@ def scene(variant: Callable[[str], Scene]) -> Scene:
 
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("chunk", sample(range(_CHUNKS), kept=()))
-def test_any_order_keeps_the_promises(request: pytest.FixtureRequest, scene: Scene, chunk: int) -> None:
-    everything = request.config.getoption("--kill-points", "sample") == "all"
+def test_any_order_keeps_the_promises(everything: bool, scene: Scene, chunk: int) -> None:
     wanted, start = (_ALL if everything else _SAMPLE) // _CHUNKS, Gateway.count
     rules = settings(
         max_examples=5,

@@ -16,7 +16,7 @@ export LD_PRELOAD='{_LIBRARY}' FAKETIME_TIMESTAMP_FILE={_AHEAD} FAKETIME_NO_CACH
 export FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1
 exec {{}} "$@"
 """
-_STOP_LAB = f"pkill -f '[m]stunnel_setup.cli.lab'; while [ -e {LAB}/lab.json ]; do sleep 0.1; done"
+_STOP_LAB = f"pkill -f '[m]stunnel_lab.cli'; while [ -e {LAB}/lab.json ]; do sleep 0.1; done"
 
 
 def missing() -> str:

@@ -39,10 +39,15 @@ class MachineInstallation(Installation):
         self.go_back(READY)
         self.server.write(self.path("lab-ca.pem"), self.testbed.lab.read(self.lab["ca_file"]))
         self.restore()
-        chain, key = self._second.issue(PUBLIC_ADDRESS)
+        self.bring(self._second)
+        self.server.shell(f"ln -sf {PROGRAM} {CLI} && sync")
+
+    def bring(self, authority: Authority) -> None:
+        """Bring the certificate of another authority, which is not imported yet."""
+        self._second = authority
+        chain, key = authority.issue(PUBLIC_ADDRESS)
         self.server.write("/root/renewed.pem", chain)
         self.server.write("/root/renewed-key.pem", key, 0o600)
-        self.server.shell(f"ln -sf {PROGRAM} {CLI} && sync")
 
     def keep(self, state: str) -> None:
         """Keep machine and tenant as they are now, for `go_back`."""
@@ -77,7 +82,7 @@ class MachineInstallation(Installation):
         return self.cli("uninstall", "--unattended", check=check)
 
     def import_renewed(self, *, check: bool = True) -> Completed:
-        """Import a certificate of another authority, the only one that the client trusts then."""
+        """Import the certificate that was brought; the client trusts its authority alone then."""
         files = ("--cert", "/root/renewed.pem", "--key", "/root/renewed-key.pem")
         done = self.cli("import_cert", *files, "--yes", check=check)
         self.authority = self._second

@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-from tests.machines import qemu
 from tests.machines.bed import READY, MachineBed, replace
 from tests.machines.image import Disk
 from tests.machines.qemu import SSH_PORT, Qemu
@@ -21,6 +20,7 @@ class QemuBed(MachineBed):
 
     def __init__(self, disk: Disk, release: Release, built: ImageSet) -> None:
         super().__init__(disk, release, built)
+        # It has what the raw disk has, and keeps its own changes.
         self._overlay = self.state / "disk.qcow2"
 
     def save(self, name: str) -> None:
@@ -41,7 +41,8 @@ class QemuBed(MachineBed):
         name = f"{self.disk.file_system}-{self.release.program.parent.name}.qcow2"
         kept = self.disk.path.with_name(name)
         if not kept.exists():
-            qemu.overlay(self.disk.path, self._overlay)
+            base = ("-b", str(self.disk.path), "-F", "raw")
+            run(["qemu-img", "create", "-q", "-f", "qcow2", *base, str(self._overlay)])
             self.switch_on()
             self._settle()
             self.save(READY)

@@ -22,7 +22,7 @@ from tests.machines.rehearsal import Command, offer
 from tests.machines.serving import lasting_failures
 from tests.machines.usage import grown, measured
 from tests.testbed.certificates import Authority
-from tests.testbed.installation import LAB, PUBLIC_ADDRESS
+from tests.testbed.installation import LAB
 from tests.testbed.process import TestbedError, progress
 from tests.testbed.waiting import eventually
 
@@ -108,12 +108,8 @@ class Year:
 
     def import_certificate(self) -> None:
         """Import a certificate of another authority, the only one that the client trusts then."""
-        self.host.authority = Authority(self.clock.ahead)
-        chain, key = self.host.authority.issue(PUBLIC_ADDRESS)
-        self.host.server.write("/root/renewed.pem", chain)
-        self.host.server.write("/root/renewed-key.pem", key, 0o600)
-        files = ("--cert", "/root/renewed.pem", "--key", "/root/renewed-key.pem")
-        self.host.cli("import_cert", *files, "--yes")
+        self.host.bring(Authority(self.clock.ahead))
+        self.host.import_renewed()
 
     def age_journal(self) -> None:
         """Have the journal hold the records of an import so often that the next command compacts it."""
@@ -150,10 +146,7 @@ class Year:
         self.host.testbed.lab.run(["mstunnel-lab", "rotate-keys", "--retire", "--dir", LAB])
 
     def _given(self, word: str) -> None:
-        command = Command(word, lambda host: host.cli("upgrade", word, check=False))
-        done = command.given(self.host)
-        if done.code != 0:
-            raise TestbedError(done.describe())
+        Command(word, lambda host: host.cli("upgrade", word, check=False)).given(self.host).checked()
 
     def credential_end(self) -> datetime:
         """When the agent's credential ends."""

@@ -66,25 +66,20 @@ class Fleet:
             served = testbed.start_registry()
             installation = Installation(testbed, served.references)
             installation.start_lab()
-            yield cls._boot(installation, served, names)
-
-    @classmethod
-    def _boot(cls, installation: Installation, registry: Registry, names: Iterable[str]) -> "Fleet":
-        fleet = cls(installation, registry)
-        fleet.directory.mkdir()
-        key = fleet.directory / "id_ed25519"
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
-        for name in names:
-            testbed = installation.testbed
-            server = testbed.server if name == "server" else testbed.start_server(name, _LAST[name])
-            testbed.trust_registry(server, registry)
-            server.write("/root/.ssh/authorized_keys", key.with_suffix(".pub").read_text(), 0o600)
-            host_key = server.read("/etc/ssh/ssh_host_ed25519_key.pub")
-            with (fleet.directory / "known_hosts").open("a") as known:
-                known.write(f"{address_of(name)} {host_key}")
-            fleet.servers[name] = server
-        fleet.variables = fleet._variables()
-        return fleet
+            fleet = cls(installation, served)
+            fleet.directory.mkdir()
+            key = fleet.directory / "id_ed25519"
+            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
+            for name in names:
+                server = testbed.server if name == "server" else testbed.start_server(name, _LAST[name])
+                testbed.trust_registry(server, served)
+                server.write("/root/.ssh/authorized_keys", key.with_suffix(".pub").read_text(), 0o600)
+                host_key = server.read("/etc/ssh/ssh_host_ed25519_key.pub")
+                with (fleet.directory / "known_hosts").open("a") as known:
+                    known.write(f"{address_of(name)} {host_key}")
+                fleet.servers[name] = server
+            fleet.variables = fleet._variables()
+            yield fleet
 
     @property
     def directory(self) -> Path:
