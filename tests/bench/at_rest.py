@@ -43,7 +43,10 @@ def measure(seconds: float = _SECONDS) -> dict[str, Any]:
             plain_ocserv.start(host)
         other.connect()
         time.sleep(_SETTLE)
-        watched = {state: both.submit(_watched, host, seconds) for state, host in hosts.items()}
+        watched = {
+            state: both.submit(on_server, host, "rest", [*_NAMES], seconds, seconds + 60)
+            for state, host in hosts.items()
+        }
         found = {state: future.result() for state, future in watched.items()}
     alone = found["without a device"]
     memory = round(sum(alone[name]["mean_mib"] for name in _OTHERS), 1)
@@ -64,11 +67,6 @@ def measure(seconds: float = _SECONDS) -> dict[str, Any]:
             ),
         ),
     }
-
-
-def _watched(host: Installation, seconds: float) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = on_server(host, "rest", [*_NAMES], seconds, timeout=seconds + 60)
-    return found
 
 
 def section(figures: dict[str, Any]) -> str:

@@ -89,20 +89,19 @@ def populate(directory: Path, count: int, per_site: int = 20) -> list[Gateway]:
 
 
 def _gateway(store: Store, graph: ServicePrincipal, site: str, number: int) -> Gateway:
-    app_id = str(uuid.uuid4())
-    gateway = Gateway(number, app_id, "", site, str(uuid.uuid4()))
+    app_id, name = str(uuid.uuid4()), f"gateway {number}"
+    principal = new_principal(app_id, name)
+    gateway = Gateway(number, app_id, principal.id, site, str(uuid.uuid4()))
     secrets = (digest(gateway.secret),)
-    name = f"gateway {number}"
     application = ApplicationRecord(
         id=str(uuid.uuid4()), app_id=app_id, display_name=name, secret_digests=secrets
     )
-    principal = new_principal(app_id, name)
     server = ServerRecord(id=gateway.server_id, display_name=name, site_id=site, agent_app_id=app_id)
     store.add(application)
     store.add(principal)
     store.add(new_assignment(principal, graph, _ROLE), parent=principal.id)
     store.add(server, parent=site)
-    return Gateway(number, app_id, principal.id, site, gateway.server_id)
+    return gateway
 
 
 def tokens(directory: Path, description: dict[str, Any], gateways: Sequence[Gateway]) -> list[str]:

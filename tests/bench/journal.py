@@ -4,10 +4,10 @@ The server is a whole one (systemd, Podman, registry, lab tenant); its disk sync
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 from tests.bench.bar import bar_of, bars
+from tests.bench.gateway import put
 from tests.bench.rounds import spread
 from tests.testbed.installation import ANSWERS, Installation
 from tests.testbed.paths import PROGRAM_PYTHON
@@ -35,8 +35,7 @@ print(statistics.median(seconds))
 def measure() -> dict[str, Any]:
     """The figures, as JSON data."""
     with Installation.booted() as host:
-        source = Path(__file__).with_name("timed_install.py")
-        host.server.write("/root/timed_install.py", source.read_text())
+        put(host.server, "timed_install.py")
         syncs = float(host.server.run(["python3", "-c", _SYNCS]).stdout)
         system = host.server.run(["stat", "--file-system", "--format=%T", "/var/lib"]).stdout.strip()
         runs = [_timed(host) for _ in range(_ROUNDS)]
