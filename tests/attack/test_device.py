@@ -110,6 +110,15 @@ def enter(gateway: Gateway, make: Callable[[], str]) -> bool:
     return came_in
 
 
+def refused(gateway: Gateway, name: str, make: Callable[[], str]) -> str:
+    """What the gateway logs of a token made now, which does not open it; recorded under this name."""
+    came_in = enter(gateway, make)
+    record(ATTACKER, name, "let in" if came_in else "refused")
+    log = gateway.logged()
+    assert not came_in, log
+    return log
+
+
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_people_of_this_tenant_are_let_in(gateway: Gateway, forger: Forger, name: str) -> None:
     connected = gateway.present(lambda: ACCEPTED[name](forger))
@@ -122,10 +131,7 @@ def test_people_of_this_tenant_are_let_in(gateway: Gateway, forger: Forger, name
 @pytest.mark.parametrize("name", REFUSED)
 def test_any_other_token_is_refused_by_its_rule(gateway: Gateway, forger: Forger, name: str) -> None:
     make, rule = REFUSED[name]
-    came_in = enter(gateway, lambda: make(forger))
-    record(ATTACKER, name, "let in" if came_in else "refused")
-    log = gateway.logged()
-    assert not came_in, log
+    log = refused(gateway, name, lambda: make(forger))
     assert rule is None or rule_of(gateway.reason(log)) == rule, log
     assert "INJECTED" not in log.replace("\\n", "")
     assert gateway.users() == []
@@ -138,18 +144,14 @@ def test_what_an_application_gets_for_itself_from_the_tenant_is_refused(gateway:
     fields = [word for pair in form.items() for word in ("--data-urlencode", "=".join(pair))]
     address = f"{gateway.lab['authority']}/oauth2/v2.0/token"
     answer = lab.run(["curl", "--silent", "--cacert", gateway.lab["ca_file"], *fields, address]).stdout
-    came_in = enter(gateway, lambda: json.loads(answer)["access_token"])
-    record(ATTACKER, "app-only token of an application of the tenant", "let in" if came_in else "refused")
-    assert not came_in
+    name = "app-only token of an application of the tenant"
+    refused(gateway, name, lambda: json.loads(answer)["access_token"])
 
 
 def test_a_guest_who_signed_in_is_refused(gateway: Gateway) -> None:
     lab = gateway.testbed.lab
     lab.run(["mstunnel-lab", "token", "--user", f"guest@{DOMAIN}", "--out", TOKEN, "--dir", LAB])
-    came_in = enter(gateway, lambda: lab.read(TOKEN))
-    record(ATTACKER, "token of a guest who signed in", "let in" if came_in else "refused")
-    assert not came_in
-    assert "acct" in gateway.logged()
+    assert "acct" in refused(gateway, "token of a guest who signed in", lambda: lab.read(TOKEN))
 
 
 def test_after_all_of_it_the_gateway_serves_as_before(gateway: Gateway, forger: Forger) -> None:
@@ -287,7 +289,6 @@ def test_the_rules_for_tokens_are_those_of_the_answers(gateway: Gateway, forger:
         ("app-only in version 1", {"idtyp": "app", "xms_idrel": "7 18"}, "user-token"),
         ("account of an agent in version 1", {"xms_sub_fct": "9 3 13"}, "person"),
     ):
-        came_in = enter(gateway, partial(forger.token, **{**good, **wrong}))
-        record(ATTACKER, f"{name}, where the answers say otherwise", "let in" if came_in else "refused")
-        assert not came_in
-        assert rule_of(gateway.reason(gateway.logged())) == rule
+        wrong_token = partial(forger.token, **{**good, **wrong})
+        log = refused(gateway, f"{name}, where the answers say otherwise", wrong_token)
+        assert rule_of(gateway.reason(log)) == rule
