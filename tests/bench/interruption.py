@@ -28,8 +28,6 @@ _DEVICES: Final = {"upgrade": "gateway", "certificate": "gateway", "podman resta
 _CUT: Final = ("upgrade", "podman restart")
 _PATIENCE: Final = 120.0
 _SETTLE: Final = 2.0
-_PUBLISHED: Final = "2026-11-01"
-_CATALOGUE: Final = "/etc/mstunnel-setup/releases.toml"
 _RELEASES: Final = (("gateway-next", "agent-next"), ("gateway", "agent"))
 
 
@@ -109,10 +107,7 @@ def _gaps(server: str) -> str:
 
 def _upgrade(host: Installation, number: int) -> None:
     """Offer one of two releases, in turn, and upgrade to it."""
-    names = _RELEASES[number % len(_RELEASES)]
-    server, agent = (host.references[name].rpartition("@")[2] for name in names)
-    release = f'[[release]]\nlabel = "{number + 2}.0"\npublished = {_PUBLISHED}\n'
-    host.server.write(_CATALOGUE, f'{release}server = "{server}"\nagent = "{agent}"\n')
+    host.offer(*_RELEASES[number % len(_RELEASES)], f"{number + 2}.0")
     host.server.run(["mst-cli", "upgrade", "apply"], timeout=300)
 
 

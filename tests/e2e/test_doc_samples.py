@@ -13,7 +13,6 @@ from typing import Final
 
 import pytest
 
-from tests.e2e.test_upgrade import offer
 from tests.testbed import kinds, vpn
 from tests.testbed.installation import DEVICE_USER, PUBLIC_ADDRESS, Installation
 from tests.testbed.process import Completed
@@ -183,7 +182,7 @@ BEFORE: Final[Mapping[str, Callable[[Installation], object]]] = {
     "mstunnel-setup --offline": archive,
     "mst-cli import_cert --at": renew,
     "mst-cli server capture": lambda host: eventually(lambda: vpn.address(host.testbed.client) != "", 60),
-    "mst-cli upgrade check": lambda host: offer(host, "gateway-next"),
+    "mst-cli upgrade check": lambda host: host.offer("gateway-next"),
     "mst-cli upgrade apply --drain": Installation.disconnect,
 }
 

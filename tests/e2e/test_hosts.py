@@ -230,10 +230,8 @@ def test_the_monitor_tells_systemd_what_it_does(host: Host) -> None:
 @pytest.mark.long
 def test_the_monitor_carries_out_the_upgrade_that_the_agent_asks_for(host: Host) -> None:
     """Shut in as it is, it fetches images, writes units and has systemd start them."""
-    wanted = {name: host.references[f"{image}-next"].rpartition("@")[2] for name, image in IMAGES.items()}
-    lines = [f'{name} = "{digest}"' for name, digest in wanted.items()]
-    release = ["[[release]]", 'label = "2.0"', "published = 2026-11-01", *lines, ""]
-    host.server.write("/etc/mstunnel-setup/releases.toml", "\n".join(release))
+    wanted = {name: host.digest(f"{image}-next") for name, image in IMAGES.items()}
+    host.offer("gateway-next", "agent-next")
     try:
         request = {f"{name}ImageDigest": digest for name, digest in wanted.items()}
         host.server.write(f"{MESSAGES}/in/images_configured.upgrade", json.dumps(request))

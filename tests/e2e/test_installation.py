@@ -75,8 +75,10 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
     assert host.server.run(["podman", "ps", "--all", "--quiet"]).stdout == ""
 
 
-def test_a_second_run_changes_nothing(host: Installation) -> None:
-    host.setup()
+def test_a_run_reports_its_actions_and_a_second_one_changes_nothing(host: Installation) -> None:
+    done = actions(host.setup())
+    assert done[0] == "remember accepted-eula"
+    assert any(action.startswith("start services mstunnel-server") for action in done)
     host.await_verdict()
     before, started = host.server.snapshot(), host.started()
     again = host.setup().envelope
@@ -187,9 +189,3 @@ def test_several_changes_are_named_at_once_when_answers_are_missing(host: Instal
     for name in ("eula", "site", "images.server", "images.agent"):
         assert name in failed.envelope["errors"][0]["message"]
     assert tree_of_any_run(host) == before
-
-
-def test_actions_are_reported(host: Installation) -> None:
-    done = actions(host.setup())
-    assert done[0] == "remember accepted-eula"
-    assert any(action.startswith("start services mstunnel-server") for action in done)

@@ -14,7 +14,6 @@ from tests.testbed.installation import Installation
 from tests.testbed.machine import Machine
 from tests.testbed.paths import ROOT
 from tests.testbed.process import Completed, TestbedError, run
-from tests.testbed.registry import Registry
 from tests.testbed.testbed import NETWORKS, Testbed
 
 CLIENT_ID = "5b1c2f7e-64f1-4b8b-9c53-0a5a1f0c7d11"
@@ -54,7 +53,6 @@ class Fleet:
     """`servers` by name. The inventory is made for each play; `variables` are those of the group."""
 
     installation: Installation
-    registry: Registry
     servers: dict[str, Machine] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
 
@@ -66,7 +64,7 @@ class Fleet:
             served = testbed.start_registry()
             installation = Installation(testbed, served.references)
             installation.start_lab()
-            fleet = cls(installation, served)
+            fleet = cls(installation)
             fleet.directory.mkdir()
             key = fleet.directory / "id_ed25519"
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])

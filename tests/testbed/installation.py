@@ -15,11 +15,13 @@ from typing import IO, Any, Self, Unpack
 
 from ruamel.yaml import YAML
 
+from mstunnel_setup.exchange.releases import CATALOGUE
 from tests.testbed import vpn
 from tests.testbed.certificates import Authority
 from tests.testbed.kinds import PODMAN, Kind
 from tests.testbed.machine import Machine
 from tests.testbed.process import Completed, TestbedError
+from tests.testbed.registry import releases
 from tests.testbed.testbed import DOMAIN, Testbed
 from tests.testbed.waiting import eventually
 
@@ -236,6 +238,14 @@ class Installation:
     def change_configuration(self, changes: Mapping[str, Any]) -> None:
         """Change the server configuration in the tenant, as an administrator with Graph would."""
         self._change("microsoftTunnelConfigurations", changes)
+
+    def digest(self, image: str) -> str:
+        """The digest of an image of the registry."""
+        return self.references[image].rpartition("@")[2]
+
+    def offer(self, server: str, agent: str = "agent", label: str = "2.0") -> None:
+        """A release with these images of the registry is all that the server's catalogue has."""
+        self.server.write(CATALOGUE, releases(self.references, label, server, agent))
 
     def change_site(self, changes: Mapping[str, Any]) -> None:
         """Change the site in the tenant."""
