@@ -16,7 +16,7 @@ from tests.attack.tokens import ACCEPTED, NO_CLAIM, REFUSED, STRANGER, Forger
 from tests.testbed import kinds, vpn
 from tests.testbed.installation import LAB, TOKEN, Installation
 from tests.testbed.process import Completed
-from tests.testbed.testbed import DOMAIN, INTRANET_PAGE
+from tests.testbed.testbed import DOMAIN
 from tests.testbed.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -124,7 +124,7 @@ def test_people_of_this_tenant_are_let_in(gateway: Gateway, forger: Forger, name
     connected = gateway.present(lambda: ACCEPTED[name](forger))
     assert connected.code == 0, connected.describe() + gateway.logged()
     assert gateway.users() == [gateway.token_user()]
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.check_page()
     vpn.disconnect(gateway.testbed.client)
 
 
@@ -162,7 +162,7 @@ def test_after_all_of_it_the_gateway_serves_as_before(gateway: Gateway, forger: 
 def examine_worker(gateway: Gateway, name: str) -> None:
     """A worker with a connected device has no rights, and reaches neither key nor command."""
     gateway.connect()
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.check_page()
     process = gateway.worker()
     status = gateway.status(process)
     user, group = set(status["Uid"].split()), set(status["Gid"].split())

@@ -48,7 +48,7 @@ def test_a_capture_of_a_client_holds_its_page_and_then_the_client_is_disconnecte
     )
     packets = 0
     while not packets:
-        assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+        gateway.check_page()
         packets = gateway.server.run(["test", "-e", "/root/c.pcap"], check=False).code == 0
     recorded = b64decode(gateway.server.run(["base64", "/root/c.pcap"]).stdout)
     assert struct.unpack_from("<IHHiIII", recorded)[-1] == RAW_IP
@@ -128,7 +128,7 @@ def test_a_wrong_env_sh_is_refused_before_the_gateway_stops_and_named_where_it_f
                 assert [each["code"] for each in refused["errors"]] == [error]
             assert gateway.started() == running
         gateway.connect()
-        assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+        gateway.check_page()
         gateway.disconnect()
 
         # Somebody restarts it in another way: the gateway cannot fetch the keys of the tenant, and ends.
@@ -152,7 +152,7 @@ def test_the_access_log_names_who_went_where(gateway: Installation) -> None:
     cli(gateway, "install")
     gateway.connect()
     address = gateway.client_address()
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.check_page()
     gateway.disconnect()
     found = access_log(gateway, r",tcp,\S+:80,")
     user, _device, protocol, source, destination, sent, received, seconds = found
@@ -310,5 +310,5 @@ def test_another_host_takes_over_from_a_backup(gateway: Installation) -> None:
     assert len(gateway.tenant()["servers"]) == 1
     gateway.wait_until_healthy()
     gateway.connect()
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.check_page()
     gateway.disconnect()

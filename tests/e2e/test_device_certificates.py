@@ -10,7 +10,6 @@ from tests.testbed import vpn
 from tests.testbed.certificates import Authority
 from tests.testbed.installation import Installation
 from tests.testbed.process import Completed
-from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -59,9 +58,8 @@ def users(host: Installation) -> str:
 
 
 def test_a_device_connects_with_its_certificate_and_is_known_by_its_name(installed: Installation) -> None:
-    connected = connect(installed, ADA)
-    assert connected.code == 0, connected.describe()
-    assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+    connect(installed, ADA).checked()
+    installed.check_page()
     assert "ada" in users(installed)
 
 
@@ -76,9 +74,8 @@ def test_another_certificate_or_none_lets_nobody_in(
 
 def test_a_pod_judges_certificates_alike(installed: Installation) -> None:
     with played(installed):
-        connected = connect(installed, ADA)
-        assert connected.code == 0, connected.describe()
-        assert installed.fetch_internal_page().stdout == INTRANET_PAGE
+        connect(installed, ADA).checked()
+        installed.check_page()
         assert connect(installed, GRACE).code != 0
 
 
@@ -100,11 +97,9 @@ def test_either_a_token_or_a_certificate_is_enough(installed: Installation) -> N
     installed.write_answers(also)
     # The gateway restarts for another way to authenticate; who runs the set-up may connect when it has ended.
     installed.setup()
-    with_token = connect(installed, None, token=installed.token())
-    assert with_token.code == 0, with_token.describe()
+    connect(installed, None, token=installed.token()).checked()
     assert installed.token_user() in users(installed)
-    with_certificate = connect(installed, ADA)
-    assert with_certificate.code == 0, with_certificate.describe()
+    connect(installed, ADA).checked()
     assert "ada" in users(installed)
     assert connect(installed, GRACE, token=installed.token()).code != 0
     assert connect(installed, None).code != 0

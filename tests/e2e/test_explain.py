@@ -73,7 +73,7 @@ def test_a_destination_is_judged_by_the_rules_of_the_running_gateway(gateway: In
 def test_the_report_adds_up_what_the_gateway_logged_of_a_session(gateway: Installation) -> None:
     gateway.connect()
     user = gateway.token_user()
-    assert gateway.fetch_internal_page().stdout == INTRANET_PAGE
+    gateway.check_page()
     before = report(gateway)[user]
     assert before["open"] == 1
     gateway.disconnect()

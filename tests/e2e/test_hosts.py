@@ -13,7 +13,6 @@ from tests.testbed.kinds import Kind
 from tests.testbed.machine import Entry
 from tests.testbed.paths import PROGRAM_PYTHON
 from tests.testbed.process import TestbedError
-from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually, settled
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -83,7 +82,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 
 
 def test_a_device_reaches_the_internal_network(host: Host) -> None:
-    assert host.await_page() == INTRANET_PAGE
+    host.await_page()
     assert host.client_address().startswith("169.254.")
     users = host.server.run(["mst-cli", "server", "show", "users", "--output", "json"]).envelope["data"]
     assert [user["Username"] for user in users["rows"]] == [host.token_user()], DEVICE_USER
@@ -124,7 +123,7 @@ def test_day_two(host: Host) -> None:
     run(["mst-cli", "server", "start"], timeout=90)
     run(["mst-cli", "agent", "restart"], timeout=90)
     host.wait_until_healthy()
-    assert host.await_page() == INTRANET_PAGE
+    host.await_page()
 
 
 @pytest.mark.long
@@ -146,7 +145,7 @@ def test_a_new_certificate_and_a_root_are_taken_without_a_restart(host: Host) ->
 def test_killed_containers_come_back(host: Host) -> None:
     host.kill_containers()
     host.wait_until_healthy()
-    assert host.await_page() == INTRANET_PAGE
+    host.await_page()
 
 
 @pytest.mark.long
@@ -156,13 +155,13 @@ def test_a_killed_engine_comes_back(host: Host) -> None:
     if host.kind is kinds.DOCKER_PLAIN:
         host.reboot()
     host.wait_until_healthy()
-    assert host.await_page() == INTRANET_PAGE
+    host.await_page()
 
 
 def test_after_a_reboot_the_gateway_serves_again(host: Host) -> None:
     host.reboot()
     host.wait_until_healthy()
-    assert host.await_page() == INTRANET_PAGE
+    host.await_page()
 
 
 @pytest.mark.long
@@ -241,7 +240,7 @@ def test_the_monitor_carries_out_the_upgrade_that_the_agent_asks_for(host: Host)
         assert (answer["state"], answer["server"]) == ("done", wanted["server"]), host.upgrade_account()
         overview = host.server.run(["mst-cli", "status", "--output", "json"]).envelope["data"]
         assert overview["mstunnel-server"]["image_digest"] == wanted["server"]
-        assert host.await_page() == INTRANET_PAGE
+        host.await_page()
     finally:
         host.server.run(["rm", "-r", "/etc/mstunnel-setup"])
 

@@ -10,7 +10,6 @@ from mstunnel_setup.base.values import resolve
 from tests.testbed.host_tree import tree_of_any_run
 from tests.testbed.installation import DEVICE_USER, Installation, actions
 from tests.testbed.machine import Entry
-from tests.testbed.testbed import INTRANET_PAGE
 
 pytestmark = pytest.mark.e2e
 
@@ -63,7 +62,7 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
     assert found == ["/usr/sbin/mstunnel-setup", "/usr/sbin/mst-cli"]
     host.connect()
     assert host.client_address().startswith("169.254.")
-    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+    host.check_page()
     users = host.server.run(["mst-cli", "server", "show", "users", "--output", "json"]).envelope["data"]
     assert [user["Username"] for user in users["rows"]] == [host.token_user()], DEVICE_USER
     host.disconnect()
@@ -146,7 +145,7 @@ def test_the_gateway_follows_the_tenant_and_a_new_certificate(host: Installation
     imported = host.server.run(["mst-cli", "import-cert", *options], timeout=90)
     assert imported.envelope["status"] == "unchanged"
     assert host.started() == started
-    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+    host.check_page()
 
 
 def test_day_two_commands(host: Installation) -> None:
@@ -171,14 +170,14 @@ def test_after_a_kill_and_after_a_reboot_the_gateway_serves_again_and_the_client
 ) -> None:
     host.setup()
     host.keep_connected()
-    assert host.await_page() == INTRANET_PAGE
+    host.await_page()
     host.server.run(["pkill", "-KILL", "-x", "conmon"])
     host.kill_containers()
     host.wait_until_healthy()
-    assert host.await_page() == INTRANET_PAGE
+    host.await_page()
     host.reboot()
     host.wait_until_healthy()
-    assert host.await_page() == INTRANET_PAGE
+    host.await_page()
 
 
 def test_several_changes_are_named_at_once_when_answers_are_missing(host: Installation) -> None:

@@ -20,7 +20,6 @@ from mstunnel_setup.exchange.release_feed import PROGRAM_TARGETS, ROOT, SETTINGS
 from tests.e2e.one_file import second_checkout, shell
 from tests.machines import old_release
 from tests.testbed.installation import Installation
-from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 from tests.unit.exchange.publisher import Publisher, release
 
@@ -98,7 +97,7 @@ def replaced_while_serving(host: Installation) -> Iterator[Serving]:
     assert version(host) == NEWER
     require_new_monitor(host, monitor)
     assert serving(host) == before
-    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+    host.check_page()
 
 
 def install_old(host: Installation, number: str) -> None:
@@ -111,7 +110,7 @@ def install_old(host: Installation, number: str) -> None:
     host.program(f"{OLD}/mstunnel-setup", *fixed)
     assert version(host) == number
     host.connect()
-    assert host.fetch_internal_page().stdout == INTRANET_PAGE
+    host.check_page()
 
 
 def test_a_newer_build_is_installed_while_a_session_goes_on_and_is_taken_back(server: Installation) -> None:

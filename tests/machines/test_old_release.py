@@ -86,7 +86,7 @@ def _install_old(host: MachineInstallation, archive: str) -> None:
         progress(f"old release: {done.describe()}")
         eventually(lambda: not host.server.shell(_NOT_HEALTHY).stdout, _SECONDS)
         done = host.setup(check=False)
-    assert done.code == 0, done.describe()
+    done.checked()
 
 
 def _upgrade(host: MachineInstallation) -> Completed:

@@ -22,7 +22,7 @@ from tests.testbed.kinds import PODMAN, Kind
 from tests.testbed.machine import Machine
 from tests.testbed.process import Completed, TestbedError
 from tests.testbed.registry import releases
-from tests.testbed.testbed import DOMAIN, Testbed
+from tests.testbed.testbed import DOMAIN, INTRANET_PAGE, Testbed
 from tests.testbed.waiting import eventually
 
 ADMINISTRATOR = f"admin@{DOMAIN}"
@@ -203,13 +203,16 @@ class Installation:
         """Have the VPN client connect, and connect again whenever it is cut off."""
         vpn.keep_connected(self.testbed.client, url, self.authority.pem, token=self.token())
 
-    def await_page(self, seconds: float = 90) -> str:
-        """The internal page, as soon as the client gets it. Raises TestbedError with what the client says."""
+    def await_page(self, seconds: float = 90) -> None:
+        """Return as soon as the client gets the internal page. Raises TestbedError with what it says."""
         eventually(lambda: self.fetch_internal_page(check=False).code == 0, seconds)
+        self.check_page()
+
+    def check_page(self) -> None:
+        """Have the client get the internal page now. Raises TestbedError with what it says."""
         found = self.fetch_internal_page(check=False)
-        if found.code:
+        if found.stdout != INTRANET_PAGE:
             raise TestbedError(f"no page: {found.describe()}\n{self.testbed.client.read(vpn.LOG)}")
-        return found.stdout
 
     def token(self) -> str:
         """An access token of the device user for the gateway."""
