@@ -79,7 +79,7 @@ class Gateway(Installation):
 
     def users(self) -> list[str]:
         """Names of the users who are connected; a sign-in that was refused may still be listed."""
-        shown = self.server.run(["mst-cli", "server", "show", "users", "--output", "json"])
+        shown = self.cli("server", "show", "users")
         return [user["Username"] for user in shown.envelope["data"]["rows"] if user["State"] == "connected"]
 
     def worker(self) -> str:

@@ -43,7 +43,7 @@ def check_in(installation: Installation) -> str:
 
 def row(installation: Installation, name: str) -> dict[str, Any]:
     """One row of the health table, as `mst-cli health` has it."""
-    done = installation.server.run(["mst-cli", "health", "--output", "json"], check=False)
+    done = installation.cli("health", check=False)
     rows = done.envelope["data"]["rows"]
     return next((item for item in rows if item["id"] == name), {"state": "none", "text": ""})
 

@@ -32,7 +32,7 @@ RAW_IP = 101
 
 def cli(host: Installation, *words: str, code: int = 0) -> dict[str, Any]:
     """Run `mst-cli`; its envelope. An administrator signs in where it asks."""
-    done = host.program("mst-cli", *words, "--unattended", "--output", "json", check=False)
+    done = host.cli(*words, "--unattended", check=False)
     assert done.code == code, done.describe()
     return done.envelope
 

@@ -4,7 +4,6 @@ It runs as a reader would type it: placeholders are filled in, the names and fil
 variables hold what a person would be asked for.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -104,8 +103,7 @@ def place(line: str) -> tuple[int, int]:
 
 def scheduled(host: Installation) -> str:
     """The name of the import that waits."""
-    listed = host.server.run(["mst-cli", "import_cert", "--list", "--output", "json"]).stdout
-    return str(json.loads(listed)["data"]["pending"][0]["name"])
+    return str(host.cli("import_cert", "--list").envelope["data"]["pending"][0]["name"])
 
 
 def trusted(host: Installation) -> str:

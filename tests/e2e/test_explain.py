@@ -27,7 +27,7 @@ def own_journal(prepared: Installation) -> None:
 
 def explain(host: Installation, who: str, *more: str) -> Mapping[str, dict[str, str]]:
     """The rows of `mst-cli explain`, by their id."""
-    done = host.program("mst-cli", "explain", who, *more, "--unattended", "--output", "json", check=False)
+    done = host.cli("explain", who, *more, "--unattended", check=False)
     rows = done.envelope["data"]["rows"]
     assert done.code == (3 if any(row["result"] == "problem" for row in rows) else 0), done.describe()
     return {row["id"]: row for row in rows}
@@ -90,5 +90,5 @@ def test_the_report_adds_up_what_the_gateway_logged_of_a_session(gateway: Instal
 
 def report(host: Installation) -> Mapping[str, dict[str, Any]]:
     """What `mst-cli server report` counts, by user."""
-    done = host.program("mst-cli", "server", "report", "--since", "1h", "--output", "json")
+    done = host.cli("server", "report", "--since", "1h")
     return {row["user"]: row for row in done.envelope["data"]["users"]}

@@ -112,14 +112,14 @@ def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
 
         started = host.started()
         host.server.run(["mst-cli", "env", "set", "https_proxy", NEW])
-        host.program("mst-cli", "install", "--unattended", "--output", "json")
+        host.cli("install", "--unattended")
         assert [path for path in PLACES if OLD in host.server.read(path)] == []
         assert not set(host.started().split("\n")) & set(started.split("\n")) - {""}
 
         host.server.run(["nft", "flush", "table", "inet", "wall"])
         for name in ("https_proxy", "no_proxy"):
             host.server.run(["mst-cli", "env", "unset", name])
-        host.program("mst-cli", "install", "--unattended", "--output", "json")
+        host.cli("install", "--unattended")
         assert host.server.shell(f"grep -l {NEW} {' '.join(PLACES)}", check=False).stdout == ""
         assert [host.server.run(["test", "-e", path], check=False).code for path in PLACES[1:]] == [1, 1, 1]
         kept = {item["code"] for item in host.uninstall().envelope["warnings"]}

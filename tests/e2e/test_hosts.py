@@ -84,7 +84,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 def test_a_device_reaches_the_internal_network(host: Host) -> None:
     host.await_page()
     assert host.client_address().startswith("169.254.")
-    users = host.server.run(["mst-cli", "server", "show", "users", "--output", "json"]).envelope["data"]
+    users = host.cli("server", "show", "users").envelope["data"]
     assert [user["Username"] for user in users["rows"]] == [host.token_user()], DEVICE_USER
 
 
@@ -110,10 +110,10 @@ def test_day_two(host: Host) -> None:
     run = host.server.run
     for name in ("server", "agent"):
         assert run(["mst-cli", name, "status"]).stdout == "State: running\nHealth: healthy\n"
-    overview = run(["mst-cli", "status", "--output", "json"]).envelope["data"]
+    overview = host.cli("status").envelope["data"]
     assert overview["mstunnel-server"]["image_digest"] == host.references["gateway"].partition("@")[2]
     # The load of the machine that the tests run on is a row as well.
-    health = run(["mst-cli", "health", "--output", "json"], check=False).envelope["data"]
+    health = host.cli("health", check=False).envelope["data"]
     assert set(health["containers"].values()) == {"healthy"}, health
     assert "checked-in" in run(["mst-cli", "agent", "logs", "--tail", "50"]).stdout
     shown = run(["mst-cli", "server", "logs"])
@@ -132,10 +132,10 @@ def test_a_new_certificate_and_a_root_are_taken_without_a_restart(host: Host) ->
     host.server.run(["mst-cli", "ca-trust", "add", "/run/root.pem"], timeout=90)
     started = host.started().splitlines()[0]
     host.place_certificate(*host.authority.issue("vpn.tunnel.test"))
-    imported = host.server.run(["mst-cli", "import_cert", "--output", "json"], timeout=90)
+    imported = host.cli("import_cert")
     assert imported.envelope["data"]["serving"] is True
     assert host.started().splitlines()[0] == started
-    listed = host.server.run(["mst-cli", "ca-trust", "list", "--output", "json"])
+    listed = host.cli("ca-trust", "list")
     for root in listed.envelope["data"]["roots"]:
         if root["name"].startswith("tunnel-testbed"):
             host.server.run(["mst-cli", "ca-trust", "remove", root["name"]], timeout=90)
@@ -238,7 +238,7 @@ def test_the_monitor_carries_out_the_upgrade_that_the_agent_asks_for(host: Host)
             print(host.server.run(["mstunnel_monitor", "--once"], timeout=180).describe())
         answer = host.await_answer()
         assert (answer["state"], answer["server"]) == ("done", wanted["server"]), host.upgrade_account()
-        overview = host.server.run(["mst-cli", "status", "--output", "json"]).envelope["data"]
+        overview = host.cli("status").envelope["data"]
         assert overview["mstunnel-server"]["image_digest"] == wanted["server"]
         host.await_page()
     finally:

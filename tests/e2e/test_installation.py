@@ -63,7 +63,7 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
     host.connect()
     assert host.client_address().startswith("169.254.")
     host.check_page()
-    users = host.server.run(["mst-cli", "server", "show", "users", "--output", "json"]).envelope["data"]
+    users = host.cli("server", "show", "users").envelope["data"]
     assert [user["Username"] for user in users["rows"]] == [host.token_user()], DEVICE_USER
     host.disconnect()
 
@@ -139,7 +139,7 @@ def test_the_gateway_follows_the_tenant_and_a_new_certificate(host: Installation
     started = host.started()
     host.connect()
     host.place_certificate(*host.authority.issue("vpn.tunnel.test"))
-    imported = host.server.run(["mst-cli", "import_cert", "--output", "json"], timeout=90)
+    imported = host.cli("import_cert")
     assert imported.envelope["data"]["serving"] is True
     options = ["--cert", "/root/chain.pem", "--key", "/root/key.pem", "--output", "json"]
     imported = host.server.run(["mst-cli", "import-cert", *options], timeout=90)
@@ -153,7 +153,7 @@ def test_day_two_commands(host: Installation) -> None:
     run = host.server.run
     assert run(["mst-cli", "server", "status"]).stdout == "State: running\nHealth: healthy\n"
     assert run(["mst-cli", "agent", "status"]).stdout == "State: running\nHealth: healthy\n"
-    overview = run(["mst-cli", "status", "--output", "json"]).envelope["data"]
+    overview = host.cli("status").envelope["data"]
     assert overview["site"] == "Testbed"
     assert 80 < overview["certificate_days_left"] <= 90
     run(["mst-cli", "server", "stop"])

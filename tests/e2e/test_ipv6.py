@@ -112,7 +112,7 @@ def test_a_device_fetches_a_page_over_ipv6_alone(gateway: Installation, page: No
     assert f"inet6 {_POOL}" in client.run(["ip", "-6", "-oneline", "address", "show", "dev", "tun0"]).stdout
     assert f"nameserver {_NAME_SERVER}\n" in client.read("/etc/resolv.conf")
     assert fetch(gateway) == _PAGE
-    users = gateway.server.run(["mst-cli", "server", "show", "users", "--output", "json"]).envelope
+    users = gateway.cli("server", "show", "users").envelope
     assert [user["Remote IP"] for user in users["data"]["rows"]] == ["fd00:90::20"]
 
 

@@ -324,8 +324,7 @@ def test_two_runs_at_once(host: Installation, untouched: State) -> None:
         error = refused(host, Refusal(9, "locked", ("another run is in progress",), run("true")))["errors"][0]
         assert f"process {holder(host)['pid']}," in error["message"]
         assert f"--answers {ANSWERS} --unattended" in error["message"]
-        uninstalled = host.program("mst-cli", "uninstall", "--unattended", "--output", "json", check=False)
-        assert uninstalled.code == 9
+        assert host.cli("uninstall", "--unattended", check=False).code == 9
         assert host_tree(host) == during
     rolled_back(host)
     assert state(host) == untouched

@@ -51,7 +51,7 @@ def signed_only(installed: Installation) -> Iterator[Installation]:
 
 
 def upgrade(host: Installation, verb: str = "apply", *, check: bool = True) -> Completed:
-    return host.program("mst-cli", "upgrade", verb, "--output", "json", check=check)
+    return host.cli("upgrade", verb, check=check)
 
 
 def data(completed: Completed) -> dict[str, Any]:

@@ -189,6 +189,10 @@ class Installation:
         )
         return result.checked() if check else result
 
+    def cli(self, *arguments: str, check: bool = True) -> Completed:
+        """Run `mst-cli` on the server, for its JSON result."""
+        return self.program("mst-cli", *arguments, "--output", "json", check=check)
+
     def sign_in(
         self, url: str = URL, device: Machine | None = None, **identity: Unpack[vpn.Identity]
     ) -> Completed:
@@ -271,7 +275,7 @@ class Installation:
 
         Raises TestbedError when a unit counts as failed afterwards.
         """
-        done = self.program("mst-cli", "uninstall", "--unattended", "--output", "json", check=check)
+        done = self.cli("uninstall", "--unattended", check=check)
         if failed := self.failed_units() - self.failed_before:
             raise TestbedError(f"failed units after the uninstallation: {', '.join(sorted(failed))}")
         return done
