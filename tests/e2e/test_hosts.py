@@ -111,7 +111,7 @@ def test_day_two(host: Host) -> None:
     for name in ("server", "agent"):
         assert run(["mst-cli", name, "status"]).stdout == "State: running\nHealth: healthy\n"
     overview = host.cli("status").envelope["data"]
-    assert overview["mstunnel-server"]["image_digest"] == host.references["gateway"].partition("@")[2]
+    assert overview["mstunnel-server"]["image_digest"] == host.digest("gateway")
     # The load of the machine that the tests run on is a row as well.
     health = host.cli("health", check=False).envelope["data"]
     assert set(health["containers"].values()) == {"healthy"}, health
