@@ -63,14 +63,6 @@ def gateway(installed: Installation, before: object) -> Installation:
 
 
 @pytest.fixture(scope="module")
-def page(testbed: Testbed) -> None:
-    """A page at an IPv6 address of the internal network, and at no other."""
-    testbed.intranet.write("/root/six/index.html", _PAGE)
-    serve_page = ["python3", "-m", "http.server", "--directory=/root/six", f"--bind={_INTRANET}", str(_PORT)]
-    testbed.intranet.start(serve_page)
-
-
-@pytest.fixture(scope="module")
 def internet(testbed: Testbed) -> Machine:
     """A router that the device has for all that is not on its own link, watched."""
     # openconnect then reaches the gateway through it, too.
@@ -106,7 +98,11 @@ def fetch(gateway: Installation) -> str:
     return gateway.testbed.client.run(["curl", "--silent", "--show-error", "--max-time", "10", url]).stdout
 
 
-def test_a_device_fetches_a_page_over_ipv6_alone(gateway: Installation, page: None) -> None:
+def test_a_device_fetches_a_page_over_ipv6_alone(gateway: Installation) -> None:
+    """A page at an IPv6 address of the internal network, and at no other."""
+    gateway.testbed.intranet.write("/root/six/index.html", _PAGE)
+    serve_page = ["python3", "-m", "http.server", "--directory=/root/six", f"--bind={_INTRANET}", str(_PORT)]
+    gateway.testbed.intranet.start(serve_page)
     connect(gateway)
     client = gateway.testbed.client
     assert f"inet6 {_POOL}" in client.run(["ip", "-6", "-oneline", "address", "show", "dev", "tun0"]).stdout
