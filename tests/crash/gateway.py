@@ -101,7 +101,7 @@ class Gateway(RuleBasedStateMachine):
         assert ended.code != 1, ended.stdout + ended.stderr
         assert "Traceback" not in ended.stderr + ended.stdout
         if ended.code > 0:
-            assert ended.envelope["errors"][0]["hint"], ended.stdout
+            assert ended.hint, ended.stdout
         return ended.code
 
     def removed(self) -> None:
@@ -143,7 +143,7 @@ class Gateway(RuleBasedStateMachine):
                 again = self.arena.install(days_wrong=self.clock)
                 assert again.envelope["status"] == "unchanged", again.stdout
             return
-        lost = {path for path in self.edited if path in ended.envelope["errors"][0]["message"]}
+        lost = {path for path in self.edited if path in ended.message}
         expired = not -1 < self.clock < CERTIFICATE_DAYS
         assert (code == 11 and lost) or (code == 4 and expired), ended.stdout
 
@@ -199,7 +199,7 @@ class Gateway(RuleBasedStateMachine):
             ended = getattr(self.arena, command)(days_wrong=self.clock)
             assert differences(before, self.arena.state()) == []
         assert self.ended(ended) == ExitCode.LOCKED, ended.stdout
-        assert f"process {os.getpid()}, since" in ended.envelope["errors"][0]["message"]
+        assert f"process {os.getpid()}, since" in ended.message
 
     @rule(point=st.one_of(st.none(), st.integers(1, _UPGRADE_POINTS)))
     @told

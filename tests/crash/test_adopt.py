@@ -100,7 +100,7 @@ def test_a_gateway_that_does_not_start_brings_the_other_one_back(scene: Scene, h
     failed = host.install()
 
     assert (failed.code, failed.error) == (10, "adoption-rolled-back")
-    assert "adopt plan" in failed.envelope["errors"][0]["hint"]
+    assert "adopt plan" in failed.hint
     assert differences(scene.before, host.state()) == []
 
 

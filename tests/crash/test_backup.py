@@ -99,7 +99,7 @@ def test_roots_that_were_a_file_of_the_old_host_are_in_the_backup(
     assert (refused.code, refused.error) == (2, "backup-ca-file-missing")
     assert arena.state() == before
 
-    hint = refused.envelope["errors"][0]["hint"]
+    hint = refused.hint
     unpack_command, option = re.findall(r"`(.+?)`", hint)
     monkeypatch.chdir(private)
     subprocess.run(["sh", "-c", unpack_command], check=True)

@@ -64,8 +64,8 @@ def test_an_edited_file_of_ours_is_named_and_not_overwritten(fresh: Scene, arena
     original, theirs = arena.place(path).read_text(), edited(arena, path)
     refused = arena.install()
     assert (refused.code, refused.error) == (11, "changed-by-others")
-    assert path in refused.envelope["errors"][0]["message"]
-    assert "plan" in refused.envelope["errors"][0]["hint"]
+    assert path in refused.message
+    assert "plan" in refused.hint
     assert arena.place(path).read_text() == theirs
     arena.place(path).rename(arena.directory / "theirs")
     arena.install().checked()
@@ -88,7 +88,7 @@ def test_an_edited_unit_is_named_and_not_overwritten(variant: Callable[[str], Sc
     theirs = edited(scene.arena, unit)
     refused = scene.arena.install()
     assert (refused.code, refused.error) == (11, "changed-by-others")
-    assert unit in refused.envelope["errors"][0]["message"]
+    assert unit in refused.message
     assert scene.arena.place(unit).read_text() == theirs
 
 
@@ -99,7 +99,7 @@ def test_a_link_that_was_changed_is_found(arena: Arena) -> None:
     active.symlink_to("/somewhere/else")
     refused = arena.install()
     assert (refused.code, refused.error) == (11, "changed-by-others")
-    assert paths.ACTIVE in refused.envelope["errors"][0]["message"]
+    assert paths.ACTIVE in refused.message
     assert str(active.readlink()) == "/somewhere/else"
 
 
@@ -120,7 +120,7 @@ def test_a_file_in_the_place_of_any_link_of_ours_is_named_and_not_replaced(
         link.write_text("# theirs\n")
         refused = arena.install()
         assert (refused.code, refused.error) == (11, "changed-by-others"), (link, refused.stdout)
-        assert f"/{link.relative_to(arena.root)}" in refused.envelope["errors"][0]["message"]
+        assert f"/{link.relative_to(arena.root)}" in refused.message
         assert link.read_text() == "# theirs\n"
         link.unlink()
         link.symlink_to(target)
@@ -196,7 +196,7 @@ def test_a_foreign_container_is_refused_by_name(fresh: Scene, arena: Arena) -> N
     )
     refused = arena.install()
     assert (refused.code, refused.error) == (7, "container-foreign")
-    assert paths.SERVER in refused.envelope["errors"][0]["message"]
+    assert paths.SERVER in refused.message
 
 
 def test_another_host_name_is_refused_and_named(arena: Arena) -> None:
@@ -205,7 +205,7 @@ def test_another_host_name_is_refused_and_named(arena: Arena) -> None:
     registered = arena.tenant.ours()
     refused = arena.install(host_name="second")
     assert (refused.code, refused.error) == (6, "server-renamed")
-    assert "first" in refused.envelope["errors"][0]["message"]
+    assert "first" in refused.message
     assert arena.tenant.ours() == registered
     assert arena.install(host_name="first").checked().envelope["status"] == "unchanged"
 
@@ -219,7 +219,7 @@ def test_an_old_snapshot_of_the_server_is_refused_by_name(fresh: Scene, arena: A
     shutil.move(snapshot, arena.root)
     refused = arena.install()
     assert (refused.code, refused.error) == (6, "application-name-taken")
-    assert "gw1" in refused.envelope["errors"][0]["message"]
+    assert "gw1" in refused.message
 
 
 @pytest.mark.parametrize("release", _RELEASES, ids=lambda path: path.stem)
@@ -241,7 +241,7 @@ def test_the_journal_of_a_newer_release_is_refused_with_a_hint(arena: Arena) -> 
     arena.place(JOURNAL).write_text(newer.read_text())
     for ended in (arena.install(), arena.uninstall(), arena.run("mstunnel-setup", "status")):
         assert (ended.code, ended.error) == (10, "journal-newer")
-        assert "a later one" in ended.envelope["errors"][0]["hint"]
+        assert "a later one" in ended.hint
     arena.place(JOURNAL).write_bytes(before)
     assert arena.install().checked().envelope["status"] == "unchanged"
 

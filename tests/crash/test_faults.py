@@ -60,7 +60,7 @@ def fails(scene: Scene, run: Run, fault: tuple[str, int, str], allowed: set[int]
     complaints = [] if ended.code in allowed else [f"exit {ended.code}: {ended.stdout[-300:]}"]
     if "Traceback" in ended.stderr + ended.stdout:
         complaints.append(ended.stderr[-500:])
-    if ended.code and not (ended.error and ended.envelope["errors"][0]["hint"]):
+    if ended.code and not (ended.error and ended.hint):
         complaints.append(f"no hint: {ended.stdout[-300:]}")
     again = run.do(scene.arena)
     if again.code:

@@ -33,7 +33,7 @@ def test_a_run_waits_for_consent_and_goes_on_once_it_is_given(fresh: Scene, aren
     waiting = arena.install()
     assert (waiting.code, waiting.error) == (11, "admin-consent-needed")
     assert arena.install().error == "admin-consent-needed"
-    hint = waiting.envelope["errors"][0]["hint"]
+    hint = waiting.hint
     address = next(word for word in hint.split() if word.startswith(arena.tenant.lab["authority"]))
 
     assert "Consent given" in _consent(arena, address)

@@ -122,7 +122,7 @@ def test_a_second_run_names_the_first_and_ends_with_9(
     holder = json.loads(arena.place(paths.LOCK).read_text())
     process.communicate(timeout=120)
     assert (second.code, second.error) == (LOCKED, "locked")
-    message = second.envelope["errors"][0]["message"]
+    message = second.message
     assert f"process {process.pid}, since {holder['since']}: mstunnel-setup" in message
     assert differences(fresh.golden, arena.state()) == []
 

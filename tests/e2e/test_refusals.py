@@ -279,7 +279,7 @@ def test_the_position_of_an_unknown_key_is_reported(host: Installation) -> None:
     lines = host.server.read(FILE).splitlines()
     line = next(number for number, text in enumerate(lines, 1) if "autority" in text)
     column = lines[line - 1].index("autority") + 1
-    message = host.setup(check=False).envelope["errors"][0]["message"]
+    message = host.setup(check=False).message
     assert f"{FILE}:{line}:{column}: " in message
     assert "authority" in message.replace("autority", "")
 

@@ -81,10 +81,6 @@ def tree(host: Host) -> dict[str, Entry]:
     return found
 
 
-def error(completed: Completed) -> dict[str, str]:
-    return dict(completed.envelope["errors"][0])
-
-
 @pytest.mark.parametrize("account", ["root", ACCOUNT])
 def test_unattended_without_accepted_terms_nothing_is_begun(host: Host, account: str) -> None:
     host.write_answers({"eula": None, "site": None})
@@ -92,7 +88,7 @@ def test_unattended_without_accepted_terms_nothing_is_begun(host: Host, account:
     host.write_answers({})
     assert (refused.code, refused.error) == (2, "answers-missing"), refused.describe()
     for path in ("eula", "site"):
-        assert f"`{path}`: give" in error(refused)["message"]
+        assert f"`{path}`: give" in refused.message
     assert tree(host) == host.before
 
 
@@ -132,7 +128,7 @@ def test_a_key_of_root_alone_is_refused_before_the_first_change(host: Host, acco
     assert found == host.before
 
     # As the hint says.
-    host.server.shell("\n".join(error(refused)["hint"].splitlines()[1:]))
+    host.server.shell("\n".join(refused.hint.splitlines()[1:]))
     assert host.server.shell("stat -c '%U %a' /root/site.pem /srv/mstunnel/site.pem").stdout == (
         f"root 600\n{ACCOUNT} 600\n"
     )
@@ -145,7 +141,7 @@ def test_a_key_of_root_alone_is_refused_before_the_first_change(host: Host, acco
 def test_without_sudo_the_list_is_shown_and_nothing_is_changed(host: Host) -> None:
     refused = host.install()
     assert (refused.code, refused.error) == (11, "root-needed"), refused.describe()
-    assert f"sudo /opt/copied/mstunnel-setup host --account {ACCOUNT}" in error(refused)["hint"]
+    assert f"sudo /opt/copied/mstunnel-setup host --account {ACCOUNT}" in refused.hint
     for change in (
         f"let the services of {ACCOUNT} run without a login",
         f"give the directory /etc/mstunnel to {ACCOUNT}",
@@ -317,7 +313,7 @@ def test_uninstall_by_the_account_leaves_it_as_it_was(host: Host) -> None:
     uninstall = ("mst-cli", "uninstall", "--unattended", "--output", "json")
     scope = host.as_account(*uninstall)
     assert (scope.code, scope.error) == (11, "root-needed"), scope.describe()
-    assert f"host --account {ACCOUNT} --remove" in error(scope)["hint"]
+    assert f"host --account {ACCOUNT} --remove" in scope.hint
     assert host.tenant() == host.tenant_before
 
     host.allow_sudo(allowed=True)
@@ -345,8 +341,8 @@ def test_the_documented_command_works_in_the_home_of_a_user_with_sudo(host: Host
     refused = host.as_account("sh", "-c", f"{command} --output json")
     assert (refused.code, refused.error) == (11, "root-needed"), refused.describe()
     by_hand = f"sudo /usr/sbin/mstunnel-setup host --account {ACCOUNT} --accept-eula"
-    assert "An administrator's own copy of this program belongs in /usr/sbin." in error(refused)["hint"]
-    assert by_hand in error(refused)["hint"]
+    assert "An administrator's own copy of this program belongs in /usr/sbin." in refused.hint
+    assert by_hand in refused.hint
 
     host.server.write(SUDOERS, sudoers, 0o440)
     host.as_account("sh", "-c", command).checked()

@@ -48,7 +48,20 @@ class Completed:
     @property
     def error(self) -> str:
         """Code of the first error in that result, empty without one."""
-        return "".join(item["code"] for item in self.envelope["errors"][:1])
+        return self._of_error("code")
+
+    @property
+    def message(self) -> str:
+        """What that error says."""
+        return self._of_error("message")
+
+    @property
+    def hint(self) -> str:
+        """What that error says is to be done."""
+        return self._of_error("hint")
+
+    def _of_error(self, name: str) -> str:
+        return "".join(item[name] for item in self.envelope["errors"][:1])
 
 
 def run(
