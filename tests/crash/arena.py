@@ -136,6 +136,10 @@ class Arena:
         given = ("--cert", f"{self.directory}/renewed.pem", "--key", f"{self.directory}/renewed-key.pem")
         return self.run("mst-cli", "import_cert", *given, "--yes", **options)
 
+    def monitor(self, **options: Any) -> Ended:
+        """Have the monitor look once."""
+        return self.run("mstunnel_monitor", "--once", **options)
+
     def answered(self, program: str, *arguments: str, **options: Any) -> Ended:
         """Run a program with the answer file."""
         return self.run(program, *arguments, "--answers", str(self.answers), **options)

@@ -207,7 +207,7 @@ class Gateway(RuleBasedStateMachine):
         """Cut off anywhere, the monitor brings it to its end."""
         ended = self.arena.run("mst-cli", "upgrade", "apply", kill_at=point, days_wrong=self.clock)
         if ended.code == KILLED:
-            self.arena.run("mstunnel_monitor", "--once", days_wrong=self.clock).checked()
+            self.arena.monitor(days_wrong=self.clock).checked()
         else:
             assert self.ended(ended) in _AFTER_A_FAULT, ended.stdout
 

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from tests.crash import plugin, tally
 from tests.crash.variants import VARIANTS
-from tests.machines.report import section
+from tests.machines.report import section, survived
 
 PAGE = Path("docs/reference/reliability.md")
 _JOURNAL = Path("build/bench/journal.json")
@@ -102,7 +102,7 @@ def _kills() -> Iterator[str]:
             if not some:
                 continue
             by_way = [[run for run in some if run["way"] == way] for way in _WAYS]
-            cells = [f"{_survived(part)} of {len(part)}" if part else "" for part in by_way]
+            cells = [f"{survived(part)} of {len(part)}" if part else "" for part in by_way]
             tried = "pairs of points" if pairs else f"one of {kind.every}" if kind.every > 1 else "all"
             yield f"| {variant}{', killed twice' if pairs else ''} | {tried} | {' | '.join(cells)} |"
     yield ""
@@ -142,11 +142,7 @@ def _others() -> Iterator[tuple[str, int, int]]:
 
 
 def _row(about: str, runs: Sequence[dict[str, Any]]) -> tuple[str, int, int]:
-    return about, len(runs), _survived(runs)
-
-
-def _survived(runs: Iterable[dict[str, Any]]) -> int:
-    return sum(not run["complaints"] for run in runs)
+    return about, len(runs), survived(runs)
 
 
 def _rows(rows: Iterable[tuple[str, int, int]]) -> Iterator[str]:

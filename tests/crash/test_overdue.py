@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base import paths
-from tests.crash.arena import Arena, Ended
+from tests.crash.arena import Arena
 from tests.crash.kill import Scene
 
 DAYS = 20
@@ -31,10 +31,6 @@ def arena(variant: Callable[[str], Scene], request: pytest.FixtureRequest) -> Ar
     return scene.arena
 
 
-def look(arena: Arena, days: float) -> Ended:
-    return arena.run("mstunnel_monitor", "--once", days_wrong=days)
-
-
 def in_use(arena: Arena) -> Path:
     return arena.place(paths.ACTIVE).readlink()
 
@@ -45,12 +41,12 @@ def pending(arena: Arena) -> int:
 
 def test_it_is_taken_when_its_time_has_passed_and_not_before(arena: Arena) -> None:
     first = in_use(arena)
-    assert "certificate" not in look(arena, DAYS - 1).stderr
+    assert "certificate" not in arena.monitor(days_wrong=DAYS - 1).stderr
     assert (in_use(arena), pending(arena)) == (first, 1)
-    assert "activating the scheduled certificate" in look(arena, DAYS + 1).stderr
+    assert "activating the scheduled certificate" in arena.monitor(days_wrong=DAYS + 1).stderr
     assert in_use(arena) != first
     assert pending(arena) == 0
-    assert "certificate" not in look(arena, DAYS + 1).stderr
+    assert "certificate" not in arena.monitor(days_wrong=DAYS + 1).stderr
 
 
 def test_one_that_is_refused_is_tried_once_an_hour_and_stays_listed(arena: Arena) -> None:
@@ -58,7 +54,7 @@ def test_one_that_is_refused_is_tried_once_an_hour_and_stays_listed(arena: Arena
     for directory in arena.place(paths.GENERATIONS).iterdir():
         if directory.name != first.name:
             (directory / "key.pem").write_text("spoiled\n")
-    assert "activating the scheduled certificate" in look(arena, DAYS + 1).stderr
-    assert "activating the scheduled certificate" not in look(arena, DAYS + 1).stderr
-    assert "activating the scheduled certificate" in look(arena, DAYS + 1.1).stderr
+    assert "activating the scheduled certificate" in arena.monitor(days_wrong=DAYS + 1).stderr
+    assert "activating the scheduled certificate" not in arena.monitor(days_wrong=DAYS + 1).stderr
+    assert "activating the scheduled certificate" in arena.monitor(days_wrong=DAYS + 1.1).stderr
     assert (in_use(arena), pending(arena)) == (first, 1)

@@ -42,9 +42,6 @@ class Upgrading:
     def apply(self, **options: Any) -> Ended:
         return self.arena.run("mst-cli", "upgrade", "apply", **options)
 
-    def monitor(self, **options: Any) -> Ended:
-        return self.arena.run("mstunnel_monitor", "--once", **options)
-
     def ask(self) -> None:
         """Put a request into the mailbox, as the agent does every minute until it is answered."""
         path = self.arena.place(UPGRADE.request)
@@ -52,7 +49,7 @@ class Upgrading:
 
     def asked(self, **options: Any) -> Ended:
         self.ask()
-        return self.monitor(**options)
+        return self.arena.monitor(**options)
 
     def ended_as(self) -> str:
         path = self.arena.place(HISTORY)
@@ -120,7 +117,7 @@ def test_a_kill_anywhere_in_an_upgrade_ends_on_a_release_that_serves(
     for number in chosen(points, everything, name_of(HISTORY), name_of(UPGRADE.reply)):
         upgrading.prepare()
         assert upgrading.apply(kill_at=number).code == KILLED
-        upgrading.monitor().checked()
+        upgrading.arena.monitor().checked()
         failed += [f"{number} ({points[number - 1]}): {text}" for text in upgrading.complaints()]
     assert failed == []
 
@@ -132,13 +129,13 @@ def test_a_monitor_that_is_killed_goes_on_where_it_was(upgrading: Upgrading, eve
 
     def interrupted(**options: Any) -> Ended:
         assert upgrading.apply(kill_at=halfway).code == KILLED
-        return upgrading.monitor(**options)
+        return upgrading.arena.monitor(**options)
 
     failed = []
     for number in numbers(len(rehearsed(upgrading, interrupted)), everything):
         upgrading.prepare()
         assert interrupted(kill_at=number).code == KILLED
-        upgrading.monitor().checked()
+        upgrading.arena.monitor().checked()
         failed += [f"{number}: {text}" for text in upgrading.complaints()]
     assert failed == []
 
@@ -155,7 +152,7 @@ def test_a_monitor_that_is_killed_while_it_does_what_the_agent_asks(
     for number in chosen(points, everything, f"remove {name_of(UPGRADE.request)}", "engine nft"):
         upgrading.prepare()
         assert upgrading.asked(kill_at=number).code == KILLED
-        upgrading.monitor().checked()
+        upgrading.arena.monitor().checked()
         complaints = upgrading.wrong()
         upgrading.asked().checked()
         complaints += [] if upgrading.ended_as() == upgrading.outcome else [upgrading.ended_as()]

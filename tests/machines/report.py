@@ -58,7 +58,7 @@ def tables(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield _HEAD
     if cuts := [outcome for outcome in outcomes if outcome["what"].startswith(CUT)]:
         machines = "\n".join(sorted({f"- {_machine(outcome)}, {outcome['date']}" for outcome in cuts}))
-        yield _CUTS.format(survived=_survived(cuts), tried=len(cuts), machines=machines)
+        yield _CUTS.format(survived=survived(cuts), tried=len(cuts), machines=machines)
         yield from cut_rows(cuts)
     others = [outcome for outcome in outcomes if outcome not in cuts]
     machines = "\n".join(sorted({f"- {_name(outcome)}: {_details(outcome)}" for outcome in others}))
@@ -71,7 +71,7 @@ def cut_rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
     for what, group in groupby(sorted(outcomes, key=_what), key=_what):
         some = list(group)
         on = [[outcome for outcome in some if outcome["file_system"] == name] for name in FILE_SYSTEMS]
-        cells = " | ".join(f"{_survived(part)} of {len(part)}" if part else "" for part in on)
+        cells = " | ".join(f"{survived(part)} of {len(part)}" if part else "" for part in on)
         yield f"| {what.removeprefix(CUT)} | {cells} |\n"
 
 
@@ -83,14 +83,15 @@ def rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
         seen = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
         times = sorted(outcome["seconds"] for outcome in some if "seconds" in outcome)
         median = f"{round(times[len(times) // 2])} s" if times else ""
-        yield f"| {what} | {name} | {seen} | {_survived(some)} of {len(some)} | {median} |\n"
+        yield f"| {what} | {name} | {seen} | {survived(some)} of {len(some)} | {median} |\n"
 
 
 def _what(outcome: Outcome) -> str:
     return str(outcome["what"])
 
 
-def _survived(outcomes: Iterable[Outcome]) -> int:
+def survived(outcomes: Iterable[Outcome]) -> int:
+    """How many of them had no complaints."""
     return sum(not outcome["complaints"] for outcome in outcomes)
 
 
