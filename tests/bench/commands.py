@@ -12,7 +12,7 @@ from tests.bench.bar import bar_of, bars
 from tests.bench.gateway import put
 from tests.bench.rounds import ratios, spread
 from tests.testbed.installation import ANSWERS, Installation
-from tests.testbed.paths import PROGRAM_PYTHON
+from tests.testbed.paths import JOURNAL, PROGRAM_PYTHON
 
 NAME = "commands"
 _ROUNDS: Final = 12
@@ -97,7 +97,7 @@ def _more(times: Times, name: str) -> list[float]:
 
 def _lengthen(host: Installation) -> str:
     """Have as many runs as write _TIMES the records of the installation; what is left of them."""
-    records = len(host.server.read("/var/lib/mstunnel/journal.jsonl").splitlines())
+    records = len(host.server.read(JOURNAL).splitlines())
     put(host.server, "long_journal.py")
     command = (*PROGRAM_PYTHON, "/root/long_journal.py", f"{_TIMES * records}")
     left = host.server.run(command, timeout=120).stdout

@@ -23,6 +23,7 @@ from tests.crash.engine import Daemon
 from tests.crash.tenant import CERTIFICATE_DAYS, CLIENT, PREPARED, Tenant, environment
 from tests.serving import free_port
 from tests.testbed.certificates import Authority
+from tests.testbed.paths import JOURNAL
 from tests.testbed.process import Completed
 
 REPOSITORY = Path(__file__).parents[2]
@@ -32,7 +33,6 @@ IMAGES = {
 }
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)")
 _VOLATILE = {paths.AGENT_CREDENTIAL, paths.AGENT_SECRET, paths.SETUP_LOG}
-JOURNAL = f"{paths.STATE}/journal.jsonl"
 _RECEIPT = f"{paths.STATE}/receipt.json"
 
 

@@ -17,9 +17,10 @@ from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.journal import _line
 from mstunnel_setup.transaction.lock import exclusive
-from tests.crash.arena import JOURNAL, Arena, Ended, differences
+from tests.crash.arena import Arena, Ended, differences
 from tests.crash.kill import KILLED, Scene
 from tests.crash.tenant import CERTIFICATE_DAYS
+from tests.testbed.paths import JOURNAL
 
 Rule = TypeVar("Rule", bound=Callable[..., None])
 # How an installation may end when one of its calls failed.

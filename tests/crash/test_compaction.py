@@ -13,10 +13,11 @@ from mstunnel_setup.exchange.releases import CATALOGUE
 from mstunnel_setup.io.clock import Clock
 from mstunnel_setup.io.files import Files
 from mstunnel_setup.transaction.journal import LARGE, Journal
-from tests.crash.arena import JOURNAL, Arena, differences
+from tests.crash.arena import Arena, differences
 from tests.crash.kill import Scene, point
 from tests.crash.test_commands import Command, Rehearsed, renewed
 from tests.testbed.certificates import Authority
+from tests.testbed.paths import JOURNAL
 
 _AROUND = 8
 _MONTHS = 120

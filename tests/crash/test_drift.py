@@ -13,10 +13,11 @@ import pytest
 
 from mstunnel_setup.base import paths
 from mstunnel_setup.transaction.receipt import fold
-from tests.crash.arena import JOURNAL, Arena, command, differences
+from tests.crash.arena import Arena, command, differences
 from tests.crash.kill import KILLED, Scene, point
 from tests.crash.tenant import environment
 from tests.parameters import sample
+from tests.testbed.paths import JOURNAL
 
 # One of each kind: JSON, text, the mark of the accepted terms, a copied root.
 _EDITED = (

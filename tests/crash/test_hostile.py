@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mstunnel_setup.base import paths
-from tests.crash.arena import JOURNAL, Arena, Ended
+from tests.crash.arena import Arena, Ended
 from tests.crash.kill import Scene
+from tests.testbed.paths import JOURNAL
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other accounts")
 

@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 import requests
 
 from mstunnel_setup.base import paths
-from tests.crash.arena import JOURNAL, Arena, differences
+from tests.crash.arena import Arena, differences
 from tests.crash.kill import Scene
+from tests.testbed.paths import JOURNAL
 from tests.unit.mstunnel_lab.pages import Pages
 
 _MAY_NOT_GRANT = "66666666-6666-4666-8666-666666666666"

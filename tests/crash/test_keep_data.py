@@ -1,7 +1,8 @@
 """Uninstalling with what an administrator brought left in place, and installing on it again."""
 
 from mstunnel_setup.base import paths
-from tests.crash.arena import JOURNAL, Arena
+from tests.crash.arena import Arena
+from tests.testbed.paths import JOURNAL
 
 
 def test_settings_and_certificate_stay_and_serve_the_next_installation(arena: Arena) -> None:

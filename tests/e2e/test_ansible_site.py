@@ -10,7 +10,7 @@ from tests.testbed import processors
 from tests.testbed.fleet import BALANCER, Fleet, address_of, recap
 from tests.testbed.installation import PUBLIC_ADDRESS, URL
 from tests.testbed.outage import Outage
-from tests.testbed.paths import ROOT
+from tests.testbed.paths import JOURNAL, ROOT
 from tests.testbed.process import Completed
 from tests.testbed.registry import releases
 from tests.testbed.testbed import INTRANET_PAGE
@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(1800)]
 
 SITE = ("server", "gw2", "gw3")
 LONGEST_OUTAGE = 60.0
-JOURNAL = "/var/lib/mstunnel/journal.jsonl"
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import pytest
 from tests.e2e import acme
 from tests.testbed import vpn
 from tests.testbed.installation import PUBLIC_ADDRESS, URL, Installation
+from tests.testbed.paths import JOURNAL
 from tests.testbed.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -114,7 +115,7 @@ def test_a_restart_after_an_import_serves_the_new_certificate_as_before(gateway:
 def test_a_bad_certificate_is_refused_and_the_old_one_still_served(
     gateway: Installation, fault: str, code: str
 ) -> None:
-    before, tree = served(gateway), gateway.server.read("/var/lib/mstunnel/journal.jsonl")
+    before, tree = served(gateway), gateway.server.read(JOURNAL)
     chain, key = gateway.authority.issue(
         "other.tunnel.test" if fault == "name" else PUBLIC_ADDRESS, days=-5 if fault == "expired" else 90
     )
@@ -126,7 +127,7 @@ def test_a_bad_certificate_is_refused_and_the_old_one_still_served(
     assert served(gateway) == before
     assert not [
         line
-        for line in gateway.server.read("/var/lib/mstunnel/journal.jsonl")[len(tree) :].splitlines()
+        for line in gateway.server.read(JOURNAL)[len(tree) :].splitlines()
         if json.loads(line)["type"] == "begin"
     ]
 
@@ -281,9 +282,9 @@ def test_certbot_renews_through_the_documented_hook(gateway: Installation, tmp_p
         assert served(gateway) == leaf_of(second)
         assert gateway.client_address() == address
         gateway.check_page()
-        journal = gateway.server.read("/var/lib/mstunnel/journal.jsonl")
+        journal = gateway.server.read(JOURNAL)
         again = gateway.server.run([HOOK], env={"RENEWED_LINEAGE": f"/etc/letsencrypt/live/{PUBLIC_ADDRESS}"})
-        journaled = gateway.server.read("/var/lib/mstunnel/journal.jsonl")
+        journaled = gateway.server.read(JOURNAL)
         assert (again.stdout, again.stderr, journaled) == ("", "", journal)
     gateway.cli("ca-trust", "remove", root)
     gateway.server.run(["rm", "-r", "/etc/letsencrypt", "/root/acme-root.pem"])

@@ -10,6 +10,7 @@ from mstunnel_setup.base.values import resolve
 from tests.testbed.host_tree import tree_of_any_run
 from tests.testbed.installation import DEVICE_USER, Installation, actions
 from tests.testbed.machine import Entry
+from tests.testbed.paths import JOURNAL
 
 pytestmark = pytest.mark.e2e
 
@@ -53,7 +54,7 @@ def test_a_device_reaches_the_internal_network_and_nothing_is_left_afterwards(ho
     assert tree_of_any_run(host) == before
 
     host.setup()
-    journal = [json.loads(line) for line in host.server.read("/var/lib/mstunnel/journal.jsonl").splitlines()]
+    journal = [json.loads(line) for line in host.server.read(JOURNAL).splitlines()]
     # The journal has the results that were not known in advance.
     results = {record["key"]: record["outputs"] for record in journal if record["type"] == "done"}
     assert resolve(planned, results) == [record["action"] for record in journal if record["type"] == "begin"]

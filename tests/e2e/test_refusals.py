@@ -31,6 +31,7 @@ from tests.parameters import sample
 from tests.testbed.host_tree import host_tree
 from tests.testbed.installation import ADMINISTRATOR, ANSWERS, PUBLIC_ADDRESS, Installation
 from tests.testbed.machine import Entry
+from tests.testbed.paths import JOURNAL
 from tests.testbed.process import Completed
 from tests.testbed.testbed import DOMAIN
 
@@ -65,7 +66,7 @@ def host(prepared: Installation) -> Iterator[Installation]:
     """A server without a gateway; tests here undo what they did, unless they fail."""
     prepared.restore()
     yield prepared
-    if prepared.server.run(["test", "-e", "/var/lib/mstunnel/journal.jsonl"], check=False).code == 0:
+    if prepared.server.run(["test", "-e", JOURNAL], check=False).code == 0:
         prepared.uninstall()
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 from tests.testbed import canary
 from tests.testbed.certificates import as_pfx
 from tests.testbed.installation import ADMINISTRATOR, ANSWERS, LAB, PUBLIC_ADDRESS, Installation
+from tests.testbed.paths import JOURNAL
 from tests.testbed.testbed import DOMAIN
 
 pytestmark = pytest.mark.e2e
@@ -124,7 +125,7 @@ def test_no_secret_is_anywhere_but_in_its_place(evidence: Evidence) -> None:
         evidence.shown["uninstall"] = (removed.stdout + removed.stderr).encode()
     places = {**installed, **evidence.look(), **processes}
 
-    for path in ("/var/lib/mstunnel/journal.jsonl", "/var/log/mstunnel/setup.log", "journal", "processes"):
+    for path in (JOURNAL, "/var/log/mstunnel/setup.log", "journal", "processes"):
         assert b"mstunnel" in places[path]
     assert canary.leaks(evidence.secrets, places) == []
     digests = json.loads(host.on_the_lab("secret_digests.py", f"{LAB}/lab.sqlite"))

@@ -10,7 +10,6 @@ from tests.testbed.testbed import INTRANET_PAGE
 
 PROGRAM = "/root/mstunnel-setup"
 CLI = "/root/mst-cli"
-JOURNAL = "/var/lib/mstunnel/journal.jsonl"
 _DATABASE = f"{LAB}/lab.sqlite"
 _KEPT = "/root/{}.sqlite"
 _COPY = "import sqlite3, sys; source, target = map(sqlite3.connect, sys.argv[1:]); source.backup(target)"

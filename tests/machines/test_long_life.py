@@ -17,12 +17,13 @@ from mstunnel_setup.transaction.journal import LARGE, Journal
 from tests.machines import clock, record
 from tests.machines.booted import booted_in_user_mode
 from tests.machines.clock import MachineClock
-from tests.machines.installation import JOURNAL, MachineInstallation
+from tests.machines.installation import MachineInstallation
 from tests.machines.rehearsal import Command, offer
 from tests.machines.serving import lasting_failures
 from tests.machines.usage import grown, measured
 from tests.testbed.certificates import Authority
 from tests.testbed.installation import LAB
+from tests.testbed.paths import JOURNAL
 from tests.testbed.process import TestbedError, progress
 from tests.testbed.waiting import eventually
 

@@ -8,12 +8,13 @@ from mstunnel_setup.base import paths
 from tests.machines import old_release, record
 from tests.machines.bed import MEDIA
 from tests.machines.booted import booted_in_user_mode
-from tests.machines.installation import JOURNAL, PROGRAM, MachineInstallation
+from tests.machines.installation import PROGRAM, MachineInstallation
 from tests.machines.old_release import OldRelease
 from tests.machines.rehearsal import tree
 from tests.machines.serving import lasting_failures, serves_again
 from tests.testbed.host_tree import differences
 from tests.testbed.machine import Entry
+from tests.testbed.paths import JOURNAL
 from tests.testbed.process import Completed, progress
 from tests.testbed.waiting import eventually
 
