@@ -13,6 +13,8 @@ from tests.testbed.process import Completed, TestbedError, run
 
 # As in the image of the lab.
 PROGRAMS = "/opt/mstunnel-setup/bin"
+# What the lab beside a machine is started from, and found by.
+LAB_MODULE = "mstunnel_lab.cli"
 _SSH = (
     *("ssh", "-F", "none", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),
     *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
