@@ -125,9 +125,7 @@ def test_the_earlier_place_of_the_configuration_means_nothing(hostile: Hostile) 
     )
     time.sleep(LOOK)
     installation = hostile.installation
-    installation.connect()
-    installation.check_page()
-    installation.disconnect()
+    installation.visit()
     assert installation.server.read("/etc/mstunnel/ocserv.conf") == hostile.configuration
     assert installation.server.run(["ls", "/etc/mstunnel/agent/out"], check=False).code != 0
     record(

@@ -106,9 +106,7 @@ def test_it_is_refused_taken_over_and_brought_back(vendor: Installation) -> None
     assert {name: kept[f"{name}.vendor"] for name in CONTAINERS} == dict.fromkeys(CONTAINERS, (False, "no"))
     assert all(kept[name][0] for name in CONTAINERS)
     assert "TRACE_SESSIONS=1" in vendor.server.read("/etc/mstunnel/env.sh")
-    vendor.connect()
-    vendor.check_page()
-    vendor.disconnect()
+    vendor.visit()
 
     adopt(vendor, "rollback")
 

@@ -127,9 +127,7 @@ def test_a_wrong_env_sh_is_refused_before_the_gateway_stops_and_named_where_it_f
                 refused = cli(gateway, *words, code=code)
                 assert [each["code"] for each in refused["errors"]] == [error]
             assert gateway.started() == running
-        gateway.connect()
-        gateway.check_page()
-        gateway.disconnect()
+        gateway.visit()
 
         # Somebody restarts it in another way: the gateway cannot fetch the keys of the tenant, and ends.
         gateway.server.run(["systemctl", "restart", "mstunnel-server"], check=False)
@@ -309,6 +307,4 @@ def test_another_host_takes_over_from_a_backup(gateway: Installation) -> None:
     gateway.server.run(["rm", BACKUP])
     assert len(gateway.tenant()["servers"]) == 1
     gateway.wait_until_healthy()
-    gateway.connect()
-    gateway.check_page()
-    gateway.disconnect()
+    gateway.visit()

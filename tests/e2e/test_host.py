@@ -105,9 +105,7 @@ def test_behind_a_proxy_everything_goes_through_it_and_follows_when_it_changes(
         assert f"HTTPS_PROXY={OLD}" in host.server.run(unit).stdout
         inspect = ["podman", "inspect", "--format={{.NetworkSettings.IPAddress}}", "mstunnel-server"]
         assert host.server.run(inspect).stdout.startswith("192.168.240.")
-        host.connect()
-        host.check_page()
-        host.disconnect()
+        host.visit()
         assert host.setup().envelope["status"] == "unchanged"
 
         started = host.started()

@@ -10,6 +10,4 @@ pytestmark = pytest.mark.e2e
 
 def test_the_manifest_serves_a_client(gateway: Installation) -> None:
     with played(gateway):
-        gateway.connect()
-        gateway.check_page()
-        gateway.disconnect()
+        gateway.visit()

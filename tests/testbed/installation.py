@@ -218,6 +218,12 @@ class Installation:
         if found.stdout != INTRANET_PAGE:
             raise TestbedError(f"no page: {found.describe()}\n{self.testbed.client.read(vpn.LOG)}")
 
+    def visit(self) -> None:
+        """Have a device connect, get the internal page and disconnect. Raises TestbedError."""
+        self.connect()
+        self.check_page()
+        self.disconnect()
+
     def token(self) -> str:
         """An access token of the device user for the gateway."""
         lab = self.testbed.lab
