@@ -38,9 +38,11 @@ def host(prepared: Installation) -> Iterator[Installation]:
     clear(prepared)
 
 
-def clear(installation: Installation) -> None:
-    """Remove the gateway, whatever state it is in, and what a test changed by hand."""
+def clear(installation: Installation) -> str:
+    """Remove the gateway, whatever state it is in, and what a test changed by hand; what it left."""
     installation.disconnect()
     installation.uninstall()
     # Uninstall keeps what a test changed by hand; the next one starts without it.
+    left = installation.server.run(["ls", "-R", "/etc/mstunnel"], check=False).stdout
     installation.server.run(["rm", "-rf", "/etc/mstunnel"])
+    return left

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.e2e.conftest import clear
 from tests.e2e.pods import played
 from tests.testbed import vpn
 from tests.testbed.certificates import Authority
@@ -31,11 +32,7 @@ def installed(prepared: Installation) -> Iterator[Installation]:
     prepared.write_answers({"authentication": "certificate", "devices": devices(prepared)})
     prepared.setup()
     yield prepared
-    prepared.disconnect()
-    prepared.uninstall()
-    left = prepared.server.run(["ls", "/etc/mstunnel/certs"], check=False).stdout
-    prepared.server.run(["rm", "-rf", "/etc/mstunnel"])
-    assert "device-ca" not in left
+    assert "device-ca" not in clear(prepared)
 
 
 def devices(host: Installation) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from tests.e2e.conftest import clear
 from tests.e2e.pods import played
 from tests.testbed import vpn
 from tests.testbed.installation import Installation
@@ -26,11 +27,7 @@ def installed(prepared: Installation) -> Iterator[Installation]:
     prepared.write_answers({"authentication": "radius", "radius": servers})
     prepared.setup()
     yield prepared
-    prepared.disconnect()
-    prepared.uninstall()
-    left = prepared.server.run(["ls", "-R", "/etc/mstunnel"], check=False).stdout
-    prepared.server.run(["rm", "-rf", "/etc/mstunnel"])
-    assert "radius" not in left
+    assert "radius" not in clear(prepared)
 
 
 def connect(host: Installation, user: str, password: str) -> Completed:
