@@ -10,9 +10,10 @@ from tests.testbed import processors
 from tests.testbed.fleet import BALANCER, Fleet, address_of, recap
 from tests.testbed.installation import PUBLIC_ADDRESS, URL
 from tests.testbed.outage import Outage
-from tests.testbed.paths import JOURNAL, ROOT
+from tests.testbed.paths import JOURNAL
 from tests.testbed.process import Completed
 from tests.testbed.registry import releases
+from tests.testbed.site import example
 from tests.testbed.testbed import INTRANET_PAGE
 from tests.testbed.waiting import eventually
 
@@ -89,9 +90,7 @@ def test_check_mode_shows_the_plan_and_changes_nothing(fleet: Fleet) -> None:
 @pytest.fixture(scope="module")
 def balancer(fleet: Fleet) -> None:
     """The example of nginx, with the addresses of the site."""
-    text = (ROOT / "contrib/balancer/nginx.conf").read_text()
-    for number, name in enumerate(SITE, 21):
-        text = text.replace(f"192.0.2.{number}", address_of(name))
+    text = example("nginx.conf", map(address_of, SITE))
     serve = ("nginx", "-c", "/srv/configuration", "-g", "daemon off;")
     fleet.installation.testbed.start_balancer("balancer", 70, *serve, configuration=text)
 

@@ -1,7 +1,6 @@
 """The installation typed by a person: a real terminal, one question after the other."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -51,10 +50,8 @@ class Person:
 
 
 @pytest.fixture
-def person(host: Installation) -> Iterator[Person]:
-    yield Person(host, host.authority.issue(PUBLIC_ADDRESS))
-    host.uninstall()
-    host.server.run(["rm", "-rf", "/etc/mstunnel"])
+def person(host: Installation) -> Person:
+    return Person(host, host.authority.issue(PUBLIC_ADDRESS))
 
 
 def read(terminal: Terminal, code: int) -> str:

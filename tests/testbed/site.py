@@ -1,7 +1,7 @@
 """Gateways of one site behind a balancer, without servers around them, and devices that connect to it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,6 @@ DRAIN_SECONDS = 8
 _LAST = {"gw1": 71, "gw2": 72, "gw3": 73, "plain": 74, "balancer": 70, "haproxy": 75}
 # Devices of this site get no name servers.
 _INTRANET = f"http://{NETWORKS['internal']}.80/"
-_EXAMPLES = ROOT / "contrib/balancer"
 
 
 def address_of(name: str) -> str:
@@ -30,11 +29,11 @@ def address_of(name: str) -> str:
     return f"{NETWORKS['outside']}.{_LAST[name]}"
 
 
-def example(name: str) -> str:
-    """An example of a balancer, with the addresses of this site."""
-    text = (_EXAMPLES / name).read_text()
-    for number, gateway in enumerate(NAMES, 21):
-        text = text.replace(f"192.0.2.{number}", address_of(gateway))
+def example(name: str, gateways: Iterable[str]) -> str:
+    """An example of a balancer, with these addresses of gateways."""
+    text = (ROOT / "contrib/balancer" / name).read_text()
+    for number, address in enumerate(gateways, 21):
+        text = text.replace(f"192.0.2.{number}", address)
     return text
 
 
@@ -61,7 +60,7 @@ class Site:
             "balancer",
             _LAST["balancer"],
             *("nginx", "-c", "/srv/configuration", "-g", "daemon off;"),
-            configuration=example("nginx.conf"),
+            configuration=example("nginx.conf", map(address_of, NAMES)),
         )
         for number in range(1, devices + 1):
             site.devices[f"device{number}"] = testbed.start_client(f"device{number}", 100 + number)
