@@ -112,10 +112,10 @@ class Installation:
             path or self.path("answers.yaml"), (self.testbed.state / "answers.yaml").read_text()
         )
 
-    def setup(self, *arguments: str, check: bool = True, user: str = ADMINISTRATOR) -> Completed:
-        """Run `mstunnel-setup` with the answer file, unattended, JSON on stdout; `user` signs in for it."""
+    def setup(self, *arguments: str, check: bool = True) -> Completed:
+        """Run `mstunnel-setup` with the answer file, unattended, JSON on stdout."""
         fixed = ["--answers", self.path("answers.yaml"), "--unattended", "--output", "json"]
-        return self.program(self.setup_program, *arguments, *fixed, check=check, user=user)
+        return self.program(self.setup_program, *arguments, *fixed, check=check)
 
     def setup_killed_at(self, step: str) -> Completed:
         """Run the installation and kill it inside `step`; the exit code is 137 when that happened."""
@@ -207,9 +207,9 @@ class Installation:
         """Have the VPN client connect, and connect again whenever it is cut off."""
         vpn.keep_connected(self.testbed.client, url, self.authority.pem, token=self.token())
 
-    def await_page(self, seconds: float = 90) -> None:
+    def await_page(self) -> None:
         """Return as soon as the client gets the internal page. Raises TestbedError with what it says."""
-        eventually(lambda: self.fetch_internal_page(check=False).code == 0, seconds)
+        eventually(lambda: self.fetch_internal_page(check=False).code == 0, 90)
         self.check_page()
 
     def check_page(self) -> None:
