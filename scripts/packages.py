@@ -130,14 +130,11 @@ def _file(source: Path, place: str, mode: int | None = None) -> dict[str, object
 def main() -> None:
     """Make the packages beside the one file of `dist/`."""
     architecture = debian.architecture()
-    for old in [path for kind in KINDS for path in dist.DIST.glob(f"*.{kind}") if _is_of(path, architecture)]:
-        old.unlink()
+    for old in [path for kind in KINDS for path in dist.DIST.glob(f"*.{kind}")]:
+        if old.stem.endswith((architecture.debian, architecture.machine)):
+            old.unlink()
     build(dist.release_file(architecture), dist.DIST, architecture)
     release.finish(dist.DIST, dist.EPOCH)
-
-
-def _is_of(package: Path, architecture: Architecture) -> bool:
-    return package.stem.endswith((architecture.debian, architecture.machine))
 
 
 if __name__ == "__main__":

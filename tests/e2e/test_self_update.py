@@ -83,11 +83,6 @@ def version(host: Installation) -> str:
     return host.server.run(["mst-cli", "--version"]).stdout.split()[-1]
 
 
-def require_new_monitor(host: Installation, earlier: str) -> None:
-    """The monitor notices that its program was replaced, and goes on as the new one."""
-    assert eventually(lambda: host.server.shell(MONITOR, check=False).stdout not in (earlier, ""), 180)
-
-
 @contextmanager
 def replaced_while_serving(host: Installation) -> Iterator[Serving]:
     """In the block the program becomes the newer one: its monitor goes on as that, the gateway as before."""
@@ -95,7 +90,8 @@ def replaced_while_serving(host: Installation) -> Iterator[Serving]:
     assert len(before.sessions) == 1
     yield before
     assert version(host) == NEWER
-    require_new_monitor(host, monitor)
+    # It notices that its program was replaced, and goes on as the new one.
+    assert eventually(lambda: host.server.shell(MONITOR, check=False).stdout not in (monitor, ""), 180)
     assert serving(host) == before
     host.check_page()
 

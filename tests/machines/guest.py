@@ -81,10 +81,6 @@ class Guest(Machine):
         target = f"root@{self.address}"
         return self.namespace.argv(*_SSH, *shared, *options, target, *([command] if command else []))
 
-    def set_clock(self) -> None:
-        """Set the clock, which stood still in a saved state."""
-        self.run(["date", "--set", f"@{time.time():.0f}"])
-
 
 @dataclass(frozen=True)
 class Neighbour(Machine):

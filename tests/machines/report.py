@@ -57,7 +57,7 @@ def tables(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """The section: one table of the power cuts, one of everything else."""
     yield _HEAD
     if cuts := [outcome for outcome in outcomes if outcome["what"].startswith(CUT)]:
-        machines = "\n".join(sorted({f"- {_machine(outcome)}, {outcome['date']}" for outcome in cuts}))
+        machines = "\n".join(sorted({f"- {cut['suite']}, {_details(cut)}, {cut['date']}" for cut in cuts}))
         yield _CUTS.format(survived=survived(cuts), tried=len(cuts), machines=machines)
         yield from cut_rows(cuts)
     others = [outcome for outcome in outcomes if outcome not in cuts]
@@ -107,10 +107,6 @@ def _name(outcome: Outcome) -> str:
         "" if outcome["groups"] == "v2" else f", cgroup {outcome['groups']}",
     ]
     return f"{outcome['suite']}{''.join(unusual)}"
-
-
-def _machine(outcome: Outcome) -> str:
-    return f"{outcome['suite']}, {_details(outcome)}"
 
 
 def _details(outcome: Outcome) -> str:

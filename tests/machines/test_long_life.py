@@ -82,7 +82,8 @@ class Year:
             yield f"the agent checked in last at {self._seen()}"
         yield from self.host.serves()
         yield from lasting_failures(self.host)
-        if not eventually(lambda: self._rotated_since(date)):
+        rotated = f"find /var/lib/logrotate/status -newermt @{date.timestamp():.0f}"
+        if not eventually(lambda: self.host.server.shell(rotated, check=False).stdout):
             yield "logrotate did not run"
 
     def left(self) -> Iterator[str]:
@@ -102,10 +103,6 @@ class Year:
         """When the tenant saw the agent last."""
         lab = self.host.testbed.lab
         return datetime.fromisoformat(lab.run(["python", "-c", _SEEN, f"{LAB}/lab.sqlite"]).stdout.strip())
-
-    def _rotated_since(self, date: datetime) -> bool:
-        script = f"find /var/lib/logrotate/status -newermt @{date.timestamp():.0f}"
-        return bool(self.host.server.shell(script, check=False).stdout)
 
     def import_certificate(self) -> None:
         """Import a certificate of another authority, the only one that the client trusts then."""
