@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def _figures(page: str) -> Iterator[str]:
         yield from _rows([_row(f"{_STRACE} (commit {strace[-1]['commit']})", strace)])
     else:
         yield from re.findall(rf"^\| {re.escape(_STRACE)}.*$", page, re.MULTILINE)
-    yield from _rows([*_disks(), *_faults(), *_others()])
+    yield from _rows(_tried())
     yield ""
 
 
@@ -117,22 +118,15 @@ def _killed() -> Iterator[tuple[str, int, int]]:
     yield _row(f"Installations killed on real Podman with systemd{spread}", real)
 
 
-def _disks() -> Iterator[tuple[str, int, int]]:
+def _tried() -> Iterator[tuple[str, int, int]]:
     latest = {item["what"]: item for item in plugin.recorded("disks")}
     for what, item in latest.items():
         yield f"Disks after a power failure: {what} ({item['moments']} moments)", item["disks"], item["disks"]
-
-
-def _faults() -> Iterator[tuple[str, int, int]]:
     faults = plugin.recorded("faults")
-    for run in ("install", "uninstall"):
-        for port, about in _PORTS.items():
-            some = [item for item in faults if (item["run"], item["port"]) == (run, port)]
-            sites = len({item["at"] for item in some})
-            yield _row(f"{about} made to fail ({run}, {sites} calls, each in every way), run again", some)
-
-
-def _others() -> Iterator[tuple[str, int, int]]:
+    for run, (port, about) in product(("install", "uninstall"), _PORTS.items()):
+        some = [item for item in faults if (item["run"], item["port"]) == (run, port)]
+        sites = len({item["at"] for item in some})
+        yield _row(f"{about} made to fail ({run}, {sites} calls, each in every way), run again", some)
     for item in plugin.recorded("full")[-1:]:
         yield f"Full disk of 1 MiB ({item['stopped']} of them stopped the run)", item["sizes"], item["sizes"]
     states = plugin.recorded("states")
